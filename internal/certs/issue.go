@@ -1,0 +1,168 @@
+package certs
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"errors"
+	"fmt"
+	"math/big"
+	"net"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// Lifetimes for requests that do not name one.
+const (
+	DefaultLifetime   = 365 * 24 * time.Hour
+	DefaultCALifetime = 10 * 365 * 24 * time.Hour
+)
+
+// clockSkew is how far a peer's clock may lag behind ours before it finds a new certificate not yet valid.
+const clockSkew = 5 * time.Minute
+
+// Request describes a certificate to make.
+type Request struct {
+	CommonName string
+	Hosts      []string // DNS names; one that is an IP address counts as such
+	IPs        []net.IP
+	Cluster    string // with Role and Name: the role URI
+	Role       Role   // "" = no role URI
+	Name       string
+	Lifetime   time.Duration // 0 = DefaultLifetime
+}
+
+// SelfSigned makes a key and a certificate that vouches for itself. Whoever trusts that certificate trusts nothing
+// else by it: it is no authority.
+func SelfSigned(req Request) (certPEM, keyPEM []byte, err error) {
+	return issue(req, nil)
+}
+
+// issue makes a certificate signed by ca, or by its own key when ca is nil.
+func issue(req Request, ca *CA) (cert, key []byte, err error) {
+	signer, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, nil, fmt.Errorf("make key: %w", err)
+	}
+	template, err := req.template(signer.Public())
+	if err != nil {
+		return nil, nil, err
+	}
+	parent, parentKey := template, crypto.Signer(signer)
+	if ca != nil {
+		parent, parentKey = ca.cert, ca.key
+		if parent.NotAfter.Before(template.NotAfter) {
+			template.NotAfter = parent.NotAfter
+		}
+	}
+	// crypto/x509 leaves this out where subject and issuer are the same; strict verifiers (Python 3.13) want it always.
+	template.AuthorityKeyId = parent.SubjectKeyId
+	issued, err := sign(template, parent, signer.Public(), parentKey)
+	if err != nil {
+		return nil, nil, err
+	}
+	if key, err = keyPEM(signer); err != nil {
+		return nil, nil, err
+	}
+	return certPEM(issued), key, nil
+}
+
+// template is the unsigned certificate of a request.
+func (r Request) template(key crypto.PublicKey) (*x509.Certificate, error) {
+	if r.CommonName == "" {
+		return nil, errors.New("common name is empty")
+	}
+	lifetime := r.Lifetime
+	if lifetime == 0 {
+		lifetime = DefaultLifetime
+	}
+	template, err := newTemplate(pkix.Name{CommonName: r.CommonName}, key, lifetime)
+	if err != nil {
+		return nil, err
+	}
+	template.KeyUsage = x509.KeyUsageDigitalSignature
+	template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
+	template.IPAddresses = append(template.IPAddresses, r.IPs...)
+	for _, host := range r.Hosts {
+		if ip := net.ParseIP(host); ip != nil {
+			template.IPAddresses = append(template.IPAddresses, ip)
+		} else {
+			template.DNSNames = append(template.DNSNames, host)
+		}
+	}
+	if r.Role != "" {
+		uri, err := r.roleURI()
+		if err != nil {
+			return nil, err
+		}
+		template.URIs = []*url.URL{uri}
+	}
+	return template, nil
+}
+
+// roleURI is the request's role URI, refused unless it reads back as what it says.
+func (r Request) roleURI() (*url.URL, error) {
+	if r.Role != RoleMaster && r.Role != RoleAgent {
+		return nil, fmt.Errorf("role %q is neither %s nor %s", r.Role, RoleMaster, RoleAgent)
+	}
+	uri := roleURL(r.Cluster, r.Role, r.Name)
+	parsed, err := url.Parse(uri.String())
+	if err != nil {
+		return nil, fmt.Errorf("cluster %q, name %q: %w", r.Cluster, r.Name, err)
+	}
+	if id, ok := parseRole(parsed); !ok || id != (identity{r.Cluster, r.Role, r.Name}) || strings.ContainsAny(r.Cluster, ":@") {
+		return nil, fmt.Errorf("cluster %q and name %q do not make a role URI", r.Cluster, r.Name)
+	}
+	return uri, nil
+}
+
+func newTemplate(subject pkix.Name, key crypto.PublicKey, lifetime time.Duration) (*x509.Certificate, error) {
+	if lifetime < 0 {
+		return nil, fmt.Errorf("lifetime %s is negative", lifetime)
+	}
+	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127))
+	if err != nil {
+		return nil, fmt.Errorf("draw serial number: %w", err)
+	}
+	id, err := keyID(key)
+	if err != nil {
+		return nil, err
+	}
+	now := time.Now()
+	return &x509.Certificate{
+		SerialNumber:          serial.Add(serial, big.NewInt(1)), // RFC 5280 wants it positive
+		Subject:               subject,
+		NotBefore:             now.Add(-clockSkew),
+		NotAfter:              now.Add(lifetime),
+		SubjectKeyId:          id,
+		BasicConstraintsValid: true,
+	}, nil
+}
+
+// keyID is the subject key identifier of RFC 7093 section 2, method 4: a hash of the whole SubjectPublicKeyInfo.
+func keyID(key crypto.PublicKey) ([]byte, error) {
+	der, err := x509.MarshalPKIXPublicKey(key)
+	if err != nil {
+		return nil, fmt.Errorf("encode public key: %w", err)
+	}
+	sum := sha256.Sum256(der)
+	return sum[:20], nil
+}
+
+// sign signs a template, and refuses what would not read back as a certificate.
+func sign(template, parent *x509.Certificate, key crypto.PublicKey, signer crypto.Signer) (*x509.Certificate, error) {
+	der, err := x509.CreateCertificate(rand.Reader, template, parent, key, signer)
+	if err != nil {
+		return nil, fmt.Errorf("sign certificate: %w", err)
+	}
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		return nil, fmt.Errorf("read signed certificate: %w", err)
+	}
+	return cert, nil
+}
