@@ -1,0 +1,120 @@
+package job
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"reflect"
+	"regexp"
+	"strings"
+	"time"
+)
+
+// Decode parses a JSON object into v. Every fault is an Invalid error that names
+// the field where one is known. Unknown fields are ignored: v2.2's clients send some.
+func Decode(data []byte, v any) error { return decode(data, "", v) }
+
+func decode(data []byte, prefix string, v any) error {
+	err := json.Unmarshal(data, v)
+	if err == nil {
+		return nil
+	}
+	var own *Error
+	var wrongType *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &own):
+		return own
+	case errors.As(err, &wrongType):
+		field := join(prefix, wrongType.Field)
+		if field == "" {
+			return Errorf(Invalid, "the body must be a JSON object, not %s", wrongType.Value)
+		}
+		return FieldErrorf(field, "cannot be %s; %s is wanted", wrongType.Value, kindName(wrongType.Type))
+	default:
+		return Errorf(Invalid, "the body is not valid JSON: %v", err)
+	}
+}
+
+func join(prefix, field string) string {
+	if prefix == "" || field == "" {
+		return prefix + field
+	}
+	return prefix + "." + field
+}
+
+func kindName(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.Bool:
+		return "a boolean"
+	case reflect.String:
+		return "a string"
+	case reflect.Float32, reflect.Float64:
+		return "a number"
+	case reflect.Slice, reflect.Array:
+		return "an array"
+	case reflect.Map, reflect.Struct, reflect.Pointer:
+		return "an object"
+	default:
+		return "a whole number"
+	}
+}
+
+// decodeStrict is Decode for objects in which an unknown field is an error.
+func decodeStrict(data []byte, prefix string, v any) error {
+	var fields map[string]json.RawMessage
+	if err := decode(data, prefix, &fields); err != nil {
+		return err
+	}
+	known := map[string]bool{}
+	for f := range reflect.TypeOf(v).Elem().Fields() {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		known[name] = true
+	}
+	for name := range fields {
+		if !known[name] {
+			return FieldErrorf(join(prefix, name), "is not known")
+		}
+	}
+	return decode(data, prefix, v)
+}
+
+// Canonical returns the JSON document with sorted keys and no white space, so
+// that equal documents have equal bytes.
+func Canonical(data []byte) ([]byte, error) {
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.UseNumber()
+	var v any
+	if err := dec.Decode(&v); err != nil {
+		return nil, Errorf(Invalid, "not valid JSON: %v", err)
+	}
+	return json.Marshal(v)
+}
+
+// Duration is a time.Duration that is written as "30s" in JSON and read from
+// that or from a number of seconds.
+type Duration time.Duration
+
+// MarshalJSON implements json.Marshaler.
+func (d Duration) MarshalJSON() ([]byte, error) { return json.Marshal(time.Duration(d).String()) }
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (d *Duration) UnmarshalJSON(data []byte) error {
+	var seconds float64
+	if json.Unmarshal(data, &seconds) == nil {
+		*d = Duration(seconds * float64(time.Second))
+		return nil
+	}
+	var text string
+	if err := json.Unmarshal(data, &text); err == nil {
+		if parsed, err := time.ParseDuration(text); err == nil {
+			*d = Duration(parsed)
+			return nil
+		}
+	}
+	return Errorf(Invalid, "%s is not a duration such as \"30s\"", data)
+}
+
+var idForm = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
+
+// IsID reports whether s has the form of an identity: a UUID in lower case.
+func IsID(s string) bool { return idForm.MatchString(s) }
