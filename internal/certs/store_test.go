@@ -1,0 +1,156 @@
+package certs
+
+import (
+	"bytes"
+	"crypto/tls"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/hashicorp/go-hclog"
+)
+
+func TestStoreFollowsItsFiles(t *testing.T) {
+	t.Parallel()
+	ca := newCA(t, "ca")
+	req := Request{CommonName: "first", IPs: []net.IP{net.IPv4(127, 0, 0, 1)}, Cluster: "prod", Role: RoleMaster, Name: "a"}
+	dir := t.TempDir()
+	own := open(t, install(t, dir, ca, ca, req))
+	server := own.API(false)
+	peerServer, peerClient := own.Peer("prod")
+
+	req.CommonName = "second"
+	install(t, dir, ca, ca, req)
+	served := func() string {
+		client := own.Client()
+		client.ServerName = "127.0.0.1"
+		_, err, state := connect(t, server, client)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return state.PeerCertificates[0].Subject.CommonName
+	}
+	eventually(t, "new certificate on the API port", func() bool { return served() == "second" })
+	if got := own.Leaf().Subject.CommonName; got != "second" {
+		t.Errorf("leaf %q", got)
+	}
+
+	// A new authority, with the certificates following one after the other.
+	next := newCA(t, "next")
+	nextMaster := identityOf(t, next, masterRequest("prod", "b"))
+	nextServer, nextClient := nextMaster.Peer("prod")
+	nextClient.VerifyConnection = nil // so that only the own side decides
+	if serverErr, _, _ := connect(t, peerServer, nextClient); serverErr == nil {
+		t.Fatal("a master of an authority not yet trusted was let in")
+	}
+	write(t, own.files.CA, append(bytes.Clone(ca.CertPEM()), next.CertPEM()...))
+	eventually(t, "new authority on the peer port's server side", func() bool {
+		serverErr, _, _ := connect(t, peerServer, nextClient)
+		return serverErr == nil
+	})
+	nextServer.VerifyConnection = nil
+	if _, clientErr, _ := connect(t, nextServer, peerClient); clientErr != nil {
+		t.Errorf("new authority on the peer port's client side: %v", clientErr)
+	}
+	write(t, own.files.CA, ca.CertPEM())
+	eventually(t, "authority taken away", func() bool {
+		serverErr, _, _ := connect(t, peerServer, nextClient)
+		return serverErr != nil
+	})
+}
+
+func TestDialTLSFollowsTheCA(t *testing.T) {
+	t.Parallel()
+	ca, next := newCA(t, "ca"), newCA(t, "next")
+	client := open(t, install(t, t.TempDir(), ca, ca, Request{CommonName: "client"}))
+	server := identityOf(t, next, Request{CommonName: "api", IPs: []net.IP{net.IPv4(127, 0, 0, 1)}})
+	ln, err := tls.Listen("tcp", "127.0.0.1:0", server.API(false))
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			conn, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			_ = conn.(*tls.Conn).HandshakeContext(t.Context())
+			_ = conn.Close()
+		}
+	}()
+	defer func() { _ = ln.Close(); <-done }()
+	dial := func() error {
+		conn, err := client.DialTLS(t.Context(), "tcp", ln.Addr().String())
+		if err == nil {
+			_ = conn.Close()
+		}
+		return err
+	}
+	if err := dial(); err == nil {
+		t.Fatal("a server of an authority not yet trusted was accepted")
+	}
+	write(t, client.files.CA, next.CertPEM())
+	eventually(t, "new authority", func() bool { return dial() == nil })
+}
+
+func TestStoreKeepsTheOldFilesWhenTheNewAreBad(t *testing.T) {
+	ca := newCA(t, "ca")
+	otherCert, _, err := ca.Issue(Request{CommonName: "other"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, spoil := range map[string]func(Files) error{
+		"not PEM":            func(f Files) error { return os.WriteFile(f.Cert, []byte("half a certif"), 0o600) },
+		"key does not match": func(f Files) error { return os.WriteFile(f.Cert, otherCert, 0o600) },
+		"key gone":           func(f Files) error { return os.Remove(f.Key) },
+		"CA empty":           func(f Files) error { return os.WriteFile(f.CA, nil, 0o600) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			files := install(t, dir, ca, ca, masterRequest("prod", "a"))
+			var log bytes.Buffer
+			own, err := Open(files, hclog.New(&hclog.LoggerOptions{Output: &log}))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := spoil(files); err != nil {
+				t.Fatal(err)
+			}
+			eventually(t, "complaint in the log", func() bool { own.Leaf(); return log.Len() > 0 })
+			if !strings.Contains(log.String(), "keeping the old ones") {
+				t.Errorf("log: %s", log.String())
+			}
+			server, client := own.Peer("prod")
+			if serverErr, clientErr, _ := connect(t, server, client); serverErr != nil || clientErr != nil {
+				t.Errorf("the old files are no longer in force: server %v, client %v", serverErr, clientErr)
+			}
+			req := masterRequest("prod", "repaired")
+			install(t, dir, ca, ca, req)
+			eventually(t, "repaired files in force", func() bool { return own.Leaf().Subject.CommonName == "repaired" })
+		})
+	}
+}
+
+func TestOpenRefusesBadFiles(t *testing.T) {
+	good := install(t, t.TempDir(), newCA(t, "ca"), newCA(t, "ca"), Request{CommonName: "x"})
+	junk := filepath.Join(t.TempDir(), "junk")
+	write(t, junk, []byte("junk"))
+	for name, files := range map[string]Files{
+		"certificate without key": {Cert: good.Cert},
+		"key without certificate": {Key: good.Key},
+		"no such certificate":     {Cert: good.Cert + "x", Key: good.Key},
+		"CA is no PEM":            {CA: junk},
+		"no such CA":              {CA: junk + "x"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if _, err := Open(files, nil); err == nil {
+				t.Error("accepted")
+			}
+		})
+	}
+}
