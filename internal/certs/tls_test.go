@@ -17,7 +17,7 @@ func TestPeerAcceptsMastersOfItsCluster(t *testing.T) {
 	a, b := identityOf(t, ca, masterRequest("prod", "a")), identityOf(t, ca, masterRequest("prod", "b"))
 	server, _ := a.Peer("prod")
 	_, client := b.Peer("prod")
-	client.SessionTicketsDisabled = false
+	client.ServerName, client.SessionTicketsDisabled = "peer", false // a name to remember a session by
 	client.ClientSessionCache = tls.NewLRUClientSessionCache(4)
 	for range 2 {
 		serverErr, clientErr, state := connect(t, server, client)
