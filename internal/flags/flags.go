@@ -34,7 +34,7 @@ func Usagef(format string, args ...any) error {
 func Parse(fs *pflag.FlagSet, args []string, lookup func(string) (string, bool)) error {
 	fs.SortFlags = false
 	if err := fs.Parse(args); err != nil {
-		return explain(fs, err)
+		return Explain(fs, err)
 	}
 	if fs.NArg() > 0 {
 		return Usagef("unexpected argument %q: every setting is a flag, --name value or --name=value (see --help)", fs.Arg(0))
@@ -59,7 +59,9 @@ func EnvName(flag string) string {
 	return EnvPrefix + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
 }
 
-func explain(fs *pflag.FlagSet, err error) error {
+// Explain turns an error of fs.Parse into an ErrUsage of one line that says what
+// to write instead. It returns pflag.ErrHelp as it is.
+func Explain(fs *pflag.FlagSet, err error) error {
 	var unknown *pflag.NotExistError
 	switch {
 	case errors.Is(err, pflag.ErrHelp):
