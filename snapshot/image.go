@@ -61,7 +61,7 @@ func (img *Image) Write(ctx context.Context, w io.Writer, m Manifest) error {
 	if err := writeManifest(out, m); err != nil {
 		return err
 	}
-	enc, err := zstd.NewWriter(out, zstd.WithEncoderLevel(zstd.SpeedFastest))
+	enc, err := zstd.NewWriter(out, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1))
 	if err != nil {
 		return fmt.Errorf("compress snapshot: %w", err)
 	}
