@@ -1,0 +1,132 @@
+package client
+
+import (
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+)
+
+// Meta is what an answer says of itself, beside its body.
+type Meta struct {
+	Status      int           // HTTP status
+	Index       uint64        // Raft index that the answer reflects; a write's own index
+	KnownLeader bool          // the answering master knows a leader
+	Leader      string        // its API URL
+	ServedBy    string        // id of the master that made the answer
+	LastContact time.Duration // since that master heard from the leader
+	RequestID   string
+	Master      string // URL that was asked
+}
+
+// call is one request, repeated over masters until it is answered.
+type call struct {
+	method string
+	path   string
+	query  url.Values
+	body   any                   // marshalled once; nil for none
+	out    any                   // decoded into; nil to drop the answer
+	stream func(io.Reader) error // reads the answer, however long it takes, instead of out
+
+	key       string // idempotency key
+	requestID string
+	repeats   bool          // safe to repeat although the outcome is unknown
+	wait      time.Duration // long poll, beyond the try's timeout
+	persist   bool          // repeated until the context ends
+	local     bool          // any master's own state will do
+	meta      *Meta
+}
+
+// Option changes one call.
+type Option func(*call)
+
+// IdempotencyKey names a write, so that repeating it, in another process even,
+// does nothing twice. Without it every write is given a key of its own.
+func IdempotencyKey(key string) Option { return func(c *call) { c.key = key } }
+
+// RequestID is sent as X-Request-Id instead of one made up.
+func RequestID(id string) Option { return func(c *call) { c.requestID = id } }
+
+// Consistent makes a read linearizable.
+func Consistent() Option { return func(c *call) { c.query.Set("consistent", "true") } }
+
+// Stale lets a master answer a read from its own state, if that is not older
+// than max; with max 0, however old it is.
+func Stale(max time.Duration) Option {
+	return func(c *call) {
+		c.local = true
+		c.query.Set("stale", "true")
+		if max > 0 {
+			c.query.Set("max_stale", max.String())
+		}
+	}
+}
+
+// AtLeast has a read wait, for up to wait, until the state has reached a Raft
+// index, such as that of a write (Meta.Index).
+func AtLeast(index uint64, wait time.Duration) Option {
+	return func(c *call) {
+		c.query.Set("index", strconv.FormatUint(index, 10))
+		c.query.Set("wait", wait.String())
+		c.wait = wait
+	}
+}
+
+// Persist repeats the call until its context ends, whatever Config.Patience says.
+func Persist() Option { return func(c *call) { c.persist = true } }
+
+// WithMeta stores what the answer says of itself in m.
+func WithMeta(m *Meta) Option { return func(c *call) { c.meta = m } }
+
+func newCall(method, path string, body, out any, opts []Option) *call {
+	c := &call{method: method, path: path, query: url.Values{}, body: body, out: out}
+	c.repeats = c.reads()
+	for _, o := range opts {
+		o(c)
+	}
+	if c.requestID == "" {
+		c.requestID = newID()
+	}
+	return c
+}
+
+func read(path string, out any, opts []Option) *call {
+	return newCall(http.MethodGet, path, nil, out, opts)
+}
+
+// write returns a call that changes something and is repeated under its key.
+func write(method, path string, body, out any, opts []Option) *call {
+	c := newCall(method, path, body, out, opts)
+	c.repeats = true
+	if c.key == "" {
+		c.key = newID()
+	}
+	return c
+}
+
+// report returns a call of an agent. Masters take these repeatedly without a key.
+func report(path string, body, out any, opts []Option) *call {
+	c := newCall(http.MethodPost, path, body, out, opts)
+	c.repeats = true
+	return c
+}
+
+func (c *call) reads() bool { return c.method == http.MethodGet || c.method == http.MethodHead }
+
+func (c *call) name() string { return c.method + " " + c.path }
+
+func metaOf(h http.Header, status int, master string) Meta {
+	index, _ := strconv.ParseUint(h.Get("X-Ffrtmp-Index"), 10, 64)
+	contact, _ := strconv.ParseInt(h.Get("X-Ffrtmp-Last-Contact"), 10, 64)
+	return Meta{
+		Status:      status,
+		Index:       index,
+		KnownLeader: h.Get("X-Ffrtmp-Known-Leader") == "true",
+		Leader:      h.Get("X-Ffrtmp-Leader"),
+		ServedBy:    h.Get("X-Ffrtmp-Served-By"),
+		LastContact: time.Duration(contact) * time.Millisecond,
+		RequestID:   h.Get("X-Request-Id"),
+		Master:      master,
+	}
+}

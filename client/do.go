@@ -1,0 +1,155 @@
+package client
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// maxAnswer bounds an answer: a full page of 10,000 jobs with the largest parameters.
+const maxAnswer = 1 << 30
+
+func newID() string { return uuid.Must(uuid.NewV7()).String() }
+
+// do carries a call out: at one master after another, until one answers it, the
+// context ends or patience does.
+func (c *Client) do(ctx context.Context, call *call) error {
+	var body []byte
+	if call.body != nil {
+		var err error
+		if body, err = json.Marshal(call.body); err != nil {
+			return fmt.Errorf("client: %s: %w", call.name(), err)
+		}
+	}
+	var tried attempts
+	var deadline time.Time
+	for {
+		m, rest := c.masters.pick(time.Now(), !call.local)
+		if !deadline.IsZero() && !call.persist && time.Now().Add(rest).After(deadline) {
+			return tried.end(call, errPatience)
+		}
+		if err := sleep(ctx, rest); err != nil {
+			return tried.end(call, err)
+		}
+		meta, err := c.try(ctx, call, m.url, body)
+		var f *failure
+		if !errors.As(err, &f) {
+			c.masters.answered(m, meta.Leader)
+			if call.meta != nil {
+				*call.meta = meta
+			}
+			return err
+		}
+		tried.add(m.url, f.err)
+		tried.unknown = tried.unknown || f.unknown
+		c.log.Debug("a master did not answer", "master", m.url, "call", call.name(), "request_id", call.requestID, "error", f.err)
+		if ctx.Err() != nil {
+			return tried.end(call, context.Cause(ctx))
+		}
+		if f.retryAfter > 0 {
+			c.masters.refused(m, time.Now(), f.retryAfter)
+		} else {
+			c.masters.failed(m, time.Now())
+		}
+		if f.unknown && !call.repeats || tried.hopeless(c.masters.count()) {
+			return tried.end(call, nil)
+		}
+		if deadline.IsZero() && c.patience > 0 {
+			deadline = time.Now().Add(c.patience)
+		}
+	}
+}
+
+// try asks one master once. A *failure means that another try may succeed.
+func (c *Client) try(ctx context.Context, call *call, base string, body []byte) (Meta, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	limit := c.tryTimeout + call.wait
+	silence := time.AfterFunc(limit, func() { cancel(fmt.Errorf("no answer in %v", limit)) })
+	defer silence.Stop()
+
+	req, err := newRequest(ctx, call, base, body)
+	if err != nil {
+		return Meta{}, fmt.Errorf("client: %w", err)
+	}
+	if c.apiKey != "" && call.path != healthPath {
+		req.Header.Set("Authorization", "Bearer "+c.apiKey)
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		err = transportError(ctx, err)
+		return Meta{}, &failure{err: err, unknown: !unsent(err)}
+	}
+	defer resp.Body.Close()
+	meta := metaOf(resp.Header, resp.StatusCode, base)
+	answer := &impatient{body: resp.Body, silence: silence, limit: limit}
+	switch {
+	case resp.StatusCode >= 300:
+		err = refusal(resp, answer)
+	case call.stream != nil:
+		silence.Stop()
+		err = call.stream(resp.Body)
+	case call.out != nil:
+		if err = json.NewDecoder(io.LimitReader(answer, maxAnswer)).Decode(call.out); err != nil {
+			err = &failure{err: fmt.Errorf("reading the answer: %w", transportError(ctx, err)), unknown: true}
+		}
+	}
+	return meta, err
+}
+
+func newRequest(ctx context.Context, call *call, base string, body []byte) (*http.Request, error) {
+	address := base + call.path
+	if len(call.query) > 0 {
+		address += "?" + call.query.Encode()
+	}
+	var reader io.Reader
+	if body != nil {
+		reader = bytes.NewReader(body)
+	}
+	req, err := http.NewRequestWithContext(ctx, call.method, address, reader)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("X-Request-Id", call.requestID)
+	if call.key != "" {
+		req.Header.Set("Idempotency-Key", call.key)
+	}
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	return req, nil
+}
+
+// impatient puts off the end of the try with every read that brings something.
+type impatient struct {
+	body    io.Reader
+	silence *time.Timer
+	limit   time.Duration
+}
+
+func (r *impatient) Read(p []byte) (int, error) {
+	n, err := r.body.Read(p)
+	r.silence.Reset(r.limit)
+	return n, err
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return context.Cause(ctx)
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

@@ -1,0 +1,110 @@
+package client
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"ffrtmp/job"
+)
+
+// Try is what came of asking one master.
+type Try struct {
+	Master string // URL
+	Count  int    // how often it was asked
+	Err    error  // why its last try failed
+}
+
+// UnavailableError says that no master answered a call, and that the call has
+// changed nothing. job.CodeOf gives job.NoLeader; errors.Is finds the context's
+// error when that is what ended the call.
+type UnavailableError struct {
+	Op    string // method and path
+	Tries []Try
+	Cause error // why no further try was made; may be nil
+}
+
+func (e *UnavailableError) Error() string {
+	return "no master answered " + e.Op + describe(e.Tries, e.Cause)
+}
+
+// Unwrap returns the code and the cause.
+func (e *UnavailableError) Unwrap() []error {
+	code := job.NoLeader
+	for _, t := range e.Tries {
+		if job.CodeOf(t.Err) == job.RateLimited {
+			code = job.RateLimited
+		}
+	}
+	return []error{&job.Error{Code: code, Message: "no master answered"}, e.Cause}
+}
+
+// UnknownOutcomeError says that a call may or may not have been carried out.
+// Repeating it with Key settles that. job.CodeOf gives job.UnknownOutcome.
+type UnknownOutcomeError struct {
+	Op    string // method and path
+	Key   string // idempotency key; "" when the call has none and needs none
+	Tries []Try
+	Cause error // why no further try was made; may be nil
+}
+
+func (e *UnknownOutcomeError) Error() string {
+	return "the outcome of " + e.Op + " is unknown" + describe(e.Tries, e.Cause)
+}
+
+// Unwrap returns the code and the cause.
+func (e *UnknownOutcomeError) Unwrap() []error {
+	return []error{&job.Error{Code: job.UnknownOutcome, Message: "the outcome is unknown"}, e.Cause}
+}
+
+func describe(tries []Try, cause error) string {
+	var b strings.Builder
+	for i, t := range tries {
+		b.WriteString([]string{": ", "; "}[min(i, 1)])
+		fmt.Fprintf(&b, "%s: %v", t.Master, t.Err)
+		if t.Count > 1 {
+			fmt.Fprintf(&b, " (%d tries)", t.Count)
+		}
+	}
+	if cause != nil {
+		fmt.Fprintf(&b, " (%v)", cause)
+	}
+	return b.String()
+}
+
+// attempts collects the tries of one call.
+type attempts struct {
+	tries   []Try
+	unknown bool // one of them may have been carried out
+}
+
+func (a *attempts) add(master string, err error) {
+	for i := range a.tries {
+		if a.tries[i].Master == master {
+			a.tries[i].Count++
+			a.tries[i].Err = err
+			return
+		}
+	}
+	a.tries = append(a.tries, Try{Master: master, Count: 1, Err: err})
+}
+
+// hopeless reports whether every one of n masters failed in a way that trying
+// again cannot mend.
+func (a *attempts) hopeless(n int) bool {
+	for _, t := range a.tries {
+		if !permanent(t.Err) {
+			return false
+		}
+	}
+	return len(a.tries) >= n
+}
+
+func (a *attempts) end(c *call, cause error) error {
+	if a.unknown && !c.reads() {
+		return &UnknownOutcomeError{Op: c.name(), Key: c.key, Tries: a.tries, Cause: cause}
+	}
+	return &UnavailableError{Op: c.name(), Tries: a.tries, Cause: cause}
+}
+
+var errPatience = errors.New("gave up")

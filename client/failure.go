@@ -1,0 +1,136 @@
+package client
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"ffrtmp/job"
+)
+
+// failure is a try that did not settle its call; another one may.
+type failure struct {
+	err        error
+	unknown    bool          // the call may have been carried out
+	retryAfter time.Duration // 0: the client's own backoff
+}
+
+func (f *failure) Error() string { return f.err.Error() }
+func (f *failure) Unwrap() error { return f.err }
+
+// transportError drops what net/url repeats of the request, and tells the try's own
+// time limit from the caller's.
+func transportError(ctx context.Context, err error) error {
+	var wrapped *url.Error
+	if errors.As(err, &wrapped) {
+		err = wrapped.Err
+	}
+	if cause := context.Cause(ctx); cause != nil && errors.Is(err, context.Canceled) {
+		return cause
+	}
+	return err
+}
+
+// unsent reports whether the request cannot have reached a master.
+func unsent(err error) bool {
+	var dial *net.OpError
+	return errors.As(err, &dial) && dial.Op == "dial" || permanent(err)
+}
+
+// permanent reports whether the same address will fail in the same way again.
+func permanent(err error) bool {
+	var verification *tls.CertificateVerificationError
+	var authority x509.UnknownAuthorityError
+	var host x509.HostnameError
+	var record tls.RecordHeaderError
+	var alert tls.AlertError
+	return errors.As(err, &verification) || errors.As(err, &authority) || errors.As(err, &host) ||
+		errors.As(err, &record) || errors.As(err, &alert) ||
+		err != nil && strings.Contains(err.Error(), "server gave HTTP response to HTTPS client")
+}
+
+// defaultRetryAfter is used for a master that has no leader and names no time.
+const (
+	defaultRetryAfter = 250 * time.Millisecond
+	maxRetryAfter     = 30 * time.Second
+)
+
+// refusal reads an answer that is not a success: a *job.Error, or a *failure when
+// another try may do better.
+func refusal(resp *http.Response, body io.Reader) error {
+	data, err := io.ReadAll(io.LimitReader(body, 64<<10))
+	if err != nil {
+		return &failure{err: err, unknown: true}
+	}
+	var wire struct {
+		Error string   `json:"error"`
+		Code  job.Code `json:"code"`
+	}
+	if json.Unmarshal(data, &wire) != nil || wire.Code == "" {
+		return foreign(resp, wire.Error, data)
+	}
+	refused := job.Errorf(wire.Code, "%s", wire.Error)
+	switch wire.Code {
+	case job.NoLeader, job.RateLimited:
+		return &failure{err: refused, retryAfter: retryAfter(resp.Header)}
+	case job.UnknownOutcome:
+		return &failure{err: refused, unknown: true}
+	}
+	return refused
+}
+
+// foreign reads an error that has no code: v2.2's, or a proxy's.
+func foreign(resp *http.Response, message string, body []byte) error {
+	if message == "" {
+		message = strings.TrimSpace(string(body[:min(len(body), 500)]))
+	}
+	if message == "" {
+		message = http.StatusText(resp.StatusCode)
+	}
+	code, ok := codes[resp.StatusCode]
+	if !ok {
+		code = job.Internal
+		if resp.StatusCode < 500 {
+			code = job.Invalid
+		}
+	}
+	refused := job.Errorf(code, "HTTP %d: %s", resp.StatusCode, message)
+	switch resp.StatusCode {
+	case http.StatusBadGateway, http.StatusGatewayTimeout:
+		return &failure{err: refused, unknown: true}
+	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
+		return &failure{err: refused, unknown: resp.StatusCode == http.StatusServiceUnavailable, retryAfter: retryAfter(resp.Header)}
+	}
+	return refused
+}
+
+// codes gives errors without a code the one that goes with their status.
+var codes = map[int]job.Code{
+	http.StatusBadRequest:            job.Invalid,
+	http.StatusUnauthorized:          job.Unauthenticated,
+	http.StatusForbidden:             job.Forbidden,
+	http.StatusNotFound:              job.NotFound,
+	http.StatusConflict:              job.Conflict,
+	http.StatusRequestEntityTooLarge: job.TooLarge,
+	http.StatusTooManyRequests:       job.RateLimited,
+	http.StatusServiceUnavailable:    job.NoLeader,
+	http.StatusGatewayTimeout:        job.UnknownOutcome,
+	http.StatusInsufficientStorage:   job.InsufficientStorage,
+}
+
+func retryAfter(h http.Header) time.Duration {
+	seconds, err := strconv.ParseFloat(h.Get("Retry-After"), 64)
+	if err != nil || seconds <= 0 {
+		return defaultRetryAfter
+	}
+	return min(maxRetryAfter, time.Duration(seconds*float64(time.Second)))
+}

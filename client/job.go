@@ -1,0 +1,93 @@
+package client
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+
+	"ffrtmp/job"
+)
+
+// Submit adds a job to the queue and returns it.
+func (c *Client) Submit(ctx context.Context, spec job.Spec, opts ...Option) (job.Job, error) {
+	var j job.Job
+	err := c.do(ctx, write(http.MethodPost, "/jobs", spec, &j, opts))
+	return j, err
+}
+
+// SubmitBatch adds all jobs or none, up to job.MaxBatch.
+func (c *Client) SubmitBatch(ctx context.Context, specs []job.Spec, opts ...Option) (job.Submitted, error) {
+	body := struct {
+		Jobs []job.Spec `json:"jobs"`
+	}{specs}
+	var s job.Submitted
+	err := c.do(ctx, write(http.MethodPost, "/jobs/batch", body, &s, opts))
+	return s, err
+}
+
+// Job returns a job by its id or sequence number.
+func (c *Client) Job(ctx context.Context, id string, opts ...Option) (job.Job, error) {
+	var j job.Job
+	err := c.do(ctx, read(jobPath(id, ""), &j, opts))
+	return j, err
+}
+
+// Cancel ends a job, its ffmpeg included. A canceled job may be canceled again.
+func (c *Client) Cancel(ctx context.Context, id string, opts ...Option) error {
+	return c.act(ctx, id, job.Cancel, opts)
+}
+
+// Pause stops a job where it is, or keeps it from starting.
+func (c *Client) Pause(ctx context.Context, id string, opts ...Option) error {
+	return c.act(ctx, id, job.Pause, opts)
+}
+
+// Resume goes on with a paused job.
+func (c *Client) Resume(ctx context.Context, id string, opts ...Option) error {
+	return c.act(ctx, id, job.Resume, opts)
+}
+
+// Retry puts a failed or canceled job back into the queue.
+func (c *Client) Retry(ctx context.Context, id string, opts ...Option) error {
+	return c.act(ctx, id, job.Retry, opts)
+}
+
+func (c *Client) act(ctx context.Context, id string, a job.Action, opts []Option) error {
+	return c.do(ctx, write(http.MethodPost, jobPath(id, string(a)), nil, nil, opts))
+}
+
+// CancelMany cancels every job that the filter selects and returns their number.
+func (c *Client) CancelMany(ctx context.Context, f job.Filter, opts ...Option) (int, error) {
+	body := struct {
+		Filter job.Filter `json:"filter"`
+	}{f}
+	var answer struct {
+		Count int `json:"count"`
+	}
+	err := c.do(ctx, write(http.MethodPost, "/jobs/cancel", body, &answer, opts))
+	return answer.Count, err
+}
+
+// Patch changes a pending job and returns it.
+func (c *Client) Patch(ctx context.Context, id string, p job.Patch, opts ...Option) (job.Job, error) {
+	var j job.Job
+	err := c.do(ctx, write(http.MethodPatch, jobPath(id, ""), p, &j, opts))
+	return j, err
+}
+
+// Explain says why a job waits, or who ran it when.
+func (c *Client) Explain(ctx context.Context, id string, opts ...Option) (job.Explanation, error) {
+	var e job.Explanation
+	err := c.do(ctx, read(jobPath(id, "explain"), &e, opts))
+	return e, err
+}
+
+func jobPath(id, rest string) string { return join("/jobs", id, rest) }
+
+func join(root, id, rest string) string {
+	p := root + "/" + url.PathEscape(id)
+	if rest != "" {
+		p += "/" + rest
+	}
+	return p
+}

@@ -1,0 +1,66 @@
+package client
+
+import (
+	"context"
+	"iter"
+	"strconv"
+
+	"ffrtmp/job"
+)
+
+// ListOptions selects one page of jobs. The zero value is the newest
+// job.DefaultLimit of all.
+type ListOptions struct {
+	job.Filter
+	Limit  int
+	Cursor string    // List.NextCursor of the page before
+	Order  job.Order // newest first unless job.Ascending
+}
+
+// Jobs returns one page. Its jobs lack logs and attempts.
+func (c *Client) Jobs(ctx context.Context, list ListOptions, opts ...Option) (job.List, error) {
+	var page job.List
+	call := read("/jobs", &page, opts)
+	for name, value := range map[string]string{
+		"status":   string(list.Status),
+		"queue":    string(list.Queue),
+		"priority": string(list.Priority),
+		"scenario": list.Scenario,
+		"node_id":  list.NodeID,
+		"label":    list.Label,
+		"cursor":   list.Cursor,
+		"order":    string(list.Order),
+	} {
+		if value != "" {
+			call.query.Set(name, value)
+		}
+	}
+	if list.Limit != 0 {
+		call.query.Set("limit", strconv.Itoa(list.Limit))
+	}
+	err := c.do(ctx, call)
+	return page, err
+}
+
+// AllJobs iterates over every job that the options select, page by page from
+// their cursor on. It ends after the first error.
+func (c *Client) AllJobs(ctx context.Context, list ListOptions, opts ...Option) iter.Seq2[job.Job, error] {
+	return func(yield func(job.Job, error) bool) {
+		for {
+			page, err := c.Jobs(ctx, list, opts...)
+			if err != nil {
+				yield(job.Job{}, err)
+				return
+			}
+			for _, j := range page.Jobs {
+				if !yield(j, nil) {
+					return
+				}
+			}
+			if page.NextCursor == "" {
+				return
+			}
+			list.Cursor = page.NextCursor
+		}
+	}
+}
