@@ -1,11 +1,14 @@
-// Package media is the part of the file system that jobs may touch: the media
-// roots. Nothing outside of them is read or written, whatever a job's paths or
-// the symbolic links on the way say.
 package media
 
-import "path/filepath"
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
 
-// File is a place below a media root, its links resolved.
+// File is a place below a media root, its links resolved when it was looked up.
+// Opening it follows no link that leads out of the root, also one made since.
 type File struct {
 	Root string `json:"root"` // absolute
 	Name string `json:"name"` // relative to Root, local
@@ -13,3 +16,34 @@ type File struct {
 
 // Path returns the absolute path.
 func (f File) Path() string { return filepath.Join(f.Root, f.Name) }
+
+// Open opens the file for reading.
+func (f File) Open() (*os.File, error) { return os.OpenInRoot(f.Root, f.Name) }
+
+// Create makes the file anew, for reading and writing; one that is there already
+// is removed first, so that nothing is written through a link or into a file that
+// another process has open.
+func (f File) Create() (*os.File, error) {
+	root, err := os.OpenRoot(f.Root)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	if err := root.Remove(f.Name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	return root.OpenFile(f.Name, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o644)
+}
+
+// Remove removes the file; one that is not there is no error.
+func (f File) Remove() error {
+	root, err := os.OpenRoot(f.Root)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	if err := root.Remove(f.Name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}

@@ -1,0 +1,184 @@
+package media
+
+import (
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"ffrtmp/agent/failure"
+	"ffrtmp/job"
+)
+
+// tree makes two roots a and b beside a secret file, with files and links in them.
+func tree(t *testing.T) (dir string, roots *Roots) {
+	t.Helper()
+	dir = t.TempDir()
+	for _, d := range []string{"a/sub", "b/only", "outside"} {
+		must(t, os.MkdirAll(filepath.Join(dir, d), 0o755))
+	}
+	for _, name := range []string{"a/in.mp4", "a/sub/deep.mp4", "b/second.mp4", "b/in.mp4", "outside/secret.mp4"} {
+		must(t, os.WriteFile(filepath.Join(dir, name), []byte(name), 0o644))
+	}
+	for link, target := range map[string]string{
+		"a/escape.mp4":     "../outside/secret.mp4",
+		"a/escape-abs.mp4": filepath.Join(dir, "outside/secret.mp4"),
+		"a/escape-dir":     "../outside",
+		"a/inner.mp4":      "sub/deep.mp4",
+		"a/inner-abs.mp4":  filepath.Join(dir, "a/sub/deep.mp4"),
+		"a/to-b.mp4":       "../b/second.mp4",
+		"a/dangling.mp4":   "nowhere.mp4",
+		"a/loop.mp4":       "loop.mp4",
+		"alias":            "a",
+	} {
+		must(t, os.Symlink(target, filepath.Join(dir, link)))
+	}
+	roots, err := Open([]string{filepath.Join(dir, "alias"), filepath.Join(dir, "b")})
+	must(t, err)
+	return dir, roots
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestInput(t *testing.T) {
+	dir, roots := tree(t)
+	for name, c := range map[string]struct {
+		path   string
+		want   string // below dir
+		reason job.FailureReason
+	}{
+		"relative, first root":        {"in.mp4", "a/in.mp4", ""},
+		"relative, second root":       {"second.mp4", "b/second.mp4", ""},
+		"absolute":                    {filepath.Join(dir, "b/second.mp4"), "b/second.mp4", ""},
+		"absolute by the root's link": {filepath.Join(dir, "alias/in.mp4"), "a/in.mp4", ""},
+		"link inside":                 {"inner.mp4", "a/sub/deep.mp4", ""},
+		"absolute link inside":        {"inner-abs.mp4", "a/sub/deep.mp4", ""},
+		"link to the other root":      {"to-b.mp4", "b/second.mp4", ""},
+		"dots that stay inside":       {"sub/../in.mp4", "a/in.mp4", ""},
+		"link out":                    {"escape.mp4", "", job.UserError},
+		"absolute link out":           {"escape-abs.mp4", "", job.UserError},
+		"directory link out":          {"escape-dir/secret.mp4", "", job.UserError},
+		"dots out":                    {"../outside/secret.mp4", "", job.UserError},
+		"dots out, then missing":      {"../nothing/here.mp4", "", job.UserError},
+		"absolute elsewhere":          {filepath.Join(dir, "outside/secret.mp4"), "", job.UserError},
+		"absolute, missing elsewhere": {"/nowhere/at/all.mp4", "", job.UserError},
+		"sibling with a root's name":  {filepath.Join(dir, "bb/in.mp4"), "", job.UserError},
+		"a root itself":               {filepath.Join(dir, "b"), "", job.UserError},
+		"directory":                   {"sub", "", job.UserError},
+		"missing":                     {"none.mp4", "", job.InputError},
+		"dangling link":               {"dangling.mp4", "", job.InputError},
+		"link to itself":              {"loop.mp4", "", job.InputError},
+		"device":                      {"/dev/zero", "", job.UserError},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f, err := roots.Input(c.path)
+			if c.reason != "" {
+				if err == nil || failure.Reason(err) != c.reason {
+					t.Fatalf("got %v, %v; want a %s", f, err, c.reason)
+				}
+				return
+			}
+			must(t, err)
+			file, err := f.Open()
+			must(t, err)
+			defer file.Close()
+			got, err := io.ReadAll(file)
+			must(t, err)
+			if string(got) != c.want {
+				t.Fatalf("opened %s, want %s", got, c.want)
+			}
+		})
+	}
+}
+
+func TestOutput(t *testing.T) {
+	dir, roots := tree(t)
+	for name, c := range map[string]struct {
+		path   string
+		want   string
+		reason job.FailureReason
+	}{
+		"relative":                       {"out.mp4", "a/out.mp4", ""},
+		"directory of the second root":   {"only/out.mp4", "b/only/out.mp4", ""},
+		"directories to be made":         {"new/dir/out.mp4", "a/new/dir/out.mp4", ""},
+		"absolute":                       {filepath.Join(dir, "b/out.mp4"), "b/out.mp4", ""},
+		"absolute, directory to be made": {filepath.Join(dir, "b/new/out.mp4"), "b/new/out.mp4", ""},
+		"link at the place":              {"escape.mp4", "a/escape.mp4", ""},
+		"directory link out":             {"escape-dir/out.mp4", "", job.UserError},
+		"new directory behind link out":  {"escape-dir/new/out.mp4", "", job.OutputError},
+		"dots out":                       {"../outside/out.mp4", "", job.UserError},
+		"absolute elsewhere":             {"/tmp/out.mp4", "", job.UserError},
+		"directory":                      {"sub", "", job.UserError},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f, err := roots.Output(c.path)
+			if c.reason != "" {
+				if err == nil || failure.Reason(err) != c.reason {
+					t.Fatalf("got %v, %v; want a %s", f, err, c.reason)
+				}
+				return
+			}
+			must(t, err)
+			if want := filepath.Join(dir, c.want); f.Path() != want {
+				t.Fatalf("got %s, want %s", f.Path(), want)
+			}
+		})
+	}
+	if _, err := os.Stat(filepath.Join(dir, "outside/new")); err == nil {
+		t.Fatal("a directory was made outside of the roots")
+	}
+}
+
+// A link that appears after the check must not be followed out of the root.
+func TestLinkMadeAfterTheCheck(t *testing.T) {
+	dir, roots := tree(t)
+	in, err := roots.Input("sub/deep.mp4")
+	must(t, err)
+	out, err := roots.Output("sub/out.mp4")
+	must(t, err)
+	must(t, os.RemoveAll(filepath.Join(dir, "a/sub")))
+	must(t, os.Symlink("../outside", filepath.Join(dir, "a/sub")))
+	must(t, os.WriteFile(filepath.Join(dir, "outside/deep.mp4"), nil, 0o644))
+	if f, err := in.Open(); err == nil {
+		f.Close()
+		t.Error("opened a file outside of the root")
+	}
+	if f, err := out.Create(); err == nil {
+		f.Close()
+		t.Error("created a file outside of the root")
+	}
+	if _, err := os.Lstat(filepath.Join(dir, "outside/out.mp4")); err == nil {
+		t.Error("a file was created outside of the root")
+	}
+}
+
+func TestPublish(t *testing.T) {
+	dir, roots := tree(t)
+	secret := filepath.Join(dir, "outside/secret.mp4")
+	final, err := roots.Output("escape.mp4") // a link out of the root is replaced, not followed
+	must(t, err)
+	work := File{Root: final.Root, Name: ".escape.part.mp4"}
+	f, err := work.Create()
+	must(t, err)
+	_, err = f.WriteString("made")
+	must(t, err)
+	must(t, f.Close())
+	for range 2 { // the second time after a crash between rename and confirmation
+		must(t, Publish(work, final))
+		if got, err := os.ReadFile(final.Path()); err != nil || string(got) != "made" {
+			t.Fatalf("got %q, %v", got, err)
+		}
+	}
+	if got, _ := os.ReadFile(secret); string(got) != "outside/secret.mp4" {
+		t.Fatalf("the file behind the link was written: %q", got)
+	}
+	must(t, final.Remove())
+	if err := Publish(work, final); !os.IsNotExist(err) {
+		t.Fatalf("neither work nor final: got %v", err)
+	}
+}

@@ -1,0 +1,172 @@
+// Package media is the part of the file system that jobs may touch: the media
+// roots. Nothing outside of them is read or written, whatever a job's paths or
+// the symbolic links on the way say.
+package media
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"ffrtmp/agent/failure"
+	"ffrtmp/job"
+)
+
+// Roots are the trees that jobs may use, in the order in which relative paths are
+// tried. Its methods may be called concurrently.
+type Roots struct {
+	roots []root
+}
+
+// root is a media root as it was given and as it is without links; a job may
+// name a file by either.
+type root struct{ given, real string }
+
+// Open resolves the roots. Every one must be a directory.
+func Open(dirs []string) (*Roots, error) {
+	if len(dirs) == 0 {
+		return nil, errors.New("no media root")
+	}
+	r := &Roots{}
+	for _, dir := range dirs {
+		given, err := filepath.Abs(dir)
+		if err != nil {
+			return nil, fmt.Errorf("media root %s: %w", dir, err)
+		}
+		real, err := filepath.EvalSymlinks(given)
+		if err != nil {
+			return nil, fmt.Errorf("media root: %w", err)
+		}
+		if info, err := os.Stat(real); err != nil || !info.IsDir() {
+			return nil, fmt.Errorf("media root %s is not a directory", dir)
+		}
+		r.roots = append(r.roots, root{given, real})
+	}
+	return r, nil
+}
+
+// Input finds a file to read. A path that leads out of the roots is a user error,
+// a file that is not there an input error.
+func (r *Roots) Input(name string) (File, error) {
+	candidates, err := r.candidates("input", name)
+	if err != nil {
+		return File{}, err
+	}
+	for _, path := range candidates {
+		real, err := filepath.EvalSymlinks(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return File{}, failure.Errorf(job.InputError, "input: %w", err)
+		}
+		f, ok := r.contains(real)
+		if !ok {
+			return File{}, outside("input", name)
+		}
+		info, err := os.Stat(real)
+		if err != nil {
+			return File{}, failure.Errorf(job.InputError, "input: %w", err)
+		}
+		if !info.Mode().IsRegular() {
+			return File{}, failure.Errorf(job.UserError, "input: %s is not a regular file", name)
+		}
+		return f, nil
+	}
+	return File{}, failure.Errorf(job.InputError, "input: %s does not exist below a media root", name)
+}
+
+// Output finds the place for a file to be written and makes its directories. A
+// relative path goes to the first root that has its directory already, else to
+// the first root. What is at that place, also a link, is left alone.
+func (r *Roots) Output(name string) (File, error) {
+	candidates, err := r.candidates("output", name)
+	if err != nil {
+		return File{}, err
+	}
+	for _, path := range candidates {
+		f, err := r.output(name, path)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		return f, err
+	}
+	f, ok := r.contains(candidates[0])
+	if !ok {
+		return File{}, outside("output", name)
+	}
+	dir, err := os.OpenRoot(f.Root)
+	if err != nil {
+		return File{}, failure.Errorf(job.OutputError, "output: %w", err)
+	}
+	defer dir.Close()
+	if err := dir.MkdirAll(filepath.Dir(f.Name), 0o755); err != nil {
+		return File{}, failure.Errorf(job.OutputError, "output: %w", err)
+	}
+	return r.output(name, candidates[0])
+}
+
+// output looks at one candidate; its error is fs.ErrNotExist when the directory
+// is missing.
+func (r *Roots) output(name, path string) (File, error) {
+	dir, err := filepath.EvalSymlinks(filepath.Dir(path))
+	if err != nil {
+		return File{}, failure.Errorf(job.OutputError, "output: %w", err)
+	}
+	f, ok := r.contains(filepath.Join(dir, filepath.Base(path)))
+	if !ok {
+		return File{}, outside("output", name)
+	}
+	if info, err := os.Lstat(f.Path()); err == nil && info.IsDir() {
+		return File{}, failure.Errorf(job.UserError, "output: %s is a directory", name)
+	}
+	return f, nil
+}
+
+// candidates lists the places that name may mean: itself when it is absolute, else
+// one below each root. The error says that it leaves the roots by its own words,
+// whatever there is on the disk.
+func (r *Roots) candidates(field, name string) ([]string, error) {
+	if filepath.IsAbs(name) {
+		name := filepath.Clean(name)
+		for _, root := range r.roots {
+			if rel, ok := below(root.given, name); ok {
+				return []string{filepath.Join(root.real, rel)}, nil
+			}
+			if rel, ok := below(root.real, name); ok {
+				return []string{filepath.Join(root.real, rel)}, nil
+			}
+		}
+		return nil, outside(field, name)
+	}
+	if !filepath.IsLocal(name) || filepath.Clean(name) == "." {
+		return nil, outside(field, name)
+	}
+	paths := make([]string, len(r.roots))
+	for i, root := range r.roots {
+		paths[i] = filepath.Join(root.real, name)
+	}
+	return paths, nil
+}
+
+// contains returns a path without links as a file of the root that holds it.
+func (r *Roots) contains(path string) (File, bool) {
+	for _, root := range r.roots {
+		if rel, ok := below(root.real, path); ok {
+			return File{Root: root.real, Name: rel}, true
+		}
+	}
+	return File{}, false
+}
+
+func below(root, path string) (string, bool) {
+	rel, err := filepath.Rel(root, path)
+	return rel, err == nil && rel != "." && filepath.IsLocal(rel)
+}
+
+func outside(field, name string) error {
+	return failure.Errorf(job.UserError, "%s: %s is outside of the media roots", field, strings.ToValidUTF8(name, "?"))
+}
