@@ -1,0 +1,248 @@
+package client_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"ffrtmp/client"
+	"ffrtmp/job"
+)
+
+func TestRefusalsAreReturnedAtOnce(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		status int
+		body   string
+		code   job.Code
+		text   string
+	}{
+		{"coded", 409, `{"error":"job 7 is running","code":"conflict","status":409}`, job.Conflict, "job 7 is running"},
+		{"stale attempt", 409, `{"error":"attempt 1 was lost","code":"stale_attempt","status":409}`, job.StaleAttempt, "attempt 1 was lost"},
+		{"full disk", 507, `{"error":"disk","code":"insufficient_storage","status":507}`, job.InsufficientStorage, "disk"},
+		{"plain text of v2.2", 404, "Job not found\n", job.NotFound, "HTTP 404: Job not found"},
+		{"empty", 401, "", job.Unauthenticated, "HTTP 401: Unauthorized"},
+		{"redirect", 302, "", job.Invalid, "HTTP 302"},
+		{"internal", 500, "<html>", job.Internal, "HTTP 500: <html>"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Location", "https://elsewhere.invalid/")
+				w.WriteHeader(tt.status)
+				_, _ = io.WriteString(w, tt.body)
+			})
+			c := dial(t, client.Config{}, s)
+			_, err := c.Submit(within(t, 10*time.Second), job.Spec{})
+			if job.CodeOf(err) != tt.code || !strings.Contains(fmt.Sprint(err), tt.text) {
+				t.Errorf("%q, code %q", err, job.CodeOf(err))
+			}
+			if n := len(s.requests()); n != 1 {
+				t.Errorf("asked %d times", n)
+			}
+		})
+	}
+}
+
+func TestRequests(t *testing.T) {
+	s := serve(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "{}") })
+	c := dial(t, client.Config{}, s)
+	ctx := t.Context()
+	queue := job.Live
+	for _, tt := range []struct {
+		want string // method, request URI, body
+		key  bool
+		call func() error
+	}{
+		{`POST /jobs {"scenario":"360p"}`, true, func() error { _, err := c.Submit(ctx, job.Spec{Scenario: "360p"}); return err }},
+		{`POST /jobs/batch {"jobs":[{"scenario":"360p"}]}`, true, func() error { _, err := c.SubmitBatch(ctx, []job.Spec{{Scenario: "360p"}}); return err }},
+		{`GET /jobs/7 `, false, func() error { _, err := c.Job(ctx, "7"); return err }},
+		{`GET /jobs/a%2Fb `, false, func() error { _, err := c.Job(ctx, "a/b"); return err }},
+		{`GET /jobs/7?index=9&wait=2s `, false, func() error { _, err := c.Job(ctx, "7", client.AtLeast(9, 2*time.Second)); return err }},
+		{`GET /jobs/7?max_stale=5s&stale=true `, false, func() error { _, err := c.Job(ctx, "7", client.Stale(5*time.Second)); return err }},
+		{`GET /jobs/7?consistent=true `, false, func() error { _, err := c.Job(ctx, "7", client.Consistent()); return err }},
+		{`GET /jobs?cursor=5&label=a%3Db&limit=10&node_id=n&order=asc&priority=high&queue=live&scenario=360p&status=running `, false, func() error {
+			_, err := c.Jobs(ctx, client.ListOptions{Filter: job.Filter{Status: job.Running, Queue: job.Live, Priority: job.High, Scenario: "360p", NodeID: "n", Label: "a=b"}, Limit: 10, Cursor: "5", Order: job.Ascending})
+			return err
+		}},
+		{`POST /jobs/7/cancel `, true, func() error { return c.Cancel(ctx, "7") }},
+		{`POST /jobs/7/pause `, true, func() error { return c.Pause(ctx, "7") }},
+		{`POST /jobs/7/resume `, true, func() error { return c.Resume(ctx, "7") }},
+		{`POST /jobs/7/retry `, true, func() error { return c.Retry(ctx, "7") }},
+		{`POST /jobs/cancel {"filter":{"queue":"live"}}`, true, func() error { _, err := c.CancelMany(ctx, job.Filter{Queue: job.Live}); return err }},
+		{`PATCH /jobs/7 {"queue":"live"}`, true, func() error { _, err := c.Patch(ctx, "7", job.Patch{Queue: &queue}); return err }},
+		{`GET /jobs/7/logs?attempt=2 `, false, func() error { _, err := c.Logs(ctx, "7", 2); return err }},
+		{`GET /jobs/7/explain `, false, func() error { _, err := c.Explain(ctx, "7"); return err }},
+		{`POST /nodes/n/heartbeat {"attempts":[],"wait":"5s"}`, false, func() error {
+			_, err := c.Heartbeat(ctx, "n", job.Heartbeat{Wait: job.Duration(5 * time.Second)})
+			return err
+		}},
+		{`POST /jobs/claim {"node_id":"n","max":2,"wait":"1s"}`, false, func() error {
+			_, err := c.Claim(ctx, job.ClaimRequest{NodeID: "n", Max: 2, Wait: job.Duration(time.Second)})
+			return err
+		}},
+		{`POST /results {"job_id":"7","node_id":"n","status":"failed","attempt":1,"lease":"l"}`, false, func() error {
+			_, err := c.Result(ctx, job.Result{JobID: "7", NodeID: "n", Status: job.ResultFailed, Attempt: 1, Lease: "l"})
+			return err
+		}},
+		{`GET /nodes `, false, func() error { _, err := c.Nodes(ctx); return err }},
+		{`GET /nodes/n `, false, func() error { _, err := c.Node(ctx, "n"); return err }},
+		{`DELETE /nodes/n?force=true `, true, func() error { return c.RemoveNode(ctx, "n", true) }},
+		{`POST /nodes/n/drain `, true, func() error { _, err := c.Drain(ctx, "n"); return err }},
+		{`POST /nodes/n/cordon `, true, func() error { _, err := c.Cordon(ctx, "n"); return err }},
+		{`POST /nodes/n/uncordon `, true, func() error { _, err := c.Uncordon(ctx, "n"); return err }},
+		{`GET /cluster `, false, func() error { _, err := c.Cluster(ctx); return err }},
+		{`POST /cluster/leader/transfer `, true, func() error { return c.TransferLeader(ctx) }},
+		{`GET /health `, false, func() error { _, err := c.Health(ctx, s.URL); return err }},
+	} {
+		t.Run(tt.want, func(t *testing.T) {
+			if err := tt.call(); err != nil {
+				t.Fatal(err)
+			}
+			seen := s.requests()
+			r := seen[len(seen)-1]
+			if got := r.method + " " + r.uri + " " + r.body; got != tt.want {
+				t.Errorf("asked %s", got)
+			}
+			if got := r.header.Get("Idempotency-Key") != ""; got != tt.key {
+				t.Errorf("has a key: %v", got)
+			}
+		})
+	}
+}
+
+func TestAllJobsFollowsTheCursor(t *testing.T) {
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Query().Get("cursor") {
+		case "":
+			answer(w, 200, job.List{Jobs: []job.Job{{ID: "c"}, {ID: "b"}}, NextCursor: "2"})
+		case "2":
+			answer(w, 200, job.List{Jobs: []job.Job{{ID: "a"}}, NextCursor: "1"})
+		default:
+			refuse(w, 400, job.Invalid, "cursor: is not known")
+		}
+	})
+	c := dial(t, client.Config{}, s)
+	var ids []string
+	var last error
+	for j, err := range c.AllJobs(t.Context(), client.ListOptions{Limit: 2}) {
+		if last = err; err == nil {
+			ids = append(ids, j.ID)
+		}
+	}
+	if !slices.Equal(ids, []string{"c", "b", "a"}) || job.CodeOf(last) != job.Invalid {
+		t.Errorf("%v, %v", ids, last)
+	}
+}
+
+func TestWaitOutlivesMasters(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		c, err := client.New(client.Config{Masters: []string{"https://a"}, Patience: time.Second, Transport: roundTripper(func(*http.Request) (*http.Response, error) {
+			switch d := time.Since(start); {
+			case d < 3*time.Second:
+				return reply(200, `{"status":"running","progress":50}`), nil
+			case d < 5*time.Minute:
+				return nil, errors.New("connection refused")
+			}
+			return reply(200, `{"status":"completed","progress":100}`), nil
+		})})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var seen []int
+		j, err := c.Wait(t.Context(), "7", func(j job.Job) { seen = append(seen, j.Progress) })
+		if err != nil || j.Status != job.Completed {
+			t.Fatalf("%v, %v", j.Status, err)
+		}
+		if len(seen) < 4 || seen[0] != 50 || seen[len(seen)-1] != 100 {
+			t.Errorf("progress %v", seen)
+		}
+		if d := time.Since(start); d > 5*time.Minute+10*time.Second {
+			t.Errorf("noticed after %v that the masters are back", d)
+		}
+	})
+}
+
+func TestFollowLogsGoesOnWhereItBroke(t *testing.T) {
+	const text = "frame=1\nframe=2\nframe=3\n"
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Query().Get("offset") == "" {
+			_, _ = io.WriteString(w, text[:10])
+			w.(http.Flusher).Flush()
+			panic(http.ErrAbortHandler)
+		}
+		_, _ = io.WriteString(w, text[10:])
+	})
+	c := dial(t, client.Config{}, s)
+	var out bytes.Buffer
+	if err := c.FollowLogs(within(t, 10*time.Second), "7", 2, &out); err != nil || out.String() != text {
+		t.Fatalf("%q, %v", out.String(), err)
+	}
+	if uri := s.requests()[1].uri; uri != "/jobs/7/logs?attempt=2&follow=true&offset=10" {
+		t.Error(uri)
+	}
+	full := errors.New("disk full")
+	if err := c.FollowLogs(within(t, 10*time.Second), "7", 2, failing{full}); !errors.Is(err, full) {
+		t.Errorf("the writer's error became %v", err)
+	}
+}
+
+type failing struct{ err error }
+
+func (f failing) Write([]byte) (int, error) { return 0, f.err }
+
+func TestMastersAreLearnedAndSeedsKept(t *testing.T) {
+	c, err := client.New(client.Config{Masters: []string{"https://A:8080/", "b:8080"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.SetMasters([]string{"https://c:8080", "http://plain:8080", "ftp://x", "https://a:8080"})
+	if got := c.Masters(); !slices.Equal(got, []string{"https://a:8080", "https://b:8080", "https://c:8080"}) {
+		t.Error(got)
+	}
+	c.SetMasters([]string{"https://d:8080"})
+	if got := c.Masters(); !slices.Equal(got, []string{"https://a:8080", "https://b:8080", "https://d:8080"}) {
+		t.Error(got)
+	}
+	for _, bad := range [][]string{nil, {""}, {"ftp://a"}, {"https://u:p@a"}, {"https://a?x=1"}} {
+		if _, err := client.New(client.Config{Masters: bad}); err == nil {
+			t.Errorf("%q was taken", bad)
+		}
+	}
+}
+
+func TestUntrustedMasterEndsTheCallAtOnce(t *testing.T) {
+	s := serve(t, func(http.ResponseWriter, *http.Request) {})
+	c, err := client.New(client.Config{Masters: []string{s.URL}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	start := time.Now()
+	_, err = c.Submit(within(t, 30*time.Second), job.Spec{})
+	var unavailable *client.UnavailableError
+	if !errors.As(err, &unavailable) || !strings.Contains(err.Error(), "certificate") {
+		t.Errorf("%T %v", err, err)
+	}
+	if d := time.Since(start); d > 5*time.Second {
+		t.Errorf("took %v", d)
+	}
+}
+
+func TestCancelingTheContextEndsTheCall(t *testing.T) {
+	asked := make(chan struct{})
+	s := serve(t, func(_ http.ResponseWriter, r *http.Request) { close(asked); <-r.Context().Done() })
+	c := dial(t, client.Config{}, s)
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() { <-asked; cancel() }()
+	if _, err := c.Submit(ctx, job.Spec{}); !errors.Is(err, context.Canceled) || job.CodeOf(err) != job.UnknownOutcome {
+		t.Errorf("%v", err)
+	}
+}

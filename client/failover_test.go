@@ -1,0 +1,313 @@
+package client_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"ffrtmp/client"
+	"ffrtmp/job"
+)
+
+func TestLeaderIsLearnedFromAFollower(t *testing.T) {
+	leader := serve(t, func(w http.ResponseWriter, _ *http.Request) { answer(w, 200, job.Job{ID: "a"}) })
+	follower := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("X-Ffrtmp-Leader", leader.URL)
+		w.Header().Set("X-Ffrtmp-Known-Leader", "true")
+		w.Header().Set("X-Ffrtmp-Index", "42")
+		w.Header().Set("X-Ffrtmp-Served-By", "f")
+		w.Header().Set("X-Ffrtmp-Last-Contact", "12")
+		answer(w, 200, job.Job{ID: "a"})
+	})
+	c := dial(t, client.Config{}, follower)
+	var meta client.Meta
+	if _, err := c.Job(t.Context(), "a", client.WithMeta(&meta)); err != nil {
+		t.Fatal(err)
+	}
+	if meta.Index != 42 || !meta.KnownLeader || meta.Leader != leader.URL || meta.ServedBy != "f" || meta.LastContact != 12*time.Millisecond || meta.Master != follower.URL {
+		t.Errorf("meta = %+v", meta)
+	}
+	if _, err := c.Job(t.Context(), "a"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Job(t.Context(), "a", client.Stale(0)); err != nil {
+		t.Fatal(err)
+	}
+	if f, l := len(follower.requests()), len(leader.requests()); f != 1 || l != 2 {
+		t.Errorf("follower was asked %d times, leader %d", f, l)
+	}
+	leader.Close()
+	if _, err := c.Job(within(t, 10*time.Second), "a"); err != nil {
+		t.Errorf("the leader is gone and the follower was not asked: %v", err)
+	}
+}
+
+func TestDeadMastersAreLeft(t *testing.T) {
+	alive := serve(t, func(w http.ResponseWriter, _ *http.Request) { answer(w, 200, job.Job{ID: "a"}) })
+	for range 8 {
+		c := dial(t, client.Config{Masters: []string{downURL(t), downURL(t)}}, alive)
+		start := time.Now()
+		if _, err := c.Job(within(t, 20*time.Second), "a"); err != nil {
+			t.Fatal(err)
+		}
+		if d := time.Since(start); d > 2*time.Second {
+			t.Errorf("took %v", d)
+		}
+	}
+}
+
+// A frozen process keeps its connections; only silence tells.
+func TestFrozenMasterIsLeftInTheMiddleOfALongPoll(t *testing.T) {
+	polls := make(chan struct{}, 1)
+	release := make(chan struct{})
+	frozen := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		polls <- struct{}{}
+		select {
+		case <-release:
+		case <-r.Context().Done():
+		}
+	})
+	defer close(release)
+	proxy := newProxy(t, frozen.Listener.Addr().String())
+	other := serve(t, func(w http.ResponseWriter, _ *http.Request) { answer(w, 200, job.ClaimResponse{}) })
+	c := dial(t, client.Config{Masters: []string{"https://" + proxy.addr()}})
+	done := make(chan error, 1)
+	go func() {
+		_, err := c.Claim(within(t, 30*time.Second), job.ClaimRequest{NodeID: "n", Wait: job.Duration(time.Minute)})
+		done <- err
+	}()
+	<-polls
+	c.SetMasters([]string{other.URL})
+	start := time.Now()
+	proxy.freeze()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	if d := time.Since(start); d > 8*time.Second {
+		t.Errorf("a frozen master held the call for %v", d)
+	}
+}
+
+func TestEveryTryCarriesTheSameKey(t *testing.T) {
+	var mu sync.Mutex
+	tries := 0
+	handle := func(w http.ResponseWriter, _ *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		switch tries++; tries {
+		case 1:
+			refuse(w, 504, job.UnknownOutcome, "leadership was lost")
+		case 2:
+			panic(http.ErrAbortHandler)
+		case 3:
+			w.Header().Set("Content-Length", "1000")
+			_, _ = io.WriteString(w, `{"id":"cut`)
+		default:
+			answer(w, 200, job.Job{ID: "a"})
+		}
+	}
+	a, b := serve(t, handle), serve(t, handle)
+	c := dial(t, client.Config{APIKey: "secret"}, a, b)
+	j, err := c.Submit(within(t, 20*time.Second), job.Spec{Scenario: "360p"}, client.RequestID("r1"))
+	if err != nil || j.ID != "a" {
+		t.Fatalf("Submit = %q, %v", j.ID, err)
+	}
+	seen := append(a.requests(), b.requests()...)
+	if len(seen) < 4 {
+		t.Fatalf("%d tries", len(seen))
+	}
+	key := seen[0].header.Get("Idempotency-Key")
+	for _, r := range seen {
+		if got := r.header.Get("Idempotency-Key"); got == "" || got != key {
+			t.Errorf("key %q, then %q", key, got)
+		}
+		if got := r.header.Get("X-Request-Id"); got != "r1" {
+			t.Errorf("request id %q", got)
+		}
+		if got := r.header.Get("Authorization"); got != "Bearer secret" {
+			t.Errorf("authorization %q", got)
+		}
+	}
+	again, err := c.Submit(t.Context(), job.Spec{Scenario: "360p"}, client.IdempotencyKey("mine"))
+	if err != nil || again.ID != "a" {
+		t.Fatal(err)
+	}
+	if seen = append(a.requests(), b.requests()...); !usedKey(seen, "mine") {
+		t.Error("the caller's key was not sent")
+	}
+}
+
+func usedKey(seen []request, key string) bool {
+	for _, r := range seen {
+		if r.header.Get("Idempotency-Key") == key {
+			return true
+		}
+	}
+	return false
+}
+
+func TestNoLeaderIsWaitedOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		var asked []time.Duration
+		c, err := client.New(client.Config{Masters: []string{"https://a"}, Transport: roundTripper(func(*http.Request) (*http.Response, error) {
+			asked = append(asked, time.Since(start))
+			if len(asked) == 1 {
+				return reply(503, `{"error":"no leader","code":"no_leader","status":503}`, "Retry-After", "3"), nil
+			}
+			return reply(200, `{"id":"x"}`), nil
+		})})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Job(t.Context(), "x"); err != nil {
+			t.Fatal(err)
+		}
+		if len(asked) != 2 || asked[1] < 3*time.Second || asked[1] > 4500*time.Millisecond {
+			t.Errorf("asked at %v", asked)
+		}
+	})
+}
+
+func TestPatienceEndsWithEveryMastersReason(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		calls := 0
+		c, err := client.New(client.Config{Patience: 10 * time.Second, Masters: []string{"https://a", "https://b"}, Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+			calls++
+			if r.URL.Host == "a" {
+				return nil, &net.OpError{Op: "dial", Err: errors.New("connection refused")}
+			}
+			return reply(503, `{"error":"election under way","code":"no_leader","status":503}`), nil
+		})})
+		if err != nil {
+			t.Fatal(err)
+		}
+		start := time.Now()
+		_, err = c.Submit(t.Context(), job.Spec{})
+		if d := time.Since(start); d > 11*time.Second || d < 7*time.Second {
+			t.Errorf("gave up after %v", d)
+		}
+		var unavailable *client.UnavailableError
+		if !errors.As(err, &unavailable) || job.CodeOf(err) != job.NoLeader {
+			t.Fatalf("%T %v, code %q", err, err, job.CodeOf(err))
+		}
+		for _, want := range []string{"POST /jobs", "https://a: dial: connection refused", "https://b: election under way"} {
+			if !strings.Contains(err.Error(), want) {
+				t.Errorf("%q does not say %q", err, want)
+			}
+		}
+		if calls < 6 || calls > 60 {
+			t.Errorf("%d tries in 10 s", calls)
+		}
+	})
+}
+
+func TestUnknownOutcome(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, err := client.New(client.Config{Masters: []string{"https://a"}, Transport: roundTripper(func(*http.Request) (*http.Response, error) {
+			return nil, io.ErrUnexpectedEOF
+		})})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		_, err = c.Submit(ctx, job.Spec{}, client.IdempotencyKey("k"))
+		var unknown *client.UnknownOutcomeError
+		if !errors.As(err, &unknown) || unknown.Key != "k" || job.CodeOf(err) != job.UnknownOutcome || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("write: %T %v", err, err)
+		}
+		ctx, cancel = context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		_, err = c.Job(ctx, "a")
+		if job.CodeOf(err) != job.NoLeader || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("a read has no outcome: %T %v", err, err)
+		}
+	})
+}
+
+func TestSilentMasterIsLeftWithoutPings(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, err := client.New(client.Config{TryTimeout: 3 * time.Second, Masters: []string{"http://a"}, Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+			if r.URL.Host == "b" {
+				return reply(200, `{"commands":[]}`), nil
+			}
+			<-r.Context().Done()
+			return nil, r.Context().Err()
+		})})
+		if err != nil {
+			t.Fatal(err)
+		}
+		start := time.Now()
+		c.SetMasters([]string{"http://b"})
+		if _, err := c.Heartbeat(t.Context(), "n", job.Heartbeat{Wait: job.Duration(10 * time.Second)}); err != nil {
+			t.Fatal(err)
+		}
+		if d := time.Since(start); d != 13*time.Second {
+			t.Errorf("left after %v, not after the poll and the try's timeout", d)
+		}
+	})
+}
+
+// proxy passes TCP on until it is frozen; connections then stay up and silent.
+type proxy struct {
+	listener net.Listener
+	mu       sync.Mutex
+	frozen   chan struct{}
+}
+
+func newProxy(t *testing.T, target string) *proxy {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &proxy{listener: l, frozen: make(chan struct{})}
+	var conns sync.WaitGroup
+	ended := make(chan struct{})
+	t.Cleanup(func() { l.Close(); close(ended); conns.Wait() })
+	pass := func(dst, src net.Conn) {
+		defer conns.Done()
+		buf := make([]byte, 32<<10)
+		for {
+			n, err := src.Read(buf)
+			select {
+			case <-p.frozen:
+				<-ended
+			default:
+			}
+			if _, werr := dst.Write(buf[:n]); err != nil || werr != nil {
+				dst.Close()
+				return
+			}
+		}
+	}
+	conns.Go(func() {
+		for {
+			in, err := l.Accept()
+			if err != nil {
+				return
+			}
+			out, err := net.Dial("tcp", target)
+			if err != nil {
+				in.Close()
+				continue
+			}
+			conns.Add(2)
+			go pass(out, in)
+			go pass(in, out)
+			go func() { <-ended; in.Close(); out.Close() }()
+		}
+	})
+	return p
+}
+
+func (p *proxy) addr() string { return p.listener.Addr().String() }
+func (p *proxy) freeze()      { close(p.frozen) }
