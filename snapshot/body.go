@@ -26,12 +26,12 @@ func (b *body) Read(p []byte) (int, error) {
 		return 0, nil
 	}
 	// One byte beyond the checksum shows that there is more; then all that is buffered may go.
-	ahead, err := b.r.Peek(sha256.Size + 1)
-	if err != nil {
+	if _, err := b.r.Peek(sha256.Size + 1); err != nil {
 		b.err = err
 		return 0, err
 	}
-	if ahead, err = b.r.Peek(b.r.Buffered()); err != nil {
+	ahead, err := b.r.Peek(b.r.Buffered())
+	if err != nil {
 		return 0, err
 	}
 	n := copy(p, ahead[:len(ahead)-sha256.Size])

@@ -15,7 +15,7 @@ import (
 
 // connect makes one TLS connection over loopback TCP and sends a byte each way, because in TLS 1.3 a client learns only
 // by reading that its certificate was refused. It returns both ends' views.
-func connect(t *testing.T, server, client *tls.Config) (serverErr, clientErr error, state tls.ConnectionState) {
+func connect(t *testing.T, server, client *tls.Config) (state tls.ConnectionState, serverErr, clientErr error) {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -40,7 +40,7 @@ func connect(t *testing.T, server, client *tls.Config) (serverErr, clientErr err
 	conn := tls.Client(raw, client)
 	clientErr = exchange(conn)
 	raw.Close()
-	return <-done, clientErr, conn.ConnectionState()
+	return conn.ConnectionState(), <-done, clientErr
 }
 
 func exchange(conn *tls.Conn) error {

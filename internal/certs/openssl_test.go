@@ -38,7 +38,7 @@ func TestOpensslMadeCertificates(t *testing.T) {
 	ours := identityOf(t, ca, masterRequest("prod", "m2"))
 	server, _ := theirs.Peer("prod")
 	_, client := ours.Peer("prod")
-	serverErr, clientErr, _ := connect(t, server, client)
+	_, serverErr, clientErr := connect(t, server, client)
 	checkErr(t, "server", serverErr, nil)
 	checkErr(t, "client", clientErr, nil)
 

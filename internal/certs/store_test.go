@@ -26,7 +26,7 @@ func TestStoreFollowsItsFiles(t *testing.T) {
 	served := func() string {
 		client := own.Client()
 		client.ServerName = "127.0.0.1"
-		_, err, state := connect(t, server, client)
+		state, _, err := connect(t, server, client)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -42,21 +42,21 @@ func TestStoreFollowsItsFiles(t *testing.T) {
 	nextMaster := identityOf(t, next, masterRequest("prod", "b"))
 	nextServer, nextClient := nextMaster.Peer("prod")
 	nextClient.VerifyConnection = nil // so that only the own side decides
-	if serverErr, _, _ := connect(t, peerServer, nextClient); serverErr == nil {
+	if _, serverErr, _ := connect(t, peerServer, nextClient); serverErr == nil {
 		t.Fatal("a master of an authority not yet trusted was let in")
 	}
 	write(t, own.files.CA, append(bytes.Clone(ca.CertPEM()), next.CertPEM()...))
 	eventually(t, "new authority on the peer port's server side", func() bool {
-		serverErr, _, _ := connect(t, peerServer, nextClient)
+		_, serverErr, _ := connect(t, peerServer, nextClient)
 		return serverErr == nil
 	})
 	nextServer.VerifyConnection = nil
-	if _, clientErr, _ := connect(t, nextServer, peerClient); clientErr != nil {
+	if _, _, clientErr := connect(t, nextServer, peerClient); clientErr != nil {
 		t.Errorf("new authority on the peer port's client side: %v", clientErr)
 	}
 	write(t, own.files.CA, ca.CertPEM())
 	eventually(t, "authority taken away", func() bool {
-		serverErr, _, _ := connect(t, peerServer, nextClient)
+		_, serverErr, _ := connect(t, peerServer, nextClient)
 		return serverErr != nil
 	})
 }
@@ -126,7 +126,7 @@ func TestStoreKeepsTheOldFilesWhenTheNewAreBad(t *testing.T) {
 				t.Errorf("log: %s", log.String())
 			}
 			server, client := own.Peer("prod")
-			if serverErr, clientErr, _ := connect(t, server, client); serverErr != nil || clientErr != nil {
+			if _, serverErr, clientErr := connect(t, server, client); serverErr != nil || clientErr != nil {
 				t.Errorf("the old files are no longer in force: server %v, client %v", serverErr, clientErr)
 			}
 			req := masterRequest("prod", "repaired")

@@ -20,7 +20,7 @@ func TestPeerAcceptsMastersOfItsCluster(t *testing.T) {
 	client.ServerName, client.SessionTicketsDisabled = "peer", false // a name to remember a session by
 	client.ClientSessionCache = tls.NewLRUClientSessionCache(4)
 	for range 2 {
-		serverErr, clientErr, state := connect(t, server, client)
+		state, serverErr, clientErr := connect(t, server, client)
 		if serverErr != nil || clientErr != nil {
 			t.Fatalf("server: %v, client: %v", serverErr, clientErr)
 		}
@@ -53,7 +53,7 @@ func TestPeerRefusesEverybodyElse(t *testing.T) {
 			t.Run("as client", func(t *testing.T) {
 				server, _ := own.Peer("prod")
 				client := &tls.Config{InsecureSkipVerify: true, GetClientCertificate: tt.stranger.clientCertificate}
-				serverErr, clientErr, _ := connect(t, server, client)
+				_, serverErr, clientErr := connect(t, server, client)
 				checkErr(t, "client", clientErr, errAny)
 				if serverErr == nil || !strings.Contains(serverErr.Error(), tt.mentions) {
 					t.Errorf("server: %v, want it to mention %q", serverErr, tt.mentions)
@@ -62,7 +62,7 @@ func TestPeerRefusesEverybodyElse(t *testing.T) {
 			t.Run("as server", func(t *testing.T) {
 				_, client := own.Peer("prod")
 				server := &tls.Config{Certificates: []tls.Certificate{*tt.stranger.current().cert}}
-				_, clientErr, _ := connect(t, server, client)
+				_, _, clientErr := connect(t, server, client)
 				if clientErr == nil || !strings.Contains(clientErr.Error(), tt.mentions) {
 					t.Errorf("client: %v, want it to mention %q", clientErr, tt.mentions)
 				}
@@ -80,7 +80,7 @@ func TestPeerRefusesNoCertificateAndOldTLS(t *testing.T) {
 		"TLS 1.2":        {InsecureSkipVerify: true, MaxVersion: tls.VersionTLS12, GetClientCertificate: own.clientCertificate},
 	} {
 		t.Run(name, func(t *testing.T) {
-			serverErr, clientErr, _ := connect(t, server, client)
+			_, serverErr, clientErr := connect(t, server, client)
 			checkErr(t, "server", serverErr, errAny)
 			checkErr(t, "client", clientErr, errAny)
 		})
@@ -92,7 +92,7 @@ func TestPeerRefusesAllWithoutACA(t *testing.T) {
 	files.CA = ""
 	s := open(t, files)
 	server, client := s.Peer("prod")
-	serverErr, clientErr, _ := connect(t, server, client)
+	_, serverErr, clientErr := connect(t, server, client)
 	checkErr(t, "server", serverErr, errAny)
 	checkErr(t, "client", clientErr, errAny)
 }
@@ -120,7 +120,7 @@ func TestAPI(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			tt.client.ServerName = "127.0.0.1"
-			serverErr, clientErr, _ := connect(t, tt.server, tt.client)
+			_, serverErr, clientErr := connect(t, tt.server, tt.client)
 			checkErr(t, "server", serverErr, tt.serverErr)
 			checkErr(t, "client", clientErr, tt.clientErr)
 		})
@@ -132,7 +132,7 @@ func TestAPISpeaksOlderTLSButNotOld(t *testing.T) {
 	for version, want := range map[uint16]error{tls.VersionTLS11: errAny, tls.VersionTLS12: nil, tls.VersionTLS13: nil} {
 		client := own.Client()
 		client.ServerName, client.MinVersion, client.MaxVersion = "127.0.0.1", version, version
-		_, clientErr, state := connect(t, own.API(false), client)
+		state, _, clientErr := connect(t, own.API(false), client)
 		checkErr(t, tls.VersionName(version), clientErr, want)
 		if clientErr == nil && state.NegotiatedProtocol != "h2" {
 			t.Errorf("%s negotiated %q", tls.VersionName(version), state.NegotiatedProtocol)

@@ -1,0 +1,55 @@
+# Everything that a machine with only Go, git, gcc, make and apt needs to build, check and try ffrtmp.
+
+GO        ?= go
+VERSION   ?= $(shell git describe --tags --match 'v*' --dirty 2>/dev/null || echo dev)
+COMMIT    ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
+LDFLAGS   := -X ffrtmp/internal/version.Version=$(VERSION) -X ffrtmp/internal/version.Commit=$(COMMIT)
+SUDO      := $(if $(filter 0,$(shell id -u)),,sudo)
+
+# Tools are built at these versions, apart from the product's go.mod.
+GOLANGCI_LINT_VERSION := v2.15.0
+GOVULNCHECK_VERSION   := v1.9.0
+GOLANGCI_LINT         := $(CURDIR)/.tools/golangci-lint-$(GOLANGCI_LINT_VERSION)
+
+.PHONY: build test lint fmt vulncheck demo chaos bench clean programs
+
+build: ## bin/master, bin/agent, bin/ffrtmp
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
+
+test: programs ## every test, with the race detector
+	$(GO) test -race -timeout 15m ./...
+
+lint: $(GOLANGCI_LINT) ## formatting, import rules and linters (.golangci.yaml)
+	$(GOLANGCI_LINT) run
+
+fmt: $(GOLANGCI_LINT) ## rewrite the files as lint wants them
+	$(GOLANGCI_LINT) fmt
+
+vulncheck: ## known vulnerabilities in what is linked (needs vuln.go.dev)
+	$(GO) run golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION) ./...
+
+demo: build programs ## three masters, two agents, one encode, the leader killed half-way; INPUT=file, KEEP=1
+	$(GO) run ./internal/devcluster/demo -bin bin $(if $(INPUT),-input '$(INPUT)') $(if $(KEEP),-keep)
+
+chaos: programs ## the long fault runs, tagged chaos
+	$(GO) test -race -count 1 -timeout 60m -tags chaos -run Chaos ./...
+
+bench: ## every benchmark
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+clean: ## what the other targets have made
+	rm -rf bin demo .tools
+
+# programs that tests and demo run, installed where they are missing.
+programs:
+	@missing=; for p in ffmpeg ffprobe openssl; do command -v $$p >/dev/null || missing="$$missing $$p"; done; \
+	if [ -n "$$missing" ]; then \
+		echo "installing what is missing:$$missing"; \
+		$(SUDO) apt-get update -q && \
+		$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends ffmpeg openssl; \
+	fi
+
+$(GOLANGCI_LINT):
+	@echo "building golangci-lint $(GOLANGCI_LINT_VERSION), once (two minutes on two cores)"
+	GOBIN=$(@D) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION)
+	mv $(@D)/golangci-lint $@
