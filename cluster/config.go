@@ -1,0 +1,125 @@
+package cluster
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"regexp"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/raft"
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// StateMachine is what the log is applied to. Raft calls Apply, ApplyBatch,
+// Snapshot and Restore from one goroutine at a time; the other methods are
+// called by [Open] only, before Raft runs.
+type StateMachine interface {
+	raft.BatchingFSM
+	// Applied returns the index and term of the last entry that the durable
+	// state reflects, or zeros.
+	Applied() (index, term uint64)
+	// Verify reports why the local state cannot be trusted, or nil.
+	Verify() error
+	// Discard throws the local state away; snapshot and log rebuild it.
+	Discard() error
+	// SnapshotIndex returns the applied index that a stored snapshot records.
+	SnapshotIndex(r io.Reader) (uint64, error)
+}
+
+// Timing is how patient a cluster is. All members should use the same.
+type Timing struct {
+	// Heartbeat is how long a follower goes without its leader before it
+	// stands for election, Election how long a candidate waits for votes, and
+	// Lease how long a leader goes without a majority before it steps down.
+	Heartbeat, Election, Lease time.Duration
+	// Stabilization is how long a new master is healthy before it may vote.
+	Stabilization time.Duration
+}
+
+// Local suits one machine or one data centre and is the default; WAN suits
+// masters that are far apart.
+var (
+	Local = Timing{
+		Heartbeat: 500 * time.Millisecond, Election: 500 * time.Millisecond,
+		Lease: 250 * time.Millisecond, Stabilization: 2 * time.Second,
+	}
+	WAN = Timing{
+		Heartbeat: 3 * time.Second, Election: 3 * time.Second,
+		Lease: 1500 * time.Millisecond, Stabilization: 10 * time.Second,
+	}
+)
+
+// Config is what [Open] needs. The zero value of a field means its default.
+type Config struct {
+	NodeID string // identity; "" = generated once and kept in Dir
+	Dir    string // log, snapshots, identity; "" = everything in memory
+
+	Cluster string // name of the cluster, the label of its gossip
+	Version string // told to the other members
+	APIURL  string // where clients reach this master, told to the other members
+	// CommandLevel is the highest command kind that this build can apply,
+	// told to the other members.
+	CommandLevel int
+
+	Expect int      // masters that form the first cluster; 0 = join only
+	Join   []string // host:gossip-port; names are resolved again at every try
+
+	Bind       string // IP that both ports listen on; "" = all
+	Advertise  string // host or IP that others dial; "" = Bind or a private address
+	PeerPort   int    // 0 = any free port
+	GossipPort int    // 0 = any free port
+
+	GossipKeys     [][]byte // 16, 24 or 32 bytes each; the first encrypts
+	GossipKeysFile string   // keyring on disk; "" = in Dir
+
+	// PeerServerTLS and PeerClientTLS admit masters of this cluster only. They
+	// may be nil for a single master (Expect 1, no Join), which then opens no
+	// port at all.
+	PeerServerTLS, PeerClientTLS *tls.Config
+
+	// Forward answers the requests that other masters send to this one.
+	Forward http.Handler
+
+	Timing  Timing // zero = Local
+	Logger  hclog.Logger
+	Metrics prometheus.Registerer // nil = none
+}
+
+// idPattern keeps an id usable as a gossip name and as a URL's host.
+var idPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{0,63}$`)
+
+// withDefaults fills in defaults and says which field cannot be used.
+func (c Config) withDefaults() (Config, error) {
+	if c.Timing == (Timing{}) {
+		c.Timing = Local
+	}
+	if c.Logger == nil {
+		c.Logger = hclog.NewNullLogger()
+	}
+	if c.Forward == nil {
+		c.Forward = http.NotFoundHandler()
+	}
+	if c.NodeID != "" && !idPattern.MatchString(c.NodeID) {
+		return c, fmt.Errorf("node id %q: must match %s", c.NodeID, idPattern)
+	}
+	if c.Expect < 0 {
+		return c, fmt.Errorf("expect: %d masters cannot form a cluster", c.Expect)
+	}
+	if c.Expect == 0 && len(c.Join) == 0 {
+		return c, errors.New("expect: without a master to join, at least 1 must be expected")
+	}
+	if (c.PeerServerTLS == nil) != (c.PeerClientTLS == nil) {
+		return c, errors.New("peer TLS: server and client sides must be given together")
+	}
+	if c.PeerServerTLS == nil && (c.Expect != 1 || len(c.Join) > 0) {
+		return c, errors.New("peer TLS: required for more than a single master")
+	}
+	return c, nil
+}
+
+// networked reports whether this master talks to others at all.
+func (c Config) networked() bool { return c.PeerServerTLS != nil }

@@ -1,0 +1,79 @@
+package cluster
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptrace"
+	"sync/atomic"
+)
+
+var (
+	// ErrNoLeader is returned while no leader is known. Nothing was sent.
+	ErrNoLeader = errors.New("no leader is known")
+	// ErrIsLeader is returned to a request that this master must answer
+	// itself. Nothing was sent.
+	ErrIsLeader = errors.New("this master is the leader")
+	// ErrNotSent says that a forwarded request has not reached the leader and
+	// may be repeated. ErrNoLeader and ErrIsLeader come wrapped in it.
+	ErrNotSent = errors.New("request was not sent")
+	// ErrUnknownOutcome says that a request was sent and its answer was lost:
+	// it may have been carried out.
+	ErrUnknownOutcome = errors.New("request was sent, its outcome is unknown")
+)
+
+// LeaderTransport returns a RoundTripper that sends a request to the current
+// leader's Config.Forward, whatever host its URL names, over mutual TLS and in
+// one hop. Every error wraps ErrNotSent or ErrUnknownOutcome. Safe for
+// concurrent use.
+func (n *Node) LeaderTransport() http.RoundTripper { return leaderTransport{n} }
+
+type leaderTransport struct{ node *Node }
+
+// RoundTrip implements http.RoundTripper.
+func (t leaderTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	n := t.node
+	leader, ok := n.Leader()
+	switch {
+	case !ok:
+		return nil, refuse(r, ErrNoLeader)
+	case leader.ID == n.id.ID:
+		return nil, refuse(r, ErrIsLeader)
+	}
+
+	// A header field is noted before it is written, so a request for which
+	// none was noted has not left this process.
+	var connected, written atomic.Bool
+	ctx := httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{
+		GotConn:          func(httptrace.GotConnInfo) { connected.Store(true) },
+		WroteHeaderField: func(string, []string) { written.Store(true) },
+	})
+	out := r.Clone(ctx)
+	out.URL.Scheme, out.URL.Host, out.Host = "https", leader.ID, leader.ID
+	out.RequestURI = ""
+	out.Header.Set(headerCluster, n.formation.clusterID())
+
+	resp, err := n.peers.http.RoundTrip(out)
+	if err != nil {
+		// A canceled RoundTrip may return while its request is being written.
+		sent := written.Load() || connected.Load() && r.Context().Err() != nil
+		kind := ErrNotSent
+		if sent {
+			kind = ErrUnknownOutcome
+		}
+		return nil, fmt.Errorf("forward to %s: %w: %w", leader.ID, kind, err)
+	}
+	if resp.StatusCode == http.StatusMisdirectedRequest {
+		resp.Body.Close()
+		return nil, fmt.Errorf("forward to %s: %w: another master answered", leader.ID, ErrNotSent)
+	}
+	return resp, nil
+}
+
+// refuse keeps the promise of http.RoundTripper to close the body.
+func refuse(r *http.Request, err error) error {
+	if r.Body != nil {
+		r.Body.Close()
+	}
+	return fmt.Errorf("%w: %w", ErrNotSent, err)
+}

@@ -1,0 +1,262 @@
+package cluster
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/memberlist"
+)
+
+const (
+	gossipTick   = 500 * time.Millisecond
+	joinPause    = time.Second
+	leaveTimeout = time.Second
+)
+
+// gossipMeta is what a master tells about itself. memberlist carries at most
+// 512 bytes of it.
+type gossipMeta struct {
+	Peer    string `json:"p"`           // host:port of the peer port
+	APIURL  string `json:"u,omitempty"` // where clients reach it
+	Host    string `json:"n,omitempty"` // its host's name
+	Version string `json:"v,omitempty"`
+	Expect  int    `json:"e,omitempty"`
+	Cluster string `json:"c,omitempty"` // the cluster id it has promised
+	Formed  bool   `json:"f,omitempty"` // it has history
+	Starts  uint64 `json:"s"`           // see identity
+	Level   int    `json:"l,omitempty"` // command level
+}
+
+// gossipMember is a master that gossip takes to be alive.
+type gossipMember struct {
+	gossipMeta
+	ID     string
+	Gossip string // host:port
+}
+
+// gossip finds the other masters and tells them about this one. It is never
+// asked who belongs to the cluster.
+type gossip struct {
+	list *memberlist.Memberlist
+	join []string
+	log  hclog.Logger
+	// missing reports whether masters are not in view that should be, and
+	// where else than at join they may be found.
+	missing func(alive []gossipMember) (addrs []string, missing bool)
+	// meta is asked again whenever it may have changed.
+	meta func() gossipMeta
+
+	// changed holds a token while the view may have changed: however many
+	// events memberlist has, one look at the view answers them all.
+	changed chan struct{}
+
+	mu        sync.Mutex
+	view      map[string]gossipMember
+	told      []byte // meta as it was last told
+	attempted bool   // every address of join was tried once
+}
+
+type gossipConfig struct {
+	id, cluster     string
+	bind, advertise string
+	port            int
+	keyring         *memberlist.Keyring
+	join            []string
+	meta            func() gossipMeta
+	missing         func([]gossipMember) ([]string, bool)
+	log             hclog.Logger
+}
+
+func openGossip(c gossipConfig) (*gossip, error) {
+	g := &gossip{
+		join: c.join, log: c.log, meta: c.meta, missing: c.missing,
+		changed: make(chan struct{}, 1), view: make(map[string]gossipMember),
+	}
+	if err := g.refresh(); err != nil {
+		return nil, err
+	}
+	conf := memberlist.DefaultLANConfig()
+	conf.Name = c.id
+	conf.Label = c.cluster
+	conf.Keyring = c.keyring
+	if c.bind != "" {
+		conf.BindAddr = c.bind
+	}
+	conf.BindPort, conf.AdvertisePort = c.port, c.port
+	conf.AdvertiseAddr = c.advertise
+	conf.Delegate, conf.Events = (*gossipDelegate)(g), (*gossipEvents)(g)
+	conf.Logger = c.log.StandardLogger(&hclog.StandardLoggerOptions{InferLevels: true})
+	// A handful of masters can afford to look after each other closely.
+	conf.TCPTimeout = 3 * time.Second
+	conf.ProbeInterval, conf.ProbeTimeout = 500*time.Millisecond, 250*time.Millisecond
+	conf.GossipInterval = 100 * time.Millisecond
+	conf.PushPullInterval = 5 * time.Second
+	// A restarted master may come back under another address at once.
+	conf.DeadNodeReclaimTime = time.Nanosecond
+	list, err := memberlist.Create(conf)
+	if err != nil {
+		return nil, fmt.Errorf("gossip: %w", err)
+	}
+	g.list = list
+	return g, nil
+}
+
+// addr is where others reach this master's gossip.
+func (g *gossip) addr() string { return g.list.LocalNode().Address() }
+
+// alive returns the masters in view, this one included, by id.
+func (g *gossip) alive() []gossipMember {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	members := slices.Collect(maps.Values(g.view))
+	slices.SortFunc(members, func(a, b gossipMember) int { return strings.Compare(a.ID, b.ID) })
+	return members
+}
+
+// triedAll reports whether every address to join has been tried once.
+func (g *gossip) triedAll() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.attempted
+}
+
+// run joins, for ever, as long as somebody is missing, and passes the view on
+// whenever it changes and every tick.
+func (g *gossip) run(ctx context.Context, onView func(context.Context, []gossipMember)) {
+	tick := time.NewTicker(gossipTick)
+	defer tick.Stop()
+	var nextJoin time.Time
+	for {
+		alive := g.alive()
+		if now := time.Now(); now.After(nextJoin) {
+			if addrs, missing := g.missing(alive); missing {
+				g.joinOnce(ctx, append(slices.Clone(g.join), addrs...))
+				alive = g.alive()
+			}
+			nextJoin = time.Now().Add(joinPause)
+		}
+		if err := g.retell(); err != nil {
+			g.log.Warn("gossip: own data not told", "error", err)
+		}
+		onView(ctx, alive)
+		select {
+		case <-ctx.Done():
+			return
+		case <-g.changed:
+		case <-tick.C:
+		}
+	}
+}
+
+// joinOnce tries every address, all at once: one that does not answer must not
+// hold up the others. memberlist resolves names anew each time, and joining
+// oneself is harmless.
+func (g *gossip) joinOnce(ctx context.Context, addrs []string) {
+	var wg sync.WaitGroup
+	for _, a := range addrs {
+		wg.Go(func() {
+			if _, err := g.list.Join([]string{a}); err != nil && ctx.Err() == nil {
+				g.log.Debug("gossip: join", "address", a, "error", err)
+			}
+		})
+	}
+	wg.Wait()
+	g.mu.Lock()
+	g.attempted = true
+	g.mu.Unlock()
+}
+
+// refresh encodes the own data.
+func (g *gossip) refresh() error {
+	data, err := json.Marshal(g.meta())
+	if err != nil {
+		return err
+	}
+	if len(data) > memberlist.MetaMaxSize {
+		return fmt.Errorf("gossip: advertised addresses and version take %d bytes, at most %d are possible",
+			len(data), memberlist.MetaMaxSize)
+	}
+	g.mu.Lock()
+	g.told = data
+	g.mu.Unlock()
+	return nil
+}
+
+// retell tells the others when the own data has changed.
+func (g *gossip) retell() error {
+	g.mu.Lock()
+	before := g.told
+	g.mu.Unlock()
+	if err := g.refresh(); err != nil {
+		return err
+	}
+	g.mu.Lock()
+	same := string(before) == string(g.told)
+	g.mu.Unlock()
+	if same {
+		return nil
+	}
+	return g.list.UpdateNode(leaveTimeout)
+}
+
+// close tells the others that this master leaves on purpose.
+func (g *gossip) close() error {
+	if err := g.list.Leave(leaveTimeout); err != nil {
+		g.log.Debug("gossip: leave", "error", err) // nobody is there to hear it
+	}
+	return g.list.Shutdown()
+}
+
+// gossipEvents keeps the view. memberlist calls it with its lock held, which is
+// the only time at which a node may be read.
+type gossipEvents gossip
+
+// NotifyJoin implements memberlist.EventDelegate.
+func (e *gossipEvents) NotifyJoin(n *memberlist.Node) { e.NotifyUpdate(n) }
+
+// NotifyUpdate implements memberlist.EventDelegate.
+func (e *gossipEvents) NotifyUpdate(n *memberlist.Node) {
+	m := gossipMember{ID: n.Name, Gossip: n.Address()}
+	if err := json.Unmarshal(n.Meta, &m.gossipMeta); err != nil {
+		e.log.Warn("gossip: member tells nonsense", "id", n.Name, "error", err)
+		return
+	}
+	e.set(func() { e.view[m.ID] = m })
+}
+
+// NotifyLeave implements memberlist.EventDelegate.
+func (e *gossipEvents) NotifyLeave(n *memberlist.Node) {
+	id := n.Name
+	e.set(func() { delete(e.view, id) })
+}
+
+func (e *gossipEvents) set(change func()) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	change()
+	select {
+	case e.changed <- struct{}{}:
+	default:
+	}
+}
+
+// gossipDelegate supplies the own data; no user messages are sent.
+type gossipDelegate gossip
+
+func (d *gossipDelegate) NodeMeta(int) []byte {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.told
+}
+
+func (*gossipDelegate) NotifyMsg([]byte)                {}
+func (*gossipDelegate) GetBroadcasts(int, int) [][]byte { return nil }
+func (*gossipDelegate) LocalState(bool) []byte          { return nil }
+func (*gossipDelegate) MergeRemoteState([]byte, bool)   {}

@@ -1,0 +1,249 @@
+package cluster
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"ffrtmp/internal/certs"
+
+	"github.com/hashicorp/go-hclog"
+)
+
+const (
+	testCluster = "test"
+	patience    = 20 * time.Second
+)
+
+// authority issues the certificates of one test.
+type authority struct {
+	t   testing.TB
+	ca  *certs.CA
+	dir string
+}
+
+func newAuthority(t testing.TB) *authority {
+	t.Helper()
+	ca, err := certs.NewCA("test CA", time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "ca.crt"), ca.CertPEM(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return &authority{t: t, ca: ca, dir: dir}
+}
+
+// files issues a certificate for the role in the cluster.
+func (a *authority) files(cluster string, role certs.Role, name string) certs.Files {
+	a.t.Helper()
+	cert, key, err := a.ca.Issue(certs.Request{
+		CommonName: name, Cluster: cluster, Role: role, Name: name, Lifetime: time.Hour,
+	})
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	base := filepath.Join(a.dir, fmt.Sprintf("%s-%s-%s", cluster, role, name))
+	f := certs.Files{Cert: base + ".crt", Key: base + ".key", CA: filepath.Join(a.dir, "ca.crt")}
+	if err := certs.WritePair(f.Cert, f.Key, cert, key); err != nil {
+		a.t.Fatal(err)
+	}
+	return f
+}
+
+// peer returns both sides of the peer port for such a certificate.
+func (a *authority) peer(cluster string, role certs.Role, name string) (server, client *tls.Config) {
+	a.t.Helper()
+	store, err := certs.Open(a.files(cluster, role, name), hclog.NewNullLogger())
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	return store.Peer(testCluster)
+}
+
+// master is one node of a test with its state machine.
+type master struct {
+	*Node
+	sm  *toy
+	cfg Config
+	t   testing.TB
+}
+
+func testLogger(name string) hclog.Logger {
+	level := hclog.LevelFromString(os.Getenv("CLUSTER_TEST_LOG"))
+	if level == hclog.NoLevel {
+		level = hclog.Off
+	}
+	return hclog.New(&hclog.LoggerOptions{Name: name, Level: level, Output: os.Stderr})
+}
+
+// config is a master's on loopback with free ports.
+func (a *authority) config(name string, expect int, join ...string) Config {
+	server, client := a.peer(testCluster, certs.RoleMaster, name)
+	return Config{
+		Dir: filepath.Join(a.t.TempDir(), name), Cluster: testCluster, Version: "v-" + name,
+		APIURL: "https://" + name, Expect: expect, Join: join, Bind: "127.0.0.1",
+		GossipKeys:    [][]byte{[]byte("0123456789abcdef")},
+		PeerServerTLS: server, PeerClientTLS: client,
+		Logger: testLogger(name),
+	}
+}
+
+func start(t testing.TB, cfg Config) *master {
+	t.Helper()
+	m := &master{sm: &toy{}, cfg: cfg, t: t}
+	cfg.Forward = http.HandlerFunc(m.forwarded)
+	node, err := Open(cfg, m.sm)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.Node = node
+	t.Cleanup(m.stop)
+	return m
+}
+
+func (m *master) stop() {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if err := m.Close(ctx); err != nil {
+		m.t.Errorf("close: %v", err)
+	}
+}
+
+// forwarded applies the body of a forwarded request.
+func (m *master) forwarded(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	index, _, err := m.Apply(r.Context(), body)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusServiceUnavailable)
+		return
+	}
+	fmt.Fprint(w, index)
+}
+
+// restart closes the master and opens it again, by default on other ports.
+func (m *master) restart(change func(*Config)) *master {
+	m.t.Helper()
+	m.stop()
+	cfg := m.cfg
+	if change != nil {
+		change(&cfg)
+	}
+	return start(m.t, cfg)
+}
+
+// eventually polls until ok or a generous deadline.
+func eventually(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	deadline := time.NewTimer(patience)
+	defer deadline.Stop()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for !ok() {
+		select {
+		case <-deadline.C:
+			t.Fatalf("not within %s: %s", patience, what)
+		case <-tick.C:
+		}
+	}
+}
+
+func testContext(t testing.TB) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// form starts n masters that join the first and waits for the cluster.
+func form(t testing.TB, a *authority, n int) []*master {
+	t.Helper()
+	first := start(t, a.config("m0", n))
+	masters := []*master{first}
+	for i := 1; i < n; i++ {
+		masters = append(masters, start(t, a.config("m"+strconv.Itoa(i), n, first.GossipAddr())))
+	}
+	waitReady(t, masters...)
+	return masters
+}
+
+func waitReady(t testing.TB, masters ...*master) {
+	t.Helper()
+	for _, m := range masters {
+		eventually(t, m.cfg.Version+" ready", func() bool { return m.Ready() == nil })
+	}
+}
+
+// leader waits for the one leader that all masters agree on.
+func leader(t testing.TB, masters ...*master) *master {
+	t.Helper()
+	var found *master
+	eventually(t, "one leader", func() bool {
+		found = nil
+		for _, m := range masters {
+			if m.IsLeader() {
+				found = m
+			}
+		}
+		if found == nil {
+			return false
+		}
+		for _, m := range masters {
+			if l, ok := m.Leader(); !ok || l.ID != found.ID() {
+				return false
+			}
+		}
+		return true
+	})
+	return found
+}
+
+func follower(t testing.TB, masters ...*master) *master {
+	t.Helper()
+	l := leader(t, masters...)
+	for _, m := range masters {
+		if m != l {
+			return m
+		}
+	}
+	t.Fatal("no follower")
+	return nil
+}
+
+// write applies a command at the leader, repeating what is safe to repeat.
+func write(t testing.TB, command string, masters ...*master) {
+	t.Helper()
+	if _, _, err := leader(t, masters...).Apply(testContext(t), []byte(command)); err != nil {
+		t.Fatalf("apply %q: %v", command, err)
+	}
+}
+
+// waitApplied waits until every master has the command.
+func waitApplied(t testing.TB, command string, masters ...*master) {
+	t.Helper()
+	for _, m := range masters {
+		eventually(t, m.cfg.Version+" applies "+command, func() bool { return m.sm.has(command) })
+	}
+}
+
+// post sends a body through the master's LeaderTransport.
+func post(t testing.TB, m *master, body string) (*http.Response, error) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(testContext(t), http.MethodPost, "https://leader/write", strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m.LeaderTransport().RoundTrip(req)
+}

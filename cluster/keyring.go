@@ -1,0 +1,78 @@
+package cluster
+
+import (
+	"bytes"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/memberlist"
+)
+
+const keyringFile = "gossip.keys"
+
+// openKeyring joins the configured keys with those kept on disk, and keeps the
+// result. The disk remembers which key a rotation has made the first; but a
+// configured key that it does not know means that the configuration is newer.
+// With no keys gossip is not encrypted and the keyring is nil.
+func openKeyring(path string, configured [][]byte) (*memberlist.Keyring, error) {
+	keys := configured
+	if path != "" {
+		kept, err := readKeys(path)
+		if err != nil {
+			return nil, fmt.Errorf("gossip keys: %w", err)
+		}
+		known := func(key []byte) bool {
+			return slices.ContainsFunc(kept, func(k []byte) bool { return bytes.Equal(k, key) })
+		}
+		if len(kept) > 0 && !slices.ContainsFunc(configured, func(k []byte) bool { return !known(k) }) {
+			keys = kept
+		}
+	}
+	if len(keys) == 0 {
+		return nil, nil
+	}
+	ring, err := memberlist.NewKeyring(keys, keys[0])
+	if err != nil {
+		return nil, fmt.Errorf("gossip keys: %w", err)
+	}
+	if path != "" {
+		if err := writeFile(path, encodeKeys(ring.GetKeys())); err != nil {
+			return nil, fmt.Errorf("gossip keys: %w", err)
+		}
+	}
+	return ring, nil
+}
+
+// readKeys reads base64 keys, one a line. A missing file holds none.
+func readKeys(path string) ([][]byte, error) {
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var keys [][]byte
+	for i, line := range strings.Fields(string(data)) {
+		key, err := base64.StdEncoding.DecodeString(line)
+		if err != nil {
+			return nil, fmt.Errorf("%s: key %d is not base64", path, i+1)
+		}
+		keys = append(keys, key)
+	}
+	return keys, nil
+}
+
+func encodeKeys(keys [][]byte) []byte {
+	var b bytes.Buffer
+	for _, key := range keys {
+		b.WriteString(base64.StdEncoding.EncodeToString(key))
+		b.WriteByte('\n')
+	}
+	return b.Bytes()
+}

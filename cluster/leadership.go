@@ -1,0 +1,154 @@
+package cluster
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+
+	"github.com/hashicorp/raft"
+)
+
+// Leader is the master that the others follow.
+type Leader struct {
+	ID     string
+	Addr   string // host:port of its peer port; "" when no port is open
+	APIURL string // where clients reach it; "" while unknown
+}
+
+// leadership follows who leads, for this master's own work and for requests
+// that wait for a leader.
+type leadership struct {
+	self string
+
+	mu      sync.Mutex
+	leader  string        // "" while unknown
+	last    string        // the last leader that was known
+	changed chan struct{} // closed at the next change
+	changes atomic.Uint64 // leaders seen
+
+	raftLeads bool // as Raft last told
+	told      bool // as told to the consumer
+	stalled   bool // log writes hang
+	consumer  chan bool
+	// work is told the same as the consumer; it must not block.
+	work func(leads bool)
+}
+
+func newLeadership(self string, work func(bool)) *leadership {
+	return &leadership{
+		self: self, work: work,
+		changed: make(chan struct{}), consumer: make(chan bool, 1),
+	}
+}
+
+// observe is a raft.FilterFn: Raft calls it on its own goroutine for each
+// observation, so nothing is dropped and nothing must block here.
+func (l *leadership) observe(o *raft.Observation) bool {
+	if seen, ok := o.Data.(raft.LeaderObservation); ok {
+		l.setLeader(string(seen.LeaderID))
+	}
+	return false
+}
+
+func (l *leadership) setLeader(id string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.leader == id {
+		return
+	}
+	l.leader = id
+	if id != "" {
+		l.last = id
+		l.changes.Add(1)
+	}
+	close(l.changed)
+	l.changed = make(chan struct{})
+}
+
+// known returns the leader, or "", and the last one that was known.
+func (l *leadership) known() (now, last string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.stalled && l.leader == l.self {
+		return "", l.last
+	}
+	return l.leader, l.last
+}
+
+// next returns a channel that is closed at the next change.
+func (l *leadership) next() <-chan struct{} {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.changed
+}
+
+// run takes in what Raft tells of this master's own leadership.
+func (l *leadership) run(ctx context.Context, notify <-chan bool) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case leads := <-notify:
+			l.update(func() { l.raftLeads = leads })
+		}
+	}
+}
+
+// setStalled makes a leader whose log writes hang look like none.
+func (l *leadership) setStalled(stalled bool) {
+	l.update(func() { l.stalled = stalled })
+}
+
+// update tells the consumer the latest value; one it has not taken is replaced.
+func (l *leadership) update(set func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	set()
+	leads := l.raftLeads && !l.stalled
+	if leads == l.told {
+		return
+	}
+	l.told = leads
+	select {
+	case <-l.consumer:
+	default:
+	}
+	l.consumer <- leads // has room: this is the only sender
+	l.work(leads)
+}
+
+// IsLeader reports whether this master leads, as far as it knows: a deposed
+// leader learns of it within its lease.
+func (n *Node) IsLeader() bool {
+	return n.raft.State() == raft.Leader && !n.watchdog.stalled()
+}
+
+// Leader returns the leader, if one is known.
+func (n *Node) Leader() (Leader, bool) {
+	id, _ := n.lead.known()
+	if id == "" {
+		return Leader{}, false
+	}
+	a, _ := n.book.lookup(id)
+	return Leader{ID: id, Addr: a.Peer, APIURL: a.APIURL}, true
+}
+
+// Leadership tells when this master begins and ceases to lead. Only the latest
+// value is kept, so a slow receiver may miss a flap; there can be one receiver.
+func (n *Node) Leadership() <-chan bool { return n.lead.consumer }
+
+// LeaderChanged returns a channel that is closed when another leader is known,
+// or none any more. Get it before asking Leader, and a new one each time.
+func (n *Node) LeaderChanged() <-chan struct{} { return n.lead.next() }
+
+// LeaderChanges counts the leaders seen since the start.
+func (n *Node) LeaderChanges() uint64 { return n.lead.changes.Load() }
+
+// TransferLeadership hands leadership to the most up-to-date voter. It returns
+// raft.ErrNotLeader on a follower.
+func (n *Node) TransferLeadership(ctx context.Context) error {
+	if !n.IsLeader() {
+		return raft.ErrNotLeader
+	}
+	return n.await(ctx, func() error { return n.raft.LeadershipTransfer().Error() })
+}

@@ -1,0 +1,185 @@
+package cluster
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/raft"
+)
+
+// Roles of a member.
+const (
+	RoleLeader   = "leader"
+	RoleFollower = "follower"
+	RoleNonvoter = "nonvoter"
+)
+
+// Member is one master of the Raft configuration.
+type Member struct {
+	ID      string
+	Name    string // its host's name
+	Address string // host:port of its peer port
+	APIURL  string
+	Version string
+	Role    string // RoleLeader, RoleFollower or RoleNonvoter
+	Voter   bool
+	// Healthy is true when it answered just now, hears from the leader and is
+	// not far behind.
+	Healthy      bool
+	LastContact  time.Duration // since it last heard from the leader
+	AppliedIndex uint64
+	CommandLevel int // highest command kind that it can apply
+}
+
+// status is what a member tells the others about itself when asked.
+type status struct {
+	ID          string        `json:"id"`
+	Name        string        `json:"name"`
+	Version     string        `json:"version"`
+	APIURL      string        `json:"api_url"`
+	Level       int           `json:"command_level"`
+	Promise     promise       `json:"promise"`
+	Leads       bool          `json:"leads"`
+	Contacted   bool          `json:"contacted"` // has heard from a leader
+	LastContact time.Duration `json:"last_contact"`
+	LastTerm    uint64        `json:"last_term"`
+	LastIndex   uint64        `json:"last_index"`
+	Commit      uint64        `json:"commit_index"`
+	Applied     uint64        `json:"applied_index"`
+}
+
+// statusTimeout bounds the question to one member.
+const statusTimeout = 500 * time.Millisecond
+
+// maxLag is how many entries a healthy member may be behind.
+const maxLag = 4096
+
+// status describes this master.
+func (n *Node) status() status {
+	term, index := n.lastEntry()
+	s := status{
+		ID: n.id.ID, Name: n.hostname, Version: n.cfg.Version, APIURL: n.cfg.APIURL, Level: n.cfg.CommandLevel,
+		Promise: n.formation.current(), Leads: n.IsLeader(),
+		LastTerm: term, LastIndex: index,
+		Commit: n.raft.CommitIndex(), Applied: n.raft.AppliedIndex(),
+	}
+	s.LastContact, s.Contacted = n.LastContact()
+	return s
+}
+
+// lastEntry returns the term and index of the newest entry of this log.
+func (n *Node) lastEntry() (term, index uint64) {
+	stats := n.raft.Stats()
+	number := func(key string) uint64 {
+		v, _ := strconv.ParseUint(stats[key], 10, 64) // Raft formats it so
+		return v
+	}
+	index, term = number("last_log_index"), number("last_log_term")
+	if i := number("last_snapshot_index"); i > index {
+		index, term = i, number("last_snapshot_term")
+	}
+	return term, index
+}
+
+// statusOf asks a member, or this master itself.
+func (n *Node) statusOf(ctx context.Context, id string) (status, error) {
+	if id == n.id.ID {
+		return n.status(), nil
+	}
+	var s status
+	err := n.peers.call(ctx, id, "status", nil, &s)
+	return s, err
+}
+
+// statuses asks several members at once and returns those that answer.
+func (n *Node) statuses(ctx context.Context, ids []string) map[string]status {
+	ctx, cancel := context.WithTimeout(ctx, statusTimeout)
+	defer cancel()
+	var (
+		mu  sync.Mutex
+		all = make(map[string]status, len(ids))
+		wg  sync.WaitGroup
+	)
+	for _, id := range ids {
+		wg.Go(func() {
+			s, err := n.statusOf(ctx, id)
+			if err != nil {
+				n.log.Trace("member does not tell its status", "member", id, "error", err)
+				return
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			all[id] = s
+		})
+	}
+	wg.Wait()
+	return all
+}
+
+// servers is the latest Raft configuration.
+func (n *Node) servers() []raft.Server {
+	f := n.raft.GetConfiguration()
+	if f.Error() != nil { // it never is: the configuration is a copy in memory
+		return nil
+	}
+	return f.Configuration().Servers
+}
+
+// voters returns the ids that have a vote.
+func (n *Node) voters() []string {
+	var ids []string
+	for _, s := range n.servers() {
+		if s.Suffrage == raft.Voter {
+			ids = append(ids, string(s.ID))
+		}
+	}
+	return ids
+}
+
+// Members asks every master of the configuration how it is, which takes up to
+// half a second when one does not answer. They are ordered by id.
+func (n *Node) Members() []Member {
+	servers := n.servers()
+	ids := make([]string, len(servers))
+	for i, s := range servers {
+		ids[i] = string(s.ID)
+	}
+	statuses := n.statuses(n.ctx, ids)
+	leader, _ := n.lead.known()
+	newest := uint64(0)
+	for _, s := range statuses {
+		newest = max(newest, s.LastIndex)
+	}
+	members := make([]Member, len(servers))
+	for i, server := range servers {
+		members[i] = n.member(server, leader, newest, statuses)
+	}
+	slices.SortFunc(members, func(a, b Member) int { return strings.Compare(a.ID, b.ID) })
+	return members
+}
+
+func (n *Node) member(server raft.Server, leader string, newest uint64, statuses map[string]status) Member {
+	id := string(server.ID)
+	a, _ := n.book.lookup(id)
+	s, answered := statuses[id]
+	m := Member{
+		ID: id, Name: s.Name, Address: a.Peer, APIURL: a.APIURL, Version: s.Version,
+		Role: RoleFollower, Voter: server.Suffrage == raft.Voter,
+		LastContact: s.LastContact, AppliedIndex: s.Applied, CommandLevel: s.Level,
+	}
+	switch {
+	case id == leader:
+		m.Role = RoleLeader
+	case !m.Voter:
+		m.Role = RoleNonvoter
+	}
+	m.Healthy = answered && s.Contacted && s.LastContact <= n.contactLimit() && s.LastIndex+maxLag >= newest
+	return m
+}
+
+// contactLimit is how long a healthy member may not have heard from the leader.
+func (n *Node) contactLimit() time.Duration { return 2 * n.cfg.Timing.Heartbeat }

@@ -1,0 +1,194 @@
+package cluster
+
+import (
+	"context"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/raft"
+	autopilot "github.com/hashicorp/raft-autopilot"
+)
+
+const (
+	autopilotUpdate    = time.Second
+	autopilotReconcile = 2 * time.Second
+	admitTimeout       = 5 * time.Second
+)
+
+// membership is the leader's care for the Raft configuration. Masters that
+// gossip has found come in as non-voters; autopilot gives them a vote once they
+// are stable, and takes dead ones out.
+type membership struct {
+	node  *Node
+	log   hclog.Logger
+	pilot *autopilot.Autopilot
+	leads chan bool // latest value
+}
+
+func newMembership(n *Node, log hclog.Logger) *membership {
+	m := &membership{node: n, log: log, leads: make(chan bool, 1)}
+	m.pilot = autopilot.New(n.raft, m,
+		autopilot.WithLogger(log),
+		autopilot.WithPromoter(promoter{autopilot.DefaultPromoter(), n.formation.expected}),
+		autopilot.WithUpdateInterval(autopilotUpdate),
+		autopilot.WithReconcileInterval(autopilotReconcile))
+	return m
+}
+
+// setLeads tells whether this master leads. It never blocks.
+func (m *membership) setLeads(leads bool) {
+	select {
+	case <-m.leads:
+	default:
+	}
+	m.leads <- leads
+}
+
+// run works while this master leads.
+func (m *membership) run(ctx context.Context) {
+	defer func() { <-m.pilot.Stop() }()
+	tick := time.NewTicker(gossipTick)
+	defer tick.Stop()
+	leading := false
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case leads := <-m.leads:
+			if leads {
+				m.pilot.Start(ctx)
+			} else {
+				<-m.pilot.Stop()
+			}
+			leading = leads
+		case <-tick.C:
+			if leading {
+				m.admit(ctx, m.node.gossip.alive())
+			}
+		}
+	}
+}
+
+// admit adds the masters in view that are not members yet.
+func (m *membership) admit(ctx context.Context, alive []gossipMember) {
+	members := make(map[string]bool)
+	for _, s := range m.node.servers() {
+		members[string(s.ID)] = true
+	}
+	held := m.node.formation.current()
+	asked := promise{ClusterID: held.ClusterID, Proposer: m.node.id.ID, Expect: m.node.formation.expected(), Formed: true}
+	for _, g := range alive {
+		if members[g.ID] || g.Formed && g.Cluster != held.ClusterID {
+			continue
+		}
+		if _, err := m.node.formation.ask(ctx, g.ID, &asked); err != nil {
+			m.log.Debug("master is not admitted", "id", g.ID, "error", err)
+			continue
+		}
+		err := m.node.await(ctx, func() error {
+			return m.node.raft.AddNonvoter(raft.ServerID(g.ID), raft.ServerAddress(g.ID), 0, admitTimeout).Error()
+		})
+		if err != nil {
+			m.log.Warn("master is not admitted", "id", g.ID, "error", err)
+			return
+		}
+		m.log.Info("master admitted as non-voter", "id", g.ID, "address", g.Peer)
+	}
+}
+
+// AutopilotConfig implements autopilot.ApplicationIntegration.
+func (m *membership) AutopilotConfig() *autopilot.Config {
+	return &autopilot.Config{
+		CleanupDeadServers:      true,
+		LastContactThreshold:    m.node.contactLimit(),
+		MaxTrailingLogs:         maxLag,
+		MinQuorum:               uint(m.node.formation.expected()/2 + 1),
+		ServerStabilizationTime: m.node.cfg.Timing.Stabilization,
+	}
+}
+
+// NotifyState implements autopilot.ApplicationIntegration.
+func (m *membership) NotifyState(*autopilot.State) {}
+
+// FetchServerStats implements autopilot.ApplicationIntegration.
+func (m *membership) FetchServerStats(
+	ctx context.Context, servers map[raft.ServerID]*autopilot.Server,
+) map[raft.ServerID]*autopilot.ServerStats {
+	var ids []string
+	for id, s := range servers {
+		if s.NodeStatus == autopilot.NodeAlive {
+			ids = append(ids, string(id))
+		}
+	}
+	stats := make(map[raft.ServerID]*autopilot.ServerStats)
+	for id, s := range m.node.statuses(ctx, ids) {
+		contact := s.LastContact
+		if !s.Contacted {
+			contact = -1 // autopilot's word for never
+		}
+		stats[raft.ServerID(id)] = &autopilot.ServerStats{LastContact: contact, LastTerm: s.LastTerm, LastIndex: s.LastIndex}
+	}
+	return stats
+}
+
+// KnownServers implements autopilot.ApplicationIntegration. A member that
+// gossip does not see has failed; being unknown would make it stale, which
+// autopilot removes with less care.
+func (m *membership) KnownServers() map[raft.ServerID]*autopilot.Server {
+	servers := make(map[raft.ServerID]*autopilot.Server)
+	for _, s := range m.node.servers() {
+		servers[s.ID] = &autopilot.Server{
+			ID: s.ID, Name: string(s.ID), Address: s.Address, NodeStatus: autopilot.NodeFailed,
+			RaftVersion: int(raft.ProtocolVersionMax), NodeType: autopilot.NodeVoter,
+			IsLeader: string(s.ID) == m.node.id.ID && m.node.IsLeader(),
+		}
+	}
+	for _, g := range m.node.gossip.alive() {
+		if s := servers[raft.ServerID(g.ID)]; s != nil {
+			s.NodeStatus, s.Version = autopilot.NodeAlive, g.Version
+		}
+	}
+	return servers
+}
+
+// RemoveFailedServer implements autopilot.ApplicationIntegration. It must not
+// block.
+func (m *membership) RemoveFailedServer(s *autopilot.Server) {
+	m.node.spawn(func(ctx context.Context) {
+		err := m.node.await(ctx, func() error {
+			return m.node.raft.RemoveServer(s.ID, 0, admitTimeout).Error()
+		})
+		if err != nil {
+			m.log.Warn("dead master is not removed", "id", s.ID, "error", err)
+			return
+		}
+		m.node.book.forget(string(s.ID))
+		m.log.Info("dead master removed", "id", s.ID)
+	})
+}
+
+// promoter promotes as autopilot does and removes with more care.
+type promoter struct {
+	autopilot.Promoter
+	expect func() int
+}
+
+// FilterFailedServerRemovals implements autopilot.Promoter. A dead voter goes
+// only when it has been replaced: as many healthy voters as the cluster was
+// formed with are there without it. Taking it out earlier gains nothing and
+// costs the chance that it comes back and makes up the majority. (MinQuorum
+// also holds; it bounds what autopilot does when voters die in a row.)
+func (p promoter) FilterFailedServerRemovals(
+	_ *autopilot.Config, state *autopilot.State, failed *autopilot.FailedServers,
+) *autopilot.FailedServers {
+	healthy := 0
+	for _, s := range state.Servers {
+		if s.HasVotingRights() && s.Health.Healthy {
+			healthy++
+		}
+	}
+	if healthy < p.expect() {
+		failed.FailedVoters, failed.StaleVoters = nil, nil
+	}
+	return failed
+}

@@ -1,0 +1,53 @@
+package cluster
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// collector reads Raft's figures when it is scraped.
+type collector struct{ node *Node }
+
+func describe(name, help string) *prometheus.Desc {
+	return prometheus.NewDesc("ffmpeg_master_raft_"+name, help, nil, nil)
+}
+
+var (
+	descLeads         = describe("is_leader", "1 on the leader, else 0.")
+	descTerm          = describe("term", "Raft term.")
+	descCommit        = describe("commit_index", "Index of the last entry known to be committed.")
+	descApplied       = describe("applied_index", "Index of the last entry applied to the state.")
+	descLastContact   = describe("last_contact_seconds", "Time since the leader was last heard from; 0 on the leader.")
+	descPeers         = describe("peers", "Masters in the Raft configuration, this one included.")
+	descLeaderChanges = describe("leader_changes_total", "Leaders seen since the start.")
+)
+
+// Describe implements prometheus.Collector.
+func (c collector) Describe(out chan<- *prometheus.Desc) { prometheus.DescribeByCollect(c, out) }
+
+// Collect implements prometheus.Collector.
+func (c collector) Collect(out chan<- prometheus.Metric) {
+	n := c.node
+	gauge := func(d *prometheus.Desc, v float64) {
+		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v)
+	}
+	leads := 0.0
+	if n.IsLeader() {
+		leads = 1
+	}
+	contact, _ := n.LastContact()
+	gauge(descLeads, leads)
+	gauge(descTerm, float64(n.Term()))
+	gauge(descCommit, float64(n.CommitIndex()))
+	gauge(descApplied, float64(n.AppliedIndex()))
+	gauge(descLastContact, contact.Seconds())
+	gauge(descPeers, float64(len(n.servers())))
+	out <- prometheus.MustNewConstMetric(descLeaderChanges, prometheus.CounterValue, float64(n.LeaderChanges()))
+}
+
+func newApplySeconds() prometheus.Histogram {
+	return prometheus.NewHistogram(prometheus.HistogramOpts{
+		Name:    "ffmpeg_master_raft_apply_seconds",
+		Help:    "Time to commit and apply one entry, as its proposer sees it.",
+		Buckets: prometheus.ExponentialBuckets(0.0005, 2, 15),
+	})
+}

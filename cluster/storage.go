@@ -1,0 +1,113 @@
+package cluster
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+)
+
+// ErrDirInUse is returned when another process holds the raft directory.
+var ErrDirInUse = errors.New("raft directory is in use by another process")
+
+// storage is the raft directory: small JSON documents beside log and
+// snapshots, and the lock that keeps a second process out. With no path
+// nothing is kept.
+type storage struct {
+	path string
+	lock *os.File
+}
+
+// openStorage creates the directory when it is missing and locks it.
+func openStorage(path string) (*storage, error) {
+	if path == "" {
+		return &storage{}, nil
+	}
+	if err := os.MkdirAll(path, 0o700); err != nil {
+		return nil, fmt.Errorf("raft directory: %w", err)
+	}
+	lock, err := os.OpenFile(filepath.Join(path, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("raft directory: %w", err)
+	}
+	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		lock.Close()
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			err = ErrDirInUse
+		}
+		return nil, fmt.Errorf("raft directory %s: %w", path, err)
+	}
+	return &storage{path: path, lock: lock}, nil
+}
+
+// inMemory reports whether nothing outlives the process.
+func (s *storage) inMemory() bool { return s.path == "" }
+
+func (s *storage) file(name string) string { return filepath.Join(s.path, name) }
+
+// load reads a document into v; a missing one leaves v as it is.
+func (s *storage) load(name string, v any) error {
+	if s.inMemory() {
+		return nil
+	}
+	data, err := os.ReadFile(s.file(name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(data, v); err != nil {
+		return fmt.Errorf("%s: %w", s.file(name), err)
+	}
+	return nil
+}
+
+// save makes a document durable before it returns.
+func (s *storage) save(name string, v any) error {
+	if s.inMemory() {
+		return nil
+	}
+	data, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	return writeFile(s.file(name), append(data, '\n'))
+}
+
+// close gives the directory free for another process.
+func (s *storage) close() error {
+	if s.lock == nil {
+		return nil
+	}
+	return s.lock.Close()
+}
+
+// writeFile replaces a file so that after a crash it is the old or the new one.
+func writeFile(path string, data []byte) error {
+	dir := filepath.Dir(path)
+	tmp, err := os.CreateTemp(dir, filepath.Base(path)+".*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(tmp.Name()) // fails after the rename, as it should
+	if _, err := tmp.Write(data); err != nil {
+		tmp.Close()
+		return err
+	}
+	if err := errors.Join(tmp.Sync(), tmp.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(tmp.Name(), path); err != nil {
+		return err
+	}
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}

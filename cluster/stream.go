@@ -1,0 +1,192 @@
+package cluster
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/raft"
+)
+
+const dialTimeout = 2 * time.Second
+
+// errHeld is returned while this master keeps away from its peers.
+var errHeld = errors.New("connections to peers are held: log writes hang")
+
+// stream is Raft's stream layer. Raft names members by id; the stream finds
+// the address, dials it and makes sure that the right member answers.
+type stream struct {
+	self  string
+	queue *connQueue
+	dial  func(ctx context.Context, id, protocol string) (*tls.Conn, error)
+	// greeting introduces this master; welcome checks who introduces itself.
+	greeting func(to string) greeting
+	welcome  func(greeting) error
+	// broken is told when a connection that a member had opened ends. It must
+	// not block.
+	broken func(id string)
+	log    hclog.Logger
+
+	mu    sync.Mutex
+	conns map[*peerConn]struct{}
+	held  bool
+}
+
+// memberAddr is a member's id as a net.Addr.
+type memberAddr string
+
+func (memberAddr) Network() string  { return "member" }
+func (a memberAddr) String() string { return string(a) }
+
+func newStream(self string, log hclog.Logger) *stream {
+	return &stream{
+		self: self, queue: newConnQueue(memberAddr(self)), log: log,
+		conns: make(map[*peerConn]struct{}),
+	}
+}
+
+// Accept implements net.Listener.
+func (s *stream) Accept() (net.Conn, error) { return s.queue.Accept() }
+
+// Close implements net.Listener.
+func (s *stream) Close() error { return s.queue.Close() }
+
+// Addr implements net.Listener: what Raft takes for its own address.
+func (s *stream) Addr() net.Addr { return s.queue.Addr() }
+
+// Dial implements raft.StreamLayer. The address is a member's id.
+func (s *stream) Dial(member raft.ServerAddress, timeout time.Duration) (net.Conn, error) {
+	ctx, cancel := timeoutContext(min(timeout, dialTimeout))
+	defer cancel()
+	id := string(member)
+	if id == s.self {
+		return s.loopback(ctx)
+	}
+	if s.isHeld() {
+		return nil, errHeld
+	}
+	conn, err := s.dial(ctx, id, protocolRaft)
+	if err != nil {
+		return nil, fmt.Errorf("dial %s: %w", id, err)
+	}
+	if err := greet(conn, s.greeting(id)); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return s.track(conn, id, false)
+}
+
+// loopback connects Raft's transport with itself, for the RPC by which a
+// master asks itself to stand for election.
+func (s *stream) loopback(ctx context.Context) (net.Conn, error) {
+	near, far := net.Pipe()
+	if !s.queue.push(ctx, far) {
+		near.Close()
+		return nil, net.ErrClosed
+	}
+	return near, nil
+}
+
+// accept takes over a connection whose handshake is done.
+func (s *stream) accept(ctx context.Context, conn *tls.Conn) {
+	g, err := receive(conn, s.welcome)
+	if err == nil && s.isHeld() {
+		err = errHeld
+	}
+	if err != nil {
+		s.log.Debug("peer port: refused", "remote", conn.RemoteAddr(), "error", err)
+		conn.Close()
+		return
+	}
+	tracked, err := s.track(conn, g.From, true)
+	if err != nil {
+		return
+	}
+	s.queue.push(ctx, tracked)
+}
+
+func (s *stream) track(conn net.Conn, id string, accepted bool) (net.Conn, error) {
+	c := &peerConn{Conn: conn, stream: s, id: id, accepted: accepted}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.held {
+		conn.Close()
+		return nil, errHeld
+	}
+	s.conns[c] = struct{}{}
+	return c, nil
+}
+
+func (s *stream) isHeld() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.held
+}
+
+// hold closes every connection and admits none until it is called with false.
+func (s *stream) hold(held bool) {
+	s.mu.Lock()
+	s.held = held
+	s.mu.Unlock()
+	if held {
+		s.closeAll()
+	}
+}
+
+// closeAll ends every connection to and from a peer, which also ends the RPCs
+// that wait on them.
+func (s *stream) closeAll() {
+	s.mu.Lock()
+	conns := make([]*peerConn, 0, len(s.conns))
+	for c := range s.conns {
+		conns = append(conns, c)
+	}
+	s.mu.Unlock()
+	for _, c := range conns {
+		c.Close()
+	}
+}
+
+// peerConn is a connection to or from one member.
+type peerConn struct {
+	net.Conn
+	stream   *stream
+	id       string
+	accepted bool
+	once     sync.Once
+}
+
+// Read implements net.Conn and notices when the other side is gone.
+func (c *peerConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if err != nil {
+		c.gone(true)
+	}
+	return n, err
+}
+
+// Close implements net.Conn.
+func (c *peerConn) Close() error {
+	c.gone(false)
+	// Not the TLS close: it would wait to send its alert to a peer that hangs.
+	if t, ok := c.Conn.(*tls.Conn); ok {
+		return t.NetConn().Close()
+	}
+	return c.Conn.Close()
+}
+
+func (c *peerConn) gone(byPeer bool) {
+	c.once.Do(func() {
+		c.stream.mu.Lock()
+		delete(c.stream.conns, c)
+		c.stream.mu.Unlock()
+		if byPeer && c.accepted {
+			c.stream.broken(c.id)
+		}
+	})
+}

@@ -1,0 +1,104 @@
+package cluster
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	stallAfter = 2 * time.Second
+	// slowestDisk is what a disk that still works is taken to write in a
+	// second: a big batch may take its time before it counts as a stall.
+	slowestDisk  = 10 << 20
+	watchdogTick = 100 * time.Millisecond
+)
+
+// writeClock knows of the log write that is in flight. Raft's main loop writes
+// one at a time; a compaction may run beside it.
+type writeClock struct {
+	mu     sync.Mutex
+	next   uint64
+	flight map[uint64]int // bytes by write
+}
+
+// begin marks a write of so many bytes; the returned function ends it.
+func (c *writeClock) begin(size int) (done func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.flight == nil {
+		c.flight = make(map[uint64]int)
+	}
+	id := c.next
+	c.next++
+	c.flight[id] = size
+	return func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		delete(c.flight, id)
+	}
+}
+
+// oldest returns the write that has been in flight longest.
+func (c *writeClock) oldest() (id uint64, size int, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i, n := range c.flight {
+		if !ok || i < id {
+			id, size, ok = i, n, true
+		}
+	}
+	return id, size, ok
+}
+
+// watchdog notices a log write that hangs. Raft's heartbeats do not touch the
+// disk, so a leader whose disk hangs would otherwise lead for ever without
+// being able to commit (hashicorp/raft issue 503).
+type watchdog struct {
+	clock *writeClock
+	// changed is told of the begin and the end of a stall.
+	changed func(stalled bool)
+
+	stall  atomic.Bool
+	id     uint64
+	waited time.Duration
+}
+
+// stalled reports whether a write hangs now. Safe for concurrent use.
+func (w *watchdog) stalled() bool { return w.stall.Load() }
+
+func (w *watchdog) run(ctx context.Context) {
+	tick := time.NewTicker(watchdogTick)
+	defer tick.Stop()
+	last := time.Now()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-tick.C:
+			w.observe(now.Sub(last))
+			last = now
+		}
+	}
+}
+
+// observe counts the time since the last look against the write in flight. A
+// look that comes very late means that this process did not run (SIGSTOP, a
+// suspended machine), which says nothing about the disk.
+func (w *watchdog) observe(elapsed time.Duration) {
+	id, size, ok := w.clock.oldest()
+	switch {
+	case !ok:
+		w.waited = 0
+	case id != w.id:
+		w.id, w.waited = id, 0
+	default:
+		w.waited += min(elapsed, 2*watchdogTick)
+	}
+	allowed := stallAfter + time.Duration(size)*time.Second/slowestDisk
+	if stalled := ok && w.waited > allowed; stalled != w.stall.Load() {
+		w.stall.Store(stalled)
+		w.changed(stalled)
+	}
+}
