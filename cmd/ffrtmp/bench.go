@@ -1,0 +1,215 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+
+	"ffrtmp/client"
+	"ffrtmp/internal/flags"
+	"ffrtmp/job"
+)
+
+func (c *cli) bench() *cobra.Command {
+	var b benchmark
+	cmd := &cobra.Command{
+		Use:   "bench",
+		Short: "Measure a running cluster: throughput, latency, and how long a failover stops writes",
+		Long: `Measure a running cluster with durable writes.
+
+  ffrtmp bench                     submissions by 1, 16, 64 and 256 clients
+  ffrtmp bench --mode cycle        submit, claim and complete, with nodes of its own
+  ffrtmp bench --failover          one submission every 10 ms: kill the leader meanwhile,
+                                   and see the longest time without an acknowledged write
+
+Its jobs require a label that no real node has, so that none of them is ever run,
+and are canceled at the end.`,
+		Args: exactly(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := b.validate(cmd); err != nil {
+				return err
+			}
+			b.label = uuid.NewString()
+			if b.failover {
+				return c.benchFailover(cmd.Context(), b)
+			}
+			return c.benchLoad(cmd.Context(), b)
+		},
+	}
+	b.mode = modeSubmit
+	choose(cmd, &b.mode, "mode", "what a client repeats", []benchMode{modeSubmit, modeCycle})
+	set := cmd.Flags()
+	set.IntSliceVar(&b.clients, "clients", []int{1, 16, 64, 256}, "`NUMBERS` of clients, one run each")
+	set.DurationVar(&b.duration, "duration", 5*time.Second, "how long each run takes (30s with --failover)")
+	set.BoolVar(&b.failover, "failover", false, "measure the longest gap between acknowledged writes")
+	set.DurationVar(&b.interval, "interval", 10*time.Millisecond, "time between two writes of --failover")
+	return cmd
+}
+
+type benchMode string
+
+const (
+	modeSubmit benchMode = "submit"
+	modeCycle  benchMode = "cycle"
+)
+
+// benchmark is what bench is asked for.
+type benchmark struct {
+	mode     benchMode
+	clients  []int
+	duration time.Duration
+	failover bool
+	interval time.Duration
+
+	label string // value of benchLabel on everything that this run makes
+}
+
+const (
+	benchLabel = "ffrtmp-bench"
+	maxClients = 4096
+	// connections bounds the connections of a run: clients share them, as they
+	// would behind a proxy.
+	connections = 16
+)
+
+func (b *benchmark) validate(cmd *cobra.Command) error {
+	if b.failover && !cmd.Flags().Changed("duration") {
+		b.duration = 30 * time.Second
+	}
+	switch {
+	case b.duration <= 0:
+		return flags.Usagef("--duration: must be more than 0, such as 5s")
+	case b.interval < time.Millisecond:
+		return flags.Usagef("--interval: must be at least 1ms")
+	case len(b.clients) == 0 || slices.Min(b.clients) < 1 || slices.Max(b.clients) > maxClients:
+		return flags.Usagef("--clients: must be numbers between 1 and %d", maxClients)
+	}
+	return nil
+}
+
+// spec is a job that only this run's own nodes could run.
+func (b *benchmark) spec() job.Spec {
+	label := map[string]string{benchLabel: b.label}
+	return job.Spec{Scenario: "360p30-h264", Queue: job.Batch, Labels: label, Requires: &job.Requires{Labels: label}}
+}
+
+// run is the outcome of one number of clients.
+type run struct {
+	Clients    int     `json:"clients"`
+	Operations int     `json:"operations"`
+	Errors     int     `json:"errors"`
+	Seconds    float64 `json:"seconds"`
+	PerSecond  float64 `json:"per_second"`
+	P50        float64 `json:"p50_ms"`
+	P99        float64 `json:"p99_ms"`
+}
+
+func (c *cli) benchLoad(ctx context.Context, b benchmark) (err error) {
+	pool, err := c.pool(min(connections, slices.Max(b.clients)))
+	if err != nil {
+		return err
+	}
+	defer pool.close()
+	defer func() { err = errors.Join(err, b.cleanUp(ctx, pool[0])) }()
+	runs := []run{}
+	t := newTable("CLIENTS<", "OPERATIONS<", "PER SECOND<", "P50 MS<", "P99 MS<", "ERRORS<")
+	for _, n := range b.clients {
+		r, err := b.measure(ctx, pool, n)
+		if err != nil {
+			return fmt.Errorf("bench with %s: %w", count(n, "client"), err)
+		}
+		runs = append(runs, r)
+		t.add(r.Clients, r.Operations, fmt.Sprintf("%.0f", r.PerSecond), fmt.Sprintf("%.2f", r.P50), fmt.Sprintf("%.2f", r.P99), r.Errors)
+		fmt.Fprintf(c.err, "%s %s: %.0f/s\n", count(n, "client"), b.mode, r.PerSecond)
+	}
+	return c.print(map[string]any{"mode": b.mode, "runs": runs}, t)
+}
+
+// clients shares a few connections.
+type clients []*client.Client
+
+func (c *cli) pool(n int) (clients, error) {
+	var pool clients
+	for range n {
+		cl, err := c.connect()
+		if err != nil {
+			pool.close()
+			return nil, err
+		}
+		pool = append(pool, cl)
+	}
+	return pool, nil
+}
+
+func (p clients) close() {
+	for _, cl := range p {
+		cl.Close()
+	}
+}
+
+// measure has n clients repeat the operation until the time is over. An error
+// that more tries cannot mend ends it.
+func (b *benchmark) measure(ctx context.Context, pool clients, n int) (run, error) {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	workers := make([]worker, n)
+	for i := range workers {
+		workers[i] = worker{client: pool[i%len(pool)], benchmark: b}
+		if b.mode == modeCycle {
+			if err := workers[i].register(ctx); err != nil {
+				return run{}, err
+			}
+			defer workers[i].leave(ctx)
+		}
+	}
+	start := time.Now()
+	end := start.Add(b.duration)
+	var wait sync.WaitGroup
+	for i := range workers {
+		wait.Go(func() {
+			if err := workers[i].work(ctx, end); err != nil {
+				stop(err)
+			}
+		})
+	}
+	wait.Wait()
+	if ctx.Err() != nil {
+		return run{}, context.Cause(ctx)
+	}
+	r := run{Clients: n, Seconds: time.Since(start).Seconds()}
+	var took []time.Duration
+	for _, w := range workers {
+		took = append(took, w.took...)
+		r.Errors += w.errors
+	}
+	slices.Sort(took)
+	r.Operations = len(took)
+	r.PerSecond = float64(len(took)) / r.Seconds
+	r.P50, r.P99 = quantile(took, 0.5), quantile(took, 0.99)
+	return r, nil
+}
+
+// quantile of sorted times, in milliseconds; 0 of none.
+func quantile(sorted []time.Duration, q float64) float64 {
+	if len(sorted) == 0 {
+		return 0
+	}
+	return sorted[int(q*float64(len(sorted)-1))].Seconds() * 1000
+}
+
+// cleanUp cancels what the run has left in the queue, also when the user ended it.
+func (b *benchmark) cleanUp(ctx context.Context, cl *client.Client) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+	defer cancel()
+	filter := job.Filter{Status: job.Pending, Label: benchLabel + "=" + b.label}
+	if _, err := cl.CancelMany(ctx, filter); err != nil {
+		return fmt.Errorf("cancel the bench's jobs (ffrtmp jobs cancel --label %s): %w", filter.Label, err)
+	}
+	return nil
+}

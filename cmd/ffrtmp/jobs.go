@@ -1,0 +1,175 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"ffrtmp/client"
+	"ffrtmp/internal/flags"
+	"ffrtmp/job"
+)
+
+func (c *cli) jobs() *cobra.Command {
+	return group("jobs", "Submit, watch and steer jobs",
+		c.jobsSubmit(), c.jobsList(), c.jobsStatus(), c.jobsWatch(),
+		c.jobsCancel(),
+		c.jobsAction(job.Pause, "Stop jobs where they are, or keep them from starting", (*client.Client).Pause),
+		c.jobsAction(job.Resume, "Go on with paused jobs", (*client.Client).Resume),
+		c.jobsAction(job.Retry, "Put failed or canceled jobs back into the queue", (*client.Client).Retry),
+		c.jobsLogs(), c.jobsExplain())
+}
+
+// perform is a method of client.Client that acts on one job.
+type perform func(*client.Client, context.Context, string, ...client.Option) error
+
+// past is what has been done to a job, by action.
+var past = map[job.Action]string{job.Cancel: "canceled", job.Pause: "paused", job.Resume: "resumed", job.Retry: "queued again"}
+
+// acted is one line of the JSON that an action prints.
+type acted struct {
+	JobID  string     `json:"job_id"`
+	Action job.Action `json:"action"`
+	Done   bool       `json:"done"`
+	Error  string     `json:"error,omitempty"`
+	Code   job.Code   `json:"code,omitempty"`
+}
+
+func (c *cli) jobsAction(action job.Action, short string, do perform) *cobra.Command {
+	return &cobra.Command{
+		Use:   string(action) + " JOB...",
+		Short: short,
+		Args:  atLeast("JOB"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return c.act(cmd.Context(), action, args, do)
+		},
+	}
+}
+
+// act does one thing to many jobs and fails if one of them could not be done.
+func (c *cli) act(ctx context.Context, action job.Action, ids []string, do perform) error {
+	cl, err := c.connect()
+	if err != nil {
+		return err
+	}
+	defer cl.Close()
+	results := []acted{}
+	var people []writer
+	var faults []error
+	for _, id := range ids {
+		err := do(cl, ctx, id)
+		results = append(results, acted{JobID: id, Action: action, Done: err == nil, Code: job.CodeOf(err)})
+		if err != nil {
+			results[len(results)-1].Error = err.Error()
+			faults = append(faults, fmt.Errorf("%s job %s: %w", action, id, err))
+			if ctx.Err() != nil {
+				break
+			}
+			continue
+		}
+		people = append(people, line(fmt.Sprintf("Job %s %s.", id, past[action])))
+	}
+	if err := c.printLines(map[string]any{"results": results}, people); err != nil {
+		return err
+	}
+	// All but the last are told here; the last one decides the exit code unless an
+	// earlier outcome is unknown.
+	return c.reportAll(faults)
+}
+
+// printLines is print without empty lines in between.
+func (c *cli) printLines(document any, people []writer) error {
+	if c.settings.format == formatJSON {
+		return c.print(document)
+	}
+	for _, p := range people {
+		if err := c.print(nil, p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// reportAll reports every error but one, which it returns: the first whose
+// outcome is unknown, else the first.
+func (c *cli) reportAll(faults []error) error {
+	if len(faults) == 0 {
+		return nil
+	}
+	chosen := 0
+	for i, err := range faults {
+		if job.CodeOf(err) == job.UnknownOutcome {
+			chosen = i
+			break
+		}
+	}
+	for i, err := range faults {
+		if i != chosen {
+			c.report(err)
+		}
+	}
+	return faults[chosen]
+}
+
+func (c *cli) jobsCancel() *cobra.Command {
+	var filter job.Filter
+	cmd := &cobra.Command{
+		Use:   "cancel [JOB...]",
+		Short: "End jobs, their ffmpeg included",
+		Long: `End jobs, named by number or id, or all that filters select:
+
+  ffrtmp jobs cancel 17 18
+  ffrtmp jobs cancel --status pending --label batch=nightly`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case len(args) == 0 && filter.IsZero():
+				return flags.Usagef("JOB is missing: name jobs, or select them by a filter such as --status pending")
+			case len(args) > 0 && !filter.IsZero():
+				return flags.Usagef("jobs are named or selected by filters, not both: leave out %q or the filters", args[0])
+			case len(args) > 0:
+				return c.act(cmd.Context(), job.Cancel, args, (*client.Client).Cancel)
+			}
+			return c.cancelMany(cmd.Context(), filter)
+		},
+	}
+	filterFlags(cmd, &filter)
+	return cmd
+}
+
+func (c *cli) cancelMany(ctx context.Context, filter job.Filter) error {
+	cl, err := c.connect()
+	if err != nil {
+		return err
+	}
+	defer cl.Close()
+	n, err := cl.CancelMany(ctx, filter)
+	if err != nil {
+		return fmt.Errorf("cancel jobs: %w", err)
+	}
+	return c.print(map[string]int{"count": n}, line(count(n, "job")+" canceled."))
+}
+
+// filterFlags gives cmd the flags that select jobs.
+func filterFlags(cmd *cobra.Command, f *job.Filter) {
+	choose(cmd, &f.Status, "status", "only jobs in this state", job.Statuses)
+	choose(cmd, &f.Queue, "queue", "only jobs of this queue", job.Queues)
+	choose(cmd, &f.Priority, "priority", "only jobs of this priority", job.Priorities)
+	set := cmd.Flags()
+	set.StringVar(&f.Scenario, "scenario", "", "only jobs of this `SCENARIO`")
+	set.StringVar(&f.NodeID, "node", "", "only jobs that the node with this `ID` runs or ran last")
+	set.StringVar(&f.Label, "label", "", "only jobs with this label: `KEY` or KEY=VALUE")
+	complete(cmd, "scenario", scenarios...)
+}
+
+// scenarios are what the shell offers; any [live-]SIZE[FPS][-CODEC] will do.
+var scenarios = []string{
+	"4K60-h264", "4K30-h264", "1440p60-h264", "1080p60-h264", "1080p30-h264", "1080p30-h265", "720p60-h264", "720p30-h264",
+	"720p30-h265", "720p30-vp9", "720p30-av1", "480p30-h264", "360p30-h264", "live-1080p60-h264", "live-720p30-h264",
+}
+
+// interrupted reports whether the user ended the command.
+func interrupted(ctx context.Context, err error) bool {
+	return err != nil && ctx.Err() != nil && errors.Is(ctx.Err(), context.Canceled)
+}

@@ -1,0 +1,71 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"ffrtmp/client"
+	"ffrtmp/job"
+)
+
+func (c *cli) jobsList() *cobra.Command {
+	var options client.ListOptions
+	var all bool
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List jobs, newest first",
+		Args:  exactly(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return c.listJobs(cmd, options, all)
+		},
+	}
+	filterFlags(cmd, &options.Filter)
+	set := cmd.Flags()
+	set.IntVar(&options.Limit, "limit", 50, fmt.Sprintf("jobs in a page, at most %d", job.MaxLimit))
+	set.StringVar(&options.Cursor, "cursor", "", "go on after a page: its next `CURSOR`")
+	set.BoolVar(&all, "all", false, "every page")
+	choose(cmd, &options.Order, "order", "oldest or newest first", []job.Order{job.Ascending, job.Descending})
+	return cmd
+}
+
+func (c *cli) listJobs(cmd *cobra.Command, options client.ListOptions, all bool) error {
+	cl, err := c.connect()
+	if err != nil {
+		return err
+	}
+	defer cl.Close()
+	page := job.List{Jobs: []job.Job{}}
+	if all {
+		options.Limit = job.MaxLimit
+		for j, err := range cl.AllJobs(cmd.Context(), options) {
+			if err != nil {
+				return fmt.Errorf("list jobs: %w", err)
+			}
+			page.Jobs = append(page.Jobs, j)
+		}
+		page.Count = len(page.Jobs)
+	} else if page, err = cl.Jobs(cmd.Context(), options); err != nil {
+		return fmt.Errorf("list jobs: %w", err)
+	}
+	if page.Jobs == nil {
+		page.Jobs = []job.Job{}
+	}
+	note := line(count(page.Count, "job") + ".")
+	if page.NextCursor != "" {
+		note = line(fmt.Sprintf("%s; there are more: --cursor %s, or --all.", count(page.Count, "job"), page.NextCursor))
+	}
+	if page.Count == 0 {
+		return c.print(page, line("No jobs."))
+	}
+	return c.print(page, jobTable(page.Jobs), note)
+}
+
+func jobTable(jobs []job.Job) *table {
+	t := newTable("JOB<", "SCENARIO~", "STATUS", "QUEUE", "PRIORITY", "PROGRESS<", "NODE~", "RETRIES<", "FAILURE~", "CREATED<")
+	for _, j := range jobs {
+		t.add(j.SequenceNumber, j.Scenario, status(j.Status), j.Queue, j.Priority, fmt.Sprintf("%d%%", j.Progress),
+			first(j.NodeName, j.NodeID), fmt.Sprintf("%d/%d", j.RetryCount, j.MaxRetries), j.FailureReason, age(j.CreatedAt))
+	}
+	return t
+}

@@ -1,0 +1,17 @@
+// Command ffrtmp is the command line of an ffrtmp cluster: jobs, nodes, masters,
+// certificates, a whole local cluster, and load.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := Run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr, os.Environ())
+	stop()
+	os.Exit(code)
+}

@@ -1,0 +1,214 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"ffrtmp/client"
+	"ffrtmp/job"
+)
+
+func (c *cli) nodes() *cobra.Command {
+	return group("nodes", "Look at the machines that run jobs, and take them in and out of service",
+		c.nodesList(), c.nodesDescribe(), c.nodesRemove(),
+		c.nodesPlace("drain", "Give nodes nothing new until they are empty", (*client.Client).Drain),
+		c.nodesPlace("cordon", "Give nodes nothing new", (*client.Client).Cordon),
+		c.nodesPlace("uncordon", "Give nodes jobs again", (*client.Client).Uncordon))
+}
+
+func (c *cli) nodesList() *cobra.Command {
+	return &cobra.Command{
+		Use:   "list",
+		Short: "List nodes",
+		Args:  exactly(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cl, err := c.connect()
+			if err != nil {
+				return err
+			}
+			defer cl.Close()
+			nodes, err := cl.Nodes(cmd.Context())
+			if err != nil {
+				return fmt.Errorf("list nodes: %w", err)
+			}
+			if nodes == nil {
+				nodes = []job.Node{}
+			}
+			list := job.NodeList{Nodes: nodes, Count: len(nodes)}
+			if len(nodes) == 0 {
+				return c.print(list, line("No nodes."))
+			}
+			return c.print(list, nodeTable(nodes), line(count(len(nodes), "node")+"."))
+		},
+	}
+}
+
+func nodeTable(nodes []job.Node) *table {
+	t := newTable("ID", "NAME~", "STATUS", "ELIGIBILITY", "JOBS<", "TYPE", "CPU~", "MEMORY<", "GPU~", "HEARTBEAT<")
+	for _, n := range nodes {
+		t.add(n.ID, n.Name, nodeStatus(n.Status), eligibility(n.Eligibility), jobsOf(n), n.Type, cpu(n), size(n.RAMTotalBytes), gpu(n), age(n.LastHeartbeat))
+	}
+	return t
+}
+
+func nodeStatus(s job.NodeStatus) cell {
+	return cell{string(s), map[job.NodeStatus]colour{job.NodeAvailable: green, job.NodeBusy: cyan, job.NodeOffline: red}[s]}
+}
+
+func eligibility(e job.Eligibility) cell {
+	if e == job.Eligible {
+		return cell{string(e), ""}
+	}
+	return cell{string(e), yellow}
+}
+
+func jobsOf(n job.Node) string {
+	slots := "-"
+	if n.MaxConcurrentJobs > 0 {
+		slots = strconv.Itoa(n.MaxConcurrentJobs)
+	}
+	return fmt.Sprintf("%d/%s", len(n.Running), slots)
+}
+
+func cpu(n job.Node) string {
+	return strings.TrimSpace(fmt.Sprintf("%s (%d)", n.CPUModel, n.CPUThreads))
+}
+
+func gpu(n job.Node) string {
+	if !n.HasGPU {
+		return ""
+	}
+	return first(n.GPUType, "yes")
+}
+
+func (c *cli) nodesDescribe() *cobra.Command {
+	return &cobra.Command{
+		Use:   "describe NODE",
+		Short: "Show a node, by id, unambiguous beginning of it, or name",
+		Args:  exactly("NODE"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return c.withNode(cmd.Context(), args[0], "describe", func(cl *client.Client, id string) (job.Node, error) {
+				return cl.Node(cmd.Context(), id)
+			})
+		},
+	}
+}
+
+// withNode carries something out on the node that name stands for and prints it.
+func (c *cli) withNode(ctx context.Context, name, verb string, do func(*client.Client, string) (job.Node, error)) error {
+	cl, err := c.connect()
+	if err != nil {
+		return err
+	}
+	defer cl.Close()
+	id, err := findNode(ctx, cl, name)
+	if err != nil {
+		return fmt.Errorf("%s node %s: %w", verb, name, err)
+	}
+	n, err := do(cl, id)
+	if err != nil {
+		return fmt.Errorf("%s node %s: %w", verb, name, err)
+	}
+	return c.print(n, nodeFields(n))
+}
+
+// findNode returns the id of the node that name stands for.
+func findNode(ctx context.Context, cl *client.Client, name string) (string, error) {
+	if job.IsID(name) {
+		return name, nil
+	}
+	nodes, err := cl.Nodes(ctx)
+	if err != nil {
+		return "", err
+	}
+	var found []string
+	for _, n := range nodes {
+		if n.ID == name {
+			return n.ID, nil
+		}
+		if n.Name == name || len(name) >= 4 && strings.HasPrefix(n.ID, name) {
+			found = append(found, n.ID)
+		}
+	}
+	switch len(found) {
+	case 0:
+		return "", job.Errorf(job.NotFound, "no node has this id or name (see ffrtmp nodes list)")
+	case 1:
+		return found[0], nil
+	}
+	return "", job.Errorf(job.Conflict, "several nodes are called that: %s; use an id", strings.Join(found, ", "))
+}
+
+func nodeFields(n job.Node) *fields {
+	f := &fields{}
+	f.add("ID", n.ID)
+	f.add("Name", n.Name)
+	f.add("Address", n.Address)
+	f.add("Status", nodeStatus(n.Status))
+	f.add("Eligibility", eligibility(n.Eligibility))
+	f.add("Jobs", jobsOf(n))
+	for _, a := range n.Running {
+		f.add("Running", fmt.Sprintf("%s, attempt %d", a.JobID, a.Attempt))
+	}
+	f.add("Type", n.Type)
+	f.add("CPU", cpu(n))
+	f.add("Memory", size(n.RAMTotalBytes))
+	f.add("GPU", gpu(n))
+	f.add("GPU can", strings.Join(n.GPUCapabilities, ", "))
+	f.add("Encoders", strings.Join(n.Encoders, ", "))
+	f.add("Labels", pairs(n.Labels))
+	f.add("Version", n.Version)
+	if n.Legacy {
+		f.add("Protocol", "v2.2")
+	}
+	f.add("Registered", moment(n.RegisteredAt))
+	f.add("Heartbeat", moment(n.LastHeartbeat))
+	return f
+}
+
+func (c *cli) nodesPlace(verb, short string, do func(*client.Client, context.Context, string, ...client.Option) (job.Node, error)) *cobra.Command {
+	return &cobra.Command{
+		Use:   verb + " NODE",
+		Short: short,
+		Args:  exactly("NODE"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return c.withNode(cmd.Context(), args[0], verb, func(cl *client.Client, id string) (job.Node, error) {
+				return do(cl, cmd.Context(), id)
+			})
+		},
+	}
+}
+
+func (c *cli) nodesRemove() *cobra.Command {
+	var force bool
+	cmd := &cobra.Command{
+		Use:   "remove NODE",
+		Short: "Forget a node that is gone",
+		Args:  exactly("NODE"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			cl, err := c.connect()
+			if err != nil {
+				return err
+			}
+			defer cl.Close()
+			id, err := findNode(cmd.Context(), cl, args[0])
+			if err != nil {
+				return fmt.Errorf("remove node %s: %w", args[0], err)
+			}
+			err = cl.RemoveNode(cmd.Context(), id, force)
+			if job.CodeOf(err) == job.Conflict && !force {
+				return fmt.Errorf("remove node %s: %w (drain it first, or use --force if it will never come back)", args[0], err)
+			}
+			if err != nil {
+				return fmt.Errorf("remove node %s: %w", args[0], err)
+			}
+			return c.print(map[string]string{"status": "removed", "node_id": id}, line("Node "+args[0]+" removed."))
+		},
+	}
+	cmd.Flags().BoolVar(&force, "force", false, "even if it is busy: what it holds is queued again, and its results are refused")
+	return cmd
+}

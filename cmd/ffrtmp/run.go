@@ -1,0 +1,121 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"ffrtmp/internal/flags"
+	"ffrtmp/internal/version"
+)
+
+// cli is one invocation: its streams, its environment, and what flags,
+// environment and configuration file together say.
+type cli struct {
+	in       io.Reader
+	out, err io.Writer
+	env      map[string]string
+	settings settings
+}
+
+// Run carries out one command line and returns the exit code: 0 done, 1 refused
+// or failed, 2 usage, 3 outcome unknown. env is in the form of os.Environ.
+// It ends early, with what it has started undone, when ctx ends.
+func Run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer, env []string) int {
+	c := &cli{in: in, out: out, err: errOut, env: map[string]string{}}
+	for _, entry := range env {
+		name, value, _ := strings.Cut(entry, "=")
+		c.env[name] = value
+	}
+	root := c.root()
+	// cobra takes nil for "use os.Args".
+	root.SetArgs(append([]string{}, args...))
+	root.SetIn(in)
+	root.SetOut(out)
+	root.SetErr(errOut)
+	return c.report(root.ExecuteContext(ctx))
+}
+
+func (c *cli) root() *cobra.Command {
+	root := group("ffrtmp", "Run FFmpeg jobs on a highly available cluster",
+		c.jobs(), c.nodes(), c.cluster(), c.certs(), c.bench(), c.completion())
+	root.Long = `ffrtmp submits FFmpeg jobs to a cluster of masters, watches them, and looks after
+the cluster.
+
+Settings come from flags, then the environment (FFRTMP_<FLAG>, also MASTER_URL and
+MASTER_API_KEY), then the configuration file. The API key is best given by
+--api-key-file or MASTER_API_KEY: on a command line, ps shows it to everybody.
+
+Exit codes: 0 done, 1 refused or failed, 2 usage, 3 outcome unknown.`
+	root.Version = version.Version
+	root.SetVersionTemplate(version.Line("ffrtmp") + "\n")
+	root.SilenceErrors, root.SilenceUsage = true, true
+	root.SetFlagErrorFunc(flagError)
+	root.CompletionOptions.DisableDefaultCmd = true
+	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return c.resolve(cmd) }
+	c.settings.register(root)
+	return root
+}
+
+// flagError words a fault in cmd's flags. After an unknown subcommand, that is the
+// fault to report, and not that the flags are not its group's.
+func flagError(cmd *cobra.Command, err error) error {
+	if before := cmd.Flags().Args(); cmd.HasSubCommands() && len(before) > 0 {
+		return cmd.Args(cmd, before)
+	}
+	return flags.Explain(cmd.Flags(), err)
+}
+
+// group is a command that only has subcommands: alone it prints its help.
+func group(use, short string, commands ...*cobra.Command) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   use,
+		Short: short,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return nil
+			}
+			message := fmt.Sprintf("unknown command %q for %s", args[0], cmd.CommandPath())
+			if s := cmd.SuggestionsFor(args[0]); len(s) > 0 {
+				return flags.Usagef("%s; did you mean %s?", message, s[0])
+			}
+			var names []string
+			for _, sub := range cmd.Commands() {
+				if sub.IsAvailableCommand() {
+					names = append(names, sub.Name())
+				}
+			}
+			return flags.Usagef("%s; it has %s", message, strings.Join(names, ", "))
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.SuggestionsMinimumDistance = 2
+	cmd.AddCommand(commands...)
+	return cmd
+}
+
+// exactly returns an Args function that wants one argument for each name.
+func exactly(names ...string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) > len(names) {
+			return flags.Usagef("unexpected argument %q: use %s", args[len(names)], cmd.UseLine())
+		}
+		if len(args) < len(names) {
+			return flags.Usagef("%s is missing: use %s", names[len(args)], cmd.UseLine())
+		}
+		return nil
+	}
+}
+
+// atLeast returns an Args function that wants one argument or more.
+func atLeast(name string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return flags.Usagef("%s is missing: use %s", name, cmd.UseLine())
+		}
+		return nil
+	}
+}

@@ -1,0 +1,189 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"ffrtmp/internal/flags"
+	"ffrtmp/job"
+)
+
+// submission is the flags of jobs submit.
+type submission struct {
+	scenario, confidence, engine string
+	queue                        job.Queue
+	priority                     job.Priority
+	labels, requires             labels
+	gpu                          bool
+	maxRetries                   int
+	parameters                   map[string]json.RawMessage
+	streamKeyFile                string
+
+	file, idempotencyKey string
+	watch                bool
+
+	set *pflag.FlagSet
+	own []string // the flags that describe a job, as opposed to how it is submitted
+}
+
+func (f *submission) register(cmd *cobra.Command, printed *format) {
+	f.parameters = map[string]json.RawMessage{}
+	f.labels, f.requires, f.engine = labels{}, labels{}, "auto"
+	set := cmd.Flags()
+	set.StringVar(&f.scenario, "scenario", "", "what to encode to: a `NAME` such as 1080p30-h264")
+	set.StringVar(&f.confidence, "confidence", "auto", "`LEVEL` that is kept with the job")
+	choose(cmd, &f.engine, "engine", "what runs it", []string{"auto", "ffmpeg"})
+	choose(cmd, &f.queue, "queue", "queue of the job", job.Queues)
+	choose(cmd, &f.priority, "priority", "priority in its queue", job.Priorities)
+	set.Var(f.labels, "label", "label of the job; may be repeated")
+	set.Var(f.requires, "requires-label", "label that the node must have; may be repeated")
+	set.BoolVar(&f.gpu, "gpu", false, "the node must have a GPU")
+	set.IntVar(&f.maxRetries, "max-retries", 0, "`NUMBER` of runs after the first that fails (default the masters')")
+	f.registerParameters(set, printed)
+	set.VisitAll(func(flag *pflag.Flag) { f.own = append(f.own, flag.Name) })
+	f.own = slices.DeleteFunc(f.own, func(name string) bool { return name == "output" })
+	set.StringVar(&f.file, "file", "", "JSON `FILE` with one job or {\"jobs\":[...]}; - is standard input")
+	set.StringVar(&f.idempotencyKey, "idempotency-key", "", "`KEY` under which a repetition gives the same job")
+	set.BoolVar(&f.watch, "watch", false, "watch the job until it is over")
+	f.set = set
+	complete(cmd, "scenario", scenarios...)
+}
+
+func (f *submission) registerParameters(set *pflag.FlagSet, printed *format) {
+	for _, p := range []struct{ flag, parameter, usage string }{
+		{"input", "input", "`FILE` or URL to read"},
+		{"output-mode", "output_mode", "`MODE`: file, rtmp, stream or null"},
+		{"rtmp-url", "rtmp_url", "`URL` to stream to"},
+		{"bitrate", "bitrate", "video `RATE`, such as 10M or 2500k"},
+		{"codec", "codec", "`CODEC` or ffmpeg encoder, such as h264 or libx264"},
+		{"preset", "preset", "`PRESET` of the encoder"},
+		{"resolution", "resolution", "`SIZE`: WIDTHxHEIGHT, 4K, 1080p..."},
+		{"hwaccel", "hwaccel", "`NAME`: none, auto, cuda, nvenc, qsv or vaapi"},
+		{"audio-codec", "audio_codec", "`CODEC`: aac, mp3, opus, ac3 or none"},
+		{"audio-bitrate", "audio_bitrate", "audio `RATE`, such as 128k"},
+	} {
+		set.Var(&parameter{f.parameters, p.parameter, asText, ""}, p.flag, p.usage)
+	}
+	set.Var(&parameter{f.parameters, "duration", asSeconds, ""}, "duration", "`TIME` to encode, in seconds or as 1m30s")
+	set.Var(&parameter{f.parameters, "fps", asNumber, ""}, "fps", "frames per second, a `NUMBER`")
+	set.Var(&parameter{f.parameters, "threads", asNumber, ""}, "threads", "`NUMBER` of threads that ffmpeg may use")
+	set.Var(&anyParameter{f.parameters}, "param", "any parameter, `NAME=VALUE` with a JSON value or a word; may be repeated")
+	set.StringVar(&f.streamKeyFile, "stream-key-file", "", "`FILE` that holds the stream key for --rtmp-url")
+	set.VarP(&outputFlag{printed, &parameter{f.parameters, "output", asText, ""}}, "output", "o", "`FILE` that the job writes; or table or json, the form of what is printed")
+}
+
+// spec is the job that the flags describe.
+func (f *submission) spec() (job.Spec, error) {
+	if f.streamKeyFile != "" {
+		data, err := os.ReadFile(f.streamKeyFile)
+		if err != nil {
+			return job.Spec{}, flags.Usagef("--stream-key-file: %v", err)
+		}
+		f.parameters["stream_key"] = asText(strings.TrimSpace(string(data)))
+	}
+	s := job.Spec{
+		Scenario: f.scenario, Confidence: f.confidence, Engine: f.engine,
+		Queue: f.queue, Priority: f.priority, Labels: f.labels,
+	}
+	if len(f.parameters) > 0 {
+		raw, err := json.Marshal(f.parameters)
+		if err != nil {
+			return job.Spec{}, err
+		}
+		s.Parameters = raw
+	}
+	if f.gpu || len(f.requires) > 0 {
+		s.Requires = &job.Requires{GPU: f.gpu, Labels: f.requires}
+	}
+	if f.set.Changed("max-retries") {
+		s.MaxRetries = &f.maxRetries
+	}
+	return s, nil
+}
+
+// parameter is a flag that sets one of a job's parameters.
+type parameter struct {
+	all   map[string]json.RawMessage
+	name  string
+	parse func(string) json.RawMessage // nil for a value that cannot be
+	given string
+}
+
+func (p *parameter) String() string { return p.given }
+func (p *parameter) Type() string   { return "parameter" }
+
+// Set implements pflag.Value.
+func (p *parameter) Set(s string) error {
+	value := p.parse(s)
+	if value == nil {
+		return errors.New("must be a number")
+	}
+	p.given, p.all[p.name] = s, value
+	return nil
+}
+
+func asText(s string) json.RawMessage {
+	// A string always marshals.
+	raw, _ := json.Marshal(s)
+	return raw
+}
+
+func asNumber(s string) json.RawMessage {
+	if _, err := strconv.ParseFloat(s, 64); err != nil || !json.Valid([]byte(s)) {
+		return nil
+	}
+	return json.RawMessage(s)
+}
+
+func asSeconds(s string) json.RawMessage {
+	if d, err := time.ParseDuration(s); err == nil {
+		s = strconv.FormatFloat(d.Seconds(), 'f', -1, 64)
+	}
+	return asNumber(s)
+}
+
+// anyParameter is the flag --param NAME=VALUE.
+type anyParameter struct{ all map[string]json.RawMessage }
+
+func (p *anyParameter) String() string { return "" }
+func (p *anyParameter) Type() string   { return "parameter" }
+
+// Set implements pflag.Value.
+func (p *anyParameter) Set(s string) error {
+	name, value, ok := strings.Cut(s, "=")
+	if !ok || name == "" {
+		return errors.New("must be NAME=VALUE")
+	}
+	if json.Valid([]byte(value)) {
+		p.all[name] = json.RawMessage(value)
+	} else {
+		p.all[name] = asText(value)
+	}
+	return nil
+}
+
+// outputFlag serves both meanings of --output: a job's file has an extension, so
+// that "table" and "json" can only mean the global flag.
+type outputFlag struct {
+	printed *format
+	file    *parameter
+}
+
+func (o *outputFlag) String() string { return "" }
+func (o *outputFlag) Type() string   { return "file" }
+
+// Set implements pflag.Value.
+func (o *outputFlag) Set(s string) error {
+	if o.printed.Set(s) == nil {
+		return nil
+	}
+	return o.file.Set(s)
+}

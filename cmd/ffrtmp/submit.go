@@ -1,0 +1,160 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"ffrtmp/client"
+	"ffrtmp/internal/flags"
+	"ffrtmp/job"
+)
+
+func (c *cli) jobsSubmit() *cobra.Command {
+	var f submission
+	cmd := &cobra.Command{
+		Use:   "submit",
+		Short: "Submit a job, or a batch of them",
+		Long: `Submit a job by flags, or one job or a batch {"jobs":[...]} from a JSON file.
+
+  ffrtmp jobs submit --scenario 4K60-h264 --duration 60 --bitrate 10M --watch
+  ffrtmp jobs submit --scenario 720p30-h264 --input in.mov --output out.mp4
+  ffrtmp jobs submit --file jobs.json
+
+A scenario is [live-]SIZE[FPS][-CODEC]; the other flags override what it says.
+Without --input the job encodes a test pattern. --output takes the file that the
+job writes, or table or json for the form of what is printed here.`,
+		Args: exactly(),
+		RunE: func(cmd *cobra.Command, _ []string) error { return c.submit(cmd, &f) },
+	}
+	f.register(cmd, &c.settings.format)
+	return cmd
+}
+
+func (c *cli) submit(cmd *cobra.Command, f *submission) error {
+	specs, batch, err := c.specs(cmd, f)
+	if err != nil {
+		return err
+	}
+	if batch && f.watch {
+		return flags.Usagef("--watch follows one job: submit the batch without it")
+	}
+	for i := range specs {
+		// The copy: what Validate fills in is the masters' to decide.
+		spec := specs[i]
+		if err := spec.Validate(); err != nil {
+			if batch {
+				return flags.Usagef("job %d: %v", i+1, err)
+			}
+			return flags.Usagef("%v", err)
+		}
+	}
+	cl, err := c.connect()
+	if err != nil {
+		return err
+	}
+	defer cl.Close()
+	var options []client.Option
+	if f.idempotencyKey != "" {
+		options = append(options, client.IdempotencyKey(f.idempotencyKey))
+	}
+	if batch {
+		return c.submitBatch(cmd.Context(), cl, specs, options)
+	}
+	j, err := cl.Submit(cmd.Context(), specs[0], options...)
+	if err != nil {
+		return fmt.Errorf("submit job: %w", err)
+	}
+	if f.watch {
+		if c.settings.format == formatTable {
+			fmt.Fprintf(c.out, "Job %d submitted.\n", j.SequenceNumber)
+		}
+		return c.watch(cmd.Context(), j.ID)
+	}
+	return c.print(j, submitted(j), line(fmt.Sprintf("Job %d submitted. Watch it: ffrtmp jobs watch %d", j.SequenceNumber, j.SequenceNumber)))
+}
+
+func submitted(j job.Job) *fields {
+	f := &fields{}
+	f.add("Job", j.SequenceNumber)
+	f.add("ID", j.ID)
+	f.add("Scenario", j.Scenario)
+	f.add("Confidence", j.Confidence)
+	f.add("Status", status(j.Status))
+	f.add("Queue", j.Queue)
+	f.add("Priority", j.Priority)
+	f.add("Created", moment(j.CreatedAt))
+	return f
+}
+
+func (c *cli) submitBatch(ctx context.Context, cl *client.Client, specs []job.Spec, options []client.Option) error {
+	s, err := cl.SubmitBatch(ctx, specs, options...)
+	if err != nil {
+		return fmt.Errorf("submit %s: %w", count(len(specs), "job"), err)
+	}
+	note := count(s.Count, "job") + " submitted"
+	if len(s.Jobs) > 0 {
+		note += fmt.Sprintf(": %d to %d", s.Jobs[0].SequenceNumber, s.Jobs[len(s.Jobs)-1].SequenceNumber)
+	}
+	return c.print(s, line(note+"."))
+}
+
+// specs is what the command line asks for, and whether that is a batch.
+func (c *cli) specs(cmd *cobra.Command, f *submission) ([]job.Spec, bool, error) {
+	if f.file == "" {
+		spec, err := f.spec()
+		return []job.Spec{spec}, false, err
+	}
+	for _, name := range f.own {
+		if cmd.Flags().Changed(name) {
+			return nil, false, flags.Usagef("--file and --%s do not go together: write it into the file", name)
+		}
+	}
+	data, err := c.read(f.file)
+	if err != nil {
+		return nil, false, flags.Usagef("--file: %v", err)
+	}
+	specs, batch, err := parseSpecs(data)
+	if err != nil {
+		return nil, false, flags.Usagef("--file %s: %v", f.file, err)
+	}
+	return specs, batch, nil
+}
+
+// read returns a file's content; "-" is standard input.
+func (c *cli) read(name string) ([]byte, error) {
+	if name == "-" {
+		return io.ReadAll(c.in)
+	}
+	return os.ReadFile(name)
+}
+
+// parseSpecs reads one job or {"jobs":[...]}.
+func parseSpecs(data []byte) (specs []job.Spec, batch bool, err error) {
+	var body struct {
+		Jobs []json.RawMessage `json:"jobs"`
+	}
+	if err := job.Decode(data, &body); err != nil {
+		return nil, false, err
+	}
+	if body.Jobs == nil {
+		var spec job.Spec
+		err := job.Decode(data, &spec)
+		return []job.Spec{spec}, false, err
+	}
+	if len(body.Jobs) == 0 || len(body.Jobs) > job.MaxBatch {
+		return nil, true, fmt.Errorf("jobs: must hold 1 to %d jobs", job.MaxBatch)
+	}
+	for i, raw := range body.Jobs {
+		var spec job.Spec
+		if err := job.Decode(raw, &spec); err != nil {
+			return nil, true, fmt.Errorf("job %d: %w", i+1, err)
+		}
+		specs = append(specs, spec)
+	}
+	return specs, true, nil
+}
