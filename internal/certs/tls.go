@@ -9,6 +9,9 @@ import (
 	"net"
 )
 
+// httpProtos are the protocols of HTTP over TLS, best first.
+var httpProtos = []string{"h2", "http/1.1"}
+
 var errNoCertificate = errors.New("no certificate to serve with")
 
 // API is the server side of the API port: TLS 1.2 or better, HTTP/2 or 1.1. With requireClient a client must present a
@@ -17,7 +20,7 @@ func (s *Store) API(requireClient bool) *tls.Config {
 	base := func() *tls.Config {
 		return &tls.Config{
 			MinVersion: tls.VersionTLS12,
-			NextProtos: []string{"h2", "http/1.1"},
+			NextProtos: httpProtos,
 			// A resumed session would carry on under an authority that has been taken away since.
 			SessionTicketsDisabled: requireClient,
 		}
@@ -44,21 +47,22 @@ func (s *Store) API(requireClient bool) *tls.Config {
 
 // Client is the client side: the server must be who its address says, vouched for by the CA (without a CA file: by the
 // system's authorities). The own certificate is presented where there is one and follows its files; the CA is the one in
-// force now, so a connection that should follow the CA file too is made by DialTLS.
+// force now, so a connection that should follow the CA file too is made by DialTLS. NextProtos is left to http.Transport.
 func (s *Store) Client() *tls.Config {
 	return &tls.Config{
 		MinVersion:           tls.VersionTLS12,
-		NextProtos:           []string{"h2", "http/1.1"},
 		RootCAs:              s.current().pool,
 		GetClientCertificate: s.clientCertificate,
 	}
 }
 
-// DialTLS connects as Client does, under the CA in force at the time. It is made for http.Transport.DialTLSContext, with
-// ForceAttemptHTTP2. (A tls.Config alone cannot follow a CA: crypto/tls does not tell its callbacks the IP address that
+// DialTLS connects as Client does, under the CA in force at the time, and offers HTTP/2. It is made for
+// http.Transport.DialTLSContext, which needs ForceAttemptHTTP2 then. (A tls.Config alone cannot follow a CA: crypto/tls does not tell its callbacks the IP address that
 // was dialed, so they could not check it.)
 func (s *Store) DialTLS(ctx context.Context, network, addr string) (net.Conn, error) {
-	d := tls.Dialer{NetDialer: &net.Dialer{}, Config: s.Client()}
+	cfg := s.Client()
+	cfg.NextProtos = httpProtos
+	d := tls.Dialer{NetDialer: &net.Dialer{}, Config: cfg}
 	return d.DialContext(ctx, network, addr)
 }
 

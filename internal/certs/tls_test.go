@@ -132,6 +132,7 @@ func TestAPISpeaksOlderTLSButNotOld(t *testing.T) {
 	for version, want := range map[uint16]error{tls.VersionTLS11: errAny, tls.VersionTLS12: nil, tls.VersionTLS13: nil} {
 		client := own.Client()
 		client.ServerName, client.MinVersion, client.MaxVersion = "127.0.0.1", version, version
+		client.NextProtos = httpProtos
 		state, _, clientErr := connect(t, own.API(false), client)
 		checkErr(t, tls.VersionName(version), clientErr, want)
 		if clientErr == nil && state.NegotiatedProtocol != "h2" {
