@@ -1,0 +1,230 @@
+package devcluster
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"ffrtmp/internal/certs"
+)
+
+// Cluster is a set of masters and agents on this machine. Its methods may be called from several goroutines.
+type Cluster struct {
+	opts    Options
+	dir     string
+	mark    string // see markVariable
+	env     []string
+	output  io.Writer
+	secrets *secrets
+	warden  *warden
+	tls     *certs.Store
+	http    *http.Client // for health checks; a new connection each, since masters come and go
+
+	mu      sync.Mutex
+	masters []*Master
+	agents  []*Agent
+	closed  bool
+
+	closing  sync.Once
+	closeErr error
+}
+
+// New makes directories, keys, certificates and ports of a cluster, and starts nothing. The caller must Close it.
+func New(opts Options) (c *Cluster, err error) {
+	if err := opts.check(); err != nil {
+		return nil, err
+	}
+	c = &Cluster{opts: opts, mark: rand.Text()}
+	c.env = append(cleanEnvironment(), append(opts.Env, markVariable+"="+c.mark)...)
+	if opts.Output != nil {
+		c.output = &lockedWriter{w: opts.Output}
+	}
+	if c.dir, err = makeDir(opts.Dir); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(fmt.Errorf("make cluster: %w", err), c.Close())
+		}
+	}()
+	if c.warden, err = hireWarden(c.mark); err != nil {
+		return nil, err
+	}
+	if c.secrets, err = newSecrets(filepath.Join(c.dir, "keys")); err != nil {
+		return nil, err
+	}
+	if c.tls, err = certs.Open(certs.Files{CA: c.secrets.caFile()}, nil); err != nil {
+		return nil, err
+	}
+	c.http = &http.Client{Transport: &http.Transport{TLSClientConfig: c.tls.Client(), DisableKeepAlives: true}}
+	if err := os.MkdirAll(filepath.Join(c.dir, "logs"), 0o700); err != nil {
+		return nil, err
+	}
+	for range opts.Masters {
+		if _, err := c.addMaster(false); err != nil {
+			return nil, err
+		}
+	}
+	for range opts.Agents {
+		if _, err := c.AddAgent(); err != nil {
+			return nil, err
+		}
+	}
+	return c, nil
+}
+
+// Start makes a cluster, starts all of it and waits until every master and agent is ready. On an error nothing is left
+// running.
+func Start(ctx context.Context, opts Options) (*Cluster, error) {
+	c, err := New(opts)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.Start(ctx); err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
+	return c, nil
+}
+
+// Start starts all that is not running, and waits until every master and agent is ready.
+func (c *Cluster) Start(ctx context.Context) error {
+	for _, p := range c.processes() {
+		if !p.Running() {
+			if err := p.Start(); err != nil {
+				return err
+			}
+		}
+	}
+	return c.WaitReady(ctx)
+}
+
+// WaitReady waits until every master and agent is ready.
+func (c *Cluster) WaitReady(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	for _, m := range c.Masters() {
+		group.Go(func() error { return m.WaitReady(ctx) })
+	}
+	for _, a := range c.Agents() {
+		group.Go(func() error { return a.WaitReady(ctx) })
+	}
+	return group.Wait()
+}
+
+// AddMaster adds a master, not started yet, that joins the cluster of the others. They must be more than one: a single
+// master opens no ports to join by.
+func (c *Cluster) AddMaster() (*Master, error) { return c.addMaster(true) }
+
+func (c *Cluster) addMaster(joining bool) (*Master, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return nil, ErrClosed
+	}
+	m, err := c.newMaster(len(c.masters), joining)
+	if err != nil {
+		return nil, err
+	}
+	c.masters = append(c.masters, m)
+	return m, nil
+}
+
+// AddAgent adds an agent, not started yet.
+func (c *Cluster) AddAgent() (*Agent, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return nil, ErrClosed
+	}
+	a, err := c.newAgent(len(c.agents))
+	if err != nil {
+		return nil, err
+	}
+	c.agents = append(c.agents, a)
+	return a, nil
+}
+
+// Master is the i-th master, from 0 on.
+func (c *Cluster) Master(i int) *Master { return c.Masters()[i] }
+
+// Agent is the i-th agent, from 0 on.
+func (c *Cluster) Agent(i int) *Agent { return c.Agents()[i] }
+
+// Masters are all masters, running or not.
+func (c *Cluster) Masters() []*Master {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.masters)
+}
+
+// Agents are all agents, running or not.
+func (c *Cluster) Agents() []*Agent {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.agents)
+}
+
+func (c *Cluster) processes() []*Process {
+	var all []*Process
+	for _, m := range c.Masters() {
+		all = append(all, &m.Process)
+	}
+	for _, a := range c.Agents() {
+		all = append(all, &a.Process)
+	}
+	return all
+}
+
+// Stop asks agents and then masters to end, and waits until all have. The cluster can be started again.
+func (c *Cluster) Stop(ctx context.Context) error {
+	var agents, masters errgroup.Group
+	for _, a := range c.Agents() {
+		agents.Go(func() error { return a.Stop(ctx) })
+	}
+	err := agents.Wait()
+	for _, m := range c.Masters() {
+		masters.Go(func() error { return m.Stop(ctx) })
+	}
+	return errors.Join(err, masters.Wait())
+}
+
+// Close kills everything that the cluster has started, whatever process group it is in, and removes a temporary
+// directory. It may be called at any time and more than once.
+func (c *Cluster) Close() error {
+	c.closing.Do(func() {
+		c.mu.Lock()
+		c.closed = true
+		c.mu.Unlock()
+		var all sync.WaitGroup
+		for _, p := range c.processes() {
+			all.Go(p.close)
+		}
+		all.Wait()
+		c.closeErr = killMarked(c.mark)
+		c.warden.dismiss()
+		c.releasePorts()
+		if c.opts.Dir == "" {
+			c.closeErr = errors.Join(c.closeErr, os.RemoveAll(c.dir))
+		}
+	})
+	return c.closeErr
+}
+
+func (c *Cluster) releasePorts() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, m := range c.masters {
+		releaseAll(m.ports)
+	}
+	for _, a := range c.agents {
+		a.metrics.release()
+	}
+}

@@ -1,0 +1,220 @@
+package devcluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"syscall"
+)
+
+// ErrClosed is returned by a Start after Close.
+var ErrClosed = errors.New("the cluster is closed")
+
+// Process is one program of a cluster, which can be stopped and started again with the same directory. Its methods may
+// be called from several goroutines.
+type Process struct {
+	name    string
+	program string
+	args    func() []string // read at every start
+	env     []string
+	log     string
+	output  io.Writer
+
+	mu     sync.Mutex
+	run    *run // the last one; nil before the first
+	closed bool
+}
+
+// run is one life of a process. Its fields may be read once done is closed, pid at any time.
+type run struct {
+	pid  int
+	done chan struct{}
+	err  error // how it ended, as of exec.Cmd.Wait
+}
+
+// Name is the process's name, such as master-0.
+func (p *Process) Name() string { return p.name }
+
+// LogPath is the file that everything the process prints is appended to.
+func (p *Process) LogPath() string { return p.log }
+
+// Start starts the process and does not wait for it to be of use. Starting a running process is an error.
+func (p *Process) Start() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return fmt.Errorf("start %s: %w", p.name, ErrClosed)
+	}
+	if p.run != nil && !p.run.ended() {
+		return fmt.Errorf("start %s: it is running", p.name)
+	}
+	log, err := os.OpenFile(p.log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return fmt.Errorf("start %s: %w", p.name, err)
+	}
+	reader, writer, err := os.Pipe()
+	if err != nil {
+		_ = log.Close()
+		return fmt.Errorf("start %s: %w", p.name, err)
+	}
+	// No context: the process lives until it is told to end.
+	cmd := exec.Command(p.program, p.args()...) //nolint:noctx // see above
+	cmd.Env = p.env
+	cmd.Stdout, cmd.Stderr = writer, writer
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	started := make(chan error)
+	r := &run{done: make(chan struct{})}
+	go r.live(cmd, started)
+	err = <-started
+	_ = writer.Close()
+	if err != nil {
+		_, _ = reader.Close(), log.Close()
+		return fmt.Errorf("start %s: %w", p.name, err)
+	}
+	p.run = r
+	go p.copyOutput(log, reader)
+	return nil
+}
+
+// live starts the process and waits for its end, on one thread: Linux sends the death signal when the thread that
+// started the process ends, not the whole program.
+func (r *run) live(cmd *exec.Cmd, started chan<- error) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	if err := cmd.Start(); err != nil {
+		started <- err
+		return
+	}
+	r.pid = cmd.Process.Pid
+	started <- nil
+	r.err = cmd.Wait()
+	close(r.done)
+}
+
+func (r *run) ended() bool {
+	select {
+	case <-r.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// copyOutput ends with the last process that holds the other end, at the latest when Close has killed them all.
+func (p *Process) copyOutput(log *os.File, from *os.File) {
+	defer log.Close()
+	defer from.Close()
+	var to io.Writer = log
+	if p.output != nil {
+		to = io.MultiWriter(log, &prefixer{prefix: p.name + " | ", w: p.output})
+	}
+	_, _ = io.Copy(to, from)
+}
+
+// current is the last run, nil before the first.
+func (p *Process) current() *run {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.run
+}
+
+// Running reports whether the process lives (a stopped one, as by SIGSTOP, does).
+func (p *Process) Running() bool {
+	r := p.current()
+	return r != nil && !r.ended()
+}
+
+// PID is the process's id, that of its last life when it has ended, 0 before the first.
+func (p *Process) PID() int {
+	if r := p.current(); r != nil {
+		return r.pid
+	}
+	return 0
+}
+
+// Signal sends a signal to the process alone, not to its children.
+func (p *Process) Signal(sig syscall.Signal) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.run == nil || p.run.ended() {
+		return fmt.Errorf("signal %s: it is not running", p.name)
+	}
+	// Between its end and Wait's return the process is a zombie, so the id cannot be another's yet.
+	if err := syscall.Kill(p.run.pid, sig); err != nil && !errors.Is(err, syscall.ESRCH) {
+		return fmt.Errorf("signal %s: %w", p.name, err)
+	}
+	return nil
+}
+
+// Kill ends the process by SIGKILL, as a crash would, and returns when it is gone. What it started in process groups of
+// their own lives on, as after a crash. Killing a process that is not running does nothing.
+func (p *Process) Kill() {
+	r := p.current()
+	if r == nil || r.ended() {
+		return
+	}
+	_ = p.Signal(syscall.SIGKILL) // fails only when it has just ended
+	<-r.done
+}
+
+// Stop asks the process to end by SIGTERM and waits until it has. It returns nil when the process ended with exit
+// status 0, and the context's error, leaving the process as it is, when that is done first.
+func (p *Process) Stop(ctx context.Context) error {
+	if !p.Running() {
+		return nil
+	}
+	if err := p.Signal(syscall.SIGTERM); err != nil {
+		return err
+	}
+	return p.Wait(ctx)
+}
+
+// Wait waits for the process to end. It returns nil when it ended with exit status 0.
+func (p *Process) Wait(ctx context.Context) error {
+	r := p.current()
+	if r == nil {
+		return fmt.Errorf("wait for %s: it has never run", p.name)
+	}
+	select {
+	case <-r.done:
+	case <-ctx.Done():
+		return fmt.Errorf("wait for %s: %w", p.name, ctx.Err())
+	}
+	if r.err != nil {
+		return fmt.Errorf("%s ended: %w", p.name, r.err)
+	}
+	return nil
+}
+
+// close kills the process with its group, for good.
+func (p *Process) close() {
+	p.mu.Lock()
+	p.closed = true
+	r := p.run
+	p.mu.Unlock()
+	if r == nil {
+		return
+	}
+	if !r.ended() {
+		_ = syscall.Kill(-r.pid, syscall.SIGKILL)
+	}
+	<-r.done
+}
+
+// process is the part that masters and agents have in common.
+func (c *Cluster) process(program, name string, args func() []string) Process {
+	return Process{
+		name:    name,
+		program: filepath.Join(c.opts.BinDir, program),
+		args:    args,
+		env:     c.env,
+		log:     filepath.Join(c.dir, "logs", name+".log"),
+		output:  c.output,
+	}
+}

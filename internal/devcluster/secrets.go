@@ -1,0 +1,66 @@
+package devcluster
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+
+	"ffrtmp/internal/certs"
+)
+
+// clusterName is in the certificates' roles.
+const clusterName = "dev"
+
+// secrets are the keys of a cluster. Processes get them as files, never as arguments.
+type secrets struct {
+	dir    string
+	ca     *certs.CA
+	apiKey string
+}
+
+func newSecrets(dir string) (*secrets, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	ca, err := certs.NewCA("ffrtmp development CA", 0)
+	if err != nil {
+		return nil, err
+	}
+	s := &secrets{dir: dir, ca: ca, apiKey: rand.Text()}
+	gossip := make([]byte, 32)
+	_, _ = rand.Read(gossip) // never fails
+	for name, content := range map[string]string{
+		s.caFile():     string(ca.CertPEM()),
+		s.apiKeyFile(): s.apiKey + "\n",
+		s.gossipFile(): base64.StdEncoding.EncodeToString(gossip) + "\n",
+	} {
+		if err := os.WriteFile(name, []byte(content), 0o600); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+func (s *secrets) caFile() string     { return filepath.Join(s.dir, "ca.crt") }
+func (s *secrets) apiKeyFile() string { return filepath.Join(s.dir, "api.key") }
+func (s *secrets) gossipFile() string { return filepath.Join(s.dir, "gossip.key") }
+
+// issue makes a certificate for a process on this machine.
+func (s *secrets) issue(role certs.Role, name string) (certs.Files, error) {
+	cert, key, err := s.ca.Issue(certs.Request{
+		CommonName: name,
+		Hosts:      []string{"localhost"},
+		IPs:        []net.IP{net.IPv4(127, 0, 0, 1)},
+		Cluster:    clusterName,
+		Role:       role,
+		Name:       name,
+	})
+	if err != nil {
+		return certs.Files{}, fmt.Errorf("certificate of %s: %w", name, err)
+	}
+	files := certs.Files{Cert: filepath.Join(s.dir, name+".crt"), Key: filepath.Join(s.dir, name+".key"), CA: s.caFile()}
+	return files, certs.WritePair(files.Cert, files.Key, cert, key)
+}
