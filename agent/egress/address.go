@@ -1,0 +1,74 @@
+// Package egress is the only way in which a job reaches the network. ffmpeg gets
+// the address of an endpoint on the loopback interface; the endpoint resolves,
+// checks and dials the server that the job named, redirects included, and
+// verifies its certificate.
+package egress
+
+import (
+	"net"
+	"net/netip"
+	"syscall"
+
+	"ffrtmp/agent/failure"
+	"ffrtmp/job"
+)
+
+// zone is how far inside a network an address lies. A redirect may not lead
+// further in than where it comes from: a public server must not be able to point
+// an agent at what only the agent can reach.
+type zone int
+
+const (
+	public zone = iota
+	private
+	loopback
+	forbidden // link-local, which holds the cloud's metadata services, and what is no single host
+)
+
+// metadata are metadata services outside of the link-local ranges.
+var metadata = []netip.Addr{netip.MustParseAddr("fd00:ec2::254"), netip.MustParseAddr("fd20:ce::254"), netip.MustParseAddr("100.100.100.200")}
+
+var carrierNAT = netip.MustParsePrefix("100.64.0.0/10")
+
+func zoneOf(a netip.Addr) zone {
+	a = a.Unmap().WithZone("")
+	for _, m := range metadata {
+		if a == m {
+			return forbidden
+		}
+	}
+	switch {
+	case !a.IsValid() || a.IsUnspecified() || a.IsMulticast() || a.IsLinkLocalUnicast() || a == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
+		return forbidden
+	case a.IsLoopback():
+		return loopback
+	case a.IsPrivate() || carrierNAT.Contains(a):
+		return private
+	}
+	return public
+}
+
+// control returns a function for net.Dialer.Control: it sees the address that a
+// name came to, at the moment of dialing, so that no second answer of a name
+// server can change it. It refuses what lies further in than limit.
+func control(limit zone) func(network, address string, _ syscall.RawConn) error {
+	return func(_, address string, _ syscall.RawConn) error {
+		ap, err := netip.ParseAddrPort(address)
+		if err != nil {
+			return err
+		}
+		if z := zoneOf(ap.Addr()); z == forbidden || z > limit {
+			return failure.Errorf(job.UserError, "the address %s is not one that a job may reach", ap.Addr())
+		}
+		return nil
+	}
+}
+
+// zoneOfConn returns the zone of a connection's far end.
+func zoneOfConn(c net.Conn) zone {
+	ap, err := netip.ParseAddrPort(c.RemoteAddr().String())
+	if err != nil {
+		return public
+	}
+	return zoneOf(ap.Addr())
+}

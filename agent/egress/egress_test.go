@@ -1,0 +1,275 @@
+package egress
+
+import (
+	"bytes"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"ffrtmp/agent/failure"
+	"ffrtmp/job"
+)
+
+func TestZones(t *testing.T) {
+	for address, want := range map[string]zone{
+		"93.184.216.34":          public,
+		"2606:2800:220:1::1":     public,
+		"10.1.2.3":               private,
+		"192.168.0.1":            private,
+		"fd12::1":                private,
+		"100.64.0.1":             private,
+		"127.0.0.1":              loopback,
+		"127.9.9.9":              loopback,
+		"::1":                    loopback,
+		"::ffff:127.0.0.1":       loopback,
+		"169.254.169.254":        forbidden,
+		"::ffff:169.254.169.254": forbidden,
+		"fe80::1%eth0":           forbidden,
+		"fd00:ec2::254":          forbidden,
+		"100.100.100.200":        forbidden,
+		"0.0.0.0":                forbidden,
+		"::":                     forbidden,
+		"224.0.0.1":              forbidden,
+		"255.255.255.255":        forbidden,
+	} {
+		if got := zoneOf(netip.MustParseAddr(address)); got != want {
+			t.Errorf("%s: got zone %d, want %d", address, got, want)
+		}
+	}
+}
+
+func TestControlRefusesByZone(t *testing.T) {
+	for _, c := range []struct {
+		address string
+		limit   zone
+		refused bool
+	}{
+		{"127.0.0.1:80", loopback, false},
+		{"127.0.0.1:80", private, true},
+		{"10.0.0.1:80", private, false},
+		{"10.0.0.1:80", public, true},
+		{"93.184.216.34:80", public, false},
+		{"169.254.169.254:80", loopback, true},
+	} {
+		err := control(c.limit)("tcp4", c.address, nil)
+		if (err != nil) != c.refused {
+			t.Errorf("%s within zone %d: got %v", c.address, c.limit, err)
+		}
+		if err != nil && failure.Reason(err) != job.UserError {
+			t.Errorf("%s: reason %s", c.address, failure.Reason(err))
+		}
+	}
+}
+
+func open(t *testing.T, raw string) *Endpoint {
+	t.Helper()
+	e, err := Open(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(e.Close)
+	return e
+}
+
+func get(t *testing.T, address, byteRange string) (int, string) {
+	t.Helper()
+	request, err := http.NewRequest(http.MethodGet, address, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if byteRange != "" {
+		request.Header.Set("Range", byteRange)
+	}
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, CheckRedirect: func(*http.Request, []*http.Request) error {
+		return http.ErrUseLastResponse
+	}}
+	response, err := client.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response.StatusCode, string(body)
+}
+
+func TestHTTP(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "clip.mp4")
+	if err := os.WriteFile(file, []byte("0123456789"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("/clip.mp4", func(w http.ResponseWriter, r *http.Request) {
+		if _, password, _ := r.BasicAuth(); password != "pass" || r.URL.RawQuery != "token=t" {
+			w.WriteHeader(http.StatusForbidden)
+			return
+		}
+		http.ServeFile(w, r, file)
+	})
+	server := httptest.NewServer(mux)
+	defer server.Close()
+	host := strings.TrimPrefix(server.URL, "http://")
+	mux.HandleFunc("/moved.mp4", func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, "http://user:pass@"+host+"/clip.mp4?token=t", http.StatusFound)
+	})
+
+	e := open(t, "http://user:pass@"+host+"/clip.mp4?token=t")
+	if !strings.HasPrefix(e.Address(), "http://127.0.0.1:") || !strings.HasSuffix(e.Address(), "/clip.mp4") || strings.Contains(e.Address(), "pass") {
+		t.Errorf("address %s", e.Address())
+	}
+	if code, body := get(t, e.Address(), ""); code != http.StatusOK || body != "0123456789" {
+		t.Errorf("whole: %d %q", code, body)
+	}
+	if code, body := get(t, e.Address(), "bytes=4-5"); code != http.StatusPartialContent || body != "45" {
+		t.Errorf("range: %d %q", code, body)
+	}
+	if code, body := get(t, open(t, server.URL+"/moved.mp4").Address(), ""); code != http.StatusOK || body != "0123456789" {
+		t.Errorf("after a redirect: %d %q", code, body)
+	}
+	if code, _ := get(t, open(t, server.URL+"/none.mp4").Address(), ""); code != http.StatusNotFound {
+		t.Errorf("missing: %d", code)
+	}
+	guessed, err := url.Parse(e.Address())
+	if err != nil {
+		t.Fatal(err)
+	}
+	guessed.Path = "/clip.mp4"
+	if code, _ := get(t, guessed.String(), ""); code != http.StatusNotFound {
+		t.Errorf("a path that was not handed out: %d", code)
+	}
+}
+
+func TestHTTPRefusals(t *testing.T) {
+	targets := map[string]string{
+		"/metadata": "http://169.254.169.254/latest/meta-data/",
+		"/scheme":   "file:///etc/passwd",
+		"/loop":     "/loop",
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Location", targets[r.URL.Path])
+		w.WriteHeader(http.StatusFound)
+	}))
+	defer server.Close()
+	refused, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	refused.Close()
+	for name, c := range map[string]struct {
+		url    string
+		reason job.FailureReason
+	}{
+		"metadata service":             {"http://169.254.169.254/latest/", job.UserError},
+		"metadata service, mapped":     {"http://[::ffff:169.254.169.254]/latest/", job.UserError},
+		"redirect to metadata service": {server.URL + "/metadata", job.UserError},
+		"redirect to another scheme":   {server.URL + "/scheme", job.UserError},
+		"redirects without end":        {server.URL + "/loop", job.InputError},
+		"nobody listens":               {"http://user:hunter2@" + refused.Addr().String() + "/?token=hunter2", job.NetworkError},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := open(t, c.url)
+			if code, _ := get(t, e.Address(), ""); code != http.StatusBadGateway {
+				t.Errorf("answered %d", code)
+			}
+			if e.Err() == nil || failure.Reason(e.Err()) != c.reason {
+				t.Errorf("got %v (%s), want a %s", e.Err(), failure.Reason(e.Err()), c.reason)
+			}
+			if e.Err() != nil && strings.Contains(e.Err().Error(), "hunter2") {
+				t.Errorf("a secret in %q", e.Err())
+			}
+		})
+	}
+}
+
+// A server further out may not send ffmpeg further in.
+func TestRedirectInward(t *testing.T) {
+	for _, c := range []struct {
+		limit, reached zone
+		want           bool
+	}{{loopback, public, false}, {loopback, private, false}, {loopback, loopback, true}} {
+		limit := min(c.limit, c.reached)
+		if got := control(limit)("tcp4", "127.0.0.1:80", nil) == nil; got != c.want {
+			t.Errorf("from zone %d to loopback: allowed %v", c.reached, got)
+		}
+	}
+}
+
+func TestOpenRefusesOtherSchemes(t *testing.T) {
+	for _, raw := range []string{"file:///etc/passwd", "ftp://host/x", "unix:/run/x.sock", "concat:a|b", "http:///nohost", "crypto:http://host/x"} {
+		if e, err := Open(raw); err == nil {
+			e.Close()
+			t.Errorf("%s was opened", raw)
+		}
+	}
+}
+
+func TestRTMPCarriesBothWaysAndDeliversTheEnd(t *testing.T) {
+	server, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
+	received := make(chan []byte, 1)
+	go func() {
+		conn, err := server.Accept()
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		conn.Write([]byte("hello"))
+		all, _ := io.ReadAll(conn)
+		received <- all
+	}()
+	e := open(t, "rtmp://"+server.Addr().String()+"/live/key")
+	conn, err := net.Dial("tcp", strings.TrimSuffix(strings.TrimPrefix(e.Address(), "rtmp://"), "/"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	hello := make([]byte, 5)
+	if _, err := io.ReadFull(conn, hello); err != nil || string(hello) != "hello" {
+		t.Fatalf("%q, %v", hello, err)
+	}
+	sent := bytes.Repeat([]byte("x"), 1<<20)
+	conn.Write(sent)
+	conn.Close()
+	e.Close()
+	select {
+	case got := <-received:
+		if len(got) != len(sent) {
+			t.Errorf("%d of %d bytes arrived", len(got), len(sent))
+		}
+	case <-time.After(5 * time.Second):
+		t.Error("the server never saw the end")
+	}
+}
+
+func TestCloseEndsASilentConnection(t *testing.T) {
+	server, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
+	e := open(t, "rtmp://"+server.Addr().String()+"/live/key")
+	conn, err := net.Dial("tcp", strings.TrimSuffix(strings.TrimPrefix(e.Address(), "rtmp://"), "/"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	closed := make(chan struct{})
+	go func() { e.Close(); close(closed) }()
+	select {
+	case <-closed:
+	case <-time.After(5 * time.Second):
+		t.Fatal("Close hangs")
+	}
+}

@@ -1,0 +1,121 @@
+package egress
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/subtle"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"path"
+	"time"
+
+	"ffrtmp/agent/failure"
+	"ffrtmp/job"
+)
+
+const (
+	maxRedirects  = 8
+	headerTimeout = 30 * time.Second
+)
+
+// serveHTTP answers GETs of one unguessable path with what the server answers.
+func (e *Endpoint) serveHTTP(ctx context.Context, u *url.URL) {
+	// The base name stays, because ffmpeg also judges a format by its ending.
+	local := "/" + rand.Text() + "/" + path.Base("/"+u.Path)
+	e.address = (&url.URL{Scheme: "http", Host: e.listener.Addr().String(), Path: local}).String()
+	server := &http.Server{
+		ReadHeaderTimeout: headerTimeout,
+		BaseContext:       func(net.Listener) context.Context { return ctx },
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			switch {
+			case subtle.ConstantTimeCompare([]byte(r.URL.Path), []byte(local)) != 1:
+				http.NotFound(w, r)
+			case r.Method != http.MethodGet:
+				w.WriteHeader(http.StatusMethodNotAllowed)
+			default:
+				e.fetch(w, r, u)
+			}
+		}),
+	}
+	e.group.Go(func() {
+		// Serve ends when Close closes the listener.
+		_ = server.Serve(e.listener)
+	})
+	e.group.Go(func() {
+		<-ctx.Done()
+		server.Close()
+	})
+}
+
+// fetch passes one request on. Each has its own connections: the zone that a
+// redirect may reach depends on the hops before it.
+func (e *Endpoint) fetch(w http.ResponseWriter, r *http.Request, u *url.URL) {
+	limit, reached := loopback, public
+	transport := &http.Transport{
+		DisableKeepAlives:     true,
+		TLSHandshakeTimeout:   dialTimeout,
+		ResponseHeaderTimeout: headerTimeout,
+		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			d := net.Dialer{Timeout: dialTimeout, Control: control(limit)}
+			conn, err := d.DialContext(ctx, network, address)
+			if err == nil {
+				reached = zoneOfConn(conn)
+			}
+			return conn, err
+		},
+	}
+	defer transport.CloseIdleConnections()
+	client := &http.Client{Transport: transport, CheckRedirect: func(next *http.Request, via []*http.Request) error {
+		if len(via) > maxRedirects {
+			return failure.Errorf(job.InputError, "more than %d redirects", maxRedirects)
+		}
+		if next.URL.Scheme != "http" && next.URL.Scheme != "https" {
+			return failure.Errorf(job.UserError, "a redirect to %q is not allowed", next.URL.Scheme)
+		}
+		limit = min(limit, reached)
+		return nil
+	}}
+	request := (&http.Request{Method: http.MethodGet, URL: u, Header: http.Header{}}).WithContext(r.Context())
+	for _, name := range []string{"Range", "User-Agent"} {
+		if v := r.Header.Get(name); v != "" {
+			request.Header.Set(name, v)
+		}
+	}
+	// Ranges count the bytes of the file, not of a compressed form of it.
+	request.Header.Set("Accept-Encoding", "identity")
+	response, err := client.Do(request)
+	if err != nil {
+		if r.Context().Err() == nil {
+			e.fail(describe("input", err))
+		}
+		w.WriteHeader(http.StatusBadGateway)
+		return
+	}
+	defer response.Body.Close()
+	for _, name := range []string{"Accept-Ranges", "Content-Encoding", "Content-Length", "Content-Range", "Content-Type", "Etag", "Last-Modified"} {
+		if v := response.Header.Get(name); v != "" {
+			w.Header().Set(name, v)
+		}
+	}
+	w.WriteHeader(response.StatusCode)
+	if _, err := io.Copy(w, response.Body); err != nil {
+		panic(http.ErrAbortHandler) // ffmpeg must see a broken answer as broken
+	}
+}
+
+// describe gives a failure to reach a server its reason, without its URL, which
+// may hold a secret.
+func describe(what string, err error) error {
+	var refused *failure.Error
+	if errors.As(err, &refused) {
+		return failure.Errorf(refused.Reason, "%s: %w", what, refused)
+	}
+	var u *url.Error
+	if errors.As(err, &u) {
+		err = u.Err
+	}
+	return failure.Errorf(job.NetworkError, "%s: %w", what, err)
+}

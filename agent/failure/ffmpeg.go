@@ -1,0 +1,44 @@
+package failure
+
+import (
+	"regexp"
+
+	"ffrtmp/job"
+)
+
+// signs are what ffmpeg says when it fails, the more telling first. They are
+// looked for in the last lines of its log.
+var signs = []struct {
+	form   *regexp.Regexp
+	reason job.FailureReason
+}{
+	{regexp.MustCompile(`No space left on device|Disk quota exceeded|Read-only file system`), job.OutputError},
+	{regexp.MustCompile(`Cannot allocate memory|Error reinitializing|error while loading shared libraries|malloc.*failed`), job.PlatformError},
+	{regexp.MustCompile(`Unknown encoder|Unknown decoder|Encoder not found|No such filter|Cannot load (libcuda|nvcuda|libnvidia)|No NVENC capable devices|No device available|Failed to initialise VAAPI|Error initializing an? (MFX|internal MFX) session|No VA display|Device creation failed|Driver does not support the required nvenc API|Unrecognized hwaccel`), job.CapabilityMismatch},
+	{regexp.MustCompile(`Connection refused|Connection reset|Connection timed out|Network is unreachable|No route to host|Failed to resolve|Temporary failure in name resolution|Broken pipe|HTTP error 5\d\d|Server returned 5XX|HTTP error 429|endpoint:target|rtmp://\S*: (Input/output error|End of file|Operation timed out|Unknown error)|RTMP_|Handshake failed|TLS.*(error|fail)|Operation timed out`), job.NetworkError},
+	{regexp.MustCompile(`only .* (are|is) supported for|Could not find tag for codec|codec not currently supported in container|incorrect codec parameters|Unrecognized option|Option .* not found|Unable to parse option value|Invalid argument.*(option|Option)|width not divisible|Specified .* is not supported|not supported by the .* (muxer|encoder)`), job.UserError},
+	{regexp.MustCompile(`Invalid data found when processing input|moov atom not found|No such file or directory|does not contain any stream|matches no streams|could not find codec parameters|Could not find codec parameters|HTTP error 4\d\d|Server returned 4\d\d|Not on whitelist|Format not on whitelist|not in whitelist|End of file|Error while decoding|partial file|Truncat|Conversion failed!.*input`), job.InputError},
+	{regexp.MustCompile(`Error writing|av_interleaved_write_frame|Could not write header|Error opening output|Permission denied|Input/output error`), job.OutputError},
+}
+
+// ffmpegNoise is what ffmpeg says last whatever went wrong.
+var ffmpegNoise = regexp.MustCompile(`^(Conversion failed!|Exiting normally.*|\[?(libx26[45]|aac|libvpx|Svt|SVT).*|video:.* audio:.*|frame=.*|\s.*|x265 \[info\].*|encoded \d+ frames.*|Qavg.*|)$`)
+
+// FromLog finds out why ffmpeg failed from the last lines of its log, oldest
+// first: the reason, and the line that says it best. Without any sign it is a
+// runtime error.
+func FromLog(lines []string) (job.FailureReason, string) {
+	for _, sign := range signs {
+		for i := len(lines) - 1; i >= 0; i-- {
+			if sign.form.MatchString(lines[i]) {
+				return sign.reason, lines[i]
+			}
+		}
+	}
+	for i := len(lines) - 1; i >= 0; i-- {
+		if !ffmpegNoise.MatchString(lines[i]) {
+			return job.RuntimeError, lines[i]
+		}
+	}
+	return job.RuntimeError, ""
+}

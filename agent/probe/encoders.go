@@ -1,0 +1,118 @@
+package probe
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"ffrtmp/job"
+)
+
+const (
+	cacheFile    = "encoders.json"
+	trialTimeout = 30 * time.Second
+	trialsAtOnce = 2
+)
+
+// trialCache holds what the trials found, and for which ffmpeg on which devices.
+type trialCache struct {
+	Key      string   `json:"key"`
+	Encoders []string `json:"encoders"`
+}
+
+// Encoders returns the video encoders of job.Encoders that work here, in that
+// order: ffmpeg lists them, and each has encoded a second of a small picture. The
+// answer is kept in dir until ffmpeg or the machine's GPU devices change. The
+// error is of ffmpeg as a whole, or of ctx.
+func Encoders(ctx context.Context, tools Tools, dir string) ([]string, error) {
+	info, err := os.Stat(tools.FFmpeg)
+	if err != nil {
+		return nil, err
+	}
+	key := fmt.Sprintf("%s %s %d %d %s", tools.Version, tools.FFmpeg, info.Size(), info.ModTime().UnixNano(), strings.Join(gpuDevices(), " "))
+	path := filepath.Join(dir, cacheFile)
+	var kept trialCache
+	// A cache that cannot be read is as good as none.
+	if data, err := os.ReadFile(path); err == nil && json.Unmarshal(data, &kept) == nil && kept.Key == key {
+		return kept.Encoders, nil
+	}
+	found, err := tryAll(ctx, tools)
+	if err != nil {
+		return nil, err
+	}
+	data, err := json.Marshal(trialCache{key, found})
+	if err != nil {
+		return nil, err
+	}
+	if err := os.WriteFile(path+".new", data, 0o600); err != nil {
+		return nil, err
+	}
+	return found, os.Rename(path+".new", path)
+}
+
+func tryAll(ctx context.Context, tools Tools) ([]string, error) {
+	list, err := run(ctx, tools.FFmpeg, "-hide_banner", "-encoders")
+	if err != nil {
+		return nil, err
+	}
+	var listed []string
+	for line := range strings.Lines(string(list)) {
+		if f := strings.Fields(line); len(f) > 1 {
+			listed = append(listed, f[1])
+		}
+	}
+	works := make([]bool, len(job.Encoders))
+	var trials errgroup.Group
+	trials.SetLimit(trialsAtOnce)
+	for i, encoder := range job.Encoders {
+		if slices.Contains(listed, encoder) {
+			trials.Go(func() error {
+				works[i] = try(ctx, tools, encoder) == nil
+				return ctx.Err()
+			})
+		}
+	}
+	if err := trials.Wait(); err != nil {
+		return nil, err
+	}
+	found := []string{}
+	for i, encoder := range job.Encoders {
+		if works[i] {
+			found = append(found, encoder)
+		}
+	}
+	return found, nil
+}
+
+// try encodes one second with an encoder.
+func try(ctx context.Context, tools Tools, encoder string) error {
+	ctx, cancel := context.WithTimeout(ctx, trialTimeout)
+	defer cancel()
+	args := []string{"-hide_banner", "-nostdin", "-loglevel", "error"}
+	filter := "format=yuv420p"
+	switch {
+	case strings.HasSuffix(encoder, "_vaapi"):
+		device := vaapiDevice()
+		if device == "" {
+			return errors.New("no device")
+		}
+		args = append(args, "-vaapi_device", device)
+		filter = "format=nv12,hwupload"
+	case strings.HasSuffix(encoder, "_qsv"):
+		filter = "format=nv12"
+	}
+	args = append(args, "-f", "lavfi", "-i", "testsrc2=size=320x240:rate=10", "-t", "1", "-vf", filter, "-c:v", encoder)
+	if encoder == "libaom-av1" {
+		args = append(args, "-cpu-used", "8")
+	}
+	_, err := run(ctx, tools.FFmpeg, append(args, "-f", "null", "-")...)
+	return err
+}

@@ -1,0 +1,92 @@
+package probe
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+)
+
+// Facts are what a machine says of itself when it registers.
+type Facts struct {
+	CPUModel        string
+	CPUThreads      int // that this process may use
+	RAMTotalBytes   int64
+	HasGPU          bool // a hardware encoder works
+	GPUType         string
+	GPUCapabilities []string // the hardware encoders that work
+	VAAPIDevice     string   // "" when there is none
+}
+
+// Machine returns the facts of this machine, given the encoders that work on it:
+// a GPU that cannot encode is none.
+func Machine(encoders []string) (Facts, error) {
+	f := Facts{CPUThreads: runtime.NumCPU(), VAAPIDevice: vaapiDevice()}
+	var err error
+	// ARM has no model name; the architecture is the next best.
+	if f.CPUModel, err = field("/proc/cpuinfo", "model name"); err != nil {
+		return Facts{}, err
+	}
+	if f.CPUModel == "" {
+		f.CPUModel = runtime.GOARCH
+	}
+	total, err := field("/proc/meminfo", "MemTotal")
+	if err != nil {
+		return Facts{}, err
+	}
+	kib, err := strconv.ParseInt(strings.TrimSuffix(total, " kB"), 10, 64)
+	if err != nil {
+		return Facts{}, fmt.Errorf("/proc/meminfo: MemTotal: %w", err)
+	}
+	f.RAMTotalBytes = kib << 10
+	for _, encoder := range encoders {
+		for suffix, kind := range map[string]string{"_nvenc": "nvidia", "_qsv": "intel", "_vaapi": "vaapi"} {
+			if strings.HasSuffix(encoder, suffix) {
+				f.HasGPU = true
+				f.GPUCapabilities = append(f.GPUCapabilities, encoder)
+				if f.GPUType == "" {
+					f.GPUType = kind
+				}
+			}
+		}
+	}
+	return f, nil
+}
+
+// field returns the value of the first line "name : value" of a file, "" when
+// there is none.
+func field(path, name string) (string, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer file.Close()
+	scanner := bufio.NewScanner(file)
+	for scanner.Scan() {
+		if k, v, ok := strings.Cut(scanner.Text(), ":"); ok && strings.TrimSpace(k) == name {
+			return strings.TrimSpace(v), nil
+		}
+	}
+	return "", scanner.Err()
+}
+
+func gpuDevices() []string {
+	var devices []string
+	for _, pattern := range []string{"/dev/nvidia[0-9]*", "/dev/dri/renderD*"} {
+		found, _ := filepath.Glob(pattern) // fails on a bad pattern only
+		devices = append(devices, found...)
+	}
+	return devices
+}
+
+func vaapiDevice() string {
+	for _, device := range gpuDevices() {
+		if strings.HasPrefix(device, "/dev/dri/") {
+			return device
+		}
+	}
+	return ""
+}

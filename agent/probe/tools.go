@@ -1,0 +1,76 @@
+// Package probe finds out what is true by trying it: which encoders of this
+// machine work, and whether an output is what its job asked for.
+package probe
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// Tools are the programs that an agent runs.
+type Tools struct {
+	FFmpeg  string // absolute path
+	FFprobe string // absolute path
+	Version string // ffmpeg's first line
+}
+
+const versionTimeout = 10 * time.Second
+
+// FindTools finds ffmpeg, by its path or in $PATH when that is "", and the ffprobe
+// beside it or in $PATH.
+func FindTools(ffmpeg string) (Tools, error) {
+	if ffmpeg == "" {
+		ffmpeg = "ffmpeg"
+	}
+	path, err := exec.LookPath(ffmpeg)
+	if err != nil {
+		return Tools{}, fmt.Errorf("ffmpeg is not installed, or --ffmpeg is wrong: %w", err)
+	}
+	t := Tools{}
+	if t.FFmpeg, err = filepath.Abs(path); err != nil {
+		return Tools{}, err
+	}
+	beside := filepath.Join(filepath.Dir(t.FFmpeg), "ffprobe")
+	if path, err = exec.LookPath(beside); err != nil {
+		if path, err = exec.LookPath("ffprobe"); err != nil {
+			return Tools{}, fmt.Errorf("ffprobe is neither beside %s nor in the path: %w", t.FFmpeg, err)
+		}
+	}
+	if t.FFprobe, err = filepath.Abs(path); err != nil {
+		return Tools{}, err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), versionTimeout)
+	defer cancel()
+	out, err := run(ctx, t.FFmpeg, "-hide_banner", "-version")
+	if err != nil {
+		return Tools{}, err
+	}
+	t.Version, _, _ = strings.Cut(string(out), "\n")
+	return t, nil
+}
+
+// run returns what a program writes to its standard output. When ctx ends, the
+// program and whatever it has started are killed. The error has the last line of
+// its standard error.
+func run(ctx context.Context, program string, args ...string) ([]byte, error) {
+	var stdout, stderr bytes.Buffer
+	cmd := exec.CommandContext(ctx, program, args...)
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.WaitDelay = time.Second
+	cmd.Env = append(os.Environ(), "AV_LOG_FORCE_NOCOLOR=1")
+	if err := cmd.Run(); err != nil {
+		lines := strings.Split(strings.TrimSpace(stderr.String()), "\n")
+		return nil, errors.Join(ctx.Err(), fmt.Errorf("%s: %w: %s", filepath.Base(program), err, lines[len(lines)-1]))
+	}
+	return stdout.Bytes(), nil
+}

@@ -1,0 +1,146 @@
+package supervisor
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+	"time"
+)
+
+// What an agent may ask of a supervisor, one word on a line. The answer is one
+// line as well: ok, or ended once the run is over and its exit is on the disk.
+const (
+	verbStop   = "stop"
+	verbPause  = "pause"
+	verbResume = "resume"
+	verbWait   = "wait"
+
+	answerOK    = "ok"
+	answerEnded = "ended"
+)
+
+// maxControls bounds the connections that a supervisor holds at a time.
+const maxControls = 32
+
+const controlTimeout = 5 * time.Second
+
+// request is a verb on its way to the run, which answers it once.
+type request struct {
+	verb   string
+	answer chan<- string
+}
+
+// controlServer takes connections until it is closed.
+type controlServer struct {
+	listener net.Listener
+	requests chan request
+	ended    chan struct{} // closed with the run's end on the disk
+}
+
+// atSocket calls use with a path of the control socket that is short enough for
+// a socket address, however deep the directory lies.
+func atSocket(dir string, use func(path string) error) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return use(fmt.Sprintf("/proc/self/fd/%d/%s", d.Fd(), controlSocket))
+}
+
+func listenControl(dir string) (*controlServer, error) {
+	s := &controlServer{requests: make(chan request), ended: make(chan struct{})}
+	err := atSocket(dir, func(path string) (err error) {
+		s.listener, err = net.Listen("unix", path)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.listener.(*net.UnixListener).SetUnlinkOnClose(false) // its path is gone by then
+	go s.accept()
+	return s, nil
+}
+
+func (s *controlServer) accept() {
+	slots := make(chan struct{}, maxControls)
+	for {
+		conn, err := s.listener.Accept()
+		if err != nil {
+			return
+		}
+		select {
+		case slots <- struct{}{}:
+			go func() {
+				defer func() { conn.Close(); <-slots }()
+				s.serve(conn)
+			}()
+		default:
+			conn.Close()
+		}
+	}
+}
+
+func (s *controlServer) serve(conn net.Conn) {
+	if err := conn.SetReadDeadline(time.Now().Add(controlTimeout)); err != nil {
+		return
+	}
+	reader := bufio.NewReaderSize(conn, 64)
+	line, err := reader.ReadSlice('\n')
+	if err != nil {
+		return
+	}
+	verb := strings.TrimSpace(string(line))
+	answer := make(chan string, 1)
+	if verb == verbWait {
+		answer = nil
+	} else {
+		select {
+		case s.requests <- request{verb, answer}:
+		case <-s.ended:
+		}
+	}
+	// One who waits may give up: that frees the slot.
+	gone := make(chan struct{})
+	go func() {
+		defer close(gone)
+		if conn.SetReadDeadline(time.Time{}) == nil {
+			_, _ = reader.ReadByte()
+		}
+	}()
+	reply := answerEnded
+	select {
+	case reply = <-answer:
+	case <-s.ended:
+	case <-gone:
+		return
+	}
+	_ = conn.SetWriteDeadline(time.Now().Add(controlTimeout))
+	_, _ = conn.Write([]byte(reply + "\n")) // one who has gone learns it from the files
+}
+
+// ask sends one verb to the supervisor of a directory and returns its answer.
+func ask(ctx context.Context, dir, verb string) (string, error) {
+	var conn net.Conn
+	err := atSocket(dir, func(path string) (err error) {
+		conn, err = (&net.Dialer{}).DialContext(ctx, "unix", path)
+		return err
+	})
+	if err != nil {
+		return "", err
+	}
+	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	if _, err := conn.Write([]byte(verb + "\n")); err != nil {
+		return "", errors.Join(ctx.Err(), err)
+	}
+	answer, err := bufio.NewReader(conn).ReadString('\n')
+	if err != nil {
+		return "", errors.Join(ctx.Err(), err)
+	}
+	return strings.TrimSpace(answer), nil
+}

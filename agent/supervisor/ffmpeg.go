@@ -1,0 +1,301 @@
+package supervisor
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"ffrtmp/agent/egress"
+	"ffrtmp/agent/failure"
+	"ffrtmp/agent/recipe"
+	"ffrtmp/job"
+)
+
+// firstFD is the number of the first file that a process inherits beside the
+// three standard ones.
+const firstFD = 3
+
+// niceness of ffmpeg: everything else on the machine goes first.
+const niceness = 10
+
+// ffmpeg is the process and what it holds. Methods are called by the run's goroutine.
+type ffmpeg struct {
+	cmd       *exec.Cmd
+	identity  identity
+	stdin     *os.File
+	progress  *os.File
+	stderr    *os.File
+	work      *os.File // nil: no file is made
+	endpoints []*egress.Endpoint
+	cgroup    *cgroup
+	notes     []string          // for the job's log
+	names     *strings.Replacer // from what ffmpeg knows files by to what a user does
+	ended     chan struct{}     // closed once the process group is gone
+	state     *os.ProcessState  // valid after ended
+	killing   bool
+}
+
+// startFFmpeg opens what the plan names and starts ffmpeg on it. What it returns
+// beside an error is to be aborted and closed.
+func startFFmpeg(a Attempt) (*ffmpeg, error) {
+	f := &ffmpeg{ended: make(chan struct{}), names: strings.NewReplacer()}
+	inherited := make([]*os.File, recipe.OptionsFD+1-firstFD)
+	defer func() {
+		for _, file := range inherited {
+			if file != nil && file != f.work { // the watch needs it
+				file.Close()
+			}
+		}
+	}()
+	if err := f.openFiles(a.Plan, inherited); err != nil {
+		return f, err
+	}
+	args, err := f.openEndpoints(a.Plan)
+	if err != nil {
+		return f, err
+	}
+	f.limit(a)
+	f.cmd = exec.Command(a.FFmpeg, args...)
+	f.cmd.Dir = "/"
+	f.cmd.Env = append(environment(), marker(a.Dir), "AV_LOG_FORCE_NOCOLOR=1")
+	f.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	if f.cgroup != nil {
+		f.cmd.SysProcAttr.UseCgroupFD, f.cmd.SysProcAttr.CgroupFD = true, int(f.cgroup.dir.Fd())
+	}
+	f.cmd.ExtraFiles = inherited
+	return f, f.start()
+}
+
+// openFiles opens input, work file and options as the numbers that the plan gives them.
+func (f *ffmpeg) openFiles(p recipe.Plan, inherited []*os.File) error {
+	at := func(fd int) **os.File { return &inherited[fd-firstFD] }
+	var names []string
+	var err error
+	if p.Input != nil {
+		if *at(recipe.InputFD), err = p.Input.Open(); err != nil {
+			return failure.Errorf(job.InputError, "input: %w", err)
+		}
+		names = append(names, fmt.Sprintf("file:/proc/self/fd/%d", recipe.InputFD), p.Input.Path())
+	}
+	if p.Work != nil {
+		if f.work, err = p.Work.Create(); err != nil {
+			return failure.Errorf(job.OutputError, "output: %w", err)
+		}
+		*at(recipe.OutputFD) = f.work
+		names = append(names, fmt.Sprintf("file:/proc/self/fd/%d", recipe.OutputFD), p.Final.Path())
+	}
+	if p.Options != "" {
+		if *at(recipe.OptionsFD), err = inMemory(p.Options); err != nil {
+			return err
+		}
+	}
+	f.names = strings.NewReplacer(names...)
+	return nil
+}
+
+// inMemory returns a file that is on no disk and in no directory.
+func inMemory(content string) (*os.File, error) {
+	fd, err := unix.MemfdCreate("options", unix.MFD_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("memfd: %w", err)
+	}
+	file := os.NewFile(uintptr(fd), "options")
+	if _, err := file.WriteString(content); err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return file, nil
+}
+
+// openEndpoints returns the plan's arguments with the endpoints' addresses.
+func (f *ffmpeg) openEndpoints(p recipe.Plan) ([]string, error) {
+	args := append([]string(nil), p.Args...)
+	for placeholder, url := range map[string]string{recipe.SourceAddress: p.Source, recipe.TargetAddress: p.Target} {
+		if url == "" {
+			continue
+		}
+		e, err := egress.Open(url)
+		if err != nil {
+			return nil, err
+		}
+		f.endpoints = append(f.endpoints, e)
+		for i := range args {
+			if args[i] == placeholder {
+				args[i] = e.Address()
+			}
+		}
+	}
+	return args, nil
+}
+
+func (f *ffmpeg) endpointErr() error {
+	for _, e := range f.endpoints {
+		if err := e.Err(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// limit makes the cgroup, where the job asks for one. A job whose limits cannot be
+// held runs without them, and its log says so.
+func (f *ffmpeg) limit(a Attempt) {
+	if a.Limits.MaxCPUPercent == 0 && a.Limits.MaxMemoryMB == 0 {
+		return
+	}
+	var err error
+	if f.cgroup, err = newCgroup(a.Name, a.Limits); err != nil {
+		f.cgroup = nil
+		f.notes = append(f.notes, fmt.Sprintf("max_cpu_percent and max_memory_mb are not enforced here: %v", err))
+	}
+}
+
+// start starts the process, and the goroutine that ends with it. That goroutine
+// keeps its thread: the kernel lowers the priority of threads, and sends the
+// death signal when the thread that forked ends, not the process.
+func (f *ffmpeg) start() error {
+	stdin, ourStdin, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	f.stdin = ourStdin
+	defer stdin.Close()
+	ourStderr, stderr, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	f.stderr = ourStderr
+	defer stderr.Close()
+	ourProgress, progress, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	f.progress = ourProgress
+	defer progress.Close()
+	f.cmd.Stdin, f.cmd.Stderr, f.cmd.ExtraFiles[recipe.ProgressFD-firstFD] = stdin, stderr, progress
+	started := make(chan error)
+	go func() {
+		runtime.LockOSThread() // for good: the thread ends with the goroutine
+		err := unix.Setpriority(unix.PRIO_PROCESS, 0, niceness)
+		if err == nil {
+			err = f.cmd.Start()
+		}
+		if err == nil {
+			f.identity, err = identify(f.cmd.Process.Pid)
+		}
+		started <- err
+		if f.cmd.Process != nil {
+			f.wait()
+		}
+		close(f.ended)
+	}()
+	if err := <-started; err != nil {
+		return fmt.Errorf("start %s: %w", f.cmd.Path, err)
+	}
+	return nil
+}
+
+// wait returns when ffmpeg has ended and nothing of its group is left. The group is
+// killed while ffmpeg's own entry still holds the number, so that no stranger can.
+func (f *ffmpeg) wait() {
+	pid := f.cmd.Process.Pid
+	for {
+		err := unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT, nil)
+		if !errors.Is(err, unix.EINTR) {
+			break
+		}
+	}
+	f.signal(unix.SIGKILL)
+	// The exit status is in the state; a Wait error says no more.
+	_ = f.cmd.Wait()
+	f.state = f.cmd.ProcessState
+	ticker := time.NewTicker(5 * time.Millisecond)
+	defer ticker.Stop()
+	for unix.Kill(-pid, 0) == nil {
+		// Orphans of the group are this process's children now.
+		for {
+			if reaped, err := unix.Wait4(-pid, nil, unix.WNOHANG, nil); err != nil || reaped == 0 {
+				break
+			}
+		}
+		<-ticker.C
+	}
+}
+
+// signal sends to the whole group. One that never came to be, or has ended by
+// itself, is no error.
+func (f *ffmpeg) signal(sig unix.Signal) {
+	if f.cmd != nil && f.cmd.Process != nil {
+		_ = unix.Kill(-f.cmd.Process.Pid, sig)
+	}
+}
+
+// quit asks ffmpeg to end as a user at its terminal would. One that is stopped
+// could not hear it.
+func (f *ffmpeg) quit() {
+	f.signal(unix.SIGCONT)
+	_ = f.stdin.SetWriteDeadline(time.Now().Add(tick))
+	_, _ = io.WriteString(f.stdin, "q") // one that does not read is ended by signals
+}
+
+// escalate sends the next signal and returns when to send the one after it.
+func (f *ffmpeg) escalate(next time.Duration) <-chan time.Time {
+	if f.killing {
+		f.signal(unix.SIGKILL)
+		return nil
+	}
+	f.killing = true
+	f.signal(unix.SIGTERM)
+	return time.After(next)
+}
+
+func (f *ffmpeg) maxRSS() int64 {
+	if usage, ok := f.state.SysUsage().(*syscall.Rusage); ok {
+		return usage.Maxrss << 10
+	}
+	return 0
+}
+
+// abort ends an ffmpeg whose start was not complete.
+func (f *ffmpeg) abort() {
+	f.signal(unix.SIGKILL)
+	if f.cmd != nil && f.cmd.Process != nil {
+		<-f.ended
+	}
+}
+
+// close frees everything that was opened. The process has ended.
+func (f *ffmpeg) close() {
+	for _, e := range f.endpoints {
+		e.Close()
+	}
+	for _, file := range []*os.File{f.stdin, f.progress, f.stderr, f.work} {
+		if file != nil {
+			file.Close()
+		}
+	}
+	if f.cgroup != nil {
+		_ = f.cgroup.close() // an empty directory that stays costs nothing
+	}
+}
+
+// environment is what of the agent's environment ffmpeg needs; the API key is not.
+func environment() []string {
+	var env []string
+	for _, entry := range os.Environ() {
+		name, _, _ := strings.Cut(entry, "=")
+		for _, prefix := range []string{"PATH", "HOME", "LANG", "LC_", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "XDG_RUNTIME_DIR", "LIBVA_", "CUDA_", "NVIDIA_", "SSL_CERT_", "GORACE", "GOCOVERDIR"} {
+			if name == prefix || strings.HasSuffix(prefix, "_") && strings.HasPrefix(name, prefix) {
+				env = append(env, entry)
+			}
+		}
+	}
+	return env
+}

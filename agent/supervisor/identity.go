@@ -1,0 +1,128 @@
+package supervisor
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// identity names a process for good. A pid alone is used again, also after a
+// reboot.
+type identity struct {
+	PID    int    `json:"pid"`
+	Start  uint64 `json:"start"` // clock ticks from boot, field 22 of /proc/PID/stat
+	BootID string `json:"boot_id"`
+}
+
+// identify returns the identity of a running process.
+func identify(pid int) (identity, error) {
+	s, err := readStat(pid)
+	if err != nil {
+		return identity{}, err
+	}
+	boot, err := bootID()
+	if err != nil {
+		return identity{}, err
+	}
+	return identity{PID: pid, Start: s.start, BootID: boot}, nil
+}
+
+func bootID() (string, error) {
+	data, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	return strings.TrimSpace(string(data)), err
+}
+
+// alive reports whether this very process runs; one that has ended and waits for
+// its parent does not.
+func (id identity) alive() (bool, error) {
+	boot, err := bootID()
+	if err != nil || boot != id.BootID {
+		return false, err
+	}
+	s, err := readStat(id.PID)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ESRCH) {
+		return false, nil
+	}
+	return err == nil && s.start == id.Start && s.state != 'Z' && s.state != 'X', err
+}
+
+// kill ends this very process; no other one is hit when its pid is used again.
+func (id identity) kill() error {
+	p, err := os.FindProcess(id.PID) // holds the process, not the number
+	if err != nil {
+		return err
+	}
+	defer p.Release()
+	if alive, err := id.alive(); err != nil || !alive {
+		return err
+	}
+	if err := p.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return err
+	}
+	return nil
+}
+
+// stat is what /proc/PID/stat says of a process.
+type stat struct {
+	state byte
+	group int
+	start uint64
+}
+
+func readStat(pid int) (stat, error) {
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return stat{}, err
+	}
+	// The name is in parentheses and may hold anything, also parentheses.
+	fields := strings.Fields(string(data[bytes.LastIndexByte(data, ')')+1:]))
+	if len(fields) < 20 {
+		return stat{}, fmt.Errorf("/proc/%d/stat: %d fields", pid, len(fields))
+	}
+	s := stat{state: fields[0][0]}
+	var errs [2]error
+	s.group, errs[0] = strconv.Atoi(fields[2])
+	s.start, errs[1] = strconv.ParseUint(fields[19], 10, 64)
+	return s, errors.Join(errs[:]...)
+}
+
+// marker is in the environment of everything that a supervisor starts.
+func marker(dir string) string { return "FFRTMP_ATTEMPT_DIR=" + dir }
+
+// sweep kills what carries the directory's mark and is not older than the
+// supervisor: what a supervisor has left behind. The kernel ends ffmpeg itself
+// together with its supervisor; this is for what ffmpeg may have started.
+func sweep(dir string, supervisor identity) error {
+	boot, err := bootID()
+	if err != nil || boot != supervisor.BootID {
+		return err
+	}
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		return err
+	}
+	for _, entry := range entries {
+		pid, err := strconv.Atoi(entry.Name())
+		if err != nil {
+			continue
+		}
+		// A process that is gone, or not ours to look into, is none of ours.
+		id, err := identify(pid)
+		if err != nil || id.Start < supervisor.Start {
+			continue
+		}
+		environ, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
+		if err != nil || !bytes.Contains(environ, []byte(marker(dir)+"\x00")) {
+			continue
+		}
+		if err := id.kill(); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,90 @@
+package supervisor
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// readyFD is where a supervisor tells the agent that started it how it went: one
+// line, readyAnswer or an error's text.
+const (
+	readyFD     = 3
+	readyAnswer = "ready"
+)
+
+// Main is the supervisor's process: `agent supervise DIR`. It returns the exit
+// status of the process once ffmpeg has ended and everything is on the disk.
+func Main(dir string) int {
+	signal.Ignore(syscall.SIGHUP, syscall.SIGINT, syscall.SIGPIPE)
+	unix.Umask(0o077)
+	ready := os.NewFile(readyFD, "ready")
+	err := supervise(dir, func() {
+		// An agent that has died meanwhile finds the answer in the files.
+		_, _ = fmt.Fprintln(ready, readyAnswer)
+		ready.Close()
+	})
+	if err != nil {
+		_, _ = fmt.Fprintln(ready, err)
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
+}
+
+// errStarted is refused to a second supervisor of one attempt.
+var errStarted = errors.New("this attempt has been started already")
+
+func supervise(dir string, ready func()) error {
+	a, err := readAttempt(dir)
+	if err != nil {
+		return err
+	}
+	// What ffmpeg leaves behind becomes this process's, which can then wait for it.
+	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+		return fmt.Errorf("child subreaper: %w", err)
+	}
+	self, err := identify(os.Getpid())
+	if err != nil {
+		return err
+	}
+	if err := saveOnce(dir, supervisorFile, self); errors.Is(err, fs.ErrExist) {
+		return errStarted
+	} else if err != nil {
+		return err
+	}
+	control, err := listenControl(dir)
+	if err != nil {
+		return fmt.Errorf("control socket: %w", err)
+	}
+	defer control.listener.Close()
+	r, err := newRun(a, control.requests)
+	if err != nil {
+		return err
+	}
+	exit := r.do(ready)
+	if err := sweep(dir, self); err != nil {
+		return err
+	}
+	if err := saveOnce(dir, exitFile, exit); err != nil {
+		return err
+	}
+	close(control.ended)
+	return errors.Join(r.close(), os.Remove(filepath.Join(dir, controlSocket)))
+}
+
+func readAttempt(dir string) (Attempt, error) {
+	var a Attempt
+	found, err := load(dir, attemptFile, &a)
+	if err == nil && !found {
+		err = fmt.Errorf("%s: %w", filepath.Join(dir, attemptFile), fs.ErrNotExist)
+	}
+	a.Dir = dir
+	return a, err
+}

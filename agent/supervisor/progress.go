@@ -1,0 +1,116 @@
+package supervisor
+
+import (
+	"regexp"
+	"strconv"
+	"strings"
+
+	"ffrtmp/agent/recipe"
+	"ffrtmp/job"
+)
+
+// Phases of job.Progress that a supervisor reports.
+const (
+	phaseStarting = "starting"
+	phaseEncoding = "encoding"
+	phasePaused   = "paused"
+)
+
+// record is what is kept in state.json.
+type record struct {
+	Paused   bool         `json:"paused,omitempty"`
+	Progress job.Progress `json:"progress"`
+	Percent  int          `json:"percent"`
+	Source   Source       `json:"source"`
+}
+
+// take reads one line of ffmpeg's -progress output.
+func (r *record) take(line string) {
+	name, value, _ := strings.Cut(line, "=")
+	value = strings.TrimSpace(strings.TrimSuffix(value, "x"))
+	p := &r.Progress
+	// ffmpeg says N/A for what it does not know yet: the last value stays.
+	switch name {
+	case "frame":
+		if n, err := strconv.ParseInt(value, 10, 64); err == nil {
+			p.Frame = n
+		}
+	case "fps":
+		if f, err := strconv.ParseFloat(value, 64); err == nil {
+			p.FPS = f
+		}
+	case "speed":
+		if f, err := strconv.ParseFloat(value, 64); err == nil {
+			p.Speed = f
+		}
+	case "out_time_us":
+		if n, err := strconv.ParseInt(value, 10, 64); err == nil && n > 0 {
+			p.OutTimeSeconds = float64(n) / 1e6
+		}
+	}
+	r.setPhase()
+}
+
+func (r *record) setPhase() {
+	switch p := &r.Progress; {
+	case r.Paused:
+		p.Phase, p.Speed, p.FPS = phasePaused, 0, 0
+	case p.Frame > 0 || p.OutTimeSeconds > 0:
+		p.Phase = phaseEncoding
+	default:
+		p.Phase = phaseStarting
+	}
+}
+
+// estimate derives the share that is done and the time that is left.
+func (r *record) estimate(want recipe.Want) {
+	r.Percent, r.Progress.ETASeconds = 0, 0
+	total := want.Seconds
+	if s := r.Source.Seconds; s > 0 && !want.Pattern && (total == 0 || s < total) {
+		total = s
+	}
+	if total == 0 {
+		return
+	}
+	r.Percent = min(99, int(100*r.Progress.OutTimeSeconds/total))
+	if r.Progress.Speed > 0 {
+		r.Progress.ETASeconds = max(0, total-r.Progress.OutTimeSeconds) / r.Progress.Speed
+	}
+}
+
+var (
+	durationForm = regexp.MustCompile(`^  Duration: (\d+):(\d\d):(\d\d\.\d+)`)
+	audioForm    = regexp.MustCompile(`^  Stream #0:.*: Audio: `)
+)
+
+// sourceReader picks from ffmpeg's messages what they say of its first input.
+type sourceReader struct {
+	source  Source
+	inside  bool // between "Input #0" and what follows it
+	closing bool // the encode is over and the file is being rearranged
+}
+
+func (r *sourceReader) take(line string) {
+	switch {
+	case strings.HasPrefix(line, "Input #0"):
+		r.inside = true
+	case strings.HasPrefix(line, "Input #"), strings.HasPrefix(line, "Output #"), strings.HasPrefix(line, "Stream mapping"):
+		r.inside = false
+	case strings.Contains(line, "Estimating duration from bitrate"):
+		r.source.Estimated = true
+	case strings.Contains(line, "Starting second pass: moving the moov atom"):
+		r.closing = true
+	}
+	if !r.inside {
+		return
+	}
+	if m := durationForm.FindStringSubmatch(line); m != nil {
+		hours, _ := strconv.ParseFloat(m[1], 64) // digits, all three
+		minutes, _ := strconv.ParseFloat(m[2], 64)
+		seconds, _ := strconv.ParseFloat(m[3], 64)
+		r.source.Seconds = hours*3600 + minutes*60 + seconds
+	}
+	if audioForm.MatchString(line) {
+		r.source.Audio = true
+	}
+}

@@ -1,0 +1,304 @@
+package supervisor
+
+import (
+	"bufio"
+	"errors"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"ffrtmp/agent/failure"
+	"ffrtmp/job"
+)
+
+// When a run is told to end, ffmpeg is asked by q, then by SIGTERM, then killed.
+const (
+	termAfter = 700 * time.Millisecond
+	killAfter = 1500 * time.Millisecond
+)
+
+// tailLines is how many of ffmpeg's last messages are searched for why it failed.
+const tailLines = 40
+
+// run is one ffmpeg from start to end. Its loop is one goroutine, which owns all
+// fields; what else runs only sends to it.
+type run struct {
+	attempt  Attempt
+	requests <-chan request
+	log      *logWriter
+	ffmpeg   *ffmpeg
+	record   record
+	source   sourceReader
+	tail     []string
+	started  time.Time
+	ending   *failure.Error // why the run is being ended by us; nil: ffmpeg runs on
+	stopped  bool           // ending was asked for
+}
+
+func newRun(a Attempt, requests <-chan request) (*run, error) {
+	secrets := make([]string, 0, 2*len(a.Plan.Secrets))
+	for _, s := range a.Plan.Secrets {
+		if s != "" {
+			secrets = append(secrets, s, job.Redacted)
+		}
+	}
+	log, err := newLogWriter(a.Dir, strings.NewReplacer(secrets...))
+	if err != nil {
+		return nil, err
+	}
+	r := &run{attempt: a, requests: requests, log: log, started: time.Now()}
+	r.record.setPhase()
+	return r, nil
+}
+
+// close frees what the run holds, after its end has been told.
+func (r *run) close() error {
+	if r.ffmpeg != nil {
+		r.ffmpeg.close()
+	}
+	return r.log.file.Close()
+}
+
+// do runs ffmpeg to its end. ready is called once it runs, or has failed to start.
+func (r *run) do(ready func()) Exit {
+	f, err := startFFmpeg(r.attempt)
+	r.ffmpeg = f
+	if err == nil {
+		err = errors.Join(save(r.attempt.Dir, ffmpegFile, f.identity), save(r.attempt.Dir, stateFile, r.record))
+	}
+	for _, note := range f.notes {
+		r.note(note)
+	}
+	ready()
+	if err != nil {
+		r.note(err.Error())
+		f.abort()
+		return r.exit(Exit{End: Failed, Reason: failure.Reason(err), Error: r.log.redact.Replace(err.Error())})
+	}
+	return r.loop()
+}
+
+func (r *run) loop() Exit {
+	progress := lines(r.ffmpeg.progress)
+	messages := lines(r.ffmpeg.stderr)
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGTERM)
+	defer signal.Stop(signals)
+	ticker := time.NewTicker(tick)
+	defer ticker.Stop()
+	var escalate <-chan time.Time
+	w := watch{limits: r.attempt.Limits, hangAfter: r.attempt.HangAfter}
+	last, saved := time.Now(), r.record
+	end := func(why *failure.Error) {
+		if r.ending == nil {
+			r.ending = why
+			r.note(why.Error())
+			r.ffmpeg.quit()
+			escalate = time.After(termAfter)
+		}
+	}
+	for {
+		select {
+		case line, ok := <-progress:
+			if !ok {
+				progress = nil
+				continue
+			}
+			r.record.take(line)
+		case line, ok := <-messages:
+			if !ok {
+				messages = nil
+				continue
+			}
+			r.message(line)
+		case now := <-ticker.C:
+			if why := r.look(&w, now.Sub(last)); why != nil {
+				end(why)
+			}
+			last = now
+			r.record.Source = r.source.source
+			r.record.estimate(r.attempt.Plan.Want)
+			if r.record != saved {
+				saved = r.record
+				r.check(save(r.attempt.Dir, stateFile, r.record))
+			}
+		case q := <-r.requests:
+			r.serve(q, func() {
+				r.stopped = r.ending == nil
+				end(failure.Errorf("", "stopped"))
+			})
+		case <-signals:
+			r.stopped = r.ending == nil
+			end(failure.Errorf("", "stopped by SIGTERM"))
+		case <-escalate:
+			escalate = r.ffmpeg.escalate(killAfter - termAfter)
+		case <-r.ffmpeg.ended:
+			r.drain(progress, messages)
+			return r.finish()
+		}
+	}
+}
+
+// serve answers a request. A stop is answered by the end of the run.
+func (r *run) serve(q request, stop func()) {
+	switch q.verb {
+	case verbStop:
+		stop()
+		return
+	case verbPause, verbResume:
+		if pause := q.verb == verbPause; pause != r.record.Paused && r.ending == nil {
+			r.pause(pause)
+		}
+		q.answer <- answerOK
+	default:
+		q.answer <- "unknown: " + q.verb
+	}
+}
+
+func (r *run) pause(pause bool) {
+	sig := unix.SIGCONT
+	if pause {
+		sig = unix.SIGSTOP
+	}
+	r.ffmpeg.signal(sig)
+	r.record.Paused = pause
+	r.record.setPhase()
+	r.record.estimate(r.attempt.Plan.Want)
+	r.check(save(r.attempt.Dir, stateFile, r.record)) // before the answer, so that one who asked sees it
+}
+
+// look compares the run with its limits. Clocks stand while it is paused.
+func (r *run) look(w *watch, elapsed time.Duration) *failure.Error {
+	if r.ending != nil {
+		return nil
+	}
+	o := observation{elapsed: elapsed, outTime: r.record.Progress.OutTimeSeconds, closing: r.source.closing}
+	if work := r.ffmpeg.work; work != nil {
+		if info, err := work.Stat(); err == nil {
+			o.size, o.written = info.Size(), info.ModTime()
+		}
+	}
+	if r.record.Paused {
+		o.elapsed = 0
+	}
+	return w.step(o)
+}
+
+// drainTimeout is for pipes that something outside of ffmpeg's group still holds.
+const drainTimeout = 500 * time.Millisecond
+
+// drain takes what ffmpeg has said last.
+func (r *run) drain(progress, messages <-chan string) {
+	deadline := time.Now().Add(drainTimeout)
+	r.check(errors.Join(r.ffmpeg.progress.SetReadDeadline(deadline), r.ffmpeg.stderr.SetReadDeadline(deadline)))
+	for progress != nil || messages != nil {
+		select {
+		case line, ok := <-progress:
+			if !ok {
+				progress = nil
+			} else {
+				r.record.take(line)
+			}
+		case line, ok := <-messages:
+			if !ok {
+				messages = nil
+			} else {
+				r.message(line)
+			}
+		}
+	}
+}
+
+// finish says how the run ended.
+func (r *run) finish() Exit {
+	f := r.ffmpeg
+	r.record.Paused = false
+	r.record.setPhase()
+	r.record.Source = r.source.source
+	e := Exit{Code: f.state.ExitCode(), CPU: f.state.UserTime() + f.state.SystemTime(), MaxRSS: f.maxRSS()}
+	status, _ := f.state.Sys().(syscall.WaitStatus)
+	switch {
+	case r.stopped:
+		e.End = Stopped
+	case r.ending != nil:
+		e.End, e.Reason, e.Error = Failed, r.ending.Reason, r.ending.Error()
+	case e.Code == 0:
+		e.End = Succeeded
+	case f.cgroup != nil && f.cgroup.outOfMemory():
+		e.End, e.Reason, e.Error = Failed, job.RuntimeError, "ffmpeg needed more than max_memory_mb"
+	case f.endpointErr() != nil:
+		err := f.endpointErr()
+		e.End, e.Reason, e.Error = Failed, failure.Reason(err), r.log.redact.Replace(err.Error())
+	case status.Signaled():
+		e.End, e.Reason, e.Error = Failed, job.RuntimeError, "ffmpeg was ended by signal: "+status.Signal().String()
+	default:
+		e.End = Failed
+		e.Reason, e.Error = failure.FromLog(r.tail)
+		if e.Error == "" {
+			e.Error = "ffmpeg failed: " + f.state.String()
+		}
+	}
+	return r.exit(e)
+}
+
+func (r *run) exit(e Exit) Exit {
+	e.StartedAt, e.EndedAt = r.started.UTC(), time.Now().UTC()
+	e.Progress, e.Source = r.record.Progress, r.record.Source
+	return e
+}
+
+// message takes one line of ffmpeg's stderr.
+func (r *run) message(line string) {
+	line = r.ffmpeg.names.Replace(line)
+	r.source.take(line)
+	written, err := r.log.line(line)
+	r.check(err)
+	r.tail = append(r.tail, written)
+	if len(r.tail) > tailLines {
+		r.tail = r.tail[1:]
+	}
+}
+
+// note puts a line of our own into the job's log.
+func (r *run) note(line string) {
+	_, err := r.log.line("ffrtmp: " + line)
+	r.check(err)
+}
+
+// check ends the run when its directory cannot be written: nobody could learn
+// how it goes.
+func (r *run) check(err error) {
+	if err != nil && r.ending == nil {
+		r.ending = failure.Errorf(job.PlatformError, "the agent's state directory: %w", err)
+		if r.ffmpeg != nil {
+			r.ffmpeg.signal(unix.SIGKILL)
+		}
+	}
+}
+
+// lines sends what is read line by line until the end. A line longer than the
+// buffer loses its rest.
+func lines(f *os.File) <-chan string {
+	c := make(chan string)
+	go func() {
+		defer close(c)
+		reader := bufio.NewReaderSize(f, 2*maxLineBytes)
+		for {
+			line, err := reader.ReadSlice('\n')
+			if len(line) > 0 {
+				c <- strings.TrimRight(string(line), "\r\n")
+			}
+			for errors.Is(err, bufio.ErrBufferFull) {
+				_, err = reader.ReadSlice('\n')
+			}
+			if err != nil {
+				return
+			}
+		}
+	}()
+	return c
+}

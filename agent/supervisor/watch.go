@@ -1,0 +1,55 @@
+package supervisor
+
+import (
+	"fmt"
+	"time"
+
+	"ffrtmp/agent/failure"
+	"ffrtmp/job"
+)
+
+// tick is how often a run looks at its clocks and its output.
+const tick = 250 * time.Millisecond
+
+// watch decides when a run has taken too long, made too much, or stands still.
+// Its clocks count ticks, of which none is longer than maxTick: time that the
+// supervisor itself was frozen, or the machine asleep, is nobody's fault.
+type watch struct {
+	limits    job.ResourceLimits
+	hangAfter time.Duration
+	ran       time.Duration
+	still     time.Duration
+	outTime   float64
+	written   time.Time
+}
+
+const maxTick = 4 * tick
+
+// observation is what a run looks like at a tick.
+type observation struct {
+	elapsed time.Duration // since the tick before
+	outTime float64       // seconds
+	closing bool          // the container is being rearranged: output time is at its end
+	written time.Time     // when the work file last changed; only asked of one that is closing
+	size    int64         // of the work file
+}
+
+// step takes an observation and returns why the run must end now, or nil.
+func (w *watch) step(o observation) *failure.Error {
+	elapsed := min(o.elapsed, maxTick)
+	w.ran += elapsed
+	w.still += elapsed
+	if o.outTime != w.outTime || o.closing && !o.written.Equal(w.written) {
+		w.outTime, w.written, w.still = o.outTime, o.written, 0
+	}
+	timeout := time.Duration(w.limits.TimeoutSec) * time.Second
+	switch {
+	case timeout > 0 && w.ran >= timeout:
+		return failure.Errorf(job.Timeout, "ran longer than timeout_sec = %d", w.limits.TimeoutSec)
+	case w.limits.MaxDiskMB > 0 && o.size > int64(w.limits.MaxDiskMB)<<20:
+		return failure.Errorf(job.UserError, "the output grew past max_disk_mb = %d", w.limits.MaxDiskMB)
+	case w.still >= w.hangAfter:
+		return failure.Errorf(job.Hung, "%s", fmt.Sprintf("ffmpeg hung: its output time stood still at %.1f s for %s", o.outTime, w.hangAfter))
+	}
+	return nil
+}
