@@ -1,31 +1,215 @@
 package cluster
 
 import (
-	"io"
-	"net/http"
+	"slices"
+	"strconv"
 	"testing"
+	"time"
 )
 
-func TestThreeMastersFormApplyAndForward(t *testing.T) {
+func TestThreeMastersFormAndApply(t *testing.T) {
 	masters := form(t, newAuthority(t), 3)
 	write(t, "one", masters...)
 	waitApplied(t, "one", masters...)
-
-	f := follower(t, masters...)
-	resp, err := post(t, f, "two")
-	if err != nil {
-		t.Fatal(err)
-	}
-	body, err := io.ReadAll(resp.Body)
-	resp.Body.Close()
-	if err != nil || resp.StatusCode != http.StatusOK {
-		t.Fatalf("forwarded write answered %d %q (%v)", resp.StatusCode, body, err)
-	}
-	waitApplied(t, "two", masters...)
-
 	for _, m := range masters {
 		if got := m.ClusterID(); got == "" || got != masters[0].ClusterID() {
 			t.Errorf("cluster id %q, want %q", got, masters[0].ClusterID())
 		}
+	}
+}
+
+// The ids decide who proposes, so every order of ids and starts is another way
+// to form.
+func TestMastersFormInAnyOrder(t *testing.T) {
+	for _, order := range [][]string{{"a", "b", "c"}, {"c", "b", "a"}, {"b", "c", "a"}} {
+		t.Run(order[0]+order[1]+order[2], func(t *testing.T) {
+			t.Parallel()
+			a := newAuthority(t)
+			var masters []*master
+			var join []string
+			for i, id := range order {
+				if i > 0 { // the last one comes after the others have settled
+					waitForPeers(t, masters[i-1], i)
+				}
+				cfg := a.config("m"+id, 3, join...)
+				cfg.NodeID = id
+				m := start(t, cfg)
+				masters = append(masters, m)
+				join = append(join, m.GossipAddr())
+			}
+			waitReady(t, masters...)
+			write(t, "formed", masters...)
+			waitApplied(t, "formed", masters...)
+		})
+	}
+}
+
+func waitForPeers(t *testing.T, m *master, n int) {
+	t.Helper()
+	eventually(t, strconv.Itoa(n)+" masters in view", func() bool { return len(m.gossip.alive()) == n })
+}
+
+// Both {a,b,c} and {b,c,d} are complete sets; one cluster must come of them,
+// and the master that is left over joins it.
+func TestOverlappingSetsFormOneCluster(t *testing.T) {
+	a := newAuthority(t)
+	middle := make([]*master, 2)
+	for i, id := range []string{"b", "c"} {
+		cfg := a.config("m"+id, 3)
+		cfg.NodeID = id
+		middle[i] = start(t, cfg)
+	}
+	ends := make([]*master, 2)
+	done := make(chan int)
+	for i, id := range []string{"a", "d"} {
+		cfg := a.config("m"+id, 3, middle[0].GossipAddr(), middle[1].GossipAddr())
+		cfg.NodeID = id
+		go func() {
+			ends[i] = start(t, cfg)
+			done <- i
+		}()
+	}
+	<-done
+	<-done
+	masters := append(middle, ends...)
+	waitReady(t, masters...)
+	for _, m := range masters {
+		if m.ClusterID() != masters[0].ClusterID() {
+			t.Errorf("%s is in cluster %s, %s in %s", m.ID(), m.ClusterID(), masters[0].ID(), masters[0].ClusterID())
+		}
+	}
+	eventually(t, "four voters", func() bool { return len(masters[0].voters()) == 4 })
+	write(t, "one", masters...)
+	waitApplied(t, "one", masters...)
+}
+
+func TestFourthMasterJoinsAndIsPromoted(t *testing.T) {
+	a := newAuthority(t)
+	masters := form(t, a, 3)
+	write(t, "before", masters...)
+	fourth := start(t, a.config("m3", 0, masters[0].GossipAddr()))
+	eventually(t, "the fourth is a member without a vote", func() bool {
+		return slices.ContainsFunc(fourth.Members(), func(m Member) bool { return m.ID == fourth.ID() && !m.Voter })
+	})
+	eventually(t, "the fourth has a vote", func() bool { return slices.Contains(fourth.voters(), fourth.ID()) })
+	waitApplied(t, "before", fourth)
+	waitReady(t, fourth)
+	members := masters[0].Members()
+	if len(members) != 4 {
+		t.Fatalf("%d members, want 4", len(members))
+	}
+	for _, m := range members {
+		if !m.Voter || !m.Healthy || m.Address == "" || m.APIURL == "" || m.Version == "" || m.AppliedIndex == 0 {
+			t.Errorf("member is not described in full: %+v", m)
+		}
+	}
+}
+
+func TestRestartedMasterIsTheSameMemberAtAnotherPort(t *testing.T) {
+	a := newAuthority(t)
+	masters := form(t, a, 3)
+	before := masters[2].PeerAddr()
+	id := masters[2].ID()
+	masters[2] = masters[2].restart(func(c *Config) { c.Join = []string{masters[0].GossipAddr()} })
+	if masters[2].ID() != id {
+		t.Fatalf("id changed from %s to %s", id, masters[2].ID())
+	}
+	if masters[2].PeerAddr() == before {
+		t.Fatalf("the restarted master has the old port %s", before)
+	}
+	waitReady(t, masters...)
+	write(t, "after", masters...)
+	waitApplied(t, "after", masters...)
+	if n := len(masters[0].voters()); n != 3 {
+		t.Errorf("%d voters, want the same 3", n)
+	}
+	eventually(t, "the new address is known", func() bool {
+		return slices.ContainsFunc(masters[0].Members(), func(m Member) bool {
+			return m.ID == id && m.Address == masters[2].PeerAddr() && m.Healthy
+		})
+	})
+}
+
+func TestAllMastersRestartAtOtherPorts(t *testing.T) {
+	a := newAuthority(t)
+	masters := form(t, a, 3)
+	write(t, "before", masters...)
+	waitApplied(t, "before", masters...)
+	for _, m := range masters {
+		m.stop()
+	}
+	var join []string
+	again := make([]*master, 3)
+	for i, m := range masters {
+		cfg := m.cfg
+		cfg.Join = join
+		again[i] = start(t, cfg)
+		join = append(join, again[i].GossipAddr())
+	}
+	waitReady(t, again...)
+	waitApplied(t, "before", again...)
+	write(t, "after", again...)
+	waitApplied(t, "after", again...)
+}
+
+func TestWipedMasterIsANewMember(t *testing.T) {
+	a := newAuthority(t)
+	masters := form(t, a, 3)
+	old := masters[2]
+	old.stop()
+	fresh := start(t, a.config("m2b", 3, masters[0].GossipAddr()))
+	if fresh.ID() == old.ID() {
+		t.Fatal("a new directory has the old identity")
+	}
+	// Three healthy voters replace the dead one, which is then removed.
+	eventually(t, "the dead master is replaced", func() bool {
+		voters := masters[0].voters()
+		return len(voters) == 3 && slices.Contains(voters, fresh.ID()) && !slices.Contains(voters, old.ID())
+	})
+}
+
+func TestDeadMasterThatIsNotReplacedStaysAMember(t *testing.T) {
+	masters := form(t, newAuthority(t), 3)
+	f := follower(t, masters...)
+	f.stop()
+	rest := slices.DeleteFunc(slices.Clone(masters), func(m *master) bool { return m == f })
+	l := leader(t, rest...)
+	eventually(t, "gossip has noticed", func() bool { return len(l.gossip.alive()) == 2 })
+	state := l.membership.pilot.GetState
+	seen := time.Now()
+	eventually(t, "autopilot has looked twice since", func() bool {
+		s := state()
+		return time.Since(seen) > 2*autopilotReconcile && s != nil && !s.Healthy
+	})
+	if n := len(l.voters()); n != 3 {
+		t.Errorf("%d voters are left of 3: the dead one could not help to make up a majority", n)
+	}
+}
+
+func TestSingleMaster(t *testing.T) {
+	for _, dir := range []string{"disk", ""} {
+		t.Run("dir="+dir, func(t *testing.T) {
+			cfg := Config{Cluster: testCluster, Expect: 1, Logger: testLogger("solo")}
+			if dir != "" {
+				cfg.Dir = t.TempDir()
+			}
+			m := start(t, cfg)
+			waitReady(t, m)
+			write(t, "one", m)
+			if m.PeerAddr() != "" || m.GossipAddr() != "" {
+				t.Errorf("a single master has opened %s and %s", m.PeerAddr(), m.GossipAddr())
+			}
+			if err := m.VerifyLeader(testContext(t)); err != nil {
+				t.Error(err)
+			}
+			if dir != "" {
+				cluster := m.ClusterID()
+				m = m.restart(nil)
+				waitReady(t, m)
+				if !m.sm.has("one") || m.ClusterID() != cluster {
+					t.Errorf("after a restart: commands %v in cluster %s, want one in %s", m.sm.all(), m.ClusterID(), cluster)
+				}
+			}
+		})
 	}
 }

@@ -52,7 +52,7 @@ func (n *Node) openPeerPort() (trans raft.Transport, serve func(), err error) {
 	n.stream.broken = n.hint.connectionBroken
 	t := newTransport(n.stream, n.log.Named("transport"))
 	n.hint.stand = func() error { return t.standForElection() }
-	n.defers(func(context.Context) error { n.stream.closeAll(); return t.Close() })
+	n.defers(func(context.Context) error { n.stream.hold(errStopped); return t.Close() })
 
 	listener := newPeerListener(tcp, n.cfg.PeerServerTLS, n.log.Named("peer"))
 	listener.onRaft = n.stream.accept

@@ -262,7 +262,11 @@ func (n *Node) stallChanged(stalled bool) {
 		n.log.Warn("log writes go on")
 	}
 	if n.stream != nil {
-		n.stream.hold(stalled && n.raft.State() == raft.Leader)
+		var why error
+		if stalled && n.raft.State() == raft.Leader {
+			why = errHeld
+		}
+		n.stream.hold(why)
 	}
 	n.lead.setStalled(stalled)
 }
@@ -321,7 +325,7 @@ func (n *Node) shutdownRaft(ctx context.Context) error {
 	future := n.raft.Shutdown()
 	close(n.stopped)
 	if n.stream != nil {
-		n.stream.hold(true)
+		n.stream.hold(errStopped)
 	}
 	done := make(chan error, 1)
 	go func() { done <- future.Error() }()

@@ -15,8 +15,10 @@ import (
 
 const dialTimeout = 2 * time.Second
 
-// errHeld is returned while this master keeps away from its peers.
-var errHeld = errors.New("connections to peers are held: log writes hang")
+var (
+	errHeld    = errors.New("connections to peers are held while log writes hang")
+	errStopped = errors.New("this master is stopping")
+)
 
 // stream is Raft's stream layer. Raft names members by id; the stream finds
 // the address, dials it and makes sure that the right member answers.
@@ -34,7 +36,7 @@ type stream struct {
 
 	mu    sync.Mutex
 	conns map[*peerConn]struct{}
-	held  bool
+	held  error // why no connection is admitted, or nil
 }
 
 // memberAddr is a member's id as a net.Addr.
@@ -67,8 +69,8 @@ func (s *stream) Dial(member raft.ServerAddress, timeout time.Duration) (net.Con
 	if id == s.self {
 		return s.loopback(ctx)
 	}
-	if s.isHeld() {
-		return nil, errHeld
+	if err := s.isHeld(); err != nil {
+		return nil, err
 	}
 	conn, err := s.dial(ctx, id, protocolRaft)
 	if err != nil {
@@ -95,8 +97,8 @@ func (s *stream) loopback(ctx context.Context) (net.Conn, error) {
 // accept takes over a connection whose handshake is done.
 func (s *stream) accept(ctx context.Context, conn *tls.Conn) {
 	g, err := receive(conn, s.welcome)
-	if err == nil && s.isHeld() {
-		err = errHeld
+	if err == nil {
+		err = s.isHeld()
 	}
 	if err != nil {
 		s.log.Debug("peer port: refused", "remote", conn.RemoteAddr(), "error", err)
@@ -114,26 +116,26 @@ func (s *stream) track(conn net.Conn, id string, accepted bool) (net.Conn, error
 	c := &peerConn{Conn: conn, stream: s, id: id, accepted: accepted}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.held {
+	if s.held != nil {
 		conn.Close()
-		return nil, errHeld
+		return nil, s.held
 	}
 	s.conns[c] = struct{}{}
 	return c, nil
 }
 
-func (s *stream) isHeld() bool {
+func (s *stream) isHeld() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.held
 }
 
-// hold closes every connection and admits none until it is called with false.
-func (s *stream) hold(held bool) {
+// hold closes every connection and admits none until it is called with nil.
+func (s *stream) hold(why error) {
 	s.mu.Lock()
-	s.held = held
+	s.held = why
 	s.mu.Unlock()
-	if held {
+	if why != nil {
 		s.closeAll()
 	}
 }

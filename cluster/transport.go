@@ -1,14 +1,21 @@
 package cluster
 
 import (
+	"errors"
+	"io"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
+	"golang.org/x/sys/unix"
 )
 
-// rpcTimeout bounds one Raft RPC; for snapshots it grows with their size.
-const rpcTimeout = 10 * time.Second
+const (
+	// rpcTimeout bounds one Raft RPC; for snapshots it grows with their size.
+	rpcTimeout = 10 * time.Second
+	// poolSize is how many idle connections to a member are kept.
+	poolSize = 3
+)
 
 // transport is Raft's network transport with ids for addresses: what Raft
 // calls the address of a member is its id everywhere, in its configuration, in
@@ -34,7 +41,7 @@ func newTransport(s *stream, log hclog.Logger) *transport {
 			ServerAddressProvider:   idAddresses{},
 			Logger:                  log,
 			Stream:                  s,
-			MaxPool:                 3,
+			MaxPool:                 poolSize,
 			MaxRPCsInFlight:         1, // pipelined replication can deadlock (hashicorp/raft issue 612)
 			Timeout:                 rpcTimeout,
 			MsgpackUseNewTimeFormat: true,
@@ -47,6 +54,49 @@ func (t *transport) LocalAddr() raft.ServerAddress { return t.self }
 
 // EncodePeer implements raft.Transport.
 func (t *transport) EncodePeer(id raft.ServerID, _ raft.ServerAddress) []byte { return []byte(id) }
+
+// AppendEntries implements raft.Transport.
+func (t *transport) AppendEntries(
+	id raft.ServerID, to raft.ServerAddress, req *raft.AppendEntriesRequest, resp *raft.AppendEntriesResponse,
+) error {
+	return pastStale(func() error { return t.NetworkTransport.AppendEntries(id, to, req, resp) })
+}
+
+// RequestVote implements raft.Transport.
+func (t *transport) RequestVote(
+	id raft.ServerID, to raft.ServerAddress, req *raft.RequestVoteRequest, resp *raft.RequestVoteResponse,
+) error {
+	return pastStale(func() error { return t.NetworkTransport.RequestVote(id, to, req, resp) })
+}
+
+// RequestPreVote implements raft.WithPreVote.
+func (t *transport) RequestPreVote(
+	id raft.ServerID, to raft.ServerAddress, req *raft.RequestPreVoteRequest, resp *raft.RequestPreVoteResponse,
+) error {
+	return pastStale(func() error { return t.NetworkTransport.RequestPreVote(id, to, req, resp) })
+}
+
+// TimeoutNow implements raft.Transport.
+func (t *transport) TimeoutNow(
+	id raft.ServerID, to raft.ServerAddress, req *raft.TimeoutNowRequest, resp *raft.TimeoutNowResponse,
+) error {
+	return pastStale(func() error { return t.NetworkTransport.TimeoutNow(id, to, req, resp) })
+}
+
+// pastStale repeats an RPC while it fails on a pooled connection whose other
+// end has gone since its last use: a member that was restarted would otherwise
+// cost a candidate its vote, and the cluster an election timeout. All these
+// RPCs may be received twice.
+func pastStale(rpc func() error) error {
+	err := rpc()
+	for range poolSize {
+		if !errors.Is(err, io.EOF) && !errors.Is(err, unix.ECONNRESET) && !errors.Is(err, unix.EPIPE) {
+			return err
+		}
+		err = rpc()
+	}
+	return err
+}
 
 // idAddresses makes Raft dial ids whatever address a configuration holds.
 type idAddresses struct{}
