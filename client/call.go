@@ -25,9 +25,9 @@ type call struct {
 	method string
 	path   string
 	query  url.Values
-	body   any                   // marshalled once; nil for none
-	out    any                   // decoded into; nil to drop the answer
-	stream func(io.Reader) error // reads the answer, however long it takes, instead of out
+	body   any                                // marshalled once; nil for none
+	out    any                                // decoded into; nil to drop the answer
+	stream func(http.Header, io.Reader) error // reads the answer, however long it takes, instead of out
 
 	key       string // idempotency key
 	requestID string

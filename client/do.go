@@ -95,7 +95,7 @@ func (c *Client) try(ctx context.Context, call *call, base string, body []byte) 
 		err = refusal(resp, answer)
 	case call.stream != nil:
 		silence.Stop()
-		err = call.stream(resp.Body)
+		err = call.stream(resp.Header, resp.Body)
 	case call.out != nil:
 		if err = json.NewDecoder(io.LimitReader(answer, maxAnswer)).Decode(call.out); err != nil {
 			err = &failure{err: fmt.Errorf("reading the answer: %w", transportError(ctx, err)), unknown: true}

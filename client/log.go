@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net/http"
 	"strconv"
 )
 
@@ -29,14 +30,19 @@ func (c *Client) FollowLogs(ctx context.Context, id string, attempt int, w io.Wr
 	if attempt > 0 {
 		call.query.Set("attempt", strconv.Itoa(attempt))
 	}
-	out := &counter{w: w}
-	call.stream = func(body io.Reader) error {
-		_, err := io.Copy(out, body)
+	out := &sink{w: w}
+	var offset int64 // in the attempt's log, of what is to come
+	call.stream = func(h http.Header, body io.Reader) error {
+		if from, err := strconv.ParseInt(h.Get("X-Ffrtmp-Log-Offset"), 10, 64); err == nil {
+			offset = from // the master no longer has what is before
+		}
+		n, err := io.Copy(out, body)
+		offset += n
 		if out.err != nil {
 			return fmt.Errorf("client: writing the log: %w", out.err)
 		}
 		if err != nil {
-			call.query.Set("offset", strconv.FormatInt(out.n, 10))
+			call.query.Set("offset", strconv.FormatInt(offset, 10))
 			return &failure{err: err}
 		}
 		return nil
@@ -44,19 +50,16 @@ func (c *Client) FollowLogs(ctx context.Context, id string, attempt int, w io.Wr
 	return c.do(ctx, call)
 }
 
-// counter counts what it passes on, and keeps the writer's error apart from the
-// reader's.
-type counter struct {
+// sink keeps the writer's error apart from the reader's.
+type sink struct {
 	w   io.Writer
-	n   int64
 	err error
 }
 
-func (c *counter) Write(p []byte) (int, error) {
-	n, err := c.w.Write(p)
-	c.n += int64(n)
+func (s *sink) Write(p []byte) (int, error) {
+	n, err := s.w.Write(p)
 	if err != nil {
-		c.err = err
+		s.err = err
 	}
 	return n, err
 }
