@@ -3,8 +3,8 @@ package devcluster
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
-	"log"
 	"net"
 	"net/http"
 	"os"
@@ -58,7 +58,7 @@ func newFlags(args []string) fakeFlags {
 
 // fakeMaster serves health over TLS, leads if told to by --lead, fails by --fail, and shows its environment.
 func fakeMaster(f fakeFlags) {
-	fmt.Println("args", strings.Join(os.Args[1:], " "))
+	fmt.Fprintln(os.Stdout, "args", strings.Join(os.Args[1:], " "))
 	if reason := f["fail"]; reason != "" {
 		fmt.Fprintln(os.Stderr, reason)
 		os.Exit(3)
@@ -76,19 +76,19 @@ func fakeMaster(f fakeFlags) {
 	for _, other := range []string{"peer-port", "gossip-port", "metrics-port"} {
 		if f[other] != "" {
 			if _, err := net.Listen("tcp", f["bind"]+":"+f[other]); err != nil {
-				log.Fatal(err)
+				fail(err)
 			}
 		}
 	}
 	if f["gossip-port"] != "" {
 		if _, err := net.ListenPacket("udp", f["bind"]+":"+f["gossip-port"]); err != nil {
-			log.Fatal(err)
+			fail(err)
 		}
 	}
-	server := &http.Server{Addr: f["bind"] + ":" + f["port"], Handler: mux, ErrorLog: log.New(os.Stderr, "", 0)}
+	server := &http.Server{Addr: f["bind"] + ":" + f["port"], Handler: mux}
 	endOnSIGTERM(server)
-	if err := server.ListenAndServeTLS(f["cert"], f["key"]); err != http.ErrServerClosed {
-		log.Fatal(err)
+	if err := server.ListenAndServeTLS(f["cert"], f["key"]); !errors.Is(err, http.ErrServerClosed) {
+		fail(err)
 	}
 	<-make(chan struct{}) // endOnSIGTERM exits
 }
@@ -98,19 +98,24 @@ func fakeAgent(f fakeFlags) {
 	child := exec.Command("sleep", "600")
 	child.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := child.Start(); err != nil {
-		log.Fatal(err)
+		fail(err)
 	}
 	if err := os.WriteFile(filepath.Join(f["state-dir"], "child"), fmt.Appendln(nil, child.Process.Pid), 0o600); err != nil {
-		log.Fatal(err)
+		fail(err)
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /ready", func(http.ResponseWriter, *http.Request) {})
 	server := &http.Server{Addr: "127.0.0.1:" + f["metrics-port"], Handler: mux}
 	endOnSIGTERM(server)
-	if err := server.ListenAndServe(); err != http.ErrServerClosed {
-		log.Fatal(err)
+	if err := server.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
+		fail(err)
 	}
 	<-make(chan struct{})
+}
+
+func fail(err error) {
+	fmt.Fprintln(os.Stderr, err)
+	os.Exit(1)
 }
 
 func endOnSIGTERM(server *http.Server) {
@@ -118,7 +123,7 @@ func endOnSIGTERM(server *http.Server) {
 	go func() {
 		<-ctx.Done()
 		_ = server.Close()
-		fmt.Println("ended by SIGTERM")
+		fmt.Fprintln(os.Stdout, "ended by SIGTERM")
 		os.Exit(0)
 	}()
 }
