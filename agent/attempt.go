@@ -1,0 +1,84 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"ffrtmp/agent/supervisor"
+	"ffrtmp/job"
+)
+
+// Phases of an attempt that only the agent knows; the others are the supervisor's.
+const (
+	startingPhase  = "starting"
+	verifyingPhase = "verifying"
+)
+
+// attempt is one that the node holds.
+type attempt struct {
+	key
+	job    job.Job
+	record record
+	listed chan struct{} // closed once a master has taken a heartbeat that lists it
+	gone   chan struct{} // closed once the node does not hold it any more
+
+	// ctx ends with the agent, or by fence.
+	ctx context.Context
+	end context.CancelCauseFunc
+
+	mu       sync.Mutex
+	process  *supervisor.Process // nil before it is started or found
+	phase    string              // "" while the supervisor knows it
+	changing bool                // a pause or resume is under way
+	logAt    int64               // log bytes that the leader has
+}
+
+// fence ends an attempt that is no longer the node's, or no longer wanted.
+type fence struct{ verb job.Verb }
+
+func (f *fence) Error() string { return "the masters asked to " + string(f.verb) }
+
+// fenced returns why the attempt was ended by the masters, nil when it was not.
+func (at *attempt) fenced() *fence {
+	var f *fence
+	if errors.As(context.Cause(at.ctx), &f) {
+		return f
+	}
+	return nil
+}
+
+func (at *attempt) running() *supervisor.Process {
+	at.mu.Lock()
+	defer at.mu.Unlock()
+	return at.process
+}
+
+func (at *attempt) attach(p *supervisor.Process) {
+	at.mu.Lock()
+	defer at.mu.Unlock()
+	at.process, at.phase = p, ""
+}
+
+func (at *attempt) enter(phase string) {
+	at.mu.Lock()
+	defer at.mu.Unlock()
+	at.phase = phase
+}
+
+// begin reports whether the caller may pause or resume: one at a time.
+func (at *attempt) begin() bool {
+	at.mu.Lock()
+	defer at.mu.Unlock()
+	if at.changing || at.process == nil {
+		return false
+	}
+	at.changing = true
+	return true
+}
+
+func (at *attempt) done() {
+	at.mu.Lock()
+	defer at.mu.Unlock()
+	at.changing = false
+}

@@ -1,0 +1,94 @@
+package agent
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+
+	"ffrtmp/job"
+)
+
+// claimWait is how long a master may hold a claim until there is a job.
+const claimWait = 30 * time.Second
+
+// claims asks for work whenever a slot is free, until the context ends.
+func (a *Agent) claims(ctx context.Context) {
+	quick := 0 // answers in a row that came empty, and before their time
+	for {
+		free, err := a.slots.wait(ctx)
+		if err != nil {
+			return
+		}
+		asked := time.Now()
+		jobs, err := a.client.Claim(ctx, job.ClaimRequest{NodeID: a.state.nodeID, Max: free, Wait: job.Duration(claimWait)})
+		switch {
+		case ctx.Err() != nil && err != nil:
+			return
+		case err != nil:
+			// A heartbeat finds out as well when the node is not known, and registers it.
+			a.log.Debug("claim failed", "error", err)
+			err = sleep(ctx, time.Second+rand.N(time.Second))
+		case len(jobs) > 0:
+			quick = 0
+			err = a.accept(ctx, jobs)
+		case time.Since(asked) < claimWait/2:
+			quick++
+			err = sleep(ctx, a.claimPause(quick))
+		default:
+			quick = 0
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// claimPause is short after a change of leader, which ends long polls early, and
+// the poll interval where something between does not hold a request at all.
+func (a *Agent) claimPause(quick int) time.Duration {
+	pause := 50 * time.Millisecond << min(quick, 10)
+	return min(pause+rand.N(pause), a.cfg.PollInterval)
+}
+
+// accept takes attempts over, and waits until a heartbeat has listed them: until
+// then every claim would bring them again.
+func (a *Agent) accept(ctx context.Context, jobs []job.Job) error {
+	fresh := false
+	for i := range jobs {
+		j := &jobs[i]
+		if !job.IsID(j.ID) || j.Attempt < 1 || j.Lease == "" {
+			a.log.Error("a master gave out a job without id, attempt or lease", "job", j.ID)
+			continue
+		}
+		if a.slots.known(keyOf(j)) {
+			continue
+		}
+		if err := a.state.record(keyOf(j)).create(j); err != nil {
+			// Not listed, it is given out again, here or after its lease elsewhere.
+			a.log.Error("an attempt could not be recorded", "job", j.ID, "error", err)
+			continue
+		}
+		a.log.Info("attempt claimed", "job", j.ID, "attempt", j.Attempt, "scenario", j.Scenario)
+		at := a.adopt(*j)
+		a.passed(at, stepClaimed)
+		a.spawn(at)
+		fresh = true
+	}
+	a.wake()
+	for i := range jobs {
+		at := a.slots.get(keyOf(&jobs[i]))
+		if at == nil {
+			continue
+		}
+		select {
+		case <-at.listed:
+		case <-at.gone:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	if !fresh {
+		return sleep(ctx, time.Second)
+	}
+	return nil
+}

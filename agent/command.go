@@ -1,0 +1,42 @@
+package agent
+
+import (
+	"context"
+	"time"
+
+	"ffrtmp/job"
+)
+
+// obey begins to carry out a command and returns. Masters repeat commands until
+// the node's state agrees, so one that fails or is under way needs no memory.
+func (a *Agent) obey(ctx context.Context, at *attempt, verb job.Verb) {
+	switch verb {
+	case job.CommandCancel, job.CommandStop:
+		at.end(&fence{verb})
+	case job.CommandPause, job.CommandResume:
+		if !at.begin() {
+			return
+		}
+		a.background.Go(func() {
+			defer at.done()
+			a.suspend(ctx, at, verb)
+		})
+	default:
+		a.log.Warn("a master sent a command that is not known", "command", verb)
+	}
+}
+
+func (a *Agent) suspend(ctx context.Context, at *attempt, verb job.Verb) {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	p, act := at.running(), at.running().Pause
+	if verb == job.CommandResume {
+		act = p.Resume
+	}
+	if err := act(ctx); err != nil {
+		a.log.Error("command failed", "command", verb, "job", at.jobID, "attempt", at.attempt, "error", err)
+		return
+	}
+	a.log.Info("command carried out", "command", verb, "job", at.jobID, "attempt", at.attempt)
+	a.wake()
+}

@@ -1,0 +1,59 @@
+package agent
+
+import (
+	"cmp"
+	"crypto/tls"
+	"errors"
+	"os"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+)
+
+// Config is what an agent is told at its start.
+type Config struct {
+	Masters []string    // API URLs, any one at least; the others are learned
+	APIKey  string      // sent to the masters as a bearer token
+	TLS     *tls.Config // verifies the masters; nil trusts the system's roots
+
+	Name       string            // shown to users; default: the host's
+	Labels     map[string]string // what jobs may ask for
+	StateDir   string            // made when missing; one agent at a time
+	MediaRoots []string          // the only trees that jobs may read or write; default: the current directory
+	FFmpeg     string            // path or name; default: ffmpeg from PATH
+
+	MaxConcurrentJobs int           // default 1
+	PollInterval      time.Duration // between claims when long-polling does not work; default 10 s
+	HeartbeatInterval time.Duration // at most; a third of the masters' lease TTL otherwise; default 30 s
+	DrainTimeout      time.Duration // wait for running jobs at the end; 0 leaves them running at once
+
+	Version string
+	Logger  hclog.Logger // nil logs nothing
+}
+
+func (c *Config) complete() error {
+	if c.StateDir == "" {
+		return errors.New("agent: no state directory is given")
+	}
+	if c.MaxConcurrentJobs < 0 || c.DrainTimeout < 0 || c.PollInterval < 0 || c.HeartbeatInterval < 0 {
+		return errors.New("agent: a number or time is negative")
+	}
+	if c.Name == "" {
+		host, err := os.Hostname()
+		if err != nil {
+			return err
+		}
+		c.Name = host
+	}
+	if len(c.MediaRoots) == 0 {
+		c.MediaRoots = []string{"."}
+	}
+	c.FFmpeg = cmp.Or(c.FFmpeg, "ffmpeg")
+	c.MaxConcurrentJobs = cmp.Or(c.MaxConcurrentJobs, 1)
+	c.PollInterval = cmp.Or(c.PollInterval, 10*time.Second)
+	c.HeartbeatInterval = cmp.Or(c.HeartbeatInterval, 30*time.Second)
+	if c.Logger == nil {
+		c.Logger = hclog.NewNullLogger()
+	}
+	return nil
+}

@@ -1,0 +1,96 @@
+package agent
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"io"
+
+	"ffrtmp/agent/failure"
+	"ffrtmp/agent/media"
+	"ffrtmp/agent/probe"
+	"ffrtmp/agent/recipe"
+	"ffrtmp/agent/supervisor"
+	"ffrtmp/job"
+)
+
+// start builds ffmpeg's arguments and starts it under a supervisor.
+func (a *Agent) start(at *attempt) (*supervisor.Process, error) {
+	parameters, err := job.ParseParameters(at.job.Parameters)
+	if err != nil {
+		return nil, failure.Errorf(job.UserError, "%w", err)
+	}
+	encoding, err := job.Resolve(at.job.Scenario, parameters)
+	if err != nil {
+		return nil, failure.Errorf(job.UserError, "%w", err)
+	}
+	run := recipe.Run{JobID: at.jobID, Attempt: at.attempt, Lease: at.job.Lease}
+	plan, err := recipe.Build(encoding, run, a.roots, recipe.Machine{VAAPIDevice: a.facts.VAAPIDevice})
+	if err != nil {
+		return nil, err
+	}
+	p, err := supervisor.Start(at.ctx, supervisor.Attempt{
+		Dir:    at.record.dir,
+		Name:   "job " + at.key.String(),
+		FFmpeg: a.tools.FFmpeg,
+		Plan:   plan,
+		Limits: encoding.Limits,
+	})
+	if err == nil {
+		return p, nil
+	}
+	// One that an earlier agent started just before it died may have come first.
+	if earlier, found := supervisor.Find(at.record.dir); found == nil {
+		return earlier, nil
+	}
+	return nil, err
+}
+
+// verify looks at what ffmpeg has made before it counts as a success.
+func (a *Agent) verify(at *attempt, exit supervisor.Exit) (*verdict, error) {
+	started, err := at.running().Attempt()
+	if err != nil {
+		return nil, err
+	}
+	v := a.verdict(at, job.ResultCompleted)
+	v.Work, v.Final = started.Plan.Work, started.Plan.Final
+	if v.Work == nil {
+		return v, nil
+	}
+	if err := probe.Verify(at.ctx, a.tools.FFprobe, v.Work.Path(), started.Plan.Want, exit.Source); err != nil {
+		return nil, err
+	}
+	v.Result.Output, err = outputOf(*v.Work, *v.Final)
+	return v, err
+}
+
+func outputOf(work, final media.File) (*job.Output, error) {
+	f, err := work.Open()
+	if err != nil {
+		return nil, failure.Errorf(job.OutputError, "reading the output: %w", err)
+	}
+	defer f.Close()
+	hash := sha256.New()
+	size, err := io.Copy(hash, f)
+	if err != nil {
+		return nil, failure.Errorf(job.OutputError, "reading the output: %w", err)
+	}
+	return &job.Output{Path: final.Path(), SizeBytes: size, SHA256: hex.EncodeToString(hash.Sum(nil))}, nil
+}
+
+// metricsOf is what a result says of the run itself.
+func metricsOf(exit supervisor.Exit) json.RawMessage {
+	data, err := json.Marshal(map[string]any{
+		"wall_seconds":     exit.EndedAt.Sub(exit.StartedAt).Seconds(),
+		"cpu_seconds":      exit.CPU.Seconds(),
+		"max_memory_bytes": exit.MaxRSS,
+		"frames":           exit.Progress.Frame,
+		"fps":              exit.Progress.FPS,
+		"speed":            exit.Progress.Speed,
+		"out_time_seconds": exit.Progress.OutTimeSeconds,
+	})
+	if err != nil {
+		return nil // a NaN of ffmpeg's; the result counts, not its metrics
+	}
+	return data
+}

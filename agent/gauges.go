@@ -1,0 +1,125 @@
+package agent
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// gauges are read at every scrape.
+type gauges struct{ agent *Agent }
+
+var (
+	runningDesc = gauge("jobs_running", "Attempts that the node holds.")
+	unsentDesc  = gauge("unsent_results", "Results that wait for a master.")
+	fpsDesc     = gauge("encode_fps", "Frames a second of one running encode.", "job_id", "attempt")
+	speedDesc   = gauge("encode_speed", "Speed of one running encode, in times of real time.", "job_id", "attempt")
+	cpuDesc     = prometheus.NewDesc("ffmpeg_agent_cpu_seconds_total", "CPU time that the machine has spent, idle time excluded.", nil, nil)
+	memoryDesc  = gauge("memory_available_bytes", "Memory that the machine has left for programs.")
+	gpuDesc     = gauge("gpu_utilization_ratio", "How busy a GPU is, 0 to 1.", "gpu")
+)
+
+func gauge(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc("ffmpeg_agent_"+name, help, labels, nil)
+}
+
+// Describe implements prometheus.Collector.
+func (g *gauges) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{runningDesc, unsentDesc, fpsDesc, speedDesc, cpuDesc, memoryDesc, gpuDesc} {
+		ch <- d
+	}
+}
+
+// Collect implements prometheus.Collector. What the machine does not tell is left out.
+func (g *gauges) Collect(ch chan<- prometheus.Metric) {
+	held := g.agent.slots.all()
+	ch <- value(runningDesc, float64(len(held)))
+	ch <- value(unsentDesc, float64(g.agent.outbox.unsent.Load()))
+	for _, at := range held {
+		p := at.running()
+		if p == nil {
+			continue
+		}
+		if st, err := p.State(); err == nil && st.Running {
+			ch <- value(fpsDesc, st.Progress.FPS, at.jobID, strconv.Itoa(at.attempt))
+			ch <- value(speedDesc, st.Progress.Speed, at.jobID, strconv.Itoa(at.attempt))
+		}
+	}
+	if busy, ok := cpuSeconds(); ok {
+		ch <- prometheus.MustNewConstMetric(cpuDesc, prometheus.CounterValue, busy)
+	}
+	if free, ok := memoryAvailable(); ok {
+		ch <- value(memoryDesc, free)
+	}
+	for i, ratio := range gpuUtilization() {
+		ch <- value(gpuDesc, ratio, strconv.Itoa(i))
+	}
+}
+
+func value(d *prometheus.Desc, v float64, labels ...string) prometheus.Metric {
+	return prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+}
+
+// clockTicks is USER_HZ, in which /proc counts: 100 on every Linux that Go runs on.
+const clockTicks = 100
+
+// cpuSeconds reads the machine's CPU time from /proc/stat, see proc_stat(5).
+func cpuSeconds() (float64, bool) {
+	data, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return 0, false
+	}
+	line, _, _ := bytes.Cut(data, []byte("\n"))
+	fields := strings.Fields(string(line))
+	if len(fields) < 9 || fields[0] != "cpu" {
+		return 0, false
+	}
+	var busy float64
+	for i, f := range fields[1:9] {
+		n, err := strconv.ParseFloat(f, 64)
+		if err != nil {
+			return 0, false
+		}
+		if i != 3 && i != 4 { // idle, waiting for I/O
+			busy += n
+		}
+	}
+	return busy / clockTicks, true
+}
+
+func memoryAvailable() (float64, bool) {
+	data, err := os.ReadFile("/proc/meminfo")
+	if err != nil {
+		return 0, false
+	}
+	for line := range strings.Lines(string(data)) {
+		if rest, ok := strings.CutPrefix(line, "MemAvailable:"); ok {
+			kb, err := strconv.ParseFloat(strings.TrimSuffix(strings.TrimSpace(rest), " kB"), 64)
+			return kb * 1024, err == nil
+		}
+	}
+	return 0, false
+}
+
+// gpuUtilization asks NVIDIA's tool, where there is one.
+func gpuUtilization() []float64 {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, "nvidia-smi", "--query-gpu=utilization.gpu", "--format=csv,noheader,nounits").Output()
+	if err != nil {
+		return nil
+	}
+	var ratios []float64
+	for line := range strings.Lines(string(out)) {
+		if percent, err := strconv.ParseFloat(strings.TrimSpace(line), 64); err == nil {
+			ratios = append(ratios, percent/100)
+		}
+	}
+	return ratios
+}

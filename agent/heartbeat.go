@@ -1,0 +1,161 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"ffrtmp/client"
+	"ffrtmp/job"
+)
+
+// heartbeats keeps the node's leases and carries commands, until the context ends.
+// One is always under way, held by the master until a command is due, so that a
+// command arrives at once.
+func (a *Agent) heartbeats(ctx context.Context) {
+	var cadence cadence
+	for ctx.Err() == nil {
+		wait := a.interval()
+		began := time.Now()
+		answer, err := a.interruptible(ctx, wait)
+		took := time.Since(began)
+		switch {
+		case errors.Is(err, errWoken):
+			continue
+		case job.CodeOf(err) == job.NotFound:
+			a.log.Warn("the masters do not know this node; registering it again")
+			err = a.join(ctx)
+		case err == nil:
+			err = a.heed(ctx, answer)
+		}
+		if ctx.Err() != nil {
+			return
+		}
+		if errors.Is(err, errForeign) || job.CodeOf(err) == job.Invalid {
+			a.fail(err)
+			return
+		}
+		a.contact(err)
+		pause := cadence.next(err != nil, took >= wait/2 || len(answer.Commands) > 0)
+		if pause > 0 && a.pause(ctx, min(pause, wait)) != nil {
+			return
+		}
+	}
+}
+
+// cadence keeps a master that does not hold heartbeats, or refuses them, from
+// being asked without a pause.
+type cadence struct{ early int }
+
+func (c *cadence) next(failed, held bool) time.Duration {
+	if held && !failed {
+		c.early = 0
+		return 0
+	}
+	c.early++
+	if c.early == 1 && !failed {
+		return 0 // a change of leader, most likely
+	}
+	return 50 * time.Millisecond << min(c.early, 8)
+}
+
+// errWoken ends a heartbeat whose list has become old.
+var errWoken = errors.New("the attempts have changed")
+
+func (a *Agent) interruptible(ctx context.Context, wait time.Duration) (job.HeartbeatResponse, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	ended := make(chan struct{})
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		select {
+		case <-a.woken:
+			cancel(errWoken)
+		case <-ended:
+		}
+	}()
+	answer, err := a.beat(ctx, wait)
+	close(ended)
+	<-watched
+	return answer, err
+}
+
+// beat sends one heartbeat and notes what it has made known.
+func (a *Agent) beat(ctx context.Context, wait time.Duration) (job.HeartbeatResponse, error) {
+	held := a.slots.all()
+	h := job.Heartbeat{Wait: job.Duration(wait)}
+	logs := make([]int64, len(held))
+	for i, at := range held {
+		report, next := at.report()
+		h.Attempts = append(h.Attempts, report)
+		logs[i] = next
+	}
+	var meta client.Meta
+	began := time.Now()
+	answer, err := a.client.Heartbeat(ctx, a.state.nodeID, h, client.WithMeta(&meta))
+	if err != nil {
+		return answer, err
+	}
+	a.metrics.heartbeat(time.Since(began))
+	rewind := a.leader.changed(meta)
+	if rewind {
+		a.metrics.failovers.Inc()
+	}
+	for i, at := range held {
+		at.reported(logs[i], rewind)
+	}
+	return answer, nil
+}
+
+// heed does what an answer says. Commands are carried out in the background.
+func (a *Agent) heed(ctx context.Context, answer job.HeartbeatResponse) error {
+	if err := a.learn(answer.ClusterID, answer.Masters, answer.LeaseTTLSeconds); err != nil {
+		return err
+	}
+	a.mu.Lock()
+	a.reportEvery = time.Duration(answer.ReportSeconds * float64(time.Second))
+	a.mu.Unlock()
+	for _, c := range answer.Commands {
+		if at := a.slots.get(key{c.JobID, c.Attempt}); at != nil {
+			a.obey(ctx, at, c.Command)
+		}
+	}
+	return nil
+}
+
+// interval is how long a heartbeat may be held: never so long that leases run
+// out, and while something runs no longer than progress may be old.
+func (a *Agent) interval() time.Duration {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	wait := min(a.cfg.HeartbeatInterval, a.leaseTTL/3)
+	if len(a.slots.all()) > 0 {
+		wait = min(wait, max(a.reportEvery, minReportEvery))
+	}
+	return wait
+}
+
+const minReportEvery = 500 * time.Millisecond
+
+// pause waits unless the list of attempts changes meanwhile.
+func (a *Agent) pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-a.woken:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// wake has the next heartbeat sent now.
+func (a *Agent) wake() {
+	select {
+	case a.woken <- struct{}{}:
+	default:
+	}
+}

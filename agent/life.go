@@ -1,0 +1,240 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"ffrtmp/agent/failure"
+	"ffrtmp/agent/media"
+	"ffrtmp/agent/supervisor"
+	"ffrtmp/client"
+	"ffrtmp/job"
+)
+
+// errLeaving ends attempts' contexts when the agent ends; their ffmpeg goes on.
+var errLeaving = errors.New("the agent is leaving")
+
+// live sees an attempt through to its end. What fails on this machine meanwhile
+// (a full state directory, say) is tried again: every step starts from the files.
+func (a *Agent) live(at *attempt) {
+	log := a.log.With("job", at.jobID, "attempt", at.attempt)
+	for pause := time.Second; ; pause = min(2*pause, 30*time.Second) {
+		err := a.advance(at)
+		var refused *refusedError
+		switch {
+		case a.work.Err() != nil:
+			return // whatever is left is the next agent's
+		case err == nil:
+			err = a.forget(at)
+		case at.fenced() != nil:
+			log.Info("attempt ended by the masters", "verb", at.fenced().verb)
+			err = a.discard(at, at.fenced().verb == job.CommandCancel)
+		case errors.As(err, &refused):
+			log.Warn("attempt is no longer ours", "reason", refused.err)
+			err = a.discard(at, false)
+		}
+		if err == nil {
+			return
+		}
+		log.Error("attempt does not get on, trying again", "error", err)
+		if sleep(a.work, pause) != nil {
+			return
+		}
+	}
+}
+
+// advance takes the attempt from wherever its files say that it is to the masters'
+// knowing how it ended.
+func (a *Agent) advance(at *attempt) error {
+	v, err := at.record.verdict()
+	if err != nil {
+		return err
+	}
+	if v == nil {
+		if v, err = a.finish(at); err != nil {
+			return err
+		}
+		if err := at.record.decide(v); err != nil {
+			return err
+		}
+		a.passed(at, stepDecided)
+	}
+	return a.handIn(at, v)
+}
+
+// finish runs ffmpeg to its end, or finds it running or ended, and judges it. Its
+// error means that it could not be judged yet.
+func (a *Agent) finish(at *attempt) (*verdict, error) {
+	p, err := supervisor.Find(at.record.dir)
+	if errors.Is(err, supervisor.ErrNotStarted) {
+		at.enter(startingPhase)
+		if p, err = a.start(at); err != nil {
+			if at.ctx.Err() != nil {
+				return nil, context.Cause(at.ctx)
+			}
+			return a.failed(at, err), nil
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	at.attach(p)
+	a.passed(at, stepStarted)
+	exit, err := p.Wait(at.ctx)
+	if err != nil {
+		return nil, err
+	}
+	a.passed(at, stepEnded)
+	return a.judge(at, exit)
+}
+
+// judge turns the end of ffmpeg into a result.
+func (a *Agent) judge(at *attempt, exit supervisor.Exit) (*verdict, error) {
+	switch exit.End {
+	case supervisor.Succeeded:
+		at.enter(verifyingPhase)
+		v, err := a.verify(at, exit)
+		if at.ctx.Err() != nil {
+			return nil, context.Cause(at.ctx)
+		}
+		if err != nil {
+			v = a.failed(at, err)
+		}
+		v.Result.Metrics = metricsOf(exit)
+		return v, nil
+	case supervisor.Failed:
+		v := a.verdict(at, job.ResultFailed)
+		v.Result.Error, v.Result.FailureReason = exit.Error, exit.Reason
+		v.Result.Metrics = metricsOf(exit)
+		return v, nil
+	default:
+		// Nobody saw it end, as when the machine was restarted: a loss, not a failure
+		// that uses up a retry.
+		v := a.verdict(at, job.ResultCanceled)
+		v.Result.Error = exit.Error
+		return v, nil
+	}
+}
+
+func (a *Agent) failed(at *attempt, err error) *verdict {
+	v := a.verdict(at, job.ResultFailed)
+	v.Result.Error, v.Result.FailureReason = err.Error(), failure.Reason(err)
+	return v
+}
+
+func (a *Agent) verdict(at *attempt, status job.ResultStatus) *verdict {
+	return &verdict{At: time.Now().UTC(), Result: job.Result{
+		JobID: at.jobID, NodeID: a.state.nodeID, Attempt: at.attempt, Lease: at.job.Lease,
+		Status: status, Logs: finalLog(at.running()),
+	}}
+}
+
+// handIn tells the masters. An output is moved into place only after they have
+// sealed the attempt, and confirmed only after that.
+func (a *Agent) handIn(at *attempt, v *verdict) error {
+	if v.Result.Status == job.ResultCompleted && !v.Published {
+		at.enter(job.PublishingPhase)
+		seal := v.Result
+		seal.Status, seal.Logs, seal.Metrics = job.ResultPublishing, "", nil
+		if err := a.outbox.deliver(at.ctx, seal); err != nil {
+			return err
+		}
+		a.passed(at, stepSealed)
+		if err := publish(v); err != nil {
+			result := a.failed(at, failure.Errorf(job.OutputError, "publishing the output: %w", err)).Result
+			result.Logs = v.Result.Logs
+			v.Result = result
+		} else {
+			a.passed(at, stepMoved)
+			v.Published = true
+		}
+		if err := at.record.decide(v); err != nil {
+			return err
+		}
+	}
+	if err := a.outbox.deliver(at.ctx, v.Result); err != nil {
+		return err
+	}
+	a.passed(at, stepDelivered)
+	a.metrics.finished(v.Result.Status)
+	a.log.Info("attempt finished", "job", at.jobID, "attempt", at.attempt, "status", v.Result.Status, "error", v.Result.Error)
+	return nil
+}
+
+// publish moves the output into place. That it is there already is taken for an
+// earlier agent's doing only when it is the file that was verified.
+func publish(v *verdict) error {
+	if v.Work == nil {
+		return nil
+	}
+	if err := media.Publish(*v.Work, *v.Final); err != nil {
+		return err
+	}
+	info, err := os.Stat(v.Final.Path())
+	if err != nil {
+		return err
+	}
+	if info.Size() != v.Result.Output.SizeBytes {
+		return fmt.Errorf("%s has %d bytes and not %d", v.Final.Path(), info.Size(), v.Result.Output.SizeBytes)
+	}
+	return nil
+}
+
+// discard ends what still runs of an attempt and removes what it made.
+func (a *Agent) discard(at *attempt, canceled bool) error {
+	p, err := supervisor.Find(at.record.dir)
+	if err != nil && !errors.Is(err, supervisor.ErrNotStarted) {
+		return err
+	}
+	if err == nil {
+		at.attach(p)
+		ctx, cancel := context.WithTimeout(a.work, 10*time.Second)
+		_, err := p.Stop(ctx)
+		cancel()
+		if err != nil {
+			return err
+		}
+	}
+	if canceled {
+		a.confirmCancel(at)
+	}
+	a.metrics.finished(job.ResultCanceled)
+	return a.forget(at)
+}
+
+// confirmCancel hands in the log of a canceled attempt. Nothing depends on it.
+func (a *Agent) confirmCancel(at *attempt) {
+	ctx, cancel := context.WithTimeout(a.work, 5*time.Second)
+	defer cancel()
+	if _, err := a.client.Result(ctx, a.verdict(at, job.ResultCanceled).Result, client.Persist()); err != nil {
+		a.log.Debug("the log of a canceled attempt was not taken", "job", at.jobID, "error", err)
+	}
+}
+
+// forget removes the attempt's directory, and the work file before it, whose
+// name would be lost.
+func (a *Agent) forget(at *attempt) error {
+	p, err := supervisor.Find(at.record.dir)
+	if err != nil && !errors.Is(err, supervisor.ErrNotStarted) {
+		return err
+	}
+	if err == nil {
+		started, err := p.Attempt()
+		if err != nil {
+			return err
+		}
+		if started.Plan.Work != nil {
+			if err := started.Plan.Work.Remove(); err != nil {
+				return err
+			}
+		}
+	}
+	if err := at.record.forget(); err != nil {
+		return err
+	}
+	a.passed(at, stepForgotten)
+	return nil
+}

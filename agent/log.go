@@ -1,0 +1,75 @@
+package agent
+
+import (
+	"unicode/utf8"
+
+	"ffrtmp/agent/supervisor"
+	"ffrtmp/job"
+)
+
+const (
+	maxReportedLog = 16 << 10 // of one attempt, in one heartbeat
+	maxLogBacklog  = 64 << 10 // more than that behind, the report skips to the end
+)
+
+// logSince returns what the log has had since offset, from which offset on, and
+// the offset to go on at. It never returns more than maxReportedLog bytes.
+func logSince(p *supervisor.Process, offset, size int64) (text string, from, next int64) {
+	if size-offset > maxLogBacklog {
+		offset = size - maxReportedLog
+	}
+	data, from, err := p.ReadLog(offset, maxReportedLog)
+	if err != nil || len(data) == 0 {
+		return "", offset, offset
+	}
+	data = wholeRunes(data)
+	return printable(data), from, from + int64(len(data))
+}
+
+// finalLog returns the tail of the log that a result carries.
+func finalLog(p *supervisor.Process) string {
+	if p == nil {
+		return ""
+	}
+	st, err := p.State()
+	if err != nil {
+		return ""
+	}
+	data, _, err := p.ReadLog(max(0, st.LogSize-job.MaxLogBytes), job.MaxLogBytes)
+	if err != nil {
+		return ""
+	}
+	return printable(data)
+}
+
+// wholeRunes cuts off a rune whose end is yet to come.
+func wholeRunes(data []byte) []byte {
+	for i := 1; i < utf8.UTFMax && i < len(data); i++ {
+		if last := data[len(data)-i:]; utf8.RuneStart(last[0]) {
+			if !utf8.FullRune(last) {
+				return data[:len(data)-i]
+			}
+			break
+		}
+	}
+	return data
+}
+
+// printable replaces each byte that is not UTF-8 by one question mark, so that
+// offsets stay true.
+func printable(data []byte) string {
+	if utf8.Valid(data) {
+		return string(data)
+	}
+	out := make([]byte, 0, len(data))
+	for len(data) > 0 {
+		r, n := utf8.DecodeRune(data)
+		if r == utf8.RuneError && n == 1 {
+			out = append(out, '?')
+		} else {
+			out = append(out, data[:n]...)
+		}
+		data = data[n:]
+	}
+	return string(out)
+}

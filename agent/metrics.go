@@ -1,0 +1,73 @@
+package agent
+
+import (
+	"encoding/json"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"ffrtmp/job"
+)
+
+// metrics is what the agent says of itself to Prometheus.
+type metrics struct {
+	registry   *prometheus.Registry
+	jobs       *prometheus.CounterVec
+	failovers  prometheus.Counter
+	heartbeats prometheus.Histogram
+}
+
+func newMetrics(a *Agent) *metrics {
+	m := &metrics{
+		registry: prometheus.NewRegistry(),
+		jobs: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "ffmpeg_agent_jobs_finished_total", Help: "Attempts that ended here, by result.",
+		}, []string{"result"}),
+		failovers: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "ffmpeg_agent_master_failovers_total", Help: "How often another master than before led.",
+		}),
+		heartbeats: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "ffmpeg_agent_heartbeat_seconds", Help: "Time until a heartbeat was answered; masters hold them back until there is a command.",
+			Buckets: []float64{0.01, 0.1, 0.5, 1, 2, 5, 10, 15, 30, 60},
+		}),
+	}
+	for _, r := range []job.ResultStatus{job.ResultCompleted, job.ResultFailed, job.ResultCanceled} {
+		m.jobs.WithLabelValues(string(r))
+	}
+	m.registry.MustRegister(
+		m.jobs, m.failovers, m.heartbeats, &gauges{agent: a},
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	)
+	return m
+}
+
+func (m *metrics) finished(r job.ResultStatus) { m.jobs.WithLabelValues(string(r)).Inc() }
+func (m *metrics) heartbeat(d time.Duration)   { m.heartbeats.Observe(d.Seconds()) }
+
+// Handler serves /metrics, /health and /ready.
+func (a *Agent) Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(a.metrics.registry, promhttp.HandlerOpts{}))
+	mux.HandleFunc("GET /health", func(w http.ResponseWriter, _ *http.Request) {
+		writeStatus(w, http.StatusOK, job.Health{Status: "healthy", Role: "agent", NodeID: a.NodeID(), Leader: a.client.Leader(), Version: a.cfg.Version})
+	})
+	mux.HandleFunc("GET /ready", func(w http.ResponseWriter, _ *http.Request) {
+		h := job.Health{Status: "ready", Role: "agent", NodeID: a.NodeID(), Leader: a.client.Leader(), Version: a.cfg.Version}
+		status := http.StatusOK
+		if err := a.Ready(); err != nil {
+			h.Status, h.Reasons, status = "not ready", []string{err.Error()}, http.StatusServiceUnavailable
+		}
+		writeStatus(w, status, h)
+	})
+	return mux
+}
+
+func writeStatus(w http.ResponseWriter, status int, h job.Health) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	// An error here means that the caller is gone.
+	_ = json.NewEncoder(w).Encode(h)
+}

@@ -1,0 +1,84 @@
+package agent
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"golang.org/x/sync/semaphore"
+
+	"ffrtmp/client"
+	"ffrtmp/job"
+)
+
+// outbox hands results to the masters, one at a time in the order in which they
+// were made, for as long as it takes. The results themselves are in the attempts'
+// directories.
+type outbox struct {
+	client *client.Client
+	log    hclog.Logger
+	open   chan struct{} // closed once the masters are known to be the agent's own
+	turn   *semaphore.Weighted
+	unsent atomic.Int64
+}
+
+func newOutbox(c *client.Client, log hclog.Logger) *outbox {
+	return &outbox{client: c, log: log, open: make(chan struct{}), turn: semaphore.NewWeighted(1)}
+}
+
+// refusedError says that the masters will never take a result.
+type refusedError struct{ err error }
+
+func (e *refusedError) Error() string { return "the masters refused the result: " + e.err.Error() }
+func (e *refusedError) Unwrap() error { return e.err }
+
+// deliver returns nil when a master has taken the result, a *refusedError when
+// none ever will, or the context's error.
+func (o *outbox) deliver(ctx context.Context, r job.Result) error {
+	o.unsent.Add(1)
+	defer o.unsent.Add(-1)
+	for pause := time.Second; ; pause = min(2*pause, 30*time.Second) {
+		err := o.inTurn(ctx, r)
+		switch job.CodeOf(err) {
+		case "":
+			return nil
+		case job.StaleAttempt, job.Conflict, job.NotFound, job.Invalid, job.TooLarge:
+			return &refusedError{err}
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		o.log.Error("a result was not taken", "job", r.JobID, "attempt", r.Attempt, "status", r.Status, "error", err)
+		if err := sleep(ctx, pause); err != nil {
+			return err
+		}
+	}
+}
+
+// inTurn keeps its turn while no master can answer. A master's own failure gives
+// the turn to the next result, which it may not concern.
+func (o *outbox) inTurn(ctx context.Context, r job.Result) error {
+	if err := o.turn.Acquire(ctx, 1); err != nil {
+		return err
+	}
+	defer o.turn.Release(1)
+	select {
+	case <-o.open:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	_, err := o.client.Result(ctx, r, client.Persist())
+	return err
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

@@ -1,0 +1,100 @@
+package agent
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// maxRemembered bounds the attempts that are remembered after their end: an answer
+// that was on its way meanwhile may still give one out.
+const maxRemembered = 1024
+
+// slots holds the node's attempts.
+type slots struct {
+	mu       sync.Mutex
+	size     int
+	held     map[key]*attempt
+	ended    []key
+	released chan struct{} // closed when an attempt leaves; then replaced
+}
+
+func newSlots(size int) *slots {
+	return &slots{size: size, held: map[key]*attempt{}, released: make(chan struct{})}
+}
+
+func (s *slots) add(at *attempt) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.held[at.key] = at
+}
+
+func (s *slots) remove(at *attempt) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.held, at.key)
+	s.ended = append(s.ended, at.key)
+	if len(s.ended) > maxRemembered {
+		s.ended = slices.Delete(s.ended, 0, len(s.ended)-maxRemembered)
+	}
+	close(s.released)
+	s.released = make(chan struct{})
+	close(at.gone)
+}
+
+// get returns nil for an attempt that is not held.
+func (s *slots) get(k key) *attempt {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.held[k]
+}
+
+// known reports whether the attempt is held, or was not long ago.
+func (s *slots) known(k key) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.held[k] != nil || slices.Contains(s.ended, k)
+}
+
+// all returns what is held, in a stable order.
+func (s *slots) all() []*attempt {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var list []*attempt
+	for _, at := range s.held {
+		list = append(list, at)
+	}
+	slices.SortFunc(list, func(a, b *attempt) int { return strings.Compare(a.key.String(), b.key.String()) })
+	return list
+}
+
+// wait returns the number of free slots once there is one.
+func (s *slots) wait(ctx context.Context) (int, error) {
+	return s.until(ctx, func(held int) bool { return held < s.size })
+}
+
+// drained returns once nothing is held.
+func (s *slots) drained(ctx context.Context) error {
+	_, err := s.until(ctx, func(held int) bool { return held == 0 })
+	return err
+}
+
+func (s *slots) until(ctx context.Context, enough func(held int) bool) (free int, err error) {
+	for {
+		s.mu.Lock()
+		held, released := len(s.held), s.released
+		s.mu.Unlock()
+		if err := ctx.Err(); err != nil {
+			return 0, err
+		}
+		if enough(held) {
+			return s.size - held, nil
+		}
+		select {
+		case <-released:
+		case <-ctx.Done():
+			return 0, ctx.Err()
+		}
+	}
+}

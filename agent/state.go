@@ -1,0 +1,161 @@
+package agent
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/google/uuid"
+	"golang.org/x/sys/unix"
+
+	"ffrtmp/job"
+)
+
+// state is the agent's directory. Only one process has it open.
+type state struct {
+	dir    string
+	nodeID string
+	lock   *os.File
+
+	mu      sync.Mutex
+	cluster cluster
+}
+
+// cluster is what the agent remembers of the masters.
+type cluster struct {
+	ID      string   `json:"cluster_id"`
+	Masters []string `json:"masters"`
+}
+
+func openState(dir string) (*state, error) {
+	if err := os.MkdirAll(filepath.Join(dir, "attempts"), 0o700); err != nil {
+		return nil, fmt.Errorf("agent: state directory: %w", err)
+	}
+	lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("agent: state directory: %w", err)
+	}
+	s := &state{dir: dir, lock: lock}
+	if err := s.load(); err != nil {
+		lock.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *state) load() error {
+	if err := unix.Flock(int(s.lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		return fmt.Errorf("agent: state directory %s is in use by another agent: %w", s.dir, err)
+	}
+	if err := s.identify(); err != nil {
+		return err
+	}
+	err := readJSON(filepath.Join(s.dir, "cluster.json"), &s.cluster)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("agent: %w", err)
+	}
+	return nil
+}
+
+// identify reads the node's identity, or makes one.
+func (s *state) identify() error {
+	path := filepath.Join(s.dir, "identity")
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		s.nodeID = uuid.NewString()
+		return writeFile(path, []byte(s.nodeID+"\n"))
+	}
+	if err != nil {
+		return fmt.Errorf("agent: identity: %w", err)
+	}
+	s.nodeID = strings.TrimSpace(string(data))
+	if !job.IsID(s.nodeID) {
+		return fmt.Errorf("agent: %s does not hold a UUID", path)
+	}
+	return nil
+}
+
+func (s *state) close() error { return s.lock.Close() }
+
+// errForeign is a cluster other than the one that the agent belongs to.
+var errForeign = errors.New("the masters belong to another cluster")
+
+// pin notes the cluster that answered and its masters. The first one is kept for
+// good: attempts and results of one cluster must not reach another.
+func (s *state) pin(id string, masters []string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if id != "" && s.cluster.ID != "" && id != s.cluster.ID {
+		return fmt.Errorf("agent: %w: it is %s, and this agent's is %s; give it a state directory of its own", errForeign, id, s.cluster.ID)
+	}
+	next := cluster{ID: s.cluster.ID, Masters: s.cluster.Masters}
+	if id != "" {
+		next.ID = id
+	}
+	if len(masters) > 0 {
+		next.Masters = slices.Sorted(slices.Values(masters))
+	}
+	if next.ID == s.cluster.ID && slices.Equal(next.Masters, s.cluster.Masters) {
+		return nil
+	}
+	if err := writeJSON(filepath.Join(s.dir, "cluster.json"), next); err != nil {
+		return err
+	}
+	s.cluster = next
+	return nil
+}
+
+func (s *state) masters() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.cluster.Masters)
+}
+
+func readJSON(path string, v any) error {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(data, v); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return nil
+}
+
+func writeJSON(path string, v any) error {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	return writeFile(path, data)
+}
+
+// writeFile replaces a file as a whole and returns once it is on the disk.
+func writeFile(path string, data []byte) error {
+	f, err := os.OpenFile(path+".new", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(path+".new", path); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(path))
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
