@@ -75,6 +75,9 @@ func jobsOf(n job.Node) string {
 }
 
 func cpu(n job.Node) string {
+	if n.CPUThreads == 0 {
+		return n.CPUModel
+	}
 	return strings.TrimSpace(fmt.Sprintf("%s (%d)", n.CPUModel, n.CPUThreads))
 }
 

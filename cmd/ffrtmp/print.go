@@ -100,9 +100,12 @@ func moment(t time.Time) string {
 	return fmt.Sprintf("%s (%s ago)", t.UTC().Format(time.RFC3339), age(t))
 }
 
-// size is a number of bytes in binary units.
+// size is a number of bytes in binary units; "" for none.
 func size(n int64) string {
 	const units = "KMGTPE"
+	if n == 0 {
+		return ""
+	}
 	if n < 1024 {
 		return fmt.Sprintf("%d B", n)
 	}

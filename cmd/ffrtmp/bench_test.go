@@ -1,0 +1,148 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"sync"
+	"testing"
+	"time"
+
+	"ffrtmp/job"
+)
+
+// queue makes a fake master take submissions, give them out and take results.
+type queue struct {
+	mu        sync.Mutex
+	submitted []job.Job
+	waiting   []job.Job
+	completed int
+	freeze    time.Time // until then nothing is answered
+	nodes     map[string]bool
+	canceled  int
+}
+
+func newQueue(m *fakeMaster) *queue {
+	q := &queue{nodes: map[string]bool{}}
+	m.handle("POST /jobs", func(w http.ResponseWriter, _ *http.Request) {
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		if time.Now().Before(q.freeze) {
+			refuse(w, http.StatusServiceUnavailable, job.NoLeader, "an election")
+			return
+		}
+		n := len(q.submitted) + 1
+		j := job.Job{ID: fmt.Sprintf("0198a000-0000-7000-8000-%012d", n), SequenceNumber: uint64(n), Attempt: 1, Lease: "lease"}
+		q.submitted, q.waiting = append(q.submitted, j), append(q.waiting, j)
+		w.WriteHeader(http.StatusCreated)
+		_ = json.NewEncoder(w).Encode(j)
+	})
+	m.handle("POST /jobs/claim", func(w http.ResponseWriter, _ *http.Request) {
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		answer := job.ClaimResponse{Jobs: q.waiting[:1]}
+		q.waiting = q.waiting[1:]
+		_ = json.NewEncoder(w).Encode(answer)
+	})
+	m.handle("POST /results", func(w http.ResponseWriter, _ *http.Request) {
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		q.completed++
+		_, _ = fmt.Fprint(w, `{"status":"success"}`)
+	})
+	m.handle("GET /jobs", func(w http.ResponseWriter, _ *http.Request) {
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		_ = json.NewEncoder(w).Encode(job.List{Jobs: q.submitted, Count: len(q.submitted)})
+	})
+	m.handle("POST /jobs/cancel", func(w http.ResponseWriter, _ *http.Request) {
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		q.canceled++
+		_, _ = fmt.Fprintf(w, `{"count":%d}`, len(q.waiting))
+	})
+	m.answer("POST /nodes/register", http.StatusCreated, job.Registered{})
+	return q
+}
+
+func TestBenchMeasuresAndCleansUp(t *testing.T) {
+	for _, mode := range []benchMode{modeSubmit, modeCycle} {
+		t.Run(string(mode), func(t *testing.T) {
+			m := newFakeMaster(t)
+			q := newQueue(m)
+			r := m.run(t, "bench", "--mode", string(mode), "--clients", "1,3", "--duration", "200ms", "-o", "json")
+			var document struct {
+				Mode benchMode
+				Runs []run
+			}
+			if err := json.Unmarshal([]byte(r.out), &document); err != nil || r.code != exitDone || document.Mode != mode || len(document.Runs) != 2 {
+				t.Fatalf("code %d, %v: %s %s", r.code, err, r.out, r.err)
+			}
+			total := 0
+			for i, run := range document.Runs {
+				total += run.Operations
+				if run.Clients != []int{1, 3}[i] || run.Errors != 0 || run.PerSecond <= 0 || run.P50 <= 0 || run.P99 < run.P50 {
+					t.Errorf("run %d: %+v", i, run)
+				}
+			}
+			if total != len(q.submitted) || mode == modeCycle && total != q.completed {
+				t.Errorf("%d operations measured, %d submitted, %d completed", total, len(q.submitted), q.completed)
+			}
+			if q.canceled != 1 {
+				t.Errorf("its jobs were canceled %d times", q.canceled)
+			}
+		})
+	}
+}
+
+func TestBenchEndsAtOnceWhenItIsRefused(t *testing.T) {
+	m := newFakeMaster(t)
+	m.handle("POST /jobs", func(w http.ResponseWriter, _ *http.Request) {
+		refuse(w, http.StatusForbidden, job.Forbidden, "this key may only read")
+	})
+	m.answer("POST /jobs/cancel", http.StatusOK, map[string]int{"count": 0})
+	for _, args := range [][]string{{"bench", "--duration", "20s"}, {"bench", "--failover", "--duration", "20s"}} {
+		start := time.Now()
+		r := m.run(t, args...)
+		if r.code != exitFailed || time.Since(start) > 10*time.Second {
+			t.Errorf("%q: code %d after %v", args, r.code, time.Since(start))
+		}
+		mustContain(t, "the error", r.err, "this key may only read")
+	}
+}
+
+func TestFailoverFindsTheGap(t *testing.T) {
+	m := newFakeMaster(t)
+	q := newQueue(m)
+	const pause = 600 * time.Millisecond
+	timer := time.AfterFunc(500*time.Millisecond, func() {
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		q.freeze = time.Now().Add(pause)
+	})
+	defer timer.Stop()
+	r := m.run(t, "bench", "--failover", "--duration", "2s", "-o", "json")
+	var g gapReport
+	if err := json.Unmarshal([]byte(r.out), &g); err != nil || r.code != exitDone {
+		t.Fatalf("code %d, %v: %s %s", r.code, err, r.out, r.err)
+	}
+	if g.LongestGap < float64(pause.Milliseconds()) || g.GapAt < 0.3 || g.GapAt > 1.5 || g.Lost != 0 || g.Doubled != 0 || g.Acknowledged != g.Sent {
+		t.Errorf("%+v", g)
+	}
+}
+
+func TestFailoverReportsLostAndDoubledWrites(t *testing.T) {
+	m := newFakeMaster(t)
+	q := newQueue(m)
+	m.handle("GET /jobs", func(w http.ResponseWriter, _ *http.Request) {
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		jobs := append([]job.Job{{ID: "another"}}, q.submitted[2:]...)
+		_ = json.NewEncoder(w).Encode(job.List{Jobs: jobs, Count: len(jobs)})
+	})
+	r := m.run(t, "bench", "--failover", "--duration", "300ms")
+	if r.code != exitFailed {
+		t.Errorf("exit code %d", r.code)
+	}
+	mustContain(t, "the error", r.err, "2 acknowledged writes lost, 1 doubled")
+}

@@ -1,0 +1,205 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"ffrtmp/internal/devcluster"
+	"ffrtmp/internal/flags"
+)
+
+const (
+	startPatience = time.Minute
+	stopPatience  = 40 * time.Second // above an agent's 30 s to drain and a master's to finish requests
+)
+
+func (c *cli) dev() *cobra.Command {
+	var d development
+	cmd := &cobra.Command{
+		Use:   "dev",
+		Short: "Run a whole cluster on this machine until Ctrl-C",
+		Long: `Run masters and agents on this machine, with keys and certificates of their own,
+and show what they log. Ctrl-C ends all of it.`,
+		Args: exactly(),
+		RunE: func(cmd *cobra.Command, _ []string) error { return c.develop(cmd.Context(), d) },
+	}
+	set := cmd.Flags()
+	set.IntVar(&d.masters, "masters", 3, "`NUMBER` of masters")
+	set.IntVar(&d.agents, "agents", 2, "`NUMBER` of agents")
+	set.StringVar(&d.dir, "dir", "", "`DIRECTORY` for state, keys and logs, kept at the end (default a temporary one)")
+	set.StringArrayVar(&d.mediaRoots, "media-root", nil, "further `DIRECTORY` that jobs may read and write; may be repeated")
+	set.StringVar(&d.binDir, "bin-dir", "", "`DIRECTORY` of the programs master and agent (default where ffrtmp is)")
+	return cmd
+}
+
+// development is what dev is asked for.
+type development struct {
+	masters, agents int
+	dir, binDir     string
+	mediaRoots      []string
+}
+
+func (c *cli) develop(ctx context.Context, d development) (err error) {
+	options, err := d.options()
+	if err != nil {
+		return err
+	}
+	log := &devLog{w: c.out, term: c.terminal(c.out)}
+	if c.settings.format == formatJSON {
+		log.w, log.term = c.err, c.terminal(c.err)
+	}
+	options.Output = log
+	fmt.Fprintf(c.err, "Starting %s and %s...\n", count(d.masters, "master"), count(d.agents, "agent"))
+	starting, cancel := context.WithTimeout(ctx, startPatience)
+	defer cancel()
+	cluster, err := devcluster.Start(starting, options)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return fmt.Errorf("start the cluster: %w", err)
+	}
+	defer func() { err = errors.Join(err, cluster.Close()) }()
+	log.open(func() error { return c.introduce(cluster, d) })
+
+	var watching sync.WaitGroup
+	for _, m := range cluster.Masters() {
+		watching.Go(func() { log.watch(ctx, &m.Process) })
+	}
+	for _, a := range cluster.Agents() {
+		watching.Go(func() { log.watch(ctx, &a.Process) })
+	}
+	<-ctx.Done()
+	watching.Wait()
+	fmt.Fprintln(c.err, "\nStopping...")
+	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopPatience)
+	defer cancel()
+	if err := cluster.Stop(stopping); err != nil {
+		// Close ends what is left; the user asked for the end and has it.
+		fmt.Fprintf(c.err, "Not everything ended by itself: %s\n", printable(err.Error()))
+	}
+	return nil
+}
+
+func (d development) options() (devcluster.Options, error) {
+	if d.masters < 1 || d.masters > 9 || d.agents < 0 || d.agents > 64 {
+		return devcluster.Options{}, flags.Usagef("--masters takes 1 to 9 and --agents 0 to 64, not %d and %d", d.masters, d.agents)
+	}
+	binDir := d.binDir
+	if binDir == "" {
+		program, err := os.Executable()
+		if err != nil {
+			return devcluster.Options{}, err
+		}
+		if program, err = filepath.EvalSymlinks(program); err != nil {
+			return devcluster.Options{}, err
+		}
+		binDir = filepath.Dir(program)
+	}
+	var roots []string
+	for _, root := range d.mediaRoots {
+		absolute, err := filepath.Abs(root)
+		if err != nil {
+			return devcluster.Options{}, err
+		}
+		if info, err := os.Stat(absolute); err != nil || !info.IsDir() {
+			return devcluster.Options{}, flags.Usagef("--media-root: %q is not a directory", root)
+		}
+		roots = append(roots, "--media-root", absolute)
+	}
+	return devcluster.Options{
+		Masters: d.masters, Agents: d.agents, BinDir: binDir, Dir: d.dir,
+		AgentArgs: func(int) []string { return roots },
+	}, nil
+}
+
+// introduce says how to use the cluster.
+func (c *cli) introduce(cluster *devcluster.Cluster, d development) error {
+	urls := cluster.URLs()
+	text := &strings.Builder{}
+	fmt.Fprintf(text, "A cluster of %s and %s is up:\n\n", count(d.masters, "master"), count(d.agents, "agent"))
+	for _, m := range cluster.Masters() {
+		fmt.Fprintf(text, "  %s  %s\n", m.Name(), m.URL())
+	}
+	fmt.Fprintf(text, `
+In another terminal:
+
+  export MASTER_URL=%s
+  export FFRTMP_CA=%s
+  export FFRTMP_API_KEY_FILE=%s
+  ffrtmp jobs submit --scenario 720p30-h264 --duration 60 --watch
+
+Media is in %s.
+`, strings.Join(urls, ","), shellWord(cluster.CAFile()), shellWord(cluster.APIKeyFile()), cluster.MediaRoot())
+	if d.dir == "" {
+		fmt.Fprintf(text, "All of it is in %s, and gone at the end (--dir keeps it). Ctrl-C ends it.\n", cluster.Dir())
+	} else {
+		fmt.Fprintf(text, "State and logs are in %s. Ctrl-C ends it.\n", cluster.Dir())
+	}
+	return c.print(map[string]any{
+		"masters": urls, "ca": cluster.CAFile(), "api_key_file": cluster.APIKeyFile(), "media_root": cluster.MediaRoot(), "dir": cluster.Dir(),
+	}, line(text.String()))
+}
+
+// shellWord quotes a path for a shell, if need be.
+func shellWord(s string) string {
+	if strings.ContainsAny(s, " \t'\"$\\&;|<>()*?[]#~`!") {
+		return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+	}
+	return s
+}
+
+// devLog shows what the processes print once the cluster is up: what they say while
+// they start is only in their log files, and in the error when one does not.
+type devLog struct {
+	mu   sync.Mutex
+	w    io.Writer
+	term terminal
+	up   bool
+}
+
+// open lets the log through, after what first prints.
+func (l *devLog) open(first func() error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.up = first() == nil
+}
+
+// Write takes one line, "name | text".
+func (l *devLog) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.up {
+		return len(p), nil
+	}
+	name, text, _ := strings.Cut(strings.TrimRight(string(p), "\n"), " | ")
+	if _, err := fmt.Fprintf(l.w, "%s %s\n", l.term.paint(nameColour(name), fmt.Sprintf("%-9s", name)), printable(text)); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// nameColour tells the processes apart: masters by warm colours, agents by one.
+func nameColour(name string) colour {
+	if strings.HasPrefix(name, "agent") {
+		return cyan
+	}
+	return []colour{green, yellow, "35"}[int(name[len(name)-1]-'0')%3]
+}
+
+// watch says when a process ends although nobody has asked it to.
+func (l *devLog) watch(ctx context.Context, p *devcluster.Process) {
+	err := p.Wait(ctx)
+	if ctx.Err() == nil {
+		_, _ = fmt.Fprintf(l, "%s | ended: %v\n", p.Name(), err)
+	}
+}

@@ -1,0 +1,206 @@
+package main
+
+import (
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"ffrtmp/job"
+)
+
+func TestUsageErrorsAreOneLineThatSaysWhatInstead(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		args []string
+		want string
+	}{
+		{"unknown command", []string{"jbos"}, "did you mean jobs?"},
+		{"unknown subcommand", []string{"jobs", "sumbit"}, "did you mean submit?"},
+		{"unknown subcommand with flags", []string{"jobs", "destroy", "--now"}, "it has cancel, explain"},
+		{"unknown flag", []string{"jobs", "list", "--stauts", "failed"}, "did you mean --status?"},
+		{"unknown flag of a group", []string{"--bogus"}, "unknown flag --bogus"},
+		{"leftover argument", []string{"nodes", "list", "agent-1"}, `unexpected argument "agent-1"`},
+		{"missing argument", []string{"jobs", "watch"}, "JOB is missing"},
+		{"unknown state", []string{"jobs", "list", "--status", "done"}, "pending, running, paused"},
+		{"unknown format", []string{"nodes", "list", "-o", "yaml"}, "must be table or json"},
+		{"no scenario", []string{"jobs", "submit"}, "is required, for example"},
+		{"unknown scenario", []string{"jobs", "submit", "--scenario", "9K"}, "it is [live-]SIZE[FPS][-CODEC]"},
+		{"unknown parameter", []string{"jobs", "submit", "--scenario", "720p", "--param", "colour=red"}, "parameters.colour: is not known"},
+		{"bad number", []string{"jobs", "submit", "--scenario", "720p", "--fps", "fast"}, "must be a number"},
+		{"output without extension", []string{"jobs", "submit", "--scenario", "720p", "--output", "yaml"}, "must name a file that ends in"},
+		{"file and flags", []string{"jobs", "submit", "--file", "-", "--scenario", "720p"}, "--file and --scenario do not go together"},
+		{"missing file", []string{"jobs", "submit", "--file", "/does/not/exist"}, "no such file"},
+		{"cancel nothing", []string{"jobs", "cancel"}, "select them by a filter"},
+		{"cancel both", []string{"jobs", "cancel", "1", "--queue", "batch"}, "not both"},
+		{"bad master", []string{"nodes", "list", "--master", "ftp://x"}, "http or https is wanted"},
+		{"certificate without key", []string{"nodes", "list", "--cert", "a.crt"}, "--cert and --key go together"},
+		{"key and key file", []string{"nodes", "list", "--api-key", "a", "--api-key-file", "b"}, "leave one out"},
+		{"missing key file", []string{"nodes", "list", "--api-key-file", "/does/not/exist"}, "no such file"},
+		{"follow as JSON", []string{"jobs", "logs", "1", "--follow", "-o", "json"}, "leave out --output json"},
+		{"no clients", []string{"bench", "--clients", "0"}, "between 1 and"},
+		{"name of a certificate", []string{"certs", "issue", "--name", "../x"}, "use a name such as master-1"},
+		{"days", []string{"certs", "init", "--days", "0"}, "positive number of days"},
+		{"no masters", []string{"dev", "--masters", "0"}, "takes 1 to 9"},
+		{"unknown shell", []string{"completion", "elvish"}, "it has bash, fish"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := invoke(t, nil, "", c.args...)
+			if r.code != exitUsage {
+				t.Errorf("exit code %d, want %d", r.code, exitUsage)
+			}
+			if strings.Count(r.err, "\n") != 1 || r.out != "" {
+				t.Errorf("want one line of error and no output, got %q and %q", r.err, r.out)
+			}
+			mustContain(t, "the error", r.err, c.want)
+		})
+	}
+}
+
+func TestVersionAndHelp(t *testing.T) {
+	r := invoke(t, nil, "", "--version")
+	if r.code != exitDone || !strings.HasPrefix(r.out, "ffrtmp ") || !strings.Contains(r.out, "commit") {
+		t.Errorf("--version: code %d, %q", r.code, r.out)
+	}
+	for _, args := range [][]string{{}, {"jobs"}, {"jobs", "submit", "--help"}} {
+		if r := invoke(t, nil, "", args...); r.code != exitDone || !strings.Contains(r.out, "Usage:") {
+			t.Errorf("%q: code %d, %q", args, r.code, r.out)
+		}
+	}
+}
+
+func TestExitCodes(t *testing.T) {
+	m := newFakeMaster(t)
+	m.handle("GET /jobs/1", func(w http.ResponseWriter, _ *http.Request) {
+		refuse(w, http.StatusUnauthorized, job.Unauthenticated, "the API key is not known")
+	})
+	m.handle("POST /jobs/1/pause", func(w http.ResponseWriter, _ *http.Request) {
+		refuse(w, http.StatusConflict, job.Conflict, "a completed job cannot be paused")
+	})
+	m.answer("POST /jobs/2/pause", http.StatusOK, map[string]string{})
+	m.handle("POST /jobs", func(w http.ResponseWriter, _ *http.Request) {
+		refuse(w, http.StatusGatewayTimeout, job.UnknownOutcome, "leadership was lost")
+	})
+	for _, c := range []struct {
+		name string
+		args []string
+		code int
+		err  []string
+	}{
+		{"refused key", []string{"jobs", "status", "1"}, exitFailed, []string{"the API key is not known", "MASTER_API_KEY"}},
+		{"not found", []string{"jobs", "status", "99"}, exitFailed, []string{"job 99: no such thing"}},
+		{"conflict", []string{"jobs", "pause", "1"}, exitFailed, []string{"pause job 1: a completed job cannot be paused"}},
+		{"one of several", []string{"jobs", "pause", "1", "2"}, exitFailed, []string{"pause job 1"}},
+		{"unknown node", []string{"nodes", "describe", "nobody"}, exitFailed, []string{"describe node nobody"}},
+		{"no master", []string{"nodes", "list", "--master", "https://127.0.0.1:1", "--master", "https://127.0.0.2:1"}, exitFailed,
+			[]string{"https://127.0.0.1:1", "https://127.0.0.2:1", "connection refused", "Check that a master runs"}},
+		{"unknown authority", []string{"nodes", "list", "--ca", ""}, exitFailed, []string{"--ca FILE"}},
+		{"outcome unknown", []string{"jobs", "submit", "--scenario", "720p", "--idempotency-key", "k1"}, exitUnknown,
+			[]string{"outcome of POST /jobs is unknown", "--idempotency-key k1"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			r := m.run(t, c.args...)
+			if r.code != c.code {
+				t.Errorf("exit code %d, want %d", r.code, c.code)
+			}
+			mustContain(t, "the error", r.err, c.err...)
+		})
+	}
+}
+
+func TestSettingsComeFromFlagThenEnvironmentThenFile(t *testing.T) {
+	m := newFakeMaster(t)
+	m.answer("GET /nodes", http.StatusOK, job.NodeList{})
+	home := t.TempDir()
+	write := func(name, content string) string {
+		name = filepath.Join(home, name)
+		if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(name, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return name
+	}
+	write(".ffrtmp/config.yaml", "master: ["+m.server.URL+"]\nca: "+m.ca+"\napi-key: from-config\n")
+	old := write("v22.yaml", "master_url: "+m.server.URL+"\ntoken: 0123\nca: "+m.ca+"\n")
+	key := write("key", "from-file\n")
+	for _, c := range []struct {
+		name string
+		env  []string
+		args []string
+		want string
+	}{
+		{"file", nil, nil, "Bearer from-config"},
+		{"environment", []string{"MASTER_API_KEY=from-env"}, nil, "Bearer from-env"},
+		{"own name first", []string{"MASTER_API_KEY=other", "FFRTMP_API_KEY=from-env"}, nil, "Bearer from-env"},
+		{"v2.2's environment", []string{"FFMPEG_RTMP_API_KEY=from-env"}, nil, "Bearer from-env"},
+		{"flag", []string{"MASTER_API_KEY=from-env"}, []string{"--api-key", "from-flag"}, "Bearer from-flag"},
+		{"key file by flag beats a key by environment", []string{"MASTER_API_KEY=from-env"}, []string{"--api-key-file", key}, "Bearer from-file"},
+		{"key by flag beats a key file by environment", []string{"FFRTMP_API_KEY_FILE=" + key}, []string{"--api-key", "from-flag"}, "Bearer from-flag"},
+		{"key file by environment beats a key by file", []string{"FFRTMP_API_KEY_FILE=" + key}, nil, "Bearer from-file"},
+		{"v2.2's keys", nil, []string{"--config", old}, "Bearer 0123"},
+		{"file named by environment", []string{"FFRTMP_CONFIG=" + old}, nil, "Bearer 0123"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := invoke(t, append(c.env, "HOME="+home), "", append([]string{"nodes", "list"}, c.args...)...)
+			seen := m.seen("GET /nodes")
+			if r.code != exitDone || len(seen) == 0 || seen[len(seen)-1].key != c.want {
+				t.Errorf("code %d, %q, sent %v, want %s", r.code, r.err, seen, c.want)
+			}
+		})
+	}
+	t.Run("output by environment and flag", func(t *testing.T) {
+		env := []string{"HOME=" + home, "FFRTMP_OUTPUT=json"}
+		if r := invoke(t, env, "", "nodes", "list"); !strings.HasPrefix(r.out, "{") {
+			t.Errorf("not JSON: %q", r.out)
+		}
+		if r := invoke(t, env, "", "nodes", "list", "--output=table"); r.out != "No nodes.\n" {
+			t.Errorf("not a table: %q", r.out)
+		}
+	})
+	for name, content := range map[string]string{
+		"unknown key": "masters: x\n", "no YAML": "a: b: c\n", "wrong kind": "ca: {a: b}\n", "bad value": "output: xml\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			file := write("bad.yaml", content)
+			r := invoke(t, nil, "", "nodes", "list", "--config", file)
+			if r.code != exitUsage || !strings.Contains(r.err, file) {
+				t.Errorf("code %d, %q, want usage that names the file", r.code, r.err)
+			}
+		})
+	}
+}
+
+func TestCompletion(t *testing.T) {
+	for _, c := range []struct {
+		args []string
+		want []string
+	}{
+		{[]string{"jobs", ""}, []string{"submit", "list", "watch", "explain"}},
+		{[]string{"jobs", "list", "--status", ""}, []string{"pending", "running", "paused", "completed", "failed", "canceled"}},
+		{[]string{"jobs", "submit", "--queue", ""}, []string{"live", "default", "batch"}},
+		{[]string{"nodes", "list", "--output", ""}, []string{"table", "json"}},
+		{[]string{"certs", "issue", "--role", ""}, []string{"master", "agent"}},
+	} {
+		r := invoke(t, nil, "", append([]string{"__complete"}, c.args...)...)
+		var offered []string
+		for line := range strings.Lines(r.out) {
+			word, _, _ := strings.Cut(strings.TrimSpace(line), "\t")
+			offered = append(offered, word)
+		}
+		for _, want := range c.want {
+			if !slices.Contains(offered, want) {
+				t.Errorf("%q offers %q, not %s", c.args, offered, want)
+			}
+		}
+	}
+	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
+		if r := invoke(t, nil, "", "completion", shell); r.code != exitDone || !strings.Contains(r.out, "__complete") {
+			t.Errorf("completion %s: code %d, %d bytes", shell, r.code, len(r.out))
+		}
+	}
+}

@@ -1,0 +1,275 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"golang.org/x/sys/unix"
+
+	"ffrtmp/job"
+)
+
+func TestBarLine(t *testing.T) {
+	running := sighting{job: sampleJob()}
+	pending := sighting{
+		job: job.Job{SequenceNumber: 13, Status: job.Pending},
+		why: job.Explanation{Summary: "no node that can run it is free", Ahead: 4},
+	}
+	retrying := sighting{job: job.Job{SequenceNumber: 14, Status: job.Pending, RetryCount: 2, MaxRetries: 3, RetryReason: "exit\x1b[2J status 1", NotBefore: time.Now().Add(90*time.Second + 500*time.Millisecond)}}
+	live := sighting{job: job.Job{SequenceNumber: 15, Status: job.Running, NodeName: "a", ProgressDetail: &job.Progress{Phase: "encoding", FPS: 60, Speed: 1, OutTimeSeconds: 3725}}}
+	paused := running
+	paused.job.Status, paused.job.ProgressDetail = job.Paused, &job.Progress{Phase: "paused"}
+	done := running
+	done.job.Status, done.job.Progress, done.job.ProgressDetail = job.Completed, 100, nil
+	for _, c := range []struct {
+		name   string
+		seen   sighting
+		silent time.Duration
+		width  int
+		want   string
+	}{
+		{"wide", running, 0, 100, "Job 12  " + strings.Repeat("█", 20) + strings.Repeat("░", 20) + "   52%  0:06 left  143 fps  4.8x  agent-1  attempt 2"},
+		{"medium", running, 0, 60, "Job 12  █████░░░░░░   52%  0:06 left  143 fps  4.8x  agent-1"},
+		{"narrow", running, 0, 40, "Job 12  ███████░░░░░░░░   52%  0:06 left"},
+		{"no room for a bar", running, 0, 20, "Job 12   52%"},
+		{"silent", running, 5 * time.Second, 70, "Job 12  ██████░░░░░░░   52%  no answer for 5s, still trying  0:06 left"},
+		{"waiting", pending, 0, 80, "Job 13  pending  no node that can run it is free  4 ahead"},
+		{"waiting, narrow", pending, 0, 30, "Job 13  pending  no node that…"},
+		{"backing off", retrying, 0, 80, "Job 14  pending  retry 2 of 3 in 1m30s: exit?[2J status 1"},
+		{"live", live, 0, 80, "Job 15  1:02:05 encoded  60 fps  1.0x  a"},
+		{"paused", paused, 0, 60, "Job 12  █████████░░░░░░░░░   52%  paused  agent-1  attempt 2"},
+		{"completed", done, 0, 50, "Job 12  ████████████████  100%  completed  agent-1"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got := barLine(c.seen, c.silent, c.width)
+			if got != c.want {
+				t.Errorf("got  %q\nwant %q", got, c.want)
+			}
+			if n := utf8.RuneCountInString(got); n > c.width {
+				t.Errorf("%d columns, %d allowed", n, c.width)
+			}
+		})
+	}
+}
+
+func TestTableFitsTheTerminalByCuttingFlexibleColumnsOnly(t *testing.T) {
+	table := newTable("JOB<", "SCENARIO~", "ERROR~")
+	table.add(7, "live-1080p60-h264", "a very long explanation of what went wrong\nover two lines")
+	for _, limit := range []int{40, 60, 0} {
+		widths := table.widths(limit)
+		total := widths[0] + widths[1] + widths[2] + 2*len(columnGap)
+		if limit > 0 && total != limit || limit == 0 && total != 3+17+57+4 {
+			t.Errorf("limit %d: widths %v", limit, widths)
+		}
+		if widths[0] != len("JOB") {
+			t.Errorf("limit %d: a column that is not flexible was cut: %v", limit, widths)
+		}
+	}
+}
+
+// player plays a job's life, one state for every time it is asked.
+type player struct {
+	mu     sync.Mutex
+	states []job.Job
+	leader []string
+	asked  int
+}
+
+func (p *player) serve(w http.ResponseWriter, _ *http.Request) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	i := min(p.asked, len(p.states)-1)
+	p.asked++
+	if p.states[i].ID == "" {
+		refuse(w, http.StatusServiceUnavailable, job.NoLeader, "no leader")
+		return
+	}
+	w.Header().Set("X-Ffrtmp-Leader", p.leader[i])
+	_ = json.NewEncoder(w).Encode(p.states[i])
+}
+
+// lifeOf is a job that waits, runs over a change of leaders, and ends as given.
+func lifeOf(m *fakeMaster, end job.Job) *player {
+	pending := job.Job{ID: jobID, SequenceNumber: 12, Scenario: "1080p30-h264", Status: job.Pending, CreatedAt: ago(time.Hour)}
+	running := sampleJob()
+	later := running
+	later.Progress = 80
+	m.answer("GET /jobs/"+jobID+"/explain", http.StatusOK, job.Explanation{Summary: "all nodes are busy", Ahead: 2})
+	m.answer("GET /jobs/12/explain", http.StatusOK, job.Explanation{Summary: "all nodes are busy", Ahead: 2})
+	self := m.server.URL
+	p := &player{
+		states: []job.Job{pending, running, {}, later, end},
+		leader: []string{self, self, "", self + "/", self + "/"},
+	}
+	// The second leader's URL must differ, and still lead to this server.
+	for i := 3; i < len(p.leader); i++ {
+		p.leader[i] = strings.Replace(self, "127.0.0.1", "localhost", 1)
+	}
+	m.handle("GET /jobs/12", p.serve)
+	m.handle("GET /jobs/"+jobID, p.serve)
+	return p
+}
+
+func completed() job.Job {
+	j := sampleJob()
+	j.Status, j.Progress, j.ProgressDetail = job.Completed, 100, nil
+	j.CompletedAt = j.StartedAt.Add(24 * time.Second)
+	j.Output = &job.Output{Path: "out.mp4", SizeBytes: 12 << 20}
+	return j
+}
+
+func failed() job.Job {
+	j := sampleJob()
+	j.Status, j.Error, j.FailureReason, j.Attempt = job.Failed, "ffmpeg ended with exit status 1", job.RuntimeError, 4
+	for i := range 30 {
+		j.Logs += fmt.Sprintf("log line %d\n", i)
+	}
+	return j
+}
+
+// lenient is the environment for a server whose certificate does not name localhost.
+func (m *fakeMaster) lenient() []string { return append(m.env(), "FFRTMP_INSECURE_SKIP_VERIFY=true") }
+
+func TestWatchPrintsLinesWhereThereIsNoTerminal(t *testing.T) {
+	m := newFakeMaster(t)
+	lifeOf(m, completed())
+	r := invoke(t, m.lenient(), "", "jobs", "watch", "12")
+	if r.code != exitDone || r.err != "" {
+		t.Fatalf("exit code %d, %q", r.code, r.err)
+	}
+	mustContain(t, "the output", r.out,
+		"Job 12 pending: all nodes are busy: 2 ahead\n",
+		"Job 12 running on agent-1: 52%, 0:06 left, 143 fps, 4.8x\n",
+		"leader changed: https://localhost:",
+		"Job 12 running on agent-1: 80%",
+		"Job 12 completed on agent-1 in 24s: out.mp4 (12.0 MiB)\n")
+	if strings.ContainsAny(r.out, "\x1b\r█") {
+		t.Errorf("the output is drawn for a terminal: %q", r.out)
+	}
+}
+
+func TestWatchFailsWithTheJobsErrorAndLog(t *testing.T) {
+	for name, end := range map[string]job.Job{"failed": failed(), "canceled": func() job.Job { j := completed(); j.Status = job.Canceled; return j }()} {
+		t.Run(name, func(t *testing.T) {
+			m := newFakeMaster(t)
+			lifeOf(m, end)
+			r := invoke(t, m.lenient(), "", "jobs", "status", "12", "--follow")
+			if r.code != exitFailed {
+				t.Errorf("exit code %d", r.code)
+			}
+			want := []string{"ffrtmp: job 12 was canceled"}
+			if name == "failed" {
+				want = []string{"ffrtmp: job 12 failed after 4 attempts: ffmpeg ended with exit status 1", "log line 29", "log line 10\n"}
+				if strings.Contains(r.err, "log line 9\n") {
+					t.Errorf("more than the tail of the log: %q", r.err)
+				}
+			}
+			mustContain(t, "the error", r.err, want...)
+		})
+	}
+}
+
+func TestWatchAsJSONIsOneDocument(t *testing.T) {
+	m := newFakeMaster(t)
+	lifeOf(m, completed())
+	m.answer("POST /jobs", http.StatusCreated, job.Job{ID: jobID, SequenceNumber: 12, Status: job.Pending})
+	r := invoke(t, m.lenient(), "", "jobs", "submit", "--scenario", "720p", "--watch", "-o", "json")
+	var j job.Job
+	if err := json.Unmarshal([]byte(r.out), &j); err != nil || j.Status != job.Completed || r.code != exitDone {
+		t.Errorf("code %d, %v: %q %q", r.code, err, r.out, r.err)
+	}
+}
+
+var escapes = regexp.MustCompile(`\x1b\[[0-9;]*[A-Za-z]`)
+
+func TestWatchRedrawsOneLineOnATerminal(t *testing.T) {
+	m := newFakeMaster(t)
+	lifeOf(m, completed())
+	keyboard, screen := openTerminal(t, 60)
+	var drawn bytes.Buffer
+	copied := make(chan struct{})
+	go func() {
+		// The terminal's end is an error here (EIO), and is what is waited for.
+		_, _ = io.Copy(&drawn, keyboard)
+		close(copied)
+	}()
+	code := Run(t.Context(), []string{"jobs", "watch", "12"}, strings.NewReader(""), screen, screen, m.lenient())
+	_ = screen.Close()
+	<-copied
+	if code != exitDone {
+		t.Errorf("exit code %d: %q", code, drawn.String())
+	}
+	mustContain(t, "the screen", drawn.String(), eraseLine+"Job 12  ", "█", "leader changed", "Job 12 completed")
+	for line := range strings.SplitSeq(drawn.String(), "\n") {
+		for part := range strings.SplitSeq(line, "\r") {
+			text := escapes.ReplaceAllString(part, "")
+			if strings.HasPrefix(text, "Job 12  ") && utf8.RuneCountInString(text) >= 60 {
+				t.Errorf("%d columns would wrap: %q", utf8.RuneCountInString(text), text)
+			}
+		}
+	}
+}
+
+func TestColoursAreForTerminalsAndNotWithNoColor(t *testing.T) {
+	m := newFakeMaster(t)
+	m.answer("GET /jobs", http.StatusOK, job.List{Jobs: sampleJobs(), Count: 3})
+	for _, c := range []struct {
+		name string
+		env  []string
+		want bool
+	}{{"terminal", nil, true}, {"NO_COLOR", []string{"NO_COLOR=1"}, false}} {
+		t.Run(c.name, func(t *testing.T) {
+			keyboard, screen := openTerminal(t, 200)
+			var shown bytes.Buffer
+			copied := make(chan struct{})
+			go func() {
+				_, _ = io.Copy(&shown, keyboard)
+				close(copied)
+			}()
+			if code := Run(t.Context(), []string{"jobs", "list"}, nil, screen, screen, append(m.env(), c.env...)); code != exitDone {
+				t.Errorf("exit code %d", code)
+			}
+			_ = screen.Close()
+			<-copied
+			if strings.Contains(shown.String(), "\x1b[") != c.want {
+				t.Errorf("colours: %q", shown.String())
+			}
+		})
+	}
+}
+
+// openTerminal returns both ends of a terminal with so many columns.
+func openTerminal(t *testing.T, columns uint16) (keyboard, screen *os.File) {
+	t.Helper()
+	keyboard, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = keyboard.Close() })
+	if err := unix.IoctlSetPointerInt(int(keyboard.Fd()), unix.TIOCSPTLCK, 0); err != nil {
+		t.Fatal(err)
+	}
+	n, err := unix.IoctlGetInt(int(keyboard.Fd()), unix.TIOCGPTN)
+	if err != nil {
+		t.Fatal(err)
+	}
+	screen, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = screen.Close() })
+	if err := unix.IoctlSetWinsize(int(screen.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 24, Col: columns}); err != nil {
+		t.Fatal(err)
+	}
+	return keyboard, screen
+}
