@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -27,11 +26,10 @@ type media struct {
 }
 
 type stream struct {
-	Type      string `json:"codec_type"`
-	Codec     string `json:"codec_name"`
-	Width     int    `json:"width"`
-	Height    int    `json:"height"`
-	FrameRate string `json:"avg_frame_rate"` // as 30000/1001
+	Type   string `json:"codec_type"`
+	Codec  string `json:"codec_name"`
+	Width  int    `json:"width"`
+	Height int    `json:"height"`
 }
 
 // Verify returns nil when the file is what the plan wanted, given what ffmpeg said
@@ -41,7 +39,7 @@ func Verify(ctx context.Context, ffprobe, path string, want recipe.Want, source 
 	ctx, cancel := context.WithTimeout(ctx, verifyTimeout)
 	defer cancel()
 	out, err := run(ctx, ffprobe, "-v", "error", "-protocol_whitelist", "file", "-of", "json",
-		"-show_entries", "stream=codec_type,codec_name,width,height,avg_frame_rate:format=duration", "file:"+path)
+		"-show_entries", "stream=codec_type,codec_name,width,height:format=duration", "file:"+path)
 	if err != nil {
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -112,14 +110,11 @@ func (m *media) verifyDuration(want recipe.Want, source supervisor.Source) error
 	case expected == 0 || !want.Pattern && (source.Seconds == 0 || source.Estimated):
 		return nil
 	}
-	slack := durationSlack
-	if !want.Pattern || expected > durationSlack {
-		slack = math.Max(durationSlack, durationShare*expected)
-	}
-	if got > expected+slack {
+	share := durationShare * expected
+	if got > expected+max(durationSlack, share) {
 		return failure.Errorf(job.RuntimeError, "the output is %.2f s long, not %.2f s", got, expected)
 	}
-	if got < expected-slack || want.Pattern && got < expected/2 {
+	if got < expected-max(min(durationSlack, expected/2), share) {
 		reason := job.RuntimeError
 		if ofSource {
 			reason = job.InputError

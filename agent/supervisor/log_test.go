@@ -1,0 +1,60 @@
+package supervisor
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestLogIsBoundedAndKeepsItsTail(t *testing.T) {
+	dir := t.TempDir()
+	w, err := newLogWriter(dir, strings.NewReplacer("key", "REDACTED"))
+	must(t, err)
+	var all strings.Builder
+	for i := range 40_000 {
+		written, err := w.line(fmt.Sprintf("line %d with a key and some more words", i))
+		must(t, err)
+		all.WriteString(written + "\n")
+	}
+	must(t, w.file.Close())
+	whole := all.String()
+	var onDisk int64
+	names, err := filepath.Glob(filepath.Join(dir, "*"))
+	must(t, err)
+	for _, name := range names {
+		info, err := os.Stat(name)
+		must(t, err)
+		onDisk += info.Size()
+	}
+	if onDisk > MaxLogBytes || onDisk < segmentBytes {
+		t.Errorf("%d bytes on disk", onDisk)
+	}
+	// From the start, in small pieces: the head is gone, the rest has no gap.
+	var got []byte
+	offset, first := int64(0), int64(-1)
+	for {
+		data, from, err := readLog(dir, offset, 1000)
+		must(t, err)
+		if len(data) == 0 {
+			break
+		}
+		if first < 0 {
+			first = from
+		} else if from != offset {
+			t.Fatalf("gap from %d to %d", offset, from)
+		}
+		got = append(got, data...)
+		offset = from + int64(len(data))
+	}
+	if offset != int64(len(whole)) || string(got) != whole[first:] || first == 0 {
+		t.Errorf("read %d bytes from %d of %d", len(got), first, len(whole))
+	}
+	if strings.Contains(string(got), "key") {
+		t.Error("not redacted")
+	}
+	if data, from, err := readLog(dir, offset+100, 10); len(data) != 0 || from != offset+100 || err != nil {
+		t.Errorf("past the end: %q, %d, %v", data, from, err)
+	}
+}

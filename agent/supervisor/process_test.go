@@ -1,0 +1,236 @@
+package supervisor
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"ffrtmp/agent/recipe"
+	"ffrtmp/job"
+)
+
+func freePort(t *testing.T) int {
+	t.Helper()
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	must(t, err)
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+// listening looks into the kernel's table: a connection would be taken for the stream.
+func listening(t *testing.T, port int) bool {
+	t.Helper()
+	table, err := os.ReadFile("/proc/net/tcp")
+	must(t, err)
+	return strings.Contains(string(table), fmt.Sprintf(":%04X 00000000:0000 0A", port))
+}
+
+func TestFoundAgainAfterTheAgentWasKilled(t *testing.T) {
+	a := attempt(t, realFFmpeg(t), plan(t, small(7200, job.ToNull)))
+	must(t, save(a.Dir, attemptFile, a))
+	agent := exec.Command("/proc/self/exe", "agent", a.Dir)
+	out, err := agent.StdoutPipe()
+	must(t, err)
+	must(t, agent.Start())
+	answer, err := bufio.NewReader(out).ReadString('\n')
+	must(t, err)
+	if answer != "<nil>\n" {
+		t.Fatal(answer)
+	}
+	ffmpeg := ffmpegIdentity(t, a.Dir)
+	must(t, agent.Process.Kill())
+	_, _ = io.Copy(io.Discard, out)
+	_ = agent.Wait() // says that it was killed
+
+	run, err := Find(a.Dir)
+	must(t, err)
+	frame := state(t, run).Progress.Frame
+	eventually(t, "ffmpeg goes on", func() bool { return state(t, run).Progress.Frame > frame })
+	if got := ffmpegIdentity(t, a.Dir); got != ffmpeg {
+		t.Fatalf("ffmpeg was %v, is %v", ffmpeg, got)
+	}
+	started, err := run.Attempt()
+	must(t, err)
+	if len(started.Plan.Args) == 0 || started.Dir != a.Dir {
+		t.Errorf("attempt %+v", started)
+	}
+	must(t, run.Pause(ctx(t)))
+	must(t, run.Resume(ctx(t)))
+	e, err := run.Stop(ctx(t))
+	must(t, err)
+	if e.End != Stopped || e.Code != 0 {
+		t.Errorf("%+v", e)
+	}
+}
+
+func TestEndIsFoundAfterwards(t *testing.T) {
+	a := attempt(t, fakeFFmpeg(t, `echo hello >&2; exit 3`), recipe.Plan{})
+	wait(t, start(t, a))
+	run, err := Find(a.Dir)
+	must(t, err)
+	if s := state(t, run); s.Running || s.Exit == nil || s.Exit.Code != 3 {
+		t.Errorf("%+v", s)
+	}
+}
+
+func TestNothingWasStarted(t *testing.T) {
+	if _, err := Find(t.TempDir()); !errors.Is(err, ErrNotStarted) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// A supervisor that is killed takes ffmpeg with it, and what ffmpeg has started.
+func TestSupervisorKilled(t *testing.T) {
+	a := attempt(t, fakeFFmpeg(t, `(trap '' TERM; sleep 300) &
+while :; do sleep 300; done`), recipe.Plan{})
+	run := start(t, a)
+	eventually(t, "the child", func() bool { return len(marked(t, a.Dir)) >= 3 })
+	must(t, run.supervisor.kill())
+	e := wait(t, run)
+	if e.End != Lost || e.Reason != job.PlatformError || e.Error == "" {
+		t.Errorf("%+v", e)
+	}
+	eventually(t, "nothing is left", func() bool { return len(marked(t, a.Dir)) == 0 })
+	found, err := Find(a.Dir)
+	must(t, err)
+	if s := state(t, found); s.Exit == nil || s.Exit.End != Lost {
+		t.Errorf("%+v", s)
+	}
+}
+
+func TestStopOfAFrozenSupervisor(t *testing.T) {
+	a := attempt(t, fakeFFmpeg(t, `while :; do sleep 300; done`), recipe.Plan{})
+	run := start(t, a)
+	must(t, syscall.Kill(run.supervisor.PID, syscall.SIGSTOP))
+	began := time.Now()
+	e, err := run.Stop(ctx(t))
+	must(t, err)
+	if e.End != Stopped || time.Since(began) > 2*time.Second {
+		t.Errorf("%+v after %s", e, time.Since(began))
+	}
+	eventually(t, "nothing is left", func() bool { return len(marked(t, a.Dir)) == 0 })
+}
+
+// A pid that another process has now is neither ours to trust nor to kill.
+func TestPIDUsedAgain(t *testing.T) {
+	bystander := exec.Command("sleep", "300")
+	must(t, bystander.Start())
+	t.Cleanup(func() { _ = bystander.Process.Kill(); _ = bystander.Wait() })
+	now, err := identify(bystander.Process.Pid)
+	must(t, err)
+	for name, change := range map[string]func(*identity){
+		"another start":   func(id *identity) { id.Start-- },
+		"another boot":    func(id *identity) { id.BootID = "00000000-0000-0000-0000-000000000000" },
+		"no such process": func(id *identity) { id.PID = 1 << 22 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			before := now
+			change(&before)
+			must(t, save(dir, supervisorFile, before))
+			must(t, save(dir, ffmpegFile, before))
+			run, err := Find(dir)
+			must(t, err)
+			if s := state(t, run); s.Running || s.Exit == nil || s.Exit.End != Lost {
+				t.Errorf("%+v", s)
+			}
+			if _, err := run.Stop(ctx(t)); err != nil {
+				t.Error(err)
+			}
+			if alive, err := now.alive(); !alive || err != nil {
+				t.Errorf("the bystander was killed: %v", err)
+			}
+		})
+	}
+}
+
+func TestManyMayWait(t *testing.T) {
+	a := attempt(t, fakeFFmpeg(t, `read q; exit 0`), recipe.Plan{})
+	run := start(t, a)
+	ends := make(chan Exit)
+	for range 5 {
+		go func() {
+			e, err := run.Wait(context.Background())
+			if err != nil {
+				e.Error = err.Error()
+			}
+			ends <- e
+		}()
+	}
+	givenUp, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, err := run.Wait(givenUp); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	_, err := run.Stop(ctx(t))
+	must(t, err)
+	for range 5 {
+		if e := <-ends; e.End != Stopped {
+			t.Errorf("%+v", e)
+		}
+	}
+}
+
+func TestHTTPInput(t *testing.T) {
+	made := plan(t, small(0.5, job.ToFile))
+	if e := wait(t, start(t, attempt(t, realFFmpeg(t), made))); e.End != Succeeded {
+		t.Fatalf("%+v", e)
+	}
+	server := httptest.NewServer(http.FileServer(http.Dir(filepath.Dir(made.Work.Path()))))
+	defer server.Close()
+	name := filepath.Base(made.Work.Name)
+	for label, c := range map[string]struct {
+		path   string
+		end    End
+		reason job.FailureReason
+	}{
+		"there":   {name, Succeeded, ""},
+		"missing": {"none.mp4", Failed, job.InputError},
+	} {
+		t.Run(label, func(t *testing.T) {
+			e := small(0, job.ToFile)
+			e.Input = server.URL + "/" + c.path + "?token=hunter2"
+			a := attempt(t, realFFmpeg(t), plan(t, e))
+			run := start(t, a)
+			end := wait(t, run)
+			if end.End != c.end || end.Reason != c.reason {
+				t.Errorf("%+v\n%s", end, logText(t, run))
+			}
+			if c.end == Succeeded && (end.Source.Seconds < 0.4 || !end.Source.Audio) {
+				t.Errorf("source %+v", end.Source)
+			}
+			if strings.Contains(logText(t, run), "hunter2") {
+				t.Error("the token is in the log")
+			}
+		})
+	}
+	e := small(0, job.ToFile)
+	e.Input = "http://169.254.169.254/latest/meta-data"
+	if end := wait(t, start(t, attempt(t, realFFmpeg(t), plan(t, e)))); end.Reason != job.UserError {
+		t.Errorf("metadata service: %+v", end)
+	}
+}
+
+func TestDeepStateDirectory(t *testing.T) {
+	a := attempt(t, fakeFFmpeg(t, `read q; exit 0`), recipe.Plan{})
+	a.Dir = filepath.Join(a.Dir, strings.Repeat("deep/", 40))
+	must(t, os.MkdirAll(a.Dir, 0o700))
+	run := start(t, a)
+	e, err := run.Stop(ctx(t))
+	must(t, err)
+	if e.End != Stopped {
+		t.Errorf("%+v", e)
+	}
+}

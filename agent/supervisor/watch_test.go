@@ -1,0 +1,29 @@
+package supervisor
+
+import (
+	"testing"
+	"time"
+
+	"ffrtmp/job"
+)
+
+func TestWatchDoesNotCountFrozenTime(t *testing.T) {
+	w := watch{hangAfter: 60 * time.Second, limits: job.ResourceLimits{TimeoutSec: 60}}
+	if why := w.step(observation{elapsed: time.Hour, outTime: 1}); why != nil {
+		t.Errorf("after an hour under SIGSTOP: %v", why)
+	}
+}
+
+func TestWatchWaitsForTheSecondPass(t *testing.T) {
+	w := watch{hangAfter: 2 * time.Second}
+	written := time.Unix(1, 0)
+	for i := range 20 {
+		if why := w.step(observation{elapsed: time.Second, outTime: 5, closing: true, written: written.Add(time.Duration(i))}); why != nil {
+			t.Fatalf("while the file is rewritten: %v", why)
+		}
+	}
+	w.step(observation{elapsed: time.Second, outTime: 5, closing: true, written: written.Add(19)})
+	if why := w.step(observation{elapsed: time.Second, outTime: 5, closing: true, written: written.Add(19)}); why == nil || why.Reason != job.Hung {
+		t.Errorf("a rewrite that stands still: %v", why)
+	}
+}
