@@ -2,7 +2,6 @@ package devcluster
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -21,7 +20,7 @@ import (
 type Cluster struct {
 	opts    Options
 	dir     string
-	mark    string // see markVariable
+	tmp     string // see markOf
 	env     []string
 	output  io.Writer
 	secrets *secrets
@@ -43,8 +42,7 @@ func New(opts Options) (c *Cluster, err error) {
 	if err := opts.check(); err != nil {
 		return nil, err
 	}
-	c = &Cluster{opts: opts, mark: rand.Text()}
-	c.env = append(cleanEnvironment(), append(opts.Env, markVariable+"="+c.mark)...)
+	c = &Cluster{opts: opts}
 	if opts.Output != nil {
 		c.output = &lockedWriter{w: opts.Output}
 	}
@@ -56,7 +54,11 @@ func New(opts Options) (c *Cluster, err error) {
 			err = errors.Join(fmt.Errorf("make cluster: %w", err), c.Close())
 		}
 	}()
-	if c.warden, err = hireWarden(c.mark); err != nil {
+	if c.tmp, err = os.MkdirTemp(c.dir, "tmp-"); err != nil {
+		return nil, err
+	}
+	c.env = slices.Concat(cleanEnvironment(), opts.Env, []string{markOf(c.tmp)})
+	if c.warden, err = hireWarden(markOf(c.tmp)); err != nil {
 		return nil, err
 	}
 	if c.secrets, err = newSecrets(filepath.Join(c.dir, "keys")); err != nil {
@@ -208,12 +210,14 @@ func (c *Cluster) Close() error {
 			all.Go(p.close)
 		}
 		all.Wait()
-		c.closeErr = killMarked(c.mark)
+		c.closeErr = killMarked(markOf(c.tmp))
 		c.warden.dismiss()
 		c.releasePorts()
+		remove := c.tmp
 		if c.opts.Dir == "" {
-			c.closeErr = errors.Join(c.closeErr, os.RemoveAll(c.dir))
+			remove = c.dir
 		}
+		c.closeErr = errors.Join(c.closeErr, os.RemoveAll(remove))
 	})
 	return c.closeErr
 }

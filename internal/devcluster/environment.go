@@ -22,7 +22,7 @@ func makeDir(dir string) (string, error) {
 func cleanEnvironment() []string {
 	return slices.DeleteFunc(os.Environ(), func(entry string) bool {
 		name, _, _ := strings.Cut(entry, "=")
-		return strings.HasPrefix(name, "FFRTMP_") || name == markVariable ||
+		return strings.HasPrefix(name, "FFRTMP_") || name == "TMPDIR" ||
 			name == "MASTER_API_KEY" || name == "FFMPEG_RTMP_API_KEY"
 	})
 }

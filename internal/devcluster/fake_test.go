@@ -97,6 +97,7 @@ func fakeMaster(f fakeFlags) {
 func fakeAgent(f fakeFlags) {
 	child := exec.Command("sleep", "600")
 	child.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	child.Env = []string{"PATH=" + os.Getenv("PATH"), "TMPDIR=" + os.TempDir()}
 	if err := child.Start(); err != nil {
 		fail(err)
 	}

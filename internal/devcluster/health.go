@@ -49,7 +49,7 @@ func (p *Process) waitOK(ctx context.Context, client *http.Client, url func() st
 		}
 		select {
 		case <-r.done:
-			return fmt.Errorf("%s ended (%w); the end of its log:\n%s", p.name, r.outcome(), p.logTail())
+			return fmt.Errorf("%s ended (%w); the end of its log:\n%s", p.name, r.outcome(), p.logTail(r))
 		case <-ctx.Done():
 			return fmt.Errorf("%s is not ready: %w; the last answer: %w", p.name, ctx.Err(), err)
 		case <-tick.C:
@@ -65,8 +65,12 @@ func (r *run) outcome() error {
 	return r.err
 }
 
-// logTail is the last lines that the process printed.
-func (p *Process) logTail() string {
+// logTail is the last lines that the process printed in a run that has ended.
+func (p *Process) logTail(r *run) string {
+	select {
+	case <-r.drained:
+	case <-time.After(time.Second):
+	}
 	data, err := os.ReadFile(p.log)
 	if err != nil {
 		return err.Error()

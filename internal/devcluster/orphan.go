@@ -9,11 +9,13 @@ import (
 	"time"
 )
 
-// markVariable is in the environment of every process of a cluster, and so in that of all their descendants: agents
-// start ffmpeg in sessions of its own, where neither process groups nor parents lead to it once the agent is dead.
-const markVariable = "DEVCLUSTER_MARK"
+// A cluster's processes have a temporary directory of their own, which no other process uses. It is in their environment,
+// and so in that of all their descendants, which marks them: agents start supervisors of ffmpeg in sessions of their own,
+// where neither process groups nor parents lead to them once the agent is dead. (Agents hand on little of their
+// environment. TMPDIR is among it.)
+func markOf(tmp string) string { return "TMPDIR=" + tmp }
 
-// killMarked kills every process whose environment carries the mark, until there is none left.
+// killMarked kills every process with the mark in its environment, until there is none left.
 func killMarked(mark string) error {
 	deadline := time.After(10 * time.Second)
 	tick := time.NewTicker(10 * time.Millisecond)
@@ -36,7 +38,7 @@ func signalMarked(mark string) (found int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	entry := []byte("\x00" + markVariable + "=" + mark + "\x00")
+	entry := []byte("\x00" + mark + "\x00")
 	for _, dir := range dirs {
 		pid, err := strconv.Atoi(filepath.Base(dir))
 		if err != nil || pid == os.Getpid() {

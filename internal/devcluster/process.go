@@ -33,9 +33,10 @@ type Process struct {
 
 // run is one life of a process. Its fields may be read once done is closed, pid at any time.
 type run struct {
-	pid  int
-	done chan struct{}
-	err  error // how it ended, as of exec.Cmd.Wait
+	pid     int
+	done    chan struct{}
+	err     error         // how it ended, as of exec.Cmd.Wait
+	drained chan struct{} // closed when all output is in the log; descendants can hold it open after done
 }
 
 // Name is the process's name, such as master-0.
@@ -64,12 +65,12 @@ func (p *Process) Start() error {
 		return fmt.Errorf("start %s: %w", p.name, err)
 	}
 	// No context: the process lives until it is told to end.
-	cmd := exec.Command(p.program, p.args()...) //nolint:noctx // see above
+	cmd := exec.Command(p.program, p.args()...)
 	cmd.Env = p.env
 	cmd.Stdout, cmd.Stderr = writer, writer
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	started := make(chan error)
-	r := &run{done: make(chan struct{})}
+	r := &run{done: make(chan struct{}), drained: make(chan struct{})}
 	go r.live(cmd, started)
 	err = <-started
 	_ = writer.Close()
@@ -78,7 +79,10 @@ func (p *Process) Start() error {
 		return fmt.Errorf("start %s: %w", p.name, err)
 	}
 	p.run = r
-	go p.copyOutput(log, reader)
+	go func() {
+		defer close(r.drained)
+		p.copyOutput(log, reader)
+	}()
 	return nil
 }
 
@@ -107,7 +111,7 @@ func (r *run) ended() bool {
 }
 
 // copyOutput ends with the last process that holds the other end, at the latest when Close has killed them all.
-func (p *Process) copyOutput(log *os.File, from *os.File) {
+func (p *Process) copyOutput(log, from *os.File) {
 	defer log.Close()
 	defer from.Close()
 	var to io.Writer = log

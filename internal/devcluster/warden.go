@@ -19,7 +19,7 @@ const wardenScript = `
 cat >/dev/null
 for i in 1 2 3; do
 	for p in /proc/[0-9]*; do
-		if tr '\0' '\n' <"$p/environ" | grep -qx "$1"; then kill -9 "${p#/proc/}"; fi
+		if tr '\0' '\n' <"$p/environ" | grep -qxF "$1"; then kill -9 "${p#/proc/}"; fi
 	done
 	sleep 0.1
 done 2>/dev/null
@@ -27,7 +27,7 @@ done 2>/dev/null
 
 func hireWarden(mark string) (*warden, error) {
 	// No context: it is there for the case that nobody is left to cancel it.
-	cmd := exec.Command("sh", "-c", wardenScript, "sh", markVariable+"="+mark) //nolint:noctx // see above
+	cmd := exec.Command("sh", "-c", wardenScript, "sh", mark)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	life, err := cmd.StdinPipe()
 	if err != nil {
