@@ -265,10 +265,12 @@ func TestOutputIsPrefixed(t *testing.T) {
 	if err := c.Stop(timeout(t)); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the last line in the log", func() bool {
-		log, err := os.ReadFile(c.Master(1).LogPath())
-		return err == nil && bytes.HasSuffix(log, []byte("ended by SIGTERM\n"))
-	})
+	for _, m := range c.Masters() {
+		eventually(t, "the last line in the log", func() bool {
+			log, err := os.ReadFile(m.LogPath())
+			return err == nil && bytes.HasSuffix(log, []byte("ended by SIGTERM\n"))
+		})
+	}
 	c.output.(*lockedWriter).mu.Lock()
 	defer c.output.(*lockedWriter).mu.Unlock()
 	for _, want := range []string{"master-0 | args --bind", "master-1 | args --bind"} {
