@@ -199,7 +199,12 @@ func nameColour(name string) colour {
 // watch says when a process ends although nobody has asked it to.
 func (l *devLog) watch(ctx context.Context, p *devcluster.Process) {
 	err := p.Wait(ctx)
-	if ctx.Err() == nil {
-		_, _ = fmt.Fprintf(l, "%s | ended: %v\n", p.Name(), err)
+	if ctx.Err() != nil {
+		return
 	}
+	how := "exit status 0"
+	if cause := errors.Unwrap(err); cause != nil {
+		how = cause.Error()
+	}
+	_, _ = fmt.Fprintf(l, "%s | ended: %s\n", p.Name(), how)
 }

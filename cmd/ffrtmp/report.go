@@ -25,11 +25,16 @@ func (c *cli) report(err error) int {
 	if err == nil {
 		return exitDone
 	}
-	term := c.terminal(c.err)
-	fmt.Fprintf(c.err, "%s %s\n", term.paint(red, "ffrtmp:"), printable(err.Error()))
-	if errors.Is(err, flags.ErrUsage) {
+	prefix := c.terminal(c.err).paint(red, "ffrtmp:")
+	switch {
+	case errors.Is(err, flags.ErrUsage):
+		fmt.Fprintln(c.err, prefix, printable(err.Error()))
 		return exitUsage
+	case errors.Is(err, context.Canceled) && job.CodeOf(err) != job.UnknownOutcome:
+		fmt.Fprintln(c.err, prefix, "interrupted; nothing has been changed")
+		return exitFailed
 	}
+	fmt.Fprintln(c.err, prefix, printableLog(err.Error()))
 	if hint := c.hint(err); hint != "" {
 		fmt.Fprintf(c.err, "%s\n", hint)
 	}
@@ -49,8 +54,6 @@ func (c *cli) hint(err error) string {
 			return "It may or may not have been carried out. Repeat the command with --idempotency-key " + unknown.Key + " to settle it."
 		}
 		return "It may or may not have been carried out. Look before you repeat it."
-	case errors.Is(err, context.Canceled):
-		return ""
 	case errors.As(err, &unavailable):
 		return c.unavailableHint(unavailable)
 	}

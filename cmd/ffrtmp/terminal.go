@@ -32,7 +32,7 @@ func (t terminal) width() int {
 		return 0
 	}
 	width, _, err := term.GetSize(int(t.file.Fd()))
-	if err != nil {
+	if err != nil || width == 0 {
 		return 80
 	}
 	return width

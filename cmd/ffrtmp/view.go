@@ -77,10 +77,12 @@ type lineView struct {
 	state   string
 	percent int
 	at      time.Time
+	quiet   bool // has been told
 }
 
 func (v *lineView) show(s sighting) {
 	state := fmt.Sprint(s.job.Status, s.job.Attempt, phase(s.job), s.why.Summary)
+	v.quiet = false
 	if s.job.Status.Terminal() {
 		return
 	}
@@ -91,7 +93,12 @@ func (v *lineView) show(s sighting) {
 	v.note(textLine(s))
 }
 
-func (v *lineView) tick(time.Duration) {}
+func (v *lineView) tick(silent time.Duration) {
+	if silent >= silence && !v.quiet {
+		v.quiet = true
+		v.note("no answer from the masters for " + span(silent) + ", still trying")
+	}
+}
 
 func (v *lineView) note(text string) { fmt.Fprintln(v.out, printable(text)) }
 

@@ -106,14 +106,11 @@ func lifeOf(m *fakeMaster, end job.Job) *player {
 	later.Progress = 80
 	m.answer("GET /jobs/"+jobID+"/explain", http.StatusOK, job.Explanation{Summary: "all nodes are busy", Ahead: 2})
 	m.answer("GET /jobs/12/explain", http.StatusOK, job.Explanation{Summary: "all nodes are busy", Ahead: 2})
-	self := m.server.URL
+	// The second leader's URL differs, and still leads to this server.
+	self, other := m.server.URL, strings.Replace(m.server.URL, "127.0.0.1", "localhost", 1)
 	p := &player{
-		states: []job.Job{pending, running, {}, later, end},
-		leader: []string{self, self, "", self + "/", self + "/"},
-	}
-	// The second leader's URL must differ, and still lead to this server.
-	for i := 3; i < len(p.leader); i++ {
-		p.leader[i] = strings.Replace(self, "127.0.0.1", "localhost", 1)
+		states: []job.Job{pending, pending, running, {}, later, end},
+		leader: []string{self, self, self, "", other, other},
 	}
 	m.handle("GET /jobs/12", p.serve)
 	m.handle("GET /jobs/"+jobID, p.serve)

@@ -49,6 +49,10 @@ func (c *cli) watch(ctx context.Context, id string) error {
 		return err
 	}
 	defer cl.Close()
+	// The first look is not repeated for ever: what cannot be watched at all is told.
+	if _, err := cl.Job(ctx, id); err != nil {
+		return fmt.Errorf("watch job %s: %w", id, err)
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	sightings := make(chan sighting)

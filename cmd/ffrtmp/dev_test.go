@@ -1,0 +1,198 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/spf13/pflag"
+)
+
+// TestMain lets the test's own program stand in for the programs that dev starts,
+// under their names.
+func TestMain(m *testing.M) {
+	switch filepath.Base(os.Args[0]) {
+	case "master":
+		standIn("/health/ready", "port")
+	case "agent":
+		standIn("/ready", "metrics-port")
+	}
+	os.Exit(m.Run())
+}
+
+// standIn says that it is ready and ends with 0 on SIGTERM.
+func standIn(path, port string) {
+	set := pflag.NewFlagSet("", pflag.ContinueOnError)
+	set.ParseErrorsWhitelist.UnknownFlags = true
+	cert, key, number := set.String("cert", "", ""), set.String("key", "", ""), set.String(port, "", "")
+	_ = set.Parse(os.Args[1:])
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	http.HandleFunc(path, func(http.ResponseWriter, *http.Request) {})
+	http.HandleFunc("/say", func(_ http.ResponseWriter, r *http.Request) { fmt.Println(r.URL.Query().Get("what")) })
+	http.HandleFunc("/die", func(http.ResponseWriter, *http.Request) { os.Exit(7) })
+	go func() {
+		if port == "port" {
+			fmt.Println(http.ListenAndServeTLS("127.0.0.1:"+*number, *cert, *key, nil))
+		} else {
+			fmt.Println(http.ListenAndServe("127.0.0.1:"+*number, nil))
+		}
+		os.Exit(1)
+	}()
+	<-ctx.Done()
+	os.Exit(0)
+}
+
+// standIns is a directory with both programs.
+func standIns(t *testing.T) string {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	for _, name := range []string{"master", "agent"} {
+		if err := os.Symlink(self, filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// screen is a writer that can be waited at.
+type screen struct {
+	mu      sync.Mutex
+	text    bytes.Buffer
+	changed chan struct{}
+}
+
+func newScreen() *screen { return &screen{changed: make(chan struct{}, 1)} }
+
+func (s *screen) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	select {
+	case s.changed <- struct{}{}:
+	default:
+	}
+	return s.text.Write(p)
+}
+
+func (s *screen) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.String()
+}
+
+// until waits for the screen to show something.
+func (s *screen) until(t *testing.T, what string) string {
+	t.Helper()
+	deadline := time.After(30 * time.Second)
+	for !strings.Contains(s.String(), what) {
+		select {
+		case <-s.changed:
+		case <-deadline:
+			t.Fatalf("the screen never shows %q:\n%s", what, s.String())
+		}
+	}
+	return s.String()
+}
+
+func TestDevRunsACluster(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "it's state")
+	ctx, cancel := context.WithCancel(t.Context())
+	out, errOut := newScreen(), newScreen()
+	code := make(chan int)
+	go func() {
+		code <- Run(ctx, []string{"dev", "--masters", "2", "--agents", "1", "--dir", dir, "--bin-dir", standIns(t)}, nil, out, errOut, nil)
+	}()
+	text := out.until(t, "Ctrl-C ends it.")
+	mustContain(t, "the screen", text, "A cluster of 2 masters and 1 agent is up", "export MASTER_URL=https://127.0.0.1:", "export FFRTMP_API_KEY_FILE='", `it'\''s state`)
+	if key, err := os.ReadFile(filepath.Join(dir, "keys", "api.key")); err != nil || strings.Contains(text, strings.TrimSpace(string(key))) {
+		t.Errorf("the API key is shown, or not there: %v", err)
+	}
+
+	_, rest, _ := strings.Cut(text, "MASTER_URL=")
+	urls, _, _ := strings.Cut(rest, "\n")
+	masters := strings.Split(urls, ",")
+	client := http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true}}
+	get := func(url string) {
+		if resp, err := client.Get(url); err == nil {
+			_, _ = io.Copy(io.Discard, resp.Body)
+			_ = resp.Body.Close()
+		}
+	}
+	get(masters[1] + "/say?what=hello%1b%5b2J")
+	out.until(t, "master-1  hello?[2J\n")
+	get(masters[0] + "/die")
+	out.until(t, "master-0  ended: exit status 7\n")
+
+	cancel()
+	if c := <-code; c != exitDone {
+		t.Errorf("exit code %d: %s", c, errOut.String())
+	}
+	if resp, err := client.Get(masters[1] + "/health/ready"); err == nil {
+		_ = resp.Body.Close()
+		t.Error("a master is still there")
+	}
+	if _, err := os.Stat(filepath.Join(dir, "logs", "master-1.log")); err != nil {
+		t.Errorf("--dir is not kept: %v", err)
+	}
+}
+
+func TestDevAsJSONIsOneDocumentAndLeavesNothingBehind(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	out, errOut := newScreen(), newScreen()
+	code := make(chan int)
+	go func() {
+		code <- Run(ctx, []string{"dev", "--masters", "1", "--agents", "1", "-o", "json", "--bin-dir", standIns(t)}, nil, out, errOut, nil)
+	}()
+	out.until(t, "\n}\n")
+	cancel()
+	if c := <-code; c != exitDone {
+		t.Errorf("exit code %d: %s", c, errOut.String())
+	}
+	var document struct {
+		Masters []string
+		Dir     string
+	}
+	if err := json.Unmarshal([]byte(out.String()), &document); err != nil || len(document.Masters) != 1 {
+		t.Fatalf("%v: %s", err, out.String())
+	}
+	if _, err := os.Stat(document.Dir); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("%s: %v", document.Dir, err)
+	}
+}
+
+func TestDevSaysWhyItCannotStart(t *testing.T) {
+	if r := invoke(t, nil, "", "dev", "--bin-dir", t.TempDir()); r.code != exitFailed || !strings.Contains(r.err, "no program master") {
+		t.Errorf("code %d, %q", r.code, r.err)
+	}
+	dir := standIns(t)
+	master := filepath.Join(dir, "master")
+	if err := os.Remove(master); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(master, []byte("#!/bin/sh\necho the disk is on fire\nexit 1\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	r := invoke(t, nil, "", "dev", "--masters", "1", "--bin-dir", dir)
+	if r.code != exitFailed {
+		t.Errorf("exit code %d", r.code)
+	}
+	mustContain(t, "the error", r.err, "master-0 ended", "\nthe disk is on fire")
+}
