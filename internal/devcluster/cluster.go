@@ -38,50 +38,52 @@ type Cluster struct {
 }
 
 // New makes directories, keys, certificates and ports of a cluster, and starts nothing. The caller must Close it.
-func New(opts Options) (c *Cluster, err error) {
+func New(opts Options) (*Cluster, error) {
 	if err := opts.check(); err != nil {
 		return nil, err
 	}
-	c = &Cluster{opts: opts}
-	if opts.Output != nil {
-		c.output = &lockedWriter{w: opts.Output}
+	c := &Cluster{opts: opts}
+	if err := c.prepare(); err != nil {
+		return nil, errors.Join(fmt.Errorf("make cluster: %w", err), c.Close())
 	}
-	if c.dir, err = makeDir(opts.Dir); err != nil {
-		return nil, err
+	return c, nil
+}
+
+func (c *Cluster) prepare() (err error) {
+	if c.opts.Output != nil {
+		c.output = &lockedWriter{w: c.opts.Output}
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(fmt.Errorf("make cluster: %w", err), c.Close())
-		}
-	}()
+	if c.dir, err = makeDir(c.opts.Dir); err != nil {
+		return err
+	}
 	if c.tmp, err = os.MkdirTemp(c.dir, "tmp-"); err != nil {
-		return nil, err
+		return err
 	}
-	c.env = slices.Concat(cleanEnvironment(), opts.Env, []string{markOf(c.tmp)})
+	c.env = slices.Concat(cleanEnvironment(), c.opts.Env, []string{markOf(c.tmp)})
 	if c.warden, err = hireWarden(markOf(c.tmp)); err != nil {
-		return nil, err
+		return err
 	}
 	if c.secrets, err = newSecrets(filepath.Join(c.dir, "keys")); err != nil {
-		return nil, err
+		return err
 	}
 	if c.tls, err = certs.Open(certs.Files{CA: c.secrets.caFile()}, nil); err != nil {
-		return nil, err
+		return err
 	}
 	c.http = &http.Client{Transport: &http.Transport{TLSClientConfig: c.tls.Client(), DisableKeepAlives: true}}
 	if err := os.MkdirAll(filepath.Join(c.dir, "logs"), 0o700); err != nil {
-		return nil, err
+		return err
 	}
-	for range opts.Masters {
+	for range c.opts.Masters {
 		if _, err := c.addMaster(false); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	for range opts.Agents {
+	for range c.opts.Agents {
 		if _, err := c.AddAgent(); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return c, nil
+	return nil
 }
 
 // Start makes a cluster, starts all of it and waits until every master and agent is ready. On an error nothing is left
@@ -210,8 +212,10 @@ func (c *Cluster) Close() error {
 			all.Go(p.close)
 		}
 		all.Wait()
-		c.closeErr = killMarked(markOf(c.tmp))
-		c.warden.dismiss()
+		if c.warden != nil {
+			c.closeErr = killMarked(markOf(c.tmp))
+			c.warden.dismiss()
+		}
 		c.releasePorts()
 		remove := c.tmp
 		if c.opts.Dir == "" {

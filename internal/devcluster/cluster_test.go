@@ -254,6 +254,13 @@ func TestAFailedStartSaysWhyAndLeavesNothing(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(dir, "logs", "master-1.log")); err != nil {
 		t.Errorf("a directory of the caller's was removed: %v", err)
 	}
+	blocked := t.TempDir()
+	if err := os.WriteFile(filepath.Join(blocked, "keys"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if c, err := New(Options{Masters: 1, BinDir: binDir(t), Dir: blocked}); err == nil || c != nil {
+		t.Errorf("without a place for keys: %v, %v", c, err)
+	}
 	if _, err := Start(timeout(t), Options{Masters: 1, BinDir: t.TempDir()}); err == nil || !strings.Contains(err.Error(), "no program master") {
 		t.Errorf("without programs: %v", err)
 	}

@@ -39,11 +39,8 @@ func hireWarden(mark string) (*warden, error) {
 	return &warden{cmd: cmd, life: life}, nil
 }
 
-// dismiss ends the warden without its having anything to do. A nil warden was never hired.
+// dismiss ends the warden without its having anything to do.
 func (w *warden) dismiss() {
-	if w == nil {
-		return
-	}
 	_ = syscall.Kill(-w.cmd.Process.Pid, syscall.SIGKILL) // with its cat
 	_ = w.life.Close()
 	_ = w.cmd.Wait()
