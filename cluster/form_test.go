@@ -8,6 +8,7 @@ import (
 )
 
 func TestThreeMastersFormAndApply(t *testing.T) {
+	t.Parallel()
 	masters := form(t, newAuthority(t), 3)
 	write(t, "one", masters...)
 	waitApplied(t, "one", masters...)
@@ -21,6 +22,7 @@ func TestThreeMastersFormAndApply(t *testing.T) {
 // The ids decide who proposes, so every order of ids and starts is another way
 // to form.
 func TestMastersFormInAnyOrder(t *testing.T) {
+	t.Parallel()
 	for _, order := range [][]string{{"a", "b", "c"}, {"c", "b", "a"}, {"b", "c", "a"}} {
 		t.Run(order[0]+order[1]+order[2], func(t *testing.T) {
 			t.Parallel()
@@ -52,6 +54,7 @@ func waitForPeers(t *testing.T, m *master, n int) {
 // Both {a,b,c} and {b,c,d} are complete sets; one cluster must come of them,
 // and the master that is left over joins it.
 func TestOverlappingSetsFormOneCluster(t *testing.T) {
+	t.Parallel()
 	a := newAuthority(t)
 	middle := make([]*master, 2)
 	for i, id := range []string{"b", "c"} {
@@ -84,6 +87,7 @@ func TestOverlappingSetsFormOneCluster(t *testing.T) {
 }
 
 func TestFourthMasterJoinsAndIsPromoted(t *testing.T) {
+	t.Parallel()
 	a := newAuthority(t)
 	masters := form(t, a, 3)
 	write(t, "before", masters...)
@@ -106,6 +110,7 @@ func TestFourthMasterJoinsAndIsPromoted(t *testing.T) {
 }
 
 func TestRestartedMasterIsTheSameMemberAtAnotherPort(t *testing.T) {
+	t.Parallel()
 	a := newAuthority(t)
 	masters := form(t, a, 3)
 	before := masters[2].PeerAddr()
@@ -131,6 +136,7 @@ func TestRestartedMasterIsTheSameMemberAtAnotherPort(t *testing.T) {
 }
 
 func TestAllMastersRestartAtOtherPorts(t *testing.T) {
+	t.Parallel()
 	a := newAuthority(t)
 	masters := form(t, a, 3)
 	write(t, "before", masters...)
@@ -153,6 +159,7 @@ func TestAllMastersRestartAtOtherPorts(t *testing.T) {
 }
 
 func TestWipedMasterIsANewMember(t *testing.T) {
+	t.Parallel()
 	a := newAuthority(t)
 	masters := form(t, a, 3)
 	old := masters[2]
@@ -169,6 +176,7 @@ func TestWipedMasterIsANewMember(t *testing.T) {
 }
 
 func TestDeadMasterThatIsNotReplacedStaysAMember(t *testing.T) {
+	t.Parallel()
 	masters := form(t, newAuthority(t), 3)
 	f := follower(t, masters...)
 	f.stop()
@@ -187,6 +195,7 @@ func TestDeadMasterThatIsNotReplacedStaysAMember(t *testing.T) {
 }
 
 func TestSingleMaster(t *testing.T) {
+	t.Parallel()
 	for _, dir := range []string{"disk", ""} {
 		t.Run("dir="+dir, func(t *testing.T) {
 			cfg := Config{Cluster: testCluster, Expect: 1, Logger: testLogger("solo")}

@@ -17,7 +17,7 @@ import (
 const (
 	gossipTick   = 500 * time.Millisecond
 	joinPause    = time.Second
-	leaveTimeout = time.Second
+	leaveTimeout = 500 * time.Millisecond
 )
 
 // gossipMeta is what a master tells about itself. memberlist carries at most

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 
@@ -144,11 +145,24 @@ func (n *Node) LeaderChanged() <-chan struct{} { return n.lead.next() }
 // LeaderChanges counts the leaders seen since the start.
 func (n *Node) LeaderChanges() uint64 { return n.lead.changes.Load() }
 
-// TransferLeadership hands leadership to the most up-to-date voter. It returns
-// raft.ErrNotLeader on a follower.
+// TransferLeadership hands leadership to the most up-to-date voter that
+// answers. It returns raft.ErrNotLeader on a follower.
 func (n *Node) TransferLeadership(ctx context.Context) error {
 	if !n.IsLeader() {
 		return raft.ErrNotLeader
 	}
-	return n.await(ctx, func() error { return n.raft.LeadershipTransfer().Error() })
+	// Raft's own choice may be a voter that has died with a full log.
+	best := ""
+	var term, index uint64
+	for id, s := range n.statuses(ctx, n.voters()) {
+		if id != n.id.ID && (best == "" || newer(s.LastTerm, s.LastIndex, term, index)) {
+			best, term, index = id, s.LastTerm, s.LastIndex
+		}
+	}
+	if best == "" {
+		return errors.New("no other voter answers")
+	}
+	return n.await(ctx, func() error {
+		return n.raft.LeadershipTransferToServer(raft.ServerID(best), raft.ServerAddress(best)).Error()
+	})
 }

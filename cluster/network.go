@@ -51,7 +51,17 @@ func (n *Node) openPeerPort() (trans raft.Transport, serve func(), err error) {
 	n.stream.dial, n.stream.greeting, n.stream.welcome = n.peers.dial, n.greeting, n.welcome
 	n.stream.broken = n.hint.connectionBroken
 	t := newTransport(n.stream, n.log.Named("transport"))
-	n.hint.stand = func() error { return t.standForElection() }
+	n.hint.stand = t.standForElection
+	n.formation.bootstrap = func(c raft.Configuration) error {
+		if err := n.raft.BootstrapCluster(c).Error(); err != nil {
+			return err
+		}
+		// The others have no leader to wait for.
+		if err := t.standForElection(); err != nil {
+			n.log.Warn("first election waits for a timeout", "error", err)
+		}
+		return nil
+	}
 	n.defers(func(context.Context) error { n.stream.hold(errStopped); return t.Close() })
 
 	listener := newPeerListener(tcp, n.cfg.PeerServerTLS, n.log.Named("peer"))

@@ -115,6 +115,7 @@ func (n *Node) open(sm StateMachine) error {
 		if err := n.openRaft(sm, trans, restore); err != nil {
 			return err
 		}
+		n.formation.bootstrap = func(c raft.Configuration) error { return n.raft.BootstrapCluster(c).Error() }
 		if err := n.formSolo(); err != nil {
 			return err
 		}
@@ -204,7 +205,6 @@ func (n *Node) openRaft(sm StateMachine, trans raft.Transport, restore bool) err
 	n.defers(n.shutdownRaft)
 	r.RegisterObserver(raft.NewObserver(nil, false, n.lead.observe))
 	n.formation.history = func() bool { return r.LastIndex() > 0 || r.CurrentTerm() > 0 }
-	n.formation.bootstrap = func(c raft.Configuration) error { return r.BootstrapCluster(c).Error() }
 
 	n.defers(n.stopBackground)
 	n.spawn(n.watchdog.run)
@@ -299,10 +299,8 @@ func (n *Node) handOver(ctx context.Context) error {
 	if len(n.voters()) < 2 {
 		return nil
 	}
-	for try := 0; try < 3 && n.IsLeader() && ctx.Err() == nil; try++ {
-		if err := n.TransferLeadership(ctx); err != nil {
-			n.log.Warn("leadership is not handed over", "error", err)
-		}
+	if err := n.TransferLeadership(ctx); err != nil && !errors.Is(err, raft.ErrNotLeader) {
+		n.log.Warn("leadership is not handed over", "error", err)
 	}
 	return nil
 }
