@@ -1,0 +1,231 @@
+package fsm
+
+import (
+	"database/sql/driver"
+
+	"ffrtmp/job"
+)
+
+// act is what a user asks of one job.
+type act struct {
+	first
+	action job.Action
+	seq    uint64
+}
+
+func (*act) kind() Kind { return KindAct }
+
+func (c *act) encode(e *encoder) {
+	e.uint(uint64(code(actionCodes, c.action)))
+	e.uint(c.seq)
+}
+
+func decodeAct(d *decoder) command {
+	return &act{action: actionCodes[d.code(len(actionCodes))], seq: d.uint()}
+}
+
+var (
+	updateStatus  = prepared(`UPDATE job_state SET status = ?, last_activity_at = ? WHERE seq = ?`)
+	updateCancel  = prepared(`UPDATE job_state SET status = 5, hold = 0, completed_at = ?, last_activity_at = ? WHERE seq = ?`)
+	updateRevived = prepared(`UPDATE job_state SET status = 0, hold = 0, retry_count = 0, losses = 0, not_before = 0, completed_at = 0,
+	last_activity_at = ?, progress = 0, progress_detail = NULL, avoid = '', retry_reason = NULL, error = NULL, failure_reason = NULL WHERE seq = ?`)
+)
+
+func (c *act) apply(t *tx) any {
+	j, key, refused := t.findAny(c.seq)
+	if refused != nil {
+		return refused
+	}
+	if !j.status.Allows(c.action) {
+		return job.Errorf(job.Conflict, "job %s is %s: it cannot be asked to %s", j.id, j.status, c.action)
+	}
+	if j.hold == holdSealed {
+		return job.Errorf(job.Conflict, "job %s is publishing its output: it cannot be asked to %s", j.id, c.action)
+	}
+	switch c.action {
+	case job.Cancel:
+		t.cancel(j)
+	case job.Pause:
+		t.setStatus(j, job.Paused)
+	case job.Resume:
+		if j.hold == holdActive {
+			t.setStatus(j, job.Running)
+		} else {
+			t.setStatus(j, job.Pending)
+		}
+	case job.Retry:
+		return t.revive(j, key)
+	}
+	return Done{Seq: j.seq, Count: 1}
+}
+
+// findAny is find that also returns the class key of a job that is over.
+func (t *tx) findAny(seq uint64) (*activeJob, classKey, *job.Error) {
+	if j, ok := t.jobs[seq]; ok {
+		return j, j.class.key, nil
+	}
+	return t.findOver(seq)
+}
+
+func (t *tx) setStatus(j *activeJob, status job.Status) {
+	t.change(j, status, j.hold)
+	t.exec(updateStatus, code(statusCodes, status), t.now, int64(j.seq))
+}
+
+// cancel ends a job; an attempt that goes on is fenced off. It reports whether
+// the job was not canceled before.
+func (t *tx) cancel(j *activeJob) bool {
+	if j.status == job.Canceled {
+		return false
+	}
+	if j.hold == holdActive {
+		t.end(j, ending{outcome: job.AttemptCanceled})
+	}
+	t.meta.canceled++
+	t.change(j, job.Canceled, holdNone)
+	t.exec(updateCancel, t.now, t.now, int64(j.seq))
+	return true
+}
+
+// revive puts a job that is over back into the queue as if it were new, but for
+// the numbers of its attempts.
+func (t *tx) revive(j *activeJob, key classKey) any {
+	class, err := t.ready.class(classKey{requires: key.requires})
+	if err != nil {
+		return job.Errorf(job.Internal, "job %s: %v", j.id, err)
+	}
+	j.status, j.retries, j.losses, j.notBefore = job.Pending, 0, 0, 0
+	t.add(j, class)
+	t.exec(updateRevived, t.now, int64(j.seq))
+	return Done{Seq: j.seq, Count: 1}
+}
+
+// cancelMany cancels those of its jobs that can be canceled and still have the
+// status and node that they were chosen for. A request about more jobs than one
+// command takes is several of them; the last one is final.
+type cancelMany struct {
+	first
+	seqs   []uint64
+	status job.Status // "": any
+	node   string     // "": any
+	before uint64     // jobs canceled by the earlier commands of the same request
+	final  bool
+}
+
+func (*cancelMany) kind() Kind { return KindCancelMany }
+
+func (c *cancelMany) encode(e *encoder) {
+	e.uint(uint64(len(c.seqs)))
+	last := uint64(0)
+	for _, seq := range c.seqs {
+		e.int(int64(seq - last))
+		last = seq
+	}
+	e.string(string(c.status))
+	e.string(c.node)
+	e.uint(c.before)
+	e.bool(c.final)
+}
+
+func decodeCancelMany(d *decoder) command {
+	c := &cancelMany{seqs: make([]uint64, d.count(1))}
+	last := uint64(0)
+	for i := range c.seqs {
+		last += uint64(d.int())
+		c.seqs[i] = last
+	}
+	c.status = job.Status(d.string())
+	c.node = d.string()
+	c.before = d.uint()
+	c.final = d.bool()
+	return c
+}
+
+func (c *cancelMany) apply(t *tx) any {
+	done := Done{Count: int(c.before)}
+	for _, seq := range c.seqs {
+		j, ok := t.jobs[seq]
+		if !ok || j.hold == holdSealed || c.status != "" && j.status != c.status || c.node != "" && (j.node == nil || j.node.ID != c.node) {
+			continue
+		}
+		if t.cancel(j) {
+			done.Count++
+		}
+	}
+	return done
+}
+
+// patch changes a pending job.
+type patch struct {
+	first
+	seq        uint64
+	queue      int64 // codes, or -1 to leave as it is
+	priority   int64
+	maxRetries int64  // or -1
+	relabel    bool   // replace the labels
+	labels     string // JSON, or ""
+}
+
+func (*patch) kind() Kind { return KindPatch }
+
+func (c *patch) encode(e *encoder) {
+	e.uint(c.seq)
+	e.uint(uint64(c.queue + 1))
+	e.uint(uint64(c.priority + 1))
+	e.int(c.maxRetries)
+	e.bool(c.relabel)
+	e.string(c.labels)
+}
+
+func decodePatch(d *decoder) command {
+	return &patch{
+		seq: d.uint(), queue: d.code(len(queueCodes)+1) - 1, priority: d.code(len(priorityCodes)+1) - 1,
+		maxRetries: d.int(), relabel: d.bool(), labels: d.string(),
+	}
+}
+
+var (
+	selectPlace  = prepared(`SELECT queue, priority FROM job_state WHERE seq = ?`)
+	updatePlace  = prepared(`UPDATE job_state SET queue = ?, priority = ?, max_retries = ? WHERE seq = ?`)
+	updateLabels = prepared(`UPDATE job_spec SET labels = ? WHERE seq = ?`)
+)
+
+func (c *patch) apply(t *tx) any {
+	j, refused := t.find(c.seq)
+	if refused != nil {
+		return refused
+	}
+	if j.status != job.Pending {
+		return job.Errorf(job.Conflict, "job %s is %s: only a pending job can be changed", j.id, j.status)
+	}
+	place, ok := t.place(j.seq)
+	if !ok {
+		return job.Errorf(job.Internal, "job %s has no state: %v", j.id, t.err)
+	}
+	if c.queue >= 0 {
+		place[0] = c.queue
+	}
+	if c.priority >= 0 {
+		place[1] = c.priority
+	}
+	if c.maxRetries >= 0 {
+		j.maxRetries = c.maxRetries
+	}
+	t.ready.remove(j)
+	j.rank = job.Rank(queueCodes[place[0]], priorityCodes[place[1]])
+	t.enqueue(j)
+	t.exec(updatePlace, place[0], place[1], j.maxRetries, int64(j.seq))
+	if c.relabel {
+		t.exec(updateLabels, null(c.labels), int64(j.seq))
+	}
+	return Done{Seq: j.seq, Count: 1}
+}
+
+// place reads the codes of a job's queue and priority.
+func (t *tx) place(seq uint64) (place [2]int64, ok bool) {
+	row := make([]driver.Value, 2)
+	if !t.row(row, selectPlace, int64(seq)) {
+		return place, false
+	}
+	return [2]int64{row[0].(int64), row[1].(int64)}, true
+}

@@ -1,0 +1,141 @@
+package fsm
+
+import (
+	"database/sql/driver"
+	"fmt"
+
+	"github.com/google/uuid"
+
+	"ffrtmp/job"
+)
+
+// activeJob is the hot part of a job that is not over. Like everything in memory
+// it is derived: made from the database on opening, and changed together with it.
+type activeJob struct {
+	seq        uint64
+	id         uuid.UUID
+	status     job.Status
+	hold       hold
+	rank       int
+	class      *class
+	attempt    int64
+	node       *node // of the newest attempt, or nil
+	lease      lease
+	startedAt  int64
+	timeoutAt  int64
+	timeout    int64
+	notBefore  int64
+	retries    int64
+	maxRetries int64
+	losses     int64
+
+	heap *heap // the one it waits in, or nil
+	at   int   // its place there
+}
+
+// lease is an attempt's unguessable token. The zero lease fits no attempt.
+type lease [16]byte
+
+const selectActive = `SELECT s.seq, s.id, s.requires, s.timeout, t.status, t.queue, t.priority, t.max_retries, t.retry_count,
+	t.losses, t.attempt, t.hold, t.node, t.lease, t.started_at, t.timeout_at, t.not_before, t.avoid
+FROM job_state t JOIN job_spec s ON s.seq = t.seq `
+
+var (
+	selectActiveAll = prepared(selectActive + `WHERE t.status < 3 ORDER BY t.seq`)
+	selectActiveOne = prepared(selectActive + `WHERE t.seq = ?`)
+)
+
+const activeColumns = 18
+
+// scanActive makes the job of a row of selectActive, and the key of its class.
+func (s *state) scanActive(row []driver.Value) (*activeJob, classKey, error) {
+	key := classKey{requires: row[2].(string), avoid: row[17].(string)}
+	id, err := uuid.Parse(row[1].(string))
+	if err != nil {
+		return nil, key, fmt.Errorf("job %d: %w", row[0], err)
+	}
+	j := &activeJob{
+		seq:        uint64(row[0].(int64)),
+		id:         id,
+		timeout:    row[3].(int64),
+		status:     statusCodes[row[4].(int64)],
+		rank:       job.Rank(queueCodes[row[5].(int64)], priorityCodes[row[6].(int64)]),
+		maxRetries: row[7].(int64),
+		retries:    row[8].(int64),
+		losses:     row[9].(int64),
+		attempt:    row[10].(int64),
+		hold:       hold(row[11].(int64)),
+		node:       s.nodes.byKey[row[12].(int64)],
+		startedAt:  row[14].(int64),
+		timeoutAt:  row[15].(int64),
+		notBefore:  row[16].(int64),
+	}
+	if l, ok := row[13].([]byte); ok {
+		copy(j.lease[:], l)
+	}
+	return j, key, nil
+}
+
+// add takes a job that is not over into memory.
+func (s *state) add(j *activeJob, class *class) {
+	j.class = class
+	class.users++
+	s.jobs[j.seq] = j
+	s.active[j.status]++
+	if j.hold != holdNone {
+		j.node.take(j)
+	}
+	s.enqueue(j)
+}
+
+// enqueue puts a pending job where it waits to be claimed.
+func (s *state) enqueue(j *activeJob) {
+	if j.status == job.Pending {
+		s.wake = true
+		s.ready.push(j, s.meta.time)
+	}
+}
+
+// change moves a job between states in memory; the caller writes the database.
+// Everything derived follows from it: heaps, counts, what its node holds.
+func (s *state) change(j *activeJob, status job.Status, h hold) {
+	s.ready.remove(j)
+	s.active[j.status]--
+	if j.hold != holdNone {
+		j.node.drop(j)
+	}
+	j.status, j.hold = status, h
+	if status.Terminal() {
+		delete(s.jobs, j.seq)
+		s.ready.release(j.class)
+		return
+	}
+	s.active[status]++
+	if h != holdNone {
+		j.node.take(j)
+	}
+	s.enqueue(j)
+}
+
+// load fills memory from the database.
+func (s *state) load() error {
+	if err := s.loadMeta(); err != nil {
+		return err
+	}
+	if err := s.loadNodes(); err != nil {
+		return err
+	}
+	row := make([]driver.Value, activeColumns)
+	return s.w.each(row, func() error {
+		j, key, err := s.scanActive(row)
+		if err != nil {
+			return err
+		}
+		class, err := s.ready.class(key)
+		if err != nil {
+			return fmt.Errorf("job %d: %w", j.seq, err)
+		}
+		s.add(j, class)
+		return nil
+	}, selectActiveAll)
+}

@@ -1,0 +1,179 @@
+package fsm
+
+import (
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/hashicorp/raft"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"ffrtmp/job"
+)
+
+// meta is the one row of the table of that name.
+type meta struct {
+	index, term                                             uint64
+	time                                                    int64
+	nextSeq                                                 uint64
+	submitted, completed, failed, canceled, retries, losses int64
+}
+
+var (
+	selectMeta = prepared(`SELECT applied_index, applied_term, time, next_seq, submitted, completed, failed, canceled, retries, losses FROM meta`)
+	updateMeta = prepared(`UPDATE meta SET applied_index = ?, applied_term = ?, time = ?, next_seq = ?,
+	submitted = ?, completed = ?, failed = ?, canceled = ?, retries = ?, losses = ? WHERE one = 1`)
+	updateHeld = prepared(`UPDATE node SET held = ? WHERE key = ?`)
+)
+
+func (s *state) loadMeta() error {
+	row := make([]driver.Value, 10)
+	found, err := s.w.row(row, selectMeta)
+	if err != nil || !found {
+		return fmt.Errorf("read meta: found %v: %w", found, err)
+	}
+	n := func(i int) int64 { return row[i].(int64) }
+	s.meta = meta{uint64(n(0)), uint64(n(1)), n(2), uint64(n(3)), n(4), n(5), n(6), n(7), n(8), n(9)}
+	return nil
+}
+
+// tx is the transaction of one ApplyBatch. The first error of the database is
+// kept in err; it ends the process, so commands need not look at it.
+type tx struct {
+	*state
+	now  int64
+	err  error
+	busy map[int64]*node // nodes whose number of held attempts may have changed
+}
+
+func (t *tx) exec(s statement, args ...driver.Value) {
+	if t.err == nil {
+		t.err = t.w.exec(s, args...)
+	}
+}
+
+func (t *tx) row(dest []driver.Value, s statement, args ...driver.Value) bool {
+	if t.err != nil {
+		return false
+	}
+	found, err := t.w.row(dest, s, args...)
+	t.err = err
+	return found && err == nil
+}
+
+// change moves a job between states in memory and notes its node.
+func (t *tx) change(j *activeJob, status job.Status, h hold) {
+	if j.node != nil {
+		t.busy[j.node.key] = j.node
+		t.wake = t.wake || j.hold.current() && !h.current()
+	}
+	t.state.change(j, status, h)
+}
+
+// Apply implements raft.FSM.
+func (f *FSM) Apply(entry *raft.Log) any { return f.ApplyBatch([]*raft.Log{entry})[0] }
+
+// ApplyBatch implements raft.BatchingFSM. All entries are applied in one
+// transaction. The response to an entry is a []any with the result of each of its
+// commands; it is nil for an entry that is no command or is applied already. A
+// fault of the database or an entry that cannot be understood is fatal.
+func (f *FSM) ApplyBatch(entries []*raft.Log) []any {
+	timer := prometheus.NewTimer(f.metrics.apply)
+	defer timer.ObserveDuration()
+	responses := make([]any, len(entries))
+	if f.halted.Load() {
+		return responses
+	}
+	if err := f.applyAll(entries, responses); err != nil {
+		f.halt(fmt.Errorf("apply entries %d to %d: %w", entries[0].Index, entries[len(entries)-1].Index, err))
+		return make([]any, len(entries))
+	}
+	return responses
+}
+
+func (f *FSM) applyAll(entries []*raft.Log, responses []any) error {
+	s := f.state
+	if s == nil {
+		return errors.New("the state has not been verified")
+	}
+	if entries[len(entries)-1].Index <= s.meta.index {
+		return nil
+	}
+	if err := f.begin(); err != nil {
+		return err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	t := &tx{state: s, busy: map[int64]*node{}}
+	for i, entry := range entries {
+		if entry.Index <= s.meta.index {
+			continue
+		}
+		if entry.Type == raft.LogCommand {
+			list, err := decodeEntry(entry.Data)
+			if err != nil {
+				return fmt.Errorf("entry %d: %w", entry.Index, err)
+			}
+			responses[i] = t.applyEntry(list)
+		}
+		s.meta.index, s.meta.term = entry.Index, entry.Term
+	}
+	if err := t.finish(); err != nil {
+		return err
+	}
+	f.publish(s.meta.index, s.wake)
+	s.wake = false
+	return nil
+}
+
+func (t *tx) applyEntry(list []enveloped) []any {
+	results := make([]any, len(list))
+	for i, c := range list {
+		t.meta.time = max(t.meta.time, c.time)
+		t.now = t.meta.time
+		t.ready.due(t.now)
+		results[i] = t.applyOnce(c)
+	}
+	return results
+}
+
+// finish writes what all commands share, and commits.
+func (t *tx) finish() error {
+	for _, key := range sortedKeys(t.busy) {
+		t.exec(updateHeld, t.busy[key].held, key)
+	}
+	m := &t.meta
+	t.exec(updateMeta, int64(m.index), int64(m.term), m.time, int64(m.nextSeq), m.submitted, m.completed, m.failed, m.canceled, m.retries, m.losses)
+	t.exec(commit)
+	return t.err
+}
+
+func sortedKeys[V any](m map[int64]V) []int64 {
+	keys := make([]int64, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+var (
+	beginImmediate = prepared(`BEGIN IMMEDIATE`)
+	commit         = prepared(`COMMIT`)
+)
+
+// begin takes the write lock. Another process may hold it (an operator with
+// sqlite3): that is waited out however long it takes.
+func (f *FSM) begin() error {
+	for {
+		err := f.state.w.exec(beginImmediate)
+		if !isBusy(err) {
+			return err
+		}
+		if f.closing.Load() {
+			return errors.New("closed while another process held the write lock of the database")
+		}
+		f.log.Warn("another process holds the write lock of the database, and the cluster waits for it here", "db", f.state.path)
+	}
+}

@@ -1,0 +1,145 @@
+package fsm
+
+import (
+	"database/sql/driver"
+
+	"ffrtmp/job"
+)
+
+// ending is how an attempt ends.
+type ending struct {
+	outcome                              job.Outcome
+	error                                string
+	reason                               job.FailureReason
+	log, output, metrics, analyzerOutput string // "" for none; the last three are JSON
+}
+
+var (
+	insertAttempt = prepared(`INSERT INTO job_attempt (seq, attempt, node, outcome, started_at, ended_at, error, failure_reason, output, metrics, analyzer_output)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
+	insertLog     = prepared(`INSERT INTO job_log (seq, attempt, log) VALUES (?, ?, ?)`)
+	deleteAttempt = prepared(`DELETE FROM job_attempt WHERE seq = ? AND attempt = ?`)
+	updateFailed  = prepared(`UPDATE job_state SET status = 4, hold = 0, losses = ?, completed_at = ?, last_activity_at = ?, error = ?, failure_reason = ? WHERE seq = ?`)
+	updateRetry   = prepared(`UPDATE job_state SET status = 0, hold = 0, retry_count = ?, not_before = ?, last_activity_at = ?, avoid = ?, retry_reason = ?, progress = 0, progress_detail = NULL WHERE seq = ?`)
+	updateLost    = prepared(`UPDATE job_state SET status = ?, hold = ?, losses = ?, last_activity_at = ?, progress = 0, progress_detail = NULL WHERE seq = ?`)
+	updateBack    = prepared(`UPDATE job_state SET status = ?, hold = 1, losses = ?, last_activity_at = ? WHERE seq = ?`)
+	selectOutcome = prepared(`SELECT outcome FROM job_attempt WHERE seq = ? AND attempt = ?`)
+)
+
+// end puts the job's newest attempt, which goes on, on record as over.
+func (t *tx) end(j *activeJob, e ending) {
+	t.exec(insertAttempt, int64(j.seq), j.attempt, j.node.key, code(outcomeCodes, e.outcome), j.startedAt, t.now,
+		null(e.error), null(string(e.reason)), null(e.output), null(e.metrics), null(e.analyzerOutput))
+	if e.log != "" {
+		t.exec(insertLog, int64(j.seq), j.attempt, e.log)
+	}
+}
+
+// outcome returns how the job's attempt ended, or "" when it is not on record.
+func (t *tx) outcome(j *activeJob) job.Outcome {
+	row := make([]driver.Value, 1)
+	if !t.row(row, selectOutcome, int64(j.seq), j.attempt) {
+		return ""
+	}
+	return outcomeCodes[row[0].(int64)]
+}
+
+// fail ends the attempt as a failure and the job too, unless it has a retry left
+// and the reason allows one. It reports whether the job is retried.
+func (t *tx) fail(j *activeJob, e ending, b backoff) bool {
+	t.end(j, e)
+	if e.reason.Final() || j.retries >= j.maxRetries {
+		t.over(j, job.Failed, e)
+		return false
+	}
+	j.retries++
+	j.notBefore = t.now + b.delay(j.retries)
+	if e.reason.AvoidNode() {
+		t.avoid(j, j.node)
+	}
+	t.meta.retries++
+	t.change(j, job.Pending, holdNone)
+	t.exec(updateRetry, j.retries, j.notBefore, t.now, j.class.key.avoid, null(e.error), int64(j.seq))
+	return true
+}
+
+// over ends the job as a failure.
+func (t *tx) over(j *activeJob, status job.Status, e ending) {
+	t.meta.failed++
+	t.change(j, status, holdNone)
+	t.exec(updateFailed, j.losses, t.now, t.now, null(e.error), null(string(e.reason)), int64(j.seq))
+}
+
+// avoid keeps the job's next attempts from the node while another can run them.
+func (t *tx) avoid(j *activeJob, n *node) {
+	// The requirements have made a class before, so they make one again.
+	c, err := t.ready.class(j.class.avoiding(n.key))
+	if err != nil {
+		t.err = err
+		return
+	}
+	c.users++
+	t.ready.release(j.class)
+	j.class = c
+}
+
+// lose ends an attempt whose node does not answer for it any more. The job goes
+// back to the queue, or stays paused; takeable says whether the node may yet take
+// it back. The loss that is one too many ends the job.
+func (t *tx) lose(j *activeJob, takeable bool) {
+	t.meta.losses++
+	j.losses++
+	e := ending{outcome: job.AttemptLost}
+	t.end(j, e)
+	if j.losses >= job.MaxLosses {
+		e.error, e.reason = "the attempts' nodes were lost too often", job.NodeLost
+		t.over(j, job.Failed, e)
+		return
+	}
+	status, h := job.Pending, holdNone
+	if j.status == job.Paused {
+		status = job.Paused
+	}
+	if takeable {
+		h = holdLost
+	}
+	t.change(j, status, h)
+	t.exec(updateLost, code(statusCodes, status), int64(h), j.losses, t.now, int64(j.seq))
+}
+
+// takeBack undoes a loss: the attempt goes on.
+func (t *tx) takeBack(j *activeJob) {
+	j.losses--
+	status := job.Running
+	if j.status == job.Paused {
+		status = job.Paused
+	}
+	t.change(j, status, holdActive)
+	t.exec(deleteAttempt, int64(j.seq), j.attempt)
+	t.exec(updateBack, code(statusCodes, status), j.losses, t.now, int64(j.seq))
+}
+
+// backoff is how long a retry waits: min(limit, base·2^(n-1)) times [1, 1.5), the
+// jitter drawn by the proposer.
+type backoff struct {
+	base, limit int64 // ns
+	jitter      int64 // thousandths, 0 to 499
+}
+
+func (b backoff) delay(retry int64) int64 {
+	d := b.base
+	for i := int64(1); i < retry && d < b.limit; i++ {
+		d *= 2
+	}
+	return min(d, b.limit) / 1000 * (1000 + b.jitter)
+}
+
+func (b backoff) encode(e *encoder) {
+	e.int(b.base)
+	e.int(b.limit)
+	e.int(b.jitter)
+}
+
+func decodeBackoff(d *decoder) backoff {
+	return backoff{base: d.int(), limit: d.int(), jitter: d.int()}
+}

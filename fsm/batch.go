@@ -1,0 +1,162 @@
+package fsm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/raft"
+
+	"ffrtmp/job"
+)
+
+// Bounds of group commit.
+const (
+	maxBatch      = 512     // commands in an entry
+	maxBatchBytes = 1 << 20 // of an entry, unless one command alone is larger
+	maxInFlight   = 2       // entries
+	maxQueued     = 16384   // commands
+)
+
+// applyLimit bounds the wait for an entry. Raft answers sooner, with a lost
+// leadership when there is no majority; this is for a log that hangs.
+const applyLimit = 30 * time.Second
+
+// Log is what proposals go through: Raft's, in a master. The response is what
+// ApplyBatch said of the entry.
+type Log interface {
+	Apply(ctx context.Context, data []byte) (index uint64, response any, err error)
+}
+
+// batcher coalesces concurrent commands into few log entries. It never waits for
+// more to come: an entry holds what was queued while earlier ones were in flight.
+type batcher struct {
+	log Log
+
+	mu       sync.Mutex
+	queue    []*proposal
+	inFlight int
+}
+
+// proposal is a command on its way.
+type proposal struct {
+	data    []byte
+	state   proposalState // guarded by the batcher's mutex
+	outcome chan outcome  // has room for the one outcome
+}
+
+type proposalState int
+
+const (
+	queued proposalState = iota
+	proposed
+	withdrawn
+)
+
+type outcome struct {
+	index  uint64
+	result any
+	err    error
+}
+
+// propose returns the result of a command once it is applied here. When ctx ends
+// earlier: a command that is still queued is withdrawn, and it is safe to repeat;
+// of one that is on its way the outcome is unknown.
+func (b *batcher) propose(ctx context.Context, data []byte) (uint64, any, error) {
+	p := &proposal{data: data, outcome: make(chan outcome, 1)}
+	b.mu.Lock()
+	if len(b.queue) >= maxQueued {
+		b.mu.Unlock()
+		return 0, nil, job.Errorf(job.RateLimited, "the leader has %d commands waiting", maxQueued)
+	}
+	b.queue = append(b.queue, p)
+	if b.inFlight < maxInFlight {
+		b.inFlight++
+		go b.send()
+	}
+	b.mu.Unlock()
+	select {
+	case o := <-p.outcome:
+		return o.index, o.result, o.err
+	case <-ctx.Done():
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if p.state == queued {
+		p.state = withdrawn
+		return 0, nil, job.Errorf(job.NoLeader, "the command was not proposed in time: %w", ctx.Err())
+	}
+	return 0, nil, job.Errorf(job.UnknownOutcome, "the command was proposed, but its outcome did not come in time: %w", ctx.Err())
+}
+
+// send proposes entries until the queue is empty, and ends.
+func (b *batcher) send() {
+	for {
+		batch := b.take()
+		if batch == nil {
+			return
+		}
+		data := make([][]byte, len(batch))
+		for i, p := range batch {
+			data[i] = p.data
+		}
+		// Not the context of any one command: the others would suffer.
+		ctx, cancel := context.WithTimeout(context.Background(), applyLimit)
+		index, response, err := b.log.Apply(ctx, encodeEntry(data))
+		cancel()
+		results, ok := response.([]any)
+		switch {
+		case err != nil:
+			err = outcomeError(err)
+		case !ok || len(results) != len(batch):
+			err = job.Errorf(job.UnknownOutcome, "entry %d was answered with %T for %d commands", index, response, len(batch))
+		}
+		for i, p := range batch {
+			if err != nil {
+				p.outcome <- outcome{err: err}
+				continue
+			}
+			p.outcome <- outcome{index: index, result: results[i]}
+		}
+	}
+}
+
+// take removes the next batch from the queue. A nil batch ends the sender.
+func (b *batcher) take() []*proposal {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var batch []*proposal
+	size, used := 0, 0
+	for _, p := range b.queue {
+		if len(batch) == maxBatch || len(batch) > 0 && size+len(p.data) > maxBatchBytes {
+			break
+		}
+		used++
+		if p.state == withdrawn {
+			continue
+		}
+		p.state = proposed
+		size += len(p.data)
+		batch = append(batch, p)
+	}
+	clear(b.queue[:used])
+	if b.queue = b.queue[used:]; len(b.queue) == 0 {
+		b.queue = nil
+	}
+	if batch == nil {
+		b.inFlight--
+	}
+	return batch
+}
+
+// outcomeError says of a failed proposal whether it may be repeated.
+func outcomeError(err error) error {
+	for _, before := range []error{raft.ErrNotLeader, raft.ErrLeadershipTransferInProgress, raft.ErrEnqueueTimeout} {
+		if errors.Is(err, before) {
+			return &job.Error{Code: job.NoLeader, Message: "this master does not lead", Err: err}
+		}
+	}
+	return &job.Error{Code: job.UnknownOutcome, Message: "leadership was lost before the outcome was known", Err: fmt.Errorf("propose: %w", err)}
+}

@@ -1,0 +1,85 @@
+package fsm
+
+import (
+	"time"
+
+	"ffrtmp/job"
+)
+
+// claim gives a node the next jobs that it can run, one for each lease at most.
+type claim struct {
+	first
+	node   string
+	leases []lease
+}
+
+func (*claim) kind() Kind { return KindClaim }
+
+func (c *claim) encode(e *encoder) {
+	e.string(c.node)
+	e.uint(uint64(len(c.leases)))
+	for i := range c.leases {
+		e.fixed(c.leases[i][:])
+	}
+}
+
+func decodeClaim(d *decoder) command {
+	c := &claim{node: d.string()}
+	c.leases = make([]lease, d.count(len(lease{})))
+	for i := range c.leases {
+		d.fixed(c.leases[i][:])
+	}
+	return c
+}
+
+// Claimed is an attempt that a node has been given.
+type Claimed struct {
+	Seq       uint64
+	ID        string
+	Attempt   int
+	Lease     string    // hex
+	TimeoutAt time.Time // zero without a limit
+}
+
+var updateClaim = prepared(`UPDATE job_state SET status = 1, hold = 1, attempt = ?, node = ?, lease = ?, started_at = ?,
+	timeout_at = ?, last_activity_at = ?, not_before = 0, progress = 0, progress_detail = NULL WHERE seq = ?`)
+
+// apply gives nothing to a node that is not eligible or has no free slot. A node
+// that claims is not offline, whatever it was taken for.
+func (c *claim) apply(t *tx) any {
+	n, err := t.nodes.find(c.node)
+	if err != nil {
+		return err
+	}
+	t.setOffline(n, false)
+	claimed := []Claimed{}
+	for _, l := range c.leases {
+		if n.Eligibility != job.Eligible || n.Free(int(n.held)) == 0 {
+			break
+		}
+		j := t.next(n)
+		if j == nil {
+			break
+		}
+		claimed = append(claimed, t.start(j, n, l))
+	}
+	return claimed
+}
+
+// start begins the job's next attempt. The one before, if lost, is fenced off.
+func (t *tx) start(j *activeJob, n *node, l lease) Claimed {
+	t.ready.remove(j)
+	if j.hold == holdLost {
+		j.node.drop(j)
+		j.hold = holdNone
+	}
+	j.attempt++
+	j.node, j.lease = n, l
+	j.startedAt, j.timeoutAt, j.notBefore = t.now, 0, 0
+	if j.timeout > 0 {
+		j.timeoutAt = t.now + j.timeout
+	}
+	t.change(j, job.Running, holdActive)
+	t.exec(updateClaim, j.attempt, n.key, l[:], t.now, j.timeoutAt, t.now, int64(j.seq))
+	return Claimed{Seq: j.seq, ID: j.id.String(), Attempt: int(j.attempt), Lease: l.String(), TimeoutAt: timeOf(j.timeoutAt)}
+}

@@ -1,0 +1,123 @@
+package fsm
+
+import (
+	"encoding/binary"
+	"errors"
+)
+
+// encoder appends values to b: integers as varints, strings with their length.
+type encoder struct{ b []byte }
+
+func (e *encoder) uint(v uint64)   { e.b = binary.AppendUvarint(e.b, v) }
+func (e *encoder) int(v int64)     { e.b = binary.AppendVarint(e.b, v) }
+func (e *encoder) string(s string) { e.uint(uint64(len(s))); e.b = append(e.b, s...) }
+func (e *encoder) bytes(s []byte)  { e.uint(uint64(len(s))); e.b = append(e.b, s...) }
+func (e *encoder) fixed(s []byte)  { e.b = append(e.b, s...) }
+func (e *encoder) strings(l []string) {
+	e.uint(uint64(len(l)))
+	for _, s := range l {
+		e.string(s)
+	}
+}
+
+func (e *encoder) bool(v bool) {
+	if v {
+		e.b = append(e.b, 1)
+	} else {
+		e.b = append(e.b, 0)
+	}
+}
+
+var errTruncated = errors.New("ends too early, or a length in it is wrong")
+
+// decoder reads what encoder wrote. After the first fault err is set and every
+// method returns a zero value. No length is believed beyond what is there, so that
+// a damaged entry cannot ask for much memory.
+type decoder struct {
+	b   []byte
+	err error
+}
+
+func (d *decoder) fail() {
+	if d.err == nil {
+		d.err = errTruncated
+	}
+	d.b = nil
+}
+
+func (d *decoder) uint() uint64 {
+	v, n := binary.Uvarint(d.b)
+	if n <= 0 {
+		d.fail()
+		return 0
+	}
+	d.b = d.b[n:]
+	return v
+}
+
+func (d *decoder) int() int64 {
+	v, n := binary.Varint(d.b)
+	if n <= 0 {
+		d.fail()
+		return 0
+	}
+	d.b = d.b[n:]
+	return v
+}
+
+func (d *decoder) take(n uint64) []byte {
+	if n > uint64(len(d.b)) {
+		d.fail()
+		return nil
+	}
+	s := d.b[:n]
+	d.b = d.b[n:]
+	return s
+}
+
+// view returns bytes that are part of the entry: they must not be kept or changed.
+func (d *decoder) view() []byte { return d.take(d.uint()) }
+
+func (d *decoder) string() string { return string(d.view()) }
+
+func (d *decoder) fixed(into []byte) { copy(into, d.take(uint64(len(into)))) }
+
+func (d *decoder) bool() bool {
+	s := d.take(1)
+	if len(s) == 1 && s[0] > 1 {
+		d.fail()
+	}
+	return len(s) == 1 && s[0] == 1
+}
+
+// count reads the length of a list whose elements take at least size bytes each.
+func (d *decoder) count(size int) int {
+	n := d.uint()
+	if n > uint64(len(d.b)/size) {
+		d.fail()
+		return 0
+	}
+	return int(n)
+}
+
+// code reads a number below limit.
+func (d *decoder) code(limit int) int64 {
+	v := d.uint()
+	if v >= uint64(limit) {
+		d.fail()
+		return 0
+	}
+	return int64(v)
+}
+
+func (d *decoder) strings() []string {
+	n := d.count(1)
+	if n == 0 {
+		return nil
+	}
+	list := make([]string, n)
+	for i := range list {
+		list[i] = d.string()
+	}
+	return list
+}

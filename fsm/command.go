@@ -1,0 +1,172 @@
+package fsm
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Kind numbers a command. Numbers are only ever appended: they stand in Raft
+// logs on disk and are read by other versions of this program.
+type Kind uint64
+
+// The kinds of commands.
+const (
+	KindSubmit      Kind = 1
+	KindClaim       Kind = 2
+	KindResult      Kind = 3
+	KindExpire      Kind = 4
+	KindTakeBack    Kind = 5
+	KindTimeOut     Kind = 6
+	KindAct         Kind = 7
+	KindCancelMany  Kind = 8
+	KindPatch       Kind = 9
+	KindRegister    Kind = 10
+	KindEligibility Kind = 11
+	KindRemoveNode  Kind = 12
+	KindLiveness    Kind = 13
+	KindProgress    Kind = 14
+)
+
+// command is a change of state. It carries every time, identity, lease and random
+// number that it needs, so that every replica comes to the same state.
+type command interface {
+	kind() Kind
+	version() uint64
+	encode(*encoder)
+	// apply checks, then writes. It returns a result, or a *job.Error when the
+	// command is refused; then it has written nothing.
+	apply(*tx) any
+}
+
+// kinds has a decoder for each version of each kind, version 1 first.
+var kinds = map[Kind][]func(*decoder) command{
+	KindSubmit:      {decodeSubmit},
+	KindClaim:       {decodeClaim},
+	KindResult:      {decodeResult},
+	KindExpire:      {decodeExpire},
+	KindTakeBack:    {decodeTakeBack},
+	KindTimeOut:     {decodeTimeOut},
+	KindAct:         {decodeAct},
+	KindCancelMany:  {decodeCancelMany},
+	KindPatch:       {decodePatch},
+	KindRegister:    {decodeRegister},
+	KindEligibility: {decodeEligibility},
+	KindRemoveNode:  {decodeRemoveNode},
+	KindLiveness:    {decodeLiveness},
+	KindProgress:    {decodeProgress},
+}
+
+// envelope is what every command has.
+type envelope struct {
+	time        int64 // ns since 1970, of the proposal
+	idempotency Idempotency
+}
+
+// Idempotency names a request that may be repeated: of the requests with one
+// principal and key, only the first one that succeeds has an effect. The zero
+// value names none.
+type Idempotency struct {
+	Principal string
+	Key       string
+	Hash      [32]byte // of the parsed request; another one under the same key is a conflict
+}
+
+// An entry is one Raft log entry: a format byte, the number of commands, then
+// each command with its length. A command is kind, version, envelope, payload.
+const entryFormat = 1
+
+func encodeCommand(env envelope, c command) []byte {
+	e := encoder{b: make([]byte, 0, 256)}
+	e.uint(uint64(c.kind()))
+	e.uint(c.version())
+	e.int(env.time)
+	e.bool(env.idempotency.Key != "")
+	if env.idempotency.Key != "" {
+		e.string(env.idempotency.Principal)
+		e.string(env.idempotency.Key)
+		e.fixed(env.idempotency.Hash[:])
+	}
+	c.encode(&e)
+	return e.b
+}
+
+func encodeEntry(commands [][]byte) []byte {
+	size := 16
+	for _, c := range commands {
+		size += len(c) + 4
+	}
+	e := encoder{b: make([]byte, 0, size)}
+	e.b = append(e.b, entryFormat)
+	e.uint(uint64(len(commands)))
+	for _, c := range commands {
+		e.bytes(c)
+	}
+	return e.b
+}
+
+// enveloped is a decoded command.
+type enveloped struct {
+	envelope
+	command command
+}
+
+var errUnknown = errors.New("this program does not know it; it may be older than the cluster's other masters")
+
+// decodeEntry never skips what it does not know: a master that did would differ
+// from the others without a sign.
+func decodeEntry(data []byte) ([]enveloped, error) {
+	if len(data) == 0 || data[0] != entryFormat {
+		return nil, fmt.Errorf("entry format: %w", errUnknown)
+	}
+	d := decoder{b: data[1:]}
+	list := make([]enveloped, d.count(4))
+	for i := range list {
+		c, err := decodeCommand(d.view())
+		if err != nil {
+			return nil, fmt.Errorf("command %d of %d: %w", i+1, len(list), err)
+		}
+		list[i] = c
+	}
+	if d.err == nil && len(d.b) > 0 {
+		d.err = errors.New("is followed by something else")
+	}
+	if d.err != nil {
+		return nil, fmt.Errorf("entry: %w", d.err)
+	}
+	return list, nil
+}
+
+func decodeCommand(data []byte) (enveloped, error) {
+	d := decoder{b: data}
+	kind, version := Kind(d.uint()), d.uint()
+	if d.err != nil {
+		return enveloped{}, d.err
+	}
+	versions, ok := kinds[kind]
+	if !ok {
+		return enveloped{}, fmt.Errorf("kind %d: %w", kind, errUnknown)
+	}
+	if version == 0 || version > uint64(len(versions)) {
+		return enveloped{}, fmt.Errorf("kind %d version %d: %w", kind, version, errUnknown)
+	}
+	var c enveloped
+	c.time = d.int()
+	if d.bool() {
+		c.idempotency.Principal = d.string()
+		c.idempotency.Key = d.string()
+		d.fixed(c.idempotency.Hash[:])
+	}
+	c.command = versions[version-1](&d)
+	if d.err == nil && len(d.b) > 0 {
+		d.err = errors.New("is followed by something else")
+	}
+	if d.err != nil {
+		return enveloped{}, fmt.Errorf("kind %d version %d: %w", kind, version, d.err)
+	}
+	return c, nil
+}
+
+// first is embedded by commands of which there is one version so far.
+type first struct{}
+
+func (first) version() uint64 { return 1 }

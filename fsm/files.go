@@ -1,0 +1,240 @@
+package fsm
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"ffrtmp/snapshot"
+)
+
+// ErrForeign says that Options.Path is something that this package has not made.
+var ErrForeign = errors.New("not a state of this program")
+
+// files is the directory of state files: the current one, the link by which the
+// operator finds it, and a record of whether it can be trusted.
+type files struct {
+	dir     string
+	link    string // "" for a state in memory
+	bootID  string
+	current string
+	fresh   bool // current was made just now
+	clean   bool // current was closed and synced
+	record  record
+}
+
+// record is kept in the file trustFile.
+type record struct {
+	BootID string `json:"boot_id"` // of the boot under which the state was written last
+	Clean  bool   `json:"clean"`   // it was synced and closed, and not opened since
+}
+
+const trustFile = "state-trust.json"
+
+func openFiles(opts Options) (*files, error) {
+	f := &files{bootID: opts.bootID}
+	if f.bootID == "" {
+		// Without it nothing that was not closed cleanly is trusted.
+		id, _ := os.ReadFile("/proc/sys/kernel/random/boot_id")
+		f.bootID = strings.TrimSpace(string(id))
+	}
+	if opts.Path == "" {
+		return f, f.openMemory()
+	}
+	var err error
+	if f.link, err = filepath.Abs(opts.Path); err != nil {
+		return nil, err
+	}
+	if f.dir, err = filepath.Abs(opts.Dir); err != nil {
+		return nil, err
+	}
+	if f.current, err = f.target(); err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(f.dir, 0o700); err != nil {
+		return nil, err
+	}
+	if f.current == "" {
+		if f.current, err = f.create(); err != nil {
+			return nil, err
+		}
+		f.fresh = true
+		return f, f.use(f.current)
+	}
+	data, err := os.ReadFile(filepath.Join(f.dir, trustFile))
+	if err == nil {
+		err = json.Unmarshal(data, &f.record)
+	}
+	if err != nil {
+		f.record = record{}
+	}
+	return f, nil
+}
+
+func (f *files) openMemory() (err error) {
+	parent := "/dev/shm"
+	if f.dir, err = os.MkdirTemp(parent, "ffrtmp-"); err != nil {
+		if f.dir, err = os.MkdirTemp("", "ffrtmp-"); err != nil {
+			return err
+		}
+	}
+	f.fresh = true
+	f.current, err = f.create()
+	return err
+}
+
+// target returns the state file that the link leads to, "" when there is none.
+// Anything else at the link's place is not ours and is only looked at.
+func (f *files) target() (string, error) {
+	info, err := os.Lstat(f.link)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "", nil
+	case err != nil:
+		return "", err
+	case info.Mode()&fs.ModeSymlink == 0:
+		return "", f.foreign("it is not a link that a master has made")
+	}
+	target, err := os.Readlink(f.link)
+	if err != nil {
+		return "", err
+	}
+	if !filepath.IsAbs(target) {
+		target = filepath.Join(filepath.Dir(f.link), target)
+	}
+	if ours, err := filepath.Match(snapshot.FilePattern, filepath.Base(target)); err != nil || !ours || filepath.Dir(target) != f.dir {
+		return "", f.foreign("it leads to " + target)
+	}
+	if _, err := os.Stat(target); errors.Is(err, fs.ErrNotExist) {
+		return "", nil // the directory was wiped
+	} else if err != nil {
+		return "", err
+	}
+	return target, nil
+}
+
+func (f *files) foreign(why string) error {
+	return fmt.Errorf("%s: %w: %s; it was left as it is. Choose another --db; the jobs of a v2.2 database are brought in with: ffrtmp import --from %s",
+		f.link, ErrForeign, why, f.link)
+}
+
+// trust returns nil when what was written to the current file is still there.
+// Then the file counts as open from now on.
+func (f *files) trust() error {
+	if !f.fresh && !f.record.Clean && (f.record.BootID == "" || f.record.BootID != f.bootID) {
+		return errors.New("the machine went down while the state was open")
+	}
+	f.clean = f.fresh || f.record.Clean
+	return f.mark(false)
+}
+
+// mark records whether the current file is closed.
+func (f *files) mark(clean bool) error {
+	f.record = record{BootID: f.bootID, Clean: clean}
+	if f.link == "" {
+		return nil
+	}
+	data, err := json.Marshal(f.record)
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(f.dir, trustFile)
+	if err := writeSynced(path+".new", data); err != nil {
+		return err
+	}
+	if err := os.Rename(path+".new", path); err != nil {
+		return err
+	}
+	return syncDir(f.dir)
+}
+
+// distrust makes sure that the current file is not used by a later process.
+func (f *files) distrust() error {
+	f.bootID = ""
+	return f.mark(false)
+}
+
+// create makes an empty state file.
+func (f *files) create() (string, error) {
+	file, err := os.CreateTemp(f.dir, snapshot.FilePattern)
+	if err != nil {
+		return "", err
+	}
+	return file.Name(), file.Close()
+}
+
+// use makes path the current file. The link is replaced by a rename, never the
+// file: the WAL of another file would be replayed into it.
+func (f *files) use(path string) error {
+	if err := f.mark(false); err != nil {
+		return err
+	}
+	if f.link != "" {
+		target, err := filepath.Rel(filepath.Dir(f.link), path)
+		if err != nil {
+			target = path
+		}
+		next := f.link + ".new"
+		if err := os.Remove(next); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		if err := os.Symlink(target, next); err != nil {
+			return err
+		}
+		if err := os.Rename(next, f.link); err != nil {
+			return err
+		}
+		if err := syncDir(filepath.Dir(f.link)); err != nil {
+			return err
+		}
+	}
+	f.current = path
+	return f.removeOthers()
+}
+
+// removeOthers deletes state files that are no longer or not yet the current one.
+func (f *files) removeOthers() error {
+	found, err := filepath.Glob(filepath.Join(f.dir, snapshot.FilePattern))
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, path := range found {
+		if path != f.current {
+			errs = append(errs, removeState(path))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// close records how the current file was left.
+func (f *files) close(clean bool) error {
+	if f.link == "" {
+		return os.RemoveAll(f.dir)
+	}
+	if !clean {
+		return nil
+	}
+	return f.mark(true)
+}
+
+func writeSynced(path string, data []byte) error {
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(data)
+	return errors.Join(err, file.Sync(), file.Close())
+}
+
+func syncDir(path string) error {
+	dir, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
+}

@@ -1,0 +1,185 @@
+// Package fsm is the replicated state: commands become SQL, in the same way on
+// every master.
+//
+// The state is a live SQLite database. It is written in the same transaction as
+// the index of the Raft entry that it reflects, so a restart replays nothing.
+// Durability is the Raft log's: SQLite does not sync, and after an unclean reboot
+// the database is thrown away and made again from snapshot and log.
+//
+// In memory is only what is derived from the database: which jobs wait for which
+// kind of node, what each node holds. It is made on opening and changed together
+// with the database.
+//
+// A write goes: Proposer (where time, identities, leases and random numbers are
+// born) – Raft – ApplyBatch – a result, which is a value or a *job.Error. What
+// cannot be understood or written ends the process through Options.Fatal.
+//
+// Jobs come out of queries with their parameters as submitted, secrets included.
+// Whoever shows one to anybody but the node that runs it calls
+// job.RedactParameters.
+package fsm
+
+import (
+	"errors"
+	"sync"
+	"sync/atomic"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Options of an FSM.
+type Options struct {
+	// Path is where the operator finds the database: a symbolic link that the FSM
+	// makes, to the state file of the moment in Dir. Empty: the state is kept in
+	// memory (a private directory in /dev/shm where there is one) and gone on Close.
+	Path string
+	// Dir holds the state files. It is the FSM's own but for what other parts
+	// keep there under other names than state*.
+	Dir        string
+	Logger     hclog.Logger          // nil: none
+	Registerer prometheus.Registerer // nil: no metrics
+	// Fatal is called when the state cannot follow the log any more: the process
+	// must end. The default panics. When it returns, the FSM applies nothing more.
+	Fatal func(error)
+
+	bootID string // for tests; "" asks the kernel
+}
+
+// FSM is the state machine. Raft calls Apply, ApplyBatch, Snapshot and Restore
+// from one goroutine; Verify and Discard come before that. Everything else may be
+// called from any goroutine.
+type FSM struct {
+	opts    Options
+	files   *files
+	log     hclog.Logger
+	metrics metrics
+
+	mu    sync.RWMutex // of state and everything derived in it
+	state *state       // nil between a failed Verify and Discard
+	fault error        // why the state on disk cannot be used
+
+	index   atomic.Uint64
+	changed *broadcast // the index
+	waking  *broadcast // what can be claimed
+	halted  atomic.Bool
+	closing atomic.Bool
+}
+
+// Open opens the state, or makes an empty one. A state that is damaged or cannot
+// be trusted is not an error: Verify tells. An error with ErrForeign in its chain
+// means that Path is something that is not ours; it has not been touched.
+func Open(opts Options) (*FSM, error) {
+	if opts.Logger == nil {
+		opts.Logger = hclog.NewNullLogger()
+	}
+	if opts.Fatal == nil {
+		opts.Fatal = func(err error) { panic(err) }
+	}
+	files, err := openFiles(opts)
+	if err != nil {
+		return nil, err
+	}
+	f := &FSM{opts: opts, files: files, log: opts.Logger, changed: newBroadcast(), waking: newBroadcast()}
+	f.metrics = newMetrics(opts.Registerer, f)
+	if f.fault = files.trust(); f.fault == nil {
+		f.state, f.fault = openState(files.current)
+	}
+	if f.fault != nil {
+		f.log.Warn("the state on disk cannot be used", "error", f.fault)
+		f.state = nil
+		return f, nil
+	}
+	f.index.Store(f.state.meta.index)
+	return f, nil
+}
+
+// Applied returns the Raft index and term that the state reflects; 0, 0 when
+// there is no state that can be trusted.
+func (f *FSM) Applied() (index, term uint64) {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	if f.state == nil {
+		return 0, 0
+	}
+	return f.state.meta.index, f.state.meta.term
+}
+
+// Index returns the newest Raft index that queries see.
+func (f *FSM) Index() uint64 { return f.index.Load() }
+
+// Verify returns nil when the state on disk can be trusted: it could be opened,
+// was closed cleanly or was written under the same boot of the machine, and, when
+// its process died, SQLite finds it whole.
+func (f *FSM) Verify() error {
+	if f.fault != nil {
+		return f.fault
+	}
+	if f.files.clean {
+		return nil
+	}
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	return f.state.quickCheck()
+}
+
+// Discard throws the state away and begins with an empty one.
+func (f *FSM) Discard() error {
+	path, err := f.files.create()
+	if err != nil {
+		return err
+	}
+	s, err := openState(path)
+	if err != nil {
+		return err
+	}
+	f.fault = nil
+	return f.replace(s)
+}
+
+// replace makes another database the state.
+func (f *FSM) replace(s *state) error {
+	f.mu.Lock()
+	old := f.state
+	f.state = s
+	f.mu.Unlock()
+	if old != nil {
+		if err := old.close(); err != nil {
+			f.log.Warn("closing the replaced state", "error", err)
+		}
+	}
+	if err := f.files.use(s.path); err != nil {
+		return err
+	}
+	f.publish(s.meta.index, true)
+	return nil
+}
+
+// Close closes the state. When it returns without an error, the state is on the
+// disk and will be trusted after a reboot.
+func (f *FSM) Close() error {
+	if f.closing.Swap(true) {
+		return nil
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.metrics.unregister()
+	if f.state == nil {
+		return f.files.close(false)
+	}
+	if f.halted.Load() {
+		return errors.Join(f.state.close(), f.files.close(false))
+	}
+	synced := f.state.sync()
+	if err := errors.Join(synced, f.state.close()); err != nil {
+		return errors.Join(err, f.files.close(false))
+	}
+	return f.files.close(true)
+}
+
+// halt ends the process, or at least all applying.
+func (f *FSM) halt(err error) {
+	f.halted.Store(true)
+	f.log.Error("the state cannot follow the log", "error", err)
+	f.opts.Fatal(err)
+}

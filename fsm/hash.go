@@ -1,0 +1,64 @@
+package fsm
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/hex"
+	"fmt"
+	"hash"
+)
+
+// hashed are the queries whose answers are the replicated state, in a total order.
+var hashed = []query{
+	readOnly(`SELECT * FROM meta ORDER BY one`),
+	readOnly(`SELECT * FROM job_spec ORDER BY seq`),
+	readOnly(`SELECT * FROM job_state ORDER BY seq`),
+	readOnly(`SELECT * FROM job_attempt ORDER BY seq, attempt`),
+	readOnly(`SELECT * FROM job_log ORDER BY seq, attempt`),
+	readOnly(`SELECT * FROM node ORDER BY key`),
+	readOnly(`SELECT * FROM idempotency ORDER BY principal, key`),
+}
+
+// ContentHash returns a hash of the whole state: equal on two masters that have
+// applied the same entries. It reads everything, at one moment.
+func (f *FSM) ContentHash(ctx context.Context) (sum string, err error) {
+	h := sha256.New()
+	err = f.read(ctx, func(ctx context.Context, s *state) error {
+		tx, err := s.readers.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+		if err != nil {
+			return err
+		}
+		defer func() { _ = tx.Rollback() }() // it has read only
+		for _, q := range hashed {
+			if err := hashRows(ctx, h, tx.StmtContext(ctx, s.queries[q])); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return hex.EncodeToString(h.Sum(nil)), err
+}
+
+func hashRows(ctx context.Context, h hash.Hash, q *sql.Stmt) error {
+	rows, err := q.QueryContext(ctx)
+	if err != nil {
+		return err
+	}
+	columns, err := rows.Columns()
+	if err != nil {
+		_ = rows.Close() // the error above says more
+		return err
+	}
+	values, into := make([]any, len(columns)), make([]any, len(columns))
+	for i := range values {
+		into[i] = &values[i]
+	}
+	return eachRow(rows, nil, func(rows *sql.Rows) error {
+		if err := rows.Scan(into...); err != nil {
+			return err
+		}
+		_, err := fmt.Fprintf(h, "%q\n", values)
+		return err
+	})
+}

@@ -1,0 +1,168 @@
+package fsm
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"slices"
+	"strconv"
+	"strings"
+
+	"ffrtmp/job"
+)
+
+// Jobs returns a page of the jobs that a filter selects, without logs and
+// attempts. Both must have been validated.
+func (f *FSM) Jobs(ctx context.Context, filter job.Filter, page job.Page) (job.List, error) {
+	list := job.List{Jobs: []job.Job{}}
+	err := f.list(ctx, filter, page, selectJob, func(rows *sql.Rows) error {
+		j, err := scanJob(rows)
+		list.Jobs = append(list.Jobs, j)
+		return err
+	})
+	if len(list.Jobs) > page.Limit {
+		list.Jobs = list.Jobs[:page.Limit]
+		list.NextCursor = strconv.FormatUint(list.Jobs[page.Limit-1].SequenceNumber, 10)
+	}
+	list.Count = len(list.Jobs)
+	return list, err
+}
+
+// Seqs returns the sequence numbers of the jobs that a filter selects, ascending,
+// at most limit of those after a number.
+func (f *FSM) Seqs(ctx context.Context, filter job.Filter, after uint64, limit int) ([]uint64, error) {
+	var seqs []uint64
+	err := f.list(ctx, filter, job.Page{Limit: limit, Cursor: after, Order: job.Ascending}, `SELECT t.seq
+FROM job_state t CROSS JOIN job_spec s ON s.seq = t.seq LEFT JOIN node n ON n.key = t.node `, func(rows *sql.Rows) error {
+		var seq uint64
+		err := rows.Scan(&seq)
+		seqs = append(seqs, seq)
+		return err
+	})
+	return seqs[:min(len(seqs), limit)], err
+}
+
+// list calls scan for up to one row more than the page's limit.
+//
+// The database has no index on status but for failed and canceled jobs, because
+// every transition would pay for it. Jobs that are not over are found by memory
+// instead, and for all others the order of sequence numbers is index enough.
+func (f *FSM) list(ctx context.Context, filter job.Filter, page job.Page, columns string, scan func(*sql.Rows) error) error {
+	var active []uint64
+	byMemory := filter.Status != "" && !filter.Status.Terminal()
+	if byMemory {
+		active = f.activeSeqs(filter.Status, page)
+	}
+	where, args := conditions(filter, page)
+	return f.read(ctx, func(ctx context.Context, s *state) error {
+		left := page.Limit + 1
+		count := func(rows *sql.Rows) error {
+			left--
+			return scan(rows)
+		}
+		if !byMemory {
+			rows, err := s.readers.QueryContext(ctx, columns+where+` LIMIT ?`, append(args, left)...)
+			return eachRow(rows, err, count)
+		}
+		for chunk := range slices.Chunk(active, 1000) {
+			some, err := json.Marshal(chunk)
+			if err != nil {
+				return err
+			}
+			rows, err := s.readers.QueryContext(ctx, columns+where+` LIMIT ?`, append(slices.Clone(args), string(some), left)...)
+			if err := eachRow(rows, err, count); err != nil {
+				return err
+			}
+			if left == 0 {
+				break
+			}
+		}
+		return nil
+	})
+}
+
+// activeSeqs returns the jobs of a status that is not terminal, in the page's
+// order, from its cursor on.
+func (f *FSM) activeSeqs(status job.Status, page job.Page) []uint64 {
+	f.mu.RLock()
+	var seqs []uint64
+	if f.state != nil {
+		seqs = make([]uint64, 0, f.state.active[status])
+		for seq, j := range f.state.jobs {
+			if j.status == status && after(page, seq) {
+				seqs = append(seqs, seq)
+			}
+		}
+	}
+	f.mu.RUnlock()
+	slices.Sort(seqs)
+	if page.Order != job.Ascending {
+		slices.Reverse(seqs)
+	}
+	return seqs
+}
+
+// after reports whether a job comes after the page's cursor.
+func after(page job.Page, seq uint64) bool {
+	switch {
+	case page.Cursor == 0:
+		return true
+	case page.Order == job.Ascending:
+		return seq > page.Cursor
+	default:
+		return seq < page.Cursor
+	}
+}
+
+// conditions is a filter and a page as SQL over t (state), s (spec) and n (node).
+func conditions(filter job.Filter, page job.Page) (string, []any) {
+	var terms []string
+	var args []any
+	add := func(term string, values ...any) {
+		terms = append(terms, term)
+		args = append(args, values...)
+	}
+	order := "DESC"
+	if page.Order == job.Ascending {
+		order = "ASC"
+	}
+	switch {
+	case page.Cursor > 0 && order == "ASC":
+		add("t.seq > ?", int64(page.Cursor))
+	case page.Cursor > 0:
+		add("t.seq < ?", int64(page.Cursor))
+	}
+	switch filter.Status {
+	case "":
+	case job.Failed, job.Canceled:
+		// SQLite uses a partial index only when it sees the index's own condition.
+		add("t.status IN (4, 5)")
+		fallthrough
+	default:
+		add("t.status = ?", code(statusCodes, filter.Status))
+	}
+	if filter.Queue != "" {
+		add("t.queue = ?", code(queueCodes, filter.Queue))
+	}
+	if filter.Priority != "" {
+		add("t.priority = ?", code(priorityCodes, filter.Priority))
+	}
+	if filter.Scenario != "" {
+		add("s.scenario = ?", filter.Scenario)
+	}
+	if filter.NodeID != "" {
+		add("t.node = (SELECT key FROM node WHERE id = ?)", filter.NodeID)
+	}
+	if key, value, exact := strings.Cut(filter.Label, "="); exact {
+		add("EXISTS (SELECT 1 FROM json_each(s.labels) l WHERE l.key = ? AND l.value = ?)", key, value)
+	} else if key != "" {
+		add("EXISTS (SELECT 1 FROM json_each(s.labels) l WHERE l.key = ?)", key)
+	}
+	if filter.Status != "" && !filter.Status.Terminal() {
+		terms = append(terms, "t.seq IN (SELECT value FROM json_each(?))") // its argument comes last
+	}
+	if len(terms) == 0 {
+		return "ORDER BY t.seq " + order, nil
+	}
+	return "WHERE " + strings.Join(terms, " AND ") + " ORDER BY t.seq " + order, args
+}

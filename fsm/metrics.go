@@ -1,0 +1,90 @@
+package fsm
+
+import (
+	"os"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"ffrtmp/job"
+)
+
+// metrics are the cluster's figures, from this master's own state.
+type metrics struct {
+	registerer prometheus.Registerer
+	apply      prometheus.Histogram
+	collector  *collector
+}
+
+func newMetrics(r prometheus.Registerer, f *FSM) metrics {
+	m := metrics{
+		registerer: r,
+		apply: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name:    "ffmpeg_master_fsm_apply_seconds",
+			Help:    "Time to apply a batch of Raft entries to the state.",
+			Buckets: prometheus.ExponentialBuckets(0.0001, 2.5, 12),
+		}),
+		collector: &collector{f},
+	}
+	if r != nil {
+		r.MustRegister(m.apply, m.collector)
+	}
+	return m
+}
+
+func (m *metrics) unregister() {
+	if m.registerer != nil {
+		m.registerer.Unregister(m.apply)
+		m.registerer.Unregister(m.collector)
+	}
+}
+
+func desc(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc("ffmpeg_master_"+name, help, labels, nil)
+}
+
+var (
+	descJobs       = desc("jobs_total", "Jobs ever submitted.")
+	descByStatus   = desc("jobs_by_status", "Jobs by status; those of terminal statuses are counted for ever.", "status")
+	descRetries    = desc("job_retries_total", "Retries ever started.")
+	descNodes      = desc("nodes_total", "Registered nodes.")
+	descNodeStatus = desc("nodes_by_status", "Registered nodes by status.", "status")
+	descThreads    = desc("cluster_cpu_threads", "CPU threads of all nodes that are not offline.")
+	descRAM        = desc("cluster_ram_bytes", "Memory of all nodes that are not offline.")
+	descGPUs       = desc("cluster_gpu_nodes", "Nodes with a GPU that are not offline.")
+	descSize       = desc("db_size_bytes", "Size of the state's database file.")
+)
+
+// collector reads the figures when they are asked for.
+type collector struct{ f *FSM }
+
+// Describe implements prometheus.Collector.
+func (c *collector) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{descJobs, descByStatus, descRetries, descNodes, descNodeStatus, descThreads, descRAM, descGPUs, descSize} {
+		ch <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (c *collector) Collect(ch chan<- prometheus.Metric) {
+	counts := c.f.Counts()
+	send := func(d *prometheus.Desc, kind prometheus.ValueType, v float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, kind, v, labels...)
+	}
+	send(descJobs, prometheus.CounterValue, float64(counts.Submitted))
+	for _, status := range job.Statuses {
+		send(descByStatus, prometheus.GaugeValue, float64(counts.Jobs[status]), string(status))
+	}
+	send(descRetries, prometheus.CounterValue, float64(counts.Retries))
+	total := 0
+	for _, status := range []job.NodeStatus{job.NodeAvailable, job.NodeBusy, job.NodeOffline} {
+		total += counts.Nodes[status]
+		send(descNodeStatus, prometheus.GaugeValue, float64(counts.Nodes[status]), string(status))
+	}
+	send(descNodes, prometheus.GaugeValue, float64(total))
+	send(descThreads, prometheus.GaugeValue, float64(counts.CPUThreads))
+	send(descRAM, prometheus.GaugeValue, float64(counts.RAMBytes))
+	send(descGPUs, prometheus.GaugeValue, float64(counts.GPUNodes))
+	if info, err := os.Stat(c.f.databasePath()); err == nil {
+		send(descSize, prometheus.GaugeValue, float64(info.Size()))
+	}
+}

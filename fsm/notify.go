@@ -1,0 +1,112 @@
+package fsm
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"ffrtmp/job"
+)
+
+// broadcast wakes all that wait at once. The channel is only made when somebody
+// waits for it, because it is sent on for every batch.
+type broadcast struct {
+	mu sync.Mutex
+	c  chan struct{}
+}
+
+func newBroadcast() *broadcast { return &broadcast{} }
+
+// wait returns a channel that is closed at the next send.
+func (b *broadcast) wait() <-chan struct{} {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.c == nil {
+		b.c = make(chan struct{})
+	}
+	return b.c
+}
+
+func (b *broadcast) send() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.c != nil {
+		close(b.c)
+		b.c = nil
+	}
+}
+
+// publish says that the state reflects index now, and whether a node may be given
+// a job that it could not be given before.
+func (f *FSM) publish(index uint64, wake bool) {
+	f.index.Store(index)
+	f.changed.send()
+	if wake {
+		f.waking.send()
+	}
+}
+
+// WaitIndex returns once queries see the Raft entry with this index.
+func (f *FSM) WaitIndex(ctx context.Context, index uint64) error {
+	for {
+		changed := f.changed.wait()
+		if f.Index() >= index {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// ReadyChanged returns a channel that is closed when HasReady may have turned true
+// for some node: a job came or came back, a slot is free, a node changed. Ask for
+// the channel first, then HasReady. Time alone is no change: see NextNotBefore.
+func (f *FSM) ReadyChanged() <-chan struct{} { return f.waking.wait() }
+
+// HasReady reports whether a claim at the time now would give the node a job.
+func (f *FSM) HasReady(nodeID string, now time.Time) bool {
+	f.mu.Lock() // not shared: it remembers which node fits what
+	defer f.mu.Unlock()
+	if f.state == nil {
+		return false
+	}
+	n, refused := f.state.nodes.find(nodeID)
+	if refused != nil || n.Eligibility != job.Eligible || n.Free(int(n.held)) == 0 {
+		return false
+	}
+	return f.state.has(n, now.UnixNano())
+}
+
+// NextNotBefore returns the earliest time at which a job that now waits out its
+// backoff can be claimed, and false when none does.
+func (f *FSM) NextNotBefore() (time.Time, bool) {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	if f.state == nil {
+		return time.Time{}, false
+	}
+	j := f.state.ready.delayed.first()
+	if j == nil {
+		return time.Time{}, false
+	}
+	return timeOf(j.notBefore), true
+}
+
+// ReadyCount returns how many jobs a claim at the time now could take, whatever
+// nodes they need.
+func (f *FSM) ReadyCount(now time.Time) int {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	if f.state == nil {
+		return 0
+	}
+	count, due := f.state.ready.count, now.UnixNano()
+	f.state.ready.delayed.until(
+		func(j *activeJob) bool { return j.notBefore <= due },
+		func(*activeJob) bool { count++; return true },
+	)
+	return count
+}

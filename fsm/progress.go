@@ -1,0 +1,56 @@
+package fsm
+
+// progress keeps what the leader has been told of running attempts. It is not
+// live progress, which never enters the Raft log, but what of it survives.
+type progress struct {
+	first
+	reports []progressReport
+}
+
+type progressReport struct {
+	attemptRef
+	percent int64
+	detail  string // JSON of a job.Progress, or ""
+	at      int64  // ns, of the report
+}
+
+func (*progress) kind() Kind { return KindProgress }
+
+func (c *progress) encode(e *encoder) {
+	e.uint(uint64(len(c.reports)))
+	for i := range c.reports {
+		r := &c.reports[i]
+		e.uint(r.seq)
+		e.int(r.attempt)
+		e.int(r.percent)
+		e.string(r.detail)
+		e.int(r.at)
+	}
+}
+
+func decodeProgress(d *decoder) command {
+	c := &progress{reports: make([]progressReport, d.count(5))}
+	for i := range c.reports {
+		r := &c.reports[i]
+		r.seq, r.attempt = d.uint(), d.int()
+		r.percent = d.int()
+		r.detail = d.string()
+		r.at = d.int()
+	}
+	return c
+}
+
+var updateProgress = prepared(`UPDATE job_state SET progress = ?, progress_detail = ?, last_activity_at = max(last_activity_at, ?) WHERE seq = ?`)
+
+func (c *progress) apply(t *tx) any {
+	done := Done{}
+	for _, r := range c.reports {
+		j, ok := t.jobs[r.seq]
+		if !ok || j.attempt != r.attempt || !j.hold.current() {
+			continue
+		}
+		t.exec(updateProgress, r.percent, null(r.detail), min(r.at, t.now), int64(j.seq))
+		done.Count++
+	}
+	return done
+}

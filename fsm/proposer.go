@@ -1,0 +1,277 @@
+package fsm
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math/big"
+	"time"
+
+	"github.com/google/uuid"
+
+	"ffrtmp/job"
+)
+
+// ProposerOptions are where a Proposer gets what must not be born in the FSM.
+type ProposerOptions struct {
+	Now   func() time.Time // nil: the clock
+	NewID func() string    // a new UUID, ordered by time; nil: UUIDv7
+	Rand  io.Reader        // unguessable; nil: crypto/rand
+
+	MaxRetries int           // of a job that says nothing
+	RetryBase  time.Duration // wait before the first retry; 0: 5 s
+	RetryCap   time.Duration // 0: 5 min
+}
+
+// Proposer turns requests into commands and proposes them. It is the only
+// birthplace of times, identities, leases and random numbers. Every method
+// returns the Raft index of its entry, which queries see by then, and errors
+// that are *job.Error: NoLeader when it is safe to repeat the call, UnknownOutcome
+// when it may have happened. Arguments must have been validated. All methods may
+// be called from any goroutine.
+type Proposer struct {
+	opts  ProposerOptions
+	batch batcher
+}
+
+// NewProposer returns a Proposer on a log.
+func NewProposer(log Log, opts ProposerOptions) *Proposer {
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	if opts.NewID == nil {
+		opts.NewID = func() string { return uuid.Must(uuid.NewV7()).String() }
+	}
+	if opts.Rand == nil {
+		opts.Rand = rand.Reader
+	}
+	if opts.RetryBase == 0 {
+		opts.RetryBase = 5 * time.Second
+	}
+	if opts.RetryCap == 0 {
+		opts.RetryCap = 5 * time.Minute
+	}
+	return &Proposer{opts: opts, batch: batcher{log: log}}
+}
+
+// propose sends a command and returns its result as a T.
+func propose[T any](ctx context.Context, p *Proposer, id Idempotency, c command) (index uint64, result T, err error) {
+	data := encodeCommand(envelope{time: p.opts.Now().UnixNano(), idempotency: id}, c)
+	index, answer, err := p.batch.propose(ctx, data)
+	if err != nil {
+		return 0, result, err
+	}
+	if refused, ok := answer.(*job.Error); ok {
+		return index, result, refused
+	}
+	result, ok := answer.(T)
+	if !ok {
+		return index, result, job.Errorf(job.Conflict, "the idempotency key %q was used for another kind of request", id.Key)
+	}
+	return index, result, nil
+}
+
+// Submit makes jobs, all or none.
+func (p *Proposer) Submit(ctx context.Context, id Idempotency, specs []job.Spec) (uint64, Submitted, error) {
+	c := &submit{specs: make([]spec, len(specs))}
+	for i := range specs {
+		var err error
+		if c.specs[i], err = p.bear(&specs[i]); err != nil {
+			return 0, Submitted{}, err
+		}
+	}
+	return propose[Submitted](ctx, p, id, c)
+}
+
+// bear makes a submission a job.
+func (p *Proposer) bear(s *job.Spec) (spec, error) {
+	id, err := uuid.Parse(p.opts.NewID())
+	if err != nil {
+		return spec{}, job.Errorf(job.Internal, "make an id: %w", err)
+	}
+	timeout, err := timeoutOf(s.Parameters)
+	if err != nil {
+		return spec{}, err
+	}
+	b := spec{
+		id: id, scenario: s.Scenario, confidence: s.Confidence, engine: s.Engine, classification: s.Classification,
+		parameters: string(s.Parameters), labels: marshal(s.Labels, len(s.Labels) == 0), requires: marshal(s.Requires, s.Requires.IsZero()),
+		queue: code(queueCodes, s.Queue), priority: code(priorityCodes, s.Priority), maxRetries: int64(p.opts.MaxRetries), timeout: int64(timeout),
+	}
+	if s.MaxRetries != nil {
+		b.maxRetries = int64(*s.MaxRetries)
+	}
+	return b, nil
+}
+
+// timeoutOf returns how long an attempt may take, 0 for ever. Few jobs say, and
+// only theirs are parsed: this is on the path of every submission.
+func timeoutOf(parameters json.RawMessage) (time.Duration, error) {
+	if !bytes.Contains(parameters, []byte(`"timeout_sec"`)) {
+		return 0, nil
+	}
+	var p struct {
+		Limits struct {
+			Seconds int64 `json:"timeout_sec"`
+		} `json:"resource_limits"`
+	}
+	if err := json.Unmarshal(parameters, &p); err != nil {
+		return 0, job.FieldErrorf("parameters.resource_limits.timeout_sec", "%v", err)
+	}
+	return time.Duration(p.Limits.Seconds) * time.Second, nil
+}
+
+// maxClaim bounds the attempts that one claim gives.
+const maxClaim = 1024
+
+// Claim gives a node up to limit attempts, as many as it has free slots.
+func (p *Proposer) Claim(ctx context.Context, nodeID string, limit int) (uint64, []Claimed, error) {
+	c := &claim{node: nodeID, leases: make([]lease, max(0, min(limit, maxClaim)))}
+	for i := range c.leases {
+		if _, err := io.ReadFull(p.opts.Rand, c.leases[i][:]); err != nil {
+			return 0, nil, fmt.Errorf("make a lease: %w", err)
+		}
+	}
+	return propose[[]Claimed](ctx, p, Idempotency{}, c)
+}
+
+// Result hands in what a node says of an attempt of the job with this number.
+func (p *Proposer) Result(ctx context.Context, seq uint64, r job.Result) (uint64, Resulted, error) {
+	c := &result{
+		seq: seq, node: r.NodeID, attempt: int64(r.Attempt), lease: parseLease(r.Lease), status: r.Status,
+		ending: ending{
+			error: r.Error, reason: r.FailureReason, log: r.Logs,
+			output: marshal(r.Output, r.Output == nil), metrics: string(r.Metrics), analyzerOutput: string(r.AnalyzerOutput),
+		},
+	}
+	var err error
+	if c.backoff, err = p.backoff(); err != nil {
+		return 0, Resulted{}, err
+	}
+	return propose[Resulted](ctx, p, Idempotency{}, c)
+}
+
+func (p *Proposer) backoff() (backoff, error) {
+	jitter, err := rand.Int(p.opts.Rand, big.NewInt(500))
+	if err != nil {
+		return backoff{}, fmt.Errorf("draw a jitter: %w", err)
+	}
+	return backoff{base: int64(p.opts.RetryBase), limit: int64(p.opts.RetryCap), jitter: jitter.Int64()}, nil
+}
+
+func refs(ids []AttemptID) []attemptRef {
+	list := make([]attemptRef, len(ids))
+	for i, a := range ids {
+		list[i] = attemptRef{a.Seq, int64(a.Attempt)}
+	}
+	return list
+}
+
+// Expire ends attempts whose leases have run out. Those that have ended
+// meanwhile, are sealed or belong to the past are left alone.
+func (p *Proposer) Expire(ctx context.Context, attempts []AttemptID) (uint64, Changed, error) {
+	return propose[Changed](ctx, p, Idempotency{}, &expire{refs: refs(attempts)})
+}
+
+// TimeOut ends attempts that have run past their time, as failures.
+func (p *Proposer) TimeOut(ctx context.Context, attempts []AttemptID) (uint64, Changed, error) {
+	b, err := p.backoff()
+	if err != nil {
+		return 0, Changed{}, err
+	}
+	return propose[Changed](ctx, p, Idempotency{}, &timeOut{refs: refs(attempts), backoff: b})
+}
+
+// TakeBack undoes the loss of attempts that a node still runs, unless a newer
+// attempt has been claimed. Of an attempt only JobSeq, Attempt and Lease count.
+func (p *Proposer) TakeBack(ctx context.Context, nodeID string, attempts []RunningAttempt) (uint64, Changed, error) {
+	c := &takeBack{node: nodeID, attempts: make([]leasedRef, len(attempts))}
+	for i, a := range attempts {
+		c.attempts[i] = leasedRef{attemptRef{a.Seq, int64(a.Attempt)}, parseLease(a.Lease)}
+	}
+	return propose[Changed](ctx, p, Idempotency{}, c)
+}
+
+// Act cancels, pauses, resumes or retries a job.
+func (p *Proposer) Act(ctx context.Context, id Idempotency, action job.Action, seq uint64) (uint64, Done, error) {
+	return propose[Done](ctx, p, id, &act{action: action, seq: seq})
+}
+
+// maxCancel bounds the jobs of one command of CancelMany.
+const maxCancel = 10_000
+
+// CancelMany cancels those of the jobs that are not over and, where given, still
+// have the status and the node of the filter that they were chosen by (FSM.Seqs).
+// Many jobs take several commands; Done.Count is of all.
+func (p *Proposer) CancelMany(ctx context.Context, id Idempotency, filter job.Filter, seqs []uint64) (index uint64, done Done, err error) {
+	for {
+		n := min(len(seqs), maxCancel)
+		c := &cancelMany{seqs: seqs[:n], status: filter.Status, node: filter.NodeID, before: uint64(done.Count), final: n == len(seqs)}
+		index, done, err = propose[Done](ctx, p, id, c)
+		if err != nil || c.final || done.Replayed {
+			return index, done, err
+		}
+		seqs = seqs[n:]
+	}
+}
+
+// Patch changes a pending job.
+func (p *Proposer) Patch(ctx context.Context, id Idempotency, seq uint64, change job.Patch) (uint64, Done, error) {
+	c := &patch{seq: seq, queue: -1, priority: -1, maxRetries: -1, relabel: change.Labels != nil, labels: marshal(change.Labels, len(change.Labels) == 0)}
+	if change.Queue != nil {
+		c.queue = code(queueCodes, *change.Queue)
+	}
+	if change.Priority != nil {
+		c.priority = code(priorityCodes, *change.Priority)
+	}
+	if change.MaxRetries != nil {
+		c.maxRetries = int64(*change.MaxRetries)
+	}
+	return propose[Done](ctx, p, id, c)
+}
+
+// Register makes a node known. A v2.2 node, which has no id, gets one, or the one
+// that it had under the same address.
+func (p *Proposer) Register(ctx context.Context, r job.Registration) (uint64, NodeRegistered, error) {
+	id := r.NodeID
+	if id == "" {
+		id = p.opts.NewID()
+	}
+	return propose[NodeRegistered](ctx, p, Idempotency{}, &register{id: id, node: r})
+}
+
+// SetEligibility says whether a node is given new attempts.
+func (p *Proposer) SetEligibility(ctx context.Context, id Idempotency, nodeID string, value job.Eligibility) (uint64, Done, error) {
+	return propose[Done](ctx, p, id, &eligibility{node: nodeID, value: value})
+}
+
+// RemoveNode takes a node out of the fleet. With force also one that is busy: its
+// attempts, sealed ones too, are lost for good.
+func (p *Proposer) RemoveNode(ctx context.Context, nodeID string, force bool) (uint64, Changed, error) {
+	return propose[Changed](ctx, p, Idempotency{}, &removeNode{node: nodeID, force: force})
+}
+
+// SetOffline says of nodes that their heartbeats have lapsed, or have come back.
+func (p *Proposer) SetOffline(ctx context.Context, nodeIDs []string, offline bool) (uint64, Done, error) {
+	return propose[Done](ctx, p, Idempotency{}, &liveness{nodes: nodeIDs, offline: offline})
+}
+
+// Report is what is kept of an attempt's live progress.
+type Report struct {
+	AttemptID
+	Percent int
+	Detail  *job.Progress
+	At      time.Time
+}
+
+// Progress keeps reports of many attempts.
+func (p *Proposer) Progress(ctx context.Context, reports []Report) (uint64, Done, error) {
+	c := &progress{reports: make([]progressReport, len(reports))}
+	for i, r := range reports {
+		c.reports[i] = progressReport{attemptRef{r.Seq, int64(r.Attempt)}, int64(r.Percent), marshal(r.Detail, r.Detail == nil), r.At.UnixNano()}
+	}
+	return propose[Done](ctx, p, Idempotency{}, c)
+}

@@ -1,0 +1,182 @@
+package fsm
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"ffrtmp/job"
+)
+
+// classKey is what decides which nodes may run a job: its requirements as JSON
+// and the nodes it avoids as text, both as they stand in the database.
+type classKey struct{ requires, avoid string }
+
+// class is the jobs of one key. Claiming looks at the first job of each class,
+// so a job that nobody can run never stands in front of one that somebody can.
+type class struct {
+	key      classKey
+	requires *job.Requires
+	avoid    []int64 // keys of nodes, ascending
+	users    int     // active jobs; without any the class is forgotten
+	heaps    [job.Ranks]heap
+
+	fits  map[int64]bool // by node, valid at epoch
+	epoch uint64
+}
+
+// ready holds every pending job: those that may be claimed now by class and
+// rank, the others by the time at which they may.
+type ready struct {
+	classes map[classKey]*class
+	ranks   [job.Ranks]map[*class]struct{} // classes with a job of that rank
+	delayed heap
+	count   int // of jobs that may be claimed now
+}
+
+func newReady() ready {
+	r := ready{classes: map[classKey]*class{}, delayed: heap{less: byNotBefore}}
+	for i := range r.ranks {
+		r.ranks[i] = map[*class]struct{}{}
+	}
+	return r
+}
+
+// class returns the class of a key, made when it is new.
+func (r *ready) class(key classKey) (*class, error) {
+	if c, ok := r.classes[key]; ok {
+		return c, nil
+	}
+	c := &class{key: key}
+	for i := range c.heaps {
+		c.heaps[i].less = bySeq
+	}
+	if key.requires != "" {
+		c.requires = &job.Requires{}
+		if err := json.Unmarshal([]byte(key.requires), c.requires); err != nil {
+			return nil, fmt.Errorf("requirements: %w", err)
+		}
+	}
+	if key.avoid != "" {
+		for node := range strings.SplitSeq(key.avoid, ",") {
+			n, err := strconv.ParseInt(node, 10, 64)
+			if err != nil {
+				return nil, fmt.Errorf("avoided nodes: %w", err)
+			}
+			c.avoid = append(c.avoid, n)
+		}
+	}
+	r.classes[key] = c
+	return c, nil
+}
+
+// release ends a job's use of its class.
+func (r *ready) release(c *class) {
+	if c.users--; c.users == 0 {
+		delete(r.classes, c.key)
+	}
+}
+
+// avoiding returns the key of the class that also avoids a node.
+func (c *class) avoiding(node int64) classKey {
+	if slices.Contains(c.avoid, node) {
+		return c.key
+	}
+	avoid := append(slices.Clone(c.avoid), node)
+	slices.Sort(avoid)
+	words := make([]string, len(avoid))
+	for i, n := range avoid {
+		words[i] = strconv.FormatInt(n, 10)
+	}
+	return classKey{requires: c.key.requires, avoid: strings.Join(words, ",")}
+}
+
+func (r *ready) push(j *activeJob, now int64) {
+	if j.notBefore > now {
+		r.delayed.push(j)
+		return
+	}
+	r.count++
+	j.class.heaps[j.rank].push(j)
+	r.ranks[j.rank][j.class] = struct{}{}
+}
+
+func (r *ready) remove(j *activeJob) {
+	if j.heap == nil {
+		return
+	}
+	if j.heap != &r.delayed {
+		r.count--
+		if len(j.heap.jobs) == 1 {
+			delete(r.ranks[j.rank], j.class)
+		}
+	}
+	j.heap.remove(j)
+}
+
+// due makes claimable what has waited long enough.
+func (r *ready) due(now int64) {
+	for j := r.delayed.first(); j != nil && j.notBefore <= now; j = r.delayed.first() {
+		r.delayed.remove(j)
+		r.push(j, now)
+	}
+}
+
+// next returns the job that the node is to be given next, or nil.
+func (s *state) next(n *node) *activeJob {
+	for rank := range s.ready.ranks {
+		var best *activeJob
+		for c := range s.ready.ranks[rank] { // in no order: sequence numbers differ
+			if j := c.heaps[rank].first(); (best == nil || j.seq < best.seq) && s.fits(n, c) {
+				best = j
+			}
+		}
+		if best != nil {
+			return best
+		}
+	}
+	return nil
+}
+
+// has reports whether next would find a job for the node at the time now.
+func (s *state) has(n *node, now int64) bool {
+	for rank := range s.ready.ranks {
+		for c := range s.ready.ranks[rank] {
+			if s.fits(n, c) {
+				return true
+			}
+		}
+	}
+	found := false
+	s.ready.delayed.until(
+		func(j *activeJob) bool { return j.notBefore <= now },
+		func(j *activeJob) bool { found = s.fits(n, j.class); return !found },
+	)
+	return found
+}
+
+// fits reports whether the node may be given jobs of the class. It remembers the
+// answer until a node changes.
+func (s *state) fits(n *node, c *class) bool {
+	if c.epoch != s.nodes.epoch || c.fits == nil {
+		c.fits, c.epoch = map[int64]bool{}, s.nodes.epoch
+	}
+	fits, ok := c.fits[n.key]
+	if !ok {
+		fits = c.requires.Unmet(&n.Node) == "" && (!slices.Contains(c.avoid, n.key) || !s.elsewhere(c))
+		c.fits[n.key] = fits
+	}
+	return fits
+}
+
+// elsewhere reports whether a node that the class does not avoid could run it.
+func (s *state) elsewhere(c *class) bool {
+	for key, n := range s.nodes.byKey {
+		if n.usable() && !slices.Contains(c.avoid, key) && c.requires.Unmet(&n.Node) == "" {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,240 @@
+package fsm
+
+import (
+	"time"
+
+	"ffrtmp/job"
+)
+
+// register makes a node known or brings what is known of it up to date.
+type register struct {
+	first
+	id   string // of a node that is not known yet; an agent's own, or born for a v2.2 one
+	node job.Registration
+}
+
+func (*register) kind() Kind { return KindRegister }
+
+func (c *register) encode(e *encoder) {
+	n := &c.node
+	e.string(c.id)
+	e.string(n.NodeID)
+	e.string(n.Name)
+	e.string(n.Address)
+	e.string(n.Type)
+	e.int(int64(n.CPUThreads))
+	e.string(n.CPUModel)
+	e.bool(n.HasGPU)
+	e.string(n.GPUType)
+	e.strings(n.GPUCapabilities)
+	e.int(n.RAMTotalBytes)
+	e.string(marshal(n.Labels, len(n.Labels) == 0))
+	e.int(int64(n.MaxConcurrentJobs))
+	e.strings(n.Encoders)
+	e.string(n.Version)
+}
+
+func decodeRegister(d *decoder) command {
+	c := &register{id: d.string()}
+	n := &c.node
+	n.NodeID = d.string()
+	n.Name = d.string()
+	n.Address = d.string()
+	n.Type = d.string()
+	n.CPUThreads = int(d.int())
+	n.CPUModel = d.string()
+	n.HasGPU = d.bool()
+	n.GPUType = d.string()
+	n.GPUCapabilities = d.strings()
+	n.RAMTotalBytes = d.int()
+	if err := unmarshal(d.string(), &n.Labels); err != nil && d.err == nil {
+		d.err = err
+	}
+	n.MaxConcurrentJobs = int(d.int())
+	n.Encoders = d.strings()
+	n.Version = d.string()
+	return c
+}
+
+// NodeRegistered is the result of a registration.
+type NodeRegistered struct {
+	Node job.Node
+	New  bool
+	Lost []AttemptID // what a v2.2 node held: it registers when it has restarted
+}
+
+var upsertNode = prepared(`INSERT OR REPLACE INTO node (key, id, name, address, type, cpu_threads, cpu_model, has_gpu, gpu_type, gpu_capabilities,
+	ram_total_bytes, labels, max_concurrent_jobs, encoders, version, legacy, eligibility, offline, removed, held, registered_at, last_heartbeat)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
+
+func (c *register) apply(t *tx) any {
+	legacy := c.node.NodeID == ""
+	n, known := t.nodes.byID[c.id]
+	if legacy {
+		n, known = t.nodes.byAddress[c.node.Address]
+	}
+	var result NodeRegistered
+	switch {
+	case !known:
+		n = &node{key: t.nodes.lastKey + 1, attempts: map[uint64]*activeJob{}}
+		n.ID = c.id
+		result.New = true
+	case legacy:
+		result.Lost = t.loseAll(n)
+	}
+	if !known || n.removed {
+		result.New = true
+		n.removed = false
+		n.Eligibility = job.Eligible
+		n.RegisteredAt = time.Unix(0, t.now).UTC()
+	}
+	if n.Legacy {
+		delete(t.nodes.byAddress, n.Address)
+	}
+	n.Name, n.Address, n.Type = c.node.Name, c.node.Address, c.node.Type
+	n.CPUThreads, n.CPUModel = c.node.CPUThreads, c.node.CPUModel
+	n.HasGPU, n.GPUType, n.GPUCapabilities = c.node.HasGPU, c.node.GPUType, c.node.GPUCapabilities
+	n.RAMTotalBytes, n.Labels = c.node.RAMTotalBytes, c.node.Labels
+	n.MaxConcurrentJobs, n.Encoders = c.node.MaxConcurrentJobs, c.node.Encoders
+	n.Version, n.Legacy, n.offline = c.node.Version, legacy, false
+	t.nodes.add(n)
+	t.save(n)
+	result.Node = n.show()
+	return result
+}
+
+// save writes a node that this command has changed.
+func (t *tx) save(n *node) {
+	n.LastHeartbeat = time.Unix(0, t.now).UTC()
+	t.nodes.epoch++
+	t.wake = true
+	t.exec(upsertNode, n.key, n.ID, n.Name, n.Address, n.Type, int64(n.CPUThreads), n.CPUModel, integer(n.HasGPU), n.GPUType,
+		null(marshal(n.GPUCapabilities, len(n.GPUCapabilities) == 0)), n.RAMTotalBytes, null(marshal(n.Labels, len(n.Labels) == 0)),
+		int64(n.MaxConcurrentJobs), null(marshal(n.Encoders, len(n.Encoders) == 0)), n.Version, integer(n.Legacy),
+		code(eligibilityCodes, n.Eligibility), integer(n.offline), integer(n.removed), n.held, n.RegisteredAt.UnixNano(), t.now)
+}
+
+func integer(b bool) int64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// loseAll ends every attempt of the node for good, sealed ones too, and forgets
+// what it might have taken back.
+func (t *tx) loseAll(n *node) []AttemptID {
+	var lost []AttemptID
+	for _, j := range n.sorted() {
+		if j.hold == holdLost {
+			t.forget(j)
+			continue
+		}
+		lost = append(lost, AttemptID{j.seq, int(j.attempt)})
+		t.lose(j, false)
+	}
+	return lost
+}
+
+// forget fences off a lost attempt.
+func (t *tx) forget(j *activeJob) {
+	t.change(j, j.status, holdNone)
+	t.exec(updateHold, int64(j.seq))
+}
+
+var updateHold = prepared(`UPDATE job_state SET hold = 0 WHERE seq = ?`)
+
+// eligibility says whether a node is given new attempts.
+type eligibility struct {
+	first
+	node  string
+	value job.Eligibility
+}
+
+func (*eligibility) kind() Kind { return KindEligibility }
+
+func (c *eligibility) encode(e *encoder) {
+	e.string(c.node)
+	e.uint(uint64(code(eligibilityCodes, c.value)))
+}
+
+func decodeEligibility(d *decoder) command {
+	return &eligibility{node: d.string(), value: eligibilityCodes[d.code(len(eligibilityCodes))]}
+}
+
+func (c *eligibility) apply(t *tx) any {
+	n, err := t.nodes.find(c.node)
+	if err != nil {
+		return err
+	}
+	if n.Eligibility != c.value {
+		n.Eligibility = c.value
+		t.save(n)
+	}
+	return Done{}
+}
+
+// removeNode takes a node out of the fleet. One that holds attempts is refused
+// unless forced; then they are lost for good.
+type removeNode struct {
+	first
+	node  string
+	force bool
+}
+
+func (*removeNode) kind() Kind            { return KindRemoveNode }
+func (c *removeNode) encode(e *encoder)   { e.string(c.node); e.bool(c.force) }
+func decodeRemoveNode(d *decoder) command { return &removeNode{node: d.string(), force: d.bool()} }
+
+func (c *removeNode) apply(t *tx) any {
+	n, err := t.nodes.find(c.node)
+	if err != nil {
+		return err
+	}
+	if n.held > 0 && !c.force {
+		return job.Errorf(job.Conflict, "node %s holds %d attempts", n.ID, n.held)
+	}
+	lost := t.loseAll(n)
+	n.removed = true
+	if n.Legacy {
+		delete(t.nodes.byAddress, n.Address)
+	}
+	t.save(n)
+	return Changed{Attempts: lost}
+}
+
+// liveness says of nodes whether their heartbeats have lapsed.
+type liveness struct {
+	first
+	nodes   []string
+	offline bool
+}
+
+func (*liveness) kind() Kind { return KindLiveness }
+
+func (c *liveness) encode(e *encoder) {
+	e.strings(c.nodes)
+	e.bool(c.offline)
+}
+
+func decodeLiveness(d *decoder) command { return &liveness{nodes: d.strings(), offline: d.bool()} }
+
+func (c *liveness) apply(t *tx) any {
+	done := Done{}
+	for _, id := range c.nodes {
+		if n, err := t.nodes.find(id); err == nil && t.setOffline(n, c.offline) {
+			done.Count++
+		}
+	}
+	return done
+}
+
+// setOffline reports whether the node was not so before.
+func (t *tx) setOffline(n *node, offline bool) bool {
+	if n.offline == offline {
+		return false
+	}
+	n.offline = offline
+	t.save(n)
+	return true
+}

@@ -1,0 +1,197 @@
+package fsm
+
+import (
+	"database/sql/driver"
+	"encoding/hex"
+
+	"ffrtmp/job"
+)
+
+// result is what a node says of an attempt's end, or of its publishing.
+type result struct {
+	first
+	seq     uint64
+	node    string
+	attempt int64 // 0: a v2.2 node, which means the attempt that it holds
+	lease   lease
+	status  job.ResultStatus
+	ending  ending // its outcome follows from status and reason
+	backoff backoff
+}
+
+func (*result) kind() Kind { return KindResult }
+
+func (c *result) encode(e *encoder) {
+	e.uint(c.seq)
+	e.string(c.node)
+	e.int(c.attempt)
+	e.fixed(c.lease[:])
+	e.uint(uint64(code(resultCodes, c.status)))
+	e.string(c.ending.error)
+	e.string(string(c.ending.reason))
+	e.string(c.ending.log)
+	e.string(c.ending.output)
+	e.string(c.ending.metrics)
+	e.string(c.ending.analyzerOutput)
+	c.backoff.encode(e)
+}
+
+func decodeResult(d *decoder) command {
+	c := &result{seq: d.uint(), node: d.string(), attempt: d.int()}
+	d.fixed(c.lease[:])
+	c.status = resultCodes[d.code(len(resultCodes))]
+	c.ending = ending{
+		error: d.string(), reason: job.FailureReason(d.string()),
+		log: d.string(), output: d.string(), metrics: d.string(), analyzerOutput: d.string(),
+	}
+	c.backoff = decodeBackoff(d)
+	return c
+}
+
+// Resulted is the result of a result: how the job stands now.
+type Resulted struct {
+	Seq        uint64
+	ID         string
+	Attempt    int
+	Status     job.Status
+	Retry      int // number of the retry that a failed attempt's job waits for, or 0
+	MaxRetries int
+	Repeated   bool // the same was said before, and nothing changed
+}
+
+var (
+	updateSeal     = prepared(`UPDATE job_state SET status = 1, hold = 2, last_activity_at = ? WHERE seq = ?`)
+	updateComplete = prepared(`UPDATE job_state SET status = 3, hold = 0, completed_at = ?, last_activity_at = ?, progress = 100, progress_detail = NULL WHERE seq = ?`)
+	updateReturned = prepared(`UPDATE job_state SET status = ?, hold = 0, last_activity_at = ?, progress = 0, progress_detail = NULL WHERE seq = ?`)
+)
+
+func (c *result) apply(t *tx) any {
+	j, refused := t.find(c.seq)
+	if refused != nil {
+		return refused
+	}
+	if !c.speaksFor(j) {
+		return job.Errorf(job.StaleAttempt, "node %s does not hold this attempt of job %s", c.node, j.id)
+	}
+	if j.hold == holdNone {
+		return c.again(t, j)
+	}
+	if j.hold == holdLost {
+		t.takeBack(j)
+	}
+	retry := 0
+	switch c.status {
+	case job.ResultPublishing:
+		if j.hold == holdSealed {
+			return c.answer(j, 0, true)
+		}
+		t.change(j, job.Running, holdSealed)
+		t.exec(updateSeal, t.now, int64(j.seq))
+	case job.ResultCompleted:
+		c.ending.outcome = job.AttemptCompleted
+		t.end(j, c.ending)
+		t.meta.completed++
+		t.change(j, job.Completed, holdNone)
+		t.exec(updateComplete, t.now, t.now, int64(j.seq))
+	case job.ResultFailed:
+		c.ending.outcome = job.AttemptFailed
+		if c.ending.reason == job.Timeout {
+			c.ending.outcome = job.AttemptTimedOut
+		}
+		if t.fail(j, c.ending, c.backoff) {
+			retry = int(j.retries)
+		}
+	case job.ResultCanceled:
+		t.giveBack(j, c.ending)
+	}
+	return c.answer(j, retry, false)
+}
+
+// giveBack is an attempt that its own node has ended: neither failed nor lost.
+func (t *tx) giveBack(j *activeJob, e ending) {
+	e.outcome = job.AttemptCanceled
+	t.end(j, e)
+	status := job.Pending
+	if j.status == job.Paused {
+		status = job.Paused
+	}
+	t.change(j, status, holdNone)
+	t.exec(updateReturned, code(statusCodes, status), t.now, int64(j.seq))
+}
+
+// speaksFor reports whether the result is of the job's newest attempt, from the
+// node that was given it, with its lease.
+func (c *result) speaksFor(j *activeJob) bool {
+	if j.node == nil || j.node.ID != c.node {
+		return false
+	}
+	if c.attempt == 0 {
+		return j.node.Legacy
+	}
+	return c.attempt == j.attempt && (c.lease == j.lease || j.node.Legacy && c.lease == lease{})
+}
+
+// again answers a result of an attempt that is over: the same as before is fine,
+// anything else comes too late.
+func (c *result) again(t *tx, j *activeJob) any {
+	outcome := t.outcome(j)
+	same := false
+	retry := 0
+	switch c.status {
+	case job.ResultPublishing, job.ResultCompleted:
+		same = outcome == job.AttemptCompleted
+	case job.ResultFailed:
+		same = outcome == job.AttemptFailed || outcome == job.AttemptTimedOut
+		if same && j.status == job.Pending {
+			retry = int(j.retries)
+		}
+	case job.ResultCanceled:
+		same = outcome == job.AttemptCanceled
+	}
+	if !same {
+		return job.Errorf(job.StaleAttempt, "attempt %d of job %s is over: %s", j.attempt, j.id, outcome)
+	}
+	return c.answer(j, retry, true)
+}
+
+func (c *result) answer(j *activeJob, retry int, repeated bool) Resulted {
+	return Resulted{
+		Seq: j.seq, ID: j.id.String(), Attempt: int(j.attempt), Status: j.status,
+		Retry: retry, MaxRetries: int(j.maxRetries), Repeated: repeated,
+	}
+}
+
+// find returns a job, over or not. One that is over is not in memory: it is read
+// from the database, and its class is not known.
+func (t *tx) find(seq uint64) (*activeJob, *job.Error) {
+	if j, ok := t.jobs[seq]; ok {
+		return j, nil
+	}
+	j, _, err := t.findOver(seq)
+	return j, err
+}
+
+func (t *tx) findOver(seq uint64) (*activeJob, classKey, *job.Error) {
+	row := make([]driver.Value, activeColumns)
+	if seq >= t.meta.nextSeq || !t.row(row, selectActiveOne, int64(seq)) {
+		return nil, classKey{}, job.Errorf(job.NotFound, "there is no job %d", seq)
+	}
+	j, key, err := t.scanActive(row)
+	if err != nil {
+		t.err = err
+		return nil, key, job.Errorf(job.Internal, "%v", err)
+	}
+	return j, key, nil
+}
+
+// String is the lease as agents know it.
+func (l lease) String() string { return hex.EncodeToString(l[:]) }
+
+// parseLease returns the zero lease, which fits nothing, for what is not one.
+func parseLease(s string) lease {
+	var l lease
+	if b, err := hex.DecodeString(s); err == nil && len(b) == len(l) {
+		copy(l[:], b)
+	}
+	return l
+}

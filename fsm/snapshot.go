@@ -1,0 +1,99 @@
+package fsm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/hashicorp/raft"
+
+	"ffrtmp/snapshot"
+)
+
+// Snapshot implements raft.FSM: it captures the present moment.
+func (f *FSM) Snapshot() (raft.FSMSnapshot, error) {
+	if f.halted.Load() || f.state == nil {
+		return nil, errors.New("there is no state to take a snapshot of")
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	image, err := snapshot.Pin(ctx, f.state.readers)
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	return &captured{f: f, file: f.state.file, image: image, ctx: ctx, cancel: cancel}, nil
+}
+
+// captured is a snapshot that has not been written yet.
+type captured struct {
+	f      *FSM
+	file   *os.File
+	image  *snapshot.Image
+	ctx    context.Context // of the image's life
+	cancel context.CancelFunc
+}
+
+// Persist implements raft.FSMSnapshot. It also syncs the state file: the kernel
+// tells of a failed write only to who asks, and after one the state is worthless.
+func (c *captured) Persist(sink raft.SnapshotSink) error {
+	if err := c.file.Sync(); err != nil && !errors.Is(err, os.ErrClosed) {
+		err = fmt.Errorf("sync the state file: %w", err)
+		c.f.halt(errors.Join(err, c.f.files.distrust()))
+		return errors.Join(err, sink.Cancel())
+	}
+	if err := c.write(sink); err != nil {
+		return errors.Join(err, sink.Cancel())
+	}
+	return sink.Close()
+}
+
+func (c *captured) write(w io.Writer) error {
+	m := snapshot.Manifest{SchemaVersion: schemaVersion}
+	var at int64
+	row := c.image.QueryRowContext(c.ctx, "SELECT applied_index, applied_term, time FROM meta")
+	if err := row.Scan(&m.Index, &m.Term, &at); err != nil {
+		return err
+	}
+	m.CreatedAt = timeOf(at)
+	return c.image.Write(c.ctx, w, m)
+}
+
+// Release implements raft.FSMSnapshot.
+func (c *captured) Release() {
+	if err := c.image.Close(); err != nil {
+		c.f.log.Warn("letting go of a snapshot", "error", err)
+	}
+	c.cancel()
+}
+
+// SnapshotIndex returns the Raft index that a stored snapshot reflects.
+func (f *FSM) SnapshotIndex(r io.Reader) (uint64, error) {
+	m, err := snapshot.ReadManifest(r)
+	return m.Index, err
+}
+
+// Restore implements raft.FSM: the snapshot becomes the state, in a new file.
+func (f *FSM) Restore(r io.ReadCloser) error {
+	path, m, err := snapshot.Install(r, f.files.dir)
+	if err != nil {
+		return errors.Join(fmt.Errorf("install snapshot: %w", err), r.Close())
+	}
+	if err := r.Close(); err != nil {
+		return errors.Join(err, removeState(path))
+	}
+	if m.SchemaVersion > schemaVersion {
+		return errors.Join(fmt.Errorf("the snapshot's schema has version %d, this program knows %d", m.SchemaVersion, schemaVersion), removeState(path))
+	}
+	s, err := openState(path)
+	if err != nil {
+		return errors.Join(err, removeState(path))
+	}
+	if s.meta.index != m.Index || s.meta.term != m.Term {
+		return errors.Join(fmt.Errorf("%w: it reflects entry %d of term %d, its manifest says %d of %d",
+			snapshot.ErrCorrupt, s.meta.index, s.meta.term, m.Index, m.Term), s.close(), removeState(path))
+	}
+	f.fault = nil
+	return f.replace(s)
+}

@@ -1,0 +1,122 @@
+package fsm
+
+import (
+	"database/sql/driver"
+
+	"github.com/google/uuid"
+
+	"ffrtmp/job"
+)
+
+// submit makes jobs, all or none.
+type submit struct {
+	first
+	specs []spec
+}
+
+// spec is a job as it is born.
+type spec struct {
+	id                                           uuid.UUID
+	scenario, confidence, engine, classification string
+	parameters, requires, labels                 string // JSON, or ""
+	queue, priority                              int64
+	maxRetries                                   int64
+	timeout                                      int64 // ns, 0 for none
+}
+
+func (*submit) kind() Kind { return KindSubmit }
+
+func (c *submit) encode(e *encoder) {
+	e.uint(uint64(len(c.specs)))
+	for i := range c.specs {
+		s := &c.specs[i]
+		e.fixed(s.id[:])
+		e.string(s.scenario)
+		e.string(s.confidence)
+		e.string(s.engine)
+		e.string(s.classification)
+		e.string(s.parameters)
+		e.string(s.requires)
+		e.string(s.labels)
+		e.uint(uint64(s.queue))
+		e.uint(uint64(s.priority))
+		e.uint(uint64(s.maxRetries))
+		e.int(s.timeout)
+	}
+}
+
+func decodeSubmit(d *decoder) command {
+	c := &submit{specs: make([]spec, d.count(27))}
+	for i := range c.specs {
+		s := &c.specs[i]
+		d.fixed(s.id[:])
+		s.scenario = d.string()
+		s.confidence = d.string()
+		s.engine = d.string()
+		s.classification = d.string()
+		s.parameters = d.string()
+		s.requires = d.string()
+		s.labels = d.string()
+		s.queue = d.code(len(queueCodes))
+		s.priority = d.code(len(priorityCodes))
+		s.maxRetries = int64(d.uint())
+		s.timeout = d.int()
+	}
+	return c
+}
+
+// Submitted is the result of a submission.
+type Submitted struct {
+	Jobs     []job.SubmittedJob
+	Replayed bool // an earlier request with the same idempotency key made them
+}
+
+var (
+	insertSpec = prepared(`INSERT INTO job_spec (seq, id, scenario, confidence, engine, classification, parameters, requires, labels, timeout, created_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
+	insertState = prepared(`INSERT INTO job_state (seq, status, queue, priority, max_retries) VALUES (?, 0, ?, ?, ?)`)
+	selectIDs   = prepared(`SELECT seq, id FROM job_spec WHERE seq >= ? AND seq < ? ORDER BY seq`)
+)
+
+func (c *submit) apply(t *tx) any {
+	if len(c.specs) == 0 {
+		return job.FieldErrorf("jobs", "is empty")
+	}
+	classes := make([]*class, len(c.specs))
+	for i := range c.specs {
+		var err error
+		if classes[i], err = t.ready.class(classKey{requires: c.specs[i].requires}); err != nil {
+			return job.Errorf(job.Invalid, "%v", err)
+		}
+	}
+	result := Submitted{Jobs: make([]job.SubmittedJob, len(c.specs))}
+	for i := range c.specs {
+		s := &c.specs[i]
+		seq := t.meta.nextSeq
+		t.meta.nextSeq++
+		id := s.id.String()
+		t.exec(insertSpec, int64(seq), id, s.scenario, s.confidence, s.engine, s.classification,
+			null(s.parameters), s.requires, null(s.labels), s.timeout, t.now)
+		t.exec(insertState, int64(seq), s.queue, s.priority, s.maxRetries)
+		t.add(&activeJob{
+			seq: seq, id: s.id, status: job.Pending, timeout: s.timeout, maxRetries: s.maxRetries,
+			rank: job.Rank(queueCodes[s.queue], priorityCodes[s.priority]),
+		}, classes[i])
+		result.Jobs[i] = job.SubmittedJob{ID: id, SequenceNumber: seq}
+	}
+	t.meta.submitted += int64(len(c.specs))
+	return result
+}
+
+// submitted names count jobs from seq on.
+func (t *tx) submitted(seq uint64, count int) []job.SubmittedJob {
+	var jobs []job.SubmittedJob
+	row := make([]driver.Value, 2)
+	if t.err == nil {
+		t.err = t.w.each(row, func() error {
+			jobs = append(jobs, job.SubmittedJob{ID: text(row[1]), SequenceNumber: uint64(row[0].(int64))})
+			return nil
+		}, selectIDs, int64(seq), int64(seq)+int64(count))
+	}
+	return jobs
+}
