@@ -1,0 +1,173 @@
+package agent
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"ffrtmp/job"
+)
+
+func TestStateDirectoryIsOneAgents(t *testing.T) {
+	s := newSite(t, newFake(t))
+	a, err := New(s.config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := New(s.config()); err == nil || !strings.Contains(err.Error(), "in use") {
+		t.Errorf("a second agent: %v", err)
+	}
+	if err := a.state.close(); err != nil {
+		t.Fatal(err)
+	}
+	b, err := New(s.config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.state.close()
+	if a.NodeID() != b.NodeID() {
+		t.Error("the identity was not kept")
+	}
+	info, err := os.Stat(filepath.Join(s.state, "identity"))
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("identity: %v %v", info.Mode(), err)
+	}
+}
+
+func TestAnotherClusterIsRefused(t *testing.T) {
+	f := newFake(t)
+	s := newSite(t, f)
+	a, stop := s.start()
+	if !eventually(10*time.Second, func() bool { return a.Ready() == nil }) {
+		t.Fatal("not ready")
+	}
+	stop()
+	f.mu.Lock()
+	f.clusterID = uuid.NewString()
+	f.mu.Unlock()
+	b, err := New(s.config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Run(t.Context()); !errors.Is(err, errForeign) {
+		t.Errorf("Run = %v", err)
+	}
+}
+
+func TestRemovedNodeRegistersAgain(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	s := newSite(t, f)
+	a, _ := s.start()
+	if !eventually(10*time.Second, func() bool { return a.Ready() == nil }) {
+		t.Fatal("not ready")
+	}
+	f.mu.Lock()
+	delete(f.nodes, a.NodeID())
+	f.notify()
+	f.mu.Unlock()
+	if !eventually(10*time.Second, func() bool { f.mu.Lock(); defer f.mu.Unlock(); return f.joins == 2 }) {
+		t.Fatal("it did not register again")
+	}
+	id := f.submit("360p-h264", short)
+	f.awaitStatus(id, job.Completed)
+}
+
+func TestLearnedMastersOutliveRestarts(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	second := f.serve()
+	s := newSite(t, f)
+	a, stop := s.start()
+	if !eventually(10*time.Second, func() bool { return slices.Contains(a.client.Masters(), second.URL) }) {
+		t.Fatalf("only %v are known", a.client.Masters())
+	}
+	stop()
+	gone := httptest.NewTLSServer(nil)
+	s.masters = []string{gone.URL}
+	gone.Close()
+	s.start()
+	id := f.submit("360p-h264", short)
+	f.awaitStatus(id, job.Completed)
+}
+
+// A new leader has nothing of the live log; the agent sends the last of it again.
+func TestNewLeaderGetsTheLogAgain(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	second := f.serve()
+	s := newSite(t, f)
+	s.start()
+	id := f.submit("1080p60-h264", long)
+	before := f.await(id, "logged", func(j fakeJob) bool { return underWay(j) && strings.Contains(j.log, "Output #0") })
+	f.mu.Lock()
+	f.leaderURL, f.find(id).log = second.URL, ""
+	f.mu.Unlock()
+	after := f.await(id, "logged again", func(j fakeJob) bool { return strings.Contains(j.log, "Output #0") })
+	if !strings.HasPrefix(after.log, before.log) {
+		t.Errorf("the log was %q and is %q", before.log, after.log)
+	}
+}
+
+func TestMetrics(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	f.down.Store(true)
+	s := newSite(t, f)
+	a, _ := s.start()
+	get := func(path string) (int, string) {
+		w := httptest.NewRecorder()
+		a.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
+		body, _ := io.ReadAll(w.Result().Body)
+		return w.Code, string(body)
+	}
+	if status, body := get("/ready"); status != 503 || !strings.Contains(body, "not registered") {
+		t.Errorf("ready without masters: %d %s", status, body)
+	}
+	if status, body := get("/health"); status != 200 || !strings.Contains(body, a.NodeID()) {
+		t.Errorf("health: %d %s", status, body)
+	}
+	f.down.Store(false)
+	if !eventually(10*time.Second, func() bool { status, _ := get("/ready"); return status == 200 }) {
+		t.Error("never ready")
+	}
+	id := f.submit("1080p60-h264", long)
+	f.await(id, "under way", underWay)
+	_, body := get("/metrics")
+	for _, want := range []string{
+		"ffmpeg_agent_jobs_running 1", `ffmpeg_agent_jobs_finished_total{result="completed"} 0`, "ffmpeg_agent_encode_fps{", "ffmpeg_agent_encode_speed{",
+		"ffmpeg_agent_cpu_seconds_total ", "ffmpeg_agent_memory_available_bytes ", "ffmpeg_agent_master_failovers_total 0", "ffmpeg_agent_unsent_results 0",
+		"ffmpeg_agent_heartbeat_seconds_count",
+	} {
+		if !strings.Contains(body, want) {
+			t.Errorf("no %s", want)
+		}
+	}
+	f.set(id, job.Canceled)
+	if !eventually(10*time.Second, func() bool {
+		_, body := get("/metrics")
+		return strings.Contains(body, `ffmpeg_agent_jobs_finished_total{result="canceled"} 1`) && strings.Contains(body, "ffmpeg_agent_jobs_running 0")
+	}) {
+		t.Error("the canceled attempt is not counted")
+	}
+}
+
+func TestGPUMetrics(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "nvidia-smi"), []byte("#!/bin/sh\necho 50\necho 7\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", dir)
+	if got := gpuUtilization(); !slices.Equal(got, []float64{0.5, 0.07}) {
+		t.Error(got)
+	}
+}

@@ -1,0 +1,287 @@
+package agent
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/hex"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"ffrtmp/agent/probe"
+	"ffrtmp/agent/supervisor"
+)
+
+const childVariable = "FFRTMP_TEST_AGENT"
+
+// TestMain is, beside the tests, the supervisors that they start and the agents
+// that they kill.
+func TestMain(m *testing.M) {
+	if len(os.Args) == 3 && os.Args[1] == "supervise" {
+		os.Exit(supervisor.Main(os.Args[2]))
+	}
+	if setting := os.Getenv(childVariable); setting != "" {
+		os.Unsetenv(childVariable)
+		os.Exit(childMain(setting))
+	}
+	status := m.Run()
+	os.RemoveAll(shared.dir)
+	os.Exit(status)
+}
+
+// child is an agent in a process of its own, which dies by SIGKILL at a step.
+type child struct {
+	Masters             []string
+	CA                  []byte
+	State, Root, FFmpeg string
+	DieAt               step
+}
+
+func childMain(setting string) int {
+	var c child
+	if err := json.Unmarshal([]byte(setting), &c); err != nil {
+		panic(err)
+	}
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(c.CA)
+	a, err := New(Config{
+		Masters: c.Masters, TLS: &tls.Config{RootCAs: pool}, Name: "child", StateDir: c.State, MediaRoots: []string{c.Root}, FFmpeg: c.FFmpeg,
+		Logger: hclog.New(&hclog.LoggerOptions{Level: hclog.Debug, Output: os.Stderr}),
+	})
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	a.onStep = func(_ *attempt, s step) {
+		if s == c.DieAt {
+			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+			select {}
+		}
+	}
+	if err := a.Run(context.Background()); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
+}
+
+func (c child) start(t *testing.T) *exec.Cmd {
+	t.Helper()
+	setting, err := json.Marshal(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Env = append(os.Environ(), childVariable+"="+string(setting))
+	out := &strings.Builder{}
+	cmd.Stderr = out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+		if t.Failed() {
+			t.Log(out.String())
+		}
+	})
+	return cmd
+}
+
+// shared is made once for all tests: an ffmpeg that counts its encodes, and what
+// the trials of its encoders found.
+var shared struct {
+	once sync.Once
+	err  error
+	dir  string
+}
+
+func share(t *testing.T) (ffmpeg, cache, runs string) {
+	t.Helper()
+	shared.once.Do(func() {
+		if shared.dir, shared.err = os.MkdirTemp("", "agent-test"); shared.err == nil {
+			shared.err = prepare(shared.dir)
+		}
+	})
+	if shared.err != nil {
+		t.Fatal(shared.err)
+	}
+	return filepath.Join(shared.dir, "ffmpeg"), filepath.Join(shared.dir, "cache"), filepath.Join(shared.dir, "runs")
+}
+
+func prepare(dir string) error {
+	real, err := exec.LookPath("ffmpeg")
+	if err != nil {
+		return err
+	}
+	script := fmt.Sprintf("#!/bin/sh\ncase \"$*\" in *-progress*) echo \"$FFRTMP_ATTEMPT_DIR\" >>%s;; esac\nexec %s \"$@\"\n", filepath.Join(dir, "runs"), real)
+	if err := os.WriteFile(filepath.Join(dir, "ffmpeg"), []byte(script), 0o755); err != nil {
+		return err
+	}
+	tools, err := probe.FindTools(filepath.Join(dir, "ffmpeg"))
+	if err != nil {
+		return err
+	}
+	if err := os.Mkdir(filepath.Join(dir, "cache"), 0o700); err != nil {
+		return err
+	}
+	_, err = probe.Encoders(context.Background(), tools, filepath.Join(dir, "cache"))
+	return err
+}
+
+// runs counts the encodes of an attempt.
+func (s *site) runs(id string, attempt int) int {
+	s.t.Helper()
+	_, _, runs := share(s.t)
+	data, err := os.ReadFile(runs)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return strings.Count(string(data), s.state+"/attempts/"+key{id, attempt}.String()+"\n")
+}
+
+// site is one machine: where its agents keep state and media.
+type site struct {
+	t           *testing.T
+	fake        *fake
+	state, root string
+	ffmpeg      string
+	jobs        int
+	drain       time.Duration
+	masters     []string
+	log         hclog.Logger
+}
+
+func newSite(t *testing.T, f *fake) *site {
+	t.Helper()
+	s := &site{t: t, fake: f, state: filepath.Join(t.TempDir(), "state"), root: t.TempDir(), jobs: 1, masters: f.urls[:1]}
+	if err := os.Mkdir(s.state, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	var cache string
+	s.ffmpeg, cache, _ = share(t)
+	if err := os.CopyFS(s.state, os.DirFS(cache)); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.sweep)
+	return s
+}
+
+// sweep leaves no process behind, whatever a test has done.
+func (s *site) sweep() {
+	for _, dir := range s.attempts() {
+		if p, err := supervisor.Find(dir); err == nil {
+			ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+			_, _ = p.Stop(ctx)
+			cancel()
+		}
+	}
+}
+
+func (s *site) attempts() []string {
+	list, err := filepath.Glob(filepath.Join(s.state, "attempts", "*"))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return list
+}
+
+func (s *site) config() Config {
+	log := s.log
+	if log == nil {
+		log = hclog.New(&hclog.LoggerOptions{Level: hclog.Debug, Output: s.t.Output()})
+	}
+	return Config{
+		Masters: s.masters, TLS: &tls.Config{RootCAs: testPool(s.t)}, Name: "node", StateDir: s.state, MediaRoots: []string{s.root}, FFmpeg: s.ffmpeg,
+		MaxConcurrentJobs: s.jobs, DrainTimeout: s.drain, Logger: log,
+	}
+}
+
+// start runs an agent; stop drains it, and is called at the test's end at the latest.
+func (s *site) start() (a *Agent, stop func()) {
+	s.t.Helper()
+	a, err := New(s.config())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return a, s.run(a)
+}
+
+func (s *site) run(a *Agent) (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- a.Run(ctx) }()
+	stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			s.t.Errorf("Run: %v", err)
+		}
+	})
+	s.t.Cleanup(stop)
+	return stop
+}
+
+func (s *site) child(dieAt step) child {
+	return child{Masters: s.masters, CA: testCA(s.t), State: s.state, Root: s.root, FFmpeg: s.ffmpeg, DieAt: dieAt}
+}
+
+// checkClean fails the test when an attempt has left anything but its output.
+func (s *site) checkClean() {
+	s.t.Helper()
+	if !eventually(5*time.Second, func() bool { return len(s.attempts()) == 0 }) {
+		s.t.Errorf("attempts are left: %v", s.attempts())
+	}
+	hidden, err := filepath.Glob(filepath.Join(s.root, ".*"))
+	if err != nil || len(hidden) > 0 {
+		s.t.Errorf("work files are left: %v %v", hidden, err)
+	}
+}
+
+func (s *site) checkOutput(j fakeJob, name string) {
+	s.t.Helper()
+	path := filepath.Join(s.root, name)
+	data, err := os.ReadFile(path)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	sum := sha256.Sum256(data)
+	if j.Output == nil || j.Output.Path != path || j.Output.SizeBytes != int64(len(data)) || j.Output.SHA256 != hex.EncodeToString(sum[:]) {
+		s.t.Errorf("the result says %+v of %s, which has %d bytes", j.Output, path, len(data))
+	}
+}
+
+var pool struct {
+	once sync.Once
+	pem  []byte
+}
+
+// testCA is the certificate that every httptest server has.
+func testCA(t *testing.T) []byte {
+	t.Helper()
+	pool.once.Do(func() {
+		s := httptest.NewTLSServer(nil)
+		defer s.Close()
+		pool.pem = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})
+	})
+	return pool.pem
+}
+
+func testPool(t *testing.T) *x509.CertPool {
+	t.Helper()
+	p := x509.NewCertPool()
+	p.AppendCertsFromPEM(testCA(t))
+	return p
+}

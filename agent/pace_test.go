@@ -1,0 +1,123 @@
+package agent
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"ffrtmp/job"
+)
+
+func TestPrintableKeepsOffsets(t *testing.T) {
+	for in, want := range map[string]string{
+		"":             "",
+		"frame=1\n":    "frame=1\n",
+		"äö":           "äö",
+		"\xc3":         "?",
+		"a\xff\xfe\nb": "a??\nb",
+		"\xf0\x9f\x8e": "???",
+	} {
+		if got := printable([]byte(in)); got != want || len(got) != len(in) {
+			t.Errorf("printable(%q) = %q", in, got)
+		}
+	}
+	for in, want := range map[string]string{
+		"":              "",
+		"x":             "x",
+		"xä":            "xä",
+		"x\xc3":         "x",
+		"x\xf0\x9f\x8e": "x",
+		"x\xff":         "x\xff",
+	} {
+		if got := string(wholeRunes([]byte(in))); got != want {
+			t.Errorf("wholeRunes(%q) = %q", in, got)
+		}
+	}
+}
+
+// Masters, or a proxy before them, that answer long polls at once must not be
+// asked without a pause.
+func TestMastersThatDoNotHoldPollsAreSpared(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	f.eager = true
+	s := newSite(t, f)
+	a, _ := s.start()
+	if !eventually(10*time.Second, func() bool { return a.Ready() == nil }) {
+		t.Fatal("not ready")
+	}
+	began := time.Now()
+	if !eventually(10*time.Second, func() bool { f.mu.Lock(); defer f.mu.Unlock(); return len(f.beats) >= 6 && len(f.claims) >= 4 }) {
+		t.Fatal("no heartbeats and claims")
+	}
+	// Pauses double from 100 ms on.
+	if d := time.Since(began); d < time.Second {
+		t.Errorf("six heartbeats and four claims in %v", d)
+	}
+	id := f.submit("360p-h264", short)
+	f.awaitStatus(id, job.Completed)
+}
+
+func TestPausesGrowToTheirBounds(t *testing.T) {
+	a := &Agent{cfg: Config{PollInterval: 10 * time.Second}}
+	for quick, least := range map[int]time.Duration{1: 100 * time.Millisecond, 4: 800 * time.Millisecond, 20: 10 * time.Second} {
+		if got := a.claimPause(quick); got < least || got > min(2*least, 10*time.Second) {
+			t.Errorf("claimPause(%d) = %v", quick, got)
+		}
+	}
+	var c cadence
+	if c.next(false, true) != 0 || c.next(false, false) != 0 {
+		t.Error("a held heartbeat, or one answered early, is followed at once")
+	}
+	if c.next(false, false) == 0 || c.next(true, true) == 0 {
+		t.Error("a second early answer, or a failure, is followed at once")
+	}
+	if c.next(false, true) != 0 || c.early != 0 {
+		t.Error("a held heartbeat does not end the pauses")
+	}
+}
+
+func TestSlotsRememberWhatHasEnded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSlots(1)
+		at := &attempt{key: key{"a", 1}, gone: make(chan struct{})}
+		s.add(at)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if _, err := s.wait(ctx); err == nil {
+			t.Error("a full node has a free slot")
+		}
+		go func() {
+			<-time.After(time.Minute)
+			s.remove(at)
+		}()
+		if free, err := s.wait(t.Context()); free != 1 || err != nil {
+			t.Errorf("%d, %v", free, err)
+		}
+		if !s.known(at.key) || s.known(key{"a", 2}) || s.get(at.key) != nil {
+			t.Error("what has ended is not told from what is new")
+		}
+		if err := s.drained(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestConfig(t *testing.T) {
+	s := newSite(t, newFake(t))
+	for want, change := range map[string]func(*Config){
+		"state directory":  func(c *Config) { c.StateDir = "" },
+		"negative":         func(c *Config) { c.MaxConcurrentJobs = -1 },
+		"no master":        func(c *Config) { c.Masters = nil },
+		"media root":       func(c *Config) { c.MediaRoots = []string{"/nowhere"} },
+		"ffmpeg is not in": func(c *Config) { c.FFmpeg = "/nowhere/ffmpeg" },
+	} {
+		cfg := s.config()
+		change(&cfg)
+		if _, err := New(cfg); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v", want, err)
+		}
+	}
+}

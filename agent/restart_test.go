@@ -1,0 +1,123 @@
+package agent
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"syscall"
+	"testing"
+	"time"
+
+	"ffrtmp/job"
+)
+
+// The agent dies by SIGKILL after every step of an attempt's life; the next one
+// brings the job to its one end.
+func TestDeathAfterEveryStep(t *testing.T) {
+	for _, at := range []step{stepClaimed, stepStarted, stepEnded, stepDecided, stepSealed, stepMoved, stepDelivered, stepForgotten} {
+		t.Run(string(at), func(t *testing.T) {
+			t.Parallel()
+			f := newFake(t)
+			s := newSite(t, f)
+			id := f.submit("360p30-h264", short)
+			first := s.child(at).start(t)
+			if err := first.Wait(); err == nil || first.ProcessState.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
+				t.Fatalf("the first agent ended with %v", err)
+			}
+			s.start()
+			j := f.awaitStatus(id, job.Completed)
+			s.checkOutput(j, "out.mp4")
+			s.checkClean()
+			if got := f.results(id); !slices.Equal(got, []string{"publishing 1", "completed 1"}) {
+				t.Errorf("results %v", got)
+			}
+			if n := s.runs(id, 1); n != 1 {
+				t.Errorf("ffmpeg ran %d times", n)
+			}
+		})
+	}
+}
+
+func TestNextAgentGoesOnWithRunningFFmpeg(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	s := newSite(t, f)
+	a, stop := s.start()
+	id := f.submit("720p30-h264", `{"output":"out.mp4","duration":25,"preset":"veryfast"}`)
+	f.await(id, "under way", underWay)
+	stop() // does not wait: DrainTimeout is 0
+	if st, err := s.find(id, 1).State(); err != nil || !st.Running {
+		t.Fatalf("ffmpeg ended with the agent: %+v %v", st, err)
+	}
+	f.mu.Lock()
+	f.beats = nil
+	f.mu.Unlock()
+	b, _ := s.start()
+	if a.NodeID() != b.NodeID() {
+		t.Error("the node has another identity")
+	}
+	if !eventually(10*time.Second, func() bool {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		return len(f.beats) > 0 && len(f.beats[0].Attempts) == 1
+	}) {
+		t.Error("the first heartbeat does not list the attempt")
+	}
+	f.awaitStatus(id, job.Completed)
+	if n := s.runs(id, 1); n != 1 {
+		t.Errorf("ffmpeg ran %d times", n)
+	}
+}
+
+func TestResultsWaitForMasters(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	s := newSite(t, f)
+	s.jobs = 2
+	a, stop := s.start()
+	first := f.submit("720p30-h264", `{"output":"a.mp4","duration":5,"preset":"ultrafast"}`)
+	second := f.submit("720p30-h264", `{"output":"b.mp4","duration":15,"preset":"ultrafast"}`)
+	f.await(first, "under way", underWay)
+	f.await(second, "under way", underWay)
+	f.down.Store(true)
+	f.poke()
+	if !eventually(20*time.Second, func() bool { return a.outbox.unsent.Load() == 2 }) {
+		t.Fatal("ffmpeg did not go on without masters")
+	}
+	if _, err := os.Stat(filepath.Join(s.root, "a.mp4")); err == nil {
+		t.Error("an output was published before its attempt was sealed")
+	}
+	stop()
+	s.start() // results outlive the agent too
+	f.down.Store(false)
+	f.awaitStatus(first, job.Completed)
+	j := f.awaitStatus(second, job.Completed)
+	s.checkOutput(j, "b.mp4")
+	s.checkClean()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.accepted[0].JobID != first {
+		t.Error("the results did not come in the order in which they were made")
+	}
+}
+
+// An agent whose supervisor died as well reports a loss, not a failure.
+func TestLostRunIsNotAFailure(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	s := newSite(t, f)
+	s.start()
+	id := f.submit("1080p60-h264", long)
+	f.await(id, "under way", underWay)
+	var who struct {
+		PID int `json:"pid"`
+	}
+	if err := readJSON(filepath.Join(s.state, "attempts", key{id, 1}.String(), "supervisor.json"), &who); err != nil || who.PID == 0 {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(who.PID, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	f.awaitStatus(id, job.Canceled)
+	s.checkClean()
+}

@@ -1,0 +1,234 @@
+package agent
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"ffrtmp/agent/supervisor"
+	"ffrtmp/job"
+)
+
+const (
+	short = `{"output":"out.mp4","duration":1,"preset":"ultrafast"}`
+	// long runs for minutes unless it is stopped.
+	long = `{"output":"out.mp4","duration":3600,"preset":"medium"}`
+)
+
+func underWay(j fakeJob) bool {
+	return j.ProgressDetail != nil && j.ProgressDetail.Frame > 0
+}
+
+func TestJobRuns(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	s := newSite(t, f)
+	a, _ := s.start()
+	if !eventually(10*time.Second, func() bool { f.mu.Lock(); defer f.mu.Unlock(); return len(f.claims) > 0 }) {
+		t.Fatal("no claim")
+	}
+	submitted := time.Now()
+	id := f.submit("360p30-h264", short)
+	j := f.await(id, "claimed", func(j fakeJob) bool { return j.Status != job.Pending })
+	if d := time.Since(submitted); d > time.Second {
+		t.Errorf("claimed after %v on an idle agent", d)
+	}
+	j = f.awaitStatus(id, job.Completed)
+	s.checkOutput(j, "out.mp4")
+	s.checkClean()
+	if got := f.results(id); !slices.Equal(got, []string{"publishing 1", "completed 1"}) {
+		t.Error(got)
+	}
+	if !strings.Contains(j.Logs, "Output #0") {
+		t.Errorf("the log is %q", j.Logs)
+	}
+	f.mu.Lock()
+	node := f.nodes[a.NodeID()]
+	metrics := f.accepted[1].Metrics
+	f.mu.Unlock()
+	if !slices.Contains(node.Encoders, "libx264") || node.CPUThreads < 1 || node.RAMTotalBytes == 0 || node.MaxConcurrentJobs != 1 || node.Name != "node" {
+		t.Errorf("registered as %+v", node)
+	}
+	if !strings.Contains(string(metrics), `"frames":30`) {
+		t.Errorf("metrics %s", metrics)
+	}
+}
+
+func TestFailures(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	s := newSite(t, f)
+	if err := os.WriteFile(filepath.Join(s.root, "broken.mp4"), []byte("not a film"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.start()
+	for _, tt := range []struct {
+		name, parameters string
+		reason           job.FailureReason
+	}{
+		{"missing input", `{"input":"none.mp4","output":"out.mp4"}`, job.InputError},
+		{"outside of the roots", `{"input":"../x.mp4","output":"out.mp4"}`, job.UserError},
+		{"broken input", `{"input":"broken.mp4","output":"out.mp4"}`, job.InputError},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			id := f.submit("360p-h264", tt.parameters)
+			j := f.awaitStatus(id, job.Failed)
+			if j.FailureReason != tt.reason || j.Error == "" {
+				t.Errorf("%s: %s", j.FailureReason, j.Error)
+			}
+			s.checkClean()
+			if _, err := os.Stat(filepath.Join(s.root, "out.mp4")); err == nil {
+				t.Error("a failed job has an output")
+			}
+		})
+	}
+}
+
+func TestCancelReachesFFmpegWithinTwoSeconds(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	s := newSite(t, f)
+	s.start()
+	id := f.submit("1080p60-h264", long)
+	f.await(id, "under way", underWay)
+	p := s.find(id, 1)
+	began := time.Now()
+	f.set(id, job.Canceled)
+	if !eventually(5*time.Second, func() bool { st, err := p.State(); return err == nil && !st.Running }) && len(s.attempts()) > 0 {
+		t.Fatal("ffmpeg runs on")
+	}
+	if d := time.Since(began); d > 2*time.Second {
+		t.Errorf("took %v", d)
+	}
+	s.checkClean()
+	next := f.submit("360p-h264", short)
+	f.awaitStatus(next, job.Completed)
+}
+
+// find returns the supervised run of an attempt.
+func (s *site) find(id string, attempt int) *supervisor.Process {
+	s.t.Helper()
+	p, err := supervisor.Find(filepath.Join(s.state, "attempts", key{id, attempt}.String()))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return p
+}
+
+func TestPauseAndResume(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	s := newSite(t, f)
+	s.start()
+	id := f.submit("720p30-h264", `{"output":"out.mp4","duration":20,"preset":"ultrafast"}`)
+	f.await(id, "under way", underWay)
+	p := s.find(id, 1)
+	f.set(id, job.Paused)
+	if !eventually(5*time.Second, func() bool { st, err := p.State(); return err == nil && st.Paused }) {
+		t.Fatal("ffmpeg was not paused")
+	}
+	if !eventually(5*time.Second, func() bool { f.mu.Lock(); defer f.mu.Unlock(); return f.beats[len(f.beats)-1].Attempts[0].Paused }) {
+		t.Error("no heartbeat says paused")
+	}
+	f.set(id, job.Running)
+	f.awaitStatus(id, job.Completed)
+}
+
+func TestJobTakenAwayIsStoppedAndPublishesNothing(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	s := newSite(t, f)
+	old := filepath.Join(s.root, "out.mp4")
+	if err := os.WriteFile(old, []byte("another node's"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.start()
+	id := f.submit("1080p60-h264", long)
+	f.await(id, "under way", underWay)
+	f.reassign(id)
+	s.checkClean()
+	if got := f.results(id); len(got) > 0 {
+		t.Errorf("results %v", got)
+	}
+	if data, err := os.ReadFile(old); err != nil || string(data) != "another node's" {
+		t.Errorf("the output is now %.20q, %v", data, err)
+	}
+}
+
+func TestStaleResultPublishesNothing(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	s := newSite(t, f)
+	a, err := New(s.config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var id string
+	a.onStep = func(_ *attempt, at step) {
+		if at == stepDecided {
+			f.reassign(id) // while the agent verifies
+		}
+	}
+	id = f.submit("360p30-h264", short)
+	s.run(a)
+	if !eventually(20*time.Second, func() bool { f.mu.Lock(); defer f.mu.Unlock(); return f.find(id).Attempt == 2 }) {
+		t.Fatal("the encode does not end")
+	}
+	s.checkClean()
+	if _, err := os.Stat(filepath.Join(s.root, "out.mp4")); err == nil {
+		t.Error("a stale attempt has published its output")
+	}
+	if got := f.results(id); len(got) > 0 {
+		t.Errorf("results %v", got)
+	}
+}
+
+func TestSlots(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	s := newSite(t, f)
+	s.jobs = 2
+	s.start()
+	var ids []string
+	for _, name := range []string{"a", "b", "c"} {
+		ids = append(ids, f.submit("1080p60-h264", strings.Replace(long, "out.mp4", name+".mp4", 1)))
+	}
+	f.await(ids[0], "under way", underWay)
+	f.await(ids[1], "under way", underWay)
+	if f.job(ids[2]).Status != job.Pending {
+		t.Error("three jobs run in two slots")
+	}
+	f.set(ids[0], job.Canceled)
+	f.await(ids[2], "under way", underWay)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, c := range f.claims {
+		if c.Max < 1 || c.Max > 2 {
+			t.Errorf("claimed %d", c.Max)
+		}
+	}
+	if n := len(f.claims); n > 20 {
+		t.Errorf("%d claims for three jobs", n)
+	}
+}
+
+func TestDrainWaitsForWhatRuns(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	s := newSite(t, f)
+	s.drain = 30 * time.Second
+	_, stop := s.start()
+	id := f.submit("720p30-h264", `{"output":"out.mp4","duration":20,"preset":"ultrafast"}`)
+	f.await(id, "under way", underWay)
+	later := f.submit("360p-h264", short)
+	stop()
+	if got := f.job(id).Status; got != job.Completed {
+		t.Errorf("the agent ended and its job is %s", got)
+	}
+	if got := f.job(later).Status; got != job.Pending {
+		t.Errorf("a draining agent took a job, which is %s", got)
+	}
+}
