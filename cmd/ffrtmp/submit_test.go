@@ -25,20 +25,40 @@ func TestSubmitSendsWhatItsFlagsSay(t *testing.T) {
 		stdin string
 		want  string
 	}{
-		{"v2.2's line", []string{"--scenario", "4K60-h264", "--confidence", "auto", "--duration", "60", "--bitrate", "10M"}, "",
-			`{"scenario":"4K60-h264","confidence":"auto","engine":"auto","parameters":{"bitrate":"10M","duration":60}}`},
-		{"files", []string{"--scenario=720p30", "--input", "in.mov", "--output", "out.mp4", "--output", "json", "--duration", "1m30s"}, "",
-			`{"scenario":"720p30","confidence":"auto","engine":"auto","parameters":{"duration":90,"input":"in.mov","output":"out.mp4"}}`},
-		{"where and when", []string{
-			"--scenario", "720p", "--queue", "batch", "--priority", "low", "--label", "a=1,b=2", "--label", "c=x=y",
-			"--max-retries", "0", "--requires-label", "zone=b", "--gpu",
-		}, "",
+		{
+			"v2.2's line",
+			[]string{"--scenario", "4K60-h264", "--confidence", "auto", "--duration", "60", "--bitrate", "10M"},
+			"",
+			`{"scenario":"4K60-h264","confidence":"auto","engine":"auto","parameters":{"bitrate":"10M","duration":60}}`,
+		},
+		{
+			"files",
+			[]string{"--scenario=720p30", "--input", "in.mov", "--output", "out.mp4", "--output", "json", "--duration", "1m30s"},
+			"",
+			`{"scenario":"720p30","confidence":"auto","engine":"auto","parameters":{"duration":90,"input":"in.mov","output":"out.mp4"}}`,
+		},
+		{
+			"where and when",
+			[]string{
+				"--scenario", "720p", "--queue", "batch", "--priority", "low", "--label", "a=1,b=2", "--label", "c=x=y",
+				"--max-retries", "0", "--requires-label", "zone=b", "--gpu",
+			},
+			"",
 			`{"scenario":"720p","confidence":"auto","engine":"auto","queue":"batch","priority":"low","labels":{"a":"1","b":"2","c":"x=y"},
-			  "requires":{"gpu":true,"labels":{"zone":"b"}},"max_retries":0}`},
-		{"any parameter", []string{"--scenario", "720p", "--param", `resource_limits={"timeout_sec":5}`, "--param", "codec=libx264", "--fps", "29.97", "--threads", "2"}, "",
-			`{"scenario":"720p","confidence":"auto","engine":"auto","parameters":{"codec":"libx264","fps":29.97,"resource_limits":{"timeout_sec":5},"threads":2}}`},
-		{"a stream", []string{"--scenario", "720p", "--rtmp-url", "rtmp://x/live", "--stream-key-file", key}, "",
-			`{"scenario":"720p","confidence":"auto","engine":"auto","parameters":{"rtmp_url":"rtmp://x/live","stream_key":"s3cret"}}`},
+			  "requires":{"gpu":true,"labels":{"zone":"b"}},"max_retries":0}`,
+		},
+		{
+			"any parameter",
+			[]string{"--scenario", "720p", "--param", `resource_limits={"timeout_sec":5}`, "--param", "codec=libx264", "--fps", "29.97", "--threads", "2"},
+			"",
+			`{"scenario":"720p","confidence":"auto","engine":"auto","parameters":{"codec":"libx264","fps":29.97,"resource_limits":{"timeout_sec":5},"threads":2}}`,
+		},
+		{
+			"a stream",
+			[]string{"--scenario", "720p", "--rtmp-url", "rtmp://x/live", "--stream-key-file", key},
+			"",
+			`{"scenario":"720p","confidence":"auto","engine":"auto","parameters":{"rtmp_url":"rtmp://x/live","stream_key":"s3cret"}}`,
+		},
 		{"standard input", []string{"--file", "-"}, `{"scenario":"1080p","queue":"live"}`, `{"scenario":"1080p","queue":"live"}`},
 	} {
 		t.Run(c.name, func(t *testing.T) {

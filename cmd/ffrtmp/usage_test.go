@@ -94,11 +94,19 @@ func TestExitCodes(t *testing.T) {
 		{"conflict", []string{"jobs", "pause", "1"}, exitFailed, []string{"pause job 1: a completed job cannot be paused"}},
 		{"one of several", []string{"jobs", "pause", "1", "2"}, exitFailed, []string{"pause job 1"}},
 		{"unknown node", []string{"nodes", "describe", "nobody"}, exitFailed, []string{"describe node nobody"}},
-		{"no master", []string{"nodes", "list", "--master", "https://127.0.0.1:1", "--master", "https://127.0.0.2:1"}, exitFailed,
-			[]string{"https://127.0.0.1:1", "https://127.0.0.2:1", "connection refused", "Check that a master runs"}},
+		{
+			"no master",
+			[]string{"nodes", "list", "--master", "https://127.0.0.1:1", "--master", "https://127.0.0.2:1"},
+			exitFailed,
+			[]string{"https://127.0.0.1:1", "https://127.0.0.2:1", "connection refused", "Check that a master runs"},
+		},
 		{"unknown authority", []string{"nodes", "list", "--ca", ""}, exitFailed, []string{"--ca FILE"}},
-		{"outcome unknown", []string{"jobs", "submit", "--scenario", "720p", "--idempotency-key", "k1"}, exitUnknown,
-			[]string{"outcome of POST /jobs is unknown", "--idempotency-key k1"}},
+		{
+			"outcome unknown",
+			[]string{"jobs", "submit", "--scenario", "720p", "--idempotency-key", "k1"},
+			exitUnknown,
+			[]string{"outcome of POST /jobs is unknown", "--idempotency-key k1"},
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

@@ -46,7 +46,8 @@ func (v *barView) show(s sighting) {
 func (v *barView) tick(silent time.Duration) { v.draw(silent) }
 
 func (v *barView) draw(silent time.Duration) {
-	text := barLine(v.last, silent, v.term.width()-1)
+	// Room for the ^C that a terminal echoes: a wrapped line cannot be redrawn.
+	text := barLine(v.last, silent, v.term.width()-3)
 	if !v.drawn {
 		text = "Waiting for an answer..."
 	}
