@@ -1,0 +1,82 @@
+package api
+
+import (
+	"encoding/json"
+	"math"
+
+	"ffrtmp/job"
+)
+
+// acted is the answer to an action on a job.
+type acted struct {
+	Status job.Status `json:"status"`
+	JobID  string     `json:"job_id"`
+}
+
+// act returns the function that takes an action on a job.
+func (s *Server) act(action job.Action) func(*call, *nothing) (*answer, error) {
+	return func(c *call, _ *nothing) (*answer, error) {
+		j, err := s.job(c)
+		if err != nil {
+			return nil, err
+		}
+		index, _, err := s.cfg.Proposer.Act(c.Context(), c.idempotency, action, j.SequenceNumber)
+		if err != nil {
+			return nil, err
+		}
+		s.cfg.Scheduler.NodeChanged(j.NodeID)
+		if j, err = s.cfg.State.Job(c.Context(), j.ID); err != nil {
+			return nil, err
+		}
+		return &answer{index: index, body: acted{Status: j.Status, JobID: j.ID}}, nil
+	}
+}
+
+// selection is the body of a bulk action. Its filter must be there and say
+// something: a mistyped field must not mean every job.
+type selection struct {
+	Filter map[string]json.RawMessage `json:"filter"`
+}
+
+func (sel *selection) filter() (f job.Filter, err error) {
+	if len(sel.Filter) == 0 {
+		return f, job.FieldErrorf("filter", "must name at least one of status, queue, priority, scenario, node_id and label")
+	}
+	fields := map[string]any{
+		"status": &f.Status, "queue": &f.Queue, "priority": &f.Priority,
+		"scenario": &f.Scenario, "node_id": &f.NodeID, "label": &f.Label,
+	}
+	for name, raw := range sel.Filter {
+		into, ok := fields[name]
+		if !ok {
+			return f, job.FieldErrorf("filter."+name, "is not known")
+		}
+		if err := json.Unmarshal(raw, into); err != nil {
+			return f, job.FieldErrorf("filter."+name, "must be a string")
+		}
+	}
+	if f.IsZero() {
+		return f, job.FieldErrorf("filter", "selects every job; name at least one value")
+	}
+	return f, inField("filter", f.Validate())
+}
+
+// cancelMany cancels every job that a filter selects.
+func (s *Server) cancelMany(c *call, sel *selection) (*answer, error) {
+	filter, err := sel.filter()
+	if err != nil {
+		return nil, err
+	}
+	seqs, err := s.cfg.State.Seqs(c.Context(), filter, 0, math.MaxInt32)
+	if err != nil {
+		return nil, err
+	}
+	index, done, err := s.cfg.Proposer.CancelMany(c.Context(), c.idempotency, filter, seqs)
+	if err != nil {
+		return nil, err
+	}
+	s.cfg.Scheduler.Changed()
+	return &answer{index: index, body: struct {
+		Count int `json:"count"`
+	}{done.Count}}, nil
+}

@@ -1,0 +1,58 @@
+package api
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"ffrtmp/job"
+)
+
+// batch is the body of POST /jobs/batch. Its jobs are decoded one by one, so that
+// an error can say which of them is at fault.
+type batch struct {
+	Jobs []json.RawMessage `json:"jobs"`
+}
+
+func (b *batch) Validate() error {
+	switch {
+	case len(b.Jobs) == 0:
+		return job.FieldErrorf("jobs", "must hold at least one job")
+	case len(b.Jobs) > job.MaxBatch:
+		return job.FieldErrorf("jobs", "holds %d jobs, more than %d", len(b.Jobs), job.MaxBatch)
+	}
+	return nil
+}
+
+// submitBatch makes all jobs of a batch, or none.
+func (s *Server) submitBatch(c *call, b *batch) (*answer, error) {
+	specs := make([]job.Spec, len(b.Jobs))
+	for i, raw := range b.Jobs {
+		err := job.Decode(raw, &specs[i])
+		if err == nil {
+			err = specs[i].Validate()
+		}
+		if err != nil {
+			return nil, inField(fmt.Sprintf("jobs[%d]", i), err)
+		}
+	}
+	index, made, err := s.cfg.Proposer.Submit(c.Context(), c.idempotency, specs)
+	if err != nil {
+		return nil, err
+	}
+	return &answer{status: created(made), index: index, body: job.Submitted{Jobs: made.Jobs, Count: len(made.Jobs)}}, nil
+}
+
+// inField says that what err is about stands within a field.
+func inField(field string, err error) error {
+	var e *job.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	within := *e
+	within.Field = field
+	if e.Field != "" {
+		within.Field += "." + e.Field
+	}
+	return &within
+}

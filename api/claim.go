@@ -1,0 +1,59 @@
+package api
+
+import (
+	"time"
+
+	"ffrtmp/job"
+)
+
+// claimRequest is job.ClaimRequest with its bounds. An absent max is 1.
+type claimRequest struct{ job.ClaimRequest }
+
+// maxClaim bounds the attempts of one answer.
+const maxClaim = 1024
+
+func (r *claimRequest) Validate() error {
+	if r.Max == 0 {
+		r.Max = 1
+	}
+	switch {
+	case r.NodeID == "":
+		return job.FieldErrorf("node_id", "is required")
+	case r.Max < 1 || r.Max > maxClaim:
+		return job.FieldErrorf("max", "must be between 1 and %d", maxClaim)
+	}
+	return checkDuration("wait", time.Duration(r.Wait), maxWait)
+}
+
+// claim gives a node attempts to run, and waits for them.
+func (s *Server) claim(c *call, r *claimRequest) (*answer, error) {
+	ctx, cancel := s.untilStopping(c)
+	defer cancel()
+	index, jobs, err := s.cfg.Scheduler.Claim(ctx, r.NodeID, r.Max, time.Duration(r.Wait))
+	if err != nil {
+		return nil, err
+	}
+	if jobs == nil {
+		jobs = []job.Job{}
+	}
+	return &answer{index: index, body: job.ClaimResponse{Jobs: jobs}}, nil
+}
+
+// next is how agents of v2.2 claim.
+func (s *Server) next(c *call) (*answer, error) {
+	nodeID := c.URL.Query().Get("node_id")
+	if nodeID == "" {
+		return nil, job.FieldErrorf("node_id", "is required")
+	}
+	index, jobs, err := s.cfg.Scheduler.Next(c.Context(), nodeID)
+	if err != nil {
+		return nil, err
+	}
+	var body struct {
+		Job *job.Job `json:"job"`
+	}
+	if len(jobs) > 0 {
+		body.Job = &jobs[0]
+	}
+	return &answer{index: index, body: body}, nil
+}

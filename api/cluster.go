@@ -1,0 +1,53 @@
+package api
+
+import (
+	"ffrtmp/cluster"
+	"ffrtmp/job"
+)
+
+func (s *Server) clusterStatus(*call) (*answer, error) {
+	c := s.cfg.Cluster
+	leader, _ := c.Leader()
+	status := job.ClusterStatus{
+		ClusterID: c.ClusterID(), Name: s.cfg.Name, Leader: leader.ID, LeaderURL: leader.APIURL,
+		Term: c.Term(), CommitIndex: c.CommitIndex(), AppliedIndex: c.AppliedIndex(), Members: []job.Member{},
+	}
+	for _, m := range c.Members() {
+		status.Members = append(status.Members, member(m))
+	}
+	return &answer{body: status}, nil
+}
+
+func member(m cluster.Member) job.Member {
+	contact := m.LastContact.Milliseconds()
+	if m.LastContact < 0 {
+		contact = -1
+	}
+	return job.Member{
+		ID: m.ID, Address: m.Address, APIURL: m.APIURL, Role: m.Role, Voter: m.Voter, Healthy: m.Healthy,
+		LastContactMS: contact, AppliedIndex: m.AppliedIndex, Version: m.Version,
+	}
+}
+
+// transferred is the answer to POST /cluster/leader/transfer.
+type transferred struct {
+	Status   string `json:"status"`
+	Previous string `json:"previous"`
+}
+
+// transferLeader hands the leadership to another voter.
+func (s *Server) transferLeader(c *call, _ *nothing) (*answer, error) {
+	voters := 0
+	for _, m := range s.cfg.Cluster.Members() {
+		if m.Voter {
+			voters++
+		}
+	}
+	if voters < 2 {
+		return nil, job.Errorf(job.Conflict, "there is no other voter that could lead")
+	}
+	if err := s.cfg.Cluster.TransferLeadership(c.Context()); err != nil {
+		return nil, job.Errorf(job.Conflict, "the leadership was not handed over: %w", err)
+	}
+	return &answer{body: transferred{"transferred", s.cfg.Cluster.ID()}}, nil
+}

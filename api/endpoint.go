@@ -1,0 +1,188 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+	"time"
+
+	"ffrtmp/fsm"
+	"ffrtmp/job"
+)
+
+// Largest bodies. A batch holds up to job.MaxBatch jobs.
+const (
+	maxBody      = 8 << 20
+	maxBatchBody = 64 << 20
+)
+
+// place is which master may carry out a request.
+type place int
+
+const (
+	onLeader place = iota // a follower forwards it
+	onReader              // as the reader asks: the leader, or with ?stale any master
+	anywhere              // this master, about itself
+)
+
+// endpoint is one route: what it needs, and the function that carries it out.
+type endpoint struct {
+	pattern string
+	place   place
+	open    bool  // needs no key
+	maxBody int64 // 0: the common bound
+	long    bool  // may take longer than the server's time for an answer: it waits, streams or is large
+	repeat  bool  // repeating it is harmless, with or without an idempotency key
+	serve   func(*call) (*answer, error)
+}
+
+// call is one request on its way through the API.
+type call struct {
+	*http.Request
+	endpoint    *endpoint
+	id          string
+	principal   Principal
+	forwarded   bool // by another master: it is not forwarded again
+	body        []byte
+	idempotency fsm.Idempotency
+	consistency consistency
+}
+
+// answer is what an endpoint gives back. It is encoded in one place.
+type answer struct {
+	status   int    // 0: 200
+	index    uint64 // of a write; 0: what the state had reached before it was read
+	location string
+	body     any
+	stream   func(ctx context.Context, w *flushWriter) error // instead of body: text as it comes
+}
+
+// nothing is the input of endpoints that take no body, or an empty object.
+type nothing struct{}
+
+// with makes an endpoint's function out of one that takes the decoded body: it is
+// decoded and, when it can be, validated.
+func with[In any](f func(c *call, in *In) (*answer, error)) func(*call) (*answer, error) {
+	return func(c *call) (*answer, error) {
+		in := new(In)
+		if _, none := any(in).(*nothing); !none || len(c.body) > 0 {
+			if err := job.Decode(c.body, in); err != nil {
+				return nil, err
+			}
+		}
+		if v, ok := any(in).(interface{ Validate() error }); ok {
+			if err := v.Validate(); err != nil {
+				return nil, err
+			}
+		}
+		return f(c, in)
+	}
+}
+
+// handler carries out an endpoint's requests, here or on the leader.
+func (s *Server) handler(e *endpoint) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c := &call{Request: r, endpoint: e, id: requestIDOf(r.Context()), forwarded: isForwarded(r.Context())}
+		if err := s.prepare(w, c); err != nil {
+			writeError(w, err)
+			return
+		}
+		s.dispatch(w, c)
+	})
+}
+
+// prepare reads and checks all of a request that does not depend on its endpoint.
+func (s *Server) prepare(w http.ResponseWriter, c *call) (err error) {
+	if !c.endpoint.open {
+		if c.principal, err = s.cfg.Keys.Authenticate(c.Request); err != nil {
+			s.metrics.authFailures.Inc()
+			return err
+		}
+	}
+	if c.endpoint.long {
+		// The endpoint bounds its own waits; a client that reads too slowly is
+		// cut off by the deadline of each write.
+		control := http.NewResponseController(w)
+		if err := errors.Join(control.SetReadDeadline(time.Now().Add(longTimeout)), control.SetWriteDeadline(time.Now().Add(longTimeout))); err != nil {
+			return err
+		}
+	}
+	if c.body, err = readBody(w, c.Request, c.endpoint.maxBody); err != nil {
+		return err
+	}
+	key, err := idempotencyKey(c.Request)
+	if err != nil {
+		return err
+	}
+	if key != "" {
+		hash, err := fingerprint(c.Request, c.body)
+		if err != nil {
+			return err
+		}
+		c.idempotency = fsm.Idempotency{Principal: c.principal.Name, Key: key, Hash: hash}
+	}
+	if c.endpoint.place == onReader {
+		c.consistency, err = parseConsistency(c.URL.Query())
+	}
+	return err
+}
+
+func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
+	if limit == 0 {
+		limit = maxBody
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return nil, job.Errorf(job.TooLarge, "the body is longer than %d bytes", limit)
+	case err != nil:
+		return nil, job.Errorf(job.Invalid, "the body could not be read: %w", err)
+	}
+	return body, nil
+}
+
+// carryOut runs the endpoint on this master.
+func (s *Server) carryOut(c *call) (*answer, error) {
+	index := uint64(0)
+	if c.endpoint.place == onReader {
+		if err := s.prepareRead(c.Context(), c.consistency); err != nil {
+			return nil, err
+		}
+		index = s.cfg.State.Index()
+	}
+	a, err := c.endpoint.serve(c)
+	if err == nil && a.index == 0 {
+		a.index = index
+	}
+	return a, err
+}
+
+// write encodes what carryOut returned.
+func (s *Server) write(w http.ResponseWriter, c *call, a *answer, err error) {
+	s.setHeaders(w.Header())
+	if err != nil {
+		if describe(err).Code == job.Internal {
+			s.cfg.Logger.Error("request failed", "request_id", c.id, "route", c.endpoint.pattern, "error", err, "cause", errors.Unwrap(err))
+		}
+		writeError(w, err)
+		return
+	}
+	if a.index != 0 {
+		w.Header().Set(indexHeader, strconv.FormatUint(a.index, 10))
+	}
+	if a.location != "" {
+		w.Header().Set("Location", a.location)
+	}
+	if a.stream != nil {
+		s.stream(w, c, a)
+		return
+	}
+	status := a.status
+	if status == 0 {
+		status = http.StatusOK
+	}
+	writeJSON(w, status, a.body)
+}

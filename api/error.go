@@ -1,0 +1,76 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+
+	"ffrtmp/job"
+)
+
+// statuses is the one place where an error's code becomes an HTTP status.
+var statuses = map[job.Code]int{
+	job.Invalid:             http.StatusBadRequest,
+	job.Unauthenticated:     http.StatusUnauthorized,
+	job.Forbidden:           http.StatusForbidden,
+	job.NotFound:            http.StatusNotFound,
+	job.Conflict:            http.StatusConflict,
+	job.StaleAttempt:        http.StatusConflict,
+	job.TooLarge:            http.StatusRequestEntityTooLarge,
+	job.RateLimited:         http.StatusTooManyRequests,
+	job.NoLeader:            http.StatusServiceUnavailable,
+	job.UnknownOutcome:      http.StatusGatewayTimeout,
+	job.InsufficientStorage: http.StatusInsufficientStorage,
+	job.Internal:            http.StatusInternalServerError,
+}
+
+// problem is the body of every answer that is not a success.
+type problem struct {
+	Error  string   `json:"error"`
+	Code   job.Code `json:"code"`
+	Status int      `json:"status"`
+	Field  string   `json:"field,omitempty"`
+}
+
+// describe returns what a client may learn of an error: all of a job.Error but its
+// cause, and nothing of any other.
+func describe(err error) problem {
+	var e *job.Error
+	switch {
+	case errors.As(err, &e):
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		e = job.Errorf(job.UnknownOutcome, "the request took too long or was given up; its outcome is not known")
+	default:
+		e = job.Errorf(job.Internal, "internal error; the master's log says more under this request's X-Request-Id")
+	}
+	status, ok := statuses[e.Code]
+	if !ok {
+		status = http.StatusInternalServerError
+	}
+	return problem{Error: e.Error(), Code: e.Code, Status: status, Field: e.Field}
+}
+
+// writeError answers with err.
+func writeError(w http.ResponseWriter, err error) {
+	p := describe(err)
+	switch p.Code {
+	case job.NoLeader:
+		w.Header().Set("Retry-After", "1")
+	case job.Unauthenticated:
+		w.Header().Set("WWW-Authenticate", `Bearer realm="ffrtmp"`)
+	}
+	writeJSON(w, p.Status, p)
+}
+
+// writeJSON answers with a JSON document. An error of the connection is not
+// reported: there is nobody left to tell.
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	body, err := json.Marshal(v)
+	if err != nil {
+		status, body = http.StatusInternalServerError, []byte(`{"error":"the answer cannot be encoded","code":"internal","status":500}`)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	w.Write(append(body, '\n'))
+}

@@ -1,0 +1,180 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"time"
+
+	"ffrtmp/cluster"
+	"ffrtmp/job"
+)
+
+// holdTime is how long a request waits for a leader before it is refused.
+const holdTime = 5 * time.Second
+
+// holdInterval is how often a held request looks again when nobody says that the
+// leader has changed: a new leader may not be ready at once.
+const holdInterval = 50 * time.Millisecond
+
+// dispatch carries a request out: here when this master leads or may answer by
+// itself, else on the leader. Without a leader, and when one is lost on the way
+// and the request may be repeated, it is held for a new one, up to holdTime.
+func (s *Server) dispatch(w http.ResponseWriter, c *call) {
+	var held <-chan time.Time
+	for {
+		changed := s.cfg.Cluster.LeaderChanged()
+		done, err := s.attempt(w, c)
+		if done {
+			return
+		}
+		if c.forwarded || !s.mayRepeat(c, err) {
+			s.write(w, c, nil, err)
+			return
+		}
+		if held == nil {
+			timer := time.NewTimer(holdTime)
+			defer timer.Stop()
+			held = timer.C
+		}
+		select {
+		case <-changed:
+		case <-time.After(holdInterval):
+		case <-held:
+			s.write(w, c, nil, err)
+			return
+		case <-s.stopping.Done():
+			s.write(w, c, nil, err)
+			return
+		case <-c.Context().Done():
+			return
+		}
+	}
+}
+
+// mayRepeat reports whether a request that failed with err can be made again
+// without having its effect twice.
+func (s *Server) mayRepeat(c *call, err error) bool {
+	switch describe(err).Code {
+	case job.NoLeader:
+		return true
+	case job.UnknownOutcome:
+		return c.endpoint.repeat || c.idempotency.Key != "" || c.Method == http.MethodGet || c.Method == http.MethodHead
+	}
+	return false
+}
+
+// attempt tries once. Unless it is done, nothing has been written and err is one
+// that another try may mend.
+func (s *Server) attempt(w http.ResponseWriter, c *call) (done bool, err error) {
+	here := c.endpoint.place == anywhere || c.endpoint.place == onReader && s.local(c.consistency)
+	switch {
+	case here || s.cfg.Cluster.IsLeader():
+		if !here && c.endpoint.place == onReader && !s.cfg.Scheduler.Leading() {
+			return false, job.Errorf(job.NoLeader, "the new leader is not ready yet")
+		}
+		a, err := s.carryOut(c)
+		if code := describe(err).Code; err != nil && (code == job.NoLeader || code == job.UnknownOutcome) {
+			return false, err
+		}
+		s.write(w, c, a, err)
+		return true, nil
+	case c.forwarded:
+		return false, job.Errorf(job.NoLeader, "this master does not lead")
+	}
+	return s.forward(w, c)
+}
+
+// forward sends the request to the leader, in one hop, and passes the answer on.
+func (s *Server) forward(w http.ResponseWriter, c *call) (done bool, err error) {
+	ctx, cancel := s.untilStopping(c)
+	defer cancel()
+	s.metrics.forwarded.Inc()
+	resp, err := s.cfg.Cluster.LeaderTransport().RoundTrip(s.outgoing(ctx, c))
+	switch {
+	case errors.Is(err, cluster.ErrNoLeader), errors.Is(err, cluster.ErrNotSent):
+		return false, job.Errorf(job.NoLeader, "the cluster has no leader that can be reached: %w", err)
+	case err != nil:
+		return false, job.Errorf(job.UnknownOutcome, "the connection to the leader broke; whether the request was carried out is not known: %w", err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode == http.StatusServiceUnavailable || resp.StatusCode == http.StatusGatewayTimeout {
+		return false, readProblem(resp.Body)
+	}
+	return s.passOn(w, c, resp)
+}
+
+// outgoing is the request as the leader gets it: the client's own, credential
+// included, for the leader checks that itself.
+func (s *Server) outgoing(ctx context.Context, c *call) *http.Request {
+	out := &http.Request{
+		Method:        c.Method,
+		URL:           &url.URL{Scheme: "https", Host: "leader", Path: c.URL.Path, RawPath: c.URL.RawPath, RawQuery: c.URL.RawQuery},
+		Host:          c.Host,
+		Header:        http.Header{},
+		Body:          io.NopCloser(bytes.NewReader(c.body)),
+		ContentLength: int64(len(c.body)),
+	}
+	if len(c.body) == 0 {
+		out.Body = http.NoBody
+	}
+	copyEndToEnd(out.Header, c.Header)
+	dropForged(out.Header)
+	out.Header.Set(requestIDHeader, c.id)
+	out.Header.Set(forwardedHeader, s.cfg.Cluster.ID())
+	return out.WithContext(ctx)
+}
+
+// firstPart is how much of an answer is read before any of it is passed on: when
+// the leader dies before that, the client need not know.
+const firstPart = 256 << 10
+
+func (s *Server) passOn(w http.ResponseWriter, c *call, resp *http.Response) (done bool, err error) {
+	var first []byte
+	streamed := resp.Header.Get("Content-Type") == streamType
+	if streamed {
+		if err := http.NewResponseController(w).SetReadDeadline(time.Time{}); err != nil {
+			return true, err
+		}
+	} else {
+		if first, err = io.ReadAll(io.LimitReader(resp.Body, firstPart)); err != nil {
+			return false, job.Errorf(job.UnknownOutcome, "the connection to the leader broke within its answer: %w", err)
+		}
+	}
+	header := w.Header()
+	copyEndToEnd(header, resp.Header)
+	w.WriteHeader(resp.StatusCode)
+	out := newFlushWriter(w, streamed)
+	if _, err = out.Write(first); err == nil {
+		_, err = io.Copy(out, resp.Body)
+	}
+	if err != nil {
+		// What is missing can only be told by cutting the connection.
+		panic(http.ErrAbortHandler)
+	}
+	return true, nil
+}
+
+// readProblem is the error that the leader answered with.
+func readProblem(body io.Reader) error {
+	var p problem
+	if err := json.NewDecoder(io.LimitReader(body, 64<<10)).Decode(&p); err != nil || p.Code == "" {
+		return job.Errorf(job.UnknownOutcome, "the leader's answer could not be read")
+	}
+	return &job.Error{Code: p.Code, Message: p.Error}
+}
+
+// untilStopping is the request's context; a long poll's also ends when the server
+// is to shut down.
+func (s *Server) untilStopping(c *call) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(c.Context())
+	if !c.endpoint.long {
+		return ctx, cancel
+	}
+	stop := context.AfterFunc(s.stopping, cancel)
+	return ctx, func() { stop(); cancel() }
+}

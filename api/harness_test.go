@@ -1,0 +1,325 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/raft"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"ffrtmp/cluster"
+	"ffrtmp/fsm"
+	"ffrtmp/job"
+	"ffrtmp/scheduler"
+)
+
+const testKey = "correct-horse-battery-staple"
+
+// soloLog is a Raft log of one master: every entry is committed at once.
+type soloLog struct {
+	mu    sync.Mutex
+	fsm   *fsm.FSM
+	index uint64
+	fail  func() error // what becomes of the next entries, before they are applied
+}
+
+func (l *soloLog) Apply(_ context.Context, data []byte) (uint64, any, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.fail != nil {
+		if err := l.fail(); err != nil {
+			return 0, nil, err
+		}
+	}
+	l.index++
+	answers := l.fsm.ApplyBatch([]*raft.Log{{Index: l.index, Term: 1, Type: raft.LogCommand, Data: data}})
+	return l.index, answers[0], nil
+}
+
+// fakeCluster is a cluster of which the test decides who leads.
+type fakeCluster struct {
+	id         string
+	mu         sync.Mutex
+	leader     *cluster.Leader
+	changed    chan struct{}
+	leadership chan bool
+	transport  http.RoundTripper
+	contact    time.Duration
+	contacted  bool
+	verifyErr  error
+	readyErr   error
+	verified   int
+	others     []cluster.Member
+}
+
+func newFakeCluster(id string) *fakeCluster {
+	return &fakeCluster{id: id, changed: make(chan struct{}), leadership: make(chan bool, 1), contacted: true}
+}
+
+// setLeader makes a master the leader; nil: there is none.
+func (f *fakeCluster) setLeader(l *cluster.Leader) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.leader = l
+	close(f.changed)
+	f.changed = make(chan struct{})
+	select {
+	case <-f.leadership:
+	default:
+	}
+	f.leadership <- l != nil && l.ID == f.id
+}
+
+func (f *fakeCluster) ID() string        { return f.id }
+func (f *fakeCluster) ClusterID() string { return "11111111-2222-3333-4444-555555555555" }
+func (f *fakeCluster) IsLeader() bool {
+	l, ok := f.Leader()
+	return ok && l.ID == f.id
+}
+
+func (f *fakeCluster) Leader() (cluster.Leader, bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.leader == nil {
+		return cluster.Leader{}, false
+	}
+	return *f.leader, true
+}
+
+func (f *fakeCluster) LeaderChanged() <-chan struct{} {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.changed
+}
+
+func (f *fakeCluster) Leadership() <-chan bool            { return f.leadership }
+func (f *fakeCluster) Barrier(context.Context) error      { return nil }
+func (f *fakeCluster) LeaderTransport() http.RoundTripper { return f.transport }
+func (f *fakeCluster) VerifyLeader(context.Context) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.verified++
+	return f.verifyErr
+}
+func (f *fakeCluster) TransferLeadership(context.Context) error { return nil }
+func (f *fakeCluster) Members() []cluster.Member {
+	own := cluster.Member{ID: f.id, Address: "10.0.0.1:8300", APIURL: "https://" + f.id + ":8080", Role: "follower", Voter: true, Healthy: true, Version: "test"}
+	if f.IsLeader() {
+		own.Role = "leader"
+	}
+	return append([]cluster.Member{own}, f.others...)
+}
+func (f *fakeCluster) Term() uint64         { return 1 }
+func (f *fakeCluster) CommitIndex() uint64  { return 7 }
+func (f *fakeCluster) AppliedIndex() uint64 { return 7 }
+func (f *fakeCluster) LastContact() (time.Duration, bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.contact, f.contacted
+}
+
+func (f *fakeCluster) Ready() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.readyErr
+}
+
+// master is a whole master but for consensus, on a real TLS port.
+type master struct {
+	t        *testing.T
+	fsm      *fsm.FSM
+	log      *soloLog
+	cluster  *fakeCluster
+	sched    *scheduler.Scheduler
+	api      *Server
+	server   *httptest.Server
+	registry *prometheus.Registry
+	logs     *lockedBuffer
+}
+
+type lockedBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}
+
+// newMaster starts a master that leads.
+func newMaster(t *testing.T) *master {
+	m := startMaster(t, "m1", nil)
+	m.lead()
+	return m
+}
+
+// startMaster starts a master without a leader, with a state of its own or shared
+// with another.
+func startMaster(t *testing.T, id string, shared *master) *master {
+	t.Helper()
+	m := &master{t: t, cluster: newFakeCluster(id), registry: prometheus.NewRegistry(), logs: &lockedBuffer{}}
+	logger := hclog.New(&hclog.LoggerOptions{Level: hclog.Debug, Output: m.logs})
+	if shared != nil {
+		m.fsm, m.log = shared.fsm, shared.log
+	} else {
+		dir := t.TempDir()
+		f, err := fsm.Open(fsm.Options{Path: filepath.Join(dir, "master.db"), Dir: filepath.Join(dir, "raft"), Registerer: m.registry})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { f.Close() })
+		m.fsm, m.log = f, &soloLog{fsm: f}
+	}
+	proposer := fsm.NewProposer(m.log, fsm.ProposerOptions{MaxRetries: 3, RetryBase: 20 * time.Millisecond, RetryCap: 20 * time.Millisecond})
+	m.sched = scheduler.New(scheduler.Config{State: m.fsm, Proposer: proposer, Cluster: m.cluster, LeaseTTL: 30 * time.Second, Logger: logger})
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		m.sched.Run(ctx)
+	}()
+	m.api = New(Config{
+		State: m.fsm, Proposer: proposer, Scheduler: m.sched, Cluster: m.cluster, Keys: BootstrapKeys(testKey), Logger: logger,
+		Version: "test", Name: "default", LeaseTTL: 30 * time.Second, Registerer: m.registry, Gatherer: m.registry,
+	})
+	m.server = httptest.NewUnstartedServer(nil)
+	m.server.Config = m.api.http
+	m.server.EnableHTTP2 = true
+	m.server.StartTLS()
+	t.Cleanup(func() {
+		m.api.stop()
+		m.server.Close()
+		cancel()
+		<-done
+	})
+	return m
+}
+
+// lead makes the master lead and waits until it is ready to.
+func (m *master) lead() {
+	m.t.Helper()
+	m.cluster.setLeader(&cluster.Leader{ID: m.cluster.id, APIURL: "https://" + m.cluster.id + ":8080"})
+	eventually(m.t, "the master leads", m.sched.Leading)
+}
+
+// response is an answer that has been read.
+type response struct {
+	*http.Response
+	body []byte
+}
+
+func (r response) decode(t *testing.T, v any) {
+	t.Helper()
+	if err := json.Unmarshal(r.body, v); err != nil {
+		t.Fatalf("%s: %v", r.body, err)
+	}
+}
+
+// request makes a request with the key; header holds names and values in turn.
+func (m *master) request(method, path, body string, header ...string) response {
+	m.t.Helper()
+	r, err := m.try(context.Background(), method, path, body, header...)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	return r
+}
+
+func (m *master) try(ctx context.Context, method, path, body string, header ...string) (response, error) {
+	req, err := http.NewRequestWithContext(ctx, method, m.server.URL+path, bytes.NewReader([]byte(body)))
+	if err != nil {
+		return response{}, err
+	}
+	req.Header.Set("Authorization", "Bearer "+testKey)
+	for i := 0; i < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
+	resp, err := m.server.Client().Do(req)
+	if err != nil {
+		return response{}, err
+	}
+	defer resp.Body.Close()
+	data, err := io.ReadAll(resp.Body)
+	return response{resp, data}, err
+}
+
+// want makes a request and checks its status.
+func (m *master) want(status int, method, path, body string, header ...string) response {
+	m.t.Helper()
+	r := m.request(method, path, body, header...)
+	if r.StatusCode != status {
+		m.t.Fatalf("%s %s: %d, want %d: %s", method, path, r.StatusCode, status, r.body)
+	}
+	return r
+}
+
+// register makes a node known and returns its id.
+func (m *master) register(id string) string {
+	m.t.Helper()
+	body := `{"node_id":"` + id + `","address":"` + id + `","cpu_threads":8,"max_concurrent_jobs":2,"encoders":["libx264","libx265"]}`
+	m.want(http.StatusCreated, "POST", "/nodes/register", body)
+	return id
+}
+
+func (m *master) submit(body string) job.Job {
+	m.t.Helper()
+	var j job.Job
+	m.want(http.StatusCreated, "POST", "/jobs", body).decode(m.t, &j)
+	return j
+}
+
+func (m *master) job(ref string) job.Job {
+	m.t.Helper()
+	var j job.Job
+	m.want(http.StatusOK, "GET", "/jobs/"+ref, "").decode(m.t, &j)
+	return j
+}
+
+// claim claims one job for a node.
+func (m *master) claim(node string) job.Job {
+	m.t.Helper()
+	var c job.ClaimResponse
+	m.want(http.StatusOK, "POST", "/jobs/claim", `{"node_id":"`+node+`","max":1}`).decode(m.t, &c)
+	if len(c.Jobs) != 1 {
+		m.t.Fatalf("claimed %d jobs, want 1", len(c.Jobs))
+	}
+	return c.Jobs[0]
+}
+
+const (
+	nodeA = "aaaaaaaa-0000-4000-8000-000000000001"
+	nodeB = "aaaaaaaa-0000-4000-8000-000000000002"
+)
+
+// eventually waits until cond holds.
+func eventually(t *testing.T, what string, cond func() bool) {
+	t.Helper()
+	ticker := time.NewTicker(5 * time.Millisecond)
+	defer ticker.Stop()
+	deadline := time.After(10 * time.Second)
+	for !cond() {
+		select {
+		case <-ticker.C:
+		case <-deadline:
+			t.Fatalf("not within 10 s: %s", what)
+		}
+	}
+}
+

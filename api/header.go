@@ -1,0 +1,63 @@
+package api
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+)
+
+// Headers that every answer carries.
+const (
+	indexHeader       = "X-Ffrtmp-Index"        // Raft index that the answer reflects
+	knownLeaderHeader = "X-Ffrtmp-Known-Leader" // whether the answering master knows a leader
+	leaderHeader      = "X-Ffrtmp-Leader"       // the leader's API URL
+	lastContactHeader = "X-Ffrtmp-Last-Contact" // ms since the answering master heard from the leader
+	servedByHeader    = "X-Ffrtmp-Served-By"    // node id of the answering master
+	forwardedHeader   = "X-Ffrtmp-Forwarded"    // on a forwarded request: node id of the master that sent it
+)
+
+// setHeaders says who answers and by what state. A write sets its own index later.
+func (s *Server) setHeaders(h http.Header) {
+	leader, known := s.cfg.Cluster.Leader()
+	h.Set(indexHeader, strconv.FormatUint(s.cfg.State.Index(), 10))
+	h.Set(knownLeaderHeader, strconv.FormatBool(known))
+	h.Set(servedByHeader, s.cfg.Cluster.ID())
+	h.Del(leaderHeader)
+	if known {
+		h.Set(leaderHeader, leader.APIURL)
+	}
+	h.Del(lastContactHeader)
+	if age, ok := s.cfg.Cluster.LastContact(); ok {
+		h.Set(lastContactHeader, strconv.FormatInt(age.Milliseconds(), 10))
+	}
+}
+
+// hopByHop headers are between two neighbours and are not passed on.
+var hopByHop = []string{"Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization", "Te", "Trailer", "Transfer-Encoding", "Upgrade", "Proxy-Connection"}
+
+// copyEndToEnd copies what a message says to its far end.
+func copyEndToEnd(to, from http.Header) {
+	skip := map[string]bool{}
+	for _, name := range hopByHop {
+		skip[name] = true
+	}
+	for _, list := range from["Connection"] {
+		for name := range strings.SplitSeq(list, ",") {
+			skip[http.CanonicalHeaderKey(strings.TrimSpace(name))] = true
+		}
+	}
+	for name, values := range from {
+		if !skip[name] {
+			to[name] = values
+		}
+	}
+}
+
+// dropForged removes what only a master may say of a request.
+func dropForged(h http.Header) {
+	for name := range h {
+		if strings.HasPrefix(name, "X-Ffrtmp-") || strings.HasPrefix(name, "X-Forwarded-") || name == "Forwarded" {
+			delete(h, name)
+		}
+	}
+}

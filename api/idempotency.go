@@ -1,0 +1,46 @@
+package api
+
+import (
+	"crypto/sha256"
+	"net/http"
+
+	"ffrtmp/job"
+)
+
+// idempotencyHeader names a request, so that repeating it has the effect of one.
+const idempotencyHeader = "Idempotency-Key"
+
+const maxIdempotencyKey = 255
+
+// idempotencyKey returns the request's key, "" when it has none.
+func idempotencyKey(r *http.Request) (string, error) {
+	key := r.Header.Get(idempotencyHeader)
+	if key == "" || r.Method != http.MethodPost {
+		return "", nil
+	}
+	if len(key) > maxIdempotencyKey {
+		return "", job.FieldErrorf(idempotencyHeader, "is longer than %d bytes", maxIdempotencyKey)
+	}
+	for _, c := range []byte(key) {
+		if c < 0x20 || c > 0x7e {
+			return "", job.FieldErrorf(idempotencyHeader, "must be printable ASCII")
+		}
+	}
+	return key, nil
+}
+
+// fingerprint tells whether two requests with one key ask for the same: by method,
+// path and the body as it parses, whatever its spacing and order of fields.
+func fingerprint(r *http.Request, body []byte) ([sha256.Size]byte, error) {
+	if len(body) > 0 {
+		canonical, err := job.Canonical(body)
+		if err != nil {
+			return [sha256.Size]byte{}, err
+		}
+		body = canonical
+	}
+	h := sha256.New()
+	h.Write([]byte(r.Method + "\x00" + r.URL.Path + "\x00"))
+	h.Write(body)
+	return [sha256.Size]byte(h.Sum(nil)), nil
+}

@@ -1,0 +1,67 @@
+package api
+
+import (
+	"net/http"
+
+	"ffrtmp/fsm"
+	"ffrtmp/job"
+)
+
+// submit makes a job.
+func (s *Server) submit(c *call, spec *job.Spec) (*answer, error) {
+	index, made, err := s.cfg.Proposer.Submit(c.Context(), c.idempotency, []job.Spec{*spec})
+	if err != nil {
+		return nil, err
+	}
+	j, err := s.cfg.State.Job(c.Context(), made.Jobs[0].ID)
+	if err != nil {
+		return nil, err
+	}
+	return &answer{status: created(made), index: index, location: "/jobs/" + j.ID, body: s.shown(&j)}, nil
+}
+
+// created is the status for what a submission made, now or earlier.
+func created(made fsm.Submitted) int {
+	if made.Replayed {
+		return http.StatusOK
+	}
+	return http.StatusCreated
+}
+
+// shown is a job as everybody but its node may see it.
+func (s *Server) shown(j *job.Job) *job.Job {
+	s.cfg.Scheduler.Overlay(j)
+	j.Parameters = job.RedactParameters(j.Parameters)
+	j.Lease = ""
+	return j
+}
+
+func (s *Server) getJob(c *call) (*answer, error) {
+	j, err := s.job(c)
+	if err != nil {
+		return nil, err
+	}
+	return &answer{body: s.shown(&j)}, nil
+}
+
+// job is the job that the path names, by its id or its sequence number. A number
+// is a number as a whole: never the digits in front of an id.
+func (s *Server) job(c *call) (job.Job, error) {
+	return s.cfg.State.Job(c.Context(), c.PathValue("id"))
+}
+
+// patchJob changes a pending job.
+func (s *Server) patchJob(c *call, p *job.Patch) (*answer, error) {
+	j, err := s.job(c)
+	if err != nil {
+		return nil, err
+	}
+	index, _, err := s.cfg.Proposer.Patch(c.Context(), c.idempotency, j.SequenceNumber, *p)
+	if err != nil {
+		return nil, err
+	}
+	if j, err = s.cfg.State.Job(c.Context(), j.ID); err != nil {
+		return nil, err
+	}
+	return &answer{index: index, body: s.shown(&j)}, nil
+}

@@ -1,0 +1,55 @@
+package api
+
+import (
+	"fmt"
+	"net/http"
+	"testing"
+
+	"ffrtmp/job"
+)
+
+func result(j job.Job, status, more string) string {
+	return fmt.Sprintf(`{"job_id":%q,"node_id":%q,"attempt":%d,"lease":%q,"status":%q%s}`, j.ID, j.NodeID, j.Attempt, j.Lease, status, more)
+}
+
+func TestAJobFromSubmissionToCompletion(t *testing.T) {
+	m := newMaster(t)
+	m.register(nodeA)
+	submitted := m.want(http.StatusCreated, "POST", "/jobs", `{"scenario":"720p30-h264"}`)
+	var j job.Job
+	submitted.decode(t, &j)
+	if got, want := submitted.Header.Get("Location"), "/jobs/"+j.ID; got != want {
+		t.Errorf("Location %q, want %q", got, want)
+	}
+	if j.SequenceNumber != 1 || j.Status != job.Pending {
+		t.Errorf("submitted: %+v", j)
+	}
+	claimed := m.claim(nodeA)
+	if claimed.ID != j.ID || claimed.Lease == "" || claimed.Attempt != 1 {
+		t.Fatalf("claimed: %+v", claimed)
+	}
+	m.want(http.StatusOK, "POST", "/nodes/"+nodeA+"/heartbeat", fmt.Sprintf(
+		`{"attempts":[{"job_id":%q,"attempt":1,"lease":%q,"progress":40,"progress_detail":{"phase":"encoding","fps":25},"log_tail":"frame=1\n"}]}`, j.ID, claimed.Lease))
+	if now := m.job("1"); now.Progress != 40 || now.ProgressDetail == nil || now.ProgressDetail.FPS != 25 || now.Lease != "" {
+		t.Errorf("while it runs: %+v", now)
+	}
+	m.want(http.StatusOK, "POST", "/results", result(claimed, "publishing", ""))
+	if now := m.job("1"); now.Status != job.Running || now.ProgressDetail.Phase != job.PublishingPhase {
+		t.Errorf("while it is published: %+v", now)
+	}
+	done := result(claimed, "completed", `,"output":{"path":"/out.mp4","size_bytes":9},"logs":"frame=1\nframe=2\n"`)
+	for range 2 { // the second time changes nothing
+		if got := m.want(http.StatusOK, "POST", "/results", done); string(got.body) != "{\"status\":\"success\"}\n" {
+			t.Errorf("result: %s", got.body)
+		}
+	}
+	now := m.job(j.ID)
+	if now.Status != job.Completed || now.Output == nil || now.Output.Path != "/out.mp4" || now.Progress != 100 || len(now.Attempts) != 1 {
+		t.Errorf("completed: %+v", now)
+	}
+	var logs attemptLog
+	m.want(http.StatusOK, "GET", "/jobs/1/logs", "").decode(t, &logs)
+	if logs.Logs != "frame=1\nframe=2\n" {
+		t.Errorf("logs: %q", logs.Logs)
+	}
+}

@@ -1,0 +1,51 @@
+package api
+
+import (
+	"net/url"
+	"strconv"
+
+	"ffrtmp/job"
+)
+
+// listJobs returns a page of jobs, newest first unless the query says otherwise.
+func (s *Server) listJobs(c *call) (*answer, error) {
+	q := c.URL.Query()
+	filter := job.Filter{
+		Status:   job.Status(q.Get("status")),
+		Queue:    job.Queue(q.Get("queue")),
+		Priority: job.Priority(q.Get("priority")),
+		Scenario: q.Get("scenario"),
+		NodeID:   q.Get("node_id"),
+		Label:    q.Get("label"),
+	}
+	if err := filter.Validate(); err != nil {
+		return nil, err
+	}
+	page, err := parsePage(q)
+	if err != nil {
+		return nil, err
+	}
+	list, err := s.cfg.State.Jobs(c.Context(), filter, page)
+	if err != nil {
+		return nil, err
+	}
+	for i := range list.Jobs {
+		s.shown(&list.Jobs[i])
+	}
+	return &answer{body: list}, nil
+}
+
+func parsePage(q url.Values) (p job.Page, err error) {
+	p.Order = job.Order(q.Get("order"))
+	if q.Has("limit") {
+		if p.Limit, err = strconv.Atoi(q.Get("limit")); err != nil || p.Limit < 1 {
+			return p, job.FieldErrorf("limit", "must be between 1 and %d", job.MaxLimit)
+		}
+	}
+	if text := q.Get("cursor"); text != "" {
+		if p.Cursor, err = strconv.ParseUint(text, 10, 63); err != nil {
+			return p, job.FieldErrorf("cursor", "is not one that a list has returned")
+		}
+	}
+	return p, p.Validate()
+}

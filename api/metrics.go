@@ -1,0 +1,69 @@
+package api
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+const metricPrefix = "ffmpeg_master_"
+
+// metrics are the API's own figures. Those of the cluster come from the state (room
+// fsm), those of consensus from the room cluster.
+type metrics struct {
+	requests     *prometheus.CounterVec
+	seconds      *prometheus.HistogramVec
+	forwarded    prometheus.Counter
+	authFailures prometheus.Counter
+}
+
+func newMetrics(s *Server, reg prometheus.Registerer) *metrics {
+	m := &metrics{
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: metricPrefix + "http_requests_total", Help: "Requests answered, by route pattern, method and status.",
+		}, []string{"route", "method", "code"}),
+		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: metricPrefix + "http_request_seconds", Help: "Time to answer a request, long polls included.",
+			Buckets: prometheus.ExponentialBuckets(0.001, 4, 9),
+		}, []string{"route"}),
+		forwarded: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: metricPrefix + "forwarded_requests_total", Help: "Requests that this master has sent on to the leader.",
+		}),
+		authFailures: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: metricPrefix + "auth_failures_total", Help: "Requests without a valid API key.",
+		}),
+	}
+	if reg != nil {
+		uptime := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: metricPrefix + "uptime_seconds", Help: "Time since this master was started.",
+		}, func() float64 { return time.Since(s.started).Seconds() })
+		reg.MustRegister(uptime, m.requests, m.seconds, m.forwarded, m.authFailures)
+	}
+	return m
+}
+
+// request counts an answered request. The labels are bounded: a route is a pattern
+// of ours, a method one that a pattern has.
+func (m *metrics) request(r *http.Request, status int, took time.Duration) {
+	method, route, ok := strings.Cut(r.Pattern, " ")
+	if !ok {
+		method, route = "other", "other"
+	}
+	m.requests.WithLabelValues(route, method, strconv.Itoa(status)).Inc()
+	m.seconds.WithLabelValues(route).Observe(took.Seconds())
+}
+
+// MetricsHandler answers on the metrics port: /metrics, and /health as on the API
+// port. It needs no key.
+func (s *Server) MetricsHandler() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(s.cfg.Gatherer, promhttp.HandlerOpts{Timeout: answerTimeout}))
+	mux.HandleFunc("GET /health", func(w http.ResponseWriter, r *http.Request) {
+		writeJSON(w, http.StatusOK, s.state("healthy"))
+	})
+	return mux
+}

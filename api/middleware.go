@@ -1,0 +1,104 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"ffrtmp/job"
+)
+
+type contextKey int
+
+const (
+	requestIDKey contextKey = iota
+	forwardedKey
+)
+
+func requestIDOf(ctx context.Context) string {
+	id, _ := ctx.Value(requestIDKey).(string)
+	return id
+}
+
+func isForwarded(ctx context.Context) bool {
+	forwarded, _ := ctx.Value(forwardedKey).(bool)
+	return forwarded
+}
+
+// Handler answers users and agents.
+func (s *Server) Handler() http.Handler { return http.HandlerFunc(s.observe) }
+
+// ForwardHandler answers requests that another master has forwarded. They are
+// authenticated again and never forwarded further.
+func (s *Server) ForwardHandler() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.observe(w, r.WithContext(context.WithValue(r.Context(), forwardedKey, true)))
+	})
+}
+
+// observe is around every request: identity, headers, log, figures, and an answer
+// even when the code panics.
+func (s *Server) observe(w http.ResponseWriter, r *http.Request) {
+	start, id := time.Now(), requestID(r)
+	r = r.WithContext(context.WithValue(r.Context(), requestIDKey, id))
+	rec := &recorder{ResponseWriter: w}
+	rec.Header().Set(requestIDHeader, id)
+	s.setHeaders(rec.Header())
+	defer func() {
+		if p := recover(); p != nil {
+			if p == http.ErrAbortHandler {
+				panic(p)
+			}
+			s.cfg.Logger.Error("panic", "request_id", id, "panic", p, "stack", string(debug.Stack()))
+			if rec.status != 0 {
+				panic(http.ErrAbortHandler)
+			}
+			writeError(rec, job.Errorf(job.Internal, "internal error"))
+		}
+		s.metrics.request(r, rec.status, time.Since(start))
+		s.cfg.Logger.Debug("request", "request_id", id, "method", r.Method, "route", r.Pattern, "status", rec.status,
+			"duration", time.Since(start), "forwarded_by", r.Header.Get(forwardedHeader))
+	}()
+	s.mux.ServeHTTP(rec, r)
+}
+
+// recorder remembers the status of an answer.
+type recorder struct {
+	http.ResponseWriter
+	status int
+}
+
+func (r *recorder) WriteHeader(status int) {
+	r.status = status
+	r.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
+
+// noRoute answers what no pattern matches: 405 when another method would.
+func (s *Server) noRoute(w http.ResponseWriter, r *http.Request) {
+	if _, err := s.cfg.Keys.Authenticate(r); err != nil {
+		s.metrics.authFailures.Inc()
+		writeError(w, err)
+		return
+	}
+	var allow []string
+	for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
+		probe := r.Clone(r.Context())
+		probe.Method = method
+		if _, pattern := s.mux.Handler(probe); pattern != "/" {
+			allow = append(allow, method)
+		}
+	}
+	if allow == nil {
+		writeError(w, job.Errorf(job.NotFound, "there is nothing at %s", r.URL.Path))
+		return
+	}
+	w.Header().Set("Allow", strings.Join(allow, ", "))
+	writeJSON(w, http.StatusMethodNotAllowed, problem{
+		Error: r.Method + " is not possible here; use " + strings.Join(allow, " or "), Code: job.Invalid, Status: http.StatusMethodNotAllowed,
+	})
+}

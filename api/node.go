@@ -1,0 +1,158 @@
+package api
+
+import (
+	"net/http"
+	"strconv"
+	"time"
+
+	"ffrtmp/job"
+	"ffrtmp/scheduler"
+)
+
+// register makes a node known, or known again.
+func (s *Server) register(c *call, r *job.Registration) (*answer, error) {
+	index, done, err := s.cfg.Proposer.Register(c.Context(), *r)
+	if err != nil {
+		return nil, err
+	}
+	s.cfg.Scheduler.NodeChanged(done.Node.ID)
+	n, err := s.cfg.State.Node(done.Node.ID)
+	if err != nil {
+		return nil, err
+	}
+	a := &answer{status: http.StatusOK, index: index}
+	if done.New {
+		a.status, a.location = http.StatusCreated, "/nodes/"+n.ID
+	}
+	ttl := s.cfg.LeaseTTL
+	if n.Legacy {
+		ttl = max(ttl, scheduler.LegacyTTL)
+	}
+	a.body = job.Registered{Node: s.shownNode(n), LeaseTTLSeconds: ttl.Seconds(), Masters: s.masters(), ClusterID: s.cfg.Cluster.ClusterID()}
+	return a, nil
+}
+
+// masters lists the API URLs of all masters.
+func (s *Server) masters() []string {
+	urls := []string{}
+	for _, m := range s.cfg.Cluster.Members() {
+		if m.APIURL != "" {
+			urls = append(urls, m.APIURL)
+		}
+	}
+	return urls
+}
+
+// shownNode adds what only the leader knows.
+func (s *Server) shownNode(n job.Node) job.Node {
+	if seen, ok := s.cfg.Scheduler.LastSeen(n.ID); ok && seen.After(n.LastHeartbeat) {
+		n.LastHeartbeat = seen.UTC()
+	}
+	return n
+}
+
+// heartbeat renews leases and hands out commands. An empty body is v2.2's.
+func (s *Server) heartbeat(c *call) (*answer, error) {
+	var h *job.Heartbeat
+	if len(c.body) > 0 {
+		h = &job.Heartbeat{}
+		if err := job.Decode(c.body, h); err != nil {
+			return nil, err
+		}
+		if err := validateHeartbeat(h); err != nil {
+			return nil, err
+		}
+	}
+	ctx, cancel := s.untilStopping(c)
+	defer cancel()
+	commands, timing, err := s.cfg.Scheduler.Heartbeat(ctx, c.PathValue("id"), h)
+	if err != nil {
+		return nil, err
+	}
+	if commands == nil {
+		commands = []job.Command{}
+	}
+	return &answer{body: job.HeartbeatResponse{
+		Commands: commands, Masters: s.masters(), ClusterID: s.cfg.Cluster.ClusterID(),
+		LeaseTTLSeconds: timing.LeaseTTL.Seconds(), ReportSeconds: timing.Report.Seconds(),
+	}}, nil
+}
+
+// maxReports bounds the attempts in one heartbeat.
+const maxReports = 1024
+
+func validateHeartbeat(h *job.Heartbeat) error {
+	if len(h.Attempts) > maxReports {
+		return job.FieldErrorf("attempts", "has more than %d entries", maxReports)
+	}
+	for i := range h.Attempts {
+		r := &h.Attempts[i]
+		at := func(field string) string { return "attempts[" + strconv.Itoa(i) + "]." + field }
+		switch {
+		case r.JobID == "":
+			return job.FieldErrorf(at("job_id"), "is required")
+		case r.Attempt < 1:
+			return job.FieldErrorf(at("attempt"), "must be 1 or more")
+		case r.Progress < 0 || r.Progress > 100:
+			return job.FieldErrorf(at("progress"), "must be between 0 and 100")
+		case r.LogOffset < 0:
+			return job.FieldErrorf(at("log_offset"), "must not be negative")
+		}
+	}
+	return checkDuration("wait", time.Duration(h.Wait), maxWait)
+}
+
+func (s *Server) listNodes(*call) (*answer, error) {
+	nodes := s.cfg.State.Nodes()
+	list := job.NodeList{Nodes: make([]job.Node, len(nodes)), Count: len(nodes)}
+	for i, n := range nodes {
+		list.Nodes[i] = s.shownNode(n)
+	}
+	return &answer{body: list}, nil
+}
+
+func (s *Server) getNode(c *call) (*answer, error) {
+	n, err := s.cfg.State.Node(c.PathValue("id"))
+	if err != nil {
+		return nil, err
+	}
+	return &answer{body: s.shownNode(n)}, nil
+}
+
+// removed is the answer to DELETE /nodes/{id}.
+type removed struct {
+	Status string `json:"status"`
+	NodeID string `json:"node_id"`
+}
+
+// removeNode forgets a node. One that is busy is refused, unless forced: then what
+// it holds is lost to it for good.
+func (s *Server) removeNode(c *call, _ *nothing) (*answer, error) {
+	force, err := queryBool(c.URL.Query(), "force")
+	if err != nil {
+		return nil, err
+	}
+	id := c.PathValue("id")
+	index, _, err := s.cfg.Proposer.RemoveNode(c.Context(), id, force)
+	if err != nil {
+		return nil, err
+	}
+	s.cfg.Scheduler.NodeChanged(id)
+	return &answer{index: index, body: removed{"removed", id}}, nil
+}
+
+// place returns the function that says whether a node is given new attempts.
+func (s *Server) place(e job.Eligibility) func(*call, *nothing) (*answer, error) {
+	return func(c *call, _ *nothing) (*answer, error) {
+		id := c.PathValue("id")
+		index, _, err := s.cfg.Proposer.SetEligibility(c.Context(), c.idempotency, id, e)
+		if err != nil {
+			return nil, err
+		}
+		n, err := s.cfg.State.Node(id)
+		if err != nil {
+			return nil, err
+		}
+		return &answer{index: index, body: s.shownNode(n)}, nil
+	}
+}

@@ -1,0 +1,136 @@
+package api
+
+import (
+	"context"
+	"net/url"
+	"strconv"
+	"time"
+
+	"ffrtmp/job"
+)
+
+// Bounds of ?index=N&wait=.
+const (
+	defaultIndexWait = 5 * time.Second
+	maxWait          = 60 * time.Second
+)
+
+// consistency is what a reader asks of the state that it is shown. The zero value
+// asks for the leader's.
+type consistency struct {
+	consistent bool          // linearizable
+	stale      bool          // this master's own state will do
+	maxStale   time.Duration // with stale: 0 is no bound
+	index      uint64        // the state must have reached it
+	wait       time.Duration // how long to wait until it has
+}
+
+func parseConsistency(q url.Values) (c consistency, err error) {
+	if c.consistent, err = queryBool(q, "consistent"); err != nil {
+		return c, err
+	}
+	if c.stale, err = queryBool(q, "stale"); err != nil {
+		return c, err
+	}
+	if c.consistent && c.stale {
+		return c, job.FieldErrorf("consistent", "does not go together with stale")
+	}
+	if q.Has("max_stale") {
+		if c.maxStale, err = queryDuration(q, "max_stale", 0); err != nil {
+			return c, err
+		}
+		if !c.stale || c.maxStale == 0 {
+			return c, job.FieldErrorf("max_stale", "must be more than 0 and go together with stale")
+		}
+	}
+	if c.index, err = queryUint(q, "index"); err != nil {
+		return c, err
+	}
+	c.wait = defaultIndexWait
+	if q.Has("wait") {
+		if !q.Has("index") {
+			return c, job.FieldErrorf("wait", "goes together with index")
+		}
+		if c.wait, err = queryDuration(q, "wait", maxWait); err != nil {
+			return c, err
+		}
+	}
+	return c, nil
+}
+
+// local reports whether this master may answer although it does not lead. One
+// that has not heard from its leader for longer than max_stale may not.
+func (s *Server) local(c consistency) bool {
+	if !c.stale {
+		return false
+	}
+	if c.maxStale == 0 || s.cfg.Cluster.IsLeader() {
+		return true
+	}
+	age, ok := s.cfg.Cluster.LastContact()
+	return ok && age <= c.maxStale
+}
+
+// prepareRead waits until the state may be shown.
+func (s *Server) prepareRead(ctx context.Context, c consistency) error {
+	if c.consistent {
+		if err := s.cfg.Cluster.VerifyLeader(ctx); err != nil {
+			return job.Errorf(job.NoLeader, "the leadership could not be verified: %w", err)
+		}
+	}
+	if c.index == 0 || s.cfg.State.Index() >= c.index {
+		return nil
+	}
+	waiting, cancel := context.WithTimeout(ctx, c.wait)
+	defer cancel()
+	if err := s.cfg.State.WaitIndex(waiting, c.index); err != nil {
+		return job.Errorf(job.NoLeader, "the state has not reached index %d within %s: %w", c.index, c.wait, err)
+	}
+	return nil
+}
+
+// queryBool reads a flag that is on by its presence alone.
+func queryBool(q url.Values, name string) (bool, error) {
+	switch q.Get(name) {
+	case "":
+		return q.Has(name), nil
+	case "true", "1":
+		return true, nil
+	case "false", "0":
+		return false, nil
+	}
+	return false, job.FieldErrorf(name, "%q is not true or false", q.Get(name))
+}
+
+func queryUint(q url.Values, name string) (uint64, error) {
+	if !q.Has(name) {
+		return 0, nil
+	}
+	n, err := strconv.ParseUint(q.Get(name), 10, 63)
+	if err != nil {
+		return 0, job.FieldErrorf(name, "%q is not a whole number of 0 or more", q.Get(name))
+	}
+	return n, nil
+}
+
+// queryDuration reads a duration such as 30s, or a number of seconds, between 0
+// and limit; a limit of 0 is none.
+func queryDuration(q url.Values, name string, limit time.Duration) (time.Duration, error) {
+	text := q.Get(name)
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		seconds, err := strconv.ParseUint(text, 10, 31)
+		if err != nil {
+			return 0, job.FieldErrorf(name, "%q is not a duration such as 30s", text)
+		}
+		d = time.Duration(seconds) * time.Second
+	}
+	return d, checkDuration(name, d, limit)
+}
+
+func checkDuration(field string, d, limit time.Duration) error {
+	if d < 0 || limit > 0 && d > limit {
+		return job.FieldErrorf(field, "must be between 0s and %s", limit)
+	}
+	return nil
+}

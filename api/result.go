@@ -1,0 +1,12 @@
+package api
+
+import "ffrtmp/job"
+
+// result takes in how an attempt ended, or that its output is being published.
+func (s *Server) result(c *call, r *job.Result) (*answer, error) {
+	index, response, err := s.cfg.Scheduler.Result(c.Context(), r)
+	if err != nil {
+		return nil, err
+	}
+	return &answer{index: index, body: response}, nil
+}

@@ -1,0 +1,166 @@
+// Package api is the HTTP face of a master: what users, agents and other masters
+// may ask, who may ask it, and which master answers.
+//
+// The way of a write: an endpoint (job.go, node.go…) is reached through handler,
+// which checks the request (endpoint.go), and dispatch, which carries it out here or
+// sends it to the leader in one hop (forward.go). The leader's endpoint proposes a
+// command (fsm.Proposer) and answers when a majority has it on disk. Errors become
+// HTTP in one table (error.go).
+package api
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"ffrtmp/cluster"
+	"ffrtmp/job"
+)
+
+// Bounds on a client's time. Long polls, streams and batches have longTimeout for
+// the whole instead of answerTimeout.
+const (
+	headerTimeout = 5 * time.Second
+	answerTimeout = 30 * time.Second
+	idleTimeout   = 120 * time.Second
+	longTimeout   = 120 * time.Second
+	// drainTimeout is how long Shutdown lets requests in flight finish.
+	drainTimeout = 30 * time.Second
+)
+
+// Cluster is what the API asks of consensus and membership; cluster.Node has it.
+type Cluster interface {
+	ID() string
+	ClusterID() string
+	IsLeader() bool
+	Leader() (cluster.Leader, bool)
+	LeaderChanged() <-chan struct{}
+	LeaderTransport() http.RoundTripper
+	VerifyLeader(ctx context.Context) error
+	TransferLeadership(ctx context.Context) error
+	Members() []cluster.Member
+	Term() uint64
+	CommitIndex() uint64
+	AppliedIndex() uint64
+	LastContact() (time.Duration, bool)
+	Ready() error
+}
+
+// Config is what a Server is made of. All but TLS and Registerer are required.
+type Config struct {
+	State     State
+	Proposer  Proposer
+	Scheduler Scheduler
+	Cluster   Cluster
+	Keys      Authenticator
+	TLS       *tls.Config // nil: plain HTTP
+	Logger    hclog.Logger
+	Version   string
+	Name      string // of the cluster
+	LeaseTTL  time.Duration
+
+	Registerer prometheus.Registerer
+	Gatherer   prometheus.Gatherer // served by MetricsHandler
+}
+
+// Server answers HTTP requests. Its methods may be called from any goroutine.
+type Server struct {
+	cfg      Config
+	mux      *http.ServeMux
+	http     *http.Server
+	metrics  *metrics
+	stopping context.Context // done when long polls are to end
+	stop     context.CancelFunc
+	started  time.Time
+}
+
+// New returns a server that does not listen yet.
+func New(cfg Config) *Server {
+	s := &Server{cfg: cfg, mux: http.NewServeMux(), started: time.Now()}
+	s.stopping, s.stop = context.WithCancel(context.Background())
+	s.metrics = newMetrics(s, cfg.Registerer)
+	for _, e := range s.endpoints() {
+		s.mux.Handle(e.pattern, s.handler(&e))
+	}
+	s.mux.HandleFunc("/", s.noRoute)
+	s.http = &http.Server{
+		Handler:           s.Handler(),
+		TLSConfig:         cfg.TLS,
+		ReadHeaderTimeout: headerTimeout,
+		ReadTimeout:       answerTimeout,
+		WriteTimeout:      answerTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          cfg.Logger.StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug}),
+	}
+	return s
+}
+
+// endpoints lists every route of the API.
+func (s *Server) endpoints() []endpoint {
+	return []endpoint{
+		{pattern: "POST /jobs", serve: with(s.submit)},
+		{pattern: "POST /jobs/batch", serve: with(s.submitBatch), maxBody: maxBatchBody, long: true},
+		{pattern: "GET /jobs", place: onReader, serve: s.listJobs},
+		{pattern: "GET /jobs/{id}", place: onReader, serve: s.getJob},
+		{pattern: "GET /api/v1/jobs/{id}", place: onReader, serve: s.getJob},
+		{pattern: "PATCH /jobs/{id}", serve: with(s.patchJob)},
+		{pattern: "POST /jobs/{id}/cancel", serve: with(s.act(job.Cancel))},
+		{pattern: "POST /jobs/{id}/pause", serve: with(s.act(job.Pause))},
+		{pattern: "POST /jobs/{id}/resume", serve: with(s.act(job.Resume))},
+		{pattern: "POST /jobs/{id}/retry", serve: with(s.act(job.Retry))},
+		{pattern: "POST /jobs/cancel", serve: with(s.cancelMany)},
+		{pattern: "GET /jobs/{id}/logs", place: onReader, serve: s.logs, long: true},
+
+		{pattern: "POST /jobs/claim", serve: with(s.claim), long: true, repeat: true},
+		{pattern: "GET /jobs/next", serve: s.next},
+		{pattern: "POST /results", serve: with(s.result), repeat: true},
+
+		{pattern: "POST /nodes/register", serve: with(s.register), repeat: true},
+		{pattern: "POST /nodes/{id}/heartbeat", serve: s.heartbeat, long: true, repeat: true},
+		{pattern: "GET /nodes", place: onReader, serve: s.listNodes},
+		{pattern: "GET /nodes/{id}", place: onReader, serve: s.getNode},
+		{pattern: "DELETE /nodes/{id}", serve: with(s.removeNode)},
+		{pattern: "POST /nodes/{id}/drain", serve: with(s.place(job.Draining))},
+		{pattern: "POST /nodes/{id}/cordon", serve: with(s.place(job.Cordoned))},
+		{pattern: "POST /nodes/{id}/uncordon", serve: with(s.place(job.Eligible))},
+
+		{pattern: "GET /cluster", place: onReader, serve: s.clusterStatus},
+		{pattern: "POST /cluster/leader/transfer", serve: with(s.transferLeader)},
+
+		{pattern: "GET /health", place: anywhere, open: true, serve: s.health},
+		{pattern: "GET /health/ready", place: anywhere, open: true, serve: s.healthReady},
+		{pattern: "GET /health/leader", place: anywhere, open: true, serve: s.healthLeader},
+	}
+}
+
+// Serve answers on l until Shutdown, with TLS when the server has a configuration
+// for it. It returns nil after Shutdown.
+func (s *Server) Serve(l net.Listener) error {
+	serve := s.http.Serve
+	if s.cfg.TLS != nil {
+		serve = func(l net.Listener) error { return s.http.ServeTLS(l, "", "") }
+	}
+	if err := serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// Shutdown stops listening, ends long polls early, and lets other requests finish
+// until ctx is done or drainTimeout is over; what is left then is cut off.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.stop()
+	ctx, cancel := context.WithTimeout(ctx, drainTimeout)
+	defer cancel()
+	if err := s.http.Shutdown(ctx); err != nil {
+		return errors.Join(err, s.http.Close())
+	}
+	return nil
+}

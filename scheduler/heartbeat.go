@@ -1,0 +1,186 @@
+package scheduler
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"ffrtmp/fsm"
+	"ffrtmp/job"
+)
+
+// reportsPerSecond is what heartbeats of the whole fleet should come to.
+const reportsPerSecond = 500
+
+// HeartbeatTiming is what a node is told about its heartbeats.
+type HeartbeatTiming struct {
+	LeaseTTL time.Duration
+	Report   time.Duration // how often to report
+}
+
+// Heartbeat renews what the node lists, or with a nil heartbeat (v2.2) all that it
+// holds, and returns what the node is to do. With a wait it returns when there is
+// something to do, at the latest after the wait or a third of the lease time.
+func (s *Scheduler) Heartbeat(ctx context.Context, nodeID string, h *job.Heartbeat) ([]job.Command, HeartbeatTiming, error) {
+	t, err := s.leading()
+	if err != nil {
+		return nil, HeartbeatTiming{}, err
+	}
+	n, err := t.node(nodeID)
+	if err != nil {
+		return nil, HeartbeatTiming{}, err
+	}
+	timing := t.timing(n)
+	if h == nil {
+		t.renewAll(n)
+		return nil, timing, nil
+	}
+	if err := t.report(n, h.Attempts); err != nil {
+		return nil, timing, err
+	}
+	timer := time.NewTimer(min(time.Duration(h.Wait), timing.LeaseTTL/3))
+	defer timer.Stop()
+	for {
+		commands, changed, err := t.commands(ctx, n, h.Attempts)
+		if err != nil || len(commands) > 0 || h.Wait <= 0 {
+			return commands, timing, err
+		}
+		select {
+		case <-changed:
+		case <-timer.C:
+			return nil, timing, nil
+		case <-ctx.Done():
+			return nil, timing, nil
+		case <-t.ctx.Done():
+			return nil, timing, nil
+		}
+	}
+}
+
+func (t *term) timing(n *node) HeartbeatTiming {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	ttl := n.ttl(t.cfg.LeaseTTL)
+	report := time.Duration(len(t.nodes)) * time.Second / reportsPerSecond
+	return HeartbeatTiming{LeaseTTL: ttl, Report: min(max(report, time.Second), ttl/3)}
+}
+
+// renewAll renews every lease of a node that does not say what it holds.
+func (t *term) renewAll(n *node) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, a := range n.held {
+		a.expires = time.Now().Add(n.ttl(t.cfg.LeaseTTL))
+		a.activity = time.Now()
+	}
+}
+
+// report takes in what the node says of its attempts. Those that were lost and that
+// nobody else has claimed since become the node's again.
+func (t *term) report(n *node, reports []job.AttemptReport) error {
+	var unknown []*job.AttemptReport
+	for i := range reports {
+		if r := &reports[i]; !t.renew(n, r) {
+			unknown = append(unknown, r)
+		}
+	}
+	if len(unknown) == 0 {
+		return nil
+	}
+	if err := t.takeBack(n, unknown); err != nil {
+		return err
+	}
+	for _, r := range unknown {
+		t.renew(n, r)
+	}
+	return nil
+}
+
+// renew renews one attempt and takes in its progress, if it is the node's.
+func (t *term) renew(n *node, r *job.AttemptReport) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	a := t.attempts[r.JobID]
+	if !a.is(n, r.Attempt, r.Lease) {
+		return false
+	}
+	now := time.Now()
+	a.expires, a.activity, a.listed = now.Add(n.ttl(t.cfg.LeaseTTL)), now, true
+	if r.Detail != nil || r.Progress != a.progress {
+		a.progress, a.detail, a.unsaved = min(max(r.Progress, 0), 100), r.Detail, true
+	}
+	if r.LogTail != "" {
+		a.log.append(r.LogOffset, r.LogTail)
+	}
+	return true
+}
+
+// is reports whether a is the node's attempt of this number and lease. A node of
+// v2.2 sends neither.
+func (a *attempt) is(n *node, number int, lease string) bool {
+	return a != nil && a.node == n && (a.number == number && sameLease(a.lease, lease))
+}
+
+// takeBack makes those attempts the node's again that it may take back.
+func (t *term) takeBack(n *node, reports []*job.AttemptReport) error {
+	var lost []fsm.RunningAttempt
+	for _, known := range t.cfg.State.NodeAttempts(n.id) {
+		if known.Lost && slices.ContainsFunc(reports, func(r *job.AttemptReport) bool {
+			return r.JobID == known.JobID && r.Attempt == known.Attempt && sameLease(r.Lease, known.Lease)
+		}) {
+			lost = append(lost, known)
+		}
+	}
+	if len(lost) == 0 {
+		return nil
+	}
+	_, changed, err := t.cfg.Proposer.TakeBack(t.ctx, n.id, lost)
+	if err != nil || len(changed.Attempts) == 0 {
+		return err
+	}
+	t.cfg.Logger.Info("lost attempts taken back", "node", n.id, "attempts", len(changed.Attempts))
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, r := range t.cfg.State.NodeAttempts(n.id) {
+		if t.attempts[r.JobID] == nil {
+			t.add(r)
+		}
+	}
+	return nil
+}
+
+// commands returns what the node is to do about the attempts that it lists, and a
+// channel that is closed when that may have changed.
+func (t *term) commands(ctx context.Context, n *node, reports []job.AttemptReport) ([]job.Command, <-chan struct{}, error) {
+	commands := []job.Command{}
+	var foreign []*job.AttemptReport
+	add := func(r *job.AttemptReport, v job.Verb) {
+		commands = append(commands, job.Command{Command: v, JobID: r.JobID, Attempt: r.Attempt})
+	}
+	t.mu.Lock()
+	changed := n.changed
+	for i := range reports {
+		r := &reports[i]
+		switch a := t.attempts[r.JobID]; {
+		case !a.is(n, r.Attempt, r.Lease):
+			foreign = append(foreign, r)
+		case a.paused && !r.Paused:
+			add(r, job.CommandPause)
+		case !a.paused && r.Paused:
+			add(r, job.CommandResume)
+		}
+	}
+	t.mu.Unlock()
+	for _, r := range foreign {
+		verb := job.CommandStop
+		j, err := t.cfg.State.Job(ctx, r.JobID)
+		if err != nil && job.CodeOf(err) != job.NotFound {
+			return nil, nil, err
+		}
+		if err == nil && j.Status == job.Canceled {
+			verb = job.CommandCancel
+		}
+		add(r, verb)
+	}
+	return commands, changed, nil
+}

@@ -1,0 +1,76 @@
+package scheduler
+
+import (
+	"slices"
+	"time"
+
+	"ffrtmp/fsm"
+	"ffrtmp/job"
+)
+
+const (
+	// saveInterval is how often live progress becomes part of the state.
+	saveInterval = 30 * time.Second
+	// maxSave bounds the attempts in one command.
+	maxSave = 5000
+)
+
+// Overlay puts what the leader knows of a running attempt over what the state
+// says of its job.
+func (s *Scheduler) Overlay(j *job.Job) {
+	t := s.current()
+	if t == nil || j.Status != job.Running && j.Status != job.Paused {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	a := t.attempts[j.ID]
+	if a == nil || a.number != j.Attempt {
+		return
+	}
+	j.Progress, j.ProgressDetail = a.progress, a.detail
+	if a.sealed {
+		sealed := job.Progress{}
+		if a.detail != nil {
+			sealed = *a.detail
+		}
+		sealed.Phase = job.PublishingPhase
+		j.ProgressDetail = &sealed
+	}
+	if a.activity.After(j.LastActivityAt) {
+		j.LastActivityAt = a.activity.UTC().Round(0)
+	}
+}
+
+// Log returns the log of an attempt that goes on, or nil.
+func (s *Scheduler) Log(jobID string, attempt int) *Log {
+	t := s.current()
+	if t == nil {
+		return nil
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if a := t.attempts[jobID]; a != nil && a.number == attempt {
+		return a.log
+	}
+	return nil
+}
+
+// save proposes the progress that the state does not have yet.
+func (t *term) save() {
+	var reports []fsm.Report
+	t.mu.Lock()
+	for _, a := range t.attempts {
+		if a.unsaved {
+			a.unsaved = false
+			reports = append(reports, fsm.Report{AttemptID: a.id(), Percent: a.progress, Detail: a.detail, At: a.activity})
+		}
+	}
+	t.mu.Unlock()
+	for chunk := range slices.Chunk(reports, maxSave) {
+		if _, _, err := t.cfg.Proposer.Progress(t.ctx, chunk); err != nil {
+			t.cfg.Logger.Warn("progress could not be saved; the next report will be", "error", err)
+			return
+		}
+	}
+}

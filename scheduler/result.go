@@ -1,0 +1,85 @@
+package scheduler
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"ffrtmp/fsm"
+	"ffrtmp/job"
+)
+
+// Result carries out what a node says of an attempt's end.
+func (s *Scheduler) Result(ctx context.Context, r *job.Result) (uint64, job.ResultResponse, error) {
+	t, err := s.leading()
+	if err != nil {
+		return 0, job.ResultResponse{}, err
+	}
+	if _, err := t.node(r.NodeID); err != nil && job.CodeOf(err) != job.NotFound {
+		return 0, job.ResultResponse{}, err
+	}
+	seq, err := t.seq(ctx, r.JobID)
+	if err != nil {
+		return 0, job.ResultResponse{}, err
+	}
+	index, done, err := t.cfg.Proposer.Result(t.ctx, seq, *r)
+	if err != nil {
+		if code := job.CodeOf(err); code == job.StaleAttempt {
+			t.metrics.stale.Inc()
+			t.cfg.Logger.Info("stale result refused", "job", r.JobID, "attempt", r.Attempt, "node", r.NodeID, "status", r.Status)
+		}
+		return 0, job.ResultResponse{}, err
+	}
+	t.settle(r, done)
+	if done.Retry > 0 {
+		return index, job.ResultResponse{Status: "retrying", Retry: done.Retry, MaxRetries: done.MaxRetries}, nil
+	}
+	return index, job.ResultResponse{Status: "success"}, nil
+}
+
+// seq is the sequence number of a job.
+func (t *term) seq(ctx context.Context, jobID string) (uint64, error) {
+	t.mu.Lock()
+	a := t.attempts[jobID]
+	t.mu.Unlock()
+	if a != nil {
+		return a.seq, nil
+	}
+	return t.cfg.State.Resolve(ctx, jobID)
+}
+
+// settle takes note of a result that the state has accepted.
+func (t *term) settle(r *job.Result, done fsm.Resulted) {
+	t.mu.Lock()
+	a := t.attempts[done.ID]
+	if a != nil && a.number == done.Attempt {
+		if r.Status == job.ResultPublishing {
+			a.sealed, a.paused = true, false
+		} else {
+			t.metrics.ran.Observe(time.Since(a.started).Seconds())
+			t.drop(done.ID, r.Logs)
+		}
+	}
+	t.mu.Unlock()
+	if done.Repeated {
+		return
+	}
+	if r.Status == job.ResultFailed {
+		t.logFailure(done.ID, r.NodeID, r.FailureReason, done.Retry, done.MaxRetries)
+	} else {
+		t.cfg.Logger.Info("job "+string(r.Status), "job", done.ID, "attempt", done.Attempt, "node", r.NodeID)
+	}
+}
+
+// logFailure says what comes of a failed run, in v2.2's words, which count runs.
+func (t *term) logFailure(jobID, nodeID string, reason job.FailureReason, retry, maxRetries int) {
+	runs := maxRetries + 1
+	switch {
+	case retry > 0:
+		t.cfg.Logger.Warn(fmt.Sprintf("job %s failed on node %s (attempt %d/%d) - re-queued for retry", jobID, nodeID, retry, runs))
+	case reason.Final():
+		t.cfg.Logger.Error(fmt.Sprintf("job %s failed on node %s - not retried: %s", jobID, nodeID, reason))
+	default:
+		t.cfg.Logger.Error(fmt.Sprintf("job %s failed after %d attempts - max retries reached", jobID, runs))
+	}
+}

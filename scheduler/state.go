@@ -1,0 +1,42 @@
+package scheduler
+
+import (
+	"context"
+	"time"
+
+	"ffrtmp/fsm"
+	"ffrtmp/job"
+)
+
+// State is what the scheduler reads of the replicated state; fsm.FSM has it.
+type State interface {
+	Job(ctx context.Context, ref string) (job.Job, error)
+	Resolve(ctx context.Context, ref string) (seq uint64, err error)
+	Claims(ctx context.Context, claimed []fsm.Claimed) ([]job.Job, error)
+	Running() []fsm.RunningAttempt
+	NodeAttempts(nodeID string) []fsm.RunningAttempt
+	Node(id string) (job.Node, error)
+	Nodes() []job.Node
+
+	// HasReady reports whether a claim would give the node a job.
+	HasReady(nodeID string, now time.Time) bool
+	// ReadyCount is how many jobs could be claimed, whatever nodes they need.
+	ReadyCount(now time.Time) int
+	// ReadyChanged returns a channel that is closed when HasReady may have
+	// turned true for some node.
+	ReadyChanged() <-chan struct{}
+	// NextNotBefore is when the next job that waits out its backoff is ready.
+	NextNotBefore() (time.Time, bool)
+}
+
+// Proposer is what the scheduler proposes; fsm.Proposer has it. The first result is
+// the Raft index of the command.
+type Proposer interface {
+	Claim(ctx context.Context, nodeID string, limit int) (uint64, []fsm.Claimed, error)
+	Result(ctx context.Context, seq uint64, r job.Result) (uint64, fsm.Resulted, error)
+	Expire(ctx context.Context, attempts []fsm.AttemptID) (uint64, fsm.Changed, error)
+	TimeOut(ctx context.Context, attempts []fsm.AttemptID) (uint64, fsm.Changed, error)
+	TakeBack(ctx context.Context, nodeID string, attempts []fsm.RunningAttempt) (uint64, fsm.Changed, error)
+	SetOffline(ctx context.Context, nodeIDs []string, offline bool) (uint64, fsm.Done, error)
+	Progress(ctx context.Context, reports []fsm.Report) (uint64, fsm.Done, error)
+}
