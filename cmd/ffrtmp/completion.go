@@ -15,7 +15,7 @@ func (c *cli) completion() *cobra.Command {
 			RunE:  func(cmd *cobra.Command, _ []string) error { return generate(cmd.Root(), c.out) },
 		}
 	}
-	return group("completion", "Print a script that completes commands in a shell",
+	cmd := group("completion", "Print a script that completes commands in a shell",
 		shell("bash", "source <(ffrtmp completion bash)", func(root *cobra.Command, w io.Writer) error {
 			return root.GenBashCompletionV2(w, true)
 		}),
@@ -24,4 +24,6 @@ func (c *cli) completion() *cobra.Command {
 			return root.GenFishCompletion(w, true)
 		}),
 		shell("powershell", "ffrtmp completion powershell | Out-String | Invoke-Expression", (*cobra.Command).GenPowerShellCompletionWithDesc))
+	cmd.Long = "Print a script that completes commands in a shell. The one for bash needs the\npackage bash-completion."
+	return cmd
 }

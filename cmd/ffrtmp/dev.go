@@ -69,7 +69,9 @@ func (c *cli) develop(ctx context.Context, d development) (err error) {
 		return fmt.Errorf("start the cluster: %w", err)
 	}
 	defer func() { err = errors.Join(err, cluster.Close()) }()
-	log.open(func() error { return c.introduce(cluster, d) })
+	if err := log.open(func() error { return c.introduce(cluster, d) }); err != nil {
+		return err
+	}
 
 	var watching sync.WaitGroup
 	for _, m := range cluster.Masters() {
@@ -168,10 +170,11 @@ type devLog struct {
 }
 
 // open lets the log through, after what first prints.
-func (l *devLog) open(first func() error) {
+func (l *devLog) open(first func() error) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.up = first() == nil
+	l.up = true
+	return first()
 }
 
 // Write takes one line, "name | text".

@@ -56,7 +56,7 @@ func (c *cli) act(ctx context.Context, action job.Action, ids []string, do perfo
 	}
 	defer cl.Close()
 	results := []acted{}
-	var people []writer
+	var done lines
 	var faults []error
 	for _, id := range ids {
 		err := do(cl, ctx, id)
@@ -69,27 +69,12 @@ func (c *cli) act(ctx context.Context, action job.Action, ids []string, do perfo
 			}
 			continue
 		}
-		people = append(people, line(fmt.Sprintf("Job %s %s.", id, past[action])))
+		done = append(done, fmt.Sprintf("Job %s %s.", id, past[action]))
 	}
-	if err := c.printLines(map[string]any{"results": results}, people); err != nil {
+	if err := c.print(map[string]any{"results": results}, done); err != nil {
 		return err
 	}
-	// All but the last are told here; the last one decides the exit code unless an
-	// earlier outcome is unknown.
 	return c.reportAll(faults)
-}
-
-// printLines is print without empty lines in between.
-func (c *cli) printLines(document any, people []writer) error {
-	if c.settings.format == formatJSON {
-		return c.print(document)
-	}
-	for _, p := range people {
-		if err := c.print(nil, p); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // reportAll reports every error but one, which it returns: the first whose

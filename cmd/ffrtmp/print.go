@@ -41,6 +41,18 @@ func printJSON(w io.Writer, document any) error {
 	return enc.Encode(document)
 }
 
+// lines is text for people, line by line.
+type lines []string
+
+func (l lines) write(w io.Writer, _ terminal) error {
+	for _, s := range l {
+		if _, err := fmt.Fprintln(w, s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // line is text for people.
 type line string
 
