@@ -6,17 +6,32 @@ import (
 	"ffrtmp/job"
 )
 
+// unwritten is what ffmpeg says of output that is not on the disk. It may return
+// success all the same.
+var unwritten = regexp.MustCompile(`No space left on device|Disk quota exceeded|Read-only file system|File too large|Error writing trailer`)
+
+// Unwritten returns the line of a log that says that output was not written, or "".
+func Unwritten(lines []string) string {
+	for _, line := range lines {
+		if unwritten.MatchString(line) {
+			return line
+		}
+	}
+	return ""
+}
+
 // signs are what ffmpeg says when it fails, the more telling first. They are
 // looked for in the last lines of its log.
 var signs = []struct {
 	form   *regexp.Regexp
 	reason job.FailureReason
 }{
-	{regexp.MustCompile(`No space left on device|Disk quota exceeded|Read-only file system`), job.OutputError},
+	{unwritten, job.OutputError},
 	{regexp.MustCompile(`Cannot allocate memory|Error reinitializing|error while loading shared libraries|malloc.*failed`), job.PlatformError},
 	{regexp.MustCompile(`Unknown encoder|Unknown decoder|Encoder not found|No such filter|Cannot load (libcuda|nvcuda|libnvidia)|No NVENC capable devices|No device available|Failed to initialise VAAPI|Error initializing an? (MFX|internal MFX) session|No VA display|Device creation failed|Driver does not support the required nvenc API|Unrecognized hwaccel`), job.CapabilityMismatch},
-	{regexp.MustCompile(`Connection refused|Connection reset|Connection timed out|Network is unreachable|No route to host|Failed to resolve|Temporary failure in name resolution|Broken pipe|HTTP error 5\d\d|Server returned 5XX|HTTP error 429|endpoint:target|rtmp://\S*: (Input/output error|End of file|Operation timed out|Unknown error)|RTMP_|Handshake failed|TLS.*(error|fail)|Operation timed out`), job.NetworkError},
-	{regexp.MustCompile(`only .* (are|is) supported for|Could not find tag for codec|codec not currently supported in container|incorrect codec parameters|Unrecognized option|Option .* not found|Unable to parse option value|Invalid argument.*(option|Option)|width not divisible|Specified .* is not supported|not supported by the .* (muxer|encoder)`), job.UserError},
+	{regexp.MustCompile(`Connection refused|Connection reset|Connection timed out|Network is unreachable|No route to host|Failed to resolve|Temporary failure in name resolution|Broken pipe|HTTP error 5\d\d|Server returned 5XX|HTTP error 429|rtmp://\S*: (Input/output error|End of file|Operation timed out|Unknown error)|Handshake failed|TLS.*(error|fail)|Operation timed out`), job.NetworkError},
+	{regexp.MustCompile(`(?i)only .* (are|is) supported for|not compatible with|Could not find tag for codec|codec not currently supported in container`), job.UserError},
+	{regexp.MustCompile(`incorrect codec parameters|Unrecognized option|Option .* not found|Unable to parse option value|Invalid argument.*(option|Option)|width not divisible|Specified .* is not supported|not supported by the .* (muxer|encoder)`), job.UserError},
 	{regexp.MustCompile(`Invalid data found when processing input|moov atom not found|No such file or directory|does not contain any stream|matches no streams|could not find codec parameters|Could not find codec parameters|HTTP error 4\d\d|Server returned 4\d\d|Not on whitelist|Format not on whitelist|not in whitelist|End of file|Error while decoding|partial file|Truncat|Conversion failed!.*input`), job.InputError},
 	{regexp.MustCompile(`Error writing|av_interleaved_write_frame|Could not write header|Error opening output|Permission denied|Input/output error`), job.OutputError},
 }

@@ -40,13 +40,15 @@ func parseRTMP(field, raw string) (rtmpURL, error) {
 
 func (u rtmpURL) tcURL() string { return u.scheme + "://" + u.host + "/" + u.app }
 
-// secrets are the parts that may hold a stream key.
+// secrets are the parts that may hold a stream key, longer ones first.
 func (u rtmpURL) secrets() []string {
-	s := []string{u.play, u.play[strings.LastIndexByte(u.play, '/')+1:]}
-	if u.play == "" {
-		s = append(s, u.app)
+	stream := u.play
+	if stream == "" {
+		stream = u.app
 	}
-	return s
+	last := stream[strings.LastIndexByte(stream, '/')+1:]
+	key, _, _ := strings.Cut(last, "?")
+	return []string{stream, last, key}
 }
 
 // maxOptionBytes is what a line of an option file may have; ffmpeg's buffer is 1000.

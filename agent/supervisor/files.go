@@ -53,7 +53,7 @@ func writeTemporary(dir, name string, v any) (string, error) {
 		return "", err
 	}
 	_, err = f.Write(data)
-	if name != stateFile { // written twice a second, and worth nothing after a crash of the machine
+	if name != stateFile && name != ffmpegFile { // these are worth nothing after a crash of the machine
 		err = errors.Join(err, f.Sync())
 	}
 	if err = errors.Join(err, f.Close()); err != nil {
@@ -62,10 +62,11 @@ func writeTemporary(dir, name string, v any) (string, error) {
 	return f.Name(), nil
 }
 
-// load reads a file into v and reports whether it is there.
+// load reads a file into v and reports whether it is there. An empty one is what a
+// crash of the machine may have left of it.
 func load(dir, name string, v any) (bool, error) {
 	data, err := os.ReadFile(filepath.Join(dir, name))
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) || err == nil && len(data) == 0 {
 		return false, nil
 	}
 	if err != nil {

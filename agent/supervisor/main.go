@@ -22,7 +22,8 @@ const (
 // Main is the supervisor's process: `agent supervise DIR`. It returns the exit
 // status of the process once ffmpeg has ended and everything is on the disk.
 func Main(dir string) int {
-	signal.Ignore(syscall.SIGHUP, syscall.SIGINT, syscall.SIGPIPE)
+	// Caught and dropped. To ignore them would be inherited by ffmpeg.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP, syscall.SIGINT)
 	unix.Umask(0o077)
 	ready := os.NewFile(readyFD, "ready")
 	err := supervise(dir, func() {

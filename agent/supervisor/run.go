@@ -226,6 +226,8 @@ func (r *run) finish() Exit {
 		e.End = Stopped
 	case r.ending != nil:
 		e.End, e.Reason, e.Error = Failed, r.ending.Reason, r.ending.Error()
+	case e.Code == 0 && failure.Unwritten(r.tail) != "":
+		e.End, e.Reason, e.Error = Failed, job.OutputError, failure.Unwritten(r.tail)
 	case e.Code == 0:
 		e.End = Succeeded
 	case f.cgroup != nil && f.cgroup.outOfMemory():

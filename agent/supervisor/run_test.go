@@ -188,10 +188,11 @@ func TestFailures(t *testing.T) {
 		reason job.FailureReason
 		says   string
 	}{
-		"message":    {`echo "[mp4 @ 0x1] Could not find tag for codec"; echo "[x] y: No space left on device" >&2; echo "Conversion failed!" >&2; exit 1`, job.OutputError, "No space left on device"},
-		"status":     {`exit 7`, job.RuntimeError, "exit status 7"},
-		"signal":     {`kill -SEGV $$`, job.RuntimeError, "segmentation fault"},
-		"no program": {"", job.PlatformError, "no such file or directory"},
+		"message":              {`echo "[mp4 @ 0x1] Could not find tag for codec"; echo "[x] y: No space left on device" >&2; echo "Conversion failed!" >&2; exit 1`, job.OutputError, "No space left on device"},
+		"disk full at the end": {`echo "Error writing trailer of x: No space left on device" >&2; exit 0`, job.OutputError, "No space left on device"},
+		"status":               {`exit 7`, job.RuntimeError, "exit status 7"},
+		"signal":               {`kill -SEGV $$`, job.RuntimeError, "segmentation fault"},
+		"no program":           {"", job.PlatformError, "no such file or directory"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			ffmpeg := fakeFFmpeg(t, c.script)

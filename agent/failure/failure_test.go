@@ -1,0 +1,80 @@
+package failure
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"ffrtmp/job"
+)
+
+func TestReason(t *testing.T) {
+	coded := Errorf(job.InputError, "input: %w", fs.ErrNotExist)
+	if got := Reason(fmt.Errorf("start: %w", coded)); got != job.InputError {
+		t.Errorf("wrapped: %s", got)
+	}
+	if !errors.Is(coded, fs.ErrNotExist) {
+		t.Error("the cause is lost")
+	}
+	if got := Reason(errors.New("pipe: too many open files")); got != job.PlatformError {
+		t.Errorf("without a reason: %s", got)
+	}
+}
+
+// What the installed ffmpeg really says when it fails.
+func TestFromTheLogOfARealFailure(t *testing.T) {
+	pattern := []string{"-f", "lavfi", "-i", "testsrc2=size=64x64:rate=10", "-t", "0.2"}
+	for name, c := range map[string]struct {
+		args   []string
+		reason job.FailureReason
+		says   string
+	}{
+		"missing input":       {[]string{"-i", "file:/nowhere.mp4", "-f", "null", "-"}, job.InputError, "No such file"},
+		"not a media file":    {[]string{"-i", "/etc/passwd", "-f", "null", "-"}, job.InputError, "Invalid data"},
+		"demuxer not allowed": {[]string{"-format_whitelist", "mov", "-f", "lavfi", "-i", "testsrc2", "-f", "null", "-"}, job.InputError, "whitelist"},
+		"nobody listens":      {[]string{"-i", "http://127.0.0.1:1/a.mp4", "-f", "null", "-"}, job.NetworkError, "Connection refused"},
+		"stream to nobody":    {append(pattern, "-c:v", "libx264", "-f", "flv", "rtmp://127.0.0.1:1/live/x"), job.NetworkError, "Connection refused"},
+		"unknown encoder":     {append(pattern, "-c:v", "libnone", "-f", "null", "-"), job.CapabilityMismatch, "Unknown encoder"},
+		"no GPU":              {append(pattern, "-c:v", "h264_nvenc", "-f", "null", "-"), job.CapabilityMismatch, ""},
+		"no VAAPI":            {append([]string{"-vaapi_device", "/dev/dri/none"}, append(pattern, "-c:v", "h264_vaapi", "-f", "null", "-")...), job.CapabilityMismatch, ""},
+		"container":           {append(pattern, "-c:v", "libx264", "-f", "webm", "/dev/null"), job.UserError, "Only VP8"},
+		"codec in container":  {append(pattern, "-c:v", "libvpx-vp9", "-f", "flv", "/dev/null"), job.UserError, "not compatible"},
+		"disk is full":        {append(pattern[:4:4], "-t", "20", "-c:v", "rawvideo", "-f", "nut", "/dev/full"), job.OutputError, "No space left"},
+		"no video":            {[]string{"-f", "lavfi", "-i", "sine", "-map", "0:v:0", "-t", "0.1", "-f", "null", "-"}, job.InputError, "matches no streams"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			out, err := exec.Command("ffmpeg", append([]string{"-hide_banner", "-nostats", "-nostdin", "-y"}, c.args...)...).CombinedOutput()
+			if err == nil {
+				t.Fatal("it did not fail")
+			}
+			reason, line := FromLog(strings.Split(strings.TrimSpace(string(out)), "\n"))
+			if reason != c.reason || !strings.Contains(line, c.says) || line == "" {
+				t.Errorf("got %s: %q\n%s", reason, line, out)
+			}
+		})
+	}
+}
+
+// This ffmpeg returns 0 when the disk is full at the very end.
+func TestUnwritten(t *testing.T) {
+	out, _ := exec.Command("ffmpeg", "-hide_banner", "-nostats", "-nostdin", "-y", "-f", "lavfi", "-i", "testsrc2=size=64x64:rate=10", "-t", "0.2", "-f", "mpegts", "/dev/full").CombinedOutput()
+	if line := Unwritten(strings.Split(string(out), "\n")); line == "" {
+		t.Errorf("not seen in %s", out)
+	}
+	if line := Unwritten([]string{"video:1kB audio:0kB", "Conversion failed!"}); line != "" {
+		t.Errorf("saw %q", line)
+	}
+}
+
+func TestFromLogWithoutASign(t *testing.T) {
+	reason, line := FromLog([]string{"Something odd happened", "frame=  1 fps=0.0", "Conversion failed!"})
+	if reason != job.RuntimeError || line != "Something odd happened" {
+		t.Errorf("got %s: %q", reason, line)
+	}
+	if reason, line = FromLog(nil); reason != job.RuntimeError || line != "" {
+		t.Errorf("got %s: %q", reason, line)
+	}
+}

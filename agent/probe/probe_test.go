@@ -1,0 +1,172 @@
+package probe
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"ffrtmp/agent/failure"
+	"ffrtmp/agent/recipe"
+	"ffrtmp/agent/supervisor"
+	"ffrtmp/job"
+)
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func tools(t *testing.T) Tools {
+	t.Helper()
+	found, err := FindTools("")
+	must(t, err)
+	return found
+}
+
+// make1s makes a one-second file of 64x36 with h264 and aac.
+func make1s(t *testing.T, name string, extra ...string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	args := []string{"-v", "error", "-f", "lavfi", "-i", "testsrc2=size=64x36:rate=10", "-f", "lavfi", "-i", "sine", "-t", "1", "-c:v", "libx264", "-preset", "ultrafast"}
+	out, err := exec.Command("ffmpeg", append(append(args, extra...), path)...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	return path
+}
+
+func TestVerify(t *testing.T) {
+	whole, silent := make1s(t, "whole.mp4"), make1s(t, "silent.mkv", "-an")
+	long := make1s(t, "long.mp4", "-t", "3")
+	tonly := make1s(t, "sound.mp4", "-vn")
+	cut := filepath.Join(t.TempDir(), "cut.mp4")
+	data, err := os.ReadFile(whole)
+	must(t, err)
+	must(t, os.WriteFile(cut, data[:len(data)/2], 0o644))
+	good := recipe.Want{Codec: "h264", Width: 64, Height: 36, Seconds: 1, Audio: "aac", Pattern: true}
+	with := func(change func(*recipe.Want)) recipe.Want {
+		w := good
+		change(&w)
+		return w
+	}
+	fromSource := with(func(w *recipe.Want) { w.Pattern, w.Seconds = false, 0 })
+	for name, c := range map[string]struct {
+		path   string
+		want   recipe.Want
+		source supervisor.Source
+		reason job.FailureReason
+		says   string
+	}{
+		"as wanted":                   {whole, good, supervisor.Source{}, "", ""},
+		"width is the source's":       {whole, with(func(w *recipe.Want) { w.Width = 0 }), supervisor.Source{}, "", ""},
+		"another codec":               {whole, with(func(w *recipe.Want) { w.Codec = "hevc" }), supervisor.Source{}, job.RuntimeError, "h264, not hevc"},
+		"another height":              {whole, with(func(w *recipe.Want) { w.Height = 38 }), supervisor.Source{}, job.RuntimeError, "64x36, not 64x38"},
+		"another width":               {whole, with(func(w *recipe.Want) { w.Width = 66 }), supervisor.Source{}, job.RuntimeError, "64x36, not 66x36"},
+		"no video":                    {tonly, good, supervisor.Source{}, job.RuntimeError, "no video"},
+		"no sound":                    {silent, good, supervisor.Source{}, job.RuntimeError, "sound"},
+		"no sound, as the source":     {silent, fromSource, supervisor.Source{Seconds: 1}, "", ""},
+		"sound lost":                  {silent, fromSource, supervisor.Source{Seconds: 1, Audio: true}, job.RuntimeError, "sound"},
+		"too short a pattern":         {whole, with(func(w *recipe.Want) { w.Seconds = 3 }), supervisor.Source{}, job.RuntimeError, "1.0"},
+		"too long":                    {long, with(func(w *recipe.Want) { w.Seconds = 0.5 }), supervisor.Source{}, job.RuntimeError, "not 0.50 s"},
+		"source ended early":          {whole, fromSource, supervisor.Source{Seconds: 10, Audio: true}, job.InputError, "not 10.00 s"},
+		"source's length is a guess":  {whole, fromSource, supervisor.Source{Seconds: 10, Audio: true, Estimated: true}, "", ""},
+		"source shorter than asked":   {whole, with(func(w *recipe.Want) { w.Pattern, w.Seconds = false, 60 }), supervisor.Source{Seconds: 1, Audio: true}, "", ""},
+		"source's length is unknown":  {whole, fromSource, supervisor.Source{Audio: true}, "", ""},
+		"shorter than asked, of long": {whole, with(func(w *recipe.Want) { w.Pattern, w.Seconds = false, 5 }), supervisor.Source{Seconds: 60, Audio: true}, job.RuntimeError, "not 5.00 s"},
+		"cut off":                     {cut, good, supervisor.Source{}, job.RuntimeError, "cannot be read"},
+		"missing":                     {whole + ".none", good, supervisor.Source{}, job.RuntimeError, "cannot be read"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			err := Verify(context.Background(), tools(t).FFprobe, c.path, c.want, c.source)
+			if c.reason == "" {
+				must(t, err)
+				return
+			}
+			if err == nil || failure.Reason(err) != c.reason || !strings.Contains(err.Error(), c.says) {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+	ended, cancel := context.WithCancel(context.Background())
+	cancel()
+	if err := Verify(ended, tools(t).FFprobe, whole, good, supervisor.Source{}); err != context.Canceled {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestFindTools(t *testing.T) {
+	found := tools(t)
+	if !filepath.IsAbs(found.FFmpeg) || !filepath.IsAbs(found.FFprobe) || !strings.HasPrefix(found.Version, "ffmpeg version ") {
+		t.Errorf("%+v", found)
+	}
+	if _, err := FindTools("/no/such/ffmpeg"); err == nil || !strings.Contains(err.Error(), "--ffmpeg") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestEncodersThatWork(t *testing.T) {
+	dir := t.TempDir()
+	got, err := Encoders(context.Background(), tools(t), dir)
+	must(t, err)
+	for _, encoder := range []string{"libx264", "libx265", "libvpx-vp9"} {
+		if !slices.Contains(got, encoder) {
+			t.Errorf("%s is missing in %v", encoder, got)
+		}
+	}
+	if len(gpuDevices()) == 0 && slices.ContainsFunc(got, func(s string) bool { return strings.Contains(s, "_") }) {
+		t.Errorf("hardware encoders without hardware: %v", got)
+	}
+	facts, err := Machine(got)
+	must(t, err)
+	if facts.CPUModel == "" || facts.CPUThreads < 1 || facts.RAMTotalBytes < 1<<26 || facts.HasGPU != (len(facts.GPUCapabilities) > 0) {
+		t.Errorf("%+v", facts)
+	}
+}
+
+// A listed encoder is not a working one, and another ffmpeg is tried anew.
+func TestListedEncoderThatFails(t *testing.T) {
+	dir := t.TempDir()
+	fake := filepath.Join(dir, "ffmpeg")
+	script := `#!/bin/sh
+echo "$*" >>"$0.runs"
+case "$*" in
+*-encoders*) printf ' V..... libx264 x\n V..... h264_nvenc x\n V..... libx265 x\n V..... other x\n' ;;
+*libx264*|*other*) exit 0 ;;
+*libx265*) exit 1 ;;
+*) exit 1 ;;
+esac
+`
+	must(t, os.WriteFile(fake, []byte(script), 0o755))
+	got, err := Encoders(context.Background(), Tools{FFmpeg: fake, Version: "1"}, dir)
+	must(t, err)
+	if !slices.Equal(got, []string{"libx264"}) {
+		t.Errorf("got %v", got)
+	}
+	runs, err := os.ReadFile(fake + ".runs")
+	must(t, err)
+	again, err := Encoders(context.Background(), Tools{FFmpeg: fake, Version: "1"}, dir)
+	must(t, err)
+	if since, err := os.ReadFile(fake + ".runs"); err != nil || len(since) != len(runs) || !slices.Equal(got, again) {
+		t.Errorf("tried again: %v, %s", again, since[len(runs):])
+	}
+	must(t, os.WriteFile(fake, []byte(strings.ReplaceAll(script, "*libx265*) exit 1", "*libx265*) exit 0")), 0o755))
+	got, err = Encoders(context.Background(), Tools{FFmpeg: fake, Version: "2"}, dir)
+	must(t, err)
+	if !slices.Equal(got, []string{"libx264", "libx265"}) {
+		t.Errorf("after an upgrade: %v", got)
+	}
+}
+
+func TestGPU(t *testing.T) {
+	facts, err := Machine([]string{"libx264", "h264_nvenc", "hevc_nvenc"})
+	must(t, err)
+	if !facts.HasGPU || facts.GPUType != "nvidia" || !slices.Equal(facts.GPUCapabilities, []string{"h264_nvenc", "hevc_nvenc"}) {
+		t.Errorf("%+v", facts)
+	}
+}
