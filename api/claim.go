@@ -33,6 +33,10 @@ func (s *Server) claim(c *call, r *claimRequest) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
+	if len(jobs) == 0 && s.stopping.Err() != nil {
+		// An empty answer would make the agent ask here again at once.
+		return nil, job.Errorf(job.NoLeader, "this master is shutting down")
+	}
 	if jobs == nil {
 		jobs = []job.Job{}
 	}

@@ -74,7 +74,8 @@ func (s *Server) attempt(w http.ResponseWriter, c *call) (done bool, err error) 
 	here := c.endpoint.place == anywhere || c.endpoint.place == onReader && s.local(c.consistency)
 	switch {
 	case here || s.cfg.Cluster.IsLeader():
-		if !here && c.endpoint.place == onReader && !s.cfg.Scheduler.Leading() {
+		if !here && !s.cfg.Scheduler.Leading() {
+			// Its state may lack what its predecessor has acknowledged.
 			return false, job.Errorf(job.NoLeader, "the new leader is not ready yet")
 		}
 		a, err := s.carryOut(c)

@@ -41,6 +41,8 @@ func (s *Server) ForwardHandler() http.Handler {
 // observe is around every request: identity, headers, log, figures, and an answer
 // even when the code panics.
 func (s *Server) observe(w http.ResponseWriter, r *http.Request) {
+	s.inFlight.begin()
+	defer s.inFlight.end()
 	start, id := time.Now(), requestID(r)
 	r = r.WithContext(context.WithValue(r.Context(), requestIDKey, id))
 	rec := &recorder{ResponseWriter: w}

@@ -46,7 +46,7 @@ func (s *Server) masters() []string {
 // shownNode adds what only the leader knows.
 func (s *Server) shownNode(n job.Node) job.Node {
 	if seen, ok := s.cfg.Scheduler.LastSeen(n.ID); ok && seen.After(n.LastHeartbeat) {
-		n.LastHeartbeat = seen.UTC()
+		n.LastHeartbeat = seen
 	}
 	return n
 }

@@ -75,6 +75,7 @@ type Server struct {
 	mux      *http.ServeMux
 	http     *http.Server
 	metrics  *metrics
+	inFlight inFlight
 	stopping context.Context // done when long polls are to end
 	stop     context.CancelFunc
 	started  time.Time
@@ -117,6 +118,7 @@ func (s *Server) endpoints() []endpoint {
 		{pattern: "POST /jobs/{id}/retry", serve: with(s.act(job.Retry))},
 		{pattern: "POST /jobs/cancel", serve: with(s.cancelMany)},
 		{pattern: "GET /jobs/{id}/logs", place: onReader, serve: s.logs, long: true},
+		{pattern: "GET /jobs/{id}/explain", place: onReader, serve: s.explain},
 
 		{pattern: "POST /jobs/claim", serve: with(s.claim), long: true, repeat: true},
 		{pattern: "GET /jobs/next", serve: s.next},
@@ -153,8 +155,9 @@ func (s *Server) Serve(l net.Listener) error {
 	return nil
 }
 
-// Shutdown stops listening, ends long polls early, and lets other requests finish
-// until ctx is done or drainTimeout is over; what is left then is cut off.
+// Shutdown stops listening, ends long polls early, and lets other requests finish,
+// forwarded ones too, until ctx is done or drainTimeout is over; what is left then is
+// cut off.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.stop()
 	ctx, cancel := context.WithTimeout(ctx, drainTimeout)
@@ -162,5 +165,5 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	if err := s.http.Shutdown(ctx); err != nil {
 		return errors.Join(err, s.http.Close())
 	}
-	return nil
+	return s.inFlight.wait(ctx)
 }

@@ -19,6 +19,7 @@ type State interface {
 	AttemptLog(ctx context.Context, seq uint64, attempt int) (string, error)
 	Node(id string) (job.Node, error)
 	Nodes() []job.Node
+	Waiting(seq uint64) fsm.Waiting
 }
 
 // Proposer is what users change; fsm.Proposer has it. The first result is the Raft

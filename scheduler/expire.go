@@ -50,6 +50,9 @@ func (t *term) lose(attempts []*attempt) {
 			t.cfg.Logger.Warn("lease expired, attempt lost", "job", a.jobID, "attempt", a.number, "node", a.node.id)
 		}
 	}
+	if len(lost) < len(attempts) {
+		t.reconcileAll() // some may have been sealed just now, and go on
+	}
 }
 
 // timeOut proposes the failure of attempts that have outlived their timeout, and

@@ -69,9 +69,9 @@ func (t *term) timing(n *node) HeartbeatTiming {
 func (t *term) renewAll(n *node) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	expires := time.Now().Add(n.ttl(t.cfg.LeaseTTL))
 	for _, a := range n.held {
-		a.expires = time.Now().Add(n.ttl(t.cfg.LeaseTTL))
-		a.activity = time.Now()
+		a.expires = expires
 	}
 }
 
@@ -105,9 +105,9 @@ func (t *term) renew(n *node, r *job.AttemptReport) bool {
 		return false
 	}
 	now := time.Now()
-	a.expires, a.activity, a.listed = now.Add(n.ttl(t.cfg.LeaseTTL)), now, true
-	if r.Detail != nil || r.Progress != a.progress {
-		a.progress, a.detail, a.unsaved = min(max(r.Progress, 0), 100), r.Detail, true
+	a.expires, a.listed = now.Add(n.ttl(t.cfg.LeaseTTL)), true
+	if r.Detail != nil || r.Progress > 0 {
+		a.progress, a.detail, a.reported, a.unsaved = r.Progress, r.Detail, now, true
 	}
 	if r.LogTail != "" {
 		a.log.append(r.LogOffset, r.LogTail)
@@ -115,10 +115,9 @@ func (t *term) renew(n *node, r *job.AttemptReport) bool {
 	return true
 }
 
-// is reports whether a is the node's attempt of this number and lease. A node of
-// v2.2 sends neither.
+// is reports whether a is the node's attempt of this number and lease.
 func (a *attempt) is(n *node, number int, lease string) bool {
-	return a != nil && a.node == n && (a.number == number && sameLease(a.lease, lease))
+	return a != nil && a.node == n && a.number == number && sameLease(a.lease, lease)
 }
 
 // takeBack makes those attempts the node's again that it may take back.
@@ -172,15 +171,34 @@ func (t *term) commands(ctx context.Context, n *node, reports []job.AttemptRepor
 	}
 	t.mu.Unlock()
 	for _, r := range foreign {
-		verb := job.CommandStop
-		j, err := t.cfg.State.Job(ctx, r.JobID)
-		if err != nil && job.CodeOf(err) != job.NotFound {
+		verb, err := t.verdict(ctx, r)
+		if err != nil {
 			return nil, nil, err
 		}
-		if err == nil && j.Status == job.Canceled {
-			verb = job.CommandCancel
+		if verb != "" {
+			add(r, verb)
 		}
-		add(r, verb)
 	}
 	return commands, changed, nil
+}
+
+// verdict is what to do with an attempt that is not the node's, or no more: nothing
+// when it was the node that has ended it.
+func (t *term) verdict(ctx context.Context, r *job.AttemptReport) (job.Verb, error) {
+	j, err := t.cfg.State.Job(ctx, r.JobID)
+	switch {
+	case job.CodeOf(err) == job.NotFound:
+		return job.CommandStop, nil
+	case err != nil:
+		return "", err
+	case j.Status == job.Canceled:
+		return job.CommandCancel, nil
+	}
+	ended := slices.ContainsFunc(j.Attempts, func(a job.Attempt) bool {
+		return a.Attempt == r.Attempt && (a.Outcome == job.AttemptCompleted || a.Outcome == job.AttemptFailed)
+	})
+	if ended {
+		return "", nil
+	}
+	return job.CommandStop, nil
 }

@@ -6,14 +6,20 @@ import (
 )
 
 // timed is something that falls due: an attempt by its lease or its timeout, a node
-// by its silence. A zero time means never.
+// by its silence. It embeds a place.
 type timed interface {
-	due() time.Time
+	due() time.Time // zero: never
+	queued() *bool
 }
 
-// deadline is a timed thing's place in the queue. Its time is a lower bound: a
-// renewal only moves what due returns, and the entry follows when its time comes.
-// So a renewal costs nothing, however many there are.
+// place says whether its owner is in a queue.
+type place struct{ inQueue bool }
+
+func (p *place) queued() *bool { return &p.inQueue }
+
+// deadline is a timed thing in the queue. Its time is a lower bound: a renewal only
+// moves what due returns, and the entry follows when its time comes. So a renewal
+// costs nothing, however many there are.
 type deadline struct {
 	at time.Time
 	of timed
@@ -38,10 +44,10 @@ func (d *deadlines) Pop() any {
 	return x
 }
 
-// watch puts x into the queue. It may be there already: its earlier entry then
-// finds it handled.
+// watch puts x into the queue, unless it is there.
 func (d *deadlines) watch(x timed) {
-	if at := x.due(); !at.IsZero() {
+	if at := x.due(); !at.IsZero() && !*x.queued() {
+		*x.queued() = true
 		heap.Push(d, deadline{at, x})
 	}
 }
@@ -51,11 +57,10 @@ func (d *deadlines) expired(now time.Time) []timed {
 	var due []timed
 	for len(*d) > 0 && !(*d)[0].at.After(now) {
 		x := heap.Pop(d).(deadline).of
-		switch at := x.due(); {
-		case at.IsZero():
-		case at.After(now):
-			heap.Push(d, deadline{at, x})
-		default:
+		*x.queued() = false
+		if at := x.due(); at.After(now) {
+			d.watch(x)
+		} else if !at.IsZero() {
 			due = append(due, x)
 		}
 	}

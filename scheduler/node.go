@@ -12,11 +12,13 @@ const offlineAfter = 3
 
 // node is an agent as the leader knows it.
 type node struct {
+	place
 	id      string
 	legacy  bool
 	held    map[string]*attempt // by job id
 	silent  time.Duration       // how long it may be silent
-	seen    time.Time           // newest sign of life, monotonic
+	seen    time.Time           // newest sign of life, or the beginning of the term
+	heard   bool                // seen is a sign of life
 	offline bool                // as the state has it, or is about to
 	gone    bool
 	changed chan struct{} // closed when there may be a command for it
@@ -77,7 +79,7 @@ func (t *term) node(id string) (*node, error) {
 		t.mu.Unlock()
 	}
 	t.mu.Lock()
-	n.seen = time.Now()
+	n.seen, n.heard = time.Now(), true
 	back := n.offline
 	n.offline = false
 	if back {
@@ -105,8 +107,8 @@ func (s *Scheduler) LastSeen(nodeID string) (time.Time, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	n := t.nodes[nodeID]
-	if n == nil || n.offline {
+	if n == nil || !n.heard {
 		return time.Time{}, false
 	}
-	return n.seen.Round(0), true
+	return n.seen.Round(0).UTC(), true
 }

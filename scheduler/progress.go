@@ -25,21 +25,18 @@ func (s *Scheduler) Overlay(j *job.Job) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	a := t.attempts[j.ID]
-	if a == nil || a.number != j.Attempt {
+	if a == nil || a.number != j.Attempt || a.reported.IsZero() {
 		return
 	}
-	j.Progress, j.ProgressDetail = a.progress, a.detail
+	j.Progress, j.LastActivityAt = a.progress, a.reported.Round(0).UTC()
+	if a.detail == nil {
+		return
+	}
+	detail := *a.detail
 	if a.sealed {
-		sealed := job.Progress{}
-		if a.detail != nil {
-			sealed = *a.detail
-		}
-		sealed.Phase = job.PublishingPhase
-		j.ProgressDetail = &sealed
+		detail.Phase = job.PublishingPhase
 	}
-	if a.activity.After(j.LastActivityAt) {
-		j.LastActivityAt = a.activity.UTC().Round(0)
-	}
+	j.ProgressDetail = &detail
 }
 
 // Log returns the log of an attempt that goes on, or nil.
@@ -63,7 +60,7 @@ func (t *term) save() {
 	for _, a := range t.attempts {
 		if a.unsaved {
 			a.unsaved = false
-			reports = append(reports, fsm.Report{AttemptID: a.id(), Percent: a.progress, Detail: a.detail, At: a.activity})
+			reports = append(reports, fsm.Report{AttemptID: a.id(), Percent: a.progress, Detail: a.detail, At: a.reported})
 		}
 	}
 	t.mu.Unlock()

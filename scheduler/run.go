@@ -43,11 +43,16 @@ func (t *term) run() {
 	}
 }
 
-// dispatch wakes claims for the work that there is.
+// dispatch wakes claims for the work that there is. Work that none of thousands of
+// waiting nodes can do is looked at for each of them, so it paces itself.
 func (t *term) dispatch() {
 	now := time.Now()
+	if t.undone = now.Before(t.paced); t.undone {
+		return
+	}
 	if jobs := t.cfg.State.ReadyCount(now); jobs > 0 {
 		t.waiters.rouse(jobs, func(nodeID string) bool { return t.cfg.State.HasReady(nodeID, now) })
+		t.paced = now.Add(10 * time.Since(now))
 	}
 }
 
@@ -58,6 +63,9 @@ func (t *term) untilNext() time.Duration {
 	if at, ok := t.cfg.State.NextNotBefore(); ok {
 		// One that is over and that nobody can run stays the next.
 		sleep = min(sleep, max(time.Until(at), overdueInterval))
+	}
+	if t.undone {
+		sleep = min(sleep, time.Until(t.paced))
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()

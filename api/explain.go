@@ -1,0 +1,80 @@
+package api
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"ffrtmp/job"
+)
+
+// explain says why a job waits, or who ran it.
+func (s *Server) explain(c *call) (*answer, error) {
+	j, err := s.job(c)
+	if err != nil {
+		return nil, err
+	}
+	e := job.Explanation{JobID: j.ID, Status: j.Status, Attempts: j.Attempts}
+	if e.Attempts == nil {
+		e.Attempts = []job.Attempt{}
+	}
+	if j.Status == job.Pending {
+		waiting := s.cfg.State.Waiting(j.SequenceNumber)
+		e.Ahead = waiting.Ahead
+		for _, n := range s.cfg.State.Nodes() {
+			e.Nodes = append(e.Nodes, job.NodeExplanation{NodeID: n.ID, Name: n.Name, Reason: unfit(&j, &n, waiting.Avoided)})
+		}
+	}
+	e.Summary = summary(&j, &e)
+	return &answer{body: e}, nil
+}
+
+// unfit is why the node is not given the job now, or "".
+func unfit(j *job.Job, n *job.Node, avoided []string) string {
+	switch reason := j.Requires.Unmet(n); {
+	case reason != "":
+		return reason
+	case n.Status == job.NodeOffline:
+		return "offline"
+	case n.Eligibility != job.Eligible:
+		return string(n.Eligibility)
+	case slices.Contains(avoided, n.ID):
+		return "an earlier attempt failed there"
+	case n.Free(len(n.Running)) == 0:
+		return "all slots are taken"
+	}
+	return ""
+}
+
+func summary(j *job.Job, e *job.Explanation) string {
+	switch j.Status {
+	case job.Pending:
+		return whyPending(j, e)
+	case job.Running:
+		return fmt.Sprintf("attempt %d runs on %s", j.Attempt, j.NodeName)
+	case job.Failed:
+		return fmt.Sprintf("failed after %d attempts: %s", j.Attempt, j.Error)
+	case job.Completed:
+		return fmt.Sprintf("completed by attempt %d on %s", j.Attempt, j.NodeName)
+	}
+	return string(j.Status)
+}
+
+func whyPending(j *job.Job, e *job.Explanation) string {
+	if wait := time.Until(j.NotBefore); wait > 0 {
+		return fmt.Sprintf("waits %s before retry %d of %d", wait.Round(time.Second), j.RetryCount, j.MaxRetries)
+	}
+	free := 0
+	for _, n := range e.Nodes {
+		if n.Reason == "" {
+			free++
+		}
+	}
+	switch {
+	case len(e.Nodes) == 0:
+		return "no node is registered"
+	case free == 0:
+		return "no node can run it now"
+	}
+	return fmt.Sprintf("waits for a node to claim it; %d can run it, %d jobs are ahead", free, e.Ahead)
+}
