@@ -82,10 +82,15 @@ func (f *FSM) ApplyBatch(entries []*raft.Log) []any {
 	timer := prometheus.NewTimer(f.metrics.apply)
 	defer timer.ObserveDuration()
 	responses := make([]any, len(entries))
+	f.applying.Lock()
+	defer f.applying.Unlock()
 	if f.halted.Load() {
 		return responses
 	}
-	if err := f.applyAll(entries, responses); err != nil {
+	switch err := f.applyAll(entries, responses); {
+	case errors.Is(err, errClosed):
+		f.halted.Store(true)
+	case err != nil:
 		f.halt(fmt.Errorf("apply entries %d to %d: %w", entries[0].Index, entries[len(entries)-1].Index, err))
 		return make([]any, len(entries))
 	}
@@ -163,16 +168,19 @@ var (
 	commit         = prepared(`COMMIT`)
 )
 
+// errClosed ends applying without a fault.
+var errClosed = errors.New("the state is closed")
+
 // begin takes the write lock. Another process may hold it (an operator with
 // sqlite3): that is waited out however long it takes.
 func (f *FSM) begin() error {
 	for {
+		if f.closing.Load() {
+			return errClosed
+		}
 		err := f.state.w.exec(beginImmediate)
 		if !isBusy(err) {
 			return err
-		}
-		if f.closing.Load() {
-			return errors.New("closed while another process held the write lock of the database")
 		}
 		f.log.Warn("another process holds the write lock of the database, and the cluster waits for it here", "db", f.state.path)
 	}

@@ -27,6 +27,10 @@ const (
 	KindProgress    Kind = 14
 )
 
+// LatestKind is the highest kind that this build can apply. Masters tell each
+// other theirs, so that a new kind is proposed only when all voters know it.
+const LatestKind = KindProgress
+
 // command is a change of state. It carries every time, identity, lease and random
 // number that it needs, so that every replica comes to the same state.
 type command interface {

@@ -55,6 +55,8 @@ type FSM struct {
 	log     hclog.Logger
 	metrics metrics
 
+	applying sync.Mutex // held while entries are applied, so that Close waits
+
 	mu    sync.RWMutex // of state and everything derived in it
 	state *state       // nil between a failed Verify and Discard
 	fault error        // why the state on disk cannot be used
@@ -62,7 +64,8 @@ type FSM struct {
 	index   atomic.Uint64
 	changed *broadcast // the index
 	waking  *broadcast // what can be claimed
-	halted  atomic.Bool
+	halted  atomic.Bool // applies nothing more
+	failed  atomic.Bool // because of a fault
 	closing atomic.Bool
 }
 
@@ -161,13 +164,15 @@ func (f *FSM) Close() error {
 	if f.closing.Swap(true) {
 		return nil
 	}
+	f.applying.Lock()
+	defer f.applying.Unlock()
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.metrics.unregister()
 	if f.state == nil {
 		return f.files.close(false)
 	}
-	if f.halted.Load() {
+	if f.failed.Load() {
 		return errors.Join(f.state.close(), f.files.close(false))
 	}
 	synced := f.state.sync()
@@ -179,6 +184,7 @@ func (f *FSM) Close() error {
 
 // halt ends the process, or at least all applying.
 func (f *FSM) halt(err error) {
+	f.failed.Store(true)
 	f.halted.Store(true)
 	f.log.Error("the state cannot follow the log", "error", err)
 	f.opts.Fatal(err)

@@ -80,6 +80,22 @@ func (f *FSM) HasReady(nodeID string, now time.Time) bool {
 	return f.state.has(n, now.UnixNano())
 }
 
+// ReadyCount returns how many jobs can be claimed at the time now, whatever nodes
+// they need.
+func (f *FSM) ReadyCount(now time.Time) int {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	if f.state == nil {
+		return 0
+	}
+	count := f.state.ready.count
+	f.state.ready.delayed.until(
+		func(j *activeJob) bool { return j.notBefore <= now.UnixNano() },
+		func(*activeJob) bool { count++; return true },
+	)
+	return count
+}
+
 // NextNotBefore returns the earliest time at which a job that now waits out its
 // backoff can be claimed, and false when none does.
 func (f *FSM) NextNotBefore() (time.Time, bool) {
@@ -93,20 +109,4 @@ func (f *FSM) NextNotBefore() (time.Time, bool) {
 		return time.Time{}, false
 	}
 	return timeOf(j.notBefore), true
-}
-
-// ReadyCount returns how many jobs a claim at the time now could take, whatever
-// nodes they need.
-func (f *FSM) ReadyCount(now time.Time) int {
-	f.mu.RLock()
-	defer f.mu.RUnlock()
-	if f.state == nil {
-		return 0
-	}
-	count, due := f.state.ready.count, now.UnixNano()
-	f.state.ready.delayed.until(
-		func(j *activeJob) bool { return j.notBefore <= due },
-		func(*activeJob) bool { count++; return true },
-	)
-	return count
 }

@@ -1,0 +1,131 @@
+package fsm
+
+import (
+	"database/sql/driver"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"ffrtmp/job"
+)
+
+// benchSpec is a job of about 600 bytes.
+func benchSpec(t testing.TB) job.Spec {
+	return newSpec(t, func(s *job.Spec) {
+		s.Parameters = fmt.Appendf(nil, `{"input":"/media/%s.mov","output":"/media/out.mp4","bitrate":"10M","preset":"medium"}`, strings.Repeat("x", 300))
+		s.Labels = map[string]string{"title": "a film", "customer": "somebody"}
+	})
+}
+
+func benchSubmit(t testing.TB) *submit {
+	p := NewProposer(nil, ProposerOptions{})
+	s := benchSpec(t)
+	born, err := p.bear(&s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &submit{specs: []spec{born}}
+}
+
+// BenchmarkCodec writes and reads a submission as Proposer and ApplyBatch do.
+func BenchmarkCodec(b *testing.B) {
+	c := benchSubmit(b)
+	env := envelope{time: epoch.UnixNano()}
+	b.SetBytes(int64(len(encodeCommand(env, c))))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := decodeCommand(encodeCommand(env, c)); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkApply applies entries of 512 submissions, claims and completions, and
+// beside them executes the same statements in a loop on another database. The
+// ratios say what everything but the statements costs.
+func BenchmarkApply(b *testing.B) {
+	const n = 512
+	c := newCluster(b)
+	node := c.register("a", func(r *job.Registration) { r.MaxConcurrentJobs = 1024 })
+	raw := newCluster(b).fsm.state
+	var applied, looped [3]time.Duration
+	next := 0
+	for b.Loop() {
+		specs := make([]*submit, n)
+		commands := make([]command, n)
+		for i := range specs {
+			specs[i] = benchSubmit(b)
+			commands[i] = specs[i]
+		}
+		applied[0] += c.timed(b, commands)
+		for i := range commands {
+			commands[i] = &claim{node: node, leases: []lease{{1}}}
+		}
+		applied[1] += c.timed(b, commands)
+		for i := range commands {
+			commands[i] = &result{seq: uint64(next + i + 1), node: node, attempt: 1, lease: lease{1}, status: job.ResultCompleted}
+		}
+		applied[2] += c.timed(b, commands)
+
+		l := lease{1}
+		looped[0] += rawBatch(b, raw, n, func(i int) {
+			s := &specs[i].specs[0]
+			rawExec(b, raw, insertSpec, int64(next+i+1), uuid.Must(uuid.NewV7()).String(), s.scenario, s.confidence, s.engine, s.classification,
+				s.parameters, s.requires, s.labels, s.timeout, int64(i))
+			rawExec(b, raw, insertState, int64(next+i+1), s.queue, s.priority, s.maxRetries)
+		})
+		looped[1] += rawBatch(b, raw, n, func(i int) {
+			rawExec(b, raw, updateClaim, int64(1), int64(1), l[:], epoch.UnixNano(), int64(0), epoch.UnixNano(), int64(next+i+1))
+		})
+		looped[2] += rawBatch(b, raw, n, func(i int) {
+			rawExec(b, raw, insertAttempt, int64(next+i+1), int64(1), int64(1), int64(1), epoch.UnixNano(), epoch.UnixNano(), nil, nil, nil, nil, nil)
+			rawExec(b, raw, updateComplete, epoch.UnixNano(), epoch.UnixNano(), int64(next+i+1))
+		})
+		next += n
+	}
+	for i, name := range []string{"insert", "claim", "complete"} {
+		b.ReportMetric(float64(next)/applied[i].Seconds(), name+"s/s")
+		b.ReportMetric(float64(looped[i])/float64(applied[i]), name+"-of-raw")
+	}
+}
+
+// timed applies commands as one entry.
+func (c *cluster) timed(b *testing.B, commands []command) time.Duration {
+	data := make([][]byte, len(commands))
+	for i := range commands {
+		data[i] = encodeCommand(envelope{time: c.now.UnixNano()}, commands[i])
+	}
+	entry := encodeEntry(data)
+	start := time.Now()
+	_, response, _ := c.Apply(b.Context(), entry)
+	took := time.Since(start)
+	for _, r := range response.([]any) {
+		if refused, ok := r.(*job.Error); ok {
+			b.Fatal(refused)
+		}
+	}
+	return took
+}
+
+func rawExec(b *testing.B, s *state, st statement, args ...any) {
+	values := make([]driver.Value, len(args))
+	for i, a := range args {
+		values[i] = a
+	}
+	if err := s.w.exec(st, values...); err != nil {
+		b.Fatal(err)
+	}
+}
+
+func rawBatch(b *testing.B, s *state, n int, do func(int)) time.Duration {
+	start := time.Now()
+	rawExec(b, s, beginImmediate)
+	for i := range n {
+		do(i)
+	}
+	rawExec(b, s, commit)
+	return time.Since(start)
+}

@@ -1,0 +1,175 @@
+package fsm
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/raft"
+	raftboltdb "github.com/hashicorp/raft-boltdb/v2"
+	"go.etcd.io/bbolt"
+
+	"ffrtmp/job"
+)
+
+// replica is a Raft node with its log and its state on disk.
+type replica struct {
+	raft *raft.Raft
+	fsm  *FSM
+}
+
+// newReplicas starts three replicas in this process and returns them, the leader
+// first.
+func newReplicas(t testing.TB) []*replica {
+	t.Helper()
+	const n = 3
+	transports := make([]*raft.InmemTransport, n)
+	var servers raft.Configuration
+	for i := range transports {
+		addr, transport := raft.NewInmemTransport(raft.ServerAddress(fmt.Sprintf("replica-%d", i)))
+		transports[i] = transport
+		servers.Servers = append(servers.Servers, raft.Server{ID: raft.ServerID(addr), Address: addr})
+	}
+	replicas := make([]*replica, n)
+	for i, transport := range transports {
+		for _, other := range transports {
+			transport.Connect(other.LocalAddr(), other)
+		}
+		dir := t.TempDir()
+		f, err := Open(Options{Path: filepath.Join(dir, "master.db"), Dir: dir})
+		if err != nil {
+			t.Fatal(err)
+		}
+		store, err := raftboltdb.New(raftboltdb.Options{
+			Path:        filepath.Join(dir, "raft.db"),
+			BoltOptions: &bbolt.Options{NoFreelistSync: true, FreelistType: bbolt.FreelistMapType},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		cfg := raft.DefaultConfig()
+		cfg.LocalID = servers.Servers[i].ID
+		cfg.BatchApplyCh = true
+		cfg.MaxAppendEntries = 64
+		cfg.Logger = hclog.New(&hclog.LoggerOptions{Output: io.Discard})
+		snapshots := raft.NewInmemSnapshotStore()
+		if err := raft.BootstrapCluster(cfg, store, store, snapshots, transport, servers); err != nil {
+			t.Fatal(err)
+		}
+		r, err := raft.NewRaft(cfg, f, store, store, snapshots, transport)
+		if err != nil {
+			t.Fatal(err)
+		}
+		replicas[i] = &replica{raft: r, fsm: f}
+		t.Cleanup(func() {
+			if err := r.Shutdown().Error(); err != nil {
+				t.Error(err)
+			}
+			if err := store.Close(); err != nil {
+				t.Error(err)
+			}
+			if err := f.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	leader := awaitLeader(t, replicas)
+	replicas[0], replicas[leader] = replicas[leader], replicas[0]
+	return replicas
+}
+
+func awaitLeader(t testing.TB, replicas []*replica) int {
+	t.Helper()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	deadline := time.After(20 * time.Second)
+	for {
+		select {
+		case <-tick.C:
+			for i, r := range replicas {
+				if r.raft.State() == raft.Leader && r.raft.Barrier(time.Second).Error() == nil {
+					return i
+				}
+			}
+		case <-deadline:
+			t.Fatal("no leader after 20 s")
+		}
+	}
+}
+
+// Apply implements Log.
+func (r *replica) Apply(_ context.Context, data []byte) (uint64, any, error) {
+	future := r.raft.Apply(data, 10*time.Second)
+	if err := future.Error(); err != nil {
+		return 0, nil, err
+	}
+	return future.Index(), future.Response(), nil
+}
+
+// BenchmarkProposer has many clients submit jobs, and submit, claim and complete
+// them, through a leader with two followers, all on disk.
+func BenchmarkProposer(b *testing.B) {
+	for _, clients := range []int{1, 64, 256, 1024} {
+		b.Run(fmt.Sprintf("submit/%d", clients), func(b *testing.B) {
+			benchProposer(b, clients, func(ctx context.Context, p *Proposer, _ string, spec []job.Spec) error {
+				_, _, err := p.Submit(ctx, Idempotency{}, spec)
+				return err
+			})
+		})
+		b.Run(fmt.Sprintf("cycle/%d", clients), func(b *testing.B) {
+			benchProposer(b, clients, func(ctx context.Context, p *Proposer, node string, spec []job.Spec) error {
+				if _, _, err := p.Submit(ctx, Idempotency{}, spec); err != nil {
+					return err
+				}
+				_, claimed, err := p.Claim(ctx, node, 1)
+				if err != nil {
+					return err
+				}
+				for _, a := range claimed {
+					r := job.Result{JobID: a.ID, NodeID: node, Attempt: a.Attempt, Lease: a.Lease, Status: job.ResultCompleted}
+					if _, _, err := p.Result(ctx, a.Seq, r); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+		})
+	}
+}
+
+func benchProposer(b *testing.B, clients int, do func(context.Context, *Proposer, string, []job.Spec) error) {
+	leader := newReplicas(b)[0]
+	p := NewProposer(leader, ProposerOptions{})
+	nodes := make([]string, clients)
+	for i := range nodes {
+		r := job.Registration{NodeID: numbered(i), Address: "a", MaxConcurrentJobs: 1024, Encoders: []string{"libx264"}}
+		_, registered, err := p.Register(b.Context(), r)
+		if err != nil {
+			b.Fatal(err)
+		}
+		nodes[i] = registered.Node.ID
+	}
+	spec := []job.Spec{benchSpec(b)}
+	var left atomic.Int64
+	left.Store(int64(b.N))
+	var done sync.WaitGroup
+	b.ResetTimer()
+	for i := range clients {
+		done.Go(func() {
+			for left.Add(-1) >= 0 {
+				if err := do(b.Context(), p, nodes[i], spec); err != nil {
+					b.Error(err)
+					return
+				}
+			}
+		})
+	}
+	done.Wait()
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "per-s")
+}
