@@ -1,0 +1,166 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/spf13/pflag"
+
+	"ffrtmp/internal/certs"
+	"ffrtmp/internal/flags"
+)
+
+// config is the agent's command line, checked and completed.
+type config struct {
+	masters            []string
+	register           bool
+	name               string
+	stateDir           string
+	apiKey, apiKeyFile string
+	apiKeySet          bool
+	files              certs.Files
+	insecureSkipVerify bool
+	pollInterval       time.Duration
+	heartbeatInterval  time.Duration
+	maxConcurrentJobs  int
+	labels             map[string]string
+	mediaRoots         []string
+	ffmpeg             string
+	metricsPort        int
+	drainTimeout       time.Duration
+	logLevel           string
+	logFormat          string
+	version            bool
+	usage              string
+}
+
+// parse reads the command line and the environment. Errors are flags.ErrUsage or pflag.ErrHelp.
+func parse(args []string, lookup func(string) (string, bool)) (*config, error) {
+	c := &config{}
+	fs := pflag.NewFlagSet("agent", pflag.ContinueOnError)
+	fs.Usage = func() {}
+	fs.StringSliceVar(&c.masters, "master", []string{"https://localhost:8080"}, "URL of a master, repeatable or comma-separated; the others are learned")
+	fs.BoolVar(&c.register, "register", true, "register with the masters (accepted for v2.2; agents always do)")
+	fs.StringVar(&c.name, "name", "", "name of this node (default: the host name)")
+	fs.StringVar(&c.stateDir, "state-dir", "agent-state", "identity, running attempts and results not yet handed in")
+	fs.StringVar(&c.apiKey, "api-key", "", "API key; a file or MASTER_API_KEY keeps it out of process listings")
+	fs.StringVar(&c.apiKeyFile, "api-key-file", "", "file that holds the API key")
+	fs.StringVar(&c.files.Cert, "cert", "", "client certificate, for masters with --mtls")
+	fs.StringVar(&c.files.Key, "key", "", "key of the client certificate")
+	fs.StringVar(&c.files.CA, "ca", "", "CA that masters are verified against (default: the system's)")
+	fs.BoolVar(&c.insecureSkipVerify, "insecure-skip-verify", false, "do not verify the masters' certificates (development)")
+	fs.DurationVar(&c.pollInterval, "poll-interval", 10*time.Second, "how often to ask for jobs where long polls are not possible")
+	fs.DurationVar(&c.heartbeatInterval, "heartbeat-interval", 30*time.Second, "longest time between heartbeats; never above a third of the masters' lease TTL")
+	fs.IntVar(&c.maxConcurrentJobs, "max-concurrent-jobs", 1, "jobs to run at once")
+	fs.StringToStringVar(&c.labels, "label", nil, "label key=value, repeatable")
+	fs.StringSliceVar(&c.mediaRoots, "media-root", nil, "directory tree that jobs may read and write, repeatable (default: the current directory)")
+	fs.StringVar(&c.ffmpeg, "ffmpeg", "ffmpeg", "ffmpeg to run; ffprobe is looked for beside it, then in PATH")
+	fs.IntVar(&c.metricsPort, "metrics-port", 9091, "port of /metrics, /health and /ready; 0 serves none")
+	fs.DurationVar(&c.drainTimeout, "drain-timeout", 30*time.Second, "on SIGTERM: how long to wait for running jobs; what still runs then is taken up again by the next start")
+	fs.StringVar(&c.logLevel, "log-level", "info", "trace, debug, info, warn or error")
+	fs.StringVar(&c.logFormat, "log-format", "text", "text or json")
+	fs.BoolVar(&c.version, "version", false, "print the version and exit")
+	c.usage = "Usage: agent [flags]\n\nEvery flag can also be set by the environment, as " + flags.EnvPrefix + "<NAME>.\n\n" + fs.FlagUsages()
+
+	if err := flags.Parse(fs, args, lookup); err != nil || c.version {
+		return c, err
+	}
+	c.apiKeySet = fs.Changed("api-key")
+	if !fs.Changed("master") {
+		if value, ok := lookup("MASTER_URL"); ok {
+			c.masters = strings.Split(value, ",")
+		}
+	}
+	if err := c.check(); err != nil {
+		return c, err
+	}
+	return c, c.complete()
+}
+
+// check refuses values that cannot work, naming the flag.
+func (c *config) check() error {
+	for _, master := range c.masters {
+		u, err := url.Parse(master)
+		if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
+			return flags.Usagef("--master %q must be a URL such as https://master-1:8080", master)
+		}
+	}
+	if !c.register {
+		return flags.Usagef("--register=false: an agent always registers; leave the flag out")
+	}
+	if (c.files.Cert == "") != (c.files.Key == "") {
+		return flags.Usagef("--cert and --key go together")
+	}
+	if c.pollInterval < time.Second || c.heartbeatInterval < time.Second {
+		return flags.Usagef("--poll-interval and --heartbeat-interval must be at least 1s")
+	}
+	if c.maxConcurrentJobs < 1 || c.maxConcurrentJobs > 1024 {
+		return flags.Usagef("--max-concurrent-jobs must be between 1 and 1024, not %d", c.maxConcurrentJobs)
+	}
+	if c.metricsPort < 0 || c.metricsPort > 65535 {
+		return flags.Usagef("--metrics-port must be between 0 and 65535, not %d", c.metricsPort)
+	}
+	if c.drainTimeout < 0 {
+		return flags.Usagef("--drain-timeout must not be negative")
+	}
+	if c.stateDir == "" {
+		return flags.Usagef("--state-dir must not be empty")
+	}
+	if hclog.LevelFromString(c.logLevel) == hclog.NoLevel {
+		return flags.Usagef("--log-level must be trace, debug, info, warn or error, not %q", c.logLevel)
+	}
+	if !slices.Contains([]string{"text", "json"}, c.logFormat) {
+		return flags.Usagef("--log-format must be text or json, not %q", c.logFormat)
+	}
+	return nil
+}
+
+// complete fills in what depends on this machine.
+func (c *config) complete() error {
+	if c.name == "" {
+		host, err := os.Hostname()
+		if err != nil {
+			return fmt.Errorf("host name: %w", err)
+		}
+		c.name = host
+	}
+	if len(c.mediaRoots) == 0 {
+		dir, err := os.Getwd()
+		if err != nil {
+			return fmt.Errorf("current directory: %w", err)
+		}
+		c.mediaRoots = []string{dir}
+	}
+	return nil
+}
+
+// key returns the API key from the flag, the file or the environment.
+func (c *config) key(lookup func(string) (string, bool)) (string, error) {
+	if c.apiKeySet {
+		return c.apiKey, nil
+	}
+	if c.apiKeyFile != "" {
+		data, err := os.ReadFile(c.apiKeyFile)
+		if err != nil {
+			return "", fmt.Errorf("--api-key-file: %w", err)
+		}
+		return strings.TrimSpace(string(data)), nil
+	}
+	for _, name := range []string{"MASTER_API_KEY", "FFMPEG_RTMP_API_KEY"} {
+		if value, ok := lookup(name); ok {
+			return value, nil
+		}
+	}
+	for _, master := range c.masters {
+		if strings.HasPrefix(master, "https:") {
+			return "", errors.New("no API key: set MASTER_API_KEY or --api-key-file to the masters' key")
+		}
+	}
+	return "", nil // masters in development may be open
+}

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"golang.org/x/sync/errgroup"
+
+	"ffrtmp/agent"
+	"ffrtmp/internal/certs"
+	"ffrtmp/internal/version"
+)
+
+// start runs an agent until ctx is done and it has drained.
+func start(ctx context.Context, c *config, lookup func(string) (string, bool), stderr io.Writer) error {
+	key, err := c.key(lookup)
+	if err != nil {
+		return err
+	}
+	logger := hclog.New(&hclog.LoggerOptions{
+		Name:       "agent",
+		Level:      hclog.LevelFromString(c.logLevel),
+		JSONFormat: c.logFormat == "json",
+		Output:     stderr,
+	})
+	tlsConfig, err := c.clientTLS(logger)
+	if err != nil {
+		return err
+	}
+	a, err := agent.New(agent.Config{
+		Masters: c.masters, APIKey: key, TLS: tlsConfig,
+		Name: c.name, Labels: c.labels, StateDir: c.stateDir, MediaRoots: c.mediaRoots, FFmpeg: c.ffmpeg,
+		MaxConcurrentJobs: c.maxConcurrentJobs, PollInterval: c.pollInterval,
+		HeartbeatInterval: c.heartbeatInterval, DrainTimeout: c.drainTimeout,
+		Version: version.Version, Logger: logger,
+	})
+	if err != nil {
+		return err
+	}
+	logger.Info("starting", "version", version.Version, "node_id", a.NodeID(), "masters", c.masters)
+	if c.metricsPort == 0 {
+		return a.Run(ctx)
+	}
+	l, err := net.Listen("tcp", ":"+strconv.Itoa(c.metricsPort))
+	if err != nil {
+		return fmt.Errorf("--metrics-port: %w (another port, or 0 for none)", err)
+	}
+	server := &http.Server{Handler: a.Handler(), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: 30 * time.Second}
+	group, running := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			return err
+		}
+		return nil
+	})
+	err = a.Run(running) // ends early when the metrics cannot be served
+	return errors.Join(err, server.Close(), group.Wait())
+}
+
+// clientTLS is nil for masters without TLS.
+func (c *config) clientTLS(logger hclog.Logger) (*tls.Config, error) {
+	if c.insecureSkipVerify {
+		logger.Warn("the masters' certificates are not verified (--insecure-skip-verify, development)")
+	}
+	store, err := certs.Open(c.files, logger.Named("tls"))
+	if err != nil {
+		return nil, err
+	}
+	cfg := store.Client()
+	cfg.InsecureSkipVerify = c.insecureSkipVerify
+	return cfg, nil
+}

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"ffrtmp/internal/flags"
+)
+
+func environment(pairs map[string]string) func(string) (string, bool) {
+	return func(name string) (string, bool) {
+		v, ok := pairs[name]
+		return v, ok
+	}
+}
+
+func TestParseDefaultsFollowTheOtherFlags(t *testing.T) {
+	tests := []struct {
+		name    string
+		args    []string
+		expect  int
+		raftDir string
+		peers   bool
+	}{
+		{name: "no flags are a cluster of one", expect: 1, raftDir: "master.raft"},
+		{name: "raft dir follows db", args: []string{"--db=data/state.db"}, expect: 1, raftDir: "data/state.raft"},
+		{name: "in memory there is no raft dir", args: []string{"--db", ""}, expect: 1},
+		{name: "join alone never bootstraps", args: []string{"--join=a:1", "--ca=ca", "--gossip-key-file=k"}, expect: 0, raftDir: "master.raft", peers: true},
+		{name: "three", args: []string{"--bootstrap-expect=3", "--join=a:1,b:1", "--ca=ca", "--gossip-key-file=k"}, expect: 3, raftDir: "master.raft", peers: true},
+		{name: "development needs no gossip key", args: []string{"--bootstrap-expect=3", "--peer-ca=ca", "--tls=false"}, expect: 3, raftDir: "master.raft", peers: true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			c, err := parse(tt.args, environment(nil))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if c.bootstrapExpect != tt.expect || c.raftDir != tt.raftDir || c.clustered() != tt.peers {
+				t.Fatalf("expect %d, raft dir %q, clustered %v", c.bootstrapExpect, c.raftDir, c.clustered())
+			}
+		})
+	}
+}
+
+func TestParseRefusesWhatCannotWork(t *testing.T) {
+	tests := []struct{ args, names string }{
+		{"--port=0", "--port"},
+		{"--bind=here", "--bind"},
+		{"--node-id=7", "--node-id"},
+		{"--join=alone --ca=x --gossip-key-file=k", "--join"},
+		{"--bootstrap-expect=0", "--bootstrap-expect"},
+		{"--bootstrap-expect=3 --ca=x", "--gossip-key-file"},
+		{"--bootstrap-expect=3 --gossip-key-file=k", "--ca"},
+		{"--mtls", "--ca"},
+		{"--mtls --ca=x --tls=false", "--tls=false"},
+		{"--max-retries=-1", "--max-retries"},
+		{"--lease-ttl=1ms", "--lease-ttl"},
+		{"--retry-base=1m --retry-cap=1s", "--retry-base"},
+		{"--log-level=loud", "--log-level"},
+		{"--log-format=xml", "--log-format"},
+		{"--timing=slow", "--timing"},
+		{"--cluster=a/b", "--cluster"},
+		{"--cert-role=agent", "--generate-cert"},
+		{"--generate-cert --cert-role=king", "--cert-role"},
+		{"--generate-cert --cert-ips=x", "--cert-ips"},
+		{"--generate-cert --ca-key=x", "--ca"},
+		{"--db= --raft-dir=x", "--raft-dir"},
+		{"--tls false", "false"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.args, func(t *testing.T) {
+			_, err := parse(strings.Fields(tt.args), environment(nil))
+			if !errors.Is(err, flags.ErrUsage) || !strings.Contains(err.Error(), tt.names) || strings.Contains(err.Error(), "\n") {
+				t.Fatalf("error %v, want one usage line that names %s", err, tt.names)
+			}
+		})
+	}
+}
+
+func TestBootstrapKey(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "key")
+	if err := os.WriteFile(file, []byte("from-file\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct {
+		name, args string
+		env        map[string]string
+		want       string
+		fails      bool
+	}{
+		{name: "unset", fails: true},
+		{name: "flag first", args: "--api-key=f --api-key-file=" + file, env: map[string]string{"MASTER_API_KEY": "e"}, want: "f"},
+		{name: "then the file", args: "--api-key-file=" + file, env: map[string]string{"MASTER_API_KEY": "e"}, want: "from-file"},
+		{name: "then the environment", env: map[string]string{"MASTER_API_KEY": "e", "FFMPEG_RTMP_API_KEY": "o"}, want: "e"},
+		{name: "the older name too", env: map[string]string{"FFMPEG_RTMP_API_KEY": "o"}, want: "o"},
+		{name: "empty with TLS", env: map[string]string{"MASTER_API_KEY": ""}, fails: true},
+		{name: "empty without TLS", args: "--tls=false", env: map[string]string{"MASTER_API_KEY": ""}, want: ""},
+		{name: "a missing file", args: "--api-key-file=/nonexistent", fails: true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			lookup := environment(tt.env)
+			c, err := parse(strings.Fields(tt.args), lookup)
+			if err != nil {
+				t.Fatal(err)
+			}
+			key, err := c.bootstrapKey(lookup)
+			if (err != nil) != tt.fails || key != tt.want {
+				t.Fatalf("key %q, error %v", key, err)
+			}
+		})
+	}
+}

@@ -1,0 +1,96 @@
+// Command demo shows a cluster at its main job, and fails loudly when any of it
+// is not true: three masters, two agents, a real encode that is submitted through
+// a follower, the leader killed with SIGKILL half-way, one verified result, and
+// the killed master back and caught up. `make demo` runs it.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"ffrtmp/client"
+	"ffrtmp/internal/devcluster"
+)
+
+// timeout bounds the whole demonstration.
+const timeout = 10 * time.Minute
+
+func main() {
+	bin := flag.String("bin", "bin", "directory with the programs master and agent")
+	input := flag.String("input", "", "media file to encode (default: one made with ffmpeg)")
+	keep := flag.Bool("keep", false, "leave the cluster up afterwards, until Ctrl-C")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, *bin, *input, *keep); err != nil {
+		fmt.Fprintf(os.Stderr, "\ndemo FAILED: %v\n", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, bin, input string, keep bool) (err error) {
+	bounded, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	c, err := devcluster.New(devcluster.Options{Masters: 3, Agents: 2, BinDir: bin})
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if closeErr := c.Close(); err == nil {
+			err = closeErr
+		}
+	}()
+	d := &demo{cluster: c, started: time.Now()}
+	if err := d.prepare(bounded, input); err != nil {
+		return err
+	}
+	for _, step := range []func(context.Context) error{d.start, d.submit, d.encode, d.verify, d.restart} {
+		if err := step(bounded); err != nil {
+			return fmt.Errorf("%w\n(the processes' last words:\n%s)", err, lastWords(c))
+		}
+	}
+	d.summarize()
+	if keep {
+		d.keep(ctx)
+	}
+	return nil
+}
+
+// start brings the cluster up and connects to it.
+func (d *demo) start(ctx context.Context) error {
+	d.say("starting three masters (mutual TLS, encrypted gossip) and two agents")
+	began := time.Now()
+	if err := d.cluster.Start(ctx); err != nil {
+		return err
+	}
+	var err error
+	if d.leader, err = d.cluster.Leader(ctx); err != nil {
+		return err
+	}
+	d.follower = (d.leader + 1) % 3
+	d.say("ready after %s; %s leads", round(time.Since(began)), d.name(d.leader))
+	d.client, err = client.New(client.Config{Masters: d.cluster.URLs(), APIKey: d.cluster.APIKey(), TLS: d.cluster.ClientTLS()})
+	return err
+}
+
+// keep says how to use the cluster and waits for Ctrl-C.
+func (d *demo) keep(ctx context.Context) {
+	fmt.Printf(`
+The cluster stays up until Ctrl-C. In another terminal:
+
+  export MASTER_URL=%s
+  export MASTER_API_KEY=$(cat %s)
+  bin/ffrtmp --ca %s cluster members
+  bin/ffrtmp --ca %s jobs submit --scenario 720p30-h264 --watch
+
+Media root: %s
+Logs:       %s
+`, join(d.cluster.URLs()), d.cluster.APIKeyFile(), d.cluster.CAFile(), d.cluster.CAFile(), d.cluster.MediaRoot(), filepath.Join(d.cluster.Dir(), "logs"))
+	<-ctx.Done()
+}
