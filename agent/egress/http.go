@@ -50,34 +50,43 @@ func (e *Endpoint) serveHTTP(ctx context.Context, u *url.URL) {
 	})
 }
 
-// fetch passes one request on. Each has its own connections: the zone that a
-// redirect may reach depends on the hops before it.
+// hops are the servers that one request goes through, redirect by redirect.
+type hops struct {
+	limit   zone // how far in the next server may lie
+	reached zone // of the last server
+}
+
+func (h *hops) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	d := net.Dialer{Timeout: dialTimeout, Control: control(h.limit)}
+	conn, err := d.DialContext(ctx, network, address)
+	if err == nil {
+		h.reached = zoneOfConn(conn)
+	}
+	return conn, err
+}
+
+// redirect decides whether to follow one.
+func (h *hops) redirect(next *http.Request, via []*http.Request) error {
+	if len(via) > maxRedirects {
+		return failure.Errorf(job.InputError, "more than %d redirects", maxRedirects)
+	}
+	if next.URL.Scheme != "http" && next.URL.Scheme != "https" {
+		return failure.Errorf(job.UserError, "a redirect to %q is not allowed", next.URL.Scheme)
+	}
+	h.limit = min(h.limit, h.reached)
+	return nil
+}
+
+// fetch passes one request on, over connections of its own.
 func (e *Endpoint) fetch(w http.ResponseWriter, r *http.Request, u *url.URL) {
-	limit, reached := loopback, public
+	h := &hops{limit: loopback}
 	transport := &http.Transport{
-		DisableKeepAlives:     true,
+		DisableKeepAlives:     true, // every hop is dialed, and so checked
 		TLSHandshakeTimeout:   dialTimeout,
 		ResponseHeaderTimeout: headerTimeout,
-		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
-			d := net.Dialer{Timeout: dialTimeout, Control: control(limit)}
-			conn, err := d.DialContext(ctx, network, address)
-			if err == nil {
-				reached = zoneOfConn(conn)
-			}
-			return conn, err
-		},
+		DialContext:           h.dial,
 	}
-	defer transport.CloseIdleConnections()
-	client := &http.Client{Transport: transport, CheckRedirect: func(next *http.Request, via []*http.Request) error {
-		if len(via) > maxRedirects {
-			return failure.Errorf(job.InputError, "more than %d redirects", maxRedirects)
-		}
-		if next.URL.Scheme != "http" && next.URL.Scheme != "https" {
-			return failure.Errorf(job.UserError, "a redirect to %q is not allowed", next.URL.Scheme)
-		}
-		limit = min(limit, reached)
-		return nil
-	}}
+	client := &http.Client{Transport: transport, CheckRedirect: h.redirect}
 	request := (&http.Request{Method: http.MethodGet, URL: u, Header: http.Header{}}).WithContext(r.Context())
 	for _, name := range []string{"Range", "User-Agent"} {
 		if v := r.Header.Get(name); v != "" {

@@ -2,9 +2,11 @@ package media
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 )
 
 // File is a place below a media root, its links resolved when it was looked up.
@@ -17,8 +19,27 @@ type File struct {
 // Path returns the absolute path.
 func (f File) Path() string { return filepath.Join(f.Root, f.Name) }
 
-// Open opens the file for reading.
-func (f File) Open() (*os.File, error) { return os.OpenInRoot(f.Root, f.Name) }
+// Open opens the file for reading. What has become a pipe or a device since it was
+// looked up is an error, and is not waited for.
+func (f File) Open() (*os.File, error) {
+	root, err := os.OpenRoot(f.Root)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	file, err := root.OpenFile(f.Name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	info, err := file.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s is not a regular file", f.Path())
+	}
+	if err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return file, nil
+}
 
 // Create makes the file anew, for reading and writing; one that is there already
 // is removed first, so that nothing is written through a link or into a file that

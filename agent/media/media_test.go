@@ -4,6 +4,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 
 	"ffrtmp/agent/failure"
@@ -154,6 +155,18 @@ func TestLinkMadeAfterTheCheck(t *testing.T) {
 	}
 	if _, err := os.Lstat(filepath.Join(dir, "outside/out.mp4")); err == nil {
 		t.Error("a file was created outside of the root")
+	}
+}
+
+func TestPipeMadeAfterTheCheck(t *testing.T) {
+	dir, roots := tree(t)
+	in, err := roots.Input("in.mp4")
+	must(t, err)
+	must(t, os.Remove(filepath.Join(dir, "a/in.mp4")))
+	must(t, syscall.Mkfifo(filepath.Join(dir, "a/in.mp4"), 0o600))
+	if f, err := in.Open(); err == nil {
+		f.Close()
+		t.Error("opened a pipe")
 	}
 }
 

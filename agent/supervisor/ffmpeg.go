@@ -185,7 +185,7 @@ func (f *ffmpeg) start() error {
 		runtime.LockOSThread() // for good: the thread ends with the goroutine
 		err := unix.Setpriority(unix.PRIO_PROCESS, 0, niceness)
 		if err == nil {
-			err = f.cmd.Start()
+			err = f.launch()
 		}
 		if err == nil {
 			f.identity, err = identify(f.cmd.Process.Pid)
@@ -200,6 +200,24 @@ func (f *ffmpeg) start() error {
 		return fmt.Errorf("start %s: %w", f.cmd.Path, err)
 	}
 	return nil
+}
+
+// launch starts the process, in its cgroup if the kernel lets it.
+func (f *ffmpeg) launch() error {
+	err := f.cmd.Start()
+	if err == nil || f.cgroup == nil || errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	f.notes = append(f.notes, fmt.Sprintf("max_cpu_percent and max_memory_mb are not enforced here: %v", err))
+	_ = f.cgroup.close() // an empty directory that stays costs nothing
+	f.cgroup = nil
+	attributes := *f.cmd.SysProcAttr
+	attributes.UseCgroupFD = false
+	f.cmd = &exec.Cmd{
+		Path: f.cmd.Path, Args: f.cmd.Args, Env: f.cmd.Env, Dir: f.cmd.Dir,
+		Stdin: f.cmd.Stdin, Stderr: f.cmd.Stderr, ExtraFiles: f.cmd.ExtraFiles, SysProcAttr: &attributes,
+	}
+	return f.cmd.Start()
 }
 
 // wait returns when ffmpeg has ended and nothing of its group is left. The group is
@@ -291,7 +309,7 @@ func environment() []string {
 	var env []string
 	for _, entry := range os.Environ() {
 		name, _, _ := strings.Cut(entry, "=")
-		for _, prefix := range []string{"PATH", "HOME", "LANG", "LC_", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "XDG_RUNTIME_DIR", "LIBVA_", "CUDA_", "NVIDIA_", "SSL_CERT_", "GORACE", "GOCOVERDIR"} {
+		for _, prefix := range []string{"PATH", "HOME", "LANG", "LC_", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "XDG_RUNTIME_DIR", "LIBVA_", "CUDA_", "NVIDIA_", "SSL_CERT_"} {
 			if name == prefix || strings.HasSuffix(prefix, "_") && strings.HasPrefix(name, prefix) {
 				env = append(env, entry)
 			}

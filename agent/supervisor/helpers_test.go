@@ -107,6 +107,10 @@ func attempt(t *testing.T, ffmpeg string, p recipe.Plan) Attempt {
 		if p, err := Find(a.Dir); err == nil {
 			_, _ = p.Stop(context.Background())
 		}
+		// Where a panic or a data race of the supervisor's process would be told.
+		if said, err := os.ReadFile(filepath.Join(a.Dir, panicFile)); err == nil && len(said) > 0 {
+			t.Errorf("supervisor: %s", said)
+		}
 		if left := marked(t, a.Dir); len(left) > 0 {
 			t.Errorf("processes left behind: %v", left)
 		}
@@ -168,4 +172,11 @@ func marked(t *testing.T, dir string) []string {
 		list = append(list, strings.ReplaceAll(string(cmdline), "\x00", " "))
 	}
 	return list
+}
+
+func fileMode(t *testing.T, path string) os.FileMode {
+	t.Helper()
+	info, err := os.Stat(path)
+	must(t, err)
+	return info.Mode()
 }

@@ -24,7 +24,6 @@ const (
 func Main(dir string) int {
 	// Caught and dropped. To ignore them would be inherited by ffmpeg.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP, syscall.SIGINT)
-	unix.Umask(0o077)
 	ready := os.NewFile(readyFD, "ready")
 	err := supervise(dir, func() {
 		// An agent that has died meanwhile finds the answer in the files.

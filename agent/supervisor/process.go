@@ -41,6 +41,9 @@ func Start(ctx context.Context, a Attempt) (*Process, error) {
 	if err != nil {
 		return nil, err
 	}
+	if _, err := os.Stat(filepath.Join(dir, supervisorFile)); err == nil {
+		return nil, errStarted
+	}
 	if err := save(dir, attemptFile, a); err != nil {
 		return nil, err
 	}

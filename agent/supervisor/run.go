@@ -232,7 +232,7 @@ func (r *run) finish() Exit {
 		e.End = Succeeded
 	case f.cgroup != nil && f.cgroup.outOfMemory():
 		e.End, e.Reason, e.Error = Failed, job.RuntimeError, "ffmpeg needed more than max_memory_mb"
-	case f.endpointErr() != nil:
+	case f.endpointErr() != nil && failure.Unwritten(r.tail) == "":
 		err := f.endpointErr()
 		e.End, e.Reason, e.Error = Failed, failure.Reason(err), r.log.redact.Replace(err.Error())
 	case status.Signaled():

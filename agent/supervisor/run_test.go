@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -29,6 +30,11 @@ func TestEncode(t *testing.T) {
 	}
 	if info, err := os.Stat(p.Work.Path()); err != nil || info.Size() == 0 {
 		t.Errorf("work file: %v, %v", info, err)
+	}
+	plain := filepath.Join(t.TempDir(), "plain")
+	must(t, os.WriteFile(plain, nil, 0o644))
+	if a, err := os.Stat(plain); err != nil || fileMode(t, p.Work.Path()) != a.Mode() {
+		t.Errorf("the output is %v, other files are %v", fileMode(t, p.Work.Path()), a.Mode())
 	}
 	if _, err := os.Stat(p.Final.Path()); err == nil {
 		t.Error("the final file is there before it was published")
