@@ -45,6 +45,7 @@ type Agent struct {
 	reportEvery time.Duration
 	heardAt     time.Time // a master's last answer
 	silence     error     // why there is none now; nil when there is
+	unfit       error     // why nothing is claimed; nil when it is
 }
 
 // New opens the state directory and looks for ffmpeg. It talks to nobody yet.
@@ -177,10 +178,14 @@ func (a *Agent) contact(err error) {
 	}
 }
 
-// Ready returns nil when the node is registered and in contact with a master, or why not.
+// Ready returns nil when the node is registered, in contact with a master and
+// able to take jobs, or why not.
 func (a *Agent) Ready() error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if a.unfit != nil {
+		return a.unfit
+	}
 	if a.silence != nil && (a.heardAt.IsZero() || time.Since(a.heardAt) > a.leaseTTL) {
 		return a.silence
 	}

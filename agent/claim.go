@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"time"
 
@@ -18,6 +19,12 @@ func (a *Agent) claims(ctx context.Context) {
 		free, err := a.slots.wait(ctx)
 		if err != nil {
 			return
+		}
+		if !a.fit() {
+			if sleep(ctx, a.cfg.PollInterval) != nil {
+				return
+			}
+			continue
 		}
 		asked := time.Now()
 		jobs, err := a.client.Claim(ctx, job.ClaimRequest{NodeID: a.state.nodeID, Max: free, Wait: job.Duration(claimWait)})
@@ -41,6 +48,19 @@ func (a *Agent) claims(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// fit reports whether the node can keep what it would claim.
+func (a *Agent) fit() bool {
+	err := a.state.room()
+	if err != nil {
+		err = fmt.Errorf("nothing is claimed: the state directory: %w", err)
+		a.log.Error(err.Error())
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.unfit = err
+	return err == nil
 }
 
 // claimPause is short after a change of leader, which ends long polls early, and

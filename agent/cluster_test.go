@@ -100,6 +100,40 @@ func TestLearnedMastersOutliveRestarts(t *testing.T) {
 	f.awaitStatus(id, job.Completed)
 }
 
+func TestLostAnswerToAClaimLosesNothing(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	f.lose.Store(2)
+	s := newSite(t, f)
+	s.start()
+	id := f.submit("360p-h264", short)
+	f.awaitStatus(id, job.Completed)
+	if got := f.results(id); !slices.Equal(got, []string{"publishing 1", "completed 1"}) {
+		t.Error(got)
+	}
+	if n := s.runs(id, 1); n != 1 {
+		t.Errorf("ffmpeg ran %d times", n)
+	}
+}
+
+func TestNothingIsClaimedThatCouldNotBeRecorded(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	s := newSite(t, f)
+	a, err := New(s.config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Nothing can be written there while a directory with something in it has the name.
+	if err := os.MkdirAll(filepath.Join(s.state, "room", "taken"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	s.run(a)
+	if !eventually(10*time.Second, func() bool { err := a.Ready(); return err != nil && strings.Contains(err.Error(), "state directory") }) {
+		t.Errorf("Ready = %v", a.Ready())
+	}
+}
+
 // A new leader has nothing of the live log; the agent sends the last of it again.
 func TestNewLeaderGetsTheLogAgain(t *testing.T) {
 	t.Parallel()
@@ -107,7 +141,7 @@ func TestNewLeaderGetsTheLogAgain(t *testing.T) {
 	second := f.serve()
 	s := newSite(t, f)
 	s.start()
-	id := f.submit("1080p60-h264", long)
+	id := f.submit(slow, long)
 	before := f.await(id, "logged", func(j fakeJob) bool { return underWay(j) && strings.Contains(j.log, "Output #0") })
 	f.mu.Lock()
 	f.leaderURL, f.find(id).log = second.URL, ""
@@ -140,7 +174,7 @@ func TestMetrics(t *testing.T) {
 	if !eventually(10*time.Second, func() bool { status, _ := get("/ready"); return status == 200 }) {
 		t.Error("never ready")
 	}
-	id := f.submit("1080p60-h264", long)
+	id := f.submit(slow, long)
 	f.await(id, "under way", underWay)
 	_, body := get("/metrics")
 	for _, want := range []string{

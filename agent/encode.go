@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -31,7 +32,7 @@ func (a *Agent) start(at *attempt) (*supervisor.Process, error) {
 	}
 	p, err := supervisor.Start(at.ctx, supervisor.Attempt{
 		Dir:    at.record.dir,
-		Name:   "job " + at.key.String(),
+		Name:   "job " + at.String(),
 		FFmpeg: a.tools.FFmpeg,
 		Plan:   plan,
 		Limits: encoding.Limits,
@@ -60,16 +61,17 @@ func (a *Agent) verify(at *attempt, exit supervisor.Exit) (*verdict, error) {
 	if err := probe.Verify(at.ctx, a.tools.FFprobe, v.Work.Path(), started.Plan.Want, exit.Source); err != nil {
 		return nil, err
 	}
-	v.Result.Output, err = outputOf(*v.Work, *v.Final)
+	v.Result.Output, err = outputOf(at.ctx, *v.Work, *v.Final)
 	return v, err
 }
 
-func outputOf(work, final media.File) (*job.Output, error) {
+func outputOf(ctx context.Context, work, final media.File) (*job.Output, error) {
 	f, err := work.Open()
 	if err != nil {
 		return nil, failure.Errorf(job.OutputError, "reading the output: %w", err)
 	}
 	defer f.Close()
+	defer context.AfterFunc(ctx, func() { f.Close() })() // a large file takes minutes to read
 	hash := sha256.New()
 	size, err := io.Copy(hash, f)
 	if err != nil {

@@ -25,7 +25,8 @@ type fake struct {
 	ttl       float64 // seconds
 	report    float64 // seconds
 	down      atomic.Bool
-	eager     bool // answers long polls at once
+	eager     bool         // answers long polls at once
+	lose      atomic.Int32 // so many claims are carried out and not answered
 
 	mu        sync.Mutex
 	urls      []string
@@ -42,8 +43,8 @@ type fake struct {
 
 type fakeJob struct {
 	job.Job
-	sealed, listed, lost bool
-	log                  string
+	sealed, listed bool
+	log            string
 }
 
 func newFake(t *testing.T) *fake {
@@ -63,6 +64,9 @@ func (f *fake) serve() *httptest.Server {
 			}
 			status, v := h(r)
 			if f.down.Load() {
+				panic(http.ErrAbortHandler)
+			}
+			if c, ok := v.(job.ClaimResponse); ok && len(c.Jobs) > 0 && f.lose.Add(-1) >= 0 {
 				panic(http.ErrAbortHandler)
 			}
 			f.mu.Lock()

@@ -101,8 +101,9 @@ func (c child) start(t *testing.T) *exec.Cmd {
 	return cmd
 }
 
-// shared is made once for all tests: an ffmpeg that counts its encodes, and what
-// the trials of its encoders found.
+// shared is made once for all tests: an ffmpeg that counts its encodes and takes
+// its time over a pattern of 10 frames a second, and what the trials of its
+// encoders found.
 var shared struct {
 	once sync.Once
 	err  error
@@ -127,7 +128,11 @@ func prepare(dir string) error {
 	if err != nil {
 		return err
 	}
-	script := fmt.Sprintf("#!/bin/sh\ncase \"$*\" in *-progress*) echo \"$FFRTMP_ATTEMPT_DIR\" >>%s;; esac\nexec %s \"$@\"\n", filepath.Join(dir, "runs"), real)
+	script := fmt.Sprintf(`#!/bin/sh
+case "$*" in *-progress*) echo "$FFRTMP_ATTEMPT_DIR" >>%s ;; esac
+case "$*" in *rate=10*) set -- -re "$@" ;; esac
+exec %s "$@"
+`, filepath.Join(dir, "runs"), real)
 	if err := os.WriteFile(filepath.Join(dir, "ffmpeg"), []byte(script), 0o755); err != nil {
 		return err
 	}

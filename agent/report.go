@@ -26,7 +26,7 @@ func (at *attempt) report() (job.AttemptReport, int64) {
 		detail.Phase = at.phase
 	}
 	r.Detail = &detail
-	next := at.logAt
+	var next int64
 	r.LogTail, r.LogOffset, next = logSince(at.process, at.logAt, st.LogSize)
 	return r, next
 }

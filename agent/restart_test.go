@@ -43,7 +43,7 @@ func TestNextAgentGoesOnWithRunningFFmpeg(t *testing.T) {
 	f := newFake(t)
 	s := newSite(t, f)
 	a, stop := s.start()
-	id := f.submit("720p30-h264", `{"output":"out.mp4","duration":25,"preset":"veryfast"}`)
+	id := f.submit(slow, `{"output":"out.mp4","duration":4,"preset":"ultrafast"}`)
 	f.await(id, "under way", underWay)
 	stop() // does not wait: DrainTimeout is 0
 	if st, err := s.find(id, 1).State(); err != nil || !st.Running {
@@ -75,8 +75,8 @@ func TestResultsWaitForMasters(t *testing.T) {
 	s := newSite(t, f)
 	s.jobs = 2
 	a, stop := s.start()
-	first := f.submit("720p30-h264", `{"output":"a.mp4","duration":5,"preset":"ultrafast"}`)
-	second := f.submit("720p30-h264", `{"output":"b.mp4","duration":15,"preset":"ultrafast"}`)
+	first := f.submit(slow, `{"output":"a.mp4","duration":3,"preset":"ultrafast"}`)
+	second := f.submit(slow, `{"output":"b.mp4","duration":5,"preset":"ultrafast"}`)
 	f.await(first, "under way", underWay)
 	f.await(second, "under way", underWay)
 	f.down.Store(true)
@@ -107,7 +107,7 @@ func TestLostRunIsNotAFailure(t *testing.T) {
 	f := newFake(t)
 	s := newSite(t, f)
 	s.start()
-	id := f.submit("1080p60-h264", long)
+	id := f.submit(slow, long)
 	f.await(id, "under way", underWay)
 	var who struct {
 		PID int `json:"pid"`

@@ -65,7 +65,7 @@ func (s *slots) all() []*attempt {
 	for _, at := range s.held {
 		list = append(list, at)
 	}
-	slices.SortFunc(list, func(a, b *attempt) int { return strings.Compare(a.key.String(), b.key.String()) })
+	slices.SortFunc(list, func(a, b *attempt) int { return strings.Compare(a.String(), b.String()) })
 	return list
 }
 

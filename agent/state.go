@@ -83,6 +83,20 @@ func (s *state) identify() error {
 
 func (s *state) close() error { return s.lock.Close() }
 
+// roomBytes is what an attempt's own files may come to, roughly.
+const roomBytes = 2 << 20
+
+// room returns an error when the directory could not hold another attempt: one that
+// was claimed and then not recorded would be lost, and five losses end a job.
+func (s *state) room() error {
+	path := filepath.Join(s.dir, "room")
+	if err := os.WriteFile(path, make([]byte, roomBytes), 0o600); err != nil {
+		_ = os.Remove(path) // what there was room for
+		return err
+	}
+	return os.Remove(path)
+}
+
 // errForeign is a cluster other than the one that the agent belongs to.
 var errForeign = errors.New("the masters belong to another cluster")
 

@@ -259,7 +259,6 @@ func TestSilentMasterIsLeftWithoutPings(t *testing.T) {
 // proxy passes TCP on until it is frozen; connections then stay up and silent.
 type proxy struct {
 	listener net.Listener
-	mu       sync.Mutex
 	frozen   chan struct{}
 }
 
