@@ -5,11 +5,10 @@ import "slices"
 // Waiting is what keeps a pending job from being claimed.
 type Waiting struct {
 	Ahead   int      // pending jobs that are served first, whatever nodes they need
-	Avoided []string // ids of nodes that are given it only when no other can run it
+	Avoided []string // ids of nodes that are not given it, as long as another can run it
 }
 
-// Waiting tells of a pending job; of any other it tells nothing. Its cost is that of
-// the number of jobs that are not over.
+// Waiting tells of a pending job; of any other it tells nothing.
 func (f *FSM) Waiting(seq uint64) Waiting {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
@@ -21,14 +20,30 @@ func (f *FSM) Waiting(seq uint64) Waiting {
 	if !ok || j.heap == nil {
 		return w
 	}
-	for _, other := range f.state.jobs {
-		if other.heap != nil && (other.rank < j.rank || other.rank == j.rank && other.seq < j.seq) {
-			w.Ahead++
+	w.Ahead = f.state.ready.ahead(j)
+	if len(j.class.avoid) > 0 && f.state.elsewhere(j.class) {
+		for _, key := range j.class.avoid {
+			w.Avoided = append(w.Avoided, f.state.nodes.byKey[key].ID)
+		}
+		slices.Sort(w.Avoided)
+	}
+	return w
+}
+
+// ahead counts the claimable jobs that come before a job in the order of service.
+func (r *ready) ahead(j *activeJob) int {
+	count := 0
+	for rank := range r.ranks[:j.rank+1] {
+		for c := range r.ranks[rank] {
+			if rank < j.rank {
+				count += len(c.heaps[rank].jobs)
+				continue
+			}
+			c.heaps[rank].until(
+				func(other *activeJob) bool { return other.seq < j.seq },
+				func(*activeJob) bool { count++; return true },
+			)
 		}
 	}
-	for _, key := range j.class.avoid {
-		w.Avoided = append(w.Avoided, f.state.nodes.byKey[key].ID)
-	}
-	slices.Sort(w.Avoided)
-	return w
+	return count
 }

@@ -62,8 +62,8 @@ type FSM struct {
 	fault error        // why the state on disk cannot be used
 
 	index   atomic.Uint64
-	changed *broadcast // the index
-	waking  *broadcast // what can be claimed
+	changed *broadcast  // the index
+	waking  *broadcast  // what can be claimed
 	halted  atomic.Bool // applies nothing more
 	failed  atomic.Bool // because of a fault
 	closing atomic.Bool

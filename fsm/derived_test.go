@@ -1,0 +1,86 @@
+package fsm
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"ffrtmp/job"
+)
+
+// derived writes down everything that a state keeps in memory, in a fixed order,
+// and complains of what contradicts itself.
+func (s *state) derived() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "meta %+v\n", s.meta)
+	classes := map[classKey]int{}
+	waiting := 0
+	for _, seq := range slices.Sorted(maps.Keys(s.jobs)) {
+		j := s.jobs[seq]
+		classes[j.class.key]++
+		node, place := "", "none"
+		if j.node != nil {
+			node = j.node.ID
+		}
+		switch {
+		case j.heap == &s.ready.delayed:
+			place = "delayed"
+		case j.heap != nil && j.heap == &j.class.heaps[j.rank]:
+			place = "ready"
+			waiting++
+			if _, ok := s.ready.ranks[j.rank][j.class]; !ok {
+				place = "in a class that its rank does not know"
+			}
+		case j.heap != nil:
+			place = "in a foreign heap"
+		}
+		if j.heap != nil && j.heap.jobs[j.at] != j {
+			place += ", in another's place"
+		}
+		fmt.Fprintf(&b, "job %d %s %s hold %d rank %d class %q attempt %d node %s lease %x started %d timeout %d at %d not before %d retries %d/%d losses %d: %s\n",
+			j.seq, j.id, j.status, j.hold, j.rank, j.class.key, j.attempt, node, j.lease, j.startedAt, j.timeout, j.timeoutAt, j.notBefore, j.retries, j.maxRetries, j.losses, place)
+	}
+	fmt.Fprintf(&b, "ready %d of %d\n", s.ready.count, waiting)
+	for _, status := range []job.Status{job.Pending, job.Running, job.Paused} {
+		fmt.Fprintf(&b, "%s %d\n", status, s.active[status])
+	}
+	for _, key := range slices.SortedFunc(maps.Keys(s.ready.classes), func(x, y classKey) int {
+		return cmp.Or(cmp.Compare(x.requires, y.requires), cmp.Compare(x.avoid, y.avoid))
+	}) {
+		fmt.Fprintf(&b, "class %q users %d of %d\n", key, s.ready.classes[key].users, classes[key])
+	}
+	for rank, known := range s.ready.ranks {
+		for c := range known {
+			if len(c.heaps[rank].jobs) == 0 {
+				fmt.Fprintf(&b, "rank %d knows an empty class\n", rank)
+			}
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(s.nodes.byKey)) {
+		n := s.nodes.byKey[key]
+		fmt.Fprintf(&b, "node %d %+v offline %v removed %v held %d attempts %v by address %v\n",
+			n.key, n.Node, n.offline, n.removed, n.held, slices.Sorted(maps.Keys(n.attempts)), s.nodes.byAddress[n.Address] == n)
+	}
+	return b.String()
+}
+
+// checkDerived compares memory with what a fresh start would make of the database.
+func (c *cluster) checkDerived() {
+	c.Helper()
+	fresh, err := openState(c.fsm.state.path)
+	if err != nil {
+		c.Fatal(err)
+	}
+	have, want := c.fsm.state.derived(), fresh.derived()
+	if err := fresh.close(); err != nil {
+		c.Fatal(err)
+	}
+	if have != want {
+		c.Fatalf("memory differs from the database:\n%s\nthe database says:\n%s", have, want)
+	}
+	if err := c.fsm.state.readers.QueryRow(`SELECT 1 FROM node n WHERE held <> (SELECT count(*) FROM job_state WHERE node = n.key AND hold IN (1, 2))`).Scan(new(int)); err == nil {
+		c.Fatal("node.held is wrong")
+	}
+}

@@ -1,0 +1,195 @@
+package fsm
+
+import (
+	"strings"
+	"testing"
+
+	"ffrtmp/job"
+)
+
+// A situation is a way to bring a job into a state. It returns the job, the node
+// that holds or held its newest attempt, and that attempt.
+type situation struct {
+	name  string
+	reach func(c *cluster) (seq uint64, node string, a Claimed)
+}
+
+func claimed(c *cluster) (uint64, string, Claimed) {
+	seq := c.submit()
+	node := c.register("a")
+	return seq, node, c.claimOne(node)
+}
+
+var situations = []situation{
+	{"pending", func(c *cluster) (uint64, string, Claimed) {
+		return c.submit(), c.register("a"), Claimed{Attempt: 1}
+	}},
+	{"running", claimed},
+	{"sealed", func(c *cluster) (uint64, string, Claimed) {
+		seq, node, a := claimed(c)
+		c.mustResult(node, a, job.ResultPublishing)
+		return seq, node, a
+	}},
+	{"lost", func(c *cluster) (uint64, string, Claimed) {
+		seq, node, a := claimed(c)
+		c.expire(a)
+		return seq, node, a
+	}},
+	{"retrying", func(c *cluster) (uint64, string, Claimed) {
+		seq, node, a := claimed(c)
+		c.mustResult(node, a, job.ResultFailed, failing(job.RuntimeError, "boom"))
+		return seq, node, a
+	}},
+	{"paused", func(c *cluster) (uint64, string, Claimed) {
+		seq, node, a := claimed(c)
+		c.mustAct(job.Pause, seq)
+		return seq, node, a
+	}},
+	{"paused while pending", func(c *cluster) (uint64, string, Claimed) {
+		seq := c.submit()
+		c.mustAct(job.Pause, seq)
+		return seq, c.register("a"), Claimed{Attempt: 1}
+	}},
+	{"paused and lost", func(c *cluster) (uint64, string, Claimed) {
+		seq, node, a := claimed(c)
+		c.mustAct(job.Pause, seq)
+		c.expire(a)
+		return seq, node, a
+	}},
+	{"completed", func(c *cluster) (uint64, string, Claimed) {
+		seq, node, a := claimed(c)
+		c.mustResult(node, a, job.ResultCompleted)
+		return seq, node, a
+	}},
+	{"failed", func(c *cluster) (uint64, string, Claimed) {
+		seq, node, a := claimed(c)
+		c.mustResult(node, a, job.ResultFailed, failing(job.UserError, "no such thing"))
+		return seq, node, a
+	}},
+	{"canceled", func(c *cluster) (uint64, string, Claimed) {
+		seq, node, a := claimed(c)
+		c.mustAct(job.Cancel, seq)
+		return seq, node, a
+	}},
+}
+
+// An event is what may happen to a job.
+type event struct {
+	name string
+	do   func(c *cluster, seq uint64, node string, a Claimed) error
+}
+
+func action(a job.Action) event {
+	return event{string(a), func(c *cluster, seq uint64, _ string, _ Claimed) error {
+		_, _, err := c.Act(c.Context(), Idempotency{}, a, seq)
+		return err
+	}}
+}
+
+func reported(name string, status job.ResultStatus, change ...func(*job.Result)) event {
+	return event{name, func(c *cluster, seq uint64, node string, a Claimed) error {
+		a.Seq = seq
+		_, err := c.result(node, a, status, change...)
+		return err
+	}}
+}
+
+var events = []event{
+	action(job.Cancel), action(job.Pause), action(job.Resume), action(job.Retry),
+	reported("publish", job.ResultPublishing),
+	reported("complete", job.ResultCompleted),
+	reported("fail", job.ResultFailed, failing(job.RuntimeError, "boom")),
+	reported("fail for good", job.ResultFailed, failing(job.UserError, "no such thing")),
+	reported("give back", job.ResultCanceled),
+	{"expire", func(c *cluster, seq uint64, _ string, a Claimed) error {
+		_, _, err := c.Expire(c.Context(), []AttemptID{{seq, a.Attempt}})
+		return err
+	}},
+	{"time out", func(c *cluster, seq uint64, _ string, a Claimed) error {
+		_, _, err := c.TimeOut(c.Context(), []AttemptID{{seq, a.Attempt}})
+		return err
+	}},
+	{"take back", func(c *cluster, seq uint64, node string, a Claimed) error {
+		_, _, err := c.TakeBack(c.Context(), node, []RunningAttempt{{Seq: seq, Attempt: a.Attempt, Lease: a.Lease}})
+		return err
+	}},
+	{"claim", func(c *cluster, _ uint64, node string, _ Claimed) error {
+		_, _, err := c.Claim(c.Context(), node, 1)
+		return err
+	}},
+	{"remove node", func(c *cluster, _ uint64, node string, _ Claimed) error {
+		_, _, err := c.RemoveNode(c.Context(), node, false)
+		return err
+	}},
+	{"remove node by force", func(c *cluster, _ uint64, node string, _ Claimed) error {
+		_, _, err := c.RemoveNode(c.Context(), node, true)
+		return err
+	}},
+}
+
+// lifecycle says what becomes of a job: by situation, for every event in the
+// order of the list above, the status and the outcomes of its attempts afterwards,
+// or the code of the refusal.
+var lifecycle = map[string][]string{
+	//                       cancel             pause             resume            retry             publish            complete           fail               fail for good      give back          expire             time out           take back          claim               remove            remove by force
+	"pending":              {"canceled", "paused", "conflict", "conflict", "stale_attempt", "stale_attempt", "stale_attempt", "stale_attempt", "stale_attempt", "pending", "pending", "pending", "running running", "pending", "pending"},
+	"running":              {"canceled canceled", "paused running", "conflict", "conflict", "running running", "completed completed", "pending failed", "failed failed", "pending canceled", "pending lost", "pending timed_out", "running running", "running running", "conflict", "pending lost"},
+	"sealed":               {"conflict", "conflict", "conflict", "conflict", "running running", "completed completed", "pending failed", "failed failed", "pending canceled", "running running", "running running", "running running", "running running", "conflict", "pending lost"},
+	"lost":                 {"canceled lost", "paused lost", "conflict", "conflict", "running running", "completed completed", "pending failed", "failed failed", "pending canceled", "pending lost", "pending lost", "running running", "running lost running", "pending lost", "pending lost"},
+	"retrying":             {"canceled failed", "paused failed", "conflict", "conflict", "stale_attempt", "stale_attempt", "pending failed", "pending failed", "stale_attempt", "pending failed", "pending failed", "pending failed", "pending failed", "pending failed", "pending failed"},
+	"paused":               {"canceled canceled", "conflict", "running running", "conflict", "running running", "completed completed", "pending failed", "failed failed", "paused canceled", "paused lost", "pending timed_out", "paused running", "paused running", "conflict", "paused lost"},
+	"paused while pending": {"canceled", "conflict", "pending", "conflict", "stale_attempt", "stale_attempt", "stale_attempt", "stale_attempt", "stale_attempt", "paused", "paused", "paused", "paused", "paused", "paused"},
+	"paused and lost":      {"canceled lost", "conflict", "pending lost", "conflict", "running running", "completed completed", "pending failed", "failed failed", "paused canceled", "paused lost", "paused lost", "paused running", "paused lost", "paused lost", "paused lost"},
+	"completed":            {"conflict", "conflict", "conflict", "conflict", "completed completed", "completed completed", "stale_attempt", "stale_attempt", "stale_attempt", "completed completed", "completed completed", "completed completed", "completed completed", "completed completed", "completed completed"},
+	"failed":               {"conflict", "conflict", "conflict", "pending failed", "stale_attempt", "stale_attempt", "failed failed", "failed failed", "stale_attempt", "failed failed", "failed failed", "failed failed", "failed failed", "failed failed", "failed failed"},
+	"canceled":             {"canceled canceled", "conflict", "conflict", "pending canceled", "stale_attempt", "stale_attempt", "stale_attempt", "stale_attempt", "canceled canceled", "canceled canceled", "canceled canceled", "canceled canceled", "canceled canceled", "canceled canceled", "canceled canceled"},
+}
+
+func TestLifecycle(t *testing.T) {
+	for _, s := range situations {
+		for i, e := range events {
+			t.Run(s.name+"/"+e.name, func(t *testing.T) {
+				c := newCluster(t)
+				seq, node, a := s.reach(c)
+				before := rows(c.fsm)
+				err := e.do(c, seq, node, a)
+				got := string(job.CodeOf(err))
+				if err == nil {
+					j := c.job(seq)
+					got = string(j.Status)
+					for _, attempt := range j.Attempts {
+						got += " " + string(attempt.Outcome)
+					}
+				}
+				if want := lifecycle[s.name][i]; got != want {
+					t.Fatalf("got %q, want %q", got, want)
+				}
+				if err != nil && rows(c.fsm) != before {
+					t.Fatalf("the refusal changed the state:\n%s\nit was:\n%s", rows(c.fsm), before)
+				}
+				c.checkDerived()
+			})
+		}
+	}
+}
+
+// rows is the state but for the index that it reflects.
+func rows(f *FSM) string {
+	_, rest, _ := strings.Cut(f.state.derived(), "\n")
+	return rest
+}
+
+func (c *cluster) expire(a Claimed) {
+	c.Helper()
+	_, changed, err := c.Expire(c.Context(), []AttemptID{{a.Seq, a.Attempt}})
+	if err != nil || len(changed.Attempts) != 1 {
+		c.Fatalf("%+v %v", changed, err)
+	}
+}
+
+func (c *cluster) mustAct(a job.Action, seq uint64) {
+	c.Helper()
+	if _, _, err := c.Act(c.Context(), Idempotency{}, a, seq); err != nil {
+		c.Fatal(err)
+	}
+}
