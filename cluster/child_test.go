@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"net"
@@ -12,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -30,6 +32,11 @@ const childEnv = "FFRTMP_CLUSTER_CHILD"
 func TestMain(m *testing.M) {
 	spec := os.Getenv(childEnv)
 	if spec == "" {
+		// The tests wait for elections more than they compute.
+		flag.Parse()
+		if err := flag.Set("test.parallel", "8"); err != nil {
+			panic(err)
+		}
 		os.Exit(m.Run())
 	}
 	if err := runChild(spec); err != nil {
@@ -242,6 +249,21 @@ func (c *child) get(path string) string {
 		return ""
 	}
 	return string(body)
+}
+
+const (
+	stop   = syscall.SIGSTOP
+	resume = syscall.SIGCONT
+)
+
+// has reports whether the child has applied every command.
+func (c *child) has(commands []string) bool {
+	have := strings.Split(c.get("commands"), "\n")
+	slices.Sort(have)
+	return !slices.ContainsFunc(commands, func(command string) bool {
+		_, found := slices.BinarySearch(have, command)
+		return !found
+	})
 }
 
 // leadingChild waits for the child that leads.

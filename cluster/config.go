@@ -87,6 +87,9 @@ type Config struct {
 	Timing  Timing // zero = Local
 	Logger  hclog.Logger
 	Metrics prometheus.Registerer // nil = none
+
+	// trailingLogs stay behind a snapshot. Tests make it small.
+	trailingLogs uint64
 }
 
 // idPattern keeps an id usable as a gossip name and as a URL's host.
@@ -99,6 +102,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.Logger == nil {
 		c.Logger = hclog.NewNullLogger()
+	}
+	if c.trailingLogs == 0 {
+		c.trailingLogs = defaultTrailingLogs
 	}
 	if c.Forward == nil {
 		c.Forward = http.NotFoundHandler()

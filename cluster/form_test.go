@@ -56,25 +56,18 @@ func waitForPeers(t *testing.T, m *master, n int) {
 func TestOverlappingSetsFormOneCluster(t *testing.T) {
 	t.Parallel()
 	a := newAuthority(t)
-	middle := make([]*master, 2)
+	middle := make([]*master, 2, 4)
 	for i, id := range []string{"b", "c"} {
 		cfg := a.config("m"+id, 3)
 		cfg.NodeID = id
 		middle[i] = start(t, cfg)
 	}
-	ends := make([]*master, 2)
-	done := make(chan int)
-	for i, id := range []string{"a", "d"} {
+	masters := middle
+	for _, id := range []string{"d", "a"} {
 		cfg := a.config("m"+id, 3, middle[0].GossipAddr(), middle[1].GossipAddr())
 		cfg.NodeID = id
-		go func() {
-			ends[i] = start(t, cfg)
-			done <- i
-		}()
+		masters = append(masters, start(t, cfg))
 	}
-	<-done
-	<-done
-	masters := append(middle, ends...)
 	waitReady(t, masters...)
 	for _, m := range masters {
 		if m.ClusterID() != masters[0].ClusterID() {
@@ -98,15 +91,12 @@ func TestFourthMasterJoinsAndIsPromoted(t *testing.T) {
 	eventually(t, "the fourth has a vote", func() bool { return slices.Contains(fourth.voters(), fourth.ID()) })
 	waitApplied(t, "before", fourth)
 	waitReady(t, fourth)
-	members := masters[0].Members()
-	if len(members) != 4 {
-		t.Fatalf("%d members, want 4", len(members))
-	}
-	for _, m := range members {
-		if !m.Voter || !m.Healthy || m.Address == "" || m.APIURL == "" || m.Version == "" || m.AppliedIndex == 0 {
-			t.Errorf("member is not described in full: %+v", m)
-		}
-	}
+	eventually(t, "four voters, described in full", func() bool {
+		members := masters[0].Members()
+		return len(members) == 4 && !slices.ContainsFunc(members, func(m Member) bool {
+			return !m.Voter || !m.Healthy || m.Address == "" || m.APIURL == "" || m.Version == "" || m.AppliedIndex == 0
+		})
+	})
 }
 
 func TestRestartedMasterIsTheSameMemberAtAnotherPort(t *testing.T) {
@@ -192,6 +182,42 @@ func TestDeadMasterThatIsNotReplacedStaysAMember(t *testing.T) {
 	if n := len(l.voters()); n != 3 {
 		t.Errorf("%d voters are left of 3: the dead one could not help to make up a majority", n)
 	}
+}
+
+// A follower that the log no longer reaches gets a snapshot.
+func TestFollowerBehindTheLogGetsASnapshot(t *testing.T) {
+	t.Parallel()
+	a := newAuthority(t)
+	var masters []*master
+	var join []string
+	for i := range 3 {
+		cfg := a.config("m"+strconv.Itoa(i), 3, join...)
+		cfg.trailingLogs = 1
+		masters = append(masters, start(t, cfg))
+		join = append(join, masters[i].GossipAddr())
+	}
+	waitReady(t, masters...)
+	behind := follower(t, masters...)
+	behind.stop()
+	rest := slices.DeleteFunc(slices.Clone(masters), func(m *master) bool { return m == behind })
+	l := leader(t, rest...)
+	for i := range 20 {
+		write(t, strconv.Itoa(i), l)
+	}
+	if err := l.Snapshot(testContext(t)); err != nil {
+		t.Fatal(err)
+	}
+	if first, err := l.store.FirstIndex(); err != nil || first < 20 {
+		t.Fatalf("log still begins at %d (%v)", first, err)
+	}
+	again := behind.restart(func(c *Config) { c.Join = []string{l.GossipAddr()} })
+	waitApplied(t, "19", again)
+	waitReady(t, again)
+	if got := len(again.sm.all()); got != 20 {
+		t.Errorf("%d commands after the snapshot, want 20", got)
+	}
+	write(t, "after", again, rest[0], rest[1])
+	waitApplied(t, "after", again)
 }
 
 func TestSingleMaster(t *testing.T) {

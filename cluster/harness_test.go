@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -76,6 +77,8 @@ type master struct {
 	sm  *toy
 	cfg Config
 	t   testing.TB
+	// answer replaces what the master does with forwarded requests.
+	answer atomic.Value // of func(http.ResponseWriter, *http.Request)
 }
 
 func testLogger(name string) hclog.Logger {
@@ -121,6 +124,10 @@ func (m *master) stop() {
 
 // forwarded applies the body of a forwarded request.
 func (m *master) forwarded(w http.ResponseWriter, r *http.Request) {
+	if answer, ok := m.answer.Load().(func(http.ResponseWriter, *http.Request)); ok {
+		answer(w, r)
+		return
+	}
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
@@ -246,4 +253,13 @@ func post(t testing.TB, m *master, body string) (*http.Response, error) {
 		t.Fatal(err)
 	}
 	return m.LeaderTransport().RoundTrip(req)
+}
+
+func atoi(t testing.TB, s string) int {
+	t.Helper()
+	n, err := strconv.Atoi(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }

@@ -19,9 +19,9 @@ const (
 	// A snapshot is considered this often, and taken after this many entries.
 	snapshotInterval  = 30 * time.Second
 	snapshotThreshold = 8192
-	// trailingLogs stay behind a snapshot, for followers that are a little
-	// behind and for the day when the newest snapshot turns out damaged.
-	trailingLogs = 32768
+	// defaultTrailingLogs stay behind a snapshot, for followers that are a
+	// little behind and for the day when the newest snapshot turns out damaged.
+	defaultTrailingLogs = 32768
 )
 
 // soloTiming is a single master's: nobody can be slow to answer.
@@ -193,7 +193,7 @@ func (n *Node) openRaft(sm StateMachine, trans raft.Transport, restore bool) err
 	conf.Logger = n.log.Named("raft")
 	conf.NotifyCh = n.notify
 	conf.SnapshotInterval, conf.SnapshotThreshold = snapshotInterval, snapshotThreshold
-	conf.TrailingLogs = trailingLogs
+	conf.TrailingLogs = n.cfg.trailingLogs
 	conf.NoSnapshotRestoreOnStart = !restore
 	conf.ShutdownOnRemove = false // a removed master waits to be added again
 	conf.NoLegacyTelemetry = true
