@@ -2,7 +2,16 @@ package egress
 
 import (
 	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
 	"io"
+	"log"
+	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -65,6 +74,71 @@ func TestControlRefusesByZone(t *testing.T) {
 		}
 		if err != nil && failure.Reason(err) != job.UserError {
 			t.Errorf("%s: reason %s", c.address, failure.Reason(err))
+		}
+	}
+}
+
+// TestMain makes the test servers' certificate one of those that this process trusts.
+func TestMain(m *testing.M) {
+	server := httptest.NewTLSServer(nil)
+	trusted := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
+	server.Close()
+	dir, err := os.MkdirTemp("", "egress")
+	if err != nil {
+		panic(err)
+	}
+	path := filepath.Join(dir, "trusted.pem")
+	if err := errors.Join(os.WriteFile(path, trusted, 0o600), os.Setenv("SSL_CERT_FILE", path)); err != nil {
+		panic(err)
+	}
+	code := m.Run()
+	os.RemoveAll(dir)
+	os.Exit(code)
+}
+
+// selfSigned is a certificate for 127.0.0.1 that nobody trusts.
+func selfSigned(t *testing.T) tls.Certificate {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+}
+
+func TestCertificatesAreVerified(t *testing.T) {
+	handler := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "media") })
+	trusted := httptest.NewTLSServer(handler)
+	defer trusted.Close()
+	untrusted := httptest.NewUnstartedServer(handler)
+	untrusted.Config.ErrorLog = log.New(io.Discard, "", 0)
+	untrusted.TLS = &tls.Config{Certificates: []tls.Certificate{selfSigned(t)}}
+	untrusted.StartTLS()
+	defer untrusted.Close()
+	if code, body := get(t, open(t, trusted.URL+"/a.mp4").Address(), ""); code != http.StatusOK || body != "media" {
+		t.Errorf("trusted: %d %q", code, body)
+	}
+	e := open(t, untrusted.URL+"/a.mp4")
+	if code, _ := get(t, e.Address(), ""); code != http.StatusBadGateway || e.Err() == nil {
+		t.Errorf("untrusted: %d, %v", code, e.Err())
+	}
+	// RTMP over TLS: the server's words arrive only when it is trusted.
+	for _, server := range []*httptest.Server{trusted, untrusted} {
+		e := open(t, strings.Replace(server.URL, "https", "rtmps", 1)+"/live/key")
+		conn, err := net.Dial("tcp", strings.TrimSuffix(strings.TrimPrefix(e.Address(), "rtmp://"), "/"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		io.WriteString(conn, "GET / HTTP/1.0\r\n\r\n")
+		answer, _ := io.ReadAll(conn)
+		conn.Close()
+		if got := strings.HasSuffix(string(answer), "media"); got != (server == trusted) || (e.Err() == nil) != got {
+			t.Errorf("rtmps, trusted %v: %q, %v", server == trusted, answer, e.Err())
 		}
 	}
 }

@@ -98,6 +98,12 @@ while :; do sleep 300; done`), recipe.Plan{})
 	run := start(t, a)
 	eventually(t, "the child", func() bool { return len(marked(t, a.Dir)) >= 3 })
 	must(t, run.supervisor.kill())
+	// The kernel sees to ffmpeg itself; nobody has looked at the directory yet.
+	ffmpeg := ffmpegIdentity(t, a.Dir)
+	eventually(t, "ffmpeg dies with its supervisor", func() bool {
+		alive, err := ffmpeg.alive()
+		return !alive && err == nil
+	})
 	e := wait(t, run)
 	if e.End != Lost || e.Reason != job.PlatformError || e.Error == "" {
 		t.Errorf("%+v", e)
@@ -220,6 +226,26 @@ func TestHTTPInput(t *testing.T) {
 	e.Input = "http://169.254.169.254/latest/meta-data"
 	if end := wait(t, start(t, attempt(t, realFFmpeg(t), plan(t, e)))); end.Reason != job.UserError {
 		t.Errorf("metadata service: %+v", end)
+	}
+}
+
+// ffmpeg itself is the server that a job pulls from.
+func TestRTMPInput(t *testing.T) {
+	port := freePort(t)
+	url := fmt.Sprintf("rtmp://127.0.0.1:%d/live/the-key", port)
+	server := exec.Command(realFFmpeg(t), "-v", "error", "-re", "-f", "lavfi", "-i", "testsrc2=size=64x36:rate=10", "-t", "30",
+		"-c:v", "libx264", "-preset", "ultrafast", "-g", "5", "-listen", "1", "-timeout", "20", "-f", "flv", url)
+	must(t, server.Start())
+	t.Cleanup(func() { _ = server.Process.Kill(); _ = server.Wait() })
+	eventually(t, "the server listens", func() bool { return listening(t, port) })
+	e := small(0.5, job.ToFile)
+	e.Input = url
+	run := start(t, attempt(t, realFFmpeg(t), plan(t, e)))
+	if end := wait(t, run); end.End != Succeeded || end.Progress.Frame < 5 {
+		t.Errorf("%+v\n%s", end, logText(t, run))
+	}
+	if strings.Contains(logText(t, run), "the-key") {
+		t.Error("the key is in the log")
 	}
 }
 
