@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -158,56 +157,4 @@ func shellWord(s string) string {
 		return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 	}
 	return s
-}
-
-// devLog shows what the processes print once the cluster is up: what they say while
-// they start is only in their log files, and in the error when one does not.
-type devLog struct {
-	mu   sync.Mutex
-	w    io.Writer
-	term terminal
-	up   bool
-}
-
-// open lets the log through, after what first prints.
-func (l *devLog) open(first func() error) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.up = true
-	return first()
-}
-
-// Write takes one line, "name | text".
-func (l *devLog) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if !l.up {
-		return len(p), nil
-	}
-	name, text, _ := strings.Cut(strings.TrimRight(string(p), "\n"), " | ")
-	if _, err := fmt.Fprintf(l.w, "%s %s\n", l.term.paint(nameColour(name), fmt.Sprintf("%-9s", name)), printable(text)); err != nil {
-		return 0, err
-	}
-	return len(p), nil
-}
-
-// nameColour tells the processes apart: masters by warm colours, agents by one.
-func nameColour(name string) colour {
-	if strings.HasPrefix(name, "agent") {
-		return cyan
-	}
-	return []colour{green, yellow, "35"}[int(name[len(name)-1]-'0')%3]
-}
-
-// watch says when a process ends although nobody has asked it to.
-func (l *devLog) watch(ctx context.Context, p *devcluster.Process) {
-	err := p.Wait(ctx)
-	if ctx.Err() != nil {
-		return
-	}
-	how := "exit status 0"
-	if cause := errors.Unwrap(err); cause != nil {
-		how = cause.Error()
-	}
-	_, _ = fmt.Fprintf(l, "%s | ended: %s\n", p.Name(), how)
 }

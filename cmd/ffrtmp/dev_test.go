@@ -136,10 +136,16 @@ func TestDevRunsACluster(t *testing.T) {
 			_ = resp.Body.Close()
 		}
 	}
-	get(masters[1] + "/say?what=hello%1b%5b2J")
-	out.until(t, "master-1  hello?[2J\n")
+	get(masters[1] + "/say?what=2026-01-02T03:04:05.678Z+[WARN]++master:+hello%1b%5b2J")
+	get(masters[1] + "/say?what=2026-01-02T03:04:06.678Z+[WARN]++master:+hello%1b%5b2J")
+	get(masters[1] + "/say?what=2026-01-02T03:04:07.678Z+[INFO]++master:+goodbye")
+	text = out.until(t, "03:04:07 master-1 INFO  master: goodbye\n")
+	mustContain(t, "the screen", text, "03:04:05 master-1 WARN  master: hello?[2J\n")
+	if strings.Count(text, "hello") != 1 {
+		t.Errorf("what was just said is said again:\n%s", text)
+	}
 	get(masters[0] + "/die")
-	out.until(t, "master-0  ended: exit status 7\n")
+	out.until(t, "master-0       ended: exit status 7\n")
 
 	cancel()
 	if c := <-code; c != exitDone {

@@ -42,12 +42,14 @@ func (t terminal) width() int {
 type colour string
 
 const (
-	red    colour = "31"
-	green  colour = "32"
-	yellow colour = "33"
-	cyan   colour = "36"
-	faint  colour = "2"
-	bold   colour = "1"
+	red     colour = "31"
+	green   colour = "32"
+	yellow  colour = "33"
+	blue    colour = "34"
+	magenta colour = "35"
+	cyan    colour = "36"
+	faint   colour = "2"
+	bold    colour = "1"
 )
 
 func (t terminal) paint(c colour, s string) string {

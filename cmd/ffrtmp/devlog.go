@@ -1,0 +1,99 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"strings"
+	"sync"
+	"time"
+
+	"ffrtmp/internal/devcluster"
+)
+
+const (
+	// repeatAfter is how long the same line of one process is not shown again: a
+	// leader tells of a follower that is gone several times a second.
+	repeatAfter = 30 * time.Second
+	maxRecent   = 512
+)
+
+// devLog shows what the processes print once the cluster is up: what they say while
+// they start is only in their log files, and in the error when one does not.
+type devLog struct {
+	mu     sync.Mutex
+	w      io.Writer
+	term   terminal
+	up     bool
+	recent map[string]time.Time // by line without its time: when it was shown
+}
+
+// open lets the log through, after what first prints.
+func (l *devLog) open(first func() error) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.up = true
+	return first()
+}
+
+// stampForm is the time and level at the front of a line.
+var stampForm = regexp.MustCompile(`^\d{4}-\d\d-\d\dT(\d\d:\d\d:\d\d)[.\d]*(?:Z|[+-]\d\d:?\d\d) (?:\[(\w+)\] *)?`)
+
+var levelColours = map[string]colour{"ERROR": red, "WARN": yellow}
+
+// Write takes one line, "name | text".
+func (l *devLog) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	name, text, _ := strings.Cut(strings.TrimRight(string(p), "\n"), " | ")
+	text = printable(text)
+	at, level := time.Now().UTC().Format(time.TimeOnly), ""
+	if m := stampForm.FindStringSubmatch(text); m != nil {
+		at, level, text = m[1], m[2], text[len(m[0]):]
+	}
+	if !l.up || !l.news(name+level+text) {
+		return len(p), nil
+	}
+	line := fmt.Sprintf("%s %s %s %s\n", l.term.paint(faint, at), l.term.paint(nameColour(name), fmt.Sprintf("%-8s", name)),
+		l.term.paint(levelColours[level], fmt.Sprintf("%-5s", level)), text)
+	if _, err := io.WriteString(l.w, line); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// news reports whether a line has not been shown just now.
+func (l *devLog) news(line string) bool {
+	now := time.Now()
+	if at, ok := l.recent[line]; ok && now.Sub(at) < repeatAfter {
+		return false
+	}
+	if l.recent == nil || len(l.recent) >= maxRecent {
+		l.recent = map[string]time.Time{}
+	}
+	l.recent[line] = now
+	return true
+}
+
+// nameColour tells the processes apart.
+func nameColour(name string) colour {
+	if strings.HasPrefix(name, "agent") {
+		return cyan
+	}
+	return []colour{green, magenta, blue}[int(name[len(name)-1]-'0')%3]
+}
+
+// watch says when a process ends although nobody has asked it to.
+func (l *devLog) watch(ctx context.Context, p *devcluster.Process) {
+	err := p.Wait(ctx)
+	if ctx.Err() != nil {
+		return
+	}
+	how := "exit status 0"
+	if cause := errors.Unwrap(err); cause != nil {
+		how = cause.Error()
+	}
+	_, _ = fmt.Fprintf(l, "%s | ended: %s\n", p.Name(), how)
+}
