@@ -1,0 +1,263 @@
+package fsm
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/raft"
+
+	"ffrtmp/job"
+)
+
+// TestReplicas_AgreeHoweverTheyGetThere takes a random history of commands and has
+// it applied one entry at a time, in batches, over restarts, and over snapshots.
+func TestReplicas_AgreeHoweverTheyGetThere(t *testing.T) {
+	for seed := range uint64(6) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			random := rand.New(rand.NewPCG(seed, 0))
+			origin := newCluster(t)
+			h := newHistory(origin, random)
+			for range 400 {
+				h.step()
+			}
+			origin.checkDerived()
+			entries := h.entries()
+
+			one := newCluster(t)
+			for _, e := range entries {
+				one.fsm.Apply(e)
+			}
+			one.checkDerived()
+			if rows(one.fsm) != rows(origin.fsm) {
+				t.Fatalf("commands in common entries: got\n%s\nwant\n%s", rows(one.fsm), rows(origin.fsm))
+			}
+			ways := map[string]func(*cluster, []*raft.Log){
+				"batches": func(c *cluster, some []*raft.Log) { c.fsm.ApplyBatch(some) },
+				"restarts": func(c *cluster, some []*raft.Log) {
+					c.fsm.ApplyBatch(some)
+					c.reopen()
+					c.fsm.ApplyBatch(some) // Raft offers them again: they are skipped
+				},
+				"snapshots": func(c *cluster, some []*raft.Log) {
+					c.fsm.ApplyBatch(some)
+					c.restore(c.snapshot())
+				},
+			}
+			for name, apply := range ways {
+				c := newCluster(t)
+				for rest := entries; len(rest) > 0; {
+					n := min(len(rest), 1+random.IntN(40))
+					apply(c, rest[:n])
+					rest = rest[n:]
+				}
+				c.checkDerived()
+				if got, want := c.fsm.state.derived(), one.fsm.state.derived(); got != want {
+					t.Fatalf("%s: got\n%s\nwant\n%s", name, got, want)
+				}
+				if c.hash() != one.hash() {
+					t.Fatalf("%s: another content hash", name)
+				}
+			}
+		})
+	}
+}
+
+// history makes random requests that mostly make sense.
+type history struct {
+	*cluster
+	random  *rand.Rand
+	nodes   []string
+	claimed []owned
+	jobs    int
+}
+
+type owned struct {
+	Claimed
+	node string
+}
+
+func newHistory(c *cluster, random *rand.Rand) *history {
+	h := &history{cluster: c, random: random}
+	for i := range 4 {
+		h.nodes = append(h.nodes, c.register(fmt.Sprint("node", i)))
+	}
+	return h
+}
+
+func pick[T any](h *history, list ...T) T { return list[h.random.IntN(len(list))] }
+
+func (h *history) seq() uint64 { return uint64(h.random.IntN(h.jobs+2) + 1) }
+
+// step makes one request. What it is answered does not matter here.
+func (h *history) step() {
+	h.after(time.Duration(h.random.IntN(4000)) * time.Millisecond)
+	ctx := h.Context()
+	node := pick(h, h.nodes...)
+	switch h.random.IntN(20) {
+	case 0, 1, 2, 3:
+		h.submitSome()
+	case 4, 5, 6, 7:
+		_, claims, _ := h.Claim(ctx, node, 1+h.random.IntN(3))
+		for _, a := range claims {
+			h.claimed = append(h.claimed, owned{a, node})
+		}
+	case 8, 9, 10, 11:
+		h.resultOfSome()
+	case 12:
+		h.Expire(ctx, []AttemptID{h.attempt(), h.attempt()})
+	case 13:
+		if len(h.claimed) > 0 {
+			a := pick(h, h.claimed...)
+			h.TakeBack(ctx, a.node, []RunningAttempt{{Seq: a.Seq, Attempt: a.Attempt, Lease: a.Lease}})
+		}
+	case 14:
+		h.Act(ctx, h.key(), pick(h, job.Cancel, job.Pause, job.Resume, job.Resume, job.Retry), h.seq())
+	case 15:
+		h.changeSome(node)
+	case 16:
+		h.TimeOut(ctx, []AttemptID{h.attempt()})
+	case 17:
+		h.Progress(ctx, []Report{{AttemptID: h.attempt(), Percent: h.random.IntN(100), Detail: &job.Progress{FPS: 29.97}, At: h.now}})
+	case 18:
+		h.SetOffline(ctx, []string{node}, h.random.IntN(2) == 0)
+	case 19:
+		h.fleet(node)
+	}
+}
+
+func (h *history) key() Idempotency {
+	if h.random.IntN(3) > 0 {
+		return Idempotency{}
+	}
+	n := byte(h.random.IntN(20))
+	return Idempotency{Principal: "p", Key: fmt.Sprint(n), Hash: [32]byte{n, byte(h.random.IntN(2))}}
+}
+
+func (h *history) attempt() AttemptID {
+	if len(h.claimed) == 0 || h.random.IntN(10) == 0 {
+		return AttemptID{h.seq(), 1}
+	}
+	a := pick(h, h.claimed...)
+	return AttemptID{a.Seq, a.Attempt}
+}
+
+func (h *history) submitSome() {
+	specs := make([]job.Spec, 1+h.random.IntN(3))
+	for i := range specs {
+		specs[i] = newSpec(h, func(s *job.Spec) {
+			s.Queue, s.Priority = pick(h, job.Queues...), pick(h, job.Priorities...)
+			s.Scenario = pick(h, "720p", "1080p30-h265", "4K60-vp9") // nobody encodes the last
+			s.Labels = map[string]string{"b": "1", "a": fmt.Sprint(h.jobs)}
+			if h.random.IntN(3) == 0 {
+				s.Parameters = []byte(`{"resource_limits":{"timeout_sec":60}}`)
+			}
+			if h.random.IntN(4) == 0 {
+				s.Requires = &job.Requires{MinCPUThreads: 4 * (1 + h.random.IntN(4))}
+			}
+		})
+	}
+	if _, made, err := h.Submit(h.Context(), h.key(), specs); err == nil && !made.Replayed {
+		h.jobs += len(made.Jobs)
+	}
+}
+
+func (h *history) resultOfSome() {
+	if len(h.claimed) == 0 {
+		return
+	}
+	a := pick(h, h.claimed...)
+	if h.random.IntN(10) == 0 {
+		a.Lease = "forged"
+	}
+	reason := pick(h, job.UserError, job.InputError, job.RuntimeError, job.Timeout, job.OutputError, job.NetworkError, job.PlatformError)
+	_, _ = h.result(a.node, a.Claimed, pick(h, job.ResultPublishing, job.ResultCompleted, job.ResultFailed, job.ResultFailed, job.ResultCanceled),
+		failing(reason, "it says so"), func(r *job.Result) { r.Logs = "a log" })
+}
+
+func (h *history) changeSome(node string) {
+	if h.random.IntN(2) == 0 {
+		queue, retries := pick(h, job.Queues...), h.random.IntN(5)
+		h.Patch(h.Context(), Idempotency{}, h.seq(), job.Patch{Queue: &queue, MaxRetries: &retries, Labels: map[string]string{"c": "3"}})
+		return
+	}
+	h.CancelMany(h.Context(), h.key(), job.Filter{Status: pick(h, "", job.Pending), NodeID: pick(h, "", node)}, []uint64{h.seq(), h.seq()})
+}
+
+func (h *history) fleet(node string) {
+	switch h.random.IntN(6) {
+	case 0:
+		h.RemoveNode(h.Context(), node, h.random.IntN(2) == 0)
+	case 1:
+		h.SetEligibility(h.Context(), Idempotency{}, node, pick(h, job.Cordoned, job.Draining))
+	case 2:
+		old := h.register("old", func(r *job.Registration) { r.NodeID = "" })
+		h.nodes = append(h.nodes[:4], old)
+	default:
+		h.SetEligibility(h.Context(), Idempotency{}, node, job.Eligible)
+		h.register(fmt.Sprint("node", h.random.IntN(4)), func(r *job.Registration) { r.CPUThreads = 4 * (1 + h.random.IntN(4)) })
+	}
+}
+
+// entries puts the commands of the history into new entries of random sizes, with
+// a change of Raft's configuration now and then.
+func (h *history) entries() []*raft.Log {
+	var commands [][]byte
+	for _, e := range h.cluster.entries {
+		d := decoder{b: e.Data[1:]}
+		for range d.count(4) {
+			commands = append(commands, d.view())
+		}
+	}
+	var list []*raft.Log
+	for len(commands) > 0 {
+		e := &raft.Log{Index: uint64(len(list) + 1), Term: uint64(1 + len(list)/50), Type: raft.LogConfiguration}
+		if h.random.IntN(10) > 0 {
+			n := min(len(commands), 1+h.random.IntN(5))
+			e.Type, e.Data = raft.LogCommand, encodeEntry(commands[:n])
+			commands = commands[n:]
+		}
+		list = append(list, e)
+	}
+	return list
+}
+
+// snapshot returns a snapshot of the present state.
+func (c *cluster) snapshot() []byte {
+	c.Helper()
+	s, err := c.fsm.Snapshot()
+	if err != nil {
+		c.Fatal(err)
+	}
+	defer s.Release()
+	var sink memorySink
+	if err := s.Persist(&sink); err != nil {
+		c.Fatal(err)
+	}
+	return sink.Bytes()
+}
+
+// restore goes on with a new FSM whose state comes from a snapshot.
+func (c *cluster) restore(data []byte) {
+	c.Helper()
+	if err := c.fsm.Close(); err != nil {
+		c.Fatal(err)
+	}
+	dir := c.TempDir()
+	c.opts.Path, c.opts.Dir = filepath.Join(dir, "master.db"), dir
+	c.fsm = c.open()
+	if err := c.fsm.Restore(io.NopCloser(bytes.NewReader(data))); err != nil {
+		c.Fatal(err)
+	}
+}
+
+// memorySink keeps a snapshot in memory.
+type memorySink struct{ bytes.Buffer }
+
+func (*memorySink) ID() string    { return "memory" }
+func (*memorySink) Close() error  { return nil }
+func (*memorySink) Cancel() error { return nil }
