@@ -79,7 +79,13 @@ func (n *Node) openPeerPort() (trans raft.Transport, serve func(), err error) {
 		context.AfterFunc(n.ctx, func() { tcp.Close() })
 		n.spawn(listener.run)
 		n.wg.Go(func() { _ = server.Serve(listener.http) }) // returns http.ErrServerClosed
-		n.defers(server.Shutdown)
+		n.defers(func(ctx context.Context) error {
+			err := server.Shutdown(ctx)
+			if errors.Is(err, context.DeadlineExceeded) {
+				err = errors.Join(fmt.Errorf("forwarded requests were cut short: %w", err), server.Close())
+			}
+			return err
+		})
 		n.defers(n.handOver)
 	}
 	return t, serve, nil

@@ -24,6 +24,9 @@ const (
 	defaultTrailingLogs = 32768
 )
 
+// stopTimeout is what each part is given to end beyond Close's own context.
+const stopTimeout = 3 * time.Second
+
 // soloTiming is a single master's: nobody can be slow to answer.
 var soloTiming = Timing{Heartbeat: 50 * time.Millisecond, Election: 50 * time.Millisecond, Lease: 50 * time.Millisecond}
 
@@ -308,14 +311,9 @@ func (n *Node) handOver(ctx context.Context) error {
 // stopBackground ends every goroutine of this package.
 func (n *Node) stopBackground(ctx context.Context) error {
 	n.cancel()
-	done := make(chan struct{})
+	done := make(chan error)
 	go func() { n.wg.Wait(); close(done) }()
-	select {
-	case <-done:
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("background work does not end: %w", ctx.Err())
-	}
+	return within(ctx, "background work", done)
 }
 
 // shutdownRaft stops Raft; its goroutines may be waiting for peers.
@@ -327,10 +325,21 @@ func (n *Node) shutdownRaft(ctx context.Context) error {
 	}
 	done := make(chan error, 1)
 	go func() { done <- future.Error() }()
+	return within(ctx, "raft", done)
+}
+
+// within waits for a part to end, for a while even when requests in flight have
+// used up the time that Close was given: what follows closes its files.
+func within(ctx context.Context, part string, done <-chan error) error {
 	select {
 	case err := <-done:
 		return err
 	case <-ctx.Done():
-		return fmt.Errorf("raft does not stop: %w", ctx.Err())
+	}
+	select {
+	case err := <-done:
+		return err
+	case <-time.After(stopTimeout):
+		return fmt.Errorf("%s does not end", part)
 	}
 }
