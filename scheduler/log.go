@@ -73,7 +73,7 @@ func (l *Log) finish(tail string) {
 		return
 	}
 	known := string(l.data[max(0, len(l.data)-overlap):])
-	if i := strings.LastIndex(tail, known); i >= 0 {
+	if i := strings.LastIndex(tail, known); i >= 0 && known != "" {
 		tail = tail[i+len(known):]
 	}
 	l.end = io.EOF

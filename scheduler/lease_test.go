@@ -1,0 +1,217 @@
+package scheduler
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"ffrtmp/job"
+)
+
+func TestALeaseThatNobodyRenewsRunsOut(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bed) {
+		a, other := b.register(1, 1), b.register(2, 1)
+		id := b.submit(job.Spec{})
+		first := b.claimOne(a)
+		pass(ttl - time.Second)
+		b.wantStatus(id, job.Running, 1)
+		pass(2 * time.Second)
+		b.wantStatus(id, job.Pending, 1)
+
+		second := b.claimOne(other)
+		if second.Attempt != 2 || second.Lease == first.Lease {
+			t.Fatalf("second claim: %+v", second)
+		}
+		if got := b.beat(a, report(first)); len(got) != 1 || got[0].Command != job.CommandStop {
+			t.Errorf("the fenced node is told %v, want stop", got)
+		}
+		_, _, err := b.Result(t.Context(), &job.Result{JobID: id, NodeID: a, Attempt: 1, Lease: first.Lease, Status: job.ResultCompleted})
+		if job.CodeOf(err) != job.StaleAttempt {
+			t.Errorf("the fenced node's result: %v, want stale_attempt", err)
+		}
+		b.wantStatus(id, job.Running, 2)
+	})
+}
+
+func TestHeartbeatsKeepALeaseAlive(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bed) {
+		a := b.register(1, 2)
+		kept, left := b.submit(job.Spec{}), b.submit(job.Spec{})
+		jobs := b.claim(a, 2, 0)
+		for range 60 {
+			pass(ttl / 3)
+			b.beat(a, report(jobs[0]))
+		}
+		b.wantStatus(kept, job.Running, 1)
+		b.wantStatus(left, job.Pending, 1) // it was not listed
+	})
+}
+
+func TestALostAttemptIsTakenBackByItsNode(t *testing.T) {
+	for _, by := range []string{"heartbeat", "result"} {
+		t.Run(by, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, b *bed) {
+				a := b.register(1, 1)
+				id := b.submit(job.Spec{})
+				j := b.claimOne(a)
+				pass(ttl + time.Second)
+				b.wantStatus(id, job.Pending, 1)
+				if by == "result" {
+					b.result(a, j, job.ResultCompleted)
+					b.wantStatus(id, job.Completed, 1)
+					return
+				}
+				if got := b.beat(a, report(j)); len(got) != 0 {
+					t.Errorf("commands: %v", got)
+				}
+				b.wantStatus(id, job.Running, 1)
+				pass(ttl + time.Second) // and it has a lease again, that runs out again
+				b.wantStatus(id, job.Pending, 1)
+			})
+		})
+	}
+}
+
+func TestAHeartbeatWithAWrongLeaseTakesNothingBack(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bed) {
+		a := b.register(1, 1)
+		id := b.submit(job.Spec{})
+		j := b.claimOne(a)
+		pass(ttl + time.Second)
+		j.Lease = "00000000000000000000000000000001"
+		if got := b.beat(a, report(j)); len(got) != 1 || got[0].Command != job.CommandStop {
+			t.Errorf("commands: %v, want stop", got)
+		}
+		b.wantStatus(id, job.Pending, 1)
+	})
+}
+
+func TestASealedAttemptIsNeverLost(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bed) {
+		a := b.register(1, 1)
+		id := b.submit(job.Spec{})
+		j := b.claimOne(a)
+		b.result(a, j, job.ResultPublishing)
+		pass(time.Hour)
+		b.wantStatus(id, job.Running, 1)
+		b.result(a, j, job.ResultCompleted)
+		b.wantStatus(id, job.Completed, 1)
+	})
+}
+
+func TestLegacyNodesHaveLongerLeasesThatAnyHeartbeatRenews(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bed) {
+		r := job.Registration{Address: "enc-01"}
+		if err := r.Validate(); err != nil {
+			t.Fatal(err)
+		}
+		_, registered, err := b.proposer.Register(t.Context(), r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a := registered.Node.ID
+		b.NodeChanged(a)
+		id := b.submit(job.Spec{})
+		if _, jobs, err := b.Next(t.Context(), a); err != nil || len(jobs) != 1 {
+			t.Fatalf("next: %v, %v", jobs, err)
+		}
+		if _, jobs, err := b.Next(t.Context(), a); err != nil || len(jobs) != 0 {
+			t.Fatalf("next again: %v, %v; it must not name what the node has", jobs, err)
+		}
+		for range 10 {
+			pass(LegacyTTL - time.Second)
+			if _, _, err := b.Heartbeat(t.Context(), a, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		b.wantStatus(id, job.Running, 1)
+		pass(LegacyTTL + time.Second)
+		b.wantStatus(id, job.Pending, 1)
+	})
+}
+
+func TestATimeoutIsAFailureFiveSecondsLater(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bed) {
+		a := b.register(1, 1)
+		id := b.submit(job.Spec{Parameters: []byte(`{"resource_limits":{"timeout_sec":60}}`)})
+		j := b.claimOne(a)
+		for range 6 {
+			pass(10 * time.Second)
+			b.beat(a, report(j))
+		}
+		pass(4 * time.Second)
+		b.wantStatus(id, job.Running, 1)
+		pass(2 * time.Second)
+		b.wantStatus(id, job.Pending, 1)
+		got := b.job(id)
+		if got.RetryCount != 1 || got.Attempts[0].Outcome != job.AttemptTimedOut || got.Attempts[0].FailureReason != job.Timeout {
+			t.Errorf("after the timeout: %+v", got)
+		}
+		if commands := b.beat(a, report(j)); len(commands) != 1 || commands[0].Command != job.CommandStop {
+			t.Errorf("commands: %v, want stop", commands)
+		}
+	})
+}
+
+func TestAnExpiryThatCannotBeProposedIsProposedAgain(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bed) {
+		a := b.register(1, 1)
+		id := b.submit(job.Spec{})
+		b.claimOne(a)
+		b.log.failWith(errors.New("the disk is slow"))
+		pass(ttl + 5*time.Second)
+		b.wantStatus(id, job.Running, 1)
+		b.log.failWith(nil)
+		pass(2 * time.Second)
+		b.wantStatus(id, job.Pending, 1)
+	})
+}
+
+func TestExpiriesOfOneMomentAreOneCommand(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bed) {
+		a := b.register(1, 50)
+		for range 50 {
+			b.submit(job.Spec{})
+		}
+		if got := len(b.claim(a, 50, 0)); got != 50 {
+			t.Fatalf("claimed %d", got)
+		}
+		before := b.log.count()
+		pass(ttl + time.Second)
+		if got := b.log.count() - before; got != 1 {
+			t.Errorf("50 leases ran out in %d entries, want 1", got)
+		}
+		if c := b.fsm.Counts(); c.Jobs[job.Pending] != 50 {
+			t.Errorf("counts: %v", c.Jobs)
+		}
+	})
+}
+
+func TestASilentNodeIsOfflineUntilItSpeaks(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bed) {
+		a := b.register(1, 1)
+		status := func() job.NodeStatus {
+			n, err := b.fsm.Node(a)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return n.Status
+		}
+		pass(offlineAfter*ttl - time.Second)
+		if status() != job.NodeAvailable {
+			t.Error("offline too early")
+		}
+		pass(2 * time.Second)
+		if status() != job.NodeOffline {
+			t.Error("not offline")
+		}
+		b.beat(a)
+		if status() != job.NodeAvailable {
+			t.Error("not back")
+		}
+		pass(offlineAfter*ttl + time.Second)
+		if status() != job.NodeOffline {
+			t.Error("not offline again")
+		}
+	})
+}
