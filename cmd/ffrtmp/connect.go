@@ -1,16 +1,10 @@
 package main
 
 import (
-	"time"
-
 	"ffrtmp/client"
 	"ffrtmp/internal/certs"
 	"ffrtmp/internal/flags"
 )
-
-// patience is how long a command repeats its request: an election takes a second
-// or two, and nobody wants to look at a silent prompt for a minute.
-const patience = 10 * time.Second
 
 // connect returns a client by the global settings. The caller closes it.
 func (c *cli) connect() (*client.Client, error) {
@@ -21,7 +15,7 @@ func (c *cli) connect() (*client.Client, error) {
 	}
 	tls := store.Client()
 	tls.InsecureSkipVerify = s.insecure
-	cl, err := client.New(client.Config{Masters: s.masters, APIKey: s.apiKey, TLS: tls, Patience: patience})
+	cl, err := client.New(client.Config{Masters: s.masters, APIKey: s.apiKey, TLS: tls, Patience: c.patience})
 	if err != nil {
 		return nil, flags.Usagef("--master: %v", err)
 	}

@@ -36,8 +36,9 @@ func invoke(t *testing.T, env []string, stdin string, args ...string) result {
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	var out, errOut bytes.Buffer
-	code := Run(ctx, args, strings.NewReader(stdin), &out, &errOut, env)
-	return result{code, out.String(), errOut.String()}
+	c := newCLI(strings.NewReader(stdin), &out, &errOut, env)
+	c.patience = 2 * time.Second
+	return result{c.run(ctx, args), out.String(), errOut.String()}
 }
 
 // request is what a master was sent.

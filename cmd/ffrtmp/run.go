@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -19,23 +20,36 @@ type cli struct {
 	out, err io.Writer
 	env      map[string]string
 	settings settings
+	patience time.Duration // how long a request is repeated
 }
+
+// defaultPatience outlives an election, which takes a second or two; nobody wants
+// to look at a silent prompt for a minute.
+const defaultPatience = 10 * time.Second
 
 // Run carries out one command line and returns the exit code: 0 done, 1 refused
 // or failed, 2 usage, 3 outcome unknown. env is in the form of os.Environ.
 // It ends early, with what it has started undone, when ctx ends.
 func Run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer, env []string) int {
-	c := &cli{in: in, out: out, err: errOut, env: map[string]string{}}
+	return newCLI(in, out, errOut, env).run(ctx, args)
+}
+
+func newCLI(in io.Reader, out, errOut io.Writer, env []string) *cli {
+	c := &cli{in: in, out: out, err: errOut, env: map[string]string{}, patience: defaultPatience}
 	for _, entry := range env {
 		name, value, _ := strings.Cut(entry, "=")
 		c.env[name] = value
 	}
+	return c
+}
+
+func (c *cli) run(ctx context.Context, args []string) int {
 	root := c.root()
 	// cobra takes nil for "use os.Args".
 	root.SetArgs(append([]string{}, args...))
-	root.SetIn(in)
-	root.SetOut(out)
-	root.SetErr(errOut)
+	root.SetIn(c.in)
+	root.SetOut(c.out)
+	root.SetErr(c.err)
 	return c.report(root.ExecuteContext(ctx))
 }
 

@@ -1,0 +1,73 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"ffrtmp/internal/devcluster"
+	"ffrtmp/job"
+)
+
+// TestAgainstARealCluster holds the fake master of the other tests to the truth: the
+// main verbs against real masters and an agent with ffmpeg.
+func TestAgainstARealCluster(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	programs := t.TempDir()
+	if err := devcluster.Build(ctx, programs); err != nil {
+		t.Fatal(err)
+	}
+	cluster, err := devcluster.Start(ctx, devcluster.Options{Masters: 1, Agents: 1, BinDir: programs})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := cluster.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	env := []string{"MASTER_URL=" + strings.Join(cluster.URLs(), ","), "FFRTMP_CA=" + cluster.CAFile(), "FFRTMP_API_KEY_FILE=" + cluster.APIKeyFile()}
+	step := func(code int, want string, args ...string) result {
+		t.Helper()
+		r := invoke(t, env, "", args...)
+		if r.code != code || !strings.Contains(r.out+r.err, want) {
+			t.Errorf("%q: code %d, want %d and %q:\n%s%s", args, r.code, code, want, r.out, r.err)
+		}
+		return r
+	}
+
+	r := step(exitDone, `"completed"`, "jobs", "submit", "--scenario", "360p30-h264", "--duration", "1", "--output", "one.mp4", "--watch", "-o", "json")
+	var done job.Job
+	if err := json.Unmarshal([]byte(r.out), &done); err != nil || done.Output == nil || done.Output.SizeBytes == 0 {
+		t.Errorf("%v: %s", err, r.out)
+	}
+	step(exitDone, "Output", "jobs", "status", "1")
+	step(exitDone, "libx264", "jobs", "logs", "1")
+	step(exitDone, "completed", "jobs", "list", "--status", "completed")
+	step(exitFailed, "completed", "jobs", "pause", "1")
+
+	step(exitDone, "Job 2 submitted", "jobs", "submit", "--scenario", "360p", "--requires-label", "zone=moon", "--label", "a=b", "--idempotency-key", "k")
+	step(exitDone, "Job 2 submitted", "jobs", "submit", "--scenario", "360p", "--requires-label", "zone=moon", "--label", "a=b", "--idempotency-key", "k")
+	step(exitDone, "paused", "jobs", "pause", "2")
+	step(exitDone, "resumed", "jobs", "resume", "2")
+	step(exitDone, "1 job canceled", "jobs", "cancel", "--label", "a=b")
+	step(exitFailed, "job 2 was canceled", "jobs", "watch", "2")
+	step(exitDone, "queued again", "jobs", "retry", "2")
+
+	step(exitFailed, "does not exist", "jobs", "submit", "--scenario", "360p", "--input", "missing.mp4", "--max-retries", "0", "--watch")
+
+	step(exitDone, "cordoned", "nodes", "cordon", "agent-0")
+	step(exitDone, "eligible", "nodes", "uncordon", "agent-0")
+	step(exitDone, "libx264", "nodes", "describe", "agent-0")
+	step(exitDone, "1 of 1 voters healthy", "cluster", "status")
+	step(exitFailed, "transfer leadership", "cluster", "transfer-leader")
+	step(exitDone, "PER SECOND", "bench", "--clients", "2", "--duration", "200ms")
+	step(exitDone, "PER SECOND", "bench", "--clients", "2", "--duration", "200ms", "--mode", "cycle")
+	step(exitDone, `"lost": 0`, "bench", "--failover", "--duration", "500ms", "-o", "json")
+
+	env[2] = "MASTER_API_KEY=wrong"
+	step(exitFailed, "do not know this API key", "nodes", "list")
+}
