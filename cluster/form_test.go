@@ -224,7 +224,7 @@ func TestSingleMaster(t *testing.T) {
 	t.Parallel()
 	for _, dir := range []string{"disk", ""} {
 		t.Run("dir="+dir, func(t *testing.T) {
-			cfg := Config{Cluster: testCluster, Expect: 1, Logger: testLogger("solo")}
+			cfg := Config{Cluster: testCluster, Expect: 1, APIURL: "https://solo", Logger: testLogger("solo")}
 			if dir != "" {
 				cfg.Dir = t.TempDir()
 			}
@@ -236,6 +236,9 @@ func TestSingleMaster(t *testing.T) {
 			}
 			if err := m.VerifyLeader(testContext(t)); err != nil {
 				t.Error(err)
+			}
+			if l, ok := m.Leader(); !ok || l != (Leader{ID: m.ID(), APIURL: "https://solo"}) {
+				t.Errorf("leader is %+v (%v)", l, ok)
 			}
 			if dir != "" {
 				cluster := m.ClusterID()

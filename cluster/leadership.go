@@ -62,6 +62,11 @@ func (l *leadership) setLeader(id string) {
 		l.last = id
 		l.changes.Add(1)
 	}
+	l.announce()
+}
+
+// announce wakes whoever waits for a change; l.mu is held.
+func (l *leadership) announce() {
 	close(l.changed)
 	l.changed = make(chan struct{})
 }
@@ -110,6 +115,7 @@ func (l *leadership) update(set func()) {
 		return
 	}
 	l.told = leads
+	l.announce()
 	select {
 	case <-l.consumer:
 	default:

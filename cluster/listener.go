@@ -20,7 +20,7 @@ const (
 const (
 	handshakeTimeout = 5 * time.Second
 	// handshakeLimit bounds the connections that have not shown a certificate.
-	handshakeLimit = 64
+	handshakeLimit = 256
 )
 
 // peerListener owns the peer port. It completes each TLS handshake, which
