@@ -1,0 +1,172 @@
+package fsm
+
+import (
+	"bytes"
+	"encoding/hex"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+	"github.com/hashicorp/raft"
+
+	"ffrtmp/job"
+)
+
+var update = flag.Bool("update", false, "write the golden files of commands that have none")
+
+var (
+	goldenEnvelope = envelope{time: epoch.UnixNano(), idempotency: Idempotency{Principal: "key-1", Key: "once", Hash: [32]byte{1, 2, 31: 3}}}
+	goldenLease    = lease{0: 0xaa, 15: 0xbb}
+	goldenBackoff  = backoff{base: 5e9, limit: 300e9, jitter: 499}
+)
+
+// golden has a command of every kind and version with a value in every field.
+var golden = map[string]command{
+	"01-submit-1": &submit{specs: []spec{
+		{
+			id: uuid.MustParse(numbered(1)), scenario: "4K60-h264", confidence: "auto", engine: "ffmpeg", classification: "film",
+			parameters: `{"input":"a.mov"}`, requires: `{"encoder":"libx264"}`, labels: `{"a":"b"}`, queue: 2, priority: 1, maxRetries: 7, timeout: 60e9,
+		},
+		{id: uuid.MustParse(numbered(2)), scenario: "720p", engine: "auto"},
+	}},
+	"02-claim-1": &claim{node: numbered(3), leases: []lease{goldenLease, {1}}},
+	"03-result-1": &result{
+		seq: 300, node: numbered(3), attempt: 2, lease: goldenLease, status: job.ResultFailed,
+		ending:  ending{error: "boom", reason: job.OutputError, log: "line\n", output: `{"path":"x"}`, metrics: `{"m":1}`, analyzerOutput: `{"n":2}`},
+		backoff: goldenBackoff,
+	},
+	"04-expire-1":      &expire{refs: []attemptRef{{1, 1}, {300, 2}}},
+	"05-take-back-1":   &takeBack{node: numbered(3), attempts: []leasedRef{{attemptRef{300, 2}, goldenLease}}},
+	"06-time-out-1":    &timeOut{refs: []attemptRef{{300, 2}}, backoff: goldenBackoff},
+	"07-act-1":         &act{action: job.Retry, seq: 300},
+	"08-cancel-many-1": &cancelMany{seqs: []uint64{3, 300, 200}, status: job.Pending, node: numbered(3), before: 10, final: true},
+	"09-patch-1":       &patch{seq: 300, queue: 0, priority: -1, maxRetries: 4, relabel: true, labels: `{"a":"b"}`},
+	"10-register-1": &register{id: numbered(4), node: job.Registration{
+		NodeID: numbered(4), Name: "n", Address: "n:1", Type: "server", CPUThreads: 8, CPUModel: "cpu", HasGPU: true, GPUType: "gpu",
+		GPUCapabilities: []string{"nvenc"}, RAMTotalBytes: 16 << 30, Labels: map[string]string{"zone": "a", "rack": "2"}, MaxConcurrentJobs: 3,
+		Encoders: []string{"libx264", "h264_nvenc"}, Version: "3.0.0",
+	}},
+	"11-eligibility-1": &eligibility{node: numbered(3), value: job.Draining},
+	"12-remove-node-1": &removeNode{node: numbered(3), force: true},
+	"13-liveness-1":    &liveness{nodes: []string{numbered(3), numbered(4)}, offline: true},
+	"14-progress-1":    &progress{reports: []progressReport{{attemptRef{300, 2}, 47, `{"frame":10}`, epoch.UnixNano()}}},
+}
+
+// everything lets cmp see unexported fields.
+func everything(reflect.Type) bool { return true }
+
+// TestCommands_KeepTheirBytes holds every kind and version to the bytes that stand
+// in Raft logs. A golden file is never changed: a new version gets a new one.
+func TestCommands_KeepTheirBytes(t *testing.T) {
+	count := 0
+	for kind, versions := range kinds {
+		for v := range versions {
+			count++
+			found := false
+			for name := range golden {
+				found = found || strings.HasPrefix(name, fmt.Sprintf("%02d-", kind)) && strings.HasSuffix(name, fmt.Sprintf("-%d", v+1))
+			}
+			if !found {
+				t.Errorf("kind %d version %d has no golden command", kind, v+1)
+			}
+		}
+	}
+	if count != len(golden) {
+		t.Errorf("%d golden commands for %d versions of kinds", len(golden), count)
+	}
+	for name, c := range golden {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join("testdata", "commands", name+".hex")
+			data := encodeCommand(goldenEnvelope, c)
+			if _, err := os.Stat(path); os.IsNotExist(err) && *update {
+				if err := os.WriteFile(path, []byte(hex.EncodeToString(data)+"\n"), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			text, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want, err := hex.DecodeString(strings.TrimSpace(string(text)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Equal(data, want) {
+				t.Errorf("encoded as\n%x, want\n%x", data, want)
+			}
+			decoded, err := decodeCommand(want)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(enveloped{goldenEnvelope, c}, decoded, cmp.Exporter(everything)); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func FuzzDecodeEntry(f *testing.F) {
+	var all [][]byte
+	for _, c := range golden {
+		data := encodeCommand(goldenEnvelope, c)
+		all = append(all, data)
+		f.Add(encodeEntry([][]byte{data}))
+	}
+	f.Add(encodeEntry(all))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		list, err := decodeEntry(data)
+		if err != nil {
+			return
+		}
+		// What was understood means the same when it is written again.
+		again := make([][]byte, len(list))
+		for i, c := range list {
+			again[i] = encodeCommand(c.envelope, c.command)
+		}
+		if decoded, err := decodeEntry(encodeEntry(again)); err != nil {
+			t.Fatal(err)
+		} else if diff := cmp.Diff(list, decoded, cmp.Exporter(everything)); diff != "" {
+			t.Fatal(diff)
+		}
+	})
+}
+
+// TestApply_HaltsOnWhatItDoesNotKnow: skipping would make this master differ from
+// the others.
+func TestApply_HaltsOnWhatItDoesNotKnow(t *testing.T) {
+	valid := encodeCommand(goldenEnvelope, golden["07-act-1"])
+	for name, data := range map[string][]byte{
+		"unknown kind":    encodeEntry([][]byte{append([]byte{99}, valid[1:]...)}),
+		"unknown version": encodeEntry([][]byte{append([]byte{valid[0], 9}, valid[2:]...)}),
+		"version 0":       encodeEntry([][]byte{append([]byte{valid[0], 0}, valid[2:]...)}),
+		"unknown format":  {2, 1},
+		"empty":           {},
+		"truncated":       encodeEntry([][]byte{valid[:len(valid)-1]}),
+		"trailing byte":   encodeEntry([][]byte{append(bytes.Clone(valid), 0)}),
+	} {
+		t.Run(name, func(t *testing.T) {
+			var fatal error
+			dir := t.TempDir()
+			c := openCluster(t, Options{Path: filepath.Join(dir, "master.db"), Dir: dir, Fatal: func(err error) { fatal = err }})
+			c.submit()
+			index, _ := c.fsm.Applied()
+			answers := c.fsm.ApplyBatch([]*raft.Log{
+				{Index: index + 1, Term: 1, Type: raft.LogCommand, Data: encodeEntry([][]byte{valid})},
+				{Index: index + 2, Term: 1, Type: raft.LogCommand, Data: data},
+			})
+			if fatal == nil || len(answers) != 2 || answers[0] != nil {
+				t.Fatalf("fatal error %v, answers %v", fatal, answers)
+			}
+			c.fsm.ApplyBatch([]*raft.Log{{Index: index + 3, Term: 1, Type: raft.LogCommand, Data: encodeEntry([][]byte{valid})}})
+			if got := c.fsm.Index(); got != index {
+				t.Fatalf("went on to %d after the fault at %d", got, index)
+			}
+		})
+	}
+}
