@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"regexp"
 
 	"ffrtmp/fsm"
 	"ffrtmp/job"
@@ -44,10 +45,16 @@ func (s *Server) getJob(c *call) (*answer, error) {
 	return &answer{body: s.shown(&j)}, nil
 }
 
+var numberForm = regexp.MustCompile(`^[1-9][0-9]{0,18}$`)
+
 // job is the job that the path names, by its id or its sequence number. A number
 // is a number as a whole: never the digits in front of an id.
 func (s *Server) job(c *call) (job.Job, error) {
-	return s.cfg.State.Job(c.Context(), c.PathValue("id"))
+	name := c.PathValue("id")
+	if !job.IsID(name) && !numberForm.MatchString(name) {
+		return job.Job{}, job.Errorf(job.NotFound, "there is no job %q", name)
+	}
+	return s.cfg.State.Job(c.Context(), name)
 }
 
 // patchJob changes a pending job.

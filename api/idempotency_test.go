@@ -1,0 +1,138 @@
+package api
+
+import (
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"ffrtmp/job"
+)
+
+func TestTheSameKeyIsTheSameJob(t *testing.T) {
+	m := newMaster(t)
+	key := []string{"Idempotency-Key", "order 66"}
+	var first, second job.Job
+	m.want(201, "POST", "/jobs", `{"scenario":"720p","queue":"batch"}`, key...).decode(t, &first)
+	m.want(200, "POST", "/jobs", ` { "queue":"batch", "scenario":"720p" } `, key...).decode(t, &second)
+	if first.ID != second.ID {
+		t.Errorf("two jobs: %s, %s", first.ID, second.ID)
+	}
+	m.want(409, "POST", "/jobs", `{"scenario":"1080p","queue":"batch"}`, key...)
+	m.want(409, "POST", "/jobs/batch", `{"jobs":[{"scenario":"720p"}]}`, key...)
+	if n := len(m.list("")); n != 1 {
+		t.Errorf("%d jobs", n)
+	}
+	m.want(201, "POST", "/jobs", `{"scenario":"720p","queue":"batch"}`, "Idempotency-Key", "order 67")
+
+	// A refused request leaves its key free.
+	other := []string{"Idempotency-Key", "order 68"}
+	m.want(400, "POST", "/jobs", `{"scenario":"8K"}`, other...)
+	m.want(201, "POST", "/jobs", `{"scenario":"720p"}`, other...)
+}
+
+func TestManyAtOnceWithOneKeyMakeOneJob(t *testing.T) {
+	m := newMaster(t)
+	var all sync.WaitGroup
+	var mu sync.Mutex
+	statuses := map[int]int{}
+	for range 20 {
+		all.Go(func() {
+			r := m.request("POST", "/jobs", `{"scenario":"720p"}`, "Idempotency-Key", "k")
+			mu.Lock()
+			defer mu.Unlock()
+			statuses[r.StatusCode]++
+		})
+	}
+	all.Wait()
+	if n := len(m.list("")); n != 1 || statuses[201] != 1 || statuses[200] != 19 {
+		t.Errorf("%d jobs, answers %v", n, statuses)
+	}
+}
+
+func TestActionsWithAKeyHappenOnce(t *testing.T) {
+	m := newMaster(t)
+	m.submit(`{"scenario":"720p"}`)
+	key := []string{"Idempotency-Key", "k"}
+	m.want(200, "POST", "/jobs/1/pause", "", key...)
+	m.want(200, "POST", "/jobs/1/pause", "", key...) // without the key: 409
+	m.want(409, "POST", "/jobs/1/pause", "")
+	m.want(409, "POST", "/jobs/1/resume", "", key...) // another request
+	m.want(200, "POST", "/jobs/1/resume", "")
+}
+
+func TestABatchIsAllOrNone(t *testing.T) {
+	m := newMaster(t)
+	m.want(400, "POST", "/jobs/batch", `{"jobs":[{"scenario":"720p"},{"scenario":"x"}]}`)
+	if n := len(m.list("")); n != 0 {
+		t.Fatalf("%d jobs of a refused batch", n)
+	}
+	body := `{"jobs":[` + strings.Repeat(`{"scenario":"720p"},`, 9999) + `{"scenario":"720p"}]}`
+	key := []string{"Idempotency-Key", "k"}
+	var first, again job.Submitted
+	m.want(201, "POST", "/jobs/batch", body, key...).decode(t, &first)
+	m.want(200, "POST", "/jobs/batch", body, key...).decode(t, &again)
+	if first.Count != 10000 || len(first.Jobs) != 10000 || first.Jobs[9999].SequenceNumber != 10000 {
+		t.Errorf("%d jobs", first.Count)
+	}
+	one, _ := json.Marshal(first)
+	two, _ := json.Marshal(again)
+	if string(one) != string(two) {
+		t.Error("the repeated batch is answered differently")
+	}
+	m.want(http.StatusNotFound, "GET", "/jobs/10001", "")
+}
+
+// list returns all jobs of a list.
+func (m *master) list(query string) []job.Job {
+	m.t.Helper()
+	var l job.List
+	m.want(200, "GET", "/jobs"+query, "").decode(m.t, &l)
+	if l.Count != len(l.Jobs) {
+		m.t.Errorf("count %d of %d jobs", l.Count, len(l.Jobs))
+	}
+	return l.Jobs
+}
+
+func TestListsComeInPages(t *testing.T) {
+	m := newMaster(t)
+	for i := range 7 {
+		queue := []string{"live", "batch"}[i%2]
+		m.submit(`{"scenario":"720p","queue":"` + queue + `","labels":{"n":"` + strconv.Itoa(i) + `"}}`)
+	}
+	var seen []uint64
+	for cursor, pages := "", 1; ; pages++ {
+		var l job.List
+		m.want(200, "GET", "/jobs?limit=3&order=asc&cursor="+cursor, "").decode(t, &l)
+		for _, j := range l.Jobs {
+			seen = append(seen, j.SequenceNumber)
+		}
+		if cursor = l.NextCursor; cursor == "" {
+			if pages != 3 {
+				t.Errorf("%d pages", pages)
+			}
+			break
+		}
+	}
+	if len(seen) != 7 || seen[0] != 1 || seen[6] != 7 {
+		t.Errorf("pages hold %v", seen)
+	}
+	for query, want := range map[string]int{
+		"?queue=live": 4, "?queue=batch&limit=2": 2, "?label=n%3D3": 1, "?label=n": 7, "?status=pending": 7,
+		"?status=running": 0, "?priority=medium": 7, "?scenario=1080p": 0, "?node_id=" + nodeA: 0,
+	} {
+		if got := len(m.list(query)); got != want {
+			t.Errorf("%s: %d jobs, want %d", query, got, want)
+		}
+	}
+	if newest := m.list(""); newest[0].SequenceNumber != 7 {
+		t.Errorf("the newest is not first: %d", newest[0].SequenceNumber)
+	}
+	var canceled struct{ Count int }
+	m.want(200, "POST", "/jobs/cancel", `{"filter":{"queue":"live"}}`).decode(t, &canceled)
+	if canceled.Count != 4 || len(m.list("?status=canceled")) != 4 {
+		t.Errorf("%d canceled", canceled.Count)
+	}
+}

@@ -1,0 +1,131 @@
+package api
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+
+	"ffrtmp/job"
+)
+
+// TestTheOldExchange makes the requests that v2.2's agent and curl lines made, as
+// they were recorded, and holds the answers to the recorded ones: status, and every
+// field that was there with the value that it had.
+func TestTheOldExchange(t *testing.T) {
+	m := newMaster(t)
+	same := func(r response, status int, recorded string) {
+		t.Helper()
+		if r.StatusCode != status {
+			t.Errorf("%d, recorded %d: %s", r.StatusCode, status, r.body)
+		}
+		if got := r.Header.Get("Content-Type"); got != "application/json" {
+			t.Errorf("Content-Type %q", got)
+		}
+		var got, want any
+		r.decode(t, &got)
+		if err := json.Unmarshal([]byte(recorded), &want); err != nil {
+			t.Fatal(err)
+		}
+		contains(t, "", got, want)
+	}
+
+	same(m.request("GET", "/health", "", "Authorization", ""), 200, `{"status":"healthy"}`)
+	if r := m.request("GET", "/jobs", "", "Authorization", ""); r.StatusCode != 401 || !strings.Contains(string(r.body), "Missing Authorization header") {
+		t.Errorf("no key: %d %s", r.StatusCode, r.body)
+	}
+	registration := `{"address":"enc-01","type":"server","cpu_threads":32,"cpu_model":"EPYC","has_gpu":false,"ram_total_bytes":68719476736,"labels":{"os":"linux"}}`
+	recorded := `{"name":"enc-01","address":"enc-01","type":"server","cpu_threads":32,"cpu_model":"EPYC","has_gpu":false,"ram_total_bytes":68719476736,"labels":{"os":"linux"},"status":"available"}`
+	r := m.request("POST", "/nodes/register", registration)
+	same(r, 201, recorded)
+	var node job.Registered
+	r.decode(t, &node)
+	if node.LeaseTTLSeconds != 90 || len(node.Masters) != 1 || node.ClusterID == "" {
+		t.Errorf("registered: %s", r.body)
+	}
+	same(m.request("POST", "/nodes/register", registration), 200, `{"id":"`+node.ID+`"}`)
+	if r := m.request("POST", "/nodes/"+node.ID+"/heartbeat", ""); r.StatusCode != 200 {
+		t.Errorf("heartbeat: %d %s", r.StatusCode, r.body)
+	}
+	r = m.request("POST", "/jobs", `{"scenario":"4K60-h264","parameters":{"duration":5,"bitrate":"10M"}}`)
+	same(r, 201, `{"sequence_number":1,"scenario":"4K60-h264","confidence":"","engine":"auto","parameters":{"bitrate":"10M","duration":5},"status":"pending","queue":"default","priority":"medium","retry_count":0}`)
+	var j job.Job
+	r.decode(t, &j)
+	next := "/jobs/next?node_id=" + node.ID
+	same(m.request("GET", next, ""), 200,
+		`{"job":{"id":"`+j.ID+`","sequence_number":1,"scenario":"4K60-h264","parameters":{"bitrate":"10M","duration":5},"status":"running","queue":"default","priority":"medium","node_id":"`+node.ID+`","retry_count":0}}`)
+	same(m.request("GET", next, ""), 200, `{"job":null}`)
+	same(m.request("GET", "/api/v1/jobs/"+j.ID, ""), 200, `{"id":"`+j.ID+`","status":"running"}`)
+	done := `{"job_id":"` + j.ID + `","node_id":"` + node.ID + `","status":"completed","metrics":{"fps":60},"completed_at":"2026-01-05T10:00:00Z","unknown":1}`
+	same(m.request("POST", "/results", done), 200, `{"status":"success"}`)
+	same(m.request("POST", "/results", done), 200, `{"status":"success"}`)
+	same(m.request("GET", "/jobs/"+j.ID, ""), 200, `{"status":"completed"}`)
+	same(m.request("GET", "/nodes", ""), 200, `{"count":1,"nodes":[`+recorded+`]}`)
+	same(m.request("GET", "/jobs/"+j.ID+"/logs", ""), 200, `{"job_id":"`+j.ID+`","logs":""}`)
+	same(m.request("POST", "/jobs/"+j.ID+"/retry", ""), 409, `{"code":"conflict"}`)
+}
+
+// contains reports what of want is not in got.
+func contains(t *testing.T, path string, got, want any) {
+	t.Helper()
+	switch want := want.(type) {
+	case map[string]any:
+		object, ok := got.(map[string]any)
+		if !ok {
+			t.Errorf("%s: %v is no object", path, got)
+		}
+		for k, v := range want {
+			if _, ok := object[k]; !ok {
+				t.Errorf("%s.%s is missing", path, k)
+				continue
+			}
+			contains(t, path+"."+k, object[k], v)
+		}
+	case []any:
+		list, ok := got.([]any)
+		if !ok || len(list) != len(want) {
+			t.Fatalf("%s: %v, want %v", path, got, want)
+		}
+		for i := range want {
+			contains(t, path+"[]", list[i], want[i])
+		}
+	default:
+		if got != want {
+			t.Errorf("%s: %v, want %v", path, got, want)
+		}
+	}
+}
+
+// TestAnOldAgentFailsAndIsFenced has a v2.2 agent fail a job, and hand in a result
+// for a job that it does not hold any more.
+func TestAnOldAgentFailsAndIsFenced(t *testing.T) {
+	m := newMaster(t)
+	var node job.Registered
+	m.want(201, "POST", "/nodes/register", `{"address":"enc-01"}`).decode(t, &node)
+	j := m.submit(`{"scenario":"720p"}`)
+	m.want(200, "GET", "/jobs/next?node_id="+node.ID, "")
+	failed := `{"job_id":"` + j.ID + `","node_id":"` + node.ID + `","status":"failed","error":"broken"}`
+	if r := m.want(200, "POST", "/results", failed); string(r.body) != `{"status":"retrying","retry":1,"max_retries":3}`+"\n" {
+		t.Errorf("failed: %s", r.body)
+	}
+	m.register(nodeA)
+	eventually(t, "the backoff is over", func() bool {
+		var c job.ClaimResponse
+		m.want(200, "POST", "/jobs/claim", `{"node_id":"`+nodeA+`"}`).decode(t, &c)
+		return len(c.Jobs) == 1
+	})
+	completed := strings.Replace(failed, "failed", "completed", 1)
+	if r := m.want(409, "POST", "/results", completed); !strings.Contains(string(r.body), "stale_attempt") {
+		t.Errorf("late result: %s", r.body)
+	}
+	if now := m.job(j.ID); now.Status != job.Running || now.NodeID != nodeA {
+		t.Errorf("job: %+v", now)
+	}
+	// It registers again: it has restarted, and lost what it held.
+	m.submit(`{"scenario":"720p"}`)
+	m.want(200, "GET", "/jobs/next?node_id="+node.ID, "")
+	m.want(http.StatusOK, "POST", "/nodes/register", `{"address":"enc-01"}`)
+	if now := m.job("2"); now.Status != job.Pending {
+		t.Errorf("after it registered again: %s", now.Status)
+	}
+}
