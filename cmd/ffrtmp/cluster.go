@@ -102,7 +102,7 @@ func (c *cli) clusterMembers() *cobra.Command {
 }
 
 func memberTable(members []job.Member) *table {
-	t := newTable("ID", "ROLE", "VOTER", "HEALTHY", "CONTACT<", "APPLIED<", "ADDRESS", "API", "VERSION~")
+	t := newTable("ID~", "ROLE", "VOTER", "HEALTHY", "CONTACT<", "APPLIED<", "ADDRESS?", "API", "VERSION~?")
 	for _, m := range members {
 		t.add(m.ID, memberRole(m.Role), yesNo(m.Voter, ""), yesNo(m.Healthy, red), contact(m), m.AppliedIndex, m.Address, m.APIURL, m.Version)
 	}

@@ -37,7 +37,7 @@ func explanation(e job.Explanation) []writer {
 	}
 	people := []writer{f}
 	if len(e.Nodes) > 0 {
-		t := newTable("NODE", "ID", "VERDICT~")
+		t := newTable("NODE", "ID~?", "VERDICT~")
 		for _, n := range e.Nodes {
 			verdict := cell{"can run it", green}
 			if n.Reason != "" {

@@ -62,7 +62,7 @@ func (c *cli) listJobs(cmd *cobra.Command, options client.ListOptions, all bool)
 }
 
 func jobTable(jobs []job.Job) *table {
-	t := newTable("JOB<", "SCENARIO~", "STATUS", "QUEUE", "PRIORITY", "PROGRESS<", "NODE~", "RETRIES<", "FAILURE~", "CREATED<")
+	t := newTable("JOB<", "SCENARIO~", "STATUS", "QUEUE?", "PRIORITY?", "PROGRESS<", "NODE~", "RETRIES<?", "FAILURE~?", "CREATED<")
 	for _, j := range jobs {
 		t.add(j.SequenceNumber, j.Scenario, status(j.Status), j.Queue, j.Priority, fmt.Sprintf("%d%%", j.Progress),
 			first(j.NodeName, j.NodeID), fmt.Sprintf("%d/%d", j.RetryCount, j.MaxRetries), j.FailureReason, age(j.CreatedAt))

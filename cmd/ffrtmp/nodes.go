@@ -48,7 +48,7 @@ func (c *cli) nodesList() *cobra.Command {
 }
 
 func nodeTable(nodes []job.Node) *table {
-	t := newTable("ID", "NAME~", "STATUS", "ELIGIBILITY", "JOBS<", "TYPE", "CPU~", "MEMORY<", "GPU~", "HEARTBEAT<")
+	t := newTable("ID~", "NAME~", "STATUS", "ELIGIBILITY", "JOBS<", "TYPE?", "CPU~?", "MEMORY<?", "GPU~?", "HEARTBEAT<")
 	for _, n := range nodes {
 		t.add(n.ID, n.Name, nodeStatus(n.Status), eligibility(n.Eligibility), jobsOf(n), n.Type, cpu(n), size(n.RAMTotalBytes), gpu(n), age(n.LastHeartbeat))
 	}
@@ -124,6 +124,8 @@ func findNode(ctx context.Context, cl *client.Client, name string) (string, erro
 	if job.IsID(name) {
 		return name, nil
 	}
+	// As a narrow terminal shows it.
+	name = strings.TrimSuffix(name, "…")
 	nodes, err := cl.Nodes(ctx)
 	if err != nil {
 		return "", err

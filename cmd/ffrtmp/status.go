@@ -134,7 +134,7 @@ func requirements(r *job.Requires) string {
 }
 
 func attemptTable(attempts []job.Attempt) *table {
-	t := newTable("ATTEMPT<", "NODE", "OUTCOME", "STARTED<", "TOOK<", "ERROR~")
+	t := newTable("ATTEMPT<", "NODE~", "OUTCOME", "STARTED<", "TOOK<", "ERROR~")
 	for _, a := range attempts {
 		took := ""
 		if !a.EndedAt.IsZero() {

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -18,6 +19,7 @@ type column struct {
 	title string
 	right bool // numbers
 	flex  bool // may be cut when a terminal is too narrow
+	spare bool // may be left out when that is not enough
 }
 
 // table is rows of aligned columns, two spaces apart. An empty field is "-".
@@ -26,14 +28,15 @@ type table struct {
 	rows    [][]cell
 }
 
-// newTable takes the titles: "<" after one makes it right aligned, "~" flexible.
+// newTable takes the titles: "<" after one makes it right aligned, "~" flexible, "?" spare.
 func newTable(titles ...string) *table {
 	t := &table{}
 	for _, title := range titles {
 		t.columns = append(t.columns, column{
-			title: strings.TrimRight(title, "<~"),
-			right: strings.HasSuffix(title, "<"),
-			flex:  strings.HasSuffix(title, "~"),
+			title: strings.TrimRight(title, "<~?"),
+			right: strings.Contains(title, "<"),
+			flex:  strings.Contains(title, "~"),
+			spare: strings.Contains(title, "?"),
 		})
 	}
 	return t
@@ -63,7 +66,7 @@ const (
 
 // write prints the table to a terminal or, with the zero terminal, in full.
 func (t *table) write(w io.Writer, term terminal) error {
-	widths := t.widths(term.width())
+	widths := t.fit(term.width())
 	var b strings.Builder
 	header := make([]cell, len(t.columns))
 	for i, c := range t.columns {
@@ -91,9 +94,34 @@ func (t *table) write(w io.Writer, term terminal) error {
 	return err
 }
 
-// widths fits the columns into limit (0: no limit) by narrowing the widest
-// flexible one, again and again.
-func (t *table) widths(limit int) []int {
+// fit leaves out spare columns, the last first, until the others fit into limit
+// (0: no limit), and returns their widths.
+func (t *table) fit(limit int) []int {
+	for {
+		widths, ok := t.widths(limit)
+		if ok || !t.dropSpare() {
+			return widths
+		}
+	}
+}
+
+// dropSpare removes the last spare column, and reports whether there was one.
+func (t *table) dropSpare() bool {
+	for i := len(t.columns) - 1; i >= 0; i-- {
+		if t.columns[i].spare {
+			t.columns = slices.Delete(t.columns, i, i+1)
+			for r := range t.rows {
+				t.rows[r] = slices.Delete(t.rows[r], i, i+1)
+			}
+			return true
+		}
+	}
+	return false
+}
+
+// widths fits the columns into limit by narrowing the widest flexible one, again
+// and again, and reports whether they do fit.
+func (t *table) widths(limit int) ([]int, bool) {
 	widths := make([]int, len(t.columns))
 	total := len(columnGap) * (len(t.columns) - 1)
 	for i, c := range t.columns {
@@ -111,12 +139,12 @@ func (t *table) widths(limit int) []int {
 			}
 		}
 		if widest < 0 {
-			break
+			return widths, false
 		}
 		widths[widest]--
 		total--
 	}
-	return widths
+	return widths, true
 }
 
 // clip cuts s to a width, which is marked by an ellipsis.

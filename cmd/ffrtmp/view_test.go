@@ -14,6 +14,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 
 	"ffrtmp/job"
@@ -62,17 +63,22 @@ func TestBarLine(t *testing.T) {
 	}
 }
 
-func TestTableFitsTheTerminalByCuttingFlexibleColumnsOnly(t *testing.T) {
-	table := newTable("JOB<", "SCENARIO~", "ERROR~")
-	table.add(7, "live-1080p60-h264", "a very long explanation of what went wrong\nover two lines")
-	for _, limit := range []int{40, 60, 0} {
-		widths := table.widths(limit)
-		total := widths[0] + widths[1] + widths[2] + 2*len(columnGap)
-		if limit > 0 && total != limit || limit == 0 && total != 3+17+57+4 {
-			t.Errorf("limit %d: widths %v", limit, widths)
-		}
-		if widths[0] != len("JOB") {
-			t.Errorf("limit %d: a column that is not flexible was cut: %v", limit, widths)
+func TestTableFitsTheTerminalByCuttingAndLeavingOut(t *testing.T) {
+	for _, c := range []struct {
+		limit int
+		want  []int
+	}{
+		{0, []int{3, 17, 7, 57}},
+		{90, []int{3, 17, 7, 57}},
+		{60, []int{3, 17, 7, 27}},
+		{36, []int{3, 10, 7, 10}},
+		{30, []int{3, 11, 12}},
+		{10, []int{3, 8, 8}},
+	} {
+		table := newTable("JOB<", "SCENARIO~", "RETRIES<?", "ERROR~")
+		table.add(7, "live-1080p60-h264", "0/3", "a very long explanation of what went wrong\nover two lines")
+		if diff := cmp.Diff(c.want, table.fit(c.limit)); diff != "" {
+			t.Errorf("limit %d (-want +got):\n%s", c.limit, diff)
 		}
 	}
 }
