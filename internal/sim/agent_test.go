@@ -1,0 +1,195 @@
+package sim
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"ffrtmp/job"
+)
+
+// callTimeout is how long a client waits for an answer.
+const callTimeout = 2 * time.Second
+
+// agent is an encoding machine that encodes nothing. It behaves as package agent
+// does: it reports what it holds, seals before it completes, and repeats a result
+// until it is answered.
+type agent struct {
+	id     string
+	world  *world
+	frozen bool // hears and says nothing
+
+	mu   sync.Mutex
+	held map[string]*held // by job and attempt
+	busy map[string]bool  // names an operation under way, of which there is one at a time
+}
+
+// held is an attempt that the agent believes to be its own.
+type held struct {
+	job    job.Job
+	sealed bool // it was told so: only completing remains
+}
+
+func newAgent(w *world, i int) *agent {
+	return &agent{
+		id: fmt.Sprintf("00000000-0000-7000-8000-%012d", i), world: w,
+		held: map[string]*held{}, busy: map[string]bool{},
+	}
+}
+
+// begin reports whether the named operation may run now; end must follow.
+func (a *agent) begin(name string) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.busy[name] {
+		return false
+	}
+	a.busy[name] = true
+	return true
+}
+
+func (a *agent) end(name string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.busy, name)
+}
+
+func key(id string, attempt int) string { return fmt.Sprintf("%s/%d", id, attempt) }
+
+func (a *agent) drop(id string, attempt int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.held, key(id, attempt))
+}
+
+func (a *agent) list() []*held {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	list := make([]*held, 0, len(a.held))
+	for _, h := range a.held {
+		list = append(list, h)
+	}
+	return list
+}
+
+func (a *agent) register(m *member) error {
+	ctx, cancel := context.WithTimeout(context.Background(), callTimeout)
+	defer cancel()
+	r := job.Registration{NodeID: a.id, Address: a.id, MaxConcurrentJobs: 3, Encoders: []string{"libx264"}, CPUThreads: 2}
+	if err := r.Validate(); err != nil {
+		return err
+	}
+	_, _, err := m.proposer.Register(ctx, r)
+	return err
+}
+
+func (a *agent) claim(m *member, wait time.Duration) {
+	if !a.begin("claim") {
+		return
+	}
+	defer a.end("claim")
+	ctx, cancel := context.WithTimeout(context.Background(), callTimeout+wait)
+	defer cancel()
+	_, jobs, err := m.scheduler.Claim(ctx, a.id, 3, wait)
+	a.world.history.count("claim", err)
+	if err != nil {
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, j := range jobs {
+		if _, known := a.held[key(j.ID, j.Attempt)]; !known {
+			a.held[key(j.ID, j.Attempt)] = &held{job: j}
+		}
+	}
+}
+
+func (a *agent) heartbeat(m *member) {
+	if !a.begin("heartbeat") {
+		return
+	}
+	defer a.end("heartbeat")
+	report := &job.Heartbeat{}
+	for _, h := range a.list() {
+		report.Attempts = append(report.Attempts, job.AttemptReport{JobID: h.job.ID, Attempt: h.job.Attempt, Lease: h.job.Lease, Progress: 50})
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), callTimeout)
+	defer cancel()
+	commands, _, err := m.scheduler.Heartbeat(ctx, a.id, report)
+	a.world.history.count("heartbeat", err)
+	if err != nil {
+		return
+	}
+	for _, c := range commands {
+		if c.Command == job.CommandStop || c.Command == job.CommandCancel {
+			a.drop(c.JobID, c.Attempt)
+		}
+	}
+}
+
+// finish ends an attempt: well, by sealing and completing it, or badly.
+func (a *agent) finish(m *member, h *held, well bool) {
+	name := "finish " + key(h.job.ID, h.job.Attempt)
+	if !a.begin(name) {
+		return
+	}
+	defer a.end(name)
+	if h.sealed || well {
+		a.publish(m, h)
+		return
+	}
+	if err := a.result(m, h, job.ResultFailed); err == nil || final(err) {
+		a.drop(h.job.ID, h.job.Attempt)
+	}
+}
+
+func (a *agent) publish(m *member, h *held) {
+	if !h.sealed {
+		if err := a.result(m, h, job.ResultPublishing); err != nil {
+			if final(err) {
+				a.drop(h.job.ID, h.job.Attempt)
+			}
+			return
+		}
+		h.sealed = true
+		a.world.history.note(a.world.history.sealed, h.job.ID, h.job.Attempt)
+	}
+	err := a.result(m, h, job.ResultCompleted)
+	switch {
+	case err == nil:
+		a.world.history.note(a.world.history.completed, h.job.ID, h.job.Attempt)
+		a.drop(h.job.ID, h.job.Attempt)
+	case final(err):
+		a.world.t.Errorf("%s: attempt %d was sealed, and its completion refused: %v", h.job.ID, h.job.Attempt, err)
+		a.drop(h.job.ID, h.job.Attempt)
+	}
+}
+
+// final reports whether repeating the call could change nothing.
+func final(err error) bool {
+	code := job.CodeOf(err)
+	return code == job.StaleAttempt || code == job.Conflict || code == job.NotFound
+}
+
+func (a *agent) result(m *member, h *held, status job.ResultStatus) error {
+	ctx, cancel := context.WithTimeout(context.Background(), callTimeout)
+	defer cancel()
+	r := &job.Result{JobID: h.job.ID, NodeID: a.id, Status: status, Attempt: h.job.Attempt, Lease: h.job.Lease}
+	if status == job.ResultFailed {
+		r.Error, r.FailureReason = "it did not work", job.RuntimeError
+	}
+	_, _, err := m.scheduler.Result(ctx, r)
+	a.world.history.count(string(status), err)
+	return err
+}
+
+// pick returns one of the attempts that the agent holds, or nil.
+func (a *agent) pick(rng *rand.Rand) *held {
+	list := a.list()
+	if len(list) == 0 {
+		return nil
+	}
+	return list[rng.IntN(len(list))]
+}

@@ -1,0 +1,143 @@
+package sim
+
+import (
+	"context"
+	"sync"
+	"testing"
+
+	"ffrtmp/fsm"
+	"ffrtmp/job"
+)
+
+// history is what clients and agents were told, to be held against the state.
+type history struct {
+	mu        sync.Mutex
+	submitted map[string]int            // job id acknowledged → number of the submission
+	completed map[string]map[int]bool   // job id → attempts whose completion was acknowledged
+	sealed    map[string]map[int]bool   // job id → attempts that were acknowledged as publishing
+	canceled  map[string]bool           // job ids whose cancel was acknowledged
+	seq       map[string]uint64         // of acknowledged jobs
+	counts    map[string]map[string]int // operation → outcome → how often
+}
+
+func newHistory() *history {
+	return &history{
+		submitted: map[string]int{}, completed: map[string]map[int]bool{}, sealed: map[string]map[int]bool{},
+		canceled: map[string]bool{}, seq: map[string]uint64{}, counts: map[string]map[string]int{},
+	}
+}
+
+// count notes an operation and returns the code of its error.
+func (h *history) count(operation string, err error) job.Code {
+	code := job.CodeOf(err)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.counts[operation] == nil {
+		h.counts[operation] = map[string]int{}
+	}
+	name := string(code)
+	if name == "" {
+		name = "ok"
+	}
+	h.counts[operation][name]++
+	return code
+}
+
+func (h *history) note(of map[string]map[int]bool, id string, attempt int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if of[id] == nil {
+		of[id] = map[int]bool{}
+	}
+	of[id][attempt] = true
+}
+
+func (h *history) ids() []string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	ids := make([]string, 0, len(h.submitted))
+	for id := range h.submitted {
+		ids = append(ids, id)
+	}
+	return ids
+}
+
+// check holds a settled state against the history, and returns how many attempts
+// were lost.
+func (h *history) check(t *testing.T, state *fsm.FSM, submissions int) (lost int) {
+	t.Helper()
+	ctx := context.Background()
+	list, err := state.Jobs(ctx, job.Filter{}, job.Page{Limit: job.MaxLimit, Order: job.Ascending})
+	if err != nil {
+		t.Fatal(err)
+	}
+	numbers := map[string]string{} // submission → job
+	for i, listed := range list.Jobs {
+		if listed.SequenceNumber != uint64(i+1) {
+			t.Errorf("job %s has sequence number %d, expected %d", listed.ID, listed.SequenceNumber, i+1)
+		}
+		n := listed.Labels["submission"]
+		if other, ok := numbers[n]; ok {
+			t.Errorf("submission %s made two jobs, %s and %s", n, other, listed.ID)
+		}
+		numbers[n] = listed.ID
+		j, err := state.Job(ctx, listed.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.checkJob(t, j)
+		for _, a := range j.Attempts {
+			if a.Outcome == job.AttemptLost {
+				lost++
+			}
+		}
+	}
+	for id, n := range h.submitted {
+		if _, err := state.Job(ctx, id); err != nil {
+			t.Errorf("submission %d was acknowledged as %s and is lost: %v", n, id, err)
+		}
+	}
+	if len(list.Jobs) > submissions {
+		t.Errorf("%d jobs of %d submissions", len(list.Jobs), submissions)
+	}
+	return lost
+}
+
+func (h *history) checkJob(t *testing.T, j job.Job) {
+	t.Helper()
+	var done []int
+	for i, a := range j.Attempts {
+		if a.Attempt != i+1 {
+			t.Errorf("%s: attempt %d stands at place %d", j.ID, a.Attempt, i+1)
+		}
+		if a.Outcome == job.AttemptCompleted {
+			done = append(done, a.Attempt)
+		}
+		if a.Outcome == job.AttemptRunning && (i != len(j.Attempts)-1 || j.Status.Terminal()) {
+			t.Errorf("%s is %s, and attempt %d of %d runs", j.ID, j.Status, a.Attempt, len(j.Attempts))
+		}
+	}
+	if len(done) > 1 {
+		t.Errorf("%s has %d results: attempts %v", j.ID, len(done), done)
+	}
+	if (j.Status == job.Completed) != (len(done) == 1) {
+		t.Errorf("%s is %s with %d completed attempts", j.ID, j.Status, len(done))
+	}
+	for attempt := range h.completed[j.ID] {
+		if len(done) != 1 || done[0] != attempt {
+			t.Errorf("%s: the completion of attempt %d was acknowledged, the state has %v", j.ID, attempt, done)
+		}
+	}
+	// A sealed attempt is the last: nothing may start beside a file that is being published.
+	for attempt := range h.sealed[j.ID] {
+		if attempt != j.Attempt {
+			t.Errorf("%s: attempt %d was sealed, and attempt %d was started", j.ID, attempt, j.Attempt)
+		}
+	}
+	if h.canceled[j.ID] && j.Status != job.Canceled {
+		t.Errorf("%s: its cancel was acknowledged, it is %s", j.ID, j.Status)
+	}
+	if n, ok := h.submitted[j.ID]; ok && h.seq[j.ID] != j.SequenceNumber {
+		t.Errorf("submission %d was acknowledged with sequence number %d, the state has %d", n, h.seq[j.ID], j.SequenceNumber)
+	}
+}

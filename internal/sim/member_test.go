@@ -1,0 +1,126 @@
+package sim
+
+import (
+	"context"
+	"io"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/raft"
+
+	"ffrtmp/fsm"
+	"ffrtmp/scheduler"
+)
+
+// leaseTTL is short, so that leases run out while a simulation lasts.
+const leaseTTL = 5 * time.Second
+
+// member is one master. Its stores outlive crashes, like a disk.
+type member struct {
+	t         *testing.T
+	id        raft.ServerID
+	dir       string
+	logs      *raft.InmemStore
+	snapshots *raft.InmemSnapshotStore
+
+	// Of the running process; nil while it is down.
+	transport *raft.InmemTransport
+	raft      *raft.Raft
+	state     *fsm.FSM
+	proposer  *fsm.Proposer
+	scheduler *scheduler.Scheduler
+	stop      context.CancelFunc
+	stopped   chan struct{}
+}
+
+func newMember(t *testing.T, id raft.ServerID) *member {
+	return &member{
+		t: t, id: id, dir: filepath.Join(t.TempDir(), string(id)),
+		logs: raft.NewInmemStore(), snapshots: raft.NewInmemSnapshotStore(),
+	}
+}
+
+func (m *member) up() bool { return m.raft != nil }
+
+// start opens the state that the last process has left and takes part again.
+func (m *member) start() {
+	var err error
+	m.state, err = fsm.Open(fsm.Options{Path: filepath.Join(m.dir, "master.db"), Dir: m.dir})
+	if err != nil {
+		m.t.Fatalf("%s: open the state: %v", m.id, err)
+	}
+	if err := m.state.Verify(); err != nil {
+		m.t.Fatalf("%s: the state is not to be trusted after a restart: %v", m.id, err)
+	}
+	_, m.transport = raft.NewInmemTransportWithTimeout(raft.ServerAddress(m.id), 250*time.Millisecond)
+	cfg := raft.DefaultConfig()
+	cfg.LocalID = m.id
+	cfg.HeartbeatTimeout, cfg.ElectionTimeout, cfg.LeaderLeaseTimeout = 500*time.Millisecond, 500*time.Millisecond, 250*time.Millisecond
+	cfg.NoSnapshotRestoreOnStart = true // the state is kept
+	cfg.TrailingLogs = 50               // followers that were away need snapshots
+	cfg.SnapshotThreshold = 200
+	cfg.SnapshotInterval = 5 * time.Second
+	cfg.Logger = hclog.New(&hclog.LoggerOptions{Output: io.Discard})
+	leadership := make(chan bool, 64)
+	cfg.NotifyCh = leadership
+	if m.raft, err = raft.NewRaft(cfg, m.state, m.logs, m.logs, m.snapshots, m.transport); err != nil {
+		m.t.Fatalf("%s: start Raft: %v", m.id, err)
+	}
+	m.proposer = fsm.NewProposer(replicated{m.raft}, fsm.ProposerOptions{MaxRetries: 2, RetryBase: time.Second, RetryCap: 5 * time.Second})
+	m.scheduler = scheduler.New(scheduler.Config{
+		State: m.state, Proposer: m.proposer, Cluster: leads{m.raft, leadership}, LeaseTTL: leaseTTL, Logger: cfg.Logger,
+	})
+	ctx, cancel := context.WithCancel(context.Background())
+	stopped := make(chan struct{})
+	m.stop, m.stopped = cancel, stopped
+	go func() {
+		defer close(stopped)
+		m.scheduler.Run(ctx)
+	}()
+}
+
+// crash ends the process: what is in flight is never answered, memory is gone.
+func (m *member) crash() {
+	if err := m.raft.Shutdown().Error(); err != nil {
+		m.t.Fatalf("%s: %v", m.id, err)
+	}
+	m.stop()
+	<-m.stopped
+	if err := m.state.Close(); err != nil {
+		m.t.Fatalf("%s: close the state: %v", m.id, err)
+	}
+	if err := m.transport.Close(); err != nil {
+		m.t.Fatalf("%s: %v", m.id, err)
+	}
+	m.raft, m.state, m.proposer, m.scheduler, m.transport = nil, nil, nil, nil, nil
+}
+
+// replicated is the proposer's log.
+type replicated struct{ raft *raft.Raft }
+
+func (r replicated) Apply(ctx context.Context, data []byte) (uint64, any, error) {
+	f := r.raft.Apply(data, time.Second)
+	done := make(chan error, 1)
+	go func() { done <- f.Error() }()
+	select {
+	case err := <-done:
+		if err != nil {
+			return 0, nil, err
+		}
+		return f.Index(), f.Response(), nil
+	case <-ctx.Done():
+		return 0, nil, ctx.Err()
+	}
+}
+
+// leads is the scheduler's view of the cluster.
+type leads struct {
+	raft       *raft.Raft
+	leadership <-chan bool
+}
+
+func (l leads) Leadership() <-chan bool { return l.leadership }
+
+func (l leads) Barrier(context.Context) error { return l.raft.Barrier(5 * time.Second).Error() }
