@@ -72,7 +72,8 @@ func (a *Agent) advance(at *attempt) error {
 // error means that it could not be judged yet.
 func (a *Agent) finish(at *attempt) (*verdict, error) {
 	p, err := supervisor.Find(at.record.dir)
-	if errors.Is(err, supervisor.ErrNotStarted) {
+	switch {
+	case errors.Is(err, supervisor.ErrNotStarted):
 		at.enter(startingPhase)
 		if p, err = a.start(at); err != nil {
 			if at.ctx.Err() != nil {
@@ -80,9 +81,12 @@ func (a *Agent) finish(at *attempt) (*verdict, error) {
 			}
 			return a.failed(at, err), nil
 		}
-	}
-	if err != nil {
+	case err != nil:
 		return nil, err
+	default:
+		if v, err := a.lost(at, p); v != nil || err != nil {
+			return v, err
+		}
 	}
 	at.attach(p)
 	a.passed(at, stepStarted)
@@ -92,6 +96,19 @@ func (a *Agent) finish(at *attempt) (*verdict, error) {
 	}
 	a.passed(at, stepEnded)
 	return a.judge(at, exit)
+}
+
+// lost gives back what went down together with an earlier agent, as when the
+// machine was restarted: that is no failure of the job's and uses up no retry.
+func (a *Agent) lost(at *attempt, p *supervisor.Process) (*verdict, error) {
+	st, err := p.State()
+	if err != nil || st.Exit == nil || st.Exit.End != supervisor.Lost {
+		return nil, err
+	}
+	at.attach(p)
+	v := a.verdict(at, job.ResultCanceled)
+	v.Result.Error = st.Exit.Error
+	return v, nil
 }
 
 // judge turns the end of ffmpeg into a result.
@@ -108,17 +125,13 @@ func (a *Agent) judge(at *attempt, exit supervisor.Exit) (*verdict, error) {
 		}
 		v.Result.Metrics = metricsOf(exit)
 		return v, nil
-	case supervisor.Failed:
+	case supervisor.Failed, supervisor.Lost:
 		v := a.verdict(at, job.ResultFailed)
 		v.Result.Error, v.Result.FailureReason = exit.Error, exit.Reason
 		v.Result.Metrics = metricsOf(exit)
 		return v, nil
-	default:
-		// Nobody saw it end, as when the machine was restarted: a loss, not a failure
-		// that uses up a retry.
-		v := a.verdict(at, job.ResultCanceled)
-		v.Result.Error = exit.Error
-		return v, nil
+	default: // stopped by an agent that died before it was done with that
+		return a.verdict(at, job.ResultCanceled), nil
 	}
 }
 

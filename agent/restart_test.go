@@ -101,23 +101,49 @@ func TestResultsWaitForMasters(t *testing.T) {
 	}
 }
 
-// An agent whose supervisor died as well reports a loss, not a failure.
-func TestLostRunIsNotAFailure(t *testing.T) {
+func TestSupervisorThatDiesIsAFailure(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
 	s := newSite(t, f)
 	s.start()
 	id := f.submit(slow, long)
 	f.await(id, "under way", underWay)
+	s.killSupervisor(id)
+	if j := f.awaitStatus(id, job.Failed); j.FailureReason != job.PlatformError {
+		t.Errorf("%s: %s", j.FailureReason, j.Error)
+	}
+	s.checkClean()
+}
+
+// What went down together with the agent is given back: a machine's restart must
+// not use up a retry.
+func TestRunLostWithTheAgentIsGivenBack(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	s := newSite(t, f)
+	_, stop := s.start()
+	id := f.submit(slow, long)
+	f.await(id, "under way", underWay)
+	stop()
+	s.killSupervisor(id)
+	s.start()
+	f.awaitStatus(id, job.Canceled)
+	if got := f.results(id); !slices.Equal(got, []string{"canceled 1"}) {
+		t.Error(got)
+	}
+	s.checkClean()
+}
+
+func (s *site) killSupervisor(id string) {
+	s.t.Helper()
 	var who struct {
 		PID int `json:"pid"`
 	}
-	if err := readJSON(filepath.Join(s.state, "attempts", key{id, 1}.String(), "supervisor.json"), &who); err != nil || who.PID == 0 {
-		t.Fatal(err)
+	err := readJSON(filepath.Join(s.state, "attempts", key{id, 1}.String(), "supervisor.json"), &who)
+	if err != nil || who.PID == 0 {
+		s.t.Fatalf("the supervisor's pid: %v", err)
 	}
 	if err := syscall.Kill(who.PID, syscall.SIGKILL); err != nil {
-		t.Fatal(err)
+		s.t.Fatal(err)
 	}
-	f.awaitStatus(id, job.Canceled)
-	s.checkClean()
 }
