@@ -1,0 +1,229 @@
+package e2e
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"ffrtmp/client"
+	"ffrtmp/internal/devcluster"
+	"ffrtmp/job"
+)
+
+// patience bounds every single wait of a test. It is long because machines are
+// busy; what has to be quick is measured.
+const patience = time.Minute
+
+// site is a cluster under test.
+type site struct {
+	*devcluster.Cluster
+	t      *testing.T
+	client *client.Client
+}
+
+// start starts a cluster and waits until all of it is ready. It ends with the test.
+func start(t *testing.T, opts devcluster.Options) *site {
+	t.Helper()
+	s := prepare(t, opts)
+	s.must(s.Start(s.soon()))
+	for _, a := range s.Agents() {
+		s.keepTrial(a)
+	}
+	return s
+}
+
+// prepare makes a cluster of which nothing runs yet.
+func prepare(t *testing.T, opts devcluster.Options) *site {
+	t.Helper()
+	opts.BinDir = shared.bin
+	c, err := devcluster.New(opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &site{Cluster: c, t: t}
+	t.Cleanup(func() {
+		if t.Failed() {
+			s.showLogs()
+		}
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	for _, a := range c.Agents() {
+		s.giveTrial(a)
+	}
+	s.client, err = client.New(client.Config{Masters: c.URLs(), APIKey: c.APIKey(), TLS: c.ClientTLS()})
+	s.must(err)
+	t.Cleanup(s.client.Close)
+	return s
+}
+
+// soon is a context for one wait.
+func (s *site) soon() context.Context {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	s.t.Cleanup(cancel)
+	return ctx
+}
+
+func (s *site) must(err error) {
+	s.t.Helper()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// showLogs shows the ends of all logs.
+func (s *site) showLogs() {
+	paths, _ := filepath.Glob(filepath.Join(s.Dir(), "logs", "*.log"))
+	for _, path := range paths {
+		data, err := os.ReadFile(path)
+		lines := strings.Split(strings.TrimSpace(string(data)), "\n")
+		s.t.Logf("%s (%v):\n%s", filepath.Base(path), err, strings.Join(lines[max(0, len(lines)-25):], "\n"))
+	}
+}
+
+// giveTrial spares an agent the trials of all encoders, which take seconds, once one
+// has made them. The agent itself decides whether they hold for its ffmpeg.
+func (s *site) giveTrial(a *devcluster.Agent) {
+	data, err := os.ReadFile(shared.trial)
+	if errors.Is(err, fs.ErrNotExist) {
+		return
+	}
+	s.must(err)
+	s.must(os.WriteFile(filepath.Join(a.StateDir(), "encoders.json"), data, 0o600))
+}
+
+func (s *site) keepTrial(a *devcluster.Agent) {
+	data, err := os.ReadFile(filepath.Join(a.StateDir(), "encoders.json"))
+	s.must(err)
+	s.must(os.WriteFile(shared.trial, data, 0o600))
+}
+
+// eventually waits until cond holds.
+func (s *site) eventually(what string, cond func() bool) {
+	s.t.Helper()
+	s.within(patience, what, cond)
+}
+
+// within waits until cond holds, which must be before limit is over, and returns
+// how long that took.
+func (s *site) within(limit time.Duration, what string, cond func() bool) time.Duration {
+	s.t.Helper()
+	began := time.Now()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for !cond() {
+		if time.Since(began) > limit {
+			s.t.Fatalf("%s: not within %s", what, limit)
+		}
+		<-tick.C
+	}
+	return time.Since(began)
+}
+
+// leader returns the number of the master that leads.
+func (s *site) leader() int {
+	s.t.Helper()
+	i, err := s.Leader(s.soon())
+	s.must(err)
+	return i
+}
+
+// follower returns the number of a running master that does not lead.
+func (s *site) follower() int {
+	s.t.Helper()
+	leader := s.leader()
+	for i, m := range s.Masters() {
+		if i != leader && m.Running() {
+			return i
+		}
+	}
+	s.t.Fatal("there is no follower")
+	return 0
+}
+
+// restart starts a master that has ended, and waits until it is ready.
+func (s *site) restart(m *devcluster.Master) {
+	s.t.Helper()
+	s.must(m.Start())
+	s.must(m.WaitReady(s.soon()))
+}
+
+// submit hands a job in.
+func (s *site) submit(spec job.Spec) job.Job {
+	s.t.Helper()
+	j, err := s.client.Submit(s.soon(), spec)
+	s.must(err)
+	return j
+}
+
+// look returns the job as it is now.
+func (s *site) look(id string) job.Job {
+	s.t.Helper()
+	j, err := s.client.Job(s.soon(), id)
+	s.must(err)
+	return j
+}
+
+// until waits until the job is as cond wants it, and returns it.
+func (s *site) until(id, what string, cond func(job.Job) bool) job.Job {
+	s.t.Helper()
+	var j job.Job
+	began := time.Now()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		j = s.look(id)
+		switch {
+		case cond(j):
+			return j
+		case time.Since(began) > patience:
+			s.t.Fatalf("job %s is never %s: %+v", id, what, j)
+		case j.Status.Terminal():
+			s.t.Fatalf("job %s is over before it is %s: %+v", id, what, j)
+		}
+		<-tick.C
+	}
+}
+
+// encoding waits until ffmpeg has made frames in the given attempt.
+func (s *site) encoding(id string, attempt int) job.Job {
+	s.t.Helper()
+	return s.until(id, "encoding", func(j job.Job) bool {
+		return j.Status == job.Running && j.Attempt == attempt && j.ProgressDetail != nil && j.ProgressDetail.Frame > 0
+	})
+}
+
+// finished waits until the job is over and returns it.
+func (s *site) finished(id string) job.Job {
+	s.t.Helper()
+	j, err := s.client.Wait(s.soon(), id, nil)
+	s.must(err)
+	return j
+}
+
+// agentOf returns the agent that runs the job.
+func (s *site) agentOf(j job.Job) *devcluster.Agent {
+	s.t.Helper()
+	for _, a := range s.Agents() {
+		if a.Name() == j.NodeName {
+			return a
+		}
+	}
+	s.t.Fatalf("job %s runs on %q, which is no agent of ours", j.ID, j.NodeName)
+	return nil
+}
+
+// outcomes lists how a job's attempts ended.
+func outcomes(j job.Job) []job.Outcome {
+	var list []job.Outcome
+	for _, a := range j.Attempts {
+		list = append(list, a.Outcome)
+	}
+	return list
+}

@@ -1,0 +1,38 @@
+package e2e
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"ffrtmp/internal/devcluster"
+)
+
+// killLeaders kills the leader with SIGKILL n times under writers, each time bringing
+// it back, and returns how long nobody could write each time.
+func (s *site) killLeaders(w *writers, n int) []time.Duration {
+	s.t.Helper()
+	var gaps []time.Duration
+	for range n {
+		w.more(100)
+		leader := s.Master(s.leader())
+		killed := time.Now()
+		leader.Kill()
+		w.more(100)
+		gaps = append(gaps, w.gap(killed))
+		s.restart(leader)
+	}
+	slices.Sort(gaps)
+	s.t.Logf("%d kills of the leader: median %s, longest %s without an acknowledged write", n, gaps[n/2], gaps[n-1])
+	return gaps
+}
+
+func TestKilledLeadersLoseAndDoubleNothing(t *testing.T) {
+	s := start(t, devcluster.Options{Masters: 3})
+	w := s.write(8, "kills")
+	gaps := s.killLeaders(w, 3)
+	w.verify()
+	if longest := gaps[len(gaps)-1]; longest > 2*time.Second {
+		t.Errorf("nobody could write for %s", longest)
+	}
+}

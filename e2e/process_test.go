@@ -1,0 +1,104 @@
+package e2e
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"ffrtmp/internal/devcluster"
+)
+
+// process is what /proc says of a process. Zombies are not counted.
+type process struct {
+	pid   int
+	name  string
+	state byte // R, S, D, T…
+	group int
+}
+
+// processes lists those that fit.
+func processes(t *testing.T, fits func(dir string) bool) []process {
+	t.Helper()
+	dirs, err := filepath.Glob("/proc/[0-9]*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list []process
+	for _, dir := range dirs {
+		if !fits(dir) {
+			continue
+		}
+		if p, ok := readProcess(dir); ok {
+			list = append(list, p)
+		}
+	}
+	return list
+}
+
+// readProcess is false for a process that has ended.
+func readProcess(dir string) (process, bool) {
+	data, err := os.ReadFile(filepath.Join(dir, "stat"))
+	end := bytes.LastIndexByte(data, ')')
+	if err != nil || end < 0 {
+		return process{}, false
+	}
+	pid, name, _ := strings.Cut(string(data[:end]), " (")
+	fields := strings.Fields(string(data[end+1:]))
+	p := process{name: name, state: fields[0][0]}
+	var errs [2]error
+	p.pid, errs[0] = strconv.Atoi(pid)
+	p.group, errs[1] = strconv.Atoi(fields[2])
+	return p, errors.Join(errs[:]...) == nil && p.state != 'Z' && p.state != 'X'
+}
+
+// mentions reports whether a file of a process says what it was started with.
+func mentions(path, text string) bool {
+	data, err := os.ReadFile(path)
+	return err == nil && bytes.Contains(data, []byte(text))
+}
+
+// ffmpegs are the encodes that an agent has under way, all processes of their groups
+// included.
+func (s *site) ffmpegs(a *devcluster.Agent) []process {
+	s.t.Helper()
+	return processes(s.t, func(dir string) bool {
+		return mentions(filepath.Join(dir, "environ"), "FFRTMP_ATTEMPT_DIR="+a.StateDir()+"/")
+	})
+}
+
+// ffmpeg is the one encode that an agent has under way.
+func (s *site) ffmpeg(a *devcluster.Agent) process {
+	s.t.Helper()
+	list := s.ffmpegs(a)
+	if len(list) != 1 || list[0].name != "ffmpeg" {
+		s.t.Fatalf("%s has these encodes under way: %+v", a.Name(), list)
+	}
+	return list[0]
+}
+
+// killMachine ends an agent and all that it has started, as a loss of power would.
+func (s *site) killMachine(a *devcluster.Agent) {
+	s.t.Helper()
+	a.Kill()
+	left := func() []process {
+		supervisors := processes(s.t, func(dir string) bool {
+			return mentions(filepath.Join(dir, "cmdline"), "supervise\x00"+a.StateDir()+"/")
+		})
+		return append(supervisors, s.ffmpegs(a)...)
+	}
+	if len(left()) < 2 {
+		s.t.Fatalf("%s had nothing under way: %+v", a.Name(), left())
+	}
+	s.eventually("nothing of "+a.Name()+" is left", func() bool {
+		list := left()
+		for _, p := range list {
+			_ = syscall.Kill(p.pid, syscall.SIGKILL)
+		}
+		return len(list) == 0
+	})
+}

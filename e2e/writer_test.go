@@ -1,0 +1,175 @@
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"ffrtmp/job"
+)
+
+// writers submit jobs, one after the other each, by plain HTTP. They know all masters,
+// and repeat what was not acknowledged at the next one, under the same idempotency key.
+type writers struct {
+	s    *site
+	wire *wire
+	tag  string // a label of all their jobs
+	stop func() // returns when nothing is in flight any more
+
+	mu      sync.Mutex
+	acked   map[string]string // label of a submission → id of its job
+	times   []time.Time       // of the acknowledgements
+	refused []string          // answers that no writer may get
+}
+
+// write starts n writers.
+func (s *site) write(n int, tag string) *writers {
+	w := &writers{s: s, wire: s.wire(), tag: tag, acked: map[string]string{}}
+	w.wire.http.Timeout = 10 * time.Second
+	ctx, cancel := context.WithCancel(context.Background())
+	var all sync.WaitGroup
+	for i := range n {
+		all.Go(func() {
+			master := i // each begins with another one
+			for k := 0; ctx.Err() == nil; k++ {
+				master = w.submit(fmt.Sprintf("%d-%d", i, k), master)
+			}
+		})
+	}
+	w.stop = func() { cancel(); all.Wait() }
+	s.t.Cleanup(w.stop)
+	return w
+}
+
+// submit hands in one job, at master first and then at the others in turn. It returns
+// the number of the master that has acknowledged it.
+func (w *writers) submit(label string, master int) int {
+	body, _ := json.Marshal(job.Spec{
+		Scenario: "360p", Queue: job.Batch,
+		Labels:   map[string]string{w.tag: label},
+		Requires: &job.Requires{Labels: map[string]string{"nowhere": "true"}}, // none runs
+	})
+	began := time.Now()
+	for ; ; master++ {
+		masters := w.s.Masters()
+		url := masters[master%len(masters)].URL() + "/jobs"
+		r, err := w.wire.send(context.Background(), http.MethodPost, url, string(body), "Idempotency-Key", w.tag+"-"+label)
+		if err == nil && (r.status == http.StatusCreated || r.status == http.StatusOK) {
+			w.acknowledged(label, r)
+			return master % len(masters)
+		}
+		retryable := err != nil || r.status == http.StatusServiceUnavailable || r.status == http.StatusGatewayTimeout
+		if !retryable || time.Since(began) > patience {
+			w.refusal(fmt.Sprintf("submission %s at %s: %d %s %v", label, url, r.status, r.body, err))
+			return master % len(masters)
+		}
+		pause := time.NewTimer(5 * time.Millisecond)
+		<-pause.C
+	}
+}
+
+func (w *writers) acknowledged(label string, r reply) {
+	var j job.Job
+	if err := json.Unmarshal(r.body, &j); err != nil || j.ID == "" {
+		w.refusal(fmt.Sprintf("submission %s: %v in %s", label, err, r.body))
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.acked[label] = j.ID
+	w.times = append(w.times, time.Now())
+}
+
+func (w *writers) refusal(what string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.refused = append(w.refused, what)
+}
+
+func (w *writers) count() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.acked)
+}
+
+// more waits until n more jobs have been acknowledged.
+func (w *writers) more(n int) {
+	w.s.t.Helper()
+	enough := w.count() + n
+	w.s.eventually(fmt.Sprintf("%d more writes are acknowledged", n), func() bool { return w.count() >= enough })
+}
+
+// gap returns the longest time without an acknowledgement that began after from, or
+// within which from lies.
+func (w *writers) gap(from time.Time) time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	longest := time.Duration(0)
+	for i := 1; i < len(w.times); i++ {
+		if w.times[i].After(from) {
+			longest = max(longest, w.times[i].Sub(w.times[i-1]))
+		}
+	}
+	return longest
+}
+
+// verify reads all of the writers' jobs back, linearizably and then from every
+// running master's own state: every acknowledged one is there, and no submission has
+// made two.
+func (w *writers) verify() {
+	t := w.s.t
+	t.Helper()
+	w.stop()
+	for _, r := range w.refused {
+		t.Errorf("a writer was given up: %s", r)
+	}
+	leader := w.s.Master(w.s.leader()).URL()
+	jobs, index := w.list(leader, "consistent")
+	submissions := map[string]string{}
+	for _, j := range jobs {
+		label := j.Labels[w.tag]
+		if other, ok := submissions[label]; ok {
+			t.Errorf("submission %s made two jobs, %s and %s", label, other, j.ID)
+		}
+		submissions[label] = j.ID
+	}
+	lost := 0
+	for label, id := range w.acked {
+		if submissions[label] != id {
+			lost++
+		}
+	}
+	if lost > 0 {
+		t.Errorf("%d of %d acknowledged jobs are lost", lost, len(w.acked))
+	}
+	for _, m := range w.s.Masters() {
+		if !m.Running() {
+			continue
+		}
+		here, _ := w.list(m.URL(), "stale&wait=30s&index="+index)
+		same := slices.EqualFunc(jobs, here, func(a, b job.Job) bool { return a.ID == b.ID && a.SequenceNumber == b.SequenceNumber })
+		if !same {
+			t.Errorf("%s has %d jobs that are not the leader's %d", m.Name(), len(here), len(jobs))
+		}
+	}
+	t.Logf("%d acknowledged, %d there, %d lost", len(w.acked), len(jobs), lost)
+}
+
+// list returns all of the writers' jobs as one master shows them, and the index that
+// they are of.
+func (w *writers) list(master, how string) (jobs []job.Job, index string) {
+	w.s.t.Helper()
+	for cursor := ""; ; {
+		var page job.List
+		r := w.wire.call(w.s.t, http.MethodGet, master+"/jobs?limit=10000&order=asc&label="+w.tag+"&cursor="+cursor+"&"+how, "").want(w.s.t, http.StatusOK)
+		r.decode(w.s.t, &page)
+		jobs = append(jobs, page.Jobs...)
+		if cursor = page.NextCursor; cursor == "" {
+			return jobs, r.header.Get("X-Ffrtmp-Index")
+		}
+	}
+}
