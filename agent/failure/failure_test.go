@@ -43,6 +43,7 @@ func TestFromTheLogOfARealFailure(t *testing.T) {
 		"container":           {append(pattern, "-c:v", "libx264", "-f", "webm", "/dev/null"), job.UserError, "Only VP8"},
 		"codec in container":  {append(pattern, "-c:v", "libvpx-vp9", "-f", "flv", "/dev/null"), job.UserError, "not compatible"},
 		"disk is full":        {append(pattern[:4:4], "-t", "20", "-c:v", "rawvideo", "-f", "nut", "/dev/full"), job.OutputError, "No space left"},
+		"another ffmpeg":      {append(pattern, "-of-a-later-version", "1", "-f", "null", "-"), job.PlatformError, "Unrecognized option"},
 		"no video":            {[]string{"-f", "lavfi", "-i", "sine", "-map", "0:v:0", "-t", "0.1", "-f", "null", "-"}, job.InputError, "matches no streams"},
 	} {
 		t.Run(name, func(t *testing.T) {

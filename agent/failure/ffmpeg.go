@@ -28,10 +28,12 @@ var signs = []struct {
 }{
 	{unwritten, job.OutputError},
 	{regexp.MustCompile(`Cannot allocate memory|Error reinitializing|error while loading shared libraries|malloc.*failed`), job.PlatformError},
+	// The options are ours, not a user's: this ffmpeg is too old, too new or built without something.
+	{regexp.MustCompile(`Unrecognized option|Option .* not found|Unable to parse option value`), job.PlatformError},
 	{regexp.MustCompile(`Unknown encoder|Unknown decoder|Encoder not found|No such filter|Cannot load (libcuda|nvcuda|libnvidia)|No NVENC capable devices|No device available|Failed to initialise VAAPI|Error initializing an? (MFX|internal MFX) session|No VA display|Device creation failed|Driver does not support the required nvenc API|Unrecognized hwaccel`), job.CapabilityMismatch},
 	{regexp.MustCompile(`Connection refused|Connection reset|Connection timed out|Network is unreachable|No route to host|Failed to resolve|Temporary failure in name resolution|Broken pipe|HTTP error 5\d\d|Server returned 5XX|HTTP error 429|rtmp://\S*: (Input/output error|End of file|Operation timed out|Unknown error)|Handshake failed|TLS.*(error|fail)|Operation timed out`), job.NetworkError},
 	{regexp.MustCompile(`(?i)only .* (are|is) supported for|not compatible with|Could not find tag for codec|codec not currently supported in container`), job.UserError},
-	{regexp.MustCompile(`incorrect codec parameters|Unrecognized option|Option .* not found|Unable to parse option value|Invalid argument.*(option|Option)|width not divisible|Specified .* is not supported|not supported by the .* (muxer|encoder)`), job.UserError},
+	{regexp.MustCompile(`incorrect codec parameters|width not divisible|Specified .* is not supported|not supported by the .* (muxer|encoder)`), job.UserError},
 	{regexp.MustCompile(`Invalid data found when processing input|moov atom not found|No such file or directory|does not contain any stream|matches no streams|could not find codec parameters|Could not find codec parameters|HTTP error 4\d\d|Server returned 4\d\d|Not on whitelist|Format not on whitelist|not in whitelist|End of file|Error while decoding|partial file|Truncat|Conversion failed!.*input`), job.InputError},
 	{regexp.MustCompile(`Error writing|av_interleaved_write_frame|Could not write header|Error opening output|Permission denied|Input/output error`), job.OutputError},
 }

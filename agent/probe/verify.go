@@ -17,8 +17,8 @@ import (
 // verifyTimeout is for a file that is slow to read; ffprobe reads its head and index.
 const verifyTimeout = 2 * time.Minute
 
-// media is what ffprobe says of a file.
-type media struct {
+// contents is what ffprobe says of a file.
+type contents struct {
 	Streams []stream `json:"streams"`
 	Format  struct {
 		Duration string `json:"duration"`
@@ -46,7 +46,7 @@ func Verify(ctx context.Context, ffprobe, path string, want recipe.Want, source 
 		}
 		return failure.Errorf(job.RuntimeError, "the output cannot be read: %w", err)
 	}
-	var m media
+	var m contents
 	if err := json.Unmarshal(out, &m); err != nil {
 		return failure.Errorf(job.PlatformError, "ffprobe: %w", err)
 	}
@@ -61,7 +61,7 @@ func Verify(ctx context.Context, ffprobe, path string, want recipe.Want, source 
 	return m.verifyDuration(want, source)
 }
 
-func (m *media) first(kind string) stream {
+func (m *contents) first(kind string) stream {
 	for _, s := range m.Streams {
 		if s.Type == kind {
 			return s
@@ -70,7 +70,7 @@ func (m *media) first(kind string) stream {
 	return stream{}
 }
 
-func (m *media) verifyVideo(want recipe.Want) error {
+func (m *contents) verifyVideo(want recipe.Want) error {
 	video := m.first("video")
 	switch {
 	case video.Type == "":
@@ -94,7 +94,7 @@ const (
 	durationShare = 0.02 // of the whole
 )
 
-func (m *media) verifyDuration(want recipe.Want, source supervisor.Source) error {
+func (m *contents) verifyDuration(want recipe.Want, source supervisor.Source) error {
 	// Some containers give none; an output of nothing has failed above.
 	got, err := strconv.ParseFloat(strings.TrimSpace(m.Format.Duration), 64)
 	if err != nil {

@@ -226,7 +226,7 @@ func (p *Process) until(ctx context.Context, verb string) (Exit, error) {
 // frozen. It is later than its own SIGKILL.
 const stopTimeout = killAfter + 300*time.Millisecond
 
-// Stop ends ffmpeg: by q, SIGTERM after 0.7 s, SIGKILL after 1.5 s, to its whole
+// Stop ends ffmpeg: by q, SIGTERM after 0.7 s, SIGKILL after 1.3 s, to its whole
 // group, of which nothing is left when Stop returns. A run that has ended keeps
 // its end.
 func (p *Process) Stop(ctx context.Context) (Exit, error) {

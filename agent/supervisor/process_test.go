@@ -41,6 +41,7 @@ func TestFoundAgainAfterTheAgentWasKilled(t *testing.T) {
 	a := attempt(t, realFFmpeg(t), plan(t, small(7200, job.ToNull)))
 	must(t, save(a.Dir, attemptFile, a))
 	agent := exec.Command("/proc/self/exe", "agent", a.Dir)
+	agent.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	out, err := agent.StdoutPipe()
 	must(t, err)
 	must(t, agent.Start())
@@ -50,7 +51,7 @@ func TestFoundAgainAfterTheAgentWasKilled(t *testing.T) {
 		t.Fatal(answer)
 	}
 	ffmpeg := ffmpegIdentity(t, a.Dir)
-	must(t, agent.Process.Kill())
+	must(t, syscall.Kill(-agent.Process.Pid, syscall.SIGKILL)) // the whole group, as a terminal or a shell does
 	_, _ = io.Copy(io.Discard, out)
 	_ = agent.Wait() // says that it was killed
 

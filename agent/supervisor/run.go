@@ -18,7 +18,7 @@ import (
 // When a run is told to end, ffmpeg is asked by q, then by SIGTERM, then killed.
 const (
 	termAfter = 700 * time.Millisecond
-	killAfter = 1500 * time.Millisecond
+	killAfter = 1300 * time.Millisecond
 )
 
 // tailLines is how many of ffmpeg's last messages are searched for why it failed.

@@ -234,7 +234,7 @@ func TestSecretsStayOut(t *testing.T) {
 tr '\0' ' ' </proc/$$/cmdline >&2
 tr '\0' ' ' </proc/$$/environ >&2
 echo >&2; cat /proc/self/fd/6 >&2
-printf '%s `+key+` %16360s`+key+`\n' x x >&2
+printf '%s `+key+` %16350s`+key+`\n' x x >&2
 head -c 40000 /dev/zero | tr '\0' y >&2; echo >&2
 echo last >&2; exec sleep 300`), plan(t, e))
 	t.Setenv("MASTER_API_KEY", "the-"+key)
