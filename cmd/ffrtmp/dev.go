@@ -18,7 +18,7 @@ import (
 
 const (
 	startPatience = time.Minute
-	stopPatience  = 40 * time.Second // above an agent's 30 s to drain and a master's to finish requests
+	stopPatience  = 40 * time.Second // above a master's 30 s to finish requests
 )
 
 func (c *cli) dev() *cobra.Command {
@@ -106,7 +106,8 @@ func (d development) options() (devcluster.Options, error) {
 		}
 		binDir = filepath.Dir(program)
 	}
-	var roots []string
+	// Who ends a cluster by Ctrl-C does not want to wait for its encodes.
+	agentArgs := []string{"--drain-timeout", "3s"}
 	for _, root := range d.mediaRoots {
 		absolute, err := filepath.Abs(root)
 		if err != nil {
@@ -115,11 +116,11 @@ func (d development) options() (devcluster.Options, error) {
 		if info, err := os.Stat(absolute); err != nil || !info.IsDir() {
 			return devcluster.Options{}, flags.Usagef("--media-root: %q is not a directory", root)
 		}
-		roots = append(roots, "--media-root", absolute)
+		agentArgs = append(agentArgs, "--media-root", absolute)
 	}
 	return devcluster.Options{
 		Masters: d.masters, Agents: d.agents, BinDir: binDir, Dir: d.dir,
-		AgentArgs: func(int) []string { return roots },
+		AgentArgs: func(int) []string { return agentArgs },
 	}, nil
 }
 
