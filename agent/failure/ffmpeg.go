@@ -30,7 +30,9 @@ var signs = []struct {
 	{regexp.MustCompile(`Cannot allocate memory|Error reinitializing|error while loading shared libraries|malloc.*failed`), job.PlatformError},
 	// The options are ours, not a user's: this ffmpeg is too old, too new or built without something.
 	{regexp.MustCompile(`Unrecognized option|Option .* not found|Unable to parse option value`), job.PlatformError},
-	{regexp.MustCompile(`Unknown encoder|Unknown decoder|Encoder not found|No such filter|Cannot load (libcuda|nvcuda|libnvidia)|No NVENC capable devices|No device available|Failed to initialise VAAPI|Error initializing an? (MFX|internal MFX) session|No VA display|Device creation failed|Driver does not support the required nvenc API|Unrecognized hwaccel`), job.CapabilityMismatch},
+	{regexp.MustCompile(`Unknown encoder|Encoder not found|No such filter`), job.CapabilityMismatch},
+	// The encoder worked when the agent tried it: the hardware is gone, or has no session left.
+	{regexp.MustCompile(`Cannot load (libcuda|nvcuda|libnvidia)|OpenEncodeSessionEx failed|No NVENC capable devices|No device available|Failed to initialise VAAPI|Error initializing an? (internal )?MFX session|No VA display|Device creation failed|Driver does not support the required nvenc API`), job.PlatformError},
 	{regexp.MustCompile(`Connection refused|Connection reset|Connection timed out|Network is unreachable|No route to host|Failed to resolve|Temporary failure in name resolution|Broken pipe|HTTP error 5\d\d|Server returned 5XX|HTTP error 429|rtmp://\S*: (Input/output error|End of file|Operation timed out|Unknown error)|Handshake failed|TLS.*(error|fail)|Operation timed out`), job.NetworkError},
 	{regexp.MustCompile(`(?i)only .* (are|is) supported for|not compatible with|Could not find tag for codec|codec not currently supported in container`), job.UserError},
 	{regexp.MustCompile(`incorrect codec parameters|width not divisible|Specified .* is not supported|not supported by the .* (muxer|encoder)`), job.UserError},

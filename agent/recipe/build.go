@@ -26,7 +26,7 @@ type Machine struct {
 
 // Build makes the plan of one attempt at an encoding. Its error carries a reason:
 // a user error for a path outside of the media roots, an input error for a file
-// that is missing, a capability mismatch for hardware that is missing.
+// that is missing, a platform error for hardware that is gone.
 func Build(e job.Encoding, run Run, roots *media.Roots, m Machine) (Plan, error) {
 	p := Plan{Want: want(e)}
 	// ffmpeg's stdin stays open to take q; -y is onto a file that has just been made.

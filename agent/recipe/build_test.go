@@ -58,7 +58,7 @@ func TestBuildRefuses(t *testing.T) {
 		"output by a link":     {"360p", `{"output":"link/new.mp4"}`, job.UserError},
 		"user in an RTMP URL":  {"360p", `{"rtmp_url":"rtmp://user:pass@host/live","stream_key":"k"}`, job.UserError},
 		"key that is too long": {"360p", `{"rtmp_url":"rtmp://host/live","stream_key":"` + strings.Repeat("k", 1000) + `"}`, job.UserError},
-		"no VAAPI device":      {"360p", `{"hwaccel":"vaapi"}`, job.CapabilityMismatch},
+		"no VAAPI device":      {"360p", `{"hwaccel":"vaapi"}`, job.PlatformError},
 	} {
 		t.Run(name, func(t *testing.T) {
 			params, err := job.ParseParameters(json.RawMessage(c.parameters))

@@ -10,18 +10,19 @@ import (
 	"ffrtmp/job"
 )
 
+// device adds what acceleration needs before the inputs.
 func (p *Plan) device(e job.Encoding, m Machine) error {
-	vaapi := strings.HasSuffix(e.Encoder, "_vaapi") || e.HWAccel == "vaapi"
-	if vaapi && m.VAAPIDevice == "" {
-		return failure.Errorf(job.CapabilityMismatch, "%s needs a VAAPI device and this node has none", e.Encoder)
+	encodes, decodes := strings.HasSuffix(e.Encoder, "_vaapi"), e.HWAccel == "vaapi"
+	if encodes && m.VAAPIDevice == "" {
+		return failure.Errorf(job.PlatformError, "%s needs a VAAPI device and this node has none now", e.Encoder)
 	}
-	if vaapi {
+	if (encodes || decodes) && m.VAAPIDevice != "" {
 		p.add("-vaapi_device", m.VAAPIDevice)
 	}
 	// Frames are decoded on the device and brought back, so that filters work
 	// with every decoder; ffmpeg decodes in software where the device cannot.
 	switch {
-	case e.Input == "":
+	case e.Input == "" || decodes && m.VAAPIDevice == "":
 	case e.HWAccel == "nvenc":
 		p.add("-hwaccel", "cuda")
 	case e.HWAccel != "":
