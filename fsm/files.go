@@ -72,7 +72,7 @@ func openFiles(opts Options) (*files, error) {
 	if err != nil {
 		f.record = record{}
 	}
-	return f, nil
+	return f, f.removeOthers()
 }
 
 func (f *files) openMemory() (err error) {

@@ -58,7 +58,7 @@ func openWriter(path string) (*writer, error) {
 // itself waits for another process's lock before it says so.
 func dsn(path string, options ...string) string {
 	escaped := strings.NewReplacer("%", "%25", "?", "%3f", "#", "%23").Replace(path)
-	return "file:" + escaped + "?_pragma=busy_timeout(5000)&" + strings.Join(options, "&")
+	return "file:" + escaped + "?_pragma=busy_timeout(1000)&" + strings.Join(options, "&")
 }
 
 func (w *writer) prepare() error {

@@ -1,0 +1,315 @@
+package fsm
+
+import (
+	"bytes"
+	"database/sql"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/raft"
+
+	"ffrtmp/job"
+	"ffrtmp/snapshot"
+)
+
+// TestOpen_LeavesForeignFilesAlone: v2.2's database has the same default name.
+func TestOpen_LeavesForeignFilesAlone(t *testing.T) {
+	for name, make := range map[string]func(t *testing.T, path string){
+		"v2.2 database": func(t *testing.T, path string) {
+			db, err := sql.Open("sqlite", path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer db.Close()
+			if _, err := db.Exec("CREATE TABLE jobs (id TEXT)"); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"empty file":    func(t *testing.T, path string) { write(t, path, "") },
+		"text":          func(t *testing.T, path string) { write(t, path, "hello") },
+		"directory":     func(t *testing.T, path string) { check(t, os.Mkdir(path, 0o700)) },
+		"foreign link":  func(t *testing.T, path string) { write(t, path+".real", "x"); check(t, os.Symlink(path+".real", path)) },
+		"dangling link": func(t *testing.T, path string) { check(t, os.Symlink("/nowhere/state-1.db", path)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			path := filepath.Join(dir, "master.db")
+			make(t, path)
+			before, _ := os.ReadFile(path)
+			_, err := Open(Options{Path: path, Dir: filepath.Join(dir, "master.raft")})
+			if !errors.Is(err, ErrForeign) || !strings.Contains(err.Error(), "ffrtmp import --from "+path) {
+				t.Fatalf("got %v", err)
+			}
+			if after, _ := os.ReadFile(path); !bytes.Equal(before, after) {
+				t.Fatal("it was changed")
+			}
+			if _, err := os.Stat(filepath.Join(dir, "master.raft")); !errors.Is(err, os.ErrNotExist) {
+				t.Fatal("something was made beside it")
+			}
+		})
+	}
+}
+
+func write(t *testing.T, path, text string) {
+	t.Helper()
+	check(t, os.WriteFile(path, []byte(text), 0o600))
+}
+
+func check(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestPath_LeadsSqlite3ToTheJobs: also after a restore has replaced the file.
+func TestPath_LeadsSqlite3ToTheJobs(t *testing.T) {
+	c := newCluster(t)
+	c.submit(func(s *job.Spec) {
+		s.Parameters = []byte(`{"output_mode":"rtmp","rtmp_url":"rtmp://host/app","stream_key":"hidden"}`)
+	})
+	node := c.register("a")
+	c.claimOne(node)
+	image := c.snapshot()
+	c.submit()
+	const ask = `SELECT count(*), max(status), max(node_name), max(created_at), max(parameters) FROM jobs;
+SELECT status, running FROM nodes; SELECT outcome, started_at FROM attempts`
+	want := `running|a|2026-05-04T03:02:01.000Z|{"output_mode":"rtmp","rtmp_url":"rtmp://host/app","stream_key":"REDACTED"}
+busy|1
+running|2026-05-04T03:02:01.000Z
+`
+	if got := shell(t, c.opts.Path, ask); got != "2|"+want {
+		t.Fatalf("got %s", got)
+	}
+	before := c.fsm.state.path
+	check(t, c.fsm.Restore(io.NopCloser(bytes.NewReader(image))))
+	if got := shell(t, c.opts.Path, ask); got != "1|"+want {
+		t.Fatalf("after a restore: got %s", got)
+	}
+	if _, err := os.Stat(before); !errors.Is(err, os.ErrNotExist) {
+		t.Fatalf("the replaced state file is still there: %v", err)
+	}
+	for _, path := range []string{c.opts.Path, filepath.Join(c.opts.Dir, trustFile)} {
+		if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+			t.Fatalf("%s: %v %v", path, info.Mode(), err)
+		}
+	}
+}
+
+func shell(t *testing.T, path, text string) string {
+	t.Helper()
+	out, err := exec.Command("sqlite3", path, text).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	return string(out)
+}
+
+// TestApply_WaitsOutAnOperatorsLock: an open write transaction of sqlite3 delays
+// the cluster's writes here, and nothing else.
+func TestApply_WaitsOutAnOperatorsLock(t *testing.T) {
+	c := newCluster(t)
+	c.submit()
+	operator := exec.Command("sqlite3", c.opts.Path)
+	in, err := operator.StdinPipe()
+	check(t, err)
+	out, err := operator.StdoutPipe()
+	check(t, err)
+	check(t, operator.Start())
+	_, err = io.WriteString(in, "BEGIN IMMEDIATE; SELECT 'locked';\n")
+	check(t, err)
+	said := make([]byte, len("locked\n"))
+	if _, err := io.ReadFull(out, said); err != nil || string(said) != "locked\n" {
+		t.Fatalf("sqlite3 said %q: %v", said, err)
+	}
+	done := make(chan uint64)
+	go func() { done <- c.submit() }()
+	select {
+	case <-done:
+		t.Fatal("written under another process's lock")
+	case <-time.After(1500 * time.Millisecond): // longer than SQLite's own busy timeout
+	}
+	if j := c.job(1); j.Status != job.Pending {
+		t.Fatalf("%+v", j)
+	}
+	_, err = io.WriteString(in, "ROLLBACK;\n")
+	check(t, err)
+	if seq := <-done; seq != 2 {
+		t.Fatalf("job %d", seq)
+	}
+	check(t, in.Close())
+	check(t, operator.Wait())
+}
+
+func TestVerify_AfterADeath(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		bootID string
+		damage bool
+		trust  bool
+	}{
+		{"same boot", "boot-1", false, true},
+		{"another boot", "boot-2", false, false},
+		{"same boot, damaged", "boot-1", true, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			dir := t.TempDir()
+			c := openCluster(t, Options{Path: filepath.Join(dir, "master.db"), Dir: dir, bootID: "boot-1"})
+			for range 100 {
+				c.submit()
+			}
+			dead := c.fsm
+			copied := filepath.Join(t.TempDir(), "copy")
+			check(t, exec.Command("cp", "-a", dir, copied).Run())
+			if test.damage {
+				damage(t, copied)
+			}
+			f, err := Open(Options{Path: filepath.Join(copied, "master.db"), Dir: copied, bootID: test.bootID})
+			check(t, err)
+			defer func() { check(t, f.Close()) }()
+			if err := f.Verify(); (err == nil) != test.trust {
+				t.Fatalf("Verify said %v", err)
+			}
+			if test.trust {
+				if f.Index() != dead.Index() {
+					t.Fatalf("at %d, want %d", f.Index(), dead.Index())
+				}
+				return
+			}
+			check(t, f.Discard())
+			if index, term := f.Applied(); index != 0 || term != 0 {
+				t.Fatalf("discarded state reflects entry %d of term %d", index, term)
+			}
+			f.ApplyBatch(c.entries)
+			one, err := f.ContentHash(t.Context())
+			check(t, err)
+			if one != c.hash() {
+				t.Fatal("the log makes another state of it")
+			}
+		})
+	}
+}
+
+// damage overwrites the middle of the state file, after its WAL has been put into it.
+func damage(t *testing.T, dir string) {
+	t.Helper()
+	path, err := filepath.EvalSymlinks(filepath.Join(dir, "master.db"))
+	check(t, err)
+	shell(t, path, "PRAGMA wal_checkpoint(TRUNCATE)")
+	data, err := os.ReadFile(path)
+	check(t, err)
+	copy(data[len(data)/2&^4095:], bytes.Repeat([]byte{0xff}, 4096))
+	check(t, os.WriteFile(path, data, 0o600))
+}
+
+func TestClose_IsTrustedAfterAReboot(t *testing.T) {
+	dir := t.TempDir()
+	c := openCluster(t, Options{Path: filepath.Join(dir, "master.db"), Dir: dir, bootID: "boot-1"})
+	c.submit()
+	before := c.hash()
+	c.opts.bootID = "boot-2"
+	c.reopen()
+	if c.hash() != before {
+		t.Fatal("another state")
+	}
+}
+
+// TestOpen_TidiesUp what a death in the middle of a restore has left.
+func TestOpen_TidiesUp(t *testing.T) {
+	c := newCluster(t)
+	c.submit()
+	left := filepath.Join(c.opts.Dir, "state-left.db")
+	write(t, left, "half")
+	c.reopen()
+	if _, err := os.Stat(left); !errors.Is(err, os.ErrNotExist) {
+		t.Fatalf("still there: %v", err)
+	}
+	if c.job(1).Status != job.Pending {
+		t.Fatal("the state is gone")
+	}
+}
+
+func TestRestore_RefusesADamagedSnapshot(t *testing.T) {
+	c := newCluster(t)
+	c.submit()
+	image := c.snapshot()
+	image[len(image)/2] ^= 1
+	if err := c.fsm.Restore(io.NopCloser(bytes.NewReader(image))); !errors.Is(err, snapshot.ErrCorrupt) {
+		t.Fatalf("got %v", err)
+	}
+	c.submit()
+	if c.job(2).Status != job.Pending {
+		t.Fatal("the state before is gone")
+	}
+	found, err := filepath.Glob(filepath.Join(c.opts.Dir, snapshot.FilePattern))
+	if err != nil || len(found) != 1 {
+		t.Fatalf("%v %v", found, err)
+	}
+}
+
+// TestSnapshot_IsOfItsMoment whatever is applied before it is written.
+func TestSnapshot_IsOfItsMoment(t *testing.T) {
+	c := newCluster(t)
+	c.submit()
+	s, err := c.fsm.Snapshot()
+	check(t, err)
+	defer s.Release()
+	index := c.fsm.Index()
+	before := c.hash()
+	c.submit()
+	var sink memorySink
+	check(t, s.Persist(&sink))
+	if got, err := c.fsm.SnapshotIndex(bytes.NewReader(sink.Bytes())); err != nil || got != index {
+		t.Fatalf("manifest says %d: %v", got, err)
+	}
+	check(t, c.fsm.Restore(io.NopCloser(&sink)))
+	if c.fsm.Index() != index || c.hash() != before {
+		t.Fatal("another moment")
+	}
+}
+
+func TestMemory_LeavesNothingBehind(t *testing.T) {
+	c := openCluster(t, Options{})
+	c.submit()
+	dir := c.fsm.files.dir
+	c.restoreInPlace(c.snapshot())
+	if c.job(1).Status != job.Pending {
+		t.Fatal("the job is gone")
+	}
+	check(t, c.fsm.Close())
+	if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
+		t.Fatalf("%s is still there: %v", dir, err)
+	}
+}
+
+func (c *cluster) restoreInPlace(image []byte) {
+	c.Helper()
+	if err := c.fsm.Restore(io.NopCloser(bytes.NewReader(image))); err != nil {
+		c.Fatal(err)
+	}
+}
+
+// TestApplyBatch_SkipsWhatIsApplied and answers each entry of the batch.
+func TestApplyBatch_SkipsWhatIsApplied(t *testing.T) {
+	c := newCluster(t)
+	c.submit()
+	c.reopen()
+	before := c.hash()
+	fresh := &raft.Log{Index: 2, Term: 1, Type: raft.LogConfiguration}
+	answers := c.fsm.ApplyBatch([]*raft.Log{c.entries[0], fresh})
+	if len(answers) != 2 || answers[0] != nil || answers[1] != nil {
+		t.Fatalf("%v", answers)
+	}
+	if index, term := c.fsm.Applied(); index != 2 || term != 1 {
+		t.Fatalf("reflects %d of term %d", index, term)
+	}
+	if c.hash() == before || c.fsm.Counts().Submitted != 1 {
+		t.Fatal("the entry was applied twice, or the index did not move")
+	}
+}

@@ -1,0 +1,283 @@
+package fsm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+
+	"ffrtmp/job"
+)
+
+func TestJobs_FiltersAndPages(t *testing.T) {
+	c := newCluster(t)
+	node := c.register("a", func(r *job.Registration) { r.MaxConcurrentJobs = 100 })
+	other := c.register("b")
+	for i := range 24 {
+		c.submit(func(s *job.Spec) {
+			s.Scenario = []string{"720p", "1080p"}[i%2]
+			s.Queue = job.Queues[i%3]
+			s.Priority = job.Priorities[i/3%3]
+			s.Labels = map[string]string{"n": strconv.Itoa(i % 4), "even": fmt.Sprint(i%2 == 0)}
+		})
+	}
+	for i, a := range c.claim(node, 12) {
+		switch i % 4 {
+		case 0:
+			c.mustResult(node, a, job.ResultCompleted)
+		case 1:
+			c.mustResult(node, a, job.ResultFailed, failing(job.UserError, "no"))
+		case 2:
+			c.mustAct(job.Pause, a.Seq)
+		}
+	}
+	c.mustAct(job.Cancel, c.submit())
+	c.claimOne(other)
+	var all []job.Job
+	for seq := range uint64(25) {
+		all = append(all, c.job(seq+1))
+	}
+	filters := map[string]job.Filter{
+		"everything": {}, "scenario": {Scenario: "720p"}, "queue": {Queue: job.Live}, "priority": {Priority: job.High},
+		"node": {NodeID: node}, "unknown node": {NodeID: numbered(99)}, "label": {Label: "n=3"}, "label key": {Label: "even"},
+		"no such label": {Label: "odd"}, "all at once": {Status: job.Pending, Scenario: "1080p", Queue: job.Batch, Label: "even=false"},
+		"running on a node": {Status: job.Running, NodeID: other},
+	}
+	for _, s := range job.Statuses {
+		filters[string(s)] = job.Filter{Status: s}
+	}
+	for name, filter := range filters {
+		var want []uint64
+		for _, j := range all {
+			if matches(filter, j) {
+				want = append(want, j.SequenceNumber)
+			}
+		}
+		for _, order := range []job.Order{job.Ascending, job.Descending} {
+			for _, limit := range []int{1, 5, 1000} {
+				got := c.pages(filter, job.Page{Limit: limit, Order: order})
+				if order == job.Descending {
+					slices.Reverse(got)
+				}
+				if !slices.Equal(got, want) {
+					t.Errorf("%s, %s, pages of %d: got %v, want %v", name, order, limit, got, want)
+				}
+			}
+		}
+		got, err := c.fsm.Seqs(t.Context(), filter, 0, 100)
+		if err != nil || !slices.Equal(got, want) {
+			t.Errorf("%s: numbers %v, want %v: %v", name, got, want, err)
+		}
+	}
+}
+
+func matches(f job.Filter, j job.Job) bool {
+	for want, have := range map[string]string{
+		string(f.Status): string(j.Status), string(f.Queue): string(j.Queue), string(f.Priority): string(j.Priority), f.Scenario: j.Scenario, f.NodeID: j.NodeID,
+	} {
+		if want != "" && want != have {
+			return false
+		}
+	}
+	for k, v := range j.Labels {
+		if f.Label == k || f.Label == k+"="+v {
+			return true
+		}
+	}
+	return f.Label == ""
+}
+
+// pages follows the cursors to the end.
+func (c *cluster) pages(filter job.Filter, page job.Page) []uint64 {
+	c.Helper()
+	var got []uint64
+	for {
+		list, err := c.fsm.Jobs(c.Context(), filter, page)
+		if err != nil || list.Count != len(list.Jobs) || list.Count > page.Limit {
+			c.Fatalf("%d of %d: %v", list.Count, page.Limit, err)
+		}
+		for _, j := range list.Jobs {
+			got = append(got, j.SequenceNumber)
+		}
+		if list.NextCursor == "" {
+			return got
+		}
+		if page.Cursor, err = strconv.ParseUint(list.NextCursor, 10, 64); err != nil {
+			c.Fatal(err)
+		}
+	}
+}
+
+func TestJob_ByNumberOrIDAndNothingElse(t *testing.T) {
+	c := newCluster(t)
+	seq := c.submit()
+	id := c.job(seq).ID
+	for ref, found := range map[string]bool{
+		"1": true, id: true, "2": false, "0": false, "-1": false, numbered(77): false, id[:8]: false, "1-" + id: false, "": false, "1 ": false,
+		"99999999999999999999": false, "01980000-0000-7000-8000-000000000099": false,
+	} {
+		_, err := c.fsm.Job(t.Context(), ref)
+		if found && err != nil {
+			t.Errorf("%q: %v", ref, err)
+		}
+		if !found && job.CodeOf(err) != job.NotFound {
+			t.Errorf("%q: got %v, want not_found", ref, err)
+		}
+	}
+}
+
+func TestAttemptLog_OfEachAttempt(t *testing.T) {
+	c := newCluster(t)
+	seq := c.submit()
+	node := c.register("a")
+	for n := range 2 {
+		c.mustResult(node, c.claimOne(node), job.ResultFailed, failing(job.RuntimeError, "boom"), func(r *job.Result) { r.Logs = fmt.Sprint("log ", n+1) })
+		c.after(time.Hour)
+	}
+	for n := range 2 {
+		if log, err := c.fsm.AttemptLog(t.Context(), seq, n+1); err != nil || log != fmt.Sprint("log ", n+1) {
+			t.Errorf("attempt %d: %q %v", n+1, log, err)
+		}
+	}
+	if log, err := c.fsm.AttemptLog(t.Context(), seq, 3); err != nil || log != "" {
+		t.Errorf("an attempt that is not there: %q %v", log, err)
+	}
+	if got := c.job(seq).Logs; got != "log 2" {
+		t.Errorf("the job's log is %q", got)
+	}
+}
+
+// TestRunning is all that a new leader knows of leases.
+func TestRunning(t *testing.T) {
+	c := newCluster(t)
+	for range 4 {
+		c.submit()
+	}
+	node := c.register("a")
+	claims := c.claim(node, 4)
+	c.mustResult(node, claims[0], job.ResultPublishing)
+	c.expire(claims[1])
+	c.mustAct(job.Pause, claims[2].Seq)
+	c.mustAct(job.Cancel, claims[3].Seq)
+	list := c.fsm.Running()
+	if len(list) != 3 || !slices.Equal(list, c.fsm.NodeAttempts(node)) {
+		t.Fatalf("%+v", list)
+	}
+	for i, r := range list {
+		if r.JobID != claims[i].ID || r.Lease != claims[i].Lease || r.NodeID != node || r.Sealed != (i == 0) || r.Lost != (i == 1) || !r.StartedAt.Equal(c.now) {
+			t.Errorf("%+v", r)
+		}
+	}
+	if list[2].Status != job.Paused {
+		t.Errorf("%+v", list[2])
+	}
+	jobs, err := c.fsm.Claims(t.Context(), claims[:1])
+	if err != nil || len(jobs) != 1 || jobs[0].Lease != claims[0].Lease {
+		t.Fatalf("%+v %v", jobs, err)
+	}
+}
+
+func TestCounts_TerminalOnesOnlyGrow(t *testing.T) {
+	c := newCluster(t)
+	seq := c.submit()
+	node := c.register("a", func(r *job.Registration) { r.HasGPU = true })
+	c.mustResult(node, c.claimOne(node), job.ResultFailed, failing(job.UserError, "no"))
+	c.mustAct(job.Retry, seq)
+	c.reopen()
+	n := c.fsm.Counts()
+	if n.Submitted != 1 || n.Jobs[job.Failed] != 1 || n.Jobs[job.Pending] != 1 || n.Nodes[job.NodeAvailable] != 1 || n.CPUThreads != 8 || n.GPUNodes != 1 {
+		t.Fatalf("%+v", n)
+	}
+}
+
+func TestPatch_MovesAJobInTheQueue(t *testing.T) {
+	c := newCluster(t)
+	c.submit()
+	second := c.submit()
+	queue, retries := job.Live, 7
+	if _, _, err := c.Patch(t.Context(), Idempotency{}, second, job.Patch{Queue: &queue, MaxRetries: &retries, Labels: map[string]string{"a": "b"}}); err != nil {
+		t.Fatal(err)
+	}
+	if j := c.job(second); j.Queue != job.Live || j.MaxRetries != 7 || j.Labels["a"] != "b" {
+		t.Fatalf("%+v", j)
+	}
+	node := c.register("a")
+	if got := c.claimOne(node); got.Seq != second {
+		t.Fatalf("job %d was served first", got.Seq)
+	}
+	_, _, err := c.Patch(t.Context(), Idempotency{}, second, job.Patch{Queue: &queue})
+	wantCode(t, err, job.Conflict)
+}
+
+func TestProgress_OnlyOfTheCurrentAttempt(t *testing.T) {
+	c := newCluster(t)
+	seq := c.submit()
+	node := c.register("a")
+	a := c.claimOne(node)
+	c.after(time.Minute)
+	report := Report{AttemptID{seq, a.Attempt}, 40, &job.Progress{Phase: "encoding", FPS: 29.97}, c.now}
+	stale := Report{AttemptID{seq, a.Attempt + 1}, 90, nil, c.now}
+	if _, done, err := c.Progress(t.Context(), []Report{report, stale}); err != nil || done.Count != 1 {
+		t.Fatalf("%+v %v", done, err)
+	}
+	if j := c.job(seq); j.Progress != 40 || j.ProgressDetail == nil || j.ProgressDetail.FPS != 29.97 || !j.LastActivityAt.Equal(c.now) {
+		t.Fatalf("%+v", j)
+	}
+}
+
+func TestWaitIndex(t *testing.T) {
+	c := newCluster(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	waited := make(chan error)
+	go func() { waited <- c.fsm.WaitIndex(ctx, 2) }()
+	c.submit()
+	select {
+	case err := <-waited:
+		t.Fatalf("returned at entry 1: %v", err)
+	default:
+	}
+	c.submit()
+	if err := <-waited; err != nil {
+		t.Fatal(err)
+	}
+	go func() { waited <- c.fsm.WaitIndex(ctx, 3) }()
+	cancel()
+	if err := <-waited; !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+}
+
+// TestReadyChanged tells of everything that may give a node work, and of nothing else.
+func TestReadyChanged(t *testing.T) {
+	c := newCluster(t)
+	node := c.register("a")
+	var a Claimed
+	for _, step := range []struct {
+		name string
+		do   func()
+		wake bool
+	}{
+		{"submit", func() { c.submit() }, true},
+		{"claim", func() { a = c.claimOne(node) }, false},
+		{"progress", func() { c.Progress(t.Context(), []Report{{AttemptID: AttemptID{a.Seq, 1}, Percent: 1, At: c.now}}) }, false},
+		{"publish", func() { c.mustResult(node, a, job.ResultPublishing) }, false},
+		{"complete", func() { c.mustResult(node, a, job.ResultCompleted) }, true},
+		{"cordon", func() { c.SetEligibility(t.Context(), Idempotency{}, node, job.Cordoned) }, true},
+	} {
+		changed := c.fsm.ReadyChanged()
+		step.do()
+		select {
+		case <-changed:
+			if !step.wake {
+				t.Errorf("%s woke", step.name)
+			}
+		default:
+			if step.wake {
+				t.Errorf("%s did not wake", step.name)
+			}
+		}
+	}
+}
