@@ -7,7 +7,9 @@
 // Files in the directory, mode 0600, each replaced by a rename or appended to:
 //
 //	attempt.json     what to run (holds secrets)
-//	supervisor.json  pid and start time of supervisor and ffmpeg, and the boot id
+//	supervisor.json  the supervisor's pid, start time and boot id
+//	ffmpeg.json      the same of ffmpeg, whose pid is also its process group
+//	supervisor.log   the supervisor's own last words, if it has any
 //	state.json       progress, paused, what ffmpeg said of its input
 //	log.<offset>     ffmpeg's messages; the newest two segments are kept
 //	exit.json        how it ended; written last, after the process group is gone
