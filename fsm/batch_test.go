@@ -1,0 +1,244 @@
+package fsm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"testing/synctest"
+
+	"github.com/hashicorp/raft"
+
+	"ffrtmp/job"
+)
+
+// heldLog is a log whose entries are answered when the test says so.
+type heldLog struct {
+
+	mu      sync.Mutex
+	entries [][]byte
+	release chan error // one for each entry
+}
+
+func (l *heldLog) Apply(ctx context.Context, data []byte) (uint64, any, error) {
+	l.mu.Lock()
+	l.entries = append(l.entries, data)
+	index := uint64(len(l.entries))
+	l.mu.Unlock()
+	select {
+	case err := <-l.release:
+		if err != nil {
+			return 0, nil, err
+		}
+	case <-ctx.Done():
+		return 0, nil, ctx.Err()
+	}
+	answers := make([]any, commandsIn(data))
+	for i := range answers {
+		answers[i] = Done{Seq: index}
+	}
+	return index, answers, nil
+}
+
+func commandsIn(entry []byte) int {
+	list, err := decodeEntry(entry)
+	if err != nil {
+		panic(err)
+	}
+	return len(list)
+}
+
+// sizes are the numbers of commands of the entries so far.
+func (l *heldLog) sizes() []int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var list []int
+	for _, e := range l.entries {
+		list = append(list, commandsIn(e))
+	}
+	return list
+}
+
+func TestBatch_CoalescesWhatQueuesUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := &heldLog{release: make(chan error)}
+		p := NewProposer(log, ProposerOptions{})
+		var done sync.WaitGroup
+		for i := range 2 + maxBatch + 100 {
+			done.Go(func() {
+				if _, _, err := p.Act(t.Context(), Idempotency{}, job.Cancel, uint64(i)); err != nil {
+					t.Error(err)
+				}
+			})
+			if i < 2 {
+				synctest.Wait()
+			}
+		}
+		synctest.Wait()
+		if got := fmt.Sprint(log.sizes()); got != "[1 1]" {
+			t.Fatalf("in flight: %s", got)
+		}
+		for range 4 {
+			log.release <- nil
+			synctest.Wait()
+		}
+		done.Wait()
+		if got, want := fmt.Sprint(log.sizes()), fmt.Sprint([]int{1, 1, maxBatch, 100}); got != want {
+			t.Fatalf("got entries of %s, want %s", got, want)
+		}
+	})
+}
+
+func TestBatch_BoundsAnEntrysBytes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := &heldLog{release: make(chan error)}
+		b := batcher{log: log}
+		large := encodeCommand(envelope{}, &result{status: job.ResultFailed, ending: ending{log: string(make([]byte, maxBatchBytes*2/5))}})
+		var done sync.WaitGroup
+		for i := range 2 + 4 {
+			done.Go(func() {
+				if _, _, err := b.propose(t.Context(), large); err != nil {
+					t.Error(err)
+				}
+			})
+			if i < 2 {
+				synctest.Wait()
+			}
+		}
+		synctest.Wait()
+		for range 4 {
+			log.release <- nil
+			synctest.Wait()
+		}
+		done.Wait()
+		if got := fmt.Sprint(log.sizes()); got != "[1 1 2 2]" {
+			t.Fatalf("entries of %s", got)
+		}
+	})
+}
+
+// TestBatch_ContextEnds: in the queue it is withdrawn and safe to repeat, on its
+// way its outcome is unknown.
+func TestBatch_ContextEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := &heldLog{release: make(chan error)}
+		p := NewProposer(log, ProposerOptions{})
+		ctx, cancel := context.WithCancel(t.Context())
+		errs := make([]error, 3)
+		var done sync.WaitGroup
+		for i := range errs {
+			done.Go(func() { _, _, errs[i] = p.Act(ctx, Idempotency{}, job.Cancel, uint64(i)) })
+			synctest.Wait()
+		}
+		cancel()
+		done.Wait()
+		wantCode(t, errs[0], job.UnknownOutcome)
+		wantCode(t, errs[1], job.UnknownOutcome)
+		wantCode(t, errs[2], job.NoLeader)
+		if !errors.Is(errs[2], context.Canceled) {
+			t.Fatalf("%v hides its cause", errs[2])
+		}
+		log.release <- nil
+		log.release <- nil
+		synctest.Wait()
+		if got := fmt.Sprint(log.sizes()); got != "[1 1]" {
+			t.Fatalf("entries of %s: what was withdrawn was proposed", got)
+		}
+	})
+}
+
+func TestBatch_SaysWhatMayBeRepeated(t *testing.T) {
+	for err, code := range map[error]job.Code{
+		raft.ErrNotLeader:                              job.NoLeader,
+		raft.ErrLeadershipTransferInProgress:           job.NoLeader,
+		raft.ErrEnqueueTimeout:                         job.NoLeader,
+		fmt.Errorf("apply: %w", raft.ErrNotLeader):     job.NoLeader,
+		raft.ErrLeadershipLost:                         job.UnknownOutcome,
+		raft.ErrRaftShutdown:                           job.UnknownOutcome,
+		raft.ErrAbortedByRestore:                       job.UnknownOutcome,
+		context.DeadlineExceeded:                       job.UnknownOutcome,
+		errors.New("something that nobody thought of"): job.UnknownOutcome,
+	} {
+		log := &heldLog{release: make(chan error, 1)}
+		log.release <- err
+		_, _, got := NewProposer(log, ProposerOptions{}).Act(t.Context(), Idempotency{}, job.Cancel, 1)
+		wantCode(t, got, code)
+		if !errors.Is(got, err) {
+			t.Errorf("%v hides its cause", got)
+		}
+	}
+}
+
+func TestBatch_QueueIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := &heldLog{release: make(chan error)}
+		b := batcher{log: log}
+		ctx, cancel := context.WithCancel(t.Context())
+		data := encodeCommand(envelope{}, &act{action: job.Cancel})
+		var done sync.WaitGroup
+		for i := range 2 + maxQueued {
+			done.Go(func() { _, _, _ = b.propose(ctx, data) })
+			if i < 2 {
+				synctest.Wait()
+			}
+		}
+		synctest.Wait()
+		_, _, err := b.propose(ctx, data)
+		wantCode(t, err, job.RateLimited)
+		cancel()
+		done.Wait()
+		log.release <- nil
+		log.release <- nil
+		synctest.Wait()
+	})
+}
+
+// TestReplicas_EndInOneState submits and runs jobs through a real Raft of three.
+func TestReplicas_EndInOneState(t *testing.T) {
+	replicas := newReplicas(t)
+	p := NewProposer(replicas[0], ProposerOptions{})
+	nodes := make([]string, 8)
+	for i := range nodes {
+		_, registered, err := p.Register(t.Context(), job.Registration{NodeID: numbered(i), Address: "a", MaxConcurrentJobs: 2, Encoders: []string{"libx264"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		nodes[i] = registered.Node.ID
+	}
+	var last uint64
+	var mu sync.Mutex
+	var done sync.WaitGroup
+	for _, node := range nodes {
+		done.Go(func() {
+			for range 20 {
+				index, err := cycle(t.Context(), p, node, []job.Spec{newSpec(t)})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				mu.Lock()
+				last = max(last, index)
+				mu.Unlock()
+			}
+		})
+	}
+	done.Wait()
+	if n := replicas[0].fsm.Counts(); n.Submitted != 160 || n.Jobs[job.Completed] != 160 {
+		t.Fatalf("%+v", n)
+	}
+	var hashes []string
+	for _, r := range replicas {
+		if err := r.fsm.WaitIndex(t.Context(), last); err != nil {
+			t.Fatal(err)
+		}
+		sum, err := r.fsm.ContentHash(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		hashes = append(hashes, sum)
+	}
+	if hashes[0] != hashes[1] || hashes[0] != hashes[2] {
+		t.Fatalf("replicas differ: %v", hashes)
+	}
+}
