@@ -1,9 +1,9 @@
 package cluster
 
 import (
+	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"net"
 	"sync"
 	"time"
@@ -13,14 +13,19 @@ import (
 
 const addressFile = "addresses.json"
 
+// resolveTimeout bounds the look-up of a name.
+const resolveTimeout = 2 * time.Second
+
 // errUnknownMember is returned for an id whose address nobody has told yet.
 var errUnknownMember = errors.New("no address is known")
 
-// address is where one member can be reached, as of one of its starts.
+// address is where one member can be reached and what it can do, as of one of
+// its starts.
 type address struct {
 	Peer   string `json:"peer"`   // host:port of Raft and forwarding
 	Gossip string `json:"gossip"` // host:port of memberlist
 	APIURL string `json:"api_url"`
+	Level  int    `json:"command_level"` // highest command kind that it can apply
 	// Starts is the member's own count of its starts (see identity).
 	Starts uint64 `json:"starts"`
 }
@@ -72,12 +77,6 @@ func (b *addressBook) lookup(id string) (address, bool) {
 	return a, ok
 }
 
-func (b *addressBook) all() map[string]address {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return maps.Clone(b.known)
-}
-
 // advertisedHost is what others dial when nothing was configured.
 func advertisedHost(bind string) (string, error) {
 	if ip := net.ParseIP(bind); ip != nil && !ip.IsUnspecified() {
@@ -95,13 +94,31 @@ func advertisedHost(bind string) (string, error) {
 	return "127.0.0.1", nil
 }
 
+// resolve returns every host:port that the name in addr stands for now.
+func resolve(ctx context.Context, addr string) ([]string, error) {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, resolveTimeout)
+	defer cancel()
+	ips, err := net.DefaultResolver.LookupHost(ctx, host)
+	if err != nil {
+		return nil, err
+	}
+	for i, ip := range ips {
+		ips[i] = net.JoinHostPort(ip, port)
+	}
+	return ips, nil
+}
+
 // resolveIP returns an IP of the host, which memberlist needs; the first
 // private address stands in for a name that cannot be resolved yet.
-func resolveIP(host string, timeout time.Duration) (string, error) {
+func resolveIP(host string) (string, error) {
 	if net.ParseIP(host) != nil {
 		return host, nil
 	}
-	ctx, cancel := timeoutContext(timeout)
+	ctx, cancel := timeoutContext(resolveTimeout)
 	defer cancel()
 	if ips, err := net.DefaultResolver.LookupIP(ctx, "ip", host); err == nil && len(ips) > 0 {
 		return ips[0].String(), nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"regexp"
 	"time"
@@ -117,6 +118,11 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.Expect == 0 && len(c.Join) == 0 {
 		return c, errors.New("expect: without a master to join, at least 1 must be expected")
+	}
+	for _, addr := range c.Join {
+		if _, _, err := net.SplitHostPort(addr); err != nil {
+			return c, fmt.Errorf("join: %q is not host:port", addr)
+		}
 	}
 	if (c.PeerServerTLS == nil) != (c.PeerClientTLS == nil) {
 		return c, errors.New("peer TLS: server and client sides must be given together")

@@ -22,6 +22,7 @@ func TestConfigRefused(t *testing.T) {
 		{"no way to a cluster", "expect", Config{}},
 		{"negative expect", "expect", Config{Expect: -1}},
 		{"id with a space", "node id", Config{Expect: 1, NodeID: "a b"}},
+		{"join without a port", "join", Config{Join: []string{"host"}}},
 		{"three without TLS", "peer TLS", Config{Expect: 3}},
 		{"joining without TLS", "peer TLS", Config{Expect: 1, Join: []string{"x:1"}}},
 		{"half of the TLS", "peer TLS", Config{Expect: 3, PeerServerTLS: some}},

@@ -99,6 +99,31 @@ func TestFourthMasterJoinsAndIsPromoted(t *testing.T) {
 	})
 }
 
+func TestCommandLevelIsTheLowestVoters(t *testing.T) {
+	t.Parallel()
+	a := newAuthority(t)
+	var masters []*master
+	var join []string
+	for i, level := range []int{7, 5, 6} {
+		cfg := a.config("m"+strconv.Itoa(i), 3, join...)
+		cfg.CommandLevel = level
+		masters = append(masters, start(t, cfg))
+		join = append(join, masters[i].GossipAddr())
+	}
+	waitReady(t, masters...)
+	for _, m := range masters {
+		eventually(t, "level 5", func() bool { return m.CommandLevel() == 5 })
+	}
+	// While the old one is being replaced nothing that it cannot apply may be
+	// proposed; then it may.
+	masters[1].stop()
+	if got := masters[0].CommandLevel(); got != 5 {
+		t.Errorf("level %d while the voter of level 5 is down", got)
+	}
+	masters[1] = masters[1].restart(func(c *Config) { c.CommandLevel, c.Join = 8, []string{masters[0].GossipAddr()} })
+	eventually(t, "level 6 after the upgrade", func() bool { return masters[0].CommandLevel() == 6 })
+}
+
 func TestRestartedMasterIsTheSameMemberAtAnotherPort(t *testing.T) {
 	t.Parallel()
 	a := newAuthority(t)

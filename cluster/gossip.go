@@ -25,7 +25,6 @@ const (
 type gossipMeta struct {
 	Peer    string `json:"p"`           // host:port of the peer port
 	APIURL  string `json:"u,omitempty"` // where clients reach it
-	Host    string `json:"n,omitempty"` // its host's name
 	Version string `json:"v,omitempty"`
 	Expect  int    `json:"e,omitempty"`
 	Cluster string `json:"c,omitempty"` // the cluster id it has promised
@@ -127,25 +126,15 @@ func (g *gossip) triedAll() bool {
 	return g.attempted
 }
 
-// run joins, for ever, as long as somebody is missing, and passes the view on
-// whenever it changes and every tick.
+// run passes the view on whenever it changes and every tick.
 func (g *gossip) run(ctx context.Context, onView func(context.Context, []gossipMember)) {
 	tick := time.NewTicker(gossipTick)
 	defer tick.Stop()
-	var nextJoin time.Time
 	for {
-		alive := g.alive()
-		if now := time.Now(); now.After(nextJoin) {
-			if addrs, missing := g.missing(alive); missing {
-				g.joinOnce(ctx, append(slices.Clone(g.join), addrs...))
-				alive = g.alive()
-			}
-			nextJoin = time.Now().Add(joinPause)
-		}
 		if err := g.retell(); err != nil {
 			g.log.Warn("gossip: own data not told", "error", err)
 		}
-		onView(ctx, alive)
+		onView(ctx, g.alive())
 		select {
 		case <-ctx.Done():
 			return
@@ -155,14 +144,34 @@ func (g *gossip) run(ctx context.Context, onView func(context.Context, []gossipM
 	}
 }
 
+// keepJoining joins, for ever, as long as somebody is missing.
+func (g *gossip) keepJoining(ctx context.Context) {
+	tick := time.NewTicker(joinPause)
+	defer tick.Stop()
+	for {
+		if addrs, missing := g.missing(g.alive()); missing {
+			g.joinOnce(ctx, append(slices.Clone(g.join), addrs...))
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
 // joinOnce tries every address, all at once: one that does not answer must not
-// hold up the others. memberlist resolves names anew each time, and joining
-// oneself is harmless.
+// hold up the others. Names are resolved anew each time, and joining oneself is
+// harmless.
 func (g *gossip) joinOnce(ctx context.Context, addrs []string) {
 	var wg sync.WaitGroup
 	for _, a := range addrs {
 		wg.Go(func() {
-			if _, err := g.list.Join([]string{a}); err != nil && ctx.Err() == nil {
+			ips, err := resolve(ctx, a)
+			if err == nil {
+				_, err = g.list.Join(ips)
+			}
+			if err != nil {
 				g.log.Debug("gossip: join", "address", a, "error", err)
 			}
 		})

@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -17,6 +18,7 @@ import (
 	"ffrtmp/internal/certs"
 
 	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/raft"
 )
 
 const (
@@ -232,8 +234,14 @@ func follower(t testing.TB, masters ...*master) *master {
 // write applies a command at the leader, repeating what is safe to repeat.
 func write(t testing.TB, command string, masters ...*master) {
 	t.Helper()
-	if _, _, err := leader(t, masters...).Apply(testContext(t), []byte(command)); err != nil {
-		t.Fatalf("apply %q: %v", command, err)
+	for {
+		_, _, err := leader(t, masters...).Apply(testContext(t), []byte(command))
+		if err == nil {
+			return
+		}
+		if !errors.Is(err, raft.ErrNotLeader) { // a busy machine elects another now and then
+			t.Fatalf("apply %q: %v", command, err)
+		}
 	}
 }
 

@@ -140,6 +140,17 @@ func (n *Node) voters() []string {
 	return ids
 }
 
+// CommandLevel returns the highest command kind that every voter can apply, by
+// what each has last told. A command of a higher kind must not be proposed.
+func (n *Node) CommandLevel() int {
+	level := n.cfg.CommandLevel
+	for _, id := range n.voters() {
+		a, _ := n.book.lookup(id) // never heard of: 0
+		level = min(level, a.Level)
+	}
+	return level
+}
+
 // Members asks every master of the configuration how it is, which takes up to
 // half a second when one does not answer. They are ordered by id.
 func (n *Node) Members() []Member {

@@ -14,9 +14,6 @@ import (
 	"github.com/hashicorp/raft"
 )
 
-// resolveTimeout bounds the search for the advertised host's own IP.
-const resolveTimeout = 2 * time.Second
-
 // PeerAddr returns the host:port at which others reach the peer port, "" when
 // none is open.
 func (n *Node) PeerAddr() string { return n.own.Load().Peer }
@@ -40,7 +37,9 @@ func (n *Node) openPeerPort() (trans raft.Transport, serve func(), err error) {
 	}
 	n.defers(func(context.Context) error { return ignoreClosed(tcp.Close()) })
 	port := strconv.Itoa(tcp.Addr().(*net.TCPAddr).Port)
-	n.own.Store(&address{Peer: net.JoinHostPort(host, port), APIURL: n.cfg.APIURL, Starts: n.id.Starts})
+	own := n.ownAddress()
+	own.Peer = net.JoinHostPort(host, port)
+	n.own.Store(&own)
 
 	n.peers = newPeerClient(n.book, n.cfg.PeerClientTLS)
 	n.defers(func(context.Context) error { n.peers.closeIdle(); return nil })
@@ -101,6 +100,11 @@ func (n *Node) newCrashHint() *crashHint {
 	return h
 }
 
+// ownAddress is what is known of this master before any port is open.
+func (n *Node) ownAddress() address {
+	return address{APIURL: n.cfg.APIURL, Level: n.cfg.CommandLevel, Starts: n.id.Starts}
+}
+
 // greeting introduces this master on a Raft connection to another.
 func (n *Node) greeting(to string) greeting {
 	return greeting{Cluster: n.formation.clusterID(), From: n.id.ID, To: to, Address: *n.own.Load()}
@@ -133,7 +137,7 @@ func (n *Node) openGossip() error {
 	if err != nil {
 		return err
 	}
-	ip, err := resolveIP(host, resolveTimeout)
+	ip, err := resolveIP(host)
 	if err != nil {
 		return err
 	}
@@ -155,6 +159,7 @@ func (n *Node) openGossip() error {
 	n.membership = newMembership(n, n.log.Named("membership"))
 	n.defers(n.stopBackground)
 	n.spawn(n.membership.run)
+	n.spawn(n.gossip.keepJoining)
 	n.spawn(func(ctx context.Context) { n.gossip.run(ctx, n.viewChanged) })
 	return nil
 }
@@ -162,7 +167,7 @@ func (n *Node) openGossip() error {
 func (n *Node) gossipMeta() gossipMeta {
 	held := n.formation.current()
 	return gossipMeta{
-		Peer: n.PeerAddr(), APIURL: n.cfg.APIURL, Host: n.hostname, Version: n.cfg.Version,
+		Peer: n.PeerAddr(), APIURL: n.cfg.APIURL, Version: n.cfg.Version,
 		Expect: n.cfg.Expect, Cluster: held.ClusterID, Formed: held.Formed,
 		Starts: n.id.Starts, Level: n.cfg.CommandLevel,
 	}
@@ -171,7 +176,9 @@ func (n *Node) gossipMeta() gossipMeta {
 // viewChanged takes in what gossip sees.
 func (n *Node) viewChanged(ctx context.Context, alive []gossipMember) {
 	for _, m := range alive {
-		n.book.learn(m.ID, address{Peer: m.Peer, Gossip: m.Gossip, APIURL: m.APIURL, Starts: m.Starts})
+		n.book.learn(m.ID, address{
+			Peer: m.Peer, Gossip: m.Gossip, APIURL: m.APIURL, Level: m.Level, Starts: m.Starts,
+		})
 	}
 	if err := n.formation.step(ctx, alive, n.gossip.triedAll()); err != nil {
 		n.log.Error("cluster is not formed", "error", err)

@@ -220,7 +220,7 @@ func (n *Node) formSolo() error {
 		return fmt.Errorf("%s belongs to a cluster of %d masters: a single master cannot run on it "+
 			"(give the others to join, or another directory)", n.cfg.Dir, len(servers))
 	}
-	n.book.learn(n.id.ID, address{APIURL: n.cfg.APIURL, Starts: n.id.Starts})
+	n.book.learn(n.id.ID, n.ownAddress())
 	return n.formation.alone()
 }
 
