@@ -34,8 +34,14 @@ func TestRequirements(t *testing.T) {
 func TestRequirementKeysTellRequirementsApart(t *testing.T) {
 	seen := map[string]*Requires{}
 	for _, r := range []*Requires{
-		{}, {Encoder: "libx264"}, {GPU: true}, {MinCPUThreads: 1}, {MinRAMBytes: 1},
-		{Labels: map[string]string{"a": "b"}}, {Labels: map[string]string{"a": "", "b": ""}}, {Labels: map[string]string{"a": "b", "c": "d"}},
+		{},
+		{Encoder: "libx264"},
+		{GPU: true},
+		{MinCPUThreads: 1},
+		{MinRAMBytes: 1},
+		{Labels: map[string]string{"a": "b"}},
+		{Labels: map[string]string{"a": "", "b": ""}},
+		{Labels: map[string]string{"a": "b", "c": "d"}},
 	} {
 		if other, ok := seen[r.Key()]; ok {
 			t.Errorf("%+v and %+v have one key", r, other)

@@ -37,7 +37,9 @@ func TestScenarioMeansWhatItSays(t *testing.T) {
 		{"720p30", `{"duration_seconds":5,"frame_rate":24,"resolution_width":640,"resolution_height":480,"engine":"ffmpeg"}`, func(e *Encoding) {
 			e.Width, e.Height, e.ExactSize, e.FPS, e.Encoder, e.Duration = 640, 480, true, 24, "libx264", 5
 		}},
-		{"720p", `{"input":"in.mkv"}`, func(e *Encoding) { e.Width, e.Height, e.Encoder, e.Input, e.Duration = 1280, 720, "libx264", "in.mkv", 0 }},
+		{"720p", `{"input":"in.mkv"}`, func(e *Encoding) {
+			e.Width, e.Height, e.Encoder, e.Input, e.Duration = 1280, 720, "libx264", "in.mkv", 0
+		}},
 		{"720p", `{"codec":"hevc","hwaccel":"cuda","preset":"p5"}`, func(e *Encoding) {
 			e.Width, e.Height, e.Encoder, e.HWAccel, e.Preset = 1280, 720, "hevc_nvenc", "cuda", "p5"
 		}},

@@ -10,7 +10,6 @@ import (
 	"encoding/pem"
 	"errors"
 	"io"
-	"log"
 	"math/big"
 	"net"
 	"net/http"
@@ -25,6 +24,8 @@ import (
 
 	"ffrtmp/agent/failure"
 	"ffrtmp/job"
+
+	"github.com/hashicorp/go-hclog"
 )
 
 func TestZones(t *testing.T) {
@@ -116,7 +117,7 @@ func TestCertificatesAreVerified(t *testing.T) {
 	trusted := httptest.NewTLSServer(handler)
 	defer trusted.Close()
 	untrusted := httptest.NewUnstartedServer(handler)
-	untrusted.Config.ErrorLog = log.New(io.Discard, "", 0)
+	untrusted.Config.ErrorLog = hclog.NewNullLogger().StandardLogger(nil)
 	untrusted.TLS = &tls.Config{Certificates: []tls.Certificate{selfSigned(t)}}
 	untrusted.StartTLS()
 	defer untrusted.Close()

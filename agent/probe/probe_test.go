@@ -2,6 +2,7 @@ package probe
 
 import (
 	"context"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -95,7 +96,7 @@ func TestVerify(t *testing.T) {
 	}
 	ended, cancel := context.WithCancel(context.Background())
 	cancel()
-	if err := Verify(ended, tools(t).FFprobe, whole, good, supervisor.Source{}); err != context.Canceled {
+	if err := Verify(ended, tools(t).FFprobe, whole, good, supervisor.Source{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -54,14 +54,18 @@ func atSocket(dir string, use func(path string) error) error {
 
 func listenControl(dir string) (*controlServer, error) {
 	s := &controlServer{requests: make(chan request), ended: make(chan struct{})}
-	err := atSocket(dir, func(path string) (err error) {
-		s.listener, err = net.Listen("unix", path)
-		return err
+	err := atSocket(dir, func(path string) error {
+		l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+		if err != nil {
+			return err
+		}
+		l.SetUnlinkOnClose(false) // its path is gone by then
+		s.listener = l
+		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	s.listener.(*net.UnixListener).SetUnlinkOnClose(false) // its path is gone by then
 	go s.accept()
 	return s, nil
 }

@@ -35,7 +35,7 @@ func doomedAgent(dir string) int {
 	if err == nil {
 		_, err = Start(context.Background(), a)
 	}
-	fmt.Println(err)
+	fmt.Fprintln(os.Stdout, err)
 	select {}
 }
 

@@ -57,7 +57,7 @@ func (id identity) kill() error {
 	if err != nil {
 		return err
 	}
-	defer p.Release()
+	defer func() { _ = p.Release() }() // fails only when it is released already
 	if alive, err := id.alive(); err != nil || !alive {
 		return err
 	}

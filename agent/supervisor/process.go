@@ -70,7 +70,7 @@ func Start(ctx context.Context, a Attempt) (*Process, error) {
 	}
 	// Ends with the supervisor; an agent that ends before leaves it to init.
 	go func() { _ = cmd.Wait() }()
-	defer context.AfterFunc(ctx, func() { ready.SetReadDeadline(time.Now()) })()
+	defer context.AfterFunc(ctx, func() { _ = ready.SetReadDeadline(time.Now()) })()
 	if err := ready.SetReadDeadline(time.Now().Add(startTimeout)); err != nil {
 		return nil, err
 	}
