@@ -79,7 +79,7 @@ func (s *Server) attempt(w http.ResponseWriter, c *call) (done bool, err error) 
 			return false, job.Errorf(job.NoLeader, "the new leader is not ready yet")
 		}
 		a, err := s.carryOut(c)
-		if code := describe(err).Code; err != nil && (code == job.NoLeader || code == job.UnknownOutcome) {
+		if code := job.CodeOf(err); (code == job.NoLeader || code == job.UnknownOutcome) && !errors.Is(err, errNotReached) {
 			return false, err
 		}
 		s.write(w, c, a, err)

@@ -164,15 +164,15 @@ func (b *lockedBuffer) String() string {
 }
 
 // newMaster starts a master that leads.
-func newMaster(t *testing.T) *master {
-	m := startMaster(t, "m1", nil)
+func newMaster(t *testing.T, change ...func(*http.Server)) *master {
+	m := startMaster(t, "m1", nil, change...)
 	m.lead()
 	return m
 }
 
 // startMaster starts a master without a leader, with a state of its own or shared
 // with another.
-func startMaster(t *testing.T, id string, shared *master) *master {
+func startMaster(t *testing.T, id string, shared *master, change ...func(*http.Server)) *master {
 	t.Helper()
 	m := &master{t: t, cluster: newFakeCluster(id), registry: prometheus.NewRegistry(), logs: &lockedBuffer{}}
 	logger := hclog.New(&hclog.LoggerOptions{Level: hclog.Debug, Output: m.logs})
@@ -201,6 +201,9 @@ func startMaster(t *testing.T, id string, shared *master) *master {
 	})
 	m.server = httptest.NewUnstartedServer(nil)
 	m.server.Config = m.api.http
+	for _, f := range change {
+		f(m.api.http)
+	}
 	m.server.EnableHTTP2 = true
 	m.server.StartTLS()
 	t.Cleanup(func() {
@@ -322,4 +325,3 @@ func eventually(t *testing.T, what string, cond func() bool) {
 		}
 	}
 }
-

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"net/url"
 	"strconv"
 	"time"
@@ -24,6 +25,9 @@ type consistency struct {
 	index      uint64        // the state must have reached it
 	wait       time.Duration // how long to wait until it has
 }
+
+// errNotReached says that a read has waited for an index as long as it was to.
+var errNotReached = errors.New("the state has not reached index")
 
 func parseConsistency(q url.Values) (c consistency, err error) {
 	if c.consistent, err = queryBool(q, "consistent"); err != nil {
@@ -84,7 +88,7 @@ func (s *Server) prepareRead(ctx context.Context, c consistency) error {
 	waiting, cancel := context.WithTimeout(ctx, c.wait)
 	defer cancel()
 	if err := s.cfg.State.WaitIndex(waiting, c.index); err != nil {
-		return job.Errorf(job.NoLeader, "the state has not reached index %d within %s: %w", c.index, c.wait, err)
+		return job.Errorf(job.NoLeader, "%w %d within %s", errNotReached, c.index, c.wait)
 	}
 	return nil
 }

@@ -1,0 +1,234 @@
+package api
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestASlowClientIsCutOff connects and says nothing more, or never reads.
+func TestASlowClientIsCutOff(t *testing.T) {
+	m := newMaster(t)
+	conn, err := tls.Dial("tcp", m.server.Listener.Addr().String(), &tls.Config{InsecureSkipVerify: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := io.WriteString(conn, "POST /jobs HTTP/1.1\r\nHost: x\r\nX-Slow"); err != nil {
+		t.Fatal(err)
+	}
+	start := time.Now()
+	if err := conn.SetReadDeadline(start.Add(headerTimeout + 10*time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.Copy(io.Discard, conn); err != nil {
+		t.Fatalf("the connection is still open after %s: %v", time.Since(start), err)
+	}
+	if took := time.Since(start); took < headerTimeout-time.Second {
+		t.Errorf("cut off after %s", took)
+	}
+	for _, d := range []struct {
+		name      string
+		got, want time.Duration
+	}{
+		{"header", m.api.http.ReadHeaderTimeout, 5 * time.Second},
+		{"read", m.api.http.ReadTimeout, 30 * time.Second},
+		{"write", m.api.http.WriteTimeout, 30 * time.Second},
+		{"idle", m.api.http.IdleTimeout, 120 * time.Second},
+	} {
+		if d.got != d.want {
+			t.Errorf("%s timeout %s, want %s", d.name, d.got, d.want)
+		}
+	}
+}
+
+// hurried gives clients little time.
+func hurried(s *http.Server) {
+	s.ReadTimeout, s.WriteTimeout = 300*time.Millisecond, 300*time.Millisecond
+}
+
+// TestALongPollOutlivesTheAnswerTimeout waits longer than the server's timeouts,
+// which are shortened for it, over HTTP/1.1 and HTTP/2.
+func TestALongPollOutlivesTheAnswerTimeout(t *testing.T) {
+	for _, http2 := range []bool{false, true} {
+		t.Run(fmt.Sprint("http2 ", http2), func(t *testing.T) {
+			m := newMaster(t, hurried)
+			m.register(nodeA)
+			client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, ForceAttemptHTTP2: http2}}
+			defer client.CloseIdleConnections()
+			req, err := http.NewRequestWithContext(t.Context(), "POST", m.server.URL+"/jobs/claim", strings.NewReader(`{"node_id":"`+nodeA+`","wait":"1s"}`))
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.Header.Set("Authorization", "Bearer "+testKey)
+			start := time.Now()
+			resp, err := client.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer resp.Body.Close()
+			body, err := io.ReadAll(resp.Body)
+			if err != nil || string(body) != "{\"jobs\":[]}\n" || time.Since(start) < time.Second {
+				t.Errorf("after %s: %q, %v", time.Since(start), body, err)
+			}
+			if want := map[bool]int{false: 1, true: 2}[http2]; resp.ProtoMajor != want {
+				t.Errorf("spoke HTTP/%d", resp.ProtoMajor)
+			}
+		})
+	}
+}
+
+// TestAStreamMayBeIdle follows a log that says nothing for longer than the write
+// timeout.
+func TestAStreamMayBeIdle(t *testing.T) {
+	m := newMaster(t, hurried)
+	m.register(nodeA)
+	id := m.submit(`{"scenario":"720p"}`).ID
+	lines := m.followLog(id) // begins before the job is claimed
+	j := m.claim(nodeA)
+	<-time.After(600 * time.Millisecond)
+	m.want(200, "POST", "/nodes/"+nodeA+"/heartbeat", fmt.Sprintf(`{"attempts":[{"job_id":%q,"attempt":1,"lease":%q,"log_tail":"one\n"}]}`, id, j.Lease))
+	wantLine(t, lines, "one\n")
+	<-time.After(600 * time.Millisecond)
+	m.want(200, "POST", "/results", result(j, "completed", `,"logs":"one\ntwo\n"`))
+	wantLine(t, lines, "two\n")
+	if text, ok := <-lines; ok {
+		t.Errorf("after the end: %q", text)
+	}
+	// From the state, and from an offset.
+	if r := m.want(200, "GET", "/jobs/1/logs?follow&offset=4", ""); string(r.body) != "two\n" {
+		t.Errorf("followed afterwards: %q", r.body)
+	}
+}
+
+func TestShutdownEndsLongPollsAndFinishesTheRest(t *testing.T) {
+	m := newMaster(t)
+	m.register(nodeA)
+	poll := make(chan response, 1)
+	go func() {
+		r, err := m.try(context.Background(), "POST", "/jobs/claim", `{"node_id":"`+nodeA+`","wait":"30s"}`)
+		if err != nil {
+			t.Error(err)
+		}
+		poll <- r
+	}()
+	m.log.mu.Lock() // a write that is in flight
+	write := make(chan response, 1)
+	go func() {
+		r, err := m.try(context.Background(), "POST", "/jobs", `{"scenario":"720p"}`)
+		if err != nil {
+			t.Error(err)
+		}
+		write <- r
+	}()
+	eventually(t, "both are in flight", func() bool {
+		m.api.inFlight.mu.Lock()
+		defer m.api.inFlight.mu.Unlock()
+		return m.api.inFlight.n == 2
+	})
+	<-time.After(100 * time.Millisecond)
+	down := make(chan error, 1)
+	go func() { down <- m.api.Shutdown(context.Background()) }()
+	if r := <-poll; r.StatusCode != 503 || !strings.Contains(string(r.body), "no_leader") {
+		t.Errorf("long poll: %d %s", r.StatusCode, r.body)
+	}
+	select {
+	case err := <-down:
+		t.Fatalf("shut down before the write was answered: %v", err)
+	case <-time.After(100 * time.Millisecond):
+	}
+	m.log.mu.Unlock()
+	if r := <-write; r.StatusCode != 201 {
+		t.Errorf("write: %d %s", r.StatusCode, r.body)
+	}
+	if err := <-down; err != nil {
+		t.Error(err)
+	}
+	if conn, err := net.Dial("tcp", m.server.Listener.Addr().String()); err == nil {
+		conn.Close()
+		t.Error("still listening")
+	}
+}
+
+// TestSecretsAreShownToTheNodeOnly looks for a canary in every answer and log line.
+func TestSecretsAreShownToTheNodeOnly(t *testing.T) {
+	m := newMaster(t)
+	m.register(nodeA)
+	const canary = "c4n4ry"
+	inURL := `{"scenario":"720p","parameters":{"rtmp_url":"rtmp://example.com/live/` + canary + `"}}`
+	asKey := `{"scenario":"720p","parameters":{"rtmp_url":"rtmp://user:` + canary + `@example.com/live","stream_key":"` + canary + `"}}`
+	for _, c := range []struct{ method, path, body string }{
+		{"POST", "/jobs", asKey}, {"POST", "/jobs", inURL}, {"GET", "/jobs", ""}, {"GET", "/jobs/1", ""}, {"GET", "/jobs/2", ""},
+		{"GET", "/api/v1/jobs/1", ""}, {"PATCH", "/jobs/1", `{"priority":"high"}`}, {"GET", "/jobs/1/explain", ""},
+		{"POST", "/jobs", strings.Replace(asKey, "720p", "8K", 1)},
+	} {
+		if r := m.request(c.method, c.path, c.body); strings.Contains(string(r.body), canary) {
+			t.Errorf("%s %s shows the secret: %s", c.method, c.path, r.body)
+		}
+	}
+	j := m.claim(nodeA)
+	if n := strings.Count(string(j.Parameters), canary); n != 2 {
+		t.Errorf("the node is not told: %s", j.Parameters)
+	}
+	m.want(200, "POST", "/results", result(j, "failed", ""))
+	for _, secret := range []string{canary, j.Lease, testKey} {
+		if strings.Contains(m.logs.String(), secret) {
+			t.Errorf("the log holds a secret")
+		}
+	}
+	if r := m.request("GET", "/jobs/1", ""); strings.Contains(string(r.body), j.Lease) {
+		t.Error("the lease is shown")
+	}
+}
+
+func TestMetrics(t *testing.T) {
+	m := newMaster(t)
+	m.submit(`{"scenario":"720p"}`)
+	m.want(404, "GET", "/jobs/99", "")
+	m.want(404, "GET", "/x/y/z", "")
+	m.want(401, "GET", "/jobs", "", "Authorization", "")
+	rec := newScrape(t, m)
+	for _, want := range []string{
+		`ffmpeg_master_http_requests_total{code="201",method="POST",route="/jobs"} 1`,
+		`ffmpeg_master_http_requests_total{code="404",method="GET",route="/jobs/{id}"} 1`,
+		`ffmpeg_master_http_requests_total{code="404",method="other",route="other"} 1`,
+		`ffmpeg_master_auth_failures_total 1`,
+		`ffmpeg_master_jobs_total 1`,
+		`ffmpeg_master_uptime_seconds `,
+	} {
+		if !strings.Contains(rec, want) {
+			t.Errorf("no %s in\n%s", want, rec)
+		}
+	}
+	if strings.Contains(rec, "/jobs/99") || strings.Contains(rec, "/x/y") {
+		t.Error("a path is a label")
+	}
+}
+
+func newScrape(t *testing.T, m *master) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &http.Server{Handler: m.api.MetricsHandler(), ReadHeaderTimeout: time.Second}
+	go server.Serve(l)
+	defer server.Close()
+	resp, err := http.Get("http://" + l.Addr().String() + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(bufio.NewReader(resp.Body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}

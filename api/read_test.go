@@ -1,0 +1,224 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"ffrtmp/job"
+)
+
+func TestWhoAnswersARead(t *testing.T) {
+	leader, follower, _ := pair(t)
+	leader.submit(`{"scenario":"720p"}`)
+	for query, want := range map[string]string{
+		"": "m1", "?stale": "m2", "?stale=true": "m2", "?stale=false": "m1", "?stale&max_stale=1s": "m2", "?consistent": "m1", "?consistent=0": "m1",
+	} {
+		if got := follower.want(200, "GET", "/jobs/1"+query, "").Header.Get(servedByHeader); got != want {
+			t.Errorf("%q was answered by %s, want %s", query, got, want)
+		}
+	}
+	follower.cluster.mu.Lock()
+	follower.cluster.contact = 3 * time.Second
+	follower.cluster.mu.Unlock()
+	if got := follower.want(200, "GET", "/jobs/1?stale&max_stale=1s", "").Header.Get(servedByHeader); got != "m1" {
+		t.Errorf("too stale an answer by %s", got)
+	}
+	r := follower.want(200, "GET", "/jobs/1?stale&max_stale=5s", "")
+	if r.Header.Get(servedByHeader) != "m2" || r.Header.Get(lastContactHeader) != "3000" {
+		t.Errorf("headers: %v", r.Header)
+	}
+}
+
+func TestStaleReadsNeedNoLeader(t *testing.T) {
+	leader, follower, _ := pair(t)
+	leader.submit(`{"scenario":"720p"}`)
+	follower.cluster.setLeader(nil)
+	for _, path := range []string{"/jobs/1", "/jobs", "/nodes", "/cluster", "/jobs/1/logs", "/jobs/1/explain"} {
+		r := follower.want(200, "GET", path+"?stale", "")
+		if r.Header.Get(knownLeaderHeader) != "false" || r.Header.Get(leaderHeader) != "" {
+			t.Errorf("%s: headers %v", path, r.Header)
+		}
+	}
+}
+
+func TestAConsistentReadVerifiesTheLeader(t *testing.T) {
+	m := newMaster(t)
+	m.submit(`{"scenario":"720p"}`)
+	m.want(200, "GET", "/jobs/1", "")
+	if m.cluster.verified != 0 {
+		t.Error("a default read verifies")
+	}
+	m.want(200, "GET", "/jobs/1?consistent", "")
+	if m.cluster.verified != 1 {
+		t.Error("a consistent read does not verify")
+	}
+	m.cluster.mu.Lock()
+	m.cluster.verifyErr = errors.New("deposed")
+	m.cluster.mu.Unlock()
+	m.want(503, "GET", "/jobs/1?consistent", "")
+}
+
+func TestAReadWaitsForAnIndex(t *testing.T) {
+	leader, follower, _ := pair(t)
+	for _, m := range []*master{leader, follower} {
+		index := leader.fsm.Index()
+		answered := make(chan response, 1)
+		go func() {
+			r, err := m.try(context.Background(), "GET", fmt.Sprintf("/jobs?stale&index=%d&wait=10s", index+1), "")
+			if err != nil {
+				t.Error(err)
+			}
+			answered <- r
+		}()
+		<-time.After(50 * time.Millisecond)
+		select {
+		case <-answered:
+			t.Fatal("answered before the index was reached")
+		default:
+		}
+		j := leader.submit(`{"scenario":"720p"}`)
+		if r := <-answered; r.StatusCode != 200 || !strings.Contains(string(r.body), j.ID) {
+			t.Errorf("%d %s", r.StatusCode, r.body)
+		}
+	}
+	start := time.Now()
+	r := leader.want(503, "GET", "/jobs?stale&index=1000&wait=100ms", "")
+	if took := time.Since(start); took > 4*time.Second || !strings.Contains(string(r.body), "1000") {
+		t.Errorf("after %s: %s", took, r.body)
+	}
+}
+
+func TestEveryAnswerCarriesTheHeaders(t *testing.T) {
+	m := newMaster(t)
+	for _, c := range [][2]string{{"GET", "/jobs"}, {"GET", "/health"}, {"GET", "/nothing"}, {"PUT", "/jobs"}, {"POST", "/jobs"}} {
+		r := m.request(c[0], c[1], "")
+		for _, name := range []string{indexHeader, knownLeaderHeader, leaderHeader, lastContactHeader, servedByHeader, requestIDHeader} {
+			if r.Header.Get(name) == "" {
+				t.Errorf("%s %s: no %s", c[0], c[1], name)
+			}
+		}
+	}
+	if got := m.request("GET", "/health", "", requestIDHeader, "bad id").Header.Get(requestIDHeader); got == "" || strings.Contains(got, "bad") {
+		t.Errorf("request id %q", got)
+	}
+	one := m.want(201, "POST", "/jobs", `{"scenario":"720p"}`).Header.Get(indexHeader)
+	two := m.want(201, "POST", "/jobs", `{"scenario":"720p"}`).Header.Get(indexHeader)
+	if one != "1" || two != "2" {
+		t.Errorf("writes at %s and %s", one, two)
+	}
+}
+
+func TestHealth(t *testing.T) {
+	leader, follower, _ := pair(t)
+	check := func(m *master, path string, status int, role string) {
+		t.Helper()
+		var h job.Health
+		m.want(status, "GET", path, "", "Authorization", "").decode(t, &h)
+		if h.Role != role || h.NodeID != m.cluster.id || h.Version != "test" {
+			t.Errorf("%s: %+v", path, h)
+		}
+	}
+	check(leader, "/health", 200, "leader")
+	check(leader, "/health/leader", 200, "leader")
+	check(leader, "/health/ready", 200, "leader")
+	check(follower, "/health", 200, "follower")
+	check(follower, "/health/leader", 429, "follower")
+	follower.cluster.setLeader(nil)
+	check(follower, "/health", 200, "follower")
+	check(follower, "/health/leader", 503, "follower")
+	follower.cluster.mu.Lock()
+	follower.cluster.readyErr = errors.Join(errors.New("no leader"), errors.New("log writes hang"))
+	follower.cluster.mu.Unlock()
+	var h job.Health
+	follower.want(503, "GET", "/health/ready", "").decode(t, &h)
+	if len(h.Reasons) != 2 || h.Reasons[1] != "log writes hang" {
+		t.Errorf("reasons: %q", h.Reasons)
+	}
+}
+
+func TestClusterStatus(t *testing.T) {
+	m := newMaster(t)
+	var s job.ClusterStatus
+	m.want(200, "GET", "/cluster", "").decode(t, &s)
+	if s.Leader != "m1" || s.LeaderURL != "https://m1:8080" || s.Term != 1 || len(s.Members) != 1 || s.Members[0].Role != "leader" || s.Name != "default" {
+		t.Errorf("status: %+v", s)
+	}
+}
+
+func TestNodesOverHTTP(t *testing.T) {
+	m := newMaster(t)
+	m.register(nodeA)
+	eligibility := func(path string) job.Eligibility {
+		var n job.Node
+		m.want(200, "POST", "/nodes/"+nodeA+path, "").decode(t, &n)
+		return n.Eligibility
+	}
+	m.submit(`{"scenario":"720p"}`)
+	claims := func() int {
+		var c job.ClaimResponse
+		m.want(200, "POST", "/jobs/claim", `{"node_id":"`+nodeA+`"}`).decode(t, &c)
+		return len(c.Jobs)
+	}
+	if eligibility("/cordon") != job.Cordoned || claims() != 0 {
+		t.Error("a cordoned node claims")
+	}
+	if eligibility("/drain") != job.Draining || claims() != 0 {
+		t.Error("a draining node claims")
+	}
+	if eligibility("/uncordon") != job.Eligible || claims() != 1 {
+		t.Error("an uncordoned node does not claim")
+	}
+	var n job.Node
+	m.want(200, "GET", "/nodes/"+nodeA, "").decode(t, &n)
+	if n.Status != job.NodeBusy || len(n.Running) != 1 {
+		t.Errorf("node: %+v", n)
+	}
+	before := n.LastHeartbeat
+	m.want(200, "POST", "/nodes/"+nodeA+"/heartbeat", `{"attempts":[]}`)
+	m.want(200, "GET", "/nodes/"+nodeA, "").decode(t, &n)
+	if !n.LastHeartbeat.After(before) {
+		t.Error("the last heartbeat does not show")
+	}
+	m.want(409, "DELETE", "/nodes/"+nodeA, "")
+	if r := m.want(200, "DELETE", "/nodes/"+nodeA+"?force=true", ""); string(r.body) != `{"status":"removed","node_id":"`+nodeA+`"}`+"\n" {
+		t.Errorf("removed: %s", r.body)
+	}
+	m.want(404, "GET", "/nodes/"+nodeA, "")
+	if j := m.job("1"); j.Status != job.Pending {
+		t.Errorf("its job is %s", j.Status)
+	}
+}
+
+func TestExplain(t *testing.T) {
+	m := newMaster(t)
+	explain := func(ref string) (e job.Explanation) {
+		t.Helper()
+		m.want(http.StatusOK, "GET", "/jobs/"+ref+"/explain", "").decode(t, &e)
+		return e
+	}
+	m.submit(`{"scenario":"720p"}`)
+	if e := explain("1"); e.Summary != "no node is registered" {
+		t.Errorf("without nodes: %+v", e)
+	}
+	m.register(nodeA)
+	m.submit(`{"scenario":"720p-av1","queue":"batch"}`)
+	if e := explain("2"); e.Ahead != 1 || len(e.Nodes) != 1 || !strings.Contains(e.Nodes[0].Reason, "libsvtav1") || e.Summary != "no node can run it now" {
+		t.Errorf("no encoder: %+v", e)
+	}
+	if e := explain("1"); e.Nodes[0].Reason != "" || e.Ahead != 0 {
+		t.Errorf("ready: %+v", e)
+	}
+	j := m.claim(nodeA)
+	if e := explain("1"); len(e.Attempts) != 1 || !strings.Contains(e.Summary, "attempt 1 runs") {
+		t.Errorf("running: %+v", e)
+	}
+	m.want(200, "POST", "/results", result(j, "failed", `,"failure_reason":"user_error","error":"bad parameters"`))
+	if e := explain("1"); !strings.Contains(e.Summary, "bad parameters") || e.Attempts[0].Outcome != job.AttemptFailed {
+		t.Errorf("failed: %+v", e)
+	}
+}
