@@ -3,7 +3,6 @@ package agent
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"time"
 
@@ -55,11 +54,11 @@ func New(cfg Config) (*Agent, error) {
 	}
 	roots, err := media.Open(cfg.MediaRoots)
 	if err != nil {
-		return nil, fmt.Errorf("agent: %w", err)
+		return nil, err
 	}
 	tools, err := probe.FindTools(cfg.FFmpeg)
 	if err != nil {
-		return nil, fmt.Errorf("agent: %w", err)
+		return nil, err
 	}
 	c, err := client.New(client.Config{
 		Masters:  cfg.Masters,

@@ -33,10 +33,10 @@ type Config struct {
 
 func (c *Config) complete() error {
 	if c.StateDir == "" {
-		return errors.New("agent: no state directory is given")
+		return errors.New("no state directory is given")
 	}
 	if c.MaxConcurrentJobs < 0 || c.DrainTimeout < 0 || c.PollInterval < 0 || c.HeartbeatInterval < 0 {
-		return errors.New("agent: a number or time is negative")
+		return errors.New("a number or time is negative")
 	}
 	if c.Name == "" {
 		host, err := os.Hostname()

@@ -15,11 +15,11 @@ import (
 func (a *Agent) look(ctx context.Context) error {
 	encoders, err := probe.Encoders(ctx, a.tools, a.state.dir)
 	if err != nil {
-		return fmt.Errorf("agent: trying encoders: %w", err)
+		return fmt.Errorf("trying encoders: %w", err)
 	}
 	a.facts, err = probe.Machine(encoders)
 	if err != nil {
-		return fmt.Errorf("agent: looking at the machine: %w", err)
+		return fmt.Errorf("looking at the machine: %w", err)
 	}
 	a.encoders = encoders
 	a.log.Info("this machine", "ffmpeg", a.tools.Version, "encoders", encoders, "cpu", a.facts.CPUModel, "threads", a.facts.CPUThreads, "gpu", a.facts.GPUType)
@@ -56,7 +56,7 @@ func (a *Agent) join(ctx context.Context) error {
 			return context.Cause(ctx)
 		}
 		if job.CodeOf(err) == job.Invalid {
-			return fmt.Errorf("agent: the masters refuse this node: %w", err)
+			return fmt.Errorf("the masters refuse this node: %w", err)
 		}
 		a.log.Warn("not registered, trying again", "error", err)
 		if err := sleep(ctx, pause); err != nil {

@@ -3,7 +3,6 @@ package agent
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"slices"
 	"time"
@@ -59,7 +58,7 @@ func (a *Agent) spawn(at *attempt) {
 func (a *Agent) resume() error {
 	records, err := a.state.records()
 	if err != nil {
-		return fmt.Errorf("agent: %w", err)
+		return err
 	}
 	type left struct {
 		at    *attempt
@@ -73,7 +72,7 @@ func (a *Agent) resume() error {
 				a.log.Error("an attempt cannot be read and is given up", "error", err)
 			}
 			if err := a.abandon(r); err != nil {
-				return fmt.Errorf("agent: %w", err)
+				return err
 			}
 			continue
 		}

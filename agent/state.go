@@ -35,11 +35,11 @@ type cluster struct {
 
 func openState(dir string) (*state, error) {
 	if err := os.MkdirAll(filepath.Join(dir, "attempts"), 0o700); err != nil {
-		return nil, fmt.Errorf("agent: state directory: %w", err)
+		return nil, fmt.Errorf("state directory: %w", err)
 	}
 	lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("agent: state directory: %w", err)
+		return nil, fmt.Errorf("state directory: %w", err)
 	}
 	s := &state{dir: dir, lock: lock}
 	if err := s.load(); err != nil {
@@ -51,14 +51,14 @@ func openState(dir string) (*state, error) {
 
 func (s *state) load() error {
 	if err := unix.Flock(int(s.lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		return fmt.Errorf("agent: state directory %s is in use by another agent: %w", s.dir, err)
+		return fmt.Errorf("state directory %s is in use by another agent: %w", s.dir, err)
 	}
 	if err := s.identify(); err != nil {
 		return err
 	}
 	err := readJSON(filepath.Join(s.dir, "cluster.json"), &s.cluster)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("agent: %w", err)
+		return err
 	}
 	return nil
 }
@@ -72,11 +72,11 @@ func (s *state) identify() error {
 		return writeFile(path, []byte(s.nodeID+"\n"))
 	}
 	if err != nil {
-		return fmt.Errorf("agent: identity: %w", err)
+		return fmt.Errorf("identity: %w", err)
 	}
 	s.nodeID = strings.TrimSpace(string(data))
 	if !job.IsID(s.nodeID) {
-		return fmt.Errorf("agent: %s does not hold a UUID", path)
+		return fmt.Errorf("%s does not hold a UUID", path)
 	}
 	return nil
 }
@@ -106,7 +106,7 @@ func (s *state) pin(id string, masters []string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if id != "" && s.cluster.ID != "" && id != s.cluster.ID {
-		return fmt.Errorf("agent: %w: it is %s, and this agent's is %s; give it a state directory of its own", errForeign, id, s.cluster.ID)
+		return fmt.Errorf("%w: it is %s, and this agent's is %s; give it a state directory of its own", errForeign, id, s.cluster.ID)
 	}
 	next := cluster{ID: s.cluster.ID, Masters: s.cluster.Masters}
 	if id != "" {
