@@ -83,7 +83,7 @@ func (s *site) showLogs() {
 	for _, path := range paths {
 		data, err := os.ReadFile(path)
 		lines := strings.Split(strings.TrimSpace(string(data)), "\n")
-		s.t.Logf("%s (%v):\n%s", filepath.Base(path), err, strings.Join(lines[max(0, len(lines)-25):], "\n"))
+		s.t.Logf("%s (%v):\n%s", filepath.Base(path), err, strings.Join(lines[max(0, len(lines)-15):], "\n"))
 	}
 }
 
@@ -124,6 +124,24 @@ func (s *site) within(limit time.Duration, what string, cond func() bool) time.D
 		<-tick.C
 	}
 	return time.Since(began)
+}
+
+// steadily checks that cond holds all the time, for as long as given.
+func (s *site) steadily(long time.Duration, what string, cond func() bool) {
+	s.t.Helper()
+	over := time.After(long)
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if !cond() {
+			s.t.Fatalf("%s: no more", what)
+		}
+		select {
+		case <-tick.C:
+		case <-over:
+			return
+		}
+	}
 }
 
 // leader returns the number of the master that leads.

@@ -16,12 +16,15 @@ import (
 	"ffrtmp/job"
 )
 
-// filmSeconds is far longer than any test lets an encode of the film last.
-const filmSeconds = 60
+// The film is far longer than any test lets an encode of it last.
+const (
+	filmSeconds = 60
+	filmFPS     = 25
+)
 
 func makeFilm(path string) error {
 	out, err := exec.Command("ffmpeg", "-hide_banner", "-loglevel", "error", "-nostdin",
-		"-f", "lavfi", "-i", "testsrc2=size=320x180:rate=25", "-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000",
+		"-f", "lavfi", "-i", fmt.Sprintf("testsrc2=size=320x180:rate=%d", filmFPS), "-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000",
 		"-t", strconv.Itoa(filmSeconds), "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-c:a", "aac", path).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("make a film: %w\n%s", err, out)
@@ -82,7 +85,7 @@ func (s *source) serve(w http.ResponseWriter, r *http.Request, film []byte) {
 
 // encode is a job that encodes the source to a file in the media root.
 func (s *source) encode(output string, parameters map[string]any) job.Spec {
-	all := map[string]any{"input": s.url, "output": output, "preset": "ultrafast"}
+	all := map[string]any{"input": s.url, "output": output, "preset": "ultrafast", "resolution": "320x180"}
 	maps.Copy(all, parameters)
 	return job.Spec{Scenario: "360p-h264", Parameters: object(all)}
 }

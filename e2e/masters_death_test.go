@@ -1,0 +1,76 @@
+package e2e
+
+import (
+	"testing"
+
+	"ffrtmp/internal/devcluster"
+	"ffrtmp/job"
+)
+
+// The death of masters never touches ffmpeg: one attempt, by one process, with one result.
+func TestMastersDieDuringAnEncode(t *testing.T) {
+	tests := []struct {
+		name string
+		kill func(*site) []*devcluster.Master
+	}{
+		{"a follower", func(s *site) []*devcluster.Master {
+			return []*devcluster.Master{s.Master(s.follower())}
+		}},
+		{"the leader", func(s *site) []*devcluster.Master {
+			return []*devcluster.Master{s.Master(s.leader())}
+		}},
+		{"all of them", func(s *site) []*devcluster.Master { return s.Masters() }},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			s := start(t, devcluster.Options{Masters: 3, Agents: 1})
+			film := newSource(t)
+			id := s.submit(film.encode("out.mp4", nil)).ID
+			frames := s.encoding(id, 1).ProgressDetail.Frame
+			before := s.ffmpeg(s.Agent(0))
+
+			killed := test.kill(s)
+			for _, m := range killed {
+				m.Kill()
+			}
+			for _, m := range killed {
+				s.must(m.Start())
+			}
+			s.must(s.WaitReady(s.soon()))
+			s.until(id, "further on", func(j job.Job) bool {
+				return j.ProgressDetail != nil && j.ProgressDetail.Frame > frames
+			})
+			if now := s.ffmpeg(s.Agent(0)); now.pid != before.pid {
+				t.Errorf("ffmpeg was process %d and is %d", before.pid, now.pid)
+			}
+			film.release()
+			j := s.finished(id)
+			s.checkFilm(j, "out.mp4")
+			if len(j.Attempts) != 1 || j.RetryCount != 0 {
+				t.Errorf("it took these attempts: %+v", j.Attempts)
+			}
+		})
+	}
+}
+
+// An encode that ends while no master lives is handed in when one is back.
+func TestEncodeEndsWithoutMasters(t *testing.T) {
+	s := start(t, devcluster.Options{Masters: 3, Agents: 1})
+	film := newSource(t)
+	id := s.submit(film.encode("out.mp4", nil)).ID
+	s.encoding(id, 1)
+	for _, m := range s.Masters() {
+		m.Kill()
+	}
+	film.release()
+	s.eventually("ffmpeg ends", func() bool { return len(s.ffmpegs(s.Agent(0))) == 0 })
+	if left := s.workFiles(); len(left) != 1 {
+		t.Errorf("without masters nothing may be published, and nothing thrown away: %q", left)
+	}
+	s.must(s.Start(s.soon()))
+	j := s.finished(id)
+	s.checkFilm(j, "out.mp4")
+	if len(j.Attempts) != 1 {
+		t.Errorf("it took these attempts: %+v", j.Attempts)
+	}
+}
