@@ -15,7 +15,6 @@ import (
 
 // heldLog is a log whose entries are answered when the test says so.
 type heldLog struct {
-
 	mu      sync.Mutex
 	entries [][]byte
 	release chan error // one for each entry

@@ -146,10 +146,11 @@ var lifecycle = map[string][]string{
 }
 
 func TestLifecycle(t *testing.T) {
+	c := openCluster(t, Options{}) // one for all: opening costs more than a case
 	for _, s := range situations {
 		for i, e := range events {
 			t.Run(s.name+"/"+e.name, func(t *testing.T) {
-				c := newCluster(t)
+				c.TB = t
 				seq, node, a := s.reach(c)
 				before := rows(c.fsm)
 				err := e.do(c, seq, node, a)
@@ -162,14 +163,27 @@ func TestLifecycle(t *testing.T) {
 					}
 				}
 				if want := lifecycle[s.name][i]; got != want {
-					t.Fatalf("got %q, want %q", got, want)
+					t.Errorf("got %q, want %q", got, want)
 				}
 				if err != nil && rows(c.fsm) != before {
-					t.Fatalf("the refusal changed the state:\n%s\nit was:\n%s", rows(c.fsm), before)
+					t.Errorf("the refusal changed the state:\n%s\nit was:\n%s", rows(c.fsm), before)
 				}
 				c.checkDerived()
+				c.clear(node, seq)
 			})
 		}
+	}
+	c.TB = t
+}
+
+// clear takes a job and a node out of the way of the next case.
+func (c *cluster) clear(node string, seq uint64) {
+	c.Helper()
+	if _, _, err := c.RemoveNode(c.Context(), node, true); err != nil && job.CodeOf(err) != job.NotFound {
+		c.Fatal(err)
+	}
+	if _, _, err := c.CancelMany(c.Context(), Idempotency{}, job.Filter{}, []uint64{seq}); err != nil {
+		c.Fatal(err)
 	}
 }
 
