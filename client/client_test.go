@@ -6,9 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -235,6 +238,39 @@ func TestUntrustedMasterEndsTheCallAtOnce(t *testing.T) {
 	}
 	if d := time.Since(start); d > 5*time.Second {
 		t.Errorf("took %v", d)
+	}
+}
+
+func TestConnectionsAreUsedAgain(t *testing.T) {
+	var conns atomic.Int32
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/jobs/none" {
+			refuse(w, 404, job.NotFound, "no such job")
+			return
+		}
+		answer(w, 200, job.Job{ID: "a", Logs: strings.Repeat("log ", 2000)})
+	}))
+	s.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			conns.Add(1)
+		}
+	}
+	s.Start() // HTTP/1.1: one request at a time on a connection
+	defer s.Close()
+	c := dial(t, client.Config{Masters: []string{s.URL}})
+	for range 10 {
+		if _, err := c.Job(t.Context(), "a"); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Pause(t.Context(), "a"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Job(t.Context(), "none"); job.CodeOf(err) != job.NotFound {
+			t.Fatal(err)
+		}
+	}
+	if n := conns.Load(); n != 1 {
+		t.Errorf("%d connections for requests one after another", n)
 	}
 }
 

@@ -16,6 +16,9 @@ import (
 // maxAnswer bounds an answer: a full page of 10,000 jobs with the largest parameters.
 const maxAnswer = 1 << 30
 
+// maxUnread is how much of an answer that nobody wants is worth a connection.
+const maxUnread = 64 << 10
+
 func newID() string { return uuid.Must(uuid.NewV7()).String() }
 
 // do carries a call out: at one master after another, until one answers it, the
@@ -101,6 +104,8 @@ func (c *Client) try(ctx context.Context, call *call, base string, body []byte) 
 			err = &failure{err: fmt.Errorf("reading the answer: %w", transportError(ctx, err)), unknown: true}
 		}
 	}
+	// Only an answer that was read to its end leaves its connection for the next.
+	_, _ = io.CopyN(io.Discard, answer, maxUnread)
 	return meta, err
 }
 
