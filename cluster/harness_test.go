@@ -253,14 +253,20 @@ func waitApplied(t testing.TB, command string, masters ...*master) {
 	}
 }
 
-// post sends a body through the master's LeaderTransport.
-func post(t testing.TB, m *master, body string) (*http.Response, error) {
+// post sends a body through the master's LeaderTransport and returns the answer.
+func post(t testing.TB, m *master, body string) (status int, answer string, err error) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(testContext(t), http.MethodPost, "https://leader/write", strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return m.LeaderTransport().RoundTrip(req)
+	resp, err := m.LeaderTransport().RoundTrip(req)
+	if err != nil {
+		return 0, "", err
+	}
+	defer resp.Body.Close()
+	data, err := io.ReadAll(resp.Body)
+	return resp.StatusCode, string(data), err
 }
 
 func atoi(t testing.TB, s string) int {

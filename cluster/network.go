@@ -36,7 +36,10 @@ func (n *Node) openPeerPort() (trans raft.Transport, serve func(), err error) {
 		return nil, nil, fmt.Errorf("peer port: %w", err)
 	}
 	n.defers(func(context.Context) error { return ignoreClosed(tcp.Close()) })
-	port := strconv.Itoa(tcp.Addr().(*net.TCPAddr).Port)
+	_, port, err := net.SplitHostPort(tcp.Addr().String())
+	if err != nil {
+		return nil, nil, fmt.Errorf("peer port: %w", err)
+	}
 	own := n.ownAddress()
 	own.Peer = net.JoinHostPort(host, port)
 	n.own.Store(&own)
