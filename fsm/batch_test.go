@@ -195,7 +195,7 @@ func TestBatch_QueueIsBounded(t *testing.T) {
 
 // TestReplicas_EndInOneState submits and runs jobs through a real Raft of three.
 func TestReplicas_EndInOneState(t *testing.T) {
-	replicas := newReplicas(t)
+	replicas := newReplicas(t, func(f *FSM) raft.FSM { return f })
 	p := NewProposer(replicas[0], ProposerOptions{})
 	nodes := make([]string, 8)
 	for i := range nodes {

@@ -3,6 +3,8 @@ package fsm
 import (
 	"time"
 
+	"github.com/google/uuid"
+
 	"ffrtmp/job"
 )
 
@@ -41,6 +43,19 @@ type Claimed struct {
 	TimeoutAt time.Time // zero without a limit
 }
 
+// given is a Claimed before it is written out, which only the leader needs.
+type given struct {
+	seq       uint64
+	id        uuid.UUID
+	attempt   int64
+	lease     lease
+	timeoutAt int64
+}
+
+func (g given) claimed() Claimed {
+	return Claimed{Seq: g.seq, ID: g.id.String(), Attempt: int(g.attempt), Lease: g.lease.String(), TimeoutAt: timeOf(g.timeoutAt)}
+}
+
 var updateClaim = prepared(`UPDATE job_state SET status = 1, hold = 1, attempt = ?, node = ?, lease = ?, started_at = ?,
 	timeout_at = ?, last_activity_at = ?, not_before = 0, progress = 0, progress_detail = NULL WHERE seq = ?`)
 
@@ -52,7 +67,7 @@ func (c *claim) apply(t *tx) any {
 		return err
 	}
 	t.setOffline(n, false)
-	claimed := []Claimed{}
+	attempts := []given{}
 	for _, l := range c.leases {
 		if n.Eligibility != job.Eligible || n.Free(int(n.held)) == 0 {
 			break
@@ -61,13 +76,13 @@ func (c *claim) apply(t *tx) any {
 		if j == nil {
 			break
 		}
-		claimed = append(claimed, t.start(j, n, l))
+		attempts = append(attempts, t.start(j, n, l))
 	}
-	return claimed
+	return attempts
 }
 
 // start begins the job's next attempt. The one before, if lost, is fenced off.
-func (t *tx) start(j *activeJob, n *node, l lease) Claimed {
+func (t *tx) start(j *activeJob, n *node, l lease) given {
 	t.ready.remove(j)
 	if j.hold == holdLost {
 		j.node.drop(j)
@@ -81,5 +96,5 @@ func (t *tx) start(j *activeJob, n *node, l lease) Claimed {
 	}
 	t.change(j, job.Running, holdActive)
 	t.exec(updateClaim, j.attempt, n.key, l[:], t.now, j.timeoutAt, t.now, int64(j.seq))
-	return Claimed{Seq: j.seq, ID: j.id.String(), Attempt: int(j.attempt), Lease: l.String(), TimeoutAt: timeOf(j.timeoutAt)}
+	return given{j.seq, j.id, j.attempt, l, j.timeoutAt}
 }

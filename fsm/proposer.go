@@ -135,7 +135,12 @@ func (p *Proposer) Claim(ctx context.Context, nodeID string, limit int) (uint64,
 			return 0, nil, fmt.Errorf("make a lease: %w", err)
 		}
 	}
-	return propose[[]Claimed](ctx, p, Idempotency{}, c)
+	index, attempts, err := propose[[]given](ctx, p, Idempotency{}, c)
+	claimed := make([]Claimed, len(attempts))
+	for i, g := range attempts {
+		claimed[i] = g.claimed()
+	}
+	return index, claimed, err
 }
 
 // Result hands in what a node says of an attempt of the job with this number.

@@ -171,6 +171,15 @@ func (s *state) log(ctx context.Context, seq uint64, attempt int) (string, error
 	return log, err
 }
 
+// Summary returns a job by number as lists show it: without attempts and logs.
+func (f *FSM) Summary(ctx context.Context, seq uint64) (j job.Job, err error) {
+	err = f.read(ctx, func(ctx context.Context, s *state) error {
+		j, err = s.job(ctx, seq)
+		return err
+	})
+	return j, err
+}
+
 // Claims returns the jobs of claimed attempts as their node is to see them: whole,
 // with their leases.
 func (f *FSM) Claims(ctx context.Context, claimed []Claimed) ([]job.Job, error) {

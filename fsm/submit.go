@@ -2,6 +2,7 @@ package fsm
 
 import (
 	"database/sql/driver"
+	"slices"
 
 	"github.com/google/uuid"
 
@@ -30,6 +31,7 @@ func (c *submit) encode(e *encoder) {
 	e.uint(uint64(len(c.specs)))
 	for i := range c.specs {
 		s := &c.specs[i]
+		e.b = slices.Grow(e.b, 128+len(s.parameters)+len(s.requires)+len(s.labels))
 		e.fixed(s.id[:])
 		e.string(s.scenario)
 		e.string(s.confidence)
