@@ -25,7 +25,7 @@ func (s *Server) act(action job.Action) func(*call, *nothing) (*answer, error) {
 			return nil, err
 		}
 		s.cfg.Scheduler.NodeChanged(j.NodeID)
-		if j, err = s.cfg.State.Job(c.Context(), j.ID); err != nil {
+		if j, err = s.cfg.State.Summary(c.Context(), j.SequenceNumber); err != nil {
 			return nil, err
 		}
 		return &answer{index: index, body: acted{Status: j.Status, JobID: j.ID}}, nil

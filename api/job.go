@@ -14,7 +14,7 @@ func (s *Server) submit(c *call, spec *job.Spec) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	j, err := s.cfg.State.Job(c.Context(), made.Jobs[0].ID)
+	j, err := s.cfg.State.Summary(c.Context(), made.Jobs[0].SequenceNumber)
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +67,7 @@ func (s *Server) patchJob(c *call, p *job.Patch) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	if j, err = s.cfg.State.Job(c.Context(), j.ID); err != nil {
+	if j, err = s.cfg.State.Summary(c.Context(), j.SequenceNumber); err != nil {
 		return nil, err
 	}
 	return &answer{index: index, body: s.shown(&j)}, nil

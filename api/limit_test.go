@@ -165,8 +165,14 @@ func TestSecretsAreShownToTheNodeOnly(t *testing.T) {
 	inURL := `{"scenario":"720p","parameters":{"rtmp_url":"rtmp://example.com/live/` + canary + `"}}`
 	asKey := `{"scenario":"720p","parameters":{"rtmp_url":"rtmp://user:` + canary + `@example.com/live","stream_key":"` + canary + `"}}`
 	for _, c := range []struct{ method, path, body string }{
-		{"POST", "/jobs", asKey}, {"POST", "/jobs", inURL}, {"GET", "/jobs", ""}, {"GET", "/jobs/1", ""}, {"GET", "/jobs/2", ""},
-		{"GET", "/api/v1/jobs/1", ""}, {"PATCH", "/jobs/1", `{"priority":"high"}`}, {"GET", "/jobs/1/explain", ""},
+		{"POST", "/jobs", asKey},
+		{"POST", "/jobs", inURL},
+		{"GET", "/jobs", ""},
+		{"GET", "/jobs/1", ""},
+		{"GET", "/jobs/2", ""},
+		{"GET", "/api/v1/jobs/1", ""},
+		{"PATCH", "/jobs/1", `{"priority":"high"}`},
+		{"GET", "/jobs/1/explain", ""},
 		{"POST", "/jobs", strings.Replace(asKey, "720p", "8K", 1)},
 	} {
 		if r := m.request(c.method, c.path, c.body); strings.Contains(string(r.body), canary) {

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"runtime/debug"
 	"strings"
@@ -50,7 +51,7 @@ func (s *Server) observe(w http.ResponseWriter, r *http.Request) {
 	s.setHeaders(rec.Header())
 	defer func() {
 		if p := recover(); p != nil {
-			if p == http.ErrAbortHandler {
+			if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 				panic(p)
 			}
 			s.cfg.Logger.Error("panic", "request_id", id, "panic", p, "stack", string(debug.Stack()))

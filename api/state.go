@@ -14,6 +14,7 @@ type State interface {
 	Index() uint64
 	WaitIndex(ctx context.Context, index uint64) error
 	Job(ctx context.Context, ref string) (job.Job, error)
+	Summary(ctx context.Context, seq uint64) (job.Job, error)
 	Jobs(ctx context.Context, filter job.Filter, page job.Page) (job.List, error)
 	Seqs(ctx context.Context, filter job.Filter, after uint64, limit int) ([]uint64, error)
 	AttemptLog(ctx context.Context, seq uint64, attempt int) (string, error)

@@ -33,7 +33,7 @@ func (d deadlines) Less(i, j int) bool { return d[i].at.Before(d[j].at) }
 func (d deadlines) Swap(i, j int)      { d[i], d[j] = d[j], d[i] }
 
 // Push implements heap.Interface.
-func (d *deadlines) Push(x any) { *d = append(*d, x.(deadline)) }
+func (d *deadlines) Push(x any) { *d = append(*d, x.(deadline)) } //nolint:errcheck // nothing else is pushed
 
 // Pop implements heap.Interface.
 func (d *deadlines) Pop() any {
@@ -56,7 +56,7 @@ func (d *deadlines) watch(x timed) {
 func (d *deadlines) expired(now time.Time) []timed {
 	var due []timed
 	for len(*d) > 0 && !(*d)[0].at.After(now) {
-		x := heap.Pop(d).(deadline).of
+		x := heap.Pop(d).(deadline).of //nolint:errcheck // nothing else is in it
 		*x.queued() = false
 		if at := x.due(); at.After(now) {
 			d.watch(x)

@@ -73,7 +73,7 @@ func (ws *waiters) rouse(jobs int, usable func(nodeID string) bool) {
 	var next *list.Element
 	for e := ws.resting.Front(); e != nil && ws.looking < jobs; e = next {
 		next = e.Next()
-		w := e.Value.(*waiter)
+		w := e.Value.(*waiter) //nolint:errcheck // nothing else is in it
 		if !usable(w.node) {
 			continue
 		}
