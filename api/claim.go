@@ -6,13 +6,11 @@ import (
 	"ffrtmp/job"
 )
 
-// claimRequest is job.ClaimRequest with its bounds. An absent max is 1.
-type claimRequest struct{ job.ClaimRequest }
-
 // maxClaim bounds the attempts of one answer.
 const maxClaim = 1024
 
-func (r *claimRequest) Validate() error {
+// validateClaim checks a claim. An absent max is 1.
+func validateClaim(r *job.ClaimRequest) error {
 	if r.Max == 0 {
 		r.Max = 1
 	}
@@ -26,7 +24,10 @@ func (r *claimRequest) Validate() error {
 }
 
 // claim gives a node attempts to run, and waits for them.
-func (s *Server) claim(c *call, r *claimRequest) (*answer, error) {
+func (s *Server) claim(c *call, r *job.ClaimRequest) (*answer, error) {
+	if err := validateClaim(r); err != nil {
+		return nil, err
+	}
 	ctx, cancel := s.untilStopping(c)
 	defer cancel()
 	index, jobs, err := s.cfg.Scheduler.Claim(ctx, r.NodeID, r.Max, time.Duration(r.Wait))

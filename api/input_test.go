@@ -92,7 +92,8 @@ func TestBadInput(t *testing.T) {
 		{name: "claim too much", method: "POST", path: "/jobs/claim", body: `{"node_id":"` + nodeA + `","max":1025}`, status: 400, field: "max"},
 		{name: "claim less than nothing", method: "POST", path: "/jobs/claim", body: `{"node_id":"` + nodeA + `","max":-1}`, status: 400, field: "max"},
 		{name: "claim with a long wait", method: "POST", path: "/jobs/claim", body: `{"node_id":"` + nodeA + `","wait":"61s"}`, status: 400, field: "wait"},
-		{name: "claim with no duration", method: "POST", path: "/jobs/claim", body: `{"node_id":"` + nodeA + `","wait":"soon"}`, status: 400},
+		{name: "claim with no duration", method: "POST", path: "/jobs/claim", body: `{"node_id":"` + nodeA + `","wait":"soon"}`, status: 400, field: "wait"},
+		{name: "claim with a wrong type", method: "POST", path: "/jobs/claim", body: `{"node_id":7}`, status: 400, field: "node_id"},
 		{name: "next without a node", method: "GET", path: "/jobs/next", status: 400, field: "node_id"},
 		{name: "next of an unknown node", method: "GET", path: "/jobs/next?node_id=x", status: 404},
 

@@ -43,6 +43,9 @@ func join(prefix, field string) string {
 }
 
 func kindName(t reflect.Type) string {
+	if t == reflect.TypeFor[Duration]() {
+		return `a duration such as "30s"`
+	}
 	switch t.Kind() {
 	case reflect.Bool:
 		return "a boolean"
@@ -111,7 +114,8 @@ func (d *Duration) UnmarshalJSON(data []byte) error {
 			return nil
 		}
 	}
-	return Errorf(Invalid, "%s is not a duration such as \"30s\"", data)
+	// encoding/json adds the field to errors of this type only.
+	return &json.UnmarshalTypeError{Value: string(data), Type: reflect.TypeFor[Duration]()}
 }
 
 var idForm = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
