@@ -105,7 +105,7 @@ func TestDecodeNamesTheField(t *testing.T) {
 		`[]`:                                              "the body must be a JSON object, not array",
 		`{"node_id"`:                                      "the body is not valid JSON",
 		``:                                                "the body is not valid JSON",
-		`{"wait":"soon"}`:                                 `"soon" is not a duration`,
+		`{"wait":"soon"}`:                                 `wait: cannot be "soon"; a duration such as "30s" is wanted`,
 	} {
 		var c ClaimRequest
 		err := Decode([]byte(body), &c)
