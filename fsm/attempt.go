@@ -18,6 +18,7 @@ var (
 	insertAttempt = prepared(`INSERT INTO job_attempt (seq, attempt, node, outcome, started_at, ended_at, error, failure_reason, output, metrics, analyzer_output)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
 	insertLog     = prepared(`INSERT INTO job_log (seq, attempt, log) VALUES (?, ?, ?)`)
+	insertLateLog = prepared(`INSERT INTO job_log (seq, attempt, log) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`)
 	deleteAttempt = prepared(`DELETE FROM job_attempt WHERE seq = ? AND attempt = ?`)
 	updateFailed  = prepared(`UPDATE job_state SET status = 4, hold = 0, losses = ?, completed_at = ?, last_activity_at = ?, error = ?, failure_reason = ? WHERE seq = ?`)
 	updateRetry   = prepared(`UPDATE job_state SET status = 0, hold = 0, retry_count = ?, not_before = ?, last_activity_at = ?, avoid = ?, retry_reason = ?, progress = 0, progress_detail = NULL WHERE seq = ?`)

@@ -147,6 +147,10 @@ func (c *result) again(t *tx, j *activeJob) any {
 		}
 	case job.ResultCanceled:
 		same = outcome == job.AttemptCanceled
+		if same && c.ending.log != "" {
+			// A cancel ends the attempt at once; what ffmpeg said comes afterwards.
+			t.exec(insertLateLog, int64(j.seq), j.attempt, c.ending.log)
+		}
 	}
 	if !same {
 		return job.Errorf(job.StaleAttempt, "attempt %d of job %s is over: %s", j.attempt, j.id, outcome)

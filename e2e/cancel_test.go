@@ -1,0 +1,62 @@
+package e2e
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"ffrtmp/internal/devcluster"
+	"ffrtmp/job"
+)
+
+func TestCancelEndsFFmpegWithinTwoSeconds(t *testing.T) {
+	s := start(t, devcluster.Options{Masters: 3, Agents: 1})
+	follower := s.Master(s.follower()).URL()
+	for _, parameters := range []map[string]any{
+		{"output_mode": "null", "duration": 3600, "preset": "veryslow"},
+		{"output": "out.mp4", "duration": 3600, "preset": "ultrafast"},
+	} {
+		id := s.submit(pattern("720p30-h264", parameters)).ID
+		s.encoding(id, 1)
+		s.ffmpeg(s.Agent(0))
+		began := time.Now()
+		s.wire().call(t, "POST", follower+"/jobs/"+id+"/cancel", "").want(t, 200)
+		s.within(2*time.Second-time.Since(began), "ffmpeg ends after a cancel", func() bool {
+			return len(s.ffmpegs(s.Agent(0))) == 0
+		})
+		t.Logf("no ffmpeg left %s after the cancel was sent", time.Since(began).Round(time.Millisecond))
+		j := s.look(id)
+		if j.Status != job.Canceled || !slices.Equal(outcomes(j), []job.Outcome{job.AttemptCanceled}) {
+			t.Errorf("the job is %s, with attempts %+v", j.Status, j.Attempts)
+		}
+		s.eventually("its work file is gone", func() bool { return len(s.workFiles()) == 0 })
+		s.eventually("its log says what ffmpeg said", func() bool { return len(s.look(id).Logs) > 0 })
+	}
+}
+
+func TestPauseStopsFFmpegAndResumeContinuesIt(t *testing.T) {
+	s := start(t, devcluster.Options{Masters: 3, Agents: 1, MasterArgs: shortLeases})
+	film := newSource(t)
+	id := s.submit(film.encode("out.mp4", nil)).ID
+	s.encoding(id, 1)
+	before := s.ffmpeg(s.Agent(0))
+	stopped := func() bool { p := s.ffmpeg(s.Agent(0)); return p.state == 'T' && p.pid == before.pid }
+
+	s.must(s.client.Pause(s.soon(), id))
+	s.within(2*time.Second, "ffmpeg is stopped", stopped)
+	s.steadily(4*time.Second, "ffmpeg stays stopped, also past the lease", func() bool {
+		return stopped() && s.look(id).Status == job.Paused
+	})
+	frames := s.look(id).ProgressDetail.Frame
+	s.must(s.client.Resume(s.soon(), id))
+	s.within(2*time.Second, "ffmpeg goes on", func() bool { return !stopped() })
+	s.until(id, "further on", func(j job.Job) bool {
+		return j.Status == job.Running && j.ProgressDetail != nil && j.ProgressDetail.Frame > frames
+	})
+	film.release()
+	j := s.finished(id)
+	s.checkFilm(j, "out.mp4")
+	if len(j.Attempts) != 1 {
+		t.Errorf("it took these attempts: %+v", j.Attempts)
+	}
+}

@@ -1,0 +1,116 @@
+package e2e
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"ffrtmp/internal/devcluster"
+	"ffrtmp/job"
+)
+
+// A master that is told to end hands its leadership over, finishes what it has been
+// asked, and is hardly missed.
+func TestStoppedLeaderIsHardlyMissed(t *testing.T) {
+	s := start(t, devcluster.Options{Masters: 3})
+	w := s.write(8, "stop")
+	w.more(100)
+	leader := s.Master(s.leader())
+	finish, answer := s.slowSubmission(leader.URL())
+	told := time.Now()
+	s.must(leader.Signal(syscall.SIGTERM))
+	w.more(100)
+	finish()
+	if status := <-answer; status != http.StatusCreated {
+		t.Errorf("the request in flight was answered with status %d", status)
+	}
+	if err := leader.Wait(s.soon()); err != nil {
+		t.Error(err)
+	}
+	gap := w.gap(told)
+	t.Logf("%s without an acknowledged write", gap)
+	if gap > time.Second {
+		t.Errorf("nobody could write for %s", gap)
+	}
+	s.restart(leader)
+	w.verify()
+}
+
+// slowSubmission begins to submit a job and stops within its body. The rest is sent
+// by finish; then the answer's status comes, or 0 for a broken connection.
+func (s *site) slowSubmission(url string) (finish func(), answer <-chan int) {
+	s.t.Helper()
+	body, pipe := io.Pipe()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	s.t.Cleanup(cancel)
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url+"/jobs", body)
+	s.must(err)
+	req.Header.Set("Authorization", "Bearer "+s.APIKey())
+	statuses := make(chan int, 1)
+	client := s.wire().http
+	go func() {
+		resp, err := client.Do(req)
+		if err != nil {
+			s.t.Log(err)
+			statuses <- 0
+			return
+		}
+		resp.Body.Close()
+		statuses <- resp.StatusCode
+	}()
+	const json = `{"scenario":"360p","queue":"batch"}`
+	_, err = io.WriteString(pipe, json[:10]) // returns when it has been sent
+	s.must(err)
+	return func() {
+		_, err := io.Copy(pipe, strings.NewReader(json[10:]))
+		s.must(err)
+		s.must(pipe.Close())
+	}, statuses
+}
+
+func TestStoppedAgentFinishesItsJobAndTakesNoOther(t *testing.T) {
+	s := start(t, devcluster.Options{Masters: 1, Agents: 1})
+	agent := s.Agent(0)
+	film := newSource(t)
+	id := s.submit(film.encode("out.mp4", nil)).ID
+	next := s.submit(film.encode("next.mp4", nil)).ID
+	s.encoding(id, 1)
+	s.must(agent.Signal(syscall.SIGTERM))
+	s.steadily(time.Second, "the agent runs on", func() bool { return agent.Running() && len(s.ffmpegs(agent)) == 1 })
+	film.release()
+	s.checkFilm(s.finished(id), "out.mp4")
+	if err := agent.Wait(s.soon()); err != nil {
+		t.Error(err)
+	}
+	if j := s.look(next); j.Status != job.Pending || j.Attempt != 0 {
+		t.Errorf("the next job is %s in attempt %d", j.Status, j.Attempt)
+	}
+}
+
+// What still runs when an agent's drain timeout is over is left to the next agent.
+func TestStoppedAgentLeavesItsFFmpegToTheNext(t *testing.T) {
+	s := start(t, devcluster.Options{Masters: 1, Agents: 1, AgentArgs: func(int) []string {
+		return []string{"--drain-timeout", "500ms"}
+	}})
+	agent := s.Agent(0)
+	film := newSource(t)
+	id := s.submit(film.encode("out.mp4", nil)).ID
+	s.encoding(id, 1)
+	before := s.ffmpeg(agent)
+	s.must(agent.Stop(s.soon()))
+	s.must(agent.Start())
+	s.must(agent.WaitReady(s.soon()))
+	if now := s.ffmpeg(agent); now.pid != before.pid {
+		t.Errorf("ffmpeg was process %d and is %d", before.pid, now.pid)
+	}
+	film.release()
+	j := s.finished(id)
+	s.checkFilm(j, "out.mp4")
+	if len(j.Attempts) != 1 {
+		t.Errorf("it took these attempts: %+v", j.Attempts)
+	}
+}
