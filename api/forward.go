@@ -26,13 +26,21 @@ const holdInterval = 50 * time.Millisecond
 // and the request may be repeated, it is held for a new one, up to holdTime.
 func (s *Server) dispatch(w http.ResponseWriter, c *call) {
 	var held <-chan time.Time
+	var unknown error // of an earlier try: what later ones say does not undo it
 	for {
 		changed := s.cfg.Cluster.LeaderChanged()
 		done, err := s.attempt(w, c)
 		if done {
 			return
 		}
-		if c.forwarded || !s.mayRepeat(c, err) {
+		repeat := !c.forwarded && s.mayRepeat(c, err)
+		if unknown == nil && job.CodeOf(err) == job.UnknownOutcome && !c.reads() {
+			unknown = err
+		}
+		if unknown != nil {
+			err = unknown
+		}
+		if !repeat {
 			s.write(w, c, nil, err)
 			return
 		}
@@ -56,14 +64,17 @@ func (s *Server) dispatch(w http.ResponseWriter, c *call) {
 	}
 }
 
+// reads reports whether the request changes nothing.
+func (c *call) reads() bool { return c.Method == http.MethodGet || c.Method == http.MethodHead }
+
 // mayRepeat reports whether a request that failed with err can be made again
 // without having its effect twice.
 func (s *Server) mayRepeat(c *call, err error) bool {
-	switch describe(err).Code {
+	switch job.CodeOf(err) {
 	case job.NoLeader:
 		return true
 	case job.UnknownOutcome:
-		return c.endpoint.repeat || c.idempotency.Key != "" || c.Method == http.MethodGet || c.Method == http.MethodHead
+		return c.endpoint.repeat || c.idempotency.Key != "" || c.reads()
 	}
 	return false
 }

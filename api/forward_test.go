@@ -26,6 +26,7 @@ type peerPort struct {
 	seen   atomic.Int64
 	last   atomic.Pointer[http.Request]
 	cut    atomic.Bool // cut the connection after the next request has been carried out
+	onCut  func()
 	refuse atomic.Bool // nobody listens
 }
 
@@ -36,6 +37,9 @@ func newPeerPort(t *testing.T, m *master) *peerPort {
 		p.last.Store(r.Clone(context.Background()))
 		if p.cut.CompareAndSwap(true, false) {
 			m.api.ForwardHandler().ServeHTTP(httptest.NewRecorder(), r)
+			if p.onCut != nil {
+				p.onCut()
+			}
 			panic(http.ErrAbortHandler)
 		}
 		m.api.ForwardHandler().ServeHTTP(w, r)
@@ -172,6 +176,7 @@ func TestARequestIsHeldForALeader(t *testing.T) {
 }
 
 func TestWithoutALeaderARequestIsRefusedAfterFiveSeconds(t *testing.T) {
+	t.Parallel()
 	leader, follower, peer := pair(t)
 	follower.cluster.setLeader(nil)
 	leader.cluster.setLeader(nil)
@@ -230,6 +235,22 @@ func TestTheConnectionIsCutAfterTheRequestWasSent(t *testing.T) {
 				t.Errorf("%d jobs, want %d", n, c.jobs)
 			}
 		})
+	}
+}
+
+// TestAnUnknownOutcomeStaysUnknown loses an answer and then the leader: that later
+// tries reach nobody does not mean that the first one did nothing.
+func TestAnUnknownOutcomeStaysUnknown(t *testing.T) {
+	t.Parallel()
+	leader, follower, peer := pair(t)
+	peer.cut.Store(true)
+	peer.onCut = func() { follower.cluster.setLeader(nil) }
+	r := follower.request("POST", "/jobs", `{"scenario":"720p"}`, "Idempotency-Key", "k")
+	if r.StatusCode != 504 || !strings.Contains(string(r.body), "unknown_outcome") {
+		t.Errorf("%d %s", r.StatusCode, r.body)
+	}
+	if n := len(leader.list("")); n != 1 {
+		t.Errorf("%d jobs", n)
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 
 // TestASlowClientIsCutOff connects and says nothing more, or never reads.
 func TestASlowClientIsCutOff(t *testing.T) {
+	t.Parallel()
 	m := newMaster(t)
 	conn, err := tls.Dial("tcp", m.server.Listener.Addr().String(), &tls.Config{InsecureSkipVerify: true})
 	if err != nil {

@@ -47,6 +47,7 @@ func TestStaleReadsNeedNoLeader(t *testing.T) {
 }
 
 func TestAConsistentReadVerifiesTheLeader(t *testing.T) {
+	t.Parallel()
 	m := newMaster(t)
 	m.submit(`{"scenario":"720p"}`)
 	m.want(200, "GET", "/jobs/1", "")

@@ -55,7 +55,7 @@ func (l *Log) append(offset int64, text string) {
 func (l *Log) add(text string) {
 	l.data = append(l.data, text...)
 	if cut := len(l.data) - job.MaxLogBytes; cut > 0 {
-		l.data = append([]byte(nil), l.data[cut:]...)
+		l.data = l.data[cut:]
 		l.offset += int64(cut)
 	}
 	close(l.more)
