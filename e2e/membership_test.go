@@ -1,0 +1,152 @@
+package e2e
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"ffrtmp/client"
+	"ffrtmp/internal/devcluster"
+	"ffrtmp/job"
+)
+
+// cluster returns what the leader says of the cluster.
+func (s *site) cluster() job.ClusterStatus {
+	s.t.Helper()
+	status, err := s.client.Cluster(s.soon())
+	s.must(err)
+	return status
+}
+
+// member returns the member with an API URL; ok is false when there is none.
+func (s *site) member(url string) (m job.Member, ok bool) {
+	s.t.Helper()
+	members := s.cluster().Members
+	i := slices.IndexFunc(members, func(m job.Member) bool { return m.APIURL == url })
+	if i < 0 {
+		return job.Member{}, false
+	}
+	return members[i], true
+}
+
+// voters waits until n masters vote, all of them healthy, and there are no others.
+func (s *site) voters(n int) {
+	s.t.Helper()
+	var members []job.Member
+	defer func() {
+		if s.t.Failed() {
+			s.t.Logf("members: %+v", members)
+		}
+	}()
+	s.eventually("all masters vote", func() bool {
+		members = s.cluster().Members
+		return len(members) == n && !slices.ContainsFunc(members, func(m job.Member) bool { return !m.Voter || !m.Healthy })
+	})
+}
+
+// reconnect is for masters that have got other addresses.
+func (s *site) reconnect() {
+	s.t.Helper()
+	c, err := client.New(client.Config{Masters: s.URLs(), APIKey: s.APIKey(), TLS: s.ClientTLS()})
+	s.must(err)
+	s.t.Cleanup(c.Close)
+	s.client = c
+}
+
+// nodeID is a master's identity, as it says itself.
+func (s *site) nodeID(m *devcluster.Master) string {
+	s.t.Helper()
+	h, err := s.client.Health(s.soon(), m.URL())
+	s.must(err)
+	return h.NodeID
+}
+
+func TestFourthMasterJoinsAndIsPromoted(t *testing.T) {
+	s := start(t, devcluster.Options{Masters: 3})
+	s.voters(3)
+	before := s.submit(pattern("360p", nil))
+	fourth, err := s.AddMaster()
+	s.must(err)
+	s.must(fourth.Start())
+	var first job.Member
+	s.eventually("the fourth master is a member", func() (ok bool) {
+		first, ok = s.member(fourth.URL())
+		return ok
+	})
+	if first.Voter {
+		t.Errorf("it votes before it has proved itself: %+v", first)
+	}
+	s.must(fourth.WaitReady(s.soon()))
+	s.voters(4)
+	// What it tells by itself is what the others have acknowledged before.
+	var j job.Job
+	s.wire().call(t, "GET", fourth.URL()+"/jobs/"+before.ID+"?stale", "").want(t, 200).decode(t, &j)
+	if j.ID != before.ID {
+		t.Errorf("the fourth master has job %+v", j)
+	}
+}
+
+func TestMovedMastersKeepTheirIdentity(t *testing.T) {
+	s := start(t, devcluster.Options{Masters: 3})
+	s.voters(3)
+	cluster := s.cluster().ClusterID
+	id := s.submit(pattern("360p", nil)).ID
+
+	one := s.Master(s.follower())
+	identity := s.nodeID(one)
+	s.must(one.Stop(s.soon()))
+	s.must(one.Move())
+	s.restart(one)
+	s.eventually("the others know its new address", func() bool {
+		m, ok := s.member(one.URL())
+		return ok && m.ID == identity && m.Healthy
+	})
+	s.voters(3)
+
+	identities := map[string]bool{}
+	for _, m := range s.Masters() {
+		identities[s.nodeID(m)] = true
+		m.Kill()
+	}
+	for _, m := range s.Masters() {
+		s.must(m.Move())
+	}
+	s.must(s.Start(s.soon()))
+	s.reconnect()
+	s.voters(3)
+	for _, m := range s.cluster().Members {
+		if !identities[m.ID] {
+			t.Errorf("%s is new", m.ID)
+		}
+	}
+	if now := s.cluster().ClusterID; now != cluster {
+		t.Errorf("the cluster was %s and is %s", cluster, now)
+	}
+	if j := s.look(id); j.SequenceNumber != 1 {
+		t.Errorf("the first job is %+v", j)
+	}
+}
+
+func TestMastersFormOneClusterInAnyOrder(t *testing.T) {
+	for _, order := range [][]int{{0, 1, 2}, {2, 0, 1}, {1, 2, 0}} {
+		s := prepare(t, devcluster.Options{Masters: 3})
+		for _, i := range order[:2] {
+			s.must(s.Master(i).Start())
+			s.steadily(2*time.Second, "fewer masters than are expected form no cluster", func() bool {
+				r, err := s.wire().send(t.Context(), "GET", s.Master(order[0]).URL()+"/health/leader", "")
+				return err != nil || r.status == 503
+			})
+		}
+		s.must(s.Start(s.soon()))
+		s.voters(3)
+		formed := s.cluster().ClusterID
+		for _, m := range s.Masters() {
+			var here job.ClusterStatus
+			s.wire().call(t, "GET", m.URL()+"/cluster?stale", "").want(t, 200).decode(t, &here)
+			if here.ClusterID != formed || formed == "" {
+				t.Errorf("started as %v: %s is of cluster %q, not %q", order, m.Name(), here.ClusterID, formed)
+			}
+		}
+		s.must(s.Close())
+	}
+}
