@@ -1,0 +1,232 @@
+package e2e
+
+import (
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"database/sql"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	_ "modernc.org/sqlite"
+
+	"ffrtmp/job"
+)
+
+const key = "MASTER_API_KEY=a-key-for-tests"
+
+// single is a master by itself, started as somebody would who tries it out.
+type single struct {
+	*program
+	*wire
+	url string
+	api string // port
+	met string // port
+}
+
+// launchMaster starts a master in dir and waits until it answers.
+func launchMaster(t *testing.T, dir string, args ...string) *single {
+	t.Helper()
+	m := &single{api: freePort(t), met: freePort(t), wire: &wire{key: strings.TrimPrefix(key, "MASTER_API_KEY=")}}
+	m.program = launch(t, dir, []string{key}, "master", append([]string{"--port", m.api, "--metrics-port", m.met}, args...)...)
+	scheme := "https"
+	if slices.Contains(args, "--tls=false") {
+		scheme = "http"
+	}
+	m.url = scheme + "://localhost:" + m.api
+	began := time.Now()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		// The certificate is not there before the master has made it.
+		m.http = trusting(t, filepath.Join(dir, "certs", "master.crt"))
+		r, err := m.send(t.Context(), "GET", m.url+"/health/ready", "")
+		if err == nil && r.status == http.StatusOK {
+			return m
+		}
+		if time.Since(began) > patience {
+			t.Fatalf("the master is not ready: %v %s", err, r.body)
+		}
+		select {
+		case <-m.ended:
+			t.Fatal("the master has ended")
+		case <-tick.C:
+		}
+	}
+}
+
+// trusting returns a client that trusts the certificate in a file, as curl --cacert does.
+func trusting(t *testing.T, cert string) *http.Client {
+	pool := x509.NewCertPool()
+	if pem, err := os.ReadFile(cert); err == nil {
+		pool.AppendCertsFromPEM(pem)
+	}
+	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}}
+	t.Cleanup(transport.CloseIdleConnections)
+	return &http.Client{Transport: transport, Timeout: patience}
+}
+
+func TestSingleMasterWithoutAnyFlags(t *testing.T) {
+	dir := t.TempDir()
+	m := launchMaster(t, dir)
+	var j job.Job
+	m.call(t, "POST", m.url+"/jobs", `{"scenario":"1080p30-h264"}`).want(t, 201).decode(t, &j)
+	ports := openPorts(t, m.cmd.Process.Pid)
+	if want := []string{"tcp/" + m.api, "tcp/" + m.met}; !slices.Equal(ports, want) {
+		t.Errorf("open ports %q, want %q", ports, want)
+	}
+	if info, err := os.Stat(filepath.Join(dir, "certs", "master.key")); err != nil || info.Mode() != 0o600 {
+		t.Errorf("the key it has made: %v, %v", info, err)
+	}
+	plain := &wire{http: http.DefaultClient, key: m.wire.key}
+	if r, err := plain.send(t.Context(), "GET", strings.Replace(m.url, "https", "http", 1)+"/jobs", ""); err == nil && r.status != http.StatusBadRequest {
+		t.Errorf("without TLS it answers %d: %s", r.status, r.body)
+	}
+	if _, err := plain.send(t.Context(), "GET", m.url+"/jobs", ""); err == nil {
+		t.Error("a client that does not trust the certificate got an answer")
+	}
+	if got := querySQLite(t, filepath.Join(dir, "master.db"), `SELECT id FROM jobs WHERE status = 'pending'`); got != j.ID {
+		t.Errorf("SQLite says that job %q is pending, not %s", got, j.ID)
+	}
+
+	m.kill()
+	m = launchMaster(t, dir)
+	var again job.Job
+	m.call(t, "GET", m.url+"/jobs/1", "").want(t, 200).decode(t, &again)
+	if again.ID != j.ID {
+		t.Errorf("after a kill -9 job 1 is %+v", again)
+	}
+	if err := m.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if status := m.status(t); status != 0 {
+		t.Errorf("it ended with status %d", status)
+	}
+}
+
+// querySQLite returns the one value of a query, as an operator's sqlite3 would.
+func querySQLite(t *testing.T, path, query string) (value string) {
+	t.Helper()
+	db, err := sql.Open("sqlite", "file:"+path+"?mode=ro&_pragma=busy_timeout(5000)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if err := db.QueryRow(query).Scan(&value); err != nil {
+		t.Fatal(err)
+	}
+	return value
+}
+
+func TestMasterInMemoryWritesNothing(t *testing.T) {
+	dir := t.TempDir()
+	m := launchMaster(t, dir, "--db", "", "--tls=false")
+	m.call(t, "POST", m.url+"/jobs", `{"scenario":"1080p30-h264"}`).want(t, 201)
+	m.call(t, "GET", m.url+"/jobs/1", "").want(t, 200)
+	if err := m.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if status := m.status(t); status != 0 {
+		t.Errorf("it ended with status %d", status)
+	}
+	if found, err := os.ReadDir(dir); err != nil || len(found) > 0 {
+		t.Errorf("it has left %v, %v", found, err)
+	}
+}
+
+func TestForeignDatabaseIsNeverTouched(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "master.db")
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, statement := range []string{
+		`CREATE TABLE nodes (id TEXT PRIMARY KEY, name TEXT, address TEXT, status TEXT, last_heartbeat DATETIME)`,
+		`CREATE TABLE jobs (id TEXT PRIMARY KEY, sequence_number INTEGER UNIQUE, scenario TEXT, status TEXT, parameters TEXT, created_at DATETIME)`,
+		`INSERT INTO jobs VALUES ('96d9361e-3e52-4354-8096-73827c55a0a9', 1, '4K60-h264', 'pending', '{}', '2026-11-22 07:03:34.969877811+00:00')`,
+	} {
+		if _, err := db.Exec(statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	before := contents(t, dir)
+	m := launch(t, dir, []string{key}, "master", "--port", freePort(t), "--metrics-port", freePort(t), "--tls=false")
+	if status := m.status(t); status != 1 || !strings.Contains(m.output.String(), "ffrtmp import") {
+		t.Errorf("status %d:\n%s", status, m.output)
+	}
+	if after := contents(t, dir); !slices.Equal(before, after) {
+		t.Errorf("the directory was %q and is %q", before, after)
+	}
+}
+
+// contents lists the files under dir with their hashes.
+func contents(t *testing.T, dir string) []string {
+	t.Helper()
+	var list []string
+	err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		list = append(list, fmt.Sprintf("%s %x", path, sha256.Sum256(data)))
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
+func TestWrongUseIsToldInOneLine(t *testing.T) {
+	tests := []struct {
+		name    string
+		program string
+		args    []string
+		env     []string
+		status  int
+		says    string
+	}{
+		{"an unknown flag", "master", []string{"--prot", "8080"}, []string{key}, 2, "--port"},
+		{"a word left over", "master", []string{"serve"}, []string{key}, 2, "serve"},
+		{"a port out of range", "master", []string{"--port", "70000"}, []string{key}, 2, "--port"},
+		{"a number that is none", "master", []string{"--max-retries=many"}, []string{key}, 2, "max-retries"},
+		{"no lease at all", "master", []string{"--lease-ttl", "0s"}, []string{key}, 2, "--lease-ttl"},
+		{"mutual TLS without a CA", "master", []string{"--mtls"}, []string{key}, 2, "--ca"},
+		{"a cluster of nobody", "master", []string{"--bootstrap-expect", "0"}, []string{key}, 2, "--bootstrap-expect"},
+		{"a cluster without gossip keys", "master", []string{"--bootstrap-expect", "3", "--ca", "ca.crt"}, []string{key}, 2, "--gossip-key-file"},
+		{"a wrong value in the environment", "master", nil, []string{key, "FFRTMP_PORT=none"}, 2, "FFRTMP_PORT"},
+		{"no API key", "master", nil, nil, 1, "MASTER_API_KEY"},
+		{"an empty API key with TLS", "master", nil, []string{"MASTER_API_KEY="}, 1, "--tls=false"},
+		{"an agent's unknown flag", "agent", []string{"--masters", "https://m:8080"}, []string{key}, 2, "--master"},
+		{"an agent's URL that is none", "agent", []string{"--master", "m1:8080"}, []string{key}, 2, "--master"},
+		{"an agent's word left over", "agent", []string{"run"}, []string{key}, 2, "run"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			dir := t.TempDir()
+			p := launch(t, dir, test.env, test.program, test.args...)
+			status := p.status(t)
+			text := p.output.String()
+			if status != test.status || !strings.Contains(text, test.says) || !strings.HasPrefix(text, test.program+": ") {
+				t.Errorf("status %d, want %d and a word of %s:\n%s", status, test.status, test.says, text)
+			}
+			if lines := strings.Count(text, "\n"); status == 2 && lines != 1 {
+				t.Errorf("%d lines:\n%s", lines, text)
+			}
+			if found, err := os.ReadDir(dir); err != nil || len(found) > 0 {
+				t.Errorf("it has left %v, %v", found, err)
+			}
+		})
+	}
+}
