@@ -1,0 +1,146 @@
+package e2e
+
+import (
+	"net/http"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"ffrtmp/internal/devcluster"
+	"ffrtmp/job"
+)
+
+func TestReadsSeeWhatTheyAskFor(t *testing.T) {
+	s := start(t, devcluster.Options{Masters: 3})
+	s.voters(3)
+	w := s.wire()
+	for i := range 30 {
+		writer, reader := s.Master(i%3).URL(), s.Master((i/3)%3).URL()
+		var j job.Job
+		r := w.call(t, "POST", writer+"/jobs", `{"scenario":"360p"}`).want(t, 201)
+		r.decode(t, &j)
+		index := r.header.Get("X-Ffrtmp-Index")
+		if r.header.Get("Location") != "/jobs/"+j.ID {
+			t.Errorf("Location %q", r.header.Get("Location"))
+		}
+		for _, how := range []string{"?consistent", "", "?stale&wait=10s&index=" + index} {
+			var seen job.Job
+			r := w.call(t, "GET", reader+"/jobs/"+j.ID+how, "").want(t, 200)
+			r.decode(t, &seen)
+			reflects, _ := strconv.Atoi(r.header.Get("X-Ffrtmp-Index"))
+			written, _ := strconv.Atoi(index)
+			if seen.ID != j.ID || written == 0 || reflects < written {
+				t.Fatalf("%s: read %+v at index %d, written at %d", how, seen, reflects, written)
+			}
+		}
+	}
+	far := w.call(t, "GET", s.Master(0).URL()+"/jobs?stale&index=1000000000&wait=300ms", "")
+	if far.refused(t, 503, job.NoLeader); far.took < 300*time.Millisecond {
+		t.Errorf("an index that is not reached was waited for for %s", far.took)
+	}
+}
+
+func TestEveryAnswerSaysWhoGaveIt(t *testing.T) {
+	s := start(t, devcluster.Options{Masters: 3})
+	s.voters(3)
+	leader := s.leader()
+	leaderID, w := s.nodeID(s.Master(leader)), s.wire()
+	for i, m := range s.Masters() {
+		own := s.nodeID(m)
+		for _, test := range []struct {
+			method, path string
+			status       int
+			servedBy     string
+		}{
+			{"GET", "/jobs", 200, leaderID},
+			{"GET", "/jobs?stale", 200, own},
+			{"GET", "/jobs?stale&max_stale=10s", 200, own},
+			{"GET", "/jobs?consistent", 200, leaderID},
+			{"GET", "/jobs/123456", 404, leaderID},
+			{"POST", "/jobs", 400, leaderID},
+			{"POST", "/nothing", 404, own},
+			{"GET", "/cluster", 200, leaderID},
+			{"GET", "/health", 200, own},
+			{"GET", "/health/ready", 200, own},
+			{"GET", "/health/leader", map[bool]int{true: 200, false: 429}[i == leader], own},
+		} {
+			r := w.call(t, test.method, m.URL()+test.path, "").want(t, test.status)
+			h := r.header
+			contact, err := strconv.Atoi(h.Get("X-Ffrtmp-Last-Contact"))
+			if err != nil || contact < 0 || contact > 10_000 {
+				t.Errorf("%s %s at %s: last contact %q", test.method, test.path, m.Name(), h.Get("X-Ffrtmp-Last-Contact"))
+			}
+			if index, err := strconv.Atoi(h.Get("X-Ffrtmp-Index")); err != nil || index < 0 {
+				t.Errorf("%s %s at %s: index %q", test.method, test.path, m.Name(), h.Get("X-Ffrtmp-Index"))
+			}
+			if h.Get("X-Ffrtmp-Known-Leader") != "true" || h.Get("X-Ffrtmp-Leader") != s.Master(leader).URL() || h.Get("X-Ffrtmp-Served-By") != test.servedBy {
+				t.Errorf("%s %s at %s, whose id is %s and its leader's %s: %v", test.method, test.path, m.Name(), own, leaderID, h)
+			}
+		}
+	}
+	stranger := &wire{http: w.http}
+	r := stranger.call(t, "GET", s.Master(0).URL()+"/jobs", "")
+	if r.refused(t, 401, job.Unauthenticated); r.header.Get("X-Ffrtmp-Served-By") == "" {
+		t.Errorf("headers %v", r.header)
+	}
+}
+
+func TestWithoutALeaderWritesAreHeldAndThenRefused(t *testing.T) {
+	s := start(t, devcluster.Options{Masters: 3})
+	s.voters(3)
+	w := s.wire()
+	id := s.submit(pattern("360p", nil)).ID
+	alone := s.Master(s.follower())
+	s.eventually("the follower has the job", func() bool {
+		return w.call(t, "GET", alone.URL()+"/jobs/"+id+"?stale", "").status == 200
+	})
+	for _, m := range s.Masters() {
+		if m != alone {
+			m.Kill()
+		}
+	}
+	s.eventually("it knows that there is no leader", func() bool {
+		return w.call(t, "GET", alone.URL()+"/health/leader", "").status == 503
+	})
+	var held sync.WaitGroup
+	for _, request := range []struct{ method, path string }{
+		{"POST", "/jobs"}, {"GET", "/jobs"}, {"GET", "/jobs?consistent"}, {"GET", "/jobs?stale&max_stale=1ms"},
+	} {
+		held.Go(func() {
+			r, err := w.send(t.Context(), request.method, alone.URL()+request.path, `{"scenario":"360p"}`)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			t.Logf("%s %s was answered %d after %s", request.method, request.path, r.status, r.took.Round(time.Millisecond))
+			var e struct{ Code job.Code }
+			r.decode(t, &e)
+			if r.status != 503 || e.Code != job.NoLeader || r.header.Get("Retry-After") == "" || r.header.Get("X-Ffrtmp-Known-Leader") != "false" {
+				t.Errorf("%s %s: %d %s, headers %v", request.method, request.path, r.status, r.body, r.header)
+			}
+			if r.took < 4*time.Second || r.took > 8*time.Second {
+				t.Errorf("%s %s was held for %s, not for 5 s", request.method, request.path, r.took)
+			}
+		})
+	}
+	r := w.call(t, "GET", alone.URL()+"/jobs/"+id+"?stale", "").want(t, 200)
+	if r.took > time.Second || r.header.Get("X-Ffrtmp-Leader") != "" {
+		t.Errorf("a stale read took %s, headers %v", r.took, r.header)
+	}
+	w.call(t, "GET", alone.URL()+"/health", "").want(t, 200)
+	w.call(t, "GET", alone.URL()+"/health/ready", "").want(t, 503)
+	held.Wait()
+
+	// A request that is being held is carried out when a leader comes in time.
+	var answer reply
+	held.Go(func() {
+		var err error
+		if answer, err = w.send(t.Context(), http.MethodPost, alone.URL()+"/jobs", `{"scenario":"360p"}`); err != nil {
+			t.Error(err)
+		}
+	})
+	s.must(s.Start(s.soon()))
+	held.Wait()
+	answer.want(t, 201)
+}
