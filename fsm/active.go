@@ -103,6 +103,7 @@ func (s *state) change(j *activeJob, status job.Status, h hold) {
 	s.active[j.status]--
 	if j.hold != holdNone {
 		j.node.drop(j)
+		s.wake = s.wake || j.hold.current() && !h.current()
 	}
 	j.status, j.hold = status, h
 	if status.Terminal() {

@@ -4,12 +4,9 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/hashicorp/raft"
 	"github.com/prometheus/client_golang/prometheus"
-
-	"ffrtmp/job"
 )
 
 // meta is the one row of the table of that name.
@@ -24,7 +21,6 @@ var (
 	selectMeta = prepared(`SELECT applied_index, applied_term, time, next_seq, submitted, completed, failed, canceled, retries, losses FROM meta`)
 	updateMeta = prepared(`UPDATE meta SET applied_index = ?, applied_term = ?, time = ?, next_seq = ?,
 	submitted = ?, completed = ?, failed = ?, canceled = ?, retries = ?, losses = ? WHERE one = 1`)
-	updateHeld = prepared(`UPDATE node SET held = ? WHERE key = ?`)
 )
 
 func (s *state) loadMeta() error {
@@ -42,9 +38,8 @@ func (s *state) loadMeta() error {
 // kept in err; it ends the process, so commands need not look at it.
 type tx struct {
 	*state
-	now  int64
-	err  error
-	busy map[int64]*node // nodes whose number of held attempts may have changed
+	now int64
+	err error
 }
 
 func (t *tx) exec(s statement, args ...driver.Value) {
@@ -60,15 +55,6 @@ func (t *tx) row(dest []driver.Value, s statement, args ...driver.Value) bool {
 	found, err := t.w.row(dest, s, args...)
 	t.err = err
 	return found && err == nil
-}
-
-// change moves a job between states in memory and notes its node.
-func (t *tx) change(j *activeJob, status job.Status, h hold) {
-	if j.node != nil {
-		t.busy[j.node.key] = j.node
-		t.wake = t.wake || j.hold.current() && !h.current()
-	}
-	t.state.change(j, status, h)
 }
 
 // Apply implements raft.FSM.
@@ -110,7 +96,7 @@ func (f *FSM) applyAll(entries []*raft.Log, responses []any) error {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	t := &tx{state: s, busy: map[int64]*node{}}
+	t := &tx{state: s}
 	for i, entry := range entries {
 		if entry.Index <= s.meta.index {
 			continue
@@ -145,22 +131,10 @@ func (t *tx) applyEntry(list []enveloped) []any {
 
 // finish writes what all commands share, and commits.
 func (t *tx) finish() error {
-	for _, key := range sortedKeys(t.busy) {
-		t.exec(updateHeld, t.busy[key].held, key)
-	}
 	m := &t.meta
 	t.exec(updateMeta, int64(m.index), int64(m.term), m.time, int64(m.nextSeq), m.submitted, m.completed, m.failed, m.canceled, m.retries, m.losses)
 	t.exec(commit)
 	return t.err
-}
-
-func sortedKeys[V any](m map[int64]V) []int64 {
-	keys := make([]int64, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
 }
 
 var (

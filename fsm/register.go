@@ -64,8 +64,8 @@ type NodeRegistered struct {
 }
 
 var upsertNode = prepared(`INSERT OR REPLACE INTO node (key, id, name, address, type, cpu_threads, cpu_model, has_gpu, gpu_type, gpu_capabilities,
-	ram_total_bytes, labels, max_concurrent_jobs, encoders, version, legacy, eligibility, offline, removed, held, registered_at, last_heartbeat)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
+	ram_total_bytes, labels, max_concurrent_jobs, encoders, version, legacy, eligibility, offline, removed, registered_at, last_heartbeat)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
 
 func (c *register) apply(t *tx) any {
 	legacy := c.node.NodeID == ""
@@ -111,7 +111,7 @@ func (t *tx) save(n *node) {
 	t.exec(upsertNode, n.key, n.ID, n.Name, n.Address, n.Type, int64(n.CPUThreads), n.CPUModel, integer(n.HasGPU), n.GPUType,
 		null(marshal(n.GPUCapabilities, len(n.GPUCapabilities) == 0)), n.RAMTotalBytes, null(marshal(n.Labels, len(n.Labels) == 0)),
 		int64(n.MaxConcurrentJobs), null(marshal(n.Encoders, len(n.Encoders) == 0)), n.Version, integer(n.Legacy),
-		code(eligibilityCodes, n.Eligibility), integer(n.offline), integer(n.removed), n.held, n.RegisteredAt.UnixNano(), t.now)
+		code(eligibilityCodes, n.Eligibility), integer(n.offline), integer(n.removed), n.RegisteredAt.UnixNano(), t.now)
 }
 
 func integer(b bool) int64 {

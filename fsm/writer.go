@@ -40,9 +40,10 @@ type preparedStmt interface {
 
 // openWriter opens the database file with everything that Apply relies on. WAL
 // lets queries read while Apply writes; synchronous=OFF because durability is the
-// Raft log's (see the package's documentation).
+// Raft log's (see the package's documentation); auto_vacuum so that space can be
+// given back to the file system bit by bit.
 func openWriter(path string) (*writer, error) {
-	connector, err := sqlite.NewConnector(dsn(path, "_txlock=immediate", "_pragma=journal_mode(wal)", "_pragma=synchronous(off)",
+	connector, err := sqlite.NewConnector(dsn(path, "_txlock=immediate", "_auto_vacuum=2", "_pragma=journal_mode(wal)", "_pragma=synchronous(off)",
 		"_pragma=cache_size(-65536)", "_pragma=wal_autocheckpoint(4000)", "_pragma=temp_store(memory)"))
 	if err != nil {
 		return nil, err

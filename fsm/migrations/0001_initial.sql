@@ -104,7 +104,6 @@ CREATE TABLE node (
     eligibility         INTEGER NOT NULL CHECK (eligibility BETWEEN 0 AND 2),
     offline             INTEGER NOT NULL CHECK (offline IN (0, 1)),
     removed             INTEGER NOT NULL CHECK (removed IN (0, 1)),
-    held                INTEGER NOT NULL, -- attempts that go on
     registered_at       INTEGER NOT NULL,
     last_heartbeat      INTEGER NOT NULL  -- that changed this row
 ) STRICT;
@@ -142,16 +141,20 @@ FROM job_spec s JOIN job_state t ON t.seq = s.seq
 LEFT JOIN node n ON n.key = t.node
 LEFT JOIN job_attempt a ON a.seq = t.seq AND a.attempt = t.attempt;
 
+-- What a node holds is counted over all jobs: a column for it would be written at
+-- every claim and result.
 CREATE VIEW nodes AS
 SELECT id, name, address, type, cpu_threads, cpu_model, has_gpu, gpu_type, gpu_capabilities,
     ram_total_bytes, labels,
-    CASE WHEN offline THEN 'offline' WHEN held > 0 THEN 'busy' ELSE 'available' END AS status,
+    CASE WHEN offline THEN 'offline' WHEN h.held > 0 THEN 'busy' ELSE 'available' END AS status,
     strftime('%Y-%m-%dT%H:%M:%fZ', last_heartbeat / 1e9, 'unixepoch') AS last_heartbeat,
     strftime('%Y-%m-%dT%H:%M:%fZ', registered_at / 1e9, 'unixepoch') AS registered_at,
     max_concurrent_jobs, encoders,
     CASE eligibility WHEN 0 THEN 'eligible' WHEN 1 THEN 'cordoned' ELSE 'draining' END AS eligibility,
-    version, held AS running, legacy
-FROM node WHERE NOT removed;
+    version, coalesce(h.held, 0) AS running, legacy
+FROM node n
+LEFT JOIN (SELECT node, count(*) AS held FROM job_state WHERE hold IN (1, 2) GROUP BY node) h ON h.node = n.key
+WHERE NOT removed;
 
 CREATE VIEW attempts AS
 SELECT s.id AS job_id, s.seq AS sequence_number, a.attempt, n.id AS node_id,
