@@ -1,0 +1,169 @@
+package e2e
+
+import (
+	"bytes"
+	"encoding/json"
+	"io/fs"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"ffrtmp/internal/devcluster"
+	"ffrtmp/job"
+)
+
+// Secrets stay where they must be: the stream key in the replicated jobs and, while the
+// job runs, with its agent; the API key in its file. Both logs are as talkative as they
+// can be.
+func TestSecretsStayWhereTheyMustBe(t *testing.T) {
+	const streamKey = "canary-stream-key-7f3a"
+	talkative := func(int) []string { return []string{"--log-level", "trace"} }
+	s := start(t, devcluster.Options{Masters: 3, Agents: 1, MasterArgs: talkative, AgentArgs: talkative})
+	s.voters(3)
+	agent := s.Agent(0)
+
+	received := filepath.Join(t.TempDir(), "received.flv")
+	url := "rtmp://127.0.0.1:" + freePort(t) + "/live"
+	server := exec.Command("ffmpeg", "-hide_banner", "-loglevel", "error", "-nostdin", "-listen", "1", "-f", "flv", "-i", url+"/"+streamKey, "-c", "copy", "-y", received)
+	s.must(server.Start())
+	t.Cleanup(func() { _ = server.Process.Kill(); _ = server.Wait() })
+
+	stream := func(to string, seconds int) job.Spec {
+		none := 0
+		return job.Spec{Scenario: "live-360p25-h264", MaxRetries: &none, Parameters: object(map[string]any{
+			"output_mode": "rtmp", "rtmp_url": to, "stream_key": streamKey, "duration": seconds, "preset": "ultrafast",
+		})}
+	}
+	good := s.submit(stream(url, 4))
+	s.encoding(good.ID, 1)
+	lease := leaseOf(t, agent)
+	for _, p := range s.ffmpegs(agent) {
+		if mentions(filepath.Join("/proc", strconv.Itoa(p.pid), "cmdline"), streamKey) {
+			t.Error("ps shows the stream key")
+		}
+	}
+	if j := s.finished(good.ID); j.Status != job.Completed {
+		t.Fatalf("the stream is %s: %s\n%s", j.Status, j.Error, j.Logs)
+	}
+	s.must(server.Wait())
+	if info, err := os.Stat(received); err != nil || info.Size() < 10_000 {
+		t.Errorf("the server has received %v, %v", info, err)
+	}
+	// One that nobody receives: what cannot be reached is told in many words.
+	bad := s.submit(stream("rtmp://127.0.0.1:"+freePort(t)+"/live", 1))
+	if j := s.finished(bad.ID); j.Status != job.Failed || j.Error == "" {
+		t.Fatalf("the stream to nowhere is %s: %s", j.Status, j.Error)
+	}
+	// A refused submission must not be told with its key either.
+	s.wire().call(t, "POST", s.Master(0).URL()+"/jobs", `{"scenario":"360p","parameters":{"stream_key":"`+streamKey+`","output_mode":"rtmp","rtmp_url":"nonsense"}}`).want(t, 400)
+
+	gossip, err := os.ReadFile(filepath.Join(s.Dir(), "keys", "gossip.key"))
+	s.must(err)
+	secrets := map[string]string{
+		"the API key": s.APIKey(), "the gossip key": strings.TrimSpace(string(gossip)), "the stream key": streamKey, "the lease": lease,
+	}
+	s.eventually("the agent has forgotten its attempts", func() bool {
+		left, err := os.ReadDir(filepath.Join(agent.StateDir(), "attempts"))
+		return err == nil && len(left) == 0
+	})
+	s.checkAnswers(secrets, good.ID, bad.ID)
+	s.must(s.Stop(s.soon()))
+	s.checkFiles(secrets)
+}
+
+func leaseOf(t *testing.T, a *devcluster.Agent) string {
+	t.Helper()
+	claims, err := filepath.Glob(filepath.Join(a.StateDir(), "attempts", "*", "claim.json"))
+	if err != nil || len(claims) != 1 {
+		t.Fatalf("claims %q, %v", claims, err)
+	}
+	data, err := os.ReadFile(claims[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	var claim struct{ Lease string }
+	if err := json.Unmarshal(data, &claim); err != nil || len(claim.Lease) != 32 {
+		t.Fatalf("the claim has lease %q, %v", claim.Lease, err)
+	}
+	return claim.Lease
+}
+
+// checkAnswers reads all that can be read.
+func (s *site) checkAnswers(secrets map[string]string, jobs ...string) {
+	w := s.wire()
+	paths := []string{"/jobs", "/nodes", "/cluster", "/health", "/health/ready", "/health/leader"}
+	for _, id := range jobs {
+		paths = append(paths, "/jobs/"+id, "/api/v1/jobs/"+id, "/jobs/"+id+"/logs", "/jobs/"+id+"/explain")
+	}
+	var urls []string
+	for _, m := range s.Masters() {
+		for _, path := range paths {
+			urls = append(urls, m.URL()+path, m.URL()+path+"?stale")
+		}
+		urls = append(urls, m.MetricsURL()+"/metrics")
+	}
+	for _, a := range s.Agents() {
+		urls = append(urls, a.MetricsURL()+"/metrics", a.MetricsURL()+"/health", a.MetricsURL()+"/ready")
+	}
+	for _, url := range urls {
+		r := w.call(s.t, http.MethodGet, url, "")
+		if r.status != http.StatusOK && r.status != http.StatusTooManyRequests {
+			s.t.Errorf("GET %s: %d %s", url, r.status, r.body)
+		}
+		for what, secret := range secrets {
+			if bytes.Contains(r.body, []byte(secret)) {
+				s.t.Errorf("GET %s shows %s: %s", url, what, r.body)
+			}
+		}
+	}
+}
+
+// checkFiles looks into everything that the cluster has left on the disk.
+func (s *site) checkFiles(secrets map[string]string) {
+	files := 0
+	s.must(filepath.WalkDir(s.Dir(), func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		files++
+		data, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		within, err := filepath.Rel(s.Dir(), path)
+		if err != nil {
+			return err
+		}
+		if strings.HasPrefix(within, "keys/") {
+			return nil
+		}
+		for what, secret := range secrets {
+			if bytes.Contains(data, []byte(secret)) && !mayHold(within, what) {
+				s.t.Errorf("%s is in %s", what, within)
+			}
+		}
+		info, err := d.Info()
+		if err == nil && !strings.HasPrefix(within, "media/") && info.Mode().Perm()&0o077 != 0 {
+			s.t.Errorf("%s may be read by others: %s", within, info.Mode())
+		}
+		return err
+	}))
+	if files < 20 {
+		s.t.Errorf("only %d files were looked into", files)
+	}
+}
+
+// mayHold reports whether a file is one that cannot do without a secret.
+func mayHold(path, secret string) bool {
+	switch secret {
+	case "the stream key", "the lease":
+		return strings.HasPrefix(path, "master-") // in the replicated state and its log
+	case "the gossip key":
+		return strings.HasPrefix(path, "master-") && strings.HasSuffix(path, "/gossip.keys") // the keyring
+	}
+	return false
+}
