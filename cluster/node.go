@@ -193,7 +193,7 @@ func (n *Node) openRaft(sm StateMachine, trans raft.Transport, restore bool) err
 	conf.LocalID = raft.ServerID(n.id.ID)
 	conf.HeartbeatTimeout, conf.ElectionTimeout = timing.Heartbeat, timing.Election
 	conf.LeaderLeaseTimeout = timing.Lease
-	conf.Logger = n.log.Named("raft")
+	conf.Logger = damp(n.log.Named("raft"))
 	conf.NotifyCh = n.notify
 	conf.SnapshotInterval, conf.SnapshotThreshold = snapshotInterval, snapshotThreshold
 	conf.TrailingLogs = n.cfg.trailingLogs
