@@ -56,16 +56,19 @@ func TestLog(t *testing.T) {
 
 func TestLogWakesItsReaders(t *testing.T) {
 	l := newLog()
-	for name, change := range map[string]func(){
-		"report": func() { l.append(0, "ab") },
-		"end":    func() { l.finish("ab") },
+	for _, c := range []struct {
+		name   string
+		change func()
+	}{
+		{"report", func() { l.append(0, "ab") }},
+		{"end", func() { l.finish("ab") }}, // after it there is no report
 	} {
 		_, _, more, _ := l.Read(0)
-		change()
+		c.change()
 		select {
 		case <-more:
 		default:
-			t.Errorf("%s: not woken", name)
+			t.Errorf("%s: not woken", c.name)
 		}
 	}
 	l = newLog()
