@@ -45,7 +45,9 @@ func TestLostMachinesJobIsFinishedByAnother(t *testing.T) {
 	film := newSource(t)
 	id := s.submit(film.encode("out.mp4", nil)).ID
 	first := s.encoding(id, 1)
-	s.killMachine(s.agentOf(first))
+	if n := s.killMachine(s.agentOf(first)); n != 2 {
+		t.Fatalf("%d processes were killed with the agent; a supervisor and ffmpeg were expected", n)
+	}
 	film.release()
 	j := s.finished(id)
 	s.checkFilm(j, "out.mp4")

@@ -98,3 +98,19 @@ func (r reply) decode(t *testing.T, v any) {
 		t.Fatalf("%v in %s", err, r.body)
 	}
 }
+
+// pages reads a list to its end.
+func (w *wire) pages(t *testing.T, url string) (pages []reply) {
+	t.Helper()
+	for cursor := ""; ; {
+		var page struct {
+			Next string `json:"next_cursor"`
+		}
+		r := w.call(t, http.MethodGet, url+"&cursor="+cursor, "").want(t, http.StatusOK)
+		r.decode(t, &page)
+		pages = append(pages, r)
+		if cursor = page.Next; cursor == "" {
+			return pages
+		}
+	}
+}

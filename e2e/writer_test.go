@@ -163,13 +163,10 @@ func (w *writers) verify() {
 // they are of.
 func (w *writers) list(master, how string) (jobs []job.Job, index string) {
 	w.s.t.Helper()
-	for cursor := ""; ; {
+	for _, r := range w.wire.pages(w.s.t, master+"/jobs?limit=10000&order=asc&label="+w.tag+"&"+how) {
 		var page job.List
-		r := w.wire.call(w.s.t, http.MethodGet, master+"/jobs?limit=10000&order=asc&label="+w.tag+"&cursor="+cursor+"&"+how, "").want(w.s.t, http.StatusOK)
 		r.decode(w.s.t, &page)
-		jobs = append(jobs, page.Jobs...)
-		if cursor = page.NextCursor; cursor == "" {
-			return jobs, r.header.Get("X-Ffrtmp-Index")
-		}
+		jobs, index = append(jobs, page.Jobs...), r.header.Get("X-Ffrtmp-Index")
 	}
+	return jobs, index
 }

@@ -1,0 +1,178 @@
+//go:build chaos
+
+package e2e
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"flag"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"slices"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"ffrtmp/client"
+	"ffrtmp/internal/devcluster"
+	"ffrtmp/job"
+)
+
+var (
+	seedFlag = flag.Uint64("seed", 0, "what faults are drawn from; 0: another one each time")
+	longFlag = flag.Duration("faults", 90*time.Second, "how long faults are made")
+)
+
+func TestChaosTenKilledLeaders(t *testing.T) {
+	s := start(t, devcluster.Options{Masters: 3})
+	s.voters(3)
+	w := s.write(8, "kills")
+	gaps := s.killLeaders(w, 10)
+	w.verify()
+	if median := gaps[len(gaps)/2]; median > 300*time.Millisecond {
+		t.Errorf("nobody could write for %s in the median", median)
+	}
+	if longest := gaps[len(gaps)-1]; longest > 2*time.Second {
+		t.Errorf("nobody could write for %s", longest)
+	}
+}
+
+// Masters and agents are killed, frozen, told to end and cut off from power, at random
+// and several at a time, while jobs are written and encoded. Afterwards nothing that was
+// acknowledged is lost, every job has one result, and all masters hold the same.
+func TestChaosFaults(t *testing.T) {
+	seed := *seedFlag
+	if seed == 0 {
+		seed = rand.Uint64()
+	}
+	t.Logf("to repeat: -args -seed %d", seed)
+	s := start(t, devcluster.Options{
+		Masters: 3, Agents: 3,
+		MasterArgs: func(int) []string { return []string{"--lease-ttl", "3s", "--retry-base", "1s"} },
+		AgentArgs:  func(int) []string { return []string{"--drain-timeout", "1s"} },
+	})
+	s.voters(3)
+	w := s.write(4, "chaos")
+	w.wire.http.Timeout = 3 * time.Second
+	e := s.encodeAll(4)
+	f := &faults{s: s, seed: seed, began: time.Now(), long: *longFlag}
+	f.make()
+	s.must(s.Start(s.soon()))
+	s.voters(3)
+	w.verify()
+	e.verify()
+	s.sameEverywhere()
+}
+
+// encodes are real jobs, handed in one after the other by several users.
+type encodes struct {
+	s    *site
+	stop func()
+
+	mu  sync.Mutex
+	ids []string
+}
+
+func (s *site) encodeAll(users int) *encodes {
+	e := &encodes{s: s}
+	over := make(chan struct{})
+	var all sync.WaitGroup
+	for user := range users {
+		all.Go(func() {
+			for n := 0; ; n++ {
+				select {
+				case <-over:
+					return
+				default:
+				}
+				e.encode("job-" + strconv.Itoa(user) + "-" + strconv.Itoa(n) + ".mp4")
+			}
+		})
+	}
+	var once sync.Once
+	e.stop = func() { once.Do(func() { close(over) }); all.Wait() }
+	s.t.Cleanup(e.stop)
+	return e
+}
+
+func (e *encodes) encode(output string) {
+	ctx := e.s.soon()
+	retries := 20
+	spec := pattern("360p25-h264", map[string]any{"output": output, "duration": 2, "threads": 1})
+	spec.MaxRetries = &retries
+	j, err := e.s.client.Submit(ctx, spec, client.IdempotencyKey(output))
+	if err == nil {
+		e.mu.Lock()
+		e.ids = append(e.ids, j.ID)
+		e.mu.Unlock()
+		j, err = e.s.client.Wait(ctx, j.ID, nil)
+	}
+	if err != nil || j.Status != job.Completed {
+		e.s.t.Errorf("%s: %v %+v", output, err, j)
+	}
+}
+
+// verify checks that every job has one result, and that it is the file that is there.
+func (e *encodes) verify() {
+	t := e.s.t
+	t.Helper()
+	e.stop()
+	attempts := map[int]int{}
+	for _, id := range e.ids {
+		j := e.s.look(id)
+		completed := 0
+		for _, o := range outcomes(j) {
+			if o == job.AttemptCompleted {
+				completed++
+			}
+		}
+		attempts[len(j.Attempts)]++
+		if j.Status != job.Completed || completed != 1 || j.Output == nil {
+			t.Errorf("job %s is %s after %+v", id, j.Status, j.Attempts)
+			continue
+		}
+		data, err := os.ReadFile(j.Output.Path)
+		sum := sha256.Sum256(data)
+		if err != nil || j.Output.SHA256 != hex.EncodeToString(sum[:]) {
+			t.Errorf("job %s: the record %+v is not that of the file, SHA-256 %x, %v", id, j.Output, sum, err)
+		}
+	}
+	t.Logf("%d jobs encoded; jobs by number of attempts: %v", len(e.ids), attempts)
+	if len(e.ids) == 0 {
+		t.Error("nothing was encoded")
+	}
+	e.s.eventually("no ffmpeg is left", func() bool {
+		return !slices.ContainsFunc(e.s.Agents(), func(a *devcluster.Agent) bool { return len(e.s.ffmpegs(a)) > 0 })
+	})
+	e.s.eventually("no work file is left", func() bool { return len(e.s.workFiles()) == 0 })
+}
+
+// sameEverywhere compares what every master has in its own state, byte by byte.
+func (s *site) sameEverywhere() {
+	s.t.Helper()
+	w := s.wire()
+	index := w.call(s.t, http.MethodGet, s.Master(s.leader()).URL()+"/jobs?consistent&limit=1", "").want(s.t, 200).header.Get("X-Ffrtmp-Index")
+	jobs := func(m *devcluster.Master) (text []byte) {
+		for _, page := range w.pages(s.t, m.URL()+"/jobs?stale&limit=10000&order=asc&wait=30s&index="+index) {
+			text = append(text, page.body...)
+		}
+		return text
+	}
+	first := jobs(s.Master(0))
+	for _, m := range s.Masters()[1:] {
+		here := jobs(m)
+		at := 0
+		for at < min(len(first), len(here)) && first[at] == here[at] {
+			at++
+		}
+		if !bytes.Equal(first, here) {
+			s.t.Errorf("from byte %d on %s and %s hold different jobs:\n%s\n%s", at, s.Master(0).Name(), m.Name(), around(first, at), around(here, at))
+		}
+	}
+}
+
+// around is what surrounds a place of a text.
+func around(text []byte, at int) []byte { return text[max(0, at-300):min(len(text), at+300)] }
