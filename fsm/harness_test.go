@@ -25,6 +25,7 @@ type cluster struct {
 	now  time.Time
 
 	mu      sync.Mutex
+	index   uint64
 	entries []*raft.Log
 }
 
@@ -81,7 +82,8 @@ func (c *cluster) reopen() {
 func (c *cluster) Apply(_ context.Context, data []byte) (uint64, any, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	entry := &raft.Log{Index: uint64(len(c.entries) + 1), Term: 1, Type: raft.LogCommand, Data: data}
+	c.index++
+	entry := &raft.Log{Index: c.index, Term: 1, Type: raft.LogCommand, Data: data}
 	c.entries = append(c.entries, entry)
 	return entry.Index, c.fsm.Apply(entry), nil
 }

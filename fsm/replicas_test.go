@@ -2,6 +2,7 @@ package fsm
 
 import (
 	"context"
+	"database/sql/driver"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -125,51 +126,68 @@ func BenchmarkProposer(b *testing.B) {
 			})
 		})
 		b.Run(fmt.Sprintf("cycle/%d", clients), func(b *testing.B) { benchProposer(b, clients, cycle) })
-		b.Run(fmt.Sprintf("raw/%d", clients), func(b *testing.B) { benchRaw(b, clients) })
+		b.Run(fmt.Sprintf("raw-submit/%d", clients), func(b *testing.B) { benchRaw(b, clients, benchSubmit(b)) })
+		b.Run(fmt.Sprintf("raw-cycle/%d", clients), func(b *testing.B) {
+			benchRaw(b, clients, benchSubmit(b), &claim{node: numbered(1), leases: []lease{{}}}, &result{node: numbered(1), status: job.ResultCompleted})
+		})
 	}
 }
 
-// rawFSM executes the statements of submissions and nothing else.
+// rawFSM executes the statements of submissions, claims and completions, and does
+// nothing else: it knows a command by its first byte.
 type rawFSM struct {
 	*FSM
-	seq int64
+	submitted, claimed, completed int64
 }
 
 func (f *rawFSM) Apply(*raft.Log) any { panic("entries come in batches") }
 
 func (f *rawFSM) ApplyBatch(entries []*raft.Log) []any {
 	responses := make([]any, len(entries))
-	w := f.state.w
-	must := func(err error) {
-		if err != nil {
-			panic(err)
-		}
-	}
-	must(w.exec(beginImmediate))
+	f.exec(beginImmediate)
 	for i, e := range entries {
-		d := decoder{b: e.Data}
 		if e.Type != raft.LogCommand {
 			continue
 		}
-		d.take(1)
+		d := decoder{b: e.Data[1:]}
 		results := make([]any, d.count(4))
 		for i := range results {
-			f.seq++
-			body := string(d.view())
-			must(w.exec(insertSpec, f.seq, numbered(int(f.seq)), "1080p30-h264", "", "auto", "", body[:400], body[400:], nil, int64(0), f.seq))
-			must(w.exec(insertState, f.seq, int64(1), int64(1), int64(3)))
-			results[i] = f.seq
+			f.command(d.view())
+			results[i] = true
 		}
 		responses[i] = results
 	}
-	must(w.exec(commit))
+	f.exec(commit)
 	return responses
 }
 
-func benchRaw(b *testing.B, clients int) {
+func (f *rawFSM) command(data []byte) {
+	now := epoch.UnixNano()
+	switch Kind(data[0]) {
+	case KindSubmit:
+		f.submitted++
+		body := string(data)
+		f.exec(insertSpec, f.submitted, numbered(int(f.submitted)), "1080p30-h264", "", "auto", "", body[:400], body[400:], nil, int64(0), now)
+		f.exec(insertState, f.submitted, int64(1), int64(1), int64(3))
+	case KindClaim:
+		f.claimed++
+		f.exec(updateClaim, int64(1), int64(1), data[len(data)-16:], now, int64(0), now, f.claimed)
+	case KindResult:
+		f.completed++
+		f.exec(insertAttempt, f.completed, int64(1), int64(1), int64(1), now, now, nil, nil, nil, nil, nil)
+		f.exec(updateComplete, now, now, f.completed)
+	}
+}
+
+func (f *rawFSM) exec(s statement, args ...driver.Value) {
+	if err := f.state.w.exec(s, args...); err != nil {
+		panic(err)
+	}
+}
+
+func benchRaw(b *testing.B, clients int, commands ...command) {
 	leader := newReplicas(b, func(f *FSM) raft.FSM { return &rawFSM{FSM: f} })[0]
 	batch := batcher{log: leader}
-	data := encodeCommand(envelope{}, benchSubmit(b))
 	var left atomic.Int64
 	left.Store(int64(b.N))
 	var done sync.WaitGroup
@@ -178,9 +196,11 @@ func benchRaw(b *testing.B, clients int) {
 	for range clients {
 		done.Go(func() {
 			for left.Add(-1) >= 0 {
-				if _, _, err := batch.propose(b.Context(), data); err != nil {
-					b.Error(err)
-					return
+				for _, c := range commands {
+					if _, _, err := batch.propose(b.Context(), encodeCommand(envelope{}, c)); err != nil {
+						b.Error(err)
+						return
+					}
 				}
 			}
 		})
