@@ -1,6 +1,7 @@
 package fsm
 
 import (
+	"slices"
 	"testing"
 
 	"ffrtmp/job"
@@ -53,10 +54,7 @@ func TestCancelMany(t *testing.T) {
 	for range maxCancel + 10 {
 		all = append(all, uint64(len(all)+1))
 	}
-	specs := make([]job.Spec, len(all))
-	for i := range specs {
-		specs[i] = newSpec(t)
-	}
+	specs := slices.Repeat([]job.Spec{newSpec(t)}, len(all))
 	if _, _, err := c.Submit(c.Context(), Idempotency{}, specs); err != nil {
 		t.Fatal(err)
 	}
