@@ -51,8 +51,8 @@ func TestChaosFaults(t *testing.T) {
 	t.Logf("to repeat: -args -seed %d", seed)
 	s := start(t, devcluster.Options{
 		Masters: 3, Agents: 3,
-		MasterArgs: func(int) []string { return []string{"--lease-ttl", "3s", "--retry-base", "1s"} },
-		AgentArgs:  func(int) []string { return []string{"--drain-timeout", "1s"} },
+		MasterArgs: func(int) []string { return []string{"--lease-ttl", "3s", "--retry-base", "1s", "--log-level", "debug"} },
+		AgentArgs:  func(int) []string { return []string{"--drain-timeout", "1s", "--log-level", "debug"} },
 	})
 	s.voters(3)
 	w := s.write(4, "chaos")
@@ -111,7 +111,7 @@ func (e *encodes) encode(output string) {
 		j, err = e.s.client.Wait(ctx, j.ID, nil)
 	}
 	if err != nil || j.Status != job.Completed {
-		e.s.t.Errorf("%s: %v %+v", output, err, j)
+		e.s.t.Errorf("%s: %v %+v\n%s", output, err, j, e.s.history(j.ID))
 	}
 }
 

@@ -87,6 +87,21 @@ func (s *site) showLogs() {
 	}
 }
 
+// history is all that the logs say of a job.
+func (s *site) history(id string) string {
+	var text strings.Builder
+	paths, _ := filepath.Glob(filepath.Join(s.Dir(), "logs", "*.log"))
+	for _, path := range paths {
+		data, _ := os.ReadFile(path)
+		for line := range strings.Lines(string(data)) {
+			if strings.Contains(line, id) {
+				text.WriteString(filepath.Base(path) + ": " + line)
+			}
+		}
+	}
+	return text.String()
+}
+
 // giveTrial spares an agent the trials of all encoders, which take seconds, once one
 // has made them. The agent itself decides whether they hold for its ffmpeg.
 func (s *site) giveTrial(a *devcluster.Agent) {

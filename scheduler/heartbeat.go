@@ -120,24 +120,19 @@ func (a *attempt) is(n *node, number int, lease string) bool {
 	return a != nil && a.node == n && a.number == number && sameLease(a.lease, lease)
 }
 
-// takeBack makes those attempts the node's again that it may take back.
+// takeBack makes those attempts the node's again that were lost and that it may take
+// back, and watches those again that a result has taken back.
 func (t *term) takeBack(n *node, reports []*job.AttemptReport) error {
-	var lost []fsm.RunningAttempt
-	for _, known := range t.cfg.State.NodeAttempts(n.id) {
-		if known.Lost && slices.ContainsFunc(reports, func(r *job.AttemptReport) bool {
-			return r.JobID == known.JobID && r.Attempt == known.Attempt && sameLease(r.Lease, known.Lease)
-		}) {
-			lost = append(lost, known)
+	lost := slices.DeleteFunc(t.heldBy(n, reports), func(r fsm.RunningAttempt) bool { return !r.Lost })
+	if len(lost) > 0 {
+		_, changed, err := t.cfg.Proposer.TakeBack(t.ctx, n.id, lost)
+		if err != nil {
+			return err
+		}
+		if len(changed.Attempts) > 0 {
+			t.cfg.Logger.Info("lost attempts taken back", "node", n.id, "attempts", len(changed.Attempts))
 		}
 	}
-	if len(lost) == 0 {
-		return nil
-	}
-	_, changed, err := t.cfg.Proposer.TakeBack(t.ctx, n.id, lost)
-	if err != nil || len(changed.Attempts) == 0 {
-		return err
-	}
-	t.cfg.Logger.Info("lost attempts taken back", "node", n.id, "attempts", len(changed.Attempts))
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, r := range t.cfg.State.NodeAttempts(n.id) {
@@ -146,6 +141,16 @@ func (t *term) takeBack(n *node, reports []*job.AttemptReport) error {
 		}
 	}
 	return nil
+}
+
+// heldBy returns those of the reported attempts that the state says are the node's,
+// lost ones that nobody else has claimed since included.
+func (t *term) heldBy(n *node, reports []*job.AttemptReport) []fsm.RunningAttempt {
+	return slices.DeleteFunc(t.cfg.State.NodeAttempts(n.id), func(known fsm.RunningAttempt) bool {
+		return !slices.ContainsFunc(reports, func(r *job.AttemptReport) bool {
+			return r.JobID == known.JobID && r.Attempt == known.Attempt && sameLease(r.Lease, known.Lease)
+		})
+	})
 }
 
 // commands returns what the node is to do about the attempts that it lists, and a
@@ -171,7 +176,7 @@ func (t *term) commands(ctx context.Context, n *node, reports []job.AttemptRepor
 	}
 	t.mu.Unlock()
 	for _, r := range foreign {
-		verb, err := t.verdict(ctx, r)
+		verb, err := t.verdict(ctx, n, r)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -182,9 +187,13 @@ func (t *term) commands(ctx context.Context, n *node, reports []job.AttemptRepor
 	return commands, changed, nil
 }
 
-// verdict is what to do with an attempt that is not the node's, or no more: nothing
+// verdict is what to do with an attempt that is not watched as the node's. Nothing,
+// when it is the node's after all, because it was lost or taken back just now, and
 // when it was the node that has ended it.
-func (t *term) verdict(ctx context.Context, r *job.AttemptReport) (job.Verb, error) {
+func (t *term) verdict(ctx context.Context, n *node, r *job.AttemptReport) (job.Verb, error) {
+	if len(t.heldBy(n, []*job.AttemptReport{r})) > 0 {
+		return "", nil
+	}
 	j, err := t.cfg.State.Job(ctx, r.JobID)
 	switch {
 	case job.CodeOf(err) == job.NotFound:

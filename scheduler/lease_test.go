@@ -72,6 +72,28 @@ func TestALostAttemptIsTakenBackByItsNode(t *testing.T) {
 	}
 }
 
+// A node that was silent for too long may hand in its result before it sends its next
+// heartbeat. That is not told to stop then: nobody else would ever finish the job.
+func TestALostAttemptThatPublishesGoesOn(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bed) {
+		node := b.register(1, 1)
+		id := b.submit(job.Spec{})
+		j := b.claimOne(node)
+		pass(ttl + time.Second)
+		b.wantStatus(id, job.Pending, 1)
+		b.result(node, j, job.ResultPublishing)
+		for range 3 {
+			if commands := b.beat(node, report(j)); len(commands) > 0 {
+				t.Fatalf("commands %+v", commands)
+			}
+			pass(ttl)
+		}
+		b.wantStatus(id, job.Running, 1)
+		b.result(node, j, job.ResultCompleted)
+		b.wantStatus(id, job.Completed, 1)
+	})
+}
+
 func TestAHeartbeatWithAWrongLeaseTakesNothingBack(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bed) {
 		a := b.register(1, 1)
