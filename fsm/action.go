@@ -25,7 +25,7 @@ func decodeAct(d *decoder) command {
 }
 
 var (
-	updateStatus  = prepared(`UPDATE job_state SET status = ?, last_activity_at = ? WHERE seq = ?`)
+	updateStatus  = prepared(`UPDATE job_state SET status = ?, timeout_at = ?, last_activity_at = ? WHERE seq = ?`)
 	updateCancel  = prepared(`UPDATE job_state SET status = 5, hold = 0, completed_at = ?, last_activity_at = ? WHERE seq = ?`)
 	updateRevived = prepared(`UPDATE job_state SET status = 0, hold = 0, retry_count = 0, losses = 0, not_before = 0, completed_at = 0,
 	last_activity_at = ?, progress = 0, progress_detail = NULL, avoid = '', retry_reason = NULL, error = NULL, failure_reason = NULL WHERE seq = ?`)
@@ -67,9 +67,17 @@ func (t *tx) findAny(seq uint64) (*activeJob, classKey, *job.Error) {
 	return t.findOver(seq)
 }
 
+// setStatus pauses or resumes a job. An attempt's time stands still meanwhile: what
+// was left of it is kept as a negative timeout_at.
 func (t *tx) setStatus(j *activeJob, status job.Status) {
+	switch {
+	case status == job.Paused && j.timeoutAt > 0:
+		j.timeoutAt = min(t.now-j.timeoutAt, -1)
+	case status != job.Paused && j.timeoutAt < 0:
+		j.timeoutAt = t.now - j.timeoutAt
+	}
 	t.change(j, status, j.hold)
-	t.exec(updateStatus, code(statusCodes, status), t.now, int64(j.seq))
+	t.exec(updateStatus, code(statusCodes, status), j.timeoutAt, t.now, int64(j.seq))
 }
 
 // cancel ends a job; an attempt that goes on is fenced off. It reports whether

@@ -84,13 +84,18 @@ func (t *tx) avoid(j *activeJob, n *node) {
 	j.class = c
 }
 
-// lose ends an attempt whose node does not answer for it any more. The job goes
-// back to the queue, or stays paused; takeable says whether the node may yet take
-// it back. The loss that is one too many ends the job.
+// lose ends an attempt whose node does not answer for it any more; takeable says
+// whether the node may yet take it back.
 func (t *tx) lose(j *activeJob, takeable bool) {
 	t.meta.losses++
+	t.putBack(j, ending{outcome: job.AttemptLost}, takeable)
+}
+
+// putBack ends an attempt that has not failed. The job goes back to the queue, or
+// stays paused, and uses up no retry. What takes nodes down with it must end some
+// day, so the loss that is one too many ends the job.
+func (t *tx) putBack(j *activeJob, e ending, takeable bool) {
 	j.losses++
-	e := ending{outcome: job.AttemptLost}
 	t.end(j, e)
 	if j.losses >= job.MaxLosses {
 		e.error, e.reason = "the attempts' nodes were lost too often", job.NodeLost

@@ -214,6 +214,18 @@ func TestExpire_FiveLossesEndAJob(t *testing.T) {
 	}
 }
 
+func TestResult_GivenBackFiveTimesEndsAJob(t *testing.T) {
+	c := newCluster(t)
+	seq := c.submit()
+	node := c.register("a")
+	for range job.MaxLosses {
+		c.mustResult(node, c.claimOne(node), job.ResultCanceled)
+	}
+	if j := c.job(seq); j.Status != job.Failed || j.FailureReason != job.NodeLost || j.RetryCount != 0 {
+		t.Fatalf("%+v", j)
+	}
+}
+
 func TestTakeBack_UndoesTheLoss(t *testing.T) {
 	c := newCluster(t)
 	seq := c.submit()
@@ -275,5 +287,32 @@ func TestClaim_TimeoutStartsWithTheAttempt(t *testing.T) {
 	c.after(time.Hour)
 	if a := c.claimOne(node); !a.TimeoutAt.Equal(c.now.Add(90 * time.Second)) {
 		t.Fatalf("times out at %v, claimed at %v", a.TimeoutAt, c.now)
+	}
+}
+
+func TestPause_StopsTheClockOfTheTimeout(t *testing.T) {
+	c := newCluster(t)
+	seq := c.submit(func(s *job.Spec) { s.Parameters = []byte(`{"resource_limits":{"timeout_sec":90}}`) })
+	node := c.register("a")
+	a := c.claimOne(node)
+	act := func(action job.Action) {
+		t.Helper()
+		if _, _, err := c.Act(c.Context(), Idempotency{}, action, seq); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.after(30 * time.Second)
+	act(job.Pause)
+	c.reopen()
+	c.after(time.Hour)
+	if _, changed, err := c.TimeOut(c.Context(), []AttemptID{{seq, a.Attempt}}); err != nil || len(changed.Attempts) != 0 {
+		t.Fatalf("a paused attempt timed out: %+v %v", changed, err)
+	}
+	if j := c.job(seq); !j.TimeoutAt.IsZero() {
+		t.Fatalf("paused, and times out at %v", j.TimeoutAt)
+	}
+	act(job.Resume)
+	if j := c.job(seq); !j.TimeoutAt.Equal(c.now.Add(time.Minute)) {
+		t.Fatalf("resumed at %v with 60 s left, times out at %v", c.now, j.TimeoutAt)
 	}
 }

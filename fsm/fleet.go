@@ -95,7 +95,7 @@ func (f *FSM) NodeAttempts(nodeID string) []RunningAttempt {
 func (j *activeJob) running() RunningAttempt {
 	return RunningAttempt{
 		Seq: j.seq, JobID: j.id.String(), Attempt: int(j.attempt), NodeID: j.node.ID, Lease: j.lease.String(), Status: j.status,
-		Sealed: j.hold == holdSealed, Lost: j.hold == holdLost, StartedAt: timeOf(j.startedAt), TimeoutAt: timeOf(j.timeoutAt),
+		Sealed: j.hold == holdSealed, Lost: j.hold == holdLost, StartedAt: timeOf(j.startedAt), TimeoutAt: timeOf(max(j.timeoutAt, 0)),
 	}
 }
 

@@ -47,15 +47,18 @@ func (c *expire) encode(e *encoder)   { encodeRefs(e, c.refs) }
 func decodeExpire(d *decoder) command { return &expire{refs: decodeRefs(d)} }
 
 func (c *expire) apply(t *tx) any {
-	return t.eachActive(c.refs, func(j *activeJob) { t.lose(j, true) })
+	return t.eachActive(c.refs, func(j *activeJob) bool {
+		t.lose(j, true)
+		return true
+	})
 }
 
-// eachActive calls do for those attempts that go on and are not sealed.
-func (t *tx) eachActive(refs []attemptRef, do func(*activeJob)) Changed {
+// eachActive calls do for those attempts that go on and are not sealed; do reports
+// whether it has changed anything.
+func (t *tx) eachActive(refs []attemptRef, do func(*activeJob) bool) Changed {
 	var changed Changed
 	for _, r := range refs {
-		if j, ok := t.jobs[r.seq]; ok && j.attempt == r.attempt && j.hold == holdActive {
-			do(j)
+		if j, ok := t.jobs[r.seq]; ok && j.attempt == r.attempt && j.hold == holdActive && do(j) {
 			changed.Attempts = append(changed.Attempts, AttemptID{r.seq, int(r.attempt)})
 		}
 	}
@@ -82,8 +85,12 @@ func decodeTimeOut(d *decoder) command {
 }
 
 func (c *timeOut) apply(t *tx) any {
-	return t.eachActive(c.refs, func(j *activeJob) {
+	return t.eachActive(c.refs, func(j *activeJob) bool {
+		if j.status == job.Paused {
+			return false // its time stands still
+		}
 		t.fail(j, ending{outcome: job.AttemptTimedOut, reason: job.Timeout, error: "ran longer than its timeout"}, c.backoff)
+		return true
 	})
 }
 

@@ -88,7 +88,7 @@ func (s *state) resolve(ctx context.Context, ref string) (uint64, error) {
 }
 
 const selectJob = `SELECT s.seq, s.id, s.scenario, s.confidence, s.engine, s.classification, s.parameters, s.requires, s.labels, s.created_at,
-	t.status, t.queue, t.priority, t.max_retries, t.retry_count, t.attempt, t.hold, t.started_at, t.timeout_at, t.last_activity_at,
+	t.status, t.queue, t.priority, t.max_retries, t.retry_count, t.attempt, t.hold, t.started_at, max(t.timeout_at, 0), t.last_activity_at,
 	t.completed_at, t.not_before, t.progress, t.progress_detail, t.retry_reason, t.error, t.failure_reason, n.id, n.name, a.output
 FROM job_state t CROSS JOIN job_spec s ON s.seq = t.seq
 LEFT JOIN node n ON n.key = t.node

@@ -62,7 +62,6 @@ type Resulted struct {
 var (
 	updateSeal     = prepared(`UPDATE job_state SET status = 1, hold = 2, last_activity_at = ? WHERE seq = ?`)
 	updateComplete = prepared(`UPDATE job_state SET status = 3, hold = 0, completed_at = ?, last_activity_at = ?, progress = 100, progress_detail = NULL WHERE seq = ?`)
-	updateReturned = prepared(`UPDATE job_state SET status = ?, hold = 0, last_activity_at = ?, progress = 0, progress_detail = NULL WHERE seq = ?`)
 )
 
 func (c *result) apply(t *tx) any {
@@ -107,16 +106,10 @@ func (c *result) apply(t *tx) any {
 	return c.answer(j, retry, false)
 }
 
-// giveBack is an attempt that its own node has ended: neither failed nor lost.
+// giveBack is an attempt that its own node has ended: neither failed nor unheard of.
 func (t *tx) giveBack(j *activeJob, e ending) {
 	e.outcome = job.AttemptCanceled
-	t.end(j, e)
-	status := job.Pending
-	if j.status == job.Paused {
-		status = job.Paused
-	}
-	t.change(j, status, holdNone)
-	t.exec(updateReturned, code(statusCodes, status), t.now, int64(j.seq))
+	t.putBack(j, e, false)
 }
 
 // speaksFor reports whether the result is of the job's newest attempt, from the

@@ -69,7 +69,7 @@ func (t *term) reconcile(attempts map[string]*attempt, state []fsm.RunningAttemp
 // follow takes over how the state says that the attempt stands.
 func (a *attempt) follow(r *fsm.RunningAttempt) {
 	if paused := r.Status == job.Paused; paused != a.paused {
-		a.paused = paused
+		a.paused, a.timeout = paused, timeoutOf(r)
 		a.node.wake()
 	}
 	a.sealed = a.sealed || r.Sealed

@@ -111,15 +111,21 @@ func (t *term) add(r fsm.RunningAttempt) {
 	a := &attempt{
 		jobID: r.JobID, seq: r.Seq, number: r.Attempt, lease: r.Lease, node: n,
 		sealed: r.Sealed, paused: r.Status == job.Paused, started: r.StartedAt,
-		expires: now.Add(n.ttl(t.cfg.LeaseTTL)), log: newLog(),
-	}
-	if !r.TimeoutAt.IsZero() {
-		a.timeout = now.Add(time.Until(r.TimeoutAt) + timeoutGrace)
+		expires: now.Add(n.ttl(t.cfg.LeaseTTL)), timeout: timeoutOf(&r), log: newLog(),
 	}
 	t.drop(r.JobID, "")
 	t.attempts[a.jobID] = a
 	n.held[a.jobID] = a
 	t.watch(a)
+}
+
+// timeoutOf is when an attempt has outlived its timeout on the monotonic clock,
+// zero for one that has none or whose time stands still because it is paused.
+func timeoutOf(r *fsm.RunningAttempt) time.Time {
+	if r.TimeoutAt.IsZero() {
+		return time.Time{}
+	}
+	return time.Now().Add(time.Until(r.TimeoutAt) + timeoutGrace)
 }
 
 // drop forgets the attempt of a job, whose log ends with tail.

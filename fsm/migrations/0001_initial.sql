@@ -47,7 +47,7 @@ CREATE TABLE job_state (
     node             INTEGER NOT NULL DEFAULT 0, -- key of the newest attempt's node
     lease            BLOB,                       -- of the newest attempt
     started_at       INTEGER NOT NULL DEFAULT 0,
-    timeout_at       INTEGER NOT NULL DEFAULT 0,
+    timeout_at       INTEGER NOT NULL DEFAULT 0, -- negative: what is left, while the job is paused
     last_activity_at INTEGER NOT NULL DEFAULT 0,
     completed_at     INTEGER NOT NULL DEFAULT 0,
     not_before       INTEGER NOT NULL DEFAULT 0,
@@ -133,7 +133,7 @@ SELECT s.id, s.seq AS sequence_number, s.scenario, s.confidence, s.engine, s.cla
     strftime('%Y-%m-%dT%H:%M:%fZ', nullif(t.last_activity_at, 0) / 1e9, 'unixepoch') AS last_activity_at,
     strftime('%Y-%m-%dT%H:%M:%fZ', nullif(t.completed_at, 0) / 1e9, 'unixepoch') AS completed_at,
     t.retry_count, t.max_retries, t.retry_reason, t.error, t.failure_reason,
-    strftime('%Y-%m-%dT%H:%M:%fZ', nullif(t.timeout_at, 0) / 1e9, 'unixepoch') AS timeout_at,
+    strftime('%Y-%m-%dT%H:%M:%fZ', nullif(max(t.timeout_at, 0), 0) / 1e9, 'unixepoch') AS timeout_at,
     t.attempt,
     strftime('%Y-%m-%dT%H:%M:%fZ', nullif(t.not_before, 0) / 1e9, 'unixepoch') AS not_before,
     s.labels, s.requires, t.progress_detail, a.output
