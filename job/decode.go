@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"maps"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 )
@@ -62,23 +64,29 @@ func kindName(t reflect.Type) string {
 	}
 }
 
-// decodeStrict is Decode for objects in which an unknown field is an error.
-func decodeStrict(data []byte, prefix string, v any) error {
+// fieldsOf returns the names under which JSON knows the fields of T.
+func fieldsOf[T any]() []string {
+	var names []string
+	for f := range reflect.TypeFor[T]().Fields() {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		names = append(names, name)
+	}
+	return names
+}
+
+// decodeStrict is Decode for objects that have no fields but the known ones. It
+// also returns the fields that are there, undecoded.
+func decodeStrict(data []byte, prefix string, known []string, v any) (map[string]json.RawMessage, error) {
 	var fields map[string]json.RawMessage
 	if err := decode(data, prefix, &fields); err != nil {
-		return err
+		return nil, err
 	}
-	known := map[string]bool{}
-	for f := range reflect.TypeOf(v).Elem().Fields() {
-		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-		known[name] = true
-	}
-	for name := range fields {
-		if !known[name] {
-			return FieldErrorf(join(prefix, name), "is not known")
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		if !slices.Contains(known, name) {
+			return nil, FieldErrorf(join(prefix, name), "is not known")
 		}
 	}
-	return decode(data, prefix, v)
+	return fields, decode(data, prefix, v)
 }
 
 // Canonical returns the JSON document with sorted keys and no white space, so

@@ -90,6 +90,11 @@ var (
 	urlForm        = regexp.MustCompile(`^([a-zA-Z][a-zA-Z0-9+.-]*)://`)
 )
 
+var (
+	parameterNames = fieldsOf[Parameters]()
+	limitNames     = fieldsOf[ResourceLimits]()
+)
+
 var inputSchemes = []string{"http", "https", "rtmp", "rtmps"}
 
 // ParseParameters reads a parameters object; nil is an empty one. Unknown
@@ -99,21 +104,12 @@ func ParseParameters(raw json.RawMessage) (Parameters, error) {
 	if len(raw) == 0 || string(raw) == "null" {
 		return p, nil
 	}
-	if err := decodeStrict(raw, "parameters", &p); err != nil {
+	given, err := decodeStrict(raw, "parameters", parameterNames, &p)
+	if err != nil || p.ResourceLimits == nil {
 		return p, err
 	}
-	var nested struct {
-		Limits json.RawMessage `json:"resource_limits"`
-	}
-	if err := decode(raw, "parameters", &nested); err != nil {
-		return p, err
-	}
-	if p.ResourceLimits != nil {
-		if err := decodeStrict(nested.Limits, "parameters.resource_limits", p.ResourceLimits); err != nil {
-			return p, err
-		}
-	}
-	return p, nil
+	_, err = decodeStrict(given["resource_limits"], "parameters.resource_limits", limitNames, p.ResourceLimits)
+	return p, err
 }
 
 // Resolve gives the meaning of a scenario under parameters, or an Invalid error

@@ -143,7 +143,7 @@ func TestSpecIsCompleted(t *testing.T) {
 	}
 	want := Spec{
 		Scenario: "live-720p", Engine: "auto", Queue: Live, Priority: Medium,
-		Parameters: json.RawMessage(`{"bitrate":"1M","fps":25}`), Requires: &Requires{Encoder: "libx264"},
+		Parameters: json.RawMessage(`{"fps":25,"bitrate":"1M"}`), Requires: &Requires{Encoder: "libx264"},
 	}
 	if diff := cmp.Diff(want, s); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

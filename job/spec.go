@@ -1,6 +1,7 @@
 package job
 
 import (
+	"bytes"
 	"encoding/json"
 	"slices"
 )
@@ -70,11 +71,16 @@ func (s *Spec) Validate() error {
 	return s.require(e.Encoder)
 }
 
+// compact takes the white space out of a document; null is none.
 func compact(raw json.RawMessage) (json.RawMessage, error) {
 	if len(raw) == 0 || string(raw) == "null" {
 		return nil, nil
 	}
-	return Canonical(raw)
+	var out bytes.Buffer
+	if err := json.Compact(&out, raw); err != nil {
+		return nil, Errorf(Invalid, "parameters: %v", err)
+	}
+	return out.Bytes(), nil
 }
 
 func (s *Spec) place(live bool) error {
