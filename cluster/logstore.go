@@ -32,6 +32,7 @@ type diskStore struct {
 	bolt  *raftboltdb.BoltStore
 	path  string
 	clock *writeClock
+	sizes meanSize
 
 	mu     sync.Mutex
 	failed error
@@ -117,6 +118,7 @@ func (d *diskStore) StoreLogs(logs []*raft.Log) error {
 		sealed[i] = sealEntry(l)
 		size += len(l.Data)
 	}
+	d.sizes.add(len(logs), size)
 	return d.write(size, func() error { return d.bolt.StoreLogs(sealed) })
 }
 

@@ -57,6 +57,7 @@ type Node struct {
 
 	applySeconds prometheus.Histogram
 	barrierTerm  atomic.Uint64
+	sizes        *meanSize // of log entries; nil in memory
 	caughtUp     atomic.Bool
 	failed       chan error
 	failureErr   atomic.Pointer[error]
@@ -144,6 +145,9 @@ func (n *Node) open(sm StateMachine) error {
 func (n *Node) start() {
 	n.spawn(func(ctx context.Context) { n.lead.run(ctx, n.notify) })
 	n.spawn(n.catchUp)
+	if n.sizes != nil {
+		n.spawn(func(ctx context.Context) { n.boundLog(ctx, n.sizes) })
+	}
 }
 
 func (n *Node) openDir() error {
@@ -175,7 +179,7 @@ func (n *Node) openStores() error {
 		return err
 	}
 	n.defers(func(context.Context) error { return store.close() })
-	n.store = store
+	n.store, n.sizes = store, &store.sizes
 	snapLog := n.log.Named("snapshot")
 	if n.snaps, err = raft.NewFileSnapshotStoreWithLogger(n.storage.path, snapshotsKept, snapLog); err != nil {
 		return fmt.Errorf("snapshots: %w", err)
