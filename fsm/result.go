@@ -106,9 +106,10 @@ func (c *result) apply(t *tx) any {
 	return c.answer(j, retry, false)
 }
 
-// giveBack is an attempt that its own node has ended: neither failed nor unheard of.
+// giveBack is an attempt that its own node has given up without its failing: the
+// machine went down under it, say. That is a loss that nobody had to wait for.
 func (t *tx) giveBack(j *activeJob, e ending) {
-	e.outcome = job.AttemptCanceled
+	e.outcome = job.AttemptLost
 	t.putBack(j, e, false)
 }
 
@@ -139,7 +140,7 @@ func (c *result) again(t *tx, j *activeJob) any {
 			retry = int(j.retries)
 		}
 	case job.ResultCanceled:
-		same = outcome == job.AttemptCanceled
+		same = outcome == job.AttemptCanceled || outcome == job.AttemptLost
 		if same && c.ending.log != "" {
 			// A cancel ends the attempt at once; what ffmpeg said comes afterwards.
 			t.exec(insertLateLog, int64(j.seq), j.attempt, c.ending.log)

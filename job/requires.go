@@ -16,6 +16,16 @@ type Requires struct {
 	Labels        map[string]string `json:"labels,omitempty"`
 }
 
+// UnmarshalJSON implements json.Unmarshaler. An unknown requirement is an error: a
+// job must not run where a misspelled word would have kept it from.
+func (r *Requires) UnmarshalJSON(data []byte) error {
+	type plain Requires
+	_, err := decodeStrict(data, "requires", requirementNames, (*plain)(r))
+	return err
+}
+
+var requirementNames = fieldsOf[Requires]()
+
 // IsZero reports whether r asks for nothing.
 func (r *Requires) IsZero() bool {
 	return r == nil || r.Encoder == "" && !r.GPU && r.MinCPUThreads == 0 && r.MinRAMBytes == 0 && len(r.Labels) == 0
