@@ -216,7 +216,7 @@ func (s *site) until(id, what string, cond func(job.Job) bool) job.Job {
 		case cond(j):
 			return j
 		case time.Since(began) > patience:
-			s.t.Fatalf("job %s is never %s: %+v", id, what, j)
+			s.t.Fatalf("job %s is never %s: %+v\n%s", id, what, j, s.history(id))
 		case j.Status.Terminal():
 			s.t.Fatalf("job %s is over before it is %s: %+v", id, what, j)
 		}

@@ -20,7 +20,7 @@ import (
 func (s *site) checkFilm(j job.Job, name string) {
 	s.t.Helper()
 	if j.Status != job.Completed {
-		s.t.Fatalf("job %s is %s: %s\n%s", j.ID, j.Status, j.Error, j.Logs)
+		s.t.Fatalf("job %s is %s: %s\n%s\n%s", j.ID, j.Status, j.Error, j.Logs, s.history(j.ID))
 	}
 	path := filepath.Join(s.MediaRoot(), name)
 	data, err := os.ReadFile(path)

@@ -88,7 +88,7 @@ func TestSingleMasterWithoutAnyFlags(t *testing.T) {
 	if info, err := os.Stat(filepath.Join(dir, "certs", "master.key")); err != nil || info.Mode() != 0o600 {
 		t.Errorf("the key it has made: %v, %v", info, err)
 	}
-	plain := &wire{http: http.DefaultClient, key: m.wire.key}
+	plain := &wire{http: http.DefaultClient, key: m.key}
 	if r, err := plain.send(t.Context(), "GET", strings.Replace(m.url, "https", "http", 1)+"/jobs", ""); err == nil && r.status != http.StatusBadRequest {
 		t.Errorf("without TLS it answers %d: %s", r.status, r.body)
 	}
