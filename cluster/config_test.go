@@ -206,6 +206,16 @@ func TestMetrics(t *testing.T) {
 			t.Errorf("ffmpeg_master_raft_%s is %v (there: %v)", name, v, there)
 		}
 	}
+	if v, there := values["ffmpeg_master_snapshot_age_seconds"]; !there || v < 0 || v > 60 {
+		t.Errorf("ffmpeg_master_snapshot_age_seconds is %v (there: %v)", v, there)
+	}
+	before := time.Now().Truncate(time.Millisecond)
+	if err := m.Snapshot(testContext(t)); err != nil {
+		t.Fatal(err)
+	}
+	if made := m.snapshotTime(); made.Before(before) || made.After(time.Now()) {
+		t.Errorf("the snapshot counts as made at %v, it was after %v", made, before)
+	}
 	m.stop()
 	if families, err := registry.Gather(); err != nil || len(families) != 0 {
 		t.Errorf("%d families are left after Close (%v)", len(families), err)

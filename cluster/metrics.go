@@ -1,6 +1,10 @@
 package cluster
 
 import (
+	"strconv"
+	"strings"
+	"time"
+
 	"github.com/prometheus/client_golang/prometheus"
 )
 
@@ -19,6 +23,8 @@ var (
 	descLastContact   = describe("last_contact_seconds", "Time since the leader was last heard from; 0 on the leader.")
 	descPeers         = describe("peers", "Masters in the Raft configuration, this one included.")
 	descLeaderChanges = describe("leader_changes_total", "Leaders seen since the start.")
+	descSnapshotAge   = prometheus.NewDesc("ffmpeg_master_snapshot_age_seconds",
+		"Time since the newest snapshot was made; without one, since this master started.", nil, nil)
 )
 
 // Describe implements prometheus.Collector.
@@ -41,7 +47,23 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 	gauge(descApplied, float64(n.AppliedIndex()))
 	gauge(descLastContact, contact.Seconds())
 	gauge(descPeers, float64(len(n.servers())))
+	gauge(descSnapshotAge, time.Since(n.snapshotTime()).Seconds())
 	out <- prometheus.MustNewConstMetric(descLeaderChanges, prometheus.CounterValue, float64(n.LeaderChanges()))
+}
+
+// snapshotTime is when the newest snapshot was made. Raft's file store writes it
+// into the snapshot's id, in milliseconds: TERM-INDEX-TIME.
+func (n *Node) snapshotTime() time.Time {
+	list, err := n.snaps.List()
+	if err != nil || len(list) == 0 {
+		return n.started
+	}
+	id := list[0].ID
+	made, err := strconv.ParseInt(id[strings.LastIndexByte(id, '-')+1:], 10, 64)
+	if err != nil {
+		return n.started // kept in memory
+	}
+	return time.UnixMilli(made)
 }
 
 func newApplySeconds() prometheus.Histogram {

@@ -57,6 +57,7 @@ type Node struct {
 
 	applySeconds prometheus.Histogram
 	barrierTerm  atomic.Uint64
+	started      time.Time
 	sizes        *meanSize // of log entries; nil in memory
 	caughtUp     atomic.Bool
 	failed       chan error
@@ -85,8 +86,8 @@ func Open(cfg Config, sm StateMachine) (*Node, error) {
 	}
 	n := &Node{
 		cfg: cfg, log: cfg.Logger, hostname: hostname,
-		applySeconds: newApplySeconds(),
-		failed:       make(chan error, 1), stopped: make(chan struct{}),
+		applySeconds: newApplySeconds(), started: time.Now(),
+		failed: make(chan error, 1), stopped: make(chan struct{}),
 		notify: make(chan bool, 8),
 	}
 	n.own.Store(&address{})

@@ -196,8 +196,8 @@ func (c *config) checkCertFlags() error {
 		}
 		return nil
 	}
-	if c.caKey != "" && c.files.CA == "" {
-		return flags.Usagef("--ca-key needs --ca")
+	if (c.caKey == "") != (c.files.CA == "") {
+		return flags.Usagef("--generate-cert signs with --ca and --ca-key together, and without both makes a self-signed certificate")
 	}
 	if !slices.Contains([]string{"", "master", "agent"}, c.certRole) {
 		return flags.Usagef("--cert-role must be master or agent, not %q", c.certRole)

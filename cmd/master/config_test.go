@@ -67,6 +67,7 @@ func TestParseRefusesWhatCannotWork(t *testing.T) {
 		{"--generate-cert --cert-role=king", "--cert-role"},
 		{"--generate-cert --cert-ips=x", "--cert-ips"},
 		{"--generate-cert --ca-key=x", "--ca"},
+		{"--generate-cert --ca=x", "--ca-key"},
 		{"--db= --raft-dir=x", "--raft-dir"},
 		{"--tls false", "false"},
 	}

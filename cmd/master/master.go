@@ -102,6 +102,7 @@ func newMaster(ctx context.Context, c *config, key string, logger hclog.Logger) 
 			return nil, err
 		}
 		apiConfig.TLS = identity.API(c.mtls)
+		watchExpiry(registry, "api", identity)
 	}
 	if m.api, err = m.listen(c.bind, c.port); err != nil {
 		return nil, fmt.Errorf("--port: %w", err)
@@ -171,6 +172,7 @@ func (c *config) clusterConfig(host string, logger hclog.Logger, registry promet
 		return cfg, fmt.Errorf("%s does not carry the role %s<name> that the peer port demands (make one with: ffrtmp certs issue --role master --cluster %s)", c.peerFiles.Cert, prefix, c.cluster)
 	}
 	cfg.PeerServerTLS, cfg.PeerClientTLS = peer.Peer(c.cluster)
+	watchExpiry(registry, "peer", peer)
 	if c.gossipKeyFile != "" {
 		if cfg.GossipKeys, err = readGossipKeys(c.gossipKeyFile); err != nil {
 			return cfg, fmt.Errorf("--gossip-key-file: %w", err)
