@@ -17,8 +17,10 @@ import (
 )
 
 // Process is a run as the agent sees it, whether this agent started it or one
-// before. Its methods may be called concurrently. They read files, so they work
-// in any agent that can read the directory.
+// before. Its methods may be called concurrently. They go by the files, so they
+// work in any agent that has the directory. Wait and Stop, like Find, also write
+// the end of a run that was lost: they are for the attempt's owner, who is done
+// with them before it removes the directory.
 type Process struct {
 	dir        string
 	supervisor identity
@@ -100,14 +102,15 @@ func Find(dir string) (*Process, error) {
 	if !found {
 		return nil, ErrNotStarted
 	}
-	_, err = p.State()
+	_, err = p.settled()
 	return p, err
 }
 
 // Attempt returns what was started.
 func (p *Process) Attempt() (Attempt, error) { return readAttempt(p.dir) }
 
-// State returns how the run stands.
+// State returns how the run stands. It only reads: what others may ask at any time
+// must not write into a directory that its owner is removing.
 func (p *Process) State() (State, error) {
 	exit, err := p.exit()
 	if err != nil {
@@ -139,29 +142,32 @@ func (p *Process) ReadLog(offset int64, limit int) (data []byte, from int64, err
 	return readLog(p.dir, offset, limit)
 }
 
-// exit returns how the run ended, nil while it runs. It settles a lost one.
+// exit returns how the run ended, nil when nobody has written that yet.
 func (p *Process) exit() (*Exit, error) {
-	read := func() (*Exit, error) {
-		var e Exit
-		if found, err := load(p.dir, exitFile, &e); err != nil || !found {
-			return nil, err
-		}
-		return &e, nil
+	var e Exit
+	if found, err := load(p.dir, exitFile, &e); err != nil || !found {
+		return nil, err
 	}
-	if e, err := read(); e != nil || err != nil {
+	return &e, nil
+}
+
+// settled returns how the run ended, nil while it runs. The end of a lost one is
+// written here: only who owns the attempt may ask.
+func (p *Process) settled() (*Exit, error) {
+	if e, err := p.exit(); e != nil || err != nil {
 		return e, err
 	}
 	if alive, err := p.supervisor.alive(); err != nil || alive {
 		return nil, err
 	}
 	// It may have written its last file between the two looks above.
-	if e, err := read(); e != nil || err != nil {
+	if e, err := p.exit(); e != nil || err != nil {
 		return e, err
 	}
 	if err := p.settle(Exit{End: Lost, Reason: job.PlatformError, Error: "ffmpeg's supervisor ended without a word"}); err != nil {
 		return nil, err
 	}
-	return read()
+	return p.exit()
 }
 
 // settle writes the end of a run whose supervisor is dead, after killing what is
@@ -207,7 +213,7 @@ func (p *Process) until(ctx context.Context, verb string) (Exit, error) {
 	ticker := time.NewTicker(retryEvery)
 	defer ticker.Stop()
 	for {
-		if e, err := p.exit(); e != nil || err != nil {
+		if e, err := p.settled(); e != nil || err != nil {
 			if err != nil {
 				return Exit{}, err
 			}
@@ -258,7 +264,7 @@ func (p *Process) tell(ctx context.Context, verb string) error {
 		if answer, err := ask(ctx, p.dir, verb); err == nil && (answer == answerOK || answer == answerEnded) {
 			return nil
 		}
-		if e, err := p.exit(); e != nil || err != nil {
+		if alive, err := p.supervisor.alive(); err != nil || !alive {
 			return err
 		}
 		select {

@@ -117,6 +117,25 @@ while :; do sleep 300; done`), recipe.Plan{})
 	}
 }
 
+// Heartbeats and scrapes look at a run while its owner removes the directory.
+func TestLookingWritesNothing(t *testing.T) {
+	a := attempt(t, fakeFFmpeg(t, `while :; do sleep 300; done`), recipe.Plan{})
+	run := start(t, a)
+	must(t, run.supervisor.kill())
+	wait(t, run)
+	must(t, os.Remove(filepath.Join(a.Dir, exitFile)))
+	before, err := os.ReadDir(a.Dir)
+	must(t, err)
+	state(t, run)
+	must(t, run.Pause(ctx(t)))
+	must(t, run.Resume(ctx(t)))
+	after, err := os.ReadDir(a.Dir)
+	must(t, err)
+	if len(after) != len(before) {
+		t.Errorf("there was %v, now there is %v", before, after)
+	}
+}
+
 func TestStopOfAFrozenSupervisor(t *testing.T) {
 	a := attempt(t, fakeFFmpeg(t, `while :; do sleep 300; done`), recipe.Plan{})
 	run := start(t, a)
