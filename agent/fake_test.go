@@ -179,8 +179,8 @@ func (f *fake) take(rep job.AttemptReport, first bool) job.Verb {
 	}
 	if first {
 		j.listed, j.Progress, j.ProgressDetail = true, rep.Progress, rep.Detail
-		if rep.LogOffset <= int64(len(j.log)) {
-			j.log = j.log[:rep.LogOffset] + rep.LogTail
+		if at := rep.LogOffset; at != nil && *at <= int64(len(j.log)) {
+			j.log = j.log[:*at] + rep.LogTail
 		}
 	}
 	if paused := j.Status == job.Paused; paused && !rep.Paused {

@@ -26,8 +26,8 @@ func (at *attempt) report() (job.AttemptReport, int64) {
 		detail.Phase = at.phase
 	}
 	r.Detail = &detail
-	var next int64
-	r.LogTail, r.LogOffset, next = logSince(at.process, at.logAt, st.LogSize)
+	tail, from, next := logSince(at.process, at.logAt, st.LogSize)
+	r.LogTail, r.LogOffset = tail, &from
 	return r, next
 }
 

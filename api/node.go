@@ -95,7 +95,7 @@ func validateHeartbeat(h *job.Heartbeat) error {
 			return job.FieldErrorf(at("attempt"), "must be 1 or more")
 		case r.Progress < 0 || r.Progress > 100:
 			return job.FieldErrorf(at("progress"), "must be between 0 and 100")
-		case r.LogOffset < 0:
+		case r.LogOffset != nil && *r.LogOffset < 0:
 			return job.FieldErrorf(at("log_offset"), "must not be negative")
 		}
 	}

@@ -30,8 +30,8 @@ type AttemptReport struct {
 	Paused    bool      `json:"paused,omitempty"`
 	Progress  int       `json:"progress"` // per cent
 	Detail    *Progress `json:"progress_detail,omitempty"`
-	LogTail   string    `json:"log_tail,omitempty"`   // log written since LogOffset
-	LogOffset int64     `json:"log_offset,omitempty"` // bytes of the attempt's log before LogTail
+	LogTail   string    `json:"log_tail,omitempty"`   // log that is new
+	LogOffset *int64    `json:"log_offset,omitempty"` // bytes of the attempt's log before LogTail; nil: all that was reported
 }
 
 // Verb is what a master asks of an agent.

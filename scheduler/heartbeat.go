@@ -109,8 +109,12 @@ func (t *term) renew(n *node, r *job.AttemptReport) bool {
 	if r.Detail != nil || r.Progress > 0 {
 		a.progress, a.detail, a.reported, a.unsaved = r.Progress, r.Detail, now, true
 	}
-	if r.LogTail != "" {
-		a.log.append(r.LogOffset, r.LogTail)
+	switch {
+	case r.LogTail == "":
+	case r.LogOffset == nil:
+		a.log.extend(r.LogTail)
+	default:
+		a.log.append(*r.LogOffset, r.LogTail)
 	}
 	return true
 }

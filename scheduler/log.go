@@ -1,6 +1,7 @@
 package scheduler
 
 import (
+	"bytes"
 	"io"
 	"strings"
 	"sync"
@@ -49,6 +50,17 @@ func (l *Log) append(offset int64, text string) {
 		l.offset, l.data = offset, nil
 	}
 	l.add(text)
+}
+
+// extend adds a report that does not say where in the log it begins. It goes on
+// where the last one ended, unless it is the last one again: agents repeat a report
+// whose answer was lost.
+func (l *Log) extend(text string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.end == nil && !bytes.HasSuffix(l.data, []byte(text)) {
+		l.add(text)
+	}
 }
 
 // add appends text and wakes readers. The caller holds mu.
