@@ -136,6 +136,9 @@ exec %s "$@"
 	if err := os.WriteFile(filepath.Join(dir, "ffmpeg"), []byte(script), 0o755); err != nil {
 		return err
 	}
+	if err := os.WriteFile(filepath.Join(dir, "runs"), nil, 0o600); err != nil {
+		return err
+	}
 	tools, err := probe.FindTools(filepath.Join(dir, "ffmpeg"))
 	if err != nil {
 		return err

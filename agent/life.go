@@ -49,6 +49,9 @@ func (a *Agent) live(at *attempt) {
 // advance takes the attempt from wherever its files say that it is to the masters'
 // knowing how it ended.
 func (a *Agent) advance(at *attempt) error {
+	if forgotten, err := at.record.forgotten(); forgotten || err != nil {
+		return err
+	}
 	if at.ctx.Err() != nil {
 		return context.Cause(at.ctx)
 	}

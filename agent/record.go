@@ -65,6 +65,16 @@ func (r record) claimed() (job.Job, error) {
 	return j, err
 }
 
+// forgotten reports whether the attempt is no longer ours: what is left of its
+// directory is to be removed and says nothing any more.
+func (r record) forgotten() (bool, error) {
+	_, err := os.Stat(r.path("claim.json"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return true, nil
+	}
+	return false, err
+}
+
 // forget removes the attempt. A half removed one is no longer ours.
 func (r record) forget() error {
 	if err := os.Remove(r.path("claim.json")); err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -1,12 +1,19 @@
 package agent
 
 import (
+	"context"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/google/uuid"
+	"github.com/hashicorp/go-hclog"
 
 	"ffrtmp/job"
 )
@@ -126,12 +133,69 @@ func TestRunLostWithTheAgentIsGivenBack(t *testing.T) {
 	f.await(id, "under way", underWay)
 	stop()
 	s.killSupervisor(id)
-	s.start()
+	var said strings.Builder
+	s.log = hclog.New(&hclog.LoggerOptions{Output: &said})
+	b, err := New(s.config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Heartbeats go on until the attempt is gone.
+	var looking sync.WaitGroup
+	removed := make(chan struct{})
+	b.onStep = func(at *attempt, now step) {
+		switch now {
+		case stepDelivered:
+			looking.Go(func() {
+				for {
+					select {
+					case <-removed:
+						return
+					default:
+						at.report()
+					}
+				}
+			})
+		case stepForgotten:
+			close(removed)
+		}
+	}
+	stop = s.run(b)
 	f.awaitStatus(id, job.Canceled)
 	if got := f.results(id); !slices.Equal(got, []string{"canceled 1"}) {
 		t.Error(got)
 	}
 	s.checkClean()
+	looking.Wait()
+	stop()
+	if text := said.String(); strings.Contains(text, "[ERROR]") {
+		t.Errorf("the log has errors:\n%s", text)
+	}
+}
+
+// Once claim.json is gone the attempt is over, whatever else could not be removed
+// at the first try: ffmpeg must not run again.
+func TestHalfRemovedAttemptIsOnlyRemoved(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	s := newSite(t, f)
+	a, err := New(s.config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.work, a.leave = context.WithCancelCause(context.Background())
+	defer a.close()
+	at := a.adopt(job.Job{ID: uuid.NewString(), Attempt: 1, Lease: "lease", Scenario: slow, Parameters: json.RawMessage(long)})
+	if err := at.record.create(&at.job); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(at.record.path("claim.json")); err != nil {
+		t.Fatal(err)
+	}
+	a.spawn(at)
+	s.checkClean()
+	if n := s.runs(at.jobID, 1); n != 0 {
+		t.Errorf("ffmpeg ran %d times", n)
+	}
 }
 
 func (s *site) killSupervisor(id string) {
