@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"ffrtmp/cluster"
@@ -90,7 +91,7 @@ func (s *Server) attempt(w http.ResponseWriter, c *call) (done bool, err error) 
 			return false, job.Errorf(job.NoLeader, "the new leader is not ready yet")
 		}
 		a, err := s.carryOut(c)
-		if code := job.CodeOf(err); (code == job.NoLeader || code == job.UnknownOutcome) && !errors.Is(err, errNotReached) {
+		if code := job.CodeOf(err); (code == job.NoLeader || code == job.UnknownOutcome) && !isNotReached(err) {
 			return false, err
 		}
 		s.write(w, c, a, err)
@@ -115,7 +116,14 @@ func (s *Server) forward(w http.ResponseWriter, c *call) (done bool, err error) 
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode == http.StatusServiceUnavailable || resp.StatusCode == http.StatusGatewayTimeout {
-		return false, readProblem(resp.Body)
+		body, err := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
+		if err != nil {
+			return false, job.Errorf(job.UnknownOutcome, "the connection to the leader broke within its answer: %w", err)
+		}
+		if err := readProblem(body); !isNotReached(err) {
+			return false, err
+		}
+		resp.Body = io.NopCloser(bytes.NewReader(body))
 	}
 	return s.passOn(w, c, resp)
 }
@@ -172,12 +180,12 @@ func (s *Server) passOn(w http.ResponseWriter, c *call, resp *http.Response) (do
 }
 
 // readProblem is the error that the leader answered with.
-func readProblem(body io.Reader) error {
+func readProblem(body []byte) error {
 	var p problem
-	if err := json.NewDecoder(io.LimitReader(body, 64<<10)).Decode(&p); err != nil || p.Code == "" {
+	if err := json.Unmarshal(body, &p); err != nil || p.Code == "" {
 		return job.Errorf(job.UnknownOutcome, "the leader's answer could not be read")
 	}
-	return &job.Error{Code: p.Code, Message: p.Error}
+	return &job.Error{Code: p.Code, Field: p.Field, Message: strings.TrimPrefix(p.Error, p.Field+": ")}
 }
 
 // untilStopping is the request's context; a long poll's also ends when the server

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/url"
 	"strconv"
 	"time"
@@ -26,8 +27,14 @@ type consistency struct {
 	wait       time.Duration // how long to wait until it has
 }
 
-// errNotReached says that a read has waited for an index as long as it was to.
-var errNotReached = errors.New("the state has not reached index")
+// indexField marks the error of a read that has waited for an index as long as it
+// was to. It comes from a master that could answer: another try mends nothing.
+const indexField = "index"
+
+func isNotReached(err error) bool {
+	var e *job.Error
+	return errors.As(err, &e) && e.Code == job.NoLeader && e.Field == indexField
+}
 
 func parseConsistency(q url.Values) (c consistency, err error) {
 	if c.consistent, err = queryBool(q, "consistent"); err != nil {
@@ -47,12 +54,12 @@ func parseConsistency(q url.Values) (c consistency, err error) {
 			return c, job.FieldErrorf("max_stale", "must be more than 0 and go together with stale")
 		}
 	}
-	if c.index, err = queryUint(q, "index"); err != nil {
+	if c.index, err = queryUint(q, indexField); err != nil {
 		return c, err
 	}
 	c.wait = defaultIndexWait
 	if q.Has("wait") {
-		if !q.Has("index") {
+		if !q.Has(indexField) {
 			return c, job.FieldErrorf("wait", "goes together with index")
 		}
 		if c.wait, err = queryDuration(q, "wait", maxWait); err != nil {
@@ -88,7 +95,7 @@ func (s *Server) prepareRead(ctx context.Context, c consistency) error {
 	waiting, cancel := context.WithTimeout(ctx, c.wait)
 	defer cancel()
 	if err := s.cfg.State.WaitIndex(waiting, c.index); err != nil {
-		return job.Errorf(job.NoLeader, "%w %d within %s", errNotReached, c.index, c.wait)
+		return &job.Error{Code: job.NoLeader, Field: indexField, Message: fmt.Sprintf("the state has not reached %d within %s", c.index, c.wait), Err: err}
 	}
 	return nil
 }
