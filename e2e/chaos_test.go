@@ -56,7 +56,6 @@ func TestChaosFaults(t *testing.T) {
 	})
 	s.voters(3)
 	w := s.write(4, "chaos")
-	w.wire.http.Timeout = 3 * time.Second
 	e := s.encodeAll(4)
 	f := &faults{s: s, seed: seed, began: time.Now(), long: *longFlag}
 	f.make()

@@ -29,7 +29,7 @@ type writers struct {
 // write starts n writers.
 func (s *site) write(n int, tag string) *writers {
 	w := &writers{s: s, wire: s.wire(), tag: tag, acked: map[string]string{}}
-	w.wire.http.Timeout = 10 * time.Second
+	w.wire.http.Timeout = 3 * time.Second // a frozen master takes connections and says nothing
 	ctx, cancel := context.WithCancel(context.Background())
 	var all sync.WaitGroup
 	for i := range n {
