@@ -54,7 +54,7 @@ func (a *Agent) verify(at *attempt, exit supervisor.Exit) (*verdict, error) {
 		return nil, err
 	}
 	v := a.verdict(at, job.ResultCompleted)
-	v.Work, v.Final = started.Plan.Work, started.Plan.Final
+	v.Input, v.Work, v.Final = started.Plan.Input, started.Plan.Work, started.Plan.Final
 	if v.Work == nil {
 		return v, nil
 	}

@@ -3,7 +3,6 @@ package agent
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"time"
 
@@ -163,7 +162,7 @@ func (a *Agent) handIn(at *attempt, v *verdict) error {
 		}
 		a.passed(at, stepSealed)
 		if err := publish(v); err != nil {
-			result := a.failed(at, failure.Errorf(job.OutputError, "publishing the output: %w", err)).Result
+			result := a.failed(at, err).Result
 			result.Logs = v.Result.Logs
 			v.Result = result
 		} else {
@@ -183,21 +182,29 @@ func (a *Agent) handIn(at *attempt, v *verdict) error {
 	return nil
 }
 
-// publish moves the output into place. That it is there already is taken for an
-// earlier agent's doing only when it is the file that was verified.
+// publish moves the output into place, where nothing may have become the input
+// since that was opened. That the output is there already is taken for an earlier
+// agent's doing only when it is the file that was verified.
 func publish(v *verdict) error {
 	if v.Work == nil {
 		return nil
 	}
+	if v.Input != nil {
+		if info, err := os.Stat(v.Input.Path()); err == nil {
+			if err := v.Final.Spare(info); err != nil {
+				return err
+			}
+		}
+	}
 	if err := media.Publish(*v.Work, *v.Final); err != nil {
-		return err
+		return failure.Errorf(job.OutputError, "publishing the output: %w", err)
 	}
 	info, err := os.Stat(v.Final.Path())
 	if err != nil {
-		return err
+		return failure.Errorf(job.OutputError, "publishing the output: %w", err)
 	}
 	if info.Size() != v.Result.Output.SizeBytes {
-		return fmt.Errorf("%s has %d bytes and not %d", v.Final.Path(), info.Size(), v.Result.Output.SizeBytes)
+		return failure.Errorf(job.OutputError, "publishing the output: %s has %d bytes and not %d", v.Final.Path(), info.Size(), v.Result.Output.SizeBytes)
 	}
 	return nil
 }

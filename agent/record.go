@@ -89,6 +89,7 @@ func (r record) path(name string) string { return filepath.Join(r.dir, name) }
 type verdict struct {
 	At        time.Time   `json:"at"`
 	Result    job.Result  `json:"result"`
+	Input     *media.File `json:"input,omitempty"` // which Final must not be
 	Work      *media.File `json:"work,omitempty"`  // of a completed file job
 	Final     *media.File `json:"final,omitempty"` // what Work is to become
 	Published bool        `json:"published,omitempty"`

@@ -1,8 +1,11 @@
 package agent
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -88,6 +91,88 @@ func TestFailures(t *testing.T) {
 			}
 		})
 	}
+}
+
+// However an output spells its input, the input stays as it is.
+func TestOutputThatIsTheInput(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	s := newSite(t, f)
+	at := func(name string) string { return filepath.Join(s.root, name) }
+	film := s.film("film.mp4")
+	for _, err := range []error{
+		os.Symlink("film.mp4", at("link.mp4")), os.Link(at("film.mp4"), at("hard.mp4")),
+		os.Mkdir(at("sub"), 0o700), os.Symlink(".", at("dir")),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.start()
+	for _, tt := range []struct{ name, input, output string }{
+		{"the same name", "film.mp4", "film.mp4"},
+		{"another spelling", "film.mp4", "sub/../film.mp4"},
+		{"an absolute path", "film.mp4", at("film.mp4")},
+		{"a linked directory", "film.mp4", "dir/film.mp4"},
+		{"a link to the input", "film.mp4", "link.mp4"},
+		{"a link from the input", "link.mp4", "film.mp4"},
+		{"a hard link", "film.mp4", "hard.mp4"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			id := f.submit("360p-h264", fmt.Sprintf(`{"input":%q,"output":%q}`, tt.input, tt.output))
+			j := f.awaitStatus(id, job.Failed)
+			if j.FailureReason != job.UserError || !strings.Contains(j.Error, "is the input itself") {
+				t.Errorf("%s: %s", j.FailureReason, j.Error)
+			}
+			if data, err := os.ReadFile(at("film.mp4")); err != nil || !bytes.Equal(data, film) {
+				t.Errorf("the input was touched: %d bytes, %v", len(data), err)
+			}
+			s.checkClean()
+		})
+	}
+}
+
+// The output's name may become the input's while ffmpeg runs.
+func TestOutputThatBecomesTheInput(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	s := newSite(t, f)
+	film := s.film("film.mp4")
+	a, err := New(s.config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.onStep = func(_ *attempt, at step) {
+		if at == stepSealed {
+			if err := os.Symlink("film.mp4", filepath.Join(s.root, "out.mp4")); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	s.run(a)
+	j := f.awaitStatus(f.submit("360p-h264", `{"input":"film.mp4","output":"out.mp4","preset":"ultrafast"}`), job.Failed)
+	if j.FailureReason != job.UserError || !strings.Contains(j.Error, "is the input itself") {
+		t.Errorf("%s: %s", j.FailureReason, j.Error)
+	}
+	if data, err := os.ReadFile(filepath.Join(s.root, "film.mp4")); err != nil || !bytes.Equal(data, film) {
+		t.Errorf("the input was touched: %d bytes, %v", len(data), err)
+	}
+	s.checkClean()
+}
+
+// film makes a second of film below the root and returns it.
+func (s *site) film(name string) []byte {
+	s.t.Helper()
+	path := filepath.Join(s.root, name)
+	out, err := exec.Command("ffmpeg", "-v", "error", "-f", "lavfi", "-i", "testsrc2=size=64x36:rate=12", "-t", "1", "-preset", "ultrafast", path).CombinedOutput()
+	if err != nil {
+		s.t.Fatalf("%v: %s", err, out)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return data
 }
 
 func TestCancelReachesFFmpegWithinTwoSeconds(t *testing.T) {

@@ -7,6 +7,9 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"ffrtmp/agent/failure"
+	"ffrtmp/job"
 )
 
 // File is a place below a media root, its links resolved when it was looked up.
@@ -39,6 +42,19 @@ func (f File) Open() (*os.File, error) {
 		return nil, errors.Join(err, file.Close())
 	}
 	return file, nil
+}
+
+// Spare returns a user error when publishing to the file would replace the input,
+// under whatever name: what is at its place, or where a link there leads, is the
+// very file that input describes.
+func (f File) Spare(input os.FileInfo) error {
+	// Links are followed anywhere: nothing is opened. What cannot be followed is
+	// not a file that could be.
+	own, err := os.Stat(f.Path())
+	if err == nil && os.SameFile(own, input) {
+		return failure.Errorf(job.UserError, "output: %s is the input itself; a job cannot write over what it reads", f.Path())
+	}
+	return nil
 }
 
 // Create makes the file anew, for reading and writing; one that is there already

@@ -83,6 +83,9 @@ func (f *ffmpeg) openFiles(p recipe.Plan, inherited []*os.File) error {
 		if *at(recipe.InputFD), err = p.Input.Open(); err != nil {
 			return failure.Errorf(job.InputError, "input: %w", err)
 		}
+		if err := spareInput(p, *at(recipe.InputFD)); err != nil {
+			return err
+		}
 		names = append(names, fmt.Sprintf("file:/proc/self/fd/%d", recipe.InputFD), p.Input.Path())
 	}
 	if p.Work != nil {
@@ -99,6 +102,18 @@ func (f *ffmpeg) openFiles(p recipe.Plan, inherited []*os.File) error {
 	}
 	f.names = strings.NewReplacer(names...)
 	return nil
+}
+
+// spareInput refuses a job that would write over its own input.
+func spareInput(p recipe.Plan, input *os.File) error {
+	if p.Final == nil {
+		return nil
+	}
+	info, err := input.Stat()
+	if err != nil {
+		return failure.Errorf(job.InputError, "input: %w", err)
+	}
+	return p.Final.Spare(info)
 }
 
 // inMemory returns a file that is on no disk and in no directory.
