@@ -21,6 +21,7 @@ type activeJob struct {
 	attempt    int64
 	node       *node // of the newest attempt, or nil
 	lease      lease
+	createdAt  int64
 	startedAt  int64
 	timeoutAt  int64
 	timeout    int64
@@ -37,7 +38,7 @@ type activeJob struct {
 type lease [16]byte
 
 const selectActive = `SELECT s.seq, s.id, s.requires, s.timeout, t.status, t.queue, t.priority, t.max_retries, t.retry_count,
-	t.losses, t.attempt, t.hold, t.node, t.lease, t.started_at, t.timeout_at, t.not_before, t.avoid
+	t.losses, t.attempt, t.hold, t.node, t.lease, t.started_at, t.timeout_at, t.not_before, t.avoid, s.created_at
 FROM job_state t JOIN job_spec s ON s.seq = t.seq `
 
 var (
@@ -45,7 +46,7 @@ var (
 	selectActiveOne = prepared(selectActive + `WHERE t.seq = ?`)
 )
 
-const activeColumns = 18
+const activeColumns = 19
 
 // scanActive makes the job of a row of selectActive, and the key of its class.
 func (s *state) scanActive(row []driver.Value) (*activeJob, classKey, error) {
@@ -66,6 +67,7 @@ func (s *state) scanActive(row []driver.Value) (*activeJob, classKey, error) {
 		attempt:    row[10].(int64),
 		hold:       hold(row[11].(int64)),
 		node:       s.nodes.byKey[row[12].(int64)],
+		createdAt:  row[18].(int64),
 		startedAt:  row[14].(int64),
 		timeoutAt:  row[15].(int64),
 		notBefore:  row[16].(int64),

@@ -38,8 +38,9 @@ func (s *state) loadMeta() error {
 // kept in err; it ends the process, so commands need not look at it.
 type tx struct {
 	*state
-	now int64
-	err error
+	metrics *metrics
+	now     int64
+	err     error
 }
 
 func (t *tx) exec(s statement, args ...driver.Value) {
@@ -96,7 +97,7 @@ func (f *FSM) applyAll(entries []*raft.Log, responses []any) error {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	t := &tx{state: s}
+	t := &tx{state: s, metrics: &f.metrics}
 	for i, entry := range entries {
 		if entry.Index <= s.meta.index {
 			continue

@@ -29,6 +29,9 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
 
 // end puts the job's newest attempt, which goes on, on record as over.
 func (t *tx) end(j *activeJob, e ending) {
+	if e.outcome != job.AttemptLost && e.outcome != job.AttemptCanceled {
+		observe(t.metrics.ran, j.startedAt, t.now)
+	}
 	t.exec(insertAttempt, int64(j.seq), j.attempt, j.node.key, code(outcomeCodes, e.outcome), j.startedAt, t.now,
 		null(e.error), null(string(e.reason)), null(e.output), null(e.metrics), null(e.analyzerOutput))
 	if e.log != "" {

@@ -94,6 +94,9 @@ func (t *tx) start(j *activeJob, n *node, l lease) given {
 	if j.timeout > 0 {
 		j.timeoutAt = t.now + j.timeout
 	}
+	if j.attempt == 1 {
+		observe(t.metrics.waited, j.createdAt, t.now)
+	}
 	t.change(j, job.Running, holdActive)
 	t.exec(updateClaim, j.attempt, n.key, l[:], t.now, j.timeoutAt, t.now, int64(j.seq))
 	return given{j.seq, j.id, j.attempt, l, j.timeoutAt}

@@ -50,9 +50,8 @@ type RunningAttempt struct {
 	NodeID    string
 	Lease     string // hex
 	Status    job.Status
-	Sealed    bool // it cannot be lost
-	Lost      bool // its node may take it back until the next claim
-	StartedAt time.Time
+	Sealed    bool      // it cannot be lost
+	Lost      bool      // its node may take it back until the next claim
 	TimeoutAt time.Time // zero without a limit
 }
 
@@ -95,7 +94,7 @@ func (f *FSM) NodeAttempts(nodeID string) []RunningAttempt {
 func (j *activeJob) running() RunningAttempt {
 	return RunningAttempt{
 		Seq: j.seq, JobID: j.id.String(), Attempt: int(j.attempt), NodeID: j.node.ID, Lease: j.lease.String(), Status: j.status,
-		Sealed: j.hold == holdSealed, Lost: j.hold == holdLost, StartedAt: timeOf(j.startedAt), TimeoutAt: timeOf(max(j.timeoutAt, 0)),
+		Sealed: j.hold == holdSealed, Lost: j.hold == holdLost, TimeoutAt: timeOf(max(j.timeoutAt, 0)),
 	}
 }
 

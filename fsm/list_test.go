@@ -167,7 +167,7 @@ func TestRunning(t *testing.T) {
 		t.Fatalf("%+v", list)
 	}
 	for i, r := range list {
-		if r.JobID != claims[i].ID || r.Lease != claims[i].Lease || r.NodeID != node || r.Sealed != (i == 0) || r.Lost != (i == 1) || !r.StartedAt.Equal(c.now) {
+		if r.JobID != claims[i].ID || r.Lease != claims[i].Lease || r.NodeID != node || r.Sealed != (i == 0) || r.Lost != (i == 1) {
 			t.Errorf("%+v", r)
 		}
 	}

@@ -2,6 +2,7 @@ package fsm
 
 import (
 	"os"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -12,6 +13,8 @@ import (
 type metrics struct {
 	registerer prometheus.Registerer
 	apply      prometheus.Histogram
+	waited     prometheus.Histogram
+	ran        prometheus.Histogram
 	collector  *collector
 }
 
@@ -23,18 +26,37 @@ func newMetrics(r prometheus.Registerer, f *FSM) metrics {
 			Help:    "Time to apply a batch of Raft entries to the state.",
 			Buckets: prometheus.ExponentialBuckets(0.0001, 2.5, 12),
 		}),
+		waited: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name:    "ffmpeg_master_job_wait_seconds",
+			Help:    "Time from a job's submission to the start of its first attempt.",
+			Buckets: prometheus.ExponentialBuckets(0.01, 4, 10),
+		}),
+		ran: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name:    "ffmpeg_master_job_run_seconds",
+			Help:    "Time from an attempt's start to its end, of those that completed, failed or timed out.",
+			Buckets: prometheus.ExponentialBuckets(0.1, 4, 10),
+		}),
 		collector: &collector{f},
 	}
 	if r != nil {
-		r.MustRegister(m.apply, m.collector)
+		r.MustRegister(m.all()...)
 	}
 	return m
 }
 
+func (m *metrics) all() []prometheus.Collector {
+	return []prometheus.Collector{m.apply, m.waited, m.ran, m.collector}
+}
+
+// observe takes in how long something took by the commands' own times (ns since
+// 1970), which are the same on every master that applies them.
+func observe(h prometheus.Histogram, from, to int64) { h.Observe(time.Duration(to - from).Seconds()) }
+
 func (m *metrics) unregister() {
 	if m.registerer != nil {
-		m.registerer.Unregister(m.apply)
-		m.registerer.Unregister(m.collector)
+		for _, c := range m.all() {
+			m.registerer.Unregister(c)
+		}
 	}
 }
 
@@ -46,6 +68,7 @@ var (
 	descJobs       = desc("jobs_total", "Jobs ever submitted.")
 	descByStatus   = desc("jobs_by_status", "Jobs by status; those of terminal statuses are counted for ever.", "status")
 	descRetries    = desc("job_retries_total", "Retries ever started.")
+	descExpired    = desc("leases_expired_total", "Attempts ever lost: their leases ran out, or their nodes restarted or were removed.")
 	descNodes      = desc("nodes_total", "Registered nodes.")
 	descNodeStatus = desc("nodes_by_status", "Registered nodes by status.", "status")
 	descThreads    = desc("cluster_cpu_threads", "CPU threads of all nodes that are not offline.")
@@ -59,7 +82,7 @@ type collector struct{ f *FSM }
 
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descJobs, descByStatus, descRetries, descNodes, descNodeStatus, descThreads, descRAM, descGPUs, descSize} {
+	for _, d := range []*prometheus.Desc{descJobs, descByStatus, descRetries, descExpired, descNodes, descNodeStatus, descThreads, descRAM, descGPUs, descSize} {
 		ch <- d
 	}
 }
@@ -75,6 +98,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		send(descByStatus, prometheus.GaugeValue, float64(counts.Jobs[status]), string(status))
 	}
 	send(descRetries, prometheus.CounterValue, float64(counts.Retries))
+	send(descExpired, prometheus.CounterValue, float64(counts.Losses))
 	total := 0
 	for _, status := range []job.NodeStatus{job.NodeAvailable, job.NodeBusy, job.NodeOffline} {
 		total += counts.Nodes[status]

@@ -101,7 +101,7 @@ func (c *submit) apply(t *tx) any {
 			null(s.parameters), s.requires, null(s.labels), s.timeout, t.now)
 		t.exec(insertState, int64(seq), s.queue, s.priority, s.maxRetries)
 		t.add(&activeJob{
-			seq: seq, id: s.id, status: job.Pending, timeout: s.timeout, maxRetries: s.maxRetries,
+			seq: seq, id: s.id, status: job.Pending, createdAt: t.now, timeout: s.timeout, maxRetries: s.maxRetries,
 			rank: job.Rank(queueCodes[s.queue], priorityCodes[s.priority]),
 		}, classes[i])
 		result.Jobs[i] = job.SubmittedJob{ID: id, SequenceNumber: seq}

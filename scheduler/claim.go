@@ -99,18 +99,11 @@ func (t *term) nudge() {
 // started begins to watch new attempts, and returns their jobs.
 func (t *term) started(ctx context.Context, n *node, claimed []fsm.Claimed) ([]job.Job, error) {
 	t.mu.Lock()
-	now := time.Now()
 	for _, c := range claimed {
-		t.add(fsm.RunningAttempt{Seq: c.Seq, JobID: c.ID, Attempt: c.Attempt, Lease: c.Lease, NodeID: n.id, TimeoutAt: c.TimeoutAt, StartedAt: now})
+		t.add(fsm.RunningAttempt{Seq: c.Seq, JobID: c.ID, Attempt: c.Attempt, Lease: c.Lease, NodeID: n.id, TimeoutAt: c.TimeoutAt})
 	}
 	t.mu.Unlock()
-	jobs, err := t.cfg.State.Claims(ctx, claimed)
-	for i := range jobs {
-		if jobs[i].Attempt == 1 {
-			t.metrics.waited.Observe(jobs[i].StartedAt.Sub(jobs[i].CreatedAt).Seconds())
-		}
-	}
-	return jobs, err
+	return t.cfg.State.Claims(ctx, claimed)
 }
 
 // unlisted returns, oldest first, attempts that the node holds but does not seem to

@@ -46,7 +46,6 @@ func (t *term) lose(attempts []*attempt) {
 	for _, a := range attempts {
 		t.end(a, "")
 		if lost[a.id()] {
-			t.metrics.expired.Inc()
 			t.cfg.Logger.Warn("lease expired, attempt lost", "job", a.jobID, "attempt", a.number, "node", a.node.id)
 		}
 	}

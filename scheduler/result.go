@@ -3,7 +3,6 @@ package scheduler
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"ffrtmp/fsm"
 	"ffrtmp/job"
@@ -56,7 +55,6 @@ func (t *term) settle(r *job.Result, done fsm.Resulted) {
 		if r.Status == job.ResultPublishing {
 			a.sealed, a.paused = true, false
 		} else {
-			t.metrics.ran.Observe(time.Since(a.started).Seconds())
 			t.drop(done.ID, r.Logs)
 		}
 	}

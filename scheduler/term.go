@@ -41,7 +41,6 @@ type attempt struct {
 	expires time.Time // monotonic
 	timeout time.Time // zero: none
 	over    bool
-	started time.Time
 	// postponed is when a due attempt is looked at again after a proposal to
 	// end it has failed.
 	postponed time.Time
@@ -110,7 +109,7 @@ func (t *term) add(r fsm.RunningAttempt) {
 	now := time.Now()
 	a := &attempt{
 		jobID: r.JobID, seq: r.Seq, number: r.Attempt, lease: r.Lease, node: n,
-		sealed: r.Sealed, paused: r.Status == job.Paused, started: r.StartedAt,
+		sealed: r.Sealed, paused: r.Status == job.Paused,
 		expires: now.Add(n.ttl(t.cfg.LeaseTTL)), timeout: timeoutOf(&r), log: newLog(),
 	}
 	t.drop(r.JobID, "")

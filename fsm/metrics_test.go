@@ -1,0 +1,80 @@
+package fsm
+
+import (
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"ffrtmp/job"
+)
+
+// figures are a registry's counters and histograms, the latter as sum and count.
+func figures(t *testing.T, r *prometheus.Registry) map[string]float64 {
+	t.Helper()
+	families, err := r.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	values := map[string]float64{}
+	for _, f := range families {
+		m := f.GetMetric()[0]
+		if h := m.GetHistogram(); h != nil {
+			values[f.GetName()+"_sum"] = h.GetSampleSum()
+			values[f.GetName()+"_count"] = float64(h.GetSampleCount())
+		}
+		if c := m.GetCounter(); c != nil {
+			values[f.GetName()] = c.GetValue()
+		}
+	}
+	return values
+}
+
+// TestEveryReplicaHasTheSameFigures applies one log on two masters, of which one
+// never leads.
+func TestEveryReplicaHasTheSameFigures(t *testing.T) {
+	open := func() (*cluster, *prometheus.Registry) {
+		dir, registry := t.TempDir(), prometheus.NewRegistry()
+		return openCluster(t, Options{Path: filepath.Join(dir, "master.db"), Dir: filepath.Join(dir, "raft"), Registerer: registry}), registry
+	}
+	leader, ours := open()
+	follower, theirs := open()
+
+	node := leader.register("a")
+	leader.submit()
+	leader.submit()
+	leader.after(2 * time.Second)
+	first := leader.claimOne(node) // waited 2 s
+	leader.after(10 * time.Second)
+	leader.mustResult(node, first, job.ResultPublishing)
+	leader.after(time.Second)
+	leader.mustResult(node, first, job.ResultCompleted) // ran 11 s
+	leader.mustResult(node, first, job.ResultCompleted) // repeated
+	second := leader.claimOne(node)                     // waited 13 s
+	leader.after(5 * time.Second)
+	if _, _, err := leader.Expire(t.Context(), []AttemptID{{second.Seq, second.Attempt}}); err != nil { // not a run
+		t.Fatal(err)
+	}
+	third := leader.claimOne(node) // not the first attempt: no wait
+	leader.after(4 * time.Second)
+	leader.mustResult(node, third, job.ResultFailed) // ran 4 s
+
+	leader.reopen()
+	for _, e := range leader.entries {
+		follower.fsm.Apply(e)
+	}
+	got, restarted := figures(t, theirs), figures(t, ours)
+	for name, want := range map[string]float64{
+		"ffmpeg_master_leases_expired_total":   1,
+		"ffmpeg_master_job_wait_seconds_count": 2, "ffmpeg_master_job_wait_seconds_sum": 15,
+		"ffmpeg_master_job_run_seconds_count": 2, "ffmpeg_master_job_run_seconds_sum": 15,
+	} {
+		if got[name] != want {
+			t.Errorf("%s: %v, want %v", name, got[name], want)
+		}
+	}
+	if n := restarted["ffmpeg_master_leases_expired_total"]; n != 1 {
+		t.Errorf("after a restart %v leases have expired, want 1", n)
+	}
+}
