@@ -99,10 +99,10 @@ func TestCrashHint(t *testing.T) {
 				go func() { w.run(ctx); close(done) }()
 				w.connectionBroken("a")
 				if tt.then != nil {
-					time.Sleep(hintStagger / 2) // virtual: it is the moment that matters
+					<-time.After(hintStagger / 2) // virtual: it is the moment that matters
 					tt.then(w)
 				}
-				time.Sleep(time.Minute)
+				<-time.After(time.Minute)
 				cancel()
 				<-done
 				switch {
@@ -127,7 +127,7 @@ func TestCrashHintIsBounded(t *testing.T) {
 		done := make(chan struct{})
 		go func() { w.run(ctx); close(done) }()
 		w.connectionBroken("a")
-		time.Sleep(time.Hour)
+		<-time.After(time.Hour)
 		cancel()
 		<-done
 		if len(w.stood) != hintTries {
