@@ -20,7 +20,7 @@ type HeartbeatTiming struct {
 
 // Heartbeat renews what the node lists, or with a nil heartbeat (v2.2) all that it
 // holds, and returns what the node is to do. With a wait it returns when there is
-// something to do, at the latest after the wait or a third of the lease time.
+// something new to do, at the latest after the wait or a third of the lease time.
 func (s *Scheduler) Heartbeat(ctx context.Context, nodeID string, h *job.Heartbeat) ([]job.Command, HeartbeatTiming, error) {
 	t, err := s.leading()
 	if err != nil {
@@ -42,13 +42,18 @@ func (s *Scheduler) Heartbeat(ctx context.Context, nodeID string, h *job.Heartbe
 	defer timer.Stop()
 	for {
 		commands, changed, err := t.commands(ctx, n, h.Attempts)
-		if err != nil || len(commands) > 0 || h.Wait <= 0 {
-			return commands, timing, err
+		if err != nil {
+			return nil, timing, err
+		}
+		if h.Wait <= 0 || t.news(n, commands) {
+			t.tell(n, h.Attempts, commands)
+			return commands, timing, nil
 		}
 		select {
 		case <-changed:
 		case <-timer.C:
-			return nil, timing, nil
+			t.tell(n, h.Attempts, commands)
+			return commands, timing, nil
 		case <-ctx.Done():
 			return nil, timing, nil
 		case <-t.ctx.Done():
@@ -155,63 +160,4 @@ func (t *term) heldBy(n *node, reports []*job.AttemptReport) []fsm.RunningAttemp
 			return r.JobID == known.JobID && r.Attempt == known.Attempt && sameLease(r.Lease, known.Lease)
 		})
 	})
-}
-
-// commands returns what the node is to do about the attempts that it lists, and a
-// channel that is closed when that may have changed.
-func (t *term) commands(ctx context.Context, n *node, reports []job.AttemptReport) ([]job.Command, <-chan struct{}, error) {
-	commands := []job.Command{}
-	var foreign []*job.AttemptReport
-	add := func(r *job.AttemptReport, v job.Verb) {
-		commands = append(commands, job.Command{Command: v, JobID: r.JobID, Attempt: r.Attempt})
-	}
-	t.mu.Lock()
-	changed := n.changed
-	for i := range reports {
-		r := &reports[i]
-		switch a := t.attempts[r.JobID]; {
-		case !a.is(n, r.Attempt, r.Lease):
-			foreign = append(foreign, r)
-		case a.paused && !r.Paused:
-			add(r, job.CommandPause)
-		case !a.paused && r.Paused:
-			add(r, job.CommandResume)
-		}
-	}
-	t.mu.Unlock()
-	for _, r := range foreign {
-		verb, err := t.verdict(ctx, n, r)
-		if err != nil {
-			return nil, nil, err
-		}
-		if verb != "" {
-			add(r, verb)
-		}
-	}
-	return commands, changed, nil
-}
-
-// verdict is what to do with an attempt that is not watched as the node's. Nothing,
-// when it is the node's after all, because it was lost or taken back just now, and
-// when it was the node that has ended it.
-func (t *term) verdict(ctx context.Context, n *node, r *job.AttemptReport) (job.Verb, error) {
-	if len(t.heldBy(n, []*job.AttemptReport{r})) > 0 {
-		return "", nil
-	}
-	j, err := t.cfg.State.Job(ctx, r.JobID)
-	switch {
-	case job.CodeOf(err) == job.NotFound:
-		return job.CommandStop, nil
-	case err != nil:
-		return "", err
-	case j.Status == job.Canceled:
-		return job.CommandCancel, nil
-	}
-	ended := slices.ContainsFunc(j.Attempts, func(a job.Attempt) bool {
-		return a.Attempt == r.Attempt && (a.Outcome == job.AttemptCompleted || a.Outcome == job.AttemptFailed)
-	})
-	if ended {
-		return "", nil
-	}
-	return job.CommandStop, nil
 }

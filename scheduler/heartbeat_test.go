@@ -87,6 +87,44 @@ func TestPauseAndResumeUntilTheNodeAgrees(t *testing.T) {
 	})
 }
 
+// TestACommandEndsAWaitOnce is of agents that know only the contract: they never say
+// that an attempt is paused, and take their time to end one.
+func TestACommandEndsAWaitOnce(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bed) {
+		a := b.register(1, 1)
+		id := b.submit(job.Spec{})
+		j := b.claimOne(a)
+		want := func(when string, verb job.Verb, after time.Duration) {
+			t.Helper()
+			start := time.Now()
+			commands := b.beatWait(a, 5*time.Second, report(j))
+			if len(commands) != 1 || commands[0].Command != verb {
+				t.Errorf("%s: commands %v, want %s", when, commands, verb)
+			}
+			if took := time.Since(start); took != after {
+				t.Errorf("%s: answered after %s, want %s", when, took, after)
+			}
+		}
+		b.act(job.Pause, id)
+		want("paused", job.CommandPause, 0)
+		want("told already", job.CommandPause, 5*time.Second)
+		b.act(job.Resume, id)
+		want("resumed", job.CommandResume, 0)
+		if commands := b.beatWait(a, 5*time.Second, report(j)); len(commands) != 0 {
+			t.Errorf("it runs and has been told to: commands %v", commands)
+		}
+		b.act(job.Pause, id)
+		want("paused again", job.CommandPause, 0)
+		b.lead(false)
+		b.lead(true)
+		want("new leader", job.CommandPause, 0)
+		want("told by the new leader", job.CommandPause, 5*time.Second)
+		b.act(job.Cancel, id)
+		want("canceled", job.CommandCancel, 0)
+		want("still running", job.CommandCancel, 5*time.Second)
+	})
+}
+
 func TestAnAttemptThatItsNodeEndedIsNoCommand(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bed) {
 		a := b.register(1, 1)

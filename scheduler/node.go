@@ -22,6 +22,8 @@ type node struct {
 	offline bool                // as the state has it, or is about to
 	gone    bool
 	changed chan struct{} // closed when there may be a command for it
+	// told is the last command that the node was given for each attempt.
+	told map[job.AttemptRef]job.Verb
 }
 
 // ttl is how long the node's leases last.
