@@ -178,7 +178,7 @@ func (f *fake) take(rep job.AttemptReport, first bool) job.Verb {
 		return ""
 	}
 	if first {
-		j.listed, j.Progress, j.ProgressDetail = true, rep.Progress, rep.Detail
+		j.listed, j.Progress, j.ProgressDetail = true, int(rep.Progress), rep.Detail
 		if at := rep.LogOffset; at != nil && *at <= int64(len(j.log)) {
 			j.log = j.log[:*at] + rep.LogTail
 		}

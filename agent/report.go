@@ -20,7 +20,7 @@ func (at *attempt) report() (job.AttemptReport, int64) {
 		// The files can be read again the next time; the lease must be renewed now.
 		return r, at.logAt
 	}
-	r.Paused, r.Progress = st.Paused, st.Percent
+	r.Paused, r.Progress = st.Paused, float64(st.Percent)
 	detail := st.Progress
 	if at.phase != "" {
 		detail.Phase = at.phase

@@ -29,7 +29,7 @@ func TestAJobFromSubmissionToCompletion(t *testing.T) {
 		t.Fatalf("claimed: %+v", claimed)
 	}
 	m.want(http.StatusOK, "POST", "/nodes/"+nodeA+"/heartbeat", fmt.Sprintf(
-		`{"attempts":[{"job_id":%q,"attempt":1,"lease":%q,"progress":40,"progress_detail":{"phase":"encoding","fps":25},"log_tail":"frame=1\n"}]}`, j.ID, claimed.Lease))
+		`{"attempts":[{"job_id":%q,"attempt":1,"lease":%q,"progress":40.7,"progress_detail":{"phase":"encoding","fps":25},"log_tail":"frame=1\n"}]}`, j.ID, claimed.Lease))
 	if now := m.job("1"); now.Progress != 40 || now.ProgressDetail == nil || now.ProgressDetail.FPS != 25 || now.Lease != "" {
 		t.Errorf("while it runs: %+v", now)
 	}

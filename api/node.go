@@ -93,10 +93,11 @@ func validateHeartbeat(h *job.Heartbeat) error {
 			return job.FieldErrorf(at("job_id"), "is required")
 		case r.Attempt < 1:
 			return job.FieldErrorf(at("attempt"), "must be 1 or more")
-		case r.Progress < 0 || r.Progress > 100:
-			return job.FieldErrorf(at("progress"), "must be between 0 and 100")
 		case r.LogOffset != nil && *r.LogOffset < 0:
 			return job.FieldErrorf(at("log_offset"), "must not be negative")
+		}
+		if err := job.ValidateProgress(at("progress"), r.Progress); err != nil {
+			return err
 		}
 	}
 	return checkDuration("wait", time.Duration(h.Wait), maxWait)

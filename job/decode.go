@@ -27,7 +27,11 @@ func decode(data []byte, prefix string, v any) error {
 	case errors.As(err, &own):
 		return own
 	case errors.As(err, &wrongType):
-		field := join(prefix, wrongType.Field)
+		field := wrongType.Field
+		if wrongType.Offset > 0 { // which errors of our own types lack
+			field = pathAt(data, wrongType.Offset)
+		}
+		field = join(prefix, field)
 		if field == "" {
 			return Errorf(Invalid, "the body must be a JSON object, not %s", wrongType.Value)
 		}
@@ -38,7 +42,7 @@ func decode(data []byte, prefix string, v any) error {
 }
 
 func join(prefix, field string) string {
-	if prefix == "" || field == "" {
+	if prefix == "" || field == "" || field[0] == '[' {
 		return prefix + field
 	}
 	return prefix + "." + field

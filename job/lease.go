@@ -1,6 +1,10 @@
 package job
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"regexp"
+	"time"
+)
 
 // ClaimRequest is the body of POST /jobs/claim.
 type ClaimRequest struct {
@@ -28,7 +32,7 @@ type AttemptReport struct {
 	Attempt   int       `json:"attempt"`
 	Lease     string    `json:"lease"`
 	Paused    bool      `json:"paused,omitempty"`
-	Progress  int       `json:"progress"` // per cent
+	Progress  float64   `json:"progress"` // per cent; a job shows whole ones
 	Detail    *Progress `json:"progress_detail,omitempty"`
 	LogTail   string    `json:"log_tail,omitempty"`   // log that is new
 	LogOffset *int64    `json:"log_offset,omitempty"` // bytes of the attempt's log before LogTail; nil: all that was reported
@@ -84,8 +88,12 @@ type Result struct {
 	Error          string          `json:"error,omitempty"`
 	FailureReason  FailureReason   `json:"failure_reason,omitempty"`
 	Logs           string          `json:"logs,omitempty"`
-	Metrics        json.RawMessage `json:"metrics,omitempty"`
-	AnalyzerOutput json.RawMessage `json:"analyzer_output,omitempty"`
+	Metrics        json.RawMessage `json:"metrics,omitempty"`         // an object
+	AnalyzerOutput json.RawMessage `json:"analyzer_output,omitempty"` // an object
+	// What v2.2 says of the end besides. It is checked, and not kept: a completed
+	// job is at 100 %, and the masters' clock counts.
+	Progress    float64 `json:"progress,omitempty"`
+	CompletedAt *string `json:"completed_at,omitempty"` // RFC 3339
 
 	Attempt int     `json:"attempt,omitempty"`
 	Lease   string  `json:"lease,omitempty"`
@@ -108,8 +116,20 @@ func (r *Result) Validate() error {
 		return FieldErrorf("metrics", "is longer than %d bytes", MaxResultJSONBytes)
 	case len(r.AnalyzerOutput) > MaxResultJSONBytes:
 		return FieldErrorf("analyzer_output", "is longer than %d bytes", MaxResultJSONBytes)
-	case len(r.FailureReason) > 64:
-		return FieldErrorf("failure_reason", "is longer than 64 bytes")
+	case !isObject(r.Metrics):
+		return FieldErrorf("metrics", "must be an object")
+	case !isObject(r.AnalyzerOutput):
+		return FieldErrorf("analyzer_output", "must be an object")
+	case r.FailureReason != "" && !reasonForm.MatchString(string(r.FailureReason)):
+		return FieldErrorf("failure_reason", "must be a word of lower-case letters, digits and underscores, at most 64 of them")
+	}
+	if err := ValidateProgress("progress", r.Progress); err != nil {
+		return err
+	}
+	if r.CompletedAt != nil {
+		if _, err := time.Parse(time.RFC3339, *r.CompletedAt); err != nil {
+			return FieldErrorf("completed_at", "%q is not a time such as 2006-01-02T15:04:05Z", *r.CompletedAt)
+		}
 	}
 	switch r.Status {
 	case ResultPublishing, ResultCompleted, ResultFailed, ResultCanceled:
@@ -119,6 +139,22 @@ func (r *Result) Validate() error {
 	r.Logs = LogTail(r.Logs)
 	if len(r.Error) > 4096 {
 		r.Error = r.Error[:4096]
+	}
+	return nil
+}
+
+// reasonForm is that of a failure reason, of v2.2's own ones too.
+var reasonForm = regexp.MustCompile(`^[a-z][a-z0-9_]{0,63}$`)
+
+// isObject reports whether a JSON value is an object, null or not there.
+func isObject(raw json.RawMessage) bool {
+	return len(raw) == 0 || raw[0] == '{' || string(raw) == "null"
+}
+
+// ValidateProgress returns an error that names the field unless p is a percentage.
+func ValidateProgress(field string, p float64) error {
+	if p < 0 || p > 100 {
+		return FieldErrorf(field, "must be between 0 and 100")
 	}
 	return nil
 }

@@ -33,6 +33,10 @@ func TestBadInputNamesTheField(t *testing.T) {
 		{"analyzer_output", (&Result{JobID: "j", NodeID: "n", AnalyzerOutput: make([]byte, MaxResultJSONBytes+1)}).Validate()},
 		{"failure_reason", (&Result{JobID: "j", NodeID: "n", Status: ResultFailed, FailureReason: FailureReason(strings.Repeat("x", 65))}).Validate()},
 		{"", lease.Validate()},
+		{"", (&Result{
+			JobID: "j", NodeID: "n", Status: ResultFailed, FailureReason: "encoder_crash", Progress: 33.4,
+			Metrics: json.RawMessage("null"), AnalyzerOutput: json.RawMessage("{}"), CompletedAt: ptr("2026-11-22T07:03:34.969877811+01:00"),
+		}).Validate()},
 
 		{"node_id", (&Registration{NodeID: "me", Address: "a"}).Validate()},
 		{"address", (&Registration{}).Validate()},

@@ -112,7 +112,7 @@ func (t *term) renew(n *node, r *job.AttemptReport) bool {
 	now := time.Now()
 	a.expires, a.listed = now.Add(n.ttl(t.cfg.LeaseTTL)), true
 	if r.Detail != nil || r.Progress > 0 {
-		a.progress, a.detail, a.reported, a.unsaved = r.Progress, r.Detail, now, true
+		a.progress, a.detail, a.reported, a.unsaved = int(r.Progress), r.Detail, now, true
 	}
 	switch {
 	case r.LogTail == "":

@@ -168,7 +168,7 @@ func TestProgressIsLiveAndSavedTogether(t *testing.T) {
 			pass(time.Second)
 			for _, j := range jobs {
 				r := report(j)
-				r.Progress, r.Detail = second, &job.Progress{Frame: int64(second)}
+				r.Progress, r.Detail = float64(second), &job.Progress{Frame: int64(second)}
 				b.beat(a, r)
 			}
 		}
