@@ -137,11 +137,26 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, erro
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
+		drain(w, r.Body)
 		return nil, job.Errorf(job.TooLarge, "the body is longer than %d bytes", limit)
 	case err != nil:
 		return nil, job.Errorf(job.Invalid, "the body could not be read: %w", err)
 	}
 	return body, nil
+}
+
+// Bounds on what is read of a body that is refused for its length.
+const (
+	drainBytes = 64 << 20
+	drainTime  = 5 * time.Second
+)
+
+// drain reads the rest of a refused body, within bounds: closing a connection on
+// unread data resets it, and a client that still writes would never see the answer.
+func drain(w http.ResponseWriter, body io.Reader) {
+	if http.NewResponseController(w).SetReadDeadline(time.Now().Add(drainTime)) == nil {
+		_, _ = io.CopyN(io.Discard, body, drainBytes) // whether it could be read makes no difference
+	}
 }
 
 // carryOut runs the endpoint on this master.

@@ -1,6 +1,9 @@
 package api
 
 import (
+	"bufio"
+	"crypto/tls"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -200,6 +203,25 @@ func TestBodiesAreBounded(t *testing.T) {
 	r := m.want(413, "POST", "/jobs", body)
 	if !strings.Contains(string(r.body), "8388608 bytes") || !strings.Contains(string(r.body), `"too_large"`) {
 		t.Errorf("answer: %s", r.body)
+	}
+	// A client that writes all of its body before it reads gets the answer, too.
+	conn, err := tls.Dial("tcp", m.server.Listener.Addr().String(), &tls.Config{InsecureSkipVerify: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	const size = 20 << 20
+	fmt.Fprintf(conn, "POST /jobs HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Length: %d\r\n\r\n", testKey, size)
+	if _, err := conn.Write(make([]byte, size)); err != nil {
+		t.Fatalf("cut off while it writes: %v", err)
+	}
+	late, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer late.Body.Close()
+	if late.StatusCode != http.StatusRequestEntityTooLarge {
+		t.Errorf("answered %d", late.StatusCode)
 	}
 	// A batch may be longer: this one is refused for what is in it.
 	m.want(400, "POST", "/jobs/batch", `{"jobs":[{"scenario":"`+strings.Repeat("x", maxBody)+`"}]}`)
