@@ -45,16 +45,18 @@ func hashRows(ctx context.Context, h hash.Hash, q *sql.Stmt) error {
 	if err != nil {
 		return err
 	}
-	columns, err := rows.Columns()
-	if err != nil {
-		_ = rows.Close() // the error above says more
-		return err
-	}
-	values, into := make([]any, len(columns)), make([]any, len(columns))
-	for i := range values {
-		into[i] = &values[i]
-	}
+	var values, into []any
 	return eachRow(rows, nil, func(rows *sql.Rows) error {
+		if values == nil {
+			columns, err := rows.Columns()
+			if err != nil {
+				return err
+			}
+			values, into = make([]any, len(columns)), make([]any, len(columns))
+			for i := range values {
+				into[i] = &values[i]
+			}
+		}
 		if err := rows.Scan(into...); err != nil {
 			return err
 		}

@@ -106,7 +106,7 @@ func (s *state) openReaders() error {
 	ctx, cancel := context.WithTimeout(context.Background(), readLimit)
 	defer cancel()
 	for _, text := range queries {
-		q, err := s.readers.PrepareContext(ctx, text)
+		q, err := s.readers.PrepareContext(ctx, text) //nolint:sqlclosecheck // kept as long as the readers, which close it
 		if err != nil {
 			return fmt.Errorf("prepare %s: %w", text, err)
 		}
