@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"unicode/utf8"
 
 	"ffrtmp/job"
 )
@@ -48,7 +49,23 @@ func describe(err error) problem {
 	if !ok {
 		status = http.StatusInternalServerError
 	}
-	return problem{Error: e.Error(), Code: e.Code, Status: status, Field: e.Field}
+	return problem{Error: shorten(e.Error()), Code: e.Code, Status: status, Field: shorten(e.Field)}
+}
+
+// maxMessage bounds an error's message and field, in bytes: both may quote the input.
+const maxMessage = 1 << 10
+
+// shorten cuts a text that is too long between two characters.
+func shorten(s string) string {
+	if len(s) <= maxMessage {
+		return s
+	}
+	const mark = "…"
+	end := maxMessage - len(mark)
+	for !utf8.RuneStart(s[end]) {
+		end--
+	}
+	return s[:end] + mark
 }
 
 // writeError answers with err.

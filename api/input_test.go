@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 // TestBadInput asks every endpoint for what it must refuse.
@@ -160,6 +161,22 @@ func TestBadInput(t *testing.T) {
 	}
 	if r := m.want(200, "GET", "/jobs", ""); !strings.Contains(string(r.body), `"count":1`) {
 		t.Errorf("something was submitted: %s", r.body)
+	}
+}
+
+func TestAnErrorDoesNotEchoAllOfTheInput(t *testing.T) {
+	m := newMaster(t)
+	long := strings.Repeat("\u00e9", 3<<19)
+	for path, body := range map[string]string{
+		"/jobs":        `{"scenario":"` + long + `"}`,
+		"/jobs/cancel": `{"filter":{"` + long + `":1}}`,
+	} {
+		r := m.want(400, "POST", path, body)
+		var p problem
+		r.decode(t, &p)
+		if len(p.Error) > maxMessage || len(p.Field) > maxMessage || !utf8.ValidString(p.Error) || !strings.Contains(p.Error, "\u00e9…") {
+			t.Errorf("POST %s: an error of %d bytes, a field of %d: …%s", path, len(p.Error), len(p.Field), p.Error[max(0, len(p.Error)-40):])
+		}
 	}
 }
 
