@@ -20,15 +20,12 @@ func (s *Server) act(action job.Action) func(*call, *nothing) (*answer, error) {
 		if err != nil {
 			return nil, err
 		}
-		index, _, err := s.cfg.Proposer.Act(c.Context(), c.idempotency, action, j.SequenceNumber)
+		index, done, err := s.cfg.Proposer.Act(c.Context(), c.idempotency, action, j.SequenceNumber)
 		if err != nil {
 			return nil, err
 		}
 		s.cfg.Scheduler.NodeChanged(j.NodeID)
-		if j, err = s.cfg.State.Summary(c.Context(), j.SequenceNumber); err != nil {
-			return nil, err
-		}
-		return &answer{index: index, body: acted{Status: j.Status, JobID: j.ID}}, nil
+		return &answer{index: index, body: acted{Status: done.Status, JobID: j.ID}}, nil
 	}
 }
 

@@ -23,7 +23,9 @@ func validateClaim(r *job.ClaimRequest) error {
 	return checkDuration("wait", time.Duration(r.Wait), maxWait)
 }
 
-// claim gives a node attempts to run, and waits for them.
+// claim gives a node attempts to run, and waits for them. An idempotency key changes
+// nothing: what a lost answer named is given again, with the same leases, until the
+// node lists it in a heartbeat.
 func (s *Server) claim(c *call, r *job.ClaimRequest) (*answer, error) {
 	if err := validateClaim(r); err != nil {
 		return nil, err

@@ -63,6 +63,71 @@ func TestActionsWithAKeyHappenOnce(t *testing.T) {
 	m.want(200, "POST", "/jobs/1/resume", "")
 }
 
+// TestARepeatedActionIsAnsweredAsTheFirst says what the action did, not what has
+// become of the job since.
+func TestARepeatedActionIsAnsweredAsTheFirst(t *testing.T) {
+	m := newMaster(t)
+	m.submit(`{"scenario":"720p"}`)
+	steps := []struct{ action, want string }{{"pause", "paused"}, {"resume", "pending"}, {"cancel", "canceled"}, {"retry", "pending"}}
+	for round := range 2 {
+		for _, step := range steps {
+			var a acted
+			m.want(200, "POST", "/jobs/1/"+step.action, "", "Idempotency-Key", step.action).decode(t, &a)
+			if string(a.Status) != step.want {
+				t.Errorf("%s: %s, want %s", step.action, a.Status, step.want)
+			}
+		}
+		if round == 0 {
+			m.want(200, "POST", "/jobs/1/pause", "") // it stays so in the second round
+		}
+	}
+}
+
+func TestARegistrationWithAKeyHappensOnce(t *testing.T) {
+	m := newMaster(t)
+	const legacy = `{"address":"old","cpu_threads":8}`
+	key := []string{"Idempotency-Key", "r"}
+	var n, again job.Registered
+	m.want(201, "POST", "/nodes/register", legacy, key...).decode(t, &n)
+	m.submit(`{"scenario":"720p"}`)
+	m.want(200, "GET", "/jobs/next?node_id="+n.ID, "")
+	m.want(200, "POST", "/nodes/register", legacy, key...).decode(t, &again)
+	if again.ID != n.ID {
+		t.Errorf("another node: %s, %s", n.ID, again.ID)
+	}
+	if j := m.job("1"); j.Status != job.Running {
+		t.Errorf("the node is taken to have restarted: the job is %s", j.Status)
+	}
+	m.want(409, "POST", "/nodes/register", `{"address":"new","cpu_threads":8}`, key...)
+	m.want(200, "POST", "/nodes/register", legacy)
+	if j := m.job("1"); j.Status != job.Pending {
+		t.Errorf("without the key it has restarted: the job is %s", j.Status)
+	}
+}
+
+func TestAResultWithAKeyIsTakenOnce(t *testing.T) {
+	m := newMaster(t)
+	m.register(nodeA)
+	m.submit(`{"scenario":"720p"}`)
+	j := m.claim(nodeA)
+	key := []string{"Idempotency-Key", "first"}
+	failed := result(j, "failed", `,"failure_reason":"runtime_error"`)
+	var first, again job.ResultResponse
+	m.want(200, "POST", "/results", failed, key...).decode(t, &first)
+	m.want(409, "POST", "/results", result(j, "failed", `,"failure_reason":"hung"`), key...)
+	eventually(t, "the retry is claimed", func() bool {
+		return m.request("POST", "/jobs/claim", `{"node_id":"`+nodeA+`","wait":"1s"}`).StatusCode == 200 && m.job("1").Attempt == 2
+	})
+	m.want(200, "POST", "/results", failed, key...).decode(t, &again)
+	if first.Status != "retrying" || first.Retry != 1 || again != first {
+		t.Errorf("answered %+v, then %+v", first, again)
+	}
+	if j := m.job("1"); j.Status != job.Running || j.Attempt != 2 {
+		t.Errorf("the repeated result has made the job %s", j.Status)
+	}
+	m.want(409, "POST", "/results", failed) // without the key it is stale
+}
+
 func TestABatchIsAllOrNone(t *testing.T) {
 	m := newMaster(t)
 	m.want(400, "POST", "/jobs/batch", `{"jobs":[{"scenario":"720p"},{"scenario":"x"}]}`)

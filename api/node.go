@@ -11,7 +11,7 @@ import (
 
 // register makes a node known, or known again.
 func (s *Server) register(c *call, r *job.Registration) (*answer, error) {
-	index, done, err := s.cfg.Proposer.Register(c.Context(), *r)
+	index, done, err := s.cfg.Proposer.Register(c.Context(), c.idempotency, *r)
 	if err != nil {
 		return nil, err
 	}
@@ -51,7 +51,9 @@ func (s *Server) shownNode(n job.Node) job.Node {
 	return n
 }
 
-// heartbeat renews leases and hands out commands. An empty body is v2.2's.
+// heartbeat renews leases and hands out commands. An empty body is v2.2's. An
+// idempotency key changes nothing: renewing twice is renewing, progress and log go by
+// what they say, and a command is repeated until the node agrees.
 func (s *Server) heartbeat(c *call) (*answer, error) {
 	var h *job.Heartbeat
 	if len(c.body) > 0 {

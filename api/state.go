@@ -30,7 +30,7 @@ type Proposer interface {
 	Act(ctx context.Context, id fsm.Idempotency, action job.Action, seq uint64) (uint64, fsm.Done, error)
 	CancelMany(ctx context.Context, id fsm.Idempotency, filter job.Filter, seqs []uint64) (uint64, fsm.Done, error)
 	Patch(ctx context.Context, id fsm.Idempotency, seq uint64, change job.Patch) (uint64, fsm.Done, error)
-	Register(ctx context.Context, r job.Registration) (uint64, fsm.NodeRegistered, error)
+	Register(ctx context.Context, id fsm.Idempotency, r job.Registration) (uint64, fsm.NodeRegistered, error)
 	SetEligibility(ctx context.Context, id fsm.Idempotency, nodeID string, value job.Eligibility) (uint64, fsm.Done, error)
 	RemoveNode(ctx context.Context, nodeID string, force bool) (uint64, fsm.Changed, error)
 }
@@ -42,7 +42,7 @@ type Scheduler interface {
 	Claim(ctx context.Context, nodeID string, limit int, wait time.Duration) (uint64, []job.Job, error)
 	Next(ctx context.Context, nodeID string) (uint64, []job.Job, error)
 	Heartbeat(ctx context.Context, nodeID string, h *job.Heartbeat) ([]job.Command, scheduler.HeartbeatTiming, error)
-	Result(ctx context.Context, r *job.Result) (uint64, job.ResultResponse, error)
+	Result(ctx context.Context, id fsm.Idempotency, r *job.Result) (uint64, job.ResultResponse, error)
 	NodeChanged(id string)
 	Changed()
 	Overlay(j *job.Job)

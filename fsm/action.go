@@ -56,7 +56,7 @@ func (c *act) apply(t *tx) any {
 	case job.Retry:
 		return t.revive(j, key)
 	}
-	return Done{Seq: j.seq, Count: 1}
+	return Done{Seq: j.seq, Count: 1, Status: j.status}
 }
 
 // findAny is find that also returns the class key of a job that is over.
@@ -105,7 +105,7 @@ func (t *tx) revive(j *activeJob, key classKey) any {
 	j.status, j.retries, j.losses, j.notBefore = job.Pending, 0, 0, 0
 	t.add(j, class)
 	t.exec(updateRevived, t.now, int64(j.seq))
-	return Done{Seq: j.seq, Count: 1}
+	return Done{Seq: j.seq, Count: 1, Status: j.status}
 }
 
 // cancelMany cancels those of its jobs that can be canceled and still have the

@@ -199,7 +199,7 @@ func TestReplicas_EndInOneState(t *testing.T) {
 	p := NewProposer(replicas[0], ProposerOptions{})
 	nodes := make([]string, 8)
 	for i := range nodes {
-		_, registered, err := p.Register(t.Context(), job.Registration{NodeID: numbered(i), Address: "a", MaxConcurrentJobs: 2, Encoders: []string{"libx264"}})
+		_, registered, err := p.Register(t.Context(), Idempotency{}, job.Registration{NodeID: numbered(i), Address: "a", MaxConcurrentJobs: 2, Encoders: []string{"libx264"}})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -131,7 +131,7 @@ func (c *cluster) register(name string, change ...func(*job.Registration)) strin
 	if err := r.Validate(); err != nil {
 		c.Fatal(err)
 	}
-	_, registered, err := c.Register(c.Context(), r)
+	_, registered, err := c.Register(c.Context(), Idempotency{}, r)
 	if err != nil {
 		c.Fatal(err)
 	}
@@ -164,7 +164,7 @@ func (c *cluster) result(node string, a Claimed, status job.ResultStatus, change
 	for _, f := range change {
 		f(&r)
 	}
-	_, resulted, err := c.Result(c.Context(), a.Seq, r)
+	_, resulted, err := c.Result(c.Context(), Idempotency{}, a.Seq, r)
 	return resulted, err
 }
 

@@ -9,9 +9,10 @@ import (
 
 // Done is the result of a command that makes nothing.
 type Done struct {
-	Seq      uint64 // of the first job that it was about, or 0
-	Count    int    // of jobs changed
-	Replayed bool   // an earlier request with the same idempotency key did it
+	Seq      uint64     // of the first job that it was about, or 0
+	Count    int        // of jobs changed
+	Status   job.Status // that an action gave its job
+	Replayed bool       // an earlier request with the same idempotency key did it
 }
 
 var (
@@ -31,26 +32,54 @@ func (t *tx) applyOnce(c enveloped) any {
 		if !bytes.Equal(row[0].([]byte), id.Hash[:]) {
 			return job.Errorf(job.Conflict, "the idempotency key %q was used for another request", id.Key)
 		}
-		seq, count := uint64(row[1].(int64)), int(row[2].(int64))
-		if _, ok := c.command.(*submit); ok {
-			return Submitted{Jobs: t.submitted(seq, count), Replayed: true}
-		}
-		return Done{Seq: seq, Count: count, Replayed: true}
+		return t.replay(c.command, uint64(row[1].(int64)), row[2].(int64))
 	}
 	result := c.command.apply(t)
 	var seq uint64
-	var count int
+	var count int64
 	switch r := result.(type) {
 	case *job.Error:
 		return r
 	case Submitted:
-		seq, count = r.Jobs[0].SequenceNumber, len(r.Jobs)
+		seq, count = r.Jobs[0].SequenceNumber, int64(len(r.Jobs))
+	case Resulted:
+		seq, count = r.Seq, int64(r.Retry)
 	case Done:
-		seq, count = r.Seq, r.Count
+		seq, count = r.Seq, int64(r.Count)
+		if r.Status != "" {
+			count = code(statusCodes, r.Status)
+		}
 	}
 	if bulk, ok := c.command.(*cancelMany); ok && !bulk.final {
 		return result
 	}
-	t.exec(insertIdempotency, id.Principal, id.Key, id.Hash[:], int64(seq), int64(count), t.now)
+	t.exec(insertIdempotency, id.Principal, id.Key, id.Hash[:], int64(seq), count, t.now)
 	return result
+}
+
+// replay returns the result of a command that was carried out before, from what was
+// kept of it: the state may have moved on.
+func (t *tx) replay(c command, seq uint64, count int64) any {
+	switch c := c.(type) {
+	case *submit:
+		return Submitted{Jobs: t.submitted(seq, int(count)), Replayed: true}
+	case *act:
+		return Done{Seq: seq, Count: 1, Status: statusCodes[count], Replayed: true}
+	case *result:
+		j, refused := t.find(seq)
+		if refused != nil {
+			return refused
+		}
+		return Resulted{
+			Seq: seq, ID: j.id.String(), Attempt: int(c.attempt), Status: j.status,
+			Retry: int(count), MaxRetries: int(j.maxRetries), Repeated: true,
+		}
+	case *register:
+		n, known := c.find(t)
+		if !known || n.removed {
+			return job.Errorf(job.NotFound, "the node that this registered has been removed")
+		}
+		return NodeRegistered{Node: n.show()}
+	}
+	return Done{Seq: seq, Count: int(count), Replayed: true}
 }

@@ -144,7 +144,7 @@ func (p *Proposer) Claim(ctx context.Context, nodeID string, limit int) (uint64,
 }
 
 // Result hands in what a node says of an attempt of the job with this number.
-func (p *Proposer) Result(ctx context.Context, seq uint64, r job.Result) (uint64, Resulted, error) {
+func (p *Proposer) Result(ctx context.Context, id Idempotency, seq uint64, r job.Result) (uint64, Resulted, error) {
 	c := &result{
 		seq: seq, node: r.NodeID, attempt: int64(r.Attempt), lease: parseLease(r.Lease), status: r.Status,
 		ending: ending{
@@ -156,7 +156,7 @@ func (p *Proposer) Result(ctx context.Context, seq uint64, r job.Result) (uint64
 	if c.backoff, err = p.backoff(); err != nil {
 		return 0, Resulted{}, err
 	}
-	return propose[Resulted](ctx, p, Idempotency{}, c)
+	return propose[Resulted](ctx, p, id, c)
 }
 
 func (p *Proposer) backoff() (backoff, error) {
@@ -240,12 +240,12 @@ func (p *Proposer) Patch(ctx context.Context, id Idempotency, seq uint64, change
 
 // Register makes a node known. A v2.2 node, which has no id, gets one, or the one
 // that it had under the same address.
-func (p *Proposer) Register(ctx context.Context, r job.Registration) (uint64, NodeRegistered, error) {
-	id := r.NodeID
-	if id == "" {
-		id = p.opts.NewID()
+func (p *Proposer) Register(ctx context.Context, id Idempotency, r job.Registration) (uint64, NodeRegistered, error) {
+	nodeID := r.NodeID
+	if nodeID == "" {
+		nodeID = p.opts.NewID()
 	}
-	return propose[NodeRegistered](ctx, p, Idempotency{}, &register{id: id, node: r})
+	return propose[NodeRegistered](ctx, p, id, &register{id: nodeID, node: r})
 }
 
 // SetEligibility says whether a node is given new attempts.

@@ -69,10 +69,7 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
 
 func (c *register) apply(t *tx) any {
 	legacy := c.node.NodeID == ""
-	n, known := t.nodes.byID[c.id]
-	if legacy {
-		n, known = t.nodes.byAddress[c.node.Address]
-	}
+	n, known := c.find(t)
 	var result NodeRegistered
 	switch {
 	case !known:
@@ -101,6 +98,16 @@ func (c *register) apply(t *tx) any {
 	t.save(n)
 	result.Node = n.show()
 	return result
+}
+
+// find returns the node that registers, if it is known: one of v2.2 by its address.
+func (c *register) find(t *tx) (*node, bool) {
+	if c.node.NodeID == "" {
+		n, known := t.nodes.byAddress[c.node.Address]
+		return n, known
+	}
+	n, known := t.nodes.byID[c.id]
+	return n, known
 }
 
 // save writes a node that this command has changed.

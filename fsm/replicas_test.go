@@ -233,7 +233,7 @@ func cycle(ctx context.Context, p *Proposer, node string, spec []job.Spec) (uint
 		return 0, fmt.Errorf("%d attempts were given", len(claimed))
 	}
 	a := claimed[0]
-	index, _, err := p.Result(ctx, a.Seq, job.Result{JobID: a.ID, NodeID: node, Attempt: a.Attempt, Lease: a.Lease, Status: job.ResultCompleted})
+	index, _, err := p.Result(ctx, Idempotency{}, a.Seq, job.Result{JobID: a.ID, NodeID: node, Attempt: a.Attempt, Lease: a.Lease, Status: job.ResultCompleted})
 	return index, err
 }
 
@@ -243,7 +243,7 @@ func benchProposer(b *testing.B, clients int, do func(context.Context, *Proposer
 	nodes := make([]string, clients)
 	for i := range nodes {
 		r := job.Registration{NodeID: numbered(i), Address: "a", MaxConcurrentJobs: 1024, Encoders: []string{"libx264"}}
-		_, registered, err := p.Register(b.Context(), r)
+		_, registered, err := p.Register(b.Context(), Idempotency{}, r)
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -119,7 +119,7 @@ func (b *bed) register(n, slots int) string {
 	if err := r.Validate(); err != nil {
 		b.t.Fatal(err)
 	}
-	if _, _, err := b.proposer.Register(b.t.Context(), r); err != nil {
+	if _, _, err := b.proposer.Register(b.t.Context(), fsm.Idempotency{}, r); err != nil {
 		b.t.Fatal(err)
 	}
 	b.NodeChanged(r.NodeID)
@@ -202,7 +202,7 @@ func (b *bed) act(action job.Action, ref string) {
 func (b *bed) result(node string, j job.Job, status job.ResultStatus) job.ResultResponse {
 	b.t.Helper()
 	r := &job.Result{JobID: j.ID, NodeID: node, Attempt: j.Attempt, Lease: j.Lease, Status: status, FailureReason: job.RuntimeError, Error: "broken"}
-	_, response, err := b.Result(b.t.Context(), r)
+	_, response, err := b.Result(b.t.Context(), fsm.Idempotency{}, r)
 	if err != nil {
 		b.t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"ffrtmp/fsm"
 	"ffrtmp/job"
 )
 
@@ -25,7 +26,7 @@ func TestALeaseThatNobodyRenewsRunsOut(t *testing.T) {
 		if got := b.beat(a, report(first)); len(got) != 1 || got[0].Command != job.CommandStop {
 			t.Errorf("the fenced node is told %v, want stop", got)
 		}
-		_, _, err := b.Result(t.Context(), &job.Result{JobID: id, NodeID: a, Attempt: 1, Lease: first.Lease, Status: job.ResultCompleted})
+		_, _, err := b.Result(t.Context(), fsm.Idempotency{}, &job.Result{JobID: id, NodeID: a, Attempt: 1, Lease: first.Lease, Status: job.ResultCompleted})
 		if job.CodeOf(err) != job.StaleAttempt {
 			t.Errorf("the fenced node's result: %v, want stale_attempt", err)
 		}
@@ -127,7 +128,7 @@ func TestLegacyNodesHaveLongerLeasesThatAnyHeartbeatRenews(t *testing.T) {
 		if err := r.Validate(); err != nil {
 			t.Fatal(err)
 		}
-		_, registered, err := b.proposer.Register(t.Context(), r)
+		_, registered, err := b.proposer.Register(t.Context(), fsm.Idempotency{}, r)
 		if err != nil {
 			t.Fatal(err)
 		}

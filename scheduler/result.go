@@ -9,7 +9,7 @@ import (
 )
 
 // Result carries out what a node says of an attempt's end.
-func (s *Scheduler) Result(ctx context.Context, r *job.Result) (uint64, job.ResultResponse, error) {
+func (s *Scheduler) Result(ctx context.Context, id fsm.Idempotency, r *job.Result) (uint64, job.ResultResponse, error) {
 	t, err := s.leading()
 	if err != nil {
 		return 0, job.ResultResponse{}, err
@@ -21,7 +21,7 @@ func (s *Scheduler) Result(ctx context.Context, r *job.Result) (uint64, job.Resu
 	if err != nil {
 		return 0, job.ResultResponse{}, err
 	}
-	index, done, err := t.cfg.Proposer.Result(t.ctx, seq, *r)
+	index, done, err := t.cfg.Proposer.Result(t.ctx, id, seq, *r)
 	if err != nil {
 		if code := job.CodeOf(err); code == job.StaleAttempt {
 			t.metrics.stale.Inc()

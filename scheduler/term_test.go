@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"ffrtmp/fsm"
 	"ffrtmp/job"
 )
 
@@ -72,7 +73,7 @@ func (b *bed) work(node string, stop <-chan struct{}) {
 		}
 		r := &job.Result{JobID: jobs[0].ID, NodeID: node, Attempt: jobs[0].Attempt, Lease: jobs[0].Lease, Status: job.ResultCompleted}
 		for {
-			_, _, err := b.Result(b.t.Context(), r)
+			_, _, err := b.Result(b.t.Context(), fsm.Idempotency{}, r)
 			if err == nil {
 				break
 			}

@@ -109,7 +109,9 @@ CREATE TABLE node (
 ) STRICT;
 
 -- What a request with an idempotency key has done: made or changed count jobs
--- from seq on, or (seq 0) something else. It goes when its jobs go.
+-- from seq on, or (seq 0) something else. Of an action on the job, count is the
+-- status that it led to, of a result the number of the retry. It goes when its
+-- jobs go.
 CREATE TABLE idempotency (
     principal  TEXT NOT NULL,
     key        TEXT NOT NULL,

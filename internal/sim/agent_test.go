@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"ffrtmp/fsm"
 	"ffrtmp/job"
 )
 
@@ -81,7 +82,7 @@ func (a *agent) register(m *member) error {
 	if err := r.Validate(); err != nil {
 		return err
 	}
-	_, _, err := m.proposer.Register(ctx, r)
+	_, _, err := m.proposer.Register(ctx, fsm.Idempotency{}, r)
 	return err
 }
 
@@ -180,7 +181,7 @@ func (a *agent) result(m *member, h *held, status job.ResultStatus) error {
 	if status == job.ResultFailed {
 		r.Error, r.FailureReason = "it did not work", job.RuntimeError
 	}
-	_, _, err := m.scheduler.Result(ctx, r)
+	_, _, err := m.scheduler.Result(ctx, fsm.Idempotency{}, r)
 	a.world.history.count(string(status), err)
 	return err
 }
