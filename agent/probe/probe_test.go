@@ -84,7 +84,7 @@ func TestVerify(t *testing.T) {
 		"missing":                     {whole + ".none", good, supervisor.Source{}, job.RuntimeError, "cannot be read"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			err := Verify(context.Background(), tools(t).FFprobe, c.path, c.want, c.source)
+			err := Verify(context.Background(), tools(t).FFprobe, c.path, c.want, c.source, nil)
 			if c.reason == "" {
 				must(t, err)
 				return
@@ -96,7 +96,7 @@ func TestVerify(t *testing.T) {
 	}
 	ended, cancel := context.WithCancel(context.Background())
 	cancel()
-	if err := Verify(ended, tools(t).FFprobe, whole, good, supervisor.Source{}); !errors.Is(err, context.Canceled) {
+	if err := Verify(ended, tools(t).FFprobe, whole, good, supervisor.Source{}, nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -61,8 +61,11 @@ func FindTools(ffmpeg string) (Tools, error) {
 // program and whatever it has started are killed. The error has the last line of
 // its standard error.
 func run(ctx context.Context, program string, args ...string) ([]byte, error) {
+	return finish(ctx, exec.CommandContext(ctx, program, args...))
+}
+
+func finish(ctx context.Context, cmd *exec.Cmd) ([]byte, error) {
 	var stdout, stderr bytes.Buffer
-	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
@@ -70,7 +73,7 @@ func run(ctx context.Context, program string, args ...string) ([]byte, error) {
 	cmd.Env = append(os.Environ(), "AV_LOG_FORCE_NOCOLOR=1")
 	if err := cmd.Run(); err != nil {
 		lines := strings.Split(strings.TrimSpace(stderr.String()), "\n")
-		return nil, errors.Join(ctx.Err(), fmt.Errorf("%s: %w: %s", filepath.Base(program), err, lines[len(lines)-1]))
+		return nil, errors.Join(ctx.Err(), fmt.Errorf("%s: %w: %s", filepath.Base(cmd.Path), err, lines[len(lines)-1]))
 	}
 	return stdout.Bytes(), nil
 }

@@ -2,53 +2,31 @@ package probe
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
+	"math"
+	"os"
 	"strconv"
-	"strings"
-	"time"
 
 	"ffrtmp/agent/failure"
+	"ffrtmp/agent/media"
 	"ffrtmp/agent/recipe"
 	"ffrtmp/agent/supervisor"
 	"ffrtmp/job"
 )
 
-// verifyTimeout is for a file that is slow to read; ffprobe reads its head and index.
-const verifyTimeout = 2 * time.Minute
-
-// contents is what ffprobe says of a file.
-type contents struct {
-	Streams []stream `json:"streams"`
-	Format  struct {
-		Duration string `json:"duration"`
-	} `json:"format"`
-}
-
-type stream struct {
-	Type   string `json:"codec_type"`
-	Codec  string `json:"codec_name"`
-	Width  int    `json:"width"`
-	Height int    `json:"height"`
-}
-
 // Verify returns nil when the file is what the plan wanted, given what ffmpeg said
-// of its source. Its error says what differs; the reason is an input error where
-// the source has ended too early, else a runtime error.
-func Verify(ctx context.Context, ffprobe, path string, want recipe.Want, source supervisor.Source) error {
-	ctx, cancel := context.WithTimeout(ctx, verifyTimeout)
-	defer cancel()
-	out, err := run(ctx, ffprobe, "-v", "error", "-protocol_whitelist", "file", "-of", "json",
-		"-show_entries", "stream=codec_type,codec_name,width,height:format=duration", "file:"+path)
+// of its source and, where that is a file, the source itself. Its error says what
+// differs; the reason is an input error where the source has ended too early or
+// could not be decoded to its end, else a runtime error.
+func Verify(ctx context.Context, ffprobe, path string, want recipe.Want, source supervisor.Source, input *media.File) error {
+	output, err := os.Open(path)
 	if err != nil {
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
 		return failure.Errorf(job.RuntimeError, "the output cannot be read: %w", err)
 	}
-	var m contents
-	if err := json.Unmarshal(out, &m); err != nil {
-		return failure.Errorf(job.PlatformError, "ffprobe: %w", err)
+	defer output.Close()
+	m, err := look(ctx, ffprobe, output)
+	if err != nil {
+		return err
 	}
 	if err := m.verifyVideo(want); err != nil {
 		return err
@@ -58,16 +36,10 @@ func Verify(ctx context.Context, ffprobe, path string, want recipe.Want, source 
 			return failure.Errorf(job.RuntimeError, "the output's sound is %q, not %s", got, want.Audio)
 		}
 	}
-	return m.verifyDuration(want, source)
-}
-
-func (m *contents) first(kind string) stream {
-	for _, s := range m.Streams {
-		if s.Type == kind {
-			return s
-		}
+	if err := m.verifyDuration(want, source); err != nil {
+		return err
 	}
-	return stream{}
+	return verifyVideoEnd(ctx, ffprobe, m, output, want, input)
 }
 
 func (m *contents) verifyVideo(want recipe.Want) error {
@@ -84,42 +56,32 @@ func (m *contents) verifyVideo(want recipe.Want) error {
 		}
 		return failure.Errorf(job.RuntimeError, "the output is %dx%d, not %s", video.Width, video.Height, size)
 	}
-	return nil
+	return video.verifyRate(want)
 }
 
-// Tolerances of the duration: a container counts from the first frame to the
-// last, sound ends on a block of its own, and a source's header is rounded.
-const (
-	durationSlack = 1.0  // seconds
-	durationShare = 0.02 // of the whole
-)
+// rateShare is by how much a rate may be off: less than any two usual rates differ,
+// but for 24 and 23.976 and their like, which are taken for the same.
+const rateShare = 0.02
 
-func (m *contents) verifyDuration(want recipe.Want, source supervisor.Source) error {
-	// Some containers give none; an output of nothing has failed above.
-	got, err := strconv.ParseFloat(strings.TrimSpace(m.Format.Duration), 64)
-	if err != nil {
+// verifyRate compares the frame rate with one that was asked for. Containers
+// without a fixed rate have ffprobe guess: either of its guesses will do, and none
+// is no fault.
+func (s *stream) verifyRate(want recipe.Want) error {
+	if want.FPS == 0 {
 		return nil
 	}
-	expected, ofSource := want.Seconds, false
-	if !want.Pattern && source.Seconds > 0 && (expected == 0 || source.Seconds < expected) {
-		expected, ofSource = source.Seconds, true
-	}
-	switch {
-	case got <= 0:
-		return failure.Errorf(job.RuntimeError, "the output is empty")
-	case expected == 0 || !want.Pattern && (source.Seconds == 0 || source.Estimated):
-		return nil
-	}
-	share := durationShare * expected
-	if got > expected+max(durationSlack, share) {
-		return failure.Errorf(job.RuntimeError, "the output is %.2f s long, not %.2f s", got, expected)
-	}
-	if got < expected-max(min(durationSlack, expected/2), share) {
-		reason := job.RuntimeError
-		if ofSource {
-			reason = job.InputError
+	var said string
+	for _, form := range []string{s.AverageRate, s.BaseRate} {
+		got, ok := rate(form)
+		if ok && math.Abs(got-want.FPS) <= rateShare*want.FPS {
+			return nil
 		}
-		return failure.Errorf(reason, "the output is %.2f s long, not %.2f s", got, expected)
+		if ok && said == "" {
+			said = strconv.FormatFloat(got, 'f', -1, 64)
+		}
 	}
-	return nil
+	if said == "" {
+		return nil
+	}
+	return failure.Errorf(job.RuntimeError, "the output has %s frames a second, not %g", said, want.FPS)
 }

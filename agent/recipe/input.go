@@ -10,10 +10,10 @@ import (
 	"ffrtmp/job"
 )
 
-// inputFormats are the demuxers that an input may choose. Playlists and scripts
+// InputFormats are the demuxers that an input may choose. Playlists and scripts
 // (hls, concat, sdp…) are not among them: they name further files and servers,
 // past the media roots and the endpoints.
-const inputFormats = "aac,ac3,aiff,asf,av1,avi,dv,eac3,flac,flv,gxf,h264,hevc,ivf,m4v,matroska,mov,mp3,mpeg,mpegts,mpegvideo,mxf,nut,obu,ogg,rm,wav,yuv4mpegpipe"
+const InputFormats = "aac,ac3,aiff,asf,av1,avi,dv,eac3,flac,flv,gxf,h264,hevc,ivf,m4v,matroska,mov,mp3,mpeg,mpegts,mpegvideo,mxf,nut,obu,ogg,rm,wav,yuv4mpegpipe"
 
 // ioTimeout is how long ffmpeg waits for a silent server, in microseconds.
 const ioTimeout = "30000000"
@@ -37,14 +37,14 @@ func (p *Plan) input(e job.Encoding, roots *media.Roots) error {
 			return err
 		}
 		p.Input = &f
-		p.add("-protocol_whitelist", "file", "-format_whitelist", inputFormats, "-i", fmt.Sprintf("file:/proc/self/fd/%d", InputFD))
+		p.add("-protocol_whitelist", "file", "-format_whitelist", InputFormats, "-i", fmt.Sprintf("file:/proc/self/fd/%d", InputFD))
 		return nil
 	}
 	p.Source = e.Input
 	p.Secrets = append(p.Secrets, e.Input)
 	switch scheme {
 	case "http", "https":
-		p.add("-protocol_whitelist", "http,tcp", "-format_whitelist", inputFormats,
+		p.add("-protocol_whitelist", "http,tcp", "-format_whitelist", InputFormats,
 			"-rw_timeout", ioTimeout, "-reconnect", "1", "-reconnect_delay_max", "5")
 	case "rtmp", "rtmps":
 		u, err := parseRTMP("input", e.Input)
@@ -53,7 +53,7 @@ func (p *Plan) input(e job.Encoding, roots *media.Roots) error {
 		}
 		p.Secrets = append(p.Secrets, u.secrets()...)
 		// ffmpeg reads no options of an input from a file, so these are on the command line.
-		p.add("-protocol_whitelist", "rtmp,tcp", "-format_whitelist", inputFormats, "-rw_timeout", ioTimeout,
+		p.add("-protocol_whitelist", "rtmp,tcp", "-format_whitelist", InputFormats, "-rw_timeout", ioTimeout,
 			"-rtmp_app", u.app, "-rtmp_playpath", u.play, "-rtmp_tcurl", u.tcURL())
 	default:
 		return failure.Errorf(job.UserError, "input: the scheme %q is not allowed", scheme)
