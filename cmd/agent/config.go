@@ -22,8 +22,7 @@ type config struct {
 	register           bool
 	name               string
 	stateDir           string
-	apiKey, apiKeyFile string
-	apiKeySet          bool
+	apiKey             func() (key string, set bool, err error)
 	files              certs.Files
 	insecureSkipVerify bool
 	pollInterval       time.Duration
@@ -36,11 +35,11 @@ type config struct {
 	drainTimeout       time.Duration
 	logLevel           string
 	logFormat          string
-	version            bool
 	usage              string
 }
 
-// parse reads the command line and the environment. Errors are flags.ErrUsage or pflag.ErrHelp.
+// parse reads the command line and the environment. Errors are flags.ErrUsage,
+// flags.ErrVersion or pflag.ErrHelp.
 func parse(args []string, lookup func(string) (string, bool)) (*config, error) {
 	c := &config{}
 	fs := pflag.NewFlagSet("agent", pflag.ContinueOnError)
@@ -49,8 +48,8 @@ func parse(args []string, lookup func(string) (string, bool)) (*config, error) {
 	fs.BoolVar(&c.register, "register", true, "register with the masters (accepted for v2.2; agents always do)")
 	fs.StringVar(&c.name, "name", "", "name of this node (default: the host name)")
 	fs.StringVar(&c.stateDir, "state-dir", "agent-state", "identity, running attempts and results not yet handed in")
-	fs.StringVar(&c.apiKey, "api-key", "", "API key; a file or MASTER_API_KEY keeps it out of process listings")
-	fs.StringVar(&c.apiKeyFile, "api-key-file", "", "file that holds the API key")
+	fs.String("api-key", "", "API key; a file or MASTER_API_KEY keeps it out of process listings")
+	fs.String("api-key-file", "", "file that holds the API key")
 	fs.StringVar(&c.files.Cert, "cert", "", "client certificate, for masters with --mtls")
 	fs.StringVar(&c.files.Key, "key", "", "key of the client certificate")
 	fs.StringVar(&c.files.CA, "ca", "", "CA that masters are verified against (default: the system's)")
@@ -65,13 +64,16 @@ func parse(args []string, lookup func(string) (string, bool)) (*config, error) {
 	fs.DurationVar(&c.drainTimeout, "drain-timeout", 30*time.Second, "on SIGTERM: how long to wait for running jobs; what still runs then is taken up again by the next start")
 	fs.StringVar(&c.logLevel, "log-level", "info", "trace, debug, info, warn or error")
 	fs.StringVar(&c.logFormat, "log-format", "text", "text or json")
-	fs.BoolVar(&c.version, "version", false, "print the version and exit")
+	version := fs.Bool("version", false, "print the version and exit")
 	c.usage = "Usage: agent [flags]\n\nEvery flag can also be set by the environment, as " + flags.EnvPrefix + "<NAME>.\n\n" + fs.FlagUsages()
 
-	if err := flags.Parse(fs, args, lookup); err != nil || c.version {
+	if err := flags.Parse(fs, args, lookup); err != nil {
 		return c, err
 	}
-	c.apiKeySet = fs.Changed("api-key")
+	if *version {
+		return c, flags.ErrVersion
+	}
+	c.apiKey = func() (string, bool, error) { return flags.APIKey(fs, lookup) }
 	if !fs.Changed("master") {
 		if value, ok := lookup("MASTER_URL"); ok {
 			c.masters = strings.Split(value, ",")
@@ -140,27 +142,16 @@ func (c *config) complete() error {
 	return nil
 }
 
-// key returns the API key from the flag, the file or the environment.
-func (c *config) key(lookup func(string) (string, bool)) (string, error) {
-	if c.apiKeySet {
-		return c.apiKey, nil
-	}
-	if c.apiKeyFile != "" {
-		data, err := os.ReadFile(c.apiKeyFile)
-		if err != nil {
-			return "", fmt.Errorf("--api-key-file: %w", err)
-		}
-		return strings.TrimSpace(string(data)), nil
-	}
-	for _, name := range []string{"MASTER_API_KEY", "FFMPEG_RTMP_API_KEY"} {
-		if value, ok := lookup(name); ok {
-			return value, nil
-		}
+// key returns the API key. Only masters without TLS, in development, may be open.
+func (c *config) key() (string, error) {
+	key, set, err := c.apiKey()
+	if err != nil || set {
+		return key, err
 	}
 	for _, master := range c.masters {
 		if strings.HasPrefix(master, "https:") {
 			return "", errors.New("no API key: set MASTER_API_KEY or --api-key-file to the masters' key")
 		}
 	}
-	return "", nil // masters in development may be open
+	return "", nil
 }

@@ -3,24 +3,13 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"io"
 	"os"
 	"os/signal"
 	"syscall"
 
-	"github.com/spf13/pflag"
-
 	"ffrtmp/agent/supervisor"
-	"ffrtmp/internal/version"
-)
-
-// Exit statuses.
-const (
-	exitDone   = 0
-	exitFailed = 1
-	exitUsage  = 2
+	"ffrtmp/internal/flags"
 )
 
 func main() {
@@ -36,20 +25,8 @@ func main() {
 // run is the program; it returns the exit status.
 func run(ctx context.Context, args []string, lookup func(string) (string, bool), stdout, stderr io.Writer) int {
 	c, err := parse(args, lookup)
-	switch {
-	case errors.Is(err, pflag.ErrHelp):
-		fmt.Fprint(stdout, c.usage)
-		return exitDone
-	case err != nil:
-		fmt.Fprintln(stderr, "agent:", err)
-		return exitUsage
-	case c.version:
-		fmt.Fprintln(stdout, version.Line("agent"))
-		return exitDone
+	if err == nil {
+		err = start(ctx, c, stderr)
 	}
-	if err := start(ctx, c, lookup, stderr); err != nil {
-		fmt.Fprintln(stderr, "agent:", err)
-		return exitFailed
-	}
-	return exitDone
+	return flags.Report("agent", err, c.usage, stdout, stderr)
 }

@@ -20,8 +20,8 @@ import (
 )
 
 // start runs an agent until ctx is done and it has drained.
-func start(ctx context.Context, c *config, lookup func(string) (string, bool), stderr io.Writer) error {
-	key, err := c.key(lookup)
+func start(ctx context.Context, c *config, stderr io.Writer) error {
+	key, err := c.key()
 	if err != nil {
 		return err
 	}

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -45,19 +44,18 @@ type config struct {
 	caKey               string
 	certHosts, certIPs  []string
 	certRole            string
-	apiKey, apiKeyFile  string
-	apiKeySet           bool
+	apiKey              func() (key string, set bool, err error)
 	maxRetries          int
 	leaseTTL            time.Duration
 	retryBase, retryCap time.Duration
 	metrics             bool
 	metricsPort         int
 	logLevel, logFormat string
-	version             bool
 	usage               string
 }
 
-// parse reads the command line and the environment. Errors are flags.ErrUsage or pflag.ErrHelp.
+// parse reads the command line and the environment. Errors are flags.ErrUsage,
+// flags.ErrVersion or pflag.ErrHelp.
 func parse(args []string, lookup func(string) (string, bool)) (*config, error) {
 	c := &config{}
 	fs := pflag.NewFlagSet("master", pflag.ContinueOnError)
@@ -88,8 +86,8 @@ func parse(args []string, lookup func(string) (string, bool)) (*config, error) {
 	fs.StringSliceVar(&c.certHosts, "cert-hosts", nil, "with --generate-cert: further host names")
 	fs.StringSliceVar(&c.certIPs, "cert-ips", nil, "with --generate-cert: further IP addresses")
 	fs.StringVar(&c.certRole, "cert-role", "", "with --generate-cert: role in the certificate, master or agent")
-	fs.StringVar(&c.apiKey, "api-key", "", "bootstrap admin key; a file or MASTER_API_KEY keeps it out of process listings")
-	fs.StringVar(&c.apiKeyFile, "api-key-file", "", "file that holds the bootstrap admin key")
+	fs.String("api-key", "", "bootstrap admin key; a file or MASTER_API_KEY keeps it out of process listings")
+	fs.String("api-key-file", "", "file that holds the bootstrap admin key")
 	fs.IntVar(&c.maxRetries, "max-retries", 3, "retries of a job after its first run")
 	fs.DurationVar(&c.leaseTTL, "lease-ttl", 30*time.Second, "how long a running attempt outlives its agent's last heartbeat")
 	fs.DurationVar(&c.retryBase, "retry-base", 5*time.Second, "wait before the first retry; doubled for each further one")
@@ -98,16 +96,16 @@ func parse(args []string, lookup func(string) (string, bool)) (*config, error) {
 	fs.IntVar(&c.metricsPort, "metrics-port", 9090, "port of the metrics")
 	fs.StringVar(&c.logLevel, "log-level", "info", "trace, debug, info, warn or error")
 	fs.StringVar(&c.logFormat, "log-format", "text", "text or json")
-	fs.BoolVar(&c.version, "version", false, "print the version and exit")
+	version := fs.Bool("version", false, "print the version and exit")
 	c.usage = "Usage: master [flags]\n\nEvery flag can also be set by the environment, as " + flags.EnvPrefix + "<NAME>.\n\n" + fs.FlagUsages()
 
 	if err := flags.Parse(fs, args, lookup); err != nil {
 		return c, err
 	}
-	if c.version {
-		return c, nil
+	if *version {
+		return c, flags.ErrVersion
 	}
-	c.apiKeySet = fs.Changed("api-key")
+	c.apiKey = func() (string, bool, error) { return flags.APIKey(fs, lookup) }
 	if !fs.Changed("bootstrap-expect") && len(c.join) == 0 {
 		c.bootstrapExpect = 1
 	}
@@ -261,19 +259,10 @@ func (c *config) apiURL(host string) string {
 
 // bootstrapKey returns the bootstrap admin key; "" leaves the API open, which
 // only --tls=false allows.
-func (c *config) bootstrapKey(lookup func(string) (string, bool)) (string, error) {
-	key, set := c.apiKey, c.apiKeySet
-	if !set && c.apiKeyFile != "" {
-		data, err := os.ReadFile(c.apiKeyFile)
-		if err != nil {
-			return "", fmt.Errorf("--api-key-file: %w", err)
-		}
-		key, set = strings.TrimSpace(string(data)), true
-	}
-	for _, name := range []string{"MASTER_API_KEY", "FFMPEG_RTMP_API_KEY"} {
-		if !set {
-			key, set = lookup(name)
-		}
+func (c *config) bootstrapKey() (string, error) {
+	key, set, err := c.apiKey()
+	if err != nil {
+		return "", err
 	}
 	switch {
 	case !set:

@@ -108,7 +108,7 @@ func TestBootstrapKey(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			key, err := c.bootstrapKey(lookup)
+			key, err := c.bootstrapKey()
 			if (err != nil) != tt.fails || key != tt.want {
 				t.Fatalf("key %q, error %v", key, err)
 			}

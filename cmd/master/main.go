@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -12,16 +11,8 @@ import (
 	"syscall"
 
 	"github.com/hashicorp/go-hclog"
-	"github.com/spf13/pflag"
 
-	"ffrtmp/internal/version"
-)
-
-// Exit statuses.
-const (
-	exitDone   = 0
-	exitFailed = 1
-	exitUsage  = 2
+	"ffrtmp/internal/flags"
 )
 
 func main() {
@@ -33,25 +24,13 @@ func main() {
 // run is the program; it returns the exit status.
 func run(ctx context.Context, args []string, lookup func(string) (string, bool), stdout, stderr io.Writer) int {
 	c, err := parse(args, lookup)
-	switch {
-	case errors.Is(err, pflag.ErrHelp):
-		fmt.Fprint(stdout, c.usage)
-		return exitDone
-	case err != nil:
-		fmt.Fprintln(stderr, "master:", err)
-		return exitUsage
-	case c.version:
-		fmt.Fprintln(stdout, version.Line("master"))
-		return exitDone
+	if err == nil {
+		err = start(ctx, c, stdout, stderr)
 	}
-	if err := start(ctx, c, lookup, stdout, stderr); err != nil {
-		fmt.Fprintln(stderr, "master:", err)
-		return exitFailed
-	}
-	return exitDone
+	return flags.Report("master", err, c.usage, stdout, stderr)
 }
 
-func start(ctx context.Context, c *config, lookup func(string) (string, bool), stdout, stderr io.Writer) error {
+func start(ctx context.Context, c *config, stdout, stderr io.Writer) error {
 	if c.generateCert {
 		if err := c.makeCert(); err != nil {
 			return err
@@ -59,7 +38,7 @@ func start(ctx context.Context, c *config, lookup func(string) (string, bool), s
 		fmt.Fprintf(stdout, "wrote %s and %s\n", c.files.Cert, c.files.Key)
 		return nil
 	}
-	key, err := c.bootstrapKey(lookup)
+	key, err := c.bootstrapKey()
 	if err != nil {
 		return err
 	}

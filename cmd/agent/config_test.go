@@ -1,0 +1,169 @@
+package main
+
+import (
+	"errors"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"ffrtmp/internal/flags"
+)
+
+func environment(pairs map[string]string) func(string) (string, bool) {
+	return func(name string) (string, bool) {
+		v, ok := pairs[name]
+		return v, ok
+	}
+}
+
+func TestParseDefaults(t *testing.T) {
+	c, err := parse(nil, environment(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(c.masters, []string{"https://localhost:8080"}) || c.name != host || c.stateDir != "agent-state" ||
+		!slices.Equal(c.mediaRoots, []string{dir}) || c.ffmpeg != "ffmpeg" || c.maxConcurrentJobs != 1 || c.metricsPort != 9091 {
+		t.Errorf("%+v", c)
+	}
+	if c.pollInterval != 10*time.Second || c.heartbeatInterval != 30*time.Second || c.drainTimeout != 30*time.Second {
+		t.Errorf("poll %v, heartbeat %v, drain %v", c.pollInterval, c.heartbeatInterval, c.drainTimeout)
+	}
+	if !c.register || c.insecureSkipVerify || c.logLevel != "info" || c.logFormat != "text" {
+		t.Errorf("%+v", c)
+	}
+}
+
+func TestParseTakesFlagsAndEnvironment(t *testing.T) {
+	tests := []struct {
+		name, args string
+		env        map[string]string
+		holds      func(*config) bool
+	}{
+		{name: "masters by comma and repeated", args: "--master=https://a:1,https://b:1 --master https://c:1", holds: func(c *config) bool {
+			return slices.Equal(c.masters, []string{"https://a:1", "https://b:1", "https://c:1"})
+		}},
+		{name: "masters by environment", env: map[string]string{"FFRTMP_MASTER": "https://a:1,https://b:1"}, holds: func(c *config) bool {
+			return slices.Equal(c.masters, []string{"https://a:1", "https://b:1"})
+		}},
+		{name: "masters as the CLI reads them", env: map[string]string{"MASTER_URL": "https://a:1,https://b:1"}, holds: func(c *config) bool {
+			return slices.Equal(c.masters, []string{"https://a:1", "https://b:1"})
+		}},
+		{name: "a flag beats both", args: "--master=https://f:1", env: map[string]string{"MASTER_URL": "https://e:1", "FFRTMP_MASTER": "https://e:1"}, holds: func(c *config) bool {
+			return slices.Equal(c.masters, []string{"https://f:1"})
+		}},
+		{name: "labels", args: "--label zone=a --label disk=fast", holds: func(c *config) bool {
+			return maps.Equal(c.labels, map[string]string{"zone": "a", "disk": "fast"})
+		}},
+		{name: "media roots", args: "--media-root /a --media-root=/b", holds: func(c *config) bool {
+			return slices.Equal(c.mediaRoots, []string{"/a", "/b"})
+		}},
+		{name: "drain not at all", args: "--drain-timeout 0", holds: func(c *config) bool { return c.drainTimeout == 0 }},
+		{name: "no metrics", args: "--metrics-port=0", holds: func(c *config) bool { return c.metricsPort == 0 }},
+		{name: "dashes to underscores", env: map[string]string{"FFRTMP_MAX_CONCURRENT_JOBS": "4", "FFRTMP_STATE_DIR": "/s"}, holds: func(c *config) bool {
+			return c.maxConcurrentJobs == 4 && c.stateDir == "/s"
+		}},
+		{name: "a flag beats the environment", args: "--max-concurrent-jobs=2", env: map[string]string{"FFRTMP_MAX_CONCURRENT_JOBS": "4"}, holds: func(c *config) bool {
+			return c.maxConcurrentJobs == 2
+		}},
+		{name: "v2.2's flag", args: "--register", holds: func(c *config) bool { return c.register }},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			c, err := parse(strings.Fields(tt.args), environment(tt.env))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !tt.holds(c) {
+				t.Errorf("%+v", c)
+			}
+		})
+	}
+}
+
+func TestParseRefusesWhatCannotWork(t *testing.T) {
+	tests := []struct{ args, names string }{
+		{"--master=master-1:8080", "--master"},
+		{"--master=ftp://master-1", "--master"},
+		{"--master=https://a:1,", "--master"},
+		{"--register=false", "--register"},
+		{"--cert=c", "--key"},
+		{"--key=k", "--cert"},
+		{"--poll-interval=1ms", "--poll-interval"},
+		{"--heartbeat-interval=0", "--heartbeat-interval"},
+		{"--max-concurrent-jobs=0", "--max-concurrent-jobs"},
+		{"--max-concurrent-jobs=1025", "--max-concurrent-jobs"},
+		{"--metrics-port=65536", "--metrics-port"},
+		{"--metrics-port=-1", "--metrics-port"},
+		{"--drain-timeout=-1s", "--drain-timeout"},
+		{"--drain-timeout=soon", "--drain-timeout"},
+		{"--state-dir=", "--state-dir"},
+		{"--label=zone", "--label"},
+		{"--log-level=loud", "--log-level"},
+		{"--log-format=xml", "--log-format"},
+		{"--no-such-flag", "--no-such-flag"},
+		{"leftover", "leftover"},
+		{"--insecure-skip-verify false", "false"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.args, func(t *testing.T) {
+			_, err := parse(strings.Fields(tt.args), environment(nil))
+			if !errors.Is(err, flags.ErrUsage) || !strings.Contains(err.Error(), tt.names) || strings.Contains(err.Error(), "\n") {
+				t.Fatalf("error %v, want one usage line that names %s", err, tt.names)
+			}
+		})
+	}
+	t.Run("environment", func(t *testing.T) {
+		_, err := parse(nil, environment(map[string]string{"FFRTMP_DRAIN_TIMEOUT": "soon"}))
+		if !errors.Is(err, flags.ErrUsage) || !strings.Contains(err.Error(), "FFRTMP_DRAIN_TIMEOUT") {
+			t.Fatalf("error %v", err)
+		}
+	})
+}
+
+func TestKey(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "key")
+	if err := os.WriteFile(file, []byte("from-file\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct {
+		name, args string
+		env        map[string]string
+		want       string
+		says       string // of the error; "" for none
+	}{
+		{name: "unset", says: "MASTER_API_KEY"},
+		{name: "unset, one master with TLS", args: "--master=http://a:1,https://b:1", says: "MASTER_API_KEY"},
+		{name: "unset, masters without TLS", args: "--master=http://a:1,http://b:1"},
+		{name: "flag first", args: "--api-key=f --api-key-file=" + file, env: map[string]string{"MASTER_API_KEY": "e"}, want: "f"},
+		{name: "the flag's own variable", env: map[string]string{"FFRTMP_API_KEY": "v", "MASTER_API_KEY": "e"}, want: "v"},
+		{name: "then the file", args: "--api-key-file=" + file, env: map[string]string{"MASTER_API_KEY": "e"}, want: "from-file"},
+		{name: "then the environment", env: map[string]string{"MASTER_API_KEY": "e", "FFMPEG_RTMP_API_KEY": "o"}, want: "e"},
+		{name: "the older name too", env: map[string]string{"FFMPEG_RTMP_API_KEY": "o"}, want: "o"},
+		{name: "a missing file", args: "--api-key-file=/nonexistent", says: "--api-key-file"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			lookup := environment(tt.env)
+			c, err := parse(strings.Fields(tt.args), lookup)
+			if err != nil {
+				t.Fatal(err)
+			}
+			key, err := c.key(lookup)
+			if key != tt.want || (err != nil) != (tt.says != "") || err != nil && !strings.Contains(err.Error(), tt.says) {
+				t.Fatalf("key %q, error %v", key, err)
+			}
+		})
+	}
+}

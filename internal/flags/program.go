@@ -1,0 +1,58 @@
+package flags
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"ffrtmp/internal/version"
+)
+
+// ErrVersion says that the command line asks for the version alone.
+var ErrVersion = errors.New("version")
+
+// Report tells a daemon's user what came of the command line or of the run, and
+// returns the exit status: 0 done, 1 failed, 2 usage.
+func Report(program string, err error, usage string, stdout, stderr io.Writer) int {
+	switch {
+	case err == nil:
+		return 0
+	case errors.Is(err, pflag.ErrHelp):
+		fmt.Fprint(stdout, usage)
+		return 0
+	case errors.Is(err, ErrVersion):
+		fmt.Fprintln(stdout, version.Line(program))
+		return 0
+	}
+	fmt.Fprintf(stderr, "%s: %v\n", program, err)
+	if errors.Is(err, ErrUsage) {
+		return 2
+	}
+	return 1
+}
+
+// APIKey returns the API key from --api-key (when set), else from the file that
+// --api-key-file names, else from v2.2's variables, and whether there is any. A
+// key that is set may be empty.
+func APIKey(fs *pflag.FlagSet, lookup func(string) (string, bool)) (key string, set bool, err error) {
+	if f := fs.Lookup("api-key"); f.Changed {
+		return f.Value.String(), true, nil
+	}
+	if file := fs.Lookup("api-key-file").Value.String(); file != "" {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			return "", false, fmt.Errorf("--api-key-file: %w", err)
+		}
+		return strings.TrimSpace(string(data)), true, nil
+	}
+	for _, name := range []string{"MASTER_API_KEY", "FFMPEG_RTMP_API_KEY"} {
+		if key, set = lookup(name); set {
+			return key, true, nil
+		}
+	}
+	return "", false, nil
+}
