@@ -160,7 +160,7 @@ func TestKey(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			key, err := c.key(lookup)
+			key, err := c.key()
 			if key != tt.want || (err != nil) != (tt.says != "") || err != nil && !strings.Contains(err.Error(), tt.says) {
 				t.Fatalf("key %q, error %v", key, err)
 			}
