@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"strings"
 
 	"ffrtmp/job"
 )
@@ -32,9 +33,7 @@ func (s *Server) health(*call) (*answer, error) {
 // healthReady says whether this master can serve.
 func (s *Server) healthReady(*call) (*answer, error) {
 	if err := s.cfg.Cluster.Ready(); err != nil {
-		h := s.state("unready")
-		h.Reasons = reasons(err)
-		return &answer{status: http.StatusServiceUnavailable, body: h}, nil
+		return s.unfit(http.StatusServiceUnavailable, "unready", reasons(err)...), nil
 	}
 	return &answer{body: s.state("ready")}, nil
 }
@@ -59,7 +58,15 @@ func (s *Server) healthLeader(*call) (*answer, error) {
 	case s.cfg.Cluster.IsLeader():
 		return &answer{body: s.state("leader")}, nil
 	case known:
-		return &answer{status: http.StatusTooManyRequests, body: s.state("follower")}, nil
+		return s.unfit(http.StatusTooManyRequests, "follower", "this master does not lead"), nil
 	}
-	return &answer{status: http.StatusServiceUnavailable, body: s.state("no leader")}, nil
+	return s.unfit(http.StatusServiceUnavailable, "no leader", "the cluster has no leader"), nil
+}
+
+// unfit is the answer of a master that is not what was asked for. It can be read as
+// an error, too.
+func (s *Server) unfit(httpStatus int, status string, reasons ...string) *answer {
+	h := s.state(status)
+	h.Reasons, h.Code, h.Error = reasons, job.NoLeader, shorten(strings.Join(reasons, "; "))
+	return &answer{status: httpStatus, body: h}
 }

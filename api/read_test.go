@@ -136,6 +136,9 @@ func TestHealth(t *testing.T) {
 		if h.Role != role || h.NodeID != m.cluster.id || h.Version != "test" {
 			t.Errorf("%s: %+v", path, h)
 		}
+		if bad := status >= 300; bad != (h.Error != "") || bad != (h.Code == job.NoLeader) {
+			t.Errorf("%s: %d with the error %q, code %q", path, status, h.Error, h.Code)
+		}
 	}
 	check(leader, "/health", 200, "leader")
 	check(leader, "/health/leader", 200, "leader")
@@ -150,6 +153,9 @@ func TestHealth(t *testing.T) {
 	follower.cluster.mu.Unlock()
 	var h job.Health
 	follower.want(503, "GET", "/health/ready", "").decode(t, &h)
+	if h.Error != "no leader; log writes hang" || h.Code != job.NoLeader {
+		t.Errorf("not ready: %+v", h)
+	}
 	if len(h.Reasons) != 2 || h.Reasons[1] != "log writes hang" {
 		t.Errorf("reasons: %q", h.Reasons)
 	}

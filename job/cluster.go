@@ -32,7 +32,9 @@ type Health struct {
 	NodeID  string   `json:"node_id"`
 	Leader  string   `json:"leader"`
 	Version string   `json:"version"`
-	Reasons []string `json:"reasons,omitempty"` // of GET /health/ready, when it is not
+	Reasons []string `json:"reasons,omitempty"` // why it is not ready, or does not lead
+	Error   string   `json:"error,omitempty"`   // with Code, as in every answer that is no success
+	Code    Code     `json:"code,omitempty"`
 }
 
 // Explanation is the answer to GET /jobs/{id}/explain.
