@@ -9,10 +9,12 @@
 //
 // # Restarts
 //
-// When Run's context ends the agent drains: it claims nothing more and waits for
-// DrainTimeout for what it runs. What still runs then is left to its supervisor,
-// and the next agent with the same state directory takes it up again. Service
-// managers must therefore end only the agent's own process (systemd:
+// When Run's context ends, which cmd/agent has SIGTERM and SIGINT do, the agent
+// drains: it claims nothing more, goes on with heartbeats and results, and waits
+// up to DrainTimeout for what it runs; with 0 it does not wait. What still runs
+// then is left to its supervisor, and the next agent with the same state directory
+// takes it up again; once the lease has run out, unless another node was faster.
+// Service managers must therefore end only the agent's own process (systemd:
 // KillMode=process), and an upgrade needs no idle machine.
 //
 // # State directory
