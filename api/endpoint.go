@@ -101,7 +101,12 @@ func (s *Server) prepare(w http.ResponseWriter, c *call) (err error) {
 			return err
 		}
 	}
-	if c.endpoint.long {
+	if c.endpoint.place == onReader {
+		if c.consistency, err = parseConsistency(c.URL.Query()); err != nil {
+			return err
+		}
+	}
+	if c.endpoint.long || c.consistency.index != 0 {
 		// The endpoint bounds its own waits; a client that reads too slowly is
 		// cut off by the deadline of each write.
 		control := http.NewResponseController(w)
@@ -123,10 +128,7 @@ func (s *Server) prepare(w http.ResponseWriter, c *call) (err error) {
 		}
 		c.idempotency = fsm.Idempotency{Principal: c.principal.Name, Key: key, Hash: hash}
 	}
-	if c.endpoint.place == onReader {
-		c.consistency, err = parseConsistency(c.URL.Query())
-	}
-	return err
+	return nil
 }
 
 func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {

@@ -86,6 +86,11 @@ func TestALongPollOutlivesTheAnswerTimeout(t *testing.T) {
 	}
 }
 
+func TestAReadThatWaitsForAnIndexOutlivesTheAnswerTimeout(t *testing.T) {
+	m := newMaster(t, hurried)
+	m.want(503, "GET", "/jobs?index=1000&wait=1s", "")
+}
+
 // TestAStreamMayBeIdle follows a log that says nothing for longer than the write
 // timeout.
 func TestAStreamMayBeIdle(t *testing.T) {
