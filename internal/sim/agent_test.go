@@ -130,7 +130,7 @@ func (a *agent) heartbeat(m *member) {
 	}
 }
 
-// finish ends an attempt: well, by sealing and completing it, or badly.
+// finish ends an attempt: badly, or well in two steps, sealing it and completing it.
 func (a *agent) finish(m *member, h *held, well bool) {
 	name := "finish " + key(h.job.ID, h.job.Attempt)
 	if !a.begin(name) {
@@ -146,16 +146,19 @@ func (a *agent) finish(m *member, h *held, well bool) {
 	}
 }
 
+// publish seals an attempt, or completes one that is sealed: in between anything may
+// happen.
 func (a *agent) publish(m *member, h *held) {
 	if !h.sealed {
-		if err := a.result(m, h, job.ResultPublishing); err != nil {
-			if final(err) {
-				a.drop(h.job.ID, h.job.Attempt)
-			}
-			return
+		err := a.result(m, h, job.ResultPublishing)
+		switch {
+		case err == nil:
+			h.sealed = true
+			a.world.history.note(a.world.history.sealed, h.job.ID, h.job.Attempt)
+		case final(err):
+			a.drop(h.job.ID, h.job.Attempt)
 		}
-		h.sealed = true
-		a.world.history.note(a.world.history.sealed, h.job.ID, h.job.Attempt)
+		return
 	}
 	err := a.result(m, h, job.ResultCompleted)
 	switch {
