@@ -64,6 +64,7 @@ func New(cfg Config) (*Agent, error) {
 		Masters:  cfg.Masters,
 		APIKey:   cfg.APIKey,
 		TLS:      cfg.TLS,
+		DialTLS:  cfg.DialTLS,
 		Patience: 5 * time.Second, // every loop here goes on by itself, with what is then true
 		Logger:   cfg.Logger.Named("client"),
 	})

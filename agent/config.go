@@ -2,8 +2,10 @@ package agent
 
 import (
 	"cmp"
+	"context"
 	"crypto/tls"
 	"errors"
+	"net"
 	"os"
 	"time"
 
@@ -15,6 +17,8 @@ type Config struct {
 	Masters []string    // API URLs, any one at least; the others are learned
 	APIKey  string      // sent to the masters as a bearer token
 	TLS     *tls.Config // verifies the masters; nil trusts the system's roots
+	// DialTLS makes the connections instead of TLS: an agent outlives its CA.
+	DialTLS func(ctx context.Context, network, addr string) (net.Conn, error)
 
 	Name       string            // shown to users; default: the host's
 	Labels     map[string]string // what jobs may ask for

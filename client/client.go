@@ -1,8 +1,10 @@
 package client
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
+	"net"
 	"net/http"
 	"time"
 
@@ -28,6 +30,10 @@ type Config struct {
 	// TLS verifies the masters, and may carry a client certificate. Nil trusts the
 	// system's roots.
 	TLS *tls.Config
+
+	// DialTLS makes the connections instead of TLS, for one whose trust may change
+	// while the client lives. It offers HTTP/2.
+	DialTLS func(ctx context.Context, network, addr string) (net.Conn, error)
 
 	// Transport replaces the client's own, for tests and tracing. TLS is then unused.
 	Transport http.RoundTripper
@@ -82,7 +88,7 @@ func New(cfg Config) (*Client, error) {
 	}
 	transport := cfg.Transport
 	if transport == nil {
-		c.own = newTransport(cfg.TLS)
+		c.own = newTransport(cfg.TLS, cfg.DialTLS)
 		transport = c.own
 	}
 	c.http = &http.Client{

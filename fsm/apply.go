@@ -7,6 +7,8 @@ import (
 
 	"github.com/hashicorp/raft"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"ffrtmp/job"
 )
 
 // meta is the one row of the table of that name.
@@ -126,6 +128,9 @@ func (t *tx) applyEntry(list []enveloped) []any {
 		t.now = t.meta.time
 		t.ready.due(t.now)
 		results[i] = t.applyOnce(c)
+		if refused, ok := results[i].(*job.Error); ok && refused.Code == job.StaleAttempt {
+			t.metrics.stale.Inc()
+		}
 	}
 	return results
 }

@@ -15,6 +15,7 @@ type metrics struct {
 	apply      prometheus.Histogram
 	waited     prometheus.Histogram
 	ran        prometheus.Histogram
+	stale      prometheus.Counter
 	collector  *collector
 }
 
@@ -36,6 +37,10 @@ func newMetrics(r prometheus.Registerer, f *FSM) metrics {
 			Help:    "Time from an attempt's start to its end, of those that completed, failed or timed out.",
 			Buckets: prometheus.ExponentialBuckets(0.1, 4, 10),
 		}),
+		stale: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "ffmpeg_master_stale_results_total",
+			Help: "Results refused because their attempt was no longer the job's current one.",
+		}),
 		collector: &collector{f},
 	}
 	if r != nil {
@@ -45,7 +50,7 @@ func newMetrics(r prometheus.Registerer, f *FSM) metrics {
 }
 
 func (m *metrics) all() []prometheus.Collector {
-	return []prometheus.Collector{m.apply, m.waited, m.ran, m.collector}
+	return []prometheus.Collector{m.apply, m.waited, m.ran, m.stale, m.collector}
 }
 
 // observe takes in how long something took by the commands' own times (ns since

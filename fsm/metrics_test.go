@@ -59,6 +59,9 @@ func TestEveryReplicaHasTheSameFigures(t *testing.T) {
 	third := leader.claimOne(node) // not the first attempt: no wait
 	leader.after(4 * time.Second)
 	leader.mustResult(node, third, job.ResultFailed) // ran 4 s
+	if _, err := leader.result(node, second, job.ResultCompleted); job.CodeOf(err) != job.StaleAttempt {
+		t.Fatalf("the result of a lost attempt: %v", err)
+	}
 
 	leader.reopen()
 	for _, e := range leader.entries {
@@ -67,6 +70,7 @@ func TestEveryReplicaHasTheSameFigures(t *testing.T) {
 	got, restarted := figures(t, theirs), figures(t, ours)
 	for name, want := range map[string]float64{
 		"ffmpeg_master_leases_expired_total":   1,
+		"ffmpeg_master_stale_results_total":    1,
 		"ffmpeg_master_job_wait_seconds_count": 2, "ffmpeg_master_job_wait_seconds_sum": 15,
 		"ffmpeg_master_job_run_seconds_count": 2, "ffmpeg_master_job_run_seconds_sum": 15,
 	} {

@@ -24,7 +24,6 @@ func (s *Scheduler) Result(ctx context.Context, id fsm.Idempotency, r *job.Resul
 	index, done, err := t.cfg.Proposer.Result(t.ctx, id, seq, *r)
 	if err != nil {
 		if code := job.CodeOf(err); code == job.StaleAttempt {
-			t.metrics.stale.Inc()
 			t.cfg.Logger.Info("stale result refused", "job", r.JobID, "attempt", r.Attempt, "node", r.NodeID, "status", r.Status)
 		}
 		return 0, job.ResultResponse{}, err

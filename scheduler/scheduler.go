@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-hclog"
-	"github.com/prometheus/client_golang/prometheus"
 
 	"ffrtmp/job"
 )
@@ -26,14 +25,13 @@ type Cluster interface {
 	Barrier(ctx context.Context) error
 }
 
-// Config is what a Scheduler is made of. All but Registerer are required.
+// Config is what a Scheduler is made of. All of it is required.
 type Config struct {
-	State      State
-	Proposer   Proposer
-	Cluster    Cluster
-	LeaseTTL   time.Duration // how long an attempt outlives its node's last heartbeat
-	Logger     hclog.Logger
-	Registerer prometheus.Registerer
+	State    State
+	Proposer Proposer
+	Cluster  Cluster
+	LeaseTTL time.Duration // how long an attempt outlives its node's last heartbeat
+	Logger   hclog.Logger
 }
 
 // LegacyTTL is the lease of attempts on v2.2's nodes, which send a heartbeat every
@@ -44,8 +42,7 @@ const LegacyTTL = 90 * time.Second
 // called from any goroutine; those that need leadership return a NoLeader error
 // without it.
 type Scheduler struct {
-	cfg     Config
-	metrics metrics
+	cfg Config
 
 	mu   sync.Mutex
 	term *term // nil unless leading
@@ -53,7 +50,7 @@ type Scheduler struct {
 
 // New returns a scheduler that does nothing until Run.
 func New(cfg Config) *Scheduler {
-	return &Scheduler{cfg: cfg, metrics: newMetrics(cfg.Registerer)}
+	return &Scheduler{cfg: cfg}
 }
 
 // Run follows the leadership until ctx is done. Every term's work has ended when

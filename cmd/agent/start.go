@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -31,17 +30,17 @@ func start(ctx context.Context, c *config, stderr io.Writer) error {
 		JSONFormat: c.logFormat == "json",
 		Output:     stderr,
 	})
-	tlsConfig, err := c.clientTLS(logger)
-	if err != nil {
-		return err
-	}
-	a, err := agent.New(agent.Config{
-		Masters: c.masters, APIKey: key, TLS: tlsConfig,
+	cfg := agent.Config{
+		Masters: c.masters, APIKey: key,
 		Name: c.name, Labels: c.labels, StateDir: c.stateDir, MediaRoots: c.mediaRoots, FFmpeg: c.ffmpeg,
 		MaxConcurrentJobs: c.maxConcurrentJobs, PollInterval: c.pollInterval,
 		HeartbeatInterval: c.heartbeatInterval, DrainTimeout: c.drainTimeout,
 		Version: version.Version, Logger: logger,
-	})
+	}
+	if err := c.trust(&cfg, logger); err != nil {
+		return err
+	}
+	a, err := agent.New(cfg)
 	if err != nil {
 		return err
 	}
@@ -65,16 +64,19 @@ func start(ctx context.Context, c *config, stderr io.Writer) error {
 	return errors.Join(err, server.Close(), group.Wait())
 }
 
-// clientTLS is nil for masters without TLS.
-func (c *config) clientTLS(logger hclog.Logger) (*tls.Config, error) {
-	if c.insecureSkipVerify {
-		logger.Warn("the masters' certificates are not verified (--insecure-skip-verify, development)")
-	}
+// trust makes the agent verify the masters by --ca, in the version in force at each
+// connection, unless it is told not to.
+func (c *config) trust(a *agent.Config, logger hclog.Logger) error {
 	store, err := certs.Open(c.files, logger.Named("tls"))
 	if err != nil {
-		return nil, err
+		return err
 	}
-	cfg := store.Client()
-	cfg.InsecureSkipVerify = c.insecureSkipVerify
-	return cfg, nil
+	if !c.insecureSkipVerify {
+		a.DialTLS = store.DialTLS
+		return nil
+	}
+	logger.Warn("the masters' certificates are not verified (--insecure-skip-verify, development)")
+	a.TLS = store.Client()
+	a.TLS.InsecureSkipVerify = true
+	return nil
 }

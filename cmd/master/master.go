@@ -137,7 +137,7 @@ func newMaster(ctx context.Context, c *config, key string, logger hclog.Logger) 
 	})
 	m.scheduler = scheduler.New(scheduler.Config{
 		State: m.state, Proposer: m.proposer, Cluster: m.node, LeaseTTL: c.leaseTTL,
-		Logger: logger.Named("scheduler"), Registerer: registry,
+		Logger: logger.Named("scheduler"),
 	})
 	apiConfig.Proposer, apiConfig.Scheduler, apiConfig.Cluster = m.proposer, m.scheduler, m.node
 	m.server = api.New(apiConfig)
