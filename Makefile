@@ -29,7 +29,8 @@ vulncheck: ## known vulnerabilities in what is linked (needs vuln.go.dev)
 	$(GO) run golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION) ./...
 
 demo: build programs ## three masters, two agents, one encode, the leader killed half-way; INPUT=file, KEEP=1
-	$(GO) run ./internal/devcluster/demo -bin bin $(if $(INPUT),-input '$(INPUT)') $(if $(KEEP),-keep)
+	$(GO) build -o .tools/demo ./internal/devcluster/demo
+	@.tools/demo -bin bin $(if $(INPUT),-input '$(INPUT)') $(if $(KEEP),-keep)
 
 chaos: programs ## the long fault runs, tagged chaos
 	$(GO) test -race -count 1 -timeout 60m -tags chaos -run Chaos ./...
@@ -38,7 +39,7 @@ bench: ## every benchmark
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
 clean: ## what the other targets have made
-	rm -rf bin demo .tools
+	rm -rf bin .tools
 
 # programs that tests and demo run, installed where they are missing.
 programs:

@@ -81,6 +81,8 @@ func (c *cli) develop(ctx context.Context, d development) (err error) {
 	}
 	<-ctx.Done()
 	watching.Wait()
+	// Peers that go away together report each other as lost, which is no news.
+	log.close()
 	fmt.Fprintln(c.err, "\nStopping...")
 	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopPatience)
 	defer cancel()
@@ -138,10 +140,10 @@ In another terminal:
   export MASTER_URL=%s
   export FFRTMP_CA=%s
   export FFRTMP_API_KEY_FILE=%s
-  ffrtmp jobs submit --scenario 720p30-h264 --duration 60 --watch
+  %s jobs submit --scenario 720p30-h264 --duration 60 --watch
 
 Media is in %s.
-`, strings.Join(urls, ","), shellWord(cluster.CAFile()), shellWord(cluster.APIKeyFile()), cluster.MediaRoot())
+`, strings.Join(urls, ","), shellWord(cluster.CAFile()), shellWord(cluster.APIKeyFile()), shellWord(os.Args[0]), cluster.MediaRoot())
 	if d.dir == "" {
 		fmt.Fprintf(text, "All of it is in %s, and gone at the end (--dir keeps it). Ctrl-C ends it.\n", cluster.Dir())
 	} else {

@@ -20,8 +20,8 @@ const (
 	maxRecent   = 512
 )
 
-// devLog shows what the processes print once the cluster is up: what they say while
-// they start is only in their log files, and in the error when one does not.
+// devLog shows what the processes print while the cluster is up: what they say while
+// they start or stop is only in their log files, and in the error when one does not.
 type devLog struct {
 	mu     sync.Mutex
 	w      io.Writer
@@ -36,6 +36,13 @@ func (l *devLog) open(first func() error) error {
 	defer l.mu.Unlock()
 	l.up = true
 	return first()
+}
+
+// close shows nothing more.
+func (l *devLog) close() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.up = false
 }
 
 // stampForm is the time and level at the front of a line.

@@ -52,7 +52,8 @@ func (d *demo) submit(ctx context.Context) error {
 		return err
 	}
 	defer follower.Close()
-	parameters, err := json.Marshal(map[string]any{"input": d.input, "output": outputName, "preset": "medium"})
+	// Two threads, so that a large machine is not done before the leader can be killed.
+	parameters, err := json.Marshal(map[string]any{"input": d.input, "output": outputName, "preset": "medium", "threads": 2})
 	if err != nil {
 		return err
 	}

@@ -85,12 +85,13 @@ func (d *demo) keep(ctx context.Context) {
 The cluster stays up until Ctrl-C. In another terminal:
 
   export MASTER_URL=%s
-  export MASTER_API_KEY=$(cat %s)
-  bin/ffrtmp --ca %s cluster members
-  bin/ffrtmp --ca %s jobs submit --scenario 720p30-h264 --watch
+  export FFRTMP_CA=%s
+  export FFRTMP_API_KEY_FILE=%s
+  bin/ffrtmp cluster status
+  bin/ffrtmp jobs submit --scenario 720p30-h264 --duration 60 --watch
 
 Media root: %s
 Logs:       %s
-`, join(d.cluster.URLs()), d.cluster.APIKeyFile(), d.cluster.CAFile(), d.cluster.CAFile(), d.cluster.MediaRoot(), filepath.Join(d.cluster.Dir(), "logs"))
+`, join(d.cluster.URLs()), d.cluster.CAFile(), d.cluster.APIKeyFile(), d.cluster.MediaRoot(), filepath.Join(d.cluster.Dir(), "logs"))
 	<-ctx.Done()
 }
