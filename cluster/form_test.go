@@ -207,6 +207,11 @@ func TestDeadMasterThatIsNotReplacedStaysAMember(t *testing.T) {
 	if n := len(l.voters()); n != 3 {
 		t.Errorf("%d voters are left of 3: the dead one could not help to make up a majority", n)
 	}
+	for _, m := range l.Members() {
+		if dead := m.ID == f.ID(); m.Healthy == dead || (m.LastContact < 0) != dead {
+			t.Errorf("member %+v, dead: %v", m, dead)
+		}
+	}
 }
 
 // A follower that the log no longer reaches gets a snapshot.

@@ -30,7 +30,7 @@ type Member struct {
 	// Healthy is true when it answered just now, hears from the leader and is
 	// not far behind.
 	Healthy      bool
-	LastContact  time.Duration // since it last heard from the leader
+	LastContact  time.Duration // since it last heard from the leader; negative when it never did or does not answer
 	AppliedIndex uint64
 	CommandLevel int // highest command kind that it can apply
 }
@@ -187,6 +187,9 @@ func (n *Node) member(server raft.Server, leader string, newest uint64, statuses
 		m.Role = RoleLeader
 	case !m.Voter:
 		m.Role = RoleNonvoter
+	}
+	if !s.Contacted { // nor answered
+		m.LastContact = -1
 	}
 	m.Healthy = answered && s.Contacted && s.LastContact <= n.contactLimit() && s.LastIndex+maxLag >= newest
 	return m

@@ -20,7 +20,7 @@ type Member struct {
 	Role          string `json:"role"` // leader, follower, nonvoter
 	Voter         bool   `json:"voter"`
 	Healthy       bool   `json:"healthy"`
-	LastContactMS int64  `json:"last_contact_ms"` // since the leader heard from it; -1 when it never did
+	LastContactMS int64  `json:"last_contact_ms"` // since it heard from the leader; -1 when it never did, or does not answer
 	AppliedIndex  uint64 `json:"applied_index"`
 	Version       string `json:"version"`
 }

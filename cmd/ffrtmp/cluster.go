@@ -123,13 +123,13 @@ func yesNo(yes bool, no colour) cell {
 	return cell{"no", no}
 }
 
-// contact is how long ago the leader heard from a member.
+// contact is how long ago a member heard from the leader.
 func contact(m job.Member) string {
 	switch {
 	case m.Role == "leader":
 		return ""
 	case m.LastContactMS < 0:
-		return "never"
+		return "" // it did not say
 	case m.LastContactMS < 10_000:
 		return fmt.Sprintf("%dms", m.LastContactMS)
 	}
