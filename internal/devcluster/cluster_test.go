@@ -358,7 +358,7 @@ func TestNothingOutlivesTheParent(t *testing.T) {
 	}
 	dir := t.TempDir()
 	parent := exec.Command(os.Args[0], "-test.run", "^TestNothingOutlivesTheParent$")
-	parent.Env = append(os.Environ(), "DEVCLUSTER_TEST_PARENT="+dir)
+	parent.Env = append(os.Environ(), "DEVCLUSTER_TEST_PARENT="+dir, "TMPDIR="+dir) // what it cannot remove is in dir
 	if err := parent.Start(); err != nil {
 		t.Fatal(err)
 	}
