@@ -175,6 +175,8 @@ func TestMetrics(t *testing.T) {
 	m := start(t, Config{Cluster: testCluster, Expect: 1, Dir: t.TempDir(), Metrics: registry})
 	waitReady(t, m)
 	write(t, "one", m)
+	// Raft answers a write a moment before it moves its own applied index.
+	eventually(t, "the applied index shows the write", func() bool { return m.AppliedIndex() >= 3 })
 	families, err := registry.Gather()
 	if err != nil {
 		t.Fatal(err)
