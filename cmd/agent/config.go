@@ -5,11 +5,9 @@ import (
 	"fmt"
 	"net/url"
 	"os"
-	"slices"
 	"strings"
 	"time"
 
-	"github.com/hashicorp/go-hclog"
 	"github.com/spf13/pflag"
 
 	"ffrtmp/internal/certs"
@@ -33,8 +31,7 @@ type config struct {
 	ffmpeg             string
 	metricsPort        int
 	drainTimeout       time.Duration
-	logLevel           string
-	logFormat          string
+	log                flags.Log
 	usage              string
 }
 
@@ -62,8 +59,7 @@ func parse(args []string, lookup func(string) (string, bool)) (*config, error) {
 	fs.StringVar(&c.ffmpeg, "ffmpeg", "ffmpeg", "ffmpeg to run; ffprobe is looked for beside it, then in PATH")
 	fs.IntVar(&c.metricsPort, "metrics-port", 9091, "port of /metrics, /health and /ready; 0 serves none")
 	fs.DurationVar(&c.drainTimeout, "drain-timeout", 30*time.Second, "on SIGTERM: how long to wait for running jobs; what still runs then is taken up again by the next start")
-	fs.StringVar(&c.logLevel, "log-level", "info", "trace, debug, info, warn or error")
-	fs.StringVar(&c.logFormat, "log-format", "text", "text or json")
+	c.log.Register(fs)
 	version := fs.Bool("version", false, "print the version and exit")
 	c.usage = "Usage: agent [flags]\n\nEvery flag can also be set by the environment, as " + flags.EnvPrefix + "<NAME>.\n\n" + fs.FlagUsages()
 
@@ -114,11 +110,8 @@ func (c *config) check() error {
 	if c.stateDir == "" {
 		return flags.Usagef("--state-dir must not be empty")
 	}
-	if hclog.LevelFromString(c.logLevel) == hclog.NoLevel {
-		return flags.Usagef("--log-level must be trace, debug, info, warn or error, not %q", c.logLevel)
-	}
-	if !slices.Contains([]string{"text", "json"}, c.logFormat) {
-		return flags.Usagef("--log-format must be text or json, not %q", c.logFormat)
+	if err := c.log.Check(); err != nil {
+		return err
 	}
 	return nil
 }

@@ -24,12 +24,7 @@ func start(ctx context.Context, c *config, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	logger := hclog.New(&hclog.LoggerOptions{
-		Name:       "agent",
-		Level:      hclog.LevelFromString(c.logLevel),
-		JSONFormat: c.logFormat == "json",
-		Output:     stderr,
-	})
+	logger := c.log.Logger("agent", stderr)
 	cfg := agent.Config{
 		Masters: c.masters, APIKey: key,
 		Name: c.name, Labels: c.labels, StateDir: c.stateDir, MediaRoots: c.mediaRoots, FFmpeg: c.ffmpeg,

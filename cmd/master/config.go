@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/hashicorp/go-hclog"
 	"github.com/spf13/pflag"
 
 	"ffrtmp/internal/certs"
@@ -50,7 +49,7 @@ type config struct {
 	retryBase, retryCap time.Duration
 	metrics             bool
 	metricsPort         int
-	logLevel, logFormat string
+	log                 flags.Log
 	usage               string
 }
 
@@ -94,8 +93,7 @@ func parse(args []string, lookup func(string) (string, bool)) (*config, error) {
 	fs.DurationVar(&c.retryCap, "retry-cap", 5*time.Minute, "longest wait before a retry")
 	fs.BoolVar(&c.metrics, "metrics", true, "serve Prometheus metrics and /health on --metrics-port")
 	fs.IntVar(&c.metricsPort, "metrics-port", 9090, "port of the metrics")
-	fs.StringVar(&c.logLevel, "log-level", "info", "trace, debug, info, warn or error")
-	fs.StringVar(&c.logFormat, "log-format", "text", "text or json")
+	c.log.Register(fs)
 	version := fs.Bool("version", false, "print the version and exit")
 	c.usage = "Usage: master [flags]\n\nEvery flag can also be set by the environment, as " + flags.EnvPrefix + "<NAME>.\n\n" + fs.FlagUsages()
 
@@ -172,11 +170,8 @@ func (c *config) check() error {
 	if c.retryBase <= 0 || c.retryCap < c.retryBase {
 		return flags.Usagef("--retry-base must be more than 0 and at most --retry-cap")
 	}
-	if hclog.LevelFromString(c.logLevel) == hclog.NoLevel {
-		return flags.Usagef("--log-level must be trace, debug, info, warn or error, not %q", c.logLevel)
-	}
-	if !slices.Contains([]string{"text", "json"}, c.logFormat) {
-		return flags.Usagef("--log-format must be text or json, not %q", c.logFormat)
+	if err := c.log.Check(); err != nil {
+		return err
 	}
 	if c.clustered() && c.gossipKeyFile == "" && c.tls {
 		return flags.Usagef("a cluster needs --gossip-key-file (make one with: openssl rand -base64 32)")

@@ -10,8 +10,6 @@ import (
 	"os/signal"
 	"syscall"
 
-	"github.com/hashicorp/go-hclog"
-
 	"ffrtmp/internal/flags"
 )
 
@@ -42,12 +40,7 @@ func start(ctx context.Context, c *config, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	logger := hclog.New(&hclog.LoggerOptions{
-		Name:       "master",
-		Level:      hclog.LevelFromString(c.logLevel),
-		JSONFormat: c.logFormat == "json",
-		Output:     stderr,
-	})
+	logger := c.log.Logger("master", stderr)
 	m, err := newMaster(ctx, c, key, logger)
 	if err != nil {
 		return err
