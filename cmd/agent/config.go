@@ -110,10 +110,7 @@ func (c *config) check() error {
 	if c.stateDir == "" {
 		return flags.Usagef("--state-dir must not be empty")
 	}
-	if err := c.log.Check(); err != nil {
-		return err
-	}
-	return nil
+	return c.log.Check()
 }
 
 // complete fills in what depends on this machine.
