@@ -144,7 +144,7 @@ func (a *Agent) failed(at *attempt, err error) *verdict {
 }
 
 func (a *Agent) verdict(at *attempt, status job.ResultStatus) *verdict {
-	return &verdict{At: time.Now().UTC(), Result: job.Result{
+	return &verdict{Result: job.Result{
 		JobID: at.jobID, NodeID: a.state.nodeID, Attempt: at.attempt, Lease: at.job.Lease,
 		Status: status, Logs: finalLog(at.running()),
 	}}

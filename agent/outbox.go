@@ -12,9 +12,8 @@ import (
 	"ffrtmp/job"
 )
 
-// outbox hands results to the masters, one at a time in the order in which they
-// were made, for as long as it takes. The results themselves are in the attempts'
-// directories.
+// outbox hands results to the masters, one at a time, for as long as it takes. The
+// results themselves are in the attempts' directories.
 type outbox struct {
 	client *client.Client
 	log    hclog.Logger

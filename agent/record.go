@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"time"
 
 	"ffrtmp/agent/media"
 	"ffrtmp/job"
@@ -87,7 +86,6 @@ func (r record) path(name string) string { return filepath.Join(r.dir, name) }
 
 // verdict is how an attempt ended, kept until a master knows.
 type verdict struct {
-	At        time.Time   `json:"at"`
 	Result    job.Result  `json:"result"`
 	Input     *media.File `json:"input,omitempty"` // which Final must not be
 	Work      *media.File `json:"work,omitempty"`  // of a completed file job

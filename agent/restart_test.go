@@ -101,10 +101,10 @@ func TestResultsWaitForMasters(t *testing.T) {
 	j := f.awaitStatus(second, job.Completed)
 	s.checkOutput(j, "b.mp4")
 	s.checkClean()
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.accepted[0].JobID != first {
-		t.Error("the results did not come in the order in which they were made")
+	for _, id := range []string{first, second} {
+		if got := f.results(id); !slices.Equal(got, []string{"publishing 1", "completed 1"}) {
+			t.Errorf("results %v", got)
+		}
 	}
 }
 

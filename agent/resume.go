@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"slices"
 	"time"
 
 	"ffrtmp/agent/supervisor"
@@ -53,18 +52,12 @@ func (a *Agent) spawn(at *attempt) {
 	})
 }
 
-// resume takes up the attempts of an earlier agent: those that have ended in the
-// order in which they did, then the others.
+// resume takes up the attempts of an earlier agent.
 func (a *Agent) resume() error {
 	records, err := a.state.records()
 	if err != nil {
 		return err
 	}
-	type left struct {
-		at    *attempt
-		ended time.Time
-	}
-	var found []left
 	for _, r := range records {
 		j, err := r.claimed()
 		if err != nil {
@@ -76,16 +69,8 @@ func (a *Agent) resume() error {
 			}
 			continue
 		}
-		ended := time.Now()
-		if v, err := r.verdict(); err == nil && v != nil {
-			ended = v.At
-		}
 		a.log.Info("taking an attempt up again", "job", j.ID, "attempt", j.Attempt)
-		found = append(found, left{a.adopt(j), ended})
-	}
-	slices.SortStableFunc(found, func(x, y left) int { return x.ended.Compare(y.ended) })
-	for _, l := range found {
-		a.spawn(l.at)
+		a.spawn(a.adopt(j))
 	}
 	return nil
 }
