@@ -185,7 +185,7 @@ func resolveOutput(e *Encoding, p Parameters) error {
 		return FieldErrorf("parameters.output_mode", "%q is not known; use file, rtmp, stream or null", mode)
 	}
 	if e.Mode != ToRTMP && (p.RTMPURL != "" || p.StreamKey != "") {
-		return FieldErrorf("parameters.output_mode", "%s does not go with rtmp_url or stream_key", mode)
+		return FieldErrorf("parameters.output_mode", "must be rtmp, with an rtmp_url, for a stream_key or rtmp_url to be of use; it is %s", e.Mode)
 	}
 	if e.Mode != ToFile && p.Output != "" {
 		return FieldErrorf("parameters.output", "goes with output_mode file only")
