@@ -57,10 +57,14 @@ func (n *Node) VerifyLeader(ctx context.Context) error {
 		}
 		n.barrierTerm.Store(term)
 	}
-	if err := n.await(ctx, func() error { return n.raft.VerifyLeader().Error() }); err != nil {
-		return fmt.Errorf("verify leader: %w", err)
+	for began := time.Now(); ; {
+		if err := n.await(ctx, func() error { return n.raft.VerifyLeader().Error() }); err != nil {
+			return fmt.Errorf("verify leader: %w", err)
+		}
+		if n.confirmed.since(began, n.raft.CurrentTerm(), n.id.ID, n.voters()) {
+			return nil
+		}
 	}
-	return nil
 }
 
 // Snapshot takes a snapshot now. Nothing new since the last one is no error.

@@ -60,6 +60,7 @@ type Node struct {
 	started      time.Time
 	sizes        *meanSize // of log entries; nil in memory
 	caughtUp     atomic.Bool
+	confirmed    confirmations
 	failed       chan error
 	failureErr   atomic.Pointer[error]
 	notify       chan bool // Raft tells of this master's leadership

@@ -23,7 +23,8 @@ const (
 // claimed by whoever has the address after a restart.
 type transport struct {
 	*raft.NetworkTransport
-	self raft.ServerAddress
+	self      raft.ServerAddress
+	confirmed *confirmations
 }
 
 // Raft turns PreVote off, with no more than a warning, for a transport that
@@ -34,9 +35,10 @@ var (
 	_ raft.WithClose   = (*transport)(nil)
 )
 
-func newTransport(s *stream, log hclog.Logger) *transport {
+func newTransport(s *stream, c *confirmations, log hclog.Logger) *transport {
 	return &transport{
-		self: raft.ServerAddress(s.self),
+		self:      raft.ServerAddress(s.self),
+		confirmed: c,
 		NetworkTransport: raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
 			ServerAddressProvider:   idAddresses{},
 			Logger:                  log,
@@ -59,7 +61,9 @@ func (t *transport) EncodePeer(id raft.ServerID, _ raft.ServerAddress) []byte { 
 func (t *transport) AppendEntries(
 	id raft.ServerID, to raft.ServerAddress, req *raft.AppendEntriesRequest, resp *raft.AppendEntriesResponse,
 ) error {
-	return pastStale(func() error { return t.NetworkTransport.AppendEntries(id, to, req, resp) })
+	return t.confirmed.append(id, req, resp, func() error {
+		return pastStale(func() error { return t.NetworkTransport.AppendEntries(id, to, req, resp) })
+	})
 }
 
 // RequestVote implements raft.Transport.
