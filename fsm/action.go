@@ -1,7 +1,9 @@
 package fsm
 
 import (
+	"cmp"
 	"database/sql/driver"
+	"strconv"
 
 	"ffrtmp/job"
 )
@@ -58,6 +60,8 @@ func (c *act) apply(t *tx) any {
 	}
 	return Done{Seq: j.seq, Count: 1, Status: j.status}
 }
+
+func (c *act) audit(t *tx) entry { return entry{"job." + string(c.action), t.jobTarget(c.seq), ""} }
 
 // findAny is find that also returns the class key of a job that is over.
 func (t *tx) findAny(seq uint64) (*activeJob, classKey, *job.Error) {
@@ -163,6 +167,11 @@ func (c *cancelMany) apply(t *tx) any {
 	return done
 }
 
+func (c *cancelMany) audit(*tx) entry {
+	detail := details("status", string(c.status), "node_id", c.node, "selected", strconv.Itoa(len(c.seqs)))
+	return entry{"job.cancel-many", "", detail}
+}
+
 // patch changes a pending job.
 type patch struct {
 	first
@@ -227,6 +236,23 @@ func (c *patch) apply(t *tx) any {
 		t.exec(updateLabels, null(c.labels), int64(j.seq))
 	}
 	return Done{Seq: j.seq, Count: 1}
+}
+
+func (c *patch) audit(t *tx) entry {
+	var queue, priority, retries, labels string
+	if c.queue >= 0 {
+		queue = string(queueCodes[c.queue])
+	}
+	if c.priority >= 0 {
+		priority = string(priorityCodes[c.priority])
+	}
+	if c.maxRetries >= 0 {
+		retries = strconv.FormatInt(c.maxRetries, 10)
+	}
+	if c.relabel {
+		labels = cmp.Or(c.labels, "{}")
+	}
+	return entry{"job.patch", t.jobTarget(c.seq), details("queue", queue, "priority", priority, "max_retries", retries, "labels", labels)}
 }
 
 // place reads the codes of a job's queue and priority.

@@ -128,6 +128,9 @@ func (s *state) load() error {
 	if err := s.loadNodes(); err != nil {
 		return err
 	}
+	if err := s.loadKeys(); err != nil {
+		return err
+	}
 	row := make([]driver.Value, activeColumns)
 	return s.w.each(row, func() error {
 		j, key, err := s.scanActive(row)

@@ -42,6 +42,7 @@ type tx struct {
 	*state
 	metrics *metrics
 	now     int64
+	actor   Actor // of the command
 	err     error
 }
 
@@ -109,25 +110,27 @@ func (f *FSM) applyAll(entries []*raft.Log, responses []any) error {
 			if err != nil {
 				return fmt.Errorf("entry %d: %w", entry.Index, err)
 			}
-			responses[i] = t.applyEntry(list)
+			responses[i] = t.applyEntry(entry.Index, list)
 		}
 		s.meta.index, s.meta.term = entry.Index, entry.Term
 	}
 	if err := t.finish(); err != nil {
 		return err
 	}
-	f.publish(s.meta.index, s.wake)
+	f.publish(s)
 	s.wake = false
 	return nil
 }
 
-func (t *tx) applyEntry(list []enveloped) []any {
+func (t *tx) applyEntry(index uint64, list []enveloped) []any {
 	results := make([]any, len(list))
 	for i, c := range list {
 		t.meta.time = max(t.meta.time, c.time)
 		t.now = t.meta.time
 		t.ready.due(t.now)
+		t.actor = c.actor
 		results[i] = t.applyOnce(c)
+		t.record(index, i, c, results[i])
 		if refused, ok := results[i].(*job.Error); ok && refused.Code == job.StaleAttempt {
 			t.metrics.stale.Inc()
 		}

@@ -25,11 +25,14 @@ const (
 	KindRemoveNode  Kind = 12
 	KindLiveness    Kind = 13
 	KindProgress    Kind = 14
+	KindCreateKey   Kind = 15
+	KindRevokeKey   Kind = 16
+	KindNote        Kind = 17
 )
 
 // LatestKind is the highest kind that this build can apply. Masters tell each
 // other theirs, so that a new kind is proposed only when all voters know it.
-const LatestKind = KindProgress
+const LatestKind = KindNote
 
 // command is a change of state. It carries every time, identity, lease and random
 // number that it needs, so that every replica comes to the same state.
@@ -58,13 +61,23 @@ var kinds = map[Kind][]func(*decoder) command{
 	KindRemoveNode:  {decodeRemoveNode},
 	KindLiveness:    {decodeLiveness},
 	KindProgress:    {decodeProgress},
+	KindCreateKey:   {decodeCreateKey},
+	KindRevokeKey:   {decodeRevokeKey},
+	KindNote:        {decodeNote},
 }
 
 // envelope is what every command has.
 type envelope struct {
 	time        int64 // ns since 1970, of the proposal
 	idempotency Idempotency
+	actor       Actor
 }
+
+// Parts of an envelope that may be missing.
+const (
+	hasIdempotency = 1 << iota
+	hasActor
+)
 
 // Idempotency names a request that may be repeated: of the requests with one
 // principal and key, only the first one that succeeds has an effect. The zero
@@ -84,11 +97,23 @@ func encodeCommand(env envelope, c command) []byte {
 	e.uint(uint64(c.kind()))
 	e.uint(c.version())
 	e.int(env.time)
-	e.bool(env.idempotency.Key != "")
+	parts := uint64(0)
 	if env.idempotency.Key != "" {
+		parts |= hasIdempotency
+	}
+	if env.actor.Principal != "" {
+		parts |= hasActor
+	}
+	e.uint(parts)
+	if parts&hasIdempotency != 0 {
 		e.string(env.idempotency.Principal)
 		e.string(env.idempotency.Key)
 		e.fixed(env.idempotency.Hash[:])
+	}
+	if parts&hasActor != 0 {
+		e.string(env.actor.Principal)
+		e.string(env.actor.Source)
+		e.string(env.actor.RequestID)
 	}
 	c.encode(&e)
 	return e.b
@@ -155,10 +180,20 @@ func decodeCommand(data []byte) (enveloped, error) {
 	}
 	var c enveloped
 	c.time = d.int()
-	if d.bool() {
+	parts := d.uint()
+	if parts&^(hasIdempotency|hasActor) != 0 {
+		return enveloped{}, fmt.Errorf("kind %d, envelope %#x: %w", kind, parts, errUnknown)
+	}
+	if parts&hasIdempotency != 0 {
 		c.idempotency.Principal = d.string()
 		c.idempotency.Key = d.string()
 		d.fixed(c.idempotency.Hash[:])
+	}
+	if parts&hasActor != 0 {
+		c.actor = Actor{Principal: d.string(), Source: d.string(), RequestID: d.string()}
+	}
+	if parts&hasIdempotency != 0 && c.idempotency.Key == "" || parts&hasActor != 0 && c.actor.Principal == "" {
+		d.fail()
 	}
 	c.command = versions[version-1](&d)
 	if d.err == nil && len(d.b) > 0 {

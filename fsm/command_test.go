@@ -2,6 +2,7 @@ package fsm
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/hex"
 	"flag"
 	"fmt"
@@ -22,6 +23,7 @@ var update = flag.Bool("update", false, "write the golden files of commands that
 
 var (
 	goldenEnvelope = envelope{time: epoch.UnixNano(), idempotency: Idempotency{Principal: "key-1", Key: "once", Hash: [32]byte{1, 2, 31: 3}}}
+	goldenActor    = envelope{time: epoch.UnixNano(), actor: Actor{Principal: "key-1", Source: "192.0.2.1", RequestID: "r-1"}}
 	goldenLease    = lease{0: 0xaa, 15: 0xbb}
 	goldenBackoff  = backoff{base: 5e9, limit: 300e9, jitter: 499}
 )
@@ -56,6 +58,11 @@ var golden = map[string]command{
 	"12-remove-node-1": &removeNode{node: numbered(3), force: true},
 	"13-liveness-1":    &liveness{nodes: []string{numbered(3), numbered(4)}, offline: true},
 	"14-progress-1":    &progress{reports: []progressReport{{attemptRef{300, 2}, 47, `{"frame":10}`, epoch.UnixNano()}}},
+	"15-create-key-1": &createKey{
+		id: "0123456789abcdef", name: "encoders", scopes: "read,agent", hash: [32]byte{1, 31: 2}, rateLimit: 50, expiresAt: epoch.UnixNano(),
+	},
+	"16-revoke-key-1": &revokeKey{id: "0123456789abcdef"},
+	"17-note-1":       &note{action: "leader.transfer", target: numbered(5)},
 }
 
 // everything lets cmp see unexported fields.
@@ -80,10 +87,10 @@ func TestCommands_KeepTheirBytes(t *testing.T) {
 	if count != len(golden) {
 		t.Errorf("%d golden commands for %d versions of kinds", len(golden), count)
 	}
-	for name, c := range golden {
+	check := func(name string, env envelope, c command) {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join("testdata", "commands", name+".hex")
-			data := encodeCommand(goldenEnvelope, c)
+			data := encodeCommand(env, c)
 			if _, err := os.Stat(path); os.IsNotExist(err) && *update {
 				if err := os.WriteFile(path, []byte(hex.EncodeToString(data)+"\n"), 0o644); err != nil {
 					t.Fatal(err)
@@ -104,11 +111,16 @@ func TestCommands_KeepTheirBytes(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(enveloped{goldenEnvelope, c}, decoded, cmp.Exporter(everything)); diff != "" {
+			if diff := cmp.Diff(enveloped{env, c}, decoded, cmp.Exporter(everything)); diff != "" {
 				t.Error(diff)
 			}
 		})
 	}
+	for name, c := range golden {
+		check(name, goldenEnvelope, c)
+	}
+	check("envelope-bare", envelope{time: epoch.UnixNano()}, golden["16-revoke-key-1"])
+	check("envelope-actor", goldenActor, golden["16-revoke-key-1"])
 }
 
 func FuzzDecodeEntry(f *testing.F) {
@@ -118,6 +130,7 @@ func FuzzDecodeEntry(f *testing.F) {
 		all = append(all, data)
 		f.Add(encodeEntry([][]byte{data}))
 	}
+	all = append(all, encodeCommand(goldenActor, golden["07-act-1"]))
 	f.Add(encodeEntry(all))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		list, err := decodeEntry(data)
@@ -141,11 +154,14 @@ func FuzzDecodeEntry(f *testing.F) {
 // the others.
 func TestApply_HaltsOnWhatItDoesNotKnow(t *testing.T) {
 	valid := encodeCommand(goldenEnvelope, golden["07-act-1"])
+	unknownPart := bytes.Clone(valid)
+	unknownPart[2+len(binary.AppendVarint(nil, goldenEnvelope.time))] |= 1 << 6
 	for name, data := range map[string][]byte{
 		"unknown kind":    encodeEntry([][]byte{append([]byte{99}, valid[1:]...)}),
 		"unknown version": encodeEntry([][]byte{append([]byte{valid[0], 9}, valid[2:]...)}),
 		"version 0":       encodeEntry([][]byte{append([]byte{valid[0], 0}, valid[2:]...)}),
 		"unknown format":  {2, 1},
+		"unknown part":    encodeEntry([][]byte{unknownPart}),
 		"empty":           {},
 		"truncated":       encodeEntry([][]byte{valid[:len(valid)-1]}),
 		"trailing byte":   encodeEntry([][]byte{append(bytes.Clone(valid), 0)}),

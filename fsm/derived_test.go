@@ -63,6 +63,9 @@ func (s *state) derived() string {
 		fmt.Fprintf(&b, "node %d %+v offline %v removed %v held %d attempts %v by address %v\n",
 			n.key, n.Node, n.offline, n.removed, n.held, slices.Sorted(maps.Keys(n.attempts)), s.nodes.byAddress[n.Address] == n)
 	}
+	for _, id := range slices.Sorted(maps.Keys(s.keys)) {
+		fmt.Fprintf(&b, "key %+v\n", *s.keys[id])
+	}
 	return b.String()
 }
 
@@ -72,6 +75,14 @@ func (c *cluster) checkDerived() {
 	fresh, err := openState(c.fsm.state.path)
 	if err != nil {
 		c.Fatal(err)
+	}
+	for _, k := range c.fsm.state.keys {
+		if p, ok := c.fsm.Credential(k.ID); !ok || p.Hash != k.hash || (p.Live.Err() == nil) != k.RevokedAt.IsZero() {
+			c.Fatalf("published of key %s: %+v", k.ID, p)
+		}
+	}
+	if got := len(c.fsm.Keys()); got != len(c.fsm.state.keys) {
+		c.Fatalf("%d keys are published of %d", got, len(c.fsm.state.keys))
 	}
 	have, want := c.fsm.state.derived(), fresh.derived()
 	if err := fresh.close(); err != nil {

@@ -61,6 +61,7 @@ type FSM struct {
 	state *state       // nil between a failed Verify and Discard
 	fault error        // why the state on disk cannot be used
 
+	keys    atomic.Pointer[keyring]
 	index   atomic.Uint64
 	changed *broadcast  // the index
 	waking  *broadcast  // what can be claimed
@@ -84,6 +85,7 @@ func Open(opts Options) (*FSM, error) {
 		return nil, err
 	}
 	f := &FSM{opts: opts, files: files, log: opts.Logger, changed: newBroadcast(), waking: newBroadcast()}
+	f.keys.Store(&keyring{})
 	f.metrics = newMetrics(opts.Registerer, f)
 	if f.fault = files.trust(); f.fault == nil {
 		f.state, f.fault = openState(files.current)
@@ -93,7 +95,7 @@ func Open(opts Options) (*FSM, error) {
 		f.state = nil
 		return f, nil
 	}
-	f.index.Store(f.state.meta.index)
+	f.publish(f.state)
 	return f, nil
 }
 
@@ -154,7 +156,9 @@ func (f *FSM) replace(s *state) error {
 	if err := f.files.use(s.path); err != nil {
 		return err
 	}
-	f.publish(s.meta.index, true)
+	s.wake = true
+	f.publish(s)
+	s.wake = false
 	return nil
 }
 

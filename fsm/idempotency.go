@@ -74,6 +74,8 @@ func (t *tx) replay(c command, seq uint64, count int64) any {
 			Seq: seq, ID: j.id.String(), Attempt: int(c.attempt), Status: j.status,
 			Retry: int(count), MaxRetries: int(j.maxRetries), Repeated: true,
 		}
+	case *createKey:
+		return c.again(t)
 	case *register:
 		n, known := c.find(t)
 		if !known || n.removed {

@@ -36,12 +36,16 @@ func (b *broadcast) send() {
 	}
 }
 
-// publish says that the state reflects index now, and whether a node may be given
-// a job that it could not be given before.
-func (f *FSM) publish(index uint64, wake bool) {
-	f.index.Store(index)
+// publish says what the state reflects now: up to which index, with which keys, and
+// whether a node may be given a job that it could not be given before.
+func (f *FSM) publish(s *state) {
+	if s.rekeyed {
+		f.publishKeys(s)
+		s.rekeyed = false
+	}
+	f.index.Store(s.meta.index)
 	f.changed.send()
-	if wake {
+	if s.wake {
 		f.waking.send()
 	}
 }

@@ -2,6 +2,7 @@ package fsm
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -74,6 +75,7 @@ type history struct {
 	nodes   []string
 	claimed []owned
 	jobs    int
+	keys    []string
 }
 
 type owned struct {
@@ -97,8 +99,11 @@ func (h *history) seq() uint64 { return uint64(h.random.IntN(h.jobs+2) + 1) }
 func (h *history) step() {
 	h.after(time.Duration(h.random.IntN(4000)) * time.Millisecond)
 	ctx := h.Context()
+	if h.random.IntN(2) == 0 {
+		ctx = WithActor(ctx, Actor{Principal: pick(h, append(h.keys, "bootstrap")...), Source: "192.0.2.1", RequestID: "r"})
+	}
 	node := pick(h, h.nodes...)
-	switch h.random.IntN(20) {
+	switch h.random.IntN(21) {
 	case 0, 1, 2, 3:
 		h.submitSome()
 	case 4, 5, 6, 7:
@@ -118,7 +123,7 @@ func (h *history) step() {
 	case 14:
 		h.Act(ctx, h.key(), pick(h, job.Cancel, job.Pause, job.Resume, job.Resume, job.Retry), h.seq())
 	case 15:
-		h.changeSome(node)
+		h.changeSome(ctx, node)
 	case 16:
 		h.TimeOut(ctx, []AttemptID{h.attempt()})
 	case 17:
@@ -126,7 +131,9 @@ func (h *history) step() {
 	case 18:
 		h.SetOffline(ctx, []string{node}, h.random.IntN(2) == 0)
 	case 19:
-		h.fleet(node)
+		h.fleet(ctx, node)
+	case 20:
+		h.keySome(ctx)
 	}
 }
 
@@ -179,26 +186,41 @@ func (h *history) resultOfSome() {
 		failing(reason, "it says so"), func(r *job.Result) { r.Logs = "a log" })
 }
 
-func (h *history) changeSome(node string) {
-	if h.random.IntN(2) == 0 {
-		queue, retries := pick(h, job.Queues...), h.random.IntN(5)
-		h.Patch(h.Context(), Idempotency{}, h.seq(), job.Patch{Queue: &queue, MaxRetries: &retries, Labels: map[string]string{"c": "3"}})
+func (h *history) keySome(ctx context.Context) {
+	if len(h.keys) > 0 && h.random.IntN(3) == 0 {
+		h.RevokeKey(ctx, pick(h, h.keys...))
+		h.Note(ctx, "leader.transfer", "m1")
 		return
 	}
-	h.CancelMany(h.Context(), h.key(), job.Filter{Status: pick(h, "", job.Pending), NodeID: pick(h, "", node)}, []uint64{h.seq(), h.seq()})
+	k := job.NewKey{Name: "k", Scopes: []job.Scope{pick(h, job.Scopes...)}, ExpiresIn: job.Duration(h.random.IntN(2) * int(time.Minute))}
+	if _, made, _, err := h.CreateKey(ctx, h.key(), k); err == nil {
+		h.keys = append(h.keys, made.ID)
+	}
+	if h.random.IntN(20) == 0 {
+		h.after(job.KeyKept) // the next one takes the place of those that have ended
+	}
 }
 
-func (h *history) fleet(node string) {
+func (h *history) changeSome(ctx context.Context, node string) {
+	if h.random.IntN(2) == 0 {
+		queue, retries := pick(h, job.Queues...), h.random.IntN(5)
+		h.Patch(ctx, Idempotency{}, h.seq(), job.Patch{Queue: &queue, MaxRetries: &retries, Labels: map[string]string{"c": "3"}})
+		return
+	}
+	h.CancelMany(ctx, h.key(), job.Filter{Status: pick(h, "", job.Pending), NodeID: pick(h, "", node)}, []uint64{h.seq(), h.seq()})
+}
+
+func (h *history) fleet(ctx context.Context, node string) {
 	switch h.random.IntN(6) {
 	case 0:
-		h.RemoveNode(h.Context(), node, h.random.IntN(2) == 0)
+		h.RemoveNode(ctx, node, h.random.IntN(2) == 0)
 	case 1:
-		h.SetEligibility(h.Context(), Idempotency{}, node, pick(h, job.Cordoned, job.Draining))
+		h.SetEligibility(ctx, Idempotency{}, node, pick(h, job.Cordoned, job.Draining))
 	case 2:
 		old := h.register("old", func(r *job.Registration) { r.NodeID = "" })
 		h.nodes = append(h.nodes[:4], old)
 	default:
-		h.SetEligibility(h.Context(), Idempotency{}, node, job.Eligible)
+		h.SetEligibility(ctx, Idempotency{}, node, job.Eligible)
 		h.register(fmt.Sprint("node", h.random.IntN(4)), func(r *job.Registration) { r.CPUThreads = 4 * (1 + h.random.IntN(4)) })
 	}
 }

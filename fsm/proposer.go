@@ -24,6 +24,8 @@ type ProposerOptions struct {
 	MaxRetries int           // of a job that says nothing
 	RetryBase  time.Duration // wait before the first retry; 0: 5 s
 	RetryCap   time.Duration // 0: 5 min
+
+	Level func() int // the highest kind that every master can apply; nil: LatestKind
 }
 
 // Proposer turns requests into commands and proposes them. It is the only
@@ -54,12 +56,19 @@ func NewProposer(log Log, opts ProposerOptions) *Proposer {
 	if opts.RetryCap == 0 {
 		opts.RetryCap = 5 * time.Minute
 	}
+	if opts.Level == nil {
+		opts.Level = func() int { return int(LatestKind) }
+	}
 	return &Proposer{opts: opts, batch: batcher{log: log}}
 }
 
 // propose sends a command and returns its result as a T.
 func propose[T any](ctx context.Context, p *Proposer, id Idempotency, c command) (index uint64, result T, err error) {
-	data := encodeCommand(envelope{time: p.opts.Now().UnixNano(), idempotency: id}, c)
+	env := envelope{time: p.opts.Now().UnixNano(), idempotency: id, actor: actorOf(ctx)}
+	if err := p.checkLevel(&env, c); err != nil {
+		return 0, result, err
+	}
+	data := encodeCommand(env, c)
 	index, answer, err := p.batch.propose(ctx, data)
 	if err != nil {
 		return 0, result, err
@@ -72,6 +81,23 @@ func propose[T any](ctx context.Context, p *Proposer, id Idempotency, c command)
 		return index, result, job.Errorf(job.Conflict, "the idempotency key %q was used for another kind of request", id.Key)
 	}
 	return index, result, nil
+}
+
+// checkLevel keeps what an older master could not apply out of the log while a
+// cluster is upgraded: newer kinds are refused, and the audit log begins later.
+func (p *Proposer) checkLevel(env *envelope, c command) error {
+	newer := c.kind() >= KindCreateKey
+	if !newer && env.actor.Principal == "" {
+		return nil
+	}
+	level := Kind(p.opts.Level())
+	if newer && level < c.kind() {
+		return job.Errorf(job.Conflict, "not every master can do this yet: upgrade all of them first")
+	}
+	if level < KindCreateKey {
+		env.actor = Actor{}
+	}
+	return nil
 }
 
 // Submit makes jobs, all or none.

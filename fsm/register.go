@@ -181,6 +181,11 @@ func (c *eligibility) apply(t *tx) any {
 	return Done{}
 }
 
+// placements are the words for what eligibility does to a node.
+var placements = map[job.Eligibility]string{job.Draining: "node.drain", job.Cordoned: "node.cordon", job.Eligible: "node.uncordon"}
+
+func (c *eligibility) audit(*tx) entry { return entry{placements[c.value], c.node, ""} }
+
 // removeNode takes a node out of the fleet. One that holds attempts is refused
 // unless forced; then they are lost for good.
 type removeNode struct {
@@ -208,6 +213,14 @@ func (c *removeNode) apply(t *tx) any {
 	}
 	t.save(n)
 	return Changed{Attempts: lost}
+}
+
+func (c *removeNode) audit(*tx) entry {
+	force := ""
+	if c.force {
+		force = "true"
+	}
+	return entry{"node.remove", c.node, details("force", force)}
 }
 
 // liveness says of nodes whether their heartbeats have lapsed.

@@ -54,7 +54,10 @@ type state struct {
 	active map[job.Status]int // jobs that are not over, by status
 	ready  ready
 	nodes  nodes
-	wake   bool // something may be claimed that could not be before
+	keys   map[string]*key
+
+	wake    bool // something may be claimed that could not be before
+	rekeyed bool // the keys differ from the published ones
 }
 
 // openState opens a database file, or makes one when there is none, brings its
@@ -65,7 +68,7 @@ func openState(path string) (_ *state, err error) {
 	if _, err := sqlite.OFDLocking(true); err != nil && !errors.Is(err, sqlite.ErrOFDLockingUnavailable) {
 		return nil, fmt.Errorf("lock database files by descriptor: %w", err)
 	}
-	s := &state{path: path, jobs: map[uint64]*activeJob{}, active: map[job.Status]int{}, ready: newReady(), nodes: newNodes()}
+	s := &state{path: path, jobs: map[uint64]*activeJob{}, active: map[job.Status]int{}, ready: newReady(), nodes: newNodes(), keys: map[string]*key{}, rekeyed: true}
 	defer func() {
 		if err != nil {
 			err = errors.Join(fmt.Errorf("open state %s: %w", path, err), s.close())

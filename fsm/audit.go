@@ -1,0 +1,154 @@
+package fsm
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+
+	"ffrtmp/job"
+)
+
+// Actor is who asks for a command, for the audit log.
+type Actor struct {
+	Principal string // id of a key, or the bootstrap key's name; "": not audited
+	Source    string // address of the client
+	RequestID string
+}
+
+type actorKey struct{}
+
+// WithActor returns a context under which commands are audited: what is proposed
+// with it is recorded in the transaction that carries it out.
+func WithActor(ctx context.Context, a Actor) context.Context {
+	return context.WithValue(ctx, actorKey{}, a)
+}
+
+func actorOf(ctx context.Context) Actor {
+	a, _ := ctx.Value(actorKey{}).(Actor)
+	return a
+}
+
+// audited are the commands that somebody may have to answer for.
+type audited interface {
+	// audit describes the command after it has been applied or refused.
+	audit(t *tx) entry
+}
+
+// entry is what the audit log says of a command.
+type entry struct{ action, target, detail string }
+
+var insertAudit = prepared(`INSERT INTO audit (log_index, n, time, principal, key_name, source, request_id, action, target, detail, outcome)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
+
+// Outcomes in the audit log, beside the codes of refusals.
+const (
+	outcomeOK        = "ok"
+	outcomeRequested = "requested" // it is not known here what became of it
+)
+
+// record puts the nth command of the entry with this index into the audit log,
+// refusals included. What was answered from the record of an earlier request is not
+// recorded twice.
+func (t *tx) record(index uint64, n int, c enveloped, result any) {
+	command, ok := c.command.(audited)
+	if !ok || c.actor.Principal == "" {
+		return
+	}
+	outcome := outcomeOK
+	switch r := result.(type) {
+	case *job.Error:
+		outcome = string(r.Code)
+	case Done:
+		if r.Replayed {
+			return
+		}
+	case noted:
+		outcome = outcomeRequested
+	}
+	name := ""
+	if k, ok := t.keys[c.actor.Principal]; ok {
+		name = k.Name
+	}
+	e := command.audit(t)
+	t.exec(insertAudit, int64(index), int64(n), t.now, c.actor.Principal, name, c.actor.Source, c.actor.RequestID, e.action, e.target, e.detail, outcome)
+}
+
+// note records what is not a change of the state.
+type note struct {
+	first
+	action, target string
+}
+
+// noted is the result of a note.
+type noted struct{}
+
+func (*note) kind() Kind          { return KindNote }
+func (c *note) encode(e *encoder) { e.string(c.action); e.string(c.target) }
+func decodeNote(d *decoder) command {
+	return &note{action: d.string(), target: d.string()}
+}
+func (*note) apply(*tx) any       { return noted{} }
+func (c *note) audit(*tx) entry   { return entry{action: c.action, target: c.target} }
+
+var queryAudit = readOnly(`SELECT log_index, n, time, principal, key_name, source, request_id, action, target, detail, outcome FROM audit
+WHERE time >= ? AND (log_index, n) < (?, ?) ORDER BY log_index DESC, n DESC LIMIT ?`)
+
+// Audit returns a page of the audit log, newest first. The page must have been
+// validated but for its cursor.
+func (f *FSM) Audit(ctx context.Context, page job.AuditPage) (job.AuditList, error) {
+	list := job.AuditList{Records: []job.AuditRecord{}}
+	before, n := int64(math.MaxInt64), int64(0)
+	if page.Cursor != "" {
+		if count, err := fmt.Sscanf(page.Cursor, "%d.%d", &before, &n); err != nil || count != 2 || page.Cursor != fmt.Sprintf("%d.%d", before, n) {
+			return list, job.FieldErrorf("cursor", "is not one that a list has returned")
+		}
+	}
+	since := int64(0)
+	if !page.Since.IsZero() {
+		since = page.Since.UnixNano()
+	}
+	err := f.read(ctx, func(ctx context.Context, s *state) error {
+		return s.each(ctx, queryAudit, func(rows *sql.Rows) error {
+			var r job.AuditRecord
+			var index, n, at int64
+			err := rows.Scan(&index, &n, &at, &r.Principal, &r.KeyName, &r.Source, &r.RequestID, &r.Action, &r.Target, &r.Detail, &r.Outcome)
+			r.ID, r.Time = strconv.FormatInt(index, 10)+"."+strconv.FormatInt(n, 10), timeOf(at)
+			list.Records = append(list.Records, r)
+			return err
+		}, since, before, n, page.Limit+1)
+	})
+	if len(list.Records) > page.Limit {
+		list.Records = list.Records[:page.Limit]
+		list.NextCursor = list.Records[page.Limit-1].ID
+	}
+	list.Count = len(list.Records)
+	return list, err
+}
+
+// jobTarget names a job as users do.
+func (t *tx) jobTarget(seq uint64) string {
+	if j, err := t.find(seq); err == nil {
+		return j.id.String()
+	}
+	return strconv.FormatUint(seq, 10)
+}
+
+// details joins what is not empty: names and values in turn.
+func details(pairs ...string) string {
+	var list []string
+	for i := 0; i < len(pairs); i += 2 {
+		if pairs[i+1] != "" {
+			list = append(list, pairs[i]+"="+pairs[i+1])
+		}
+	}
+	return strings.Join(list, " ")
+}
+
+// Note puts into the audit log what is asked for but is no change of the state.
+func (p *Proposer) Note(ctx context.Context, action, target string) (uint64, error) {
+	index, _, err := propose[noted](ctx, p, Idempotency{}, &note{action: action, target: target})
+	return index, err
+}

@@ -1,0 +1,129 @@
+package fsm
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"ffrtmp/job"
+)
+
+func (c *cluster) audit(page job.AuditPage) []job.AuditRecord {
+	c.Helper()
+	if page.Limit == 0 {
+		page.Limit = 1000
+	}
+	list, err := c.fsm.Audit(c.Context(), page)
+	if err != nil {
+		c.Fatal(err)
+	}
+	return list.Records
+}
+
+func TestAudit_EveryAdministrativeWrite(t *testing.T) {
+	c := newCluster(t)
+	made := c.createKey()
+	seq, node := c.submit(), c.register("a")
+	id := c.job(seq).ID
+	ctx := WithActor(c.Context(), Actor{Principal: made.ID, Source: "192.0.2.7", RequestID: "r-1"})
+	once := Idempotency{Principal: made.ID, Key: "k"}
+	queue, retries := job.Live, 5
+	for range 2 { // the second time from the record
+		if _, _, err := c.Act(ctx, once, job.Pause, seq); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.Act(ctx, Idempotency{}, job.Resume, seq)
+	c.Act(ctx, Idempotency{}, job.Resume, seq) // refused
+	c.Act(ctx, Idempotency{}, job.Resume, 99)
+	c.Patch(ctx, Idempotency{}, seq, job.Patch{Queue: &queue, MaxRetries: &retries, Labels: map[string]string{"a": "b"}})
+	c.CancelMany(ctx, Idempotency{}, job.Filter{Status: job.Pending}, []uint64{seq})
+	c.Act(ctx, Idempotency{}, job.Retry, seq)
+	c.SetEligibility(ctx, Idempotency{}, node, job.Draining)
+	c.SetEligibility(ctx, Idempotency{}, node, job.Cordoned)
+	c.SetEligibility(ctx, Idempotency{}, node, job.Eligible)
+	c.claim(node, 1)
+	c.RemoveNode(ctx, node, false) // refused
+	c.RemoveNode(ctx, node, true)
+	_, second, _, err := c.CreateKey(ctx, Idempotency{}, job.NewKey{Name: "second", Scopes: []job.Scope{job.ScopeSubmit, job.ScopeAgent}, RateLimit: 3})
+	if err != nil || second.CreatedBy != made.ID {
+		t.Fatalf("%+v, %v", second, err)
+	}
+	c.RevokeKey(ctx, second.ID)
+	c.Note(ctx, "leader.transfer", "m1")
+
+	// What nobody is behind is not audited, nor what agents and users do all day.
+	c.Submit(ctx, Idempotency{}, []job.Spec{newSpec(t)})
+	c.Register(ctx, Idempotency{}, job.Registration{Address: "old:1", Name: "old", Type: "server"})
+	c.Act(c.Context(), Idempotency{}, job.Cancel, seq)
+
+	want := []job.AuditRecord{
+		{Action: "leader.transfer", Target: "m1", Outcome: "requested"},
+		{Action: "key.revoke", Target: second.ID, Detail: "name=second", Outcome: "ok"},
+		{Action: "key.create", Target: second.ID, Detail: "scopes=submit,agent rate_limit=3 name=second", Outcome: "ok"},
+		{Action: "node.remove", Target: node, Detail: "force=true", Outcome: "ok"},
+		{Action: "node.remove", Target: node, Outcome: "conflict"},
+		{Action: "node.uncordon", Target: node, Outcome: "ok"},
+		{Action: "node.cordon", Target: node, Outcome: "ok"},
+		{Action: "node.drain", Target: node, Outcome: "ok"},
+		{Action: "job.retry", Target: id, Outcome: "ok"},
+		{Action: "job.cancel-many", Detail: "status=pending selected=1", Outcome: "ok"},
+		{Action: "job.patch", Target: id, Detail: `queue=live max_retries=5 labels={"a":"b"}`, Outcome: "ok"},
+		{Action: "job.resume", Target: "99", Outcome: "not_found"},
+		{Action: "job.resume", Target: id, Outcome: "conflict"},
+		{Action: "job.resume", Target: id, Outcome: "ok"},
+		{Action: "job.pause", Target: id, Outcome: "ok"},
+	}
+	got := c.audit(job.AuditPage{})
+	for i := range got {
+		if r := got[i]; r.Principal != made.ID || r.KeyName != "reports" || r.Source != "192.0.2.7" || r.RequestID != "r-1" || r.Time != c.now {
+			t.Errorf("who, when, from where: %+v", r)
+		}
+	}
+	if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(job.AuditRecord{}, "ID", "Time", "Principal", "KeyName", "Source", "RequestID")); diff != "" {
+		t.Error(diff)
+	}
+	c.reopen()
+	if again := c.audit(job.AuditPage{}); !cmp.Equal(got, again) {
+		t.Error(cmp.Diff(got, again))
+	}
+}
+
+func TestAudit_Pages(t *testing.T) {
+	c := newCluster(t)
+	ctx := WithActor(c.Context(), Actor{Principal: "bootstrap"})
+	seq := c.submit()
+	for range 7 {
+		c.after(time.Second)
+		c.Act(ctx, Idempotency{}, job.Retry, seq)
+	}
+	all := c.audit(job.AuditPage{})
+	if len(all) != 7 || !all[0].Time.Equal(c.now) {
+		t.Fatalf("%+v", all)
+	}
+	var paged []job.AuditRecord
+	for page := (job.AuditPage{Limit: 3}); ; {
+		list, err := c.fsm.Audit(c.Context(), page)
+		if err != nil || list.Count != len(list.Records) || list.Count > 3 {
+			t.Fatalf("%+v, %v", list, err)
+		}
+		paged = append(paged, list.Records...)
+		if page.Cursor = list.NextCursor; page.Cursor == "" {
+			break
+		}
+		c.Act(ctx, Idempotency{}, job.Retry, seq) // does not move the pages
+	}
+	if diff := cmp.Diff(all, paged); diff != "" {
+		t.Error(diff)
+	}
+	since := all[1].Time
+	if got := c.audit(job.AuditPage{Since: since}); len(got) != 4 || got[3].Time != since {
+		t.Errorf("since %s: %+v", since, got)
+	}
+	for _, cursor := range []string{"x", "1", "1.", "1.2x", "-1.0.0"} {
+		_, err := c.fsm.Audit(c.Context(), job.AuditPage{Limit: 1, Cursor: cursor})
+		wantCode(t, err, job.Invalid)
+	}
+}

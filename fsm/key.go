@@ -1,0 +1,234 @@
+package fsm
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql/driver"
+	"encoding/base64"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"ffrtmp/job"
+)
+
+// key is an API key with the hash of its secret.
+type key struct {
+	job.Key // Status is filled in when it is shown
+	hash    [32]byte
+}
+
+// ended is when the key stopped being usable, or will; 0: never.
+func (k *key) ended() int64 {
+	ended := int64(0)
+	for _, at := range []time.Time{k.ExpiresAt, k.RevokedAt} {
+		if !at.IsZero() && (ended == 0 || at.UnixNano() < ended) {
+			ended = at.UnixNano()
+		}
+	}
+	return ended
+}
+
+var selectKeys = prepared(`SELECT id, name, scopes, hash, rate_limit, created_at, created_by, expires_at, revoked_at FROM api_key ORDER BY id`)
+
+func (s *state) loadKeys() error {
+	row := make([]driver.Value, 9)
+	return s.w.each(row, func() error {
+		k := &key{}
+		k.ID, k.Name, k.Scopes = text(row[0]), text(row[1]), scopes(text(row[2]))
+		copy(k.hash[:], row[3].([]byte))
+		k.RateLimit, k.CreatedBy = int(row[4].(int64)), text(row[6])
+		k.CreatedAt, k.ExpiresAt, k.RevokedAt = timeOf(row[5].(int64)), timeOf(row[7].(int64)), timeOf(row[8].(int64))
+		s.keys[k.ID] = k
+		return nil
+	}, selectKeys)
+}
+
+// scopes reads the scopes of a key. One that this build does not know stays: it
+// allows nothing here.
+func scopes(list string) (l []job.Scope) {
+	for s := range strings.SplitSeq(list, ",") {
+		l = append(l, job.Scope(s))
+	}
+	return l
+}
+
+func joinScopes(l []job.Scope) string {
+	words := make([]string, len(l))
+	for i, s := range l {
+		words[i] = string(s)
+	}
+	return strings.Join(words, ",")
+}
+
+// createKey makes an API key.
+type createKey struct {
+	first
+	id, name, scopes string
+	hash             [32]byte // SHA-256 of the secret
+	rateLimit        int64
+	expiresAt        int64
+}
+
+func (*createKey) kind() Kind { return KindCreateKey }
+
+func (c *createKey) encode(e *encoder) {
+	e.string(c.id)
+	e.string(c.name)
+	e.string(c.scopes)
+	e.fixed(c.hash[:])
+	e.int(c.rateLimit)
+	e.int(c.expiresAt)
+}
+
+func decodeCreateKey(d *decoder) command {
+	c := &createKey{id: d.string(), name: d.string(), scopes: d.string()}
+	d.fixed(c.hash[:])
+	c.rateLimit = d.int()
+	c.expiresAt = d.int()
+	return c
+}
+
+// keyed is the result of a command about a key.
+type keyed struct {
+	key      job.Key
+	replayed bool
+}
+
+var (
+	insertKey = prepared(`INSERT INTO api_key (id, name, scopes, hash, rate_limit, created_at, created_by, expires_at, revoked_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0)`)
+	updateKeyHash  = prepared(`UPDATE api_key SET hash = ? WHERE id = ?`)
+	updateKeyEnded = prepared(`UPDATE api_key SET revoked_at = ? WHERE id = ?`)
+	deleteKey      = prepared(`DELETE FROM api_key WHERE id = ?`)
+)
+
+func (c *createKey) apply(t *tx) any {
+	if _, exists := t.keys[c.id]; exists {
+		return job.Errorf(job.Conflict, "there is a key %s already", c.id)
+	}
+	forgotten := t.endedKeys(t.now - int64(job.KeyKept))
+	if len(t.keys)-len(forgotten) >= job.MaxKeys {
+		return job.Errorf(job.Conflict, "there are %d keys already; those that have been revoked or expired for %s make room", job.MaxKeys, job.KeyKept)
+	}
+	for _, id := range forgotten {
+		delete(t.keys, id)
+		t.exec(deleteKey, id)
+	}
+	k := &key{hash: c.hash, Key: job.Key{
+		ID: c.id, Name: c.name, Scopes: scopes(c.scopes), RateLimit: int(c.rateLimit),
+		CreatedAt: timeOf(t.now), CreatedBy: t.actor.Principal, ExpiresAt: timeOf(c.expiresAt),
+	}}
+	t.keys[k.ID], t.rekeyed = k, true
+	t.exec(insertKey, k.ID, k.Name, c.scopes, k.hash[:], c.rateLimit, t.now, k.CreatedBy, c.expiresAt)
+	return keyed{key: k.Key}
+}
+
+// endedKeys returns the keys that had ended before a time.
+func (t *tx) endedKeys(before int64) []string {
+	var ids []string
+	for id, k := range t.keys {
+		if ended := k.ended(); ended != 0 && ended < before {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+// again gives the key that this command has made before its new secret: the answer
+// that had the first one may have been lost, and it is not kept anywhere.
+func (c *createKey) again(t *tx) any {
+	k, ok := t.keys[c.id]
+	if !ok || !k.RevokedAt.IsZero() {
+		return job.Errorf(job.Conflict, "the key %s that this request has made is revoked", c.id)
+	}
+	k.hash, t.rekeyed = c.hash, true
+	t.exec(updateKeyHash, k.hash[:], k.ID)
+	return keyed{key: k.Key, replayed: true}
+}
+
+func (c *createKey) audit(*tx) entry {
+	limit, expires := "", ""
+	if c.rateLimit != 0 {
+		limit = strconv.FormatInt(c.rateLimit, 10)
+	}
+	if c.expiresAt != 0 {
+		expires = timeOf(c.expiresAt).Format(time.RFC3339)
+	}
+	return entry{"key.create", c.id, details("scopes", c.scopes, "rate_limit", limit, "expires_at", expires, "name", c.name)}
+}
+
+// revokeKey makes an API key unusable.
+type revokeKey struct {
+	first
+	id string
+}
+
+func (*revokeKey) kind() Kind            { return KindRevokeKey }
+func (c *revokeKey) encode(e *encoder)   { e.string(c.id) }
+func decodeRevokeKey(d *decoder) command { return &revokeKey{id: d.string()} }
+
+func (c *revokeKey) apply(t *tx) any {
+	k, ok := t.keys[c.id]
+	if !ok {
+		return job.Errorf(job.NotFound, "there is no key %q", c.id)
+	}
+	if k.RevokedAt.IsZero() {
+		k.RevokedAt, t.rekeyed = timeOf(t.now), true
+		t.exec(updateKeyEnded, t.now, k.ID)
+	}
+	return keyed{key: k.Key}
+}
+
+func (c *revokeKey) audit(t *tx) entry {
+	name := ""
+	if k, ok := t.keys[c.id]; ok {
+		name = k.Name
+	}
+	return entry{"key.revoke", c.id, details("name", name)}
+}
+
+// keyIDBytes make an id unlike that of any other key.
+const keyIDBytes = 8
+
+// CreateKey makes an API key and returns its secret, which is kept nowhere. Under an
+// idempotency key the id follows from that, so that a repeated request is about the
+// same API key; it is given another secret, for the first may not have arrived.
+func (p *Proposer) CreateKey(ctx context.Context, id Idempotency, k job.NewKey) (index uint64, created job.CreatedKey, replayed bool, err error) {
+	now := p.opts.Now()
+	expires := k.ExpiresAt
+	if k.ExpiresIn != 0 {
+		expires = now.Add(time.Duration(k.ExpiresIn))
+	}
+	if !expires.IsZero() && (!expires.After(now) || expires.Sub(now) > job.MaxKeyLife) {
+		return 0, created, false, job.FieldErrorf("expires_at", "must lie ahead, by at most %s; it is %s now", job.MaxKeyLife, now.UTC().Format(time.RFC3339))
+	}
+	var random [keyIDBytes + 32]byte
+	if _, err := io.ReadFull(p.opts.Rand, random[:]); err != nil {
+		return 0, created, false, fmt.Errorf("make a key: %w", err)
+	}
+	name, secret := random[:keyIDBytes], base64.RawURLEncoding.EncodeToString(random[keyIDBytes:])
+	if id.Key != "" {
+		sum := sha256.Sum256([]byte("key\x00" + id.Principal + "\x00" + id.Key))
+		name = sum[:keyIDBytes]
+	}
+	c := &createKey{
+		id: hex.EncodeToString(name), name: k.Name, scopes: joinScopes(k.Scopes), hash: sha256.Sum256([]byte(secret)), rateLimit: int64(k.RateLimit),
+	}
+	if !expires.IsZero() {
+		c.expiresAt = expires.UnixNano()
+	}
+	index, done, err := propose[keyed](ctx, p, id, c)
+	return index, job.CreatedKey{Key: done.key, Secret: c.id + "." + secret}, done.replayed, err
+}
+
+// RevokeKey makes an API key unusable; one that is revoked already stays so.
+func (p *Proposer) RevokeKey(ctx context.Context, id string) (uint64, job.Key, error) {
+	index, done, err := propose[keyed](ctx, p, Idempotency{}, &revokeKey{id: id})
+	return index, done.key, err
+}

@@ -1,0 +1,148 @@
+package fsm
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"strings"
+	"testing"
+	"time"
+
+	"ffrtmp/job"
+)
+
+func (c *cluster) createKey(change ...func(*job.NewKey)) job.CreatedKey {
+	c.Helper()
+	k := job.NewKey{Name: "reports", Scopes: []job.Scope{job.ScopeRead}}
+	for _, f := range change {
+		f(&k)
+	}
+	_, made, _, err := c.CreateKey(c.Context(), Idempotency{}, k)
+	if err != nil {
+		c.Fatal(err)
+	}
+	return made
+}
+
+// opens reports whether the FSM recognises a key's secret.
+func (c *cluster) opens(made job.CreatedKey) bool {
+	id, secret, _ := strings.Cut(made.Secret, ".")
+	k, ok := c.fsm.Credential(id)
+	return ok && k.Hash == sha256.Sum256([]byte(secret)) && k.Live.Err() == nil
+}
+
+func TestKeys_OverRestartsAndSnapshots(t *testing.T) {
+	c := newCluster(t)
+	c.now = epoch
+	made := c.createKey(func(k *job.NewKey) { k.ExpiresIn, k.RateLimit = job.Duration(time.Hour), 7 })
+	other := c.createKey(func(k *job.NewKey) { k.Name = "other" })
+	if id, secret, _ := strings.Cut(made.Secret, "."); id != made.ID || len(secret) != 43 {
+		t.Fatalf("%q is not id.secret with 256 bits", made.Secret)
+	}
+	if made.ExpiresAt != epoch.Add(time.Hour) || made.RateLimit != 7 || made.CreatedAt != epoch || made.ID == other.ID {
+		t.Fatalf("%+v, %+v", made, other)
+	}
+	for name, again := range map[string]func(){"restart": c.reopen, "snapshot": func() { c.restore(c.snapshot()) }} {
+		again()
+		if got := c.fsm.Keys(); len(got) != 2 || !c.opens(made) || !c.opens(other) {
+			t.Fatalf("after a %s: %+v", name, got)
+		}
+		c.checkDerived()
+	}
+	secret := []byte(strings.TrimPrefix(made.Secret, made.ID+"."))
+	for _, e := range c.entries {
+		if bytes.Contains(e.Data, secret) {
+			t.Error("a secret is in the log")
+		}
+	}
+	if bytes.Contains(c.snapshot(), secret) {
+		t.Error("a secret is in the snapshot")
+	}
+}
+
+func TestKeys_Revoke(t *testing.T) {
+	c := newCluster(t)
+	made, other := c.createKey(), c.createKey()
+	live, _ := c.fsm.Credential(made.ID)
+	_, revoked, err := c.RevokeKey(c.Context(), made.ID)
+	if err != nil || revoked.RevokedAt != c.now || c.opens(made) || !c.opens(other) || live.Live.Err() == nil {
+		t.Fatalf("%+v, %v", revoked, err)
+	}
+	before := c.now
+	c.after(time.Minute)
+	if _, again, err := c.RevokeKey(c.Context(), made.ID); err != nil || again.RevokedAt != before {
+		t.Fatalf("once more: %+v, %v", again, err)
+	}
+	_, _, err = c.RevokeKey(c.Context(), "0000000000000000")
+	wantCode(t, err, job.NotFound)
+	c.reopen()
+	if k, ok := c.fsm.Credential(made.ID); !ok || k.Live.Err() == nil {
+		t.Error("it is live again after a restart")
+	}
+}
+
+func TestKeys_ARepeatedRequestGetsAnotherSecret(t *testing.T) {
+	c := newCluster(t)
+	id := Idempotency{Principal: "p", Key: "k", Hash: [32]byte{1}}
+	k := job.NewKey{Name: "n", Scopes: []job.Scope{job.ScopeRead}}
+	_, first, replayed, err := c.CreateKey(c.Context(), id, k)
+	if err != nil || replayed {
+		t.Fatal(replayed, err)
+	}
+	live, _ := c.fsm.Credential(first.ID)
+	_, second, replayed, err := c.CreateKey(c.Context(), id, k)
+	if err != nil || !replayed || second.ID != first.ID || c.opens(first) || !c.opens(second) || len(c.fsm.Keys()) != 1 || live.Live.Err() == nil {
+		t.Fatalf("%+v, then %+v, %v", first, second, err)
+	}
+	c.checkDerived()
+	if _, _, err := c.RevokeKey(c.Context(), first.ID); err != nil {
+		t.Fatal(err)
+	}
+	_, _, _, err = c.CreateKey(c.Context(), id, k)
+	wantCode(t, err, job.Conflict)
+}
+
+func TestKeys_ThoseThatHaveEndedMakeRoom(t *testing.T) {
+	c := newCluster(t)
+	expiring := c.createKey(func(k *job.NewKey) { k.ExpiresAt = c.now.Add(time.Hour) })
+	revoked, kept := c.createKey(), c.createKey()
+	if _, _, err := c.RevokeKey(c.Context(), revoked.ID); err != nil {
+		t.Fatal(err)
+	}
+	c.after(job.KeyKept + time.Minute)
+	c.createKey()
+	if _, ok := c.fsm.Credential(revoked.ID); ok || len(c.fsm.Keys()) != 3 {
+		t.Errorf("the revoked key is still there: %+v", c.fsm.Keys())
+	}
+	c.after(time.Hour)
+	c.createKey()
+	if _, ok := c.fsm.Credential(expiring.ID); ok || !c.opens(kept) || len(c.fsm.Keys()) != 3 {
+		t.Errorf("the expired key is still there: %+v", c.fsm.Keys())
+	}
+	c.checkDerived()
+}
+
+func TestKeys_ExpiryLiesAhead(t *testing.T) {
+	c := newCluster(t)
+	for _, at := range []time.Time{c.now, c.now.Add(-time.Hour), c.now.Add(job.MaxKeyLife + time.Hour)} {
+		_, _, _, err := c.CreateKey(c.Context(), Idempotency{}, job.NewKey{Name: "n", Scopes: job.Scopes, ExpiresAt: at})
+		wantCode(t, err, job.Invalid)
+	}
+}
+
+// While a cluster is upgraded nothing is proposed that an older master cannot apply.
+func TestKeys_WaitUntilEveryMasterKnowsThem(t *testing.T) {
+	c := newCluster(t)
+	level := int(KindProgress)
+	c.Proposer.opts.Level = func() int { return level }
+	_, _, _, err := c.CreateKey(c.Context(), Idempotency{}, job.NewKey{Name: "n", Scopes: job.Scopes})
+	wantCode(t, err, job.Conflict)
+	seq := c.submit()
+	if _, _, err := c.Act(WithActor(c.Context(), Actor{Principal: "p"}), Idempotency{}, job.Pause, seq); err != nil {
+		t.Fatal(err)
+	}
+	if got := c.audit(job.AuditPage{}); len(got) != 0 {
+		t.Errorf("audited: %+v", got)
+	}
+	level = int(LatestKind)
+	c.createKey()
+}

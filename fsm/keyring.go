@@ -1,0 +1,70 @@
+package fsm
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"ffrtmp/job"
+)
+
+// Credential is an API key with what it takes to recognise it.
+type Credential struct {
+	job.Key
+	Hash [32]byte // SHA-256 of the secret
+	// Live ends when the key is revoked or gets another secret, with the entry that
+	// says so.
+	Live context.Context
+	end  context.CancelFunc
+}
+
+// keyring is the keys as of one entry. It is never changed, so that looking a key up
+// does not wait for entries to be applied.
+type keyring map[string]Credential
+
+// publishKeys makes the keys of the state those that requests are checked against.
+func (f *FSM) publishKeys(s *state) {
+	old := *f.keys.Load()
+	next := make(keyring, len(s.keys))
+	for id, k := range s.keys {
+		c := Credential{Key: k.Key, Hash: k.hash}
+		if before, ok := old[id]; ok && before.Hash == c.Hash {
+			c.Live, c.end = before.Live, before.end
+		} else {
+			c.Live, c.end = context.WithCancel(context.Background())
+		}
+		next[id] = c
+	}
+	f.keys.Store(&next)
+	for id, before := range old {
+		if k, ok := s.keys[id]; !ok || k.hash != before.Hash {
+			before.end()
+		}
+	}
+	for _, c := range next {
+		if !c.RevokedAt.IsZero() {
+			c.end()
+		}
+	}
+}
+
+// Credential returns a key by its id, revoked and expired ones too.
+func (f *FSM) Credential(id string) (Credential, bool) {
+	c, ok := (*f.keys.Load())[id]
+	return c, ok
+}
+
+// Keys returns all keys, the oldest first.
+func (f *FSM) Keys() []job.Key {
+	list := []job.Key{}
+	for _, c := range *f.keys.Load() {
+		list = append(list, c.Key)
+	}
+	slices.SortFunc(list, func(a, b job.Key) int {
+		if c := a.CreatedAt.Compare(b.CreatedAt); c != 0 {
+			return c
+		}
+		return strings.Compare(a.ID, b.ID)
+	})
+	return list
+}
