@@ -1,18 +1,38 @@
 package api
 
 import (
+	"context"
 	"crypto/sha256"
 	"crypto/subtle"
+	"errors"
 	"net/http"
 	"strings"
+	"time"
 
+	"ffrtmp/fsm"
 	"ffrtmp/job"
 )
 
 // Principal is who makes a request. Idempotency keys are kept apart by its name.
 type Principal struct {
-	Name   string
-	Scopes []string
+	Name      string // id of the key, or bootstrapName
+	Scopes    []job.Scope
+	rateLimit int             // of the key; 0: it says nothing
+	live      context.Context // ends when the key does; nil: it does not
+	expires   time.Time       // zero: never
+}
+
+// bootstrapName is the principal of the keys that a master was started with.
+const bootstrapName = "bootstrap"
+
+// may reports whether the principal has a scope.
+func (p *Principal) may(needed job.Scope) bool {
+	for _, s := range p.Scopes {
+		if s.Allows(needed) {
+			return true
+		}
+	}
+	return false
 }
 
 // Authenticator tells who makes a request, or returns an Unauthenticated error.
@@ -20,43 +40,118 @@ type Authenticator interface {
 	Authenticate(r *http.Request) (Principal, error)
 }
 
-// adminScope allows everything.
-const adminScope = "admin"
-
-// bootstrapKeys accepts the keys that a master was started with. It keeps their
-// hashes only, and compares each of them whatever the outcome, so that the time
-// that it takes says nothing of a key.
-type bootstrapKeys [][sha256.Size]byte
-
-// BootstrapKeys returns an Authenticator for the given keys. Without any, every
-// request is the administrator's.
-func BootstrapKeys(keys ...string) Authenticator {
-	var b bootstrapKeys
-	for _, k := range keys {
-		b = append(b, sha256.Sum256([]byte(k)))
-	}
-	return b
+// Credentials is where keys are looked up; fsm.FSM has it.
+type Credentials interface {
+	Credential(id string) (fsm.Credential, bool)
 }
 
-func (b bootstrapKeys) Authenticate(r *http.Request) (Principal, error) {
-	admin := Principal{Name: "bootstrap", Scopes: []string{adminScope}}
-	if len(b) == 0 {
+// keys accepts the keys of the replicated state, by this master's clock, and those
+// that it was started with. Of these it keeps hashes only.
+type keys struct {
+	state     Credentials
+	bootstrap [][sha256.Size]byte
+}
+
+// Keys returns an Authenticator for the keys of the state and the given ones, which
+// are an administrator's. Without any given one, every request is the
+// administrator's.
+func Keys(state Credentials, bootstrap ...string) Authenticator {
+	k := &keys{state: state}
+	for _, key := range bootstrap {
+		k.bootstrap = append(k.bootstrap, sha256.Sum256([]byte(key)))
+	}
+	return k
+}
+
+// errUnknownKey is in the chain of a refusal that a newer state might not have made.
+var errUnknownKey = errors.New("not a key of this master's state")
+
+// Authenticate compares with every bootstrap key and with one key of the state, be
+// there one with the given id or not, so that the time that it takes says nothing.
+func (k *keys) Authenticate(r *http.Request) (Principal, error) {
+	admin := Principal{Name: bootstrapName, Scopes: []job.Scope{job.ScopeAdmin}}
+	if len(k.bootstrap) == 0 {
 		return admin, nil
 	}
+	token, err := bearer(r)
+	if err != nil {
+		return Principal{}, err
+	}
+	sum, master := sha256.Sum256([]byte(token)), 0
+	for i := range k.bootstrap {
+		master |= subtle.ConstantTimeCompare(sum[:], k.bootstrap[i][:])
+	}
+	id, secret, formed := strings.Cut(token, ".")
+	c, known := k.state.Credential(id)
+	sum = sha256.Sum256([]byte(secret))
+	match := subtle.ConstantTimeCompare(sum[:], c.Hash[:]) == 1
+	switch {
+	case master == 1:
+		return admin, nil
+	case !known || !match:
+		refused := job.Errorf(job.Unauthenticated, "the API key is not valid")
+		if formed {
+			refused.Err = errUnknownKey
+		}
+		return Principal{}, refused
+	}
+	switch c.StatusAt(time.Now()) {
+	case job.KeyRevoked:
+		return Principal{}, job.Errorf(job.Unauthenticated, "the API key has been revoked")
+	case job.KeyExpired:
+		return Principal{}, job.Errorf(job.Unauthenticated, "the API key expired at %s", c.ExpiresAt.Format(time.RFC3339))
+	}
+	return Principal{Name: c.ID, Scopes: c.Scopes, rateLimit: c.RateLimit, live: c.Live, expires: c.ExpiresAt}, nil
+}
+
+// bearer returns the key that a request carries.
+func bearer(r *http.Request) (string, error) {
 	header := r.Header.Get("Authorization")
 	if header == "" {
-		return Principal{}, job.Errorf(job.Unauthenticated, "Missing Authorization header")
+		return "", job.Errorf(job.Unauthenticated, "Missing Authorization header")
 	}
-	scheme, key, ok := strings.Cut(header, " ")
+	scheme, token, ok := strings.Cut(header, " ")
 	if !ok || !strings.EqualFold(scheme, "Bearer") {
-		return Principal{}, job.Errorf(job.Unauthenticated, "the Authorization header must be \"Bearer <key>\"")
+		return "", job.Errorf(job.Unauthenticated, "the Authorization header must be \"Bearer <key>\"")
 	}
-	sum, match := sha256.Sum256([]byte(strings.TrimSpace(key))), 0
-	for i := range b {
-		match |= subtle.ConstantTimeCompare(sum[:], b[i][:])
+	return strings.TrimSpace(token), nil
+}
+
+// authenticate tells who makes a request. A key that was made a moment ago may not
+// have reached this master yet: that is waited for, unless this master is the one
+// that must know.
+func (s *Server) authenticate(r *http.Request) (Principal, error) {
+	ctx, cancel := context.WithTimeout(r.Context(), s.keyWait)
+	defer cancel()
+	for {
+		index := s.cfg.State.Index()
+		p, err := s.cfg.Keys.Authenticate(r)
+		current := s.cfg.Cluster.IsLeader() && s.cfg.Scheduler.Leading()
+		if !errors.Is(err, errUnknownKey) || current {
+			return p, err
+		}
+		if s.cfg.State.WaitIndex(ctx, index+1) == nil {
+			continue
+		}
+		if behind := s.cfg.Cluster.Ready(); behind != nil {
+			return p, job.Errorf(job.NoLeader, "this master cannot tell whether the API key is valid: %w", behind)
+		}
+		return p, err
 	}
-	if match == 0 {
-		return Principal{}, job.Errorf(job.Unauthenticated, "the API key is not valid")
+}
+
+// admit authenticates a request, counts it against the key's rate, and notes a
+// failure.
+func (s *Server) admit(r *http.Request, agents bool) (Principal, error) {
+	p, err := s.authenticate(r)
+	if job.CodeOf(err) == job.Unauthenticated {
+		s.metrics.authFailures.Inc()
+		s.authFailures.Do(func() {
+			s.cfg.Logger.Warn("authentication failed", "source", sourceOf(r), "request_id", requestIDOf(r.Context()), "path", r.URL.Path, "error", err)
+		})
 	}
-	return admin, nil
+	if err == nil && !isForwarded(r.Context()) {
+		err = s.rates.take(&p, agents)
+	}
+	return p, err
 }

@@ -35,7 +35,7 @@ func BenchmarkSubmit(b *testing.B) {
 	}
 	registry := prometheus.NewRegistry()
 	s := New(Config{
-		State: f, Proposer: proposer, Scheduler: sched, Cluster: c, Keys: BootstrapKeys(testKey), Logger: logger,
+		State: f, Proposer: proposer, Scheduler: sched, Cluster: c, Keys: Keys(f, testKey), Logger: logger,
 		LeaseTTL: 30 * time.Second, Registerer: registry, Gatherer: registry,
 	})
 	body := []byte(`{"scenario":"1080p30-h264","parameters":{"input":"in/movie.mp4","output":"out/movie.mp4","bitrate":"5M","preset":"fast"},"labels":{"customer":"acme"}}`)

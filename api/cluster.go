@@ -35,7 +35,8 @@ type transferred struct {
 	Previous string `json:"previous"`
 }
 
-// transferLeader hands the leadership to another voter.
+// transferLeader hands the leadership to another voter. That is audited beforehand:
+// afterwards this master could not write it down.
 func (s *Server) transferLeader(c *call, _ *nothing) (*answer, error) {
 	voters := 0
 	for _, m := range s.cfg.Cluster.Members() {
@@ -46,8 +47,12 @@ func (s *Server) transferLeader(c *call, _ *nothing) (*answer, error) {
 	if voters < 2 {
 		return nil, job.Errorf(job.Conflict, "there is no other voter that could lead")
 	}
+	index, err := s.cfg.Proposer.Note(c.Context(), "leader.transfer", s.cfg.Cluster.ID())
+	if err != nil {
+		return nil, err
+	}
 	if err := s.cfg.Cluster.TransferLeadership(c.Context()); err != nil {
 		return nil, job.Errorf(job.Conflict, "the leadership was not handed over: %w", err)
 	}
-	return &answer{body: transferred{"transferred", s.cfg.Cluster.ID()}}, nil
+	return &answer{index: index, body: transferred{"transferred", s.cfg.Cluster.ID()}}, nil
 }

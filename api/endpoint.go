@@ -31,10 +31,13 @@ const (
 type endpoint struct {
 	pattern string
 	place   place
-	open    bool  // needs no key
-	maxBody int64 // 0: the common bound
-	long    bool  // may take longer than the server's time for an answer: it waits, streams or is large
-	repeat  bool  // repeating it is harmless, with or without an idempotency key
+	open    bool      // needs no key
+	scope   job.Scope // that a key must have
+	agents  bool      // a key of an agent will do, too
+	audit   bool      // what it proposes goes into the audit log
+	maxBody int64     // 0: the common bound
+	long    bool      // may take longer than the server's time for an answer: it waits, streams or is large
+	repeat  bool      // repeating it is harmless, with or without an idempotency key
 	serve   func(*call) (*answer, error)
 }
 
@@ -96,10 +99,16 @@ func (s *Server) handler(e *endpoint) http.Handler {
 // prepare reads and checks all of a request that does not depend on its endpoint.
 func (s *Server) prepare(w http.ResponseWriter, c *call) (err error) {
 	if !c.endpoint.open {
-		if c.principal, err = s.cfg.Keys.Authenticate(c.Request); err != nil {
-			s.metrics.authFailures.Inc()
+		if c.principal, err = s.admit(c.Request, c.endpoint.agents || c.endpoint.scope == job.ScopeAgent); err != nil {
 			return err
 		}
+		if err := c.endpoint.allows(&c.principal); err != nil {
+			return err
+		}
+	}
+	if c.endpoint.audit {
+		actor := fsm.Actor{Principal: c.principal.Name, Source: sourceOf(c.Request), RequestID: c.id}
+		c.Request = c.WithContext(fsm.WithActor(c.Context(), actor))
 	}
 	if c.endpoint.place == onReader {
 		if c.consistency, err = parseConsistency(c.URL.Query()); err != nil {
@@ -129,6 +138,14 @@ func (s *Server) prepare(w http.ResponseWriter, c *call) (err error) {
 		c.idempotency = fsm.Idempotency{Principal: c.principal.Name, Key: key, Hash: hash}
 	}
 	return nil
+}
+
+// allows returns a Forbidden error that names the scope which the principal lacks.
+func (e *endpoint) allows(p *Principal) error {
+	if p.may(e.scope) || e.agents && p.may(job.ScopeAgent) {
+		return nil
+	}
+	return job.Errorf(job.Forbidden, "this needs a key with the scope %s; this one has %s", e.scope, job.JoinScopes(p.Scopes, ", "))
 }
 
 func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {

@@ -72,7 +72,7 @@ func shorten(s string) string {
 func writeError(w http.ResponseWriter, err error) {
 	p := describe(err)
 	switch p.Code {
-	case job.NoLeader:
+	case job.NoLeader, job.RateLimited:
 		w.Header().Set("Retry-After", "1")
 	case job.Unauthenticated:
 		w.Header().Set("WWW-Authenticate", `Bearer realm="ffrtmp"`)

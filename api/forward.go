@@ -145,6 +145,7 @@ func (s *Server) outgoing(ctx context.Context, c *call) *http.Request {
 	copyEndToEnd(out.Header, c.Header)
 	dropForged(out.Header)
 	out.Header.Set(requestIDHeader, c.id)
+	out.Header.Set(sourceHeader, sourceOf(c.Request))
 	out.Header.Set(forwardedHeader, s.cfg.Cluster.ID())
 	return out.WithContext(ctx)
 }
@@ -189,12 +190,21 @@ func readProblem(body []byte) error {
 }
 
 // untilStopping is the request's context; a long poll's also ends when the server
-// is to shut down.
+// is to shut down, and with the key that it was made with.
 func (s *Server) untilStopping(c *call) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(c.Context())
 	if !c.endpoint.long {
 		return ctx, cancel
 	}
 	stop := context.AfterFunc(s.stopping, cancel)
-	return ctx, func() { stop(); cancel() }
+	release := func() { stop(); cancel() }
+	if c.principal.live != nil {
+		stopKey := context.AfterFunc(c.principal.live, cancel)
+		release = func() { stopKey(); stop(); cancel() }
+	}
+	if c.principal.expires.IsZero() {
+		return ctx, release
+	}
+	ctx, expire := context.WithDeadline(ctx, c.principal.expires)
+	return ctx, func() { expire(); release() }
 }

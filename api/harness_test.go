@@ -26,10 +26,11 @@ const testKey = "correct-horse-battery-staple"
 
 // soloLog is a Raft log of one master: every entry is committed at once.
 type soloLog struct {
-	mu    sync.Mutex
-	fsm   *fsm.FSM
-	index uint64
-	fail  func() error // what becomes of the next entries, before they are applied
+	mu      sync.Mutex
+	fsm     *fsm.FSM
+	index   uint64
+	entries []*raft.Log
+	fail    func() error // what becomes of the next entries, before they are applied
 }
 
 func (l *soloLog) Apply(_ context.Context, data []byte) (uint64, any, error) {
@@ -41,7 +42,9 @@ func (l *soloLog) Apply(_ context.Context, data []byte) (uint64, any, error) {
 		}
 	}
 	l.index++
-	answers := l.fsm.ApplyBatch([]*raft.Log{{Index: l.index, Term: 1, Type: raft.LogCommand, Data: data}})
+	entry := &raft.Log{Index: l.index, Term: 1, Type: raft.LogCommand, Data: data}
+	l.entries = append(l.entries, entry)
+	answers := l.fsm.ApplyBatch([]*raft.Log{entry})
 	return l.index, answers[0], nil
 }
 
@@ -196,7 +199,7 @@ func startMaster(t *testing.T, id string, shared *master, change ...func(*http.S
 		m.sched.Run(ctx)
 	}()
 	m.api = New(Config{
-		State: m.fsm, Proposer: proposer, Scheduler: m.sched, Cluster: m.cluster, Keys: BootstrapKeys(testKey), Logger: logger,
+		State: m.fsm, Proposer: proposer, Scheduler: m.sched, Cluster: m.cluster, Keys: Keys(m.fsm, testKey), Logger: logger,
 		Version: "test", Name: "default", LeaseTTL: 30 * time.Second, Registerer: m.registry, Gatherer: m.registry,
 	})
 	m.server = httptest.NewUnstartedServer(nil)

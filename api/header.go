@@ -1,6 +1,7 @@
 package api
 
 import (
+	"net"
 	"net/http"
 	"strconv"
 	"strings"
@@ -13,6 +14,7 @@ const (
 	leaderHeader      = "X-Ffrtmp-Leader"       // the leader's API URL
 	lastContactHeader = "X-Ffrtmp-Last-Contact" // ms since the answering master heard from the leader
 	servedByHeader    = "X-Ffrtmp-Served-By"    // node id of the answering master
+	sourceHeader      = "X-Ffrtmp-Source"       // on a forwarded request: address of the client
 	forwardedHeader   = "X-Ffrtmp-Forwarded"    // on a forwarded request: node id of the master that sent it
 )
 
@@ -60,4 +62,16 @@ func dropForged(h http.Header) {
 			delete(h, name)
 		}
 	}
+}
+
+// sourceOf is the address of the client, as the master that it asked saw it.
+func sourceOf(r *http.Request) string {
+	if isForwarded(r.Context()) {
+		return r.Header.Get(sourceHeader)
+	}
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr
+	}
+	return host
 }

@@ -83,8 +83,7 @@ func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
 
 // noRoute answers what no pattern matches: 405 when another method would.
 func (s *Server) noRoute(w http.ResponseWriter, r *http.Request) {
-	if _, err := s.cfg.Keys.Authenticate(r); err != nil {
-		s.metrics.authFailures.Inc()
+	if _, err := s.admit(r, false); err != nil {
 		writeError(w, err)
 		return
 	}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/time/rate"
 
 	"ffrtmp/cluster"
 	"ffrtmp/job"
@@ -32,6 +33,8 @@ const (
 	longTimeout   = 120 * time.Second
 	// drainTimeout is how long Shutdown lets requests in flight finish.
 	drainTimeout = 30 * time.Second
+	// keyWait is how long a key that is not known here may be on its way.
+	keyWait = time.Second
 )
 
 // Cluster is what the API asks of consensus and membership; cluster.Node has it.
@@ -75,15 +78,19 @@ type Server struct {
 	mux      *http.ServeMux
 	http     *http.Server
 	metrics  *metrics
+	rates    rates
 	inFlight inFlight
 	stopping context.Context // done when long polls are to end
 	stop     context.CancelFunc
 	started  time.Time
+	keyWait  time.Duration
+
+	authFailures rate.Sometimes // how often one is logged
 }
 
 // New returns a server that does not listen yet.
 func New(cfg Config) *Server {
-	s := &Server{cfg: cfg, mux: http.NewServeMux(), started: time.Now()}
+	s := &Server{cfg: cfg, mux: http.NewServeMux(), started: time.Now(), keyWait: keyWait, authFailures: rate.Sometimes{First: 10, Interval: time.Second}}
 	s.stopping, s.stop = context.WithCancel(context.Background())
 	s.metrics = newMetrics(s, cfg.Registerer)
 	for _, e := range s.endpoints() {
@@ -106,35 +113,41 @@ func New(cfg Config) *Server {
 // endpoints lists every route of the API.
 func (s *Server) endpoints() []endpoint {
 	return []endpoint{
-		{pattern: "POST /jobs", serve: with(s.submit)},
-		{pattern: "POST /jobs/batch", serve: with(s.submitBatch), maxBody: maxBatchBody, long: true},
-		{pattern: "GET /jobs", place: onReader, serve: s.listJobs},
-		{pattern: "GET /jobs/{id}", place: onReader, serve: s.getJob},
-		{pattern: "GET /api/v1/jobs/{id}", place: onReader, serve: s.getJob},
-		{pattern: "PATCH /jobs/{id}", serve: with(s.patchJob)},
-		{pattern: "POST /jobs/{id}/cancel", serve: with(s.act(job.Cancel))},
-		{pattern: "POST /jobs/{id}/pause", serve: with(s.act(job.Pause))},
-		{pattern: "POST /jobs/{id}/resume", serve: with(s.act(job.Resume))},
-		{pattern: "POST /jobs/{id}/retry", serve: with(s.act(job.Retry))},
-		{pattern: "POST /jobs/cancel", serve: with(s.cancelMany)},
-		{pattern: "GET /jobs/{id}/logs", place: onReader, serve: s.logs, long: true},
-		{pattern: "GET /jobs/{id}/explain", place: onReader, serve: s.explain},
+		{pattern: "POST /jobs", scope: job.ScopeSubmit, serve: with(s.submit)},
+		{pattern: "POST /jobs/batch", scope: job.ScopeSubmit, serve: with(s.submitBatch), maxBody: maxBatchBody, long: true},
+		{pattern: "GET /jobs", scope: job.ScopeRead, place: onReader, serve: s.listJobs},
+		{pattern: "GET /jobs/{id}", scope: job.ScopeRead, place: onReader, serve: s.getJob},
+		{pattern: "GET /api/v1/jobs/{id}", scope: job.ScopeRead, agents: true, place: onReader, serve: s.getJob},
+		{pattern: "PATCH /jobs/{id}", scope: job.ScopeSubmit, audit: true, serve: with(s.patchJob)},
+		{pattern: "POST /jobs/{id}/cancel", scope: job.ScopeSubmit, audit: true, serve: with(s.act(job.Cancel))},
+		{pattern: "POST /jobs/{id}/pause", scope: job.ScopeSubmit, audit: true, serve: with(s.act(job.Pause))},
+		{pattern: "POST /jobs/{id}/resume", scope: job.ScopeSubmit, audit: true, serve: with(s.act(job.Resume))},
+		{pattern: "POST /jobs/{id}/retry", scope: job.ScopeSubmit, audit: true, serve: with(s.act(job.Retry))},
+		{pattern: "POST /jobs/cancel", scope: job.ScopeSubmit, audit: true, serve: with(s.cancelMany)},
+		{pattern: "GET /jobs/{id}/logs", scope: job.ScopeRead, place: onReader, serve: s.logs, long: true},
+		{pattern: "GET /jobs/{id}/explain", scope: job.ScopeRead, place: onReader, serve: s.explain},
 
-		{pattern: "POST /jobs/claim", serve: with(s.claim), long: true, repeat: true},
-		{pattern: "GET /jobs/next", serve: s.next},
-		{pattern: "POST /results", serve: with(s.result), repeat: true},
+		{pattern: "POST /jobs/claim", scope: job.ScopeAgent, serve: with(s.claim), long: true, repeat: true},
+		{pattern: "GET /jobs/next", scope: job.ScopeAgent, serve: s.next},
+		{pattern: "POST /results", scope: job.ScopeAgent, serve: with(s.result), repeat: true},
 
-		{pattern: "POST /nodes/register", serve: with(s.register), repeat: true},
-		{pattern: "POST /nodes/{id}/heartbeat", serve: s.heartbeat, long: true, repeat: true},
-		{pattern: "GET /nodes", place: onReader, serve: s.listNodes},
-		{pattern: "GET /nodes/{id}", place: onReader, serve: s.getNode},
-		{pattern: "DELETE /nodes/{id}", serve: with(s.removeNode)},
-		{pattern: "POST /nodes/{id}/drain", serve: with(s.place(job.Draining))},
-		{pattern: "POST /nodes/{id}/cordon", serve: with(s.place(job.Cordoned))},
-		{pattern: "POST /nodes/{id}/uncordon", serve: with(s.place(job.Eligible))},
+		{pattern: "POST /nodes/register", scope: job.ScopeAgent, serve: with(s.register), repeat: true},
+		{pattern: "POST /nodes/{id}/heartbeat", scope: job.ScopeAgent, serve: s.heartbeat, long: true, repeat: true},
+		{pattern: "GET /nodes", scope: job.ScopeRead, place: onReader, serve: s.listNodes},
+		{pattern: "GET /nodes/{id}", scope: job.ScopeRead, place: onReader, serve: s.getNode},
+		{pattern: "DELETE /nodes/{id}", scope: job.ScopeAdmin, audit: true, serve: with(s.removeNode)},
+		{pattern: "POST /nodes/{id}/drain", scope: job.ScopeAdmin, audit: true, serve: with(s.place(job.Draining))},
+		{pattern: "POST /nodes/{id}/cordon", scope: job.ScopeAdmin, audit: true, serve: with(s.place(job.Cordoned))},
+		{pattern: "POST /nodes/{id}/uncordon", scope: job.ScopeAdmin, audit: true, serve: with(s.place(job.Eligible))},
 
-		{pattern: "GET /cluster", place: onReader, serve: s.clusterStatus},
-		{pattern: "POST /cluster/leader/transfer", serve: with(s.transferLeader)},
+		{pattern: "GET /cluster", scope: job.ScopeRead, place: onReader, serve: s.clusterStatus},
+		{pattern: "POST /cluster/leader/transfer", scope: job.ScopeAdmin, audit: true, serve: with(s.transferLeader)},
+
+		{pattern: "POST /keys", scope: job.ScopeAdmin, audit: true, serve: with(s.createKey)},
+		{pattern: "GET /keys", scope: job.ScopeAdmin, place: onReader, serve: s.listKeys},
+		{pattern: "GET /keys/{id}", scope: job.ScopeAdmin, place: onReader, serve: s.getKey},
+		{pattern: "DELETE /keys/{id}", scope: job.ScopeAdmin, audit: true, serve: with(s.revokeKey)},
+		{pattern: "GET /audit", scope: job.ScopeAdmin, place: onReader, serve: s.audit},
 
 		{pattern: "GET /health", place: anywhere, open: true, serve: s.health},
 		{pattern: "GET /health/ready", place: anywhere, open: true, serve: s.healthReady},

@@ -21,6 +21,9 @@ type State interface {
 	Node(id string) (job.Node, error)
 	Nodes() []job.Node
 	Waiting(seq uint64) fsm.Waiting
+	Keys() []job.Key
+	Credential(id string) (fsm.Credential, bool)
+	Audit(ctx context.Context, page job.AuditPage) (job.AuditList, error)
 }
 
 // Proposer is what users change; fsm.Proposer has it. The first result is the Raft
@@ -33,6 +36,9 @@ type Proposer interface {
 	Register(ctx context.Context, id fsm.Idempotency, r job.Registration) (uint64, fsm.NodeRegistered, error)
 	SetEligibility(ctx context.Context, id fsm.Idempotency, nodeID string, value job.Eligibility) (uint64, fsm.Done, error)
 	RemoveNode(ctx context.Context, nodeID string, force bool) (uint64, fsm.Changed, error)
+	CreateKey(ctx context.Context, id fsm.Idempotency, k job.NewKey) (index uint64, created job.CreatedKey, replayed bool, err error)
+	RevokeKey(ctx context.Context, id string) (uint64, job.Key, error)
+	Note(ctx context.Context, action, target string) (uint64, error)
 }
 
 // Scheduler is the leader's memory; scheduler.Scheduler has it. Without leadership

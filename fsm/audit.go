@@ -90,8 +90,8 @@ func (c *note) encode(e *encoder) { e.string(c.action); e.string(c.target) }
 func decodeNote(d *decoder) command {
 	return &note{action: d.string(), target: d.string()}
 }
-func (*note) apply(*tx) any       { return noted{} }
-func (c *note) audit(*tx) entry   { return entry{action: c.action, target: c.target} }
+func (*note) apply(*tx) any     { return noted{} }
+func (c *note) audit(*tx) entry { return entry{action: c.action, target: c.target} }
 
 var queryAudit = readOnly(`SELECT log_index, n, time, principal, key_name, source, request_id, action, target, detail, outcome FROM audit
 WHERE time >= ? AND (log_index, n) < (?, ?) ORDER BY log_index DESC, n DESC LIMIT ?`)
@@ -147,8 +147,13 @@ func details(pairs ...string) string {
 	return strings.Join(list, " ")
 }
 
-// Note puts into the audit log what is asked for but is no change of the state.
+// Note puts into the audit log what is asked for but is no change of the state. It
+// keeps nothing from being done: while an older master could not apply the note,
+// there is none, and the index is 0.
 func (p *Proposer) Note(ctx context.Context, action, target string) (uint64, error) {
+	if Kind(p.opts.Level()) < KindNote {
+		return 0, nil
+	}
 	index, _, err := propose[noted](ctx, p, Idempotency{}, &note{action: action, target: target})
 	return index, err
 }

@@ -57,14 +57,6 @@ func scopes(list string) (l []job.Scope) {
 	return l
 }
 
-func joinScopes(l []job.Scope) string {
-	words := make([]string, len(l))
-	for i, s := range l {
-		words[i] = string(s)
-	}
-	return strings.Join(words, ",")
-}
-
 // createKey makes an API key.
 type createKey struct {
 	first
@@ -218,7 +210,7 @@ func (p *Proposer) CreateKey(ctx context.Context, id Idempotency, k job.NewKey) 
 		name = sum[:keyIDBytes]
 	}
 	c := &createKey{
-		id: hex.EncodeToString(name), name: k.Name, scopes: joinScopes(k.Scopes), hash: sha256.Sum256([]byte(secret)), rateLimit: int64(k.RateLimit),
+		id: hex.EncodeToString(name), name: k.Name, scopes: job.JoinScopes(k.Scopes, ","), hash: sha256.Sum256([]byte(secret)), rateLimit: int64(k.RateLimit),
 	}
 	if !expires.IsZero() {
 		c.expiresAt = expires.UnixNano()

@@ -25,6 +25,15 @@ func (s Scope) Allows(needed Scope) bool {
 	return s == needed && needed != "" || s == ScopeAdmin || s == ScopeSubmit && needed == ScopeRead
 }
 
+// JoinScopes lists scopes with a separator between.
+func JoinScopes(list []Scope, separator string) string {
+	words := make([]string, len(list))
+	for i, s := range list {
+		words[i] = string(s)
+	}
+	return strings.Join(words, separator)
+}
+
 // Bounds of keys.
 const (
 	MaxKeys      = 10_000         // live, expired and revoked ones together

@@ -91,10 +91,10 @@ func newMaster(ctx context.Context, c *config, key string, logger hclog.Logger) 
 
 	apiConfig := api.Config{
 		State: m.state, Logger: logger.Named("api"), Version: version.Version, Name: c.cluster, LeaseTTL: c.leaseTTL,
-		Keys: api.BootstrapKeys(), Registerer: registry, Gatherer: registry,
+		Keys: api.Keys(m.state), Registerer: registry, Gatherer: registry,
 	}
 	if key != "" {
-		apiConfig.Keys = api.BootstrapKeys(key)
+		apiConfig.Keys = api.Keys(m.state, key)
 	}
 	if c.tls {
 		identity, err := certs.Open(c.files, logger.Named("tls"))
@@ -133,7 +133,7 @@ func newMaster(ctx context.Context, c *config, key string, logger hclog.Logger) 
 	m.onClose(m.node.Close)
 
 	m.proposer = fsm.NewProposer(m.node, fsm.ProposerOptions{
-		MaxRetries: c.maxRetries, RetryBase: c.retryBase, RetryCap: c.retryCap,
+		MaxRetries: c.maxRetries, RetryBase: c.retryBase, RetryCap: c.retryCap, Level: m.node.CommandLevel,
 	})
 	m.scheduler = scheduler.New(scheduler.Config{
 		State: m.state, Proposer: m.proposer, Cluster: m.node, LeaseTTL: c.leaseTTL,

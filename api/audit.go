@@ -1,0 +1,30 @@
+package api
+
+import (
+	"strconv"
+	"time"
+
+	"ffrtmp/job"
+)
+
+// audit returns a page of the audit log, newest first.
+func (s *Server) audit(c *call) (*answer, error) {
+	q := c.URL.Query()
+	page := job.AuditPage{Cursor: q.Get("cursor"), Limit: job.DefaultLimit}
+	var err error
+	if q.Has("limit") {
+		if page.Limit, err = strconv.Atoi(q.Get("limit")); err != nil || page.Limit < 1 || page.Limit > job.MaxLimit {
+			return nil, job.FieldErrorf("limit", "must be between 1 and %d", job.MaxLimit)
+		}
+	}
+	if q.Has("since") {
+		if page.Since, err = time.Parse(time.RFC3339, q.Get("since")); err != nil {
+			return nil, job.FieldErrorf("since", "%q is not a time such as 2026-01-02T03:04:05Z", q.Get("since"))
+		}
+	}
+	list, err := s.cfg.State.Audit(c.Context(), page)
+	if err != nil {
+		return nil, err
+	}
+	return &answer{body: list}, nil
+}

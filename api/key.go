@@ -1,0 +1,57 @@
+package api
+
+import (
+	"net/http"
+	"time"
+
+	"ffrtmp/job"
+)
+
+// createKey makes an API key. This answer alone has its secret. A repeated request
+// is about the same key and gives it another secret.
+func (s *Server) createKey(c *call, k *job.NewKey) (*answer, error) {
+	index, created, replayed, err := s.cfg.Proposer.CreateKey(c.Context(), c.idempotency, *k)
+	if err != nil {
+		return nil, err
+	}
+	a := &answer{status: http.StatusCreated, index: index, location: "/keys/" + created.ID}
+	if replayed {
+		a.status = http.StatusOK
+	}
+	created.Status = created.StatusAt(time.Now())
+	a.body = created
+	return a, nil
+}
+
+func (s *Server) listKeys(*call) (*answer, error) {
+	list := job.KeyList{Keys: s.cfg.State.Keys()}
+	for i := range list.Keys {
+		list.Keys[i].Status = list.Keys[i].StatusAt(time.Now())
+	}
+	list.Count = len(list.Keys)
+	return &answer{body: list}, nil
+}
+
+func (s *Server) getKey(c *call) (*answer, error) {
+	k, ok := s.cfg.State.Credential(c.PathValue("id"))
+	if !ok {
+		return nil, job.Errorf(job.NotFound, "there is no key %q", c.PathValue("id"))
+	}
+	k.Status = k.StatusAt(time.Now())
+	return &answer{body: k.Key}, nil
+}
+
+// revoked is the answer to DELETE /keys/{id}.
+type revoked struct {
+	Status job.KeyStatus `json:"status"`
+	KeyID  string        `json:"key_id"`
+}
+
+// revokeKey makes a key unusable on every master that applies this.
+func (s *Server) revokeKey(c *call, _ *nothing) (*answer, error) {
+	index, k, err := s.cfg.Proposer.RevokeKey(c.Context(), c.PathValue("id"))
+	if err != nil {
+		return nil, err
+	}
+	return &answer{index: index, body: revoked{job.KeyRevoked, k.ID}}, nil
+}

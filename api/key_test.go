@@ -1,0 +1,259 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"ffrtmp/job"
+)
+
+// createKey makes a key and returns it, with the header that carries it.
+func (m *master) createKey(body string) (job.CreatedKey, []string) {
+	m.t.Helper()
+	var k job.CreatedKey
+	m.want(http.StatusCreated, "POST", "/keys", body).decode(m.t, &k)
+	return k, []string{"Authorization", "Bearer " + k.Secret}
+}
+
+func TestKeysAreMadeShownOnceAndRevoked(t *testing.T) {
+	m := newMaster(t)
+	r := m.want(201, "POST", "/keys", `{"name":"ci","scopes":["read","submit","read"],"expires_in":"1h","rate_limit":9}`)
+	var k job.CreatedKey
+	r.decode(t, &k)
+	id, secret, _ := strings.Cut(k.Secret, ".")
+	if id != k.ID || len(secret) != 43 || r.Header.Get("Location") != "/keys/"+k.ID || r.Header.Get(indexHeader) == "" {
+		t.Fatalf("%s %v", r.body, r.Header)
+	}
+	if left := time.Until(k.ExpiresAt); left > time.Hour || left < 50*time.Minute || k.Status != job.KeyActive || k.CreatedBy != "bootstrap" || k.RateLimit != 9 {
+		t.Errorf("%+v", k)
+	}
+	if diff := cmp.Diff([]job.Scope{job.ScopeSubmit, job.ScopeRead}, k.Scopes); diff != "" {
+		t.Error(diff)
+	}
+	own := []string{"Authorization", "Bearer " + k.Secret}
+	m.want(201, "POST", "/jobs", `{"scenario":"720p"}`, own...)
+	_, other := m.createKey(`{"name":"rotated","scopes":["submit"],"expires_at":"` + time.Now().Add(time.Hour).Format(time.RFC3339) + `"}`)
+	m.want(200, "GET", "/jobs", "", own...) // both live
+
+	r = m.want(200, "GET", "/keys", "")
+	var list job.KeyList
+	r.decode(t, &list)
+	if list.Count != 2 || len(list.Keys) != 2 || list.Keys[0].ID != k.ID || strings.Contains(string(r.body), secret) || strings.Contains(string(r.body), "hash") {
+		t.Errorf("listed: %s", r.body)
+	}
+	if r := m.want(200, "DELETE", "/keys/"+k.ID, ""); string(r.body) != `{"status":"revoked","key_id":"`+k.ID+"\"}\n" {
+		t.Errorf("revoked: %s", r.body)
+	}
+	m.want(200, "DELETE", "/keys/"+k.ID, "")
+	if r := m.want(401, "GET", "/jobs", "", own...); !strings.Contains(string(r.body), "revoked") {
+		t.Errorf("%s", r.body)
+	}
+	m.want(200, "GET", "/jobs", "", other...)
+	var shown job.Key
+	m.want(200, "GET", "/keys/"+k.ID, "").decode(t, &shown)
+	if shown.Status != job.KeyRevoked || shown.RevokedAt.IsZero() {
+		t.Errorf("shown: %+v", shown)
+	}
+	m.want(404, "GET", "/keys/nobody", "")
+	m.want(404, "DELETE", "/keys/nobody", "")
+	if strings.Contains(m.logs.String(), secret) {
+		t.Error("the log has the secret")
+	}
+}
+
+func TestKeysThatAreRefused(t *testing.T) {
+	m := newMaster(t)
+	for body, field := range map[string]string{
+		`{"scopes":["read"]}`:                                                               "name",
+		`{"name":"a\nb","scopes":["read"]}`:                                                 "name",
+		`{"name":"n"}`:                                                                      "scopes",
+		`{"name":"n","scopes":["root"]}`:                                                    "scopes",
+		`{"name":"n","scopes":"read"}`:                                                      "scopes",
+		`{"name":"n","scopes":["read"],"expires_in":"-1s"}`:                                 "expires_in",
+		`{"name":"n","scopes":["read"],"expires_in":"tomorrow"}`:                            "expires_in",
+		`{"name":"n","scopes":["read"],"expires_in":9e9}`:                                   "expires_in",
+		`{"name":"n","scopes":["read"],"expires_at":"2001-01-01T00:00:00Z"}`:                "expires_at",
+		`{"name":"n","scopes":["read"],"expires_in":1,"expires_at":"2101-01-01T00:00:00Z"}`: "expires_in",
+		`{"name":"n","scopes":["read"],"rate_limit":-1}`:                                    "rate_limit",
+	} {
+		var p problem
+		m.want(400, "POST", "/keys", body).decode(t, &p)
+		if p.Field != field || p.Code != job.Invalid {
+			t.Errorf("%s: %+v, want field %s", body, p, field)
+		}
+	}
+	k, _ := m.createKey(`{"name":"n","scopes":["read"]}`)
+	id, secret, _ := strings.Cut(k.Secret, ".")
+	for _, token := range []string{id, secret, id + ".", id + "." + secret + "x", "0123456789abcdef." + secret, "." + secret, k.Secret + ".x"} {
+		r := m.want(401, "GET", "/jobs", "", "Authorization", "Bearer "+token)
+		if !strings.Contains(string(r.body), "the API key is not valid") {
+			t.Errorf("%q: %s", token, r.body)
+		}
+	}
+	if logs := m.logs.String(); !strings.Contains(logs, "authentication failed: source=127.0.0.1") || strings.Contains(logs, secret) {
+		t.Errorf("logged:\n%s", logs)
+	}
+}
+
+func TestAKeyExpiresByTheMastersClock(t *testing.T) {
+	m := newMaster(t)
+	k, own := m.createKey(`{"name":"n","scopes":["read"],"expires_in":0.3}`)
+	eventually(t, "the key expires", func() bool { return m.request("GET", "/jobs", "", own...).StatusCode == 401 })
+	if !time.Now().After(k.ExpiresAt) {
+		t.Error("too early")
+	}
+	var shown job.Key
+	m.want(200, "GET", "/keys/"+k.ID, "").decode(t, &shown)
+	if shown.Status != job.KeyExpired {
+		t.Errorf("%+v", shown)
+	}
+}
+
+// A repeated request, as after a lost answer, is about the same key.
+func TestAKeyIsMadeOnceUnderAnIdempotencyKey(t *testing.T) {
+	m := newMaster(t)
+	once := []string{"Idempotency-Key", "k"}
+	var first, second job.CreatedKey
+	m.want(201, "POST", "/keys", `{"name":"n","scopes":["read"]}`, once...).decode(t, &first)
+	m.want(200, "POST", "/keys", `{"scopes":["read"],"name":"n"}`, once...).decode(t, &second)
+	m.want(409, "POST", "/keys", `{"name":"m","scopes":["read"]}`, once...)
+	if first.ID != second.ID || first.Secret == second.Secret {
+		t.Errorf("%+v, then %+v", first, second)
+	}
+	m.want(401, "GET", "/jobs", "", "Authorization", "Bearer "+first.Secret)
+	m.want(200, "GET", "/jobs", "", "Authorization", "Bearer "+second.Secret)
+}
+
+// Idempotency keys are kept apart by API key.
+func TestTwoKeysDoNotShareIdempotencyKeys(t *testing.T) {
+	m := newMaster(t)
+	_, a := m.createKey(`{"name":"a","scopes":["submit"]}`)
+	_, b := m.createKey(`{"name":"b","scopes":["submit"]}`)
+	once := []string{"Idempotency-Key", "k"}
+	m.want(201, "POST", "/jobs", `{"scenario":"720p"}`, append(once, a...)...)
+	m.want(200, "POST", "/jobs", `{"scenario":"720p"}`, append(once, a...)...)
+	m.want(201, "POST", "/jobs", `{"scenario":"720p"}`, append(once, b...)...)
+}
+
+// A key's end ends what it is waiting for.
+func TestARevokedKeysStreamsAndPollsEnd(t *testing.T) {
+	m := newMaster(t)
+	m.submit(`{"scenario":"720p"}`)
+	for _, limit := range []string{"", `,"expires_in":0.5`} {
+		k, own := m.createKey(`{"name":"n","scopes":["read","agent"]` + limit + `}`)
+		ended := make(chan error, 2)
+		poll := func(method, path, body string) {
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			defer cancel()
+			_, err := m.try(ctx, method, path, body, own...)
+			if errors.Is(err, context.DeadlineExceeded) {
+				ended <- err
+				return
+			}
+			ended <- nil
+		}
+		node := m.registered()
+		go poll("GET", "/jobs/1/logs?follow", "")
+		go poll("POST", "/jobs/claim", `{"node_id":"`+node+`","wait":"60s"}`)
+		if limit == "" {
+			eventually(t, "both wait", func() bool { return m.waiting() == 2 })
+			m.want(200, "DELETE", "/keys/"+k.ID, "")
+		}
+		for range 2 {
+			if err := <-ended; err != nil {
+				t.Error(err)
+			}
+		}
+	}
+}
+
+// registered is a node that no job is for.
+func (m *master) registered() string {
+	m.t.Helper()
+	m.request("POST", "/nodes/register", `{"node_id":"`+nodeA+`","address":"a","max_concurrent_jobs":1,"encoders":["none"]}`)
+	return nodeA
+}
+
+// waiting counts requests in flight.
+func (m *master) waiting() int {
+	m.api.inFlight.mu.Lock()
+	defer m.api.inFlight.mu.Unlock()
+	return m.api.inFlight.n
+}
+
+// apart is a leader and a follower, each with a state of its own: the follower's is
+// as old as the test wants.
+func apart(t *testing.T) (leader, follower *master, catchUp func()) {
+	leader, follower = newMaster(t), startMaster(t, "m2", nil)
+	follower.cluster.transport = transport{newPeerPort(t, leader), follower}
+	follower.follow(leader)
+	applied := 0
+	return leader, follower, func() {
+		t.Helper()
+		leader.log.mu.Lock()
+		entries := leader.log.entries[applied:]
+		applied = len(leader.log.entries)
+		leader.log.mu.Unlock()
+		if len(entries) > 0 {
+			follower.fsm.ApplyBatch(entries)
+		}
+	}
+}
+
+// A follower does not vouch: what it takes for a key is one for the leader, too, or
+// it is refused there.
+func TestTheLeaderRefusesAKeyThatAFollowerStillTakes(t *testing.T) {
+	leader, follower, catchUp := apart(t)
+	k, own := leader.createKey(`{"name":"n","scopes":["submit"]}`)
+	catchUp()
+	follower.want(201, "POST", "/jobs", `{"scenario":"720p"}`, own...)
+	leader.want(200, "DELETE", "/keys/"+k.ID, "")
+	follower.want(200, "GET", "/jobs?stale", "", own...) // all that it lags behind by
+	r := follower.want(401, "POST", "/jobs", `{"scenario":"720p"}`, own...)
+	if r.Header.Get(servedByHeader) != "m1" || !strings.Contains(string(r.body), "revoked") {
+		t.Errorf("answered by %s: %s", r.Header.Get(servedByHeader), r.body)
+	}
+	follower.want(401, "GET", "/jobs", "", own...)
+	catchUp()
+	if r := follower.want(401, "GET", "/jobs?stale", "", own...); r.Header.Get(servedByHeader) != "m2" {
+		t.Errorf("answered by %s", r.Header.Get(servedByHeader))
+	}
+}
+
+// A key may be used with any master as soon as it has been made.
+func TestAFollowerWaitsForAKeyThatIsOnItsWay(t *testing.T) {
+	leader, follower, catchUp := apart(t)
+	follower.api.keyWait = 10 * time.Second
+	_, own := leader.createKey(`{"name":"n","scopes":["submit"]}`)
+	answered := make(chan int, 1)
+	go func() {
+		r, err := follower.try(t.Context(), "POST", "/jobs", `{"scenario":"720p"}`, own...)
+		if err != nil {
+			t.Error(err)
+		}
+		answered <- r.StatusCode
+	}()
+	eventually(t, "the follower waits", func() bool { return follower.waiting() == 1 })
+	catchUp()
+	if status := <-answered; status != 201 {
+		t.Errorf("%d, want 201", status)
+	}
+	follower.api.keyWait = 10 * time.Millisecond
+	forged := []string{"Authorization", "Bearer 0123456789abcdef.secret"}
+	follower.want(401, "POST", "/jobs", `{"scenario":"720p"}`, forged...)
+	// One that cannot know sends the client to another master.
+	follower.cluster.mu.Lock()
+	follower.cluster.readyErr = errors.New("has not caught up")
+	follower.cluster.mu.Unlock()
+	var p problem
+	follower.want(503, "POST", "/jobs", `{"scenario":"720p"}`, forged...).decode(t, &p)
+	if p.Code != job.NoLeader || !strings.Contains(p.Error, "has not caught up") {
+		t.Errorf("%+v", p)
+	}
+}

@@ -1,0 +1,116 @@
+package api
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"ffrtmp/job"
+)
+
+// matrix says of every route which scopes are let in beside admin ("" is everybody,
+// without a key) and, of those that change something, whether it is audited.
+var matrix = map[string]struct {
+	scopes  string
+	audited bool
+}{
+	"POST /jobs":             {scopes: "submit"},
+	"POST /jobs/batch":       {scopes: "submit"},
+	"GET /jobs":              {scopes: "submit read"},
+	"GET /jobs/{id}":         {scopes: "submit read"},
+	"GET /api/v1/jobs/{id}":  {scopes: "submit read agent"},
+	"PATCH /jobs/{id}":       {scopes: "submit", audited: true},
+	"POST /jobs/{id}/cancel": {scopes: "submit", audited: true},
+	"POST /jobs/{id}/pause":  {scopes: "submit", audited: true},
+	"POST /jobs/{id}/resume": {scopes: "submit", audited: true},
+	"POST /jobs/{id}/retry":  {scopes: "submit", audited: true},
+	"POST /jobs/cancel":      {scopes: "submit", audited: true},
+	"GET /jobs/{id}/logs":    {scopes: "submit read"},
+	"GET /jobs/{id}/explain": {scopes: "submit read"},
+
+	"POST /jobs/claim":           {scopes: "agent"},
+	"GET /jobs/next":             {scopes: "agent"},
+	"POST /results":              {scopes: "agent"},
+	"POST /nodes/register":       {scopes: "agent"},
+	"POST /nodes/{id}/heartbeat": {scopes: "agent"},
+
+	"GET /nodes":                {scopes: "submit read"},
+	"GET /nodes/{id}":           {scopes: "submit read"},
+	"DELETE /nodes/{id}":        {scopes: "none", audited: true},
+	"POST /nodes/{id}/drain":    {scopes: "none", audited: true},
+	"POST /nodes/{id}/cordon":   {scopes: "none", audited: true},
+	"POST /nodes/{id}/uncordon": {scopes: "none", audited: true},
+
+	"GET /cluster":                  {scopes: "submit read"},
+	"POST /cluster/leader/transfer": {scopes: "none", audited: true},
+
+	"POST /keys":        {scopes: "none", audited: true},
+	"GET /keys":         {scopes: "none"},
+	"GET /keys/{id}":    {scopes: "none"},
+	"DELETE /keys/{id}": {scopes: "none", audited: true},
+	"GET /audit":        {scopes: "none"},
+
+	"GET /health":        {},
+	"GET /health/ready":  {},
+	"GET /health/leader": {},
+}
+
+// TestScopes walks the whole matrix, scope by route: who is let in gets any answer
+// but 401 and 403, and who is not is told the scope that is missing.
+func TestScopes(t *testing.T) {
+	m := newMaster(t)
+	m.submit(`{"scenario":"720p"}`)
+	m.register(nodeA)
+	keys := map[job.Scope][]string{}
+	for _, s := range job.Scopes {
+		_, keys[s] = m.createKey(`{"name":"` + string(s) + `","scopes":["` + string(s) + `"]}`)
+	}
+	seen := map[string]bool{}
+	for _, e := range m.api.endpoints() {
+		want, ok := matrix[e.pattern]
+		if seen[e.pattern] = true; !ok {
+			t.Errorf("%s: it is not decided who may use it", e.pattern)
+			continue
+		}
+		if e.audit != want.audited {
+			t.Errorf("%s: audited %v, want %v", e.pattern, e.audit, want.audited)
+		}
+		if e.open != (want.scopes == "") || !e.open && e.scope == "" {
+			t.Errorf("%s: open %v, scope %q, want %q", e.pattern, e.open, e.scope, want.scopes)
+		}
+		method, path, _ := strings.Cut(e.pattern, " ")
+		path = strings.ReplaceAll(path, "{id}", "nobody")
+		if r := m.request(method, path, "", "Authorization", ""); (r.StatusCode == 401) == e.open {
+			t.Errorf("%s without a key: %d", e.pattern, r.StatusCode)
+		}
+		if e.open {
+			continue
+		}
+		for _, scope := range job.Scopes {
+			allowed := scope == job.ScopeAdmin || strings.Contains(want.scopes, string(scope))
+			r := m.request(method, path, "", keys[scope]...)
+			var p problem
+			if r.StatusCode >= 400 {
+				r.decode(t, &p)
+			}
+			switch {
+			case allowed && (r.StatusCode == http.StatusForbidden || r.StatusCode == http.StatusUnauthorized):
+				t.Errorf("%s with %s: %d %s", e.pattern, scope, r.StatusCode, p.Error)
+			case !allowed && (r.StatusCode != http.StatusForbidden || p.Code != job.Forbidden || !strings.Contains(p.Error, "scope "+string(e.scope))):
+				t.Errorf("%s with %s: %d %+v, want 403 that names %s", e.pattern, scope, r.StatusCode, p, e.scope)
+			}
+		}
+	}
+	for pattern := range matrix {
+		if !seen[pattern] {
+			t.Errorf("there is no %s", pattern)
+		}
+	}
+	for _, pattern := range []string{"GET /nothing", "PUT /jobs"} {
+		method, path, _ := strings.Cut(pattern, " ")
+		m.want(401, method, path, "", "Authorization", "")
+		if r := m.request(method, path, "", keys[job.ScopeAgent]...); r.StatusCode != 404 && r.StatusCode != 405 {
+			t.Errorf("%s: %d", pattern, r.StatusCode)
+		}
+	}
+}
