@@ -75,6 +75,16 @@ func TestRequests(t *testing.T) {
 			_, err := c.Jobs(ctx, client.ListOptions{Filter: job.Filter{Status: job.Running, Queue: job.Live, Priority: job.High, Scenario: "360p", NodeID: "n", Label: "a=b"}, Limit: 10, Cursor: "5", Order: job.Ascending})
 			return err
 		}},
+		{`POST /keys {"name":"ci","scopes":["read"]}`, true, func() error {
+			_, err := c.CreateKey(ctx, job.NewKey{Name: "ci", Scopes: []job.Scope{job.ScopeRead}})
+			return err
+		}},
+		{`GET /keys `, false, func() error { _, err := c.Keys(ctx); return err }},
+		{`DELETE /keys/a%2Fb `, true, func() error { return c.RevokeKey(ctx, "a/b") }},
+		{`GET /audit?cursor=9.1&limit=10&since=2026-01-02T03%3A04%3A05Z `, false, func() error {
+			_, err := c.Audit(ctx, job.AuditPage{Since: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Limit: 10, Cursor: "9.1"})
+			return err
+		}},
 		{`POST /jobs/7/cancel `, true, func() error { return c.Cancel(ctx, "7") }},
 		{`POST /jobs/7/pause `, true, func() error { return c.Pause(ctx, "7") }},
 		{`POST /jobs/7/resume `, true, func() error { return c.Resume(ctx, "7") }},

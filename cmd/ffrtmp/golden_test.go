@@ -28,6 +28,10 @@ func TestGolden(t *testing.T) {
 	m.answer("GET /cluster", http.StatusOK, sampleCluster())
 	m.answer("POST /cluster/leader/transfer", http.StatusOK, map[string]string{})
 
+	m.answer("GET /keys", http.StatusOK, job.KeyList{Keys: sampleKeys(), Count: 3})
+	m.answer("DELETE /keys/"+keyID, http.StatusOK, map[string]string{"status": "revoked", "key_id": keyID})
+	m.answer("GET /audit", http.StatusOK, sampleAudit())
+
 	for _, c := range []struct {
 		name string
 		args []string
@@ -47,6 +51,9 @@ func TestGolden(t *testing.T) {
 		{"cluster-status", []string{"cluster", "status"}},
 		{"cluster-members", []string{"cluster", "members"}},
 		{"cluster-transfer", []string{"cluster", "transfer-leader"}},
+		{"keys-list", []string{"keys", "list"}},
+		{"keys-revoke", []string{"keys", "revoke", "ci"}},
+		{"audit", []string{"audit", "--since", "24h", "--limit", "2"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := m.run(t, c.args...)

@@ -63,6 +63,8 @@ func (c *cli) hint(err error) string {
 			return "No API key was sent. Give one by --api-key-file FILE or in MASTER_API_KEY."
 		}
 		return "The masters do not know this API key. Check --api-key-file or MASTER_API_KEY."
+	case job.Forbidden:
+		return "Use a key that has this scope: an administrator makes one with ffrtmp keys create."
 	case job.InsufficientStorage:
 		return "The masters' disks are nearly full. Free some space there; no submission was accepted."
 	}

@@ -44,6 +44,12 @@ func TestUsageErrorsAreOneLineThatSaysWhatInstead(t *testing.T) {
 		{"name of a certificate", []string{"certs", "issue", "--name", "../x"}, "use a name such as master-1"},
 		{"days", []string{"certs", "init", "--days", "0"}, "positive number of days"},
 		{"no masters", []string{"dev", "--masters", "0"}, "takes 1 to 9"},
+		{"key without scope", []string{"keys", "create", "ci"}, "--scope is missing: name one or more of admin, submit, read, agent"},
+		{"unknown scope", []string{"keys", "create", "ci", "--scope", "root"}, "use admin, submit, read or agent"},
+		{"bad expiry", []string{"keys", "create", "ci", "--scope", "read", "--expires", "soon"}, "such as 90d or 12h, or a date"},
+		{"past expiry", []string{"keys", "create", "ci", "--scope", "read", "--expires", "2001-01-31"}, "lies in the past"},
+		{"a whole key", []string{"keys", "revoke", "0123456789abcdef.secret"}, "revoke it as 0123456789abcdef"},
+		{"audit limit", []string{"audit", "--limit", "0"}, "between 1 and 10000"},
 		{"unknown shell", []string{"completion", "elvish"}, "it has bash, fish"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -79,6 +85,9 @@ func TestExitCodes(t *testing.T) {
 	m.handle("POST /jobs/1/pause", func(w http.ResponseWriter, _ *http.Request) {
 		refuse(w, http.StatusConflict, job.Conflict, "a completed job cannot be paused")
 	})
+	m.handle("DELETE /nodes/"+nodeID, func(w http.ResponseWriter, _ *http.Request) {
+		refuse(w, http.StatusForbidden, job.Forbidden, "this needs a key with the scope admin; this one has read")
+	})
 	m.answer("POST /jobs/2/pause", http.StatusOK, map[string]string{})
 	m.handle("POST /jobs", func(w http.ResponseWriter, _ *http.Request) {
 		refuse(w, http.StatusGatewayTimeout, job.UnknownOutcome, "leadership was lost")
@@ -90,6 +99,7 @@ func TestExitCodes(t *testing.T) {
 		err  []string
 	}{
 		{"refused key", []string{"jobs", "status", "1"}, exitFailed, []string{"the API key is not known", "MASTER_API_KEY"}},
+		{"missing scope", []string{"nodes", "remove", nodeID}, exitFailed, []string{"the scope admin; this one has read", "ffrtmp keys create"}},
 		{"not found", []string{"jobs", "status", "99"}, exitFailed, []string{"job 99: no such thing"}},
 		{"conflict", []string{"jobs", "pause", "1"}, exitFailed, []string{"pause job 1: a completed job cannot be paused"}},
 		{"one of several", []string{"jobs", "pause", "1", "2"}, exitFailed, []string{"pause job 1"}},
@@ -192,6 +202,7 @@ func TestCompletion(t *testing.T) {
 		{[]string{"jobs", "list", "--status", ""}, []string{"pending", "running", "paused", "completed", "failed", "canceled"}},
 		{[]string{"jobs", "submit", "--queue", ""}, []string{"live", "default", "batch"}},
 		{[]string{"nodes", "list", "--output", ""}, []string{"table", "json"}},
+		{[]string{"keys", "create", "ci", "--scope", ""}, []string{"admin", "submit", "read", "agent"}},
 		{[]string{"certs", "issue", "--role", ""}, []string{"master", "agent"}},
 	} {
 		r := invoke(t, nil, "", append([]string{"__complete"}, c.args...)...)

@@ -1,0 +1,26 @@
+package client
+
+import (
+	"context"
+	"strconv"
+	"time"
+
+	"ffrtmp/job"
+)
+
+// Audit returns a page of the audit log, newest first.
+func (c *Client) Audit(ctx context.Context, page job.AuditPage, opts ...Option) (job.AuditList, error) {
+	var list job.AuditList
+	call := read("/audit", &list, opts)
+	if !page.Since.IsZero() {
+		call.query.Set("since", page.Since.UTC().Format(time.RFC3339Nano))
+	}
+	if page.Limit != 0 {
+		call.query.Set("limit", strconv.Itoa(page.Limit))
+	}
+	if page.Cursor != "" {
+		call.query.Set("cursor", page.Cursor)
+	}
+	err := c.do(ctx, call)
+	return list, err
+}

@@ -1,0 +1,27 @@
+package client
+
+import (
+	"context"
+	"net/http"
+
+	"ffrtmp/job"
+)
+
+// CreateKey makes an API key. The answer alone has its secret.
+func (c *Client) CreateKey(ctx context.Context, k job.NewKey, opts ...Option) (job.CreatedKey, error) {
+	var created job.CreatedKey
+	err := c.do(ctx, write(http.MethodPost, "/keys", k, &created, opts))
+	return created, err
+}
+
+// Keys returns every key, the oldest first; those that have ended, for a while, too.
+func (c *Client) Keys(ctx context.Context, opts ...Option) ([]job.Key, error) {
+	var list job.KeyList
+	err := c.do(ctx, read("/keys", &list, opts))
+	return list.Keys, err
+}
+
+// RevokeKey makes a key unusable. A revoked key may be revoked again.
+func (c *Client) RevokeKey(ctx context.Context, id string, opts ...Option) error {
+	return c.do(ctx, write(http.MethodDelete, join("/keys", id, ""), nil, nil, opts))
+}

@@ -1,0 +1,73 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"ffrtmp/internal/flags"
+	"ffrtmp/job"
+)
+
+func (c *cli) audit() *cobra.Command {
+	var since time.Duration
+	page := job.AuditPage{Limit: 100}
+	cmd := &cobra.Command{
+		Use:   "audit",
+		Short: "Show who has administered what, when and from where, newest first",
+		Args:  exactly(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if page.Limit < 1 || page.Limit > job.MaxLimit {
+				return flags.Usagef("--limit must be between 1 and %d", job.MaxLimit)
+			}
+			if since < 0 {
+				return flags.Usagef("--since must be a length of time such as 24h")
+			}
+			if since > 0 {
+				page.Since = time.Now().Add(-since)
+			}
+			cl, err := c.connect()
+			if err != nil {
+				return err
+			}
+			defer cl.Close()
+			list, err := cl.Audit(cmd.Context(), page)
+			if err != nil {
+				return fmt.Errorf("audit: %w", err)
+			}
+			if list.Count == 0 {
+				return c.print(list, line("No records."))
+			}
+			return c.print(list, auditTable(list.Records), line(auditEnd(list)))
+		},
+	}
+	cmd.Flags().DurationVar(&since, "since", 0, "how far back, such as 24h (default all)")
+	cmd.Flags().IntVar(&page.Limit, "limit", page.Limit, "`NUMBER` of records at most")
+	cmd.Flags().StringVar(&page.Cursor, "cursor", "", "go on after this `RECORD` of an earlier page")
+	return cmd
+}
+
+func auditEnd(list job.AuditList) string {
+	if list.NextCursor == "" {
+		return count(list.Count, "record") + "."
+	}
+	return fmt.Sprintf("%s; there are more: --cursor %s", count(list.Count, "record"), list.NextCursor)
+}
+
+func auditTable(records []job.AuditRecord) *table {
+	t := newTable("TIME", "WHO~", "FROM", "ACTION", "TARGET~", "OUTCOME", "DETAIL~?", "REQUEST~?")
+	for _, r := range records {
+		who := strings.TrimSpace(r.Principal + " " + r.KeyName)
+		t.add(r.Time.UTC().Format(time.RFC3339), who, r.Source, r.Action, r.Target, auditOutcome(r.Outcome), r.Detail, r.RequestID)
+	}
+	return t
+}
+
+func auditOutcome(s string) cell {
+	if s == "ok" || s == "requested" {
+		return cell{s, ""}
+	}
+	return cell{s, yellow}
+}
