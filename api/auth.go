@@ -147,7 +147,7 @@ func (s *Server) admit(r *http.Request, agents bool) (Principal, error) {
 	if job.CodeOf(err) == job.Unauthenticated {
 		s.metrics.authFailures.Inc()
 		s.authFailures.Do(func() {
-			s.cfg.Logger.Warn("authentication failed", "source", sourceOf(r), "request_id", requestIDOf(r.Context()), "path", r.URL.Path, "error", err)
+			s.cfg.Logger.Warn("authentication failed", "source", sourceOf(r), "request_id", requestIDOf(r.Context()), "route", r.Pattern, "error", err)
 		})
 	}
 	if err == nil && !isForwarded(r.Context()) {

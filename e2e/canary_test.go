@@ -61,16 +61,30 @@ func TestSecretsStayWhereTheyMustBe(t *testing.T) {
 	// A refused submission must not be told with its key either.
 	s.wire().call(t, "POST", s.Master(0).URL()+"/jobs", `{"scenario":"360p","parameters":{"stream_key":"`+streamKey+`","output_mode":"rtmp","rtmp_url":"nonsense"}}`).want(t, 400)
 
+	// A key is told once. Neither what it opens nor what it does not shows it again.
+	made, own := s.createKey(s.Master(s.follower()), `{"name":"canary","scopes":["read"]}`)
+	id, secret, _ := strings.Cut(made.Secret, ".")
+	own.call(t, "GET", s.Master(0).URL()+"/jobs?api_key=nonsense", "").want(t, 200)
+	own.call(t, "DELETE", s.Master(0).URL()+"/keys/"+id, "").want(t, 403)
+	s.wire().call(t, "DELETE", s.Master(0).URL()+"/keys/"+id, "").want(t, 200)
+	for _, m := range s.Masters() {
+		own.key = made.Secret
+		s.eventually("the key is refused", func() bool { return own.call(t, "POST", m.URL()+"/jobs", `{}`).status == 401 })
+		own.key = secret + "." + id
+		own.call(t, "POST", m.URL()+"/jobs", `{}`).want(t, 401)
+	}
+
 	gossip, err := os.ReadFile(filepath.Join(s.Dir(), "keys", "gossip.key"))
 	s.must(err)
 	secrets := map[string]string{
 		"the API key": s.APIKey(), "the gossip key": strings.TrimSpace(string(gossip)), "the stream key": streamKey, "the lease": lease,
+		"a made key": secret,
 	}
 	s.eventually("the agent has forgotten its attempts", func() bool {
 		left, err := os.ReadDir(filepath.Join(agent.StateDir(), "attempts"))
 		return err == nil && len(left) == 0
 	})
-	s.checkAnswers(secrets, good.ID, bad.ID)
+	s.checkAnswers(secrets, made.ID, good.ID, bad.ID)
 	s.must(s.Stop(s.soon()))
 	s.checkFiles(secrets)
 }
@@ -93,9 +107,9 @@ func leaseOf(t *testing.T, a *devcluster.Agent) string {
 }
 
 // checkAnswers reads all that can be read.
-func (s *site) checkAnswers(secrets map[string]string, jobs ...string) {
+func (s *site) checkAnswers(secrets map[string]string, key string, jobs ...string) {
 	w := s.wire()
-	paths := []string{"/jobs", "/nodes", "/cluster", "/health", "/health/ready", "/health/leader"}
+	paths := []string{"/jobs", "/nodes", "/cluster", "/keys", "/keys/" + key, "/audit", "/health", "/health/ready", "/health/leader"}
 	for _, id := range jobs {
 		paths = append(paths, "/jobs/"+id, "/api/v1/jobs/"+id, "/jobs/"+id+"/logs", "/jobs/"+id+"/explain")
 	}

@@ -53,8 +53,11 @@ const (
 // refusals included. What was answered from the record of an earlier request is not
 // recorded twice.
 func (t *tx) record(index uint64, n int, c enveloped, result any) {
+	if c.actor.Principal == "" {
+		return
+	}
 	command, ok := c.command.(audited)
-	if !ok || c.actor.Principal == "" {
+	if !ok {
 		return
 	}
 	outcome := outcomeOK
