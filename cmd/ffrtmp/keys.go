@@ -56,7 +56,7 @@ read to look at jobs, nodes and masters; agent is for machines that run jobs.`,
 				return fmt.Errorf("create key %s: %w", k.Name, err)
 			}
 			if c.settings.format == formatTable {
-				fmt.Fprintf(c.err, "Key %s (%s) may %s; it %s. Keep it safe: it is not shown again.\n",
+				fmt.Fprintf(c.err, "Made key %s for %s, with the scope %s; it %s. Keep it safe: it is not shown again.\n",
 					made.ID, printable(made.Name), job.JoinScopes(made.Scopes, ", "), expiryText(made.ExpiresAt))
 			}
 			return c.print(made, line(made.Secret))
