@@ -7,6 +7,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"time"
 
 	"ffrtmp/job"
 )
@@ -40,8 +41,17 @@ type audited interface {
 // entry is what the audit log says of a command.
 type entry struct{ action, target, detail string }
 
-var insertAudit = prepared(`INSERT INTO audit (log_index, n, time, principal, key_name, source, request_id, action, target, detail, outcome)
+// auditKept is how long the audit log is kept, at least.
+const auditKept = 366 * 24 * time.Hour
+
+// Each new record takes the place of up to two that need not be kept any longer: so
+// the log shrinks when less happens than a year ago, and no record costs much.
+var (
+	insertAudit = prepared(`INSERT INTO audit (log_index, n, time, principal, key_name, source, request_id, action, target, detail, outcome)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
+	deleteAudit = prepared(`DELETE FROM audit WHERE (log_index, n) IN
+	(SELECT log_index, n FROM audit WHERE time < ? ORDER BY time, log_index, n LIMIT 2)`)
+)
 
 // Outcomes in the audit log, beside the codes of refusals.
 const (
@@ -77,6 +87,7 @@ func (t *tx) record(index uint64, n int, c enveloped, result any) {
 	}
 	e := command.audit(t)
 	t.exec(insertAudit, int64(index), int64(n), t.now, c.actor.Principal, name, c.actor.Source, c.actor.RequestID, e.action, e.target, e.detail, outcome)
+	t.exec(deleteAudit, t.now-int64(auditKept))
 }
 
 // note records what is not a change of the state.
@@ -97,7 +108,8 @@ func (*note) apply(*tx) any     { return noted{} }
 func (c *note) audit(*tx) entry { return entry{action: c.action, target: c.target} }
 
 var queryAudit = readOnly(`SELECT log_index, n, time, principal, key_name, source, request_id, action, target, detail, outcome FROM audit
-WHERE time >= ? AND (log_index, n) < (?, ?) ORDER BY log_index DESC, n DESC LIMIT ?`)
+WHERE (log_index, n) >= (SELECT log_index, n FROM audit WHERE time >= ? ORDER BY time, log_index, n LIMIT 1)
+AND (log_index, n) < (?, ?) ORDER BY log_index DESC, n DESC LIMIT ?`)
 
 // Audit returns a page of the audit log, newest first. The page must have been
 // validated but for its cursor.

@@ -127,3 +127,30 @@ func TestAudit_Pages(t *testing.T) {
 		wantCode(t, err, job.Invalid)
 	}
 }
+
+func TestAudit_IsKeptForAYear(t *testing.T) {
+	c := newCluster(t)
+	ctx := WithActor(c.Context(), Actor{Principal: "bootstrap"})
+	note := func(action string) {
+		if _, err := c.Note(ctx, action, ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, action := range []string{"a", "b", "c"} {
+		note(action)
+	}
+	c.after(auditKept)
+	note("d")
+	if got := c.audit(job.AuditPage{}); len(got) != 4 {
+		t.Fatalf("after a year: %+v", got)
+	}
+	c.after(time.Second)
+	note("e")
+	if got := c.audit(job.AuditPage{}); len(got) != 3 || got[2].Action != "c" {
+		t.Fatalf("later: %+v", got)
+	}
+	note("f")
+	if got := c.audit(job.AuditPage{}); len(got) != 3 || got[2].Action != "d" {
+		t.Fatalf("in the end: %+v", got)
+	}
+}

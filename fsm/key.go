@@ -96,7 +96,7 @@ var (
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0)`)
 	updateKeyHash  = prepared(`UPDATE api_key SET hash = ? WHERE id = ?`)
 	updateKeyEnded = prepared(`UPDATE api_key SET revoked_at = ? WHERE id = ?`)
-	deleteKey      = prepared(`DELETE FROM api_key WHERE id = ?`)
+	deleteAPIKey   = prepared(`DELETE FROM api_key WHERE id = ?`)
 )
 
 func (c *createKey) apply(t *tx) any {
@@ -109,7 +109,7 @@ func (c *createKey) apply(t *tx) any {
 	}
 	for _, id := range forgotten {
 		delete(t.keys, id)
-		t.exec(deleteKey, id)
+		t.exec(deleteAPIKey, id)
 	}
 	k := &key{hash: c.hash, Key: job.Key{
 		ID: c.id, Name: c.name, Scopes: scopes(c.scopes), RateLimit: int(c.rateLimit),
