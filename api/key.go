@@ -33,12 +33,21 @@ func (s *Server) listKeys(*call) (*answer, error) {
 }
 
 func (s *Server) getKey(c *call) (*answer, error) {
-	k, ok := s.cfg.State.Credential(c.PathValue("id"))
-	if !ok {
-		return nil, job.Errorf(job.NotFound, "there is no key %q", c.PathValue("id"))
+	k, err := s.key(c)
+	if err != nil {
+		return nil, err
 	}
 	k.Status = k.StatusAt(time.Now())
-	return &answer{body: k.Key}, nil
+	return &answer{body: k}, nil
+}
+
+// key is the key that the path names.
+func (s *Server) key(c *call) (job.Key, error) {
+	k, ok := s.cfg.State.Credential(c.PathValue("id"))
+	if !ok {
+		return job.Key{}, job.Errorf(job.NotFound, "there is no key %q", c.PathValue("id"))
+	}
+	return k.Key, nil
 }
 
 // revoked is the answer to DELETE /keys/{id}.
@@ -49,7 +58,11 @@ type revoked struct {
 
 // revokeKey makes a key unusable on every master that applies this.
 func (s *Server) revokeKey(c *call, _ *nothing) (*answer, error) {
-	index, k, err := s.cfg.Proposer.RevokeKey(c.Context(), c.PathValue("id"))
+	known, err := s.key(c)
+	if err != nil {
+		return nil, err
+	}
+	index, k, err := s.cfg.Proposer.RevokeKey(c.Context(), known.ID)
 	if err != nil {
 		return nil, err
 	}

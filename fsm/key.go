@@ -193,7 +193,7 @@ const keyIDBytes = 8
 // same API key; it is given another secret, for the first may not have arrived.
 func (p *Proposer) CreateKey(ctx context.Context, id Idempotency, k job.NewKey) (index uint64, created job.CreatedKey, replayed bool, err error) {
 	now := p.opts.Now()
-	expires := k.ExpiresAt
+	expires := k.ExpiresAt.Time
 	if k.ExpiresIn != 0 {
 		expires = now.Add(time.Duration(k.ExpiresIn))
 	}

@@ -103,7 +103,7 @@ func TestKeys_ARepeatedRequestGetsAnotherSecret(t *testing.T) {
 
 func TestKeys_ThoseThatHaveEndedMakeRoom(t *testing.T) {
 	c := newCluster(t)
-	expiring := c.createKey(func(k *job.NewKey) { k.ExpiresAt = c.now.Add(time.Hour) })
+	expiring := c.createKey(func(k *job.NewKey) { k.ExpiresAt.Time = c.now.Add(time.Hour) })
 	revoked, kept := c.createKey(), c.createKey()
 	if _, _, err := c.RevokeKey(c.Context(), revoked.ID); err != nil {
 		t.Fatal(err)
@@ -124,7 +124,7 @@ func TestKeys_ThoseThatHaveEndedMakeRoom(t *testing.T) {
 func TestKeys_ExpiryLiesAhead(t *testing.T) {
 	c := newCluster(t)
 	for _, at := range []time.Time{c.now, c.now.Add(-time.Hour), c.now.Add(job.MaxKeyLife + time.Hour)} {
-		_, _, _, err := c.CreateKey(c.Context(), Idempotency{}, job.NewKey{Name: "n", Scopes: job.Scopes, ExpiresAt: at})
+		_, _, _, err := c.CreateKey(c.Context(), Idempotency{}, job.NewKey{Name: "n", Scopes: job.Scopes, ExpiresAt: job.Time{Time: at}})
 		wantCode(t, err, job.Invalid)
 	}
 }

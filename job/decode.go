@@ -49,8 +49,11 @@ func join(prefix, field string) string {
 }
 
 func kindName(t reflect.Type) string {
-	if t == reflect.TypeFor[Duration]() {
+	switch t {
+	case reflect.TypeFor[Duration]():
 		return `a duration such as "30s"`
+	case reflect.TypeFor[Time]():
+		return `a time such as "2026-01-02T03:04:05Z"`
 	}
 	switch t.Kind() {
 	case reflect.Bool:
@@ -128,6 +131,17 @@ func (d *Duration) UnmarshalJSON(data []byte) error {
 	}
 	// encoding/json adds the field to errors of this type only.
 	return &json.UnmarshalTypeError{Value: string(data), Type: reflect.TypeFor[Duration]()}
+}
+
+// Time is a time.Time in the body of a request: what is none names its field.
+type Time struct{ time.Time }
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (t *Time) UnmarshalJSON(data []byte) error {
+	if t.Time.UnmarshalJSON(data) == nil {
+		return nil
+	}
+	return &json.UnmarshalTypeError{Value: string(data), Type: reflect.TypeFor[Time]()}
 }
 
 var idForm = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)

@@ -1,6 +1,7 @@
 package job
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -46,11 +47,11 @@ const hour = time.Hour
 
 // NewKey is the body of POST /keys.
 type NewKey struct {
-	Name      string    `json:"name"`
-	Scopes    []Scope   `json:"scopes"`
-	ExpiresIn Duration  `json:"expires_in,omitzero"` // instead of ExpiresAt
-	ExpiresAt time.Time `json:"expires_at,omitzero"`
-	RateLimit int       `json:"rate_limit,omitempty"` // requests a second to each master; 0: the masters' default
+	Name      string   `json:"name"`
+	Scopes    []Scope  `json:"scopes"`
+	ExpiresIn Duration `json:"expires_in,omitzero"` // instead of ExpiresAt
+	ExpiresAt Time     `json:"expires_at,omitzero"`
+	RateLimit int      `json:"rate_limit,omitempty"` // requests a second to each master; 0: the masters' default
 }
 
 // Validate checks a new key and puts its scopes in order.
@@ -69,9 +70,9 @@ func (k *NewKey) Validate() error {
 	case k.RateLimit < 0 || k.RateLimit > MaxRateLimit:
 		return FieldErrorf("rate_limit", "must be between 1 and %d requests a second, or 0 for the masters' default", MaxRateLimit)
 	}
-	for _, s := range k.Scopes {
+	for i, s := range k.Scopes {
 		if !slices.Contains(Scopes, s) {
-			return FieldErrorf("scopes", "%q is not known; use admin, submit, read or agent", s)
+			return FieldErrorf(fmt.Sprintf("scopes[%d]", i), "%q is not known; use admin, submit, read or agent", s)
 		}
 	}
 	k.Scopes = slices.DeleteFunc(slices.Clone(Scopes), func(s Scope) bool { return !slices.Contains(k.Scopes, s) })

@@ -42,7 +42,7 @@ read to look at jobs, nodes and masters; agent is for machines that run jobs.`,
 			for _, s := range scopes {
 				k.Scopes = append(k.Scopes, job.Scope(s))
 			}
-			k.ExpiresAt, k.ExpiresIn = expires.at, job.Duration(expires.in)
+			k.ExpiresAt.Time, k.ExpiresIn = expires.at, job.Duration(expires.in)
 			if err := k.Validate(); err != nil {
 				return flags.Usagef("%v", err)
 			}
