@@ -108,6 +108,17 @@ func Canonical(data []byte) ([]byte, error) {
 	return json.Marshal(v)
 }
 
+// Time is a time.Time in the body of a request: what is none names its field.
+type Time struct{ time.Time }
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (t *Time) UnmarshalJSON(data []byte) error {
+	if t.Time.UnmarshalJSON(data) == nil {
+		return nil
+	}
+	return &json.UnmarshalTypeError{Value: string(data), Type: reflect.TypeFor[Time]()}
+}
+
 // Duration is a time.Duration that is written as "30s" in JSON and read from
 // that or from a number of seconds.
 type Duration time.Duration
@@ -131,17 +142,6 @@ func (d *Duration) UnmarshalJSON(data []byte) error {
 	}
 	// encoding/json adds the field to errors of this type only.
 	return &json.UnmarshalTypeError{Value: string(data), Type: reflect.TypeFor[Duration]()}
-}
-
-// Time is a time.Time in the body of a request: what is none names its field.
-type Time struct{ time.Time }
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (t *Time) UnmarshalJSON(data []byte) error {
-	if t.Time.UnmarshalJSON(data) == nil {
-		return nil
-	}
-	return &json.UnmarshalTypeError{Value: string(data), Type: reflect.TypeFor[Time]()}
 }
 
 var idForm = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
