@@ -76,6 +76,10 @@ type Server struct {
 	http     *http.Server
 	metrics  *metrics
 	inFlight inFlight
+
+	eventStreams chan struct{} // one token for each that is open
+	keepAlive    time.Duration // keepAliveInterval, but for tests
+
 	stopping context.Context // done when long polls are to end
 	stop     context.CancelFunc
 	started  time.Time
@@ -83,7 +87,10 @@ type Server struct {
 
 // New returns a server that does not listen yet.
 func New(cfg Config) *Server {
-	s := &Server{cfg: cfg, mux: http.NewServeMux(), started: time.Now()}
+	s := &Server{
+		cfg: cfg, mux: http.NewServeMux(), started: time.Now(),
+		eventStreams: make(chan struct{}, maxEventStreams), keepAlive: keepAliveInterval,
+	}
 	s.stopping, s.stop = context.WithCancel(context.Background())
 	s.metrics = newMetrics(s, cfg.Registerer)
 	for _, e := range s.endpoints() {
@@ -132,6 +139,8 @@ func (s *Server) endpoints() []endpoint {
 		{pattern: "POST /nodes/{id}/drain", serve: with(s.place(job.Draining))},
 		{pattern: "POST /nodes/{id}/cordon", serve: with(s.place(job.Cordoned))},
 		{pattern: "POST /nodes/{id}/uncordon", serve: with(s.place(job.Eligible))},
+
+		{pattern: "GET /events", place: anywhere, serve: s.events, long: true},
 
 		{pattern: "GET /cluster", place: onReader, serve: s.clusterStatus},
 		{pattern: "POST /cluster/leader/transfer", serve: with(s.transferLeader)},

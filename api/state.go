@@ -21,6 +21,8 @@ type State interface {
 	Node(id string) (job.Node, error)
 	Nodes() []job.Node
 	Waiting(seq uint64) fsm.Waiting
+	Events(ctx context.Context, after job.EventID) (list []job.Event, upTo job.EventID, err error)
+	LastEvent(ctx context.Context) (job.EventID, error)
 }
 
 // Proposer is what users change; fsm.Proposer has it. The first result is the Raft

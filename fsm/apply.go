@@ -41,6 +41,7 @@ func (s *state) loadMeta() error {
 type tx struct {
 	*state
 	metrics *metrics
+	events  packedEvents
 	now     int64
 	err     error
 }
@@ -110,6 +111,7 @@ func (f *FSM) applyAll(entries []*raft.Log, responses []any) error {
 				return fmt.Errorf("entry %d: %w", entry.Index, err)
 			}
 			responses[i] = t.applyEntry(list)
+			t.saveEvents(entry.Index)
 		}
 		s.meta.index, s.meta.term = entry.Index, entry.Term
 	}

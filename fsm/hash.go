@@ -18,6 +18,8 @@ var hashed = []query{
 	readOnly(`SELECT * FROM job_log ORDER BY seq, attempt`),
 	readOnly(`SELECT * FROM node ORDER BY key`),
 	readOnly(`SELECT * FROM idempotency ORDER BY principal, key`),
+	readOnly(`SELECT * FROM event ORDER BY idx`),
+	readOnly(`SELECT * FROM event_floor ORDER BY one`),
 }
 
 // ContentHash returns a hash of the whole state: equal on two masters that have
