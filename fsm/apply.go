@@ -120,6 +120,10 @@ func (f *FSM) applyAll(entries []*raft.Log, responses []any) error {
 	}
 	f.publish(s.meta.index, s.wake)
 	s.wake = false
+	if s.pruned {
+		s.pruned = false
+		f.startVacuum()
+	}
 	return nil
 }
 

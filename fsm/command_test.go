@@ -56,6 +56,7 @@ var golden = map[string]command{
 	"12-remove-node-1": &removeNode{node: numbered(3), force: true},
 	"13-liveness-1":    &liveness{nodes: []string{numbered(3), numbered(4)}, offline: true},
 	"14-progress-1":    &progress{reports: []progressReport{{attemptRef{300, 2}, 47, `{"frame":10}`, epoch.UnixNano()}}},
+	"18-prune-1":       &prune{before: epoch.UnixNano(), events: epoch.UnixNano() + 1, seqs: []uint64{3, 300}, keys: []RequestKey{{"key-1", "once"}, {"key-2", ""}}},
 }
 
 // everything lets cmp see unexported fields.

@@ -143,7 +143,8 @@ func TestEvents_AreTheSameOverRestartsAndSnapshots(t *testing.T) {
 	c := newCluster(t)
 	h := newHistory(c, rand.New(rand.NewPCG(7, 7)))
 	for range maxEventRows + 100 {
-		h.step()
+		h.submitSome()
+		h.claim(h.nodes[0], 1)
 	}
 	want := c.allEvents(job.EventID{})
 	if len(want) < maxEventRows {

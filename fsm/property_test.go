@@ -98,7 +98,7 @@ func (h *history) step() {
 	h.after(time.Duration(h.random.IntN(4000)) * time.Millisecond)
 	ctx := h.Context()
 	node := pick(h, h.nodes...)
-	switch h.random.IntN(20) {
+	switch h.random.IntN(21) {
 	case 0, 1, 2, 3:
 		h.submitSome()
 	case 4, 5, 6, 7:
@@ -127,6 +127,8 @@ func (h *history) step() {
 		h.SetOffline(ctx, []string{node}, h.random.IntN(2) == 0)
 	case 19:
 		h.fleet(node)
+	case 20:
+		h.prune()
 	}
 }
 
@@ -186,6 +188,17 @@ func (h *history) changeSome(node string) {
 		return
 	}
 	h.CancelMany(h.Context(), h.key(), job.Filter{Status: pick(h, "", job.Pending), NodeID: pick(h, "", node)}, []uint64{h.seq(), h.seq()})
+}
+
+func (h *history) prune() {
+	h.after(time.Minute)
+	before := h.now.Add(-time.Duration(h.random.IntN(600)) * time.Second)
+	seqs, err := h.fsm.OldJobs(h.Context(), before, 0, 10)
+	if err != nil {
+		h.Fatal(err)
+	}
+	keys := []RequestKey{{"p", fmt.Sprint(h.random.IntN(20))}, {"p", fmt.Sprint(h.random.IntN(20))}}
+	h.Prune(h.Context(), PruneRequest{Before: before, Events: before, Seqs: append(seqs, uint64(h.jobs)), Keys: keys})
 }
 
 func (h *history) fleet(node string) {

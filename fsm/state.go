@@ -54,6 +54,7 @@ type state struct {
 	active map[job.Status]int // jobs that are not over, by status
 	ready  ready
 	nodes  nodes
+	pruned bool // rows have been removed
 	wake   bool // something may be claimed that could not be before
 }
 
