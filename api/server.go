@@ -141,6 +141,7 @@ func (s *Server) endpoints() []endpoint {
 		{pattern: "POST /nodes/{id}/uncordon", serve: with(s.place(job.Eligible))},
 
 		{pattern: "GET /events", place: anywhere, serve: s.events, long: true},
+		{pattern: "POST /query", place: onReader, serve: with(s.query), repeat: true},
 
 		{pattern: "GET /cluster", place: onReader, serve: s.clusterStatus},
 		{pattern: "POST /cluster/leader/transfer", serve: with(s.transferLeader)},

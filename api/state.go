@@ -23,6 +23,7 @@ type State interface {
 	Waiting(seq uint64) fsm.Waiting
 	Events(ctx context.Context, after job.EventID) (list []job.Event, upTo job.EventID, err error)
 	LastEvent(ctx context.Context) (job.EventID, error)
+	Query(ctx context.Context, sql string) (job.QueryResult, error)
 }
 
 // Proposer is what users change; fsm.Proposer has it. The first result is the Raft

@@ -63,6 +63,9 @@ type FSM struct {
 	background sync.WaitGroup
 	vacuuming  atomic.Bool
 
+	queries chan struct{} // a token for each of users that is under way
+	bounds  queryBounds
+
 	mu    sync.RWMutex // of state and everything derived in it
 	state *state       // nil between a failed Verify and Discard
 	fault error        // why the state on disk cannot be used
@@ -89,7 +92,7 @@ func Open(opts Options) (*FSM, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &FSM{opts: opts, files: files, log: opts.Logger, changed: newBroadcast(), waking: newBroadcast()}
+	f := &FSM{opts: opts, files: files, log: opts.Logger, changed: newBroadcast(), waking: newBroadcast(), queries: make(chan struct{}, maxQueries), bounds: defaultQueryBounds}
 	f.life, f.end = context.WithCancel(context.Background())
 	f.metrics = newMetrics(opts.Registerer, f)
 	if f.fault = files.trust(); f.fault == nil {
