@@ -60,14 +60,14 @@ func (t *tx) saveEvents(index uint64) {
 	e.count, e.b = 0, e.b[:0]
 }
 
-// unpack calls do for each event of a row.
-func unpack(index uint64, at, count int64, data []byte, nodeID func(key int64) string, do func(job.Event)) error {
+// unpack calls do for each event of a row, with the key of its node.
+func unpack(index uint64, at, count int64, data []byte, do func(e job.Event, node int64)) error {
 	d := decoder{b: data}
 	for n := range count {
 		e := job.Event{Index: index, N: uint32(n)}
 		e.Type = eventCodes[d.code(len(eventCodes))]
 		e.Time = timeOf(at + int64(d.uint()))
-		e.NodeID = nodeID(int64(d.uint()))
+		node := int64(d.uint())
 		if e.Type.OfJob() {
 			e.SequenceNumber = d.uint()
 			var id uuid.UUID
@@ -79,7 +79,7 @@ func unpack(index uint64, at, count int64, data []byte, nodeID func(key int64) s
 		if d.err != nil {
 			return fmt.Errorf("event %d.%d: %w", index, n, d.err)
 		}
-		do(e)
+		do(e, node)
 	}
 	return nil
 }
@@ -99,6 +99,7 @@ var (
 func (f *FSM) Events(ctx context.Context, after job.EventID) (list []job.Event, upTo job.EventID, err error) {
 	index := f.Index()
 	rows := 0
+	var nodes []int64
 	upTo = after
 	err = f.read(ctx, func(ctx context.Context, s *state) error {
 		err := s.each(ctx, queryEvents, func(r *sql.Rows) error {
@@ -109,9 +110,9 @@ func (f *FSM) Events(ctx context.Context, after job.EventID) (list []job.Event, 
 			if err := r.Scan(&index, &at, &count, &data); err != nil {
 				return err
 			}
-			return unpack(index, at, count, data, f.nodeID, func(e job.Event) {
+			return unpack(index, at, count, data, func(e job.Event, node int64) {
 				if after.Before(e.ID()) {
-					list, upTo = append(list, e), e.ID()
+					list, nodes, upTo = append(list, e), append(nodes, node), e.ID()
 				}
 			})
 		}, int64(after.Index))
@@ -131,6 +132,7 @@ func (f *FSM) Events(ctx context.Context, after job.EventID) (list []job.Event, 
 	if err != nil {
 		return nil, after, err
 	}
+	f.nameNodes(list, nodes)
 	// Entries up to index were in the state before the rows were read.
 	if end := (job.EventID{Index: index}); rows < maxEventRows && upTo.Before(end) {
 		upTo = end
@@ -154,18 +156,16 @@ func (f *FSM) LastEvent(ctx context.Context) (last job.EventID, err error) {
 	return last, err
 }
 
-// nodeID returns the id of the node with a key, "" when there is none.
-func (f *FSM) nodeID(key int64) string {
-	if key == 0 {
-		return ""
-	}
+// nameNodes gives events the ids of the nodes with these keys.
+func (f *FSM) nameNodes(list []job.Event, keys []int64) {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
 	if f.state == nil {
-		return ""
+		return
 	}
-	if n := f.state.nodes.byKey[key]; n != nil {
-		return n.ID
+	for i, key := range keys {
+		if n := f.state.nodes.byKey[key]; n != nil {
+			list[i].NodeID = n.ID
+		}
 	}
-	return ""
 }

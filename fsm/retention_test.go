@@ -78,7 +78,8 @@ func TestPrune_RemovesWhatIsOverAndOldAndNothingElse(t *testing.T) {
 		wantCode(t, err, job.NotFound)
 	}
 	for _, table := range []string{"job_spec", "job_state", "job_attempt", "job_log"} {
-		n, err := c.fsm.state.w.value("SELECT count(*) FROM " + table + " WHERE seq = 1")
+		var n int
+		err := c.fsm.state.readers.QueryRowContext(t.Context(), "SELECT count(*) FROM "+table+" WHERE seq = 1").Scan(&n)
 		if err != nil || n != 0 {
 			t.Errorf("%s has %d rows of the job: %v", table, n, err)
 		}
