@@ -10,8 +10,9 @@ import (
 )
 
 const (
-	vacuumPages = 256 // given back in one go
+	vacuumPages = 64  // given back in one go
 	vacuumSlack = 16  // a file may be empty to the 16th part: new rows want room again
+	vacuumLeast = 256 // pages that are worth beginning for
 	vacuumRest  = 9   // how much longer than it works vacuum rests
 )
 
@@ -58,7 +59,7 @@ func (f *FSM) vacuumSome() (more bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	if free <= max(vacuumPages, pages/vacuumSlack) {
+	if free <= max(vacuumLeast, pages/vacuumSlack) {
 		// The file ends earlier once the WAL has been written into it.
 		return false, w.drain("PRAGMA wal_checkpoint(PASSIVE)")
 	}
