@@ -60,6 +60,8 @@ type answer struct {
 	location string
 	body     any
 	stream   func(ctx context.Context, w *flushWriter) error // instead of body: text as it comes
+
+	streamType string // media type of stream; "": plain text
 }
 
 // nothing is the input of endpoints that take no body, or an empty object.

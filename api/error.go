@@ -22,6 +22,7 @@ var statuses = map[job.Code]int{
 	job.RateLimited:         http.StatusTooManyRequests,
 	job.NoLeader:            http.StatusServiceUnavailable,
 	job.UnknownOutcome:      http.StatusGatewayTimeout,
+	job.Compacted:           http.StatusGone,
 	job.InsufficientStorage: http.StatusInsufficientStorage,
 	job.Internal:            http.StatusInternalServerError,
 }

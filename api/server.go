@@ -80,6 +80,10 @@ type Server struct {
 	metrics  *metrics
 	rates    rates
 	inFlight inFlight
+
+	eventStreams chan struct{} // one token for each that is open
+	keepAlive    time.Duration // keepAliveInterval, but for tests
+
 	stopping context.Context // done when long polls are to end
 	stop     context.CancelFunc
 	started  time.Time
@@ -90,7 +94,11 @@ type Server struct {
 
 // New returns a server that does not listen yet.
 func New(cfg Config) *Server {
-	s := &Server{cfg: cfg, mux: http.NewServeMux(), started: time.Now(), keyWait: keyWait, authFailures: rate.Sometimes{First: 10, Interval: time.Second}}
+	s := &Server{
+		cfg: cfg, mux: http.NewServeMux(), started: time.Now(), keyWait: keyWait,
+		authFailures: rate.Sometimes{First: 10, Interval: time.Second},
+		eventStreams: make(chan struct{}, maxEventStreams), keepAlive: keepAliveInterval,
+	}
 	s.stopping, s.stop = context.WithCancel(context.Background())
 	s.metrics = newMetrics(s, cfg.Registerer)
 	for _, e := range s.endpoints() {
@@ -139,6 +147,9 @@ func (s *Server) endpoints() []endpoint {
 		{pattern: "POST /nodes/{id}/drain", scope: job.ScopeAdmin, audit: true, serve: with(s.place(job.Draining))},
 		{pattern: "POST /nodes/{id}/cordon", scope: job.ScopeAdmin, audit: true, serve: with(s.place(job.Cordoned))},
 		{pattern: "POST /nodes/{id}/uncordon", scope: job.ScopeAdmin, audit: true, serve: with(s.place(job.Eligible))},
+
+		{pattern: "GET /events", scope: job.ScopeRead, place: anywhere, serve: s.events, long: true},
+		{pattern: "POST /query", scope: job.ScopeAdmin, place: onReader, serve: with(s.query), repeat: true},
 
 		{pattern: "GET /cluster", scope: job.ScopeRead, place: onReader, serve: s.clusterStatus},
 		{pattern: "POST /cluster/leader/transfer", scope: job.ScopeAdmin, audit: true, serve: with(s.transferLeader)},

@@ -24,6 +24,9 @@ type State interface {
 	Keys() []job.Key
 	Credential(id string) (fsm.Credential, bool)
 	Audit(ctx context.Context, page job.AuditPage) (job.AuditList, error)
+	Events(ctx context.Context, after job.EventID) (list []job.Event, upTo job.EventID, err error)
+	LastEvent(ctx context.Context) (job.EventID, error)
+	Query(ctx context.Context, sql string) (job.QueryResult, error)
 }
 
 // Proposer is what users change; fsm.Proposer has it. The first result is the Raft

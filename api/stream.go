@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"net/http"
 	"time"
 )
@@ -46,8 +47,12 @@ func (s *Server) stream(w http.ResponseWriter, c *call, a *answer) {
 	if err := http.NewResponseController(w).SetReadDeadline(time.Time{}); err != nil {
 		panic(http.ErrAbortHandler)
 	}
-	w.Header().Set("Content-Type", streamType)
+	w.Header().Set("Content-Type", cmp.Or(a.streamType, streamType))
+	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(http.StatusOK)
+	if c.Method == http.MethodHead {
+		return
+	}
 	out := newFlushWriter(w, true)
 	if _, err := out.Write(nil); err != nil {
 		panic(http.ErrAbortHandler)

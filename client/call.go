@@ -22,12 +22,13 @@ type Meta struct {
 
 // call is one request, repeated over masters until it is answered.
 type call struct {
-	method string
-	path   string
-	query  url.Values
-	body   any                                // marshalled once; nil for none
-	out    any                                // decoded into; nil to drop the answer
-	stream func(http.Header, io.Reader) error // reads the answer, however long it takes, instead of out
+	method  string
+	path    string
+	query   url.Values
+	body    any                                // marshalled once; nil for none
+	out     any                                // decoded into; nil to drop the answer
+	stream  func(http.Header, io.Reader) error // reads the answer, however long it takes, instead of out
+	silence time.Duration                      // how long a stream may bring nothing; 0: for ever
 
 	key       string // idempotency key
 	requestID string

@@ -98,7 +98,13 @@ func (c *Client) try(ctx context.Context, call *call, base string, body []byte) 
 		err = refusal(resp, answer)
 	case call.stream != nil:
 		silence.Stop()
-		err = call.stream(resp.Header, resp.Body)
+		var body io.Reader = resp.Body
+		if call.silence > 0 {
+			body = &watched{body: body, limit: call.silence, end: func() { cancel(fmt.Errorf("nothing came for %v", call.silence)) }}
+		}
+		if err = call.stream(resp.Header, body); err != nil {
+			return meta, err
+		}
 	case call.out != nil:
 		if err = json.NewDecoder(io.LimitReader(answer, maxAnswer)).Decode(call.out); err != nil {
 			err = &failure{err: fmt.Errorf("reading the answer: %w", transportError(ctx, err)), unknown: true}
@@ -143,6 +149,20 @@ func (r *impatient) Read(p []byte) (int, error) {
 	n, err := r.body.Read(p)
 	r.silence.Reset(r.limit)
 	return n, err
+}
+
+// watched ends the try when a read brings nothing for too long. Between reads it
+// waits for nobody.
+type watched struct {
+	body  io.Reader
+	limit time.Duration
+	end   func()
+}
+
+func (r *watched) Read(p []byte) (int, error) {
+	timer := time.AfterFunc(r.limit, r.end)
+	defer timer.Stop()
+	return r.body.Read(p)
 }
 
 func sleep(ctx context.Context, d time.Duration) error {

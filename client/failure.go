@@ -120,6 +120,7 @@ var codes = map[int]job.Code{
 	http.StatusForbidden:             job.Forbidden,
 	http.StatusNotFound:              job.NotFound,
 	http.StatusConflict:              job.Conflict,
+	http.StatusGone:                  job.Compacted,
 	http.StatusRequestEntityTooLarge: job.TooLarge,
 	http.StatusTooManyRequests:       job.RateLimited,
 	http.StatusServiceUnavailable:    job.NoLeader,

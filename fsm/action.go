@@ -82,6 +82,11 @@ func (t *tx) setStatus(j *activeJob, status job.Status) {
 	}
 	t.change(j, status, j.hold)
 	t.exec(updateStatus, code(statusCodes, status), j.timeoutAt, t.now, int64(j.seq))
+	what := job.JobResumed
+	if status == job.Paused {
+		what = job.JobPaused
+	}
+	t.jobEvent(what, j, 0, "")
 }
 
 // cancel ends a job; an attempt that goes on is fenced off. It reports whether
@@ -96,6 +101,7 @@ func (t *tx) cancel(j *activeJob) bool {
 	t.meta.canceled++
 	t.change(j, job.Canceled, holdNone)
 	t.exec(updateCancel, t.now, t.now, int64(j.seq))
+	t.jobEvent(job.JobCanceled, j, 0, "")
 	return true
 }
 
@@ -109,6 +115,7 @@ func (t *tx) revive(j *activeJob, key classKey) any {
 	j.status, j.retries, j.losses, j.notBefore = job.Pending, 0, 0, 0
 	t.add(j, class)
 	t.exec(updateRevived, t.now, int64(j.seq))
+	t.jobEvent(job.JobRequeued, j, 0, "")
 	return Done{Seq: j.seq, Count: 1, Status: j.status}
 }
 
@@ -235,6 +242,7 @@ func (c *patch) apply(t *tx) any {
 	if c.relabel {
 		t.exec(updateLabels, null(c.labels), int64(j.seq))
 	}
+	t.jobEvent(job.JobChanged, j, 0, "")
 	return Done{Seq: j.seq, Count: 1}
 }
 

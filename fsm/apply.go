@@ -41,6 +41,7 @@ func (s *state) loadMeta() error {
 type tx struct {
 	*state
 	metrics *metrics
+	events  packedEvents
 	now     int64
 	actor   Actor // of the command
 	err     error
@@ -111,6 +112,7 @@ func (f *FSM) applyAll(entries []*raft.Log, responses []any) error {
 				return fmt.Errorf("entry %d: %w", entry.Index, err)
 			}
 			responses[i] = t.applyEntry(entry.Index, list)
+			t.saveEvents(entry.Index)
 		}
 		s.meta.index, s.meta.term = entry.Index, entry.Term
 	}
@@ -119,6 +121,10 @@ func (f *FSM) applyAll(entries []*raft.Log, responses []any) error {
 	}
 	f.publish(s)
 	s.wake = false
+	if s.pruned {
+		s.pruned = false
+		f.startVacuum()
+	}
 	return nil
 }
 

@@ -64,6 +64,7 @@ func (t *tx) fail(j *activeJob, e ending, b backoff) bool {
 	t.meta.retries++
 	t.change(j, job.Pending, holdNone)
 	t.exec(updateRetry, j.retries, j.notBefore, t.now, j.class.key.avoid, null(e.error), int64(j.seq))
+	t.jobEvent(job.JobRetrying, j, j.retries, e.reason)
 	return true
 }
 
@@ -72,6 +73,7 @@ func (t *tx) over(j *activeJob, status job.Status, e ending) {
 	t.meta.failed++
 	t.change(j, status, holdNone)
 	t.exec(updateFailed, j.losses, t.now, t.now, null(e.error), null(string(e.reason)), int64(j.seq))
+	t.jobEvent(job.JobFailed, j, 0, e.reason)
 }
 
 // avoid keeps the job's next attempts from the node while another can run them.
@@ -100,6 +102,7 @@ func (t *tx) lose(j *activeJob, takeable bool) {
 func (t *tx) putBack(j *activeJob, e ending, takeable bool) {
 	j.losses++
 	t.end(j, e)
+	t.jobEvent(job.JobLost, j, 0, "")
 	if j.losses >= job.MaxLosses {
 		e.error, e.reason = "the attempts' nodes were lost too often", job.NodeLost
 		t.over(j, job.Failed, e)
@@ -126,6 +129,7 @@ func (t *tx) takeBack(j *activeJob) {
 	t.change(j, status, holdActive)
 	t.exec(deleteAttempt, int64(j.seq), j.attempt)
 	t.exec(updateBack, code(statusCodes, status), j.losses, t.now, int64(j.seq))
+	t.jobEvent(job.JobRecovered, j, 0, "")
 }
 
 // backoff is how long a retry waits: min(limit, base·2^(n-1)) times [1, 1.5), the

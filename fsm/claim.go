@@ -99,5 +99,6 @@ func (t *tx) start(j *activeJob, n *node, l lease) given {
 	}
 	t.change(j, job.Running, holdActive)
 	t.exec(updateClaim, j.attempt, n.key, l[:], t.now, j.timeoutAt, t.now, int64(j.seq))
+	t.jobEvent(job.JobStarted, j, 0, "")
 	return given{j.seq, j.id, j.attempt, l, j.timeoutAt}
 }

@@ -28,11 +28,12 @@ const (
 	KindCreateKey   Kind = 15
 	KindRevokeKey   Kind = 16
 	KindNote        Kind = 17
+	KindPrune       Kind = 18
 )
 
 // LatestKind is the highest kind that this build can apply. Masters tell each
 // other theirs, so that a new kind is proposed only when all voters know it.
-const LatestKind = KindNote
+const LatestKind = KindPrune
 
 // command is a change of state. It carries every time, identity, lease and random
 // number that it needs, so that every replica comes to the same state.
@@ -64,6 +65,7 @@ var kinds = map[Kind][]func(*decoder) command{
 	KindCreateKey:   {decodeCreateKey},
 	KindRevokeKey:   {decodeRevokeKey},
 	KindNote:        {decodeNote},
+	KindPrune:       {decodePrune},
 }
 
 // envelope is what every command has.

@@ -63,6 +63,7 @@ var golden = map[string]command{
 	},
 	"16-revoke-key-1": &revokeKey{id: "0123456789abcdef"},
 	"17-note-1":       &note{action: "leader.transfer", target: numbered(5)},
+	"18-prune-1":      &prune{before: epoch.UnixNano(), events: epoch.UnixNano() + 1, seqs: []uint64{3, 300}, keys: []RequestKey{{"key-1", "once"}, {"key-2", ""}}},
 }
 
 // everything lets cmp see unexported fields.

@@ -20,6 +20,7 @@
 package fsm
 
 import (
+	"context"
 	"errors"
 	"sync"
 	"sync/atomic"
@@ -55,7 +56,15 @@ type FSM struct {
 	log     hclog.Logger
 	metrics metrics
 
-	applying sync.Mutex // held while entries are applied, so that Close waits
+	applying sync.Mutex // held while entries are applied, or the state is worked at between them
+
+	life       context.Context // ends with Close
+	end        context.CancelFunc
+	background sync.WaitGroup
+	vacuuming  atomic.Bool
+
+	queries chan struct{} // a token for each of users that is under way
+	bounds  queryBounds
 
 	mu    sync.RWMutex // of state and everything derived in it
 	state *state       // nil between a failed Verify and Discard
@@ -84,8 +93,9 @@ func Open(opts Options) (*FSM, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &FSM{opts: opts, files: files, log: opts.Logger, changed: newBroadcast(), waking: newBroadcast()}
+	f := &FSM{opts: opts, files: files, log: opts.Logger, changed: newBroadcast(), waking: newBroadcast(), queries: make(chan struct{}, maxQueries), bounds: defaultQueryBounds}
 	f.keys.Store(&keyring{})
+	f.life, f.end = context.WithCancel(context.Background())
 	f.metrics = newMetrics(opts.Registerer, f)
 	if f.fault = files.trust(); f.fault == nil {
 		f.state, f.fault = openState(files.current)
@@ -144,6 +154,8 @@ func (f *FSM) Discard() error {
 
 // replace makes another database the state.
 func (f *FSM) replace(s *state) error {
+	f.applying.Lock()
+	defer f.applying.Unlock()
 	f.mu.Lock()
 	old := f.state
 	f.state = s
@@ -168,6 +180,10 @@ func (f *FSM) Close() error {
 	if f.closing.Swap(true) {
 		return nil
 	}
+	f.applying.Lock()
+	f.end() // from now on nothing is started in the background
+	f.applying.Unlock()
+	f.background.Wait()
 	f.applying.Lock()
 	defer f.applying.Unlock()
 	f.mu.Lock()

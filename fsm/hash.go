@@ -20,6 +20,8 @@ var hashed = []query{
 	readOnly(`SELECT * FROM idempotency ORDER BY principal, key`),
 	readOnly(`SELECT * FROM api_key ORDER BY id`),
 	readOnly(`SELECT * FROM audit ORDER BY log_index, n`),
+	readOnly(`SELECT * FROM event ORDER BY idx`),
+	readOnly(`SELECT * FROM event_floor ORDER BY one`),
 }
 
 // ContentHash returns a hash of the whole state: equal on two masters that have

@@ -66,6 +66,11 @@ func BenchmarkHistory(b *testing.B) {
 				}
 				b.ReportMetric(float64(time.Since(start).Microseconds())/1000, name+"-ms")
 			}
+			start := time.Now()
+			if old, err := c.fsm.OldJobs(b.Context(), epoch, 0, 200); err != nil || len(old) > 0 {
+				b.Fatal(old, err)
+			}
+			b.ReportMetric(float64(time.Since(start).Microseconds())/1000, "old-ms")
 		})
 	}
 }

@@ -28,7 +28,7 @@ func (t *tx) applyOnce(c enveloped) any {
 		return c.command.apply(t)
 	}
 	row := make([]driver.Value, 3)
-	if t.row(row, selectIdempotency, id.Principal, id.Key) {
+	if t.row(row, selectIdempotency, id.Principal, id.Key) && t.replayable(uint64(row[1].(int64)), RequestKey{id.Principal, id.Key}) {
 		if !bytes.Equal(row[0].([]byte), id.Hash[:]) {
 			return job.Errorf(job.Conflict, "the idempotency key %q was used for another request", id.Key)
 		}

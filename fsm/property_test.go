@@ -103,7 +103,7 @@ func (h *history) step() {
 		ctx = WithActor(ctx, Actor{Principal: pick(h, append(h.keys, "bootstrap")...), Source: "192.0.2.1", RequestID: "r"})
 	}
 	node := pick(h, h.nodes...)
-	switch h.random.IntN(21) {
+	switch h.random.IntN(22) {
 	case 0, 1, 2, 3:
 		h.submitSome()
 	case 4, 5, 6, 7:
@@ -134,6 +134,8 @@ func (h *history) step() {
 		h.fleet(ctx, node)
 	case 20:
 		h.keySome(ctx)
+	case 21:
+		h.prune()
 	}
 }
 
@@ -208,6 +210,17 @@ func (h *history) changeSome(ctx context.Context, node string) {
 		return
 	}
 	h.CancelMany(ctx, h.key(), job.Filter{Status: pick(h, "", job.Pending), NodeID: pick(h, "", node)}, []uint64{h.seq(), h.seq()})
+}
+
+func (h *history) prune() {
+	h.after(time.Minute)
+	before := h.now.Add(-time.Duration(h.random.IntN(600)) * time.Second)
+	seqs, err := h.fsm.OldJobs(h.Context(), before, 0, 10)
+	if err != nil {
+		h.Fatal(err)
+	}
+	keys := []RequestKey{{"p", fmt.Sprint(h.random.IntN(20))}, {"p", fmt.Sprint(h.random.IntN(20))}}
+	h.Prune(h.Context(), PruneRequest{Before: before, Events: before, Seqs: append(seqs, uint64(h.jobs)), Keys: keys})
 }
 
 func (h *history) fleet(ctx context.Context, node string) {

@@ -96,6 +96,7 @@ func (c *register) apply(t *tx) any {
 	n.Version, n.Legacy, n.offline = c.node.Version, legacy, false
 	t.nodes.add(n)
 	t.save(n)
+	t.event(job.NodeRegistered, n)
 	result.Node = n.show()
 	return result
 }
@@ -169,6 +170,10 @@ func decodeEligibility(d *decoder) command {
 	return &eligibility{node: d.string(), value: eligibilityCodes[d.code(len(eligibilityCodes))]}
 }
 
+var eligibilityEvents = map[job.Eligibility]job.EventType{
+	job.Eligible: job.NodeAdmitted, job.Cordoned: job.NodeCordoned, job.Draining: job.NodeDraining,
+}
+
 func (c *eligibility) apply(t *tx) any {
 	n, err := t.nodes.find(c.node)
 	if err != nil {
@@ -177,6 +182,7 @@ func (c *eligibility) apply(t *tx) any {
 	if n.Eligibility != c.value {
 		n.Eligibility = c.value
 		t.save(n)
+		t.event(eligibilityEvents[c.value], n)
 	}
 	return Done{}
 }
@@ -212,6 +218,7 @@ func (c *removeNode) apply(t *tx) any {
 		delete(t.nodes.byAddress, n.Address)
 	}
 	t.save(n)
+	t.event(job.NodeRemoved, n)
 	return Changed{Attempts: lost}
 }
 
@@ -256,5 +263,10 @@ func (t *tx) setOffline(n *node, offline bool) bool {
 	}
 	n.offline = offline
 	t.save(n)
+	what := job.NodeCameBack
+	if offline {
+		what = job.NodeWentOff
+	}
+	t.event(what, n)
 	return true
 }

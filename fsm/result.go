@@ -86,12 +86,14 @@ func (c *result) apply(t *tx) any {
 		}
 		t.change(j, job.Running, holdSealed)
 		t.exec(updateSeal, t.now, int64(j.seq))
+		t.jobEvent(job.JobPublishing, j, 0, "")
 	case job.ResultCompleted:
 		c.ending.outcome = job.AttemptCompleted
 		t.end(j, c.ending)
 		t.meta.completed++
 		t.change(j, job.Completed, holdNone)
 		t.exec(updateComplete, t.now, t.now, int64(j.seq))
+		t.jobEvent(job.JobCompleted, j, 0, "")
 	case job.ResultFailed:
 		c.ending.outcome = job.AttemptFailed
 		if c.ending.reason == job.Timeout {

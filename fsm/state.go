@@ -57,6 +57,7 @@ type state struct {
 	keys   map[string]*key
 
 	wake    bool // something may be claimed that could not be before
+	pruned  bool // rows have been removed
 	rekeyed bool // the keys differ from the published ones
 }
 

@@ -100,10 +100,12 @@ func (c *submit) apply(t *tx) any {
 		t.exec(insertSpec, int64(seq), id, s.scenario, s.confidence, s.engine, s.classification,
 			null(s.parameters), s.requires, null(s.labels), s.timeout, t.now)
 		t.exec(insertState, int64(seq), s.queue, s.priority, s.maxRetries)
-		t.add(&activeJob{
+		j := &activeJob{
 			seq: seq, id: s.id, status: job.Pending, createdAt: t.now, timeout: s.timeout, maxRetries: s.maxRetries,
 			rank: job.Rank(queueCodes[s.queue], priorityCodes[s.priority]),
-		}, classes[i])
+		}
+		t.add(j, classes[i])
+		t.jobEvent(job.JobSubmitted, j, 0, "")
 		result.Jobs[i] = job.SubmittedJob{ID: id, SequenceNumber: seq}
 	}
 	t.meta.submitted += int64(len(c.specs))

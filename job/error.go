@@ -21,6 +21,7 @@ const (
 	RateLimited         Code = "rate_limited"
 	NoLeader            Code = "no_leader"
 	UnknownOutcome      Code = "unknown_outcome"
+	Compacted           Code = "compacted" // what was asked for is too old to be kept
 	InsufficientStorage Code = "insufficient_storage"
 	Internal            Code = "internal"
 )

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -60,12 +61,19 @@ func (l *soloLog) failWith(err error) {
 	l.fail = err
 }
 
-type fakeCluster struct{ leadership chan bool }
+type fakeCluster struct {
+	leadership chan bool
+	level      atomic.Int64 // below that of this build
+}
 
 func (f *fakeCluster) Leadership() <-chan bool       { return f.leadership }
 func (f *fakeCluster) Barrier(context.Context) error { return nil }
+func (f *fakeCluster) CommandLevel() int             { return int(fsm.LatestKind) - int(f.level.Load()) }
 
-const ttl = 30 * time.Second
+const (
+	ttl       = 30 * time.Second
+	retention = 7 * 24 * time.Hour
+)
 
 // inBubble runs a test with a scheduler that leads.
 func inBubble(t *testing.T, test func(t *testing.T, b *bed)) {
@@ -78,7 +86,7 @@ func inBubble(t *testing.T, test func(t *testing.T, b *bed)) {
 		b := &bed{t: t, fsm: f, log: &soloLog{fsm: f}, cluster: &fakeCluster{leadership: make(chan bool)}, logs: &bytes.Buffer{}}
 		b.proposer = fsm.NewProposer(b.log, fsm.ProposerOptions{MaxRetries: 3})
 		b.Scheduler = New(Config{
-			State: f, Proposer: b.proposer, Cluster: b.cluster, LeaseTTL: ttl,
+			State: f, Proposer: b.proposer, Cluster: b.cluster, LeaseTTL: ttl, Retention: retention,
 			Logger: hclog.New(&hclog.LoggerOptions{Output: b.logs, Mutex: &sync.Mutex{}}),
 		})
 		ctx, cancel := context.WithCancel(t.Context())

@@ -23,15 +23,19 @@ type Cluster interface {
 	Leadership() <-chan bool
 	// Barrier returns when every earlier command is in the state.
 	Barrier(ctx context.Context) error
+	// CommandLevel is the highest kind of command that every voter knows.
+	CommandLevel() int
 }
 
-// Config is what a Scheduler is made of. All of it is required.
+// Config is what a Scheduler is made of. All but Retention is required.
 type Config struct {
 	State    State
 	Proposer Proposer
 	Cluster  Cluster
 	LeaseTTL time.Duration // how long an attempt outlives its node's last heartbeat
 	Logger   hclog.Logger
+
+	Retention time.Duration // how long a job is kept when it is over; 0: for ever
 }
 
 // LegacyTTL is the lease of attempts on v2.2's nodes, which send a heartbeat every
@@ -110,6 +114,9 @@ func (s *Scheduler) lead(ctx context.Context) {
 		t.close()
 	}()
 	s.cfg.Logger.Info("leading", "running_attempts", len(t.attempts), "nodes", len(t.nodes))
+	var retaining sync.WaitGroup
+	retaining.Go(t.retain)
+	defer retaining.Wait()
 	t.run()
 }
 

@@ -27,6 +27,11 @@ type State interface {
 	ReadyChanged() <-chan struct{}
 	// NextNotBefore is when the next job that waits out its backoff is ready.
 	NextNotBefore() (time.Time, bool)
+
+	// What is old, for Proposer.Prune.
+	OldJobs(ctx context.Context, before time.Time, after uint64, limit int) (seqs []uint64, err error)
+	OldKeys(ctx context.Context, before time.Time, after fsm.RequestKey, limit int) (old []fsm.RequestKey, next fsm.RequestKey, err error)
+	HasOldEvents(ctx context.Context, before time.Time) (bool, error)
 }
 
 // Proposer is what the scheduler proposes; fsm.Proposer has it. The first result is
@@ -39,4 +44,5 @@ type Proposer interface {
 	TakeBack(ctx context.Context, nodeID string, attempts []fsm.RunningAttempt) (uint64, fsm.Changed, error)
 	SetOffline(ctx context.Context, nodeIDs []string, offline bool) (uint64, fsm.Done, error)
 	Progress(ctx context.Context, reports []fsm.Report) (uint64, fsm.Done, error)
+	Prune(ctx context.Context, r fsm.PruneRequest) (uint64, fsm.Pruned, error)
 }

@@ -46,6 +46,7 @@ type config struct {
 	apiKey              func() (key string, set bool, err error)
 	maxRetries          int
 	leaseTTL            time.Duration
+	retention           time.Duration
 	retryBase, retryCap time.Duration
 	metrics             bool
 	metricsPort         int
@@ -89,6 +90,7 @@ func parse(args []string, lookup func(string) (string, bool)) (*config, error) {
 	fs.String("api-key-file", "", "file that holds the bootstrap admin key")
 	fs.IntVar(&c.maxRetries, "max-retries", 3, "retries of a job after its first run")
 	fs.DurationVar(&c.leaseTTL, "lease-ttl", 30*time.Second, "how long a running attempt outlives its agent's last heartbeat")
+	fs.DurationVar(&c.retention, "retention", 168*time.Hour, "how long a job is kept when it is over; 0 is for ever")
 	fs.DurationVar(&c.retryBase, "retry-base", 5*time.Second, "wait before the first retry; doubled for each further one")
 	fs.DurationVar(&c.retryCap, "retry-cap", 5*time.Minute, "longest wait before a retry")
 	fs.BoolVar(&c.metrics, "metrics", true, "serve Prometheus metrics and /health on --metrics-port")
@@ -166,6 +168,9 @@ func (c *config) check() error {
 	}
 	if c.leaseTTL < time.Second || c.leaseTTL > time.Hour {
 		return flags.Usagef("--lease-ttl must be between 1s and 1h, not %s", c.leaseTTL)
+	}
+	if c.retention != 0 && c.retention < time.Second {
+		return flags.Usagef("--retention must be at least 1s, or 0 to keep everything, not %s", c.retention)
 	}
 	if c.retryBase <= 0 || c.retryCap < c.retryBase {
 		return flags.Usagef("--retry-base must be more than 0 and at most --retry-cap")

@@ -58,6 +58,8 @@ func TestParseRefusesWhatCannotWork(t *testing.T) {
 		{"--mtls --ca=x --tls=false", "--tls=false"},
 		{"--max-retries=-1", "--max-retries"},
 		{"--lease-ttl=1ms", "--lease-ttl"},
+		{"--retention=1ms", "--retention"},
+		{"--retention=-1h", "--retention"},
 		{"--retry-base=1m --retry-cap=1s", "--retry-base"},
 		{"--log-level=loud", "--log-level"},
 		{"--log-format=xml", "--log-format"},

@@ -136,7 +136,7 @@ func newMaster(ctx context.Context, c *config, key string, logger hclog.Logger) 
 		MaxRetries: c.maxRetries, RetryBase: c.retryBase, RetryCap: c.retryCap, Level: m.node.CommandLevel,
 	})
 	m.scheduler = scheduler.New(scheduler.Config{
-		State: m.state, Proposer: m.proposer, Cluster: m.node, LeaseTTL: c.leaseTTL,
+		State: m.state, Proposer: m.proposer, Cluster: m.node, LeaseTTL: c.leaseTTL, Retention: c.retention,
 		Logger: logger.Named("scheduler"),
 	})
 	apiConfig.Proposer, apiConfig.Scheduler, apiConfig.Cluster = m.proposer, m.scheduler, m.node

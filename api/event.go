@@ -1,0 +1,180 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"ffrtmp/job"
+)
+
+// eventStreamType is that of Server-Sent Events.
+const eventStreamType = "text/event-stream"
+
+const (
+	maxEventStreams   = 256              // of one master
+	keepAliveInterval = 15 * time.Second // between signs of life of a stream that has nothing to say
+	// eventPace is the least time between two looks at the state for a stream. One
+	// that comes after a silence is told at once.
+	eventPace = 100 * time.Millisecond
+	// eventContact is how long a stream goes on after its master has heard from the
+	// leader: one that is cut off would be silent for ever.
+	eventContact = 30 * time.Second
+)
+
+// events streams what happens, from this master's own state: ids mean the same on
+// every master, so that a reader can go on at another one.
+func (s *Server) events(c *call) (*answer, error) {
+	filter, err := parseEventFilter(c)
+	if err != nil {
+		return nil, err
+	}
+	if !s.local(consistency{stale: true, maxStale: eventContact}) {
+		return nil, job.Errorf(job.NoLeader, "this master has not heard from the leader for %s", eventContact)
+	}
+	ctx, cancel := s.untilStopping(c)
+	defer cancel()
+	after, err := s.eventsFrom(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	select {
+	case s.eventStreams <- struct{}{}:
+		context.AfterFunc(c.Context(), func() { <-s.eventStreams }) // when the request is over
+	default:
+		return nil, job.Errorf(job.RateLimited, "this master has %d streams of events already", maxEventStreams)
+	}
+	return &answer{streamType: eventStreamType, stream: func(ctx context.Context, w *flushWriter) error {
+		err := s.streamEvents(ctx, w, after, filter)
+		if s.stopping.Err() != nil {
+			return nil
+		}
+		return err
+	}}, nil
+}
+
+// eventsFrom returns the place after which the reader wants to be told: where it
+// has got to, or where the state is now. This master may be behind the reader.
+func (s *Server) eventsFrom(ctx context.Context, c *call) (job.EventID, error) {
+	field, text := "since", c.URL.Query().Get("since")
+	if last := c.Header.Get("Last-Event-ID"); last != "" {
+		field, text = "Last-Event-ID", last // a browser comes back with the address that it had
+	}
+	if text == "" {
+		return s.cfg.State.LastEvent(ctx)
+	}
+	after, err := job.ParseEventID(text)
+	if err != nil {
+		return after, job.FieldErrorf(field, "%v", err)
+	}
+	if err := s.prepareRead(ctx, consistency{index: after.Index, wait: defaultIndexWait}); err != nil {
+		return after, err
+	}
+	// What is too old is refused now: later the status has been sent.
+	_, _, err = s.cfg.State.Events(ctx, after)
+	return after, err
+}
+
+// streamEvents writes events until ctx is done.
+func (s *Server) streamEvents(ctx context.Context, w *flushWriter, after job.EventID, filter eventFilter) error {
+	if err := writePlace(w, after); err != nil {
+		return err
+	}
+	silent := time.Now().Add(s.keepAlive)
+	for {
+		looked := time.Now()
+		list, upTo, err := s.cfg.State.Events(ctx, after)
+		if err != nil {
+			return err
+		}
+		after = upTo
+		text, err := filter.format(list)
+		if err != nil {
+			return err
+		}
+		if len(text) > 0 {
+			if _, err := w.Write(text); err != nil {
+				return err
+			}
+			silent = time.Now().Add(s.keepAlive)
+		}
+		waiting, cancel := context.WithDeadline(ctx, silent)
+		err = s.cfg.State.WaitIndex(waiting, after.Index+1)
+		cancel()
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case errors.Is(err, context.DeadlineExceeded):
+			if !s.local(consistency{stale: true, maxStale: eventContact}) {
+				return job.Errorf(job.NoLeader, "this master is cut off from its cluster")
+			}
+			if err := writePlace(w, after); err != nil {
+				return err
+			}
+			silent = time.Now().Add(s.keepAlive)
+		case err != nil:
+			return err
+		}
+		select {
+		case <-time.After(eventPace - time.Since(looked)):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// writePlace tells the reader how far it has got, without an event: a silent
+// stream, too, must be taken up again where it was left.
+func writePlace(w *flushWriter, id job.EventID) error {
+	_, err := fmt.Fprintf(w, ": keep-alive\nid: %s\n\n", id)
+	return err
+}
+
+// eventFilter is which events a reader wants; the zero value is all.
+type eventFilter struct {
+	types []job.EventType
+	job   string // id or sequence number
+}
+
+func parseEventFilter(c *call) (f eventFilter, err error) {
+	q := c.URL.Query()
+	if q.Has("type") {
+		for name := range strings.SplitSeq(q.Get("type"), ",") {
+			t := job.EventType(name)
+			if !t.Valid() {
+				return f, job.FieldErrorf("type", "%q is not a type of events", name)
+			}
+			f.types = append(f.types, t)
+		}
+	}
+	f.job = q.Get("job_id")
+	return f, nil
+}
+
+func (f *eventFilter) selects(e *job.Event) bool {
+	return (f.types == nil || slices.Contains(f.types, e.Type)) &&
+		(f.job == "" || e.JobID == f.job || e.JobID != "" && strconv.FormatUint(e.SequenceNumber, 10) == f.job)
+}
+
+// format writes those events that the reader wants as it reads them.
+func (f *eventFilter) format(list []job.Event) ([]byte, error) {
+	var b bytes.Buffer
+	for i := range list {
+		e := &list[i]
+		if !f.selects(e) {
+			continue
+		}
+		data, err := json.Marshal(e)
+		if err != nil {
+			return nil, err
+		}
+		fmt.Fprintf(&b, "id: %s\nevent: %s\ndata: %s\n\n", e.ID(), e.Type, data)
+	}
+	return b.Bytes(), nil
+}

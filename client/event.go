@@ -1,0 +1,107 @@
+package client
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"net/http"
+	"strings"
+	"time"
+
+	"ffrtmp/job"
+)
+
+const (
+	// eventSilence is how long a stream of events may be silent; masters give a sign
+	// of life every 15 seconds.
+	eventSilence = 45 * time.Second
+	// maxEventLine bounds a line of the stream.
+	maxEventLine = 1 << 20
+)
+
+// Events yields what happens after an event, each once and in order, until the
+// context ends or the loop is left. since is an event's ID in text, a write's Raft
+// index, "0" for all that is kept, or "" for what happens from now on. A stream
+// that breaks is taken up again at another master where it was left. The error that
+// ends the loop comes with no event; code Compacted says that events after since
+// are no longer kept.
+func (c *Client) Events(ctx context.Context, since string, opts ...Option) iter.Seq2[job.Event, error] {
+	return func(yield func(job.Event, error) bool) {
+		call := read("/events", nil, append([]Option{Persist()}, opts...))
+		call.local = true
+		call.silence = eventSilence
+		at := func(id string) { call.query.Set("since", id) }
+		if since != "" {
+			at(since)
+		}
+		call.stream = func(_ http.Header, body io.Reader) error {
+			err := readEvents(body, at, func(e job.Event) bool { return yield(e, nil) })
+			if errors.Is(err, errLeft) {
+				return err
+			}
+			return &failure{err: err}
+		}
+		if err := c.do(ctx, call); !errors.Is(err, errLeft) {
+			yield(job.Event{}, err)
+		}
+	}
+}
+
+// OfTypes has Events yield only events of some types.
+func OfTypes(types ...job.EventType) Option {
+	words := make([]string, len(types))
+	for i, t := range types {
+		words[i] = string(t)
+	}
+	return func(c *call) { c.query.Set("type", strings.Join(words, ",")) }
+}
+
+// OfJob has Events yield only events of one job, by its id or number.
+func OfJob(ref string) Option { return func(c *call) { c.query.Set("job_id", ref) } }
+
+// errLeft says that the loop over the events was left.
+var errLeft = errors.New("the loop was left")
+
+// readEvents reads Server-Sent Events: it calls at with each place that it has come
+// to, and do with each event after that, until do wants no more. It always ends with
+// an error.
+func readEvents(body io.Reader, at func(id string), do func(job.Event) bool) error {
+	lines := bufio.NewScanner(body)
+	lines.Buffer(nil, maxEventLine)
+	var id, data string
+	for lines.Scan() {
+		field, value, _ := strings.Cut(lines.Text(), ":")
+		value = strings.TrimPrefix(value, " ")
+		switch field {
+		case "id":
+			id = value
+		case "data":
+			data = value
+		}
+		if lines.Text() != "" {
+			continue
+		}
+		if id != "" {
+			at(id)
+		}
+		if data == "" {
+			continue
+		}
+		var e job.Event
+		if err := json.Unmarshal([]byte(data), &e); err != nil {
+			return fmt.Errorf("event %s: %w", id, err)
+		}
+		data = ""
+		if !do(e) {
+			return errLeft
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return err
+	}
+	return io.ErrUnexpectedEOF
+}

@@ -1,0 +1,106 @@
+package e2e
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"sync/atomic"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"ffrtmp/client"
+	"ffrtmp/internal/devcluster"
+	"ffrtmp/job"
+)
+
+// traced remembers which master a client has asked for events last.
+type traced struct {
+	http.RoundTripper
+	host atomic.Value
+}
+
+func (r *traced) RoundTrip(req *http.Request) (*http.Response, error) {
+	if req.URL.Path == "/events" {
+		r.host.Store(req.URL.Host)
+	}
+	return r.RoundTripper.RoundTrip(req)
+}
+
+// server returns the master that serves the stream.
+func (r *traced) server(s *site) *devcluster.Master {
+	s.t.Helper()
+	for _, m := range s.Masters() {
+		if u, err := url.Parse(m.URL()); err == nil && u.Host == r.host.Load() {
+			return m
+		}
+	}
+	s.t.Fatalf("no master is at %v", r.host.Load())
+	return nil
+}
+
+// eventsUpTo reads events until one that is about the job.
+func eventsUpTo(ctx context.Context, c *client.Client, id string) (list []job.Event, err error) {
+	for e, err := range c.Events(ctx, "0") {
+		if err != nil {
+			return list, err
+		}
+		list = append(list, e)
+		if e.JobID == id {
+			break
+		}
+	}
+	return list, nil
+}
+
+// TestEventsSurviveTheirMaster kills, under writers, the master that serves a stream
+// of events, twice, and compares what the reader was told with what every master says.
+func TestEventsSurviveTheirMaster(t *testing.T) {
+	s := start(t, devcluster.Options{Masters: 3})
+	transport := &traced{RoundTripper: &http.Transport{TLSClientConfig: s.ClientTLS(), ForceAttemptHTTP2: true}}
+	reader, err := client.New(client.Config{Masters: s.URLs(), APIKey: s.APIKey(), Transport: transport})
+	s.must(err)
+	var told atomic.Int64
+	var list []job.Event
+	ctx, cancel := context.WithCancel(s.soon())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for e, err := range reader.Events(ctx, "0") {
+			if err != nil {
+				return
+			}
+			list = append(list, e)
+			told.Add(1)
+		}
+	}()
+	t.Cleanup(func() { cancel(); <-done })
+	hears := func(n int64) {
+		s.t.Helper()
+		enough := told.Load() + n
+		s.eventually("the reader is told more", func() bool { return told.Load() >= enough })
+	}
+	w := s.write(4, "events")
+	for range 2 {
+		hears(100)
+		m := transport.server(s)
+		m.Kill()
+		hears(100)
+		s.restart(m)
+	}
+	w.verify()
+	var last job.Job
+	last, err = s.client.Submit(s.soon(), job.Spec{Scenario: "360p", Requires: &job.Requires{Labels: map[string]string{"nowhere": "true"}}})
+	s.must(err)
+	for _, m := range s.Masters() {
+		one, err := client.New(client.Config{Masters: []string{m.URL()}, APIKey: s.APIKey(), TLS: s.ClientTLS()})
+		s.must(err)
+		want, err := eventsUpTo(s.soon(), one, last.ID)
+		s.must(err)
+		s.eventually("the reader is told everything", func() bool { return told.Load() >= int64(len(want)) })
+		if diff := cmp.Diff(want, list[:len(want)]); diff != "" || told.Load() != int64(len(want)) {
+			t.Fatalf("the reader was told %d events, master %s tells %d (-master +reader):\n%s", told.Load(), m.URL(), len(want), diff)
+		}
+		one.Close()
+	}
+}

@@ -1,0 +1,37 @@
+package e2e
+
+import (
+	"testing"
+
+	"ffrtmp/client"
+	"ffrtmp/internal/devcluster"
+	"ffrtmp/job"
+)
+
+// TestJobsAreForgottenAfterTheRetention: a job that is over goes from every master,
+// and its number is not given to another.
+func TestJobsAreForgottenAfterTheRetention(t *testing.T) {
+	s := start(t, devcluster.Options{Masters: 3, MasterArgs: func(int) []string { return []string{"--retention", "1s"} }})
+	nowhere := job.Spec{Scenario: "360p", Requires: &job.Requires{Labels: map[string]string{"nowhere": "true"}}}
+	waits, err := s.client.Submit(s.soon(), nowhere)
+	s.must(err)
+	over, err := s.client.Submit(s.soon(), nowhere)
+	s.must(err)
+	s.must(s.client.Cancel(s.soon(), over.ID))
+	for _, m := range s.Masters() {
+		one, err := client.New(client.Config{Masters: []string{m.URL()}, APIKey: s.APIKey(), TLS: s.ClientTLS()})
+		s.must(err)
+		t.Cleanup(one.Close)
+		s.eventually("the job is forgotten", func() bool {
+			_, err := one.Job(s.soon(), over.ID, client.Stale(0))
+			return job.CodeOf(err) == job.NotFound
+		})
+		_, err = one.Job(s.soon(), waits.ID, client.Stale(0))
+		s.must(err)
+	}
+	next, err := s.client.Submit(s.soon(), nowhere)
+	s.must(err)
+	if next.SequenceNumber != over.SequenceNumber+1 {
+		t.Errorf("after job %d comes %d", over.SequenceNumber, next.SequenceNumber)
+	}
+}

@@ -1,0 +1,162 @@
+package fsm
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"ffrtmp/job"
+)
+
+// allEvents reads all events after one, however many reads that takes.
+func (c *cluster) allEvents(after job.EventID) []job.Event {
+	c.Helper()
+	var all []job.Event
+	for {
+		list, upTo, err := c.fsm.Events(c.Context(), after)
+		if err != nil {
+			c.Fatal(err)
+		}
+		if all = append(all, list...); upTo == after {
+			return all
+		}
+		after = upTo
+	}
+}
+
+// told is what has happened, in words.
+func told(list []job.Event) string {
+	var b strings.Builder
+	for _, e := range list {
+		fmt.Fprintf(&b, "%s %s", e.ID(), e.Type)
+		if e.JobID != "" {
+			fmt.Fprintf(&b, " %d.%d", e.SequenceNumber, e.Attempt)
+		}
+		if e.NodeID != "" {
+			b.WriteString(" on a node")
+		}
+		if e.Retry > 0 {
+			fmt.Fprintf(&b, " retry %d", e.Retry)
+		}
+		if e.FailureReason != "" {
+			fmt.Fprintf(&b, " %s", e.FailureReason)
+		}
+		b.WriteByte('\n')
+	}
+	return b.String()
+}
+
+func TestEvents_TellEveryChangeOfState(t *testing.T) {
+	c := newCluster(t)
+	node := c.register("a")
+	seq := c.submit()
+	a := c.claimOne(node)
+	c.mustResult(node, a, job.ResultFailed, failing(job.RuntimeError, "boom"))
+	c.after(time.Minute)
+	a = c.claimOne(node)
+	c.expire(a)
+	if _, _, err := c.TakeBack(t.Context(), node, []RunningAttempt{{Seq: a.Seq, Attempt: a.Attempt, Lease: a.Lease}}); err != nil {
+		t.Fatal(err)
+	}
+	c.mustAct(job.Pause, seq)
+	c.mustAct(job.Resume, seq)
+	c.mustResult(node, a, job.ResultPublishing)
+	c.mustResult(node, a, job.ResultPublishing) // changes nothing
+	c.mustResult(node, a, job.ResultCompleted)
+	for _, e := range []job.Eligibility{job.Cordoned, job.Draining, job.Eligible, job.Eligible} {
+		if _, _, err := c.SetEligibility(t.Context(), Idempotency{}, node, e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, offline := range []bool{true, false} {
+		if _, _, err := c.SetOffline(t.Context(), []string{node}, offline); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, _, err := c.Submit(t.Context(), Idempotency{}, []job.Spec{newSpec(t), newSpec(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := c.Patch(t.Context(), Idempotency{}, 2, job.Patch{Labels: map[string]string{"a": "b"}}); err != nil {
+		t.Fatal(err)
+	}
+	c.mustAct(job.Cancel, 2)
+	c.mustAct(job.Cancel, 2) // changes nothing
+	c.mustAct(job.Retry, 2)
+	b := c.claimOne(node)
+	c.mustResult(node, b, job.ResultFailed, failing(job.UserError, "no"))
+	if _, _, err := c.RemoveNode(t.Context(), node, true); err != nil {
+		t.Fatal(err)
+	}
+	want := `1.0 node.registered on a node
+2.0 job.submitted 1.0
+3.0 job.started 1.1 on a node
+4.0 job.retrying 1.1 on a node retry 1 runtime_error
+5.0 job.started 1.2 on a node
+6.0 job.lost 1.2 on a node
+7.0 job.recovered 1.2 on a node
+8.0 job.paused 1.2 on a node
+9.0 job.resumed 1.2 on a node
+10.0 job.publishing 1.2 on a node
+12.0 job.completed 1.2 on a node
+13.0 node.cordoned on a node
+14.0 node.draining on a node
+15.0 node.eligible on a node
+17.0 node.offline on a node
+18.0 node.online on a node
+19.0 job.submitted 2.0
+19.1 job.submitted 3.0
+20.0 job.changed 2.0
+21.0 job.canceled 2.0
+23.0 job.requeued 2.0
+24.0 job.started 2.1 on a node
+25.0 job.failed 2.1 on a node user_error
+26.0 node.removed on a node
+`
+	all := c.allEvents(job.EventID{})
+	if diff := cmp.Diff(want, told(all)); diff != "" {
+		t.Error(diff)
+	}
+	completed := all[10]
+	if j := c.job(1); completed.JobID != j.ID || completed.NodeID != node || !completed.Time.Equal(j.CompletedAt) {
+		t.Errorf("%+v of job %+v", completed, j)
+	}
+	// From every place on, the rest follows, and no more.
+	for i, e := range all {
+		if diff := cmp.Diff(told(all[i+1:]), told(c.allEvents(e.ID()))); diff != "" {
+			t.Fatalf("after %s: %s", e.ID(), diff)
+		}
+	}
+	last, err := c.fsm.LastEvent(t.Context())
+	if err != nil || last != (job.EventID{Index: 26}) {
+		t.Errorf("the state ends at %s: %v", last, err)
+	}
+}
+
+// TestEvents_AreTheSameOverRestartsAndSnapshots reads a long random history in
+// pieces while its reader changes from one copy of the state to another.
+func TestEvents_AreTheSameOverRestartsAndSnapshots(t *testing.T) {
+	c := newCluster(t)
+	h := newHistory(c, rand.New(rand.NewPCG(7, 7)))
+	for range maxEventRows + 100 {
+		h.submitSome()
+		h.claim(h.nodes[0], 1)
+	}
+	want := c.allEvents(job.EventID{})
+	if len(want) < maxEventRows {
+		t.Fatalf("only %d events", len(want))
+	}
+	c.reopen()
+	got, upTo, err := c.fsm.Events(t.Context(), job.EventID{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.restore(c.snapshot())
+	if diff := cmp.Diff(want, append(got, c.allEvents(upTo)...)); diff != "" {
+		t.Error(diff)
+	}
+}

@@ -1,0 +1,155 @@
+package fsm
+
+import (
+	"database/sql/driver"
+	"maps"
+	"slices"
+)
+
+// prune removes what is over and old: jobs with all that belongs to them, the
+// idempotency keys of jobs that are gone, events, and nodes that nothing names. The
+// proposer says where to look; what may go is decided here.
+type prune struct {
+	first
+	before int64 // ns: jobs that were over by then, and keys that were used by then
+	events int64 // ns: events from before
+	seqs   []uint64
+	keys   []RequestKey
+}
+
+// RequestKey is an idempotency key with whose it is.
+type RequestKey struct{ Principal, Key string }
+
+func (*prune) kind() Kind { return KindPrune }
+
+func (c *prune) encode(e *encoder) {
+	e.int(c.before)
+	e.int(c.events)
+	e.uint(uint64(len(c.seqs)))
+	last := uint64(0)
+	for _, seq := range c.seqs {
+		e.int(int64(seq - last))
+		last = seq
+	}
+	e.uint(uint64(len(c.keys)))
+	for _, k := range c.keys {
+		e.string(k.Principal)
+		e.string(k.Key)
+	}
+}
+
+func decodePrune(d *decoder) command {
+	c := &prune{before: d.int(), events: d.int(), seqs: make([]uint64, d.count(1))}
+	last := uint64(0)
+	for i := range c.seqs {
+		last += uint64(d.int())
+		c.seqs[i] = last
+	}
+	c.keys = make([]RequestKey, d.count(2))
+	for i := range c.keys {
+		c.keys[i] = RequestKey{d.string(), d.string()}
+	}
+	return c
+}
+
+// Pruned is the result of a command that removes what is old.
+type Pruned struct{ Jobs, Keys, Nodes, Entries int }
+
+// maxPrunedEntries bounds the entries whose events one command removes.
+const maxPrunedEntries = 256
+
+var (
+	selectOver     = prepared(`SELECT 1 FROM job_state WHERE seq = ? AND status >= 3 AND completed_at < ?`)
+	deleteState    = prepared(`DELETE FROM job_state WHERE seq = ?`)
+	deleteSpec     = prepared(`DELETE FROM job_spec WHERE seq = ?`)
+	deleteAttempts = prepared(`DELETE FROM job_attempt WHERE seq = ?`)
+	deleteLogs     = prepared(`DELETE FROM job_log WHERE seq = ?`)
+	selectUnused   = prepared(`SELECT 1 FROM idempotency i WHERE principal = ? AND key = ? AND created_at < ?
+	AND NOT EXISTS (SELECT 1 FROM job_state WHERE i.seq > 0 AND seq >= i.seq AND seq < i.seq + max(i.count, 1))`)
+	deleteKey       = prepared(`DELETE FROM idempotency WHERE principal = ? AND key = ?`)
+	selectOldEvents = prepared(`SELECT idx, count FROM (SELECT idx, time, count FROM event ORDER BY idx LIMIT ?) WHERE time < ? ORDER BY idx DESC LIMIT 1`)
+	deleteEvents    = prepared(`DELETE FROM event WHERE idx <= ?`)
+	countEvents     = prepared(`SELECT count(*) FROM event WHERE idx <= ?`)
+	updateFloor     = prepared(`UPDATE event_floor SET idx = ?, n = ? WHERE one = 1`)
+	selectOldest    = prepared(`SELECT created_at FROM job_spec ORDER BY seq LIMIT 1`)
+	deleteNode      = prepared(`DELETE FROM node WHERE key = ?`)
+)
+
+func (c *prune) apply(t *tx) any {
+	t.pruned = true
+	var p Pruned
+	one := make([]driver.Value, 1)
+	for _, seq := range c.seqs {
+		if !t.row(one, selectOver, int64(seq), c.before) {
+			continue
+		}
+		for _, s := range []statement{deleteState, deleteSpec, deleteAttempts, deleteLogs} {
+			t.exec(s, int64(seq))
+		}
+		p.Jobs++
+	}
+	for _, k := range c.keys {
+		if t.row(one, selectUnused, k.Principal, k.Key, c.before) {
+			t.exec(deleteKey, k.Principal, k.Key)
+			p.Keys++
+		}
+	}
+	p.Entries = t.pruneEvents(c.events)
+	p.Nodes = t.pruneNodes(min(c.before, c.events))
+	return p
+}
+
+// pruneEvents removes the events of some of the oldest entries.
+func (t *tx) pruneEvents(before int64) int {
+	newest := make([]driver.Value, 2)
+	if !t.row(newest, selectOldEvents, int64(maxPrunedEntries), before) {
+		return 0
+	}
+	count := make([]driver.Value, 1)
+	t.row(count, countEvents, newest[0])
+	t.exec(deleteEvents, newest[0])
+	t.exec(updateFloor, newest[0], newest[1].(int64)-1)
+	n, _ := count[0].(int64)
+	return int(n)
+}
+
+// pruneNodes forgets nodes that were removed before a time and before the oldest job
+// was born: no job can name them. The newest key stays, so that it is not given to
+// another node.
+func (t *tx) pruneNodes(before int64) int {
+	count := 0
+	var oldest []driver.Value
+	for _, key := range slices.Sorted(maps.Keys(t.nodes.byKey)) {
+		n := t.nodes.byKey[key]
+		if !n.removed || key == t.nodes.lastKey || n.LastHeartbeat.UnixNano() >= before {
+			continue
+		}
+		if oldest == nil {
+			oldest = make([]driver.Value, 1)
+			if !t.row(oldest, selectOldest) {
+				oldest[0] = t.now
+			}
+		}
+		if n.LastHeartbeat.UnixNano() >= oldest[0].(int64) {
+			continue
+		}
+		t.exec(deleteNode, key)
+		delete(t.nodes.byKey, key)
+		delete(t.nodes.byID, n.ID)
+		count++
+	}
+	return count
+}
+
+// replayable reports whether what a request did is still there to be told again: its
+// idempotency key lives as long as its jobs.
+func (t *tx) replayable(seq uint64, key RequestKey) bool {
+	if seq == 0 || t.row(make([]driver.Value, 1), selectUsed, key.Principal, key.Key) {
+		return true
+	}
+	t.exec(deleteKey, key.Principal, key.Key)
+	return false
+}
+
+var selectUsed = prepared(`SELECT 1 FROM idempotency i JOIN job_state s ON s.seq >= i.seq AND s.seq < i.seq + max(i.count, 1)
+WHERE principal = ? AND key = ? LIMIT 1`)

@@ -1,0 +1,107 @@
+package fsm
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+)
+
+// PruneRequest says what may be removed and where to look for it.
+type PruneRequest struct {
+	Before time.Time // jobs that were over by then, and keys that were used by then
+	Events time.Time // events from before
+	Seqs   []uint64  // ascending
+	Keys   []RequestKey
+}
+
+// Prune removes what is old, and no more than that of what the request names.
+func (p *Proposer) Prune(ctx context.Context, r PruneRequest) (uint64, Pruned, error) {
+	c := &prune{before: r.Before.UnixNano(), events: r.Events.UnixNano(), seqs: r.Seqs, keys: r.Keys}
+	return propose[Pruned](ctx, p, Idempotency{}, c)
+}
+
+var (
+	queryBorn      = readOnly(`SELECT seq, created_at FROM job_spec WHERE seq >= ? ORDER BY seq LIMIT 1`)
+	queryNewest    = readOnly(`SELECT coalesce(max(seq), 0) FROM job_spec`)
+	queryOver      = readOnly(`SELECT seq FROM job_state WHERE seq > ? AND seq < ? AND status >= 3 AND completed_at < ? ORDER BY seq LIMIT ?`)
+	queryOldEvents = readOnly(`SELECT EXISTS (SELECT 1 FROM (SELECT time FROM event ORDER BY idx LIMIT 1) WHERE time < ?)`)
+	queryKeys      = readOnly(`SELECT principal, key, created_at < ? AND NOT EXISTS
+	(SELECT 1 FROM job_state WHERE i.seq > 0 AND seq >= i.seq AND seq < i.seq + max(i.count, 1))
+FROM idempotency i WHERE (principal, key) > (?, ?) ORDER BY principal, key LIMIT ?`)
+)
+
+// OldJobs returns up to limit jobs after one that were over before a time, in order.
+// What it costs does not grow with history: no job is over before it is born, and
+// jobs are numbered as they are born, so it reads none that is younger.
+func (f *FSM) OldJobs(ctx context.Context, before time.Time, after uint64, limit int) (seqs []uint64, err error) {
+	err = f.read(ctx, func(ctx context.Context, s *state) error {
+		end, err := s.firstBornAt(ctx, before)
+		if err != nil {
+			return err
+		}
+		return s.each(ctx, queryOver, func(r *sql.Rows) error {
+			var seq uint64
+			err := r.Scan(&seq)
+			seqs = append(seqs, seq)
+			return err
+		}, int64(after), int64(end), before.UnixNano(), limit)
+	})
+	return seqs, err
+}
+
+// firstBornAt returns the number of the first job that was born at a time or later,
+// or one that is higher than all.
+func (s *state) firstBornAt(ctx context.Context, at time.Time) (uint64, error) {
+	var low, high uint64
+	if err := s.queries[queryNewest].QueryRowContext(ctx).Scan(&high); err != nil {
+		return 0, err
+	}
+	for high++; low < high; {
+		var seq uint64
+		var born int64
+		middle := low + (high-low)/2
+		err := s.queries[queryBorn].QueryRowContext(ctx, int64(middle)).Scan(&seq, &born)
+		switch {
+		case errors.Is(err, sql.ErrNoRows), err == nil && born >= at.UnixNano():
+			high = middle
+		case err != nil:
+			return 0, err
+		default:
+			low = seq + 1
+		}
+	}
+	return low, nil
+}
+
+// HasOldEvents reports whether there are events from before a time.
+func (f *FSM) HasOldEvents(ctx context.Context, before time.Time) (old bool, err error) {
+	err = f.read(ctx, func(ctx context.Context, s *state) error {
+		return s.queries[queryOldEvents].QueryRowContext(ctx, before.UnixNano()).Scan(&old)
+	})
+	return old, err
+}
+
+// OldKeys looks at the next limit idempotency keys after one and returns those that
+// were used before a time and whose jobs are gone, and where to look next: from the
+// beginning when all have been looked at.
+func (f *FSM) OldKeys(ctx context.Context, before time.Time, after RequestKey, limit int) (old []RequestKey, next RequestKey, err error) {
+	seen := 0
+	err = f.read(ctx, func(ctx context.Context, s *state) error {
+		return s.each(ctx, queryKeys, func(r *sql.Rows) error {
+			var unused bool
+			if err := r.Scan(&next.Principal, &next.Key, &unused); err != nil {
+				return err
+			}
+			seen++
+			if unused {
+				old = append(old, next)
+			}
+			return nil
+		}, before.UnixNano(), after.Principal, after.Key, limit)
+	})
+	if seen < limit {
+		next = RequestKey{}
+	}
+	return old, next, err
+}

@@ -1,0 +1,228 @@
+package fsm
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"ffrtmp/job"
+)
+
+// prune removes everything that was over by a time, and returns how much that was.
+func (c *cluster) prune(before time.Time) (total Pruned) {
+	c.Helper()
+	for {
+		seqs, err := c.fsm.OldJobs(c.Context(), before, 0, 100)
+		if err != nil {
+			c.Fatal(err)
+		}
+		keys, _, err := c.fsm.OldKeys(c.Context(), before, RequestKey{}, 1000)
+		if err != nil {
+			c.Fatal(err)
+		}
+		_, p, err := c.Prune(c.Context(), PruneRequest{Before: before, Events: before, Seqs: seqs, Keys: keys})
+		if err != nil {
+			c.Fatal(err)
+		}
+		if p == (Pruned{}) {
+			return total
+		}
+		total.Jobs += p.Jobs
+		total.Keys += p.Keys
+		total.Nodes += p.Nodes
+		total.Entries += p.Entries
+	}
+}
+
+func TestPrune_RemovesWhatIsOverAndOldAndNothingElse(t *testing.T) {
+	c := newCluster(t)
+	gone := c.register("gone")
+	node := c.register("node")
+	once := Idempotency{Principal: "p", Key: "once", Hash: [32]byte{1}}
+	_, made, err := c.Submit(t.Context(), once, []job.Spec{newSpec(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := made.Jobs[0]
+	c.mustResult(gone, c.claimOne(gone), job.ResultCompleted, func(r *job.Result) { r.Logs = "a log" })
+	waiting := c.submit(func(s *job.Spec) { s.Requires = &job.Requires{Labels: map[string]string{"no": "where"}} })
+	revived := c.submit()
+	c.mustAct(job.Cancel, revived)
+	late := c.submit()
+	slow := c.claimOne(node)
+	if _, _, err := c.RemoveNode(t.Context(), gone, false); err != nil {
+		t.Fatal(err)
+	}
+	c.after(time.Hour)
+	cutoff := c.now
+	c.mustAct(job.Retry, revived)
+	c.mustResult(node, slow, job.ResultCompleted) // old, but over just now
+	young := c.submit()
+	c.mustAct(job.Cancel, young)
+	before := c.fsm.Counts()
+
+	seqs, err := c.fsm.OldJobs(t.Context(), cutoff, 0, 10)
+	if err != nil || !slices.Equal(seqs, []uint64{old.SequenceNumber}) {
+		t.Fatalf("old are %v: %v", seqs, err)
+	}
+	// A request that names others removes no others.
+	_, p, err := c.Prune(t.Context(), PruneRequest{Before: cutoff, Seqs: []uint64{1, 2, 3, 4, 5, 6}, Keys: []RequestKey{{"p", "once"}}})
+	if err != nil || p.Jobs != 1 || p.Keys != 1 {
+		t.Fatalf("%+v %v", p, err)
+	}
+	for _, ref := range []string{old.ID, fmt.Sprint(old.SequenceNumber)} {
+		_, err := c.fsm.Job(t.Context(), ref)
+		wantCode(t, err, job.NotFound)
+	}
+	for _, table := range []string{"job_spec", "job_state", "job_attempt", "job_log"} {
+		var n int
+		err := c.fsm.state.readers.QueryRowContext(t.Context(), "SELECT count(*) FROM "+table+" WHERE seq = 1").Scan(&n)
+		if err != nil || n != 0 {
+			t.Errorf("%s has %d rows of the job: %v", table, n, err)
+		}
+	}
+	for _, seq := range []uint64{waiting, revived, late, young} {
+		c.job(seq)
+	}
+	after := c.fsm.Counts()
+	if after.Submitted != before.Submitted || after.Jobs[job.Completed] != before.Jobs[job.Completed] || after.Jobs[job.Canceled] != before.Jobs[job.Canceled] {
+		t.Errorf("cumulative figures went from %+v to %+v", before, after)
+	}
+	// The key went with its job.
+	_, made, err = c.Submit(t.Context(), once, []job.Spec{newSpec(t)})
+	if err != nil || made.Replayed || made.Jobs[0].SequenceNumber != young+1 {
+		t.Errorf("%+v %v", made, err)
+	}
+	// A node that a job might name stays on record, also when the job has other attempts.
+	if n := c.fsm.state.nodes.byID[gone]; n == nil {
+		t.Error("the removed node was forgotten while jobs of its time are kept")
+	}
+	c.checkDerived()
+
+	c.mustAct(job.Cancel, waiting)
+	c.mustResult(node, c.claimOne(node), job.ResultCompleted)
+	c.after(time.Hour)
+	if p := c.prune(c.now); p.Nodes != 1 {
+		t.Errorf("%+v", p)
+	}
+	c.checkDerived()
+	_, err = c.fsm.Node(gone)
+	wantCode(t, err, job.NotFound)
+	c.reopen()
+	next := c.submit()
+	if next != young+2 {
+		t.Errorf("after %d comes %d", young+1, next)
+	}
+}
+
+// TestPrune_KeepsTheKeysOfBatches: a request's key lives as long as any of its jobs,
+// or, without jobs, as long as jobs are kept.
+func TestPrune_KeepsTheKeysOfBatches(t *testing.T) {
+	c := newCluster(t)
+	batch := Idempotency{Principal: "p", Key: "batch", Hash: [32]byte{1}}
+	if _, _, err := c.Submit(t.Context(), batch, []job.Spec{newSpec(t), newSpec(t)}); err != nil {
+		t.Fatal(err)
+	}
+	node := c.register("a")
+	other := Idempotency{Principal: "p", Key: "other", Hash: [32]byte{1}}
+	if _, _, err := c.SetEligibility(t.Context(), other, node, job.Cordoned); err != nil {
+		t.Fatal(err)
+	}
+	c.mustAct(job.Cancel, 1)
+	c.after(time.Minute)
+	if p := c.prune(c.now); p.Jobs != 1 || p.Keys != 1 {
+		t.Errorf("%+v", p)
+	}
+	_, made, err := c.Submit(t.Context(), batch, []job.Spec{newSpec(t), newSpec(t)})
+	if err != nil || !made.Replayed {
+		t.Errorf("%+v %v", made, err)
+	}
+	c.mustAct(job.Cancel, 2)
+	c.after(time.Minute)
+	if p := c.prune(c.now); p.Jobs != 1 || p.Keys != 1 {
+		t.Errorf("%+v", p)
+	}
+}
+
+func TestPrune_SaysFromWhereEventsAreKept(t *testing.T) {
+	c := newCluster(t)
+	if _, _, err := c.Submit(t.Context(), Idempotency{}, []job.Spec{newSpec(t), newSpec(t)}); err != nil {
+		t.Fatal(err)
+	}
+	c.mustAct(job.Cancel, 1)
+	c.after(time.Minute)
+	cutoff := c.now
+	c.mustAct(job.Cancel, 2)
+	if old, err := c.fsm.HasOldEvents(t.Context(), cutoff); !old || err != nil {
+		t.Fatal(old, err)
+	}
+	if p := c.prune(cutoff); p.Entries != 2 {
+		t.Errorf("%+v", p)
+	}
+	if old, err := c.fsm.HasOldEvents(t.Context(), cutoff); old || err != nil {
+		t.Fatal(old, err)
+	}
+	for _, id := range []job.EventID{{}, {Index: 1, N: 0}, {Index: 1, N: 1}} {
+		_, _, err := c.fsm.Events(t.Context(), id)
+		wantCode(t, err, job.Compacted)
+	}
+	if got := told(c.allEvents(job.EventID{Index: 2})); got != "3.0 job.canceled 2.0\n" {
+		t.Errorf("after 2.0 came %s", got)
+	}
+}
+
+// TestPrune_GivesSpaceBack removes most of a state's rows and waits for its file to
+// become small, while entries are applied.
+func TestPrune_GivesSpaceBack(t *testing.T) {
+	c := newCluster(t)
+	size := func() int64 {
+		info, err := os.Stat(c.fsm.databasePath())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return info.Size()
+	}
+	specs := make([]job.Spec, 500)
+	for i := range specs {
+		specs[i] = newSpec(t, func(s *job.Spec) { s.Parameters = fmt.Appendf(nil, `{"input":"/%s"}`, strings.Repeat("x", 2000)) })
+	}
+	for range 6 {
+		if _, _, err := c.Submit(t.Context(), Idempotency{}, specs); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for first := uint64(1); first <= 3000; first += 500 {
+		seqs := make([]uint64, 500)
+		for i := range seqs {
+			seqs[i] = first + uint64(i)
+		}
+		if _, _, err := c.CancelMany(t.Context(), Idempotency{}, job.Filter{}, seqs); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := c.fsm.state.sync(); err != nil {
+		t.Fatal(err)
+	}
+	full := size()
+	c.after(time.Minute)
+	if p := c.prune(c.now); p.Jobs != 3000 {
+		t.Fatalf("%+v", p)
+	}
+	hash := c.hash()
+	deadline := time.After(30 * time.Second)
+	for size() > full/4 {
+		select {
+		case <-time.After(5 * time.Millisecond):
+		case <-deadline:
+			t.Fatalf("the file has %d bytes of %d", size(), full)
+		}
+	}
+	if c.hash() != hash {
+		t.Error("what the state says has changed")
+	}
+	c.submit()
+	c.reopen()
+}

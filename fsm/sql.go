@@ -1,0 +1,236 @@
+package fsm
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"strconv"
+	"time"
+
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+
+	"ffrtmp/job"
+)
+
+// Bounds of a query.
+const (
+	maxRows     = 10_000
+	maxRowBytes = 8 << 20   // of all rows
+	maxValue    = 128 << 10 // of one value, also within the query
+	maxQueries  = 2         // at once
+)
+
+// queryBounds are what a query may take.
+type queryBounds struct {
+	time   time.Duration
+	memory int64 // bytes by which the process may grow meanwhile
+}
+
+var defaultQueryBounds = queryBounds{10 * time.Second, 256 << 20}
+
+// memoryInterval is how often the process's growth is looked at: a query makes about
+// a gigabyte a second at most.
+const memoryInterval = 10 * time.Millisecond
+
+// limits of SQLite on a query's own connection.
+var limits = map[int]int{
+	sqlite3.SQLITE_LIMIT_LENGTH:              maxValue,
+	sqlite3.SQLITE_LIMIT_SQL_LENGTH:          job.MaxSQLBytes + 1<<10,
+	sqlite3.SQLITE_LIMIT_COLUMN:              500,
+	sqlite3.SQLITE_LIMIT_EXPR_DEPTH:          200,
+	sqlite3.SQLITE_LIMIT_COMPOUND_SELECT:     100,
+	sqlite3.SQLITE_LIMIT_FUNCTION_ARG:        50,
+	sqlite3.SQLITE_LIMIT_ATTACHED:            0,
+	sqlite3.SQLITE_LIMIT_LIKE_PATTERN_LENGTH: 1000,
+	sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER:     0,
+	sqlite3.SQLITE_LIMIT_TRIGGER_DEPTH:       1,
+	sqlite3.SQLITE_LIMIT_WORKER_THREADS:      0,
+}
+
+// Query answers a user's SQL over userViews, at one moment. It runs on a database of
+// its own, in memory, that has nothing but these: no statement, however made, reaches
+// the state's tables, a file, or the writer.
+func (f *FSM) Query(ctx context.Context, text string) (result job.QueryResult, err error) {
+	if text, err = checkSQL(text); err != nil {
+		return result, err
+	}
+	select {
+	case f.queries <- struct{}{}:
+		defer func() { <-f.queries }()
+	default:
+		return result, job.Errorf(job.RateLimited, "this master answers %d queries already", maxQueries)
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	timer := time.AfterFunc(f.bounds.time, func() { cancel(job.Errorf(job.TooLarge, "the query takes longer than %s", f.bounds.time)) })
+	defer timer.Stop()
+	go watchMemory(ctx, f.bounds.memory, func() {
+		cancel(job.Errorf(job.TooLarge, "the query takes more memory than %d MiB", f.bounds.memory>>20))
+	})
+	err = f.read(ctx, func(ctx context.Context, s *state) error {
+		tx, err := s.readers.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+		if err != nil {
+			return err
+		}
+		defer func() { _ = tx.Rollback() }() // it has read only
+		return (&userQuery{ctx, tx}).run(text, &result)
+	})
+	var bounded *job.Error
+	if errors.As(context.Cause(ctx), &bounded) {
+		return job.QueryResult{}, bounded
+	}
+	var refused *sqlite.Error
+	if errors.As(err, &refused) && blames(refused) {
+		return job.QueryResult{}, job.FieldErrorf("sql", "%v", refused)
+	}
+	return result, err
+}
+
+// blames reports whether an error of SQLite is the statement's fault.
+func blames(e *sqlite.Error) bool {
+	switch e.Code() & 0xff {
+	case sqlite3.SQLITE_ERROR, sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_AUTH, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_RANGE, sqlite3.SQLITE_CONSTRAINT:
+		return true
+	}
+	return false
+}
+
+// connector opens a query's own database.
+type connector struct{}
+
+// Connect implements driver.Connector.
+func (connector) Connect(context.Context) (driver.Conn, error) {
+	return sandbox.Open("file::memory:?_pragma=temp_store(memory)&_pragma=cache_size(-1024)&_defensive=1")
+}
+
+// Driver implements driver.Connector.
+func (connector) Driver() driver.Driver { return sandbox }
+
+func (q *userQuery) run(text string, result *job.QueryResult) (err error) {
+	number, leave := q.enter()
+	defer leave()
+	db := sql.OpenDB(connector{})
+	defer func() { err = errors.Join(err, db.Close()) }()
+	conn, err := db.Conn(q.ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, conn.Close()) }()
+	for view := range userViews {
+		if _, err := conn.ExecContext(q.ctx, fmt.Sprintf("CREATE VIRTUAL TABLE %s USING %s(%s, %s)", view, viewModule, number, view)); err != nil {
+			return err
+		}
+	}
+	if _, err := conn.ExecContext(q.ctx, "PRAGMA query_only = 1"); err != nil {
+		return err
+	}
+	for id, value := range limits {
+		if _, err := sqlite.Limit(conn, id, value); err != nil {
+			return err
+		}
+	}
+	if result.Columns, err = columnsOf(conn, text); err != nil {
+		return err
+	}
+	// The driver interrupts SQLite only until the first row is there, so that the
+	// first row has to come last: all are made before it.
+	whole := fmt.Sprintf("WITH the_answer AS MATERIALIZED (SELECT * FROM (\n%s\n) LIMIT %d) SELECT * FROM the_answer", text, maxRows+1)
+	rows, err := conn.QueryContext(q.ctx, whole)
+	if err != nil {
+		return err
+	}
+	return collect(rows, result)
+}
+
+// columnsOf compiles the statement and names its columns.
+func columnsOf(conn *sql.Conn, text string) (names []string, err error) {
+	names = []string{}
+	err = conn.Raw(func(c any) error {
+		columns, err := c.(interface {
+			ColumnInfo(query string) ([]sqlite.ColumnInfo, error)
+		}).ColumnInfo(text)
+		for _, column := range columns {
+			names = append(names, column.Name)
+		}
+		return err
+	})
+	return names, err
+}
+
+// collect reads rows up to the bounds.
+func collect(rows *sql.Rows, result *job.QueryResult) error {
+	result.Rows = [][]any{}
+	size := 0
+	err := eachRow(rows, nil, func(rows *sql.Rows) error {
+		if len(result.Rows) == maxRows || size > maxRowBytes {
+			result.Truncated = true
+			return errStop
+		}
+		row := make([]any, len(result.Columns))
+		into := make([]any, len(row))
+		for i := range row {
+			into[i] = &row[i]
+		}
+		if err := rows.Scan(into...); err != nil {
+			return err
+		}
+		for i, v := range row {
+			size += 16
+			switch v := v.(type) {
+			case string:
+				size += len(v)
+			case []byte:
+				size += len(v) * 4 / 3
+			case float64:
+				if math.IsInf(v, 0) || math.IsNaN(v) {
+					row[i] = strconv.FormatFloat(v, 'g', -1, 64) // JSON has no number for it
+				}
+			}
+		}
+		result.Rows = append(result.Rows, row)
+		return nil
+	})
+	result.Count = len(result.Rows)
+	if result.Truncated && errors.Is(err, errStop) {
+		return nil
+	}
+	return err
+}
+
+// watchMemory calls stop when the process has grown by more than limit bytes. SQLite itself bounds
+// values, not what it keeps to sort or to join them.
+func watchMemory(ctx context.Context, limit int64, stop func()) {
+	began := residentMemory()
+	tick := time.NewTicker(memoryInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			if residentMemory()-began > limit {
+				stop()
+				return
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// residentMemory is how much memory the process has that no file stands behind, in
+// bytes; 0 where the kernel does not say.
+func residentMemory() int64 {
+	data, err := os.ReadFile("/proc/self/statm")
+	fields := bytes.Fields(data)
+	if err != nil || len(fields) < 3 {
+		return 0
+	}
+	resident, _ := strconv.ParseInt(string(fields[1]), 10, 64)
+	shared, _ := strconv.ParseInt(string(fields[2]), 10, 64)
+	return (resident - shared) * int64(os.Getpagesize())
+}

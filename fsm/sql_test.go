@@ -1,0 +1,188 @@
+package fsm
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"ffrtmp/job"
+)
+
+const hush = "hush-hush-4711"
+
+// newQueried is a state with a job that has secrets and an attempt that runs, beside
+// ones that are over.
+func newQueried(t *testing.T) *cluster {
+	c := newCluster(t)
+	node := c.register("a")
+	c.submit(func(s *job.Spec) {
+		s.Scenario = "720p"
+		s.Parameters = fmt.Appendf(nil, `{"output_mode":"rtmp","rtmp_url":"rtmp://user:%s@example.com/live","stream_key":%q}`, hush, hush)
+		s.Labels = map[string]string{"a": "b"}
+	})
+	c.mustResult(node, c.claimOne(node), job.ResultFailed, failing(job.RuntimeError, "boom"))
+	c.submit()
+	c.submit(func(s *job.Spec) { s.Priority = job.High })
+	c.claimOne(node)
+	return c
+}
+
+// ask writes the answer to a query as text, or the code and message of its refusal.
+func (c *cluster) ask(sql string) string {
+	c.Helper()
+	r, err := c.fsm.Query(c.Context(), sql)
+	if err != nil {
+		return fmt.Sprintf("%s: %v", job.CodeOf(err), err)
+	}
+	if r.Count != len(r.Rows) {
+		c.Errorf("%s: %d rows counted as %d", sql, len(r.Rows), r.Count)
+	}
+	return fmt.Sprint(r.Columns, r.Rows)
+}
+
+func TestQuery_AnswersOverTheViews(t *testing.T) {
+	c := newQueried(t)
+	j := c.job(1)
+	for _, tt := range []struct{ sql, want string }{
+		{"SELECT sequence_number, status, node_name FROM jobs ORDER BY sequence_number DESC", "[sequence_number status node_name] [[3 running a] [2 pending <nil>] [1 pending a]]"},
+		{"SELECT count(*) FROM jobs", "[count(*)] [[3]]"},
+		{"SELECT status, count(*) AS n FROM jobs GROUP BY status ORDER BY n DESC;", "[status n] [[pending 2] [running 1]]"},
+		{"SELECT id FROM jobs WHERE sequence_number = 1 -- the first; one", "[id] [[" + j.ID + "]]"},
+		{"SELECT sequence_number FROM jobs WHERE sequence_number = '1'", "[sequence_number] [[1]]"},
+		{"select sequence_number from jobs where id = '" + j.ID + "' /* ; */ ;", "[sequence_number] [[1]]"},
+		{"SELECT j.id = a.job_id, a.outcome, a.error, n.name FROM jobs j JOIN attempts a ON a.job_id = j.id JOIN nodes n ON n.id = a.node_id ORDER BY a.attempt, j.sequence_number",
+			"[j.id = a.job_id outcome error name] [[1 failed boom a] [1 running <nil> a]]"},
+		{"SELECT status, running FROM nodes", "[status running] [[busy 1]]"},
+		{"SELECT l.key, l.value FROM jobs, json_each(labels) l", "[key value] [[a b]]"},
+		{"WITH RECURSIVE n(x) AS (VALUES (1) UNION ALL SELECT x + 1 FROM n WHERE x < 4) SELECT sum(x) AS a, max(x) AS a FROM n", "[a a] [[10 4]]"},
+		{"VALUES (1, 2.5, 'x;(', x'00ff', NULL, 9e999)", "[column1 column2 column3 column4 column5 column6] [[1 2.5 x;( [0 255] <nil> +Inf]]"},
+		{"SELECT 1 WHERE 0", "[1] []"},
+	} {
+		if got := c.ask(tt.sql); got != tt.want {
+			t.Errorf("%s\n got %s\nwant %s", tt.sql, got, tt.want)
+		}
+	}
+	r, err := c.fsm.Query(t.Context(), "WITH RECURSIVE n(x) AS (VALUES (1) UNION ALL SELECT x + 1 FROM n) SELECT x FROM n")
+	if err != nil || !r.Truncated || r.Count != maxRows || r.Rows[maxRows-1][0] != int64(maxRows) {
+		t.Errorf("an endless answer: %d rows, truncated %v: %v", r.Count, r.Truncated, err)
+	}
+	r, err = c.fsm.Query(t.Context(), "WITH RECURSIVE n(x) AS (VALUES (1) UNION ALL SELECT x + 1 FROM n) SELECT printf('%100000d', x) FROM n LIMIT 200")
+	if err != nil || !r.Truncated || r.Count > maxRowBytes/100_000+1 {
+		t.Errorf("a fat answer: %d rows, truncated %v: %v", r.Count, r.Truncated, err)
+	}
+}
+
+// TestQuery_CannotReadSecrets tries to get at what the views do not show.
+func TestQuery_CannotReadSecrets(t *testing.T) {
+	c := newQueried(t)
+	if got := c.ask("SELECT parameters FROM jobs WHERE sequence_number = 1"); !strings.Contains(got, "example.com") || strings.Contains(got, hush) {
+		t.Errorf("parameters are %s", got)
+	}
+	if got := c.ask("SELECT * FROM jobs j, nodes n, attempts a"); strings.Contains(got, hush) {
+		t.Error("a secret shows")
+	}
+	for _, table := range []string{
+		"job_spec", "main.job_spec", "temp.job_spec", "job_state", "'job_state'", `"job_spec"`, "[job_spec]", "`job_spec`", "idempotency", "meta", "event",
+		"sqlite_stat1", "pragma_database_list", "'pragma_table_info'('jobs')", "[pragma_hard_heap_limit](1)", "temp.pragma_soft_heap_limit(1)", "ffrtmp_view", "ffrtmp_view(1, 'jobs')",
+	} {
+		got := c.ask("SELECT * FROM " + table)
+		if !strings.HasPrefix(got, "invalid: sql: ") {
+			t.Errorf("%s: %s", table, got)
+		}
+	}
+	// What the query's own database says of itself is all that there is to find.
+	for _, sql := range []string{"SELECT sql FROM sqlite_schema", "SELECT hex(data) FROM sqlite_dbpage", "SELECT * FROM dbstat"} {
+		if got := c.ask(sql); strings.Contains(got, hush) || strings.Contains(got, "job_spec") || strings.Contains(got, fmt.Sprintf("%X", "job_spec")) {
+			t.Errorf("%s: %s", sql, got)
+		}
+	}
+}
+
+// TestQuery_ChangesNothing throws statements at it that write, attach, or set
+// something, alone and hidden.
+func TestQuery_ChangesNothing(t *testing.T) {
+	c := newQueried(t)
+	before := c.hash()
+	dir := t.TempDir()
+	file := filepath.Join(dir, "x.db")
+	for _, sql := range []string{
+		"", " ", ";", "-- nothing", "/* nothing */",
+		"DELETE FROM jobs", "UPDATE jobs SET status = 'completed'", "INSERT INTO jobs (id) VALUES ('x')", "REPLACE INTO nodes (id) VALUES (1)",
+		"WITH x AS (SELECT 1) DELETE FROM jobs", "WITH x AS (SELECT 1) INSERT INTO nodes (id) SELECT * FROM x", "WITH x AS (SELECT 1) UPDATE jobs SET id = 1",
+		"DROP TABLE jobs", "CREATE TABLE x (y)", "CREATE TEMP TABLE x (y)", "CREATE VIRTUAL TABLE x USING fts5(y)", "ALTER TABLE jobs RENAME TO x",
+		"ATTACH '" + file + "' AS x", "DETACH main", "VACUUM", "VACUUM INTO '" + file + "'", "REINDEX", "ANALYZE", "BEGIN", "COMMIT", "SAVEPOINT x",
+		"PRAGMA query_only = 0", "PRAGMA writable_schema = 1", "PRAGMA hard_heap_limit = 1", "EXPLAIN PRAGMA hard_heap_limit = 1", "EXPLAIN SELECT 1",
+		"SELECT 1; ATTACH '" + file + "' AS x", "SELECT 1; PRAGMA hard_heap_limit = 1", "SELECT 1;;", "SELECT 1;\x00ATTACH '" + file + "' AS x",
+		"SELECT $x(';); ATTACH '" + file + "' AS x; --')", "SELECT ?", "SELECT :a", "SELECT @a", "SELECT #1",
+		"SELECT 1) LIMIT 1) SELECT 1; ATTACH '" + file + "' AS x; SELECT (1", "SELECT 1), x AS (SELECT (1", "SELECT 1 /*", "SELECT 'x", "SELECT [x",
+		"SELECT load_extension('x')", "SELECT load_extension('x', 'y')", "SELECT writefile('" + file + "', 'x')", "SELECT readfile('/etc/passwd')", "SELECT edit('x')",
+		"SELECT fts3_tokenizer('simple')", "SELECT * FROM fsdir('/')", "SELECT sqlite_rename_table(1,2,3,4,5,6,7)",
+		"SELECT no_such FROM jobs", "SELECT FROM", "SELECT \xff", "SELECT 1 AS \ufeff, * FROM \ufeffpragma_hard_heap_limit(1)",
+	} {
+		if got := c.ask(sql); !strings.HasPrefix(got, "invalid: sql: ") {
+			t.Errorf("%q: %s", sql, got)
+		}
+	}
+	if files, err := os.ReadDir(dir); err != nil || len(files) > 0 {
+		t.Errorf("files were made: %v %v", files, err)
+	}
+	if c.hash() != before {
+		t.Error("the state has changed")
+	}
+	c.submit() // the writer is unharmed
+	c.checkDerived()
+}
+
+// TestQuery_IsBounded asks for too much time, memory, and size.
+func TestQuery_IsBounded(t *testing.T) {
+	c := newQueried(t)
+	endless := "WITH RECURSIVE n(x) AS (VALUES (1) UNION ALL SELECT x + 1 FROM n) "
+	some := strings.Replace(endless, "x + 1 FROM n", "x + 1 FROM n WHERE x < 50000", 1)
+	bomb := "WITH a AS (SELECT 1 AS x)"
+	for i := range 40 {
+		bomb += fmt.Sprintf(", %c%d AS (SELECT 1 AS x FROM %s, %[3]s)", 'b', i, map[bool]string{true: "a", false: fmt.Sprint("b", i-1)}[i == 0])
+	}
+	c.fsm.bounds = queryBounds{time.Minute, 16 << 20}
+	for name, sql := range map[string]string{
+		"sorted":  endless + "SELECT randomblob(50000) FROM n ORDER BY 1",
+		"grouped": endless + "SELECT printf('%50000d', x) AS y, count(*) FROM n GROUP BY y",
+	} {
+		if got := c.ask(sql); got != "too_large: the query takes more memory than 16 MiB" {
+			t.Errorf("%s: %s", name, got)
+		}
+	}
+	c.fsm.bounds = queryBounds{50 * time.Millisecond, 1 << 40}
+	if got := c.ask(endless + "SELECT count(*) FROM n"); got != "too_large: the query takes longer than 50ms" {
+		t.Error(got)
+	}
+	c.fsm.bounds = queryBounds{time.Minute, 1 << 40}
+	for name, sql := range map[string]string{
+		"zeroblob": "SELECT zeroblob(1000000000)", "randomblob": "SELECT length(randomblob(1000000000))", "printf": "SELECT printf('%1000000000d', 1)",
+		"doubled": "WITH RECURSIVE n(x) AS (VALUES ('x') UNION ALL SELECT x || x FROM n) SELECT length(x) FROM n", "group_concat": some + "SELECT group_concat(x) FROM n",
+		"replace": "SELECT replace(replace(printf('%10000d', 1), ' ', printf('%10000d', 1)), ' ', 'xxxx')", "json": some + "SELECT json_group_array(x) FROM n",
+		"written out": bomb + " SELECT * FROM b39", "deep": "SELECT " + strings.Repeat("(", 5000) + "1" + strings.Repeat(")", 5000),
+		"wide": "SELECT 1" + strings.Repeat(",1", 1000), "long union": "SELECT 1" + strings.Repeat(" UNION SELECT 1", 200),
+		"many tables": "SELECT 1 FROM jobs" + strings.Repeat(", jobs", 70),
+	} {
+		if got := c.ask(sql); !strings.HasPrefix(got, "invalid: sql: ") {
+			t.Errorf("%s: %.200s", name, got)
+		}
+	}
+	// A query ends with its caller, also after its first row.
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	_, err := c.fsm.Query(ctx, "SELECT 1 UNION ALL SELECT count(*) FROM ("+endless+"SELECT x FROM n)")
+	if !strings.Contains(fmt.Sprint(err), context.DeadlineExceeded.Error()) {
+		t.Errorf("a query outlived its caller: %v", err)
+	}
+	for range maxQueries {
+		c.fsm.queries <- struct{}{}
+	}
+	if got := c.ask("SELECT 1"); !strings.HasPrefix(got, "rate_limited: ") {
+		t.Error(got)
+	}
+}

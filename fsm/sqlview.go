@@ -1,0 +1,228 @@
+package fsm
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"modernc.org/sqlite"
+	"modernc.org/sqlite/vtab"
+
+	"ffrtmp/job"
+)
+
+// userViews are what queries of users can see, and the columns by which rows of it
+// are found without reading all.
+var userViews = map[string][]string{
+	"jobs":     {"id", "sequence_number"},
+	"nodes":    {"id"},
+	"attempts": {"job_id", "sequence_number"},
+}
+
+// viewModule is the name under which a query's own database knows views.
+const viewModule = "ffrtmp_view"
+
+// sandbox opens databases that have nothing but virtual tables over userViews: what
+// a query cannot name it cannot read, whatever it says.
+var sandbox = newSandbox()
+
+func newSandbox() *sqlite.Driver {
+	d := &sqlite.Driver{}
+	if err := d.RegisterModule(viewModule, views{}); err != nil {
+		panic(err) // a name twice
+	}
+	return d
+}
+
+// open are the queries under way, by the number that their virtual tables are made with.
+var open struct {
+	sync.Mutex
+	last    int
+	queries map[string]*userQuery
+}
+
+// enter makes the query known to virtual tables that name the returned number.
+func (q *userQuery) enter() (number string, leave func()) {
+	open.Lock()
+	defer open.Unlock()
+	open.last++
+	number = strconv.Itoa(open.last)
+	if open.queries == nil {
+		open.queries = map[string]*userQuery{}
+	}
+	open.queries[number] = q
+	return number, func() {
+		open.Lock()
+		defer open.Unlock()
+		delete(open.queries, number)
+	}
+}
+
+// views makes virtual tables: USING ffrtmp_view(number of the query, view).
+type views struct{}
+
+// Create implements vtab.Module.
+func (views) Create(c vtab.Context, args []string) (vtab.Table, error) {
+	if len(args) != 5 {
+		return nil, errors.New("not for users")
+	}
+	open.Lock()
+	q := open.queries[args[3]]
+	open.Unlock()
+	if q == nil || userViews[args[4]] == nil {
+		return nil, errors.New("not for users")
+	}
+	v := &view{query: q, name: args[4]}
+	types, err := v.load()
+	if err != nil {
+		return nil, err
+	}
+	return v, c.Declare("CREATE TABLE x (" + strings.Join(types, ", ") + ")")
+}
+
+// Connect implements vtab.Module.
+func (m views) Connect(c vtab.Context, args []string) (vtab.Table, error) { return m.Create(c, args) }
+
+// view is a virtual table over a view of the state.
+type view struct {
+	query   *userQuery
+	name    string
+	columns []string
+}
+
+// load reads the view's columns and returns them with their types.
+func (v *view) load() (types []string, err error) {
+	rows, err := v.query.state.QueryContext(v.query.ctx, "SELECT name, type FROM pragma_table_info(?) ORDER BY cid", v.name)
+	err = eachRow(rows, err, func(rows *sql.Rows) error {
+		var name, kind string
+		err := rows.Scan(&name, &kind)
+		v.columns = append(v.columns, name)
+		types = append(types, name+" "+kind)
+		return err
+	})
+	return types, err
+}
+
+// BestIndex implements vtab.Table: it takes one equality with a column of userViews.
+// SQLite checks all conditions again.
+func (v *view) BestIndex(info *vtab.IndexInfo) error {
+	info.IdxNum = -1
+	info.IdxStr = strconv.FormatUint(info.ColUsed, 16)
+	info.EstimatedCost, info.EstimatedRows = 1e6, 1e6
+	for i := range info.Constraints {
+		c := &info.Constraints[i]
+		if c.Usable && c.Op == vtab.OpEQ && c.Column >= 0 && slices.Contains(userViews[v.name], v.columns[c.Column]) {
+			c.ArgIndex = 0
+			info.IdxNum = int64(c.Column)
+			info.EstimatedCost, info.EstimatedRows = 10, 1
+			break
+		}
+	}
+	return nil
+}
+
+// Open implements vtab.Table.
+func (v *view) Open() (vtab.Cursor, error) { return &viewCursor{view: v}, nil }
+
+// Disconnect implements vtab.Table.
+func (*view) Disconnect() error { return nil }
+
+// Destroy implements vtab.Table.
+func (*view) Destroy() error { return nil }
+
+// viewCursor reads a view's rows from the state, those columns only that are used.
+type viewCursor struct {
+	*view
+	rows  *sql.Rows
+	row   []any // by column; nil for those that are not used
+	into  []any
+	count int64
+	eof   bool
+}
+
+// Filter implements vtab.Cursor.
+func (c *viewCursor) Filter(column int, used string, values []vtab.Value) error {
+	mask, err := strconv.ParseUint(used, 16, 64)
+	if err != nil {
+		return err
+	}
+	if err := c.Close(); err != nil {
+		return err
+	}
+	c.row, c.into = make([]any, len(c.columns)), nil
+	var names []string
+	for i, name := range c.columns {
+		if mask>>i&1 == 1 {
+			names = append(names, name)
+			c.into = append(c.into, &c.row[i])
+		}
+	}
+	if names == nil {
+		names, c.into = []string{"1"}, []any{new(any)}
+	}
+	text := "SELECT " + strings.Join(names, ", ") + " FROM " + c.name
+	var args []any
+	if column >= 0 && len(values) == 1 && comparable(c.columns[column], values[0]) {
+		text += " WHERE " + c.columns[column] + " = ?"
+		args = []any{values[0]}
+	}
+	if c.rows, err = c.query.state.QueryContext(c.query.ctx, text, args...); err != nil {
+		return fmt.Errorf("%s: %w", c.name, err)
+	}
+	return c.Next()
+}
+
+// comparable reports whether SQLite finds a value in a column without changing its
+// type first; others are compared one by one.
+func comparable(column string, v vtab.Value) bool {
+	if column == "sequence_number" {
+		_, ok := v.(int64)
+		return ok
+	}
+	_, ok := v.(string)
+	return ok
+}
+
+// Next implements vtab.Cursor.
+func (c *viewCursor) Next() error {
+	c.count++
+	if c.eof = !c.rows.Next(); c.eof {
+		return c.rows.Err()
+	}
+	return c.rows.Scan(c.into...)
+}
+
+// Eof implements vtab.Cursor.
+func (c *viewCursor) Eof() bool { return c.eof }
+
+// Column implements vtab.Cursor. Parameters come as the API shows them.
+func (c *viewCursor) Column(i int) (vtab.Value, error) {
+	if text, ok := c.row[i].(string); ok && c.columns[i] == "parameters" {
+		return string(job.RedactParameters([]byte(text))), nil
+	}
+	return c.row[i], nil
+}
+
+// Rowid implements vtab.Cursor.
+func (c *viewCursor) Rowid() (int64, error) { return c.count, nil }
+
+// Close implements vtab.Cursor.
+func (c *viewCursor) Close() error {
+	if c.rows == nil {
+		return nil
+	}
+	rows := c.rows
+	c.rows = nil
+	return rows.Close()
+}
+
+// userQuery is a query under way.
+type userQuery struct {
+	ctx   context.Context
+	state *sql.Tx // of the state: one moment
+}
