@@ -133,6 +133,8 @@ func (s *Server) endpoints() []endpoint {
 		{pattern: "POST /nodes/{id}/cordon", serve: with(s.place(job.Cordoned))},
 		{pattern: "POST /nodes/{id}/uncordon", serve: with(s.place(job.Eligible))},
 
+		{pattern: "POST /import", serve: with(s.importBatch), maxBody: job.MaxImportBytes, long: true, repeat: true},
+
 		{pattern: "GET /cluster", place: onReader, serve: s.clusterStatus},
 		{pattern: "POST /cluster/leader/transfer", serve: with(s.transferLeader)},
 

@@ -21,6 +21,8 @@ type State interface {
 	Node(id string) (job.Node, error)
 	Nodes() []job.Node
 	Waiting(seq uint64) fsm.Waiting
+	KnownJobs(ctx context.Context, ids []string) (map[string]uint64, error)
+	KnownNode(id, address string) string
 }
 
 // Proposer is what users change; fsm.Proposer has it. The first result is the Raft
@@ -33,6 +35,7 @@ type Proposer interface {
 	Register(ctx context.Context, id fsm.Idempotency, r job.Registration) (uint64, fsm.NodeRegistered, error)
 	SetEligibility(ctx context.Context, id fsm.Idempotency, nodeID string, value job.Eligibility) (uint64, fsm.Done, error)
 	RemoveNode(ctx context.Context, nodeID string, force bool) (uint64, fsm.Changed, error)
+	Import(ctx context.Context, id fsm.Idempotency, batch job.Import) (uint64, fsm.Imported, error)
 }
 
 // Scheduler is the leader's memory; scheduler.Scheduler has it. Without leadership

@@ -25,11 +25,12 @@ const (
 	KindRemoveNode  Kind = 12
 	KindLiveness    Kind = 13
 	KindProgress    Kind = 14
+	KindImport      Kind = 19
 )
 
 // LatestKind is the highest kind that this build can apply. Masters tell each
 // other theirs, so that a new kind is proposed only when all voters know it.
-const LatestKind = KindProgress
+const LatestKind = KindImport
 
 // command is a change of state. It carries every time, identity, lease and random
 // number that it needs, so that every replica comes to the same state.
@@ -58,6 +59,7 @@ var kinds = map[Kind][]func(*decoder) command{
 	KindRemoveNode:  {decodeRemoveNode},
 	KindLiveness:    {decodeLiveness},
 	KindProgress:    {decodeProgress},
+	KindImport:      {decodeImport},
 }
 
 // envelope is what every command has.

@@ -18,6 +18,7 @@ var hashed = []query{
 	readOnly(`SELECT * FROM job_log ORDER BY seq, attempt`),
 	readOnly(`SELECT * FROM node ORDER BY key`),
 	readOnly(`SELECT * FROM idempotency ORDER BY principal, key`),
+	readOnly(`SELECT * FROM imported ORDER BY id`),
 }
 
 // ContentHash returns a hash of the whole state: equal on two masters that have
