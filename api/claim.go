@@ -52,7 +52,7 @@ func (s *Server) next(c *call) (*answer, error) {
 	if nodeID == "" {
 		return nil, job.FieldErrorf("node_id", "is required")
 	}
-	index, jobs, err := s.cfg.Scheduler.Next(c.Context(), nodeID)
+	index, jobs, err := s.cfg.Scheduler.Next(c.Context(), nodeID, c.id)
 	if err != nil {
 		return nil, err
 	}

@@ -129,3 +129,38 @@ func TestAnOldAgentFailsAndIsFenced(t *testing.T) {
 		t.Errorf("after it registered again: %s", now.Status)
 	}
 }
+
+// TestAnAnswerWithAJobIsLostBetweenMasters: the follower asks again, and must not get
+// another job. The node would be given the second, and its empty heartbeats would keep
+// the first for ever.
+func TestAnAnswerWithAJobIsLostBetweenMasters(t *testing.T) {
+	leader, follower, peer := pair(t)
+	var node job.Registered
+	leader.want(201, "POST", "/nodes/register", `{"address":"enc-01"}`).decode(t, &node)
+	first, second := leader.submit(`{"scenario":"720p"}`), leader.submit(`{"scenario":"720p"}`)
+	next := func() *job.Job {
+		t.Helper()
+		var answer struct{ Job *job.Job }
+		follower.want(200, "GET", "/jobs/next?node_id="+node.ID, "").decode(t, &answer)
+		return answer.Job
+	}
+	peer.cut.Store(true)
+	if j := next(); j == nil || j.ID != first.ID || j.Attempt != 1 {
+		t.Errorf("was given %+v", j)
+	}
+	if j := leader.job(second.ID); j.Status != job.Pending {
+		t.Errorf("the other job is %s", j.Status)
+	}
+	// The same when it is the last job, and when leadership moves in between.
+	peer.cut.Store(true)
+	peer.onCut = func() {
+		leader.cluster.setLeader(nil)
+		leader.lead()
+	}
+	if j := next(); j == nil || j.ID != second.ID || j.Attempt != 1 {
+		t.Errorf("was given %+v", j)
+	}
+	if j := next(); j != nil {
+		t.Errorf("was given %+v again", j)
+	}
+}

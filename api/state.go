@@ -43,7 +43,7 @@ type Proposer interface {
 type Scheduler interface {
 	Leading() bool
 	Claim(ctx context.Context, nodeID string, limit int, wait time.Duration) (uint64, []job.Job, error)
-	Next(ctx context.Context, nodeID string) (uint64, []job.Job, error)
+	Next(ctx context.Context, nodeID, requestID string) (uint64, []job.Job, error)
 	Heartbeat(ctx context.Context, nodeID string, h *job.Heartbeat) ([]job.Command, scheduler.HeartbeatTiming, error)
 	Result(ctx context.Context, id fsm.Idempotency, r *job.Result) (uint64, job.ResultResponse, error)
 	NodeChanged(id string)

@@ -150,12 +150,21 @@ const maxClaim = 1024
 
 // Claim gives a node up to limit attempts, as many as it has free slots.
 func (p *Proposer) Claim(ctx context.Context, nodeID string, limit int) (uint64, []Claimed, error) {
-	c := &claim{node: nodeID, leases: make([]lease, max(0, min(limit, maxClaim)))}
-	for i := range c.leases {
-		if _, err := io.ReadFull(p.opts.Rand, c.leases[i][:]); err != nil {
+	leases := make([]lease, max(0, min(limit, maxClaim)))
+	for i := range leases {
+		if _, err := io.ReadFull(p.opts.Rand, leases[i][:]); err != nil {
 			return 0, nil, fmt.Errorf("make a lease: %w", err)
 		}
 	}
+	return p.claim(ctx, &claim{node: nodeID, leases: leases})
+}
+
+// ClaimAs gives a node at most one attempt, with this lease.
+func (p *Proposer) ClaimAs(ctx context.Context, nodeID, as string) (uint64, []Claimed, error) {
+	return p.claim(ctx, &claim{node: nodeID, leases: []lease{parseLease(as)}})
+}
+
+func (p *Proposer) claim(ctx context.Context, c *claim) (uint64, []Claimed, error) {
 	index, attempts, err := propose[[]given](ctx, p, Idempotency{}, c)
 	claimed := make([]Claimed, len(attempts))
 	for i, g := range attempts {
