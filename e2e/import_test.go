@@ -48,7 +48,9 @@ SELECT i, printf('b0000000-0000-4000-8000-%012d', i), '720p60-h264', iif(i <= 30
 		w.call(t, http.MethodGet, follower.URL()+"/jobs?"+query, "").want(t, http.StatusOK).decode(t, &list)
 		return list
 	}
-	importing := func() *program { return launch(t, t.TempDir(), env, "ffrtmp", "import", "--from", path, "--output", "json") }
+	importing := func() *program {
+		return launch(t, t.TempDir(), env, "ffrtmp", "import", "--from", path, "--output", "json")
+	}
 
 	first := importing()
 	s.eventually("some jobs are there", func() bool { return jobs("limit=1").Count > 0 })
