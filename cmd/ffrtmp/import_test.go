@@ -46,7 +46,7 @@ func (m *fakeMaster) importing(t *testing.T, next uint64) {
 		answer := job.ImportAnswer{DryRun: r.URL.Query().Get("dry_run") == "true"}
 		result := func(id string, wish uint64, err error) job.ImportResult {
 			if err != nil {
-				e := err.(*job.Error) //nolint:errorlint,errcheck // validation returns no others
+				e := err.(*job.Error) //nolint:errorlint // validation returns no others
 				return job.ImportResult{ID: id, Outcome: job.ImportRefused, Error: e.Error(), Field: e.Field}
 			}
 			if seq, ok := known[id]; ok {
