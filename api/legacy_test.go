@@ -164,3 +164,21 @@ func TestAnAnswerWithAJobIsLostBetweenMasters(t *testing.T) {
 		t.Errorf("was given %+v again", j)
 	}
 }
+
+// TestALoadBalancerRepeatsAClaim under one request id, at another master, say.
+func TestALoadBalancerRepeatsAClaim(t *testing.T) {
+	leader, follower, _ := pair(t)
+	node := leader.v22Node("enc-01", "")
+	first, second := leader.submit(`{"scenario":"720p"}`), leader.submit(`{"scenario":"720p"}`)
+	for _, try := range []struct {
+		m    *master
+		id   string
+		want string
+	}{{leader, "5f0c2e1b7a3d4c6e8f9a0b1c2d3e4f50", first.ID}, {follower, "5f0c2e1b7a3d4c6e8f9a0b1c2d3e4f50", first.ID}, {leader, "6f0c2e1b7a3d4c6e8f9a0b1c2d3e4f50", second.ID}} {
+		var answer struct{ Job *job.Job }
+		try.m.want(http.StatusOK, "GET", "/jobs/next?node_id="+node, "", "X-Request-Id", try.id).decode(t, &answer)
+		if answer.Job == nil || answer.Job.ID != try.want || answer.Job.Attempt != 1 {
+			t.Errorf("request %s at %s: %+v", try.id, try.m.cluster.id, answer.Job)
+		}
+	}
+}
