@@ -1,6 +1,7 @@
 package api
 
 import (
+	"net/http"
 	"time"
 
 	"ffrtmp/job"
@@ -52,12 +53,15 @@ func (s *Server) next(c *call) (*answer, error) {
 	if nodeID == "" {
 		return nil, job.FieldErrorf("node_id", "is required")
 	}
-	index, jobs, err := s.cfg.Scheduler.Next(c.Context(), nodeID)
-	if err != nil {
-		return nil, err
-	}
 	var body struct {
 		Job *job.Job `json:"job"`
+	}
+	if c.Method == http.MethodHead { // whoever only looks is not given a job
+		return &answer{body: body}, nil
+	}
+	index, jobs, err := s.cfg.Scheduler.Next(c.Context(), nodeID, c.id)
+	if err != nil {
+		return nil, err
 	}
 	if len(jobs) > 0 {
 		body.Job = &jobs[0]

@@ -129,3 +129,56 @@ func TestAnOldAgentFailsAndIsFenced(t *testing.T) {
 		t.Errorf("after it registered again: %s", now.Status)
 	}
 }
+
+// TestAnAnswerWithAJobIsLostBetweenMasters: the follower asks again, and must not get
+// another job. The node would be given the second, and its empty heartbeats would keep
+// the first for ever.
+func TestAnAnswerWithAJobIsLostBetweenMasters(t *testing.T) {
+	leader, follower, peer := pair(t)
+	var node job.Registered
+	leader.want(201, "POST", "/nodes/register", `{"address":"enc-01"}`).decode(t, &node)
+	first, second := leader.submit(`{"scenario":"720p"}`), leader.submit(`{"scenario":"720p"}`)
+	next := func() *job.Job {
+		t.Helper()
+		var answer struct{ Job *job.Job }
+		follower.want(200, "GET", "/jobs/next?node_id="+node.ID, "").decode(t, &answer)
+		return answer.Job
+	}
+	peer.cut.Store(true)
+	if j := next(); j == nil || j.ID != first.ID || j.Attempt != 1 {
+		t.Errorf("was given %+v", j)
+	}
+	if j := leader.job(second.ID); j.Status != job.Pending {
+		t.Errorf("the other job is %s", j.Status)
+	}
+	// The same when it is the last job, and when leadership moves in between.
+	peer.cut.Store(true)
+	peer.onCut = func() {
+		leader.cluster.setLeader(nil)
+		leader.lead()
+	}
+	if j := next(); j == nil || j.ID != second.ID || j.Attempt != 1 {
+		t.Errorf("was given %+v", j)
+	}
+	if j := next(); j != nil {
+		t.Errorf("was given %+v again", j)
+	}
+}
+
+// TestALoadBalancerRepeatsAClaim under one request id, at another master, say.
+func TestALoadBalancerRepeatsAClaim(t *testing.T) {
+	leader, follower, _ := pair(t)
+	node := leader.v22Node("enc-01", "")
+	first, second := leader.submit(`{"scenario":"720p"}`), leader.submit(`{"scenario":"720p"}`)
+	for _, try := range []struct {
+		m    *master
+		id   string
+		want string
+	}{{leader, "5f0c2e1b7a3d4c6e8f9a0b1c2d3e4f50", first.ID}, {follower, "5f0c2e1b7a3d4c6e8f9a0b1c2d3e4f50", first.ID}, {leader, "6f0c2e1b7a3d4c6e8f9a0b1c2d3e4f50", second.ID}} {
+		var answer struct{ Job *job.Job }
+		try.m.want(http.StatusOK, "GET", "/jobs/next?node_id="+node, "", "X-Request-Id", try.id).decode(t, &answer)
+		if answer.Job == nil || answer.Job.ID != try.want || answer.Job.Attempt != 1 {
+			t.Errorf("request %s at %s: %+v", try.id, try.m.cluster.id, answer.Job)
+		}
+	}
+}

@@ -242,3 +242,35 @@ func TestExplain(t *testing.T) {
 		t.Errorf("failed: %+v", e)
 	}
 }
+
+// TestASealedAttemptWhoseNodeNeverReturns is run again only when an operator removes
+// the node by force; what it says when it returns after all is refused.
+func TestASealedAttemptWhoseNodeNeverReturns(t *testing.T) {
+	m := newMaster(t)
+	m.register(nodeA)
+	m.submit(`{"scenario":"720p"}`)
+	sealed := m.claim(nodeA)
+	result := func(status int, node string, j job.Job, said job.ResultStatus) {
+		t.Helper()
+		m.want(status, "POST", "/results", fmt.Sprintf(`{"job_id":%q,"node_id":%q,"attempt":%d,"lease":%q,"status":%q}`, j.ID, node, j.Attempt, j.Lease, said))
+	}
+	result(200, nodeA, sealed, job.ResultPublishing)
+	m.register(nodeB)
+	var none job.ClaimResponse
+	if m.want(200, "POST", "/jobs/claim", `{"node_id":"`+nodeB+`","max":1}`).decode(t, &none); len(none.Jobs) > 0 {
+		t.Fatalf("a sealed job was given away: %+v", none.Jobs)
+	}
+	m.want(409, "DELETE", "/nodes/"+nodeA, "")
+	m.want(200, "DELETE", "/nodes/"+nodeA+"?force=true", "")
+	again := m.claim(nodeB)
+	if again.ID != sealed.ID || again.Attempt != 2 {
+		t.Errorf("claimed %+v", again)
+	}
+	m.register(nodeA)
+	result(409, nodeA, sealed, job.ResultCompleted)
+	result(200, nodeB, again, job.ResultPublishing)
+	result(200, nodeB, again, job.ResultCompleted)
+	if j := m.job("1"); j.Status != job.Completed || j.NodeID != nodeB {
+		t.Errorf("%+v", j)
+	}
+}

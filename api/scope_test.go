@@ -41,8 +41,9 @@ var matrix = map[string]struct {
 	"POST /nodes/{id}/cordon":   {scopes: "none", audited: true},
 	"POST /nodes/{id}/uncordon": {scopes: "none", audited: true},
 
-	"GET /events": {scopes: "submit read"},
-	"POST /query": {scopes: "none"},
+	"GET /events":  {scopes: "submit read"},
+	"POST /query":  {scopes: "none"},
+	"POST /import": {scopes: "none", audited: true},
 
 	"GET /cluster":                  {scopes: "submit read"},
 	"POST /cluster/leader/transfer": {scopes: "none", audited: true},

@@ -150,6 +150,7 @@ func (s *Server) endpoints() []endpoint {
 
 		{pattern: "GET /events", scope: job.ScopeRead, place: anywhere, serve: s.events, long: true},
 		{pattern: "POST /query", scope: job.ScopeAdmin, place: onReader, serve: with(s.query), repeat: true},
+		{pattern: "POST /import", scope: job.ScopeAdmin, audit: true, serve: with(s.importBatch), maxBody: job.MaxImportBytes, long: true, repeat: true},
 
 		{pattern: "GET /cluster", scope: job.ScopeRead, place: onReader, serve: s.clusterStatus},
 		{pattern: "POST /cluster/leader/transfer", scope: job.ScopeAdmin, audit: true, serve: with(s.transferLeader)},

@@ -27,6 +27,8 @@ type State interface {
 	Events(ctx context.Context, after job.EventID) (list []job.Event, upTo job.EventID, err error)
 	LastEvent(ctx context.Context) (job.EventID, error)
 	Query(ctx context.Context, sql string) (job.QueryResult, error)
+	KnownJobs(ctx context.Context, ids []string) (map[string]uint64, error)
+	KnownNode(id, address string) string
 }
 
 // Proposer is what users change; fsm.Proposer has it. The first result is the Raft
@@ -42,6 +44,7 @@ type Proposer interface {
 	CreateKey(ctx context.Context, id fsm.Idempotency, k job.NewKey) (index uint64, created job.CreatedKey, replayed bool, err error)
 	RevokeKey(ctx context.Context, id string) (uint64, job.Key, error)
 	Note(ctx context.Context, action, target string) (uint64, error)
+	Import(ctx context.Context, id fsm.Idempotency, batch job.Import) (uint64, fsm.Imported, error)
 }
 
 // Scheduler is the leader's memory; scheduler.Scheduler has it. Without leadership
@@ -49,7 +52,7 @@ type Proposer interface {
 type Scheduler interface {
 	Leading() bool
 	Claim(ctx context.Context, nodeID string, limit int, wait time.Duration) (uint64, []job.Job, error)
-	Next(ctx context.Context, nodeID string) (uint64, []job.Job, error)
+	Next(ctx context.Context, nodeID, requestID string) (uint64, []job.Job, error)
 	Heartbeat(ctx context.Context, nodeID string, h *job.Heartbeat) ([]job.Command, scheduler.HeartbeatTiming, error)
 	Result(ctx context.Context, id fsm.Idempotency, r *job.Result) (uint64, job.ResultResponse, error)
 	NodeChanged(id string)

@@ -29,11 +29,12 @@ const (
 	KindRevokeKey   Kind = 16
 	KindNote        Kind = 17
 	KindPrune       Kind = 18
+	KindImport      Kind = 19
 )
 
 // LatestKind is the highest kind that this build can apply. Masters tell each
 // other theirs, so that a new kind is proposed only when all voters know it.
-const LatestKind = KindPrune
+const LatestKind = KindImport
 
 // command is a change of state. It carries every time, identity, lease and random
 // number that it needs, so that every replica comes to the same state.
@@ -66,6 +67,7 @@ var kinds = map[Kind][]func(*decoder) command{
 	KindRevokeKey:   {decodeRevokeKey},
 	KindNote:        {decodeNote},
 	KindPrune:       {decodePrune},
+	KindImport:      {decodeImport},
 }
 
 // envelope is what every command has.

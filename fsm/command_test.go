@@ -64,6 +64,20 @@ var golden = map[string]command{
 	"16-revoke-key-1": &revokeKey{id: "0123456789abcdef"},
 	"17-note-1":       &note{action: "leader.transfer", target: numbered(5)},
 	"18-prune-1":      &prune{before: epoch.UnixNano(), events: epoch.UnixNano() + 1, seqs: []uint64{3, 300}, keys: []RequestKey{{"key-1", "once"}, {"key-2", ""}}},
+	"19-import-1": &importing{
+		nodes: []importedNode{{id: numbered(3), node: job.Registration{
+			Name: "n", Address: "n", Type: "laptop", CPUThreads: 8, CPUModel: "cpu", HasGPU: true, GPUType: "gpu",
+			GPUCapabilities: []string{"h264_nvenc"}, RAMTotalBytes: 16 << 30, Labels: map[string]string{"os": "linux"},
+		}, registeredAt: 1, heartbeat: 2}},
+		jobs: []importedJob{
+			{
+				spec: spec{id: uuid.MustParse(numbered(1)), scenario: "4K60-h264", engine: "auto", requires: `{"encoder":"libx264"}`, queue: 1, priority: 1, maxRetries: 3},
+				seq:  300, status: 4, progress: 47, createdAt: 3, activityAt: 4, completedAt: 5, retries: 3, retryReason: "again", error: "boom", reason: "timeout", log: "line\n",
+				last: pastAttempt{attempt: 4, node: numbered(3), outcome: 5, startedAt: 6, endedAt: 7, error: "boom", reason: "timeout"},
+			},
+			{spec: spec{id: uuid.MustParse(numbered(2)), scenario: "720p", engine: "auto"}},
+		},
+	},
 }
 
 // everything lets cmp see unexported fields.

@@ -22,6 +22,7 @@ var hashed = []query{
 	readOnly(`SELECT * FROM audit ORDER BY log_index, n`),
 	readOnly(`SELECT * FROM event ORDER BY idx`),
 	readOnly(`SELECT * FROM event_floor ORDER BY one`),
+	readOnly(`SELECT * FROM imported ORDER BY id`),
 }
 
 // ContentHash returns a hash of the whole state: equal on two masters that have

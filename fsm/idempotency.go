@@ -42,6 +42,8 @@ func (t *tx) applyOnce(c enveloped) any {
 		return r
 	case Submitted:
 		seq, count = r.Jobs[0].SequenceNumber, int64(len(r.Jobs))
+	case Imported:
+		seq, count = r.from, int64(r.span)
 	case Resulted:
 		seq, count = r.Seq, int64(r.Retry)
 	case Done:
@@ -63,6 +65,8 @@ func (t *tx) replay(c command, seq uint64, count int64) any {
 	switch c := c.(type) {
 	case *submit:
 		return Submitted{Jobs: t.submitted(seq, int(count)), Replayed: true}
+	case *importing:
+		return t.imported(c, seq, uint64(count))
 	case *act:
 		return Done{Seq: seq, Count: 1, Status: statusCodes[count], Replayed: true}
 	case *result:

@@ -103,7 +103,7 @@ func (h *history) step() {
 		ctx = WithActor(ctx, Actor{Principal: pick(h, append(h.keys, "bootstrap")...), Source: "192.0.2.1", RequestID: "r"})
 	}
 	node := pick(h, h.nodes...)
-	switch h.random.IntN(22) {
+	switch h.random.IntN(23) {
 	case 0, 1, 2, 3:
 		h.submitSome()
 	case 4, 5, 6, 7:
@@ -136,6 +136,8 @@ func (h *history) step() {
 		h.keySome(ctx)
 	case 21:
 		h.prune()
+	case 22:
+		h.importSome(node)
 	}
 }
 
@@ -172,6 +174,34 @@ func (h *history) submitSome() {
 	}
 	if _, made, err := h.Submit(h.Context(), h.key(), specs); err == nil && !made.Replayed {
 		h.jobs += len(made.Jobs)
+	}
+}
+
+// importSome takes jobs, some of which are known, with pasts of all kinds.
+func (h *history) importSome(node string) {
+	var batch job.Import
+	for range 1 + h.random.IntN(3) {
+		n := h.random.IntN(30)
+		j := importedJob42(h, func(j *job.ImportedJob) {
+			j.ID, j.SequenceNumber, j.RetryCount = numbered(0xf00+n), uint64(h.random.IntN(3*h.jobs+1)), h.random.IntN(3)
+			j.Status = pick(h, job.Pending, job.Paused, job.Completed, job.Failed, job.Canceled)
+			j.CompletedAt = time.Time{}
+			if j.Status.Terminal() {
+				j.CompletedAt = epoch
+			}
+			j.LastAttempt.Outcome = pick(h, job.AttemptLost, job.AttemptFailed)
+			if j.Status == job.Completed {
+				j.LastAttempt.Outcome = job.AttemptCompleted
+			}
+			j.LastAttempt.NodeID = pick(h, node, "", numbered(0xe00))
+		})
+		batch.Jobs = append(batch.Jobs, j)
+	}
+	if h.random.IntN(3) == 0 {
+		batch.Nodes = append(batch.Nodes, importedNode42(h, func(n *job.ImportedNode) { n.ID = numbered(0xe00 + h.random.IntN(2)) }))
+	}
+	if _, taken, err := h.Import(h.Context(), h.key(), batch); err == nil {
+		h.jobs = max(h.jobs, int(taken.from+taken.span)-1)
 	}
 }
 

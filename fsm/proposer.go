@@ -104,33 +104,54 @@ func (p *Proposer) checkLevel(env *envelope, c command) error {
 func (p *Proposer) Submit(ctx context.Context, id Idempotency, specs []job.Spec) (uint64, Submitted, error) {
 	c := &submit{specs: make([]spec, len(specs))}
 	for i := range specs {
-		var err error
-		if c.specs[i], err = p.bear(&specs[i]); err != nil {
+		id, err := uuid.Parse(p.opts.NewID())
+		if err != nil {
+			return 0, Submitted{}, job.Errorf(job.Internal, "make an id: %w", err)
+		}
+		if c.specs[i], err = p.spec(id, &specs[i]); err != nil {
 			return 0, Submitted{}, err
 		}
 	}
 	return propose[Submitted](ctx, p, id, c)
 }
 
-// bear makes a submission a job.
-func (p *Proposer) bear(s *job.Spec) (spec, error) {
-	id, err := uuid.Parse(p.opts.NewID())
-	if err != nil {
-		return spec{}, job.Errorf(job.Internal, "make an id: %w", err)
-	}
+// spec is a submission as a job with the given id.
+func (p *Proposer) spec(id uuid.UUID, s *job.Spec) (spec, error) {
 	timeout, err := timeoutOf(s.Parameters)
 	if err != nil {
 		return spec{}, err
 	}
-	b := spec{
+	made := spec{
 		id: id, scenario: s.Scenario, confidence: s.Confidence, engine: s.Engine, classification: s.Classification,
 		parameters: string(s.Parameters), labels: marshal(s.Labels, len(s.Labels) == 0), requires: marshal(s.Requires, s.Requires.IsZero()),
 		queue: code(queueCodes, s.Queue), priority: code(priorityCodes, s.Priority), maxRetries: int64(p.opts.MaxRetries), timeout: int64(timeout),
 	}
 	if s.MaxRetries != nil {
-		b.maxRetries = int64(*s.MaxRetries)
+		made.maxRetries = int64(*s.MaxRetries)
 	}
-	return b, nil
+	return made, nil
+}
+
+// Import takes jobs and nodes of another system, with the state that they had
+// there. Those that are known already are left alone.
+func (p *Proposer) Import(ctx context.Context, id Idempotency, batch job.Import) (uint64, Imported, error) {
+	c := &importing{nodes: make([]importedNode, len(batch.Nodes)), jobs: make([]importedJob, len(batch.Jobs))}
+	for i := range batch.Nodes {
+		c.nodes[i] = importedNodeOf(&batch.Nodes[i])
+	}
+	for i := range batch.Jobs {
+		j := &batch.Jobs[i]
+		known, err := uuid.Parse(j.ID)
+		if err != nil {
+			return 0, Imported{}, job.FieldErrorf("id", "%v", err)
+		}
+		made, err := p.spec(known, &j.Spec)
+		if err != nil {
+			return 0, Imported{}, err
+		}
+		c.jobs[i] = importedJobOf(made, j)
+	}
+	return propose[Imported](ctx, p, id, c)
 }
 
 // timeoutOf returns how long an attempt may take, 0 for ever. Few jobs say, and
@@ -155,12 +176,21 @@ const maxClaim = 1024
 
 // Claim gives a node up to limit attempts, as many as it has free slots.
 func (p *Proposer) Claim(ctx context.Context, nodeID string, limit int) (uint64, []Claimed, error) {
-	c := &claim{node: nodeID, leases: make([]lease, max(0, min(limit, maxClaim)))}
-	for i := range c.leases {
-		if _, err := io.ReadFull(p.opts.Rand, c.leases[i][:]); err != nil {
+	leases := make([]lease, max(0, min(limit, maxClaim)))
+	for i := range leases {
+		if _, err := io.ReadFull(p.opts.Rand, leases[i][:]); err != nil {
 			return 0, nil, fmt.Errorf("make a lease: %w", err)
 		}
 	}
+	return p.claim(ctx, &claim{node: nodeID, leases: leases})
+}
+
+// ClaimAs gives a node at most one attempt, with this lease.
+func (p *Proposer) ClaimAs(ctx context.Context, nodeID, as string) (uint64, []Claimed, error) {
+	return p.claim(ctx, &claim{node: nodeID, leases: []lease{parseLease(as)}})
+}
+
+func (p *Proposer) claim(ctx context.Context, c *claim) (uint64, []Claimed, error) {
 	index, attempts, err := propose[[]given](ctx, p, Idempotency{}, c)
 	claimed := make([]Claimed, len(attempts))
 	for i, g := range attempts {

@@ -16,8 +16,11 @@ type register struct {
 func (*register) kind() Kind { return KindRegister }
 
 func (c *register) encode(e *encoder) {
-	n := &c.node
 	e.string(c.id)
+	encodeRegistration(e, &c.node)
+}
+
+func encodeRegistration(e *encoder, n *job.Registration) {
 	e.string(n.NodeID)
 	e.string(n.Name)
 	e.string(n.Address)
@@ -36,7 +39,11 @@ func (c *register) encode(e *encoder) {
 
 func decodeRegister(d *decoder) command {
 	c := &register{id: d.string()}
-	n := &c.node
+	decodeRegistration(d, &c.node)
+	return c
+}
+
+func decodeRegistration(d *decoder, n *job.Registration) {
 	n.NodeID = d.string()
 	n.Name = d.string()
 	n.Address = d.string()
@@ -53,7 +60,6 @@ func decodeRegister(d *decoder) command {
 	n.MaxConcurrentJobs = int(d.int())
 	n.Encoders = d.strings()
 	n.Version = d.string()
-	return c
 }
 
 // NodeRegistered is the result of a registration.
@@ -88,17 +94,23 @@ func (c *register) apply(t *tx) any {
 	if n.Legacy {
 		delete(t.nodes.byAddress, n.Address)
 	}
-	n.Name, n.Address, n.Type = c.node.Name, c.node.Address, c.node.Type
-	n.CPUThreads, n.CPUModel = c.node.CPUThreads, c.node.CPUModel
-	n.HasGPU, n.GPUType, n.GPUCapabilities = c.node.HasGPU, c.node.GPUType, c.node.GPUCapabilities
-	n.RAMTotalBytes, n.Labels = c.node.RAMTotalBytes, c.node.Labels
-	n.MaxConcurrentJobs, n.Encoders = c.node.MaxConcurrentJobs, c.node.Encoders
-	n.Version, n.Legacy, n.offline = c.node.Version, legacy, false
+	n.describe(&c.node)
+	n.offline = false
 	t.nodes.add(n)
 	t.save(n)
 	t.event(job.NodeRegistered, n)
 	result.Node = n.show()
 	return result
+}
+
+// describe takes in what a registration says.
+func (n *node) describe(r *job.Registration) {
+	n.Name, n.Address, n.Type = r.Name, r.Address, r.Type
+	n.CPUThreads, n.CPUModel = r.CPUThreads, r.CPUModel
+	n.HasGPU, n.GPUType, n.GPUCapabilities = r.HasGPU, r.GPUType, r.GPUCapabilities
+	n.RAMTotalBytes, n.Labels = r.RAMTotalBytes, r.Labels
+	n.MaxConcurrentJobs, n.Encoders = r.MaxConcurrentJobs, r.Encoders
+	n.Version, n.Legacy = r.Version, r.NodeID == ""
 }
 
 // find returns the node that registers, if it is known: one of v2.2 by its address.
@@ -114,12 +126,17 @@ func (c *register) find(t *tx) (*node, bool) {
 // save writes a node that this command has changed.
 func (t *tx) save(n *node) {
 	n.LastHeartbeat = time.Unix(0, t.now).UTC()
+	t.write(n)
+}
+
+// write puts a node into the database.
+func (t *tx) write(n *node) {
 	t.nodes.epoch++
 	t.wake = true
 	t.exec(upsertNode, n.key, n.ID, n.Name, n.Address, n.Type, int64(n.CPUThreads), n.CPUModel, integer(n.HasGPU), n.GPUType,
 		null(marshal(n.GPUCapabilities, len(n.GPUCapabilities) == 0)), n.RAMTotalBytes, null(marshal(n.Labels, len(n.Labels) == 0)),
 		int64(n.MaxConcurrentJobs), null(marshal(n.Encoders, len(n.Encoders) == 0)), n.Version, integer(n.Legacy),
-		code(eligibilityCodes, n.Eligibility), integer(n.offline), integer(n.removed), n.RegisteredAt.UnixNano(), t.now)
+		code(eligibilityCodes, n.Eligibility), integer(n.offline), integer(n.removed), n.RegisteredAt.UnixNano(), n.LastHeartbeat.UnixNano())
 }
 
 func integer(b bool) int64 {

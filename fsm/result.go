@@ -1,6 +1,7 @@
 package fsm
 
 import (
+	"crypto/sha256"
 	"database/sql/driver"
 	"encoding/hex"
 
@@ -186,6 +187,13 @@ func (t *tx) findOver(seq uint64) (*activeJob, classKey, *job.Error) {
 
 // String is the lease as agents know it.
 func (l lease) String() string { return hex.EncodeToString(l[:]) }
+
+// LeaseOf returns the lease that stands for a request of a node of v2.2: it needs no
+// token, and so its lease can tell whether the request was carried out before.
+func LeaseOf(nodeID, requestID string) string {
+	sum := sha256.Sum256([]byte(nodeID + "\x00" + requestID))
+	return lease(sum[:len(lease{})]).String()
+}
 
 // parseLease returns the zero lease, which fits nothing, for what is not one.
 func parseLease(s string) lease {

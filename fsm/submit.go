@@ -30,41 +30,50 @@ func (*submit) kind() Kind { return KindSubmit }
 func (c *submit) encode(e *encoder) {
 	e.uint(uint64(len(c.specs)))
 	for i := range c.specs {
-		s := &c.specs[i]
-		e.b = slices.Grow(e.b, 128+len(s.parameters)+len(s.requires)+len(s.labels))
-		e.fixed(s.id[:])
-		e.string(s.scenario)
-		e.string(s.confidence)
-		e.string(s.engine)
-		e.string(s.classification)
-		e.string(s.parameters)
-		e.string(s.requires)
-		e.string(s.labels)
-		e.uint(uint64(s.queue))
-		e.uint(uint64(s.priority))
-		e.uint(uint64(s.maxRetries))
-		e.int(s.timeout)
+		c.specs[i].encode(e)
 	}
 }
 
 func decodeSubmit(d *decoder) command {
-	c := &submit{specs: make([]spec, d.count(27))}
+	c := &submit{specs: make([]spec, d.count(specSize))}
 	for i := range c.specs {
-		s := &c.specs[i]
-		d.fixed(s.id[:])
-		s.scenario = d.string()
-		s.confidence = d.string()
-		s.engine = d.string()
-		s.classification = d.string()
-		s.parameters = d.string()
-		s.requires = d.string()
-		s.labels = d.string()
-		s.queue = d.code(len(queueCodes))
-		s.priority = d.code(len(priorityCodes))
-		s.maxRetries = int64(d.uint())
-		s.timeout = d.int()
+		c.specs[i].decode(d)
 	}
 	return c
+}
+
+// specSize is the least that a spec takes.
+const specSize = 27
+
+func (s *spec) encode(e *encoder) {
+	e.b = slices.Grow(e.b, 128+len(s.parameters)+len(s.requires)+len(s.labels))
+	e.fixed(s.id[:])
+	e.string(s.scenario)
+	e.string(s.confidence)
+	e.string(s.engine)
+	e.string(s.classification)
+	e.string(s.parameters)
+	e.string(s.requires)
+	e.string(s.labels)
+	e.uint(uint64(s.queue))
+	e.uint(uint64(s.priority))
+	e.uint(uint64(s.maxRetries))
+	e.int(s.timeout)
+}
+
+func (s *spec) decode(d *decoder) {
+	d.fixed(s.id[:])
+	s.scenario = d.string()
+	s.confidence = d.string()
+	s.engine = d.string()
+	s.classification = d.string()
+	s.parameters = d.string()
+	s.requires = d.string()
+	s.labels = d.string()
+	s.queue = d.code(len(queueCodes))
+	s.priority = d.code(len(priorityCodes))
+	s.maxRetries = int64(d.uint())
+	s.timeout = d.int()
 }
 
 // Submitted is the result of a submission.
@@ -96,9 +105,7 @@ func (c *submit) apply(t *tx) any {
 		s := &c.specs[i]
 		seq := t.meta.nextSeq
 		t.meta.nextSeq++
-		id := s.id.String()
-		t.exec(insertSpec, int64(seq), id, s.scenario, s.confidence, s.engine, s.classification,
-			null(s.parameters), s.requires, null(s.labels), s.timeout, t.now)
+		t.insertSpec(seq, s, t.now)
 		t.exec(insertState, int64(seq), s.queue, s.priority, s.maxRetries)
 		j := &activeJob{
 			seq: seq, id: s.id, status: job.Pending, createdAt: t.now, timeout: s.timeout, maxRetries: s.maxRetries,
@@ -106,10 +113,16 @@ func (c *submit) apply(t *tx) any {
 		}
 		t.add(j, classes[i])
 		t.jobEvent(job.JobSubmitted, j, 0, "")
-		result.Jobs[i] = job.SubmittedJob{ID: id, SequenceNumber: seq}
+		result.Jobs[i] = job.SubmittedJob{ID: s.id.String(), SequenceNumber: seq}
 	}
 	t.meta.submitted += int64(len(c.specs))
 	return result
+}
+
+// insertSpec writes what a job is.
+func (t *tx) insertSpec(seq uint64, s *spec, createdAt int64) {
+	t.exec(insertSpec, int64(seq), s.id.String(), s.scenario, s.confidence, s.engine, s.classification,
+		null(s.parameters), s.requires, null(s.labels), s.timeout, createdAt)
 }
 
 // submitted names count jobs from seq on.

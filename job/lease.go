@@ -136,12 +136,12 @@ func (r *Result) Validate() error {
 	default:
 		return FieldErrorf("status", "%q is not known; use publishing, completed, failed or canceled", r.Status)
 	}
-	r.Logs = LogTail(r.Logs)
-	if len(r.Error) > 4096 {
-		r.Error = r.Error[:4096]
-	}
+	r.Logs, r.Error = LogTail(r.Logs), shortError(r.Error)
 	return nil
 }
+
+// shortError returns what is kept of a message.
+func shortError(s string) string { return s[:min(len(s), 4096)] }
 
 // reasonForm is that of a failure reason, of v2.2's own ones too.
 var reasonForm = regexp.MustCompile(`^[a-z][a-z0-9_]{0,63}$`)

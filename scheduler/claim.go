@@ -34,8 +34,10 @@ func (s *Scheduler) Claim(ctx context.Context, nodeID string, maximum int, wait 
 }
 
 // Next claims one job for a node of v2.2, or returns none. It never names one that
-// the node holds already: v2.2's agents would run it twice.
-func (s *Scheduler) Next(ctx context.Context, nodeID string) (uint64, []job.Job, error) {
+// the node holds already, for v2.2's agents would run it twice; but a request that is
+// repeated, because its answer was lost between two masters, names the same job again.
+// That node's empty heartbeats would keep another one for ever.
+func (s *Scheduler) Next(ctx context.Context, nodeID, requestID string) (uint64, []job.Job, error) {
 	t, err := s.leading()
 	if err != nil {
 		return 0, nil, err
@@ -44,7 +46,22 @@ func (s *Scheduler) Next(ctx context.Context, nodeID string) (uint64, []job.Job,
 	if err != nil {
 		return 0, nil, err
 	}
-	return t.claim(ctx, n, 1, 0)
+	lease := fsm.LeaseOf(nodeID, requestID)
+	for _, r := range t.cfg.State.NodeAttempts(nodeID) {
+		if r.Lease == lease && !r.Lost {
+			jobs, err := t.cfg.State.Claims(ctx, []fsm.Claimed{{Seq: r.Seq, ID: r.JobID, Attempt: r.Attempt, Lease: r.Lease}})
+			return 0, jobs, err
+		}
+	}
+	if !t.cfg.State.HasReady(nodeID, time.Now()) {
+		return 0, nil, nil
+	}
+	index, claimed, err := t.cfg.Proposer.ClaimAs(t.ctx, nodeID, lease)
+	if err != nil || len(claimed) == 0 {
+		return index, nil, err
+	}
+	jobs, err := t.started(ctx, n, claimed)
+	return index, jobs, err
 }
 
 func (t *term) claim(ctx context.Context, n *node, maximum int, wait time.Duration) (uint64, []job.Job, error) {

@@ -135,10 +135,10 @@ func TestLegacyNodesHaveLongerLeasesThatAnyHeartbeatRenews(t *testing.T) {
 		a := registered.Node.ID
 		b.NodeChanged(a)
 		id := b.submit(job.Spec{})
-		if _, jobs, err := b.Next(t.Context(), a); err != nil || len(jobs) != 1 {
+		if _, jobs, err := b.Next(t.Context(), a, "first"); err != nil || len(jobs) != 1 {
 			t.Fatalf("next: %v, %v", jobs, err)
 		}
-		if _, jobs, err := b.Next(t.Context(), a); err != nil || len(jobs) != 0 {
+		if _, jobs, err := b.Next(t.Context(), a, "second"); err != nil || len(jobs) != 0 {
 			t.Fatalf("next again: %v, %v; it must not name what the node has", jobs, err)
 		}
 		for range 10 {

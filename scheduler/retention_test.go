@@ -84,7 +84,7 @@ func TestRetentionRemovesWhatIsOldAndGoesOn(t *testing.T) {
 // TestRetentionWaitsForOlderVoters: a voter that does not know the command would halt.
 func TestRetentionWaitsForOlderVoters(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bed) {
-		b.cluster.level.Store(1)
+		b.cluster.level.Store(int64(fsm.LatestKind - fsm.KindPrune + 1))
 		b.over(1)
 		time.Sleep(2 * retention)
 		if len(b.kept()) != 1 {

@@ -38,6 +38,7 @@ type State interface {
 // the Raft index of the command.
 type Proposer interface {
 	Claim(ctx context.Context, nodeID string, limit int) (uint64, []fsm.Claimed, error)
+	ClaimAs(ctx context.Context, nodeID, lease string) (uint64, []fsm.Claimed, error)
 	Result(ctx context.Context, id fsm.Idempotency, seq uint64, r job.Result) (uint64, fsm.Resulted, error)
 	Expire(ctx context.Context, attempts []fsm.AttemptID) (uint64, fsm.Changed, error)
 	TimeOut(ctx context.Context, attempts []fsm.AttemptID) (uint64, fsm.Changed, error)

@@ -53,6 +53,9 @@ func (c *cli) hint(err error) string {
 		if unknown.Op == "POST /jobs" || unknown.Op == "POST /jobs/batch" {
 			return "It may or may not have been carried out. Repeat the command with --idempotency-key " + unknown.Key + " to settle it."
 		}
+		if unknown.Op == "POST /import" {
+			return "It may or may not have been carried out. Repeat the import: it takes nothing twice."
+		}
 		return "It may or may not have been carried out. Look before you repeat it."
 	case errors.As(err, &unavailable):
 		return c.unavailableHint(unavailable)

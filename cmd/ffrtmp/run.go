@@ -55,7 +55,7 @@ func (c *cli) run(ctx context.Context, args []string) int {
 
 func (c *cli) root() *cobra.Command {
 	root := group("ffrtmp", "Run FFmpeg jobs on a highly available cluster",
-		c.jobs(), c.nodes(), c.cluster(), c.keys(), c.audit(), c.certs(), c.dev(), c.bench(), c.completion())
+		c.jobs(), c.nodes(), c.cluster(), c.keys(), c.audit(), c.certs(), c.importCommand(), c.dev(), c.bench(), c.completion())
 	root.Long = `ffrtmp submits FFmpeg jobs to a cluster of masters, watches them, and looks after
 the cluster.
 

@@ -1,0 +1,111 @@
+package api
+
+import (
+	"encoding/json"
+	"errors"
+
+	"ffrtmp/job"
+)
+
+// importing is the body of POST /import. Its jobs and nodes are decoded one by one: one
+// that is at fault is refused alone.
+type importing struct {
+	Nodes []json.RawMessage `json:"nodes"`
+	Jobs  []json.RawMessage `json:"jobs"`
+}
+
+func (b *importing) Validate() error {
+	switch n := len(b.Nodes) + len(b.Jobs); {
+	case n == 0:
+		return job.FieldErrorf("jobs", "must hold at least one job, or nodes one node")
+	case n > job.MaxImport:
+		return job.FieldErrorf("jobs", "and nodes are %d, more than %d", n, job.MaxImport)
+	}
+	return nil
+}
+
+// importBatch takes jobs and nodes of another system. With ?dry_run it only says what
+// it would take.
+func (s *Server) importBatch(c *call, b *importing) (*answer, error) {
+	dryRun, err := queryBool(c.URL.Query(), "dry_run")
+	if err != nil {
+		return nil, err
+	}
+	result := job.ImportAnswer{DryRun: dryRun}
+	var batch job.Import
+	nodes, jobs := make([]int, 0, len(b.Nodes)), make([]int, 0, len(b.Jobs)) // places of those that are valid
+	result.Nodes, batch.Nodes = decodeEach(b.Nodes, &nodes, func(n *job.ImportedNode) (string, error) { return n.ID, n.Validate() })
+	result.Jobs, batch.Jobs = decodeEach(b.Jobs, &jobs, func(j *job.ImportedJob) (string, error) { return j.ID, j.Validate() })
+	if dryRun {
+		return s.wouldImport(c, batch, result, nodes, jobs)
+	}
+	if len(nodes)+len(jobs) == 0 {
+		return &answer{body: result}, nil
+	}
+	index, taken, err := s.cfg.Proposer.Import(c.Context(), c.idempotency, batch)
+	if err != nil {
+		return nil, err
+	}
+	for i, n := range taken.Nodes {
+		result.Nodes[nodes[i]] = job.ImportResult{ID: n.ID, Outcome: outcomeOf(n.New)}
+	}
+	for i, j := range taken.Jobs {
+		at := &result.Jobs[jobs[i]]
+		at.Outcome, at.SequenceNumber = outcomeOf(j.New), j.Seq
+	}
+	return &answer{index: index, body: result}, nil
+}
+
+func outcomeOf(taken bool) job.ImportOutcome {
+	if taken {
+		return job.ImportTaken
+	}
+	return job.ImportExists
+}
+
+// decodeEach decodes and validates a list, and returns a result for each of it and
+// those that are valid, whose places it adds to valid.
+func decodeEach[T any](list []json.RawMessage, valid *[]int, validate func(*T) (id string, err error)) ([]job.ImportResult, []T) {
+	results, good := make([]job.ImportResult, len(list)), make([]T, 0, len(list))
+	for i, raw := range list {
+		var v T
+		err := job.Decode(raw, &v)
+		id, invalid := validate(&v)
+		if err = errors.Join(err, invalid); err != nil {
+			p := describe(err)
+			results[i] = job.ImportResult{ID: id, Outcome: job.ImportRefused, Error: p.Error, Field: p.Field}
+			continue
+		}
+		results[i].ID = id
+		*valid = append(*valid, i)
+		good = append(good, v)
+	}
+	return results, good
+}
+
+// wouldImport says what would become of what is valid.
+func (s *Server) wouldImport(c *call, batch job.Import, result job.ImportAnswer, nodes, jobs []int) (*answer, error) {
+	ids := make([]string, len(batch.Jobs))
+	for i := range batch.Jobs {
+		ids[i] = batch.Jobs[i].ID
+	}
+	known, err := s.cfg.State.KnownJobs(c.Context(), ids)
+	if err != nil {
+		return nil, err
+	}
+	for i := range batch.Jobs {
+		seq, there := known[batch.Jobs[i].ID]
+		at := &result.Jobs[jobs[i]]
+		at.Outcome, at.SequenceNumber = outcomeOf(!there), seq
+	}
+	for i := range batch.Nodes {
+		n := &batch.Nodes[i]
+		at := &result.Nodes[nodes[i]]
+		id := s.cfg.State.KnownNode(n.ID, n.Address)
+		at.Outcome = outcomeOf(id == "")
+		if id != "" {
+			at.ID = id
+		}
+	}
+	return &answer{body: result}, nil
+}

@@ -1,0 +1,79 @@
+package api
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"ffrtmp/job"
+)
+
+const (
+	importedA = "99b02629-b351-4b9c-91f0-3e57978725ff"
+	importedB = "3a6f6dcc-8d62-4af9-a524-0037c7e9576f"
+	oldNode   = "c24161b8-833c-4fd1-add0-ecd232af3bcb"
+)
+
+// TestImport takes a batch with good and bad ones: what can be taken is, and each of
+// the others is refused by itself, with its field.
+func TestImport(t *testing.T) {
+	m := newMaster(t)
+	body := `{"nodes":[
+		{"id":"` + oldNode + `","address":"enc-01","type":"server","registered_at":"2026-11-22T07:03:34Z","last_heartbeat":"2026-11-22T07:03:34Z"},
+		{"id":"enc-02","address":"enc-02"}],
+	"jobs":[
+		{"id":"` + importedA + `","sequence_number":7,"scenario":"1080p30-h265","status":"pending","created_at":"2026-11-22T07:03:34.943161063Z"},
+		{"id":"` + importedB + `","sequence_number":8,"scenario":"480p30-vp9","status":"completed","created_at":"2026-11-22T07:03:34Z","completed_at":"2026-11-22T07:03:35Z","progress":100,"logs":"frame=1",
+		 "last_attempt":{"attempt":1,"node_id":"` + oldNode + `","outcome":"completed","started_at":"2026-11-22T07:03:34Z","ended_at":"2026-11-22T07:03:35Z"}},
+		{"id":"8857c3db-0ffd-4846-a816-8d370a77c6dd","scenario":"8K","status":"pending","created_at":"2026-11-22T07:03:34Z"},
+		{"id":"8857c3db-0ffd-4846-a816-8d370a77c6dd","scenario":"720p","status":"banana","created_at":"2026-11-22T07:03:34Z"},
+		{"id":"14","scenario":"720p","status":"pending","created_at":"2026-11-22T07:03:34Z"},
+		{"id":"8857c3db-0ffd-4846-a816-8d370a77c6dd","scenario":"720p","status":"running","created_at":"2026-11-22T07:03:34Z"},
+		{"id":"8857c3db-0ffd-4846-a816-8d370a77c6dd","scenario":"720p","status":"failed","created_at":"2026-11-22T07:03:34Z"},
+		{"id":"8857c3db-0ffd-4846-a816-8d370a77c6dd","scenario":"720p","status":"pending"},
+		{"id":"8857c3db-0ffd-4846-a816-8d370a77c6dd","scenario":7}]}`
+	send := func(query string, want ...job.ImportOutcome) {
+		t.Helper()
+		var answer job.ImportAnswer
+		m.want(http.StatusOK, "POST", "/import"+query, body).decode(t, &answer)
+		var fields []string
+		for _, r := range append(answer.Nodes[1:], answer.Jobs[2:]...) {
+			if r.Outcome != job.ImportRefused || r.Error == "" {
+				t.Errorf("%+v", r)
+			}
+			fields = append(fields, r.Field)
+		}
+		if got := strings.Join(fields, " "); got != "id scenario status id status completed_at created_at scenario" {
+			t.Errorf("refused for %s", got)
+		}
+		if got := []job.ImportOutcome{answer.Nodes[0].Outcome, answer.Jobs[0].Outcome, answer.Jobs[1].Outcome}; got[0] != want[0] || got[1] != want[1] || got[2] != want[2] {
+			t.Errorf("%s: %v, want %v", query, got, want)
+		}
+	}
+	send("?dry_run=true", job.ImportTaken, job.ImportTaken, job.ImportTaken)
+	m.want(http.StatusNotFound, "GET", "/jobs/"+importedA, "")
+	send("", job.ImportTaken, job.ImportTaken, job.ImportTaken)
+	send("", job.ImportExists, job.ImportExists, job.ImportExists)
+	send("?dry_run=true", job.ImportExists, job.ImportExists, job.ImportExists)
+
+	if j := m.job("8"); j.ID != importedB || j.Status != job.Completed || j.NodeName != "enc-01" || j.Logs != "frame=1" {
+		t.Errorf("%+v", j)
+	}
+	// The node's agent, which has not been restarted, goes on under the id it has.
+	m.want(http.StatusOK, "POST", "/nodes/"+oldNode+"/heartbeat", "")
+	var next struct{ Job *job.Job }
+	m.want(http.StatusOK, "GET", "/jobs/next?node_id="+oldNode, "").decode(t, &next)
+	if next.Job == nil || next.Job.ID != importedA || next.Job.SequenceNumber != 7 {
+		t.Errorf("%+v", next.Job)
+	}
+	many := `{"jobs":[` + strings.Repeat(`{},`, job.MaxImport) + `{}]}`
+	for body, field := range map[string]string{`{}`: "jobs", `{"jobs":[],"nodes":[]}`: "jobs", many: "jobs", `{"jobs":{}}`: "jobs"} {
+		var p problem
+		m.want(http.StatusBadRequest, "POST", "/import", body).decode(t, &p)
+		if p.Field != field {
+			t.Errorf("%.40s: %+v", body, p)
+		}
+	}
+	m.want(http.StatusRequestEntityTooLarge, "POST", "/import", `{"jobs":["`+strings.Repeat("x", job.MaxImportBytes)+`"]}`)
+	m.want(http.StatusUnauthorized, "POST", "/import", body, "Authorization", "")
+}

@@ -1,0 +1,143 @@
+package main
+
+import (
+	"database/sql"
+	"encoding/json"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"ffrtmp/job"
+)
+
+// v22Database makes the database of a v2.2 master, changed by some more SQL.
+func v22Database(t *testing.T, change string) string {
+	t.Helper()
+	script, err := os.ReadFile("../../internal/v22/testdata/v22.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "master.db")
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.ExecContext(t.Context(), string(script)+change); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// importing makes the master take imports as a real one does: what is valid, once.
+// The next job of its own would have the number next.
+func (m *fakeMaster) importing(t *testing.T, next uint64) {
+	known := map[string]uint64{}
+	m.handle("POST /import", func(w http.ResponseWriter, r *http.Request) {
+		m.mu.Lock()
+		body := m.requests[len(m.requests)-1].body
+		m.mu.Unlock()
+		var batch job.Import
+		if err := json.Unmarshal([]byte(body), &batch); err != nil {
+			t.Error(err)
+		}
+		answer := job.ImportAnswer{DryRun: r.URL.Query().Get("dry_run") == "true"}
+		result := func(id string, wish uint64, err error) job.ImportResult {
+			if err != nil {
+				e := err.(*job.Error) //nolint:errorlint // validation returns no others
+				return job.ImportResult{ID: id, Outcome: job.ImportRefused, Error: e.Error(), Field: e.Field}
+			}
+			if seq, ok := known[id]; ok {
+				return job.ImportResult{ID: id, Outcome: job.ImportExists, SequenceNumber: seq}
+			}
+			seq := max(next, wish)
+			switch {
+			case answer.DryRun:
+				seq = 0
+			case wish == 0: // a node
+				known[id], seq = 0, 0
+			default:
+				known[id], next = seq, seq+1
+			}
+			return job.ImportResult{ID: id, Outcome: job.ImportTaken, SequenceNumber: seq}
+		}
+		for _, n := range batch.Nodes {
+			answer.Nodes = append(answer.Nodes, result(n.ID, 0, n.Validate()))
+		}
+		for _, j := range batch.Jobs {
+			answer.Jobs = append(answer.Jobs, result(j.ID, j.SequenceNumber, j.Validate()))
+		}
+		if err := json.NewEncoder(w).Encode(answer); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestImport(t *testing.T) {
+	m := newFakeMaster(t)
+	m.importing(t, 1)
+	path := v22Database(t, "")
+	run := func(name string, args ...string) {
+		t.Helper()
+		args = append([]string{"import", "--from", path}, args...)
+		r := m.run(t, args...)
+		if r.code != exitFailed || !strings.Contains(r.err, "not taken: 8 rows") {
+			t.Errorf("%s: code %d, %s", name, r.code, r.err)
+		}
+		golden(t, name, strings.ReplaceAll(r.out, path, "master.db"))
+	}
+	run("import-dry-run.txt", "--dry-run")
+	run("import-dry-run.json", "--dry-run", "--output", "json")
+	run("import.txt")
+	run("import-again.txt")
+	run("import-again.json", "--output", "json")
+}
+
+func TestImportOfWhatIsGood(t *testing.T) {
+	m := newFakeMaster(t)
+	m.importing(t, 5)
+	good := v22Database(t, `DELETE FROM nodes WHERE id = 'enc-03'; DELETE FROM jobs WHERE sequence_number >= 20;
+INSERT INTO jobs (sequence_number, id, scenario, status, created_at) WITH RECURSIVE n(i) AS (VALUES (100) UNION ALL SELECT i + 1 FROM n WHERE i < 1300)
+SELECT i, printf('b0000000-0000-4000-8000-%012d', i), '720p', 'pending', '2026-11-22 07:03:35+00:00' FROM n`)
+	r := m.run(t, "import", "--from", good)
+	if r.code != exitDone || r.err != "" {
+		t.Fatalf("code %d, %s", r.code, r.err)
+	}
+	mustContain(t, "the report", r.out, "1215 rows imported, 0 there already, 0 not taken.", "12 jobs got another number", "--label v22-sequence=NUMBER")
+	if n := len(m.seen("POST /import")); n != 4 { // the nodes, and 1213 jobs by 500
+		t.Errorf("%d requests", n)
+	}
+	// A job names its node as it is called here.
+	if !strings.Contains(m.seen("POST /import")[1].body, `"node_id":"c0000000-0000-4000-8000-000000000001"`) {
+		t.Error("no job names its node")
+	}
+}
+
+func TestImportThatStops(t *testing.T) {
+	m := newFakeMaster(t)
+	path := v22Database(t, "")
+	m.handle("POST /import", func(w http.ResponseWriter, _ *http.Request) {
+		refuse(w, http.StatusForbidden, job.Forbidden, "this key may not import")
+	})
+	r := m.run(t, "import", "--from", path)
+	if r.code != exitFailed {
+		t.Errorf("code %d", r.code)
+	}
+	mustContain(t, "the error", r.err, "run it again to take the rest", "this key may not import")
+	for _, c := range []struct {
+		args []string
+		code int
+		want string
+	}{
+		{[]string{"import"}, exitUsage, "--from is missing"},
+		{[]string{"import", "--from", path, "more"}, exitUsage, "unexpected argument"},
+		{[]string{"import", "--from", path + ".none"}, exitFailed, "no such file"},
+	} {
+		r := m.run(t, c.args...)
+		if r.code != c.code || !strings.Contains(r.err, c.want) {
+			t.Errorf("%q: code %d, %s", c.args, r.code, r.err)
+		}
+	}
+}

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+
+	"ffrtmp/client"
+	"ffrtmp/internal/v22"
+	"ffrtmp/job"
+)
+
+// importBytes is about how much one request carries: far below what masters take, so
+// that no entry of their log is large.
+const importBytes = 1 << 20
+
+// importer sends rows in batches and keeps account of what becomes of them.
+type importer struct {
+	client *client.Client
+	report importReport
+
+	batch   job.Import
+	size    int
+	pending []importedRow     // of the batch: its nodes, or its jobs
+	nodes   map[string]string // what nodes of v2.2 are called here
+}
+
+func newImporter(cl *client.Client, report importReport) *importer {
+	report.NotTaken = []importedRow{}
+	return &importer{client: cl, report: report, nodes: map[string]string{}}
+}
+
+// run imports everything. Nodes come first, for jobs name them.
+func (i *importer) run(ctx context.Context, db *v22.Database) error {
+	for n, err := range db.Nodes(ctx) {
+		if err != nil {
+			return err
+		}
+		row := importedRow{Kind: kindNode, ID: n.ID, Was: n.Status, becomes: string(job.NodeOffline)}
+		if err := i.take(ctx, row, n.Err, &n.Node, func() { i.batch.Nodes = append(i.batch.Nodes, n.Node) }); err != nil {
+			return err
+		}
+	}
+	if err := i.flush(ctx); err != nil {
+		return err
+	}
+	for j, err := range db.Jobs(ctx) {
+		if err != nil {
+			return err
+		}
+		j.Job.Logs = job.LogTail(j.Job.Logs)
+		if a := j.Job.LastAttempt; a != nil {
+			a.NodeID = i.nodes[a.NodeID]
+		}
+		row := importedRow{Kind: kindJob, ID: j.ID, SequenceNumber: j.Sequence, Was: j.Status, becomes: string(j.Job.Status)}
+		if err := i.take(ctx, row, j.Err, &j.Job, func() { i.batch.Jobs = append(i.batch.Jobs, j.Job) }); err != nil {
+			return err
+		}
+	}
+	return i.flush(ctx)
+}
+
+// take puts a row that could be translated into the batch, by add, and sends the
+// batch first when there is no room in it.
+func (i *importer) take(ctx context.Context, row importedRow, fault error, item any, add func()) error {
+	if fault != nil {
+		i.report.refuse(row, fault)
+		return nil
+	}
+	data, err := json.Marshal(item)
+	if err == nil && len(data) > job.MaxImportBytes/2 {
+		err = job.Errorf(job.TooLarge, "it is larger than %d bytes", job.MaxImportBytes/2)
+	}
+	if err != nil {
+		i.report.refuse(row, err)
+		return nil
+	}
+	if len(i.pending) == job.MaxImport || len(i.pending) > 0 && i.size+len(data) > importBytes {
+		if err := i.flush(ctx); err != nil {
+			return err
+		}
+	}
+	add()
+	i.pending, i.size = append(i.pending, row), i.size+len(data)
+	return nil
+}
+
+// flush sends the batch.
+func (i *importer) flush(ctx context.Context) error {
+	if len(i.pending) == 0 {
+		return ctx.Err()
+	}
+	answer, err := i.client.Import(ctx, i.batch, i.report.DryRun)
+	if err != nil {
+		return err
+	}
+	results := append(answer.Nodes, answer.Jobs...)
+	if len(results) != len(i.pending) {
+		return job.Errorf(job.Internal, "the masters answered with %d results for %d rows", len(results), len(i.pending))
+	}
+	for k, row := range i.pending {
+		if row.Kind == kindNode && results[k].Outcome != job.ImportRefused {
+			i.nodes[row.ID] = results[k].ID
+		}
+		i.report.record(row, results[k])
+	}
+	i.batch, i.pending, i.size = job.Import{}, nil, 0
+	return nil
+}

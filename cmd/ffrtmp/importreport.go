@@ -1,0 +1,131 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+
+	"ffrtmp/internal/v22"
+	"ffrtmp/job"
+)
+
+const (
+	kindJob  = "job"
+	kindNode = "node"
+)
+
+// importReport says what became of a v2.2 database.
+type importReport struct {
+	From       string          `json:"from"`
+	DryRun     bool            `json:"dry_run"`
+	Imported   int             `json:"imported"` // or would be, in a dry run
+	Exist      int             `json:"exist"`
+	Refused    int             `json:"refused"`
+	Renumbered int             `json:"renumbered"` // jobs that could not keep their number
+	Summary    []importSummary `json:"summary"`
+	NotTaken   []importedRow   `json:"not_taken"`
+}
+
+// importSummary counts rows of one kind and status.
+type importSummary struct {
+	Kind     string `json:"kind"`
+	Was      string `json:"was"`     // status in v2.2
+	Becomes  string `json:"becomes"` // status here
+	Imported int    `json:"imported"`
+	Exist    int    `json:"exist"`
+	Refused  int    `json:"refused"`
+}
+
+// importedRow is a row of the v2.2 database.
+type importedRow struct {
+	Kind           string `json:"kind"`
+	ID             string `json:"id"`
+	SequenceNumber uint64 `json:"sequence_number,omitempty"`
+	Was            string `json:"was"`
+	Field          string `json:"field,omitempty"`
+	Reason         string `json:"reason"`
+	becomes        string
+}
+
+// record counts what the masters said of a row.
+func (r *importReport) record(row importedRow, result job.ImportResult) {
+	s := r.of(row)
+	switch result.Outcome {
+	case job.ImportTaken:
+		s.Imported++
+		r.Imported++
+		if !r.DryRun && row.SequenceNumber != 0 && result.SequenceNumber != row.SequenceNumber {
+			r.Renumbered++
+		}
+	case job.ImportExists:
+		s.Exist++
+		r.Exist++
+	default:
+		s.Refused++
+		r.Refused++
+		row.Field, row.Reason = result.Field, result.Error
+		r.NotTaken = append(r.NotTaken, row)
+	}
+}
+
+// refuse counts a row that could not be translated.
+func (r *importReport) refuse(row importedRow, fault error) {
+	result := job.ImportResult{Outcome: job.ImportRefused, Error: fault.Error()}
+	var e *job.Error
+	if errors.As(fault, &e) {
+		result.Field = e.Field
+	}
+	r.record(row, result)
+}
+
+// of returns the counts that a row belongs to.
+func (r *importReport) of(row importedRow) *importSummary {
+	at, found := slices.BinarySearchFunc(r.Summary, row, func(s importSummary, row importedRow) int {
+		// Nodes before jobs.
+		return cmp.Or(-cmp.Compare(s.Kind, row.Kind), cmp.Compare(s.Was, row.Was))
+	})
+	if !found {
+		r.Summary = slices.Insert(r.Summary, at, importSummary{Kind: row.Kind, Was: row.Was, Becomes: row.becomes})
+	}
+	return &r.Summary[at]
+}
+
+// sort puts what was not taken in the order of the database, whoever refused it.
+func (r *importReport) sort() {
+	slices.SortStableFunc(r.NotTaken, func(a, b importedRow) int {
+		return cmp.Or(-cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.SequenceNumber, b.SequenceNumber))
+	})
+}
+
+// people returns the report as tables.
+func (r *importReport) people() []writer {
+	summary := newTable("KIND", "IN V2.2", "HERE", "IMPORTED<", "THERE ALREADY<", "NOT TAKEN<")
+	if r.DryRun {
+		summary.columns[3].title = "TO IMPORT"
+	}
+	for _, s := range r.Summary {
+		summary.add(s.Kind, s.Was, s.Becomes, s.Imported, s.Exist, s.Refused)
+	}
+	shown := []writer{summary}
+	if len(r.NotTaken) > 0 {
+		t := newTable("NOT TAKEN", "NUMBER<", "ID", "WHY~")
+		for _, row := range r.NotTaken {
+			number := ""
+			if row.SequenceNumber != 0 {
+				number = fmt.Sprint(row.SequenceNumber)
+			}
+			t.add(row.Kind, number, row.ID, row.Reason)
+		}
+		shown = append(shown, t)
+	}
+	taken := "imported"
+	if r.DryRun {
+		taken = "to import (this was a dry run, nothing has been changed)"
+	}
+	last := lines{fmt.Sprintf("%s %s, %d there already, %d not taken.", count(r.Imported, "row"), taken, r.Exist, r.Refused)}
+	if r.Renumbered > 0 {
+		last = append(last, fmt.Sprintf("%s got another number; find one by its old number with: ffrtmp jobs list --label %s=NUMBER", count(r.Renumbered, "job"), v22.SequenceLabel))
+	}
+	return append(shown, last)
+}

@@ -1,0 +1,334 @@
+package fsm
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"ffrtmp/job"
+)
+
+// importing takes jobs and nodes that another system has had.
+type importing struct {
+	first
+	nodes []importedNode
+	jobs  []importedJob
+}
+
+type importedNode struct {
+	id           string
+	node         job.Registration
+	registeredAt int64
+	heartbeat    int64
+}
+
+type importedJob struct {
+	spec
+	seq                                int64 // that it had there
+	status                             int64 // code
+	progress                           int64
+	createdAt, activityAt, completedAt int64
+	retries                            int64
+	retryReason, error, reason, log    string
+	last                               pastAttempt
+}
+
+// pastAttempt is the one of which something is known; with the number 0, none.
+type pastAttempt struct {
+	attempt            int64
+	node               string
+	outcome            int64 // code
+	startedAt, endedAt int64
+	error, reason      string
+}
+
+func importedNodeOf(n *job.ImportedNode) importedNode {
+	return importedNode{n.ID, n.Registration, n.RegisteredAt.UnixNano(), n.LastHeartbeat.UnixNano()}
+}
+
+func importedJobOf(s spec, j *job.ImportedJob) importedJob {
+	made := importedJob{
+		spec: s, seq: int64(j.SequenceNumber), status: code(statusCodes, j.Status), progress: int64(j.Progress),
+		createdAt: nanoseconds(j.CreatedAt), activityAt: nanoseconds(j.LastActivityAt), completedAt: nanoseconds(j.CompletedAt),
+		retries: int64(j.RetryCount), retryReason: j.RetryReason, error: j.Error, reason: string(j.FailureReason), log: j.Logs,
+	}
+	if a := j.LastAttempt; a != nil {
+		made.last = pastAttempt{
+			int64(a.Attempt), a.NodeID, code(outcomeCodes, a.Outcome), nanoseconds(a.StartedAt), nanoseconds(a.EndedAt), a.Error, string(a.FailureReason),
+		}
+	}
+	return made
+}
+
+// nanoseconds is timeOf undone.
+func nanoseconds(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixNano()
+}
+
+func (*importing) kind() Kind { return KindImport }
+
+func (c *importing) encode(e *encoder) {
+	e.uint(uint64(len(c.nodes)))
+	for i := range c.nodes {
+		n := &c.nodes[i]
+		e.string(n.id)
+		encodeRegistration(e, &n.node)
+		e.int(n.registeredAt)
+		e.int(n.heartbeat)
+	}
+	e.uint(uint64(len(c.jobs)))
+	for i := range c.jobs {
+		c.jobs[i].encode(e)
+	}
+}
+
+func decodeImport(d *decoder) command {
+	c := &importing{}
+	if n := d.count(18); n > 0 {
+		c.nodes = make([]importedNode, n)
+	}
+	for i := range c.nodes {
+		n := &c.nodes[i]
+		n.id = d.string()
+		decodeRegistration(d, &n.node)
+		n.registeredAt = d.int()
+		n.heartbeat = d.int()
+	}
+	if n := d.count(specSize + 19); n > 0 {
+		c.jobs = make([]importedJob, n)
+	}
+	for i := range c.jobs {
+		c.jobs[i].decode(d)
+	}
+	return c
+}
+
+func (j *importedJob) encode(e *encoder) {
+	j.spec.encode(e)
+	e.int(j.seq)
+	e.uint(uint64(j.status))
+	e.int(j.progress)
+	e.int(j.createdAt)
+	e.int(j.activityAt)
+	e.int(j.completedAt)
+	e.int(j.retries)
+	e.string(j.retryReason)
+	e.string(j.error)
+	e.string(j.reason)
+	e.string(j.log)
+	e.int(j.last.attempt)
+	e.string(j.last.node)
+	e.uint(uint64(j.last.outcome))
+	e.int(j.last.startedAt)
+	e.int(j.last.endedAt)
+	e.string(j.last.error)
+	e.string(j.last.reason)
+}
+
+func (j *importedJob) decode(d *decoder) {
+	j.spec.decode(d)
+	j.seq = d.int()
+	j.status = d.code(len(statusCodes))
+	j.progress = d.int()
+	j.createdAt = d.int()
+	j.activityAt = d.int()
+	j.completedAt = d.int()
+	j.retries = d.int()
+	j.retryReason = d.string()
+	j.error = d.string()
+	j.reason = d.string()
+	j.log = d.string()
+	j.last = pastAttempt{attempt: d.int(), node: d.string(), outcome: d.code(len(outcomeCodes))}
+	j.last.startedAt = d.int()
+	j.last.endedAt = d.int()
+	j.last.error = d.string()
+	j.last.reason = d.string()
+}
+
+// Imported is the result of an import, in its order. The numbers of the jobs that it
+// has taken are the span ones from from on.
+type Imported struct {
+	Nodes []ImportedNode
+	Jobs  []ImportedJob
+	from  uint64
+	span  uint64
+}
+
+// ImportedNode is a node as it is known here, under another id perhaps.
+type ImportedNode struct {
+	ID  string
+	New bool
+}
+
+// ImportedJob is a job as it is known here.
+type ImportedJob struct {
+	Seq uint64
+	New bool
+}
+
+var (
+	selectImported = prepared(`SELECT max(seq) FROM (SELECT seq FROM job_spec WHERE id = ? UNION ALL SELECT seq FROM imported WHERE id = ?)`)
+	insertImported = prepared(`INSERT INTO imported (id, seq) VALUES (?, ?)`)
+	insertPast     = prepared(`INSERT INTO job_state (seq, status, queue, priority, max_retries, retry_count, losses, attempt, hold, node, started_at, last_activity_at,
+	completed_at, progress, retry_reason, error, failure_reason) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
+)
+
+func (c *importing) apply(t *tx) any {
+	result := Imported{Nodes: make([]ImportedNode, len(c.nodes)), Jobs: make([]ImportedJob, len(c.jobs)), from: t.meta.nextSeq}
+	for i := range c.nodes {
+		result.Nodes[i] = t.importNode(&c.nodes[i])
+	}
+	for i := range c.jobs {
+		result.Jobs[i] = t.importJob(&c.jobs[i])
+	}
+	result.span = t.meta.nextSeq - result.from
+	return result
+}
+
+func (c *importing) audit(*tx) entry {
+	return entry{"import", "", fmt.Sprintf("%d jobs, %d nodes", len(c.jobs), len(c.nodes))}
+}
+
+// imported is the result of an import that was carried out before and gave the count
+// numbers from from on to the jobs that it took.
+func (t *tx) imported(c *importing, from, count uint64) Imported {
+	result := Imported{Nodes: make([]ImportedNode, len(c.nodes)), Jobs: make([]ImportedJob, len(c.jobs))}
+	for i := range c.nodes {
+		result.Nodes[i].ID = t.nodes.known(c.nodes[i].id, c.nodes[i].node.Address)
+	}
+	for i := range c.jobs {
+		seq := t.known(&c.jobs[i])
+		result.Jobs[i] = ImportedJob{Seq: seq, New: seq >= from && seq < from+count}
+	}
+	return result
+}
+
+// known returns the number of a job that is here or was once imported, or 0.
+func (t *tx) known(j *importedJob) uint64 {
+	id := j.id.String()
+	row := make([]driver.Value, 1)
+	t.row(row, selectImported, id, id)
+	seq, _ := row[0].(int64)
+	return uint64(seq)
+}
+
+// known returns the id of the node, removed or not, that has this id, or of the one
+// of v2.2 with this address, or "".
+func (s *nodes) known(id, address string) string {
+	if n, ok := s.byID[id]; ok {
+		return n.ID
+	}
+	if n, ok := s.byAddress[address]; ok {
+		return n.ID
+	}
+	return ""
+}
+
+func (t *tx) importNode(c *importedNode) ImportedNode {
+	if id := t.nodes.known(c.id, c.node.Address); id != "" {
+		return ImportedNode{ID: id}
+	}
+	n := &node{key: t.nodes.lastKey + 1, attempts: map[uint64]*activeJob{}, offline: true}
+	n.ID, n.Eligibility = c.id, job.Eligible
+	n.describe(&c.node)
+	n.RegisteredAt, n.LastHeartbeat = timeOf(c.registeredAt), timeOf(c.heartbeat)
+	t.nodes.add(n)
+	t.write(n)
+	t.event(job.NodeImported, n)
+	return ImportedNode{ID: n.ID, New: true}
+}
+
+// importJob takes a job that is not known yet. It keeps its number unless that has
+// been passed; numbers in between are never used then.
+func (t *tx) importJob(c *importedJob) ImportedJob {
+	if seq := t.known(c); seq != 0 {
+		return ImportedJob{Seq: seq}
+	}
+	status := statusCodes[c.status]
+	j := &activeJob{
+		seq: max(t.meta.nextSeq, uint64(max(c.seq, 0))), id: c.id, status: status, rank: job.Rank(queueCodes[c.queue], priorityCodes[c.priority]),
+		attempt: c.last.attempt, createdAt: c.createdAt, startedAt: c.last.startedAt, timeout: c.timeout, retries: c.retries, maxRetries: c.maxRetries,
+	}
+	t.meta.nextSeq = j.seq + 1
+	nodeKey := int64(0)
+	if n := t.nodes.byID[c.last.node]; n != nil && n.Legacy {
+		nodeKey, j.node = n.key, n
+	}
+	if outcomeCodes[c.last.outcome] == job.AttemptLost && status == job.Pending && j.node != nil && !j.node.removed {
+		// As after any loss: until the next claim, its node may yet hand in the result.
+		j.hold, j.losses = holdLost, 1
+	}
+	t.insertSpec(j.seq, &c.spec, c.createdAt)
+	t.exec(insertPast, int64(j.seq), c.status, c.queue, c.priority, c.maxRetries, c.retries, j.losses, j.attempt, int64(j.hold), nodeKey, j.startedAt, c.activityAt,
+		c.completedAt, c.progress, null(c.retryReason), null(c.error), null(c.reason))
+	t.exec(insertImported, c.id.String(), int64(j.seq))
+	if a := &c.last; a.attempt > 0 {
+		t.exec(insertAttempt, int64(j.seq), a.attempt, nodeKey, a.outcome, a.startedAt, a.endedAt, null(a.error), null(a.reason), nil, nil, nil)
+		if c.log != "" {
+			t.exec(insertLog, int64(j.seq), a.attempt, c.log)
+		}
+	}
+	t.countImported(j)
+	t.jobEvent(job.JobImported, j, 0, "")
+	if !status.Terminal() {
+		class, err := t.ready.class(classKey{requires: c.requires})
+		if err != nil {
+			t.err = err // the proposer wrote the requirements
+			return ImportedJob{}
+		}
+		t.add(j, class)
+	}
+	return ImportedJob{Seq: j.seq, New: true}
+}
+
+// countImported adds a job to the figures of all that ever happened.
+func (t *tx) countImported(j *activeJob) {
+	t.meta.submitted++
+	t.meta.retries += j.retries
+	switch j.status {
+	case job.Completed:
+		t.meta.completed++
+	case job.Failed:
+		t.meta.failed++
+	case job.Canceled:
+		t.meta.canceled++
+	}
+}
+
+var queryImported = readOnly(`SELECT id, seq FROM job_spec WHERE id IN (SELECT value FROM json_each(?1))
+UNION SELECT id, seq FROM imported WHERE id IN (SELECT value FROM json_each(?1))`)
+
+// KnownJobs returns the numbers of those of the ids that an import would leave alone.
+func (f *FSM) KnownJobs(ctx context.Context, ids []string) (map[string]uint64, error) {
+	list, err := json.Marshal(ids)
+	if err != nil {
+		return nil, err
+	}
+	known := map[string]uint64{}
+	err = f.read(ctx, func(ctx context.Context, s *state) error {
+		return s.each(ctx, queryImported, func(rows *sql.Rows) error {
+			var id string
+			var seq uint64
+			err := rows.Scan(&id, &seq)
+			known[id] = seq
+			return err
+		}, string(list))
+	})
+	return known, err
+}
+
+// KnownNode returns the id of the node for which an import would take this one, or "".
+func (f *FSM) KnownNode(id, address string) string {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	if f.state == nil {
+		return ""
+	}
+	return f.state.nodes.known(id, address)
+}

@@ -1,0 +1,154 @@
+package v22
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"iter"
+	"slices"
+	"time"
+
+	"ffrtmp/job"
+)
+
+// SequenceLabel is the label that keeps the number that a job had in v2.2.
+const SequenceLabel = "v22-sequence"
+
+// Job is a row of the table jobs. Without Err it is Job in this version's words.
+type Job struct {
+	ID       string
+	Sequence uint64
+	Status   string // in v2.2's words
+	Job      job.ImportedJob
+	Err      error
+}
+
+// become says what a status of v2.2 is here. What was not over is run again.
+var become = map[string]job.Status{
+	"pending": job.Pending, "queued": job.Pending, "assigned": job.Pending, "running": job.Pending, "processing": job.Pending, "retrying": job.Pending,
+	"paused":    job.Paused,
+	"completed": job.Completed,
+	"failed":    job.Failed, "timed_out": job.Failed, "rejected": job.Failed,
+	"canceled": job.Canceled,
+}
+
+var jobColumns = []string{
+	"id", "sequence_number", "scenario", "confidence", "engine", "parameters", "status", "queue", "priority", "progress", "node_id",
+	"created_at", "started_at", "last_activity_at", "completed_at", "retry_count", "max_retries", "retry_reason", "error", "failure_reason", "logs",
+}
+
+// Jobs returns the jobs by their numbers. It ends after the first error.
+func (d *Database) Jobs(ctx context.Context) iter.Seq2[Job, error] {
+	return func(yield func(Job, error) bool) {
+		for r, err := range d.records(ctx, "jobs", "sequence_number", jobColumns) {
+			j := Job{ID: r["id"], Status: r["status"]}
+			if err == nil {
+				j.Job, j.Err = r.job()
+				j.Sequence = j.Job.SequenceNumber
+			}
+			if !yield(j, err) {
+				return
+			}
+		}
+	}
+}
+
+// past is when what happened to a job.
+type past struct{ created, started, active, completed time.Time }
+
+func (r record) job() (job.ImportedJob, error) {
+	status, known := become[r["status"]]
+	j := job.ImportedJob{
+		ID: r["id"], Status: status, Logs: r["logs"], Error: r["error"], FailureReason: job.FailureReason(r["failure_reason"]), RetryReason: r["retry_reason"],
+		Spec: job.Spec{
+			Scenario: r["scenario"], Confidence: r["confidence"], Engine: r["engine"], Parameters: json.RawMessage(r["parameters"]),
+			Queue: job.Queue(r["queue"]), Priority: job.Priority(r["priority"]),
+		},
+	}
+	var faults []error
+	if !known {
+		faults = append(faults, job.FieldErrorf("status", "%q is not known", r["status"]))
+	}
+	if len(j.Parameters) > 0 && !json.Valid(j.Parameters) {
+		faults = append(faults, job.FieldErrorf("parameters", "is not valid JSON"))
+	}
+	number := func(column string) int {
+		n, err := r.int(column)
+		faults = append(faults, err)
+		return int(n)
+	}
+	at := func(column string) time.Time {
+		t, err := r.time(column)
+		faults = append(faults, err)
+		return t
+	}
+	if n := number("sequence_number"); n > 0 {
+		j.SequenceNumber, j.Labels = uint64(n), map[string]string{SequenceLabel: r["sequence_number"]}
+	}
+	if r["max_retries"] != "" {
+		n := number("max_retries")
+		j.MaxRetries = &n
+	}
+	j.RetryCount = number("retry_count")
+	p := past{at("created_at"), at("started_at"), at("last_activity_at"), at("completed_at")}
+	j.CreatedAt, j.LastActivityAt = p.created, p.active
+	if status.Terminal() {
+		j.Progress, j.CompletedAt = number("progress"), firstOf(p.completed, p.active, p.started, p.created)
+	}
+	r.explain(&j)
+	j.LastAttempt = r.attempt(&j, p)
+	return j, errors.Join(faults...)
+}
+
+// explain says of a job what its status in v2.2 said and its status here does not.
+func (r record) explain(j *job.ImportedJob) {
+	reason, message := job.FailureReason(""), ""
+	switch r["status"] {
+	case "completed":
+		j.Progress = 100
+	case "timed_out":
+		reason, message = job.Timeout, "timed out"
+	case "rejected":
+		reason, message = job.CapabilityMismatch, "rejected: no node could run it"
+	}
+	if j.FailureReason == "" {
+		j.FailureReason = reason
+	}
+	if j.Error == "" {
+		j.Error = message
+	}
+}
+
+// attempt returns the newest run that v2.2 knew of, or nil. It kept only one, so its
+// number is what the retries say.
+func (r record) attempt(j *job.ImportedJob, p past) *job.Attempt {
+	started := r["started_at"] != "" || r["node_id"] != "" || j.Logs != ""
+	a := &job.Attempt{
+		Attempt: j.RetryCount + 1, NodeID: r["node_id"],
+		StartedAt: firstOf(p.started, p.created), EndedAt: firstOf(p.completed, p.active, p.started, p.created),
+	}
+	switch {
+	case slices.Contains([]string{"pending", "queued", "retrying"}, r["status"]):
+		if j.RetryCount == 0 && j.Logs == "" {
+			return nil
+		}
+		a.Attempt, a.Outcome = max(j.RetryCount, 1), job.AttemptFailed
+	case !started:
+		return nil
+	case !j.Status.Terminal():
+		a.Outcome = job.AttemptLost // with v2.2's master
+		return a
+	case r["status"] == "timed_out":
+		a.Outcome = job.AttemptTimedOut
+	case j.Status == job.Failed:
+		a.Outcome = job.AttemptFailed
+	case j.Status == job.Canceled:
+		a.Outcome = job.AttemptCanceled
+		return a
+	default:
+		a.Outcome = job.AttemptCompleted
+		return a
+	}
+	a.Error, a.FailureReason = j.Error, j.FailureReason
+	return a
+}

@@ -1,0 +1,51 @@
+package v22
+
+import (
+	"context"
+	"errors"
+	"iter"
+
+	"ffrtmp/job"
+)
+
+// Node is a row of the table nodes. Without Err it is Node in this version's words.
+type Node struct {
+	ID     string
+	Status string // in v2.2's words
+	Node   job.ImportedNode
+	Err    error
+}
+
+var nodeColumns = []string{
+	"id", "name", "address", "type", "cpu_threads", "cpu_model", "has_gpu", "gpu_type", "gpu_capabilities",
+	"ram_total_bytes", "labels", "status", "last_heartbeat", "registered_at",
+}
+
+// Nodes returns the nodes, oldest first. It ends after the first error.
+func (d *Database) Nodes(ctx context.Context) iter.Seq2[Node, error] {
+	return func(yield func(Node, error) bool) {
+		for r, err := range d.records(ctx, "nodes", "registered_at", nodeColumns) {
+			n := Node{ID: r["id"], Status: r["status"]}
+			if err == nil {
+				n.Node, n.Err = r.node()
+			}
+			if !yield(n, err) {
+				return
+			}
+		}
+	}
+}
+
+func (r record) node() (job.ImportedNode, error) {
+	n := job.ImportedNode{ID: r["id"], Registration: job.Registration{
+		Name: r["name"], Address: r["address"], Type: r["type"], CPUModel: r["cpu_model"], HasGPU: r["has_gpu"] == "1", GPUType: r["gpu_type"],
+	}}
+	threads, err := r.int("cpu_threads")
+	n.CPUThreads = int(threads)
+	ram, err2 := r.int("ram_total_bytes")
+	n.RAMTotalBytes = ram
+	registered, err3 := r.time("registered_at")
+	heartbeat, err4 := r.time("last_heartbeat")
+	n.RegisteredAt, n.LastHeartbeat = firstOf(registered, heartbeat), firstOf(heartbeat, registered)
+	return n, errors.Join(err, err2, err3, err4, r.json("gpu_capabilities", &n.GPUCapabilities), r.json("labels", &n.Labels))
+}

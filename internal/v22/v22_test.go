@@ -1,0 +1,192 @@
+package v22
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"ffrtmp/job"
+)
+
+var update = flag.Bool("update", false, "write the golden file")
+
+// make makes a database out of SQL.
+func makeDatabase(t *testing.T, script string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "master #1.db")
+	db, err := sql.Open("sqlite", "file:"+strings.ReplaceAll(path, "#", "%23"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.ExecContext(t.Context(), script); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func fixture(t *testing.T) string {
+	t.Helper()
+	script, err := os.ReadFile("testdata/v22.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(script)
+}
+
+func open(t *testing.T, path string) *Database {
+	t.Helper()
+	d, err := Open(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return d
+}
+
+// TestTranslation holds what each row becomes, and that masters would take exactly
+// those that are said to be good.
+func TestTranslation(t *testing.T) {
+	path := makeDatabase(t, fixture(t))
+	before, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := open(t, path)
+	var out bytes.Buffer
+	enc := json.NewEncoder(&out)
+	enc.SetIndent("", " ")
+	show := func(what string, v any, fault, invalid error) {
+		t.Helper()
+		row := map[string]any{"was": what}
+		switch {
+		case fault != nil:
+			row["fault"] = fault.Error()
+		case invalid != nil:
+			row["invalid"] = invalid.Error()
+		default:
+			row["becomes"] = v
+		}
+		if err := enc.Encode(row); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for n, err := range d.Nodes(t.Context()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		show(n.ID+" "+n.Status, n.Node, n.Err, n.Node.Validate())
+	}
+	for j, err := range d.Jobs(t.Context()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		show(j.ID+" "+j.Status, &j.Job, j.Err, j.Job.Validate())
+	}
+	const golden = "testdata/v22.json"
+	if *update {
+		if err := os.WriteFile(golden, out.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), out.String()); diff != "" {
+		t.Errorf("-want +got, -update writes it:\n%s", diff)
+	}
+	after, err := os.ReadFile(path)
+	if err != nil || !bytes.Equal(before, after) {
+		t.Errorf("the database was changed, or %v", err)
+	}
+	if beside, err := filepath.Glob(filepath.Join(filepath.Dir(path), "*")); err != nil || len(beside) != 1 {
+		t.Errorf("%v lie there now, %v", beside, err)
+	}
+}
+
+// TestWhatAKilledMasterLeftInTheWAL is read too.
+func TestWhatAKilledMasterLeftInTheWAL(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "master.db")
+	master, err := sql.Open("sqlite", "file:"+path+"?_pragma=journal_mode(wal)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer master.Close()
+	if _, err := master.ExecContext(t.Context(), fixture(t)); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(jobsOf(t, open(t, path))); n != 19 {
+		t.Errorf("%d jobs", n)
+	}
+}
+
+func jobsOf(t *testing.T, d *Database) []Job {
+	t.Helper()
+	var list []Job
+	for j, err := range d.Jobs(t.Context()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, j)
+	}
+	return list
+}
+
+// TestAnOlderDatabase lacks what v2.2 itself adds when it opens one.
+func TestAnOlderDatabase(t *testing.T) {
+	d := open(t, makeDatabase(t, `CREATE TABLE jobs (id TEXT PRIMARY KEY, scenario TEXT, parameters TEXT, status TEXT, created_at DATETIME, retry_count INTEGER);
+CREATE TABLE nodes (id TEXT PRIMARY KEY, address TEXT, type TEXT, cpu_threads INTEGER, cpu_model TEXT, has_gpu BOOLEAN, ram_total_bytes INTEGER, labels TEXT, status TEXT, last_heartbeat DATETIME, registered_at DATETIME);
+INSERT INTO jobs VALUES ('a0000000-0000-4000-8000-000000000001', '720p', '{}', 'pending', '2026-11-22 07:03:35+00:00', 0)`))
+	list := jobsOf(t, d)
+	if len(list) != 1 || list[0].Err != nil || list[0].Job.Validate() != nil || list[0].Job.MaxRetries != nil || len(list[0].Job.Labels) != 0 {
+		t.Errorf("%+v", list)
+	}
+}
+
+func TestWhatIsNoDatabaseOfV22(t *testing.T) {
+	dir := t.TempDir()
+	text := filepath.Join(dir, "text")
+	if err := os.WriteFile(text, []byte(strings.Repeat("no database", 100)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ours := makeDatabase(t, `CREATE TABLE job_spec (seq INTEGER); CREATE VIEW jobs AS SELECT * FROM job_spec; CREATE VIEW nodes AS SELECT * FROM job_spec`)
+	for path, want := range map[string]string{
+		filepath.Join(dir, "none"): "no such file",
+		dir:                        "is a directory",
+		text:                       "not a database",
+		ours:                       "has no table jobs: it is not the database of a v2.2 master",
+	} {
+		if d, err := Open(context.Background(), path); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v %v, want %q", path, d, err, want)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(dir, "none")); err == nil {
+		t.Error("a file was made")
+	}
+}
+
+// TestEveryStatus has no status of v2.2 without one of ours.
+func TestEveryStatus(t *testing.T) {
+	seen := map[string]job.Status{}
+	for _, j := range jobsOf(t, open(t, makeDatabase(t, fixture(t)))) {
+		seen[j.Status] = j.Job.Status
+	}
+	for status, want := range become {
+		if got, ok := seen[status]; !ok || got != want {
+			t.Errorf("%s becomes %q in the test data, want %q", status, got, want)
+		}
+	}
+}
