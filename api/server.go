@@ -55,7 +55,14 @@ type Cluster interface {
 	Ready() error
 }
 
-// Config is what a Server is made of. All but TLS and Registerer are required.
+// Certificates is what the API asks of this master's TLS; certs.Identities has it.
+type Certificates interface {
+	// Health returns what an operator should see to, and an error when it is too late.
+	Health() (warnings []string, err error)
+}
+
+// Config is what a Server is made of. All but TLS, Certificates and Registerer are
+// required.
 type Config struct {
 	State     State
 	Proposer  Proposer
@@ -67,6 +74,8 @@ type Config struct {
 	Version   string
 	Name      string // of the cluster
 	LeaseTTL  time.Duration
+
+	Certificates Certificates
 
 	Registerer prometheus.Registerer
 	Gatherer   prometheus.Gatherer // served by MetricsHandler
