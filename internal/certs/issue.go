@@ -53,7 +53,12 @@ func issue(req Request, ca *CA) (cert, key []byte, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	parent, parentKey := template, crypto.Signer(signer)
+	return certify(template, signer, ca)
+}
+
+// certify signs a template by ca, or by its own key when ca is nil, and returns certificate and key as PEM.
+func certify(template *x509.Certificate, signer crypto.Signer, ca *CA) (cert, key []byte, err error) {
+	parent, parentKey := template, signer
 	if ca != nil {
 		parent, parentKey = ca.cert, ca.key
 		if parent.NotAfter.Before(template.NotAfter) {
