@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"os"
 	"strconv"
-	"time"
 
 	"github.com/hashicorp/go-hclog"
 	"golang.org/x/sync/errgroup"
@@ -17,8 +16,12 @@ import (
 	"ffrtmp/agent"
 	"ffrtmp/internal/certs"
 	"ffrtmp/internal/flags"
+	"ffrtmp/internal/limits"
 	"ffrtmp/internal/version"
 )
+
+// metricsConnections bounds those of the metrics port, which is open to anybody.
+const metricsConnections = 128
 
 // start runs an agent until ctx is done and it has drained.
 func start(ctx context.Context, hangups <-chan os.Signal, c *config, stderr io.Writer) error {
@@ -50,7 +53,8 @@ func start(ctx context.Context, hangups <-chan os.Signal, c *config, stderr io.W
 	if err != nil {
 		return fmt.Errorf("--metrics-port: %w (another port, or 0 for none)", err)
 	}
-	server := &http.Server{Handler: a.Handler(), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: 30 * time.Second}
+	server := limits.Server(a.Handler(), logger.Named("metrics"))
+	limits.Bound(server, metricsConnections)
 	group, running := errgroup.WithContext(ctx)
 	group.Go(func() error {
 		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {

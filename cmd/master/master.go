@@ -25,6 +25,7 @@ import (
 	"ffrtmp/cluster"
 	"ffrtmp/fsm"
 	"ffrtmp/internal/certs"
+	"ffrtmp/internal/limits"
 	"ffrtmp/internal/version"
 	"ffrtmp/scheduler"
 )
@@ -32,6 +33,9 @@ import (
 // stopTimeout bounds a graceful stop: requests in flight have 30 s, then raft and
 // the state are closed.
 const stopTimeout = 40 * time.Second
+
+// metricsConnections bounds those of the metrics port, which is open to anybody.
+const metricsConnections = 128
 
 // transferTimeout bounds the search for a successor on a graceful stop.
 const transferTimeout = 5 * time.Second
@@ -96,6 +100,9 @@ func newMaster(ctx context.Context, c *config, key string, logger hclog.Logger) 
 	apiConfig := api.Config{
 		State: m.state, Logger: logger.Named("api"), Version: version.Version, Name: c.cluster, LeaseTTL: c.leaseTTL,
 		Keys: m.keys, Certificates: &m.certs, Registerer: registry, Gatherer: registry,
+	}
+	if apiConfig.MaxConnections, err = limits.HalfOfFiles(); err != nil {
+		return nil, err
 	}
 	if c.tls {
 		identity, err := m.certs.Open("api", c.files, logger.Named("tls"))
@@ -245,7 +252,8 @@ func (m *master) Run(ctx context.Context) error {
 			return err
 		})
 	}
-	metrics := &http.Server{Handler: m.server.MetricsHandler(), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: 30 * time.Second}
+	metrics := limits.Server(m.server.MetricsHandler(), m.logger.Named("metrics"))
+	limits.Bound(metrics, metricsConnections)
 	fail(func() error { return m.server.Serve(m.api) })
 	if m.metrics != nil {
 		fail(func() error {
