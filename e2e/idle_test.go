@@ -5,12 +5,14 @@ import (
 	"crypto/tls"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -39,6 +41,16 @@ func TestTenThousandIdleConnections(t *testing.T) {
 	// Both spare both sides most of the handshake.
 	config.ClientSessionCache, config.CurvePreferences = tls.NewLRUClientSessionCache(1), []tls.CurveID{tls.X25519}
 	before := residentBytes(t, m.cmd.Process.Pid)
+
+	// Meanwhile somebody never gets to the end of a header on the port that is open to all.
+	slow, err := net.Dial("tcp", "127.0.0.1:"+m.met)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer slow.Close()
+	if _, err := io.WriteString(slow, "GET /metrics HTTP/1.1\r\nX-Slow"); err != nil {
+		t.Fatal(err)
+	}
 
 	conns := make([]*tls.Conn, number)
 	t.Cleanup(func() {
@@ -93,6 +105,12 @@ func TestTenThousandIdleConnections(t *testing.T) {
 	}
 	m.call(t, "POST", m.url+"/jobs", `{"scenario":"360p"}`).want(t, 201)
 	m.call(t, "GET", m.url+"/jobs/1", "").want(t, 200)
+	if err := slow.SetReadDeadline(time.Now().Add(patience)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.Copy(io.Discard, slow); err != nil {
+		t.Errorf("the slow client was not cut off: %v", err)
+	}
 }
 
 // raiseFileLimit raises it as far as it goes.
