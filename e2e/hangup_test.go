@@ -90,9 +90,9 @@ func TestHangupReloads(t *testing.T) {
 // served is the serial number of the certificate that a new connection gets.
 func served(t *testing.T, m *single) string {
 	t.Helper()
-	fresh := &wire{http: &http.Client{Transport: m.http.Transport.(*http.Transport).Clone()}, key: m.key}
-	defer fresh.http.CloseIdleConnections()
-	r, err := fresh.http.Get(m.url + "/health")
+	fresh := &http.Client{Transport: m.http.Transport.(*http.Transport).Clone()}
+	defer fresh.CloseIdleConnections()
+	r, err := fresh.Get(m.url + "/health")
 	if err != nil {
 		t.Fatal(err)
 	}
