@@ -106,9 +106,28 @@ func TestSlowClientsAreCutOff(t *testing.T) {
 			conn := dialRaw(t, m, "h2")
 			f := newFramer(t, conn)
 			for id := uint32(1); id < 2*100; id += 2 { // as many as may be open at once
-				if err := f.ask(id, "/jobs"); err != nil {
+				if err := f.ask(id, "GET", "/jobs", http2.HeadersFrameParam{EndStream: true, EndHeaders: true}); err != nil {
 					t.Fatal(err)
 				}
+			}
+			return conn
+		},
+		"an HTTP/2 connection that says nothing": func(t *testing.T) *tls.Conn {
+			conn := dialRaw(t, m, "h2")
+			newFramer(t, conn)
+			return conn
+		},
+		"a header over HTTP/2 that does not end": func(t *testing.T) *tls.Conn {
+			conn := dialRaw(t, m, "h2")
+			if err := newFramer(t, conn).ask(1, "GET", "/jobs", http2.HeadersFrameParam{EndStream: true}); err != nil {
+				t.Fatal(err)
+			}
+			return conn
+		},
+		"a body over HTTP/2 that does not come": func(t *testing.T) *tls.Conn {
+			conn := dialRaw(t, m, "h2")
+			if err := newFramer(t, conn).ask(1, "POST", "/jobs", http2.HeadersFrameParam{EndHeaders: true}); err != nil {
+				t.Fatal(err)
 			}
 			return conn
 		},
@@ -144,15 +163,16 @@ func newFramer(t *testing.T, conn *tls.Conn) *framer {
 	return f
 }
 
-// ask begins a request on a stream.
-func (f *framer) ask(stream uint32, path string) error {
+// ask begins a request on a stream, and ends it as end says.
+func (f *framer) ask(stream uint32, method, path string, end http2.HeadersFrameParam) error {
 	f.header.Reset()
-	for _, h := range [][2]string{{":method", "GET"}, {":scheme", "https"}, {":authority", "x"}, {":path", path}, {"authorization", "Bearer " + testKey}} {
+	for _, h := range [][2]string{{":method", method}, {":scheme", "https"}, {":authority", "x"}, {":path", path}, {"authorization", "Bearer " + testKey}} {
 		if err := f.enc.WriteField(hpack.HeaderField{Name: h[0], Value: h[1]}); err != nil {
 			return err
 		}
 	}
-	return f.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: f.header.Bytes(), EndStream: true, EndHeaders: true})
+	end.StreamID, end.BlockFragment = stream, f.header.Bytes()
+	return f.WriteHeaders(end)
 }
 
 // TestRapidReset opens streams and resets them at once, without end (CVE-2023-44487).
@@ -164,7 +184,7 @@ func TestRapidReset(t *testing.T) {
 	release := sync.OnceFunc(m.cluster.mu.Unlock)
 	defer release()
 	go func() {
-		for id := uint32(1); f.ask(id, "/jobs") == nil && f.WriteRSTStream(id, http2.ErrCodeCancel) == nil; id += 2 {
+		for id := uint32(1); f.ask(id, "GET", "/jobs", http2.HeadersFrameParam{EndStream: true, EndHeaders: true}) == nil && f.WriteRSTStream(id, http2.ErrCodeCancel) == nil; id += 2 {
 		}
 	}()
 	if err := conn.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
