@@ -65,7 +65,7 @@ type renewal struct {
 	Reason   string     `json:"reason"`
 	NotAfter *time.Time `json:"not_after"` // of what the file holds now; null: it could not be read
 
-	wants time.Duration // for how long one that is made now should be valid
+	wants time.Duration // for how long the authority should be able to make one
 }
 
 func (c *cli) renew(r renewing, files []string) error {
@@ -145,14 +145,18 @@ func (r renewing) one(ca *certs.CA, file string) renewal {
 		return one
 	}
 	end := pair.Leaf.NotAfter.UTC()
-	one.NotAfter, one.wants = &end, pair.Lifetime()
+	one.NotAfter = &end
+	lifetime := pair.Lifetime()
 	if r.days > 0 {
-		one.wants = time.Duration(r.days) * day
+		lifetime = time.Duration(r.days) * day
+	}
+	if ca.Issued(pair.Leaf) {
+		one.wants = lifetime
 	}
 	if one.Action, one.Reason = r.judge(ca, pair); one.Action != actionDue {
 		return one
 	}
-	certPEM, keyPEM, err := ca.Renew(pair, one.wants, r.force)
+	certPEM, keyPEM, err := ca.Renew(pair, lifetime, r.force)
 	if err == nil && !r.dryRun {
 		one.Action = actionRenewed
 		if err = certs.WritePair(one.Cert, one.Key, certPEM, keyPEM); err == nil {
