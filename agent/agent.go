@@ -92,6 +92,9 @@ func New(cfg Config) (*Agent, error) {
 // NodeID returns the node's identity, which outlives restarts.
 func (a *Agent) NodeID() string { return a.state.nodeID }
 
+// SetAPIKey replaces the key that the masters are shown.
+func (a *Agent) SetAPIKey(key string) { a.client.SetAPIKey(key) }
+
 // Run takes up what an earlier agent has left, registers, and then claims and
 // runs jobs until the context ends; then it drains. It returns nil unless the
 // agent cannot work at all, and may be called once.

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-hclog"
+
+	"ffrtmp/internal/certs"
 )
 
 // Config is what an agent is told at its start.
@@ -19,6 +21,8 @@ type Config struct {
 	TLS     *tls.Config // verifies the masters; nil trusts the system's roots
 	// DialTLS makes the connections instead of TLS: an agent outlives its CA.
 	DialTLS func(ctx context.Context, network, addr string) (net.Conn, error)
+	// Identities are watched for their end; nil: there are none.
+	Identities *certs.Identities
 
 	Name       string            // shown to users; default: the host's
 	Labels     map[string]string // what jobs may ask for
@@ -56,6 +60,9 @@ func (c *Config) complete() error {
 	c.MaxConcurrentJobs = cmp.Or(c.MaxConcurrentJobs, 1)
 	c.PollInterval = cmp.Or(c.PollInterval, 10*time.Second)
 	c.HeartbeatInterval = cmp.Or(c.HeartbeatInterval, 30*time.Second)
+	if c.Identities == nil {
+		c.Identities = &certs.Identities{}
+	}
 	if c.Logger == nil {
 		c.Logger = hclog.NewNullLogger()
 	}

@@ -38,7 +38,7 @@ func newMetrics(a *Agent) *metrics {
 		m.jobs.WithLabelValues(string(r))
 	}
 	m.registry.MustRegister(
-		m.jobs, m.failovers, m.heartbeats, &gauges{agent: a},
+		m.jobs, m.failovers, m.heartbeats, &gauges{agent: a}, a.cfg.Identities.Collector("ffmpeg_agent_"),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	return m
@@ -57,8 +57,13 @@ func (a *Agent) Handler() http.Handler {
 	mux.HandleFunc("GET /ready", func(w http.ResponseWriter, _ *http.Request) {
 		h := job.Health{Status: "ready", Role: "agent", NodeID: a.NodeID(), Leader: a.client.Leader(), Version: a.cfg.Version}
 		status := http.StatusOK
-		if err := a.Ready(); err != nil {
-			h.Status, h.Reasons, status = "not ready", []string{err.Error()}, http.StatusServiceUnavailable
+		warnings, expired := a.cfg.Identities.Health()
+		h.Warnings = warnings
+		for _, err := range []error{a.Ready(), expired} {
+			if err != nil {
+				h.Status, status = "not ready", http.StatusServiceUnavailable
+				h.Reasons = append(h.Reasons, err.Error())
+			}
 		}
 		writeStatus(w, status, h)
 	})

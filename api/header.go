@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+
+	"ffrtmp/internal/limits"
 )
 
 // Headers that every answer carries.
@@ -17,6 +19,24 @@ const (
 	sourceHeader      = "X-Ffrtmp-Source"       // on a forwarded request: address of the client
 	forwardedHeader   = "X-Ffrtmp-Forwarded"    // on a forwarded request: node id of the master that sent it
 )
+
+// Bounds on a request's header, its first line included. Beyond maxHeader the answer
+// is ours; beyond hardMaxHeader it is net/http's, in plain text.
+const (
+	maxHeader     = limits.HeaderBytes
+	hardMaxHeader = 2 * maxHeader
+)
+
+// headerBytes is the length of a request's header, about as it was sent.
+func headerBytes(r *http.Request) int {
+	n := len(r.Method) + len(r.RequestURI) + len(r.Host)
+	for name, values := range r.Header {
+		for _, v := range values {
+			n += len(name) + len(v) + len(": \r\n")
+		}
+	}
+	return n
+}
 
 // setHeaders says who answers and by what state. A write sets its own index later.
 func (s *Server) setHeaders(h http.Header) {

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"errors"
 	"net/http"
 	"strings"
 
@@ -30,12 +31,21 @@ func (s *Server) health(*call) (*answer, error) {
 	return &answer{body: s.state("healthy")}, nil
 }
 
-// healthReady says whether this master can serve.
+// healthReady says whether this master can serve, and what will keep it from that.
 func (s *Server) healthReady(*call) (*answer, error) {
-	if err := s.cfg.Cluster.Ready(); err != nil {
-		return s.unfit(http.StatusServiceUnavailable, "unready", reasons(err)...), nil
+	var warnings []string
+	err := s.cfg.Cluster.Ready()
+	if s.cfg.Certificates != nil {
+		var expired error
+		warnings, expired = s.cfg.Certificates.Health()
+		err = errors.Join(err, expired)
 	}
-	return &answer{body: s.state("ready")}, nil
+	status, h := http.StatusOK, s.state("ready")
+	if err != nil {
+		status, h = http.StatusServiceUnavailable, s.unfit("unready", reasons(err)...)
+	}
+	h.Warnings = warnings
+	return &answer{status: status, body: h}, nil
 }
 
 // reasons lists what is joined in err.
@@ -58,15 +68,15 @@ func (s *Server) healthLeader(*call) (*answer, error) {
 	case s.cfg.Cluster.IsLeader():
 		return &answer{body: s.state("leader")}, nil
 	case known:
-		return s.unfit(http.StatusTooManyRequests, "follower", "this master does not lead"), nil
+		return &answer{status: http.StatusTooManyRequests, body: s.unfit("follower", "this master does not lead")}, nil
 	}
-	return s.unfit(http.StatusServiceUnavailable, "no leader", "the cluster has no leader"), nil
+	return &answer{status: http.StatusServiceUnavailable, body: s.unfit("no leader", "the cluster has no leader")}, nil
 }
 
-// unfit is the answer of a master that is not what was asked for. It can be read as
-// an error, too.
-func (s *Server) unfit(httpStatus int, status string, reasons ...string) *answer {
+// unfit is the body of an answer of a master that is not what was asked for. It can
+// be read as an error, too.
+func (s *Server) unfit(status string, reasons ...string) job.Health {
 	h := s.state(status)
 	h.Reasons, h.Code, h.Error = reasons, job.NoLeader, shorten(strings.Join(reasons, "; "))
-	return &answer{status: httpStatus, body: h}
+	return h
 }

@@ -240,6 +240,9 @@ func TestBodiesAreBounded(t *testing.T) {
 	if late.StatusCode != http.StatusRequestEntityTooLarge {
 		t.Errorf("answered %d", late.StatusCode)
 	}
+	if maxBatchBody != 64<<20 {
+		t.Errorf("a batch may have %d bytes", maxBatchBody)
+	}
 	// A batch may be longer: this one is refused for what is in it.
 	m.want(400, "POST", "/jobs/batch", `{"jobs":[{"scenario":"`+strings.Repeat("x", maxBody)+`"}]}`)
 }

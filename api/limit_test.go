@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ffrtmp/internal/limits"
 )
 
 // TestASlowClientIsCutOff connects and says nothing more, or never reads.
@@ -26,13 +28,13 @@ func TestASlowClientIsCutOff(t *testing.T) {
 		t.Fatal(err)
 	}
 	start := time.Now()
-	if err := conn.SetReadDeadline(start.Add(headerTimeout + 10*time.Second)); err != nil {
+	if err := conn.SetReadDeadline(start.Add(limits.HeaderTime + 10*time.Second)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := io.Copy(io.Discard, conn); err != nil {
 		t.Fatalf("the connection is still open after %s: %v", time.Since(start), err)
 	}
-	if took := time.Since(start); took < headerTimeout-time.Second {
+	if took := time.Since(start); took < limits.HeaderTime-time.Second {
 		t.Errorf("cut off after %s", took)
 	}
 	for _, d := range []struct {

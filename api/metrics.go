@@ -8,9 +8,14 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"ffrtmp/internal/limits"
 )
 
 const metricPrefix = "ffmpeg_master_"
+
+// maxScrapes bounds what is gathered at once: the port is open to anybody.
+const maxScrapes = 8
 
 // metrics are the API's own figures. Those of the cluster come from the state (room
 // fsm), those of consensus from the room cluster.
@@ -46,6 +51,21 @@ func newMetrics(s *Server, reg prometheus.Registerer) *metrics {
 	return m
 }
 
+// connections serves how many there are.
+func (m *metrics) connections(reg prometheus.Registerer, c *limits.Connections) {
+	if reg == nil {
+		return
+	}
+	reg.MustRegister(
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: metricPrefix + "http_connections", Help: "Connections to the API port.",
+		}, func() float64 { return float64(c.Open()) }),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Name: metricPrefix + "http_connections_closed_total", Help: "Connections that were closed because there were too many.",
+		}, func() float64 { return float64(c.Closed()) }),
+	)
+}
+
 // request counts an answered request. The labels are bounded: a route is a pattern
 // of ours, a method one that a pattern has.
 func (m *metrics) request(r *http.Request, status int, took time.Duration) {
@@ -61,7 +81,7 @@ func (m *metrics) request(r *http.Request, status int, took time.Duration) {
 // port. It needs no key.
 func (s *Server) MetricsHandler() http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(s.cfg.Gatherer, promhttp.HandlerOpts{Timeout: answerTimeout}))
+	mux.Handle("GET /metrics", promhttp.HandlerFor(s.cfg.Gatherer, promhttp.HandlerOpts{Timeout: answerTimeout, MaxRequestsInFlight: maxScrapes}))
 	mux.HandleFunc("GET /health", func(w http.ResponseWriter, r *http.Request) {
 		writeJSON(w, http.StatusOK, s.state("healthy"))
 	})

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"runtime/debug"
 	"strings"
@@ -64,6 +65,11 @@ func (s *Server) observe(w http.ResponseWriter, r *http.Request) {
 		s.cfg.Logger.Debug("request", "request_id", id, "method", r.Method, "route", r.Pattern, "status", rec.status,
 			"duration", time.Since(start), "forwarded_by", r.Header.Get(forwardedHeader))
 	}()
+	if headerBytes(r) > maxHeader && !isForwarded(r.Context()) { // a master that forwards adds to it
+		const status = http.StatusRequestHeaderFieldsTooLarge
+		writeJSON(rec, status, problem{Error: fmt.Sprintf("the header is longer than %d bytes", maxHeader), Code: job.TooLarge, Status: status})
+		return
+	}
 	s.mux.ServeHTTP(rec, r)
 }
 

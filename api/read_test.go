@@ -161,6 +161,30 @@ func TestHealth(t *testing.T) {
 	}
 }
 
+// certificateHealth is what the certificates are said to be like.
+type certificateHealth struct {
+	warnings []string
+	err      error
+}
+
+func (c certificateHealth) Health() ([]string, error) { return c.warnings, c.err }
+
+func TestReadinessTellsOfCertificates(t *testing.T) {
+	m := newMaster(t)
+	m.api.cfg.Certificates = certificateHealth{warnings: []string{"master.crt expires soon"}}
+	var h job.Health
+	m.want(200, "GET", "/health/ready", "").decode(t, &h)
+	if h.Status != "ready" || len(h.Warnings) != 1 || h.Warnings[0] != "master.crt expires soon" || h.Reasons != nil {
+		t.Errorf("%+v", h)
+	}
+	m.api.cfg.Certificates = certificateHealth{err: errors.New("master.crt expired")}
+	h = job.Health{}
+	m.want(503, "GET", "/health/ready", "").decode(t, &h)
+	if h.Status != "unready" || len(h.Reasons) != 1 || h.Reasons[0] != "master.crt expired" || h.Warnings != nil {
+		t.Errorf("%+v", h)
+	}
+}
+
 func TestClusterStatus(t *testing.T) {
 	m := newMaster(t)
 	var s job.ClusterStatus

@@ -21,15 +21,14 @@ import (
 	"golang.org/x/time/rate"
 
 	"ffrtmp/cluster"
+	"ffrtmp/internal/limits"
 	"ffrtmp/job"
 )
 
 // Bounds on a client's time. Long polls, streams and batches have longTimeout for
 // the whole instead of answerTimeout.
 const (
-	headerTimeout = 5 * time.Second
-	answerTimeout = 30 * time.Second
-	idleTimeout   = 120 * time.Second
+	answerTimeout = limits.AnswerTime
 	longTimeout   = 120 * time.Second
 	// drainTimeout is how long Shutdown lets requests in flight finish.
 	drainTimeout = 30 * time.Second
@@ -55,7 +54,14 @@ type Cluster interface {
 	Ready() error
 }
 
-// Config is what a Server is made of. All but TLS and Registerer are required.
+// Certificates is what the API asks of this master's TLS; certs.Identities has it.
+type Certificates interface {
+	// Health returns what an operator should see to, and an error when it is too late.
+	Health() (warnings []string, err error)
+}
+
+// Config is what a Server is made of. All but TLS, Certificates, MaxConnections and
+// Registerer are required.
 type Config struct {
 	State     State
 	Proposer  Proposer
@@ -67,6 +73,9 @@ type Config struct {
 	Version   string
 	Name      string // of the cluster
 	LeaseTTL  time.Duration
+
+	Certificates   Certificates
+	MaxConnections int // at once; 0: no bound
 
 	Registerer prometheus.Registerer
 	Gatherer   prometheus.Gatherer // served by MetricsHandler
@@ -105,15 +114,11 @@ func New(cfg Config) *Server {
 		s.mux.Handle(e.pattern, s.handler(&e))
 	}
 	s.mux.HandleFunc("/", s.noRoute)
-	s.http = &http.Server{
-		Handler:           s.Handler(),
-		TLSConfig:         cfg.TLS,
-		ReadHeaderTimeout: headerTimeout,
-		ReadTimeout:       answerTimeout,
-		WriteTimeout:      answerTimeout,
-		IdleTimeout:       idleTimeout,
-		MaxHeaderBytes:    64 << 10,
-		ErrorLog:          cfg.Logger.StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug}),
+	s.http = limits.Server(s.Handler(), cfg.Logger)
+	s.http.TLSConfig = cfg.TLS
+	s.http.MaxHeaderBytes = hardMaxHeader
+	if cfg.MaxConnections > 0 {
+		s.metrics.connections(cfg.Registerer, limits.Bound(s.http, cfg.MaxConnections))
 	}
 	return s
 }

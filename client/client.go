@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -55,7 +56,7 @@ type Client struct {
 	http       *http.Client
 	own        *http.Transport // nil when the transport was given
 	masters    *masters
-	apiKey     string
+	apiKey     atomic.Pointer[string]
 	tryTimeout time.Duration
 	patience   time.Duration
 	log        hclog.Logger
@@ -69,11 +70,11 @@ func New(cfg Config) (*Client, error) {
 	}
 	c := &Client{
 		masters:    masters,
-		apiKey:     cfg.APIKey,
 		tryTimeout: cfg.TryTimeout,
 		patience:   cfg.Patience,
 		log:        cfg.Logger,
 	}
+	c.SetAPIKey(cfg.APIKey)
 	if c.tryTimeout == 0 {
 		c.tryTimeout = DefaultTryTimeout
 	}
@@ -105,6 +106,9 @@ func (c *Client) Close() {
 		c.own.CloseIdleConnections()
 	}
 }
+
+// SetAPIKey replaces the key, from the next try of any call on.
+func (c *Client) SetAPIKey(key string) { c.apiKey.Store(&key) }
 
 // SetMasters replaces the masters that have been learned, for example from the
 // answer to a heartbeat. Those given to New are never forgotten: they lead back

@@ -82,8 +82,8 @@ func (c *Client) try(ctx context.Context, call *call, base string, body []byte) 
 	if err != nil {
 		return Meta{}, fmt.Errorf("client: %w", err)
 	}
-	if c.apiKey != "" && call.path != healthPath {
-		req.Header.Set("Authorization", "Bearer "+c.apiKey)
+	if key := *c.apiKey.Load(); key != "" && call.path != healthPath {
+		req.Header.Set("Authorization", "Bearer "+key)
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {

@@ -33,8 +33,10 @@ type Health struct {
 	Leader  string   `json:"leader"`
 	Version string   `json:"version"`
 	Reasons []string `json:"reasons,omitempty"` // why it is not ready, or does not lead
-	Error   string   `json:"error,omitempty"`   // with Code, as in every answer that is no success
-	Code    Code     `json:"code,omitempty"`
+	// Warnings say what will become a reason if nobody sees to it.
+	Warnings []string `json:"warnings,omitempty"`
+	Error    string   `json:"error,omitempty"` // with Code, as in every answer that is no success
+	Code     Code     `json:"code,omitempty"`
 }
 
 // Explanation is the answer to GET /jobs/{id}/explain.

@@ -24,7 +24,7 @@ func TestRun(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.args, func(t *testing.T) {
 			var stdout, stderr bytes.Buffer
-			status := run(context.Background(), strings.Fields(tt.args), environment(nil), &stdout, &stderr)
+			status := run(context.Background(), nil, strings.Fields(tt.args), environment(nil), &stdout, &stderr)
 			if status != tt.status || !strings.Contains(stdout.String(), tt.stdout) || !strings.Contains(stderr.String(), tt.stderr) {
 				t.Fatalf("status %d\nstdout: %s\nstderr: %s", status, &stdout, &stderr)
 			}

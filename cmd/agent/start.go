@@ -7,19 +7,24 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"strconv"
-	"time"
 
 	"github.com/hashicorp/go-hclog"
 	"golang.org/x/sync/errgroup"
 
 	"ffrtmp/agent"
 	"ffrtmp/internal/certs"
+	"ffrtmp/internal/flags"
+	"ffrtmp/internal/limits"
 	"ffrtmp/internal/version"
 )
 
+// metricsConnections bounds those of the metrics port, which is open to anybody.
+const metricsConnections = 128
+
 // start runs an agent until ctx is done and it has drained.
-func start(ctx context.Context, c *config, stderr io.Writer) error {
+func start(ctx context.Context, hangups <-chan os.Signal, c *config, stderr io.Writer) error {
 	key, err := c.key()
 	if err != nil {
 		return err
@@ -40,6 +45,7 @@ func start(ctx context.Context, c *config, stderr io.Writer) error {
 		return err
 	}
 	logger.Info("starting", "version", version.Version, "node_id", a.NodeID(), "masters", c.masters)
+	defer flags.OnHangup(hangups, func() { c.reload(a, cfg.Identities, logger) })()
 	if c.metricsPort == 0 {
 		return a.Run(ctx)
 	}
@@ -47,7 +53,8 @@ func start(ctx context.Context, c *config, stderr io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("--metrics-port: %w (another port, or 0 for none)", err)
 	}
-	server := &http.Server{Handler: a.Handler(), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: 30 * time.Second}
+	server := limits.Server(a.Handler(), logger.Named("metrics"))
+	limits.Bound(server, metricsConnections)
 	group, running := errgroup.WithContext(ctx)
 	group.Go(func() error {
 		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
@@ -59,10 +66,28 @@ func start(ctx context.Context, c *config, stderr io.Writer) error {
 	return errors.Join(err, server.Close(), group.Wait())
 }
 
+// reload reads again what may change while the agent runs. What cannot be used
+// stays as it was.
+func (c *config) reload(a *agent.Agent, identities *certs.Identities, logger hclog.Logger) {
+	logger.Info("SIGHUP: reading certificates and API key again")
+	if err := identities.Reload(); err != nil {
+		logger.Error("certificate files cannot be used, keeping the old ones", "error", err)
+	}
+	switch key, err := c.key(); {
+	case err != nil:
+		logger.Error("the API key cannot be read, keeping the old one", "error", err)
+	case key == "":
+		logger.Warn("the API key is empty, keeping the old one")
+	default:
+		a.SetAPIKey(key)
+	}
+}
+
 // trust makes the agent verify the masters by --ca, in the version in force at each
 // connection, unless it is told not to.
 func (c *config) trust(a *agent.Config, logger hclog.Logger) error {
-	store, err := certs.Open(c.files, logger.Named("tls"))
+	a.Identities = &certs.Identities{}
+	store, err := a.Identities.Open("client", c.files, logger.Named("tls"))
 	if err != nil {
 		return err
 	}

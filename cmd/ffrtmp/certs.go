@@ -18,7 +18,7 @@ import (
 const day = 24 * time.Hour
 
 func (c *cli) certs() *cobra.Command {
-	return group("certs", "Make and read certificates", c.certsInit(), c.certsIssue(), c.certsInspect())
+	return group("certs", "Make and read certificates", c.certsInit(), c.certsIssue(), c.certsRenew(), c.certsInspect())
 }
 
 func (c *cli) certsInit() *cobra.Command {

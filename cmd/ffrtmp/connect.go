@@ -13,9 +13,12 @@ func (c *cli) connect() (*client.Client, error) {
 	if err != nil {
 		return nil, flags.Usagef("--ca, --cert, --key: %v", err)
 	}
-	tls := store.Client()
-	tls.InsecureSkipVerify = s.insecure
-	cl, err := client.New(client.Config{Masters: s.masters, APIKey: s.apiKey, TLS: tls, Patience: c.patience})
+	cfg := client.Config{Masters: s.masters, APIKey: s.apiKey, TLS: store.Client(), Patience: c.patience}
+	cfg.TLS.InsecureSkipVerify = s.insecure
+	if !s.insecure {
+		cfg.DialTLS = store.DialTLS // a watch may outlive the CA
+	}
+	cl, err := client.New(cfg)
 	if err != nil {
 		return nil, flags.Usagef("--master: %v", err)
 	}

@@ -16,19 +16,22 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
-	os.Exit(run(ctx, os.Args[1:], os.LookupEnv, os.Stdout, os.Stderr))
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	os.Exit(run(ctx, hangups, os.Args[1:], os.LookupEnv, os.Stdout, os.Stderr))
 }
 
-// run is the program; it returns the exit status.
-func run(ctx context.Context, args []string, lookup func(string) (string, bool), stdout, stderr io.Writer) int {
+// run is the program; it returns the exit status. At every hangup it reads again
+// what may change while it runs.
+func run(ctx context.Context, hangups <-chan os.Signal, args []string, lookup func(string) (string, bool), stdout, stderr io.Writer) int {
 	c, err := parse(args, lookup)
 	if err == nil {
-		err = start(ctx, c, stdout, stderr)
+		err = start(ctx, hangups, c, stdout, stderr)
 	}
 	return flags.Report("master", err, c.usage, stdout, stderr)
 }
 
-func start(ctx context.Context, c *config, stdout, stderr io.Writer) error {
+func start(ctx context.Context, hangups <-chan os.Signal, c *config, stdout, stderr io.Writer) error {
 	if c.generateCert {
 		if err := c.makeCert(); err != nil {
 			return err
@@ -45,5 +48,6 @@ func start(ctx context.Context, c *config, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
+	defer flags.OnHangup(hangups, m.reload)()
 	return m.Run(ctx)
 }

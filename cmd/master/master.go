@@ -25,6 +25,7 @@ import (
 	"ffrtmp/cluster"
 	"ffrtmp/fsm"
 	"ffrtmp/internal/certs"
+	"ffrtmp/internal/limits"
 	"ffrtmp/internal/version"
 	"ffrtmp/scheduler"
 )
@@ -33,12 +34,18 @@ import (
 // the state are closed.
 const stopTimeout = 40 * time.Second
 
+// metricsConnections bounds those of the metrics port, which is open to anybody.
+const metricsConnections = 128
+
 // transferTimeout bounds the search for a successor on a graceful stop.
 const transferTimeout = 5 * time.Second
 
 // master is one running master. What newMaster has opened, Run closes in reverse.
 type master struct {
+	config    *config
 	logger    hclog.Logger
+	certs     certs.Identities
+	keys      *keys
 	state     *fsm.FSM
 	proposer  *fsm.Proposer
 	node      *cluster.Node
@@ -54,7 +61,7 @@ type master struct {
 // identity and certificates, the state, ports, and only then Raft, which begins to
 // apply entries and to answer peers at once. On an error nothing is left open.
 func newMaster(ctx context.Context, c *config, key string, logger hclog.Logger) (_ *master, err error) {
-	m := &master{logger: logger, fatal: make(chan error, 1)}
+	m := &master{config: c, logger: logger, fatal: make(chan error, 1)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, m.Close(ctx))
@@ -74,7 +81,7 @@ func newMaster(ctx context.Context, c *config, key string, logger hclog.Logger) 
 		}
 	}
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), m.certs.Collector("ffmpeg_master_"))
 
 	if m.state, err = fsm.Open(fsm.Options{
 		Path: c.db, Dir: c.raftDir, Logger: logger.Named("fsm"), Registerer: registry,
@@ -89,20 +96,20 @@ func newMaster(ctx context.Context, c *config, key string, logger hclog.Logger) 
 	}
 	m.onClose(func(context.Context) error { return m.state.Close() })
 
+	m.keys = newKeys(m.state, key)
 	apiConfig := api.Config{
 		State: m.state, Logger: logger.Named("api"), Version: version.Version, Name: c.cluster, LeaseTTL: c.leaseTTL,
-		Keys: api.Keys(m.state), Registerer: registry, Gatherer: registry,
+		Keys: m.keys, Certificates: &m.certs, Registerer: registry, Gatherer: registry,
 	}
-	if key != "" {
-		apiConfig.Keys = api.Keys(m.state, key)
+	if apiConfig.MaxConnections, err = limits.HalfOfFiles(); err != nil {
+		return nil, err
 	}
 	if c.tls {
-		identity, err := certs.Open(c.files, logger.Named("tls"))
+		identity, err := m.certs.Open("api", c.files, logger.Named("tls"))
 		if err != nil {
 			return nil, err
 		}
 		apiConfig.TLS = identity.API(c.mtls)
-		watchExpiry(registry, "api", identity)
 	}
 	if m.api, err = m.listen(c.bind, c.port); err != nil {
 		return nil, fmt.Errorf("--port: %w", err)
@@ -116,7 +123,7 @@ func newMaster(ctx context.Context, c *config, key string, logger hclog.Logger) 
 	// Peers may forward requests as soon as the cluster is open, before the API
 	// that answers them is made from it.
 	var forward atomic.Pointer[http.Handler]
-	clusterConfig, err := c.clusterConfig(host, logger, registry)
+	clusterConfig, err := m.clusterConfig(host, registry)
 	if err != nil {
 		return nil, err
 	}
@@ -149,13 +156,14 @@ func newMaster(ctx context.Context, c *config, key string, logger hclog.Logger) 
 }
 
 // clusterConfig reads what only masters with peers have: role certificates and gossip keys.
-func (c *config) clusterConfig(host string, logger hclog.Logger, registry prometheus.Registerer) (cluster.Config, error) {
+func (m *master) clusterConfig(host string, registry prometheus.Registerer) (cluster.Config, error) {
+	c := m.config
 	cfg := cluster.Config{
 		NodeID: c.nodeID, Dir: c.raftDir, Cluster: c.cluster, Version: version.Version, APIURL: c.apiURL(host),
 		CommandLevel: int(fsm.LatestKind),
 		Expect:       c.bootstrapExpect, Join: c.join,
 		Bind: c.bind, Advertise: host, PeerPort: c.peerPort, GossipPort: c.gossipPort,
-		Timing: cluster.Local, Logger: logger.Named("cluster"), Metrics: registry,
+		Timing: cluster.Local, Logger: m.logger.Named("cluster"), Metrics: registry,
 	}
 	if c.timing == "wan" {
 		cfg.Timing = cluster.WAN
@@ -163,7 +171,7 @@ func (c *config) clusterConfig(host string, logger hclog.Logger, registry promet
 	if !c.clustered() {
 		return cfg, nil
 	}
-	peer, err := certs.Open(c.peerFiles, logger.Named("peer-tls"))
+	peer, err := m.certs.Open("peer", c.peerFiles, m.logger.Named("peer-tls"))
 	if err != nil {
 		return cfg, fmt.Errorf("certificate of the peer port: %w", err)
 	}
@@ -172,7 +180,6 @@ func (c *config) clusterConfig(host string, logger hclog.Logger, registry promet
 		return cfg, fmt.Errorf("%s does not carry the role %s<name> that the peer port demands (make one with: ffrtmp certs issue --role master --cluster %s)", c.peerFiles.Cert, prefix, c.cluster)
 	}
 	cfg.PeerServerTLS, cfg.PeerClientTLS = peer.Peer(c.cluster)
-	watchExpiry(registry, "peer", peer)
 	if c.gossipKeyFile != "" {
 		if cfg.GossipKeys, err = readGossipKeys(c.gossipKeyFile); err != nil {
 			return cfg, fmt.Errorf("--gossip-key-file: %w", err)
@@ -245,7 +252,8 @@ func (m *master) Run(ctx context.Context) error {
 			return err
 		})
 	}
-	metrics := &http.Server{Handler: m.server.MetricsHandler(), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: 30 * time.Second}
+	metrics := limits.Server(m.server.MetricsHandler(), m.logger.Named("metrics"))
+	limits.Bound(metrics, metricsConnections)
 	fail(func() error { return m.server.Serve(m.api) })
 	if m.metrics != nil {
 		fail(func() error {

@@ -31,7 +31,20 @@ type Info struct {
 // Inspect describes every certificate in PEM data, in order. Other blocks (a key beside its certificate) are passed over;
 // data without any certificate is an error.
 func Inspect(data []byte) ([]Info, error) {
+	list, err := parseAll(data)
+	if err != nil {
+		return nil, err
+	}
 	var infos []Info
+	for _, cert := range list {
+		infos = append(infos, describe(cert))
+	}
+	return infos, nil
+}
+
+// parseAll reads every certificate in PEM data, of which there must be one, and passes over other blocks.
+func parseAll(data []byte) ([]*x509.Certificate, error) {
+	var list []*x509.Certificate
 	for {
 		var block *pem.Block
 		block, data = pem.Decode(data)
@@ -43,14 +56,14 @@ func Inspect(data []byte) ([]Info, error) {
 		}
 		cert, err := x509.ParseCertificate(block.Bytes)
 		if err != nil {
-			return nil, fmt.Errorf("certificate %d: %w", len(infos)+1, err)
+			return nil, fmt.Errorf("certificate %d: %w", len(list)+1, err)
 		}
-		infos = append(infos, describe(cert))
+		list = append(list, cert)
 	}
-	if len(infos) == 0 {
+	if len(list) == 0 {
 		return nil, errors.New("no certificate found in the PEM data")
 	}
-	return infos, nil
+	return list, nil
 }
 
 func describe(cert *x509.Certificate) Info {

@@ -13,6 +13,7 @@ import (
 	"math/big"
 	"net"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
@@ -53,7 +54,12 @@ func issue(req Request, ca *CA) (cert, key []byte, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	parent, parentKey := template, crypto.Signer(signer)
+	return certify(template, signer, ca)
+}
+
+// certify signs a template by ca, or by its own key when ca is nil, and returns certificate and key as PEM.
+func certify(template *x509.Certificate, signer crypto.Signer, ca *CA) (cert, key []byte, err error) {
+	parent, parentKey := template, signer
 	if ca != nil {
 		parent, parentKey = ca.cert, ca.key
 		if parent.NotAfter.Before(template.NotAfter) {
@@ -87,12 +93,17 @@ func (r Request) template(key crypto.PublicKey) (*x509.Certificate, error) {
 	}
 	template.KeyUsage = x509.KeyUsageDigitalSignature
 	template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
-	template.IPAddresses = append(template.IPAddresses, r.IPs...)
+	ips := slices.Clone(r.IPs)
 	for _, host := range r.Hosts {
 		if ip := net.ParseIP(host); ip != nil {
-			template.IPAddresses = append(template.IPAddresses, ip)
-		} else {
+			ips = append(ips, ip)
+		} else if !slices.Contains(template.DNSNames, host) {
 			template.DNSNames = append(template.DNSNames, host)
+		}
+	}
+	for _, ip := range ips {
+		if !slices.ContainsFunc(template.IPAddresses, ip.Equal) {
+			template.IPAddresses = append(template.IPAddresses, ip)
 		}
 	}
 	if r.Role != "" {

@@ -20,8 +20,10 @@ const checkInterval = time.Second
 type Files struct{ Cert, Key, CA string }
 
 // Store holds the identity and the trusted authorities of a process, and follows changes of their files without a
-// restart: a handshake looks at most once a second whether one of them was replaced. New files that cannot be used
-// (half written, a key of another certificate) are logged and leave the old ones in force.
+// restart: a handshake looks at most once a second whether one of them was replaced, by a rename or behind a symbolic
+// link. New files that cannot be used (half written, a key of another certificate) leave the old ones in force. They are
+// read again at every look, and logged when they are still bad at the second: a certificate and its key are two files,
+// which cannot be replaced at once.
 //
 // A Store and all configurations made from it are safe for concurrent use.
 type Store struct {
@@ -32,12 +34,15 @@ type Store struct {
 	creds   *credentials
 	stamp   stamp     // of the files last read, good or bad
 	checked time.Time // when the stamp was last compared
+	bad     error     // why the files cannot be used; nil when they are in force
+	told    bool      // bad was logged
 }
 
 // credentials is one consistent reading of the files; it never changes.
 type credentials struct {
-	cert *tls.Certificate // nil = none
-	pool *x509.CertPool   // nil = no CA file
+	cert        *tls.Certificate    // nil = none
+	pool        *x509.CertPool      // nil = no CA file
+	authorities []*x509.Certificate // those in pool
 }
 
 // Open reads the files. Unlike a later change, a file that cannot be used now is an error. A nil logger is silent.
@@ -66,6 +71,31 @@ func (s *Store) Leaf() *x509.Certificate {
 	return nil
 }
 
+// Reload reads the files now, changed or not. When they cannot be used it says why and leaves the old ones in force.
+func (s *Store) Reload() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.checked, s.stamp = time.Now(), s.files.stamp()
+	creds, err := s.files.load()
+	if err != nil {
+		s.bad, s.told = err, true // by the caller
+		return err
+	}
+	s.use(creds)
+	return nil
+}
+
+// Err says why the files as they are now cannot be used, nil when they are in force.
+func (s *Store) Err() error {
+	s.current()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.told {
+		return nil
+	}
+	return s.bad
+}
+
 // current is the newest usable reading of the files.
 func (s *Store) current() *credentials {
 	s.mu.Lock()
@@ -76,18 +106,27 @@ func (s *Store) current() *credentials {
 	s.checked = time.Now()
 	// The stamp is taken before the files are read: a change in between shows as another stamp next time.
 	stamp := s.files.stamp()
-	if stamp.equal(s.stamp) {
+	if s.bad == nil && stamp.equal(s.stamp) {
 		return s.creds
 	}
 	s.stamp = stamp
 	creds, err := s.files.load()
 	if err != nil {
-		s.logger.Error("changed certificate files cannot be used, keeping the old ones", "error", err)
+		if known := s.told && err.Error() == s.bad.Error(); s.bad != nil && !known {
+			s.logger.Error("changed certificate files cannot be used, keeping the old ones", "error", err)
+			s.told = true
+		}
+		s.bad = err
 		return s.creds
 	}
-	s.creds = creds
-	s.logger.Info("certificate files reloaded", "cert", s.files.Cert, "ca", s.files.CA)
+	s.use(creds)
 	return creds
+}
+
+// use puts a reading of the files in force. The caller holds s.mu.
+func (s *Store) use(creds *credentials) {
+	s.creds, s.bad, s.told = creds, nil, false
+	s.logger.Info("certificate files reloaded", "cert", s.files.Cert, "ca", s.files.CA)
 }
 
 func (f Files) load() (*credentials, error) {
@@ -104,9 +143,12 @@ func (f Files) load() (*credentials, error) {
 		if err != nil {
 			return nil, fmt.Errorf("load CA: %w", err)
 		}
+		if creds.authorities, err = parseAll(data); err != nil {
+			return nil, fmt.Errorf("load CA %s: %w", f.CA, err)
+		}
 		creds.pool = x509.NewCertPool()
-		if !creds.pool.AppendCertsFromPEM(data) {
-			return nil, fmt.Errorf("load CA: no certificate in %s", f.CA)
+		for _, authority := range creds.authorities {
+			creds.pool.AddCert(authority)
 		}
 	}
 	return &creds, nil

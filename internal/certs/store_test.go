@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"crypto/tls"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -108,6 +110,9 @@ func TestStoreKeepsTheOldFilesWhenTheNewAreBad(t *testing.T) {
 		"key does not match": func(f Files) error { return os.WriteFile(f.Cert, otherCert, 0o600) },
 		"key gone":           func(f Files) error { return os.Remove(f.Key) },
 		"CA empty":           func(f Files) error { return os.WriteFile(f.CA, nil, 0o600) },
+		"CA cut short": func(f Files) error {
+			return os.WriteFile(f.CA, append(ca.CertPEM(), "-----BEGIN CERTIFICATE-----\nQUJD\n-----END CERTIFICATE-----\n"...), 0o600)
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -125,6 +130,9 @@ func TestStoreKeepsTheOldFilesWhenTheNewAreBad(t *testing.T) {
 			if !strings.Contains(log.String(), "keeping the old ones") {
 				t.Errorf("log: %s", log.String())
 			}
+			if err := own.Err(); err == nil {
+				t.Error("the store finds its files usable")
+			}
 			server, client := own.Peer("prod")
 			if _, serverErr, clientErr := connect(t, server, client); serverErr != nil || clientErr != nil {
 				t.Errorf("the old files are no longer in force: server %v, client %v", serverErr, clientErr)
@@ -132,7 +140,114 @@ func TestStoreKeepsTheOldFilesWhenTheNewAreBad(t *testing.T) {
 			req := masterRequest("prod", "repaired")
 			install(t, dir, ca, ca, req)
 			eventually(t, "repaired files in force", func() bool { return own.Leaf().Subject.CommonName == "repaired" })
+			if err := own.Err(); err != nil || strings.Count(log.String(), "\n") != 2 {
+				t.Errorf("%v after the repair; log: %s", err, log.String())
+			}
 		})
+	}
+}
+
+// TestStoreFollowsALinkToADirectory replaces all files at once, as Kubernetes does.
+func TestStoreFollowsALinkToADirectory(t *testing.T) {
+	t.Parallel()
+	ca := newCA(t, "ca")
+	dir := t.TempDir()
+	version := func(name string) string {
+		own := filepath.Join(dir, name)
+		if err := os.Mkdir(own, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		install(t, own, ca, ca, masterRequest("prod", name))
+		link := filepath.Join(dir, name+".link")
+		if err := os.Symlink(name, link); err != nil {
+			t.Fatal(err)
+		}
+		return link
+	}
+	current := filepath.Join(dir, "current")
+	if err := os.Rename(version("first"), current); err != nil {
+		t.Fatal(err)
+	}
+	at := func(name string) string { return filepath.Join(current, name) }
+	own := open(t, Files{Cert: at("own.crt"), Key: at("own.key"), CA: at("ca.crt")})
+	if err := os.Rename(version("second"), current); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the second version in force", func() bool { return own.Leaf().Subject.CommonName == "second" })
+}
+
+// TestStoreIsSilentBetweenTwoRenames stops half-way through the replacement of a pair.
+func TestStoreIsSilentBetweenTwoRenames(t *testing.T) {
+	t.Parallel()
+	ca := newCA(t, "ca")
+	dir := t.TempDir()
+	files := install(t, dir, ca, ca, masterRequest("prod", "first"))
+	var log bytes.Buffer
+	own, err := Open(files, hclog.New(&hclog.LoggerOptions{Output: &log}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, key, err := ca.Issue(masterRequest("prod", "second"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, files.Key, key)
+	eventually(t, "a look at the half of it", func() bool {
+		own.Leaf()
+		own.mu.Lock()
+		defer own.mu.Unlock()
+		return own.bad != nil
+	})
+	if err := own.Err(); err != nil || log.Len() > 0 || own.Leaf().Subject.CommonName != "first" {
+		t.Errorf("%v; log: %s", err, log.String())
+	}
+	write(t, files.Cert, cert)
+	eventually(t, "the second pair in force", func() bool { return own.Leaf().Subject.CommonName == "second" })
+	if strings.Contains(log.String(), "ERROR") {
+		t.Errorf("log: %s", log.String())
+	}
+}
+
+// TestAnAuthorityTakenAway: its clients stay as long as their connections do, and get no new ones.
+func TestAnAuthorityTakenAway(t *testing.T) {
+	ca, gone := newCA(t, "ca"), newCA(t, "gone")
+	files := install(t, t.TempDir(), ca, ca, Request{CommonName: "api", IPs: []net.IP{net.IPv4(127, 0, 0, 1)}})
+	write(t, files.CA, append(bytes.Clone(ca.CertPEM()), gone.CertPEM()...))
+	own := open(t, files)
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	server.TLS, server.EnableHTTP2 = own.API(true), true
+	server.StartTLS()
+	defer server.Close()
+	client := open(t, install(t, t.TempDir(), gone, ca, Request{CommonName: "client"}))
+	cfg := client.Client()
+	cfg.ClientSessionCache = tls.NewLRUClientSessionCache(4)
+	get := func(transport *http.Transport) error {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL, nil)
+		if err != nil {
+			return err
+		}
+		resp, err := transport.RoundTrip(req)
+		if err == nil {
+			resp.Body.Close()
+		}
+		return err
+	}
+	old := &http.Transport{TLSClientConfig: cfg, ForceAttemptHTTP2: true}
+	defer old.CloseIdleConnections()
+	if err := get(old); err != nil {
+		t.Fatal(err)
+	}
+	write(t, files.CA, ca.CertPEM())
+	if err := own.Reload(); err != nil {
+		t.Fatal(err)
+	}
+	if err := get(old); err != nil {
+		t.Errorf("the connection was dropped: %v", err)
+	}
+	fresh := old.Clone()
+	defer fresh.CloseIdleConnections()
+	if err := get(fresh); err == nil {
+		t.Error("a new connection was accepted")
 	}
 }
 

@@ -34,6 +34,9 @@ func (c *Cluster) CAFile() string { return c.secrets.caFile() }
 // ClientTLS is for a client of the cluster's API.
 func (c *Cluster) ClientTLS() *tls.Config { return c.tls.Client() }
 
+// KeyDir holds all keys and certificates: NAME.crt and NAME.key of the process NAME, ca.crt and ca.key.
+func (c *Cluster) KeyDir() string { return c.secrets.dir }
+
 // Issue makes a certificate of the cluster's CA, for the given role and name.
 func (c *Cluster) Issue(role certs.Role, name string) (certs.Files, error) {
 	return c.secrets.issue(role, name)

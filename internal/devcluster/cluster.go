@@ -63,7 +63,7 @@ func (c *Cluster) prepare() (err error) {
 	if c.warden, err = hireWarden(markOf(c.tmp)); err != nil {
 		return err
 	}
-	if c.secrets, err = newSecrets(filepath.Join(c.dir, "keys")); err != nil {
+	if c.secrets, err = newSecrets(filepath.Join(c.dir, "keys"), c.opts.CertLifetime); err != nil {
 		return err
 	}
 	if c.tls, err = certs.Open(certs.Files{CA: c.secrets.caFile()}, nil); err != nil {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"time"
 )
 
 // Options describe a cluster.
@@ -15,6 +16,9 @@ type Options struct {
 
 	BinDir string // holds the programs master and agent
 	Dir    string // for state, keys and logs, made if missing; "" = a temporary one, removed by Close
+
+	// CertLifetime is for how long certificates are made; 0 = as long as usual.
+	CertLifetime time.Duration
 
 	// MasterArgs and AgentArgs give further arguments to the i-th process, after and so above those given here.
 	// They may be nil.

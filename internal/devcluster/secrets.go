@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"time"
 
 	"ffrtmp/internal/certs"
 )
@@ -16,12 +17,14 @@ const clusterName = "dev"
 
 // secrets are the keys of a cluster. Processes get them as files, never as arguments.
 type secrets struct {
-	dir    string
-	ca     *certs.CA
-	apiKey string
+	dir      string
+	ca       *certs.CA
+	lifetime time.Duration // of certificates; 0 = as long as usual
+	apiKey   string
 }
 
-func newSecrets(dir string) (*secrets, error) {
+// newSecrets lays out certificates as ffrtmp certs does.
+func newSecrets(dir string, lifetime time.Duration) (*secrets, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
@@ -29,11 +32,17 @@ func newSecrets(dir string) (*secrets, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &secrets{dir: dir, ca: ca, apiKey: rand.Text()}
+	caKey, err := ca.KeyPEM()
+	if err != nil {
+		return nil, err
+	}
+	s := &secrets{dir: dir, ca: ca, lifetime: lifetime, apiKey: rand.Text()}
+	if err := certs.WritePair(s.caFile(), filepath.Join(dir, "ca.key"), ca.CertPEM(), caKey); err != nil {
+		return nil, err
+	}
 	gossip := make([]byte, 32)
 	_, _ = rand.Read(gossip) // never fails
 	for name, content := range map[string]string{
-		s.caFile():     string(ca.CertPEM()),
 		s.apiKeyFile(): s.apiKey + "\n",
 		s.gossipFile(): base64.StdEncoding.EncodeToString(gossip) + "\n",
 	} {
@@ -57,6 +66,7 @@ func (s *secrets) issue(role certs.Role, name string) (certs.Files, error) {
 		Cluster:    clusterName,
 		Role:       role,
 		Name:       name,
+		Lifetime:   s.lifetime,
 	})
 	if err != nil {
 		return certs.Files{}, fmt.Errorf("certificate of %s: %w", name, err)

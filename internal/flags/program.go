@@ -35,6 +35,24 @@ func Report(program string, err error, usage string, stdout, stderr io.Writer) i
 	return 1
 }
 
+// OnHangup calls f for every signal that comes in, one at a time. The function that
+// it returns ends that, and waits for a call under way.
+func OnHangup(hangups <-chan os.Signal, f func()) (stop func()) {
+	quit, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			select {
+			case <-hangups:
+				f()
+			case <-quit:
+				return
+			}
+		}
+	}()
+	return func() { close(quit); <-done }
+}
+
 // APIKey returns the API key from --api-key (when set), else from the file that
 // --api-key-file names, else from v2.2's variables, and whether there is any. A
 // key that is set may be empty.

@@ -1,0 +1,71 @@
+package agent
+
+import (
+	"encoding/json"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"ffrtmp/internal/certs"
+	"ffrtmp/job"
+)
+
+func TestReadinessAndMetricsTellOfTheCertificate(t *testing.T) {
+	ca, err := certs.NewCA("ca", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		name              string
+		lifetime          time.Duration
+		warnings, reasons string
+	}{
+		// Its life began five minutes ago, for the sake of clocks that lag behind.
+		{"an hour left", time.Hour, "", ""},
+		{"half a minute left", 30 * time.Second, "certificate agent.crt expires at", ""},
+		{"expired", time.Nanosecond, "", "certificate agent.crt expired at"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			cert, key, err := ca.Issue(certs.Request{CommonName: "a", IPs: []net.IP{net.IPv4(127, 0, 0, 1)}, Lifetime: tt.lifetime})
+			if err != nil {
+				t.Fatal(err)
+			}
+			dir := t.TempDir()
+			files := certs.Files{Cert: filepath.Join(dir, "agent.crt"), Key: filepath.Join(dir, "agent.key")}
+			if err := certs.WritePair(files.Cert, files.Key, cert, key); err != nil {
+				t.Fatal(err)
+			}
+			identities := &certs.Identities{}
+			if _, err := identities.Open("client", files, nil); err != nil {
+				t.Fatal(err)
+			}
+			a, err := New(Config{Masters: []string{"https://127.0.0.1:1"}, StateDir: t.TempDir(), MediaRoots: []string{dir}, Identities: identities})
+			if err != nil {
+				t.Fatal(err)
+			}
+			get := func(path string) string {
+				w := httptest.NewRecorder()
+				a.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
+				return w.Body.String()
+			}
+			var h job.Health
+			if err := json.Unmarshal([]byte(get("/ready")), &h); err != nil {
+				t.Fatal(err)
+			}
+			if warnings := strings.Join(h.Warnings, ";"); (warnings == "") != (tt.warnings == "") || !strings.Contains(warnings, tt.warnings) {
+				t.Errorf("warnings %q", warnings)
+			}
+			reasons := strings.Join(h.Reasons, ";") // it is not registered either
+			if strings.Contains(reasons, "certificate") != (tt.reasons != "") || !strings.Contains(reasons, tt.reasons) {
+				t.Errorf("reasons %q", reasons)
+			}
+			if body := get("/metrics"); !strings.Contains(body, `ffmpeg_agent_certificate_expiry_seconds{cert="client"}`) {
+				t.Error("the metric is missing")
+			}
+		})
+	}
+}

@@ -1,0 +1,237 @@
+package api
+
+import (
+	"bytes"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
+
+	"ffrtmp/internal/limits"
+)
+
+// watched tells of the connections that a server has got rid of.
+type watched struct {
+	mu     sync.Mutex
+	closed map[string]bool // by the client's address
+}
+
+func (w *watched) watch(s *http.Server) {
+	s.ConnState = func(c net.Conn, state http.ConnState) {
+		switch state {
+		case http.StateNew:
+			_ = tcp(c).SetWriteBuffer(4 << 10) // or the kernel takes in megabytes for who does not read
+		case http.StateClosed:
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.closed[c.RemoteAddr().String()] = true
+		}
+	}
+}
+
+func tcp(c net.Conn) *net.TCPConn { return c.(*tls.Conn).NetConn().(*net.TCPConn) }
+
+// gone waits until the server has closed its side.
+func (w *watched) gone(t *testing.T, c net.Conn) {
+	t.Helper()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	// crypto/tls tries for 5 s to tell a peer that does not read that it closes.
+	for deadline := time.After(40 * time.Second); ; {
+		w.mu.Lock()
+		closed := w.closed[c.LocalAddr().String()]
+		w.mu.Unlock()
+		if closed {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatal("the server has not closed the connection")
+		}
+	}
+}
+
+// dialRaw connects to a master for a client that does as it likes.
+func dialRaw(t *testing.T, m *master, protocols ...string) *tls.Conn {
+	t.Helper()
+	conn, err := tls.Dial("tcp", m.server.Listener.Addr().String(), &tls.Config{InsecureSkipVerify: true, NextProtos: protocols})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { tcp(conn).Close() })
+	if err := tcp(conn).SetReadBuffer(4 << 10); err != nil {
+		t.Fatal(err)
+	}
+	return conn
+}
+
+// TestSlowClientsAreCutOff has all times shortened, which TestASlowClientIsCutOff
+// and the room limits hold to what they are meant to be.
+func TestSlowClientsAreCutOff(t *testing.T) {
+	w := &watched{closed: map[string]bool{}}
+	m := newMaster(t, w.watch, hurried, func(s *http.Server) {
+		s.IdleTimeout = 300 * time.Millisecond
+		s.HTTP2.WriteByteTimeout = 300 * time.Millisecond
+	})
+	const header = "Host: x\r\nAuthorization: Bearer " + testKey + "\r\n"
+	m.want(201, "POST", "/jobs", `{"scenario":"720p","labels":{"a":"`+strings.Repeat("x", 60)+`"}}`)
+
+	for name, misbehave := range map[string]func(t *testing.T) *tls.Conn{
+		"a body that does not come": func(t *testing.T) *tls.Conn {
+			conn := dialRaw(t, m)
+			fmt.Fprintf(conn, "POST /jobs HTTP/1.1\r\n%sContent-Length: 100\r\n\r\n{", header)
+			return conn
+		},
+		"a connection that says nothing more": func(t *testing.T) *tls.Conn {
+			conn := dialRaw(t, m)
+			fmt.Fprint(conn, "GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+			return conn
+		},
+		"answers that are not read": func(t *testing.T) *tls.Conn {
+			conn := dialRaw(t, m)
+			request := "GET /jobs HTTP/1.1\r\n" + header + "\r\n"
+			go io.WriteString(conn, strings.Repeat(request, 10_000)) // ends with the connection
+			return conn
+		},
+		"answers over HTTP/2 that are not read": func(t *testing.T) *tls.Conn {
+			conn := dialRaw(t, m, "h2")
+			f := newFramer(t, conn)
+			for id := uint32(1); id < 2*100; id += 2 { // as many as may be open at once
+				if err := f.ask(id, "GET", "/jobs", http2.HeadersFrameParam{EndStream: true, EndHeaders: true}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			return conn
+		},
+		"an HTTP/2 connection that says nothing": func(t *testing.T) *tls.Conn {
+			conn := dialRaw(t, m, "h2")
+			newFramer(t, conn)
+			return conn
+		},
+		"a header over HTTP/2 that does not end": func(t *testing.T) *tls.Conn {
+			conn := dialRaw(t, m, "h2")
+			if err := newFramer(t, conn).ask(1, "GET", "/jobs", http2.HeadersFrameParam{EndStream: true}); err != nil {
+				t.Fatal(err)
+			}
+			return conn
+		},
+		"a body over HTTP/2 that does not come": func(t *testing.T) *tls.Conn {
+			conn := dialRaw(t, m, "h2")
+			if err := newFramer(t, conn).ask(1, "POST", "/jobs", http2.HeadersFrameParam{EndHeaders: true}); err != nil {
+				t.Fatal(err)
+			}
+			return conn
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w.gone(t, misbehave(t))
+		})
+	}
+	t.Run("others", func(t *testing.T) {
+		t.Parallel()
+		m.want(200, "GET", "/jobs", "")
+	})
+}
+
+// framer speaks HTTP/2 as no client of good will does.
+type framer struct {
+	*http2.Framer
+	header bytes.Buffer
+	enc    *hpack.Encoder
+}
+
+func newFramer(t *testing.T, conn *tls.Conn) *framer {
+	t.Helper()
+	if _, err := io.WriteString(conn, http2.ClientPreface); err != nil {
+		t.Fatal(err)
+	}
+	f := &framer{Framer: http2.NewFramer(conn, conn)}
+	f.enc = hpack.NewEncoder(&f.header)
+	if err := f.WriteSettings(); err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// ask begins a request on a stream, and ends it as end says.
+func (f *framer) ask(stream uint32, method, path string, end http2.HeadersFrameParam) error {
+	f.header.Reset()
+	for _, h := range [][2]string{{":method", method}, {":scheme", "https"}, {":authority", "x"}, {":path", path}, {"authorization", "Bearer " + testKey}} {
+		if err := f.enc.WriteField(hpack.HeaderField{Name: h[0], Value: h[1]}); err != nil {
+			return err
+		}
+	}
+	end.StreamID, end.BlockFragment = stream, f.header.Bytes()
+	return f.WriteHeaders(end)
+}
+
+// TestRapidReset opens streams and resets them at once, without end (CVE-2023-44487).
+func TestRapidReset(t *testing.T) {
+	m := newMaster(t)
+	conn := dialRaw(t, m, "h2")
+	f := newFramer(t, conn)
+	m.cluster.mu.Lock() // so that no request ends, whether reset or not
+	release := sync.OnceFunc(m.cluster.mu.Unlock)
+	defer release()
+	go func() {
+		for id := uint32(1); f.ask(id, "GET", "/jobs", http2.HeadersFrameParam{EndStream: true, EndHeaders: true}) == nil && f.WriteRSTStream(id, http2.ErrCodeCancel) == nil; id += 2 {
+		}
+	}()
+	if err := conn.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		frame, err := f.ReadFrame()
+		if err != nil {
+			t.Fatalf("not told off: %v", err)
+		}
+		if s, ok := frame.(*http2.SettingsFrame); ok && !s.IsAck() {
+			if n, ok := s.Value(http2.SettingMaxConcurrentStreams); !ok || n != 250 {
+				t.Errorf("%d streams are allowed at once", n)
+			}
+		}
+		if g, ok := frame.(*http2.GoAwayFrame); ok {
+			if g.ErrCode != http2.ErrCodeEnhanceYourCalm {
+				t.Errorf("sent away for %s", g.ErrCode)
+			}
+			break
+		}
+	}
+	release()
+	m.want(200, "GET", "/jobs", "")
+}
+
+func TestHeadersAreBounded(t *testing.T) {
+	m := newMaster(t)
+	m.want(200, "GET", "/jobs", "", "X-Long", strings.Repeat("x", maxHeader-1<<10))
+	var p problem
+	m.want(431, "GET", "/jobs", "", "X-Long", strings.Repeat("x", maxHeader)).decode(t, &p)
+	if p.Code != "too_large" || p.Status != 431 || p.Error == "" {
+		t.Errorf("%+v", p)
+	}
+	m.want(431, "GET", "/jobs?"+strings.Repeat("x", maxHeader), "")
+	m.want(431, "GET", "/health", "", "X-Long", strings.Repeat("x", maxHeader))
+	// Far beyond, net/http answers before anything is kept.
+	conn := dialRaw(t, m)
+	go fmt.Fprintf(conn, "GET /jobs HTTP/1.1\r\nHost: x\r\nX-Long: %s\r\n\r\n", strings.Repeat("x", 8<<20)) // cut off on the way
+	answer := make([]byte, len("HTTP/1.1 431"))
+	if _, err := io.ReadFull(conn, answer); err != nil || string(answer) != "HTTP/1.1 431" {
+		t.Errorf("%q, %v", answer, err)
+	}
+}
+
+// TestAForwardedRequestMayHaveAFullHeader: the master that forwards adds its own.
+func TestAForwardedRequestMayHaveAFullHeader(t *testing.T) {
+	_, follower, _ := pair(t)
+	follower.want(200, "GET", "/nodes", "", "X-Long", strings.Repeat("x", limits.HeaderBytes-400))
+}

@@ -1,0 +1,200 @@
+package main
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"ffrtmp/internal/certs"
+	"ffrtmp/internal/flags"
+)
+
+func (c *cli) certsRenew() *cobra.Command {
+	var r renewing
+	cmd := &cobra.Command{
+		Use:   "renew [FILE.crt...]",
+		Short: "Renew the certificates that come near their end",
+		Long: `Renew what comes near its end, where the authority's key is:
+
+  ffrtmp certs renew --dir /etc/ffrtmp/pki --dry-run
+  ffrtmp certs renew --dir /etc/ffrtmp/pki
+
+Without files it looks at every NAME.crt beside the authority in --dir; the key of
+NAME.crt is NAME.key. A renewed certificate has a new key and says all that the old
+one said, for as long a time. Both files are replaced so that a running master or
+agent takes them up without a restart, wherever they have been copied to.
+
+Running it often is harmless: what is not near its end is kept. It exits with 1 when
+a certificate that is could not be renewed.`,
+		RunE: func(_ *cobra.Command, args []string) error { return c.renew(r, args) },
+	}
+	set := cmd.Flags()
+	set.StringVar(&r.dir, "dir", "certs", "`DIRECTORY` of the authority")
+	set.DurationVar(&r.within, "within", 0, "renew when less `TIME` than this is left, such as 720h (default: a third of the certificate's life)")
+	set.IntVar(&r.days, "days", 0, "how long the new ones are valid (default: as long as the old)")
+	set.BoolVar(&r.force, "force", false, "renew all, however long they last and whichever authority issued them")
+	set.BoolVar(&r.dryRun, "dry-run", false, "say what would be done, and do nothing")
+	return cmd
+}
+
+// renewing is what certs renew is asked for.
+type renewing struct {
+	dir           string
+	within        time.Duration
+	days          int
+	force, dryRun bool
+}
+
+// What becomes of a certificate.
+const (
+	actionRenewed = "renewed"
+	actionDue     = "due" // it would be renewed but for --dry-run
+	actionKept    = "kept"
+	actionFailed  = "failed"
+)
+
+// renewal is what became of one certificate, and why.
+type renewal struct {
+	Cert     string     `json:"cert"`
+	Key      string     `json:"key"`
+	Action   string     `json:"action"`
+	Reason   string     `json:"reason"`
+	NotAfter *time.Time `json:"not_after"` // of what the file holds now; null: it could not be read
+
+	wants time.Duration // for how long the authority should be able to make one
+}
+
+func (c *cli) renew(r renewing, files []string) error {
+	if r.days != 0 {
+		if _, err := lifetimeOf(r.days); err != nil {
+			return err
+		}
+	}
+	if r.within < 0 {
+		return flags.Usagef("--within: must not be negative")
+	}
+	caFile, caKey := authorityFiles(r.dir)
+	ca, err := certs.LoadCA(caFile, caKey)
+	if err != nil {
+		return fmt.Errorf("%w (renew runs where the authority's key is, see --dir)", err)
+	}
+	left, end := time.Until(ca.NotAfter()), ca.NotAfter().UTC()
+	if left < 0 {
+		return fmt.Errorf("the authority %s expired at %s: make another by ffrtmp certs init", caFile, end.Format(time.RFC3339))
+	}
+	if len(files) == 0 {
+		if files, err = filepath.Glob(filepath.Join(r.dir, "*.crt")); err != nil {
+			return flags.Usagef("--dir: %v", err)
+		}
+		files = slices.DeleteFunc(files, func(f string) bool { return f == caFile })
+	}
+	list, warnings, bad := []renewal{}, []string{}, 0
+	for _, file := range files {
+		one := r.one(ca, file)
+		list = append(list, one)
+		if one.Action == actionFailed {
+			bad++
+		}
+		if one.wants > left && len(warnings) == 0 {
+			warnings = append(warnings, fmt.Sprintf("the authority %s expires at %s, before certificates do that are made now for as long as the old", caFile, end.Format(time.RFC3339)))
+		}
+	}
+	document := map[string]any{
+		"dry_run": r.dryRun, "authority": map[string]any{"cert": caFile, "not_after": end},
+		"certificates": list, "warnings": warnings,
+	}
+	if err := c.print(document, renewals(list)); err != nil {
+		return err
+	}
+	for _, w := range warnings {
+		fmt.Fprintln(c.err, "ffrtmp: warning:", w)
+	}
+	if bad > 0 {
+		return fmt.Errorf("%s could not be renewed", count(bad, "certificate"))
+	}
+	return nil
+}
+
+func renewals(list []renewal) *table {
+	colours := map[string]colour{actionRenewed: green, actionDue: yellow, actionFailed: red}
+	t := newTable("CERTIFICATE", "ACTION", "EXPIRES", "WHY~")
+	for _, one := range list {
+		end := ""
+		if one.NotAfter != nil {
+			end = one.NotAfter.Format(time.RFC3339)
+		}
+		t.add(one.Cert, cell{one.Action, colours[one.Action]}, end, one.Reason)
+	}
+	return t
+}
+
+// one renews a certificate if it is due.
+func (r renewing) one(ca *certs.CA, file string) renewal {
+	one := renewal{Cert: file, Key: strings.TrimSuffix(file, ".crt") + ".key", Action: actionFailed}
+	if one.Key == one.Cert+".key" {
+		one.Reason = "the name does not end in .crt, so nobody knows that of its key"
+		return one
+	}
+	pair, err := certs.ReadPair(one.Cert, one.Key)
+	if err != nil {
+		one.Reason = err.Error()
+		return one
+	}
+	end := pair.Leaf.NotAfter.UTC()
+	one.NotAfter = &end
+	lifetime := pair.Lifetime()
+	if r.days > 0 {
+		lifetime = time.Duration(r.days) * day
+	}
+	if ca.Issued(pair.Leaf) {
+		one.wants = lifetime
+	}
+	if one.Action, one.Reason = r.judge(ca, pair); one.Action != actionDue {
+		return one
+	}
+	certPEM, keyPEM, err := ca.Renew(pair, lifetime, r.force)
+	if err == nil && !r.dryRun {
+		one.Action = actionRenewed
+		if err = certs.WritePair(one.Cert, one.Key, certPEM, keyPEM); err == nil {
+			pair, err = certs.ReadPair(one.Cert, one.Key)
+		}
+		if err == nil {
+			end = pair.Leaf.NotAfter.UTC()
+		}
+	}
+	if err != nil {
+		one.Action, one.Reason = actionFailed, err.Error()
+	}
+	return one
+}
+
+// judge says what is to become of a certificate, and why.
+func (r renewing) judge(ca *certs.CA, pair *certs.Pair) (action, reason string) {
+	torn, err := pair.Torn()
+	foreign, near := !ca.Issued(pair.Leaf), pair.Due(time.Now(), r.within)
+	switch {
+	case err != nil:
+		return actionFailed, err.Error()
+	case pair.Leaf.IsCA:
+		return actionKept, "it is an authority"
+	case r.force:
+		return actionDue, "--force"
+	case foreign && !near:
+		return actionKept, "not near its end, and issued by another authority"
+	case foreign:
+		return actionFailed, certs.ErrForeign.Error()
+	case torn:
+		return actionDue, "the key beside it is not its own"
+	case !near:
+		return actionKept, "not near its end"
+	case !ca.NotAfter().After(pair.Leaf.NotAfter):
+		return actionFailed, "the authority ends no later: make another by ffrtmp certs init"
+	case r.within > 0:
+		return actionDue, "less than " + span(r.within) + " left"
+	}
+	return actionDue, "less than a third of its life left"
+}

@@ -1,0 +1,226 @@
+package main
+
+import (
+	"bytes"
+	"crypto/tls"
+	"crypto/x509"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"ffrtmp/internal/certs"
+)
+
+// pki is a directory as certs init and certs issue lay it out, with certificates
+// whose lives are set freely.
+type pki struct {
+	t   *testing.T
+	dir string
+	ca  *certs.CA
+}
+
+func newPKI(t *testing.T, lifetime time.Duration) *pki {
+	t.Helper()
+	ca, err := certs.NewCA("Test CA", lifetime)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := ca.KeyPEM()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &pki{t, "pki", ca} // tables show its name
+	t.Chdir(t.TempDir())
+	p.write("ca", ca.CertPEM(), key)
+	return p
+}
+
+func (p *pki) write(name string, cert, key []byte) {
+	p.t.Helper()
+	if err := certs.WritePair(p.file(name+".crt"), p.file(name+".key"), cert, key); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+func (p *pki) file(name string) string { return filepath.Join(p.dir, name) }
+
+// issue makes a certificate. Its life began five minutes ago, for the sake of clocks
+// that lag behind.
+func (p *pki) issue(ca *certs.CA, name string, lifetime time.Duration) {
+	p.t.Helper()
+	cert, key, err := ca.Issue(certs.Request{
+		CommonName: name, Hosts: []string{name + ".example", "localhost"}, Cluster: "c1", Role: certs.RoleMaster, Name: name, Lifetime: lifetime,
+	})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.write(name, cert, key)
+}
+
+func (p *pki) leaf(name string) *x509.Certificate {
+	p.t.Helper()
+	pair, err := tls.LoadX509KeyPair(p.file(name+".crt"), p.file(name+".key"))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return pair.Leaf
+}
+
+func (p *pki) renew(args ...string) result {
+	p.t.Helper()
+	return invoke(p.t, nil, "", append([]string{"certs", "renew", "--dir", p.dir}, args...)...)
+}
+
+// mixed is a directory with a certificate for each thing that can become of one.
+func mixed(t *testing.T) *pki {
+	p := newPKI(t, 0)
+	other, err := certs.NewCA("Other CA", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.issue(p.ca, "fresh", 90*day)
+	p.issue(p.ca, "ending", time.Minute)
+	p.issue(p.ca, "torn", 90*day)
+	p.issue(other, "foreign", 90*day)
+	key, err := os.ReadFile(p.file("fresh.key"))
+	if err == nil {
+		err = os.WriteFile(p.file("torn.key"), key, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func TestRenewGolden(t *testing.T) {
+	home, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name    string
+		again   bool // after a renewal
+		args    []string
+		renewed bool
+	}{
+		{"certs-renew-dry-run", false, []string{"--days", "30", "--dry-run"}, false},
+		{"certs-renew", false, []string{"--days", "30"}, true},
+		{"certs-renew-again", true, nil, false},
+	} {
+		for format, suffix := range map[string]string{"json": ".json", "table": ".txt"} {
+			t.Run(c.name+suffix, func(t *testing.T) {
+				p := mixed(t)
+				if c.again {
+					if r := p.renew("--days", "30"); r.code != exitDone {
+						t.Fatalf("exit code %d, errors %q", r.code, r.err)
+					}
+				}
+				before := p.leaf("ending").SerialNumber
+				r := p.renew(append(c.args, "--output", format)...)
+				if r.code != exitDone || r.err != "" {
+					t.Fatalf("exit code %d, errors %q", r.code, r.err)
+				}
+				if changed := p.leaf("ending").SerialNumber.Cmp(before) != 0; changed != c.renewed {
+					t.Errorf("another certificate: %v", changed)
+				}
+				t.Chdir(home)
+				golden(t, c.name+suffix, r.out)
+			})
+		}
+	}
+}
+
+func TestRenewedCertificatesSayWhatTheOldOnesSaid(t *testing.T) {
+	p := newPKI(t, 0)
+	p.issue(p.ca, "ours", time.Minute)
+	// One of openssl's making, with a subject and names that we would not write so.
+	for _, args := range [][]string{
+		{"req", "-newkey", "rsa:2048", "-nodes", "-keyout", "theirs.key", "-out", "theirs.csr", "-subj", "/C=DE/O=Studio/CN=theirs"},
+		{"x509", "-req", "-in", "theirs.csr", "-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial", "-days", "1", "-extfile", "ext", "-out", "theirs.crt"},
+	} {
+		ext := "subjectAltName=critical,DNS:m.example,IP:10.0.0.1,email:ops@example,URI:ffrtmp://prod/master/m\nextendedKeyUsage=serverAuth\nkeyUsage=critical,digitalSignature,keyEncipherment\n"
+		if err := os.WriteFile(p.file("ext"), []byte(ext), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.CommandContext(t.Context(), "openssl", args...)
+		cmd.Dir = p.dir
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("openssl %q: %v\n%s", args, err, out)
+		}
+	}
+	old := map[string]*x509.Certificate{"ours": p.leaf("ours"), "theirs": p.leaf("theirs")}
+	if r := p.renew("--within", "25h"); r.code != exitDone || strings.Count(r.out, "renewed") != 2 {
+		t.Fatalf("%d %s %s", r.code, r.out, r.err)
+	}
+	for name, before := range old {
+		after := p.leaf(name) // the key fits
+		if bytes.Equal(after.RawSubjectPublicKeyInfo, before.RawSubjectPublicKeyInfo) {
+			t.Errorf("%s: the key is the same", name)
+		}
+		if !bytes.Equal(after.RawSubject, before.RawSubject) || after.KeyUsage != before.KeyUsage || !reflect.DeepEqual(after.ExtKeyUsage, before.ExtKeyUsage) ||
+			!reflect.DeepEqual(after.DNSNames, before.DNSNames) || !reflect.DeepEqual(after.IPAddresses, before.IPAddresses) ||
+			!reflect.DeepEqual(after.EmailAddresses, before.EmailAddresses) || !reflect.DeepEqual(after.URIs, before.URIs) {
+			t.Errorf("%s: it said %v %v %v and says %v %v %v", name, before.Subject, before.DNSNames, before.URIs, after.Subject, after.DNSNames, after.URIs)
+		}
+		if after.SerialNumber.Cmp(before.SerialNumber) == 0 {
+			t.Errorf("%s: the serial number is the same", name)
+		}
+		life := func(c *x509.Certificate) time.Duration { return c.NotAfter.Sub(c.NotBefore) }
+		if d := life(after) - life(before); d > time.Second || d < -time.Second {
+			t.Errorf("%s: it was made for %s and is for %s", name, life(before), life(after))
+		}
+		if info, err := os.Stat(p.file(name + ".key")); err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("%s.key: %v, %v", name, info.Mode(), err)
+		}
+		cmd := exec.CommandContext(t.Context(), "openssl", "verify", "-x509_strict", "-purpose", "sslserver", "-CAfile", "ca.crt", name+".crt")
+		cmd.Dir = p.dir
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("openssl: %v\n%s", err, out)
+		}
+	}
+}
+
+func TestRenewWhatCannotBe(t *testing.T) {
+	p := newPKI(t, time.Hour)
+	other, err := certs.NewCA("Other CA", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.issue(other, "foreign", time.Minute)
+	p.issue(p.ca, "last", 2*time.Hour) // and so as long as the authority
+	if err := os.WriteFile(p.file("junk.crt"), []byte("junk"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r := p.renew("--within", "90m")
+	if r.code != exitFailed {
+		t.Errorf("exit code %d", r.code)
+	}
+	mustContain(t, "the table", r.out, "issued by another authority", "the authority ends no later", "no certificate found")
+	mustContain(t, "the errors", r.err, "3 certificates could not be renewed", "warning: the authority pki/ca.crt expires at")
+
+	// Its own certificate is the first of those that ca.crt says to trust.
+	both := append(p.ca.CertPEM(), other.CertPEM()...)
+	if err := os.WriteFile(p.file("ca.crt"), both, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	// --force makes the other authority's certificate this one's, as a change of authorities wants it.
+	if r := p.renew("--force", p.file("foreign.crt")); r.code != exitDone || !p.ca.Issued(p.leaf("foreign")) {
+		t.Errorf("--force: %d %s %s", r.code, r.out, r.err)
+	}
+	if r := p.renew(p.file("foreign.key")); r.code != exitFailed || !strings.Contains(r.out, "does not end in .crt") {
+		t.Errorf("a key: %d %s", r.code, r.out)
+	}
+	if r := p.renew("--within", "-1h"); r.code != exitUsage {
+		t.Errorf("--within: %d", r.code)
+	}
+	if err := os.Remove(p.file("ca.key")); err != nil {
+		t.Fatal(err)
+	}
+	if r := p.renew(); r.code != exitFailed || !strings.Contains(r.err, "where the authority's key is") {
+		t.Errorf("without the authority's key: %d %s", r.code, r.err)
+	}
+}

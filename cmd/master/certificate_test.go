@@ -1,0 +1,129 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/tls"
+	"crypto/x509"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"ffrtmp/internal/certs"
+)
+
+// generate runs master --generate-cert and returns what it has written.
+func generate(t *testing.T, args ...string) *x509.Certificate {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	if status := run(context.Background(), nil, append([]string{"--generate-cert"}, args...), environment(nil), &stdout, &stderr); status != 0 {
+		t.Fatalf("status %d: %s", status, &stderr)
+	}
+	if got := stdout.String(); got != "wrote certs/master.crt and certs/master.key\n" {
+		t.Errorf("it says %q", got)
+	}
+	for name, want := range map[string]os.FileMode{"certs/master.key": 0o600, "certs/master.crt": 0o644} {
+		if info, err := os.Stat(name); err != nil || info.Mode() != want {
+			t.Errorf("%s: %v, %v", name, info.Mode(), err)
+		}
+	}
+	pair, err := tls.LoadX509KeyPair("certs/master.crt", "certs/master.key")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pair.Leaf
+}
+
+func openssl(t *testing.T, args ...string) string {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), "openssl", args...).CombinedOutput()
+	if err != nil {
+		t.Errorf("openssl %q: %v\n%s", args, err, out)
+	}
+	return string(out)
+}
+
+func TestGenerateCertAlone(t *testing.T) {
+	t.Chdir(t.TempDir())
+	leaf := generate(t)
+	if key, ok := leaf.PublicKey.(*ecdsa.PublicKey); !ok || key.Curve != elliptic.P256() {
+		t.Errorf("the key is %T", leaf.PublicKey)
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := []string{host, "localhost", "127.0.0.1", "::1"}
+	addresses, err := net.InterfaceAddrs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range addresses {
+		if prefix, ok := a.(*net.IPNet); ok && prefix.IP.IsGlobalUnicast() {
+			names = append(names, prefix.IP.String())
+		}
+	}
+	for _, name := range names {
+		if err := leaf.VerifyHostname(name); err != nil {
+			t.Error(err)
+		}
+	}
+	if len(leaf.URIs) > 0 || leaf.IsCA {
+		t.Errorf("it carries %v, is an authority: %v", leaf.URIs, leaf.IsCA)
+	}
+	openssl(t, "verify", "-x509_strict", "-purpose", "sslserver", "-CAfile", "certs/master.crt", "-verify_hostname", "localhost", "-verify_ip", "127.0.0.1", "certs/master.crt")
+}
+
+func TestGenerateCertSigned(t *testing.T) {
+	t.Chdir(t.TempDir())
+	openssl(t, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-384", "-nodes", "-days", "2", "-subj", "/CN=CA", "-addext", "keyUsage=critical,keyCertSign,cRLSign", "-keyout", "ca.key", "-out", "ca.crt")
+	leaf := generate(t, "--ca=ca.crt", "--ca-key=ca.key", "--cert-hosts=m1.example,m1", "--cert-ips=10.1.2.3,fd00::1", "--cert-role=master", "--cluster=studio", "--advertise=m1.example")
+	if len(leaf.URIs) != 1 || leaf.URIs[0].String() != "ffrtmp://studio/master/master" {
+		t.Errorf("role %v", leaf.URIs)
+	}
+	if n := strings.Count(strings.Join(leaf.DNSNames, " ")+" ", "m1.example "); n != 1 {
+		t.Errorf("names %q", leaf.DNSNames)
+	}
+	for _, name := range []string{"m1.example", "m1", "localhost", "10.1.2.3", "fd00::1"} {
+		if err := leaf.VerifyHostname(name); err != nil {
+			t.Error(err)
+		}
+	}
+	openssl(t, "verify", "-x509_strict", "-purpose", "sslserver", "-CAfile", "ca.crt", "-verify_hostname", "m1.example", "certs/master.crt")
+	openssl(t, "verify", "-x509_strict", "-purpose", "sslclient", "-CAfile", "ca.crt", "-verify_ip", "10.1.2.3", "certs/master.crt")
+	text := openssl(t, "x509", "-noout", "-text", "-in", "certs/master.crt")
+	for _, want := range []string{"prime256v1", "Digital Signature", "Subject Key Identifier", "Authority Key Identifier", "TLS Web Server Authentication, TLS Web Client Authentication"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("openssl does not say %q of it:\n%s", want, text)
+		}
+	}
+}
+
+func TestACertificateIsMadeOnlyWhereNothingIs(t *testing.T) {
+	dir := t.TempDir()
+	c := &config{files: certs.Files{Cert: filepath.Join(dir, "certs", "a.crt"), Key: filepath.Join(dir, "certs", "a.key")}}
+	if made, err := c.ensureCert(); !made || err != nil {
+		t.Fatal(made, err)
+	}
+	before, err := os.ReadFile(c.files.Cert)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if made, err := c.ensureCert(); made || err != nil {
+		t.Error(made, err)
+	}
+	if after, err := os.ReadFile(c.files.Cert); err != nil || !bytes.Equal(before, after) {
+		t.Error("the certificate was replaced")
+	}
+	if err := os.Remove(c.files.Key); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.ensureCert(); err == nil || !strings.Contains(err.Error(), "--key "+c.files.Key) {
+		t.Errorf("a certificate without its key: %v", err)
+	}
+}

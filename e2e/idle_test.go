@@ -1,0 +1,144 @@
+package e2e
+
+import (
+	"bufio"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"ffrtmp/internal/limits"
+)
+
+// Ten thousand connections that were used once and are kept open cost a master little
+// memory and nobody else anything.
+func TestTenThousandIdleConnections(t *testing.T) {
+	const wanted, perConnection = 10_000, 96 << 10 // bytes
+	if err := raiseFileLimit(); err != nil {
+		t.Fatal(err)
+	}
+	files, err := limits.HalfOfFiles()
+	if err != nil {
+		t.Fatal(err)
+	}
+	number := min(wanted, 2*files-500) // this process, too, needs some
+	if number < wanted {
+		t.Logf("the limit of open files permits %d connections only", number)
+	}
+	dir := t.TempDir()
+	m := launchMaster(t, dir)
+	config := m.http.Transport.(*http.Transport).TLSClientConfig.Clone()
+	config.ServerName = "localhost"
+	// Both spare both sides most of the handshake.
+	config.ClientSessionCache, config.CurvePreferences = tls.NewLRUClientSessionCache(1), []tls.CurveID{tls.X25519}
+	before := residentBytes(t, m.cmd.Process.Pid)
+
+	// Meanwhile somebody never gets to the end of a header on the port that is open to all.
+	slow, err := net.Dial("tcp", "127.0.0.1:"+m.met)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer slow.Close()
+	if _, err := io.WriteString(slow, "GET /metrics HTTP/1.1\r\nX-Slow"); err != nil {
+		t.Fatal(err)
+	}
+
+	conns := make([]*tls.Conn, number)
+	t.Cleanup(func() {
+		for _, c := range conns {
+			if c != nil {
+				c.NetConn().Close()
+			}
+		}
+	})
+	var group errgroup.Group
+	group.SetLimit(16)
+	for i := range conns {
+		group.Go(func() (err error) {
+			if conns[i], err = tls.Dial("tcp", "127.0.0.1:"+m.api, config); err != nil {
+				return err
+			}
+			if _, err := io.WriteString(conns[i], "GET /health HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+				return err
+			}
+			resp, err := http.ReadResponse(bufio.NewReaderSize(conns[i], 1024), nil)
+			if err != nil {
+				return err
+			}
+			defer resp.Body.Close()
+			if resp.StatusCode != http.StatusOK {
+				return fmt.Errorf("answered %s", resp.Status)
+			}
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	grown := residentBytes(t, m.cmd.Process.Pid) - before
+	t.Logf("%d connections take %d bytes each", number, grown/number)
+	if grown/number > perConnection {
+		t.Errorf("a connection takes %d bytes, more than %d", grown/number, perConnection)
+	}
+	metrics := m.call(t, "GET", "http://127.0.0.1:"+m.met+"/metrics", "").want(t, 200).body
+	open := 0
+	for line := range strings.Lines(string(metrics)) {
+		if value, ok := strings.CutPrefix(line, "ffmpeg_master_http_connections "); ok {
+			value, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			open = int(value)
+		}
+	}
+	if open < min(number, files)*9/10 {
+		t.Errorf("%d connections are open", open)
+	}
+	m.call(t, "POST", m.url+"/jobs", `{"scenario":"360p"}`).want(t, 201)
+	m.call(t, "GET", m.url+"/jobs/1", "").want(t, 200)
+	if err := slow.SetReadDeadline(time.Now().Add(patience)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.Copy(io.Discard, slow); err != nil {
+		t.Errorf("the slow client was not cut off: %v", err)
+	}
+}
+
+// raiseFileLimit raises it as far as it goes.
+func raiseFileLimit() error {
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		return err
+	}
+	limit.Cur = limit.Max
+	return syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit)
+}
+
+// residentBytes is how much memory a process has in use.
+func residentBytes(t *testing.T, pid int) int {
+	t.Helper()
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(data)) {
+		if fields := strings.Fields(line); len(fields) == 3 && fields[0] == "VmRSS:" {
+			kB, err := strconv.Atoi(fields[1])
+			if err != nil {
+				t.Fatal(err)
+			}
+			return kB << 10
+		}
+	}
+	t.Fatal("no VmRSS")
+	return 0
+}

@@ -1,0 +1,113 @@
+package certs
+
+import (
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Identities are the stores of a process, by the names that its metrics give them. It is filled before it is used, and
+// then safe for concurrent use.
+type Identities struct{ list []named }
+
+type named struct {
+	name string
+	*Store
+}
+
+// Open opens a store and keeps it under a name. The same files are opened once, however many names they have.
+func (ids *Identities) Open(name string, files Files, logger hclog.Logger) (*Store, error) {
+	same := slices.IndexFunc(ids.list, func(n named) bool { return n.files == files })
+	if same >= 0 {
+		ids.list = append(ids.list, named{name, ids.list[same].Store})
+		return ids.list[same].Store, nil
+	}
+	s, err := Open(files, logger)
+	if err != nil {
+		return nil, err
+	}
+	ids.list = append(ids.list, named{name, s})
+	return s, nil
+}
+
+// stores are the distinct ones.
+func (ids *Identities) stores() []*Store {
+	var list []*Store
+	for _, n := range ids.list {
+		if !slices.Contains(list, n.Store) {
+			list = append(list, n.Store)
+		}
+	}
+	return list
+}
+
+// Reload reads all files now, changed or not. What cannot be used stays as it was.
+func (ids *Identities) Reload() error {
+	var errs []error
+	for _, s := range ids.stores() {
+		errs = append(errs, s.Reload())
+	}
+	return errors.Join(errs...)
+}
+
+// Health is that of all stores.
+func (ids *Identities) Health() (warnings []string, err error) {
+	now := time.Now()
+	for _, s := range ids.stores() {
+		w, e := s.Health(now)
+		warnings, err = append(warnings, w...), errors.Join(err, e)
+	}
+	return warnings, err
+}
+
+// Collector serves, under names that begin with prefix, how long what is in force is still valid: the certificate of a
+// store as cert=NAME, the first of its authorities to end as cert=NAME-ca.
+func (ids *Identities) Collector(prefix string) prometheus.Collector {
+	return &collector{
+		ids:    ids,
+		expiry: prometheus.NewDesc(prefix+"certificate_expiry_seconds", "Time until the certificate in force expires.", []string{"cert"}, nil),
+		loaded: prometheus.NewDesc(prefix+"certificate_last_reload_successful", "Whether the certificate files as they are now could be used.", []string{"cert"}, nil),
+	}
+}
+
+type collector struct {
+	ids            *Identities
+	expiry, loaded *prometheus.Desc
+}
+
+// Describe implements prometheus.Collector.
+func (c *collector) Describe(ch chan<- *prometheus.Desc) { ch <- c.expiry; ch <- c.loaded }
+
+// Collect implements prometheus.Collector.
+func (c *collector) Collect(ch chan<- prometheus.Metric) {
+	now := time.Now()
+	gauge := func(desc *prometheus.Desc, value float64, name string) {
+		ch <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, name)
+	}
+	for _, n := range c.ids.list {
+		if n.files == (Files{}) {
+			continue
+		}
+		creds := n.current()
+		if creds.cert != nil {
+			gauge(c.expiry, creds.cert.Leaf.NotAfter.Sub(now).Seconds(), n.name)
+		}
+		if len(creds.authorities) > 0 {
+			first := creds.authorities[0].NotAfter
+			for _, a := range creds.authorities[1:] {
+				if a.NotAfter.Before(first) {
+					first = a.NotAfter
+				}
+			}
+			gauge(c.expiry, first.Sub(now).Seconds(), n.name+"-ca")
+		}
+		loaded := 1.0
+		if n.Err() != nil {
+			loaded = 0
+		}
+		gauge(c.loaded, loaded, n.name)
+	}
+}
