@@ -26,8 +26,8 @@ func TestReadinessAndMetricsTellOfTheCertificate(t *testing.T) {
 	}{
 		// Its life began five minutes ago, for the sake of clocks that lag behind.
 		{"an hour left", time.Hour, "", ""},
-		{"half a minute left", 30 * time.Second, "certificate agent.crt expires at", ""},
-		{"expired", time.Nanosecond, "", "certificate agent.crt expired at"},
+		{"half a minute left", 30 * time.Second, "certificate CN=a expires at", ""},
+		{"expired", time.Nanosecond, "", "certificate CN=a expired at"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			cert, key, err := ca.Issue(certs.Request{CommonName: "a", IPs: []net.IP{net.IPv4(127, 0, 0, 1)}, Lifetime: tt.lifetime})

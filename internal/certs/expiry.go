@@ -4,7 +4,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"time"
 )
 
@@ -23,24 +22,25 @@ func expiresSoon(cert *x509.Certificate, now time.Time) bool {
 }
 
 // Health returns what an operator should see to, and an error when TLS cannot work any more: the certificate in force,
-// or every authority, has expired.
+// or every authority, has expired. Neither names files: both are for anybody to read.
 func (s *Store) Health(now time.Time) (warnings []string, err error) {
-	if err := s.Err(); err != nil {
-		warnings = append(warnings, fmt.Sprintf("changed certificate files cannot be used, the old ones are in force: %v", err))
+	if s.Err() != nil {
+		warnings = append(warnings, "changed certificate files cannot be used, the old ones are in force; the log says more")
 	}
 	creds := s.current()
 	if creds.cert != nil {
-		name := "certificate " + filepath.Base(s.files.Cert)
-		switch leaf := creds.cert.Leaf; {
+		leaf := creds.cert.Leaf
+		says := ended("certificate", leaf, now)
+		switch {
 		case now.After(leaf.NotAfter):
-			err = errors.New(ended(name, leaf, now))
+			err = errors.New(says)
 		case expiresSoon(leaf, now):
-			warnings = append(warnings, ended(name, leaf, now))
+			warnings = append(warnings, says)
 		}
 	}
 	var expired []error
 	for _, authority := range creds.authorities {
-		says := ended(fmt.Sprintf("authority %s in %s", authority.Subject, filepath.Base(s.files.CA)), authority, now)
+		says := ended("authority", authority, now)
 		switch {
 		case now.After(authority.NotAfter):
 			expired = append(expired, errors.New(says))
@@ -58,12 +58,12 @@ func (s *Store) Health(now time.Time) (warnings []string, err error) {
 }
 
 // ended says when a certificate ends or has ended.
-func ended(name string, cert *x509.Certificate, now time.Time) string {
+func ended(kind string, cert *x509.Certificate, now time.Time) string {
 	at, left := cert.NotAfter.UTC().Format(time.RFC3339), cert.NotAfter.Sub(now)
 	if left < 0 {
-		return fmt.Sprintf("%s expired at %s", name, at)
+		return fmt.Sprintf("%s %s expired at %s", kind, cert.Subject, at)
 	}
-	return fmt.Sprintf("%s expires at %s, in %s", name, at, inDays(left))
+	return fmt.Sprintf("%s %s expires at %s, in %s", kind, cert.Subject, at, inDays(left))
 }
 
 // inDays is a length of time as people plan by it.

@@ -35,11 +35,11 @@ func TestHealthWarnsBeforeTheEnd(t *testing.T) {
 		fault    string
 	}{
 		{"far from all ends", s, 80 * day, nil, ""},
-		{"an authority of two comes near its end", s, 90 * day, []string{"authority CN=short in ca.crt expires at"}, ""},
-		{"an authority of two has expired", s, 200 * day, []string{"authority CN=short in ca.crt expired at"}, ""},
-		{"the certificate comes near its end", s, 275 * day, []string{"certificate own.crt expires at", "authority CN=short"}, ""},
-		{"the certificate has expired", s, 301 * day, []string{"authority CN=short"}, "certificate own.crt expired at"},
-		{"every authority has expired", s, 401 * day, nil, "authority CN=short in ca.crt expired at"},
+		{"an authority of two comes near its end", s, 90 * day, []string{"authority CN=short expires at"}, ""},
+		{"an authority of two has expired", s, 200 * day, []string{"authority CN=short expired at"}, ""},
+		{"the certificate comes near its end", s, 275 * day, []string{"certificate CN=a expires at", "authority CN=short"}, ""},
+		{"the certificate has expired", s, 301 * day, []string{"authority CN=short"}, "certificate CN=a expired at"},
+		{"every authority has expired", s, 401 * day, nil, "authority CN=short expired at"},
 		{"of a short life a sixth", brief, 48 * time.Minute, nil, ""},
 		{"of a short life less than a sixth", brief, 55 * time.Minute, []string{"in 5m0s"}, ""},
 	} {
