@@ -154,10 +154,11 @@ func (j *importedJob) decode(d *decoder) {
 // Imported is the result of an import, in its order. The numbers of the jobs that it
 // has taken are the span ones from from on.
 type Imported struct {
-	Nodes []ImportedNode
-	Jobs  []ImportedJob
-	from  uint64
-	span  uint64
+	Nodes    []ImportedNode
+	Jobs     []ImportedJob
+	Replayed bool // an earlier request with the same idempotency key took them
+	from     uint64
+	span     uint64
 }
 
 // ImportedNode is a node as it is known here, under another id perhaps.
@@ -192,13 +193,13 @@ func (c *importing) apply(t *tx) any {
 }
 
 func (c *importing) audit(*tx) entry {
-	return entry{"import", "", fmt.Sprintf("%d jobs, %d nodes", len(c.jobs), len(c.nodes))}
+	return entry{"import", "", details("jobs", fmt.Sprint(len(c.jobs)), "nodes", fmt.Sprint(len(c.nodes)))}
 }
 
 // imported is the result of an import that was carried out before and gave the count
 // numbers from from on to the jobs that it took.
 func (t *tx) imported(c *importing, from, count uint64) Imported {
-	result := Imported{Nodes: make([]ImportedNode, len(c.nodes)), Jobs: make([]ImportedJob, len(c.jobs))}
+	result := Imported{Nodes: make([]ImportedNode, len(c.nodes)), Jobs: make([]ImportedJob, len(c.jobs)), Replayed: true}
 	for i := range c.nodes {
 		result.Nodes[i].ID = t.nodes.known(c.nodes[i].id, c.nodes[i].node.Address)
 	}
@@ -240,8 +241,14 @@ func (t *tx) importNode(c *importedNode) ImportedNode {
 	n.RegisteredAt, n.LastHeartbeat = timeOf(c.registeredAt), timeOf(c.heartbeat)
 	t.nodes.add(n)
 	t.write(n)
-	t.event(job.NodeImported, n)
+	t.event(job.NodeRegistered, n)
+	t.event(job.NodeWentOff, n)
 	return ImportedNode{ID: n.ID, New: true}
+}
+
+// statusEvents tells what has become of a job that does not wait to be run.
+var statusEvents = map[job.Status]job.EventType{
+	job.Paused: job.JobPaused, job.Completed: job.JobCompleted, job.Failed: job.JobFailed, job.Canceled: job.JobCanceled,
 }
 
 // importJob takes a job that is not known yet. It keeps its number unless that has
@@ -275,7 +282,10 @@ func (t *tx) importJob(c *importedJob) ImportedJob {
 		}
 	}
 	t.countImported(j)
-	t.jobEvent(job.JobImported, j, 0, "")
+	t.jobEvent(job.JobSubmitted, j, 0, "")
+	if now, ok := statusEvents[status]; ok {
+		t.jobEvent(now, j, 0, job.FailureReason(c.reason))
+	}
 	if !status.Terminal() {
 		class, err := t.ready.class(classKey{requires: c.requires})
 		if err != nil {

@@ -207,11 +207,11 @@ func TestImport_IsToldAndAnsweredFor(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if diff := cmp.Diff("1.0 node.imported on a node\n1.1 job.imported 42.2 on a node\n", told(c.allEvents(job.EventID{}))); diff != "" {
+	if diff := cmp.Diff("1.0 node.registered on a node\n1.1 node.offline on a node\n1.2 job.submitted 42.2 on a node\n1.3 job.failed 42.2 on a node runtime_error\n", told(c.allEvents(job.EventID{}))); diff != "" {
 		t.Error(diff)
 	}
 	list, err := c.fsm.Audit(t.Context(), job.AuditPage{Limit: 10})
-	if err != nil || len(list.Records) != 2 || list.Records[0].Action != "import" || list.Records[0].Detail != "1 jobs, 1 nodes" {
+	if err != nil || len(list.Records) != 2 || list.Records[0].Action != "import" || list.Records[0].Detail != "jobs=1 nodes=1" {
 		t.Errorf("audit log: %+v, %v", list, err)
 	}
 }

@@ -34,9 +34,6 @@ const (
 	NodeAdmitted   EventType = "node.eligible"
 	NodeCordoned   EventType = "node.cordoned"
 	NodeDraining   EventType = "node.draining"
-
-	JobImported  EventType = "job.imported" // with the history that it had elsewhere
-	NodeImported EventType = "node.imported"
 )
 
 // EventTypes lists every type of event.
@@ -44,7 +41,6 @@ var EventTypes = []EventType{
 	JobSubmitted, JobStarted, JobPublishing, JobPaused, JobResumed, JobRetrying, JobLost, JobRecovered, JobCompleted, JobFailed,
 	JobCanceled, JobChanged, JobRequeued,
 	NodeRegistered, NodeWentOff, NodeCameBack, NodeRemoved, NodeAdmitted, NodeCordoned, NodeDraining,
-	JobImported, NodeImported,
 }
 
 // Valid reports whether t is one of EventTypes.
