@@ -3,6 +3,7 @@ package job
 import (
 	"encoding/json"
 	"regexp"
+	"strings"
 	"time"
 )
 
@@ -137,11 +138,12 @@ func (r *Result) Validate() error {
 		return FieldErrorf("status", "%q is not known; use publishing, completed, failed or canceled", r.Status)
 	}
 	r.Logs = LogTail(r.Logs)
-	if len(r.Error) > 4096 {
-		r.Error = r.Error[:4096]
-	}
-	return nil
+	r.Error = strings.ToValidUTF8(r.Error[:min(len(r.Error), maxErrorBytes)], "")
+	return r.Output.validate()
 }
+
+// maxErrorBytes is how much is kept of an attempt's error.
+const maxErrorBytes = 4096
 
 // reasonForm is that of a failure reason, of v2.2's own ones too.
 var reasonForm = regexp.MustCompile(`^[a-z][a-z0-9_]{0,63}$`)
