@@ -78,6 +78,10 @@ func (t *tx) record(index uint64, n int, c enveloped, result any) {
 		if r.Replayed {
 			return
 		}
+	case Imported:
+		if r.Replayed {
+			return
+		}
 	case noted:
 		outcome = outcomeRequested
 	}

@@ -154,10 +154,11 @@ func (j *importedJob) decode(d *decoder) {
 // Imported is the result of an import, in its order. The numbers of the jobs that it
 // has taken are the span ones from from on.
 type Imported struct {
-	Nodes []ImportedNode
-	Jobs  []ImportedJob
-	from  uint64
-	span  uint64
+	Nodes    []ImportedNode
+	Jobs     []ImportedJob
+	Replayed bool // an earlier request with the same idempotency key took them
+	from     uint64
+	span     uint64
 }
 
 // ImportedNode is a node as it is known here, under another id perhaps.
@@ -198,7 +199,7 @@ func (c *importing) audit(*tx) entry {
 // imported is the result of an import that was carried out before and gave the count
 // numbers from from on to the jobs that it took.
 func (t *tx) imported(c *importing, from, count uint64) Imported {
-	result := Imported{Nodes: make([]ImportedNode, len(c.nodes)), Jobs: make([]ImportedJob, len(c.jobs))}
+	result := Imported{Nodes: make([]ImportedNode, len(c.nodes)), Jobs: make([]ImportedJob, len(c.jobs)), Replayed: true}
 	for i := range c.nodes {
 		result.Nodes[i].ID = t.nodes.known(c.nodes[i].id, c.nodes[i].node.Address)
 	}
