@@ -92,14 +92,18 @@ func TestImport_TakesNothingTwice(t *testing.T) {
 	c := newCluster(t)
 	batch := job.Import{Nodes: []job.ImportedNode{importedNode42(t)}, Jobs: []job.ImportedJob{importedJob42(t), importedJob42(t, waiting, func(j *job.ImportedJob) { j.ID = numbered(0xf43) })}}
 	id := Idempotency{Principal: "p", Key: "once"}
-	_, first, err := c.Import(c.Context(), id, batch)
+	ctx := WithActor(c.Context(), Actor{Principal: "p"})
+	_, first, err := c.Import(ctx, id, batch)
 	if err != nil {
 		t.Fatal(err)
 	}
 	// An answer that was lost is given again: the request itself took them.
-	_, again, err := c.Import(c.Context(), id, batch)
+	_, again, err := c.Import(ctx, id, batch)
 	if err != nil || again.Jobs[0] != first.Jobs[0] || again.Jobs[1] != first.Jobs[1] {
 		t.Errorf("repeated: %+v %v, first %+v", again, err, first)
+	}
+	if list, err := c.fsm.Audit(c.Context(), job.AuditPage{Limit: 10}); err != nil || len(list.Records) != 1 || list.Records[0].Action != "import" || list.Records[0].Detail != "2 jobs, 1 nodes" {
+		t.Errorf("audited: %+v %v", list, err)
 	}
 	c.reopen()
 	second := c.take(batch)
