@@ -138,8 +138,9 @@ func TestEventsRefuseWhatTheyCannotKeepTo(t *testing.T) {
 	if r := m.want(http.StatusOK, "HEAD", "/events", ""); r.Header.Get("Content-Type") != eventStreamType {
 		t.Errorf("%v", r.Header)
 	}
-	m.api.eventStreams = make(chan struct{}, 1)
-	m.stream("")
+	for range maxEventStreams {
+		m.api.eventStreams <- struct{}{}
+	}
 	m.want(http.StatusTooManyRequests, "GET", "/events", "")
 }
 
