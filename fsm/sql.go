@@ -101,21 +101,21 @@ func blames(e *sqlite.Error) bool {
 	return false
 }
 
-// connector opens a query's own database.
-type connector struct{}
+// memoryDatabase opens a query's own database.
+type memoryDatabase struct{}
 
 // Connect implements driver.Connector.
-func (connector) Connect(context.Context) (driver.Conn, error) {
+func (memoryDatabase) Connect(context.Context) (driver.Conn, error) {
 	return sandbox.Open("file::memory:?_pragma=temp_store(memory)&_pragma=cache_size(-1024)&_defensive=1")
 }
 
 // Driver implements driver.Connector.
-func (connector) Driver() driver.Driver { return sandbox }
+func (memoryDatabase) Driver() driver.Driver { return sandbox }
 
 func (q *userQuery) run(text string, result *job.QueryResult) (err error) {
 	number, leave := q.enter()
 	defer leave()
-	db := sql.OpenDB(connector{})
+	db := sql.OpenDB(memoryDatabase{})
 	defer func() { err = errors.Join(err, db.Close()) }()
 	conn, err := db.Conn(q.ctx)
 	if err != nil {

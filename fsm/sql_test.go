@@ -54,8 +54,10 @@ func TestQuery_AnswersOverTheViews(t *testing.T) {
 		{"SELECT id FROM jobs WHERE sequence_number = 1 -- the first; one", "[id] [[" + j.ID + "]]"},
 		{"SELECT sequence_number FROM jobs WHERE sequence_number = '1'", "[sequence_number] [[1]]"},
 		{"select sequence_number from jobs where id = '" + j.ID + "' /* ; */ ;", "[sequence_number] [[1]]"},
-		{"SELECT j.id = a.job_id, a.outcome, a.error, n.name FROM jobs j JOIN attempts a ON a.job_id = j.id JOIN nodes n ON n.id = a.node_id ORDER BY a.attempt, j.sequence_number",
-			"[j.id = a.job_id outcome error name] [[1 failed boom a] [1 running <nil> a]]"},
+		{
+			"SELECT j.id = a.job_id, a.outcome, a.error, n.name FROM jobs j JOIN attempts a ON a.job_id = j.id JOIN nodes n ON n.id = a.node_id ORDER BY a.attempt, j.sequence_number",
+			"[j.id = a.job_id outcome error name] [[1 failed boom a] [1 running <nil> a]]",
+		},
 		{"SELECT status, running FROM nodes", "[status running] [[busy 1]]"},
 		{"SELECT l.key, l.value FROM jobs, json_each(labels) l", "[key value] [[a b]]"},
 		{"WITH RECURSIVE n(x) AS (VALUES (1) UNION ALL SELECT x + 1 FROM n WHERE x < 4) SELECT sum(x) AS a, max(x) AS a FROM n", "[a a] [[10 4]]"},

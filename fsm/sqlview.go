@@ -39,8 +39,8 @@ func newSandbox() *sqlite.Driver {
 	return d
 }
 
-// open are the queries under way, by the number that their virtual tables are made with.
-var open struct {
+// underWay are the queries that are being answered, by the number that their virtual tables are made with.
+var underWay struct {
 	sync.Mutex
 	last    int
 	queries map[string]*userQuery
@@ -48,18 +48,18 @@ var open struct {
 
 // enter makes the query known to virtual tables that name the returned number.
 func (q *userQuery) enter() (number string, leave func()) {
-	open.Lock()
-	defer open.Unlock()
-	open.last++
-	number = strconv.Itoa(open.last)
-	if open.queries == nil {
-		open.queries = map[string]*userQuery{}
+	underWay.Lock()
+	defer underWay.Unlock()
+	underWay.last++
+	number = strconv.Itoa(underWay.last)
+	if underWay.queries == nil {
+		underWay.queries = map[string]*userQuery{}
 	}
-	open.queries[number] = q
+	underWay.queries[number] = q
 	return number, func() {
-		open.Lock()
-		defer open.Unlock()
-		delete(open.queries, number)
+		underWay.Lock()
+		defer underWay.Unlock()
+		delete(underWay.queries, number)
 	}
 }
 
@@ -71,9 +71,9 @@ func (views) Create(c vtab.Context, args []string) (vtab.Table, error) {
 	if len(args) != 5 {
 		return nil, errors.New("not for users")
 	}
-	open.Lock()
-	q := open.queries[args[3]]
-	open.Unlock()
+	underWay.Lock()
+	q := underWay.queries[args[3]]
+	underWay.Unlock()
 	if q == nil || userViews[args[4]] == nil {
 		return nil, errors.New("not for users")
 	}
