@@ -68,8 +68,8 @@ func (f *FSM) Query(ctx context.Context, text string) (result job.QueryResult, e
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	timer := time.AfterFunc(f.bounds.time, func() { cancel(job.Errorf(job.TooLarge, "the query takes longer than %s", f.bounds.time)) })
-	defer timer.Stop()
+	ctx, stop := context.WithTimeoutCause(ctx, f.bounds.time, job.Errorf(job.TooLarge, "the query takes longer than %s", f.bounds.time))
+	defer stop()
 	go watchMemory(ctx, f.bounds.memory, func() {
 		cancel(job.Errorf(job.TooLarge, "the query takes more memory than %d MiB", f.bounds.memory>>20))
 	})
@@ -207,19 +207,20 @@ func collect(rows *sql.Rows, result *job.QueryResult) error {
 // values, not what it keeps to sort or to join them.
 func watchMemory(ctx context.Context, limit int64, stop func()) {
 	began := residentMemory()
-	tick := time.NewTicker(memoryInterval)
-	defer tick.Stop()
-	for {
-		select {
-		case <-tick.C:
-			if residentMemory()-began > limit {
-				stop()
-				return
-			}
-		case <-ctx.Done():
+	for pause(ctx, memoryInterval) {
+		if residentMemory()-began > limit {
+			stop()
 			return
 		}
 	}
+}
+
+// pause reports whether ctx has outlived d.
+func pause(ctx context.Context, d time.Duration) bool {
+	rest, cancel := context.WithTimeout(ctx, d)
+	defer cancel()
+	<-rest.Done()
+	return ctx.Err() == nil
 }
 
 // residentMemory is how much memory the process has that no file stands behind, in

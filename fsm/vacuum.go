@@ -13,8 +13,11 @@ const (
 	vacuumPages = 64  // given back in one go
 	vacuumSlack = 16  // a file may be empty to the 16th part: new rows want room again
 	vacuumLeast = 256 // pages that are worth beginning for
-	vacuumRest  = 9   // how much longer than it works vacuum rests
 )
+
+// vacuumRest is how long vacuum rests between two portions, each of which takes
+// about a tenth of it.
+const vacuumRest = 40 * time.Millisecond
 
 // startVacuum has the space of rows that were removed given back to the file
 // system, unless that is under way.
@@ -25,17 +28,11 @@ func (f *FSM) startVacuum() {
 	f.background.Go(func() {
 		defer f.vacuuming.Store(false)
 		for {
-			start := time.Now()
 			more, err := f.vacuumSome()
 			if err != nil {
 				f.log.Warn("space could not be given back to the file system; the next removal tries again", "error", err)
 			}
-			if !more || err != nil {
-				return
-			}
-			select {
-			case <-time.After(vacuumRest * time.Since(start)):
-			case <-f.life.Done():
+			if !more || err != nil || !pause(f.life, vacuumRest) {
 				return
 			}
 		}
