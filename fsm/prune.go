@@ -115,13 +115,13 @@ func (t *tx) pruneEvents(before int64) int {
 
 // pruneNodes forgets nodes that were removed before a time and before the oldest job
 // was born: no job can name them. The newest key stays, so that it is not given to
-// another node.
+// another node, and so do v2.2's: an import may name them at any time.
 func (t *tx) pruneNodes(before int64) int {
 	count := 0
 	var oldest []driver.Value
 	for _, key := range slices.Sorted(maps.Keys(t.nodes.byKey)) {
 		n := t.nodes.byKey[key]
-		if !n.removed || key == t.nodes.lastKey || n.LastHeartbeat.UnixNano() >= before {
+		if !n.removed || n.Legacy || key == t.nodes.lastKey || n.LastHeartbeat.UnixNano() >= before {
 			continue
 		}
 		if oldest == nil {

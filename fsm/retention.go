@@ -33,7 +33,9 @@ FROM idempotency i WHERE (principal, key) > (?, ?) ORDER BY principal, key LIMIT
 
 // OldJobs returns up to limit jobs after one that were over before a time, in order.
 // What it costs does not grow with history: no job is over before it is born, and
-// jobs are numbered as they are born, so it reads none that is younger.
+// jobs are numbered as they are born, so it reads none that is younger. (Imported
+// jobs are older than their numbers say: they are found at the latest when what was
+// born before their import is old.)
 func (f *FSM) OldJobs(ctx context.Context, before time.Time, after uint64, limit int) (seqs []uint64, err error) {
 	err = f.read(ctx, func(ctx context.Context, s *state) error {
 		end, err := s.firstBornAt(ctx, before)
