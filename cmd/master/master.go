@@ -88,6 +88,9 @@ func newMaster(ctx context.Context, c *config, key string, logger hclog.Logger) 
 		return nil, err
 	}
 	m.onClose(func(context.Context) error { return m.state.Close() })
+	if c.raftDir != "" {
+		registry.MustRegister(disk(c.raftDir))
+	}
 
 	apiConfig := api.Config{
 		State: m.state, Logger: logger.Named("api"), Version: version.Version, Name: c.cluster, LeaseTTL: c.leaseTTL,
