@@ -41,14 +41,24 @@ bench: ## every benchmark
 clean: ## what the other targets have made
 	rm -rf bin .tools
 
-# programs that tests and demo run, installed where they are missing.
+# programs that tests and demo run, installed where they are missing. Of the servers among them no service is started, now
+# or at the next boot: tests run their own.
+PROGRAMS := ffmpeg:ffmpeg ffprobe:ffmpeg openssl:openssl nginx:nginx promtool:prometheus systemd-analyze:systemd
+POLICY   := /usr/sbin/policy-rc.d
 programs:
-	@missing=; for p in ffmpeg ffprobe openssl; do command -v $$p >/dev/null || missing="$$missing $$p"; done; \
-	if [ -n "$$missing" ]; then \
-		echo "installing what is missing:$$missing"; \
-		$(SUDO) apt-get update -q && \
-		$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends ffmpeg openssl; \
-	fi
+	@missing=; \
+	for p in $(PROGRAMS); do PATH="$$PATH:/usr/sbin" command -v $${p%:*} >/dev/null || missing="$$missing $${p#*:}"; done; \
+	[ -e /usr/lib/nginx/modules/ngx_rtmp_module.so ] || missing="$$missing libnginx-mod-rtmp"; \
+	[ -n "$$missing" ] || exit 0; \
+	echo "installing what is missing:$$missing"; \
+	services=; for s in nginx prometheus; do [ -e /lib/systemd/system/$$s.service ] || services="$$services $$s.service"; done; \
+	if [ ! -e $(POLICY) ]; then \
+		trap '$(SUDO) rm -f $(POLICY)' EXIT; \
+		printf '#!/bin/sh\nexit 101\n' | $(SUDO) tee $(POLICY) >/dev/null && $(SUDO) chmod 755 $(POLICY) || exit 1; \
+	fi; \
+	$(SUDO) apt-get update -q && \
+	$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $$missing || exit 1; \
+	for s in $$services; do $(SUDO) rm -f /etc/systemd/system/multi-user.target.wants/$$s; done
 
 $(GOLANGCI_LINT):
 	@echo "building golangci-lint $(GOLANGCI_LINT_VERSION), once (two minutes on two cores)"

@@ -146,7 +146,7 @@ func TestCertificatesAreVerified(t *testing.T) {
 
 func open(t *testing.T, raw string) *Endpoint {
 	t.Helper()
-	e, err := Open(raw)
+	e, err := Open(raw, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -291,7 +291,7 @@ func TestRedirectInward(t *testing.T) {
 
 func TestOpenRefusesOtherSchemes(t *testing.T) {
 	for _, raw := range []string{"file:///etc/passwd", "ftp://host/x", "unix:/run/x.sock", "concat:a|b", "http:///nohost", "crypto:http://host/x"} {
-		if e, err := Open(raw); err == nil {
+		if e, err := Open(raw, false); err == nil {
 			e.Close()
 			t.Errorf("%s was opened", raw)
 		}
@@ -335,6 +335,40 @@ func TestRTMPCarriesBothWaysAndDeliversTheEnd(t *testing.T) {
 		}
 	case <-time.After(5 * time.Second):
 		t.Error("the server never saw the end")
+	}
+}
+
+// A source ends when its server says so; a stream does not.
+func TestServerThatEndsFirst(t *testing.T) {
+	server, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
+	go func() {
+		for {
+			conn, err := server.Accept()
+			if err != nil {
+				return
+			}
+			conn.Close()
+		}
+	}()
+	for _, target := range []bool{false, true} {
+		e, err := Open("rtmp://"+server.Addr().String()+"/live/key", target)
+		if err != nil {
+			t.Fatal(err)
+		}
+		conn, err := net.Dial("tcp", strings.TrimSuffix(strings.TrimPrefix(e.Address(), "rtmp://"), "/"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		io.ReadAll(conn)
+		conn.Close()
+		e.Close()
+		if err := e.Err(); (err != nil) != target || target && failure.Reason(err) != job.NetworkError {
+			t.Errorf("target %v: %v", target, err)
+		}
 	}
 }
 

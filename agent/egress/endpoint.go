@@ -2,6 +2,7 @@ package egress
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/url"
 	"strings"
@@ -18,6 +19,7 @@ const dialTimeout = 15 * time.Second
 // Endpoint stands for one server, for the life of one ffmpeg.
 type Endpoint struct {
 	address  string
+	target   bool // ffmpeg streams to the server; else it reads from it
 	listener net.Listener
 	cancel   context.CancelFunc
 	drain    time.Duration // how long connections may take to end by themselves
@@ -27,19 +29,22 @@ type Endpoint struct {
 	err error // the first refusal or failure, with its reason
 }
 
-// Open returns an endpoint for an http, https, rtmp or rtmps URL. Nothing is
-// dialed before ffmpeg connects.
-func Open(raw string) (*Endpoint, error) {
+// Open returns an endpoint for an http, https, rtmp or rtmps URL, which is read from
+// or, as a target, streamed to. Nothing is dialed before ffmpeg connects.
+func Open(raw string, target bool) (*Endpoint, error) {
 	u, err := url.Parse(raw)
 	if err != nil || u.Host == "" {
 		return nil, failure.Errorf(job.UserError, "not a URL with a host")
 	}
-	listener, err := net.Listen("tcp4", "127.0.0.1:0")
+	listener, err := net.ListenTCP("tcp4", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
 		return nil, err
 	}
+	if err := narrow(listener); err != nil {
+		return nil, errors.Join(err, listener.Close())
+	}
 	ctx, cancel := context.WithCancel(context.Background())
-	e := &Endpoint{listener: listener, cancel: cancel}
+	e := &Endpoint{target: target, listener: listener, cancel: cancel}
 	switch strings.ToLower(u.Scheme) {
 	case "http", "https":
 		e.serveHTTP(ctx, u)

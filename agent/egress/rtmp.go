@@ -3,12 +3,18 @@ package egress
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"io"
 	"net"
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"time"
+
+	"ffrtmp/agent/failure"
+	"ffrtmp/job"
 )
 
 // farewell is how long a server may still answer after ffmpeg has hung up.
@@ -28,7 +34,10 @@ func (e *Endpoint) serveRTMP(ctx context.Context, u *url.URL) {
 		port = "1935"
 	}
 	address := net.JoinHostPort(u.Hostname(), port)
-	dialer := &net.Dialer{Timeout: dialTimeout, Control: control(loopback)}
+	allowed := control(loopback)
+	dialer := &net.Dialer{Timeout: dialTimeout, Control: func(network, address string, conn syscall.RawConn) error {
+		return errors.Join(allowed(network, address, conn), hurry(conn))
+	}}
 	dial := dialer.DialContext
 	if secure {
 		dial = (&tls.Dialer{NetDialer: dialer, Config: &tls.Config{ServerName: u.Hostname()}}).DialContext
@@ -49,20 +58,41 @@ func (e *Endpoint) serveRTMP(ctx context.Context, u *url.URL) {
 					return
 				}
 				defer far.Close()
-				carry(ctx, near, far)
+				e.carry(ctx, &caller{Conn: near}, far)
 			})
 		}
 	})
 }
 
+// caller is ffmpeg's end of a connection. It remembers that ffmpeg has hung up.
+type caller struct {
+	net.Conn
+	gone atomic.Bool
+}
+
+func (c *caller) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if err != nil {
+		c.gone.Store(true)
+	}
+	return n, err
+}
+
 // carry copies both ways until both sides have ended or ctx has. What ffmpeg sent
-// last reaches the server before the connection to it is closed.
-func carry(ctx context.Context, near, far net.Conn) {
+// last reaches the server before the connection to it is closed. A server that
+// takes a stream must not be the first to end.
+func (e *Endpoint) carry(ctx context.Context, near *caller, far net.Conn) {
 	defer context.AfterFunc(ctx, func() { near.Close(); far.Close() })()
+	ended := func() {
+		if e.target && !near.gone.Load() && ctx.Err() == nil {
+			e.fail(failure.Errorf(job.NetworkError, "RTMP server: it ended the connection"))
+		}
+	}
 	var directions sync.WaitGroup
 	directions.Go(func() {
 		// An error of either copy ends the stream, which ffmpeg then reports.
 		_, _ = io.Copy(far, near)
+		ended()
 		if c, ok := far.(interface{ CloseWrite() error }); ok {
 			_ = c.CloseWrite()
 		}
@@ -70,6 +100,7 @@ func carry(ctx context.Context, near, far net.Conn) {
 	})
 	directions.Go(func() {
 		_, _ = io.Copy(near, far)
+		ended()
 		near.Close()
 	})
 	directions.Wait()

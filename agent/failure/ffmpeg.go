@@ -26,6 +26,7 @@ var signs = []struct {
 	form   *regexp.Regexp
 	reason job.FailureReason
 }{
+	{regexp.MustCompile(`Error (writing trailer of|closing file) rtmps?://`), job.NetworkError}, // a stream is on no disk
 	{unwritten, job.OutputError},
 	{regexp.MustCompile(`Cannot allocate memory|Error reinitializing|error while loading shared libraries|malloc.*failed`), job.PlatformError},
 	// The options are ours, not a user's: this ffmpeg is too old, too new or built without something.

@@ -15,7 +15,7 @@ import (
 // past the media roots and the endpoints.
 const InputFormats = "aac,ac3,aiff,asf,av1,avi,dv,eac3,flac,flv,gxf,h264,hevc,ivf,m4v,matroska,mov,mp3,mpeg,mpegts,mpegvideo,mxf,nut,obu,ogg,rm,wav,yuv4mpegpipe"
 
-// ioTimeout is how long ffmpeg waits for a silent server, in microseconds.
+// ioTimeout is how long ffmpeg waits for a silent source, in microseconds.
 const ioTimeout = "30000000"
 
 // defaultFPS is a test pattern's rate when none is asked for.

@@ -38,8 +38,7 @@ type Plan struct {
 	Want    Want        `json:"want"`
 }
 
-// Live reports whether the run streams to a server. Such a run makes no file, and
-// may wait for its source for as long as that is connected.
+// Live reports whether the run streams to a server. Such a run makes no file.
 func (p *Plan) Live() bool { return p.Target != "" }
 
 // Want is what the output must be for the run to count as a success.

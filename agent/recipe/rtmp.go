@@ -73,7 +73,8 @@ func (p *Plan) stream(e job.Encoding) error {
 	}
 	p.Target = e.URL
 	p.Secrets = append(append(p.Secrets, e.URL), u.secrets()...)
-	p.add("-map_metadata", "-1", "-rw_timeout", ioTimeout, "-flvflags", "no_duration_filesize",
+	// No timeout: a server that takes nothing makes output time stand still, which is watched.
+	p.add("-map_metadata", "-1", "-flvflags", "no_duration_filesize",
 		"-fpre", fmt.Sprintf("/proc/self/fd/%d", OptionsFD), "-f", "flv", TargetAddress)
 	return nil
 }

@@ -136,7 +136,7 @@ func (f *ffmpeg) openEndpoints(p recipe.Plan) ([]string, error) {
 		if url == "" {
 			continue
 		}
-		e, err := egress.Open(url)
+		e, err := egress.Open(url, placeholder == recipe.TargetAddress)
 		if err != nil {
 			return nil, err
 		}

@@ -220,19 +220,18 @@ func (r *run) finish() Exit {
 	r.record.setPhase()
 	r.record.Source = r.source.source
 	e := Exit{Code: f.state.ExitCode(), CPU: f.state.UserTime() + f.state.SystemTime(), MaxRSS: f.maxRSS()}
+	unwritten := failure.Unwritten(r.tail) // whatever ffmpeg's status
 	status, _ := f.state.Sys().(syscall.WaitStatus)
 	switch {
 	case r.stopped:
 		e.End = Stopped
 	case r.ending != nil:
 		e.End, e.Reason, e.Error = Failed, r.ending.Reason, r.ending.Error()
-	case e.Code == 0 && failure.Unwritten(r.tail) != "":
-		e.End, e.Reason, e.Error = Failed, job.OutputError, failure.Unwritten(r.tail)
-	case e.Code == 0:
+	case e.Code == 0 && unwritten == "":
 		e.End = Succeeded
 	case f.cgroup != nil && f.cgroup.outOfMemory():
 		e.End, e.Reason, e.Error = Failed, job.RuntimeError, "ffmpeg needed more than max_memory_mb"
-	case f.endpointErr() != nil && failure.Unwritten(r.tail) == "":
+	case f.endpointErr() != nil && (unwritten == "" || r.attempt.Plan.Live()):
 		err := f.endpointErr()
 		e.End, e.Reason, e.Error = Failed, failure.Reason(err), r.log.redact.Replace(err.Error())
 	case status.Signaled():

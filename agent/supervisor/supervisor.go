@@ -30,7 +30,7 @@ type Attempt struct {
 	FFmpeg string             `json:"ffmpeg"` // path of the program
 	Plan   recipe.Plan        `json:"plan"`
 	Limits job.ResourceLimits `json:"limits"`
-	// HangAfter is how long a file job's output time may stand still; 0 is HangAfter's default.
+	// HangAfter is how long output time may stand still; 0 is DefaultHangAfter.
 	HangAfter time.Duration `json:"hang_after"`
 }
 

@@ -95,6 +95,9 @@ func newMaster(ctx context.Context, c *config, key string, logger hclog.Logger) 
 		return nil, err
 	}
 	m.onClose(func(context.Context) error { return m.state.Close() })
+	if c.raftDir != "" {
+		registry.MustRegister(disk(c.raftDir))
+	}
 
 	m.keys = newKeys(m.state, key)
 	apiConfig := api.Config{

@@ -1,0 +1,70 @@
+package supervisor
+
+import (
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"ffrtmp/agent/recipe"
+	"ffrtmp/internal/rtmptest"
+	"ffrtmp/job"
+)
+
+// endless streams noise, so that whatever is between ffmpeg and the server fills up soon.
+func endless(t *testing.T, url string) recipe.Plan {
+	t.Helper()
+	e := small(7200, job.ToRTMP)
+	e.Width, e.Height, e.FPS, e.Bitrate, e.URL = 640, 360, 60, "100M", url+"/the-key"
+	return plan(t, e)
+}
+
+// Its output time is what tells whether a stream lives: it is not given up while that
+// moves, for however long, and it is once that stands still.
+func TestStreamIsHungWhenTheServerTakesNothing(t *testing.T) {
+	t.Parallel()
+	server := rtmptest.New(t)
+	a := attempt(t, realFFmpeg(t), endless(t, server.URL()))
+	a.HangAfter = 6 * time.Second // on a busy machine ffmpeg takes seconds to begin
+	run := start(t, a)
+	eventually(t, "more than HangAfter of the stream is with the server", func() bool {
+		s, ok := server.Streams()["the-key"]
+		return ok && s.Clients[0].Timestamp > a.HangAfter.Milliseconds()
+	})
+	if s := server.Streams()["the-key"].Clients[0]; s.Timestamp > s.Connected+1000 {
+		t.Errorf("%d ms of the stream in %d ms: it is sent faster than it plays", s.Timestamp, s.Connected)
+	}
+	if s := state(t, run); !s.Running || s.Progress.OutTimeSeconds == 0 {
+		t.Fatalf("%+v\n%s", s, logText(t, run))
+	}
+	server.Freeze()
+	frozen := time.Now()
+	if e := wait(t, run); e.End != Failed || e.Reason != job.Hung || !strings.Contains(e.Error, "stood still at") {
+		t.Errorf("%+v", e)
+	}
+	t.Logf("hung %s after the server froze", time.Since(frozen).Round(time.Millisecond))
+}
+
+func TestStreamIsHungWhenTheServerNeverAnswers(t *testing.T) {
+	t.Parallel()
+	silent, err := net.Listen("tcp", "127.0.0.1:0") // accepts, and no more
+	must(t, err)
+	defer silent.Close()
+	a := attempt(t, realFFmpeg(t), endless(t, "rtmp://"+silent.Addr().String()+"/live"))
+	a.HangAfter = time.Second
+	if e := wait(t, start(t, a)); e.End != Failed || e.Reason != job.Hung {
+		t.Errorf("%+v", e)
+	}
+}
+
+func TestStreamToAServerThatGoesAway(t *testing.T) {
+	t.Parallel()
+	server := rtmptest.New(t)
+	run := start(t, attempt(t, realFFmpeg(t), endless(t, server.URL())))
+	eventually(t, "the stream is with the server", func() bool { return server.Streams()["the-key"].Received > 0 })
+	server.Kill()
+	e := wait(t, run)
+	if e.End != Failed || e.Reason != job.NetworkError || e.Error != "RTMP server: it ended the connection" {
+		t.Errorf("%+v\n%s", e, logText(t, run))
+	}
+}

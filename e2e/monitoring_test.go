@@ -1,0 +1,127 @@
+package e2e
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"ffrtmp/internal/devcluster"
+)
+
+var (
+	rulesFile     = filepath.Join("..", "deploy", "prometheus", "rules.yml")
+	dashboardFile = filepath.Join("..", "deploy", "grafana", "ffrtmp.json")
+)
+
+// promtool runs Prometheus's own checker beside the files that it checks.
+func promtool(t *testing.T, dir string, args ...string) {
+	t.Helper()
+	cmd := exec.Command("promtool", args...)
+	cmd.Dir = dir
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("promtool %q: %v\n%s", args, err, out)
+	}
+}
+
+func TestPrometheusTakesItsConfigurationAndAlertsFire(t *testing.T) {
+	dir := filepath.Dir(rulesFile)
+	promtool(t, dir, "check", "config", "prometheus.yml")
+	promtool(t, dir, "test", "rules", "rules_test.yml")
+	data, err := os.ReadFile(rulesFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests, err := os.ReadFile(filepath.Join(dir, "rules_test.yml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, alert := range regexp.MustCompile(`- alert: (\w+)`).FindAllStringSubmatch(string(data), -1) {
+		fires := regexp.MustCompile(`alertname: ` + alert[1] + `\n\s+exp_alerts:\n`)
+		if !fires.Match(tests) || !strings.Contains(string(tests), "alertname: "+alert[1]+", exp_alerts: []") {
+			t.Errorf("no test shows %s both firing and silent", alert[1])
+		}
+	}
+}
+
+// panels are the queries of the dashboard, by the panel's title.
+func panels(t *testing.T) map[string][]string {
+	t.Helper()
+	data, err := os.ReadFile(dashboardFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var doc struct {
+		Panels []struct {
+			Type, Title string
+			Targets     []struct{ Expr string }
+		}
+	}
+	if err := json.Unmarshal(data, &doc); err != nil {
+		t.Fatal(err)
+	}
+	queries := map[string][]string{}
+	for _, p := range doc.Panels {
+		for _, target := range p.Targets {
+			queries[p.Title] = append(queries[p.Title], target.Expr)
+		}
+		if p.Type != "row" && len(p.Targets) == 0 {
+			t.Errorf("the panel %s asks for nothing", p.Title)
+		}
+	}
+	return queries
+}
+
+// metricName is that of a series in a query; everything that we serve has such a name.
+var metricName = regexp.MustCompile(`\b(?:ffmpeg_(?:master|agent)|process|go)_[a-z0-9_]+\b`)
+
+// Every panel and every alert asks for what a master or an agent with a job really
+// serves, in words that Prometheus understands.
+func TestDashboardAndAlertsAskForWhatIsServed(t *testing.T) {
+	s := start(t, devcluster.Options{Masters: 1, Agents: 1})
+	id := s.submit(pattern("360p25-h264", map[string]any{"output_mode": "null", "duration": 3600, "preset": "ultrafast"})).ID
+	s.encoding(id, 1)
+	served := map[string]bool{"ffmpeg_agent_gpu_utilization_ratio": true} // by machines with a GPU
+	for _, url := range []string{s.Master(0).MetricsURL(), s.Agent(0).MetricsURL()} {
+		s.addMetrics(served, url+"/metrics")
+	}
+	rules, err := os.ReadFile(rulesFile)
+	s.must(err)
+	asked := map[string][]string{"rules.yml": {string(rules)}}
+	var recorded strings.Builder
+	recorded.WriteString("groups:\n- name: panels\n  rules:\n")
+	for title, queries := range panels(t) {
+		asked[title] = queries
+		for _, query := range queries {
+			fmt.Fprintf(&recorded, "  - {record: panel, expr: %q}\n", query)
+		}
+	}
+	for where, queries := range asked {
+		for _, query := range queries {
+			for _, name := range metricName.FindAllString(query, -1) {
+				if !served[name] {
+					t.Errorf("%s asks for %s, which nobody serves", where, name)
+				}
+			}
+		}
+	}
+	path := filepath.Join(t.TempDir(), "panels.yml")
+	s.must(os.WriteFile(path, []byte(recorded.String()), 0o600))
+	promtool(t, ".", "check", "rules", "--lint=none", path)
+}
+
+// addMetrics adds the names of the series that an address serves.
+func (s *site) addMetrics(names map[string]bool, url string) {
+	r := s.wire().call(s.t, "GET", url, "")
+	r.want(s.t, 200)
+	for lines := bufio.NewScanner(strings.NewReader(string(r.body))); lines.Scan(); {
+		if name := metricName.FindString(lines.Text()); strings.HasPrefix(lines.Text(), name) && name != "" {
+			names[name] = true
+		}
+	}
+}

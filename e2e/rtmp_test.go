@@ -1,0 +1,109 @@
+package e2e
+
+import (
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+
+	"ffrtmp/internal/devcluster"
+	"ffrtmp/internal/rtmptest"
+	"ffrtmp/job"
+)
+
+// Two streams to a real server, one of a film and one of a test pattern: what a viewer
+// gets, what a failover does to them (nothing), and how they end.
+func TestStreamsToAnRTMPServer(t *testing.T) {
+	s := start(t, devcluster.Options{
+		Masters: 3, Agents: 1,
+		MasterArgs: func(int) []string { return []string{"--lease-ttl", "3s", "--retry-base", "500ms"} },
+		AgentArgs:  func(int) []string { return []string{"--max-concurrent-jobs", "2"} },
+	})
+	server := rtmptest.New(t)
+	s.must(os.Link(shared.film, filepath.Join(s.MediaRoot(), "film.mkv")))
+	const filmKey, patternKey = "key-of-the-film", "key-of-the-pattern"
+	stream := func(scenario, key string, more map[string]any) string {
+		all := map[string]any{"output_mode": "rtmp", "rtmp_url": server.URL(), "stream_key": key, "preset": "ultrafast"}
+		maps.Copy(all, more)
+		j := s.submit(job.Spec{Scenario: scenario, Parameters: object(all)})
+		if j.Queue != job.Live {
+			t.Errorf("%s is in the queue %s", scenario, j.Queue)
+		}
+		return j.ID
+	}
+	film := stream("live-480p30-h264", filmKey, map[string]any{"input": "film.mkv"})
+	pattern := stream("live-360p25", patternKey, map[string]any{"duration": 3600, "output_mode": "stream"})
+	s.eventually("both streams are with the server", func() bool { return len(server.Streams()) == 2 })
+	for key, want := range map[string]rtmptest.Probed{
+		filmKey:    {Video: "h264", Size: "854x480", Rate: "30/1", Audio: "aac"},
+		patternKey: {Video: "h264", Size: "640x360", Rate: "25/1", Audio: "aac"},
+	} {
+		if got := server.Probe(key); got != want {
+			t.Errorf("a viewer of %s gets %+v, want %+v", key, got, want)
+		}
+	}
+	s.checkCommandLines(filmKey, patternKey)
+
+	before, encodes := server.Streams(), s.ffmpegs(s.Agent(0))
+	s.Master(s.leader()).Kill()
+	out := s.encoding(film, 1).ProgressDetail.OutTimeSeconds
+	for _, id := range []string{film, pattern} {
+		s.until(id, "a lease further on under a new leader", func(j job.Job) bool {
+			return j.ProgressDetail != nil && j.ProgressDetail.OutTimeSeconds > out+4
+		})
+	}
+	after := server.Streams()
+	for key, b := range before {
+		a := after[key]
+		if a.Publisher() != b.Publisher() || a.Received <= b.Received {
+			t.Errorf("%s was interrupted: before the leader's death %+v, after it %+v", key, b, a)
+		}
+		if c := a.Clients[0]; c.Timestamp > c.Connected+1000 {
+			t.Errorf("%s: %d ms of it are sent in %d ms", key, c.Timestamp, c.Connected)
+		}
+	}
+	pids := func(list []process) (all []int) {
+		for _, p := range list {
+			all = append(all, p.pid)
+		}
+		return all
+	}
+	if now := s.ffmpegs(s.Agent(0)); !slices.Equal(pids(now), pids(encodes)) {
+		t.Errorf("the encodes were %v and are %v", encodes, now)
+	}
+
+	s.must(s.client.Cancel(s.soon(), film))
+	s.within(2*time.Second, "the server sees the end of the canceled stream", func() bool {
+		_, there := server.Streams()[filmKey]
+		return !there
+	})
+	if j := s.look(film); j.Status != job.Canceled || !slices.Equal(outcomes(j), []job.Outcome{job.AttemptCanceled}) {
+		t.Errorf("the film's job is %s, with attempts %+v", j.Status, j.Attempts)
+	}
+
+	server.Kill()
+	j := s.until(pattern, "to be retried", func(j job.Job) bool { return j.RetryCount == 1 })
+	if first := j.Attempts[0]; first.Outcome != job.AttemptFailed || first.FailureReason != job.NetworkError {
+		t.Errorf("without its server the stream's attempt ended as %+v", first)
+	}
+	server.Start()
+	s.eventually("the stream is with the server again", func() bool { return server.Streams()[patternKey].Received > 0 })
+	if j := s.look(pattern); j.Status != job.Running || j.Attempt < 2 {
+		t.Errorf("the stream is with the server and its job is %+v", j)
+	}
+}
+
+// checkCommandLines looks for secrets where every user of the machine could see them.
+func (s *site) checkCommandLines(secrets ...string) {
+	s.t.Helper()
+	for _, p := range s.ffmpegs(s.Agent(0)) {
+		for _, secret := range secrets {
+			if mentions(filepath.Join("/proc", strconv.Itoa(p.pid), "cmdline"), secret) {
+				s.t.Errorf("%s is on the command line of %s", secret, p.name)
+			}
+		}
+	}
+}

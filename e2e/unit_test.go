@@ -1,0 +1,175 @@
+package e2e
+
+import (
+	"maps"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// installed is where the units of deploy/systemd expect the programs.
+const installed = "/opt/ffmpeg-rtmp/bin/"
+
+// unit is a file of deploy/systemd as systemd would read it.
+type unit struct {
+	path string
+	text string
+}
+
+func units(t *testing.T, pattern string) []unit {
+	t.Helper()
+	paths, err := filepath.Glob(filepath.Join("..", "deploy", "systemd", pattern))
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("units %q, %v", paths, err)
+	}
+	var list []unit
+	for _, path := range paths {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, unit{path, string(data)})
+	}
+	return list
+}
+
+// values are those of a key, in order.
+func (u unit) values(key string) []string {
+	var list []string
+	for line := range strings.Lines(u.text) {
+		if value, ok := strings.CutPrefix(strings.TrimSpace(line), key+"="); ok {
+			list = append(list, value)
+		}
+	}
+	return list
+}
+
+func TestUnitsAreSoundAndHardened(t *testing.T) {
+	dir := t.TempDir()
+	all := slices.DeleteFunc(units(t, "*.*"), func(u unit) bool { return filepath.Ext(u.path) == ".env" })
+	for _, u := range all {
+		text := strings.ReplaceAll(u.text, installed, shared.bin+"/") // verify looks for the programs
+		if err := os.WriteFile(filepath.Join(dir, filepath.Base(u.path)), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, u := range all {
+		path := filepath.Join(dir, filepath.Base(u.path))
+		if out, err := exec.Command("systemd-analyze", "verify", path).CombinedOutput(); err != nil || len(out) > 0 {
+			t.Errorf("%s: %v\n%s", u.path, err, out)
+		}
+		if filepath.Ext(path) != ".service" {
+			continue
+		}
+		// The threshold is in tenths.
+		if out, err := exec.Command("systemd-analyze", "security", "--offline=true", "--threshold=25", "--no-pager", path).CombinedOutput(); err != nil {
+			t.Errorf("%s: %v\n%s", u.path, err, out)
+		}
+	}
+}
+
+// The programs start with what the units and the examples of their settings say, at
+// other places: a master makes itself ready, and an agent finds it.
+func TestUnitsStartThePrograms(t *testing.T) {
+	s := &site{t: t}
+	root := t.TempDir()
+	for _, dir := range []string{"etc/ffmpeg-rtmp/certs", "var/lib/ffmpeg-rtmp", "var/lib/ffmpeg-rtmp-agent", "srv/media"} {
+		s.must(os.MkdirAll(filepath.Join(root, dir), 0o700))
+	}
+	s.must(os.WriteFile(filepath.Join(root, "api-key"), []byte("a key of the test\n"), 0o600)) // systemd's copy of it
+	etc := filepath.Join(root, "etc/ffmpeg-rtmp")
+	certFlags := []string{"--generate-cert", "--cert", etc + "/certs/master.crt", "--key", etc + "/certs/master.key"}
+	if status := launch(t, root, nil, "master", certFlags...).status(t); status != 0 {
+		t.Fatalf("--generate-cert ended with %d", status)
+	}
+	s.must(os.Link(etc+"/certs/master.crt", etc+"/certs/ca.crt"))
+	api, masterMetrics, agentMetrics := freePort(t), freePort(t), freePort(t)
+	for _, p := range []struct {
+		name, ready string
+		env         map[string]string
+	}{
+		{"master", masterMetrics + "/health", map[string]string{"FFRTMP_PORT": api, "FFRTMP_METRICS_PORT": masterMetrics}},
+		{"agent", agentMetrics + "/ready", map[string]string{"FFRTMP_MASTER": "https://localhost:" + api, "FFRTMP_METRICS_PORT": agentMetrics}},
+	} {
+		u := units(t, "ffmpeg-"+p.name+".service")[0]
+		settings := environment(u.values("Environment"))
+		example, err := os.ReadFile(filepath.Join("..", "deploy", "systemd", p.name+".env"))
+		s.must(err)
+		maps.Copy(settings, environment(strings.Split(string(example), "\n")))
+		maps.Copy(settings, p.env)
+		var env []string
+		for name, value := range settings {
+			if strings.HasPrefix(value, "/") {
+				value = root + value
+			}
+			env = append(env, name+"="+value)
+		}
+		command := strings.Fields(strings.ReplaceAll(u.values("ExecStart")[0], "${CREDENTIALS_DIRECTORY}", root))
+		if command[0] != installed+p.name {
+			t.Errorf("%s starts %s", u.path, command[0])
+		}
+		running := launch(t, root, env, p.name, command[1:]...)
+		s.eventually(p.name+" is ready", func() bool {
+			select {
+			case <-running.ended:
+				t.Fatalf("%s has ended", p.name)
+			default:
+			}
+			response, err := http.Get("http://127.0.0.1:" + p.ready)
+			if err != nil {
+				return false
+			}
+			response.Body.Close()
+			return response.StatusCode == http.StatusOK
+		})
+	}
+}
+
+// Everything that the examples say, the lines that are commented out included, is a
+// setting of the program with a value that it takes.
+func TestExamplesNameRealSettings(t *testing.T) {
+	s := &site{t: t}
+	for _, name := range []string{"master", "agent"} {
+		example, err := os.ReadFile(filepath.Join("..", "deploy", "systemd", name+".env"))
+		s.must(err)
+		settings := environment(strings.Split(strings.ReplaceAll(string(example), "\n#FFRTMP_", "\nFFRTMP_"), "\n"))
+		if len(settings) < 4 {
+			t.Errorf("%s.env has %d settings", name, len(settings))
+		}
+		checkSettings(t, name, settings)
+	}
+}
+
+// checkSettings hands settings to a program and has it read them, and no more.
+func checkSettings(t *testing.T, name string, settings map[string]string) {
+	t.Helper()
+	help := launch(t, t.TempDir(), nil, name, "--help")
+	help.status(t)
+	var env []string
+	for _, setting := range slices.Sorted(maps.Keys(settings)) {
+		env = append(env, setting+"="+settings[setting])
+		flag := "--" + strings.ReplaceAll(strings.ToLower(strings.TrimPrefix(setting, "FFRTMP_")), "_", "-") + " "
+		if !strings.Contains(help.output.String(), flag) {
+			t.Errorf("%s has no flag for %s", name, setting)
+		}
+	}
+	if p := launch(t, t.TempDir(), env, name, "--version"); p.status(t) != 0 {
+		t.Errorf("%s does not take the values: %s", name, p.output)
+	}
+}
+
+// environment reads lines of NAME=value.
+func environment(lines []string) map[string]string {
+	found := map[string]string{}
+	for _, line := range lines {
+		name, value, ok := strings.Cut(line, "=")
+		if ok && strings.HasPrefix(name, "FFRTMP_") {
+			found[name] = value
+		}
+	}
+	return found
+}

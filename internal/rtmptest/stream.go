@@ -1,0 +1,106 @@
+package rtmptest
+
+import (
+	"context"
+	"encoding/json"
+	"encoding/xml"
+	"fmt"
+	"net/http"
+	"os/exec"
+)
+
+// Stream is what the server says of a stream that it is sent.
+type Stream struct {
+	Name     string `xml:"name"`
+	Received int64  `xml:"bytes_in"`
+	Clients  []struct {
+		ID         int       `xml:"id"`
+		Publishing *struct{} `xml:"publishing"`
+		Timestamp  int64     `xml:"timestamp"` // ms of the stream
+		Connected  int64     `xml:"time"`      // ms
+	} `xml:"client"`
+}
+
+// Publisher is the connection that the stream comes from: a number that the server
+// gives to no other.
+func (s Stream) Publisher() int {
+	for _, c := range s.Clients {
+		if c.Publishing != nil {
+			return c.ID
+		}
+	}
+	return 0
+}
+
+// Streams are those that somebody is publishing now, by name.
+func (s *Server) Streams() map[string]Stream {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	list, err := s.statistics(ctx)
+	s.must(err)
+	streams := map[string]Stream{}
+	for _, one := range list {
+		if one.Publisher() != 0 {
+			streams[one.Name] = one
+		}
+	}
+	return streams
+}
+
+func (s *Server) statistics(ctx context.Context) ([]Stream, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.stat+"/stat", nil)
+	if err != nil {
+		return nil, err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("statistics: %s", response.Status)
+	}
+	var doc struct {
+		Streams []Stream `xml:"server>application>live>stream"`
+	}
+	return doc.Streams, xml.NewDecoder(response.Body).Decode(&doc)
+}
+
+// Probed is what ffprobe finds in a stream while it runs.
+type Probed struct {
+	Video string // codec
+	Size  string // 1280x720
+	Rate  string // frames a second, as a fraction: 30/1
+	Audio string // codec
+}
+
+// Probe joins a stream as a viewer and says what is in it.
+func (s *Server) Probe(name string) Probed {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, "ffprobe", "-v", "error", "-rw_timeout", "10000000", "-of", "json",
+		"-show_entries", "stream=codec_type,codec_name,width,height,avg_frame_rate", s.URL()+"/"+name).Output()
+	s.must(err)
+	var doc struct {
+		Streams []struct {
+			Type   string `json:"codec_type"`
+			Codec  string `json:"codec_name"`
+			Width  int    `json:"width"`
+			Height int    `json:"height"`
+			Rate   string `json:"avg_frame_rate"`
+		} `json:"streams"`
+	}
+	s.must(json.Unmarshal(out, &doc))
+	var p Probed
+	for _, one := range doc.Streams {
+		switch one.Type {
+		case "video":
+			p.Video, p.Size, p.Rate = one.Codec, fmt.Sprintf("%dx%d", one.Width, one.Height), one.Rate
+		case "audio":
+			p.Audio = one.Codec
+		}
+	}
+	return p
+}
