@@ -36,7 +36,7 @@ func (c *Client) do(ctx context.Context, call *call) error {
 	for {
 		m, rest := c.masters.pick(time.Now(), !call.local)
 		if !deadline.IsZero() && !call.persist && time.Now().Add(rest).After(deadline) {
-			return tried.end(call, errPatience)
+			return tried.end(call, fmt.Errorf("gave up after %v", c.patience))
 		}
 		if err := sleep(ctx, rest); err != nil {
 			return tried.end(call, err)

@@ -3,6 +3,7 @@ package client
 import (
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 
 	"ffrtmp/job"
@@ -57,19 +58,39 @@ func (e *UnknownOutcomeError) Unwrap() []error {
 	return []error{&job.Error{Code: job.UnknownOutcome, Message: "the outcome is unknown"}, e.Cause}
 }
 
+// describe says what came of the tries; masters that failed in one way stand together.
 func describe(tries []Try, cause error) string {
+	var reasons []string
+	masters, counts := map[string][]string{}, map[string]int{}
+	for _, t := range tries {
+		reason := brief(t.Err)
+		if masters[reason] == nil {
+			reasons = append(reasons, reason)
+		}
+		masters[reason] = append(masters[reason], t.Master)
+		counts[reason] += t.Count
+	}
 	var b strings.Builder
-	for i, t := range tries {
+	for i, reason := range reasons {
 		b.WriteString([]string{": ", "; "}[min(i, 1)])
-		fmt.Fprintf(&b, "%s: %v", t.Master, t.Err)
-		if t.Count > 1 {
-			fmt.Fprintf(&b, " (%d tries)", t.Count)
+		fmt.Fprintf(&b, "%s: %s", strings.Join(masters[reason], ", "), reason)
+		if n := counts[reason]; n > len(masters[reason]) {
+			fmt.Fprintf(&b, " (%d tries)", n)
 		}
 	}
 	if cause != nil {
-		fmt.Fprintf(&b, " (%v)", cause)
+		fmt.Fprintf(&b, "; %v", cause)
 	}
 	return b.String()
+}
+
+// brief is an error without the address that was dialed, which its master has already.
+func brief(err error) string {
+	var dial *net.OpError
+	if errors.As(err, &dial) && dial.Op == "dial" {
+		return dial.Err.Error()
+	}
+	return fmt.Sprint(err)
 }
 
 // attempts collects the tries of one call.
@@ -107,4 +128,6 @@ func (a *attempts) end(c *call, cause error) error {
 	return &UnavailableError{Op: c.name(), Tries: a.tries, Cause: cause}
 }
 
-var errPatience = errors.New("gave up")
+// ErrForeign marks an error that no master of ffrtmp has answered with: the address
+// is that of something else.
+var ErrForeign = errors.New("not a master's answer")

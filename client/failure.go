@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -103,7 +104,7 @@ func foreign(resp *http.Response, message string, body []byte) error {
 			code = job.Invalid
 		}
 	}
-	refused := job.Errorf(code, "HTTP %d: %s", resp.StatusCode, message)
+	refused := &job.Error{Code: code, Message: fmt.Sprintf("HTTP %d: %s", resp.StatusCode, message), Err: ErrForeign}
 	switch resp.StatusCode {
 	case http.StatusBadGateway, http.StatusGatewayTimeout:
 		return &failure{err: refused, unknown: true}

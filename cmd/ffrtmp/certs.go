@@ -55,7 +55,7 @@ func (c *cli) certsInit() *cobra.Command {
 	set := cmd.Flags()
 	set.StringVar(&dir, "dir", "certs", "`DIRECTORY` to write to")
 	set.StringVar(&name, "name", "ffrtmp CA", "common `NAME` of the authority")
-	set.IntVar(&days, "days", int(certs.DefaultCALifetime/day), "how long it is valid")
+	set.IntVar(&days, "days", int(certs.DefaultCALifetime/day), "`NUMBER` of days that it is valid")
 	return cmd
 }
 
@@ -100,8 +100,9 @@ reached from its own machine. Without --role it serves the API or a user only.`,
 	set.StringVar(&issue.name, "name", "", "`NAME` of the holder")
 	set.StringSliceVar(&issue.hosts, "host", nil, "host `NAME` that it answers to; may be repeated")
 	set.IPSliceVar(&issue.ips, "ip", nil, "`ADDRESS` that it answers to; may be repeated")
+	set.Lookup("ip").DefValue = "" // pflag would show [] for none
 	set.StringVar(&issue.cluster, "cluster", "default", "`NAME` of the cluster")
-	set.IntVar(&issue.days, "days", int(certs.DefaultLifetime/day), "how long it is valid, at most as long as the authority")
+	set.IntVar(&issue.days, "days", int(certs.DefaultLifetime/day), "`NUMBER` of days that it is valid, at most as long as the authority")
 	set.BoolVar(&issue.force, "force", false, "replace a certificate of this name")
 	return cmd
 }

@@ -91,8 +91,13 @@ func (l labels) Set(s string) error {
 
 // complete makes the shell offer words as values of a flag that cmd has.
 func complete(cmd *cobra.Command, flag string, words ...string) {
+	completeBy(cmd, flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp))
+}
+
+// completeBy makes the shell offer what f returns.
+func completeBy(cmd *cobra.Command, flag string, f completer) {
 	// The only error is a flag that does not exist, or one registered twice.
-	if err := cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp)); err != nil {
+	if err := cmd.RegisterFlagCompletionFunc(flag, f); err != nil {
 		panic(err)
 	}
 }

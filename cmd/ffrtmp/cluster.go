@@ -45,6 +45,12 @@ func (c *cli) clusterNow(cmd *cobra.Command) (job.ClusterStatus, error) {
 	}
 	defer cl.Close()
 	s, err := cl.Cluster(cmd.Context())
+	if job.CodeOf(err) == job.NoLeader && cmd.Context().Err() == nil {
+		// Without a leader it matters most, and any master knows something.
+		if own, fault := cl.Cluster(cmd.Context(), client.Stale(0)); fault == nil {
+			return own, nil
+		}
+	}
 	if err != nil {
 		return s, fmt.Errorf("cluster status: %w", err)
 	}

@@ -1,9 +1,18 @@
 package main
 
 import (
+	"context"
+	"fmt"
 	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
+
+	"ffrtmp/client"
+	"ffrtmp/job"
 )
 
 func (c *cli) completion() *cobra.Command {
@@ -26,4 +35,87 @@ func (c *cli) completion() *cobra.Command {
 		shell("powershell", "ffrtmp completion powershell | Out-String | Invoke-Expression", (*cobra.Command).GenPowerShellCompletionWithDesc))
 	cmd.Long = "Print a script that completes commands in a shell. The one for bash needs the\npackage bash-completion."
 	return cmd
+}
+
+// completer offers words for what is being typed.
+type completer = func(cmd *cobra.Command, args []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective)
+
+// completionTime is how long somebody who has pressed Tab waits.
+const completionTime = 3 * time.Second
+
+// offer returns a completer that asks the masters; when they cannot be asked it
+// offers nothing. It does not offer what stands on the command line already.
+func (c *cli) offer(list func(context.Context, *client.Client) ([]cobra.Completion, error)) completer {
+	return func(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		c.patience = completionTime
+		ctx, cancel := context.WithTimeout(cmd.Context(), completionTime)
+		defer cancel()
+		if err := c.resolve(cmd); err != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		cl, err := c.connect()
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		defer cl.Close()
+		words, err := list(ctx, cl)
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		words = slices.DeleteFunc(words, func(w cobra.Completion) bool {
+			word, _, _ := strings.Cut(w, "\t")
+			return slices.Contains(args, word)
+		})
+		return words, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveKeepOrder
+	}
+}
+
+// offeredJobs bounds a list that nobody reads to its end.
+const offeredJobs = 100
+
+// jobWords offers the numbers of jobs, newest first, that wanted is true for.
+func (c *cli) jobWords(wanted func(job.Status) bool) completer {
+	return c.offer(func(ctx context.Context, cl *client.Client) (words []cobra.Completion, err error) {
+		page, err := cl.Jobs(ctx, client.ListOptions{Limit: offeredJobs})
+		for _, j := range page.Jobs {
+			if wanted(j.Status) {
+				words = append(words, cobra.CompletionWithDesc(strconv.FormatUint(j.SequenceNumber, 10), printable(fmt.Sprintf("%s, %s", j.Scenario, j.Status))))
+			}
+		}
+		return words, err
+	})
+}
+
+// firstJob is jobWords for a command that takes one job.
+func (c *cli) firstJob() completer {
+	return atFirst(c.jobWords(func(job.Status) bool { return true }))
+}
+
+// nodeWords offers the names of nodes, and the ids of those whose name will not do.
+func (c *cli) nodeWords() completer {
+	return c.offer(func(ctx context.Context, cl *client.Client) (words []cobra.Completion, err error) {
+		nodes, err := cl.Nodes(ctx)
+		named := map[string]int{}
+		for _, n := range nodes {
+			named[n.Name]++
+		}
+		for _, n := range nodes {
+			word := n.Name
+			if named[word] > 1 || shellWord(word) != word || printable(word) != word {
+				word = n.ID
+			}
+			words = append(words, cobra.CompletionWithDesc(word, printable(fmt.Sprintf("%s, %s", n.Name, n.Status))))
+		}
+		return words, err
+	})
+}
+
+// atFirst completes the first argument only.
+func atFirst(f completer) completer {
+	return func(cmd *cobra.Command, args []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		if len(args) > 0 {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		return f(cmd, args, typed)
+	}
 }

@@ -13,6 +13,8 @@ func (c *cli) jobsExplain() *cobra.Command {
 		Use:   "explain JOB",
 		Short: "Say why a job waits, or who ran it when",
 		Args:  exactly("JOB"),
+
+		ValidArgsFunction: c.firstJob(),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cl, err := c.connect()
 			if err != nil {

@@ -3,6 +3,10 @@ package main
 import (
 	"encoding/json"
 	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
 	"testing"
 
 	"ffrtmp/job"
@@ -15,6 +19,11 @@ func TestGolden(t *testing.T) {
 	m.answer("GET /jobs/12", http.StatusOK, running)
 	m.answer("POST /jobs", http.StatusCreated, sampleJobs()[0])
 	m.answer("POST /jobs/12/cancel", http.StatusOK, map[string]string{"status": "canceled", "job_id": jobID})
+	for _, action := range []string{"pause", "resume", "retry"} {
+		m.answer("POST /jobs/12/"+action, http.StatusOK, map[string]string{"status": "paused", "job_id": jobID})
+	}
+	m.answer("POST /jobs/batch", http.StatusCreated, job.Submitted{Jobs: []job.SubmittedJob{{ID: jobID, SequenceNumber: 12}, {ID: "b", SequenceNumber: 13}}, Count: 2})
+	m.answer("GET /jobs/12/explain", http.StatusOK, job.Explanation{JobID: jobID, Status: job.Running, Summary: "attempt 2 runs on agent-1", Attempts: running.Attempts})
 	m.answer("POST /jobs/cancel", http.StatusOK, map[string]int{"count": 2})
 	m.answer("GET /jobs/12/logs", http.StatusOK, map[string]string{"job_id": jobID, "logs": "frame= 900\nspeed=4.77x\n"})
 	m.answer("GET /jobs/13/explain", http.StatusOK, job.Explanation{
@@ -24,10 +33,16 @@ func TestGolden(t *testing.T) {
 	m.answer("GET /nodes", http.StatusOK, job.NodeList{Nodes: []job.Node{sampleNode(), {ID: "n2", Name: "old", Status: job.NodeOffline, Eligibility: job.Draining, Legacy: true, Type: "desktop"}}, Count: 2})
 	m.answer("GET /nodes/"+nodeID, http.StatusOK, sampleNode())
 	m.answer("POST /nodes/"+nodeID+"/drain", http.StatusOK, sampleNode())
+	m.answer("POST /nodes/"+nodeID+"/cordon", http.StatusOK, sampleNode())
+	m.answer("POST /nodes/"+nodeID+"/uncordon", http.StatusOK, sampleNode())
 	m.answer("DELETE /nodes/"+nodeID, http.StatusOK, map[string]string{"status": "removed", "node_id": nodeID})
 	m.answer("GET /cluster", http.StatusOK, sampleCluster())
 	m.answer("POST /cluster/leader/transfer", http.StatusOK, map[string]string{})
 
+	batch := filepath.Join(t.TempDir(), "jobs.json")
+	if err := os.WriteFile(batch, []byte(`{"jobs":[{"scenario":"720p"},{"scenario":"480p"}]}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	m.answer("GET /keys", http.StatusOK, job.KeyList{Keys: sampleKeys(), Count: 3})
 	m.answer("DELETE /keys/"+keyID, http.StatusOK, map[string]string{"status": "revoked", "key_id": keyID})
 	m.answer("GET /audit", http.StatusOK, sampleAudit())
@@ -42,11 +57,18 @@ func TestGolden(t *testing.T) {
 		{"jobs-submit", []string{"jobs", "submit", "--scenario", "live-4K60-h265"}},
 		{"jobs-cancel", []string{"jobs", "cancel", "12"}},
 		{"jobs-cancel-many", []string{"jobs", "cancel", "--status", "pending"}},
+		{"jobs-submit-batch", []string{"jobs", "submit", "--file", batch}},
+		{"jobs-pause", []string{"jobs", "pause", "12"}},
+		{"jobs-resume", []string{"jobs", "resume", "12"}},
+		{"jobs-retry", []string{"jobs", "retry", "12"}},
+		{"jobs-explain-running", []string{"jobs", "explain", "12"}},
 		{"jobs-logs", []string{"jobs", "logs", "12"}},
 		{"jobs-explain", []string{"jobs", "explain", "13"}},
 		{"nodes-list", []string{"nodes", "list"}},
 		{"nodes-describe", []string{"nodes", "describe", "agent-1"}},
 		{"nodes-drain", []string{"nodes", "drain", nodeID}},
+		{"nodes-cordon", []string{"nodes", "cordon", nodeID}},
+		{"nodes-uncordon", []string{"nodes", "uncordon", nodeID}},
 		{"nodes-remove", []string{"nodes", "remove", "agent-1"}},
 		{"cluster-status", []string{"cluster", "status"}},
 		{"cluster-members", []string{"cluster", "members"}},
@@ -68,4 +90,60 @@ func TestGolden(t *testing.T) {
 			golden(t, c.name+".json", r.out)
 		})
 	}
+}
+
+// TestGoldenErrors has errors as people see them, and as the one document on standard
+// error that --output json makes of them.
+func TestGoldenErrors(t *testing.T) {
+	m := newFakeMaster(t)
+	m.handle("GET /nodes", func(w http.ResponseWriter, _ *http.Request) {
+		refuse(w, http.StatusUnauthorized, job.Unauthenticated, "the API key is not valid")
+	})
+	m.handle("POST /jobs/12/pause", func(w http.ResponseWriter, _ *http.Request) {
+		refuse(w, http.StatusConflict, job.Conflict, "a completed job cannot be paused")
+	})
+	m.handle("POST /jobs", func(w http.ResponseWriter, _ *http.Request) {
+		refuse(w, http.StatusGatewayTimeout, job.UnknownOutcome, "leadership was lost")
+	})
+	for _, c := range []struct {
+		name string
+		code int
+		args []string
+	}{
+		{"error-refused", exitFailed, []string{"jobs", "pause", "12", "13"}},
+		{"error-key", exitFailed, []string{"nodes", "list"}},
+		{"error-unknown", exitUnknown, []string{"jobs", "submit", "--scenario", "720p", "--idempotency-key", "k1"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			for ext, args := range map[string][]string{".txt": c.args, ".json": append(c.args, "-o", "json")} {
+				r := m.run(t, args...)
+				if r.code != c.code || ext == ".json" && !json.Valid([]byte(r.err)) {
+					t.Errorf("exit code %d, want %d: %s", r.code, c.code, r.err)
+				}
+				golden(t, c.name+ext, tries.ReplaceAllString(strings.ReplaceAll(r.err, m.server.URL, "https://127.0.0.1:8080"), ""))
+			}
+		})
+	}
+}
+
+// tries is how often a master was asked, which depends on how fast it is.
+var tries = regexp.MustCompile(` \(\d+ tries\)`)
+
+func TestClusterStatusWithoutALeader(t *testing.T) {
+	m := newFakeMaster(t)
+	m.handle("GET /cluster", func(w http.ResponseWriter, r *http.Request) {
+		if !r.URL.Query().Has("stale") {
+			refuse(w, http.StatusServiceUnavailable, job.NoLeader, "the cluster has no leader that can be reached")
+			return
+		}
+		s := sampleCluster()
+		s.Leader, s.LeaderURL, s.Members[0].Role = "", "", "follower"
+		s.Members[0].Healthy = false
+		_ = json.NewEncoder(w).Encode(s)
+	})
+	r := m.run(t, "cluster", "status")
+	if r.code != exitDone {
+		t.Errorf("exit code %d: %s", r.code, r.err)
+	}
+	mustContain(t, "the status", r.out, "Leader     none", "1 of 3 voters healthy, no quorum")
 }

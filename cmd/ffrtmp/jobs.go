@@ -42,6 +42,8 @@ func (c *cli) jobsAction(action job.Action, short string, do perform) *cobra.Com
 		Use:   string(action) + " JOB...",
 		Short: short,
 		Args:  atLeast("JOB"),
+
+		ValidArgsFunction: c.jobWords(func(s job.Status) bool { return s.Allows(action) }),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.act(cmd.Context(), action, args, do)
 		},
@@ -78,7 +80,7 @@ func (c *cli) act(ctx context.Context, action job.Action, ids []string, do perfo
 }
 
 // reportAll reports every error but one, which it returns: the first whose
-// outcome is unknown, else the first.
+// outcome is unknown, else the first. The JSON of an action has them all already.
 func (c *cli) reportAll(faults []error) error {
 	if len(faults) == 0 {
 		return nil
@@ -91,7 +93,7 @@ func (c *cli) reportAll(faults []error) error {
 		}
 	}
 	for i, err := range faults {
-		if i != chosen {
+		if i != chosen && c.settings.format == formatTable {
 			c.report(err)
 		}
 	}
@@ -118,8 +120,9 @@ func (c *cli) jobsCancel() *cobra.Command {
 			}
 			return c.cancelMany(cmd.Context(), filter)
 		},
+		ValidArgsFunction: c.jobWords(func(s job.Status) bool { return !s.Terminal() }),
 	}
-	filterFlags(cmd, &filter)
+	c.filterFlags(cmd, &filter)
 	return cmd
 }
 
@@ -129,6 +132,9 @@ func (c *cli) cancelMany(ctx context.Context, filter job.Filter) error {
 		return err
 	}
 	defer cl.Close()
+	if err := nameNode(ctx, cl, &filter); err != nil {
+		return fmt.Errorf("cancel jobs: %w", err)
+	}
 	n, err := cl.CancelMany(ctx, filter)
 	if err != nil {
 		return fmt.Errorf("cancel jobs: %w", err)
@@ -137,15 +143,29 @@ func (c *cli) cancelMany(ctx context.Context, filter job.Filter) error {
 }
 
 // filterFlags gives cmd the flags that select jobs.
-func filterFlags(cmd *cobra.Command, f *job.Filter) {
+func (c *cli) filterFlags(cmd *cobra.Command, f *job.Filter) {
 	choose(cmd, &f.Status, "status", "only jobs in this state", job.Statuses)
 	choose(cmd, &f.Queue, "queue", "only jobs of this queue", job.Queues)
 	choose(cmd, &f.Priority, "priority", "only jobs of this priority", job.Priorities)
 	set := cmd.Flags()
 	set.StringVar(&f.Scenario, "scenario", "", "only jobs of this `SCENARIO`")
-	set.StringVar(&f.NodeID, "node", "", "only jobs that the node with this `ID` runs or ran last")
+	set.StringVar(&f.NodeID, "node", "", "only jobs that this `NODE` (id or name) runs or ran last")
 	set.StringVar(&f.Label, "label", "", "only jobs with this label: `KEY` or KEY=VALUE")
 	complete(cmd, "scenario", scenarios...)
+	completeBy(cmd, "node", c.nodeWords())
+}
+
+// nameNode puts the id of a filter's node in place of its name.
+func nameNode(ctx context.Context, cl *client.Client, f *job.Filter) error {
+	if f.NodeID == "" {
+		return nil
+	}
+	id, err := findNode(ctx, cl, f.NodeID)
+	if err != nil {
+		return fmt.Errorf("--node %s: %w", f.NodeID, err)
+	}
+	f.NodeID = id
+	return nil
 }
 
 // scenarios are what the shell offers; any [live-]SIZE[FPS][-CODEC] will do.

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ffrtmp/client"
+	"ffrtmp/internal/flags"
 	"ffrtmp/job"
 )
 
@@ -17,12 +18,15 @@ func (c *cli) jobsList() *cobra.Command {
 		Short: "List jobs, newest first",
 		Args:  exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if options.Limit < 1 || options.Limit > job.MaxLimit {
+				return flags.Usagef("--limit takes 1 to %d, not %d", job.MaxLimit, options.Limit)
+			}
 			return c.listJobs(cmd, options, all)
 		},
 	}
-	filterFlags(cmd, &options.Filter)
+	c.filterFlags(cmd, &options.Filter)
 	set := cmd.Flags()
-	set.IntVar(&options.Limit, "limit", 50, fmt.Sprintf("jobs in a page, at most %d", job.MaxLimit))
+	set.IntVar(&options.Limit, "limit", 50, fmt.Sprintf("`NUMBER` of jobs in a page, at most %d", job.MaxLimit))
 	set.StringVar(&options.Cursor, "cursor", "", "go on after a page: its next `CURSOR`")
 	set.BoolVar(&all, "all", false, "every page")
 	choose(cmd, &options.Order, "order", "oldest or newest first", []job.Order{job.Ascending, job.Descending})
@@ -35,6 +39,9 @@ func (c *cli) listJobs(cmd *cobra.Command, options client.ListOptions, all bool)
 		return err
 	}
 	defer cl.Close()
+	if err := nameNode(cmd.Context(), cl, &options.Filter); err != nil {
+		return fmt.Errorf("list jobs: %w", err)
+	}
 	page := job.List{Jobs: []job.Job{}}
 	if all {
 		options.Limit = job.MaxLimit

@@ -16,6 +16,8 @@ func (c *cli) jobsLogs() *cobra.Command {
 		Use:   "logs JOB",
 		Short: "Print what ffmpeg wrote, of the newest attempt",
 		Args:  exactly("JOB"),
+
+		ValidArgsFunction: c.firstJob(),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if attempt < 0 {
 				return flags.Usagef("--attempt: %d is not an attempt: they count from 1", attempt)

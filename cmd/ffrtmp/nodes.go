@@ -15,9 +15,9 @@ import (
 func (c *cli) nodes() *cobra.Command {
 	return group("nodes", "Look at the machines that run jobs, and take them in and out of service",
 		c.nodesList(), c.nodesDescribe(), c.nodesRemove(),
-		c.nodesPlace("drain", "Give nodes nothing new until they are empty", (*client.Client).Drain),
-		c.nodesPlace("cordon", "Give nodes nothing new", (*client.Client).Cordon),
-		c.nodesPlace("uncordon", "Give nodes jobs again", (*client.Client).Uncordon))
+		c.nodesPlace("drain", "Give a node nothing new until it is empty", (*client.Client).Drain),
+		c.nodesPlace("cordon", "Give a node nothing new", (*client.Client).Cordon),
+		c.nodesPlace("uncordon", "Give a node jobs again", (*client.Client).Uncordon))
 }
 
 func (c *cli) nodesList() *cobra.Command {
@@ -93,6 +93,8 @@ func (c *cli) nodesDescribe() *cobra.Command {
 		Use:   "describe NODE",
 		Short: "Show a node, by id, unambiguous beginning of it, or name",
 		Args:  exactly("NODE"),
+
+		ValidArgsFunction: atFirst(c.nodeWords()),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.withNode(cmd.Context(), args[0], "describe", func(cl *client.Client, id string) (job.Node, error) {
 				return cl.Node(cmd.Context(), id)
@@ -180,6 +182,8 @@ func (c *cli) nodesPlace(verb, short string, do func(*client.Client, context.Con
 		Use:   verb + " NODE",
 		Short: short,
 		Args:  exactly("NODE"),
+
+		ValidArgsFunction: atFirst(c.nodeWords()),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.withNode(cmd.Context(), args[0], verb, func(cl *client.Client, id string) (job.Node, error) {
 				return do(cl, cmd.Context(), id)
@@ -194,6 +198,8 @@ func (c *cli) nodesRemove() *cobra.Command {
 		Use:   "remove NODE",
 		Short: "Forget a node that is gone",
 		Args:  exactly("NODE"),
+
+		ValidArgsFunction: atFirst(c.nodeWords()),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cl, err := c.connect()
 			if err != nil {

@@ -20,7 +20,7 @@ func TestAgainstARealCluster(t *testing.T) {
 	if err := devcluster.Build(ctx, programs); err != nil {
 		t.Fatal(err)
 	}
-	cluster, err := devcluster.Start(ctx, devcluster.Options{Masters: 1, Agents: 1, BinDir: programs})
+	cluster, err := devcluster.Start(ctx, devcluster.Options{Masters: 3, Agents: 1, BinDir: programs})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,12 +62,26 @@ func TestAgainstARealCluster(t *testing.T) {
 	step(exitDone, "cordoned", "nodes", "cordon", "agent-0")
 	step(exitDone, "eligible", "nodes", "uncordon", "agent-0")
 	step(exitDone, "libx264", "nodes", "describe", "agent-0")
-	step(exitDone, "1 of 1 voters healthy", "cluster", "status")
-	step(exitFailed, "transfer leadership", "cluster", "transfer-leader")
+	step(exitDone, "3 of 3 voters healthy, 1 may fail", "cluster", "status")
+	var moved struct{ From, To string }
+	for range 3 {
+		before := moved.To
+		r := step(exitDone, `"leader_url"`, "cluster", "transfer-leader", "-o", "json")
+		if err := json.Unmarshal([]byte(r.out), &moved); err != nil || moved.From == moved.To || moved.To == "" || before != "" && moved.From != before {
+			t.Errorf("%v: leadership went from %q to %q, after %q", err, moved.From, moved.To, before)
+		}
+		step(exitDone, "Leader     "+moved.To, "cluster", "status")
+	}
 	step(exitDone, "PER SECOND", "bench", "--clients", "2", "--duration", "200ms")
 	step(exitDone, "PER SECOND", "bench", "--clients", "2", "--duration", "200ms", "--mode", "cycle")
 	step(exitDone, `"lost": 0`, "bench", "--failover", "--duration", "500ms", "-o", "json")
 
+	right := env[2]
 	env[2] = "MASTER_API_KEY=wrong"
 	step(exitFailed, "do not know this API key", "nodes", "list")
+
+	env[2] = right
+	cluster.Master(0).Kill()
+	cluster.Master(1).Kill()
+	step(exitDone, "no quorum", "cluster", "status")
 }

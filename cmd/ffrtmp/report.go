@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"ffrtmp/client"
@@ -20,28 +21,50 @@ const (
 	exitUnknown = 3
 )
 
+// failure is the document that --output json prints for an error, on standard error.
+type failure struct {
+	Error string   `json:"error"`
+	Code  job.Code `json:"code,omitempty"`
+	Hint  string   `json:"hint,omitempty"`
+}
+
 // report tells the user of an error and returns the exit code.
 func (c *cli) report(err error) int {
 	if err == nil {
 		return exitDone
 	}
-	prefix := c.terminal(c.err).paint(red, "ffrtmp:")
+	text := printableLog(err.Error())
 	switch {
 	case errors.Is(err, flags.ErrUsage):
-		fmt.Fprintln(c.err, prefix, printable(err.Error()))
+		fmt.Fprintln(c.err, c.prefix(), printable(err.Error()))
 		return exitUsage
 	case errors.Is(err, context.Canceled) && job.CodeOf(err) != job.UnknownOutcome:
-		fmt.Fprintln(c.err, prefix, "interrupted; nothing has been changed")
+		fmt.Fprintln(c.err, c.prefix(), "interrupted; nothing has been changed")
 		return exitFailed
-	}
-	fmt.Fprintln(c.err, prefix, printableLog(err.Error()))
-	if hint := c.hint(err); hint != "" {
-		fmt.Fprintf(c.err, "%s\n", hint)
+	case c.settings.format == formatJSON:
+		if fault := printJSON(c.err, failure{text, codeOf(err), c.hint(err)}); fault != nil {
+			return exitFailed
+		}
+	default:
+		fmt.Fprintln(c.err, c.prefix(), text)
+		if hint := c.hint(err); hint != "" {
+			fmt.Fprintln(c.err, hint)
+		}
 	}
 	if job.CodeOf(err) == job.UnknownOutcome {
 		return exitUnknown
 	}
 	return exitFailed
+}
+
+func (c *cli) prefix() string { return c.terminal(c.err).paint(red, "ffrtmp:") }
+
+// codeOf is the code of an error of the masters', "" of our own.
+func codeOf(err error) job.Code {
+	if errors.As(err, new(*job.Error)) {
+		return job.CodeOf(err)
+	}
+	return ""
 }
 
 // hint says what to do about an error, or "".
@@ -59,13 +82,18 @@ func (c *cli) hint(err error) string {
 		return "It may or may not have been carried out. Look before you repeat it."
 	case errors.As(err, &unavailable):
 		return c.unavailableHint(unavailable)
+	case errors.Is(err, client.ErrForeign):
+		if strings.Contains(err.Error(), "HTTP request to an HTTPS server") {
+			return "The master speaks HTTPS: use https:// in --master."
+		}
+		return "That is no answer of a master: is its API at " + c.asked() + "?"
 	}
 	switch job.CodeOf(err) {
 	case job.Unauthenticated:
 		if c.settings.apiKey == "" {
 			return "No API key was sent. Give one by --api-key-file FILE or in MASTER_API_KEY."
 		}
-		return "The masters do not know this API key. Check --api-key-file or MASTER_API_KEY."
+		return "The masters at " + c.asked() + " do not know this API key. Check --api-key-file or MASTER_API_KEY."
 	case job.Forbidden:
 		return "Use a key that has this scope: an administrator makes one with ffrtmp keys create."
 	case job.InsufficientStorage:
@@ -74,20 +102,37 @@ func (c *cli) hint(err error) string {
 	return ""
 }
 
+// asked are the masters of the settings.
+func (c *cli) asked() string { return strings.Join(c.settings.masters, ", ") }
+
+// unavailableHint goes by the first master whose failure tells something.
 func (c *cli) unavailableHint(err *client.UnavailableError) string {
 	for _, t := range err.Tries {
+		text := fmt.Sprint(t.Err)
+		contains := func(parts ...string) bool {
+			return slices.ContainsFunc(parts, func(part string) bool { return strings.Contains(text, part) })
+		}
+		var certificate x509.CertificateInvalidError
 		switch {
+		case errors.As(t.Err, new(x509.UnknownAuthorityError)) && c.settings.ca != "":
+			return "The certificate was not issued by the authority in " + c.settings.ca + ": give the one that vouches for the masters by --ca FILE."
 		case errors.As(t.Err, new(x509.UnknownAuthorityError)):
-			return "The certificate is not vouched for by an authority you trust: give the masters' authority by --ca FILE."
+			return "The certificate is not vouched for by an authority you trust: give the masters' authority, or a single master's own certificate, by --ca FILE."
 		case errors.As(t.Err, new(x509.HostnameError)):
 			return "The certificate is for another host: use a name or address that it lists."
-		case strings.Contains(t.Err.Error(), "server gave HTTP response to HTTPS client"):
+		case errors.As(t.Err, &certificate) && certificate.Reason == x509.Expired:
+			return "The certificate has expired, or this machine's clock is wrong: ffrtmp certs inspect shows a certificate's dates."
+		case contains("server gave HTTP response to HTTPS client"):
 			return "The master speaks plain HTTP: use http:// in --master, or start it with TLS."
-		case strings.Contains(t.Err.Error(), "certificate required"):
-			return "The master demands a client certificate: give --cert and --key."
+		case contains("certificate required", "bad certificate"), contains("broken pipe", "connection reset") && c.settings.cert == "":
+			return "If the master demands client certificates (--mtls), give --cert and --key; otherwise check the port in --master."
+		case contains("no such host"):
+			return "The host is not known here: check --master."
+		case job.CodeOf(t.Err) == job.RateLimited:
+			return "Too many requests were made with this key: try again later."
 		case job.CodeOf(t.Err) == job.NoLeader:
-			return "The masters have no leader: a majority of them must be up and see each other."
+			return "The masters have no leader: a majority of them must be up and see each other (ffrtmp cluster status)."
 		}
 	}
-	return "Check that a master runs at " + strings.Join(c.settings.masters, ", ") + ", or name others by --master."
+	return "Check that a master runs at " + c.asked() + ", or name others by --master."
 }

@@ -63,15 +63,52 @@ Settings come from flags, then the environment (FFRTMP_<FLAG>, also MASTER_URL a
 MASTER_API_KEY), then the configuration file. The API key is best given by
 --api-key-file or MASTER_API_KEY: on a command line, ps shows it to everybody.
 
+With --output json a result is one document on standard output, and an error one on
+standard error.
+
 Exit codes: 0 done, 1 refused or failed, 2 usage, 3 outcome unknown.`
 	root.Version = version.Version
 	root.SetVersionTemplate(version.Line("ffrtmp") + "\n")
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.SetFlagErrorFunc(flagError)
 	root.CompletionOptions.DisableDefaultCmd = true
-	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return c.resolve(cmd) }
+	root.SetHelpCommand(help())
+	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
+		if cmd.Name() == cobra.ShellCompRequestCmd || cmd.Name() == cobra.ShellCompNoDescRequestCmd {
+			return nil // the command that is being completed is not known yet
+		}
+		return c.resolve(cmd)
+	}
 	c.settings.register(root)
 	return root
+}
+
+// help is cobra's command of this name, but that an unknown word is an error.
+func help() *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [COMMAND]",
+		Short: "Show the help of a command",
+		// It needs no settings, so none of them can be at fault.
+		PersistentPreRunE: func(*cobra.Command, []string) error { return nil },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			found, rest, err := cmd.Root().Find(args)
+			if err == nil && len(rest) > 0 {
+				err = found.ValidateArgs(rest)
+			}
+			if err != nil {
+				return err
+			}
+			return found.Help()
+		},
+		ValidArgsFunction: func(cmd *cobra.Command, args []string, _ string) (words []cobra.Completion, _ cobra.ShellCompDirective) {
+			if found, rest, err := cmd.Root().Find(args); err == nil && len(rest) == 0 {
+				for _, sub := range found.Commands() {
+					words = append(words, cobra.CompletionWithDesc(sub.Name(), sub.Short))
+				}
+			}
+			return words, cobra.ShellCompDirectiveNoFileComp
+		},
+	}
 }
 
 // flagError words a fault in cmd's flags. After an unknown subcommand, that is the

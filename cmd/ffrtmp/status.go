@@ -21,6 +21,7 @@ func (c *cli) jobsStatus() *cobra.Command {
 			}
 			return exactly("JOB")(cmd, args)
 		},
+		ValidArgsFunction: c.firstJob(),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return c.listJobs(cmd, client.ListOptions{Limit: 50}, false)

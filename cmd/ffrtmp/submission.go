@@ -87,7 +87,9 @@ func (f *submission) spec() (job.Spec, error) {
 		if err != nil {
 			return job.Spec{}, flags.Usagef("--stream-key-file: %v", err)
 		}
-		f.parameters["stream_key"] = asText(strings.TrimSpace(string(data)))
+		if f.parameters["stream_key"], err = asText(strings.TrimSpace(string(data))); err != nil {
+			return job.Spec{}, err
+		}
 	}
 	s := job.Spec{
 		Scenario: f.scenario, Confidence: f.confidence, Engine: f.engine,
@@ -113,7 +115,7 @@ func (f *submission) spec() (job.Spec, error) {
 type parameter struct {
 	all   map[string]json.RawMessage
 	name  string
-	parse func(string) json.RawMessage // nil for a value that cannot be
+	parse func(string) (json.RawMessage, error)
 	given string
 }
 
@@ -122,32 +124,32 @@ func (p *parameter) Type() string   { return "parameter" }
 
 // Set implements pflag.Value.
 func (p *parameter) Set(s string) error {
-	value := p.parse(s)
-	if value == nil {
-		return errors.New("must be a number")
+	value, err := p.parse(s)
+	if err != nil {
+		return err
 	}
 	p.given, p.all[p.name] = s, value
 	return nil
 }
 
-func asText(s string) json.RawMessage {
-	// A string always marshals.
-	raw, _ := json.Marshal(s)
-	return raw
-}
+func asText(s string) (json.RawMessage, error) { return json.Marshal(s) }
 
-func asNumber(s string) json.RawMessage {
+func asNumber(s string) (json.RawMessage, error) {
 	if _, err := strconv.ParseFloat(s, 64); err != nil || !json.Valid([]byte(s)) {
-		return nil
+		return nil, errors.New("must be a number")
 	}
-	return json.RawMessage(s)
+	return json.RawMessage(s), nil
 }
 
-func asSeconds(s string) json.RawMessage {
+func asSeconds(s string) (json.RawMessage, error) {
 	if d, err := time.ParseDuration(s); err == nil {
 		s = strconv.FormatFloat(d.Seconds(), 'f', -1, 64)
 	}
-	return asNumber(s)
+	seconds, err := asNumber(s)
+	if err != nil {
+		return nil, errors.New("must be a number of seconds, or a time such as 1m30s")
+	}
+	return seconds, nil
 }
 
 // anyParameter is the flag --param NAME=VALUE.
@@ -157,7 +159,7 @@ func (p *anyParameter) String() string { return "" }
 func (p *anyParameter) Type() string   { return "parameter" }
 
 // Set implements pflag.Value.
-func (p *anyParameter) Set(s string) error {
+func (p *anyParameter) Set(s string) (err error) {
 	name, value, ok := strings.Cut(s, "=")
 	if !ok || name == "" {
 		return errors.New("must be NAME=VALUE")
@@ -165,9 +167,9 @@ func (p *anyParameter) Set(s string) error {
 	if json.Valid([]byte(value)) {
 		p.all[name] = json.RawMessage(value)
 	} else {
-		p.all[name] = asText(value)
+		p.all[name], err = asText(value)
 	}
-	return nil
+	return err
 }
 
 // outputFlag serves both meanings of --output: a job's file has an extension, so

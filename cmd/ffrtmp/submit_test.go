@@ -119,6 +119,7 @@ func TestSubmitBatch(t *testing.T) {
 
 func TestListFollowsCursorsWithAll(t *testing.T) {
 	m := newFakeMaster(t)
+	m.answer("GET /nodes", http.StatusOK, job.NodeList{Nodes: []job.Node{{ID: "n", Name: "agent-1"}}})
 	m.handle("GET /jobs", func(w http.ResponseWriter, r *http.Request) {
 		page := job.List{Jobs: []job.Job{{SequenceNumber: 2}}, Count: 1, NextCursor: "2"}
 		if r.URL.Query().Get("cursor") == "2" {
@@ -126,7 +127,7 @@ func TestListFollowsCursorsWithAll(t *testing.T) {
 		}
 		_ = json.NewEncoder(w).Encode(page)
 	})
-	r := m.run(t, "jobs", "list", "--all", "--status", "failed", "--queue", "batch", "--label", "a=b", "--node", "n", "--scenario", "720p", "--priority", "low", "--order", "asc", "-o", "json")
+	r := m.run(t, "jobs", "list", "--all", "--status", "failed", "--queue", "batch", "--label", "a=b", "--node", "agent-1", "--scenario", "720p", "--priority", "low", "--order", "asc", "-o", "json")
 	var list job.List
 	if err := json.Unmarshal([]byte(r.out), &list); err != nil || list.Count != 2 || len(list.Jobs) != 2 || list.NextCursor != "" {
 		t.Errorf("%v: %q %q", err, r.out, r.err)

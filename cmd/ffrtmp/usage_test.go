@@ -29,6 +29,8 @@ func TestUsageErrorsAreOneLineThatSaysWhatInstead(t *testing.T) {
 		{"no scenario", []string{"jobs", "submit"}, "is required, for example"},
 		{"unknown scenario", []string{"jobs", "submit", "--scenario", "9K"}, "it is [live-]SIZE[FPS][-CODEC]"},
 		{"unknown parameter", []string{"jobs", "submit", "--scenario", "720p", "--param", "colour=red"}, "parameters.colour: is not known"},
+		{"bad time", []string{"jobs", "submit", "--scenario", "720p", "--duration", "long"}, "or a time such as 1m30s"},
+		{"bad limit", []string{"jobs", "list", "--limit", "0"}, "--limit takes 1 to 10000"},
 		{"bad number", []string{"jobs", "submit", "--scenario", "720p", "--fps", "fast"}, "must be a number"},
 		{"output without extension", []string{"jobs", "submit", "--scenario", "720p", "--output", "yaml"}, "must name a file that ends in"},
 		{"file and flags", []string{"jobs", "submit", "--file", "-", "--scenario", "720p"}, "--file and --scenario do not go together"},
@@ -44,6 +46,8 @@ func TestUsageErrorsAreOneLineThatSaysWhatInstead(t *testing.T) {
 		{"name of a certificate", []string{"certs", "issue", "--name", "../x"}, "use a name such as master-1"},
 		{"days", []string{"certs", "init", "--days", "0"}, "positive number of days"},
 		{"no masters", []string{"dev", "--masters", "0"}, "takes 1 to 9"},
+		{"help of nothing", []string{"help", "jbos"}, "did you mean jobs?"},
+		{"help of no verb", []string{"help", "jobs", "sumbit"}, "did you mean submit?"},
 		{"key without scope", []string{"keys", "create", "ci"}, "--scope is missing: name one or more of admin, submit, read, agent"},
 		{"unknown scope", []string{"keys", "create", "ci", "--scope", "root"}, "use admin, submit, read or agent"},
 		{"bad expiry", []string{"keys", "create", "ci", "--scope", "read", "--expires", "soon"}, "such as 90d or 12h, or a date"},
@@ -70,7 +74,7 @@ func TestVersionAndHelp(t *testing.T) {
 	if r.code != exitDone || !strings.HasPrefix(r.out, "ffrtmp ") || !strings.Contains(r.out, "commit") {
 		t.Errorf("--version: code %d, %q", r.code, r.out)
 	}
-	for _, args := range [][]string{{}, {"jobs"}, {"jobs", "submit", "--help"}} {
+	for _, args := range [][]string{{}, {"jobs"}, {"jobs", "submit", "--help"}, {"help", "jobs", "submit"}} {
 		if r := invoke(t, nil, "", args...); r.code != exitDone || !strings.Contains(r.out, "Usage:") {
 			t.Errorf("%q: code %d, %q", args, r.code, r.out)
 		}
@@ -84,6 +88,9 @@ func TestExitCodes(t *testing.T) {
 	})
 	m.handle("POST /jobs/1/pause", func(w http.ResponseWriter, _ *http.Request) {
 		refuse(w, http.StatusConflict, job.Conflict, "a completed job cannot be paused")
+	})
+	m.handle("POST /jobs/3/pause", func(w http.ResponseWriter, _ *http.Request) {
+		refuse(w, http.StatusServiceUnavailable, job.NoLeader, "no leader is known")
 	})
 	m.handle("DELETE /nodes/"+nodeID, func(w http.ResponseWriter, _ *http.Request) {
 		refuse(w, http.StatusForbidden, job.Forbidden, "this needs a key with the scope admin; this one has read")
@@ -110,6 +117,7 @@ func TestExitCodes(t *testing.T) {
 			exitFailed,
 			[]string{"https://127.0.0.1:1", "https://127.0.0.2:1", "connection refused", "Check that a master runs"},
 		},
+		{"no leader", []string{"jobs", "pause", "3"}, exitFailed, []string{"no leader is known", "a majority of them must be up"}},
 		{"unknown authority", []string{"nodes", "list", "--ca", ""}, exitFailed, []string{"--ca FILE"}},
 		{
 			"outcome unknown",
@@ -199,18 +207,14 @@ func TestCompletion(t *testing.T) {
 		want []string
 	}{
 		{[]string{"jobs", ""}, []string{"submit", "list", "watch", "explain"}},
+		{[]string{"help", "jobs", ""}, []string{"submit", "list", "watch", "explain"}},
 		{[]string{"jobs", "list", "--status", ""}, []string{"pending", "running", "paused", "completed", "failed", "canceled"}},
 		{[]string{"jobs", "submit", "--queue", ""}, []string{"live", "default", "batch"}},
 		{[]string{"nodes", "list", "--output", ""}, []string{"table", "json"}},
 		{[]string{"keys", "create", "ci", "--scope", ""}, []string{"admin", "submit", "read", "agent"}},
 		{[]string{"certs", "issue", "--role", ""}, []string{"master", "agent"}},
 	} {
-		r := invoke(t, nil, "", append([]string{"__complete"}, c.args...)...)
-		var offered []string
-		for line := range strings.Lines(r.out) {
-			word, _, _ := strings.Cut(strings.TrimSpace(line), "\t")
-			offered = append(offered, word)
-		}
+		offered := offers(invoke(t, nil, "", append([]string{"__complete"}, c.args...)...))
 		for _, want := range c.want {
 			if !slices.Contains(offered, want) {
 				t.Errorf("%q offers %q, not %s", c.args, offered, want)
@@ -221,5 +225,55 @@ func TestCompletion(t *testing.T) {
 		if r := invoke(t, nil, "", "completion", shell); r.code != exitDone || !strings.Contains(r.out, "__complete") {
 			t.Errorf("completion %s: code %d, %d bytes", shell, r.code, len(r.out))
 		}
+	}
+}
+
+// offers are the words that a completion offers.
+func offers(r result) []string {
+	var words []string
+	for line := range strings.Lines(r.out) {
+		if word, _, _ := strings.Cut(strings.TrimSpace(line), "\t"); !strings.HasPrefix(word, ":") {
+			words = append(words, word)
+		}
+	}
+	return words
+}
+
+// TestCompletionAsksTheMasters has the shell offer jobs that an action may be taken on,
+// and nodes, by the settings of the line that is being typed.
+func TestCompletionAsksTheMasters(t *testing.T) {
+	m := newFakeMaster(t)
+	m.answer("GET /jobs", http.StatusOK, job.List{Jobs: sampleJobs(), Count: 3})
+	twins := []job.Node{sampleNode(), {ID: "n2", Name: "old"}, {ID: "n3", Name: "old"}, {ID: "n4", Name: "two words"}}
+	m.answer("GET /nodes", http.StatusOK, job.NodeList{Nodes: twins, Count: 4})
+	for _, c := range []struct {
+		args []string
+		want []string
+	}{
+		{[]string{"jobs", "watch"}, []string{"13", "12", "9"}},
+		{[]string{"jobs", "watch", "12"}, nil},
+		{[]string{"jobs", "pause"}, []string{"13", "12"}},
+		{[]string{"jobs", "pause", "13"}, []string{"12"}},
+		{[]string{"jobs", "retry"}, []string{"9"}},
+		{[]string{"jobs", "cancel"}, []string{"13", "12"}},
+		{[]string{"nodes", "describe"}, []string{"agent-1", "n2", "n3", "n4"}},
+		{[]string{"nodes", "remove", "agent-1"}, nil},
+		{[]string{"jobs", "list", "--node"}, []string{"agent-1", "n2", "n3", "n4"}},
+	} {
+		args := append([]string{"__complete"}, c.args...)
+		if got := offers(m.run(t, append(args, "")...)); !slices.Equal(got, c.want) {
+			t.Errorf("%q offers %q, want %q", c.args, got, c.want)
+		}
+	}
+	line := []string{"__complete", "jobs", "watch", "--master", m.server.URL, "--ca", m.ca, "--api-key", "typed", ""}
+	if got := offers(invoke(t, []string{"MASTER_URL=https://127.0.0.1:1"}, "", line...)); len(got) != 3 {
+		t.Errorf("with settings on the line: %q", got)
+	}
+	if seen := m.seen("GET /jobs"); seen[len(seen)-1].key != "Bearer typed" {
+		t.Errorf("asked with %q", seen[len(seen)-1].key)
+	}
+	line[4] = "https://127.0.0.1:1"
+	if r := invoke(t, nil, "", line...); r.code != exitDone || len(offers(r)) > 0 || strings.Contains(r.err, "refused") {
+		t.Errorf("without a master: code %d, %q %q", r.code, r.out, r.err)
 	}
 }

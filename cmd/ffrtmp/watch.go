@@ -20,7 +20,9 @@ func (c *cli) jobsWatch() *cobra.Command {
 		Use:   "watch JOB",
 		Short: "Show a job's progress until it is over; fails if the job does",
 		Args:  exactly("JOB"),
-		RunE:  func(cmd *cobra.Command, args []string) error { return c.watch(cmd.Context(), args[0]) },
+
+		ValidArgsFunction: c.firstJob(),
+		RunE:              func(cmd *cobra.Command, args []string) error { return c.watch(cmd.Context(), args[0]) },
 	}
 }
 
