@@ -24,8 +24,8 @@ func (b *batch) Validate() error {
 	return nil
 }
 
-// submitBatch makes all jobs of a batch, or none.
-func (s *Server) submitBatch(c *call, b *batch) (*answer, error) {
+// specs are the jobs, each of them checked.
+func (b *batch) specs() ([]job.Spec, error) {
 	specs := make([]job.Spec, len(b.Jobs))
 	for i, raw := range b.Jobs {
 		err := job.Decode(raw, &specs[i])
@@ -35,6 +35,15 @@ func (s *Server) submitBatch(c *call, b *batch) (*answer, error) {
 		if err != nil {
 			return nil, inField(fmt.Sprintf("jobs[%d]", i), err)
 		}
+	}
+	return specs, nil
+}
+
+// submitBatch makes all jobs of a batch, or none.
+func (s *Server) submitBatch(c *call, b *batch) (*answer, error) {
+	specs, err := b.specs()
+	if err != nil {
+		return nil, err
 	}
 	index, made, err := s.cfg.Proposer.Submit(c.Context(), c.idempotency, specs)
 	if err != nil {

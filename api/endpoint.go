@@ -60,6 +60,7 @@ type answer struct {
 	location string
 	body     any
 	stream   func(ctx context.Context, w *flushWriter) error // instead of body: text as it comes
+	document []byte                                          // instead of body: as it is
 
 	streamType string // media type of stream; "": plain text
 }
@@ -111,6 +112,9 @@ func (s *Server) prepare(w http.ResponseWriter, c *call) (err error) {
 	if c.endpoint.audit {
 		actor := fsm.Actor{Principal: c.principal.Name, Source: sourceOf(c.Request), RequestID: c.id}
 		c.Request = c.WithContext(fsm.WithActor(c.Context(), actor))
+	}
+	if err := checkQuery(c.URL.RawQuery); err != nil {
+		return err
 	}
 	if c.endpoint.place == onReader {
 		if c.consistency, err = parseConsistency(c.URL.Query()); err != nil {
@@ -212,8 +216,13 @@ func (s *Server) write(w http.ResponseWriter, c *call, a *answer, err error) {
 	if a.location != "" {
 		w.Header().Set("Location", a.location)
 	}
-	if a.stream != nil {
+	switch {
+	case a.stream != nil:
 		s.stream(w, c, a)
+		return
+	case a.document != nil:
+		w.Header().Set("Content-Type", documentType)
+		w.Write(a.document)
 		return
 	}
 	status := a.status

@@ -148,6 +148,8 @@ type master struct {
 	server   *httptest.Server
 	registry *prometheus.Registry
 	logs     *lockedBuffer
+
+	conformance *conformance
 }
 
 type lockedBuffer struct {
@@ -208,6 +210,8 @@ func startMaster(t *testing.T, id string, shared *master, change ...func(*http.S
 	for _, f := range change {
 		f(m.api.http)
 	}
+	m.conformance = conforming(t, m.api.http.Handler)
+	m.api.http.Handler = m.conformance
 	m.server.EnableHTTP2 = true
 	m.server.StartTLS()
 	t.Cleanup(func() {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"runtime/debug"
-	"strings"
 	"time"
 
 	"ffrtmp/job"
@@ -70,7 +69,7 @@ func (s *Server) observe(w http.ResponseWriter, r *http.Request) {
 		writeJSON(rec, status, problem{Error: fmt.Sprintf("the header is longer than %d bytes", maxHeader), Code: job.TooLarge, Status: status})
 		return
 	}
-	s.mux.ServeHTTP(rec, r)
+	s.route(rec, r)
 }
 
 // recorder remembers the status of an answer.
@@ -86,27 +85,3 @@ func (r *recorder) WriteHeader(status int) {
 
 // Unwrap lets http.ResponseController reach the connection.
 func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
-
-// noRoute answers what no pattern matches: 405 when another method would.
-func (s *Server) noRoute(w http.ResponseWriter, r *http.Request) {
-	if _, err := s.admit(r, false); err != nil {
-		writeError(w, err)
-		return
-	}
-	var allow []string
-	for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
-		probe := r.Clone(r.Context())
-		probe.Method = method
-		if _, pattern := s.mux.Handler(probe); pattern != "/" {
-			allow = append(allow, method)
-		}
-	}
-	if allow == nil {
-		writeError(w, job.Errorf(job.NotFound, "there is nothing at %s", r.URL.Path))
-		return
-	}
-	w.Header().Set("Allow", strings.Join(allow, ", "))
-	writeJSON(w, http.StatusMethodNotAllowed, problem{
-		Error: r.Method + " is not possible here; use " + strings.Join(allow, " or "), Code: job.Invalid, Status: http.StatusMethodNotAllowed,
-	})
-}

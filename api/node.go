@@ -1,6 +1,7 @@
 package api
 
 import (
+	"errors"
 	"net/http"
 	"strconv"
 	"time"
@@ -98,7 +99,7 @@ func validateHeartbeat(h *job.Heartbeat) error {
 		case r.LogOffset != nil && *r.LogOffset < 0:
 			return job.FieldErrorf(at("log_offset"), "must not be negative")
 		}
-		if err := job.ValidateProgress(at("progress"), r.Progress); err != nil {
+		if err := errors.Join(job.ValidateProgress(at("progress"), r.Progress), r.Detail.Validate(at("progress_detail"))); err != nil {
 			return err
 		}
 	}
@@ -115,12 +116,15 @@ func (s *Server) listNodes(*call) (*answer, error) {
 }
 
 func (s *Server) getNode(c *call) (*answer, error) {
-	n, err := s.cfg.State.Node(c.PathValue("id"))
+	n, err := s.node(c)
 	if err != nil {
 		return nil, err
 	}
 	return &answer{body: s.shownNode(n)}, nil
 }
+
+// node is the one that the path names. Who names none does not get as far as the log.
+func (s *Server) node(c *call) (job.Node, error) { return s.cfg.State.Node(c.PathValue("id")) }
 
 // removed is the answer to DELETE /nodes/{id}.
 type removed struct {
@@ -135,25 +139,30 @@ func (s *Server) removeNode(c *call, _ *nothing) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	id := c.PathValue("id")
-	index, _, err := s.cfg.Proposer.RemoveNode(c.Context(), id, force)
+	n, err := s.node(c)
 	if err != nil {
 		return nil, err
 	}
-	s.cfg.Scheduler.NodeChanged(id)
-	return &answer{index: index, body: removed{"removed", id}}, nil
+	index, _, err := s.cfg.Proposer.RemoveNode(c.Context(), n.ID, force)
+	if err != nil {
+		return nil, err
+	}
+	s.cfg.Scheduler.NodeChanged(n.ID)
+	return &answer{index: index, body: removed{"removed", n.ID}}, nil
 }
 
 // place returns the function that says whether a node is given new attempts.
 func (s *Server) place(e job.Eligibility) func(*call, *nothing) (*answer, error) {
 	return func(c *call, _ *nothing) (*answer, error) {
-		id := c.PathValue("id")
-		index, _, err := s.cfg.Proposer.SetEligibility(c.Context(), c.idempotency, id, e)
+		n, err := s.node(c)
 		if err != nil {
 			return nil, err
 		}
-		n, err := s.cfg.State.Node(id)
+		index, _, err := s.cfg.Proposer.SetEligibility(c.Context(), c.idempotency, n.ID, e)
 		if err != nil {
+			return nil, err
+		}
+		if n, err = s.node(c); err != nil {
 			return nil, err
 		}
 		return &answer{index: index, body: s.shownNode(n)}, nil

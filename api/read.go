@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
 
@@ -96,6 +98,21 @@ func (s *Server) prepareRead(ctx context.Context, c consistency) error {
 	defer cancel()
 	if err := s.cfg.State.WaitIndex(waiting, c.index); err != nil {
 		return &job.Error{Code: job.NoLeader, Field: indexField, Message: fmt.Sprintf("the state has not reached %d within %s", c.index, c.wait), Err: err}
+	}
+	return nil
+}
+
+// checkQuery refuses what url.URL.Query would leave out: what cannot be read, and all
+// but the first value of a parameter.
+func checkQuery(raw string) error {
+	q, err := url.ParseQuery(raw)
+	if err != nil {
+		return job.Errorf(job.Invalid, "the query cannot be read: %w", err)
+	}
+	for _, name := range slices.Sorted(maps.Keys(q)) {
+		if len(q[name]) > 1 {
+			return job.FieldErrorf(name, "is given %d times", len(q[name]))
+		}
 	}
 	return nil
 }

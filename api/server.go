@@ -85,6 +85,7 @@ type Config struct {
 type Server struct {
 	cfg      Config
 	mux      *http.ServeMux
+	routes   map[string]bool // patterns of endpoints, as opposed to those of noRoute
 	http     *http.Server
 	metrics  *metrics
 	rates    rates
@@ -104,19 +105,17 @@ type Server struct {
 // New returns a server that does not listen yet.
 func New(cfg Config) *Server {
 	s := &Server{
-		cfg: cfg, mux: http.NewServeMux(), started: time.Now(), keyWait: keyWait,
+		cfg: cfg, mux: http.NewServeMux(), routes: map[string]bool{}, started: time.Now(), keyWait: keyWait,
 		authFailures: rate.Sometimes{First: 10, Interval: time.Second},
 		eventStreams: make(chan struct{}, maxEventStreams), keepAlive: keepAliveInterval,
 	}
 	s.stopping, s.stop = context.WithCancel(context.Background())
 	s.metrics = newMetrics(s, cfg.Registerer)
-	for _, e := range s.endpoints() {
-		s.mux.Handle(e.pattern, s.handler(&e))
-	}
-	s.mux.HandleFunc("/", s.noRoute)
+	s.routeAll()
 	s.http = limits.Server(s.Handler(), cfg.Logger)
 	s.http.TLSConfig = cfg.TLS
 	s.http.MaxHeaderBytes = hardMaxHeader
+	s.http.DisableGeneralOptionsHandler = true
 	if cfg.MaxConnections > 0 {
 		s.metrics.connections(cfg.Registerer, limits.Bound(s.http, cfg.MaxConnections))
 	}
@@ -165,6 +164,8 @@ func (s *Server) endpoints() []endpoint {
 		{pattern: "GET /keys/{id}", scope: job.ScopeAdmin, place: onReader, serve: s.getKey},
 		{pattern: "DELETE /keys/{id}", scope: job.ScopeAdmin, audit: true, serve: with(s.revokeKey)},
 		{pattern: "GET /audit", scope: job.ScopeAdmin, place: onReader, serve: s.audit},
+
+		{pattern: "GET /openapi.yaml", scope: job.ScopeRead, agents: true, place: anywhere, serve: s.openapi},
 
 		{pattern: "GET /health", place: anywhere, open: true, serve: s.health},
 		{pattern: "GET /health/ready", place: anywhere, open: true, serve: s.healthReady},

@@ -10,11 +10,21 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // Decode parses a JSON object into v. Every fault is an Invalid error that names
 // the field where one is known. Unknown fields are ignored: v2.2's clients send some.
-func Decode(data []byte, v any) error { return decode(data, "", v) }
+func Decode(data []byte, v any) error {
+	switch {
+	case !utf8.Valid(data):
+		// encoding/json would put U+FFFD in its place, or keep it where it keeps JSON as it is.
+		return Errorf(Invalid, "the body is not valid JSON: it is not UTF-8")
+	case string(bytes.TrimSpace(data)) == "null": // which leaves v as it is
+		return Errorf(Invalid, "the body must be a JSON object, not null")
+	}
+	return decode(data, "", v)
+}
 
 func decode(data []byte, prefix string, v any) error {
 	err := json.Unmarshal(data, v)
@@ -142,6 +152,15 @@ func (d *Duration) UnmarshalJSON(data []byte) error {
 	}
 	// encoding/json adds the field to errors of this type only.
 	return &json.UnmarshalTypeError{Value: string(data), Type: reflect.TypeFor[Duration]()}
+}
+
+// checkText returns an error that names the field unless s is one line of at most
+// limit bytes.
+func checkText(field, s string, limit int) error {
+	if len(s) > limit || strings.ContainsAny(s, "\x00\n\r") {
+		return FieldErrorf(field, "must be one line of at most %d bytes", limit)
+	}
+	return nil
 }
 
 var idForm = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)

@@ -5,6 +5,7 @@ package job
 
 import (
 	"encoding/json"
+	"regexp"
 	"time"
 )
 
@@ -104,9 +105,32 @@ type Progress struct {
 	ETASeconds     float64 `json:"eta_seconds,omitempty"` // 0 when it cannot be known
 }
 
+// Validate returns an error that names the part of field at fault. Numbers are
+// ffmpeg's business.
+func (p *Progress) Validate(field string) error {
+	if p == nil {
+		return nil
+	}
+	return checkText(field+".phase", p.Phase, 64)
+}
+
 // Output is a file that a completed job has left behind.
 type Output struct {
 	Path      string `json:"path"`
 	SizeBytes int64  `json:"size_bytes"`
 	SHA256    string `json:"sha256,omitempty"` // hex
+}
+
+var sha256Form = regexp.MustCompile(`^([0-9a-f]{64})?$`)
+
+func (o *Output) validate() error {
+	switch {
+	case o == nil:
+		return nil
+	case o.SizeBytes < 0:
+		return FieldErrorf("output.size_bytes", "must not be negative")
+	case !sha256Form.MatchString(o.SHA256):
+		return FieldErrorf("output.sha256", "must be 64 hexadecimal digits in lower case")
+	}
+	return checkText("output.path", o.Path, maxPath)
 }

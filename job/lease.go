@@ -3,6 +3,7 @@ package job
 import (
 	"encoding/json"
 	"regexp"
+	"strings"
 	"time"
 )
 
@@ -137,11 +138,11 @@ func (r *Result) Validate() error {
 		return FieldErrorf("status", "%q is not known; use publishing, completed, failed or canceled", r.Status)
 	}
 	r.Logs, r.Error = LogTail(r.Logs), shortError(r.Error)
-	return nil
+	return r.Output.validate()
 }
 
 // shortError returns what is kept of a message.
-func shortError(s string) string { return s[:min(len(s), 4096)] }
+func shortError(s string) string { return strings.ToValidUTF8(s[:min(len(s), 4096)], "") }
 
 // reasonForm is that of a failure reason, of v2.2's own ones too.
 var reasonForm = regexp.MustCompile(`^[a-z][a-z0-9_]{0,63}$`)

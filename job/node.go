@@ -1,6 +1,9 @@
 package job
 
-import "time"
+import (
+	"strconv"
+	"time"
+)
 
 // NodeStatus is what a node is doing.
 type NodeStatus string
@@ -106,10 +109,8 @@ func (r *Registration) Validate() error {
 	if r.Type == "" {
 		r.Type = "server"
 	}
-	for field, s := range map[string]string{"address": r.Address, "name": r.Name, "type": r.Type, "cpu_model": r.CPUModel, "gpu_type": r.GPUType, "version": r.Version} {
-		if len(s) > 255 {
-			return FieldErrorf(field, "is longer than 255 bytes")
-		}
+	if err := r.checkTexts(); err != nil {
+		return err
 	}
 	if r.CPUThreads < 0 || r.CPUThreads > 1<<16 {
 		return FieldErrorf("cpu_threads", "must be between 0 and 65536")
@@ -123,11 +124,31 @@ func (r *Registration) Validate() error {
 	if r.NodeID != "" && r.MaxConcurrentJobs == 0 {
 		r.MaxConcurrentJobs = 1
 	}
-	if len(r.Encoders) > 256 {
-		return FieldErrorf("encoders", "has more than 256 entries")
-	}
-	if len(r.GPUCapabilities) > 64 {
-		return FieldErrorf("gpu_capabilities", "has more than 64 entries")
-	}
 	return validateLabels("labels", r.Labels)
+}
+
+func (r *Registration) checkTexts() error {
+	const limit = 255
+	for _, text := range []struct{ field, value string }{
+		{"address", r.Address}, {"name", r.Name}, {"type", r.Type}, {"cpu_model", r.CPUModel}, {"gpu_type", r.GPUType}, {"version", r.Version},
+	} {
+		if err := checkText(text.field, text.value, limit); err != nil {
+			return err
+		}
+	}
+	for _, list := range []struct {
+		field   string
+		entries []string
+		limit   int
+	}{{"encoders", r.Encoders, 256}, {"gpu_capabilities", r.GPUCapabilities, 64}} {
+		if len(list.entries) > list.limit {
+			return FieldErrorf(list.field, "has more than %d entries", list.limit)
+		}
+		for i, s := range list.entries {
+			if err := checkText(list.field+"["+strconv.Itoa(i)+"]", s, limit); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }

@@ -82,7 +82,10 @@ type Encoding struct {
 // DefaultPatternSeconds is how long a test pattern runs when no duration is given.
 const DefaultPatternSeconds = 10
 
-const maxDurationSeconds = 30 * 24 * 3600
+const (
+	maxDurationSeconds = 30 * 24 * 3600
+	maxPath            = 4096 // bytes
+)
 
 var (
 	bitrateForm    = regexp.MustCompile(`^[1-9]\d{0,8}(\.\d{1,3})?[kKmM]?$`)
@@ -146,8 +149,8 @@ func Resolve(name string, p Parameters) (Encoding, error) {
 }
 
 func resolveInput(e *Encoding, p Parameters) error {
-	if strings.ContainsAny(p.Input, "\x00\n\r") || len(p.Input) > 4096 {
-		return FieldErrorf("parameters.input", "must be one line of at most 4096 bytes")
+	if err := checkText("parameters.input", p.Input, maxPath); err != nil {
+		return err
 	}
 	if m := urlForm.FindStringSubmatch(p.Input); m != nil && !slices.Contains(inputSchemes, strings.ToLower(m[1])) {
 		return FieldErrorf("parameters.input", "the scheme %q is not allowed; use a path, http, https, rtmp or rtmps", m[1])
@@ -193,8 +196,8 @@ func resolveOutput(e *Encoding, p Parameters) error {
 	if urlForm.MatchString(p.Output) {
 		return FieldErrorf("parameters.output", "must be a path; to stream, set rtmp_url")
 	}
-	if strings.ContainsAny(p.Output, "\x00\n\r") || len(p.Output) > 4096 {
-		return FieldErrorf("parameters.output", "must be one line of at most 4096 bytes")
+	if err := checkText("parameters.output", p.Output, maxPath); err != nil {
+		return err
 	}
 	if p.Output != "" && (strings.HasSuffix(p.Output, "/") || !slices.Contains(outputExtensions, strings.ToLower(path.Ext(p.Output)))) {
 		return FieldErrorf("parameters.output", "must name a file that ends in one of %s", strings.Join(outputExtensions, ", "))

@@ -3,6 +3,7 @@ package job
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"slices"
 )
 
@@ -51,11 +52,8 @@ func (s *Spec) Validate() error {
 			return FieldErrorf(field, "%q is not known; use auto or ffmpeg", engine)
 		}
 	}
-	if len(s.Confidence) > 64 {
-		return FieldErrorf("confidence", "is longer than 64 bytes")
-	}
-	if len(s.Classification) > 64 {
-		return FieldErrorf("classification", "is longer than 64 bytes")
+	if err := errors.Join(checkText("confidence", s.Confidence, 64), checkText("classification", s.Classification, 64)); err != nil {
+		return err
 	}
 	if err := s.place(e.Live); err != nil {
 		return err

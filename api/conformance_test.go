@@ -1,0 +1,187 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/getkin/kin-openapi/openapi3filter"
+	"github.com/getkin/kin-openapi/routers"
+)
+
+func init() { openapi3filter.RegisterBodyDecoder(eventStreamType, openapi3filter.PlainBodyDecoder) }
+
+// document is openapi.yaml, parsed once.
+var document = sync.OnceValues(func() (*openapi3.T, error) {
+	doc, err := openapi3.NewLoader().LoadFromData(openapiDocument)
+	if err != nil {
+		return nil, err
+	}
+	return doc, doc.Validate(context.Background())
+})
+
+func loadDocument(t testing.TB) *openapi3.T {
+	t.Helper()
+	doc, err := document()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return doc
+}
+
+// operations lists what the document has, by pattern as in server.go.
+func operations(doc *openapi3.T) map[string]*openapi3.Operation {
+	all := map[string]*openapi3.Operation{}
+	for path, item := range doc.Paths.Map() {
+		for method, operation := range item.Operations() {
+			all[method+" "+path] = operation
+		}
+	}
+	return all
+}
+
+// conformance is around a server and holds everything that passes to the document:
+// every answer, and every request that was answered with a success.
+type conformance struct {
+	t    testing.TB
+	doc  *openapi3.T
+	mux  *http.ServeMux // only finds the pattern
+	next http.Handler
+
+	mu   sync.Mutex
+	seen map[string]bool // pattern and status of what was answered
+}
+
+func conforming(t testing.TB, next http.Handler) *conformance {
+	c := &conformance{t: t, doc: loadDocument(t), mux: http.NewServeMux(), next: next, seen: map[string]bool{}}
+	for pattern := range operations(c.doc) {
+		c.mux.Handle(pattern, http.NotFoundHandler())
+	}
+	return c
+}
+
+func (c *conformance) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	_, pattern := c.mux.Handler(r)
+	if pattern == "" || r.Method == http.MethodHead {
+		c.next.ServeHTTP(w, r)
+		return
+	}
+	request := r.Clone(r.Context())
+	var sent bytes.Buffer
+	r.Body = struct {
+		io.Reader
+		io.Closer
+	}{io.TeeReader(r.Body, &sent), r.Body}
+	answer := &tee{ResponseWriter: w, begins: func(status int) {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.seen[fmt.Sprint(pattern, " ", status)] = true
+	}}
+	c.next.ServeHTTP(answer, r)
+
+	request.Body = io.NopCloser(bytes.NewReader(withoutNulls(sent.Bytes())))
+	if err := c.check(request, pattern, answer); err != nil {
+		c.t.Errorf("%s %s: %d is not as documented: %v", request.Method, request.URL, answer.status, err)
+	}
+}
+
+// withoutNulls is a body without the fields that are null, which is the same as nothing.
+// What is no JSON stays as it is.
+func withoutNulls(body []byte) []byte {
+	var v any
+	dec := json.NewDecoder(bytes.NewReader(body))
+	dec.UseNumber()
+	if dec.Decode(&v) != nil {
+		return body
+	}
+	var strip func(v any)
+	strip = func(v any) {
+		switch v := v.(type) {
+		case map[string]any:
+			maps.DeleteFunc(v, func(_ string, field any) bool { return field == nil })
+			for _, field := range v {
+				strip(field)
+			}
+		case []any:
+			for _, element := range v {
+				strip(element)
+			}
+		}
+	}
+	strip(v)
+	stripped, err := json.Marshal(v)
+	if err != nil {
+		return body
+	}
+	return stripped
+}
+
+// saw reports whether a pattern was answered with a status.
+func (c *conformance) saw(pattern, status string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.seen[pattern+" "+status]
+}
+
+func (c *conformance) check(r *http.Request, pattern string, answer *tee) error {
+	method, path, _ := strings.Cut(pattern, " ")
+	item := c.doc.Paths.Find(path)
+	input := &openapi3filter.RequestValidationInput{
+		Request: r, PathParams: pathParameters(path, r.URL.Path),
+		Route:   &routers.Route{Spec: c.doc, Path: path, PathItem: item, Method: method, Operation: item.GetOperation(method)},
+		Options: &openapi3filter.Options{AuthenticationFunc: openapi3filter.NoopAuthenticationFunc, IncludeResponseStatus: true},
+	}
+	// curl's own type is taken, too.
+	r.Header.Set("Content-Type", "application/json")
+	var refused error
+	if answer.status < 300 {
+		refused = openapi3filter.ValidateRequest(r.Context(), input)
+	}
+	return errors.Join(refused, openapi3filter.ValidateResponse(r.Context(), &openapi3filter.ResponseValidationInput{
+		RequestValidationInput: input, Status: answer.status, Header: answer.Header(), Body: io.NopCloser(&answer.body), Options: input.Options,
+	}))
+}
+
+func pathParameters(pattern, path string) map[string]string {
+	values := map[string]string{}
+	given := strings.Split(path, "/")
+	for i, part := range strings.Split(pattern, "/") {
+		if name, ok := strings.CutPrefix(part, "{"); ok {
+			values[strings.TrimSuffix(name, "}")] = given[i]
+		}
+	}
+	return values
+}
+
+// tee keeps a copy of an answer.
+type tee struct {
+	http.ResponseWriter
+	begins func(status int)
+	status int
+	body   bytes.Buffer
+}
+
+func (t *tee) WriteHeader(status int) {
+	t.status = status
+	t.begins(status)
+	t.ResponseWriter.WriteHeader(status)
+}
+
+func (t *tee) Write(p []byte) (int, error) {
+	if t.status == 0 {
+		t.WriteHeader(http.StatusOK)
+	}
+	t.body.Write(p)
+	return t.ResponseWriter.Write(p)
+}
+
+func (t *tee) Unwrap() http.ResponseWriter { return t.ResponseWriter }
