@@ -26,6 +26,7 @@ var samples = map[string]string{
 	"reportResult": `{"job_id":"1","node_id":"` + nodeA + `","status":"failed","output":{}}`,
 	"registerNode": `{"address":"a","labels":{}}`,
 	"createKey":    `{"name":"ci","scopes":["read"]}`,
+	"import":       `{"jobs":[{}]}`,
 	"query":        `{"sql":"SELECT 1"}`,
 	"heartbeat":    `{"attempts":[{"job_id":"1","attempt":1,"progress_detail":{}}]}`,
 }
@@ -240,7 +241,7 @@ func breaches(s *openapi3.Schema, path string) (list []breach) {
 	if s.MinItems > 0 {
 		add(path, `[]`)
 	}
-	if s.Items != nil {
+	if s.Items != nil && s.Items.Value.Type != nil {
 		list = append(list, breaches(s.Items.Value, path+"[0]")...)
 	}
 	if s.MaxItems != nil {

@@ -75,6 +75,7 @@ var documented = map[string]any{
 	"Registration": job.Registration{}, "Registered": job.Registered{}, "Heartbeat": job.Heartbeat{}, "AttemptReport": job.AttemptReport{},
 	"HeartbeatResponse": job.HeartbeatResponse{}, "Command": job.Command{},
 	"Event": job.Event{}, "Query": job.QueryRequest{}, "QueryResult": job.QueryResult{},
+	"Import": job.Import{}, "ImportedJob": job.ImportedJob{}, "ImportedNode": job.ImportedNode{}, "ImportResult": job.ImportResult{}, "ImportAnswer": job.ImportAnswer{},
 	"NewKey": job.NewKey{}, "Key": job.Key{}, "CreatedKey": job.CreatedKey{}, "KeyList": job.KeyList{}, "RevokedKey": revoked{},
 	"AuditRecord": job.AuditRecord{}, "AuditList": job.AuditList{},
 	"Node": job.Node{}, "AttemptRef": job.AttemptRef{}, "NodeList": job.NodeList{}, "RemovedNode": removed{},
@@ -169,7 +170,7 @@ func TestTheDocumentsEnumerationsAreTheCodes(t *testing.T) {
 	for schema, typ := range map[string]string{
 		"Status": "Status", "Queue": "Queue", "Priority": "Priority", "Outcome": "Outcome", "NodeStatus": "NodeStatus",
 		"Eligibility": "Eligibility", "ResultStatus": "ResultStatus", "Verb": "Verb", "Code": "Code",
-		"EventType": "EventType", "Scope": "Scope", "KeyStatus": "KeyStatus",
+		"EventType": "EventType", "ImportOutcome": "ImportOutcome", "Scope": "Scope", "KeyStatus": "KeyStatus",
 	} {
 		if diff := cmp.Diff(constants[typ], enumeration(doc.Components.Schemas[schema].Value)); diff != "" || len(constants[typ]) == 0 {
 			t.Errorf("%s (-code +document):\n%s", schema, diff)
@@ -351,6 +352,12 @@ func TestTrafficIsAsDocumented(t *testing.T) {
 	m.want(410, "GET", "/events?since=1.0", "")
 	m.want(200, "POST", "/query", `{"sql":"SELECT *, NULL, 1.5 FROM jobs"}`)
 	m.want(400, "POST", "/query", `{"sql":"SELECT"}`)
+
+	imported := `{"jobs":[{"id":"01985f3a-0000-7000-8000-00000000000a","scenario":"720p","status":"pending","created_at":"2026-01-02T03:04:05Z","sequence_number":900}]}`
+	m.want(200, "POST", "/import?dry_run", imported)
+	m.want(200, "POST", "/import", imported, "Idempotency-Key", "import")
+	m.want(409, "POST", "/import", `{"nodes":[{"id":"01985f3a-0000-7000-8000-00000000000b","address":"b","registered_at":"2026-01-02T03:04:05Z","last_heartbeat":"2026-01-02T03:04:05Z"}]}`, "Idempotency-Key", "import")
+	m.want(400, "POST", "/import", `{}`)
 
 	ci := `{"name":"ci","scopes":["read","agent"],"expires_in":"24h","rate_limit":100}`
 	var key job.CreatedKey
