@@ -43,12 +43,15 @@ clean: ## what the other targets have made
 
 # programs that tests and demo run, installed where they are missing. Of the servers among them no service is started, now
 # or at the next boot: tests run their own.
-PROGRAMS := ffmpeg:ffmpeg ffprobe:ffmpeg openssl:openssl nginx:nginx promtool:prometheus systemd-analyze:systemd
+PROGRAMS := ffmpeg:ffmpeg ffprobe:ffmpeg openssl:openssl nginx:nginx promtool:prometheus prometheus:prometheus \
+            /usr/lib/nginx/modules/ngx_rtmp_module.so:libnginx-mod-rtmp systemd-analyze:systemd
+demo: PROGRAMS := ffmpeg:ffmpeg ffprobe:ffmpeg
 POLICY   := /usr/sbin/policy-rc.d
 programs:
 	@missing=; \
-	for p in $(PROGRAMS); do PATH="$$PATH:/usr/sbin" command -v $${p%:*} >/dev/null || missing="$$missing $${p#*:}"; done; \
-	[ -e /usr/lib/nginx/modules/ngx_rtmp_module.so ] || missing="$$missing libnginx-mod-rtmp"; \
+	for p in $(PROGRAMS); do \
+		PATH="$$PATH:/usr/sbin" command -v $${p%:*} >/dev/null || [ -e $${p%:*} ] || missing="$$missing $${p#*:}"; \
+	done; \
 	[ -n "$$missing" ] || exit 0; \
 	echo "installing what is missing:$$missing"; \
 	services=; for s in nginx prometheus; do [ -e /lib/systemd/system/$$s.service ] || services="$$services $$s.service"; done; \

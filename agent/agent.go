@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"errors"
+	"net/http"
 	"sync"
 	"time"
 
@@ -67,6 +68,7 @@ func New(cfg Config) (*Agent, error) {
 		DialTLS:  cfg.DialTLS,
 		Patience: 5 * time.Second, // every loop here goes on by itself, with what is then true
 		Logger:   cfg.Logger.Named("client"),
+		Wrap:     func(rt http.RoundTripper) http.RoundTripper { return cfg.Tracer.Transport(rt, "call") },
 	})
 	if err != nil {
 		return nil, err

@@ -5,7 +5,10 @@ import (
 	"errors"
 	"sync"
 
+	"github.com/hashicorp/go-hclog"
+
 	"ffrtmp/agent/supervisor"
+	"ffrtmp/internal/tracing"
 	"ffrtmp/job"
 )
 
@@ -20,6 +23,8 @@ type attempt struct {
 	key
 	job    job.Job
 	record record
+	log    hclog.Logger
+	span   tracing.Span
 	listed chan struct{} // closed once a master has taken a heartbeat that lists it
 	gone   chan struct{} // closed once the node does not hold it any more
 

@@ -88,8 +88,8 @@ func (a *Agent) accept(ctx context.Context, jobs []job.Job) error {
 			a.log.Error("an attempt could not be recorded", "job", j.ID, "error", err)
 			continue
 		}
-		a.log.Info("attempt claimed", "job", j.ID, "attempt", j.Attempt, "scenario", j.Scenario)
 		at := a.adopt(*j)
+		at.log.Info("attempt claimed", "scenario", j.Scenario)
 		a.passed(at, stepClaimed)
 		a.spawn(at)
 		fresh = true

@@ -178,7 +178,7 @@ func TestMetrics(t *testing.T) {
 	f.await(id, "under way", underWay)
 	_, body := get("/metrics")
 	for _, want := range []string{
-		"ffmpeg_agent_jobs_running 1", `ffmpeg_agent_jobs_finished_total{result="completed"} 0`, "ffmpeg_agent_encode_fps{", "ffmpeg_agent_encode_speed{",
+		"ffmpeg_agent_jobs_running 1", `ffmpeg_agent_jobs_finished_total{result="completed"} 0`, "ffmpeg_agent_encode_fps ", "ffmpeg_agent_encode_speed ",
 		"ffmpeg_agent_cpu_seconds_total ", "ffmpeg_agent_memory_available_bytes ", "ffmpeg_agent_master_failovers_total 0", "ffmpeg_agent_unsent_results 0",
 		"ffmpeg_agent_heartbeat_seconds_count",
 	} {

@@ -12,6 +12,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"ffrtmp/internal/certs"
+	"ffrtmp/internal/tracing"
 )
 
 // Config is what an agent is told at its start.
@@ -36,7 +37,8 @@ type Config struct {
 	DrainTimeout      time.Duration // wait for running jobs at the end; 0 leaves them running at once
 
 	Version string
-	Logger  hclog.Logger // nil logs nothing
+	Logger  hclog.Logger    // nil logs nothing
+	Tracer  *tracing.Tracer // nil makes no traces
 }
 
 func (c *Config) complete() error {

@@ -3,6 +3,7 @@ package agent
 import (
 	"bytes"
 	"context"
+	"math"
 	"os"
 	"os/exec"
 	"strconv"
@@ -18,8 +19,8 @@ type gauges struct{ agent *Agent }
 var (
 	runningDesc = gauge("jobs_running", "Attempts that the node holds.")
 	unsentDesc  = gauge("unsent_results", "Results that wait for a master.")
-	fpsDesc     = gauge("encode_fps", "Frames a second of one running encode.", "job_id", "attempt")
-	speedDesc   = gauge("encode_speed", "Speed of one running encode, in times of real time.", "job_id", "attempt")
+	fpsDesc     = gauge("encode_fps", "Frames a second of all running encodes together.")
+	speedDesc   = gauge("encode_speed", "Speed of the slowest running encode, in times of real time; absent without one.")
 	cpuDesc     = prometheus.NewDesc("ffmpeg_agent_cpu_seconds_total", "CPU time that the machine has spent, idle time excluded.", nil, nil)
 	memoryDesc  = gauge("memory_available_bytes", "Memory that the machine has left for programs.")
 	gpuDesc     = gauge("gpu_utilization_ratio", "How busy a GPU is, 0 to 1.", "gpu")
@@ -41,15 +42,21 @@ func (g *gauges) Collect(ch chan<- prometheus.Metric) {
 	held := g.agent.slots.all()
 	ch <- value(runningDesc, float64(len(held)))
 	ch <- value(unsentDesc, float64(g.agent.outbox.unsent.Load()))
+	// No labels by job: a series that nobody writes any more would stay for each.
+	fps, slowest := 0.0, math.Inf(1)
 	for _, at := range held {
 		p := at.running()
 		if p == nil {
 			continue
 		}
 		if st, err := p.State(); err == nil && st.Running {
-			ch <- value(fpsDesc, st.Progress.FPS, at.jobID, strconv.Itoa(at.attempt))
-			ch <- value(speedDesc, st.Progress.Speed, at.jobID, strconv.Itoa(at.attempt))
+			fps += st.Progress.FPS
+			slowest = min(slowest, st.Progress.Speed)
 		}
+	}
+	ch <- value(fpsDesc, fps)
+	if !math.IsInf(slowest, 1) {
+		ch <- value(speedDesc, slowest)
 	}
 	if busy, ok := cpuSeconds(); ok {
 		ch <- prometheus.MustNewConstMetric(cpuDesc, prometheus.CounterValue, busy)

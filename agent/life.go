@@ -10,6 +10,7 @@ import (
 	"ffrtmp/agent/media"
 	"ffrtmp/agent/supervisor"
 	"ffrtmp/client"
+	"ffrtmp/internal/tracing"
 	"ffrtmp/job"
 )
 
@@ -19,26 +20,30 @@ var errLeaving = errors.New("the agent is leaving")
 // live sees an attempt through to its end. What fails on this machine meanwhile
 // (a full state directory, say) is tried again: every step starts from the files.
 func (a *Agent) live(at *attempt) {
-	log := a.log.With("job", at.jobID, "attempt", at.attempt)
 	for pause := time.Second; ; pause = min(2*pause, 30*time.Second) {
 		err := a.advance(at)
 		var refused *refusedError
 		switch {
 		case a.work.Err() != nil:
-			return // whatever is left is the next agent's
+			if err != nil {
+				at.span.Set(tracing.Result.String("left to the next agent"))
+			}
+			return
 		case err == nil:
 			err = a.forget(at)
 		case at.fenced() != nil:
-			log.Info("attempt ended by the masters", "verb", at.fenced().verb)
+			at.log.Info("attempt ended by the masters", "verb", at.fenced().verb)
+			at.span.Fail(at.fenced().Error())
 			err = a.discard(at, at.fenced().verb == job.CommandCancel)
 		case errors.As(err, &refused):
-			log.Warn("attempt is no longer ours", "reason", refused.err)
+			at.log.Warn("attempt is no longer ours", "reason", refused.err)
+			at.span.Fail("the masters refused the result")
 			err = a.discard(at, false)
 		}
 		if err == nil {
 			return
 		}
-		log.Error("attempt does not get on, trying again", "error", err)
+		at.log.Error("attempt does not get on, trying again", "error", err)
 		if sleep(a.work, pause) != nil {
 			return
 		}
@@ -97,6 +102,7 @@ func (a *Agent) finish(at *attempt) (*verdict, error) {
 		return nil, err
 	}
 	a.passed(at, stepEnded)
+	a.cfg.Tracer.Ran(at.ctx, "encode", exit.StartedAt, exit.EndedAt)
 	return a.judge(at, exit)
 }
 
@@ -118,7 +124,9 @@ func (a *Agent) judge(at *attempt, exit supervisor.Exit) (*verdict, error) {
 	switch exit.End {
 	case supervisor.Succeeded:
 		at.enter(verifyingPhase)
+		_, span := a.cfg.Tracer.Start(at.ctx, "verify")
 		v, err := a.verify(at, exit)
+		span.End()
 		if at.ctx.Err() != nil {
 			return nil, context.Cause(at.ctx)
 		}
@@ -161,7 +169,10 @@ func (a *Agent) handIn(at *attempt, v *verdict) error {
 			return err
 		}
 		a.passed(at, stepSealed)
-		if err := publish(v); err != nil {
+		_, span := a.cfg.Tracer.Start(at.ctx, "publish")
+		err := publish(v)
+		span.End()
+		if err != nil {
 			result := a.failed(at, err).Result
 			result.Logs = v.Result.Logs
 			v.Result = result
@@ -178,7 +189,11 @@ func (a *Agent) handIn(at *attempt, v *verdict) error {
 	}
 	a.passed(at, stepDelivered)
 	a.metrics.finished(v.Result.Status)
-	a.log.Info("attempt finished", "job", at.jobID, "attempt", at.attempt, "status", v.Result.Status, "error", v.Result.Error)
+	at.log.Info("attempt finished", "status", v.Result.Status, "error", v.Result.Error)
+	at.span.Set(tracing.Result.String(string(v.Result.Status)))
+	if v.Result.Status == job.ResultFailed {
+		at.span.Fail(string(v.Result.FailureReason))
+	}
 	return nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"ffrtmp/agent/supervisor"
+	"ffrtmp/internal/tracing"
 	"ffrtmp/job"
 )
 
@@ -26,7 +27,7 @@ const (
 )
 
 func (a *Agent) passed(at *attempt, s step) {
-	a.log.Trace("step", "job", at.jobID, "attempt", at.attempt, "step", s)
+	at.log.Trace("step", "step", s)
 	if a.onStep != nil {
 		a.onStep(at, s)
 	}
@@ -36,9 +37,13 @@ func (a *Agent) passed(at *attempt, s step) {
 func (a *Agent) adopt(j job.Job) *attempt {
 	at := &attempt{
 		key: keyOf(&j), job: j, record: a.state.record(keyOf(&j)),
+		log:    a.log.With("job", j.ID, "attempt", j.Attempt, "request_id", j.RequestID),
 		listed: make(chan struct{}), gone: make(chan struct{}),
 	}
-	at.ctx, at.end = context.WithCancelCause(a.work)
+	ctx, span := a.cfg.Tracer.Start(a.cfg.Tracer.Continue(a.work, j.Traceparent), "attempt",
+		tracing.JobID.String(j.ID), tracing.Attempt.Int(j.Attempt), tracing.Scenario.String(j.Scenario), tracing.RequestID.String(j.RequestID))
+	at.span = span
+	at.ctx, at.end = context.WithCancelCause(ctx)
 	a.slots.add(at)
 	return at
 }
@@ -46,6 +51,7 @@ func (a *Agent) adopt(j job.Job) *attempt {
 // spawn has the attempt live until it is delivered or the agent leaves.
 func (a *Agent) spawn(at *attempt) {
 	a.lives.Go(func() {
+		defer at.span.End()
 		defer at.end(nil)
 		defer a.slots.remove(at)
 		a.live(at)
@@ -69,8 +75,10 @@ func (a *Agent) resume() error {
 			}
 			continue
 		}
-		a.log.Info("taking an attempt up again", "job", j.ID, "attempt", j.Attempt)
-		a.spawn(a.adopt(j))
+		at := a.adopt(j)
+		at.span.Set(tracing.Resumed.Bool(true))
+		at.log.Info("taking an attempt up again")
+		a.spawn(at)
 	}
 	return nil
 }

@@ -45,7 +45,7 @@ func (s *Server) submitBatch(c *call, b *batch) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	index, made, err := s.cfg.Proposer.Submit(c.Context(), c.idempotency, specs)
+	index, made, err := s.propose(c, specs)
 	if err != nil {
 		return nil, err
 	}

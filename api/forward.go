@@ -102,12 +102,20 @@ func (s *Server) attempt(w http.ResponseWriter, c *call) (done bool, err error) 
 	return s.forward(w, c)
 }
 
+// leaderTransport makes requests of whoever leads by then.
+type leaderTransport struct{ cluster Cluster }
+
+// RoundTrip implements http.RoundTripper.
+func (t leaderTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	return t.cluster.LeaderTransport().RoundTrip(r)
+}
+
 // forward sends the request to the leader, in one hop, and passes the answer on.
 func (s *Server) forward(w http.ResponseWriter, c *call) (done bool, err error) {
 	ctx, cancel := s.untilStopping(c)
 	defer cancel()
 	s.metrics.forwarded.Inc()
-	resp, err := s.cfg.Cluster.LeaderTransport().RoundTrip(s.outgoing(ctx, c))
+	resp, err := s.leader.RoundTrip(s.outgoing(ctx, c))
 	switch {
 	case errors.Is(err, cluster.ErrNoLeader), errors.Is(err, cluster.ErrNotSent):
 		return false, job.Errorf(job.NoLeader, "the cluster has no leader that can be reached: %w", err)

@@ -10,7 +10,7 @@ import (
 
 // submit makes a job.
 func (s *Server) submit(c *call, spec *job.Spec) (*answer, error) {
-	index, made, err := s.cfg.Proposer.Submit(c.Context(), c.idempotency, []job.Spec{*spec})
+	index, made, err := s.propose(c, []job.Spec{*spec})
 	if err != nil {
 		return nil, err
 	}

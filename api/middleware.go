@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"ffrtmp/internal/tracing"
 	"ffrtmp/job"
 )
 
@@ -29,14 +30,16 @@ func isForwarded(ctx context.Context) bool {
 }
 
 // Handler answers users and agents.
-func (s *Server) Handler() http.Handler { return http.HandlerFunc(s.observe) }
+func (s *Server) Handler() http.Handler {
+	return s.cfg.Tracer.Handler(http.HandlerFunc(s.observe), submits)
+}
 
 // ForwardHandler answers requests that another master has forwarded. They are
 // authenticated again and never forwarded further.
 func (s *Server) ForwardHandler() http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return s.cfg.Tracer.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.observe(w, r.WithContext(context.WithValue(r.Context(), forwardedKey, true)))
-	})
+	}), submits)
 }
 
 // observe is around every request: identity, headers, log, figures, and an answer
@@ -61,6 +64,7 @@ func (s *Server) observe(w http.ResponseWriter, r *http.Request) {
 			writeError(rec, job.Errorf(job.Internal, "internal error"))
 		}
 		s.metrics.request(r, rec.status, time.Since(start))
+		tracing.Routed(r.Context(), r.Pattern, id)
 		s.cfg.Logger.Debug("request", "request_id", id, "method", r.Method, "route", r.Pattern, "status", rec.status,
 			"duration", time.Since(start), "forwarded_by", r.Header.Get(forwardedHeader))
 	}()

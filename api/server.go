@@ -22,6 +22,7 @@ import (
 
 	"ffrtmp/cluster"
 	"ffrtmp/internal/limits"
+	"ffrtmp/internal/tracing"
 	"ffrtmp/job"
 )
 
@@ -60,7 +61,7 @@ type Certificates interface {
 	Health() (warnings []string, err error)
 }
 
-// Config is what a Server is made of. All but TLS, Certificates, MaxConnections and
+// Config is what a Server is made of. All but TLS, Certificates, MaxConnections, Tracer and
 // Registerer are required.
 type Config struct {
 	State     State
@@ -70,6 +71,7 @@ type Config struct {
 	Keys      Authenticator
 	TLS       *tls.Config // nil: plain HTTP
 	Logger    hclog.Logger
+	Tracer    *tracing.Tracer // nil: no traces
 	Version   string
 	Name      string // of the cluster
 	LeaseTTL  time.Duration
@@ -89,6 +91,7 @@ type Server struct {
 	http     *http.Server
 	metrics  *metrics
 	rates    rates
+	leader   http.RoundTripper // to the leader
 	inFlight inFlight
 
 	eventStreams chan struct{} // one token for each that is open
@@ -111,6 +114,7 @@ func New(cfg Config) *Server {
 	}
 	s.stopping, s.stop = context.WithCancel(context.Background())
 	s.metrics = newMetrics(s, cfg.Registerer)
+	s.leader = cfg.Tracer.Transport(leaderTransport{cfg.Cluster}, "forward")
 	s.routeAll()
 	s.http = limits.Server(s.Handler(), cfg.Logger)
 	s.http.TLSConfig = cfg.TLS

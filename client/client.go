@@ -36,8 +36,11 @@ type Config struct {
 	// while the client lives. It offers HTTP/2.
 	DialTLS func(ctx context.Context, network, addr string) (net.Conn, error)
 
-	// Transport replaces the client's own, for tests and tracing. TLS is then unused.
+	// Transport replaces the client's own, for tests. TLS is then unused.
 	Transport http.RoundTripper
+
+	// Wrap is put around the transport, for tracing. It may be nil.
+	Wrap func(http.RoundTripper) http.RoundTripper
 
 	// TryTimeout bounds one try at one master, beyond any long poll that was
 	// asked for. A master that does not even answer HTTP/2 pings is left sooner.
@@ -91,6 +94,9 @@ func New(cfg Config) (*Client, error) {
 	if transport == nil {
 		c.own = newTransport(cfg.TLS, cfg.DialTLS)
 		transport = c.own
+	}
+	if cfg.Wrap != nil {
+		transport = cfg.Wrap(transport)
 	}
 	c.http = &http.Client{
 		Transport: transport,

@@ -17,11 +17,14 @@ import (
 )
 
 // Secrets stay where they must be: the stream key in the replicated jobs and, while the
-// job runs, with its agent; the API key in its file. Both logs are as talkative as they
-// can be.
+// job runs, with its agent; the API key in its file. All logs are as talkative as they can
+// be, in both formats, and everything is traced.
 func TestSecretsStayWhereTheyMustBe(t *testing.T) {
 	const streamKey = "canary-stream-key-7f3a"
-	talkative := func(int) []string { return []string{"--log-level", "trace"} }
+	traces := newCollector(t)
+	talkative := func(i int) []string {
+		return []string{"--log-level", "trace", "--log-format", []string{"json", "text"}[i%2], "--tracing-endpoint", traces.url}
+	}
 	s := start(t, devcluster.Options{Masters: 3, Agents: 1, MasterArgs: talkative, AgentArgs: talkative})
 	s.voters(3)
 	agent := s.Agent(0)
@@ -41,11 +44,12 @@ func TestSecretsStayWhereTheyMustBe(t *testing.T) {
 	good := s.submit(stream(url, 4))
 	s.encoding(good.ID, 1)
 	lease := leaseOf(t, agent)
-	for _, p := range s.ffmpegs(agent) {
-		if mentions(filepath.Join("/proc", strconv.Itoa(p.pid), "cmdline"), streamKey) {
-			t.Error("ps shows the stream key")
-		}
+	gossip, err := os.ReadFile(filepath.Join(s.Dir(), "keys", "gossip.key"))
+	s.must(err)
+	secrets := map[string]string{
+		"the API key": s.APIKey(), "the gossip key": strings.TrimSpace(string(gossip)), "the stream key": streamKey, "the lease": lease,
 	}
+	s.checkProcesses(secrets, agent)
 	if j := s.finished(good.ID); j.Status != job.Completed {
 		t.Fatalf("the stream is %s: %s\n%s", j.Status, j.Error, j.Logs)
 	}
@@ -74,12 +78,7 @@ func TestSecretsStayWhereTheyMustBe(t *testing.T) {
 		own.call(t, "POST", m.URL()+"/jobs", `{}`).want(t, 401)
 	}
 
-	gossip, err := os.ReadFile(filepath.Join(s.Dir(), "keys", "gossip.key"))
-	s.must(err)
-	secrets := map[string]string{
-		"the API key": s.APIKey(), "the gossip key": strings.TrimSpace(string(gossip)), "the stream key": streamKey, "the lease": lease,
-		"a made key": secret,
-	}
+	secrets["a made key"] = secret
 	s.eventually("the agent has forgotten its attempts", func() bool {
 		left, err := os.ReadDir(filepath.Join(agent.StateDir(), "attempts"))
 		return err == nil && len(left) == 0
@@ -87,6 +86,32 @@ func TestSecretsStayWhereTheyMustBe(t *testing.T) {
 	s.checkAnswers(secrets, made.ID, good.ID, bad.ID)
 	s.must(s.Stop(s.soon()))
 	s.checkFiles(secrets)
+	for what, secret := range secrets {
+		if traces.holds(secret) {
+			t.Errorf("a trace holds %s", what)
+		}
+	}
+	if len(traces.received()) == 0 {
+		t.Error("nothing was traced")
+	}
+}
+
+// checkProcesses looks for secrets where ps shows them to everybody: on the command
+// lines of masters, agents, supervisors and ffmpeg.
+func (s *site) checkProcesses(secrets map[string]string, agent *devcluster.Agent) {
+	s.t.Helper()
+	running := processes(s.t, func(dir string) bool { return mentions(filepath.Join(dir, "cmdline"), s.Dir()) })
+	running = append(running, s.ffmpegs(agent)...)
+	if len(running) < 6 { // three masters, an agent, a supervisor, ffmpeg
+		s.t.Errorf("only %d processes were looked at: %v", len(running), running)
+	}
+	for _, p := range running {
+		for what, secret := range secrets {
+			if mentions(filepath.Join("/proc", strconv.Itoa(p.pid), "cmdline"), secret) {
+				s.t.Errorf("ps shows %s: %s", what, p.name)
+			}
+		}
+	}
 }
 
 func leaseOf(t *testing.T, a *devcluster.Agent) string {

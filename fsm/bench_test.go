@@ -74,7 +74,7 @@ func BenchmarkApply(b *testing.B) {
 		looped[0] += rawBatch(b, raw, n, func(i int) {
 			s := &specs[i].specs[0]
 			rawExec(b, raw, insertSpec, int64(next+i+1), uuid.Must(uuid.NewV7()).String(), s.scenario, s.confidence, s.engine, s.classification,
-				s.parameters, s.requires, s.labels, s.timeout, int64(i))
+				s.parameters, s.requires, s.labels, s.timeout, int64(i), nil, nil)
 			rawExec(b, raw, insertState, int64(next+i+1), s.queue, s.priority, s.maxRetries)
 		})
 		looped[1] += rawBatch(b, raw, n, func(i int) {

@@ -36,6 +36,13 @@ const (
 // other theirs, so that a new kind is proposed only when all voters know it.
 const LatestKind = KindImport
 
+// levelOrigin is version 2 of KindSubmit: what comes as a version takes a number, too,
+// that no kind will have.
+const levelOrigin = 20
+
+// Level is what masters tell each other: all numbers up to it can be applied.
+const Level = max(int(LatestKind), levelOrigin)
+
 // command is a change of state. It carries every time, identity, lease and random
 // number that it needs, so that every replica comes to the same state.
 type command interface {
@@ -49,7 +56,7 @@ type command interface {
 
 // kinds has a decoder for each version of each kind, version 1 first.
 var kinds = map[Kind][]func(*decoder) command{
-	KindSubmit:      {decodeSubmit},
+	KindSubmit:      {decodeSubmit, decodeSubmit2},
 	KindClaim:       {decodeClaim},
 	KindResult:      {decodeResult},
 	KindExpire:      {decodeExpire},

@@ -37,6 +37,13 @@ var golden = map[string]command{
 		},
 		{id: uuid.MustParse(numbered(2)), scenario: "720p", engine: "auto"},
 	}},
+	"01-submit-2": &submit{specs: []spec{
+		{
+			id: uuid.MustParse(numbered(1)), scenario: "4K60-h264", engine: "ffmpeg", queue: 1, priority: 2, maxRetries: 3,
+			origin: job.Origin{RequestID: "request-1", Traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"},
+		},
+		{id: uuid.MustParse(numbered(2)), scenario: "720p", engine: "auto"},
+	}},
 	"02-claim-1": &claim{node: numbered(3), leases: []lease{goldenLease, {1}}},
 	"03-result-1": &result{
 		seq: 300, node: numbered(3), attempt: 2, lease: goldenLease, status: job.ResultFailed,

@@ -170,6 +170,9 @@ func (h *history) submitSome() {
 			if h.random.IntN(4) == 0 {
 				s.Requires = &job.Requires{MinCPUThreads: 4 * (1 + h.random.IntN(4))}
 			}
+			if h.random.IntN(2) == 0 {
+				s.Origin.RequestID = fmt.Sprint("request-", h.jobs)
+			}
 		})
 	}
 	if _, made, err := h.Submit(h.Context(), h.key(), specs); err == nil && !made.Replayed {

@@ -25,7 +25,7 @@ type ProposerOptions struct {
 	RetryBase  time.Duration // wait before the first retry; 0: 5 s
 	RetryCap   time.Duration // 0: 5 min
 
-	Level func() int // the highest kind that every master can apply; nil: LatestKind
+	Level func() int // that every master can apply; nil: this build's
 }
 
 // Proposer turns requests into commands and proposes them. It is the only
@@ -57,7 +57,7 @@ func NewProposer(log Log, opts ProposerOptions) *Proposer {
 		opts.RetryCap = 5 * time.Minute
 	}
 	if opts.Level == nil {
-		opts.Level = func() int { return int(LatestKind) }
+		opts.Level = func() int { return Level }
 	}
 	return &Proposer{opts: opts, batch: batcher{log: log}}
 }
@@ -103,6 +103,7 @@ func (p *Proposer) checkLevel(env *envelope, c command) error {
 // Submit makes jobs, all or none.
 func (p *Proposer) Submit(ctx context.Context, id Idempotency, specs []job.Spec) (uint64, Submitted, error) {
 	c := &submit{specs: make([]spec, len(specs))}
+	originless := p.opts.Level() < levelOrigin
 	for i := range specs {
 		id, err := uuid.Parse(p.opts.NewID())
 		if err != nil {
@@ -110,6 +111,9 @@ func (p *Proposer) Submit(ctx context.Context, id Idempotency, specs []job.Spec)
 		}
 		if c.specs[i], err = p.spec(id, &specs[i]); err != nil {
 			return 0, Submitted{}, err
+		}
+		if originless {
+			c.specs[i].origin = job.Origin{}
 		}
 	}
 	return propose[Submitted](ctx, p, id, c)
@@ -125,6 +129,7 @@ func (p *Proposer) spec(id uuid.UUID, s *job.Spec) (spec, error) {
 		id: id, scenario: s.Scenario, confidence: s.Confidence, engine: s.Engine, classification: s.Classification,
 		parameters: string(s.Parameters), labels: marshal(s.Labels, len(s.Labels) == 0), requires: marshal(s.Requires, s.Requires.IsZero()),
 		queue: code(queueCodes, s.Queue), priority: code(priorityCodes, s.Priority), maxRetries: int64(p.opts.MaxRetries), timeout: int64(timeout),
+		origin: s.Origin,
 	}
 	if s.MaxRetries != nil {
 		made.maxRetries = int64(*s.MaxRetries)

@@ -167,7 +167,7 @@ func (f *rawFSM) command(data []byte) {
 	case KindSubmit:
 		f.submitted++
 		body := string(data)
-		f.exec(insertSpec, f.submitted, numbered(int(f.submitted)), "1080p30-h264", "", "auto", "", body[:400], body[400:], nil, int64(0), now)
+		f.exec(insertSpec, f.submitted, numbered(int(f.submitted)), "1080p30-h264", "", "auto", "", body[:400], body[400:], nil, int64(0), now, nil, nil)
 		f.exec(insertState, f.submitted, int64(1), int64(1), int64(3))
 	case KindClaim:
 		f.claimed++

@@ -11,7 +11,6 @@ import (
 
 // submit makes jobs, all or none.
 type submit struct {
-	first
 	specs []spec
 }
 
@@ -23,21 +22,47 @@ type spec struct {
 	queue, priority                              int64
 	maxRetries                                   int64
 	timeout                                      int64 // ns, 0 for none
+	origin                                       job.Origin
 }
 
 func (*submit) kind() Kind { return KindSubmit }
 
+// version is 1 as long as no job has an origin, which version 2 adds.
+func (c *submit) version() uint64 {
+	for i := range c.specs {
+		if c.specs[i].origin != (job.Origin{}) {
+			return 2
+		}
+	}
+	return 1
+}
+
 func (c *submit) encode(e *encoder) {
+	version := c.version()
 	e.uint(uint64(len(c.specs)))
 	for i := range c.specs {
-		c.specs[i].encode(e)
+		s := &c.specs[i]
+		s.encode(e)
+		if version >= 2 {
+			e.string(s.origin.RequestID)
+			e.string(s.origin.Traceparent)
+		}
 	}
 }
 
-func decodeSubmit(d *decoder) command {
+func decodeSubmit(d *decoder) command { return decodeSpecs(d, 1) }
+
+func decodeSubmit2(d *decoder) command { return decodeSpecs(d, 2) }
+
+func decodeSpecs(d *decoder, version int) command {
 	c := &submit{specs: make([]spec, d.count(specSize))}
 	for i := range c.specs {
-		c.specs[i].decode(d)
+		s := &c.specs[i]
+		s.decode(d)
+		if version >= 2 {
+			s.origin.RequestID = d.string()
+			s.origin.Traceparent = d.string()
+		}
 	}
 	return c
 }
@@ -83,8 +108,8 @@ type Submitted struct {
 }
 
 var (
-	insertSpec = prepared(`INSERT INTO job_spec (seq, id, scenario, confidence, engine, classification, parameters, requires, labels, timeout, created_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
+	insertSpec = prepared(`INSERT INTO job_spec (seq, id, scenario, confidence, engine, classification, parameters, requires, labels, timeout, created_at, request_id, traceparent)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
 	insertState = prepared(`INSERT INTO job_state (seq, status, queue, priority, max_retries) VALUES (?, 0, ?, ?, ?)`)
 	selectIDs   = prepared(`SELECT seq, id FROM job_spec WHERE seq >= ? AND seq < ? ORDER BY seq`)
 )
@@ -122,7 +147,8 @@ func (c *submit) apply(t *tx) any {
 // insertSpec writes what a job is.
 func (t *tx) insertSpec(seq uint64, s *spec, createdAt int64) {
 	t.exec(insertSpec, int64(seq), s.id.String(), s.scenario, s.confidence, s.engine, s.classification,
-		null(s.parameters), s.requires, null(s.labels), s.timeout, createdAt)
+		null(s.parameters), s.requires, null(s.labels), s.timeout, createdAt,
+		null(s.origin.RequestID), null(s.origin.Traceparent))
 }
 
 // submitted names count jobs from seq on.

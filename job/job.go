@@ -93,6 +93,7 @@ type Job struct {
 	Requires       *Requires         `json:"requires,omitempty"`
 	ProgressDetail *Progress         `json:"progress_detail,omitempty"`
 	Output         *Output           `json:"output,omitempty"`
+	Origin
 }
 
 // Progress is what ffmpeg last said of itself.

@@ -19,6 +19,8 @@ type Spec struct {
 	Labels         map[string]string `json:"labels,omitempty"`
 	Requires       *Requires         `json:"requires,omitempty"`
 	MaxRetries     *int              `json:"max_retries,omitempty"`
+
+	Origin Origin `json:"-"` // known to the master that takes the request
 }
 
 // MaxBatch is the largest number of jobs in one submission.

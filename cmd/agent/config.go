@@ -32,6 +32,7 @@ type config struct {
 	metricsPort        int
 	drainTimeout       time.Duration
 	log                flags.Log
+	tracing            flags.Tracing
 	usage              string
 }
 
@@ -60,6 +61,7 @@ func parse(args []string, lookup func(string) (string, bool)) (*config, error) {
 	fs.IntVar(&c.metricsPort, "metrics-port", 9091, "port of /metrics, /health and /ready; 0 serves none")
 	fs.DurationVar(&c.drainTimeout, "drain-timeout", 30*time.Second, "on SIGTERM: how long to wait for running jobs; what still runs then is taken up again by the next start")
 	c.log.Register(fs)
+	c.tracing.Register(fs)
 	version := fs.Bool("version", false, "print the version and exit")
 	c.usage = "Usage: agent [flags]\n\nEvery flag can also be set by the environment, as " + flags.EnvPrefix + "<NAME>.\n\n" + fs.FlagUsages()
 
@@ -109,6 +111,9 @@ func (c *config) check() error {
 	}
 	if c.stateDir == "" {
 		return flags.Usagef("--state-dir must not be empty")
+	}
+	if err := c.tracing.Check(); err != nil {
+		return err
 	}
 	return c.log.Check()
 }

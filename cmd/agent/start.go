@@ -40,6 +40,10 @@ func start(ctx context.Context, hangups <-chan os.Signal, c *config, stderr io.W
 	if err := c.trust(&cfg, logger); err != nil {
 		return err
 	}
+	if cfg.Tracer, err = c.tracing.Open(ctx, "ffrtmp-agent", c.name, logger); err != nil {
+		return fmt.Errorf("--tracing-endpoint: %w", err)
+	}
+	defer cfg.Tracer.Close()
 	a, err := agent.New(cfg)
 	if err != nil {
 		return err

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"net/http"
+
 	"ffrtmp/client"
 	"ffrtmp/internal/certs"
 	"ffrtmp/internal/flags"
@@ -18,6 +20,7 @@ func (c *cli) connect() (*client.Client, error) {
 	if !s.insecure {
 		cfg.DialTLS = store.DialTLS // a watch may outlive the CA
 	}
+	cfg.Wrap = func(rt http.RoundTripper) http.RoundTripper { return c.tracer.Transport(rt, "call") }
 	cl, err := client.New(cfg)
 	if err != nil {
 		return nil, flags.Usagef("--master: %v", err)

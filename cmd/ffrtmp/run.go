@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ffrtmp/internal/flags"
+	"ffrtmp/internal/tracing"
 	"ffrtmp/internal/version"
 )
 
@@ -21,6 +22,8 @@ type cli struct {
 	env      map[string]string
 	settings settings
 	patience time.Duration // how long a request is repeated
+	tracer   *tracing.Tracer
+	span     tracing.Span // of the whole command
 }
 
 // defaultPatience outlives an election, which takes a second or two; nobody wants
@@ -50,7 +53,9 @@ func (c *cli) run(ctx context.Context, args []string) int {
 	root.SetIn(c.in)
 	root.SetOut(c.out)
 	root.SetErr(c.err)
-	return c.report(root.ExecuteContext(ctx))
+	code := c.report(root.ExecuteContext(ctx))
+	c.endTrace(code)
+	return code
 }
 
 func (c *cli) root() *cobra.Command {
@@ -77,7 +82,10 @@ Exit codes: 0 done, 1 refused or failed, 2 usage, 3 outcome unknown.`
 		if cmd.Name() == cobra.ShellCompRequestCmd || cmd.Name() == cobra.ShellCompNoDescRequestCmd {
 			return nil // the command that is being completed is not known yet
 		}
-		return c.resolve(cmd)
+		if err := c.resolve(cmd); err != nil {
+			return err
+		}
+		return c.beginTrace(cmd)
 	}
 	c.settings.register(root)
 	return root

@@ -28,6 +28,7 @@ type settings struct {
 	insecure   bool
 	format     format
 	config     string
+	tracing    flags.Tracing
 
 	global *pflag.FlagSet
 }
@@ -44,6 +45,7 @@ func (s *settings) register(root *cobra.Command) {
 	f.BoolVar(&s.insecure, "insecure-skip-verify", false, "trust whoever answers (development only)")
 	f.VarP(&s.format, "output", "o", "`FORMAT` of what is printed: table or json")
 	f.StringVar(&s.config, "config", "", "configuration `FILE`, in YAML: its keys are these flags' names (default ~/.ffrtmp/config.yaml)")
+	s.tracing.Register(f)
 	complete(root, "output", string(formatTable), string(formatJSON))
 	s.global = f
 }
@@ -52,6 +54,8 @@ func (s *settings) register(root *cobra.Command) {
 var envAliases = map[string][]string{
 	"master":  {"MASTER_URL"},
 	"api-key": {"MASTER_API_KEY", "FFMPEG_RTMP_API_KEY"},
+
+	"tracing-endpoint": {"OTEL_EXPORTER_OTLP_ENDPOINT"},
 }
 
 // configAliases are v2.2's names of configuration keys.
@@ -88,6 +92,9 @@ func (c *cli) resolve(cmd *cobra.Command) error {
 	}
 	if (s.cert == "") != (s.key == "") {
 		return flags.Usagef("--cert and --key go together: one of them is not set")
+	}
+	if err := s.tracing.Check(); err != nil {
+		return err
 	}
 	return s.chooseKey(sources)
 }

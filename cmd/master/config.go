@@ -51,6 +51,7 @@ type config struct {
 	metrics             bool
 	metricsPort         int
 	log                 flags.Log
+	tracing             flags.Tracing
 	usage               string
 }
 
@@ -96,6 +97,7 @@ func parse(args []string, lookup func(string) (string, bool)) (*config, error) {
 	fs.BoolVar(&c.metrics, "metrics", true, "serve Prometheus metrics and /health on --metrics-port")
 	fs.IntVar(&c.metricsPort, "metrics-port", 9090, "port of the metrics")
 	c.log.Register(fs)
+	c.tracing.Register(fs)
 	version := fs.Bool("version", false, "print the version and exit")
 	c.usage = "Usage: master [flags]\n\nEvery flag can also be set by the environment, as " + flags.EnvPrefix + "<NAME>.\n\n" + fs.FlagUsages()
 
@@ -176,6 +178,9 @@ func (c *config) check() error {
 		return flags.Usagef("--retry-base must be more than 0 and at most --retry-cap")
 	}
 	if err := c.log.Check(); err != nil {
+		return err
+	}
+	if err := c.tracing.Check(); err != nil {
 		return err
 	}
 	if c.clustered() && c.gossipKeyFile == "" && c.tls {

@@ -142,6 +142,13 @@ func newMaster(ctx context.Context, c *config, key string, logger hclog.Logger) 
 	}
 	m.onClose(m.node.Close)
 
+	tracer, err := c.tracing.Open(ctx, "ffrtmp-master", m.node.ID(), logger)
+	if err != nil {
+		return nil, fmt.Errorf("--tracing-endpoint: %w", err)
+	}
+	m.onClose(func(context.Context) error { tracer.Close(); return nil })
+	apiConfig.Tracer = tracer
+
 	m.proposer = fsm.NewProposer(m.node, fsm.ProposerOptions{
 		MaxRetries: c.maxRetries, RetryBase: c.retryBase, RetryCap: c.retryCap, Level: m.node.CommandLevel,
 	})
@@ -163,7 +170,7 @@ func (m *master) clusterConfig(host string, registry prometheus.Registerer) (clu
 	c := m.config
 	cfg := cluster.Config{
 		NodeID: c.nodeID, Dir: c.raftDir, Cluster: c.cluster, Version: version.Version, APIURL: c.apiURL(host),
-		CommandLevel: int(fsm.LatestKind),
+		CommandLevel: fsm.Level,
 		Expect:       c.bootstrapExpect, Join: c.join,
 		Bind: c.bind, Advertise: host, PeerPort: c.peerPort, GossipPort: c.gossipPort,
 		Timing: cluster.Local, Logger: m.logger.Named("cluster"), Metrics: registry,

@@ -1,0 +1,31 @@
+package main
+
+import (
+	"strconv"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/spf13/cobra"
+
+	"ffrtmp/internal/flags"
+)
+
+// beginTrace begins the trace of one command line: its requests, and the runs of the
+// jobs that they bring.
+func (c *cli) beginTrace(cmd *cobra.Command) (err error) {
+	logger := hclog.New(&hclog.LoggerOptions{Name: "ffrtmp", Output: c.err})
+	if c.tracer, err = c.settings.tracing.Open(cmd.Context(), "ffrtmp", "", logger); err != nil {
+		return flags.Usagef("--tracing-endpoint: %v", err)
+	}
+	ctx, span := c.tracer.Start(cmd.Context(), cmd.CommandPath())
+	c.span = span
+	cmd.SetContext(ctx)
+	return nil
+}
+
+func (c *cli) endTrace(code int) {
+	if code != exitDone {
+		c.span.Fail("exit code " + strconv.Itoa(code))
+	}
+	c.span.End()
+	c.tracer.Close()
+}

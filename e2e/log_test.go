@@ -1,0 +1,103 @@
+package e2e
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"ffrtmp/internal/devcluster"
+)
+
+// record is a line of a log in JSON.
+type record struct {
+	Level     string `json:"@level"`
+	Message   string `json:"@message"`
+	Module    string `json:"@module"`
+	Timestamp string `json:"@timestamp"`
+}
+
+// records reads a log in JSON, in which every line must be a record.
+func records(t *testing.T, log string) []record {
+	t.Helper()
+	var list []record
+	for line := range strings.Lines(log) {
+		var r record
+		if err := json.Unmarshal([]byte(line), &r); err != nil || r.Level == "" || r.Message == "" || r.Timestamp == "" {
+			t.Fatalf("%v in %s", err, line)
+		}
+		list = append(list, r)
+	}
+	return list
+}
+
+// inOrder fails the test unless the parts stand in the log in this order.
+func inOrder(t *testing.T, log string, parts ...string) {
+	t.Helper()
+	rest := log
+	for _, part := range parts {
+		at := strings.Index(rest, part)
+		if at < 0 {
+			t.Fatalf("%q is not in the log, or not where it belongs:\n%s", part, log)
+		}
+		rest = rest[at+len(part):]
+	}
+}
+
+func TestAMasterSaysHowItHasStarted(t *testing.T) {
+	t.Run("text", func(t *testing.T) {
+		m := launchMaster(t, t.TempDir())
+		inOrder(t, m.output.String(),
+			"[INFO]  master: Starting FFmpeg RTMP Distributed Master Node", "[INFO]  master: Port: "+m.api, "[INFO]  master: Max Retries: 3",
+			"[INFO]  master: ✓ Persistent storage enabled", "[INFO]  master: ✓ API authentication enabled", "[INFO]  master: ✓ TLS enabled",
+			"[INFO]  master: ✓ Metrics endpoint enabled", "[INFO]  master: Master node listening on :"+m.api)
+	})
+	t.Run("JSON, for development", func(t *testing.T) {
+		m := launchMaster(t, t.TempDir(), "--log-format", "json", "--tls=false", "--db", "", "--max-retries", "0")
+		var said string
+		for _, r := range records(t, m.output.String()) {
+			said += r.Level + " " + r.Message + "\n"
+		}
+		inOrder(t, said, "info Starting FFmpeg RTMP Distributed Master Node", "info Port: "+m.api, "info Max Retries: 0",
+			"warn all state is in memory", "info ✓ API authentication enabled", "warn TLS is off", "info ✓ Metrics endpoint enabled",
+			"info Master node listening on :"+m.api)
+		if strings.Contains(said, "✓ TLS") || strings.Contains(said, "✓ Persistent") {
+			t.Errorf("it promises what it does not do:\n%s", said)
+		}
+	})
+}
+
+// TestFailuresAreLoggedOnce has a node of v2.2 fail a job through a follower until no
+// retries are left. Of three masters only the leader tells.
+func TestFailuresAreLoggedOnce(t *testing.T) {
+	s := start(t, devcluster.Options{Masters: 3, MasterArgs: func(int) []string {
+		return []string{"--log-format", "json", "--retry-base", "20ms", "--retry-cap", "20ms"}
+	}})
+	w, url := s.wire(), s.Master(s.follower()).URL()
+	var node, j struct{ ID string }
+	w.call(t, "POST", url+"/nodes/register", `{"address":"worker","type":"server","cpu_threads":8,"cpu_model":"cpu","ram_total_bytes":1024}`).want(t, 201).decode(t, &node)
+	w.call(t, "POST", url+"/jobs", `{"scenario":"720p30-h264","max_retries":2}`).want(t, 201).decode(t, &j)
+	for range 3 {
+		s.eventually("the node is given the job", func() bool {
+			var next struct{ Job *struct{ ID string } }
+			w.call(t, "GET", url+"/jobs/next?node_id="+node.ID, "").want(t, 200).decode(t, &next)
+			return next.Job != nil
+		})
+		w.call(t, "POST", url+"/results", `{"job_id":"`+j.ID+`","node_id":"`+node.ID+`","status":"failed","error":"exit status 1"}`).want(t, 200)
+	}
+	s.must(s.Stop(s.soon()))
+	count := map[string]int{}
+	for _, m := range s.Masters() {
+		for _, r := range records(t, s.logOf(m.Name())) {
+			count[r.Message]++
+		}
+	}
+	for _, want := range []string{
+		"job " + j.ID + " failed on node " + node.ID + " (attempt 1/3) - re-queued for retry",
+		"job " + j.ID + " failed on node " + node.ID + " (attempt 2/3) - re-queued for retry",
+		"job " + j.ID + " failed after 3 attempts - max retries reached",
+	} {
+		if count[want] != 1 {
+			t.Errorf("%d times in the logs of all masters: %s", count[want], want)
+		}
+	}
+}

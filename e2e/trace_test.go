@@ -1,0 +1,143 @@
+package e2e
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"ffrtmp/internal/devcluster"
+	"ffrtmp/job"
+)
+
+// exporting is how a cluster under test is started that exports its traces at once.
+func exporting(c *collector, masters, agents int) devcluster.Options {
+	args := func(int) []string { return []string{"--tracing-endpoint", c.url, "--log-level", "debug"} }
+	return devcluster.Options{
+		Masters: masters, Agents: agents, MasterArgs: args, AgentArgs: args,
+		Env: []string{"OTEL_BSP_SCHEDULE_DELAY=50"},
+	}
+}
+
+// TestOneTraceFromTheClientToFFmpeg submits a job with the CLI through a follower, and
+// follows its trace, and the request's id in the logs, to the agent.
+func TestOneTraceFromTheClientToFFmpeg(t *testing.T) {
+	c := newCollector(t)
+	s := start(t, exporting(c, 3, 1))
+	s.voters(3)
+	leader, follower := s.Master(s.leader()), s.Master(s.follower())
+	run := launch(t, t.TempDir(), nil, "ffrtmp", "--master", follower.URL(), "--ca", s.CAFile(), "--api-key-file", s.APIKeyFile(),
+		"--tracing-endpoint", c.url, "--output", "json", "jobs", "submit", "--scenario", "360p-h264", "--duration", "1")
+	if status := run.status(t); status != 0 {
+		t.Fatalf("exit status %d: %s", status, run.output)
+	}
+	var j job.Job
+	s.must(json.Unmarshal([]byte(run.output.String()), &j))
+	if done := s.finished(j.ID); done.Status != job.Completed {
+		t.Fatalf("%+v", done)
+	}
+
+	var path []span // from ffmpeg's run up to the command line
+	s.eventually("the whole trace has arrived", func() bool {
+		path = ancestry(c.received(), func(s span) bool { return s.name == "encode" })
+		return len(path) == 8
+	})
+	member := func(m *devcluster.Master) string {
+		found, _ := s.member(m.URL())
+		return found.ID
+	}
+	var got []string
+	for _, s := range slices.Backward(path) {
+		got = append(got, s.service+" "+s.instance+" "+s.name)
+	}
+	want := []string{
+		"ffrtmp  ffrtmp jobs submit",
+		"ffrtmp  call",
+		"ffrtmp-master " + member(follower) + " POST /jobs",
+		"ffrtmp-master " + member(follower) + " forward",
+		"ffrtmp-master " + member(leader) + " POST /jobs",
+		"ffrtmp-master " + member(leader) + " commit",
+		"ffrtmp-agent agent-0 attempt",
+		"ffrtmp-agent agent-0 encode",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("the trace is\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	attempt := path[1]
+	for _, name := range []string{"verify", "publish"} {
+		if !slices.ContainsFunc(c.received(), func(s span) bool { return s.name == name && s.parent == attempt.id }) {
+			t.Errorf("the attempt has no span %s", name)
+		}
+	}
+	if attempt.attributes["ffrtmp.job.id"] != j.ID || attempt.attributes["ffrtmp.result"] != "completed" || attempt.failed {
+		t.Errorf("the attempt's span says %v", attempt.attributes)
+	}
+	if slices.ContainsFunc(c.received(), func(s span) bool { return strings.Contains(s.name, "heartbeat") || strings.Contains(s.name, "claim") }) {
+		t.Error("agents' polling is traced")
+	}
+
+	id := attempt.attributes["ffrtmp.request.id"]
+	for _, name := range []string{follower.Name(), leader.Name(), "agent-0"} {
+		if log := s.logOf(name); id == "" || !strings.Contains(log, "request_id="+id) {
+			t.Errorf("the log of %s does not name the request %q", name, id)
+		}
+	}
+	if j := s.look(j.ID); j.RequestID != id || !strings.Contains(j.Traceparent, path[2].id) {
+		t.Errorf("the job's origin is %+v", j.Origin)
+	}
+}
+
+// ancestry returns the span that fits and all above it, itself first.
+func ancestry(spans []span, fits func(span) bool) []span {
+	var path []span
+	for i := slices.IndexFunc(spans, fits); i >= 0; {
+		at := spans[i]
+		path = append(path, at)
+		i = slices.IndexFunc(spans, func(s span) bool { return s.trace == at.trace && s.id == at.parent })
+	}
+	return path
+}
+
+// logOf is what a master or an agent has logged so far.
+func (s *site) logOf(name string) string {
+	s.t.Helper()
+	data, err := os.ReadFile(filepath.Join(s.Dir(), "logs", name+".log"))
+	s.must(err)
+	return string(data)
+}
+
+// TestACollectorThatIsAwayHindersNothing has the client give the trace, of which the
+// masters, which make none, keep what the agent goes on from.
+func TestACollectorThatIsAwayHindersNothing(t *testing.T) {
+	away := []string{"--tracing-endpoint", "http://127.0.0.1:" + freePort(t)}
+	c := newCollector(t)
+	s := start(t, devcluster.Options{
+		Masters: 1, Agents: 1, AgentArgs: func(int) []string { return []string{"--tracing-endpoint", c.url} },
+		Env: []string{"OTEL_BSP_SCHEDULE_DELAY=50"},
+	})
+	const parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+	var j job.Job
+	s.wire().call(t, "POST", s.Master(0).URL()+"/jobs", `{"scenario":"360p-h264","parameters":{"duration":1}}`,
+		"Traceparent", parent, "X-Request-Id", "by-hand").want(t, 201).decode(t, &j)
+	if j.Traceparent != parent || j.RequestID != "by-hand" {
+		t.Errorf("the job's origin is %+v", j.Origin)
+	}
+	s.finished(j.ID)
+	s.eventually("the agent goes on with the client's trace", func() bool {
+		return slices.ContainsFunc(c.received(), func(s span) bool {
+			return s.name == "attempt" && s.trace == strings.Split(parent, "-")[1] && s.parent == strings.Split(parent, "-")[2]
+		})
+	})
+
+	m := launchMaster(t, t.TempDir(), append(away, "--db", "")...)
+	m.call(t, "POST", m.url+"/jobs", `{"scenario":"360p"}`).want(t, 201)
+	s.must(m.cmd.Process.Signal(os.Interrupt))
+	if status := m.status(t); status != 0 {
+		t.Errorf("exit status %d: %s", status, m.output)
+	}
+	if !strings.Contains(m.output.String(), "traces are not exported") {
+		t.Errorf("it does not say that the collector is away: %s", m.output)
+	}
+}

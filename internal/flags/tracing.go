@@ -1,0 +1,37 @@
+package flags
+
+import (
+	"context"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/spf13/pflag"
+
+	"ffrtmp/internal/tracing"
+	"ffrtmp/internal/version"
+)
+
+// Tracing is what a command line says of traces.
+type Tracing struct{ endpoint string }
+
+// Register adds --tracing-endpoint.
+func (t *Tracing) Register(fs *pflag.FlagSet) {
+	fs.StringVar(&t.endpoint, "tracing-endpoint", "", "`URL` of an OTLP/HTTP collector, such as http://collector:4318, that gets traces (default: none are made)")
+}
+
+// Check refuses a value that cannot work.
+func (t *Tracing) Check() error {
+	if t.endpoint == "" {
+		return nil
+	}
+	if err := tracing.CheckEndpoint(t.endpoint); err != nil {
+		return Usagef("--tracing-endpoint: %v", err)
+	}
+	return nil
+}
+
+// Open returns the tracer that the flag asks for, nil for none.
+func (t *Tracing) Open(ctx context.Context, service, instance string, logger hclog.Logger) (*tracing.Tracer, error) {
+	return tracing.Open(ctx, tracing.Config{
+		Endpoint: t.endpoint, Service: service, Instance: instance, Version: version.Version, Logger: logger.Named("tracing"),
+	})
+}
