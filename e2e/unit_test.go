@@ -49,13 +49,13 @@ func (u unit) values(key string) []string {
 }
 
 func TestUnitsAreSoundAndHardened(t *testing.T) {
+	s := &site{t: t}
 	dir := t.TempDir()
+	bin := s.install(filepath.Join(dir, "bin"))
 	all := slices.DeleteFunc(units(t, "*.*"), func(u unit) bool { return filepath.Ext(u.path) == ".env" })
 	for _, u := range all {
-		text := strings.ReplaceAll(u.text, installed, shared.bin+"/") // verify looks for the programs
-		if err := os.WriteFile(filepath.Join(dir, filepath.Base(u.path)), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		text := strings.ReplaceAll(u.text, installed, bin+"/") // verify looks for the programs
+		s.must(os.WriteFile(filepath.Join(dir, filepath.Base(u.path)), []byte(text), 0o600))
 	}
 	for _, u := range all {
 		path := filepath.Join(dir, filepath.Base(u.path))
@@ -70,6 +70,25 @@ func TestUnitsAreSoundAndHardened(t *testing.T) {
 			t.Errorf("%s: %v\n%s", u.path, err, out)
 		}
 	}
+}
+
+// install fills a directory as docs/operations.md fills that of the programs: with them,
+// and with the scripts beside the units.
+func (s *site) install(bin string) string {
+	s.t.Helper()
+	s.must(os.Mkdir(bin, 0o700))
+	for _, from := range []string{shared.bin, filepath.Join("..", "deploy", "systemd")} {
+		entries, err := os.ReadDir(from)
+		s.must(err)
+		from, err = filepath.Abs(from)
+		s.must(err)
+		for _, e := range entries {
+			if filepath.Ext(e.Name()) == "" {
+				s.must(os.Symlink(filepath.Join(from, e.Name()), filepath.Join(bin, e.Name())))
+			}
+		}
+	}
+	return bin
 }
 
 // The programs start with what the units and the examples of their settings say, at

@@ -60,6 +60,29 @@ func TestFromTheLogOfARealFailure(t *testing.T) {
 }
 
 // This ffmpeg returns 0 when the disk is full at the very end.
+// What ffmpeg said of nginx with its RTMP module.
+func TestFromTheLogOfAStream(t *testing.T) {
+	for says, log := range map[string][]string{
+		"Already publishing": {
+			"[rtmp @ 0x5572548efd00] Server error: Already publishing",
+			"rtmp://127.0.0.1:21935/live/A: Operation not permitted",
+		},
+		"Error closing file": { // nginx was killed
+			"av_interleaved_write_frame(): Broken pipe",
+			"Error writing trailer of rtmp://127.0.0.1:21935/live/A: Broken pipe",
+			"Error closing file rtmp://127.0.0.1:21935/live/A: Broken pipe",
+			"Conversion failed!",
+		},
+		"Input/output error": { // no such application
+			"rtmp://127.0.0.1:21935/nope/A: Input/output error",
+		},
+	} {
+		if reason, line := FromLog(log); reason != job.NetworkError || !strings.Contains(line, says) {
+			t.Errorf("got %s: %q, want a network error that says %q", reason, line, says)
+		}
+	}
+}
+
 func TestUnwritten(t *testing.T) {
 	out, _ := exec.Command("ffmpeg", "-hide_banner", "-nostats", "-nostdin", "-y", "-f", "lavfi", "-i", "testsrc2=size=64x64:rate=10", "-t", "0.2", "-f", "mpegts", "/dev/full").CombinedOutput()
 	if line := Unwritten(strings.Split(string(out), "\n")); line == "" {

@@ -26,7 +26,9 @@ var signs = []struct {
 	form   *regexp.Regexp
 	reason job.FailureReason
 }{
-	{regexp.MustCompile(`Error (writing trailer of|closing file) rtmps?://`), job.NetworkError}, // a stream is on no disk
+	// An RTMP server's own words, then how a stream ends without any: it is on no disk.
+	{regexp.MustCompile(`\[rtmp.*Server error: `), job.NetworkError},
+	{regexp.MustCompile(`Error (writing trailer of|closing file) rtmps?://`), job.NetworkError},
 	{unwritten, job.OutputError},
 	{regexp.MustCompile(`Cannot allocate memory|Error reinitializing|error while loading shared libraries|malloc.*failed`), job.PlatformError},
 	// The options are ours, not a user's: this ffmpeg is too old, too new or built without something.

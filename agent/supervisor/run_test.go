@@ -114,7 +114,7 @@ exit 0`), recipe.Plan{})
 
 func TestPauseAndResume(t *testing.T) {
 	a := attempt(t, realFFmpeg(t), plan(t, small(7200, job.ToNull)))
-	a.HangAfter = time.Second
+	a.HangAfter = 3 * time.Second // on a busy machine ffmpeg takes its time to begin
 	run := start(t, a)
 	eventually(t, "encoding", func() bool { return state(t, run).Progress.Frame > 0 })
 	for range 2 { // the second time changes nothing
@@ -127,7 +127,7 @@ func TestPauseAndResume(t *testing.T) {
 		t.Fatalf("ffmpeg is in state %c, %v", s.state, err)
 	}
 	// Longer than HangAfter: the clocks stand.
-	short, cancel := context.WithTimeout(context.Background(), 1500*time.Millisecond)
+	short, cancel := context.WithTimeout(context.Background(), 3500*time.Millisecond)
 	defer cancel()
 	if e, err := run.Wait(short); !errors.Is(err, context.DeadlineExceeded) {
 		t.Fatalf("%+v, %v", e, err)

@@ -1,0 +1,55 @@
+package e2e
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+var testName = regexp.MustCompile(`(?m)^func (Test\w+)\(`)
+
+// TestEveryRowOfTheParityTableHasItsTest holds docs/v2.2-parity.md to the code: the
+// tests that it names are there.
+func TestEveryRowOfTheParityTableHasItsTest(t *testing.T) {
+	there := map[string]bool{}
+	err := filepath.WalkDir("..", func(path string, _ fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		for _, m := range testName.FindAllStringSubmatch(string(text), -1) {
+			there[m[1]] = true
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	table, err := os.ReadFile("../docs/v2.2-parity.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := 0
+	for line := range strings.Lines(string(table)) {
+		cells := strings.Split(strings.TrimSpace(line), " | ")
+		if !strings.HasPrefix(line, "| ") || cells[0] == "| of" {
+			continue
+		}
+		rows++
+		if len(cells) != 4 || strings.TrimSpace(cells[2]) == "" {
+			t.Errorf("%q does not say how to see it", line)
+			continue
+		}
+		for name := range strings.SplitSeq(strings.TrimSuffix(cells[3], " |"), ", ") {
+			if name != "–" && !there[strings.Trim(name, "`")] {
+				t.Errorf("%s: there is no test %s", cells[1], name)
+			}
+		}
+	}
+	if rows < 50 {
+		t.Errorf("only %d rows were read", rows)
+	}
+}
