@@ -127,9 +127,10 @@ func fieldsOf(t reflect.Type) map[string]reflect.Type {
 	fields := map[string]reflect.Type{}
 	for f := range t.Fields() {
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-		if f.Anonymous {
+		switch {
+		case f.Anonymous:
 			maps.Copy(fields, fieldsOf(f.Type))
-		} else {
+		case name != "-":
 			fields[name] = f.Type
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -30,10 +31,12 @@ func TestSecretsStayWhereTheyMustBe(t *testing.T) {
 	agent := s.Agent(0)
 
 	received := filepath.Join(t.TempDir(), "received.flv")
-	url := "rtmp://127.0.0.1:" + freePort(t) + "/live"
+	port := freePort(t)
+	url := "rtmp://127.0.0.1:" + port + "/live"
 	server := exec.Command("ffmpeg", "-hide_banner", "-loglevel", "error", "-nostdin", "-listen", "1", "-f", "flv", "-i", url+"/"+streamKey, "-c", "copy", "-y", received)
 	s.must(server.Start())
 	t.Cleanup(func() { _ = server.Process.Kill(); _ = server.Wait() })
+	s.eventually("the server listens", func() bool { return slices.Contains(openPorts(t, server.Process.Pid), "tcp/"+port) })
 
 	stream := func(to string, seconds int) job.Spec {
 		none := 0
