@@ -58,11 +58,15 @@ type conformance struct {
 	next http.Handler
 
 	mu   sync.Mutex
-	seen map[string]bool // pattern and status of what was answered
+	seen map[string]int // how often a pattern was answered with a status
 }
 
+// maxChecked is how many answers of one kind are checked: a test of ten thousand
+// requests is not about what they say.
+const maxChecked = 100
+
 func conforming(t testing.TB, next http.Handler) *conformance {
-	c := &conformance{t: t, doc: loadDocument(t), mux: http.NewServeMux(), next: next, seen: map[string]bool{}}
+	c := &conformance{t: t, doc: loadDocument(t), mux: http.NewServeMux(), next: next, seen: map[string]int{}}
 	for pattern := range operations(c.doc) {
 		c.mux.Handle(pattern, http.NotFoundHandler())
 	}
@@ -81,12 +85,18 @@ func (c *conformance) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		io.Reader
 		io.Closer
 	}{io.TeeReader(r.Body, &sent), r.Body}
+	nth := 0
 	answer := &tee{ResponseWriter: w, begins: func(status int) {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		c.seen[fmt.Sprint(pattern, " ", status)] = true
+		kind := fmt.Sprint(pattern, " ", status)
+		c.seen[kind]++
+		nth = c.seen[kind]
 	}}
 	c.next.ServeHTTP(answer, r)
+	if nth > maxChecked || answer.status == 0 && r.Context().Err() != nil { // nobody is left to be answered
+		return
+	}
 
 	request.Body = io.NopCloser(bytes.NewReader(withoutNulls(sent.Bytes())))
 	if err := c.check(request, pattern, answer); err != nil {
@@ -129,7 +139,7 @@ func withoutNulls(body []byte) []byte {
 func (c *conformance) saw(pattern, status string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.seen[pattern+" "+status]
+	return c.seen[pattern+" "+status] > 0
 }
 
 func (c *conformance) check(r *http.Request, pattern string, answer *tee) error {
