@@ -102,7 +102,7 @@ func TestImport_TakesNothingTwice(t *testing.T) {
 	if err != nil || again.Jobs[0] != first.Jobs[0] || again.Jobs[1] != first.Jobs[1] {
 		t.Errorf("repeated: %+v %v, first %+v", again, err, first)
 	}
-	if list, err := c.fsm.Audit(c.Context(), job.AuditPage{Limit: 10}); err != nil || len(list.Records) != 1 || list.Records[0].Action != "import" || list.Records[0].Detail != "2 jobs, 1 nodes" {
+	if list, err := c.fsm.Audit(c.Context(), job.AuditPage{Limit: 10}); err != nil || len(list.Records) != 1 || list.Records[0].Action != "import" || list.Records[0].Detail != "jobs=2 nodes=1" {
 		t.Errorf("audited: %+v %v", list, err)
 	}
 	c.reopen()

@@ -72,7 +72,7 @@ func (f *fakeCluster) CommandLevel() int             { return int(fsm.LatestKind
 
 const (
 	ttl       = 30 * time.Second
-	retention = 7 * 24 * time.Hour
+	retention = 30 * time.Hour // events are kept for less
 )
 
 // inBubble runs a test with a scheduler that leads.

@@ -43,7 +43,7 @@ func (b *bed) kept() []uint64 {
 	return seqs
 }
 
-// TestRetentionRemovesWhatIsOldAndGoesOn lets weeks pass under a leader.
+// TestRetentionRemovesWhatIsOldAndGoesOn lets days pass under a leader.
 func TestRetentionRemovesWhatIsOldAndGoesOn(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bed) {
 		b.over(2*maxPrune + 1)
@@ -70,7 +70,7 @@ func TestRetentionRemovesWhatIsOldAndGoesOn(t *testing.T) {
 			t.Errorf("kept are %v, the job that waits is %d: %v", b.kept(), j.SequenceNumber, err)
 		}
 		if _, _, err := b.fsm.Events(t.Context(), job.EventID{}); job.CodeOf(err) != job.Compacted {
-			t.Errorf("events of a week ago: %v", err)
+			t.Errorf("events of the first day: %v", err)
 		}
 		// Nothing is proposed when nothing is old.
 		before = b.log.count()
