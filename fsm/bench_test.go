@@ -23,7 +23,7 @@ func benchSpec(t testing.TB) job.Spec {
 func benchSubmit(t testing.TB) *submit {
 	p := NewProposer(nil, ProposerOptions{})
 	s := benchSpec(t)
-	born, err := p.spec(uuid.MustParse(numbered(1)), &s)
+	born, err := p.spec(uuid.Must(uuid.NewV7()), &s)
 	if err != nil {
 		t.Fatal(err)
 	}
