@@ -83,7 +83,7 @@ func (s *state) add(j *activeJob, class *class) {
 	j.class = class
 	class.users++
 	s.jobs[j.seq] = j
-	s.active[j.status]++
+	s.active[code(statusCodes, j.status)]++
 	if j.hold != holdNone {
 		j.node.take(j)
 	}
@@ -102,7 +102,7 @@ func (s *state) enqueue(j *activeJob) {
 // Everything derived follows from it: heaps, counts, what its node holds.
 func (s *state) change(j *activeJob, status job.Status, h hold) {
 	s.ready.remove(j)
-	s.active[j.status]--
+	s.active[code(statusCodes, j.status)]--
 	if j.hold != holdNone {
 		j.node.drop(j)
 		s.wake = s.wake || j.hold.current() && !h.current()
@@ -113,7 +113,7 @@ func (s *state) change(j *activeJob, status job.Status, h hold) {
 		s.ready.release(j.class)
 		return
 	}
-	s.active[status]++
+	s.active[code(statusCodes, status)]++
 	if h != holdNone {
 		j.node.take(j)
 	}

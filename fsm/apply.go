@@ -130,7 +130,8 @@ func (f *FSM) applyAll(entries []*raft.Log, responses []any) error {
 
 func (t *tx) applyEntry(index uint64, list []enveloped) []any {
 	results := make([]any, len(list))
-	for i, c := range list {
+	for i := range list {
+		c := &list[i]
 		t.meta.time = max(t.meta.time, c.time)
 		t.now = t.meta.time
 		t.ready.due(t.now)

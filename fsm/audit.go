@@ -62,7 +62,7 @@ const (
 // record puts the nth command of the entry with this index into the audit log,
 // refusals included. What was answered from the record of an earlier request is not
 // recorded twice.
-func (t *tx) record(index uint64, n int, c enveloped, result any) {
+func (t *tx) record(index uint64, n int, c *enveloped, result any) {
 	if c.actor.Principal == "" {
 		return
 	}

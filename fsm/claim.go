@@ -1,6 +1,7 @@
 package fsm
 
 import (
+	"database/sql/driver"
 	"time"
 
 	"github.com/google/uuid"
@@ -26,7 +27,7 @@ func (c *claim) encode(e *encoder) {
 }
 
 func decodeClaim(d *decoder) command {
-	c := &claim{node: d.string()}
+	c := &claim{node: d.name()}
 	c.leases = make([]lease, d.count(len(lease{})))
 	for i := range c.leases {
 		d.fixed(c.leases[i][:])
@@ -98,7 +99,8 @@ func (t *tx) start(j *activeJob, n *node, l lease) given {
 		observe(t.metrics.waited, j.createdAt, t.now)
 	}
 	t.change(j, job.Running, holdActive)
-	t.exec(updateClaim, j.attempt, n.key, l[:], t.now, j.timeoutAt, t.now, int64(j.seq))
+	now := driver.Value(t.now)
+	t.exec(updateClaim, j.attempt, n.key, j.lease[:], now, j.timeoutAt, now, int64(j.seq))
 	t.jobEvent(job.JobStarted, j, 0, "")
 	return given{j.seq, j.id, j.attempt, l, j.timeoutAt}
 }

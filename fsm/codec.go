@@ -34,8 +34,9 @@ var errTruncated = errors.New("ends too early, or a length in it is wrong")
 // method returns a zero value. No length is believed beyond what is there, so that
 // a damaged entry cannot ask for much memory.
 type decoder struct {
-	b   []byte
-	err error
+	b    []byte
+	err  error
+	last string // that name returned
 }
 
 func (d *decoder) fail() {
@@ -79,6 +80,15 @@ func (d *decoder) take(n uint64) []byte {
 func (d *decoder) view() []byte { return d.take(d.uint()) }
 
 func (d *decoder) string() string { return string(d.view()) }
+
+// name reads a string that is often the one that name has read before, which then is
+// returned again.
+func (d *decoder) name() string {
+	if s := d.view(); string(s) != d.last {
+		d.last = string(s)
+	}
+	return d.last
+}
 
 func (d *decoder) fixed(into []byte) { copy(into, d.take(uint64(len(into)))) }
 

@@ -160,12 +160,12 @@ func decodeEntry(data []byte) ([]enveloped, error) {
 	}
 	d := decoder{b: data[1:]}
 	list := make([]enveloped, d.count(4))
+	var inner decoder
 	for i := range list {
-		c, err := decodeCommand(d.view())
-		if err != nil {
+		inner.b = d.view()
+		if err := list[i].decode(&inner); err != nil {
 			return nil, fmt.Errorf("command %d of %d: %w", i+1, len(list), err)
 		}
-		list[i] = c
 	}
 	if d.err == nil && len(d.b) > 0 {
 		d.err = errors.New("is followed by something else")
@@ -176,24 +176,23 @@ func decodeEntry(data []byte) ([]enveloped, error) {
 	return list, nil
 }
 
-func decodeCommand(data []byte) (enveloped, error) {
-	d := decoder{b: data}
+// decode reads a command that takes all of d.
+func (c *enveloped) decode(d *decoder) error {
 	kind, version := Kind(d.uint()), d.uint()
 	if d.err != nil {
-		return enveloped{}, d.err
+		return d.err
 	}
 	versions, ok := kinds[kind]
 	if !ok {
-		return enveloped{}, fmt.Errorf("kind %d: %w", kind, errUnknown)
+		return fmt.Errorf("kind %d: %w", kind, errUnknown)
 	}
 	if version == 0 || version > uint64(len(versions)) {
-		return enveloped{}, fmt.Errorf("kind %d version %d: %w", kind, version, errUnknown)
+		return fmt.Errorf("kind %d version %d: %w", kind, version, errUnknown)
 	}
-	var c enveloped
 	c.time = d.int()
 	parts := d.uint()
 	if parts&^(hasIdempotency|hasActor) != 0 {
-		return enveloped{}, fmt.Errorf("kind %d, envelope %#x: %w", kind, parts, errUnknown)
+		return fmt.Errorf("kind %d, envelope %#x: %w", kind, parts, errUnknown)
 	}
 	if parts&hasIdempotency != 0 {
 		c.idempotency.Principal = d.string()
@@ -206,14 +205,14 @@ func decodeCommand(data []byte) (enveloped, error) {
 	if parts&hasIdempotency != 0 && c.idempotency.Key == "" || parts&hasActor != 0 && c.actor.Principal == "" {
 		d.fail()
 	}
-	c.command = versions[version-1](&d)
+	c.command = versions[version-1](d)
 	if d.err == nil && len(d.b) > 0 {
 		d.err = errors.New("is followed by something else")
 	}
 	if d.err != nil {
-		return enveloped{}, fmt.Errorf("kind %d version %d: %w", kind, version, d.err)
+		return fmt.Errorf("kind %d version %d: %w", kind, version, d.err)
 	}
-	return c, nil
+	return nil
 }
 
 // first is embedded by commands of which there is one version so far.

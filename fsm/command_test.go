@@ -129,8 +129,8 @@ func TestCommands_KeepTheirBytes(t *testing.T) {
 			if !bytes.Equal(data, want) {
 				t.Errorf("encoded as\n%x, want\n%x", data, want)
 			}
-			decoded, err := decodeCommand(want)
-			if err != nil {
+			var decoded enveloped
+			if err := decoded.decode(&decoder{b: want}); err != nil {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff(enveloped{env, c}, decoded, cmp.Exporter(everything)); diff != "" {

@@ -6,8 +6,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-
-	"ffrtmp/job"
 )
 
 // derived writes down everything that a state keeps in memory, in a fixed order,
@@ -36,15 +34,15 @@ func (s *state) derived() string {
 		case j.heap != nil:
 			place = "in a foreign heap"
 		}
-		if j.heap != nil && j.heap.jobs[j.at] != j {
+		if j.heap != nil && (*j.heap)[j.at].job != j {
 			place += ", in another's place"
 		}
 		fmt.Fprintf(&b, "job %d %s %s hold %d rank %d class %q attempt %d node %s lease %x started %d timeout %d at %d not before %d retries %d/%d losses %d: %s\n",
 			j.seq, j.id, j.status, j.hold, j.rank, j.class.key, j.attempt, node, j.lease, j.startedAt, j.timeout, j.timeoutAt, j.notBefore, j.retries, j.maxRetries, j.losses, place)
 	}
 	fmt.Fprintf(&b, "ready %d of %d\n", s.ready.count, waiting)
-	for _, status := range []job.Status{job.Pending, job.Running, job.Paused} {
-		fmt.Fprintf(&b, "%s %d\n", status, s.active[status])
+	for status, n := range s.active {
+		fmt.Fprintf(&b, "%s %d\n", statusCodes[status], n)
 	}
 	for _, key := range slices.SortedFunc(maps.Keys(s.ready.classes), func(x, y classKey) int {
 		return cmp.Or(cmp.Compare(x.requires, y.requires), cmp.Compare(x.avoid, y.avoid))
@@ -53,7 +51,7 @@ func (s *state) derived() string {
 	}
 	for rank, known := range s.ready.ranks {
 		for c := range known {
-			if len(c.heaps[rank].jobs) == 0 {
+			if len(c.heaps[rank]) == 0 {
 				fmt.Fprintf(&b, "rank %d knows an empty class\n", rank)
 			}
 		}

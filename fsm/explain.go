@@ -36,13 +36,10 @@ func (r *ready) ahead(j *activeJob) int {
 	for rank := range r.ranks[:j.rank+1] {
 		for c := range r.ranks[rank] {
 			if rank < j.rank {
-				count += len(c.heaps[rank].jobs)
+				count += len(c.heaps[rank])
 				continue
 			}
-			c.heaps[rank].until(
-				func(other *activeJob) bool { return other.seq < j.seq },
-				func(*activeJob) bool { count++; return true },
-			)
+			c.heaps[rank].until(int64(j.seq)-1, func(*activeJob) bool { count++; return true })
 		}
 	}
 	return count

@@ -123,7 +123,7 @@ func (f *FSM) Counts() Counts {
 	}
 	c.Submitted, c.Retries, c.Losses = s.meta.submitted, s.meta.retries, s.meta.losses
 	for status, n := range s.active {
-		c.Jobs[status] = int64(n)
+		c.Jobs[statusCodes[status]] = int64(n)
 	}
 	c.Jobs[job.Completed], c.Jobs[job.Failed], c.Jobs[job.Canceled] = s.meta.completed, s.meta.failed, s.meta.canceled
 	for _, n := range s.nodes.byKey {

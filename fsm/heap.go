@@ -1,87 +1,91 @@
 package fsm
 
 // heap is a binary heap of jobs of which every job knows its place, so that any
-// of them can be taken out. A job is in one heap at a time.
-type heap struct {
-	jobs []*activeJob
-	less func(a, b *activeJob) bool
+// of them can be taken out. A job is in one heap at a time. What jobs are compared
+// by lies beside them: looking at thousands of jobs would miss the processor's cache.
+type heap []item
+
+// item is a job in a heap: the least key comes first, of equal ones the job that
+// was submitted first.
+type item struct {
+	key int64
+	seq uint64
+	job *activeJob
 }
 
-func bySeq(a, b *activeJob) bool { return a.seq < b.seq }
-
-func byNotBefore(a, b *activeJob) bool {
-	return a.notBefore < b.notBefore || a.notBefore == b.notBefore && a.seq < b.seq
+func (w item) less(other item) bool {
+	return w.key < other.key || w.key == other.key && w.seq < other.seq
 }
 
 // first returns the least job, or nil.
-func (h *heap) first() *activeJob {
-	if len(h.jobs) == 0 {
+func (h heap) first() *activeJob {
+	if len(h) == 0 {
 		return nil
 	}
-	return h.jobs[0]
+	return h[0].job
 }
 
-func (h *heap) push(j *activeJob) {
+func (h *heap) push(j *activeJob, key int64) {
 	j.heap = h
-	h.jobs = append(h.jobs, j)
-	j.at = len(h.jobs) - 1
-	h.up(j.at)
+	*h = append(*h, item{})
+	h.up(len(*h)-1, item{key, j.seq, j})
 }
 
 func (h *heap) remove(j *activeJob) {
-	last := len(h.jobs) - 1
-	at := j.at
-	h.swap(at, last)
-	h.jobs[last] = nil
-	h.jobs = h.jobs[:last]
-	j.heap = nil
-	if at < last {
-		h.up(at)
-		h.down(at)
+	last := len(*h) - 1
+	moved := (*h)[last]
+	(*h)[last] = item{}
+	*h = (*h)[:last]
+	if j.at < last {
+		h.down(h.up(j.at, moved), moved)
 	}
+	j.heap = nil
 }
 
-func (h *heap) swap(a, b int) {
-	h.jobs[a], h.jobs[b] = h.jobs[b], h.jobs[a]
-	h.jobs[a].at, h.jobs[b].at = a, b
-}
-
-func (h *heap) up(i int) {
+// up puts w into the free place i or one that is nearer to the root, and returns it.
+func (h heap) up(i int, w item) int {
 	for i > 0 {
 		parent := (i - 1) / 2
-		if !h.less(h.jobs[i], h.jobs[parent]) {
-			return
+		if !w.less(h[parent]) {
+			break
 		}
-		h.swap(i, parent)
+		h.put(i, h[parent])
 		i = parent
 	}
+	h.put(i, w)
+	return i
 }
 
-func (h *heap) down(i int) {
+// down puts w, which is at i, where no child of its place comes before it.
+func (h heap) down(i int, w item) {
 	for {
-		least := i
-		for child := 2*i + 1; child <= 2*i+2 && child < len(h.jobs); child++ {
-			if h.less(h.jobs[child], h.jobs[least]) {
-				least = child
-			}
+		child := 2*i + 1
+		if child >= len(h) {
+			break
 		}
-		if least == i {
-			return
+		if child+1 < len(h) && h[child+1].less(h[child]) {
+			child++
 		}
-		h.swap(i, least)
-		i = least
+		if !h[child].less(w) {
+			break
+		}
+		h.put(i, h[child])
+		i = child
 	}
+	h.put(i, w)
 }
 
-// until calls do for every job that compares as not after limit says, in no
-// order, until do returns false. It looks at no others but their parents.
-func (h *heap) until(within, do func(*activeJob) bool) bool {
+func (h heap) put(i int, w item) {
+	h[i] = w
+	w.job.at = i
+}
+
+// until calls do for every job whose key is limit at most, in no order, until do
+// returns false. It looks at no others but their children.
+func (h heap) until(limit int64, do func(*activeJob) bool) {
 	var walk func(i int) bool
 	walk = func(i int) bool {
-		if i >= len(h.jobs) || !within(h.jobs[i]) {
-			return true
-		}
-		return do(h.jobs[i]) && walk(2*i+1) && walk(2*i+2)
+		return i >= len(h) || h[i].key > limit || do(h[i].job) && walk(2*i+1) && walk(2*i+2)
 	}
-	return walk(0)
+	walk(0)
 }

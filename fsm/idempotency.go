@@ -22,8 +22,8 @@ var (
 
 // applyOnce applies a command unless a request with its idempotency key has
 // succeeded before; then the result is that of the earlier one.
-func (t *tx) applyOnce(c enveloped) any {
-	id := c.idempotency
+func (t *tx) applyOnce(c *enveloped) any {
+	id := &c.idempotency
 	if id.Key == "" {
 		return c.command.apply(t)
 	}

@@ -87,7 +87,7 @@ func (f *FSM) activeSeqs(status job.Status, page job.Page) []uint64 {
 	f.mu.RLock()
 	var seqs []uint64
 	if f.state != nil {
-		seqs = make([]uint64, 0, f.state.active[status])
+		seqs = make([]uint64, 0, f.state.active[code(statusCodes, status)])
 		for seq, j := range f.state.jobs {
 			if j.status == status && after(page, seq) {
 				seqs = append(seqs, seq)

@@ -93,10 +93,7 @@ func (f *FSM) ReadyCount(now time.Time) int {
 		return 0
 	}
 	count := f.state.ready.count
-	f.state.ready.delayed.until(
-		func(j *activeJob) bool { return j.notBefore <= now.UnixNano() },
-		func(*activeJob) bool { count++; return true },
-	)
+	f.state.ready.delayed.until(now.UnixNano(), func(*activeJob) bool { count++; return true })
 	return count
 }
 

@@ -19,9 +19,9 @@ type classKey struct{ requires, avoid string }
 type class struct {
 	key      classKey
 	requires *job.Requires
-	avoid    []int64 // keys of nodes, ascending
-	users    int     // active jobs; without any the class is forgotten
-	heaps    [job.Ranks]heap
+	avoid    []int64         // keys of nodes, ascending
+	users    int             // active jobs; without any the class is forgotten
+	heaps    [job.Ranks]heap // by sequence number
 
 	fits  map[int64]bool // by node, valid at epoch
 	epoch uint64
@@ -32,12 +32,12 @@ type class struct {
 type ready struct {
 	classes map[classKey]*class
 	ranks   [job.Ranks]map[*class]struct{} // classes with a job of that rank
-	delayed heap
-	count   int // of jobs that may be claimed now
+	delayed heap                           // by when they may be claimed
+	count   int                            // of jobs that may be claimed now
 }
 
 func newReady() ready {
-	r := ready{classes: map[classKey]*class{}, delayed: heap{less: byNotBefore}}
+	r := ready{classes: map[classKey]*class{}}
 	for i := range r.ranks {
 		r.ranks[i] = map[*class]struct{}{}
 	}
@@ -50,9 +50,6 @@ func (r *ready) class(key classKey) (*class, error) {
 		return c, nil
 	}
 	c := &class{key: key}
-	for i := range c.heaps {
-		c.heaps[i].less = bySeq
-	}
 	if key.requires != "" {
 		c.requires = &job.Requires{}
 		if err := json.Unmarshal([]byte(key.requires), c.requires); err != nil {
@@ -95,11 +92,11 @@ func (c *class) avoiding(node int64) classKey {
 
 func (r *ready) push(j *activeJob, now int64) {
 	if j.notBefore > now {
-		r.delayed.push(j)
+		r.delayed.push(j, j.notBefore)
 		return
 	}
 	r.count++
-	j.class.heaps[j.rank].push(j)
+	j.class.heaps[j.rank].push(j, int64(j.seq))
 	r.ranks[j.rank][j.class] = struct{}{}
 }
 
@@ -109,7 +106,7 @@ func (r *ready) remove(j *activeJob) {
 	}
 	if j.heap != &r.delayed {
 		r.count--
-		if len(j.heap.jobs) == 1 {
+		if len(*j.heap) == 1 {
 			delete(r.ranks[j.rank], j.class)
 		}
 	}
@@ -150,10 +147,7 @@ func (s *state) has(n *node, now int64) bool {
 		}
 	}
 	found := false
-	s.ready.delayed.until(
-		func(j *activeJob) bool { return j.notBefore <= now },
-		func(j *activeJob) bool { found = s.fits(n, j.class); return !found },
-	)
+	s.ready.delayed.until(now, func(j *activeJob) bool { found = s.fits(n, j.class); return !found })
 	return found
 }
 

@@ -38,7 +38,7 @@ func (c *result) encode(e *encoder) {
 }
 
 func decodeResult(d *decoder) command {
-	c := &result{seq: d.uint(), node: d.string(), attempt: d.int()}
+	c := &result{seq: d.uint(), node: d.name(), attempt: d.int()}
 	d.fixed(c.lease[:])
 	c.status = resultCodes[d.code(len(resultCodes))]
 	c.ending = ending{

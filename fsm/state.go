@@ -13,8 +13,6 @@ import (
 	"time"
 
 	"modernc.org/sqlite"
-
-	"ffrtmp/job"
 )
 
 // applicationID marks a SQLite file as ours: "ffrt".
@@ -51,7 +49,7 @@ type state struct {
 
 	meta   meta
 	jobs   map[uint64]*activeJob
-	active map[job.Status]int // jobs that are not over, by status
+	active [3]int // jobs that are not over, by the number of their status
 	ready  ready
 	nodes  nodes
 	keys   map[string]*key
@@ -69,7 +67,7 @@ func openState(path string) (_ *state, err error) {
 	if _, err := sqlite.OFDLocking(true); err != nil && !errors.Is(err, sqlite.ErrOFDLockingUnavailable) {
 		return nil, fmt.Errorf("lock database files by descriptor: %w", err)
 	}
-	s := &state{path: path, jobs: map[uint64]*activeJob{}, active: map[job.Status]int{}, ready: newReady(), nodes: newNodes(), keys: map[string]*key{}, rekeyed: true}
+	s := &state{path: path, jobs: map[uint64]*activeJob{}, ready: newReady(), nodes: newNodes(), keys: map[string]*key{}, rekeyed: true}
 	defer func() {
 		if err != nil {
 			err = errors.Join(fmt.Errorf("open state %s: %w", path, err), s.close())
