@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -120,11 +121,13 @@ func (m *membership) FetchServerStats(
 			ids = append(ids, string(id))
 		}
 	}
+	statuses := m.node.statuses(ctx, ids)
 	stats := make(map[raft.ServerID]*autopilot.ServerStats)
-	for id, s := range m.node.statuses(ctx, ids) {
+	for _, id := range ids {
+		s := statuses[id]
 		contact := s.LastContact
-		if !s.Contacted {
-			contact = -1 // autopilot's word for never
+		if !s.Contacted { // nor answered: autopilot would believe in the answer before
+			contact = -1 // its word for never
 		}
 		stats[raft.ServerID(id)] = &autopilot.ServerStats{LastContact: contact, LastTerm: s.LastTerm, LastIndex: s.LastIndex}
 	}
@@ -181,9 +184,14 @@ type promoter struct {
 func (p promoter) FilterFailedServerRemovals(
 	_ *autopilot.Config, state *autopilot.State, failed *autopilot.FailedServers,
 ) *autopilot.FailedServers {
+	gone := slices.Clone(failed.StaleVoters)
+	for _, s := range failed.FailedVoters {
+		gone = append(gone, s.ID)
+	}
 	healthy := 0
-	for _, s := range state.Servers {
-		if s.HasVotingRights() && s.Health.Healthy {
+	for id, s := range state.Servers {
+		// The state may be older than the failure.
+		if s.HasVotingRights() && s.Health.Healthy && !slices.Contains(gone, id) {
 			healthy++
 		}
 	}
