@@ -52,7 +52,8 @@ func (n *Node) openPeerPort() (trans raft.Transport, serve func(), err error) {
 	n.stream = newStream(n.id.ID, n.log.Named("peer"))
 	n.stream.dial, n.stream.greeting, n.stream.welcome = n.peers.dial, n.greeting, n.welcome
 	n.stream.broken = n.hint.connectionBroken
-	t := newTransport(n.stream, &n.confirmed, n.log.Named("transport"))
+	contacts := newContacts(n.ctx, rpcTimeout+n.cfg.Timing.Heartbeat)
+	t := newTransport(n.stream, &n.confirmed, contacts, n.log.Named("transport"))
 	n.hint.stand = t.standForElection
 	n.formation.bootstrap = func(c raft.Configuration) error {
 		if err := n.raft.BootstrapCluster(c).Error(); err != nil {

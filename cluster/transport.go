@@ -25,6 +25,7 @@ type transport struct {
 	*raft.NetworkTransport
 	self      raft.ServerAddress
 	confirmed *confirmations
+	contacts  *contacts
 }
 
 // Raft turns PreVote off, with no more than a warning, for a transport that
@@ -35,10 +36,11 @@ var (
 	_ raft.WithClose   = (*transport)(nil)
 )
 
-func newTransport(s *stream, c *confirmations, log hclog.Logger) *transport {
+func newTransport(s *stream, confirmed *confirmations, contacts *contacts, log hclog.Logger) *transport {
 	return &transport{
 		self:      raft.ServerAddress(s.self),
-		confirmed: c,
+		confirmed: confirmed,
+		contacts:  contacts,
 		NetworkTransport: raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
 			ServerAddressProvider:   idAddresses{},
 			Logger:                  log,
@@ -61,9 +63,22 @@ func (t *transport) EncodePeer(id raft.ServerID, _ raft.ServerAddress) []byte { 
 func (t *transport) AppendEntries(
 	id raft.ServerID, to raft.ServerAddress, req *raft.AppendEntriesRequest, resp *raft.AppendEntriesResponse,
 ) error {
-	return t.confirmed.append(id, req, resp, func() error {
-		return pastStale(func() error { return t.NetworkTransport.AppendEntries(id, to, req, resp) })
+	try := t.contacts.replicate
+	if isHeartbeat(req) {
+		try = t.contacts.heartbeat
+	}
+	return try(id, func() error {
+		return t.confirmed.append(id, req, resp, func() error {
+			return pastStale(func() error { return t.NetworkTransport.AppendEntries(id, to, req, resp) })
+		})
 	})
+}
+
+// InstallSnapshot implements raft.Transport.
+func (t *transport) InstallSnapshot(
+	id raft.ServerID, to raft.ServerAddress, req *raft.InstallSnapshotRequest, resp *raft.InstallSnapshotResponse, data io.Reader,
+) error {
+	return t.contacts.replicate(id, func() error { return t.NetworkTransport.InstallSnapshot(id, to, req, resp, data) })
 }
 
 // RequestVote implements raft.Transport.
