@@ -75,9 +75,10 @@ func (s *Server) Start() {
 	if err != nil {
 		nginx = "/usr/sbin/nginx"
 	}
-	s.cmd = exec.Command(nginx, "-e", "stderr", "-p", s.dir, "-c", "nginx.conf")
-	s.cmd.Stdout, s.cmd.Stderr = s.log, s.log
-	s.must(s.cmd.Start())
+	cmd := exec.Command(nginx, "-e", "stderr", "-p", s.dir, "-c", "nginx.conf")
+	cmd.Stdout, cmd.Stderr = s.log, s.log
+	s.must(cmd.Start())
+	s.cmd = cmd
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	tick := time.NewTicker(10 * time.Millisecond)
