@@ -4,6 +4,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -155,6 +156,22 @@ func TestLinkMadeAfterTheCheck(t *testing.T) {
 	}
 	if _, err := os.Lstat(filepath.Join(dir, "outside/out.mp4")); err == nil {
 		t.Error("a file was created outside of the root")
+	}
+}
+
+// An attempt that cannot remove its work file keeps its slot.
+func TestRemoveOfWhatCannotBeThere(t *testing.T) {
+	dir, _ := tree(t)
+	for name, f := range map[string]File{
+		"no such file":       {filepath.Join(dir, "a"), "none.mp4"},
+		"no such directory":  {filepath.Join(dir, "a"), "none/none.mp4"},
+		"file for directory": {filepath.Join(dir, "a"), "in.mp4/none.mp4"},
+		"name too long":      {filepath.Join(dir, "a"), strings.Repeat("n", 256)},
+		"no such root":       {filepath.Join(dir, "c"), "none.mp4"},
+	} {
+		if err := f.Remove(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 

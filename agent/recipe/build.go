@@ -6,6 +6,7 @@ import (
 	"path"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"ffrtmp/agent/failure"
 	"ffrtmp/agent/media"
@@ -126,5 +127,9 @@ func workName(name string, run Run) string {
 	lease := run.Lease[:min(12, len(run.Lease))]
 	tail := fmt.Sprintf(".%s-%d-%s.part%s", run.JobID, run.Attempt, lease, path.Ext(name))
 	stem := strings.TrimSuffix(name, path.Ext(name))
-	return "." + stem[:min(len(stem), maxNameBytes-1-len(tail))] + tail
+	end := min(len(stem), maxNameBytes-1-len(tail))
+	for end < len(stem) && !utf8.RuneStart(stem[end]) {
+		end-- // half a character would become another, longer one in a plan's JSON
+	}
+	return "." + stem[:end] + tail
 }
