@@ -107,6 +107,10 @@ func (p *Plan) output(e job.Encoding, run Run, roots *media.Roots) error {
 	if !ok {
 		return failure.Errorf(job.UserError, "output: %s is not a name that ends in .mp4, .mkv, .mov, .webm, .ts or .flv", final.Name)
 	}
+	if muxer == "mpegts" && (p.Want.Codec == "vp9" || p.Want.Codec == "av1") {
+		// ffmpeg writes what no reader takes for video, and succeeds.
+		return failure.Errorf(job.UserError, "output: a .ts file cannot hold %s; use .mp4, .mkv or .webm", p.Want.Codec)
+	}
 	work := media.File{Root: final.Root, Name: path.Join(path.Dir(final.Name), workName(path.Base(final.Name), run))}
 	p.Final, p.Work = &final, &work
 	if muxer == "mp4" || muxer == "mov" {

@@ -66,6 +66,8 @@ func TestBuildRefuses(t *testing.T) {
 		"its directory's too":    {"360p", `{"output":"` + strings.Repeat("n", 256) + `/x.mp4"}`, job.UserError},
 		"user in an RTMP URL":    {"360p", `{"rtmp_url":"rtmp://user:pass@host/live","stream_key":"k"}`, job.UserError},
 		"key that is too long":   {"360p", `{"rtmp_url":"rtmp://host/live","stream_key":"` + strings.Repeat("k", 1000) + `"}`, job.UserError},
+		"VP9 in MPEG-TS":         {"360p-vp9", `{"output":"x.ts"}`, job.UserError},
+		"AV1 in MPEG-TS":         {"360p-av1", `{"output":"x.ts"}`, job.UserError},
 		"no VAAPI device":        {"360p", `{"hwaccel":"vaapi"}`, job.PlatformError},
 	} {
 		t.Run(name, func(t *testing.T) {
