@@ -37,6 +37,11 @@ func (t *term) lose(attempts []*attempt) {
 	if len(attempts) == 0 {
 		return
 	}
+	silent := make(map[string]bool, len(attempts))
+	for _, a := range attempts {
+		silent[a.node.id] = true
+	}
+	t.waiters.yield(silent)
 	_, changed, err := t.cfg.Proposer.Expire(t.ctx, ids(attempts))
 	if err != nil {
 		t.retry(attempts, err)

@@ -3,6 +3,7 @@ package scheduler
 import (
 	"errors"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"ffrtmp/fsm"
@@ -30,6 +31,28 @@ func TestALeaseThatNobodyRenewsRunsOut(t *testing.T) {
 		if job.CodeOf(err) != job.StaleAttempt {
 			t.Errorf("the fenced node's result: %v, want stale_attempt", err)
 		}
+		b.wantStatus(id, job.Running, 2)
+	})
+}
+
+// A node that fell silent may have left a claim open: it is the last to be given its
+// own job again.
+func TestALostJobGoesToANodeThatSpeaks(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bed) {
+		silent, other := b.register(1, 2), b.register(2, 1)
+		id := b.submit(job.Spec{})
+		b.beat(silent, report(b.claimOne(silent)))
+		for _, node := range []string{silent, other} {
+			go func() {
+				for _, j := range b.claim(node, 1, time.Hour) {
+					if j.ID != id || node != other {
+						t.Errorf("node %s was given %s", node, j.ID)
+					}
+				}
+			}()
+			synctest.Wait()
+		}
+		pass(ttl + time.Second)
 		b.wantStatus(id, job.Running, 2)
 	})
 }

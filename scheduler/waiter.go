@@ -65,6 +65,21 @@ func (ws *waiters) take(w *waiter) (looked bool) {
 	return looked
 }
 
+// yield puts the claims of nodes behind all others: nobody may be there any more to
+// take the answer.
+func (ws *waiters) yield(nodes map[string]bool) {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	e := ws.resting.Front()
+	for range ws.resting.Len() {
+		next := e.Next()
+		if w := e.Value.(*waiter); nodes[w.node] { //nolint:errcheck // nothing else is in it
+			ws.resting.MoveToBack(e)
+		}
+		e = next
+	}
+}
+
 // rouse wakes resting waiters, as long as there are more jobs than claims that
 // look for them, whose nodes can use one.
 func (ws *waiters) rouse(jobs int, usable func(nodeID string) bool) {
