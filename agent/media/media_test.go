@@ -207,6 +207,11 @@ func TestPublish(t *testing.T) {
 	if got, _ := os.ReadFile(secret); string(got) != "outside/secret.mp4" {
 		t.Fatalf("the file behind the link was written: %q", got)
 	}
+	must(t, syscall.Mkfifo(work.Path(), 0o644)) // it is not waited for
+	if err := Publish(work, final); err == nil {
+		t.Error("a pipe was published")
+	}
+	must(t, work.Remove())
 	must(t, final.Remove())
 	if err := Publish(work, final); !os.IsNotExist(err) {
 		t.Fatalf("neither work nor final: got %v", err)
