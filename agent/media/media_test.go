@@ -159,7 +159,7 @@ func TestLinkMadeAfterTheCheck(t *testing.T) {
 	}
 }
 
-// An attempt that cannot remove its work file keeps its slot.
+// Nothing is left behind that the log should tell of.
 func TestRemoveOfWhatCannotBeThere(t *testing.T) {
 	dir, _ := tree(t)
 	for name, f := range map[string]File{
