@@ -44,6 +44,7 @@ type Agent struct {
 	leaseTTL    time.Duration
 	reportEvery time.Duration
 	heardAt     time.Time // a master's last answer
+	renewedAt   time.Time // when the last heartbeat was sent that a master has taken
 	silence     error     // why there is none now; nil when there is
 	unfit       error     // why nothing is claimed; nil when it is
 }

@@ -26,6 +26,12 @@ func (a *Agent) claims(ctx context.Context) {
 			}
 			continue
 		}
+		if a.overdue() {
+			if sleep(ctx, overduePause) != nil {
+				return
+			}
+			continue
+		}
 		asked := time.Now()
 		jobs, err := a.client.Claim(ctx, job.ClaimRequest{NodeID: a.state.nodeID, Max: free, Wait: job.Duration(claimWait)})
 		switch {
@@ -48,6 +54,20 @@ func (a *Agent) claims(ctx context.Context) {
 			return
 		}
 	}
+}
+
+const overduePause = 100 * time.Millisecond
+
+// overdue reports whether leases may have run out, as after a restart or a freeze. The
+// next heartbeat takes back what is lost; a claim before it could be given a new
+// attempt at the very job that the node holds, which would end the old one.
+func (a *Agent) overdue() bool {
+	if len(a.slots.all()) == 0 {
+		return false
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return time.Since(a.renewedAt) > a.leaseTTL
 }
 
 // fit reports whether the node can keep what it would claim.

@@ -58,7 +58,7 @@ func (a *Agent) verify(at *attempt, exit supervisor.Exit) (*verdict, error) {
 	if v.Work == nil {
 		return v, nil
 	}
-	if err := probe.Verify(at.ctx, a.tools.FFprobe, v.Work.Path(), started.Plan.Want, exit.Source, v.Input); err != nil {
+	if err := probe.Verify(at.ctx, a.tools.FFprobe, *v.Work, started.Plan.Want, exit.Source, v.Input); err != nil {
 		return nil, err
 	}
 	v.Result.Output, err = outputOf(at.ctx, *v.Work, *v.Final)

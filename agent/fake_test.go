@@ -27,6 +27,7 @@ type fake struct {
 	down      atomic.Bool
 	eager     bool         // answers long polls at once
 	lose      atomic.Int32 // so many claims are carried out and not answered
+	loseBeats atomic.Int32 // so many heartbeats do not arrive
 
 	mu        sync.Mutex
 	urls      []string
@@ -60,6 +61,9 @@ func (f *fake) serve() *httptest.Server {
 	handle := func(pattern string, h func(r *http.Request) (int, any)) {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 			if f.down.Load() {
+				panic(http.ErrAbortHandler)
+			}
+			if strings.HasSuffix(r.URL.Path, "/heartbeat") && f.loseBeats.Add(-1) >= 0 {
 				panic(http.ErrAbortHandler)
 			}
 			status, v := h(r)
@@ -172,6 +176,8 @@ func (f *fake) take(rep job.AttemptReport, first bool) job.Verb {
 	switch {
 	case j == nil || j.Attempt != rep.Attempt || j.Lease != rep.Lease:
 		return job.CommandStop
+	case j.Status == job.Pending: // its lease had run out, and nobody has claimed it since
+		j.Status = job.Running
 	case j.Status == job.Canceled:
 		return job.CommandCancel
 	case j.Status.Terminal():

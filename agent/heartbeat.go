@@ -98,6 +98,9 @@ func (a *Agent) beat(ctx context.Context, wait time.Duration) (job.HeartbeatResp
 		return answer, err
 	}
 	a.metrics.heartbeat(time.Since(began))
+	a.mu.Lock()
+	a.renewedAt = began
+	a.mu.Unlock()
 	rewind := a.leader.changed(meta)
 	if rewind {
 		a.metrics.failovers.Inc()

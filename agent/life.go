@@ -255,6 +255,17 @@ func (a *Agent) confirmCancel(at *attempt) {
 	}
 }
 
+// removeWork removes a work file, if there is one. What cannot be removed stays, where
+// the log says: it must not hold a slot, nor keep the agent from starting.
+func (a *Agent) removeWork(work *media.File) {
+	if work == nil {
+		return
+	}
+	if err := work.Remove(); err != nil {
+		a.log.Error("a work file could not be removed and stays", "path", work.Path(), "error", err)
+	}
+}
+
 // forget removes the attempt's directory, and the work file before it, whose
 // name would be lost.
 func (a *Agent) forget(at *attempt) error {
@@ -267,11 +278,7 @@ func (a *Agent) forget(at *attempt) error {
 		if err != nil {
 			return err
 		}
-		if started.Plan.Work != nil {
-			if err := started.Plan.Work.Remove(); err != nil {
-				return err
-			}
-		}
+		a.removeWork(started.Plan.Work)
 	}
 	if err := at.record.forget(); err != nil {
 		return err

@@ -76,6 +76,28 @@ func TestNextAgentGoesOnWithRunningFFmpeg(t *testing.T) {
 	}
 }
 
+// A lease that ran out while there was no agent puts the job back into the queue.
+// The next agent must not claim it: its own claim would end the attempt that it holds.
+func TestLostAttemptIsTakenBackAndNotClaimed(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	s := newSite(t, f)
+	s.jobs = 2
+	id := f.submit(slow, `{"output":"out.mp4","duration":2,"preset":"ultrafast"}`)
+	if err := s.child(stepStarted).start(t).Wait(); err == nil {
+		t.Fatal("the first agent did not die")
+	}
+	f.set(id, job.Pending)
+	f.loseBeats.Store(2)
+	s.start()
+	if j := f.awaitStatus(id, job.Completed); j.Attempt != 1 {
+		t.Errorf("attempt %d completed the job", j.Attempt)
+	}
+	if n := s.runs(id, 1); n != 1 {
+		t.Errorf("ffmpeg ran %d times", n)
+	}
+}
+
 func TestResultsWaitForMasters(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)

@@ -91,10 +91,8 @@ func (a *Agent) abandon(r record) error {
 		if _, err := p.Stop(ctx); err != nil {
 			return err
 		}
-		if started, err := p.Attempt(); err == nil && started.Plan.Work != nil {
-			if err := started.Plan.Work.Remove(); err != nil {
-				return err
-			}
+		if started, err := p.Attempt(); err == nil {
+			a.removeWork(started.Plan.Work)
 		}
 	}
 	return r.forget()

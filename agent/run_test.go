@@ -175,6 +175,24 @@ func (s *site) film(name string) []byte {
 	return data
 }
 
+// A directory that is moved away while a job writes into it, with a link to where it
+// is now: the job fails, and the node goes on.
+func TestDirectoryThatIsMovedMeanwhile(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	s := newSite(t, f)
+	s.start()
+	id := f.submit(slow, `{"output":"sub/out.mp4","duration":2,"preset":"ultrafast"}`)
+	f.await(id, "under way", underWay)
+	elsewhere := filepath.Join(t.TempDir(), "sub")
+	if err := errors.Join(os.Rename(filepath.Join(s.root, "sub"), elsewhere), os.Symlink(elsewhere, filepath.Join(s.root, "sub"))); err != nil {
+		t.Fatal(err)
+	}
+	f.awaitStatus(id, job.Failed)
+	f.awaitStatus(f.submit("360p30-h264", short), job.Completed)
+	s.checkClean()
+}
+
 func TestCancelReachesFFmpegWithinTwoSeconds(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)

@@ -54,6 +54,11 @@ func hardwareEncoder(name string) bool {
 // resolveEncoder returns the ffmpeg encoder for a codec (or an encoder's own name)
 // under a hardware acceleration, or an Invalid error that names the parameter.
 func resolveEncoder(codec, hwaccel string) (string, error) {
+	hardware := !slices.Contains([]string{"", "none", "auto"}, hwaccel)
+	family, known := hardwareFamilies[hwaccel]
+	if hardware && !known {
+		return "", FieldErrorf("parameters.hwaccel", "%q is not known; use none, auto, cuda, nvenc, qsv or vaapi", hwaccel)
+	}
 	if knownEncoder(codec) {
 		return codec, nil
 	}
@@ -61,13 +66,8 @@ func resolveEncoder(codec, hwaccel string) (string, error) {
 	if !ok {
 		return "", FieldErrorf("parameters.codec", "%q is not known; use h264, h265, hevc, vp9, av1 or one of %s", codec, strings.Join(Encoders, ", "))
 	}
-	switch hwaccel {
-	case "", "none", "auto":
+	if !hardware {
 		return software, nil
-	}
-	family, ok := hardwareFamilies[hwaccel]
-	if !ok {
-		return "", FieldErrorf("parameters.hwaccel", "%q is not known; use none, auto, cuda, nvenc, qsv or vaapi", hwaccel)
 	}
 	if codec == "h265" {
 		codec = "hevc"

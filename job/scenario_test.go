@@ -98,6 +98,7 @@ func TestBadJobsNameTheField(t *testing.T) {
 		{`{"scenario":"720p","parameters":{"codec":"mpeg1"}}`, "parameters.codec"},
 		{`{"scenario":"720p","parameters":{"preset":"warp"}}`, "parameters.preset"},
 		{`{"scenario":"720p","parameters":{"hwaccel":"abacus"}}`, "parameters.hwaccel"},
+		{`{"scenario":"720p","parameters":{"codec":"libx264","hwaccel":"abacus"}}`, "parameters.hwaccel"},
 		{`{"scenario":"720p-vp9","parameters":{"hwaccel":"cuda"}}`, "parameters.hwaccel"},
 		{`{"scenario":"720p","parameters":{"resolution":"12"}}`, "parameters.resolution"},
 		{`{"scenario":"720p","parameters":{"resolution":"1281x720"}}`, "parameters.resolution"},

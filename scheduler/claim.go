@@ -14,7 +14,7 @@ import (
 // Claim returns up to maximum attempts that the node now holds, each with its
 // lease: first those that it holds but has never listed (the answer that named them
 // was lost), else newly claimed ones. Without any it waits for work; a wait that
-// ends, is given up or outlives the leadership returns none.
+// ends, is given up, or outlives the leadership or a lease of the node returns none.
 func (s *Scheduler) Claim(ctx context.Context, nodeID string, maximum int, wait time.Duration) (uint64, []job.Job, error) {
 	t, err := s.leading()
 	if err != nil {
@@ -83,6 +83,8 @@ func (t *term) claim(ctx context.Context, n *node, maximum int, wait time.Durati
 				if !t.cfg.State.HasReady(n.id, time.Now()) {
 					continue // another was faster
 				}
+			case <-w.dismissed:
+				return 0, nil, nil
 			case <-timer.C:
 				return 0, nil, nil
 			case <-ctx.Done():

@@ -37,6 +37,13 @@ func (t *term) lose(attempts []*attempt) {
 	if len(attempts) == 0 {
 		return
 	}
+	// A claim that a silent node has left open would be given, as a new attempt, the very
+	// job that the node may take back.
+	silent := make(map[string]bool, len(attempts))
+	for _, a := range attempts {
+		silent[a.node.id] = true
+	}
+	t.waiters.dismiss(silent)
 	_, changed, err := t.cfg.Proposer.Expire(t.ctx, ids(attempts))
 	if err != nil {
 		t.retry(attempts, err)

@@ -34,6 +34,26 @@ func TestALeaseThatNobodyRenewsRunsOut(t *testing.T) {
 	})
 }
 
+// A node that fell silent may have left a claim open. To give it its own job again
+// would end the attempt that it may still run.
+func TestALostJobIsNotGivenToTheSilence(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bed) {
+		silent := b.register(1, 2)
+		id := b.submit(job.Spec{})
+		first := b.claimOne(silent)
+		b.beat(silent, report(first))
+		ended := make(chan []job.Job)
+		go func() { ended <- b.claim(silent, 1, time.Hour) }()
+		pass(ttl + time.Second)
+		if jobs := <-ended; len(jobs) > 0 {
+			t.Errorf("the silent node was given %v", jobs)
+		}
+		b.wantStatus(id, job.Pending, 1)
+		b.beat(silent, report(first))
+		b.wantStatus(id, job.Running, 1)
+	})
+}
+
 func TestHeartbeatsKeepALeaseAlive(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bed) {
 		a := b.register(1, 2)

@@ -16,14 +16,15 @@ type waiters struct {
 
 // waiter is one waiting claim. It rests, looks for work, or neither.
 type waiter struct {
-	node    string
-	wake    chan struct{} // holds one token
-	at      *list.Element // its place among the resting, or nil
-	looking bool
+	node      string
+	wake      chan struct{} // holds one token
+	dismissed chan struct{} // closed when it is to end without work
+	at        *list.Element // its place among the resting, or nil
+	looking   bool
 }
 
 func newWaiter(nodeID string) *waiter {
-	return &waiter{node: nodeID, wake: make(chan struct{}, 1)}
+	return &waiter{node: nodeID, wake: make(chan struct{}, 1), dismissed: make(chan struct{})}
 }
 
 // rest puts w among those that work may wake. To miss none, its owner looks for
@@ -63,6 +64,21 @@ func (ws *waiters) take(w *waiter) (looked bool) {
 		ws.looking--
 	}
 	return looked
+}
+
+// dismiss ends the claims of nodes that wait.
+func (ws *waiters) dismiss(nodes map[string]bool) {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	var next *list.Element
+	for e := ws.resting.Front(); e != nil; e = next {
+		next = e.Next()
+		w := e.Value.(*waiter) //nolint:errcheck // nothing else is in it
+		if nodes[w.node] {
+			ws.take(w)
+			close(w.dismissed)
+		}
+	}
 }
 
 // rouse wakes resting waiters, as long as there are more jobs than claims that

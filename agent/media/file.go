@@ -72,15 +72,14 @@ func (f File) Create() (*os.File, error) {
 	return root.OpenFile(f.Name, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o644)
 }
 
-// Remove removes the file; one that is not there is no error.
+// Remove removes the file; one that is not there, or cannot be, is no error.
 func (f File) Remove() error {
 	root, err := os.OpenRoot(f.Root)
-	if err != nil {
-		return err
+	if err == nil {
+		err = errors.Join(root.Remove(f.Name), root.Close())
 	}
-	defer root.Close()
-	if err := root.Remove(f.Name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) || errors.Is(err, syscall.ENAMETOOLONG) {
+		return nil
 	}
-	return nil
+	return err
 }

@@ -4,6 +4,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -158,6 +159,22 @@ func TestLinkMadeAfterTheCheck(t *testing.T) {
 	}
 }
 
+// Nothing is left behind that the log should tell of.
+func TestRemoveOfWhatCannotBeThere(t *testing.T) {
+	dir, _ := tree(t)
+	for name, f := range map[string]File{
+		"no such file":       {filepath.Join(dir, "a"), "none.mp4"},
+		"no such directory":  {filepath.Join(dir, "a"), "none/none.mp4"},
+		"file for directory": {filepath.Join(dir, "a"), "in.mp4/none.mp4"},
+		"name too long":      {filepath.Join(dir, "a"), strings.Repeat("n", 256)},
+		"no such root":       {filepath.Join(dir, "c"), "none.mp4"},
+	} {
+		if err := f.Remove(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 func TestPipeMadeAfterTheCheck(t *testing.T) {
 	dir, roots := tree(t)
 	in, err := roots.Input("in.mp4")
@@ -190,6 +207,11 @@ func TestPublish(t *testing.T) {
 	if got, _ := os.ReadFile(secret); string(got) != "outside/secret.mp4" {
 		t.Fatalf("the file behind the link was written: %q", got)
 	}
+	must(t, syscall.Mkfifo(work.Path(), 0o644)) // it is not waited for
+	if err := Publish(work, final); err == nil {
+		t.Error("a pipe was published")
+	}
+	must(t, work.Remove())
 	must(t, final.Remove())
 	if err := Publish(work, final); !os.IsNotExist(err) {
 		t.Fatalf("neither work nor final: got %v", err)

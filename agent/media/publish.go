@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 )
 
 // Publish moves a finished work file to its final place, and returns once both
@@ -39,7 +40,7 @@ func Publish(work, final File) error {
 
 // syncName makes the content of a file or directory durable.
 func syncName(root *os.Root, name string) error {
-	f, err := root.Open(name)
+	f, err := root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe that is there by now is not waited for
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"ffrtmp/agent/failure"
 	"ffrtmp/job"
@@ -112,6 +113,9 @@ func (r *Roots) Output(name string) (File, error) {
 // output looks at one candidate; its error is fs.ErrNotExist when the directory
 // is missing.
 func (r *Roots) output(name, path string) (File, error) {
+	if _, err := os.Lstat(path); errors.Is(err, syscall.ENAMETOOLONG) {
+		return File{}, failure.Errorf(job.UserError, "output: %w", err)
+	}
 	dir, err := filepath.EvalSymlinks(filepath.Dir(path))
 	if err != nil {
 		return File{}, failure.Errorf(job.OutputError, "output: %w", err)

@@ -49,7 +49,7 @@ func wanted(container string) recipe.Want {
 
 func verify(t *testing.T, path string, want recipe.Want, source supervisor.Source, input *media.File) error {
 	t.Helper()
-	return Verify(context.Background(), tools(t).FFprobe, path, want, source, input)
+	return Verify(context.Background(), tools(t).FFprobe, fileOf(path), want, source, input)
 }
 
 func checkRefused(t *testing.T, err error, reason job.FailureReason, says string) {

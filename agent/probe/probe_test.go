@@ -8,9 +8,11 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"ffrtmp/agent/failure"
+	"ffrtmp/agent/media"
 	"ffrtmp/agent/recipe"
 	"ffrtmp/agent/supervisor"
 	"ffrtmp/job"
@@ -42,6 +44,10 @@ func make1s(t *testing.T, name string, extra ...string) string {
 	return path
 }
 
+func fileOf(path string) media.File {
+	return media.File{Root: filepath.Dir(path), Name: filepath.Base(path)}
+}
+
 func TestVerify(t *testing.T) {
 	whole, silent := make1s(t, "whole.mp4"), make1s(t, "silent.mkv", "-an")
 	long := make1s(t, "long.mp4", "-t", "3")
@@ -50,6 +56,9 @@ func TestVerify(t *testing.T) {
 	data, err := os.ReadFile(whole)
 	must(t, err)
 	must(t, os.WriteFile(cut, data[:len(data)/2], 0o644))
+	pipe, link := filepath.Join(t.TempDir(), "pipe.mp4"), filepath.Join(t.TempDir(), "link.mp4")
+	must(t, syscall.Mkfifo(pipe, 0o644))
+	must(t, os.Symlink(whole, link))
 	good := recipe.Want{Codec: "h264", Width: 64, Height: 36, Seconds: 1, Audio: "aac", Pattern: true}
 	with := func(change func(*recipe.Want)) recipe.Want {
 		w := good
@@ -81,10 +90,12 @@ func TestVerify(t *testing.T) {
 		"source's length is unknown":  {whole, fromSource, supervisor.Source{Audio: true}, "", ""},
 		"shorter than asked, of long": {whole, with(func(w *recipe.Want) { w.Pattern, w.Seconds = false, 5 }), supervisor.Source{Seconds: 60, Audio: true}, job.RuntimeError, "not 5.00 s"},
 		"cut off":                     {cut, good, supervisor.Source{}, job.RuntimeError, "cannot be read"},
+		"a pipe by now":               {pipe, good, supervisor.Source{}, job.RuntimeError, "cannot be read"},
+		"a link out of the root":      {link, good, supervisor.Source{}, job.RuntimeError, "cannot be read"},
 		"missing":                     {whole + ".none", good, supervisor.Source{}, job.RuntimeError, "cannot be read"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			err := Verify(context.Background(), tools(t).FFprobe, c.path, c.want, c.source, nil)
+			err := Verify(context.Background(), tools(t).FFprobe, fileOf(c.path), c.want, c.source, nil)
 			if c.reason == "" {
 				must(t, err)
 				return
@@ -96,7 +107,7 @@ func TestVerify(t *testing.T) {
 	}
 	ended, cancel := context.WithCancel(context.Background())
 	cancel()
-	if err := Verify(ended, tools(t).FFprobe, whole, good, supervisor.Source{}, nil); !errors.Is(err, context.Canceled) {
+	if err := Verify(ended, tools(t).FFprobe, fileOf(whole), good, supervisor.Source{}, nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
 }

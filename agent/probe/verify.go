@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"os"
 	"strconv"
 
 	"ffrtmp/agent/failure"
@@ -18,13 +17,13 @@ import (
 // of its source and, where that is a file, the source itself. Its error says what
 // differs; the reason is an input error where the source has ended too early or
 // could not be decoded to its end, else a runtime error.
-func Verify(ctx context.Context, ffprobe, path string, want recipe.Want, source supervisor.Source, input *media.File) error {
-	output, err := os.Open(path)
+func Verify(ctx context.Context, ffprobe string, output media.File, want recipe.Want, source supervisor.Source, input *media.File) error {
+	file, err := output.Open()
 	if err != nil {
 		return failure.Errorf(job.RuntimeError, "the output cannot be read: %w", err)
 	}
-	defer output.Close()
-	m, err := look(ctx, ffprobe, output)
+	defer file.Close()
+	m, err := look(ctx, ffprobe, file)
 	if err != nil {
 		return err
 	}
@@ -39,7 +38,7 @@ func Verify(ctx context.Context, ffprobe, path string, want recipe.Want, source 
 	if err := m.verifyDuration(want, source); err != nil {
 		return err
 	}
-	return verifyVideoEnd(ctx, ffprobe, m, output, want, input)
+	return verifyVideoEnd(ctx, ffprobe, m, file, want, input)
 }
 
 func (m *contents) verifyVideo(want recipe.Want) error {

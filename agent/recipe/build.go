@@ -6,6 +6,7 @@ import (
 	"path"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"ffrtmp/agent/failure"
 	"ffrtmp/agent/media"
@@ -106,6 +107,10 @@ func (p *Plan) output(e job.Encoding, run Run, roots *media.Roots) error {
 	if !ok {
 		return failure.Errorf(job.UserError, "output: %s is not a name that ends in .mp4, .mkv, .mov, .webm, .ts or .flv", final.Name)
 	}
+	if muxer == "mpegts" && (p.Want.Codec == "vp9" || p.Want.Codec == "av1") {
+		// ffmpeg writes what no reader takes for video, and succeeds.
+		return failure.Errorf(job.UserError, "output: a .ts file cannot hold %s; use .mp4, .mkv or .webm", p.Want.Codec)
+	}
 	work := media.File{Root: final.Root, Name: path.Join(path.Dir(final.Name), workName(path.Base(final.Name), run))}
 	p.Final, p.Work = &final, &work
 	if muxer == "mp4" || muxer == "mov" {
@@ -126,5 +131,9 @@ func workName(name string, run Run) string {
 	lease := run.Lease[:min(12, len(run.Lease))]
 	tail := fmt.Sprintf(".%s-%d-%s.part%s", run.JobID, run.Attempt, lease, path.Ext(name))
 	stem := strings.TrimSuffix(name, path.Ext(name))
-	return "." + stem[:min(len(stem), maxNameBytes-1-len(tail))] + tail
+	end := min(len(stem), maxNameBytes-1-len(tail))
+	for end < len(stem) && !utf8.RuneStart(stem[end]) {
+		end-- // half a character would become another, longer one in a plan's JSON
+	}
+	return "." + stem[:end] + tail
 }

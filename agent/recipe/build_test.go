@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"ffrtmp/agent/failure"
 	"ffrtmp/agent/recipe"
@@ -34,6 +35,11 @@ func TestFiles(t *testing.T) {
 	if len(work) > 255 || filepath.Dir(p.Work.Name) != "sub" || !strings.HasPrefix(work, ".nnn") || !strings.HasSuffix(work, ".part.mkv") {
 		t.Errorf("work file %s", p.Work.Name)
 	}
+	// A plan is kept as JSON, which has no half characters.
+	p = build(t, roots, "1080p", `{"output":"`+strings.Repeat("é", 125)+`.mp4"}`)
+	if work := filepath.Base(p.Work.Name); len(work) > 255 || !utf8.ValidString(work) {
+		t.Errorf("work file %q", work)
+	}
 	p = build(t, roots, "1080p", `{"output_mode":"null"}`)
 	if p.Work != nil || p.Final != nil {
 		t.Errorf("a file for no output: %v", p.Work)
@@ -49,16 +55,20 @@ func TestBuildRefuses(t *testing.T) {
 		scenario, parameters string
 		reason               job.FailureReason
 	}{
-		"missing input":        {"360p", `{"input":"none.mp4"}`, job.InputError},
-		"input outside":        {"360p", `{"input":"/etc/passwd"}`, job.UserError},
-		"input by dots":        {"360p", `{"input":"../x.mp4"}`, job.UserError},
-		"input by a link":      {"360p", `{"input":"link/x.mp4"}`, job.UserError},
-		"input: protocol":      {"360p", `{"input":"concat:a|b"}`, job.InputError},
-		"output outside":       {"360p", `{"output":"/tmp/x.mp4"}`, job.UserError},
-		"output by a link":     {"360p", `{"output":"link/new.mp4"}`, job.UserError},
-		"user in an RTMP URL":  {"360p", `{"rtmp_url":"rtmp://user:pass@host/live","stream_key":"k"}`, job.UserError},
-		"key that is too long": {"360p", `{"rtmp_url":"rtmp://host/live","stream_key":"` + strings.Repeat("k", 1000) + `"}`, job.UserError},
-		"no VAAPI device":      {"360p", `{"hwaccel":"vaapi"}`, job.PlatformError},
+		"missing input":          {"360p", `{"input":"none.mp4"}`, job.InputError},
+		"input outside":          {"360p", `{"input":"/etc/passwd"}`, job.UserError},
+		"input by dots":          {"360p", `{"input":"../x.mp4"}`, job.UserError},
+		"input by a link":        {"360p", `{"input":"link/x.mp4"}`, job.UserError},
+		"input: protocol":        {"360p", `{"input":"concat:a|b"}`, job.InputError},
+		"output outside":         {"360p", `{"output":"/tmp/x.mp4"}`, job.UserError},
+		"output by a link":       {"360p", `{"output":"link/new.mp4"}`, job.UserError},
+		"output's name too long": {"360p", `{"output":"` + strings.Repeat("n", 252) + `.mp4"}`, job.UserError},
+		"its directory's too":    {"360p", `{"output":"` + strings.Repeat("n", 256) + `/x.mp4"}`, job.UserError},
+		"user in an RTMP URL":    {"360p", `{"rtmp_url":"rtmp://user:pass@host/live","stream_key":"k"}`, job.UserError},
+		"key that is too long":   {"360p", `{"rtmp_url":"rtmp://host/live","stream_key":"` + strings.Repeat("k", 1000) + `"}`, job.UserError},
+		"VP9 in MPEG-TS":         {"360p-vp9", `{"output":"x.ts"}`, job.UserError},
+		"AV1 in MPEG-TS":         {"360p-av1", `{"output":"x.ts"}`, job.UserError},
+		"no VAAPI device":        {"360p", `{"hwaccel":"vaapi"}`, job.PlatformError},
 	} {
 		t.Run(name, func(t *testing.T) {
 			params, err := job.ParseParameters(json.RawMessage(c.parameters))

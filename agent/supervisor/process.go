@@ -34,7 +34,8 @@ const startTimeout = 30 * time.Second
 
 // Start starts a supervisor for an attempt and returns once ffmpeg runs or has
 // failed to, which State tells. A directory that has had a supervisor is an
-// error. The run goes on when ctx or the agent ends.
+// error. The run goes on when the agent ends, and when ctx does after the return;
+// a start that is given up before leaves nothing running.
 func Start(ctx context.Context, a Attempt) (*Process, error) {
 	if a.HangAfter == 0 {
 		a.HangAfter = DefaultHangAfter
@@ -71,7 +72,11 @@ func Start(ctx context.Context, a Attempt) (*Process, error) {
 		return nil, fmt.Errorf("start supervisor: %w", err)
 	}
 	// Ends with the supervisor; an agent that ends before leaves it to init.
-	go func() { _ = cmd.Wait() }()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = cmd.Wait()
+	}()
 	defer context.AfterFunc(ctx, func() { _ = ready.SetReadDeadline(time.Now()) })()
 	if err := ready.SetReadDeadline(time.Now().Add(startTimeout)); err != nil {
 		return nil, err
@@ -83,6 +88,9 @@ func Start(ctx context.Context, a Attempt) (*Process, error) {
 	if answer != "" {
 		err = errors.New(answer)
 	}
+	// One that was about to begin would do so behind the caller's back; ffmpeg dies with it.
+	_ = cmd.Process.Kill() // fails when it has ended
+	<-ended
 	return nil, fmt.Errorf("supervisor of %s: %w", a.Name, errors.Join(ctx.Err(), err))
 }
 

@@ -76,6 +76,38 @@ func TestFoundAgainAfterTheAgentWasKilled(t *testing.T) {
 	}
 }
 
+// A job that is canceled while its supervisor starts: whoever is told that the start was
+// given up removes the directory, and nothing may begin in it after that.
+func TestStartThatIsGivenUp(t *testing.T) {
+	a := attempt(t, realFFmpeg(t), plan(t, small(7200, job.ToFile)))
+	canceled, cancel := context.WithCancel(ctx(t))
+	cancel()
+	if _, err := Start(canceled, a); !errors.Is(err, context.Canceled) {
+		t.Fatalf("got %v", err)
+	}
+	if list := supervisors(t, a.Dir); len(list) > 0 {
+		t.Errorf("still starting: %v", list)
+	}
+	switch p, err := Find(a.Dir); {
+	case err == nil && state(t, p).Running:
+		t.Error("it runs")
+	case err != nil && !errors.Is(err, ErrNotStarted):
+		t.Error(err)
+	}
+}
+
+func supervisors(t *testing.T, dir string) (pids []string) {
+	t.Helper()
+	paths, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	must(t, err)
+	for _, path := range paths {
+		if data, err := os.ReadFile(path); err == nil && strings.Contains(string(data), "\x00supervise\x00"+dir+"\x00") {
+			pids = append(pids, filepath.Base(filepath.Dir(path)))
+		}
+	}
+	return pids
+}
+
 func TestEndIsFoundAfterwards(t *testing.T) {
 	a := attempt(t, fakeFFmpeg(t, `echo hello >&2; exit 3`), recipe.Plan{})
 	wait(t, start(t, a))

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -80,11 +81,18 @@ func parse(args []string, lookup func(string) (string, bool)) (*config, error) {
 	if err := c.check(); err != nil {
 		return c, err
 	}
+	if fs.Changed("media-root") && (len(c.mediaRoots) == 0 || slices.Contains(c.mediaRoots, "")) {
+		// It would be the current directory, which for a service is /.
+		return c, flags.Usagef("--media-root must not be empty, nor any of several between commas")
+	}
 	return c, c.complete()
 }
 
 // check refuses values that cannot work, naming the flag.
 func (c *config) check() error {
+	if len(c.masters) == 0 {
+		return flags.Usagef("--master must not be empty")
+	}
 	for _, master := range c.masters {
 		u, err := url.Parse(master)
 		if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
