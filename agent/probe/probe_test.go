@@ -122,6 +122,15 @@ func TestFindTools(t *testing.T) {
 	}
 }
 
+func TestProbesAreNotGivenTheKey(t *testing.T) {
+	t.Setenv("MASTER_API_KEY", "a secret")
+	env, err := run(context.Background(), "env")
+	must(t, err)
+	if strings.Contains(string(env), "a secret") || !strings.Contains(string(env), "PATH=") {
+		t.Errorf("a probe's environment is\n%s", env)
+	}
+}
+
 func TestEncodersThatWork(t *testing.T) {
 	dir := t.TempDir()
 	got, err := Encoders(context.Background(), tools(t), dir)

@@ -7,12 +7,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
+
+	"ffrtmp/agent/supervisor"
 )
 
 // Tools are the programs that an agent runs.
@@ -70,7 +71,7 @@ func finish(ctx context.Context, cmd *exec.Cmd) ([]byte, error) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = time.Second
-	cmd.Env = append(os.Environ(), "AV_LOG_FORCE_NOCOLOR=1")
+	cmd.Env = append(supervisor.Environment(), "AV_LOG_FORCE_NOCOLOR=1")
 	if err := cmd.Run(); err != nil {
 		lines := strings.Split(strings.TrimSpace(stderr.String()), "\n")
 		return nil, errors.Join(ctx.Err(), fmt.Errorf("%s: %w: %s", filepath.Base(cmd.Path), err, lines[len(lines)-1]))

@@ -65,7 +65,7 @@ func startFFmpeg(a Attempt) (*ffmpeg, error) {
 	f.limit(a)
 	f.cmd = exec.Command(a.FFmpeg, args...)
 	f.cmd.Dir = "/"
-	f.cmd.Env = append(environment(), marker(a.Dir), "AV_LOG_FORCE_NOCOLOR=1")
+	f.cmd.Env = append(Environment(), marker(a.Dir), "AV_LOG_FORCE_NOCOLOR=1")
 	f.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	if f.cgroup != nil {
 		f.cmd.SysProcAttr.UseCgroupFD, f.cmd.SysProcAttr.CgroupFD = true, int(f.cgroup.dir.Fd())
@@ -319,8 +319,8 @@ func (f *ffmpeg) close() {
 	}
 }
 
-// environment is what of the agent's environment ffmpeg needs; the API key is not.
-func environment() []string {
+// Environment is what of the agent's environment ffmpeg and ffprobe need; the API key is not.
+func Environment() []string {
 	var env []string
 	for _, entry := range os.Environ() {
 		name, _, _ := strings.Cut(entry, "=")

@@ -62,7 +62,7 @@ func Start(ctx context.Context, a Attempt) (*Process, error) {
 	defer ready.Close()
 	cmd := exec.Command("/proc/self/exe", "supervise", dir) // this very program, also after an upgrade has replaced the file
 	cmd.Args[0] = os.Args[0]
-	cmd.Env = environment()
+	cmd.Env = Environment()
 	cmd.Stderr = stderr
 	cmd.ExtraFiles = []*os.File{theirs} // readyFD
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
