@@ -68,7 +68,7 @@ func (c *claim) apply(t *tx) any {
 		return err
 	}
 	t.setOffline(n, false)
-	attempts := []given{}
+	from := len(t.given)
 	for _, l := range c.leases {
 		if n.Eligibility != job.Eligible || n.Free(int(n.held)) == 0 {
 			break
@@ -77,9 +77,9 @@ func (c *claim) apply(t *tx) any {
 		if j == nil {
 			break
 		}
-		attempts = append(attempts, t.start(j, n, l))
+		t.given = append(t.given, t.start(j, n, l))
 	}
-	return attempts
+	return t.given[from:len(t.given):len(t.given)]
 }
 
 // start begins the job's next attempt. The one before, if lost, is fenced off.

@@ -28,7 +28,7 @@ func (s *state) derived() string {
 		case j.heap != nil && j.heap == &j.class.heaps[j.rank]:
 			place = "ready"
 			waiting++
-			if _, ok := s.ready.ranks[j.rank][j.class]; !ok {
+			if !slices.Contains(s.ready.ranks[j.rank], j.class) {
 				place = "in a class that its rank does not know"
 			}
 		case j.heap != nil:
@@ -50,7 +50,7 @@ func (s *state) derived() string {
 		fmt.Fprintf(&b, "class %q users %d of %d\n", key, s.ready.classes[key].users, classes[key])
 	}
 	for rank, known := range s.ready.ranks {
-		for c := range known {
+		for _, c := range known {
 			if len(c.heaps[rank]) == 0 {
 				fmt.Fprintf(&b, "rank %d knows an empty class\n", rank)
 			}

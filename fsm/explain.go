@@ -34,7 +34,7 @@ func (f *FSM) Waiting(seq uint64) Waiting {
 func (r *ready) ahead(j *activeJob) int {
 	count := 0
 	for rank := range r.ranks[:j.rank+1] {
-		for c := range r.ranks[rank] {
+		for _, c := range r.ranks[rank] {
 			if rank < j.rank {
 				count += len(c.heaps[rank])
 				continue

@@ -31,17 +31,13 @@ type class struct {
 // rank, the others by the time at which they may.
 type ready struct {
 	classes map[classKey]*class
-	ranks   [job.Ranks]map[*class]struct{} // classes with a job of that rank
-	delayed heap                           // by when they may be claimed
-	count   int                            // of jobs that may be claimed now
+	ranks   [job.Ranks][]*class // classes with a job of that rank, in no order
+	delayed heap                // by when they may be claimed
+	count   int                 // of jobs that may be claimed now
 }
 
 func newReady() ready {
-	r := ready{classes: map[classKey]*class{}}
-	for i := range r.ranks {
-		r.ranks[i] = map[*class]struct{}{}
-	}
-	return r
+	return ready{classes: map[classKey]*class{}}
 }
 
 // class returns the class of a key, made when it is new.
@@ -96,8 +92,11 @@ func (r *ready) push(j *activeJob, now int64) {
 		return
 	}
 	r.count++
-	j.class.heaps[j.rank].push(j, int64(j.seq))
-	r.ranks[j.rank][j.class] = struct{}{}
+	h := &j.class.heaps[j.rank]
+	if len(*h) == 0 {
+		r.ranks[j.rank] = append(r.ranks[j.rank], j.class)
+	}
+	h.push(j, int64(j.seq))
 }
 
 func (r *ready) remove(j *activeJob) {
@@ -107,7 +106,8 @@ func (r *ready) remove(j *activeJob) {
 	if j.heap != &r.delayed {
 		r.count--
 		if len(*j.heap) == 1 {
-			delete(r.ranks[j.rank], j.class)
+			i := slices.Index(r.ranks[j.rank], j.class)
+			r.ranks[j.rank] = slices.Delete(r.ranks[j.rank], i, i+1)
 		}
 	}
 	j.heap.remove(j)
@@ -125,7 +125,7 @@ func (r *ready) due(now int64) {
 func (s *state) next(n *node) *activeJob {
 	for rank := range s.ready.ranks {
 		var best *activeJob
-		for c := range s.ready.ranks[rank] { // in no order: sequence numbers differ
+		for _, c := range s.ready.ranks[rank] { // in no order: sequence numbers differ
 			if j := c.heaps[rank].first(); (best == nil || j.seq < best.seq) && s.fits(n, c) {
 				best = j
 			}
@@ -140,7 +140,7 @@ func (s *state) next(n *node) *activeJob {
 // has reports whether next would find a job for the node at the time now.
 func (s *state) has(n *node, now int64) bool {
 	for rank := range s.ready.ranks {
-		for c := range s.ready.ranks[rank] {
+		for _, c := range s.ready.ranks[rank] {
 			if s.fits(n, c) {
 				return true
 			}

@@ -114,27 +114,109 @@ func (r *replica) Apply(_ context.Context, data []byte) (uint64, any, error) {
 	return future.Index(), future.Response(), nil
 }
 
+// benchRound is how many operations one side has before it is the other's turn: the
+// speed of a shared machine changes from second to second.
+const benchRound = 2048
+
 // BenchmarkProposer has many clients submit jobs, or submit, claim and complete
-// them, through a leader with two followers, all on disk. Beside it, the same
-// load on state machines that do nothing but execute the same statements.
+// them, through a leader with two followers, all on disk. In turn with it, the same
+// load goes to state machines that do nothing but execute the same statements.
 func BenchmarkProposer(b *testing.B) {
 	for _, clients := range []int{1, 64, 256, 1024} {
-		b.Run(fmt.Sprintf("submit/%d", clients), func(b *testing.B) {
-			benchProposer(b, clients, func(ctx context.Context, p *Proposer, _ string, spec []job.Spec) (uint64, error) {
-				index, _, err := p.Submit(ctx, Idempotency{}, spec)
-				return index, err
+		for _, what := range []string{"submit", "cycle"} {
+			b.Run(fmt.Sprintf("%s/%d", what, clients), func(b *testing.B) {
+				ours := load{clients: clients, do: proposing(b, clients, what == "cycle")}
+				bare := load{clients: clients, do: executing(b, what == "cycle")}
+				for left := b.N; left > 0; left -= benchRound {
+					n := min(left, benchRound)
+					ours.run(b, n)
+					bare.run(b, n)
+				}
+				b.ReportMetric(0, "ns/op")
+				b.ReportMetric(float64(b.N)/ours.took.Seconds(), "per-s")
+				b.ReportMetric(float64(b.N)/bare.took.Seconds(), "bare-per-s")
+				b.ReportMetric(bare.took.Seconds()/ours.took.Seconds(), "of-bare")
+				b.ReportMetric(float64(ours.cpu.Microseconds())/float64(b.N), "cpu-us/op")
+				b.ReportMetric(bare.cpu.Seconds()/ours.cpu.Seconds(), "cpu-of-bare")
 			})
-		})
-		b.Run(fmt.Sprintf("cycle/%d", clients), func(b *testing.B) { benchProposer(b, clients, cycle) })
-		b.Run(fmt.Sprintf("raw-submit/%d", clients), func(b *testing.B) { benchRaw(b, clients, benchSubmit(b)) })
-		b.Run(fmt.Sprintf("raw-cycle/%d", clients), func(b *testing.B) {
-			benchRaw(b, clients, benchSubmit(b), &claim{node: numbered(1), leases: []lease{{}}}, &result{node: numbered(1), status: job.ResultCompleted})
-		})
+		}
 	}
 }
 
-// rawFSM executes the statements of submissions, claims and completions, and does
-// nothing else: it knows a command by its first byte.
+// load is what a number of clients do, and what it has cost so far.
+type load struct {
+	clients   int
+	do        func(client int) error
+	took, cpu time.Duration
+}
+
+func (l *load) run(b *testing.B, n int) {
+	var left atomic.Int64
+	left.Store(int64(n))
+	var done sync.WaitGroup
+	cpu, start := cpuTime(b), time.Now()
+	for i := range l.clients {
+		done.Go(func() {
+			for left.Add(-1) >= 0 {
+				if err := l.do(i); err != nil {
+					b.Error(err)
+					return
+				}
+			}
+		})
+	}
+	done.Wait()
+	l.took += time.Since(start)
+	l.cpu += cpuTime(b) - cpu
+	if b.Failed() {
+		b.FailNow()
+	}
+}
+
+// proposing is the load on a Proposer, from a node for each client.
+func proposing(b *testing.B, clients int, cycling bool) func(int) error {
+	leader := newReplicas(b, func(f *FSM) raft.FSM { return f })[0]
+	p := NewProposer(leader, ProposerOptions{})
+	nodes := make([]string, clients)
+	for i := range nodes {
+		r := job.Registration{NodeID: numbered(i), Address: "a", MaxConcurrentJobs: 1024, Encoders: []string{"libx264"}}
+		_, registered, err := p.Register(b.Context(), Idempotency{}, r)
+		if err != nil {
+			b.Fatal(err)
+		}
+		nodes[i] = registered.Node.ID
+	}
+	spec := []job.Spec{benchSpec(b)}
+	return func(client int) error {
+		if cycling {
+			_, err := cycle(b.Context(), p, nodes[client], spec)
+			return err
+		}
+		_, _, err := p.Submit(b.Context(), Idempotency{}, spec)
+		return err
+	}
+}
+
+// executing is the load on the bare state machines.
+func executing(b *testing.B, cycling bool) func(int) error {
+	leader := newReplicas(b, func(f *FSM) raft.FSM { return &rawFSM{FSM: f} })[0]
+	batch := batcher{log: leader}
+	commands := []command{benchSubmit(b)}
+	if cycling {
+		commands = append(commands, &claim{node: numbered(1), leases: []lease{{}}}, &result{node: numbered(1), status: job.ResultCompleted})
+	}
+	return func(int) error {
+		for _, c := range commands {
+			if _, _, err := batch.propose(b.Context(), encodeCommand(envelope{}, c)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+// rawFSM executes the statements of submissions, claims and completions and those of
+// their entries, and does nothing else: it knows a command by its first byte.
 type rawFSM struct {
 	*FSM
 	submitted, claimed, completed int64
@@ -156,7 +238,10 @@ func (f *rawFSM) ApplyBatch(entries []*raft.Log) []any {
 			results[i] = true
 		}
 		responses[i] = results
+		f.exec(insertEvents, int64(e.Index), epoch.UnixNano(), int64(len(results)), make([]byte, eventBytes*len(results)))
 	}
+	last := entries[len(entries)-1]
+	f.exec(updateMeta, int64(last.Index), int64(last.Term), epoch.UnixNano(), f.submitted, f.submitted, f.completed, int64(0), int64(0), int64(0), int64(0))
 	f.exec(commit)
 	return responses
 }
@@ -185,32 +270,6 @@ func (f *rawFSM) exec(s statement, args ...driver.Value) {
 	}
 }
 
-func benchRaw(b *testing.B, clients int, commands ...command) {
-	leader := newReplicas(b, func(f *FSM) raft.FSM { return &rawFSM{FSM: f} })[0]
-	batch := batcher{log: leader}
-	var left atomic.Int64
-	left.Store(int64(b.N))
-	var done sync.WaitGroup
-	cpu := cpuTime(b)
-	b.ResetTimer()
-	for range clients {
-		done.Go(func() {
-			for left.Add(-1) >= 0 {
-				for _, c := range commands {
-					if _, _, err := batch.propose(b.Context(), encodeCommand(envelope{}, c)); err != nil {
-						b.Error(err)
-						return
-					}
-				}
-			}
-		})
-	}
-	done.Wait()
-	used := cpuTime(b) - cpu
-	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "per-s")
-	b.ReportMetric(float64(used.Microseconds())/float64(b.N), "cpu-us/op")
-}
-
 // cpuTime is what this process has used so far.
 func cpuTime(b *testing.B) time.Duration {
 	var u syscall.Rusage
@@ -235,38 +294,4 @@ func cycle(ctx context.Context, p *Proposer, node string, spec []job.Spec) (uint
 	a := claimed[0]
 	index, _, err := p.Result(ctx, Idempotency{}, a.Seq, job.Result{JobID: a.ID, NodeID: node, Attempt: a.Attempt, Lease: a.Lease, Status: job.ResultCompleted})
 	return index, err
-}
-
-func benchProposer(b *testing.B, clients int, do func(context.Context, *Proposer, string, []job.Spec) (uint64, error)) {
-	leader := newReplicas(b, func(f *FSM) raft.FSM { return f })[0]
-	p := NewProposer(leader, ProposerOptions{})
-	nodes := make([]string, clients)
-	for i := range nodes {
-		r := job.Registration{NodeID: numbered(i), Address: "a", MaxConcurrentJobs: 1024, Encoders: []string{"libx264"}}
-		_, registered, err := p.Register(b.Context(), Idempotency{}, r)
-		if err != nil {
-			b.Fatal(err)
-		}
-		nodes[i] = registered.Node.ID
-	}
-	spec := []job.Spec{benchSpec(b)}
-	var left atomic.Int64
-	left.Store(int64(b.N))
-	var done sync.WaitGroup
-	cpu := cpuTime(b)
-	b.ResetTimer()
-	for i := range clients {
-		done.Go(func() {
-			for left.Add(-1) >= 0 {
-				if _, err := do(b.Context(), p, nodes[i], spec); err != nil {
-					b.Error(err)
-					return
-				}
-			}
-		})
-	}
-	done.Wait()
-	used := cpuTime(b) - cpu
-	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "per-s")
-	b.ReportMetric(float64(used.Microseconds())/float64(b.N), "cpu-us/op") // on a busy machine this says more
 }

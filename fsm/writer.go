@@ -41,10 +41,12 @@ type preparedStmt interface {
 // openWriter opens the database file with everything that Apply relies on. WAL
 // lets queries read while Apply writes; synchronous=OFF because durability is the
 // Raft log's (see the package's documentation); auto_vacuum so that space can be
-// given back to the file system bit by bit.
+// given back to the file system bit by bit. The page cache holds what Apply touches
+// and no more: SQLite looks through all of it on the commit of a transaction that has
+// balanced a tree, which with 64 MiB took a fifth of the time.
 func openWriter(path string) (*writer, error) {
 	connector, err := sqlite.NewConnector(dsn(path, "_txlock=immediate", "_auto_vacuum=2", "_pragma=journal_mode(wal)", "_pragma=synchronous(off)",
-		"_pragma=cache_size(-65536)", "_pragma=wal_autocheckpoint(4000)", "_pragma=temp_store(memory)"))
+		"_pragma=cache_size(-16384)", "_pragma=wal_autocheckpoint(4000)", "_pragma=temp_store(memory)"))
 	if err != nil {
 		return nil, err
 	}
