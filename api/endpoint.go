@@ -35,8 +35,8 @@ type endpoint struct {
 	scope   job.Scope // that a key must have
 	agents  bool      // a key of an agent will do, too
 	audit   bool      // what it proposes goes into the audit log
-	maxBody int64     // 0: the common bound
-	long    bool      // may take longer than the server's time for an answer: it waits, streams or is large
+	maxBody int64     // 0: the common bound; what may be larger may take longer
+	long    bool      // waits or streams: may take longer, and ends early when the server is to shut down
 	repeat  bool      // repeating it is harmless, with or without an idempotency key
 	serve   func(*call) (*answer, error)
 }
@@ -121,7 +121,7 @@ func (s *Server) prepare(w http.ResponseWriter, c *call) (err error) {
 			return err
 		}
 	}
-	if c.endpoint.long || c.consistency.index != 0 {
+	if c.endpoint.long || c.endpoint.maxBody != 0 || c.consistency.index != 0 {
 		// The endpoint bounds its own waits; a client that reads too slowly is
 		// cut off by the deadline of each write.
 		control := http.NewResponseController(w)

@@ -24,9 +24,14 @@ const holdInterval = 50 * time.Millisecond
 
 // dispatch carries a request out: here when this master leads or may answer by
 // itself, else on the leader. Without a leader, and when one is lost on the way
-// and the request may be repeated, it is held for a new one, up to holdTime.
+// and the request may be repeated, it is held for a new one, up to holdTime: also
+// while the server shuts down, for its successor may not have been heard of yet.
 func (s *Server) dispatch(w http.ResponseWriter, c *call) {
 	var held <-chan time.Time
+	var givenUp <-chan struct{}
+	if c.endpoint.long {
+		givenUp = s.stopping.Done()
+	}
 	var unknown error // of an earlier try: what later ones say does not undo it
 	for {
 		changed := s.cfg.Cluster.LeaderChanged()
@@ -56,7 +61,7 @@ func (s *Server) dispatch(w http.ResponseWriter, c *call) {
 		case <-held:
 			s.write(w, c, nil, err)
 			return
-		case <-s.stopping.Done():
+		case <-givenUp:
 			s.write(w, c, nil, err)
 			return
 		case <-c.Context().Done():

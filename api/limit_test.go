@@ -165,6 +165,61 @@ func TestShutdownEndsLongPollsAndFinishesTheRest(t *testing.T) {
 	}
 }
 
+// A master that is told to stop has handed its leadership over before, and knows its
+// successor a moment later: what it has in flight is carried out by that one.
+func TestShutdownFinishesWhatTheLeaderIsToDo(t *testing.T) {
+	for path, body := range map[string]string{"/jobs": `{"scenario":"720p"}`, "/jobs/batch": `{"jobs":[{"scenario":"720p"}]}`} {
+		t.Run("held for a leader: "+path, func(t *testing.T) {
+			leader, follower, _ := pair(t)
+			follower.cluster.setLeader(nil)
+			answer, down := follower.stopDuring(path, body, follower.isBusy)
+			follower.follow(leader)
+			wantFinished(t, answer, down)
+		})
+		t.Run("sent to the leader: "+path, func(t *testing.T) {
+			leader, follower, peer := pair(t)
+			leader.log.mu.Lock()
+			answer, down := follower.stopDuring(path, body, func() bool { return peer.seen.Load() == 1 })
+			leader.log.mu.Unlock()
+			wantFinished(t, answer, down)
+		})
+	}
+}
+
+// isBusy reports whether a request is in flight.
+func (m *master) isBusy() bool {
+	m.api.inFlight.mu.Lock()
+	defer m.api.inFlight.mu.Unlock()
+	return m.api.inFlight.n > 0
+}
+
+// stopDuring makes a request that cannot be answered yet, and has the master shut down
+// when the request has got as far as it is to.
+func (m *master) stopDuring(path, body string, underWay func() bool) (answer <-chan response, down <-chan error) {
+	answers, downs := make(chan response, 1), make(chan error, 1)
+	go func() {
+		r, err := m.try(context.Background(), "POST", path, body)
+		if err != nil {
+			m.t.Error(err)
+		}
+		answers <- r
+	}()
+	eventually(m.t, "the request is under way", underWay)
+	go func() { downs <- m.api.Shutdown(context.Background()) }()
+	<-m.api.stopping.Done()
+	return answers, downs
+}
+
+func wantFinished(t *testing.T, answer <-chan response, down <-chan error) {
+	t.Helper()
+	if r := <-answer; r.Response == nil || r.StatusCode != 201 {
+		t.Errorf("the request in flight: %v %s", r.Response, r.body)
+	}
+	if err := <-down; err != nil {
+		t.Error(err)
+	}
+}
+
 // TestSecretsAreShownToTheNodeOnly looks for a canary in every answer and log line.
 func TestSecretsAreShownToTheNodeOnly(t *testing.T) {
 	m := newMaster(t)

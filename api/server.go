@@ -130,7 +130,7 @@ func New(cfg Config) *Server {
 func (s *Server) endpoints() []endpoint {
 	return []endpoint{
 		{pattern: "POST /jobs", scope: job.ScopeSubmit, serve: with(s.submit)},
-		{pattern: "POST /jobs/batch", scope: job.ScopeSubmit, serve: with(s.submitBatch), maxBody: maxBatchBody, long: true},
+		{pattern: "POST /jobs/batch", scope: job.ScopeSubmit, serve: with(s.submitBatch), maxBody: maxBatchBody},
 		{pattern: "GET /jobs", scope: job.ScopeRead, place: onReader, serve: s.listJobs},
 		{pattern: "GET /jobs/{id}", scope: job.ScopeRead, place: onReader, serve: s.getJob},
 		{pattern: "GET /api/v1/jobs/{id}", scope: job.ScopeRead, agents: true, place: onReader, serve: s.getJob},
@@ -158,7 +158,7 @@ func (s *Server) endpoints() []endpoint {
 
 		{pattern: "GET /events", scope: job.ScopeRead, place: anywhere, serve: s.events, long: true},
 		{pattern: "POST /query", scope: job.ScopeAdmin, place: onReader, serve: with(s.query), repeat: true},
-		{pattern: "POST /import", scope: job.ScopeAdmin, audit: true, serve: with(s.importBatch), maxBody: job.MaxImportBytes, long: true, repeat: true},
+		{pattern: "POST /import", scope: job.ScopeAdmin, audit: true, serve: with(s.importBatch), maxBody: job.MaxImportBytes, repeat: true},
 
 		{pattern: "GET /cluster", scope: job.ScopeRead, place: onReader, serve: s.clusterStatus},
 		{pattern: "POST /cluster/leader/transfer", scope: job.ScopeAdmin, audit: true, serve: with(s.transferLeader)},
