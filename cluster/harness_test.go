@@ -26,6 +26,13 @@ const (
 	patience    = 20 * time.Second
 )
 
+// steady is so patient that a busy machine holds no election that a test has not caused:
+// most of them name the leader once. Children (child_test.go) have the default.
+var steady = Timing{
+	Heartbeat: 2 * time.Second, Election: 2 * time.Second,
+	Lease: time.Second, Stabilization: Local.Stabilization,
+}
+
 // authority issues the certificates of one test.
 type authority struct {
 	t   testing.TB
@@ -99,7 +106,7 @@ func (a *authority) config(name string, expect int, join ...string) Config {
 		APIURL: "https://" + name, Expect: expect, Join: join, Bind: "127.0.0.1",
 		GossipKeys:    [][]byte{[]byte("0123456789abcdef")},
 		PeerServerTLS: server, PeerClientTLS: client,
-		Logger: testLogger(name),
+		Timing: steady, Logger: testLogger(name),
 	}
 }
 
