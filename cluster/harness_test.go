@@ -23,14 +23,14 @@ import (
 
 const (
 	testCluster = "test"
-	patience    = 20 * time.Second
+	patience    = time.Minute
 )
 
 // steady is so patient that a busy machine holds no election that a test has not caused:
 // most of them name the leader once. Children (child_test.go) have the default.
 var steady = Timing{
-	Heartbeat: 2 * time.Second, Election: 2 * time.Second,
-	Lease: time.Second, Stabilization: Local.Stabilization,
+	Heartbeat: 3 * time.Second, Election: 3 * time.Second,
+	Lease: 2 * time.Second, Stabilization: Local.Stabilization,
 }
 
 // authority issues the certificates of one test.
