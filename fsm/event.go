@@ -60,8 +60,9 @@ func (t *tx) saveEvents(index uint64) {
 	e.count, e.b = 0, e.b[:0]
 }
 
-// unpack calls do for each event of a row, with the key of its node.
-func unpack(index uint64, at, count int64, data []byte, do func(e job.Event, node int64)) error {
+// unpack calls do for each event of a row, with the key of its node, until it returns
+// an error.
+func unpack(index uint64, at, count int64, data []byte, do func(e job.Event, node int64) error) error {
 	d := decoder{b: data}
 	for n := range count {
 		e := job.Event{Index: index, N: uint32(n)}
@@ -79,13 +80,19 @@ func unpack(index uint64, at, count int64, data []byte, do func(e job.Event, nod
 		if d.err != nil {
 			return fmt.Errorf("event %d.%d: %w", index, n, d.err)
 		}
-		do(e, node)
+		if err := do(e, node); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-// maxEventRows bounds the entries that one read of events looks at.
-const maxEventRows = 256
+// Bounds of one read of events: the entries that it looks at and the events that it
+// returns, of which one entry can hold tens of thousands.
+const (
+	maxEventRows = 256
+	maxEvents    = 16384
+)
 
 var (
 	queryEvents     = readOnly(fmt.Sprintf(`SELECT idx, time, count, data FROM event WHERE idx >= ? ORDER BY idx LIMIT %d`, maxEventRows))
@@ -98,7 +105,7 @@ var (
 // it are no longer kept.
 func (f *FSM) Events(ctx context.Context, after job.EventID) (list []job.Event, upTo job.EventID, err error) {
 	index := f.Index()
-	rows := 0
+	rows, full := 0, false
 	var nodes []int64
 	upTo = after
 	err = f.read(ctx, func(ctx context.Context, s *state) error {
@@ -110,13 +117,18 @@ func (f *FSM) Events(ctx context.Context, after job.EventID) (list []job.Event, 
 			if err := r.Scan(&index, &at, &count, &data); err != nil {
 				return err
 			}
-			return unpack(index, at, count, data, func(e job.Event, node int64) {
-				if after.Before(e.ID()) {
-					list, nodes, upTo = append(list, e), append(nodes, node), e.ID()
+			return unpack(index, at, count, data, func(e job.Event, node int64) error {
+				if !after.Before(e.ID()) {
+					return nil
 				}
+				if full = len(list) == maxEvents; full {
+					return errStop
+				}
+				list, nodes, upTo = append(list, e), append(nodes, node), e.ID()
+				return nil
 			})
 		}, int64(after.Index))
-		if err != nil {
+		if err != nil && !errors.Is(err, errStop) {
 			return err
 		}
 		// Asked last: what was dropped before the rows were read shows now.
@@ -134,7 +146,7 @@ func (f *FSM) Events(ctx context.Context, after job.EventID) (list []job.Event, 
 	}
 	f.nameNodes(list, nodes)
 	// Entries up to index were in the state before the rows were read.
-	if end := (job.EventID{Index: index}); rows < maxEventRows && upTo.Before(end) {
+	if end := (job.EventID{Index: index}); !full && rows < maxEventRows && upTo.Before(end) {
 		upTo = end
 	}
 	return list, upTo, nil

@@ -160,3 +160,32 @@ func TestEvents_AreTheSameOverRestartsAndSnapshots(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// TestEvents_AreReadInPieces: of a few big batches a reader would else hold hundreds
+// of megabytes.
+func TestEvents_AreReadInPieces(t *testing.T) {
+	c := newCluster(t)
+	specs := make([]job.Spec, maxEvents/4*3)
+	for i := range specs {
+		specs[i] = newSpec(t)
+	}
+	const batches = 2
+	for range batches {
+		if _, _, err := c.Submit(t.Context(), Idempotency{}, specs); err != nil {
+			t.Fatal(err)
+		}
+	}
+	list, upTo, err := c.fsm.Events(t.Context(), job.EventID{})
+	if err != nil || len(list) != maxEvents || upTo != (job.EventID{Index: 2, N: maxEvents/4 - 1}) {
+		t.Fatalf("%d events up to %s: %v", len(list), upTo, err)
+	}
+	all := append(list, c.allEvents(upTo)...)
+	if len(all) != batches*len(specs) {
+		t.Fatalf("%d events, want %d", len(all), batches*len(specs))
+	}
+	for i, e := range all {
+		if e.SequenceNumber != uint64(i+1) {
+			t.Fatalf("event %d is %s, of job %d", i, e.ID(), e.SequenceNumber)
+		}
+	}
+}

@@ -274,6 +274,32 @@ func TestSnapshot_IsOfItsMoment(t *testing.T) {
 	}
 }
 
+// TestSnapshot_DoesNotWaitForQueries: Raft asks for it between two entries, and all
+// that come after would wait, too.
+func TestSnapshot_DoesNotWaitForQueries(t *testing.T) {
+	c := newCluster(t)
+	c.submit()
+	for range c.fsm.state.readers.Stats().MaxOpenConnections {
+		slow, err := c.fsm.state.readers.BeginTx(t.Context(), nil)
+		check(t, err)
+		defer func() { check(t, slow.Rollback()) }()
+	}
+	taken := make(chan error, 1)
+	go func() {
+		s, err := c.fsm.Snapshot()
+		if err == nil {
+			s.Release()
+		}
+		taken <- err
+	}()
+	select {
+	case err := <-taken:
+		check(t, err)
+	case <-time.After(10 * time.Second):
+		t.Fatal("the snapshot, and every entry behind it, waits for queries that take their time")
+	}
+}
+
 func TestMemory_LeavesNothingBehind(t *testing.T) {
 	c := openCluster(t, Options{})
 	c.submit()

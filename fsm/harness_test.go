@@ -2,6 +2,7 @@ package fsm
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"sync"
@@ -11,9 +12,18 @@ import (
 	"github.com/google/uuid"
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
+	"modernc.org/sqlite"
 
 	"ffrtmp/job"
 )
+
+// The first database of a process decides how all of them are locked, and a test's own
+// may be that one.
+func init() {
+	if _, err := sqlite.OFDLocking(true); err != nil && !errors.Is(err, sqlite.ErrOFDLockingUnavailable) {
+		panic(err)
+	}
+}
 
 // cluster is a cluster of one without Raft: its log applies at once. Time stands
 // still unless a test moves it.

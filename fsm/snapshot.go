@@ -18,7 +18,7 @@ func (f *FSM) Snapshot() (raft.FSMSnapshot, error) {
 		return nil, errors.New("there is no state to take a snapshot of")
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	image, err := snapshot.Pin(ctx, f.state.readers)
+	image, err := snapshot.Pin(ctx, f.state.pins)
 	if err != nil {
 		cancel()
 		return nil, err

@@ -45,6 +45,7 @@ type state struct {
 	w       *writer
 	readers *sql.DB
 	queries []*sql.Stmt
+	pins    *sql.DB      // of snapshots: no query can keep one waiting, and with it the log
 	inUse   sync.RWMutex // held by queries while they read, so that close waits
 
 	meta   meta
@@ -102,6 +103,7 @@ func (s *state) openReaders() error {
 	if err != nil {
 		return err
 	}
+	s.pins = sql.OpenDB(connector)
 	s.readers = sql.OpenDB(connector)
 	s.readers.SetMaxOpenConns(2 + 2*runtime.GOMAXPROCS(0))
 	s.readers.SetMaxIdleConns(2 + runtime.GOMAXPROCS(0))
@@ -161,8 +163,10 @@ func (s *state) close() error {
 	for _, q := range s.queries {
 		errs = append(errs, q.Close())
 	}
-	if s.readers != nil {
-		errs = append(errs, s.readers.Close())
+	for _, db := range []*sql.DB{s.readers, s.pins} {
+		if db != nil {
+			errs = append(errs, db.Close())
+		}
 	}
 	if s.w != nil {
 		errs = append(errs, s.w.close())

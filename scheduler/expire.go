@@ -51,9 +51,17 @@ func (t *term) lose(attempts []*attempt) {
 	}
 	lost := asSet(changed)
 	for _, a := range attempts {
-		t.end(a, "")
-		if lost[a.id()] {
-			t.cfg.Logger.Warn("lease expired, attempt lost", "job", a.jobID, "attempt", a.number, "node", a.node.id)
+		renewed := t.end(a, "")
+		if !lost[a.id()] {
+			continue
+		}
+		t.cfg.Logger.Warn("lease expired, attempt lost", "job", a.jobID, "attempt", a.number, "node", a.node.id)
+		if renewed {
+			// Its node's heartbeat came while the loss was on its way, and was told that all is well.
+			known := []*job.AttemptReport{{JobID: a.jobID, Attempt: a.number, Lease: a.lease}}
+			if err := t.takeBack(a.node, known); err != nil {
+				t.cfg.Logger.Warn("an attempt that was heard of just in time is lost until its node's next heartbeat", "job", a.jobID, "error", err)
+			}
 		}
 	}
 	if len(lost) < len(attempts) {
@@ -127,13 +135,15 @@ func (t *term) retry(attempts []*attempt, err error) {
 	}
 }
 
-// end forgets an attempt, unless another of the same job goes on already.
-func (t *term) end(a *attempt, tail string) {
+// end forgets an attempt, unless another of the same job goes on already. It reports
+// whether the attempt has a lease again that has not run out.
+func (t *term) end(a *attempt, tail string) (renewed bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.attempts[a.jobID] == a {
 		t.drop(a.jobID, tail)
 	}
+	return a.expires.After(time.Now())
 }
 
 func (a *attempt) id() fsm.AttemptID { return fsm.AttemptID{Seq: a.seq, Attempt: a.number} }

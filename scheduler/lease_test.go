@@ -1,6 +1,7 @@
 package scheduler
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"time"
@@ -112,6 +113,41 @@ func TestALostAttemptThatPublishesGoesOn(t *testing.T) {
 		b.wantStatus(id, job.Running, 1)
 		b.result(node, j, job.ResultCompleted)
 		b.wantStatus(id, job.Completed, 1)
+	})
+}
+
+// lateProposer lets a heartbeat arrive while an expiry is on its way.
+type lateProposer struct {
+	Proposer
+	meanwhile func()
+}
+
+func (p *lateProposer) Expire(ctx context.Context, attempts []fsm.AttemptID) (uint64, fsm.Changed, error) {
+	p.meanwhile()
+	return p.Proposer.Expire(ctx, attempts)
+}
+
+// The heartbeat has been answered as if all were well, so that its node does not know
+// that it should say anything. Its job must not be given away.
+func TestAHeartbeatBesideTheExpiryKeepsTheJob(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bed) {
+		late, other := b.register(1, 1), b.register(2, 1)
+		id := b.submit(job.Spec{})
+		j := b.claimOne(late)
+		b.cfg.Proposer = &lateProposer{b.proposer, func() {
+			if commands := b.beat(late, report(j)); len(commands) > 0 {
+				t.Errorf("commands %v", commands)
+			}
+		}}
+		claimed := make(chan []job.Job, 1)
+		go func() { claimed <- b.claim(other, 1, ttl+5*time.Second) }()
+		pass(ttl + time.Second)
+		b.wantStatus(id, job.Running, 1)
+		pass(ttl - 2*time.Second) // the heartbeat has renewed it
+		b.wantStatus(id, job.Running, 1)
+		if jobs := <-claimed; len(jobs) > 0 {
+			t.Errorf("the other node was given %v", jobs)
+		}
 	})
 }
 
