@@ -77,6 +77,21 @@ func TestClaim_NeverMoreThanFreeSlots(t *testing.T) {
 	}
 }
 
+// An operator's hand on a node is no sign of life from it.
+func TestSetEligibility_IsNoHeartbeat(t *testing.T) {
+	c := newCluster(t)
+	node := c.register("node")
+	c.after(time.Hour)
+	for _, e := range []job.Eligibility{job.Cordoned, job.Draining, job.Eligible} {
+		if _, _, err := c.SetEligibility(c.Context(), Idempotency{}, node, e); err != nil {
+			t.Fatal(err)
+		}
+		if n, err := c.fsm.Node(node); err != nil || n.Eligibility != e || !n.LastHeartbeat.Equal(n.RegisteredAt) {
+			t.Errorf("%v: it registered at %v and was heard of last at %v: %v", e, n.RegisteredAt, n.LastHeartbeat, err)
+		}
+	}
+}
+
 func TestClaim_OnlyEligibleNodes(t *testing.T) {
 	c := newCluster(t)
 	c.submit()

@@ -123,7 +123,7 @@ func (c *register) find(t *tx) (*node, bool) {
 	return n, known
 }
 
-// save writes a node that this command has changed.
+// save writes a node that has just been heard of, or has gone.
 func (t *tx) save(n *node) {
 	n.LastHeartbeat = time.Unix(0, t.now).UTC()
 	t.write(n)
@@ -198,7 +198,7 @@ func (c *eligibility) apply(t *tx) any {
 	}
 	if n.Eligibility != c.value {
 		n.Eligibility = c.value
-		t.save(n)
+		t.write(n)
 		t.event(eligibilityEvents[c.value], n)
 	}
 	return Done{}

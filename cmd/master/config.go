@@ -148,8 +148,12 @@ func (c *config) check() error {
 	if c.nodeID != "" && !job.IsID(c.nodeID) {
 		return flags.Usagef("--node-id must be a UUID in lower case, not %q", c.nodeID)
 	}
+	if net.ParseIP(c.advertise) == nil && strings.ContainsAny(c.advertise, ":/[] ") {
+		return flags.Usagef("--advertise must be a host name or an IP address, without scheme and port, not %q", c.advertise)
+	}
 	for _, address := range c.join {
-		if _, port, err := net.SplitHostPort(address); err != nil || port == "" {
+		host, port, err := net.SplitHostPort(address)
+		if n, portErr := strconv.Atoi(port); err != nil || host == "" || portErr != nil || n < 1 || n > 65535 {
 			return flags.Usagef("--join %q must be host:gossip-port", address)
 		}
 	}
