@@ -78,7 +78,7 @@ func TestAgainstARealCluster(t *testing.T) {
 
 	right := env[2]
 	env[2] = "MASTER_API_KEY=wrong"
-	step(exitFailed, "do not know this API key", "nodes", "list")
+	step(exitFailed, "do not take this API key", "nodes", "list")
 
 	env[2] = right
 	cluster.Master(0).Kill()

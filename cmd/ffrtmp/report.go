@@ -93,7 +93,7 @@ func (c *cli) hint(err error) string {
 		if c.settings.apiKey == "" {
 			return "No API key was sent. Give one by --api-key-file FILE or in MASTER_API_KEY."
 		}
-		return "The masters at " + c.asked() + " do not know this API key. Check --api-key-file or MASTER_API_KEY."
+		return "The masters at " + c.asked() + " do not take this API key. Check --api-key-file or MASTER_API_KEY."
 	case job.Forbidden:
 		return "Use a key that has this scope: an administrator makes one with ffrtmp keys create."
 	case job.InsufficientStorage:

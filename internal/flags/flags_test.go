@@ -28,7 +28,7 @@ func TestParse(t *testing.T) {
 		{name: "unknown flag", args: []string{"--prot=1"}, usage: "unknown flag --prot; did you mean --port?"},
 		{name: "single dash", args: []string{"-port", "1"}, usage: "unknown flag -port: flags begin with two dashes; did you mean --port?"},
 		{name: "nothing similar", args: []string{"--zzzzzz"}, usage: "unknown flag --zzzzzz (see --help)"},
-		{name: "leftover argument", args: []string{"--tls", "false"}, usage: `unexpected argument "false": every setting is a flag, --name value or --name=value (see --help)`},
+		{name: "leftover argument", args: []string{"--tls", "false"}, usage: `unexpected argument "false": every setting is a flag, --name value or --name=value, a switch --name or --name=false (see --help)`},
 		{name: "help", args: []string{"--help"}, wantHelp: true},
 	}
 	for _, tt := range tests {
