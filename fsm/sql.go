@@ -22,7 +22,7 @@ import (
 const (
 	maxRows     = 10_000
 	maxRowBytes = 8 << 20   // of all rows
-	maxValue    = 128 << 10 // of one value, also within the query
+	maxValue    = 256 << 10 // of one value or row, also within the query
 	maxQueries  = 2         // at once
 )
 

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -75,6 +77,55 @@ func TestQuery_AnswersOverTheViews(t *testing.T) {
 	r, err = c.fsm.Query(t.Context(), "WITH RECURSIVE n(x) AS (VALUES (1) UNION ALL SELECT x + 1 FROM n) SELECT printf('%100000d', x) FROM n LIMIT 200")
 	if err != nil || !r.Truncated || r.Count > maxRowBytes/100_000+1 {
 		t.Errorf("a fat answer: %d rows, truncated %v: %v", r.Count, r.Truncated, err)
+	}
+}
+
+// TestQuery_KnowsTheFieldsOfTheAPI asks for every field that a job, node and attempt has
+// there, but for what is secret, and what another view has.
+func TestQuery_KnowsTheFieldsOfTheAPI(t *testing.T) {
+	c := newQueried(t)
+	for view, fields := range map[string][]string{
+		"jobs":     fieldsWithout(job.Job{}, "lease", "attempts", "Origin"),
+		"nodes":    fieldsWithout(job.Node{}, "current_job_id"),
+		"attempts": fieldsWithout(job.Attempt{}),
+	} {
+		if got := c.ask("SELECT " + strings.Join(fields, ", ") + " FROM " + view + " WHERE 0"); got != fmt.Sprint(fields, []string{}) {
+			t.Errorf("%s: %s", view, got)
+		}
+	}
+}
+
+// fieldsWithout are the names under which JSON knows the fields of a struct, but for some.
+func fieldsWithout(v any, but ...string) (names []string) {
+	for f := range reflect.TypeOf(v).Fields() {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if name == "" {
+			name = f.Name
+		}
+		if !slices.Contains(but, name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// TestQuery_ShowsTheLargestJob has in one row about as much as a job can.
+func TestQuery_ShowsTheLargestJob(t *testing.T) {
+	c := newCluster(t)
+	labels := map[string]string{}
+	for i := range 64 {
+		labels[fmt.Sprintf("%063d", i)] = strings.Repeat("v", 255)
+	}
+	node := c.register("a", func(r *job.Registration) { r.Labels = labels })
+	c.submit(func(s *job.Spec) {
+		s.Parameters = fmt.Appendf(nil, `{"output_mode":"rtmp","rtmp_url":"rtmp://example.com/%s"}`, strings.Repeat("x", job.MaxParametersBytes-100))
+		s.Labels, s.Requires = labels, &job.Requires{Labels: labels}
+	})
+	log := strings.Repeat("l", job.MaxLogBytes)
+	c.mustResult(node, c.claimOne(node), job.ResultFailed, func(r *job.Result) { r.Logs, r.Error = log, strings.Repeat("e", 4096) })
+	r, err := c.fsm.Query(t.Context(), "SELECT * FROM jobs")
+	if err != nil || r.Count != 1 || !slices.Contains(r.Rows[0], any(log)) {
+		t.Errorf("%d rows with %v: %v", r.Count, r.Columns, err)
 	}
 }
 
