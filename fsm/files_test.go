@@ -111,6 +111,21 @@ func shell(t *testing.T, path, text string) string {
 	return string(out)
 }
 
+// TestLocks_OutliveAnotherDescriptor: closing any descriptor of a file drops a process's
+// classic locks on it, and the next sqlite3 that ends would believe itself alone and
+// remove the write-ahead log.
+func TestLocks_OutliveAnotherDescriptor(t *testing.T) {
+	c := newCluster(t)
+	c.submit()
+	file, err := os.Open(c.fsm.state.path)
+	check(t, err)
+	check(t, file.Close())
+	shell(t, c.opts.Path, "SELECT count(*) FROM jobs")
+	if _, err := os.Stat(c.fsm.state.path + "-wal"); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestApply_WaitsOutAnOperatorsLock: an open write transaction of sqlite3 delays
 // the cluster's writes here, and nothing else.
 func TestApply_WaitsOutAnOperatorsLock(t *testing.T) {

@@ -9,7 +9,8 @@ import (
 
 // Requires is what a job asks of the node that runs it. The zero value asks nothing.
 type Requires struct {
-	Encoder       string            `json:"encoder,omitempty"` // an ffmpeg encoder, such as libx264 or h264_nvenc
+	Encoder       string            `json:"encoder,omitempty"`       // an ffmpeg encoder, such as libx264 or h264_nvenc
+	CodecEncoder  string            `json:"codec_encoder,omitempty"` // the one that the job's codec needs, when Encoder is another; the masters set it
 	GPU           bool              `json:"gpu,omitempty"`
 	MinCPUThreads int               `json:"min_cpu_threads,omitempty"`
 	MinRAMBytes   int64             `json:"min_ram_bytes,omitempty"`
@@ -28,20 +29,7 @@ var requirementNames = fieldsOf[Requires]()
 
 // IsZero reports whether r asks for nothing.
 func (r *Requires) IsZero() bool {
-	return r == nil || r.Encoder == "" && !r.GPU && r.MinCPUThreads == 0 && r.MinRAMBytes == 0 && len(r.Labels) == 0
-}
-
-// Key is a canonical form: two requirements with the same key fit the same nodes.
-func (r *Requires) Key() string {
-	if r.IsZero() {
-		return ""
-	}
-	var b strings.Builder
-	b.WriteString(r.Encoder + "\x00" + strconv.FormatBool(r.GPU) + "\x00" + strconv.Itoa(r.MinCPUThreads) + "\x00" + strconv.FormatInt(r.MinRAMBytes, 10))
-	for _, k := range slices.Sorted(maps.Keys(r.Labels)) {
-		b.WriteString("\x00" + k + "\x00" + r.Labels[k])
-	}
-	return b.String()
+	return r == nil || r.Encoder == "" && r.CodecEncoder == "" && !r.GPU && r.MinCPUThreads == 0 && r.MinRAMBytes == 0 && len(r.Labels) == 0
 }
 
 // Unmet returns why node n cannot run a job with these requirements, or "" when it can.
@@ -49,9 +37,12 @@ func (r *Requires) Unmet(n *Node) string {
 	if r.IsZero() {
 		return ""
 	}
+	for _, encoder := range []string{r.Encoder, r.CodecEncoder} {
+		if encoder != "" && !n.hasEncoder(encoder) {
+			return "encoder " + encoder + " is not available"
+		}
+	}
 	switch {
-	case r.Encoder != "" && !n.hasEncoder(r.Encoder):
-		return "encoder " + r.Encoder + " is not available"
 	case r.GPU && !n.HasGPU:
 		return "no GPU"
 	case n.CPUThreads < r.MinCPUThreads:

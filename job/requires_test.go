@@ -1,6 +1,9 @@
 package job
 
-import "testing"
+import (
+	"reflect"
+	"testing"
+)
 
 func TestRequirements(t *testing.T) {
 	ours := &Node{Encoders: []string{"libx264"}, CPUThreads: 4, RAMTotalBytes: 1 << 30, Labels: map[string]string{"zone": "a"}}
@@ -31,22 +34,22 @@ func TestRequirements(t *testing.T) {
 	}
 }
 
-func TestRequirementKeysTellRequirementsApart(t *testing.T) {
-	seen := map[string]*Requires{}
-	for _, r := range []*Requires{
-		{},
-		{Encoder: "libx264"},
-		{GPU: true},
-		{MinCPUThreads: 1},
-		{MinRAMBytes: 1},
-		{Labels: map[string]string{"a": "b"}},
-		{Labels: map[string]string{"a": "", "b": ""}},
-		{Labels: map[string]string{"a": "b", "c": "d"}},
-	} {
-		if other, ok := seen[r.Key()]; ok {
-			t.Errorf("%+v and %+v have one key", r, other)
+// A job that asks for another encoder than its codec's waits for a node with both.
+func TestAnotherEncoderIsRequiredBesideTheCodecs(t *testing.T) {
+	spec := Spec{Scenario: "720p", Requires: &Requires{Encoder: "libx265", CodecEncoder: "h264_nvenc"}}
+	if err := spec.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	if want := (Requires{Encoder: "libx265", CodecEncoder: "libx264"}); !reflect.DeepEqual(*spec.Requires, want) {
+		t.Fatalf("required: %+v, want %+v", *spec.Requires, want)
+	}
+	for _, tc := range []struct {
+		has  []string
+		fits bool
+	}{{[]string{"libx264"}, false}, {[]string{"libx265"}, false}, {[]string{"libx264", "libx265"}, true}} {
+		if unmet := spec.Requires.Unmet(&Node{Encoders: tc.has}); (unmet == "") != tc.fits {
+			t.Errorf("%v: %q", tc.has, unmet)
 		}
-		seen[r.Key()] = r
 	}
 }
 

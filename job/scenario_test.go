@@ -81,7 +81,6 @@ func TestBadJobsNameTheField(t *testing.T) {
 		{`{"scenario":"720p","labels":{"":"x"}}`, "labels"},
 		{`{"scenario":"720p","labels":[]}`, "labels"},
 		{`{"scenario":"720p","requires":{"encoder":"magic"}}`, "requires.encoder"},
-		{`{"scenario":"720p","requires":{"encoder":"libx265"}}`, "requires.encoder"},
 		{`{"scenario":"720p","requires":{"gpus":true}}`, "requires.gpus"},
 		{`{"scenario":"720p","requires":{"gpu":1}}`, "requires.gpu"},
 		{`{"scenario":"720p","requires":[]}`, "requires"},

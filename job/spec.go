@@ -132,10 +132,13 @@ func (s *Spec) require(encoder string) error {
 	if s.Requires != nil {
 		r = *s.Requires
 	}
-	if r.Encoder != "" && r.Encoder != encoder {
-		return FieldErrorf("requires.encoder", "%q differs from %s, which the codec needs", r.Encoder, encoder)
+	r.CodecEncoder = ""
+	switch r.Encoder {
+	case "", encoder:
+		r.Encoder = encoder
+	default:
+		r.CodecEncoder = encoder
 	}
-	r.Encoder = encoder
 	r.GPU = r.GPU || hardwareEncoder(encoder)
 	s.Requires = &r
 	return nil

@@ -119,6 +119,9 @@ func requirements(r *job.Requires) string {
 	if r.Encoder != "" {
 		list = append(list, "encoder "+r.Encoder)
 	}
+	if r.CodecEncoder != "" {
+		list = append(list, "encoder "+r.CodecEncoder)
+	}
 	if r.GPU {
 		list = append(list, "a GPU")
 	}

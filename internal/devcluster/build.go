@@ -3,14 +3,15 @@ package devcluster
 import (
 	"context"
 	"fmt"
+	"os"
 	"os/exec"
 )
 
-// Build builds the programs into dir, for tests of this module. The flags are those of go build, such as -race.
-func Build(ctx context.Context, dir string, flags ...string) error {
-	args := append([]string{"build"}, flags...)
-	args = append(args, "-o", dir+"/", "ffrtmp/cmd/...")
-	if out, err := exec.CommandContext(ctx, "go", args...).CombinedOutput(); err != nil {
+// Build builds the programs into dir, for tests of this module, without cgo as make does.
+func Build(ctx context.Context, dir string) error {
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", dir+"/", "ffrtmp/cmd/...")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("build the programs: %w\n%s", err, out)
 	}
 	return nil

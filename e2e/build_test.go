@@ -1,0 +1,41 @@
+package e2e
+
+import (
+	"debug/buildinfo"
+	"path/filepath"
+	"testing"
+)
+
+// The programs are made of versions that fit together: others neither build without
+// cgo nor have the fixes that the log relies on. An update has to look at each of them.
+func TestProgramsAreMadeOfWhatFitsTogether(t *testing.T) {
+	want := map[string]string{
+		"github.com/hashicorp/raft":           "v1.8.0",
+		"github.com/hashicorp/raft-boltdb/v2": "v2.3.0", // 2.3.1 wants a go-metrics that raft 1.8 does not have
+		"github.com/hashicorp/memberlist":     "v0.7.0",
+		"go.etcd.io/bbolt":                    "v1.4.3", // raft-boltdb itself asks for 1.3.5
+		"modernc.org/sqlite":                  "v1.60.1",
+		"modernc.org/libc":                    "v1.77.1", // the one that sqlite 1.60.1 is made for
+	}
+	info, err := buildinfo.ReadFile(filepath.Join(shared.bin, "master"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range info.Deps {
+		if m.Replace != nil {
+			t.Errorf("%s is replaced by %s", m.Path, m.Replace.Path)
+		}
+		if version, ok := want[m.Path]; ok && m.Version != version {
+			t.Errorf("%s is %s, want %s", m.Path, m.Version, version)
+		}
+		delete(want, m.Path)
+	}
+	for path := range want {
+		t.Errorf("%s is not in it", path)
+	}
+	for _, s := range info.Settings {
+		if s.Key == "CGO_ENABLED" && s.Value != "0" {
+			t.Errorf("it is built with cgo")
+		}
+	}
+}
