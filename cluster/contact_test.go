@@ -31,8 +31,8 @@ func TestFailedReplicationWaitsForAHeartbeat(t *testing.T) {
 			t.Fatal(err)
 		}
 		done := failing(c, "b")
-		for range 3600 { // an hour, in the bubble's time
-			time.Sleep(time.Second)
+		for range 3600 {
+			time.Sleep(time.Second) // the bubble's clock
 			if err := c.heartbeat("b", func() error { return errUnreachable }); !errors.Is(err, errUnreachable) {
 				t.Fatalf("the heartbeat's failure is returned as %v", err)
 			}
@@ -58,7 +58,7 @@ func TestFailedReplicationEndsWithTheHeartbeats(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newContacts(t.Context(), time.Minute)
 		done := failing(c, "b")
-		time.Sleep(30 * time.Second)
+		time.Sleep(30 * time.Second) // the bubble's clock, here and below
 		_ = c.heartbeat("b", func() error { return errUnreachable })
 		time.Sleep(time.Minute)
 		if returned(done) {

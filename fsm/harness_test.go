@@ -2,7 +2,6 @@ package fsm
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"path/filepath"
 	"sync"
@@ -12,15 +11,13 @@ import (
 	"github.com/google/uuid"
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
-	"modernc.org/sqlite"
 
 	"ffrtmp/job"
 )
 
-// The first database of a process decides how all of them are locked, and a test's own
-// may be that one.
+// The first database of the process may be a test's own.
 func init() {
-	if _, err := sqlite.OFDLocking(true); err != nil && !errors.Is(err, sqlite.ErrOFDLockingUnavailable) {
+	if err := lockByDescriptor(); err != nil {
 		panic(err)
 	}
 }

@@ -60,13 +60,21 @@ type state struct {
 	rekeyed bool // the keys differ from the published ones
 }
 
+// lockByDescriptor chooses how SQLite locks files: locks of the default kind belong to
+// the process, and closing any descriptor of the file would drop them. It comes before
+// the first database of the process is opened; later calls have no effect.
+func lockByDescriptor() error {
+	if _, err := sqlite.OFDLocking(true); err != nil && !errors.Is(err, sqlite.ErrOFDLockingUnavailable) {
+		return fmt.Errorf("lock database files by descriptor: %w", err)
+	}
+	return nil
+}
+
 // openState opens a database file, or makes one when there is none, brings its
 // schema up to date and fills the memory from it.
 func openState(path string) (_ *state, err error) {
-	// Locks of the default kind belong to the process: closing any descriptor of
-	// the file would drop them. A later call than the first has no effect.
-	if _, err := sqlite.OFDLocking(true); err != nil && !errors.Is(err, sqlite.ErrOFDLockingUnavailable) {
-		return nil, fmt.Errorf("lock database files by descriptor: %w", err)
+	if err := lockByDescriptor(); err != nil {
+		return nil, err
 	}
 	s := &state{path: path, jobs: map[uint64]*activeJob{}, ready: newReady(), nodes: newNodes(), keys: map[string]*key{}, rekeyed: true}
 	defer func() {
