@@ -78,17 +78,29 @@ func (b *bounded) get(c *http.Client, path string) error {
 	return err
 }
 
-func (b *bounded) settle(t *testing.T, open int, closed uint64) {
+// settle waits until two connections are open, of which one is idle, and so many have been closed. A client has its
+// answer before the server counts the connection as idle.
+func (b *bounded) settle(t *testing.T, closed uint64) {
 	t.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	for deadline := time.After(10 * time.Second); b.conns.Open() != open || b.conns.Closed() != closed; {
+	for deadline := time.After(10 * time.Second); ; {
+		open, idle, n := b.conns.Open(), b.idle(), b.conns.Closed()
+		if open == 2 && idle == 1 && n == closed {
+			return
+		}
 		select {
 		case <-tick.C:
 		case <-deadline:
-			t.Fatalf("%d open and %d closed, want %d and %d", b.conns.Open(), b.conns.Closed(), open, closed)
+			t.Fatalf("%d open, %d idle and %d closed, want 2, 1 and %d", open, idle, n, closed)
 		}
 	}
+}
+
+func (b *bounded) idle() int {
+	b.conns.mu.Lock()
+	defer b.conns.mu.Unlock()
+	return b.conns.idle.Len()
 }
 
 func TestTooManyConnectionsPushOutTheLongestIdle(t *testing.T) {
@@ -103,7 +115,7 @@ func TestTooManyConnectionsPushOutTheLongestIdle(t *testing.T) {
 				if err := b.get(b.client(t), "/"); err != nil {
 					t.Fatal(err)
 				}
-				b.settle(t, 2, i)
+				b.settle(t, i)
 			}
 			// One that has not even sent a request is idle, too.
 			silent, err := net.Dial("tcp", b.Listener.Addr().String())
@@ -111,11 +123,11 @@ func TestTooManyConnectionsPushOutTheLongestIdle(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer silent.Close()
-			b.settle(t, 2, 3)
+			b.settle(t, 3)
 			if err := b.get(b.client(t), "/"); err != nil {
 				t.Fatal(err)
 			}
-			b.settle(t, 2, 4)
+			b.settle(t, 4)
 			b.end()
 			if err := <-done; err != nil {
 				t.Errorf("the busy connection was cut: %v", err)
