@@ -6,12 +6,16 @@ import (
 	"time"
 )
 
+// Raft counts the entries that lead to a snapshot and those that stay behind one, and
+// an entry of group commit can be ten thousand times as long as another: these bound
+// their bytes. More stays than leads to the next, so that a damaged newest snapshot
+// does not need the other masters.
 const (
-	// trailingBytes is about how much log stays behind a snapshot. Raft counts
-	// entries, and an entry of group commit can be a thousand times as long as
-	// another.
-	trailingBytes   = 256 << 20
-	minTrailingLogs = 1024
+	snapshotBytes = 64 << 20
+	trailingBytes = 4 * snapshotBytes
+
+	minSnapshotThreshold = 64
+	minTrailingLogs      = 4 * minSnapshotThreshold
 )
 
 // meanSize is the mean size of recent log entries, in bytes.
@@ -28,12 +32,12 @@ func (m *meanSize) add(entries, bytes int) {
 	m.bytes.Store(mean + (int64(bytes/entries)-mean)*n/weight)
 }
 
-// trailingLogs is how many entries of a mean size stay behind a snapshot, at most limit.
-func trailingLogs(mean int64, limit uint64) uint64 {
+// fitting is how many entries of a mean size fit into bytes, but between least and most.
+func fitting(bytes, mean int64, least, most uint64) uint64 {
 	if mean <= 0 {
-		return limit
+		return most
 	}
-	return min(limit, max(minTrailingLogs, uint64(trailingBytes/mean)))
+	return min(most, max(least, uint64(bytes/mean)))
 }
 
 // boundLog keeps the log's size on disk in bounds, whatever its entries' sizes.
@@ -46,10 +50,12 @@ func (n *Node) boundLog(ctx context.Context, sizes *meanSize) {
 			return
 		case <-tick.C:
 		}
+		mean := sizes.bytes.Load()
 		config := n.raft.ReloadableConfig()
-		config.TrailingLogs = trailingLogs(sizes.bytes.Load(), n.cfg.trailingLogs)
+		config.SnapshotThreshold = fitting(snapshotBytes, mean, minSnapshotThreshold, snapshotThreshold)
+		config.TrailingLogs = fitting(trailingBytes, mean, minTrailingLogs, n.cfg.trailingLogs)
 		if err := n.raft.ReloadConfig(config); err != nil {
-			n.log.Error("the number of trailing logs cannot be set", "error", err)
+			n.log.Error("the log's size cannot be bounded", "error", err)
 		}
 	}
 }

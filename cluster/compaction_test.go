@@ -7,7 +7,7 @@ import (
 	"github.com/hashicorp/raft"
 )
 
-func TestTrailingLogsFollowTheSizeOfEntries(t *testing.T) {
+func TestTheLogIsBoundedByItsSize(t *testing.T) {
 	d, err := openDiskStore(filepath.Join(t.TempDir(), "raft.db"), &writeClock{}, func(error) {})
 	if err != nil {
 		t.Fatal(err)
@@ -27,18 +27,22 @@ func TestTrailingLogsFollowTheSizeOfEntries(t *testing.T) {
 			next++
 		}
 	}
-	if got := trailingLogs(d.sizes.bytes.Load(), defaultTrailingLogs); got != defaultTrailingLogs {
-		t.Errorf("of an empty log %d", got)
+	near := func(got, want uint64) bool { return got*100 >= want*99 && got*100 <= want*101 }
+	expect := func(what string, threshold, trailing uint64) {
+		t.Helper()
+		mean := d.sizes.bytes.Load()
+		if got := fitting(snapshotBytes, mean, minSnapshotThreshold, snapshotThreshold); !near(got, threshold) {
+			t.Errorf("%s: a snapshot after %d entries, want about %d", what, got, threshold)
+		}
+		if got := fitting(trailingBytes, mean, minTrailingLogs, defaultTrailingLogs); !near(got, trailing) {
+			t.Errorf("%s: %d entries stay behind a snapshot, want about %d", what, got, trailing)
+		}
 	}
+	expect("an empty log", snapshotThreshold, defaultTrailingLogs)
 	write(100, 600)
-	if got := trailingLogs(d.sizes.bytes.Load(), defaultTrailingLogs); got != defaultTrailingLogs {
-		t.Errorf("of single jobs %d", got)
-	}
+	expect("single jobs", snapshotThreshold, defaultTrailingLogs)
 	write(500, 100<<10)
-	if got := trailingLogs(d.sizes.bytes.Load(), defaultTrailingLogs); got < 2500 || got > 2700 {
-		t.Errorf("of entries of 100 KiB %d, want about %d", got, trailingBytes/(100<<10))
-	}
-	if got := trailingLogs(trailingBytes, defaultTrailingLogs); got != minTrailingLogs {
-		t.Errorf("of huge entries %d", got)
-	}
+	expect("entries of 100 KiB", 655, 2622)
+	d.sizes.add(64, 64*16<<20)
+	expect("huge entries", minSnapshotThreshold, minTrailingLogs)
 }

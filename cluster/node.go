@@ -16,7 +16,8 @@ import (
 
 const (
 	snapshotsKept = 2
-	// A snapshot is considered this often, and taken after this many entries.
+	// A snapshot is considered this often, and taken after this many entries, or
+	// fewer of long ones.
 	snapshotInterval  = 30 * time.Second
 	snapshotThreshold = 8192
 	// defaultTrailingLogs stay behind a snapshot, for followers that are a
