@@ -39,7 +39,7 @@ func (s *Server) claim(c *call, r *job.ClaimRequest) (*answer, error) {
 	}
 	if len(jobs) == 0 && s.stopping.Err() != nil {
 		// An empty answer would make the agent ask here again at once.
-		return nil, job.Errorf(job.NoLeader, "this master is shutting down")
+		return nil, errStopping
 	}
 	if jobs == nil {
 		jobs = []job.Job{}

@@ -121,7 +121,7 @@ func (s *Server) prepare(w http.ResponseWriter, c *call) (err error) {
 			return err
 		}
 	}
-	if c.endpoint.long || c.endpoint.maxBody != 0 || c.consistency.index != 0 {
+	if c.long() || c.endpoint.maxBody != 0 {
 		// The endpoint bounds its own waits; a client that reads too slowly is
 		// cut off by the deadline of each write.
 		control := http.NewResponseController(w)
@@ -188,7 +188,10 @@ func drain(w http.ResponseWriter, body io.Reader) {
 func (s *Server) carryOut(c *call) (*answer, error) {
 	index := uint64(0)
 	if c.endpoint.place == onReader {
-		if err := s.prepareRead(c.Context(), c.consistency); err != nil {
+		ctx, cancel := s.untilStopping(c)
+		err := s.prepareRead(ctx, c.consistency)
+		cancel()
+		if err != nil {
 			return nil, err
 		}
 		index = s.cfg.State.Index()

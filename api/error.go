@@ -73,13 +73,16 @@ func shorten(s string) string {
 func writeError(w http.ResponseWriter, err error) {
 	p := describe(err)
 	switch p.Code {
-	case job.NoLeader, job.RateLimited:
-		w.Header().Set("Retry-After", "1")
+	case job.RateLimited:
+		w.Header().Set("Retry-After", retryAfter)
 	case job.Unauthenticated:
 		w.Header().Set("WWW-Authenticate", `Bearer realm="ffrtmp"`)
 	}
 	writeJSON(w, p.Status, p)
 }
+
+// retryAfter is how soon it makes sense to come back, in seconds.
+const retryAfter = "1"
 
 // writeJSON answers with a JSON document. An error of the connection is not
 // reported: there is nobody left to tell.
@@ -89,6 +92,9 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 		status, body = http.StatusInternalServerError, []byte(`{"error":"the answer cannot be encoded","code":"internal","status":500}`)
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if status == http.StatusServiceUnavailable {
+		w.Header().Set("Retry-After", retryAfter)
+	}
 	w.WriteHeader(status)
 	w.Write(append(body, '\n'))
 }

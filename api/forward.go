@@ -18,6 +18,9 @@ import (
 // holdTime is how long a request waits for a leader before it is refused.
 const holdTime = 5 * time.Second
 
+// errStopping ends what waits when the server is to shut down.
+var errStopping = job.Errorf(job.NoLeader, "this master is shutting down")
+
 // holdInterval is how often a held request looks again when nobody says that the
 // leader has changed: a new leader may not be ready at once.
 const holdInterval = 50 * time.Millisecond
@@ -29,7 +32,7 @@ const holdInterval = 50 * time.Millisecond
 func (s *Server) dispatch(w http.ResponseWriter, c *call) {
 	var held <-chan time.Time
 	var givenUp <-chan struct{}
-	if c.endpoint.long {
+	if c.long() {
 		givenUp = s.stopping.Done()
 	}
 	var unknown error // of an earlier try: what later ones say does not undo it
@@ -72,6 +75,9 @@ func (s *Server) dispatch(w http.ResponseWriter, c *call) {
 
 // reads reports whether the request changes nothing.
 func (c *call) reads() bool { return c.Method == http.MethodGet || c.Method == http.MethodHead }
+
+// long reports whether the request may wait for something to happen.
+func (c *call) long() bool { return c.endpoint.long || c.consistency.index != 0 }
 
 // mayRepeat reports whether a request that failed with err can be made again
 // without having its effect twice.
@@ -124,6 +130,8 @@ func (s *Server) forward(w http.ResponseWriter, c *call) (done bool, err error) 
 	switch {
 	case errors.Is(err, cluster.ErrNoLeader), errors.Is(err, cluster.ErrNotSent):
 		return false, job.Errorf(job.NoLeader, "the cluster has no leader that can be reached: %w", err)
+	case err != nil && c.long() && s.stopping.Err() != nil:
+		return false, errStopping // every one of them may be repeated
 	case err != nil:
 		return false, job.Errorf(job.UnknownOutcome, "the connection to the leader broke; whether the request was carried out is not known: %w", err)
 	}
@@ -206,7 +214,7 @@ func readProblem(body []byte) error {
 // is to shut down, and with the key that it was made with.
 func (s *Server) untilStopping(c *call) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(c.Context())
-	if !c.endpoint.long {
+	if !c.long() {
 		return ctx, cancel
 	}
 	stop := context.AfterFunc(s.stopping, cancel)

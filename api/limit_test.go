@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"ffrtmp/internal/limits"
+	"ffrtmp/job"
 )
 
 // TestASlowClientIsCutOff connects and says nothing more, or never reads.
@@ -116,6 +117,28 @@ func TestAStreamMayBeIdle(t *testing.T) {
 	}
 }
 
+func TestShutdownEndsReadsThatWaitForAnIndex(t *testing.T) {
+	for _, path := range []string{"/jobs?index=1000&wait=60s", "/jobs?stale&index=1000&wait=60s"} {
+		leader, follower, peer := pair(t)
+		for _, m := range []*master{follower, leader} {
+			forwarded := m == follower && !strings.Contains(path, "stale")
+			answer, down := m.stopDuring("GET", path, "", func() bool { return m.isBusy() && (!forwarded || peer.seen.Load() > 0) })
+			select {
+			case r := <-answer:
+				var p problem
+				if r.decode(t, &p); p.Code != job.NoLeader || p.Field != "" {
+					t.Errorf("%s: %d %s", path, r.StatusCode, r.body)
+				}
+			case <-time.After(20 * time.Second):
+				t.Fatalf("%s is still waited for", path)
+			}
+			if err := <-down; err != nil {
+				t.Error(err)
+			}
+		}
+	}
+}
+
 func TestShutdownEndsLongPollsAndFinishesTheRest(t *testing.T) {
 	m := newMaster(t)
 	m.register(nodeA)
@@ -172,14 +195,14 @@ func TestShutdownFinishesWhatTheLeaderIsToDo(t *testing.T) {
 		t.Run("held for a leader: "+path, func(t *testing.T) {
 			leader, follower, _ := pair(t)
 			follower.cluster.setLeader(nil)
-			answer, down := follower.stopDuring(path, body, follower.isBusy)
+			answer, down := follower.stopDuring("POST", path, body, follower.isBusy)
 			follower.follow(leader)
 			wantFinished(t, answer, down)
 		})
 		t.Run("sent to the leader: "+path, func(t *testing.T) {
 			leader, follower, peer := pair(t)
 			leader.log.mu.Lock()
-			answer, down := follower.stopDuring(path, body, func() bool { return peer.seen.Load() == 1 })
+			answer, down := follower.stopDuring("POST", path, body, func() bool { return peer.seen.Load() == 1 })
 			leader.log.mu.Unlock()
 			wantFinished(t, answer, down)
 		})
@@ -195,10 +218,10 @@ func (m *master) isBusy() bool {
 
 // stopDuring makes a request that cannot be answered yet, and has the master shut down
 // when the request has got as far as it is to.
-func (m *master) stopDuring(path, body string, underWay func() bool) (answer <-chan response, down <-chan error) {
+func (m *master) stopDuring(method, path, body string, underWay func() bool) (answer <-chan response, down <-chan error) {
 	answers, downs := make(chan response, 1), make(chan error, 1)
 	go func() {
-		r, err := m.try(context.Background(), "POST", path, body)
+		r, err := m.try(context.Background(), method, path, body)
 		if err != nil {
 			m.t.Error(err)
 		}

@@ -97,6 +97,9 @@ func (s *Server) prepareRead(ctx context.Context, c consistency) error {
 	waiting, cancel := context.WithTimeout(ctx, c.wait)
 	defer cancel()
 	if err := s.cfg.State.WaitIndex(waiting, c.index); err != nil {
+		if s.stopping.Err() != nil {
+			return errStopping
+		}
 		return &job.Error{Code: job.NoLeader, Field: indexField, Message: fmt.Sprintf("the state has not reached %d within %s", c.index, c.wait), Err: err}
 	}
 	return nil

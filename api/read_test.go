@@ -132,9 +132,13 @@ func TestHealth(t *testing.T) {
 	check := func(m *master, path string, status int, role string) {
 		t.Helper()
 		var h job.Health
-		m.want(status, "GET", path, "", "Authorization", "").decode(t, &h)
+		r := m.want(status, "GET", path, "", "Authorization", "")
+		r.decode(t, &h)
 		if h.Role != role || h.NodeID != m.cluster.id || h.Version != "test" {
 			t.Errorf("%s: %+v", path, h)
+		}
+		if later := r.Header.Get("Retry-After") != ""; later != (status == 503) {
+			t.Errorf("%s: %d with Retry-After %q", path, status, r.Header.Get("Retry-After"))
 		}
 		if bad := status >= 300; bad != (h.Error != "") || bad != (h.Code == job.NoLeader) {
 			t.Errorf("%s: %d with the error %q, code %q", path, status, h.Error, h.Code)
