@@ -39,6 +39,9 @@ func (s *Server) shown(j *job.Job) *job.Job {
 
 func (s *Server) getJob(c *call) (*answer, error) {
 	j, err := s.job(c)
+	if err == nil && !s.cfg.Scheduler.Overlay(&j) {
+		j, err = s.job(c)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"testing"
@@ -51,5 +52,38 @@ func TestAJobFromSubmissionToCompletion(t *testing.T) {
 	m.want(http.StatusOK, "GET", "/jobs/1/logs", "").decode(t, &logs)
 	if logs.Logs != "frame=1\nframe=2\n" {
 		t.Errorf("logs: %q", logs.Logs)
+	}
+}
+
+// slowState has something happen between a read of a job and what becomes of it.
+type slowState struct {
+	State
+	then func()
+}
+
+func (s *slowState) Job(ctx context.Context, ref string) (job.Job, error) {
+	j, err := s.State.Job(ctx, ref)
+	if then := s.then; then != nil {
+		s.then = nil
+		then()
+	}
+	return j, err
+}
+
+// What the leader knows of an attempt's progress goes when the attempt ends.
+func TestProgressDoesNotFallWhenAJobIsCompletedWhileItIsRead(t *testing.T) {
+	m := newMaster(t)
+	state := &slowState{State: m.fsm}
+	m.api.cfg.State = state
+	m.register(nodeA)
+	m.submit(`{"scenario":"720p30-h264"}`)
+	claimed := m.claim(nodeA)
+	m.want(http.StatusOK, "POST", "/nodes/"+nodeA+"/heartbeat", fmt.Sprintf(
+		`{"attempts":[{"job_id":%q,"attempt":1,"lease":%q,"progress":40}]}`, claimed.ID, claimed.Lease))
+	state.then = func() {
+		m.want(http.StatusOK, "POST", "/results", result(claimed, "completed", ""))
+	}
+	if now := m.job("1"); now.Status != job.Completed || now.Progress != 100 {
+		t.Errorf("%s with progress %d", now.Status, now.Progress)
 	}
 }

@@ -57,7 +57,7 @@ type Scheduler interface {
 	Result(ctx context.Context, id fsm.Idempotency, r *job.Result) (uint64, job.ResultResponse, error)
 	NodeChanged(id string)
 	Changed()
-	Overlay(j *job.Job)
+	Overlay(j *job.Job) bool
 	Log(jobID string, attempt int) *scheduler.Log
 	LastSeen(nodeID string) (time.Time, bool)
 }

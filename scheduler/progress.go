@@ -16,27 +16,31 @@ const (
 )
 
 // Overlay puts what the leader knows of a running attempt over what the state
-// says of its job.
-func (s *Scheduler) Overlay(j *job.Job) {
+// says of its job. It returns false if that attempt has ended since the state was read.
+func (s *Scheduler) Overlay(j *job.Job) bool {
 	t := s.current()
 	if t == nil || j.Status != job.Running && j.Status != job.Paused {
-		return
+		return true
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	a := t.attempts[j.ID]
-	if a == nil || a.number != j.Attempt || a.reported.IsZero() {
-		return
+	if a == nil || a.number != j.Attempt {
+		return false
+	}
+	if a.reported.IsZero() {
+		return true
 	}
 	j.Progress, j.LastActivityAt = a.progress, a.reported.Round(0).UTC()
 	if a.detail == nil {
-		return
+		return true
 	}
 	detail := *a.detail
 	if a.sealed {
 		detail.Phase = job.PublishingPhase
 	}
 	j.ProgressDetail = &detail
+	return true
 }
 
 // Log returns the log of an attempt that goes on, or nil.
