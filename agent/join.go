@@ -23,6 +23,9 @@ func (a *Agent) look(ctx context.Context) error {
 	}
 	a.encoders = encoders
 	a.log.Info("this machine", "ffmpeg", a.tools.Version, "encoders", encoders, "cpu", a.facts.CPUModel, "threads", a.facts.CPUThreads, "gpu", a.facts.GPUType)
+	if len(encoders) == 0 {
+		a.log.Warn("none of ffmpeg's encoders works here: no job that encodes will come to this node", "ffmpeg", a.tools.FFmpeg)
+	}
 	return nil
 }
 

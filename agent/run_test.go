@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
+
 	"ffrtmp/agent/supervisor"
 	"ffrtmp/job"
 )
@@ -26,6 +28,21 @@ const (
 
 func underWay(j fakeJob) bool {
 	return j.ProgressDetail != nil && j.ProgressDetail.Frame > 0
+}
+
+func TestAnAgentSaysThatNoEncoderWorks(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, newFake(t))
+	s.ffmpeg = "/bin/echo"
+	var log bytes.Buffer
+	s.log = hclog.New(&hclog.LoggerOptions{Output: &log})
+	a, err := New(s.config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := a.look(t.Context()); err != nil || !strings.Contains(log.String(), "[WARN]  none of ffmpeg's encoders works here") {
+		t.Errorf("%v: %s", err, log.String())
+	}
 }
 
 func TestJobRuns(t *testing.T) {
