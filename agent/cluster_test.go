@@ -197,7 +197,7 @@ func TestMetrics(t *testing.T) {
 
 func TestGPUMetrics(t *testing.T) {
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "nvidia-smi"), []byte("#!/bin/sh\necho 50\necho 7\n"), 0o755); err != nil {
+	if err := writeScript(filepath.Join(dir, "nvidia-smi"), "#!/bin/sh\necho 50\necho 7\n"); err != nil {
 		t.Fatal(err)
 	}
 	t.Setenv("PATH", dir)

@@ -133,7 +133,7 @@ case "$*" in *-progress*) echo "$FFRTMP_ATTEMPT_DIR" >>%s ;; esac
 case "$*" in *rate=10*) set -- -re "$@" ;; esac
 exec %s "$@"
 `, filepath.Join(dir, "runs"), real)
-	if err := os.WriteFile(filepath.Join(dir, "ffmpeg"), []byte(script), 0o755); err != nil {
+	if err := writeScript(filepath.Join(dir, "ffmpeg"), script); err != nil {
 		return err
 	}
 	if err := os.WriteFile(filepath.Join(dir, "runs"), nil, 0o600); err != nil {
@@ -148,6 +148,15 @@ exec %s "$@"
 	}
 	_, err = probe.Encoders(context.Background(), tools, filepath.Join(dir, "cache"))
 	return err
+}
+
+// writeScript writes a file that can be executed at once: a child that another test
+// starts meanwhile would hold it open for writing until it executes something itself,
+// and "text file busy" come of that here.
+func writeScript(path, script string) error {
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	return os.WriteFile(path, []byte(script), 0o755)
 }
 
 // runs counts the encodes of an attempt.
