@@ -60,6 +60,8 @@ type fakeCluster struct {
 	contacted  bool
 	verifyErr  error
 	readyErr   error
+	roomErr    error
+	diskLow    bool
 	verified   int
 	others     []cluster.Member
 }
@@ -129,6 +131,18 @@ func (f *fakeCluster) LastContact() (time.Duration, bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.contact, f.contacted
+}
+
+func (f *fakeCluster) Room() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.roomErr
+}
+
+func (f *fakeCluster) DiskLow() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.diskLow
 }
 
 func (f *fakeCluster) Ready() error {

@@ -44,6 +44,9 @@ func (s *Server) healthReady(*call) (*answer, error) {
 	if err != nil {
 		status, h = http.StatusServiceUnavailable, s.unfit("unready", reasons(err)...)
 	}
+	if s.cfg.Cluster.DiskLow() {
+		warnings = append(warnings, "the disk is nearly full")
+	}
 	h.Warnings = warnings
 	return &answer{status: status, body: h}, nil
 }

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -241,6 +242,54 @@ func wantFinished(t *testing.T, answer <-chan response, down <-chan error) {
 	if err := <-down; err != nil {
 		t.Error(err)
 	}
+}
+
+// While the disks are nearly full nothing new is taken, but what there is goes on.
+func TestFullDisksRefuseNewJobsOnly(t *testing.T) {
+	m := newMaster(t)
+	m.register(nodeA)
+	m.submit(`{"scenario":"720p"}`)
+	m.want(201, "POST", "/jobs", `{"scenario":"720p"}`, "Idempotency-Key", "before")
+	full := func(err error) {
+		m.cluster.mu.Lock()
+		defer m.cluster.mu.Unlock()
+		m.cluster.roomErr, m.cluster.diskLow = err, err != nil
+	}
+	warnings := func() []string {
+		var h job.Health
+		m.want(200, "GET", "/health/ready", "").decode(t, &h)
+		return h.Warnings
+	}
+	if got := warnings(); got != nil {
+		t.Errorf("warnings before: %q", got)
+	}
+	full(errors.New("less than 512 MiB are free"))
+	const imported = `{"jobs":[{"id":"01985f3a-0000-7000-8000-000000000001","scenario":"720p","status":"pending","created_at":"2026-01-02T03:04:05Z"}]}`
+	for path, body := range map[string]string{
+		"/jobs":       `{"scenario":"720p"}`,
+		"/jobs/batch": `{"jobs":[{"scenario":"720p"}]}`,
+		"/import":     imported,
+	} {
+		var p problem
+		m.want(507, "POST", path, body).decode(t, &p)
+		if p.Code != job.InsufficientStorage || p.Error != "new jobs are not taken: less than 512 MiB are free" {
+			t.Errorf("%s: %+v", path, p)
+		}
+	}
+	m.want(200, "POST", "/jobs", `{"scenario":"720p"}`, "Idempotency-Key", "before")
+	m.want(409, "POST", "/jobs", `{"scenario":"1080p"}`, "Idempotency-Key", "before")
+	m.want(507, "POST", "/jobs", `{"scenario":"720p"}`, "Idempotency-Key", "new")
+	m.want(400, "POST", "/jobs", `{}`)
+	m.want(200, "POST", "/import?dry_run", imported)
+	claimed := m.claim(nodeA)
+	m.want(200, "POST", "/results", result(claimed, "publishing", ""))
+	m.want(200, "POST", "/results", result(claimed, "completed", ""))
+	m.want(200, "POST", "/jobs/2/cancel", "")
+	if got := warnings(); len(got) != 1 || got[0] != "the disk is nearly full" {
+		t.Errorf("warnings: %q", got)
+	}
+	full(nil)
+	m.submit(`{"scenario":"720p"}`)
 }
 
 // TestSecretsAreShownToTheNodeOnly looks for a canary in every answer and log line.

@@ -16,6 +16,9 @@ func submits(r *http.Request) bool {
 // propose makes the jobs of a submission, each with the request that brought it. The
 // attempts' spans are to be children of the commit's.
 func (s *Server) propose(c *call, specs []job.Spec) (uint64, fsm.Submitted, error) {
+	if err := s.room(c); err != nil {
+		return 0, fsm.Submitted{}, err
+	}
 	ctx, span := s.cfg.Tracer.Start(c.Context(), "commit")
 	defer span.End()
 	origin := job.Origin{RequestID: c.id, Traceparent: tracing.Traceparent(ctx, c.Header)}
@@ -29,4 +32,17 @@ func (s *Server) propose(c *call, specs []job.Spec) (uint64, fsm.Submitted, erro
 		span.Set(tracing.JobID.String(made.Jobs[0].ID))
 	}
 	return index, made, err
+}
+
+// room refuses new jobs while the disks have no room for more than what becomes of those
+// that there are. A repeated request for jobs that have been made is none for new ones.
+func (s *Server) room(c *call) error {
+	short := s.cfg.Cluster.Room()
+	if short == nil {
+		return nil
+	}
+	if made, err := s.cfg.State.Submitted(c.Context(), c.idempotency); made || err != nil {
+		return err
+	}
+	return job.Errorf(job.InsufficientStorage, "new jobs are not taken: %w", short)
 }

@@ -53,6 +53,8 @@ type Cluster interface {
 	AppliedIndex() uint64
 	LastContact() (time.Duration, bool)
 	Ready() error
+	Room() error // why no new jobs can be taken, or nil
+	DiskLow() bool
 }
 
 // Certificates is what the API asks of this master's TLS; certs.Identities has it.

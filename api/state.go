@@ -29,6 +29,7 @@ type State interface {
 	Query(ctx context.Context, sql string) (job.QueryResult, error)
 	KnownJobs(ctx context.Context, ids []string) (map[string]uint64, error)
 	KnownNode(id, address string) string
+	Submitted(ctx context.Context, id fsm.Idempotency) (bool, error)
 }
 
 // Proposer is what users change; fsm.Proposer has it. The first result is the Raft

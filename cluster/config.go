@@ -66,6 +66,10 @@ type Config struct {
 	// told to the other members.
 	CommandLevel int
 
+	// DiskReserve is how many bytes of the disk of Dir are kept for what becomes of
+	// work that was taken: see [Node.Room]. 0 = the disk is not watched.
+	DiskReserve uint64
+
 	Expect int      // masters that form the first cluster; 0 = join only
 	Join   []string // host:gossip-port; names are resolved again at every try
 
@@ -89,6 +93,9 @@ type Config struct {
 	Logger  hclog.Logger
 	Metrics prometheus.Registerer // nil = none
 
+	// diskFree is how many bytes are free for Dir. Tests make it up.
+	diskFree func() (uint64, error)
+
 	// trailingLogs stay behind a snapshot. Tests make it small.
 	trailingLogs uint64
 }
@@ -103,6 +110,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.Logger == nil {
 		c.Logger = hclog.NewNullLogger()
+	}
+	if c.diskFree == nil {
+		c.diskFree = func() (uint64, error) { return freeOn(c.Dir) }
 	}
 	if c.trailingLogs == 0 {
 		c.trailingLogs = defaultTrailingLogs

@@ -151,24 +151,31 @@ func (n *Node) LeaderChanged() <-chan struct{} { return n.lead.next() }
 // LeaderChanges counts the leaders seen since the start.
 func (n *Node) LeaderChanges() uint64 { return n.lead.changes.Load() }
 
+// suits reports whether a voter is a better successor than another.
+func (s *status) suits(other *status) bool {
+	if s.DiskLow != other.DiskLow {
+		return other.DiskLow
+	}
+	return newer(s.LastTerm, s.LastIndex, other.LastTerm, other.LastIndex)
+}
+
 // TransferLeadership hands leadership to the most up-to-date voter that
-// answers. It returns raft.ErrNotLeader on a follower.
+// answers, if possible one whose disk has room. It returns raft.ErrNotLeader on a follower.
 func (n *Node) TransferLeadership(ctx context.Context) error {
 	if !n.IsLeader() {
 		return raft.ErrNotLeader
 	}
 	// Raft's own choice may be a voter that has died with a full log.
-	best := ""
-	var term, index uint64
+	var best *status
 	for id, s := range n.statuses(ctx, n.voters()) {
-		if id != n.id.ID && (best == "" || newer(s.LastTerm, s.LastIndex, term, index)) {
-			best, term, index = id, s.LastTerm, s.LastIndex
+		if id != n.id.ID && (best == nil || s.suits(best)) {
+			best = &s
 		}
 	}
-	if best == "" {
+	if best == nil {
 		return errors.New("no other voter answers")
 	}
 	return n.await(ctx, func() error {
-		return n.raft.LeadershipTransferToServer(raft.ServerID(best), raft.ServerAddress(best)).Error()
+		return n.raft.LeadershipTransferToServer(raft.ServerID(best.ID), raft.ServerAddress(best.ID)).Error()
 	})
 }

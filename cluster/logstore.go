@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/hashicorp/raft"
 	raftboltdb "github.com/hashicorp/raft-boltdb/v2"
@@ -33,6 +34,7 @@ type diskStore struct {
 	path  string
 	clock *writeClock
 	sizes meanSize
+	full  atomic.Bool // the last write found no room
 
 	mu     sync.Mutex
 	failed error
@@ -163,11 +165,12 @@ func (d *diskStore) write(size int, tx func() error) error {
 	done := d.clock.begin(size)
 	err := tx()
 	done()
+	d.full.Store(errors.Is(err, unix.ENOSPC))
 	if err == nil {
 		return nil
 	}
 	err = fmt.Errorf("raft log %s: %w", d.path, err)
-	if errors.Is(err, unix.ENOSPC) {
+	if d.full.Load() {
 		return err
 	}
 	d.mu.Lock()

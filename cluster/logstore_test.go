@@ -3,11 +3,14 @@ package cluster
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/hashicorp/raft"
+	"golang.org/x/sys/unix"
 )
 
 func openTestStore(t *testing.T, path string) *diskStore {
@@ -193,5 +196,24 @@ func TestFailedWriteIsReportedOnceAndRefusesTheRest(t *testing.T) {
 	}
 	if len(failures) != 1 {
 		t.Errorf("%d failures reported, want 1", len(failures))
+	}
+}
+
+func TestAFullDiskMakesAMasterUnreadyUntilAWriteSucceeds(t *testing.T) {
+	m := start(t, Config{Dir: t.TempDir(), Expect: 1})
+	waitReady(t, m)
+	store := m.store.(*diskStore)
+	full := fmt.Errorf("write: %w", unix.ENOSPC)
+	if err := store.write(1, func() error { return full }); !errors.Is(err, full) {
+		t.Errorf("the write returned %v", err)
+	}
+	if err := m.Ready(); err == nil || !strings.Contains(err.Error(), "disk is full") {
+		t.Errorf("ready: %v", err)
+	}
+	if _, _, err := m.Apply(testContext(t), []byte("fits")); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Ready(); err != nil {
+		t.Errorf("after a write that fitted: %v", err)
 	}
 }

@@ -50,6 +50,7 @@ type status struct {
 	LastIndex   uint64        `json:"last_index"`
 	Commit      uint64        `json:"commit_index"`
 	Applied     uint64        `json:"applied_index"`
+	DiskLow     bool          `json:"disk_low"`
 }
 
 // statusTimeout bounds the question to one member.
@@ -65,7 +66,7 @@ func (n *Node) status() status {
 		ID: n.id.ID, Name: n.hostname, Version: n.cfg.Version, APIURL: n.cfg.APIURL, Level: n.cfg.CommandLevel,
 		Promise: n.formation.current(), Leads: n.IsLeader(),
 		LastTerm: term, LastIndex: index,
-		Commit: n.raft.CommitIndex(), Applied: n.raft.AppliedIndex(),
+		Commit: n.raft.CommitIndex(), Applied: n.raft.AppliedIndex(), DiskLow: n.DiskLow(),
 	}
 	s.LastContact, s.Contacted = n.LastContact()
 	return s

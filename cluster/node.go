@@ -47,6 +47,7 @@ type Node struct {
 	formation *formation
 	lead      *leadership
 	watchdog  *watchdog
+	room      *room // nil when no disk is watched
 	raft      *raft.Raft
 
 	// Nil on a single master, which opens no port.
@@ -59,7 +60,8 @@ type Node struct {
 	applySeconds prometheus.Histogram
 	barrierTerm  atomic.Uint64
 	started      time.Time
-	sizes        *meanSize // of log entries; nil in memory
+	sizes        *meanSize    // of log entries; nil in memory
+	full         *atomic.Bool // the log's last write found no room; nil in memory
 	caughtUp     atomic.Bool
 	confirmed    confirmations
 	failed       chan error
@@ -151,6 +153,9 @@ func (n *Node) start() {
 	if n.sizes != nil {
 		n.spawn(func(ctx context.Context) { n.boundLog(ctx, n.sizes) })
 	}
+	if n.room != nil {
+		n.spawn(n.watchRoom)
+	}
 }
 
 func (n *Node) openDir() error {
@@ -159,6 +164,9 @@ func (n *Node) openDir() error {
 		return err
 	}
 	n.defers(func(context.Context) error { return n.storage.close() })
+	if n.cfg.DiskReserve > 0 && !n.storage.inMemory() {
+		n.room = &room{reserve: n.cfg.DiskReserve, free: n.cfg.diskFree}
+	}
 	if n.id, err = openIdentity(n.storage, n.cfg.NodeID); err != nil {
 		return err
 	}
@@ -182,7 +190,7 @@ func (n *Node) openStores() error {
 		return err
 	}
 	n.defers(func(context.Context) error { return store.close() })
-	n.store, n.sizes = store, &store.sizes
+	n.store, n.sizes, n.full = store, &store.sizes, &store.full
 	snapLog := n.log.Named("snapshot")
 	if n.snaps, err = raft.NewFileSnapshotStoreWithLogger(n.storage.path, snapshotsKept, snapLog); err != nil {
 		return fmt.Errorf("snapshots: %w", err)

@@ -43,6 +43,8 @@ func (n *Node) Ready() error {
 		return errors.New("raft has shut down")
 	case n.watchdog.stalled():
 		return errors.New("log writes hang")
+	case n.full != nil && n.full.Load():
+		return errors.New("the disk is full: the log cannot be written")
 	case leader == "":
 		return ErrNoLeader
 	case !n.caughtUp.Load():

@@ -2,6 +2,8 @@ package fsm
 
 import (
 	"bytes"
+	"context"
+	"database/sql"
 	"database/sql/driver"
 
 	"ffrtmp/job"
@@ -19,6 +21,21 @@ var (
 	selectIdempotency = prepared(`SELECT hash, seq, count FROM idempotency WHERE principal = ? AND key = ?`)
 	insertIdempotency = prepared(`INSERT INTO idempotency (principal, key, hash, seq, count, created_at) VALUES (?, ?, ?, ?, ?, ?)`)
 )
+
+// Submitted reports whether a submission or an import with this idempotency key has made
+// jobs, of which some are still there. It is false without a key.
+func (f *FSM) Submitted(ctx context.Context, id Idempotency) (made bool, err error) {
+	if id.Key == "" {
+		return false, nil
+	}
+	err = f.read(ctx, func(ctx context.Context, s *state) error {
+		return s.each(ctx, queryUsed, func(*sql.Rows) error {
+			made = true
+			return nil
+		}, id.Principal, id.Key)
+	})
+	return made, err
+}
 
 // applyOnce applies a command unless a request with its idempotency key has
 // succeeded before; then the result is that of the earlier one.

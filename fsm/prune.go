@@ -151,5 +151,10 @@ func (t *tx) replayable(seq uint64, key RequestKey) bool {
 	return false
 }
 
-var selectUsed = prepared(`SELECT 1 FROM idempotency i JOIN job_state s ON s.seq >= i.seq AND s.seq < i.seq + max(i.count, 1)
-WHERE principal = ? AND key = ? LIMIT 1`)
+const used = `SELECT 1 FROM idempotency i JOIN job_state s ON s.seq >= i.seq AND s.seq < i.seq + max(i.count, 1)
+WHERE principal = ? AND key = ? LIMIT 1`
+
+var (
+	selectUsed = prepared(used)
+	queryUsed  = readOnly(used)
+)

@@ -48,6 +48,7 @@ type config struct {
 	leaseTTL            time.Duration
 	retention           time.Duration
 	retryBase, retryCap time.Duration
+	diskReserve         flags.Bytes
 	metrics             bool
 	metricsPort         int
 	log                 flags.Log
@@ -94,6 +95,8 @@ func parse(args []string, lookup func(string) (string, bool)) (*config, error) {
 	fs.DurationVar(&c.retention, "retention", 168*time.Hour, "how long a job is kept when it is over; 0 is for ever")
 	fs.DurationVar(&c.retryBase, "retry-base", 5*time.Second, "wait before the first retry; doubled for each further one")
 	fs.DurationVar(&c.retryCap, "retry-cap", 5*time.Minute, "longest wait before a retry")
+	c.diskReserve = 512 << 20
+	fs.Var(&c.diskReserve, "disk-reserve", "room on the disk below which no new jobs are taken, for what becomes of those that there are; 0 is none")
 	fs.BoolVar(&c.metrics, "metrics", true, "serve Prometheus metrics and /health on --metrics-port")
 	fs.IntVar(&c.metricsPort, "metrics-port", 9090, "port of the metrics")
 	c.log.Register(fs)

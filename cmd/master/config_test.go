@@ -67,6 +67,7 @@ func TestParseRefusesWhatCannotWork(t *testing.T) {
 		{"--retention=1ms", "--retention"},
 		{"--retention=-1h", "--retention"},
 		{"--retry-base=1m --retry-cap=1s", "--retry-base"},
+		{"--disk-reserve=lots", "--disk-reserve"},
 		{"--log-level=loud", "--log-level"},
 		{"--log-format=xml", "--log-format"},
 		{"--timing=slow", "--timing"},

@@ -171,6 +171,7 @@ func (m *master) clusterConfig(host string, registry prometheus.Registerer) (clu
 	cfg := cluster.Config{
 		NodeID: c.nodeID, Dir: c.raftDir, Cluster: c.cluster, Version: version.Version, APIURL: c.apiURL(host),
 		CommandLevel: fsm.Level,
+		DiskReserve:  uint64(c.diskReserve),
 		Expect:       c.bootstrapExpect, Join: c.join,
 		Bind: c.bind, Advertise: host, PeerPort: c.peerPort, GossipPort: c.gossipPort,
 		Timing: cluster.Local, Logger: m.logger.Named("cluster"), Metrics: registry,

@@ -8,6 +8,21 @@ import (
 	"github.com/spf13/pflag"
 )
 
+func TestBytes(t *testing.T) {
+	for text, want := range map[string]Bytes{"512MiB": 512 << 20, "1 GiB": 1 << 30, "0": 0, "4096": 4096, "2MB": 2e6} {
+		var b Bytes
+		if err := b.Set(text); err != nil || b != want {
+			t.Errorf("%q: %d, %v", text, b, err)
+		}
+	}
+	for _, text := range []string{"", "MiB", "-1", "1 apple"} {
+		var b Bytes
+		if err := b.Set(text); err == nil {
+			t.Errorf("%q: %d", text, b)
+		}
+	}
+}
+
 func TestParse(t *testing.T) {
 	tests := []struct {
 		name     string
