@@ -19,7 +19,8 @@ var ErrForeign = errors.New("not a state of this program")
 // operator finds it, and a record of whether it can be trusted.
 type files struct {
 	dir     string
-	link    string // "" for a state in memory
+	link    string   // "" for a state in memory
+	lock    *os.File // of a directory in memory
 	bootID  string
 	current string
 	fresh   bool // current was made just now
@@ -76,11 +77,8 @@ func openFiles(opts Options) (*files, error) {
 }
 
 func (f *files) openMemory() (err error) {
-	parent := "/dev/shm"
-	if f.dir, err = os.MkdirTemp(parent, "ffrtmp-"); err != nil {
-		if f.dir, err = os.MkdirTemp("", "ffrtmp-"); err != nil {
-			return err
-		}
+	if f.dir, f.lock, err = openMemoryDir("/dev/shm", os.TempDir()); err != nil {
+		return err
 	}
 	f.fresh = true
 	f.current, err = f.create()
@@ -214,7 +212,7 @@ func (f *files) removeOthers() error {
 // close records how the current file was left.
 func (f *files) close(clean bool) error {
 	if f.link == "" {
-		return os.RemoveAll(f.dir)
+		return errors.Join(os.RemoveAll(f.dir), f.lock.Close())
 	}
 	if !clean {
 		return nil
