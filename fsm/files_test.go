@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -18,7 +19,6 @@ import (
 	"ffrtmp/snapshot"
 )
 
-// TestOpen_LeavesForeignFilesAlone: v2.2's database has the same default name.
 // A state in memory goes with its process, however that ends.
 func TestMemoryOfKilledProcessesIsGivenBack(t *testing.T) {
 	parent := t.TempDir()
@@ -49,6 +49,7 @@ func TestMemoryOfKilledProcessesIsGivenBack(t *testing.T) {
 	}
 }
 
+// TestOpen_LeavesForeignFilesAlone: v2.2's database has the same default name.
 func TestOpen_LeavesForeignFilesAlone(t *testing.T) {
 	for name, make := range map[string]func(t *testing.T, path string){
 		"v2.2 database": func(t *testing.T, path string) {
@@ -295,6 +296,42 @@ func TestRestore_RefusesADamagedSnapshot(t *testing.T) {
 	found, err := filepath.Glob(filepath.Join(c.opts.Dir, snapshot.FilePattern))
 	if err != nil || len(found) != 1 {
 		t.Fatalf("%v %v", found, err)
+	}
+}
+
+// A write that the kernel has lost is told to who syncs, and the state is not used again.
+func TestSnapshot_AFailedSyncDiscardsTheState(t *testing.T) {
+	for _, name := range []string{"database", "WAL"} {
+		t.Run(name, func(t *testing.T) {
+			fatal := make(chan error, 1)
+			dir := t.TempDir()
+			c := openCluster(t, Options{Path: filepath.Join(dir, "master.db"), Dir: filepath.Join(dir, "master.raft"), Fatal: func(err error) { fatal <- err }})
+			c.submit()
+			s, err := c.fsm.Snapshot()
+			check(t, err)
+			defer s.Release()
+			r, w, err := os.Pipe() // which cannot be synced
+			check(t, err)
+			defer r.Close()
+			file := &c.fsm.state.file
+			if name == "WAL" {
+				file = &c.fsm.state.wal
+			}
+			check(t, (*file).Close())
+			*file = w
+			s.(*captured).files = []*os.File{c.fsm.state.file, c.fsm.state.wal}
+			if err := s.Persist(&memorySink{}); !errors.Is(err, syscall.EINVAL) {
+				t.Fatalf("persisted: %v", err)
+			}
+			if err := <-fatal; !errors.Is(err, syscall.EINVAL) {
+				t.Fatalf("the master goes on: %v", err)
+			}
+			check(t, c.fsm.Close())
+			c.fsm = c.open()
+			if err := c.fsm.Verify(); err == nil {
+				t.Fatal("the state is trusted")
+			}
+		})
 	}
 }
 

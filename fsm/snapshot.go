@@ -23,25 +23,27 @@ func (f *FSM) Snapshot() (raft.FSMSnapshot, error) {
 		cancel()
 		return nil, err
 	}
-	return &captured{f: f, file: f.state.file, image: image, ctx: ctx, cancel: cancel}, nil
+	return &captured{f: f, files: []*os.File{f.state.file, f.state.wal}, image: image, ctx: ctx, cancel: cancel}, nil
 }
 
 // captured is a snapshot that has not been written yet.
 type captured struct {
 	f      *FSM
-	file   *os.File
+	files  []*os.File // of the state
 	image  *snapshot.Image
 	ctx    context.Context // of the image's life
 	cancel context.CancelFunc
 }
 
-// Persist implements raft.FSMSnapshot. It also syncs the state file: the kernel
+// Persist implements raft.FSMSnapshot. It also syncs the state's files: the kernel
 // tells of a failed write only to who asks, and after one the state is worthless.
 func (c *captured) Persist(sink raft.SnapshotSink) error {
-	if err := c.file.Sync(); err != nil && !errors.Is(err, os.ErrClosed) {
-		err = fmt.Errorf("sync the state file: %w", err)
-		c.f.halt(errors.Join(err, c.f.files.distrust()))
-		return errors.Join(err, sink.Cancel())
+	for _, file := range c.files {
+		if err := file.Sync(); err != nil && !errors.Is(err, os.ErrClosed) {
+			err = fmt.Errorf("sync the state: %w", err)
+			c.f.halt(errors.Join(err, c.f.files.distrust()))
+			return errors.Join(err, sink.Cancel())
+		}
 	}
 	if err := c.write(sink); err != nil {
 		return errors.Join(err, sink.Cancel())

@@ -41,7 +41,8 @@ func migrationNames() []string {
 // state is one open database and what is derived from it.
 type state struct {
 	path    string
-	file    *os.File // held open to be synced: opening and closing one in between would drop SQLite's locks
+	file    *os.File // held open to be synced, as its WAL: opening and closing one in between would drop SQLite's locks
+	wal     *os.File
 	w       *writer
 	readers *sql.DB
 	queries []*sql.Stmt
@@ -92,6 +93,9 @@ func openState(path string) (_ *state, err error) {
 		return s, err
 	}
 	if err := s.w.prepare(); err != nil {
+		return s, err
+	}
+	if s.wal, err = os.OpenFile(path+"-wal", os.O_RDWR, 0); err != nil { // to make one is SQLite's
 		return s, err
 	}
 	if err := s.load(); err != nil {
@@ -179,8 +183,10 @@ func (s *state) close() error {
 	if s.w != nil {
 		errs = append(errs, s.w.close())
 	}
-	if s.file != nil {
-		errs = append(errs, s.file.Close())
+	for _, f := range []*os.File{s.file, s.wal} {
+		if f != nil {
+			errs = append(errs, f.Close())
+		}
 	}
 	return errors.Join(errs...)
 }
