@@ -117,15 +117,14 @@ func (t *tx) giveBack(j *activeJob, e ending) {
 }
 
 // speaksFor reports whether the result is of the job's newest attempt, from the
-// node that was given it, with its lease.
+// node that was given it, with its lease. A v2.2 node need name neither attempt nor
+// lease; what it names must be right.
 func (c *result) speaksFor(j *activeJob) bool {
 	if j.node == nil || j.node.ID != c.node {
 		return false
 	}
-	if c.attempt == 0 {
-		return j.node.Legacy
-	}
-	return c.attempt == j.attempt && (c.lease == j.lease || j.node.Legacy && c.lease == lease{})
+	unnamed := j.node.Legacy
+	return (c.attempt == j.attempt || unnamed && c.attempt == 0) && (c.lease == j.lease || unnamed && c.lease == lease{})
 }
 
 // again answers a result of an attempt that is over: the same as before is fine,
@@ -195,11 +194,15 @@ func LeaseOf(nodeID, requestID string) string {
 	return lease(sum[:len(lease{})]).String()
 }
 
-// parseLease returns the zero lease, which fits nothing, for what is not one.
+// parseLease returns the zero lease where none is named, and for what is not one a
+// lease that fits nothing.
 func parseLease(s string) lease {
 	var l lease
 	if b, err := hex.DecodeString(s); err == nil && len(b) == len(l) {
 		copy(l[:], b)
+	}
+	if s != "" && l == (lease{}) {
+		l[0] = 1 // the other 15 bytes of one that was drawn are not all zero
 	}
 	return l
 }

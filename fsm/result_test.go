@@ -29,3 +29,27 @@ func TestResult_CompletesAJob(t *testing.T) {
 		t.Fatalf("%+v", j.Attempts)
 	}
 }
+
+// TestResult_OldNodesNeedNoLeaseButNotAWrongOne: neither attempt nor lease is asked of a
+// node of v2.2, which knows of neither.
+func TestResult_OldNodesNeedNoLeaseButNotAWrongOne(t *testing.T) {
+	c := newCluster(t)
+	node := c.register("old", func(r *job.Registration) { r.NodeID = "" })
+	seq := c.submit()
+	a := c.claimOne(node)
+	for _, wrong := range []string{"wrong", "00000000000000000000000000000000", "0123456789abcdef0123456789abcdef"} {
+		for _, attempt := range []int{0, 1} {
+			_, err := c.result(node, a, job.ResultCompleted, func(r *job.Result) { r.Attempt, r.Lease = attempt, wrong })
+			wantCode(t, err, job.StaleAttempt)
+		}
+	}
+	_, err := c.result(node, a, job.ResultCompleted, func(r *job.Result) { r.Attempt, r.Lease = 2, "" })
+	wantCode(t, err, job.StaleAttempt)
+	if j := c.job(seq); j.Status != job.Running {
+		t.Fatalf("job is %s", j.Status)
+	}
+	c.mustResult(node, a, job.ResultCompleted, func(r *job.Result) { r.Attempt, r.Lease = 0, "" })
+	if j := c.job(seq); j.Status != job.Completed {
+		t.Fatalf("job is %s", j.Status)
+	}
+}

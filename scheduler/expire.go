@@ -59,7 +59,7 @@ func (t *term) lose(attempts []*attempt) {
 		if renewed {
 			// Its node's heartbeat came while the loss was on its way, and was told that all is well.
 			known := []*job.AttemptReport{{JobID: a.jobID, Attempt: a.number, Lease: a.lease}}
-			if err := t.takeBack(a.node, known); err != nil {
+			if err := t.takeBack(a.node, t.heldBy(a.node, known)); err != nil {
 				t.cfg.Logger.Warn("an attempt that was heard of just in time is lost until its node's next heartbeat", "job", a.jobID, "error", err)
 			}
 		}

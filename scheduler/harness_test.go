@@ -134,6 +134,21 @@ func (b *bed) register(n, slots int) string {
 	return r.NodeID
 }
 
+// registerOld makes a node known as a v2.2 agent does.
+func (b *bed) registerOld(address string) string {
+	b.t.Helper()
+	r := job.Registration{Address: address}
+	if err := r.Validate(); err != nil {
+		b.t.Fatal(err)
+	}
+	_, registered, err := b.proposer.Register(b.t.Context(), fsm.Idempotency{}, r)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.NodeChanged(registered.Node.ID)
+	return registered.Node.ID
+}
+
 func (b *bed) submit(spec job.Spec) string {
 	b.t.Helper()
 	if spec.Scenario == "" {

@@ -18,9 +18,10 @@ type HeartbeatTiming struct {
 	Report   time.Duration // how often to report
 }
 
-// Heartbeat renews what the node lists, or with a nil heartbeat (v2.2) all that it
-// holds, and returns what the node is to do. With a wait it returns when there is
-// something new to do, at the latest after the wait or a third of the lease time.
+// Heartbeat renews what the node lists, or with a nil heartbeat, and for a node of
+// v2.2 with any, all that it holds, and returns what the node is to do. With a wait it
+// returns when there is something new to do, at the latest after the wait or a third
+// of the lease time.
 func (s *Scheduler) Heartbeat(ctx context.Context, nodeID string, h *job.Heartbeat) ([]job.Command, HeartbeatTiming, error) {
 	t, err := s.leading()
 	if err != nil {
@@ -31,8 +32,12 @@ func (s *Scheduler) Heartbeat(ctx context.Context, nodeID string, h *job.Heartbe
 		return nil, HeartbeatTiming{}, err
 	}
 	timing := t.timing(n)
+	if h == nil || t.isLegacy(n) {
+		if err := t.renewAll(n); err != nil {
+			return nil, timing, err
+		}
+	}
 	if h == nil {
-		t.renewAll(n)
 		return nil, timing, nil
 	}
 	if err := t.report(n, h.Attempts); err != nil {
@@ -70,14 +75,27 @@ func (t *term) timing(n *node) HeartbeatTiming {
 	return HeartbeatTiming{LeaseTTL: ttl, Report: min(max(report, time.Second), ttl/3)}
 }
 
-// renewAll renews every lease of a node that does not say what it holds.
-func (t *term) renewAll(n *node) {
+func (t *term) isLegacy(n *node) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return n.legacy
+}
+
+// renewAll renews every lease of a node that does not say what it holds. Attempts that
+// were lost and that nobody else has claimed since become the node's again.
+func (t *term) renewAll(n *node) error {
+	if held := t.cfg.State.NodeAttempts(n.id); slices.ContainsFunc(held, lost) {
+		if err := t.takeBack(n, held); err != nil {
+			return err
+		}
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	expires := time.Now().Add(n.ttl(t.cfg.LeaseTTL))
 	for _, a := range n.held {
 		a.expires = expires
 	}
+	return nil
 }
 
 // report takes in what the node says of its attempts. Those that were lost and that
@@ -92,7 +110,7 @@ func (t *term) report(n *node, reports []job.AttemptReport) error {
 	if len(unknown) == 0 {
 		return nil
 	}
-	if err := t.takeBack(n, unknown); err != nil {
+	if err := t.takeBack(n, t.heldBy(n, unknown)); err != nil {
 		return err
 	}
 	for _, r := range unknown {
@@ -129,12 +147,14 @@ func (a *attempt) is(n *node, number int, lease string) bool {
 	return a != nil && a.node == n && a.number == number && sameLease(a.lease, lease)
 }
 
-// takeBack makes those attempts the node's again that were lost and that it may take
-// back, and watches those again that a result has taken back.
-func (t *term) takeBack(n *node, reports []*job.AttemptReport) error {
-	lost := slices.DeleteFunc(t.heldBy(n, reports), func(r fsm.RunningAttempt) bool { return !r.Lost })
-	if len(lost) > 0 {
-		_, changed, err := t.cfg.Proposer.TakeBack(t.ctx, n.id, lost)
+func lost(r fsm.RunningAttempt) bool { return r.Lost }
+
+// takeBack makes those of the attempts the node's again that were lost and that it may
+// take back, and watches those again that a result has taken back.
+func (t *term) takeBack(n *node, held []fsm.RunningAttempt) error {
+	held = slices.DeleteFunc(held, func(r fsm.RunningAttempt) bool { return !lost(r) })
+	if len(held) > 0 {
+		_, changed, err := t.cfg.Proposer.TakeBack(t.ctx, n.id, held)
 		if err != nil {
 			return err
 		}

@@ -179,34 +179,41 @@ func TestASealedAttemptIsNeverLost(t *testing.T) {
 }
 
 func TestLegacyNodesHaveLongerLeasesThatAnyHeartbeatRenews(t *testing.T) {
-	inBubble(t, func(t *testing.T, b *bed) {
-		r := job.Registration{Address: "enc-01"}
-		if err := r.Validate(); err != nil {
-			t.Fatal(err)
-		}
-		_, registered, err := b.proposer.Register(t.Context(), fsm.Idempotency{}, r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		a := registered.Node.ID
-		b.NodeChanged(a)
-		id := b.submit(job.Spec{})
-		if _, jobs, err := b.Next(t.Context(), a, "first"); err != nil || len(jobs) != 1 {
-			t.Fatalf("next: %v, %v", jobs, err)
-		}
-		if _, jobs, err := b.Next(t.Context(), a, "second"); err != nil || len(jobs) != 0 {
-			t.Fatalf("next again: %v, %v; it must not name what the node has", jobs, err)
-		}
-		for range 10 {
-			pass(LegacyTTL - time.Second)
-			if _, _, err := b.Heartbeat(t.Context(), a, nil); err != nil {
-				t.Fatal(err)
-			}
-		}
-		b.wantStatus(id, job.Running, 1)
-		pass(LegacyTTL + time.Second)
-		b.wantStatus(id, job.Pending, 1)
-	})
+	for name, h := range map[string]*job.Heartbeat{"without a body": nil, "that lists nothing": {}} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, b *bed) {
+				beat := func(node string) {
+					t.Helper()
+					if _, _, err := b.Heartbeat(t.Context(), node, h); err != nil {
+						t.Fatal(err)
+					}
+				}
+				a := b.registerOld("enc-01")
+				id := b.submit(job.Spec{})
+				if _, jobs, err := b.Next(t.Context(), a, "first"); err != nil || len(jobs) != 1 {
+					t.Fatalf("next: %v, %v", jobs, err)
+				}
+				if _, jobs, err := b.Next(t.Context(), a, "second"); err != nil || len(jobs) != 0 {
+					t.Fatalf("next again: %v, %v; it must not name what the node has", jobs, err)
+				}
+				for range 10 {
+					pass(LegacyTTL - time.Second)
+					beat(a)
+				}
+				b.wantStatus(id, job.Running, 1)
+				pass(LegacyTTL + time.Second)
+				b.wantStatus(id, job.Pending, 1)
+
+				// Nobody else has the job: the node takes it back.
+				beat(a)
+				b.wantStatus(id, job.Running, 1)
+				pass(LegacyTTL + time.Second)
+				b.claimOne(b.register(2, 1))
+				beat(a)
+				b.wantStatus(id, job.Running, 2)
+			})
+		})
+	}
 }
 
 func TestATimeoutIsAFailureFiveSecondsLater(t *testing.T) {
