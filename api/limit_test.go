@@ -126,9 +126,12 @@ func TestAStreamMayBeIdle(t *testing.T) {
 
 func TestShutdownEndsReadsThatWaitForAnIndex(t *testing.T) {
 	for _, path := range []string{"/jobs?index=1000&wait=60s", "/jobs?stale&index=1000&wait=60s"} {
-		leader, follower, peer := pair(t)
-		for _, m := range []*master{follower, leader} {
-			forwarded := m == follower && !strings.Contains(path, "stale")
+		for _, leads := range []bool{false, true} {
+			m, follower, peer := pair(t)
+			if !leads {
+				m = follower
+			}
+			forwarded := !leads && !strings.Contains(path, "stale")
 			answer, down := m.stopDuring("GET", path, "", func() bool { return m.isBusy() && (!forwarded || peer.seen.Load() > 0) })
 			select {
 			case r := <-answer:
