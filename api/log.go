@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"strconv"
 	"time"
 
@@ -75,7 +76,11 @@ const firstAttemptInterval = 200 * time.Millisecond
 // follow writes an attempt's log until the attempt is over. Without an attempt yet
 // it waits for the first.
 func (s *Server) follow(ctx context.Context, w *flushWriter, j job.Job, attempt int, offset int64) error {
-	for attempt == 0 && !j.Status.Terminal() {
+	live := s.cfg.Scheduler.Log(j.ID, attempt)
+	for live == nil && goesOn(&j, attempt) {
+		if !s.cfg.Scheduler.Leading() {
+			return job.Errorf(job.NoLeader, "this master no longer leads")
+		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
@@ -85,9 +90,11 @@ func (s *Server) follow(ctx context.Context, w *flushWriter, j job.Job, attempt 
 		if j, err = s.cfg.State.Job(ctx, j.ID); err != nil {
 			return err
 		}
-		attempt = j.Attempt
+		if attempt == 0 {
+			attempt = j.Attempt
+		}
+		live = s.cfg.Scheduler.Log(j.ID, attempt)
 	}
-	live := s.cfg.Scheduler.Log(j.ID, attempt)
 	if live == nil {
 		text, err := s.log(ctx, &j, attempt)
 		if err != nil {
@@ -114,4 +121,13 @@ func (s *Server) follow(ctx context.Context, w *flushWriter, j job.Job, attempt 
 			return ctx.Err()
 		}
 	}
+}
+
+// goesOn reports whether an attempt, or the first when there is none yet, has its
+// end before it. A claim is in the state a moment before the scheduler has its log.
+func goesOn(j *job.Job, attempt int) bool {
+	if attempt == 0 {
+		return !j.Status.Terminal()
+	}
+	return slices.ContainsFunc(j.Attempts, func(a job.Attempt) bool { return a.Attempt == attempt && a.Outcome == job.AttemptRunning })
 }

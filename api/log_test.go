@@ -2,7 +2,12 @@ package api
 
 import (
 	"fmt"
+	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
+
+	"ffrtmp/scheduler"
 )
 
 // TestALogComesInChunksWithoutOffsets is of agents that know only the contract:
@@ -27,5 +32,46 @@ func TestALogComesInChunksWithoutOffsets(t *testing.T) {
 	var log attemptLog
 	if m.want(200, "GET", "/jobs/1/logs", "").decode(t, &log); log.Logs != "one\ntwo\nthree\n" {
 		t.Errorf("log %q", log.Logs)
+	}
+}
+
+// lateScheduler does not have the log of an attempt that has just been claimed.
+type lateScheduler struct {
+	Scheduler
+	asked atomic.Int64
+}
+
+func (s *lateScheduler) Log(id string, attempt int) *scheduler.Log {
+	if s.asked.Add(1) == 1 {
+		return nil
+	}
+	return s.Scheduler.Log(id, attempt)
+}
+
+func TestALogThatIsFollowedFromTheClaimOn(t *testing.T) {
+	m := newMaster(t)
+	m.api.cfg.Scheduler = &lateScheduler{Scheduler: m.sched}
+	m.register(nodeA)
+	m.submit(`{"scenario":"720p"}`)
+	j := m.claim(nodeA)
+	lines := m.followLog(j.ID)
+	m.want(200, "POST", "/nodes/"+nodeA+"/heartbeat", fmt.Sprintf(`{"attempts":[{"job_id":%q,"attempt":1,"lease":%q,"log_tail":"one\n"}]}`, j.ID, j.Lease))
+	wantLine(t, lines, "one\n")
+}
+
+// A log that ended well would be taken for all of it.
+func TestALogThatIsFollowedBreaksWhenTheLeaderDoesNotLead(t *testing.T) {
+	m := newMaster(t)
+	m.register(nodeA)
+	id := m.submit(`{"scenario":"720p"}`).ID
+	lines := m.followLog(id)
+	m.cluster.setLeader(nil)
+	select {
+	case text := <-lines:
+		if !strings.HasPrefix(text, "broken: ") {
+			t.Errorf("streamed %q", text)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("it goes on")
 	}
 }

@@ -77,32 +77,33 @@ func dialRaw(t *testing.T, m *master, protocols ...string) *tls.Conn {
 // TestSlowClientsAreCutOff has all times shortened, which TestASlowClientIsCutOff
 // and the room limits hold to what they are meant to be.
 func TestSlowClientsAreCutOff(t *testing.T) {
+	t.Parallel()
 	w := &watched{closed: map[string]bool{}}
 	m := newMaster(t, w.watch, hurried, func(s *http.Server) {
-		s.IdleTimeout = 300 * time.Millisecond
-		s.HTTP2.WriteByteTimeout = 300 * time.Millisecond
+		s.IdleTimeout, s.HTTP2.WriteByteTimeout = hurry, hurry
 	})
 	const header = "Host: x\r\nAuthorization: Bearer " + testKey + "\r\n"
 	m.want(201, "POST", "/jobs", `{"scenario":"720p","labels":{"a":"`+strings.Repeat("x", 60)+`"}}`)
 
-	for name, misbehave := range map[string]func(t *testing.T) *tls.Conn{
-		"a body that does not come": func(t *testing.T) *tls.Conn {
+	conns := map[string]*tls.Conn{}
+	for name, misbehave := range map[string]func() *tls.Conn{
+		"a body that does not come": func() *tls.Conn {
 			conn := dialRaw(t, m)
 			fmt.Fprintf(conn, "POST /jobs HTTP/1.1\r\n%sContent-Length: 100\r\n\r\n{", header)
 			return conn
 		},
-		"a connection that says nothing more": func(t *testing.T) *tls.Conn {
+		"a connection that says nothing more": func() *tls.Conn {
 			conn := dialRaw(t, m)
 			fmt.Fprint(conn, "GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
 			return conn
 		},
-		"answers that are not read": func(t *testing.T) *tls.Conn {
+		"answers that are not read": func() *tls.Conn {
 			conn := dialRaw(t, m)
 			request := "GET /jobs HTTP/1.1\r\n" + header + "\r\n"
 			go io.WriteString(conn, strings.Repeat(request, 10_000)) // ends with the connection
 			return conn
 		},
-		"answers over HTTP/2 that are not read": func(t *testing.T) *tls.Conn {
+		"answers over HTTP/2 that are not read": func() *tls.Conn {
 			conn := dialRaw(t, m, "h2")
 			f := newFramer(t, conn)
 			for id := uint32(1); id < 2*100; id += 2 { // as many as may be open at once
@@ -112,19 +113,19 @@ func TestSlowClientsAreCutOff(t *testing.T) {
 			}
 			return conn
 		},
-		"an HTTP/2 connection that says nothing": func(t *testing.T) *tls.Conn {
+		"an HTTP/2 connection that says nothing": func() *tls.Conn {
 			conn := dialRaw(t, m, "h2")
 			newFramer(t, conn)
 			return conn
 		},
-		"a header over HTTP/2 that does not end": func(t *testing.T) *tls.Conn {
+		"a header over HTTP/2 that does not end": func() *tls.Conn {
 			conn := dialRaw(t, m, "h2")
 			if err := newFramer(t, conn).ask(1, "GET", "/jobs", http2.HeadersFrameParam{EndStream: true}); err != nil {
 				t.Fatal(err)
 			}
 			return conn
 		},
-		"a body over HTTP/2 that does not come": func(t *testing.T) *tls.Conn {
+		"a body over HTTP/2 that does not come": func() *tls.Conn {
 			conn := dialRaw(t, m, "h2")
 			if err := newFramer(t, conn).ask(1, "POST", "/jobs", http2.HeadersFrameParam{EndHeaders: true}); err != nil {
 				t.Fatal(err)
@@ -132,15 +133,12 @@ func TestSlowClientsAreCutOff(t *testing.T) {
 			return conn
 		},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			w.gone(t, misbehave(t))
-		})
+		conns[name] = misbehave()
 	}
-	t.Run("others", func(t *testing.T) {
-		t.Parallel()
-		m.want(200, "GET", "/jobs", "")
-	})
+	m.want(200, "GET", "/jobs", "") // others are served
+	for name, conn := range conns {
+		t.Run(name, func(t *testing.T) { w.gone(t, conn) })
+	}
 }
 
 // framer speaks HTTP/2 as no client of good will does.

@@ -11,13 +11,18 @@ import (
 	"ffrtmp/job"
 )
 
+// pause is how long an election of the fake master takes.
+const pause = 600 * time.Millisecond
+
 // queue makes a fake master take submissions, give them out and take results.
 type queue struct {
 	mu        sync.Mutex
 	submitted []job.Job
 	waiting   []job.Job
 	completed int
-	freeze    time.Time // until then nothing is answered
+	pauseAt   int       // how many submissions are taken before pause; 0: all
+	begun     time.Time // when the first came
+	paused    time.Time // when the first was refused
 	nodes     map[string]bool
 	canceled  int
 }
@@ -27,7 +32,14 @@ func newQueue(m *fakeMaster) *queue {
 	m.handle("POST /jobs", func(w http.ResponseWriter, _ *http.Request) {
 		q.mu.Lock()
 		defer q.mu.Unlock()
-		if time.Now().Before(q.freeze) {
+		if len(q.submitted) == 0 {
+			q.begun = time.Now()
+		}
+		if q.pauseAt > 0 && len(q.submitted) == q.pauseAt && q.paused.IsZero() {
+			q.paused = time.Now()
+		}
+		if time.Since(q.paused) < pause {
+			w.Header().Set("Retry-After", "1")
 			refuse(w, http.StatusServiceUnavailable, job.NoLeader, "an election")
 			return
 		}
@@ -114,20 +126,21 @@ func TestBenchEndsAtOnceWhenItIsRefused(t *testing.T) {
 func TestFailoverFindsTheGap(t *testing.T) {
 	m := newFakeMaster(t)
 	q := newQueue(m)
-	const pause = 600 * time.Millisecond
-	timer := time.AfterFunc(500*time.Millisecond, func() {
-		q.mu.Lock()
-		defer q.mu.Unlock()
-		q.freeze = time.Now().Add(pause)
-	})
-	defer timer.Stop()
+	q.pauseAt = 50
+	started := time.Now()
 	r := m.run(t, "bench", "--failover", "--duration", "2s", "-o", "json")
 	var g gapReport
 	if err := json.Unmarshal([]byte(r.out), &g); err != nil || r.code != exitDone {
 		t.Fatalf("code %d, %v: %s %s", r.code, err, r.out, r.err)
 	}
-	if g.LongestGap < float64(pause.Milliseconds()) || g.GapAt < 0.3 || g.GapAt > 1.5 || g.Lost != 0 || g.Doubled != 0 || g.Acknowledged != g.Sent {
+	if g.LongestGap < float64(pause.Milliseconds()) || g.Lost != 0 || g.Doubled != 0 || g.Acknowledged != g.Sent {
 		t.Errorf("%+v", g)
+	}
+	// It was measured from some time between these two on.
+	seconds := func(f float64) time.Duration { return time.Duration(f * float64(time.Second)) }
+	earliest, latest := started.Add(seconds(g.GapAt)), q.begun.Add(seconds(g.GapAt+g.LongestGap/1000))
+	if earliest.After(q.paused.Add(pause)) || latest.Before(q.paused) {
+		t.Errorf("the gap lies between %s and %s, the pause began at %s: %+v", earliest, latest, q.paused, g)
 	}
 }
 
@@ -140,7 +153,7 @@ func TestFailoverReportsLostAndDoubledWrites(t *testing.T) {
 		jobs := append([]job.Job{{ID: "another"}}, q.submitted[2:]...)
 		_ = json.NewEncoder(w).Encode(job.List{Jobs: jobs, Count: len(jobs)})
 	})
-	r := m.run(t, "bench", "--failover", "--duration", "300ms")
+	r := m.run(t, "bench", "--failover", "--duration", "1s")
 	if r.code != exitFailed {
 		t.Errorf("exit code %d", r.code)
 	}
