@@ -276,12 +276,3 @@ func post(t testing.TB, m *master, body string) (status int, answer string, err 
 	data, err := io.ReadAll(resp.Body)
 	return resp.StatusCode, string(data), err
 }
-
-func atoi(t testing.TB, s string) int {
-	t.Helper()
-	n, err := strconv.Atoi(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return n
-}

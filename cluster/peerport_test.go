@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"ffrtmp/internal/certs"
 
@@ -89,7 +88,7 @@ func TestDialerRefusesWhoeverIsNotTheMember(t *testing.T) {
 	a := newAuthority(t)
 	masters := form(t, a, 3)
 	dial := func() error {
-		conn, err := masters[0].stream.Dial(raft.ServerAddress(masters[1].ID()), time.Second)
+		conn, err := masters[0].stream.Dial(raft.ServerAddress(masters[1].ID()), patience)
 		if err == nil {
 			conn.Close()
 		}
