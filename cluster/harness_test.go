@@ -23,7 +23,7 @@ import (
 
 const (
 	testCluster = "test"
-	patience    = time.Minute
+	patience    = 2 * time.Minute // eight tests at a time share the machine
 )
 
 // steady is so patient that a busy machine holds no election that a test has not caused:
@@ -259,6 +259,17 @@ func waitApplied(t testing.TB, command string, masters ...*master) {
 	for _, m := range masters {
 		eventually(t, m.cfg.Version+" applies "+command, func() bool { return m.sm.has(command) })
 	}
+}
+
+// deliver is post, again while a busy machine takes longer to connect than a master
+// waits for it: nothing has been sent then.
+func deliver(t testing.TB, m *master, body string) (status int, answer string, err error) {
+	t.Helper()
+	eventually(t, "a connection to the leader", func() bool {
+		status, answer, err = post(t, m, body)
+		return !errors.Is(err, ErrNotSent)
+	})
+	return status, answer, err
 }
 
 // post sends a body through the master's LeaderTransport and returns the answer.
