@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/uuid"
 
@@ -47,7 +46,7 @@ func TestAnotherClusterIsRefused(t *testing.T) {
 	f := newFake(t)
 	s := newSite(t, f)
 	a, stop := s.start()
-	if !eventually(10*time.Second, func() bool { return a.Ready() == nil }) {
+	if !eventually(func() bool { return a.Ready() == nil }) {
 		t.Fatal("not ready")
 	}
 	stop()
@@ -68,14 +67,14 @@ func TestRemovedNodeRegistersAgain(t *testing.T) {
 	f := newFake(t)
 	s := newSite(t, f)
 	a, _ := s.start()
-	if !eventually(10*time.Second, func() bool { return a.Ready() == nil }) {
+	if !eventually(func() bool { return a.Ready() == nil }) {
 		t.Fatal("not ready")
 	}
 	f.mu.Lock()
 	delete(f.nodes, a.NodeID())
 	f.notify()
 	f.mu.Unlock()
-	if !eventually(10*time.Second, func() bool { f.mu.Lock(); defer f.mu.Unlock(); return f.joins == 2 }) {
+	if !eventually(func() bool { f.mu.Lock(); defer f.mu.Unlock(); return f.joins == 2 }) {
 		t.Fatal("it did not register again")
 	}
 	id := f.submit("360p-h264", short)
@@ -88,7 +87,7 @@ func TestLearnedMastersOutliveRestarts(t *testing.T) {
 	second := f.serve()
 	s := newSite(t, f)
 	a, stop := s.start()
-	if !eventually(10*time.Second, func() bool { return slices.Contains(a.client.Masters(), second.URL) }) {
+	if !eventually(func() bool { return slices.Contains(a.client.Masters(), second.URL) }) {
 		t.Fatalf("only %v are known", a.client.Masters())
 	}
 	stop()
@@ -129,7 +128,7 @@ func TestNothingIsClaimedThatCouldNotBeRecorded(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.run(a)
-	if !eventually(10*time.Second, func() bool { err := a.Ready(); return err != nil && strings.Contains(err.Error(), "state directory") }) {
+	if !eventually(func() bool { err := a.Ready(); return err != nil && strings.Contains(err.Error(), "state directory") }) {
 		t.Errorf("Ready = %v", a.Ready())
 	}
 }
@@ -171,7 +170,7 @@ func TestMetrics(t *testing.T) {
 		t.Errorf("health: %d %s", status, body)
 	}
 	f.down.Store(false)
-	if !eventually(10*time.Second, func() bool { status, _ := get("/ready"); return status == 200 }) {
+	if !eventually(func() bool { status, _ := get("/ready"); return status == 200 }) {
 		t.Error("never ready")
 	}
 	id := f.submit(slow, long)
@@ -187,7 +186,7 @@ func TestMetrics(t *testing.T) {
 		}
 	}
 	f.set(id, job.Canceled)
-	if !eventually(10*time.Second, func() bool {
+	if !eventually(func() bool {
 		_, body := get("/metrics")
 		return strings.Contains(body, `ffmpeg_agent_jobs_finished_total{result="canceled"} 1`) && strings.Contains(body, "ffmpeg_agent_jobs_running 0")
 	}) {

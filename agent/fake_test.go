@@ -326,7 +326,7 @@ func (f *fake) results(id string) (list []string) {
 func (f *fake) await(id string, what string, wanted func(fakeJob) bool) fakeJob {
 	f.t.Helper()
 	var j fakeJob
-	if !eventually(20*time.Second, func() bool { j = f.job(id); return wanted(j) }) {
+	if !eventually(func() bool { j = f.job(id); return wanted(j) }) {
 		f.t.Fatalf("job %s is not %s but %s, %d %%: %s", id, what, j.Status, j.Progress, j.Error)
 	}
 	return j
@@ -342,11 +342,15 @@ func (f *fake) awaitStatus(id string, s job.Status) fakeJob {
 	})
 }
 
-// eventually asks until the answer is yes or the time is over.
-func eventually(d time.Duration, yes func() bool) bool {
+// patience bounds every single wait. It is long because machines are busy; what has to
+// be quick is measured.
+const patience = time.Minute
+
+// eventually asks until the answer is yes or patience is over.
+func eventually(yes func() bool) bool {
 	ticker := time.NewTicker(10 * time.Millisecond)
 	defer ticker.Stop()
-	for end := time.Now().Add(d); time.Now().Before(end); <-ticker.C {
+	for end := time.Now().Add(patience); time.Now().Before(end); <-ticker.C {
 		if yes() {
 			return true
 		}

@@ -258,7 +258,7 @@ func (s *site) child(dieAt step) child {
 // checkClean fails the test when an attempt has left anything but its output.
 func (s *site) checkClean() {
 	s.t.Helper()
-	if !eventually(5*time.Second, func() bool { return len(s.attempts()) == 0 }) {
+	if !eventually(func() bool { return len(s.attempts()) == 0 }) {
 		s.t.Errorf("attempts are left: %v", s.attempts())
 	}
 	hidden, err := filepath.Glob(filepath.Join(s.root, ".*"))

@@ -10,7 +10,6 @@ import (
 	"sync"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/google/uuid"
 	"github.com/hashicorp/go-hclog"
@@ -63,7 +62,7 @@ func TestNextAgentGoesOnWithRunningFFmpeg(t *testing.T) {
 	if a.NodeID() != b.NodeID() {
 		t.Error("the node has another identity")
 	}
-	if !eventually(10*time.Second, func() bool {
+	if !eventually(func() bool {
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		return len(f.beats) > 0 && len(f.beats[0].Attempts) == 1
@@ -104,13 +103,13 @@ func TestResultsWaitForMasters(t *testing.T) {
 	s := newSite(t, f)
 	s.jobs = 2
 	a, stop := s.start()
-	first := f.submit(slow, `{"output":"a.mp4","duration":3,"preset":"ultrafast"}`)
-	second := f.submit(slow, `{"output":"b.mp4","duration":5,"preset":"ultrafast"}`)
+	first := f.submit(slow, `{"output":"a.mp4","duration":5,"preset":"ultrafast"}`)
+	second := f.submit(slow, `{"output":"b.mp4","duration":6,"preset":"ultrafast"}`)
 	f.await(first, "under way", underWay)
 	f.await(second, "under way", underWay)
 	f.down.Store(true)
 	f.poke()
-	if !eventually(20*time.Second, func() bool { return a.outbox.unsent.Load() == 2 }) {
+	if !eventually(func() bool { return a.outbox.unsent.Load() == 2 }) {
 		t.Fatal("ffmpeg did not go on without masters")
 	}
 	if _, err := os.Stat(filepath.Join(s.root, "a.mp4")); err == nil {

@@ -12,7 +12,7 @@ func TestFollowerForwardsToTheLeader(t *testing.T) {
 	t.Parallel()
 	masters := form(t, newAuthority(t), 3)
 	f := follower(t, masters...)
-	status, answer, err := post(t, f, "forwarded")
+	status, answer, err := deliver(t, f, "forwarded")
 	if err != nil || status != http.StatusOK || answer == "" {
 		t.Fatalf("answer %d %q (%v), want the index", status, answer, err)
 	}
@@ -65,7 +65,7 @@ func TestForwardWithALostAnswer(t *testing.T) {
 		}
 		panic(http.ErrAbortHandler)
 	})
-	if _, _, err := post(t, f, "carried out"); !errors.Is(err, ErrUnknownOutcome) || errors.Is(err, ErrNotSent) {
+	if _, _, err := deliver(t, f, "carried out"); !errors.Is(err, ErrUnknownOutcome) || errors.Is(err, ErrNotSent) {
 		t.Errorf("error %v, want ErrUnknownOutcome", err)
 	}
 	waitApplied(t, "carried out", masters...)

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"ffrtmp/internal/certs"
 
@@ -89,15 +88,13 @@ func TestDialerRefusesWhoeverIsNotTheMember(t *testing.T) {
 	a := newAuthority(t)
 	masters := form(t, a, 3)
 	dial := func() error {
-		conn, err := masters[0].stream.Dial(raft.ServerAddress(masters[1].ID()), time.Second)
+		conn, err := masters[0].stream.Dial(raft.ServerAddress(masters[1].ID()), dialTimeout)
 		if err == nil {
 			conn.Close()
 		}
 		return err
 	}
-	if err := dial(); err != nil {
-		t.Fatalf("dial the member: %v", err)
-	}
+	eventually(t, "the member is dialed", func() bool { return dial() == nil }) // a busy machine may take longer than a dial may
 	server, _ := a.peer(testCluster, certs.RoleAgent, "impostor")
 	server = server.Clone()
 	server.NextProtos, server.VerifyConnection = []string{protocolRaft}, nil
@@ -134,19 +131,22 @@ func TestForwardedRequestFromAnotherClusterIsRefused(t *testing.T) {
 	peers := newPeerClient(book, client)
 	defer peers.closeIdle()
 	for cluster, want := range map[string]int{m.ClusterID(): http.StatusOK, "another": http.StatusMisdirectedRequest} {
-		req, err := http.NewRequestWithContext(testContext(t), http.MethodPost, "https://"+m.ID()+"/write", strings.NewReader("x"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		req.Header.Set(headerCluster, cluster)
-		resp, err := peers.http.RoundTrip(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		resp.Body.Close()
-		if resp.StatusCode != want {
-			t.Errorf("cluster %q is answered %d, want %d", cluster, resp.StatusCode, want)
-		}
+		eventually(t, "an answer", func() bool { // a busy machine may take longer than a dial may
+			req, err := http.NewRequestWithContext(testContext(t), http.MethodPost, "https://"+m.ID()+"/write", strings.NewReader("x"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.Header.Set(headerCluster, cluster)
+			resp, err := peers.http.RoundTrip(req)
+			if err != nil {
+				return false
+			}
+			resp.Body.Close()
+			if resp.StatusCode != want {
+				t.Errorf("cluster %q is answered %d, want %d", cluster, resp.StatusCode, want)
+			}
+			return true
+		})
 	}
 }
 

@@ -23,12 +23,10 @@ func TestRestartedAgentFindsItsFFmpegAgain(t *testing.T) {
 	if now := s.ffmpeg(agent); now.pid != before.pid {
 		t.Fatalf("with its agent dead, ffmpeg was process %d and is %d", before.pid, now.pid)
 	}
-	frames := s.look(id).ProgressDetail.Frame
+	made := frames(s.look(id))
 	s.must(agent.Start())
 	s.must(agent.WaitReady(s.soon()))
-	s.until(id, "further on", func(j job.Job) bool {
-		return j.ProgressDetail != nil && j.ProgressDetail.Frame > frames
-	})
+	s.until(id, "further on", func(j job.Job) bool { return frames(j) > made })
 	if now := s.ffmpeg(agent); now.pid != before.pid {
 		t.Errorf("ffmpeg was process %d and is %d", before.pid, now.pid)
 	}

@@ -44,7 +44,7 @@ func TestSecretsStayWhereTheyMustBe(t *testing.T) {
 			"output_mode": "rtmp", "rtmp_url": to, "stream_key": streamKey, "duration": seconds, "preset": "ultrafast",
 		})}
 	}
-	good := s.submit(stream(url, 4))
+	good := s.submit(stream(url, 10)) // long enough to be looked at while it runs
 	s.encoding(good.ID, 1)
 	lease := leaseOf(t, agent)
 	gossip, err := os.ReadFile(filepath.Join(s.Dir(), "keys", "gossip.key"))

@@ -47,12 +47,10 @@ func TestPauseStopsFFmpegAndResumeContinuesIt(t *testing.T) {
 	s.steadily(4*time.Second, "ffmpeg stays stopped, also past the lease", func() bool {
 		return stopped() && s.look(id).Status == job.Paused
 	})
-	frames := s.look(id).ProgressDetail.Frame
+	made := frames(s.look(id))
 	s.must(s.client.Resume(s.soon(), id))
 	s.within(2*time.Second, "ffmpeg goes on", func() bool { return !stopped() })
-	s.until(id, "further on", func(j job.Job) bool {
-		return j.Status == job.Running && j.ProgressDetail != nil && j.ProgressDetail.Frame > frames
-	})
+	s.until(id, "further on", func(j job.Job) bool { return j.Status == job.Running && frames(j) > made })
 	film.release()
 	j := s.finished(id)
 	s.checkFilm(j, "out.mp4")

@@ -62,7 +62,7 @@ func TestEventsSurviveTheirMaster(t *testing.T) {
 	s.must(err)
 	var told atomic.Int64
 	var list []job.Event
-	ctx, cancel := context.WithCancel(s.soon())
+	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

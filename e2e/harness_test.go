@@ -235,8 +235,17 @@ func (s *site) until(id, what string, cond func(job.Job) bool) job.Job {
 func (s *site) encoding(id string, attempt int) job.Job {
 	s.t.Helper()
 	return s.until(id, "encoding", func(j job.Job) bool {
-		return j.Status == job.Running && j.Attempt == attempt && j.ProgressDetail != nil && j.ProgressDetail.Frame > 0
+		return j.Status == job.Running && j.Attempt == attempt && frames(j) > 0
 	})
+}
+
+// frames is how many the job's ffmpeg has made as far as is known: a new leader may know
+// of none before the agent tells it.
+func frames(j job.Job) int64 {
+	if j.ProgressDetail == nil {
+		return 0
+	}
+	return j.ProgressDetail.Frame
 }
 
 // finished waits until the job is over and returns it.

@@ -52,6 +52,7 @@ func TestTenThousandIdleConnections(t *testing.T) {
 		t.Fatal(err)
 	}
 
+	began := time.Now()
 	conns := make([]*tls.Conn, number)
 	t.Cleanup(func() {
 		for _, c := range conns {
@@ -100,8 +101,9 @@ func TestTenThousandIdleConnections(t *testing.T) {
 			open = int(value)
 		}
 	}
-	if open < min(number, files)*9/10 {
-		t.Errorf("%d connections are open", open)
+	// A machine that took longer has seen the first of them closed for their age.
+	if took := time.Since(began); open < min(number, files)*9/10 && took < limits.IdleTime {
+		t.Errorf("%d connections are open after %s", open, took)
 	}
 	m.call(t, "POST", m.url+"/jobs", `{"scenario":"360p"}`).want(t, 201)
 	m.call(t, "GET", m.url+"/jobs/1", "").want(t, 200)

@@ -43,10 +43,21 @@ func inOrder(t *testing.T, log string, parts ...string) {
 	}
 }
 
+// announced waits for what a master prints before it answers, which may be read later
+// than the answer.
+func (m *single) announced(t *testing.T) string {
+	t.Helper()
+	eventually(t, "the master says that it listens", func() bool {
+		_, rest, ok := strings.Cut(m.output.String(), "Master node listening")
+		return ok && strings.Contains(rest, "\n")
+	})
+	return m.output.String()
+}
+
 func TestAMasterSaysHowItHasStarted(t *testing.T) {
 	t.Run("text", func(t *testing.T) {
 		m := launchMaster(t, t.TempDir())
-		inOrder(t, m.output.String(),
+		inOrder(t, m.announced(t),
 			"[INFO]  master: Starting FFmpeg RTMP Distributed Master Node", "[INFO]  master: Port: "+m.api, "[INFO]  master: Max Retries: 3",
 			"[INFO]  master: ✓ Persistent storage enabled", "[INFO]  master: ✓ API authentication enabled", "[INFO]  master: ✓ TLS enabled",
 			"[INFO]  master: ✓ Metrics endpoint enabled", "[INFO]  master: Master node listening on :"+m.api)
@@ -54,7 +65,7 @@ func TestAMasterSaysHowItHasStarted(t *testing.T) {
 	t.Run("JSON, for development", func(t *testing.T) {
 		m := launchMaster(t, t.TempDir(), "--log-format", "json", "--tls=false", "--db", "", "--max-retries", "0")
 		var said string
-		for _, r := range records(t, m.output.String()) {
+		for _, r := range records(t, m.announced(t)) {
 			said += r.Level + " " + r.Message + "\n"
 		}
 		inOrder(t, said, "info Starting FFmpeg RTMP Distributed Master Node", "info Port: "+m.api, "info Max Retries: 0",

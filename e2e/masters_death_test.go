@@ -26,7 +26,7 @@ func TestMastersDieDuringAnEncode(t *testing.T) {
 			s := start(t, devcluster.Options{Masters: 3, Agents: 1})
 			film := newSource(t)
 			id := s.submit(film.encode("out.mp4", nil)).ID
-			frames := s.encoding(id, 1).ProgressDetail.Frame
+			made := frames(s.encoding(id, 1))
 			before := s.ffmpeg(s.Agent(0))
 
 			killed := test.kill(s)
@@ -37,9 +37,7 @@ func TestMastersDieDuringAnEncode(t *testing.T) {
 				s.must(m.Start())
 			}
 			s.must(s.WaitReady(s.soon()))
-			s.until(id, "further on", func(j job.Job) bool {
-				return j.ProgressDetail != nil && j.ProgressDetail.Frame > frames
-			})
+			s.until(id, "further on", func(j job.Job) bool { return frames(j) > made })
 			if now := s.ffmpeg(s.Agent(0)); now.pid != before.pid {
 				t.Errorf("ffmpeg was process %d and is %d", before.pid, now.pid)
 			}

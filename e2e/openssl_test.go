@@ -86,7 +86,11 @@ func TestPeerPortTakesMastersOfTheClusterOnly(t *testing.T) {
 	for _, test := range tests {
 		for _, protocol := range []string{"ffrtmp-raft/1", "h2"} {
 			t.Run(test.name+", "+protocol, func(t *testing.T) {
-				err := dialPeer(s.Master(0).PeerAddress(), ca.cert, test.files, protocol, test.max)
+				wait := patience // for the refusal
+				if test.taken {
+					wait = 500 * time.Millisecond
+				}
+				err := dialPeer(s.Master(0).PeerAddress(), ca.cert, test.files, protocol, test.max, wait)
 				if taken := err == nil; taken != test.taken {
 					t.Errorf("taken: %v, want %v (%v)", taken, test.taken, err)
 				}
@@ -95,10 +99,10 @@ func TestPeerPortTakesMastersOfTheClusterOnly(t *testing.T) {
 	}
 }
 
-// dialPeer connects to a peer port. It returns nil when the other side keeps the
-// connection open, and the reason when it does not: with TLS 1.3 a client learns only
-// afterwards what the server thinks of its certificate.
-func dialPeer(address, ca string, files certs.Files, protocol string, maxVersion uint16) error {
+// dialPeer connects to a peer port. It returns nil when the other side speaks or keeps
+// the connection open for as long as wait, and the reason when it does not: with TLS 1.3
+// a client learns only afterwards what the server thinks of its certificate.
+func dialPeer(address, ca string, files certs.Files, protocol string, maxVersion uint16, wait time.Duration) error {
 	pool := x509.NewCertPool()
 	pem, err := os.ReadFile(ca)
 	if err != nil || !pool.AppendCertsFromPEM(pem) {
@@ -112,12 +116,12 @@ func dialPeer(address, ca string, files certs.Files, protocol string, maxVersion
 		}
 		config.Certificates = []tls.Certificate{pair}
 	}
-	conn, err := tls.DialWithDialer(&net.Dialer{Timeout: 5 * time.Second}, "tcp", address, config)
+	conn, err := tls.DialWithDialer(&net.Dialer{Timeout: patience}, "tcp", address, config)
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
-	if err := conn.SetReadDeadline(time.Now().Add(500 * time.Millisecond)); err != nil {
+	if err := conn.SetReadDeadline(time.Now().Add(wait)); err != nil {
 		return err
 	}
 	_, err = conn.Read(make([]byte, 1))

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,6 +12,8 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+
+	"ffrtmp/internal/devcluster"
 )
 
 // program is one run of a program by itself, in a directory of its own and with no
@@ -87,16 +88,16 @@ func (p *program) status(t *testing.T) int {
 	}
 }
 
-// freePort returns a port that nothing listens on.
+// freePort returns a port that is the test's own until its end: one that was let go
+// again could be another's by the time that a program listens there.
 func freePort(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	port, release, err := devcluster.ReservePort()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	_, port, _ := net.SplitHostPort(l.Addr().String())
-	return port
+	t.Cleanup(release)
+	return strconv.Itoa(port)
 }
 
 // openPorts lists the ports that a process listens on, as tcp/8080 or udp/7946.

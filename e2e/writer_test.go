@@ -16,7 +16,7 @@ import (
 // and repeat what was not acknowledged at the next one, under the same idempotency key.
 type writers struct {
 	s    *site
-	wire *wire
+	wire *wire // of the submissions
 	tag  string // a label of all their jobs
 	stop func() // returns when nothing is in flight any more
 
@@ -163,7 +163,7 @@ func (w *writers) verify() {
 // they are of.
 func (w *writers) list(master, how string) (jobs []job.Job, index string) {
 	w.s.t.Helper()
-	for _, r := range w.wire.pages(w.s.t, master+"/jobs?limit=10000&order=asc&label="+w.tag+"&"+how) {
+	for _, r := range w.s.wire().pages(w.s.t, master+"/jobs?limit=10000&order=asc&label="+w.tag+"&"+how) {
 		var page job.List
 		r.decode(w.s.t, &page)
 		jobs, index = append(jobs, page.Jobs...), r.header.Get("X-Ffrtmp-Index")

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -18,15 +17,17 @@ import (
 	"time"
 
 	"ffrtmp/agent/recipe"
+	"ffrtmp/internal/devcluster"
 	"ffrtmp/job"
 )
 
+// freePort returns a port that is the test's own until its end.
 func freePort(t *testing.T) int {
 	t.Helper()
-	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	port, release, err := devcluster.ReservePort()
 	must(t, err)
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	t.Cleanup(release)
+	return port
 }
 
 // listening looks into the kernel's table: a connection would be taken for the stream.

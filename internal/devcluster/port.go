@@ -46,6 +46,12 @@ func reservePort() (port, error) {
 	return port{}, errors.New("reserve a port: none is free")
 }
 
+// ReservePort reserves one, as the cluster's own are, for a program that sets SO_REUSEADDR, or for nobody to listen there.
+func ReservePort() (number int, release func(), err error) {
+	p, err := reservePort()
+	return p.number, p.release, err
+}
+
 func (p port) release() { _ = unix.Close(p.fd) }
 
 // reservePorts reserves several ports, or none.

@@ -179,7 +179,8 @@ func (p *Process) Stop(ctx context.Context) error {
 	return p.Wait(ctx)
 }
 
-// Wait waits for the process to end. It returns nil when it ended with exit status 0.
+// Wait waits for the process to end and until all that it printed is in its log, unless a descendant holds its output
+// open for as long as ctx lasts. It returns nil when the process ended with exit status 0.
 func (p *Process) Wait(ctx context.Context) error {
 	r := p.current()
 	if r == nil {
@@ -189,6 +190,10 @@ func (p *Process) Wait(ctx context.Context) error {
 	case <-r.done:
 	case <-ctx.Done():
 		return fmt.Errorf("wait for %s: %w", p.name, ctx.Err())
+	}
+	select {
+	case <-r.drained:
+	case <-ctx.Done():
 	}
 	if r.err != nil {
 		return fmt.Errorf("%s ended: %w", p.name, r.err)

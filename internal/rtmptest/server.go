@@ -9,9 +9,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"syscall"
 	"testing"
 	"time"
+
+	"ffrtmp/internal/devcluster"
 )
 
 // patience bounds every wait for the server. It is long because machines are busy.
@@ -119,12 +122,13 @@ func (s *Server) must(err error) {
 	}
 }
 
+// freeAddress returns one that is the test's own until its end, also while the server does not run.
 func freeAddress(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	port, release, err := devcluster.ReservePort()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().String()
+	t.Cleanup(release)
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 }

@@ -20,14 +20,23 @@ var (
 // has two results, nothing starts beside a sealed attempt, and all masters hold the
 // same state.
 func TestNothingAcknowledgedIsLost(t *testing.T) {
+	runs, lost, terms := 0, 0, 0
 	for seed := *firstSeed; seed < *firstSeed+uint64(*seeds); seed++ {
 		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) { simulate(t, seed) })
+			synctest.Test(t, func(t *testing.T) {
+				l, term := simulate(t, seed)
+				runs, lost, terms = runs+1, lost+l, terms+int(term)
+			})
 		})
+	}
+	// Of a single run that is not certain: the seed does not decide which goroutine is first.
+	if runs > 0 && lost == 0 || terms < 5*runs {
+		t.Errorf("%d lost attempts in %d runs, terms of %d in all: too little went wrong to prove anything", lost, runs, terms)
 	}
 }
 
-func simulate(t *testing.T, seed uint64) {
+// simulate returns how many attempts were lost, and the last term.
+func simulate(t *testing.T, seed uint64) (lost int, term uint64) {
 	w := newWorld(t, seed)
 	defer w.close()
 	began := time.Now()
@@ -38,14 +47,12 @@ func simulate(t *testing.T, seed uint64) {
 	w.calls.Wait()
 	w.finish()
 	w.net.settle()
-	lost := w.history.check(t, w.net.leader().state, w.submissions)
+	lost = w.history.check(t, w.net.leader().state, w.submissions)
 	w.sameEverywhere()
-	term := w.net.leader().raft.CurrentTerm()
-	if lost == 0 || term < 5 {
-		t.Errorf("%d lost attempts, term %d: too little went wrong to prove anything", lost, term)
-	}
+	term = w.net.leader().raft.CurrentTerm()
 	t.Logf("%v of virtual time, term %d, %d submissions, %d completed, %d attempts lost; %v",
 		time.Since(began).Round(time.Second), term, w.submissions, len(w.history.completed), lost, w.history.counts)
+	return lost, term
 }
 
 // sameEverywhere compares everything that the masters hold.
