@@ -4,8 +4,10 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"io"
 	"net"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -40,7 +42,7 @@ func newPeerListener(tcp net.Listener, config *tls.Config, log hclog.Logger) *pe
 	config = config.Clone()
 	config.NextProtos = []string{protocolRaft, protocolHTTP}
 	return &peerListener{
-		tcp: tcp, config: config, log: log,
+		tcp: tcp, config: config, log: damp(log),
 		http:    newConnQueue(tcp.Addr()),
 		pending: make(chan struct{}, handshakeLimit),
 	}
@@ -82,7 +84,10 @@ func (l *peerListener) handshake(ctx context.Context, conn net.Conn) {
 	hctx, cancel := context.WithTimeout(ctx, handshakeTimeout)
 	defer cancel()
 	if err := secure.HandshakeContext(hctx); err != nil {
-		l.log.Debug("peer port: refused", "remote", conn.RemoteAddr(), "error", err)
+		if !hungUp(err) {
+			remote, _, _ := net.SplitHostPort(conn.RemoteAddr().String())
+			l.log.Warn("peer port: refused", "remote", remote, "error", err)
+		}
 		conn.Close()
 		return
 	}
@@ -94,6 +99,17 @@ func (l *peerListener) handshake(ctx context.Context, conn net.Conn) {
 	default:
 		conn.Close()
 	}
+}
+
+// hungUp reports whether the other side went away in the middle of a handshake, as
+// health checks of load balancers and stopping masters do.
+func hungUp(err error) bool {
+	for _, gone := range []error{io.EOF, io.ErrUnexpectedEOF, syscall.ECONNRESET, syscall.EPIPE, context.Canceled, context.DeadlineExceeded} {
+		if errors.Is(err, gone) {
+			return true
+		}
+	}
+	return false
 }
 
 // connQueue is a net.Listener for connections that were accepted elsewhere.

@@ -9,6 +9,7 @@ import (
 
 	"ffrtmp/internal/certs"
 
+	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
 )
 
@@ -83,6 +84,54 @@ func TestPeerPortRefusesStrangers(t *testing.T) {
 
 // The other direction: a master does not speak Raft to whoever happens to have
 // a member's address now.
+// lines is a log that can be waited for.
+type lines chan string
+
+func (l lines) Write(p []byte) (int, error) {
+	select {
+	case l <- string(p):
+	default:
+	}
+	return len(p), nil
+}
+
+// A master whose certificate the others do not take is told of nowhere else: no
+// cluster forms, and each of them looks healthy.
+func TestRefusedPeersAreLogged(t *testing.T) {
+	t.Parallel()
+	a := newAuthority(t)
+	log := make(lines, 1000)
+	cfg := a.config("m0", 3)
+	cfg.Logger = hclog.New(&hclog.LoggerOptions{Output: log})
+	m := start(t, cfg)
+
+	probe, err := net.Dial("tcp", m.PeerAddr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	probe.Close()
+	_, agent := a.peer(testCluster, certs.RoleAgent, "stranger")
+	if err := knock(t, m, agent, protocolRaft, greeting{}); err == nil {
+		t.Fatal("an agent was admitted")
+	}
+	for ctx := testContext(t); ; {
+		select {
+		case line := <-log:
+			if !strings.Contains(line, "peer port: refused") {
+				continue
+			}
+			for _, want := range []string{"[WARN]", "remote=127.0.0.1", "ffrtmp://" + testCluster + "/agent/stranger"} {
+				if !strings.Contains(line, want) {
+					t.Errorf("%q is not in %s", want, line)
+				}
+			}
+			return
+		case <-ctx.Done():
+			t.Fatal("the log does not say that an agent was refused")
+		}
+	}
+}
+
 func TestDialerRefusesWhoeverIsNotTheMember(t *testing.T) {
 	t.Parallel()
 	a := newAuthority(t)

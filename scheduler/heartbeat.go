@@ -84,7 +84,7 @@ func (t *term) isLegacy(n *node) bool {
 // renewAll renews every lease of a node that does not say what it holds. Attempts that
 // were lost and that nobody else has claimed since become the node's again.
 func (t *term) renewAll(n *node) error {
-	if held := t.cfg.State.NodeAttempts(n.id); slices.ContainsFunc(held, lost) {
+	if held := t.cfg.State.NodeAttempts(n.id); slices.ContainsFunc(held, isLost) {
 		if err := t.takeBack(n, held); err != nil {
 			return err
 		}
@@ -147,12 +147,12 @@ func (a *attempt) is(n *node, number int, lease string) bool {
 	return a != nil && a.node == n && a.number == number && sameLease(a.lease, lease)
 }
 
-func lost(r fsm.RunningAttempt) bool { return r.Lost }
+func isLost(r fsm.RunningAttempt) bool { return r.Lost }
 
 // takeBack makes those of the attempts the node's again that were lost and that it may
 // take back, and watches those again that a result has taken back.
 func (t *term) takeBack(n *node, held []fsm.RunningAttempt) error {
-	held = slices.DeleteFunc(held, func(r fsm.RunningAttempt) bool { return !lost(r) })
+	held = slices.DeleteFunc(held, func(r fsm.RunningAttempt) bool { return !isLost(r) })
 	if len(held) > 0 {
 		_, changed, err := t.cfg.Proposer.TakeBack(t.ctx, n.id, held)
 		if err != nil {
