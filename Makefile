@@ -43,7 +43,7 @@ clean: ## what the other targets have made
 
 # programs that tests and demo run, installed where they are missing. Of the servers among them no service is started, now
 # or at the next boot: tests run their own.
-PROGRAMS := ffmpeg:ffmpeg ffprobe:ffmpeg openssl:openssl nginx:nginx promtool:prometheus prometheus:prometheus \
+PROGRAMS := ffmpeg:ffmpeg ffprobe:ffmpeg openssl:openssl sqlite3:sqlite3 nginx:nginx promtool:prometheus prometheus:prometheus \
             /usr/lib/nginx/modules/ngx_rtmp_module.so:libnginx-mod-rtmp systemd-analyze:systemd
 demo: PROGRAMS := ffmpeg:ffmpeg ffprobe:ffmpeg
 POLICY   := /usr/sbin/policy-rc.d

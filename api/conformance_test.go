@@ -98,8 +98,7 @@ func (c *conformance) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 
-	request.Body = io.NopCloser(bytes.NewReader(withoutNulls(sent.Bytes())))
-	if err := c.check(request, pattern, answer); err != nil {
+	if err := c.check(request, pattern, sent.Bytes(), answer); err != nil {
 		c.t.Errorf("%s %s: %d is not as documented: %v", request.Method, request.URL, answer.status, err)
 	}
 }
@@ -142,7 +141,7 @@ func (c *conformance) saw(pattern, status string) bool {
 	return c.seen[pattern+" "+status] > 0
 }
 
-func (c *conformance) check(r *http.Request, pattern string, answer *tee) error {
+func (c *conformance) check(r *http.Request, pattern string, sent []byte, answer *tee) error {
 	method, path, _ := strings.Cut(pattern, " ")
 	item := c.doc.Paths.Find(path)
 	input := &openapi3filter.RequestValidationInput{
@@ -154,6 +153,7 @@ func (c *conformance) check(r *http.Request, pattern string, answer *tee) error 
 	r.Header.Set("Content-Type", "application/json")
 	var refused error
 	if answer.status < 300 {
+		r.Body = io.NopCloser(bytes.NewReader(withoutNulls(sent)))
 		refused = openapi3filter.ValidateRequest(r.Context(), input)
 	}
 	return errors.Join(refused, openapi3filter.ValidateResponse(r.Context(), &openapi3filter.ResponseValidationInput{

@@ -221,11 +221,11 @@ func startMaster(t *testing.T, id string, shared *master, change ...func(*http.S
 	})
 	m.server = httptest.NewUnstartedServer(nil)
 	m.server.Config = m.api.http
+	m.conformance = conforming(t, m.api.http.Handler)
+	m.api.http.Handler = m.conformance
 	for _, f := range change {
 		f(m.api.http)
 	}
-	m.conformance = conforming(t, m.api.http.Handler)
-	m.api.http.Handler = m.conformance
 	m.server.EnableHTTP2 = true
 	m.server.StartTLS()
 	t.Cleanup(func() {

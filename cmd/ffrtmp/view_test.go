@@ -26,7 +26,7 @@ func TestBarLine(t *testing.T) {
 		job: job.Job{SequenceNumber: 13, Status: job.Pending},
 		why: job.Explanation{Summary: "no node that can run it is free", Ahead: 4},
 	}
-	retrying := sighting{job: job.Job{SequenceNumber: 14, Status: job.Pending, RetryCount: 2, MaxRetries: 3, RetryReason: "exit\x1b[2J status 1", NotBefore: time.Now().Add(90*time.Second + 500*time.Millisecond)}}
+	retrying := sighting{job: job.Job{SequenceNumber: 14, Status: job.Pending, RetryCount: 2, MaxRetries: 3, RetryReason: "exit\x1b[2J status 1", NotBefore: time.Now().Add(90*time.Second + 999*time.Millisecond)}}
 	live := sighting{job: job.Job{SequenceNumber: 15, Status: job.Running, NodeName: "a", ProgressDetail: &job.Progress{Phase: "encoding", FPS: 60, Speed: 1, OutTimeSeconds: 3725}}}
 	paused := running
 	paused.job.Status, paused.job.ProgressDetail = job.Paused, &job.Progress{Phase: "paused"}
