@@ -19,8 +19,10 @@ import (
 func TestStreamsToAnRTMPServer(t *testing.T) {
 	s := start(t, devcluster.Options{
 		Masters: 3, Agents: 1,
-		MasterArgs: func(int) []string { return []string{"--lease-ttl", "3s", "--retry-base", "500ms", "--max-retries", "50"} },
-		AgentArgs:  func(int) []string { return []string{"--max-concurrent-jobs", "2"} },
+		MasterArgs: func(int) []string {
+			return []string{"--lease-ttl", "3s", "--retry-base", "500ms", "--max-retries", "50"}
+		},
+		AgentArgs: func(int) []string { return []string{"--max-concurrent-jobs", "2"} },
 	})
 	server := rtmptest.New(t)
 	s.must(os.Link(shared.film, filepath.Join(s.MediaRoot(), "film.mkv")))

@@ -16,7 +16,7 @@ import (
 // and repeat what was not acknowledged at the next one, under the same idempotency key.
 type writers struct {
 	s    *site
-	wire *wire // of the submissions
+	wire *wire  // of the submissions
 	tag  string // a label of all their jobs
 	stop func() // returns when nothing is in flight any more
 
