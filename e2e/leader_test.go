@@ -8,6 +8,11 @@ import (
 	"ffrtmp/internal/devcluster"
 )
 
+// holdTime is for how long a master holds a request without a leader: no caller is told of
+// an absence that is shorter. What it is on a machine of one's own, the long runs measure
+// (TestChaosTenKilledLeaders); where others use the disk, an election alone takes seconds.
+const holdTime = 5 * time.Second
+
 // killLeaders kills the leader with SIGKILL n times under writers, each time bringing
 // it back, and returns how long nobody could write each time.
 func (s *site) killLeaders(w *writers, n int) []time.Duration {
@@ -32,7 +37,7 @@ func TestKilledLeadersLoseAndDoubleNothing(t *testing.T) {
 	w := s.write(8, "kills")
 	gaps := s.killLeaders(w, 3)
 	w.verify()
-	if longest := gaps[len(gaps)-1]; longest > 2*time.Second {
+	if longest := gaps[len(gaps)-1]; longest > holdTime {
 		t.Errorf("nobody could write for %s", longest)
 	}
 }

@@ -33,7 +33,7 @@ func TestStoppedLeaderIsHardlyMissed(t *testing.T) {
 	}
 	gap := w.gap(told)
 	t.Logf("%s without an acknowledged write", gap)
-	if gap > time.Second {
+	if gap > holdTime {
 		t.Errorf("nobody could write for %s", gap)
 	}
 	s.restart(leader)
