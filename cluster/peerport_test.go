@@ -82,8 +82,6 @@ func TestPeerPortRefusesStrangers(t *testing.T) {
 	}
 }
 
-// The other direction: a master does not speak Raft to whoever happens to have
-// a member's address now.
 // lines is a log that can be waited for.
 type lines chan string
 
@@ -132,6 +130,8 @@ func TestRefusedPeersAreLogged(t *testing.T) {
 	}
 }
 
+// The other direction: a master does not speak Raft to whoever happens to have
+// a member's address now.
 func TestDialerRefusesWhoeverIsNotTheMember(t *testing.T) {
 	t.Parallel()
 	a := newAuthority(t)
