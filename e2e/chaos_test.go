@@ -40,6 +40,20 @@ func TestChaosTenKilledLeaders(t *testing.T) {
 	}
 }
 
+func TestChaosFiveStoppedLeaders(t *testing.T) {
+	s := start(t, devcluster.Options{Masters: 3})
+	s.voters(3)
+	w := s.write(8, "stops")
+	for range 5 {
+		w.more(100)
+		if gap := s.stopLeader(w); gap > time.Second {
+			t.Errorf("nobody could write for %s", gap)
+		}
+		s.voters(3)
+	}
+	w.verify()
+}
+
 // Masters and agents are killed, frozen, told to end and cut off from power, at random
 // and several at a time, while jobs are written and encoded. Afterwards nothing that was
 // acknowledged is lost, every job has one result, and all masters hold the same.
