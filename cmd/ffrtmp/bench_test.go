@@ -126,7 +126,7 @@ func TestBenchEndsAtOnceWhenItIsRefused(t *testing.T) {
 func TestFailoverFindsTheGap(t *testing.T) {
 	m := newFakeMaster(t)
 	q := newQueue(m)
-	q.pauseAt = 50
+	q.pauseAt = 10
 	started := time.Now()
 	r := m.run(t, "bench", "--failover", "--duration", "2s", "-o", "json")
 	var g gapReport
