@@ -212,7 +212,7 @@ func TestPrune_GivesSpaceBack(t *testing.T) {
 		t.Fatalf("%+v", p)
 	}
 	hash := c.hash()
-	deadline := time.After(30 * time.Second)
+	deadline := time.After(2 * time.Minute)
 	for size() > full/4 {
 		select {
 		case <-time.After(5 * time.Millisecond):
