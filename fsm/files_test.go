@@ -27,8 +27,8 @@ func TestMemoryOfKilledProcessesIsGivenBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer lock.Close()
-	left := filepath.Join(parent, "ffrtmp-1")
-	other := filepath.Join(parent, "other")
+	left := filepath.Join(parent, "ffrtmp-memory-1")
+	other := filepath.Join(parent, "ffrtmp-1")
 	for _, dir := range []string{left, other} {
 		if err := os.Mkdir(dir, 0o700); err != nil {
 			t.Fatal(err)

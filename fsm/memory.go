@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const memoryPrefix = "ffrtmp-"
+const memoryPrefix = "ffrtmp-memory-"
 
 // openMemoryDir makes a directory for a state that is to be gone with its process, in the
 // first of the parents where that is possible. It belongs to the process that holds its
