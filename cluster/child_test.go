@@ -53,6 +53,7 @@ type childSpec struct {
 	Expect   int
 	Join     []string
 	PeerPort int
+	Timing   Timing // zero: the default
 	Log      string
 }
 
@@ -72,7 +73,7 @@ func runChild(spec string) error {
 	m := &master{sm: &toy{}}
 	m.Node, err = Open(Config{
 		Dir: s.Dir, Cluster: testCluster, Version: s.Name, Expect: s.Expect, Join: s.Join,
-		Bind: "127.0.0.1", PeerPort: s.PeerPort, PeerServerTLS: server, PeerClientTLS: client,
+		Bind: "127.0.0.1", PeerPort: s.PeerPort, PeerServerTLS: server, PeerClientTLS: client, Timing: s.Timing,
 		Forward: http.HandlerFunc(m.forwarded), Logger: testLogger(s.Name),
 	}, m.sm)
 	if err != nil {
@@ -203,13 +204,13 @@ func startChild(t *testing.T, spec childSpec) *child {
 }
 
 // formChildren starts three masters in processes of their own.
-func formChildren(t *testing.T) []*child {
+func formChildren(t *testing.T, timing Timing) []*child {
 	t.Helper()
 	a := newAuthority(t)
 	var children []*child
 	for _, name := range []string{"m0", "m1", "m2"} {
 		spec := childSpec{
-			Name: name, Dir: t.TempDir(), Expect: 3,
+			Name: name, Dir: t.TempDir(), Expect: 3, Timing: timing,
 			Certs: a.files(testCluster, certs.RoleMaster, name),
 		}
 		for _, other := range children {

@@ -100,7 +100,7 @@ func TestFollowerWithAHangingDiskIsNotReady(t *testing.T) {
 // when it runs again it must neither lead on nor take its disk for broken.
 func TestFrozenLeaderIsReplacedAndFollows(t *testing.T) {
 	t.Parallel()
-	children := formChildren(t)
+	children := formChildren(t, Timing{})
 	at := leadingChild(t, children)
 	frozen := children[at]
 	rest := slices.Delete(slices.Clone(children), at, at+1)

@@ -37,6 +37,9 @@ func TestKilledLeadersLoseAndDoubleNothing(t *testing.T) {
 	w := s.write(8, "kills")
 	gaps := s.killLeaders(w, 3)
 	w.verify()
+	if median := gaps[len(gaps)/2]; median > 2*time.Second {
+		t.Errorf("nobody could write for %s in the median", median)
+	}
 	if longest := gaps[len(gaps)-1]; longest > holdTime {
 		t.Errorf("nobody could write for %s", longest)
 	}
