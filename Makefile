@@ -3,7 +3,7 @@
 GO        ?= go
 VERSION   ?= $(shell git describe --tags --match 'v*' --dirty 2>/dev/null || echo dev)
 COMMIT    ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
-LDFLAGS   := -X ffrtmp/internal/version.Version=$(VERSION) -X ffrtmp/internal/version.Commit=$(COMMIT)
+LDFLAGS   := -X github.com/ffrtmp/ffrtmp/internal/version.Version=$(VERSION) -X github.com/ffrtmp/ffrtmp/internal/version.Commit=$(COMMIT)
 SUDO      := $(if $(filter 0,$(shell id -u)),,sudo)
 
 # Tools are built at these versions, apart from the product's go.mod.

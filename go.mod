@@ -1,4 +1,4 @@
-module ffrtmp
+module github.com/ffrtmp/ffrtmp
 
 go 1.26.0
 

@@ -9,9 +9,9 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
-	"ffrtmp/agent/media"
-	"ffrtmp/agent/probe"
-	"ffrtmp/client"
+	"github.com/ffrtmp/ffrtmp/agent/media"
+	"github.com/ffrtmp/ffrtmp/agent/probe"
+	"github.com/ffrtmp/ffrtmp/client"
 )
 
 // Agent is one node.

@@ -7,9 +7,9 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
-	"ffrtmp/agent/supervisor"
-	"ffrtmp/internal/tracing"
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/agent/supervisor"
+	"github.com/ffrtmp/ffrtmp/internal/tracing"
 )
 
 // Phases of an attempt that only the agent knows; the others are the supervisor's.
@@ -21,7 +21,7 @@ const (
 // attempt is one that the node holds.
 type attempt struct {
 	key
-	job    job.Job
+	job    ffrtmp.Job
 	record record
 	log    hclog.Logger
 	span   tracing.Span
@@ -40,7 +40,7 @@ type attempt struct {
 }
 
 // fence ends an attempt that is no longer the node's, or no longer wanted.
-type fence struct{ verb job.Verb }
+type fence struct{ verb ffrtmp.Verb }
 
 func (f *fence) Error() string { return "the masters asked to " + string(f.verb) }
 

@@ -6,7 +6,7 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 // claimWait is how long a master may hold a claim until there is a job.
@@ -33,7 +33,7 @@ func (a *Agent) claims(ctx context.Context) {
 			continue
 		}
 		asked := time.Now()
-		jobs, err := a.client.Claim(ctx, job.ClaimRequest{NodeID: a.state.nodeID, Max: free, Wait: job.Duration(claimWait)})
+		jobs, err := a.client.Claim(ctx, ffrtmp.ClaimRequest{NodeID: a.state.nodeID, Max: free, Wait: ffrtmp.Duration(claimWait)})
 		switch {
 		case ctx.Err() != nil && err != nil:
 			return
@@ -92,11 +92,11 @@ func (a *Agent) claimPause(quick int) time.Duration {
 
 // accept takes attempts over, and waits until a heartbeat has listed them: until
 // then every claim would bring them again.
-func (a *Agent) accept(ctx context.Context, jobs []job.Job) error {
+func (a *Agent) accept(ctx context.Context, jobs []ffrtmp.Job) error {
 	fresh := false
 	for i := range jobs {
 		j := &jobs[i]
-		if !job.IsID(j.ID) || j.Attempt < 1 || j.Lease == "" {
+		if !ffrtmp.IsID(j.ID) || j.Attempt < 1 || j.Lease == "" {
 			a.log.Error("a master gave out a job without id, attempt or lease", "job", j.ID)
 			continue
 		}

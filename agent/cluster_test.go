@@ -13,7 +13,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 func TestStateDirectoryIsOneAgents(t *testing.T) {
@@ -78,7 +78,7 @@ func TestRemovedNodeRegistersAgain(t *testing.T) {
 		t.Fatal("it did not register again")
 	}
 	id := f.submit("360p-h264", short)
-	f.awaitStatus(id, job.Completed)
+	f.awaitStatus(id, ffrtmp.Completed)
 }
 
 func TestLearnedMastersOutliveRestarts(t *testing.T) {
@@ -96,7 +96,7 @@ func TestLearnedMastersOutliveRestarts(t *testing.T) {
 	gone.Close()
 	s.start()
 	id := f.submit("360p-h264", short)
-	f.awaitStatus(id, job.Completed)
+	f.awaitStatus(id, ffrtmp.Completed)
 }
 
 func TestLostAnswerToAClaimLosesNothing(t *testing.T) {
@@ -106,7 +106,7 @@ func TestLostAnswerToAClaimLosesNothing(t *testing.T) {
 	s := newSite(t, f)
 	s.start()
 	id := f.submit("360p-h264", short)
-	f.awaitStatus(id, job.Completed)
+	f.awaitStatus(id, ffrtmp.Completed)
 	if got := f.results(id); !slices.Equal(got, []string{"publishing 1", "completed 1"}) {
 		t.Error(got)
 	}
@@ -185,7 +185,7 @@ func TestMetrics(t *testing.T) {
 			t.Errorf("no %s", want)
 		}
 	}
-	f.set(id, job.Canceled)
+	f.set(id, ffrtmp.Canceled)
 	if !eventually(func() bool {
 		_, body := get("/metrics")
 		return strings.Contains(body, `ffmpeg_agent_jobs_finished_total{result="canceled"} 1`) && strings.Contains(body, "ffmpeg_agent_jobs_running 0")

@@ -4,16 +4,16 @@ import (
 	"context"
 	"time"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 // obey begins to carry out a command and returns. Masters repeat commands until
 // the node's state agrees, so one that fails or is under way needs no memory.
-func (a *Agent) obey(ctx context.Context, at *attempt, verb job.Verb) {
+func (a *Agent) obey(ctx context.Context, at *attempt, verb ffrtmp.Verb) {
 	switch verb {
-	case job.CommandCancel, job.CommandStop:
+	case ffrtmp.CommandCancel, ffrtmp.CommandStop:
 		at.end(&fence{verb})
-	case job.CommandPause, job.CommandResume:
+	case ffrtmp.CommandPause, ffrtmp.CommandResume:
 		if !at.begin() {
 			return
 		}
@@ -26,11 +26,11 @@ func (a *Agent) obey(ctx context.Context, at *attempt, verb job.Verb) {
 	}
 }
 
-func (a *Agent) suspend(ctx context.Context, at *attempt, verb job.Verb) {
+func (a *Agent) suspend(ctx context.Context, at *attempt, verb ffrtmp.Verb) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	p, act := at.running(), at.running().Pause
-	if verb == job.CommandResume {
+	if verb == ffrtmp.CommandResume {
 		act = p.Resume
 	}
 	if err := act(ctx); err != nil {

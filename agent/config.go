@@ -11,8 +11,8 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
-	"ffrtmp/internal/certs"
-	"ffrtmp/internal/tracing"
+	"github.com/ffrtmp/ffrtmp/internal/certs"
+	"github.com/ffrtmp/ffrtmp/internal/tracing"
 )
 
 // Config is what an agent is told at its start.

@@ -7,23 +7,23 @@ import (
 	"encoding/json"
 	"io"
 
-	"ffrtmp/agent/failure"
-	"ffrtmp/agent/media"
-	"ffrtmp/agent/probe"
-	"ffrtmp/agent/recipe"
-	"ffrtmp/agent/supervisor"
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/agent/failure"
+	"github.com/ffrtmp/ffrtmp/agent/media"
+	"github.com/ffrtmp/ffrtmp/agent/probe"
+	"github.com/ffrtmp/ffrtmp/agent/supervisor"
+	"github.com/ffrtmp/ffrtmp/internal/recipe"
 )
 
 // start builds ffmpeg's arguments and starts it under a supervisor.
 func (a *Agent) start(at *attempt) (*supervisor.Process, error) {
-	parameters, err := job.ParseParameters(at.job.Parameters)
+	parameters, err := ffrtmp.ParseParameters(at.job.Parameters)
 	if err != nil {
-		return nil, failure.Errorf(job.UserError, "%w", err)
+		return nil, failure.Errorf(ffrtmp.UserError, "%w", err)
 	}
-	encoding, err := job.Resolve(at.job.Scenario, parameters)
+	encoding, err := ffrtmp.Resolve(at.job.Scenario, parameters)
 	if err != nil {
-		return nil, failure.Errorf(job.UserError, "%w", err)
+		return nil, failure.Errorf(ffrtmp.UserError, "%w", err)
 	}
 	run := recipe.Run{JobID: at.jobID, Attempt: at.attempt, Lease: at.job.Lease}
 	plan, err := recipe.Build(encoding, run, a.roots, recipe.Machine{VAAPIDevice: a.facts.VAAPIDevice})
@@ -53,7 +53,7 @@ func (a *Agent) verify(at *attempt, exit supervisor.Exit) (*verdict, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := a.verdict(at, job.ResultCompleted)
+	v := a.verdict(at, ffrtmp.ResultCompleted)
 	v.Input, v.Work, v.Final = started.Plan.Input, started.Plan.Work, started.Plan.Final
 	if v.Work == nil {
 		return v, nil
@@ -65,19 +65,19 @@ func (a *Agent) verify(at *attempt, exit supervisor.Exit) (*verdict, error) {
 	return v, err
 }
 
-func outputOf(ctx context.Context, work, final media.File) (*job.Output, error) {
+func outputOf(ctx context.Context, work, final media.File) (*ffrtmp.Output, error) {
 	f, err := work.Open()
 	if err != nil {
-		return nil, failure.Errorf(job.OutputError, "reading the output: %w", err)
+		return nil, failure.Errorf(ffrtmp.OutputError, "reading the output: %w", err)
 	}
 	defer f.Close()
 	defer context.AfterFunc(ctx, func() { f.Close() })() // a large file takes minutes to read
 	hash := sha256.New()
 	size, err := io.Copy(hash, f)
 	if err != nil {
-		return nil, failure.Errorf(job.OutputError, "reading the output: %w", err)
+		return nil, failure.Errorf(ffrtmp.OutputError, "reading the output: %w", err)
 	}
-	return &job.Output{Path: final.Path(), SizeBytes: size, SHA256: hex.EncodeToString(hash.Sum(nil))}, nil
+	return &ffrtmp.Output{Path: final.Path(), SizeBytes: size, SHA256: hex.EncodeToString(hash.Sum(nil))}, nil
 }
 
 // metricsOf is what a result says of the run itself.

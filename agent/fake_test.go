@@ -15,7 +15,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 // fake is the masters of a cluster as an agent sees them, over real TLS.
@@ -32,24 +32,24 @@ type fake struct {
 	mu        sync.Mutex
 	urls      []string
 	leaderURL string
-	nodes     map[string]job.Registration
+	nodes     map[string]ffrtmp.Registration
 	jobs      []*fakeJob
-	beats     []job.Heartbeat
-	accepted  []job.Result // in order
-	refused   []job.Result
-	claims    []job.ClaimRequest
+	beats     []ffrtmp.Heartbeat
+	accepted  []ffrtmp.Result // in order
+	refused   []ffrtmp.Result
+	claims    []ffrtmp.ClaimRequest
 	joins     int
 	changed   chan struct{} // closed and replaced at every change
 }
 
 type fakeJob struct {
-	job.Job
+	ffrtmp.Job
 	sealed, listed bool
 	log            string
 }
 
 func newFake(t *testing.T) *fake {
-	f := &fake{t: t, clusterID: uuid.NewString(), ttl: 6, report: 0.2, nodes: map[string]job.Registration{}, changed: make(chan struct{})}
+	f := &fake{t: t, clusterID: uuid.NewString(), ttl: 6, report: 0.2, nodes: map[string]ffrtmp.Registration{}, changed: make(chan struct{})}
 	f.serve()
 	f.leaderURL = f.urls[0]
 	return f
@@ -70,7 +70,7 @@ func (f *fake) serve() *httptest.Server {
 			if f.down.Load() {
 				panic(http.ErrAbortHandler)
 			}
-			if c, ok := v.(job.ClaimResponse); ok && len(c.Jobs) > 0 && f.lose.Add(-1) >= 0 {
+			if c, ok := v.(ffrtmp.ClaimResponse); ok && len(c.Jobs) > 0 && f.lose.Add(-1) >= 0 {
 				panic(http.ErrAbortHandler)
 			}
 			f.mu.Lock()
@@ -122,44 +122,44 @@ func (f *fake) hold(ctx context.Context, changed <-chan struct{}, until time.Tim
 	return false
 }
 
-func (f *fake) refuse(status int, code job.Code) (int, any) {
+func (f *fake) refuse(status int, code ffrtmp.Code) (int, any) {
 	return status, map[string]any{"error": "refused: " + string(code), "code": code, "status": status}
 }
 
 func (f *fake) register(r *http.Request) (int, any) {
-	var in job.Registration
+	var in ffrtmp.Registration
 	if err := json.NewDecoder(r.Body).Decode(&in); err != nil {
-		return f.refuse(400, job.Invalid)
+		return f.refuse(400, ffrtmp.Invalid)
 	}
 	if err := in.Validate(); err != nil {
-		return f.refuse(400, job.Invalid)
+		return f.refuse(400, ffrtmp.Invalid)
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.nodes[in.NodeID] = in
 	f.joins++
-	return 200, job.Registered{LeaseTTLSeconds: f.ttl, Masters: slices.Clone(f.urls), ClusterID: f.clusterID}
+	return 200, ffrtmp.Registered{LeaseTTLSeconds: f.ttl, Masters: slices.Clone(f.urls), ClusterID: f.clusterID}
 }
 
 func (f *fake) heartbeat(r *http.Request) (int, any) {
-	var in job.Heartbeat
+	var in ffrtmp.Heartbeat
 	if err := json.NewDecoder(r.Body).Decode(&in); err != nil {
-		return f.refuse(400, job.Invalid)
+		return f.refuse(400, ffrtmp.Invalid)
 	}
 	until := time.Now().Add(time.Duration(in.Wait))
 	for first := true; ; first = false {
 		f.mu.Lock()
 		if _, ok := f.nodes[r.PathValue("id")]; !ok {
 			f.mu.Unlock()
-			return f.refuse(404, job.NotFound)
+			return f.refuse(404, ffrtmp.NotFound)
 		}
-		answer := job.HeartbeatResponse{Masters: slices.Clone(f.urls), LeaseTTLSeconds: f.ttl, ReportSeconds: f.report, ClusterID: f.clusterID}
+		answer := ffrtmp.HeartbeatResponse{Masters: slices.Clone(f.urls), LeaseTTLSeconds: f.ttl, ReportSeconds: f.report, ClusterID: f.clusterID}
 		if first {
 			f.beats = append(f.beats, in)
 		}
 		for _, rep := range in.Attempts {
 			if verb := f.take(rep, first); verb != "" {
-				answer.Commands = append(answer.Commands, job.Command{Command: verb, JobID: rep.JobID, Attempt: rep.Attempt})
+				answer.Commands = append(answer.Commands, ffrtmp.Command{Command: verb, JobID: rep.JobID, Attempt: rep.Attempt})
 			}
 		}
 		changed := f.changed
@@ -171,15 +171,15 @@ func (f *fake) heartbeat(r *http.Request) (int, any) {
 }
 
 // take notes a report and returns the command that is due.
-func (f *fake) take(rep job.AttemptReport, first bool) job.Verb {
+func (f *fake) take(rep ffrtmp.AttemptReport, first bool) ffrtmp.Verb {
 	j := f.find(rep.JobID)
 	switch {
 	case j == nil || j.Attempt != rep.Attempt || j.Lease != rep.Lease:
-		return job.CommandStop
-	case j.Status == job.Pending: // its lease had run out, and nobody has claimed it since
-		j.Status = job.Running
-	case j.Status == job.Canceled:
-		return job.CommandCancel
+		return ffrtmp.CommandStop
+	case j.Status == ffrtmp.Pending: // its lease had run out, and nobody has claimed it since
+		j.Status = ffrtmp.Running
+	case j.Status == ffrtmp.Canceled:
+		return ffrtmp.CommandCancel
 	case j.Status.Terminal():
 		return ""
 	}
@@ -189,10 +189,10 @@ func (f *fake) take(rep job.AttemptReport, first bool) job.Verb {
 			j.log = j.log[:*at] + rep.LogTail
 		}
 	}
-	if paused := j.Status == job.Paused; paused && !rep.Paused {
-		return job.CommandPause
+	if paused := j.Status == ffrtmp.Paused; paused && !rep.Paused {
+		return ffrtmp.CommandPause
 	} else if !paused && rep.Paused {
-		return job.CommandResume
+		return ffrtmp.CommandResume
 	}
 	return ""
 }
@@ -207,30 +207,30 @@ func (f *fake) find(id string) *fakeJob {
 }
 
 func (f *fake) claim(r *http.Request) (int, any) {
-	var in job.ClaimRequest
+	var in ffrtmp.ClaimRequest
 	if err := json.NewDecoder(r.Body).Decode(&in); err != nil {
-		return f.refuse(400, job.Invalid)
+		return f.refuse(400, ffrtmp.Invalid)
 	}
 	until := time.Now().Add(time.Duration(in.Wait))
 	for first := true; ; first = false {
 		f.mu.Lock()
 		if _, ok := f.nodes[in.NodeID]; !ok {
 			f.mu.Unlock()
-			return f.refuse(404, job.NotFound)
+			return f.refuse(404, ffrtmp.NotFound)
 		}
 		if first {
 			f.claims = append(f.claims, in)
 		}
-		out := job.ClaimResponse{Jobs: []job.Job{}}
+		out := ffrtmp.ClaimResponse{Jobs: []ffrtmp.Job{}}
 		for _, j := range f.jobs {
 			if len(out.Jobs) == in.Max {
 				break
 			}
 			switch {
-			case j.Status == job.Pending:
-				j.Status, j.Attempt, j.Lease = job.Running, j.Attempt+1, strings.ReplaceAll(uuid.NewString(), "-", "")
+			case j.Status == ffrtmp.Pending:
+				j.Status, j.Attempt, j.Lease = ffrtmp.Running, j.Attempt+1, strings.ReplaceAll(uuid.NewString(), "-", "")
 				j.NodeID, j.listed, j.sealed, j.log = in.NodeID, false, false, ""
-			case j.Status != job.Running || j.NodeID != in.NodeID || j.listed:
+			case j.Status != ffrtmp.Running || j.NodeID != in.NodeID || j.listed:
 				continue
 			}
 			out.Jobs = append(out.Jobs, j.Job)
@@ -244,24 +244,24 @@ func (f *fake) claim(r *http.Request) (int, any) {
 }
 
 func (f *fake) result(r *http.Request) (int, any) {
-	var in job.Result
+	var in ffrtmp.Result
 	if err := json.NewDecoder(r.Body).Decode(&in); err != nil {
-		return f.refuse(400, job.Invalid)
+		return f.refuse(400, ffrtmp.Invalid)
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	j := f.find(in.JobID)
 	if j == nil || in.Validate() != nil || j.Attempt != in.Attempt || j.Lease != in.Lease || j.NodeID != in.NodeID {
 		f.refused = append(f.refused, in)
-		return f.refuse(409, job.StaleAttempt)
+		return f.refuse(409, ffrtmp.StaleAttempt)
 	}
-	again := map[job.ResultStatus]job.Status{job.ResultCompleted: job.Completed, job.ResultFailed: job.Failed, job.ResultCanceled: job.Canceled}
+	again := map[ffrtmp.ResultStatus]ffrtmp.Status{ffrtmp.ResultCompleted: ffrtmp.Completed, ffrtmp.ResultFailed: ffrtmp.Failed, ffrtmp.ResultCanceled: ffrtmp.Canceled}
 	switch {
-	case j.Status == again[in.Status] || in.Status == job.ResultPublishing && j.sealed && !j.Status.Terminal():
+	case j.Status == again[in.Status] || in.Status == ffrtmp.ResultPublishing && j.sealed && !j.Status.Terminal():
 	case j.Status.Terminal():
 		f.refused = append(f.refused, in)
-		return f.refuse(409, job.StaleAttempt)
-	case in.Status == job.ResultPublishing:
+		return f.refuse(409, ffrtmp.StaleAttempt)
+	case in.Status == ffrtmp.ResultPublishing:
 		j.sealed = true
 		f.accepted = append(f.accepted, in)
 	default:
@@ -269,26 +269,26 @@ func (f *fake) result(r *http.Request) (int, any) {
 		f.accepted = append(f.accepted, in)
 	}
 	f.notify()
-	return 200, job.ResultResponse{Status: "success"}
+	return 200, ffrtmp.ResultResponse{Status: "success"}
 }
 
 // submit adds a job and returns its id.
 func (f *fake) submit(scenario, parameters string) string {
 	f.t.Helper()
-	spec := job.Spec{Scenario: scenario, Parameters: json.RawMessage(parameters)}
+	spec := ffrtmp.Spec{Scenario: scenario, Parameters: json.RawMessage(parameters)}
 	if err := spec.Validate(); err != nil {
 		f.t.Fatal(err)
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	id := uuid.Must(uuid.NewV7()).String()
-	f.jobs = append(f.jobs, &fakeJob{Job: job.Job{ID: id, SequenceNumber: uint64(len(f.jobs) + 1), Scenario: scenario, Parameters: spec.Parameters, Status: job.Pending}})
+	f.jobs = append(f.jobs, &fakeJob{Job: ffrtmp.Job{ID: id, SequenceNumber: uint64(len(f.jobs) + 1), Scenario: scenario, Parameters: spec.Parameters, Status: ffrtmp.Pending}})
 	f.notify()
 	return id
 }
 
 // set changes a job's status as a user would.
-func (f *fake) set(id string, s job.Status) {
+func (f *fake) set(id string, s ffrtmp.Status) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.find(id).Status = s
@@ -332,7 +332,7 @@ func (f *fake) await(id string, what string, wanted func(fakeJob) bool) fakeJob 
 	return j
 }
 
-func (f *fake) awaitStatus(id string, s job.Status) fakeJob {
+func (f *fake) awaitStatus(id string, s ffrtmp.Status) fakeJob {
 	f.t.Helper()
 	return f.await(id, string(s), func(j fakeJob) bool {
 		if j.Status.Terminal() && j.Status != s {

@@ -21,8 +21,8 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
-	"ffrtmp/agent/probe"
-	"ffrtmp/agent/supervisor"
+	"github.com/ffrtmp/ffrtmp/agent/probe"
+	"github.com/ffrtmp/ffrtmp/agent/supervisor"
 )
 
 const childVariable = "FFRTMP_TEST_AGENT"

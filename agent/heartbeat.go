@@ -5,8 +5,8 @@ import (
 	"errors"
 	"time"
 
-	"ffrtmp/client"
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/client"
 )
 
 // heartbeats keeps the node's leases and carries commands, until the context ends.
@@ -22,7 +22,7 @@ func (a *Agent) heartbeats(ctx context.Context) {
 		switch {
 		case errors.Is(err, errWoken):
 			continue
-		case job.CodeOf(err) == job.NotFound:
+		case ffrtmp.CodeOf(err) == ffrtmp.NotFound:
 			a.log.Warn("the masters do not know this node; registering it again")
 			err = a.join(ctx)
 		case err == nil:
@@ -31,7 +31,7 @@ func (a *Agent) heartbeats(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		if errors.Is(err, errForeign) || job.CodeOf(err) == job.Invalid {
+		if errors.Is(err, errForeign) || ffrtmp.CodeOf(err) == ffrtmp.Invalid {
 			a.fail(err)
 			return
 		}
@@ -62,7 +62,7 @@ func (c *cadence) next(failed, held bool) time.Duration {
 // errWoken ends a heartbeat whose list has become old.
 var errWoken = errors.New("the attempts have changed")
 
-func (a *Agent) interruptible(ctx context.Context, wait time.Duration) (job.HeartbeatResponse, error) {
+func (a *Agent) interruptible(ctx context.Context, wait time.Duration) (ffrtmp.HeartbeatResponse, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	ended := make(chan struct{})
@@ -82,9 +82,9 @@ func (a *Agent) interruptible(ctx context.Context, wait time.Duration) (job.Hear
 }
 
 // beat sends one heartbeat and notes what it has made known.
-func (a *Agent) beat(ctx context.Context, wait time.Duration) (job.HeartbeatResponse, error) {
+func (a *Agent) beat(ctx context.Context, wait time.Duration) (ffrtmp.HeartbeatResponse, error) {
 	held := a.slots.all()
-	h := job.Heartbeat{Wait: job.Duration(wait)}
+	h := ffrtmp.Heartbeat{Wait: ffrtmp.Duration(wait)}
 	logs := make([]int64, len(held))
 	for i, at := range held {
 		report, next := at.report()
@@ -112,7 +112,7 @@ func (a *Agent) beat(ctx context.Context, wait time.Duration) (job.HeartbeatResp
 }
 
 // heed does what an answer says. Commands are carried out in the background.
-func (a *Agent) heed(ctx context.Context, answer job.HeartbeatResponse) error {
+func (a *Agent) heed(ctx context.Context, answer ffrtmp.HeartbeatResponse) error {
 	if err := a.learn(answer.ClusterID, answer.Masters, answer.LeaseTTLSeconds); err != nil {
 		return err
 	}

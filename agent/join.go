@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"time"
 
-	"ffrtmp/agent/probe"
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/agent/probe"
 )
 
 // look finds out what this machine can do. Trial encodes take seconds the first
@@ -33,7 +33,7 @@ func (a *Agent) look(ctx context.Context) error {
 // masters are another cluster's or never will take it, or with the context.
 func (a *Agent) join(ctx context.Context) error {
 	for pause := time.Second; ; pause = min(2*pause, 30*time.Second) {
-		answer, err := a.client.Register(ctx, job.Registration{
+		answer, err := a.client.Register(ctx, ffrtmp.Registration{
 			NodeID:            a.state.nodeID,
 			Name:              a.cfg.Name,
 			Address:           a.cfg.Name,
@@ -58,7 +58,7 @@ func (a *Agent) join(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		if job.CodeOf(err) == job.Invalid {
+		if ffrtmp.CodeOf(err) == ffrtmp.Invalid {
 			return fmt.Errorf("the masters refuse this node: %w", err)
 		}
 		a.log.Warn("not registered, trying again", "error", err)

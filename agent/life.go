@@ -6,12 +6,12 @@ import (
 	"os"
 	"time"
 
-	"ffrtmp/agent/failure"
-	"ffrtmp/agent/media"
-	"ffrtmp/agent/supervisor"
-	"ffrtmp/client"
-	"ffrtmp/internal/tracing"
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/agent/failure"
+	"github.com/ffrtmp/ffrtmp/agent/media"
+	"github.com/ffrtmp/ffrtmp/agent/supervisor"
+	"github.com/ffrtmp/ffrtmp/client"
+	"github.com/ffrtmp/ffrtmp/internal/tracing"
 )
 
 // errLeaving ends attempts' contexts when the agent ends; their ffmpeg goes on.
@@ -34,7 +34,7 @@ func (a *Agent) live(at *attempt) {
 		case at.fenced() != nil:
 			at.log.Info("attempt ended by the masters", "verb", at.fenced().verb)
 			at.span.Fail(at.fenced().Error())
-			err = a.discard(at, at.fenced().verb == job.CommandCancel)
+			err = a.discard(at, at.fenced().verb == ffrtmp.CommandCancel)
 		case errors.As(err, &refused):
 			at.log.Warn("attempt is no longer ours", "reason", refused.err)
 			at.span.Fail("the masters refused the result")
@@ -114,7 +114,7 @@ func (a *Agent) lost(at *attempt, p *supervisor.Process) (*verdict, error) {
 		return nil, err
 	}
 	at.attach(p)
-	v := a.verdict(at, job.ResultCanceled)
+	v := a.verdict(at, ffrtmp.ResultCanceled)
 	v.Result.Error = st.Exit.Error
 	return v, nil
 }
@@ -136,23 +136,23 @@ func (a *Agent) judge(at *attempt, exit supervisor.Exit) (*verdict, error) {
 		v.Result.Metrics = metricsOf(exit)
 		return v, nil
 	case supervisor.Failed, supervisor.Lost:
-		v := a.verdict(at, job.ResultFailed)
+		v := a.verdict(at, ffrtmp.ResultFailed)
 		v.Result.Error, v.Result.FailureReason = exit.Error, exit.Reason
 		v.Result.Metrics = metricsOf(exit)
 		return v, nil
 	default: // stopped by an agent that died before it was done with that
-		return a.verdict(at, job.ResultCanceled), nil
+		return a.verdict(at, ffrtmp.ResultCanceled), nil
 	}
 }
 
 func (a *Agent) failed(at *attempt, err error) *verdict {
-	v := a.verdict(at, job.ResultFailed)
+	v := a.verdict(at, ffrtmp.ResultFailed)
 	v.Result.Error, v.Result.FailureReason = err.Error(), failure.Reason(err)
 	return v
 }
 
-func (a *Agent) verdict(at *attempt, status job.ResultStatus) *verdict {
-	return &verdict{Result: job.Result{
+func (a *Agent) verdict(at *attempt, status ffrtmp.ResultStatus) *verdict {
+	return &verdict{Result: ffrtmp.Result{
 		JobID: at.jobID, NodeID: a.state.nodeID, Attempt: at.attempt, Lease: at.job.Lease,
 		Status: status, Logs: finalLog(at.running()),
 	}}
@@ -161,10 +161,10 @@ func (a *Agent) verdict(at *attempt, status job.ResultStatus) *verdict {
 // handIn tells the masters. An output is moved into place only after they have
 // sealed the attempt, and confirmed only after that.
 func (a *Agent) handIn(at *attempt, v *verdict) error {
-	if v.Result.Status == job.ResultCompleted && !v.Published {
-		at.enter(job.PublishingPhase)
+	if v.Result.Status == ffrtmp.ResultCompleted && !v.Published {
+		at.enter(ffrtmp.PublishingPhase)
 		seal := v.Result
-		seal.Status, seal.Logs, seal.Metrics = job.ResultPublishing, "", nil
+		seal.Status, seal.Logs, seal.Metrics = ffrtmp.ResultPublishing, "", nil
 		if err := a.outbox.deliver(at.ctx, seal); err != nil {
 			return err
 		}
@@ -191,7 +191,7 @@ func (a *Agent) handIn(at *attempt, v *verdict) error {
 	a.metrics.finished(v.Result.Status)
 	at.log.Info("attempt finished", "status", v.Result.Status, "error", v.Result.Error)
 	at.span.Set(tracing.Result.String(string(v.Result.Status)))
-	if v.Result.Status == job.ResultFailed {
+	if v.Result.Status == ffrtmp.ResultFailed {
 		at.span.Fail(string(v.Result.FailureReason))
 	}
 	return nil
@@ -212,14 +212,14 @@ func publish(v *verdict) error {
 		}
 	}
 	if err := media.Publish(*v.Work, *v.Final); err != nil {
-		return failure.Errorf(job.OutputError, "publishing the output: %w", err)
+		return failure.Errorf(ffrtmp.OutputError, "publishing the output: %w", err)
 	}
 	info, err := os.Stat(v.Final.Path())
 	if err != nil {
-		return failure.Errorf(job.OutputError, "publishing the output: %w", err)
+		return failure.Errorf(ffrtmp.OutputError, "publishing the output: %w", err)
 	}
 	if info.Size() != v.Result.Output.SizeBytes {
-		return failure.Errorf(job.OutputError, "publishing the output: %s has %d bytes and not %d", v.Final.Path(), info.Size(), v.Result.Output.SizeBytes)
+		return failure.Errorf(ffrtmp.OutputError, "publishing the output: %s has %d bytes and not %d", v.Final.Path(), info.Size(), v.Result.Output.SizeBytes)
 	}
 	return nil
 }
@@ -242,7 +242,7 @@ func (a *Agent) discard(at *attempt, canceled bool) error {
 	if canceled {
 		a.confirmCancel(at)
 	}
-	a.metrics.finished(job.ResultCanceled)
+	a.metrics.finished(ffrtmp.ResultCanceled)
 	return a.forget(at)
 }
 
@@ -250,7 +250,7 @@ func (a *Agent) discard(at *attempt, canceled bool) error {
 func (a *Agent) confirmCancel(at *attempt) {
 	ctx, cancel := context.WithTimeout(a.work, 5*time.Second)
 	defer cancel()
-	if _, err := a.client.Result(ctx, a.verdict(at, job.ResultCanceled).Result, client.Persist()); err != nil {
+	if _, err := a.client.Result(ctx, a.verdict(at, ffrtmp.ResultCanceled).Result, client.Persist()); err != nil {
 		a.log.Debug("the log of a canceled attempt was not taken", "job", at.jobID, "error", err)
 	}
 }

@@ -3,8 +3,8 @@ package agent
 import (
 	"unicode/utf8"
 
-	"ffrtmp/agent/supervisor"
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/agent/supervisor"
 )
 
 const (
@@ -35,7 +35,7 @@ func finalLog(p *supervisor.Process) string {
 	if err != nil {
 		return ""
 	}
-	data, _, err := p.ReadLog(max(0, st.LogSize-job.MaxLogBytes), job.MaxLogBytes)
+	data, _, err := p.ReadLog(max(0, st.LogSize-ffrtmp.MaxLogBytes), ffrtmp.MaxLogBytes)
 	if err != nil {
 		return ""
 	}

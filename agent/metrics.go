@@ -9,7 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 // metrics is what the agent says of itself to Prometheus.
@@ -34,7 +34,7 @@ func newMetrics(a *Agent) *metrics {
 			Buckets: []float64{0.01, 0.1, 0.5, 1, 2, 5, 10, 15, 30, 60},
 		}),
 	}
-	for _, r := range []job.ResultStatus{job.ResultCompleted, job.ResultFailed, job.ResultCanceled} {
+	for _, r := range []ffrtmp.ResultStatus{ffrtmp.ResultCompleted, ffrtmp.ResultFailed, ffrtmp.ResultCanceled} {
 		m.jobs.WithLabelValues(string(r))
 	}
 	m.registry.MustRegister(
@@ -44,18 +44,18 @@ func newMetrics(a *Agent) *metrics {
 	return m
 }
 
-func (m *metrics) finished(r job.ResultStatus) { m.jobs.WithLabelValues(string(r)).Inc() }
-func (m *metrics) heartbeat(d time.Duration)   { m.heartbeats.Observe(d.Seconds()) }
+func (m *metrics) finished(r ffrtmp.ResultStatus) { m.jobs.WithLabelValues(string(r)).Inc() }
+func (m *metrics) heartbeat(d time.Duration)      { m.heartbeats.Observe(d.Seconds()) }
 
 // Handler serves /metrics, /health and /ready.
 func (a *Agent) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(a.metrics.registry, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /health", func(w http.ResponseWriter, _ *http.Request) {
-		writeStatus(w, http.StatusOK, job.Health{Status: "healthy", Role: "agent", NodeID: a.NodeID(), Leader: a.client.Leader(), Version: a.cfg.Version})
+		writeStatus(w, http.StatusOK, ffrtmp.Health{Status: "healthy", Role: "agent", NodeID: a.NodeID(), Leader: a.client.Leader(), Version: a.cfg.Version})
 	})
 	mux.HandleFunc("GET /ready", func(w http.ResponseWriter, _ *http.Request) {
-		h := job.Health{Status: "ready", Role: "agent", NodeID: a.NodeID(), Leader: a.client.Leader(), Version: a.cfg.Version}
+		h := ffrtmp.Health{Status: "ready", Role: "agent", NodeID: a.NodeID(), Leader: a.client.Leader(), Version: a.cfg.Version}
 		status := http.StatusOK
 		warnings, expired := a.cfg.Identities.Health()
 		h.Warnings = warnings
@@ -70,7 +70,7 @@ func (a *Agent) Handler() http.Handler {
 	return mux
 }
 
-func writeStatus(w http.ResponseWriter, status int, h job.Health) {
+func writeStatus(w http.ResponseWriter, status int, h ffrtmp.Health) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	// An error here means that the caller is gone.

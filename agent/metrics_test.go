@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"ffrtmp/internal/certs"
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/internal/certs"
 )
 
 func TestReadinessAndMetricsTellOfTheCertificate(t *testing.T) {
@@ -52,7 +52,7 @@ func TestReadinessAndMetricsTellOfTheCertificate(t *testing.T) {
 				a.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
 				return w.Body.String()
 			}
-			var h job.Health
+			var h ffrtmp.Health
 			if err := json.Unmarshal([]byte(get("/ready")), &h); err != nil {
 				t.Fatal(err)
 			}

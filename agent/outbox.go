@@ -8,8 +8,8 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"golang.org/x/sync/semaphore"
 
-	"ffrtmp/client"
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/client"
 )
 
 // outbox hands results to the masters, one at a time, for as long as it takes. The
@@ -34,15 +34,15 @@ func (e *refusedError) Unwrap() error { return e.err }
 
 // deliver returns nil when a master has taken the result, a *refusedError when
 // none ever will, or the context's error.
-func (o *outbox) deliver(ctx context.Context, r job.Result) error {
+func (o *outbox) deliver(ctx context.Context, r ffrtmp.Result) error {
 	o.unsent.Add(1)
 	defer o.unsent.Add(-1)
 	for pause := time.Second; ; pause = min(2*pause, 30*time.Second) {
 		err := o.inTurn(ctx, r)
-		switch job.CodeOf(err) {
+		switch ffrtmp.CodeOf(err) {
 		case "":
 			return nil
-		case job.StaleAttempt, job.Conflict, job.NotFound, job.Invalid, job.TooLarge:
+		case ffrtmp.StaleAttempt, ffrtmp.Conflict, ffrtmp.NotFound, ffrtmp.Invalid, ffrtmp.TooLarge:
 			return &refusedError{err}
 		}
 		if ctx.Err() != nil {
@@ -57,7 +57,7 @@ func (o *outbox) deliver(ctx context.Context, r job.Result) error {
 
 // inTurn keeps its turn while no master can answer. A master's own failure gives
 // the turn to the next result, which it may not concern.
-func (o *outbox) inTurn(ctx context.Context, r job.Result) error {
+func (o *outbox) inTurn(ctx context.Context, r ffrtmp.Result) error {
 	if err := o.turn.Acquire(ctx, 1); err != nil {
 		return err
 	}

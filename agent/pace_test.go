@@ -7,7 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 func TestPrintableKeepsOffsets(t *testing.T) {
@@ -54,7 +54,7 @@ func TestMastersThatDoNotHoldPollsAreSpared(t *testing.T) {
 		t.Errorf("six heartbeats and four claims in %v", d)
 	}
 	id := f.submit("360p-h264", short)
-	f.awaitStatus(id, job.Completed)
+	f.awaitStatus(id, ffrtmp.Completed)
 }
 
 func TestPausesGrowToTheirBounds(t *testing.T) {

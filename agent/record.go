@@ -8,8 +8,8 @@ import (
 	"path/filepath"
 	"strconv"
 
-	"ffrtmp/agent/media"
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/agent/media"
 )
 
 // key names an attempt.
@@ -18,7 +18,7 @@ type key struct {
 	attempt int
 }
 
-func keyOf(j *job.Job) key { return key{j.ID, j.Attempt} }
+func keyOf(j *ffrtmp.Job) key { return key{j.ID, j.Attempt} }
 
 func (k key) String() string { return k.jobID + "-" + strconv.Itoa(k.attempt) }
 
@@ -44,7 +44,7 @@ func (s *state) records() ([]record, error) {
 
 // create makes the directory durable with what was claimed. It holds secrets of
 // the job.
-func (r record) create(j *job.Job) error {
+func (r record) create(j *ffrtmp.Job) error {
 	if err := os.MkdirAll(r.dir, 0o700); err != nil {
 		return err
 	}
@@ -55,8 +55,8 @@ func (r record) create(j *job.Job) error {
 }
 
 // claimed returns what was claimed; fs.ErrNotExist when the attempt is forgotten.
-func (r record) claimed() (job.Job, error) {
-	var j job.Job
+func (r record) claimed() (ffrtmp.Job, error) {
+	var j ffrtmp.Job
 	err := readJSON(r.path("claim.json"), &j)
 	if err == nil && keyOf(&j).String() != filepath.Base(r.dir) {
 		err = fmt.Errorf("%s is another attempt's", r.path("claim.json"))
@@ -86,11 +86,11 @@ func (r record) path(name string) string { return filepath.Join(r.dir, name) }
 
 // verdict is how an attempt ended, kept until a master knows.
 type verdict struct {
-	Result    job.Result  `json:"result"`
-	Input     *media.File `json:"input,omitempty"` // which Final must not be
-	Work      *media.File `json:"work,omitempty"`  // of a completed file job
-	Final     *media.File `json:"final,omitempty"` // what Work is to become
-	Published bool        `json:"published,omitempty"`
+	Result    ffrtmp.Result `json:"result"`
+	Input     *media.File   `json:"input,omitempty"` // which Final must not be
+	Work      *media.File   `json:"work,omitempty"`  // of a completed file job
+	Final     *media.File   `json:"final,omitempty"` // what Work is to become
+	Published bool          `json:"published,omitempty"`
 }
 
 // verdict returns nil while the attempt has not ended.

@@ -1,18 +1,18 @@
 package agent
 
 import (
-	"ffrtmp/client"
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/client"
 )
 
 // report says how the attempt stands, and at which byte of the log the next
 // report goes on when this one is taken.
-func (at *attempt) report() (job.AttemptReport, int64) {
+func (at *attempt) report() (ffrtmp.AttemptReport, int64) {
 	at.mu.Lock()
 	defer at.mu.Unlock()
-	r := job.AttemptReport{JobID: at.jobID, Attempt: at.attempt, Lease: at.job.Lease}
+	r := ffrtmp.AttemptReport{JobID: at.jobID, Attempt: at.attempt, Lease: at.job.Lease}
 	if at.process == nil {
-		r.Detail = &job.Progress{Phase: at.phase}
+		r.Detail = &ffrtmp.Progress{Phase: at.phase}
 		return r, at.logAt
 	}
 	st, err := at.process.State()

@@ -14,7 +14,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/hashicorp/go-hclog"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 // The agent dies by SIGKILL after every step of an attempt's life; the next one
@@ -31,7 +31,7 @@ func TestDeathAfterEveryStep(t *testing.T) {
 				t.Fatalf("the first agent ended with %v", err)
 			}
 			s.start()
-			j := f.awaitStatus(id, job.Completed)
+			j := f.awaitStatus(id, ffrtmp.Completed)
 			s.checkOutput(j, "out.mp4")
 			s.checkClean()
 			if got := f.results(id); !slices.Equal(got, []string{"publishing 1", "completed 1"}) {
@@ -69,7 +69,7 @@ func TestNextAgentGoesOnWithRunningFFmpeg(t *testing.T) {
 	}) {
 		t.Error("the first heartbeat does not list the attempt")
 	}
-	f.awaitStatus(id, job.Completed)
+	f.awaitStatus(id, ffrtmp.Completed)
 	if n := s.runs(id, 1); n != 1 {
 		t.Errorf("ffmpeg ran %d times", n)
 	}
@@ -86,10 +86,10 @@ func TestLostAttemptIsTakenBackAndNotClaimed(t *testing.T) {
 	if err := s.child(stepStarted).start(t).Wait(); err == nil {
 		t.Fatal("the first agent did not die")
 	}
-	f.set(id, job.Pending)
+	f.set(id, ffrtmp.Pending)
 	f.loseBeats.Store(2)
 	s.start()
-	if j := f.awaitStatus(id, job.Completed); j.Attempt != 1 {
+	if j := f.awaitStatus(id, ffrtmp.Completed); j.Attempt != 1 {
 		t.Errorf("attempt %d completed the job", j.Attempt)
 	}
 	if n := s.runs(id, 1); n != 1 {
@@ -118,8 +118,8 @@ func TestResultsWaitForMasters(t *testing.T) {
 	stop()
 	s.start() // results outlive the agent too
 	f.down.Store(false)
-	f.awaitStatus(first, job.Completed)
-	j := f.awaitStatus(second, job.Completed)
+	f.awaitStatus(first, ffrtmp.Completed)
+	j := f.awaitStatus(second, ffrtmp.Completed)
 	s.checkOutput(j, "b.mp4")
 	s.checkClean()
 	for _, id := range []string{first, second} {
@@ -137,7 +137,7 @@ func TestSupervisorThatDiesIsAFailure(t *testing.T) {
 	id := f.submit(slow, long)
 	f.await(id, "under way", underWay)
 	s.killSupervisor(id)
-	if j := f.awaitStatus(id, job.Failed); j.FailureReason != job.PlatformError {
+	if j := f.awaitStatus(id, ffrtmp.Failed); j.FailureReason != ffrtmp.PlatformError {
 		t.Errorf("%s: %s", j.FailureReason, j.Error)
 	}
 	s.checkClean()
@@ -181,7 +181,7 @@ func TestRunLostWithTheAgentIsGivenBack(t *testing.T) {
 		}
 	}
 	stop = s.run(b)
-	f.awaitStatus(id, job.Canceled)
+	f.awaitStatus(id, ffrtmp.Canceled)
 	if got := f.results(id); !slices.Equal(got, []string{"canceled 1"}) {
 		t.Error(got)
 	}
@@ -205,7 +205,7 @@ func TestHalfRemovedAttemptIsOnlyRemoved(t *testing.T) {
 	}
 	a.work, a.leave = context.WithCancelCause(context.Background())
 	defer a.close()
-	at := a.adopt(job.Job{ID: uuid.NewString(), Attempt: 1, Lease: "lease", Scenario: slow, Parameters: json.RawMessage(long)})
+	at := a.adopt(ffrtmp.Job{ID: uuid.NewString(), Attempt: 1, Lease: "lease", Scenario: slow, Parameters: json.RawMessage(long)})
 	if err := at.record.create(&at.job); err != nil {
 		t.Fatal(err)
 	}

@@ -6,9 +6,9 @@ import (
 	"io/fs"
 	"time"
 
-	"ffrtmp/agent/supervisor"
-	"ffrtmp/internal/tracing"
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/agent/supervisor"
+	"github.com/ffrtmp/ffrtmp/internal/tracing"
 )
 
 // step is a point in an attempt's life. Between any two of them the agent may die,
@@ -34,7 +34,7 @@ func (a *Agent) passed(at *attempt, s step) {
 }
 
 // adopt makes the attempt one of the node's.
-func (a *Agent) adopt(j job.Job) *attempt {
+func (a *Agent) adopt(j ffrtmp.Job) *attempt {
 	at := &attempt{
 		key: keyOf(&j), job: j, record: a.state.record(keyOf(&j)),
 		log:    a.log.With("job", j.ID, "attempt", j.Attempt, "request_id", j.RequestID),

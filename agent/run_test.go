@@ -15,8 +15,8 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
-	"ffrtmp/agent/supervisor"
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/agent/supervisor"
 )
 
 const (
@@ -55,11 +55,11 @@ func TestJobRuns(t *testing.T) {
 	}
 	submitted := time.Now()
 	id := f.submit("360p30-h264", short)
-	f.await(id, "claimed", func(j fakeJob) bool { return j.Status != job.Pending })
+	f.await(id, "claimed", func(j fakeJob) bool { return j.Status != ffrtmp.Pending })
 	if d := time.Since(submitted); d > a.cfg.PollInterval/2 {
 		t.Errorf("claimed after %v on an idle agent, as by polling", d)
 	}
-	j := f.awaitStatus(id, job.Completed)
+	j := f.awaitStatus(id, ffrtmp.Completed)
 	s.checkOutput(j, "out.mp4")
 	s.checkClean()
 	if got := f.results(id); !slices.Equal(got, []string{"publishing 1", "completed 1"}) {
@@ -90,15 +90,15 @@ func TestFailures(t *testing.T) {
 	s.start()
 	for _, tt := range []struct {
 		name, parameters string
-		reason           job.FailureReason
+		reason           ffrtmp.FailureReason
 	}{
-		{"missing input", `{"input":"none.mp4","output":"out.mp4"}`, job.InputError},
-		{"outside of the roots", `{"input":"../x.mp4","output":"out.mp4"}`, job.UserError},
-		{"broken input", `{"input":"broken.mp4","output":"out.mp4"}`, job.InputError},
+		{"missing input", `{"input":"none.mp4","output":"out.mp4"}`, ffrtmp.InputError},
+		{"outside of the roots", `{"input":"../x.mp4","output":"out.mp4"}`, ffrtmp.UserError},
+		{"broken input", `{"input":"broken.mp4","output":"out.mp4"}`, ffrtmp.InputError},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			id := f.submit("360p-h264", tt.parameters)
-			j := f.awaitStatus(id, job.Failed)
+			j := f.awaitStatus(id, ffrtmp.Failed)
 			if j.FailureReason != tt.reason || j.Error == "" {
 				t.Errorf("%s: %s", j.FailureReason, j.Error)
 			}
@@ -137,8 +137,8 @@ func TestOutputThatIsTheInput(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			id := f.submit("360p-h264", fmt.Sprintf(`{"input":%q,"output":%q}`, tt.input, tt.output))
-			j := f.awaitStatus(id, job.Failed)
-			if j.FailureReason != job.UserError || !strings.Contains(j.Error, "is the input itself") {
+			j := f.awaitStatus(id, ffrtmp.Failed)
+			if j.FailureReason != ffrtmp.UserError || !strings.Contains(j.Error, "is the input itself") {
 				t.Errorf("%s: %s", j.FailureReason, j.Error)
 			}
 			if data, err := os.ReadFile(at("film.mp4")); err != nil || !bytes.Equal(data, film) {
@@ -167,8 +167,8 @@ func TestOutputThatBecomesTheInput(t *testing.T) {
 		}
 	}
 	s.run(a)
-	j := f.awaitStatus(f.submit("360p-h264", `{"input":"film.mp4","output":"out.mp4","preset":"ultrafast"}`), job.Failed)
-	if j.FailureReason != job.UserError || !strings.Contains(j.Error, "is the input itself") {
+	j := f.awaitStatus(f.submit("360p-h264", `{"input":"film.mp4","output":"out.mp4","preset":"ultrafast"}`), ffrtmp.Failed)
+	if j.FailureReason != ffrtmp.UserError || !strings.Contains(j.Error, "is the input itself") {
 		t.Errorf("%s: %s", j.FailureReason, j.Error)
 	}
 	if data, err := os.ReadFile(filepath.Join(s.root, "film.mp4")); err != nil || !bytes.Equal(data, film) {
@@ -205,8 +205,8 @@ func TestDirectoryThatIsMovedMeanwhile(t *testing.T) {
 	if err := errors.Join(os.Rename(filepath.Join(s.root, "sub"), elsewhere), os.Symlink(elsewhere, filepath.Join(s.root, "sub"))); err != nil {
 		t.Fatal(err)
 	}
-	f.awaitStatus(id, job.Failed)
-	f.awaitStatus(f.submit("360p30-h264", short), job.Completed)
+	f.awaitStatus(id, ffrtmp.Failed)
+	f.awaitStatus(f.submit("360p30-h264", short), ffrtmp.Completed)
 	s.checkClean()
 }
 
@@ -224,7 +224,7 @@ func TestCancelReachesFFmpegWithinTwoSeconds(t *testing.T) {
 		t.Fatalf("ffmpeg's pid: %v", err)
 	}
 	began := time.Now()
-	f.set(id, job.Canceled)
+	f.set(id, ffrtmp.Canceled)
 	if !eventually(func() bool { return errors.Is(syscall.Kill(-ffmpeg.PID, 0), syscall.ESRCH) }) {
 		t.Fatal("ffmpeg's process group lives on")
 	}
@@ -233,7 +233,7 @@ func TestCancelReachesFFmpegWithinTwoSeconds(t *testing.T) {
 	}
 	s.checkClean()
 	next := f.submit("360p-h264", short)
-	f.awaitStatus(next, job.Completed)
+	f.awaitStatus(next, ffrtmp.Completed)
 }
 
 // find returns the supervised run of an attempt.
@@ -254,15 +254,15 @@ func TestPauseAndResume(t *testing.T) {
 	id := f.submit(slow, `{"output":"out.mp4","duration":3,"preset":"ultrafast"}`)
 	f.await(id, "under way", underWay)
 	p := s.find(id, 1)
-	f.set(id, job.Paused)
+	f.set(id, ffrtmp.Paused)
 	if !eventually(func() bool { st, err := p.State(); return err == nil && st.Paused }) {
 		t.Fatal("ffmpeg was not paused")
 	}
 	if !eventually(func() bool { f.mu.Lock(); defer f.mu.Unlock(); return f.beats[len(f.beats)-1].Attempts[0].Paused }) {
 		t.Error("no heartbeat says paused")
 	}
-	f.set(id, job.Running)
-	f.awaitStatus(id, job.Completed)
+	f.set(id, ffrtmp.Running)
+	f.awaitStatus(id, ffrtmp.Completed)
 }
 
 func TestJobTakenAwayIsStoppedAndPublishesNothing(t *testing.T) {
@@ -326,10 +326,10 @@ func TestSlots(t *testing.T) {
 	}
 	f.await(ids[0], "under way", underWay)
 	f.await(ids[1], "under way", underWay)
-	if f.job(ids[2]).Status != job.Pending {
+	if f.job(ids[2]).Status != ffrtmp.Pending {
 		t.Error("three jobs run in two slots")
 	}
-	f.set(ids[0], job.Canceled)
+	f.set(ids[0], ffrtmp.Canceled)
 	f.await(ids[2], "under way", underWay)
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -353,10 +353,10 @@ func TestDrainWaitsForWhatRuns(t *testing.T) {
 	f.await(id, "under way", underWay)
 	later := f.submit("360p-h264", short)
 	stop()
-	if got := f.job(id).Status; got != job.Completed {
+	if got := f.job(id).Status; got != ffrtmp.Completed {
 		t.Errorf("the agent ended and its job is %s", got)
 	}
-	if got := f.job(later).Status; got != job.Pending {
+	if got := f.job(later).Status; got != ffrtmp.Pending {
 		t.Errorf("a draining agent took a job, which is %s", got)
 	}
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/google/uuid"
 	"golang.org/x/sys/unix"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 // state is the agent's directory. Only one process has it open.
@@ -75,7 +75,7 @@ func (s *state) identify() error {
 		return fmt.Errorf("identity: %w", err)
 	}
 	s.nodeID = strings.TrimSpace(string(data))
-	if !job.IsID(s.nodeID) {
+	if !ffrtmp.IsID(s.nodeID) {
 		return fmt.Errorf("%s does not hold a UUID", path)
 	}
 	return nil

@@ -4,17 +4,17 @@ import (
 	"encoding/json"
 	"math"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 // acted is the answer to an action on a job.
 type acted struct {
-	Status job.Status `json:"status"`
-	JobID  string     `json:"job_id"`
+	Status ffrtmp.Status `json:"status"`
+	JobID  string        `json:"job_id"`
 }
 
 // act returns the function that takes an action on a job.
-func (s *Server) act(action job.Action) func(*call, *nothing) (*answer, error) {
+func (s *Server) act(action ffrtmp.Action) func(*call, *nothing) (*answer, error) {
 	return func(c *call, _ *nothing) (*answer, error) {
 		j, err := s.job(c)
 		if err != nil {
@@ -35,9 +35,9 @@ type selection struct {
 	Filter map[string]json.RawMessage `json:"filter"`
 }
 
-func (sel *selection) filter() (f job.Filter, err error) {
+func (sel *selection) filter() (f ffrtmp.Filter, err error) {
 	if len(sel.Filter) == 0 {
-		return f, job.FieldErrorf("filter", "must name at least one of status, queue, priority, scenario, node_id and label")
+		return f, ffrtmp.FieldErrorf("filter", "must name at least one of status, queue, priority, scenario, node_id and label")
 	}
 	fields := map[string]any{
 		"status": &f.Status, "queue": &f.Queue, "priority": &f.Priority,
@@ -46,14 +46,14 @@ func (sel *selection) filter() (f job.Filter, err error) {
 	for name, raw := range sel.Filter {
 		into, ok := fields[name]
 		if !ok {
-			return f, job.FieldErrorf("filter."+name, "is not known")
+			return f, ffrtmp.FieldErrorf("filter."+name, "is not known")
 		}
 		if err := json.Unmarshal(raw, into); err != nil {
-			return f, job.FieldErrorf("filter."+name, "must be a string")
+			return f, ffrtmp.FieldErrorf("filter."+name, "must be a string")
 		}
 	}
 	if f.IsZero() {
-		return f, job.FieldErrorf("filter", "selects every job; name at least one value")
+		return f, ffrtmp.FieldErrorf("filter", "selects every job; name at least one value")
 	}
 	return f, inField("filter", f.Validate())
 }

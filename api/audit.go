@@ -4,22 +4,22 @@ import (
 	"strconv"
 	"time"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 // audit returns a page of the audit log, newest first.
 func (s *Server) audit(c *call) (*answer, error) {
 	q := c.URL.Query()
-	page := job.AuditPage{Cursor: q.Get("cursor"), Limit: job.DefaultLimit}
+	page := ffrtmp.AuditPage{Cursor: q.Get("cursor"), Limit: ffrtmp.DefaultLimit}
 	var err error
 	if q.Has("limit") {
-		if page.Limit, err = strconv.Atoi(q.Get("limit")); err != nil || page.Limit < 1 || page.Limit > job.MaxLimit {
-			return nil, job.FieldErrorf("limit", "must be between 1 and %d", job.MaxLimit)
+		if page.Limit, err = strconv.Atoi(q.Get("limit")); err != nil || page.Limit < 1 || page.Limit > ffrtmp.MaxLimit {
+			return nil, ffrtmp.FieldErrorf("limit", "must be between 1 and %d", ffrtmp.MaxLimit)
 		}
 	}
 	if q.Has("since") {
 		if page.Since, err = time.Parse(time.RFC3339, q.Get("since")); err != nil {
-			return nil, job.FieldErrorf("since", "%q is not a time such as 2026-01-02T03:04:05Z", q.Get("since"))
+			return nil, ffrtmp.FieldErrorf("since", "%q is not a time such as 2026-01-02T03:04:05Z", q.Get("since"))
 		}
 	}
 	list, err := s.cfg.State.Audit(c.Context(), page)

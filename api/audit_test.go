@@ -7,12 +7,12 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
-func (m *master) audit(query string) job.AuditList {
+func (m *master) audit(query string) ffrtmp.AuditList {
 	m.t.Helper()
-	var list job.AuditList
+	var list ffrtmp.AuditList
 	m.want(200, "GET", "/audit"+query, "").decode(m.t, &list)
 	return list
 }

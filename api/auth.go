@@ -9,14 +9,14 @@ import (
 	"strings"
 	"time"
 
-	"ffrtmp/fsm"
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/fsm"
 )
 
 // Principal is who makes a request. Idempotency keys are kept apart by its name.
 type Principal struct {
 	Name      string // id of the key, or bootstrapName
-	Scopes    []job.Scope
+	Scopes    []ffrtmp.Scope
 	rateLimit int             // of the key; 0: it says nothing
 	live      context.Context // ends when the key does; nil: it does not
 	expires   time.Time       // zero: never
@@ -26,7 +26,7 @@ type Principal struct {
 const bootstrapName = "bootstrap"
 
 // may reports whether the principal has a scope.
-func (p *Principal) may(needed job.Scope) bool {
+func (p *Principal) may(needed ffrtmp.Scope) bool {
 	for _, s := range p.Scopes {
 		if s.Allows(needed) {
 			return true
@@ -69,7 +69,7 @@ var errUnknownKey = errors.New("not a key of this master's state")
 // Authenticate compares with every bootstrap key and with one key of the state, be
 // there one with the given id or not, so that the time that it takes says nothing.
 func (k *keys) Authenticate(r *http.Request) (Principal, error) {
-	admin := Principal{Name: bootstrapName, Scopes: []job.Scope{job.ScopeAdmin}}
+	admin := Principal{Name: bootstrapName, Scopes: []ffrtmp.Scope{ffrtmp.ScopeAdmin}}
 	if len(k.bootstrap) == 0 {
 		return admin, nil
 	}
@@ -89,17 +89,17 @@ func (k *keys) Authenticate(r *http.Request) (Principal, error) {
 	case master == 1:
 		return admin, nil
 	case !known || !match:
-		refused := job.Errorf(job.Unauthenticated, "the API key is not valid")
+		refused := ffrtmp.Errorf(ffrtmp.Unauthenticated, "the API key is not valid")
 		if formed {
 			refused.Err = errUnknownKey
 		}
 		return Principal{}, refused
 	}
 	switch c.StatusAt(time.Now()) {
-	case job.KeyRevoked:
-		return Principal{}, job.Errorf(job.Unauthenticated, "the API key has been revoked")
-	case job.KeyExpired:
-		return Principal{}, job.Errorf(job.Unauthenticated, "the API key expired at %s", c.ExpiresAt.Format(time.RFC3339))
+	case ffrtmp.KeyRevoked:
+		return Principal{}, ffrtmp.Errorf(ffrtmp.Unauthenticated, "the API key has been revoked")
+	case ffrtmp.KeyExpired:
+		return Principal{}, ffrtmp.Errorf(ffrtmp.Unauthenticated, "the API key expired at %s", c.ExpiresAt.Format(time.RFC3339))
 	}
 	return Principal{Name: c.ID, Scopes: c.Scopes, rateLimit: c.RateLimit, live: c.Live, expires: c.ExpiresAt}, nil
 }
@@ -108,11 +108,11 @@ func (k *keys) Authenticate(r *http.Request) (Principal, error) {
 func bearer(r *http.Request) (string, error) {
 	header := r.Header.Get("Authorization")
 	if header == "" {
-		return "", job.Errorf(job.Unauthenticated, "Missing Authorization header")
+		return "", ffrtmp.Errorf(ffrtmp.Unauthenticated, "Missing Authorization header")
 	}
 	scheme, token, ok := strings.Cut(header, " ")
 	if !ok || !strings.EqualFold(scheme, "Bearer") {
-		return "", job.Errorf(job.Unauthenticated, "the Authorization header must be \"Bearer <key>\"")
+		return "", ffrtmp.Errorf(ffrtmp.Unauthenticated, "the Authorization header must be \"Bearer <key>\"")
 	}
 	return strings.TrimSpace(token), nil
 }
@@ -134,7 +134,7 @@ func (s *Server) authenticate(r *http.Request) (Principal, error) {
 			continue
 		}
 		if behind := s.cfg.Cluster.Ready(); behind != nil {
-			return p, job.Errorf(job.NoLeader, "this master cannot tell whether the API key is valid: %w", behind)
+			return p, ffrtmp.Errorf(ffrtmp.NoLeader, "this master cannot tell whether the API key is valid: %w", behind)
 		}
 		return p, err
 	}
@@ -144,7 +144,7 @@ func (s *Server) authenticate(r *http.Request) (Principal, error) {
 // failure.
 func (s *Server) admit(r *http.Request, agents bool) (Principal, error) {
 	p, err := s.authenticate(r)
-	if job.CodeOf(err) == job.Unauthenticated {
+	if ffrtmp.CodeOf(err) == ffrtmp.Unauthenticated {
 		s.metrics.authFailures.Inc()
 		s.authFailures.Do(func() {
 			s.cfg.Logger.Warn("authentication failed", "source", sourceOf(r), "request_id", requestIDOf(r.Context()), "route", r.Pattern, "error", err)

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 // batch is the body of POST /jobs/batch. Its jobs are decoded one by one, so that
@@ -17,18 +17,18 @@ type batch struct {
 func (b *batch) Validate() error {
 	switch {
 	case len(b.Jobs) == 0:
-		return job.FieldErrorf("jobs", "must hold at least one job")
-	case len(b.Jobs) > job.MaxBatch:
-		return job.FieldErrorf("jobs", "holds %d jobs, more than %d", len(b.Jobs), job.MaxBatch)
+		return ffrtmp.FieldErrorf("jobs", "must hold at least one job")
+	case len(b.Jobs) > ffrtmp.MaxBatch:
+		return ffrtmp.FieldErrorf("jobs", "holds %d jobs, more than %d", len(b.Jobs), ffrtmp.MaxBatch)
 	}
 	return nil
 }
 
 // specs are the jobs, each of them checked.
-func (b *batch) specs() ([]job.Spec, error) {
-	specs := make([]job.Spec, len(b.Jobs))
+func (b *batch) specs() ([]ffrtmp.Spec, error) {
+	specs := make([]ffrtmp.Spec, len(b.Jobs))
 	for i, raw := range b.Jobs {
-		err := job.Decode(raw, &specs[i])
+		err := ffrtmp.Decode(raw, &specs[i])
 		if err == nil {
 			err = specs[i].Validate()
 		}
@@ -49,12 +49,12 @@ func (s *Server) submitBatch(c *call, b *batch) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &answer{status: created(made), index: index, body: job.Submitted{Jobs: made.Jobs, Count: len(made.Jobs)}}, nil
+	return &answer{status: created(made), index: index, body: ffrtmp.Submitted{Jobs: made.Jobs, Count: len(made.Jobs)}}, nil
 }
 
 // inField says that what err is about stands within a field.
 func inField(field string, err error) error {
-	var e *job.Error
+	var e *ffrtmp.Error
 	if !errors.As(err, &e) {
 		return err
 	}

@@ -11,9 +11,9 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"github.com/prometheus/client_golang/prometheus"
 
-	"ffrtmp/cluster"
-	"ffrtmp/fsm"
-	"ffrtmp/scheduler"
+	"github.com/ffrtmp/ffrtmp/cluster"
+	"github.com/ffrtmp/ffrtmp/fsm"
+	"github.com/ffrtmp/ffrtmp/leader"
 )
 
 // BenchmarkSubmit is POST /jobs without a network and without consensus.
@@ -27,7 +27,7 @@ func BenchmarkSubmit(b *testing.B) {
 	c := newFakeCluster("m1")
 	proposer := fsm.NewProposer(&soloLog{fsm: f}, fsm.ProposerOptions{MaxRetries: 3})
 	logger := hclog.NewNullLogger()
-	sched := scheduler.New(scheduler.Config{State: f, Proposer: proposer, Cluster: c, LeaseTTL: 30 * time.Second, Logger: logger})
+	sched := leader.New(leader.Config{State: f, Proposer: proposer, Cluster: c, LeaseTTL: 30 * time.Second, Logger: logger})
 	go sched.Run(b.Context())
 	c.setLeader(&cluster.Leader{ID: "m1"})
 	for !sched.Leading() {

@@ -4,22 +4,22 @@ import (
 	"net/http"
 	"time"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 // maxClaim bounds the attempts of one answer.
 const maxClaim = 1024
 
 // validateClaim checks a claim. An absent max is 1.
-func validateClaim(r *job.ClaimRequest) error {
+func validateClaim(r *ffrtmp.ClaimRequest) error {
 	if r.Max == 0 {
 		r.Max = 1
 	}
 	switch {
 	case r.NodeID == "":
-		return job.FieldErrorf("node_id", "is required")
+		return ffrtmp.FieldErrorf("node_id", "is required")
 	case r.Max < 1 || r.Max > maxClaim:
-		return job.FieldErrorf("max", "must be between 1 and %d", maxClaim)
+		return ffrtmp.FieldErrorf("max", "must be between 1 and %d", maxClaim)
 	}
 	return checkDuration("wait", time.Duration(r.Wait), maxWait)
 }
@@ -27,7 +27,7 @@ func validateClaim(r *job.ClaimRequest) error {
 // claim gives a node attempts to run, and waits for them. An idempotency key changes
 // nothing: what a lost answer named is given again, with the same leases, until the
 // node lists it in a heartbeat.
-func (s *Server) claim(c *call, r *job.ClaimRequest) (*answer, error) {
+func (s *Server) claim(c *call, r *ffrtmp.ClaimRequest) (*answer, error) {
 	if err := validateClaim(r); err != nil {
 		return nil, err
 	}
@@ -42,19 +42,19 @@ func (s *Server) claim(c *call, r *job.ClaimRequest) (*answer, error) {
 		return nil, errStopping
 	}
 	if jobs == nil {
-		jobs = []job.Job{}
+		jobs = []ffrtmp.Job{}
 	}
-	return &answer{index: index, body: job.ClaimResponse{Jobs: jobs}}, nil
+	return &answer{index: index, body: ffrtmp.ClaimResponse{Jobs: jobs}}, nil
 }
 
 // next is how agents of v2.2 claim.
 func (s *Server) next(c *call) (*answer, error) {
 	nodeID := c.URL.Query().Get("node_id")
 	if nodeID == "" {
-		return nil, job.FieldErrorf("node_id", "is required")
+		return nil, ffrtmp.FieldErrorf("node_id", "is required")
 	}
 	var body struct {
-		Job *job.Job `json:"job"`
+		Job *ffrtmp.Job `json:"job"`
 	}
 	if c.Method == http.MethodHead { // whoever only looks is not given a job
 		return &answer{body: body}, nil

@@ -1,16 +1,16 @@
 package api
 
 import (
-	"ffrtmp/cluster"
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/cluster"
 )
 
 func (s *Server) clusterStatus(*call) (*answer, error) {
 	c := s.cfg.Cluster
 	leader, _ := c.Leader()
-	status := job.ClusterStatus{
+	status := ffrtmp.ClusterStatus{
 		ClusterID: c.ClusterID(), Name: s.cfg.Name, Leader: leader.ID, LeaderURL: leader.APIURL,
-		Term: c.Term(), CommitIndex: c.CommitIndex(), AppliedIndex: c.AppliedIndex(), Members: []job.Member{},
+		Term: c.Term(), CommitIndex: c.CommitIndex(), AppliedIndex: c.AppliedIndex(), Members: []ffrtmp.Member{},
 	}
 	for _, m := range c.Members() {
 		status.Members = append(status.Members, member(m))
@@ -18,12 +18,12 @@ func (s *Server) clusterStatus(*call) (*answer, error) {
 	return &answer{body: status}, nil
 }
 
-func member(m cluster.Member) job.Member {
+func member(m cluster.Member) ffrtmp.Member {
 	contact := m.LastContact.Milliseconds()
 	if m.LastContact < 0 {
 		contact = -1
 	}
-	return job.Member{
+	return ffrtmp.Member{
 		ID: m.ID, Address: m.Address, APIURL: m.APIURL, Role: m.Role, Voter: m.Voter, Healthy: m.Healthy,
 		LastContactMS: contact, AppliedIndex: m.AppliedIndex, Version: m.Version,
 	}
@@ -45,14 +45,14 @@ func (s *Server) transferLeader(c *call, _ *nothing) (*answer, error) {
 		}
 	}
 	if voters < 2 {
-		return nil, job.Errorf(job.Conflict, "there is no other voter that could lead")
+		return nil, ffrtmp.Errorf(ffrtmp.Conflict, "there is no other voter that could lead")
 	}
 	index, err := s.cfg.Proposer.Note(c.Context(), "leader.transfer", s.cfg.Cluster.ID())
 	if err != nil {
 		return nil, err
 	}
 	if err := s.cfg.Cluster.TransferLeadership(c.Context()); err != nil {
-		return nil, job.Errorf(job.Conflict, "the leadership was not handed over: %w", err)
+		return nil, ffrtmp.Errorf(ffrtmp.Conflict, "the leadership was not handed over: %w", err)
 	}
 	return &answer{index: index, body: transferred{"transferred", s.cfg.Cluster.ID()}}, nil
 }

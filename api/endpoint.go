@@ -8,11 +8,11 @@ import (
 	"strconv"
 	"time"
 
-	"ffrtmp/fsm"
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/fsm"
 )
 
-// Largest bodies. A batch holds up to job.MaxBatch jobs.
+// Largest bodies. A batch holds up to ffrtmp.MaxBatch jobs.
 const (
 	maxBody      = 8 << 20
 	maxBatchBody = 64 << 20
@@ -31,13 +31,13 @@ const (
 type endpoint struct {
 	pattern string
 	place   place
-	open    bool      // needs no key
-	scope   job.Scope // that a key must have
-	agents  bool      // a key of an agent will do, too
-	audit   bool      // what it proposes goes into the audit log
-	maxBody int64     // 0: the common bound; what may be larger may take longer
-	long    bool      // waits or streams: may take longer, and ends early when the server is to shut down
-	repeat  bool      // repeating it is harmless, with or without an idempotency key
+	open    bool         // needs no key
+	scope   ffrtmp.Scope // that a key must have
+	agents  bool         // a key of an agent will do, too
+	audit   bool         // what it proposes goes into the audit log
+	maxBody int64        // 0: the common bound; what may be larger may take longer
+	long    bool         // waits or streams: may take longer, and ends early when the server is to shut down
+	repeat  bool         // repeating it is harmless, with or without an idempotency key
 	serve   func(*call) (*answer, error)
 }
 
@@ -74,7 +74,7 @@ func with[In any](f func(c *call, in *In) (*answer, error)) func(*call) (*answer
 	return func(c *call) (*answer, error) {
 		in := new(In)
 		if _, none := any(in).(*nothing); !none || len(c.body) > 0 {
-			if err := job.Decode(c.body, in); err != nil {
+			if err := ffrtmp.Decode(c.body, in); err != nil {
 				return nil, err
 			}
 		}
@@ -102,7 +102,7 @@ func (s *Server) handler(e *endpoint) http.Handler {
 // prepare reads and checks all of a request that does not depend on its endpoint.
 func (s *Server) prepare(w http.ResponseWriter, c *call) (err error) {
 	if !c.endpoint.open {
-		if c.principal, err = s.admit(c.Request, c.endpoint.agents || c.endpoint.scope == job.ScopeAgent); err != nil {
+		if c.principal, err = s.admit(c.Request, c.endpoint.agents || c.endpoint.scope == ffrtmp.ScopeAgent); err != nil {
 			return err
 		}
 		if err := c.endpoint.allows(&c.principal); err != nil {
@@ -148,10 +148,10 @@ func (s *Server) prepare(w http.ResponseWriter, c *call) (err error) {
 
 // allows returns a Forbidden error that names the scope which the principal lacks.
 func (e *endpoint) allows(p *Principal) error {
-	if p.may(e.scope) || e.agents && p.may(job.ScopeAgent) {
+	if p.may(e.scope) || e.agents && p.may(ffrtmp.ScopeAgent) {
 		return nil
 	}
-	return job.Errorf(job.Forbidden, "this needs a key with the scope %s; this one has %s", e.scope, job.JoinScopes(p.Scopes, ", "))
+	return ffrtmp.Errorf(ffrtmp.Forbidden, "this needs a key with the scope %s; this one has %s", e.scope, ffrtmp.JoinScopes(p.Scopes, ", "))
 }
 
 func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
@@ -163,9 +163,9 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, erro
 	switch {
 	case errors.As(err, &tooLarge):
 		drain(w, r.Body)
-		return nil, job.Errorf(job.TooLarge, "the body is longer than %d bytes", limit)
+		return nil, ffrtmp.Errorf(ffrtmp.TooLarge, "the body is longer than %d bytes", limit)
 	case err != nil:
-		return nil, job.Errorf(job.Invalid, "the body could not be read: %w", err)
+		return nil, ffrtmp.Errorf(ffrtmp.Invalid, "the body could not be read: %w", err)
 	}
 	return body, nil
 }
@@ -207,7 +207,7 @@ func (s *Server) carryOut(c *call) (*answer, error) {
 func (s *Server) write(w http.ResponseWriter, c *call, a *answer, err error) {
 	s.setHeaders(w.Header())
 	if err != nil {
-		if describe(err).Code == job.Internal {
+		if describe(err).Code == ffrtmp.Internal {
 			s.cfg.Logger.Error("request failed", "request_id", c.id, "route", c.endpoint.pattern, "error", err, "cause", errors.Unwrap(err))
 		}
 		writeError(w, err)

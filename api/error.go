@@ -7,44 +7,44 @@ import (
 	"net/http"
 	"unicode/utf8"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 // statuses is the one place where an error's code becomes an HTTP status.
-var statuses = map[job.Code]int{
-	job.Invalid:             http.StatusBadRequest,
-	job.Unauthenticated:     http.StatusUnauthorized,
-	job.Forbidden:           http.StatusForbidden,
-	job.NotFound:            http.StatusNotFound,
-	job.Conflict:            http.StatusConflict,
-	job.StaleAttempt:        http.StatusConflict,
-	job.TooLarge:            http.StatusRequestEntityTooLarge,
-	job.RateLimited:         http.StatusTooManyRequests,
-	job.NoLeader:            http.StatusServiceUnavailable,
-	job.UnknownOutcome:      http.StatusGatewayTimeout,
-	job.Compacted:           http.StatusGone,
-	job.InsufficientStorage: http.StatusInsufficientStorage,
-	job.Internal:            http.StatusInternalServerError,
+var statuses = map[ffrtmp.Code]int{
+	ffrtmp.Invalid:             http.StatusBadRequest,
+	ffrtmp.Unauthenticated:     http.StatusUnauthorized,
+	ffrtmp.Forbidden:           http.StatusForbidden,
+	ffrtmp.NotFound:            http.StatusNotFound,
+	ffrtmp.Conflict:            http.StatusConflict,
+	ffrtmp.StaleAttempt:        http.StatusConflict,
+	ffrtmp.TooLarge:            http.StatusRequestEntityTooLarge,
+	ffrtmp.RateLimited:         http.StatusTooManyRequests,
+	ffrtmp.NoLeader:            http.StatusServiceUnavailable,
+	ffrtmp.UnknownOutcome:      http.StatusGatewayTimeout,
+	ffrtmp.Compacted:           http.StatusGone,
+	ffrtmp.InsufficientStorage: http.StatusInsufficientStorage,
+	ffrtmp.Internal:            http.StatusInternalServerError,
 }
 
 // problem is the body of every answer that is not a success.
 type problem struct {
-	Error  string   `json:"error"`
-	Code   job.Code `json:"code"`
-	Status int      `json:"status"`
-	Field  string   `json:"field,omitempty"`
+	Error  string      `json:"error"`
+	Code   ffrtmp.Code `json:"code"`
+	Status int         `json:"status"`
+	Field  string      `json:"field,omitempty"`
 }
 
-// describe returns what a client may learn of an error: all of a job.Error but its
+// describe returns what a client may learn of an error: all of a ffrtmp.Error but its
 // cause, and nothing of any other.
 func describe(err error) problem {
-	var e *job.Error
+	var e *ffrtmp.Error
 	switch {
 	case errors.As(err, &e):
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		e = job.Errorf(job.UnknownOutcome, "the request took too long or was given up; its outcome is not known")
+		e = ffrtmp.Errorf(ffrtmp.UnknownOutcome, "the request took too long or was given up; its outcome is not known")
 	default:
-		e = job.Errorf(job.Internal, "internal error; the master's log says more under this request's X-Request-Id")
+		e = ffrtmp.Errorf(ffrtmp.Internal, "internal error; the master's log says more under this request's X-Request-Id")
 	}
 	status, ok := statuses[e.Code]
 	if !ok {
@@ -73,9 +73,9 @@ func shorten(s string) string {
 func writeError(w http.ResponseWriter, err error) {
 	p := describe(err)
 	switch p.Code {
-	case job.RateLimited:
+	case ffrtmp.RateLimited:
 		w.Header().Set("Retry-After", retryAfter)
-	case job.Unauthenticated:
+	case ffrtmp.Unauthenticated:
 		w.Header().Set("WWW-Authenticate", `Bearer realm="ffrtmp"`)
 	}
 	writeJSON(w, p.Status, p)

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 // eventStreamType is that of Server-Sent Events.
@@ -36,7 +36,7 @@ func (s *Server) events(c *call) (*answer, error) {
 		return nil, err
 	}
 	if !s.local(consistency{stale: true, maxStale: eventContact}) {
-		return nil, job.Errorf(job.NoLeader, "this master has not heard from the leader for %s", eventContact)
+		return nil, ffrtmp.Errorf(ffrtmp.NoLeader, "this master has not heard from the leader for %s", eventContact)
 	}
 	ctx, cancel := s.untilStopping(c)
 	defer cancel()
@@ -48,7 +48,7 @@ func (s *Server) events(c *call) (*answer, error) {
 	case s.eventStreams <- struct{}{}:
 		context.AfterFunc(c.Context(), func() { <-s.eventStreams }) // when the request is over
 	default:
-		return nil, job.Errorf(job.RateLimited, "this master has %d streams of events already", maxEventStreams)
+		return nil, ffrtmp.Errorf(ffrtmp.RateLimited, "this master has %d streams of events already", maxEventStreams)
 	}
 	return &answer{streamType: eventStreamType, stream: func(ctx context.Context, w *flushWriter) error {
 		err := s.streamEvents(ctx, w, after, filter)
@@ -61,7 +61,7 @@ func (s *Server) events(c *call) (*answer, error) {
 
 // eventsFrom returns the place after which the reader wants to be told: where it
 // has got to, or where the state is now. This master may be behind the reader.
-func (s *Server) eventsFrom(ctx context.Context, c *call) (job.EventID, error) {
+func (s *Server) eventsFrom(ctx context.Context, c *call) (ffrtmp.EventID, error) {
 	field, text := "since", c.URL.Query().Get("since")
 	if last := c.Header.Get("Last-Event-ID"); last != "" {
 		field, text = "Last-Event-ID", last // a browser comes back with the address that it had
@@ -69,9 +69,9 @@ func (s *Server) eventsFrom(ctx context.Context, c *call) (job.EventID, error) {
 	if text == "" {
 		return s.cfg.State.LastEvent(ctx)
 	}
-	after, err := job.ParseEventID(text)
+	after, err := ffrtmp.ParseEventID(text)
 	if err != nil {
-		return after, job.FieldErrorf(field, "%v", err)
+		return after, ffrtmp.FieldErrorf(field, "%v", err)
 	}
 	if err := s.prepareRead(ctx, consistency{index: after.Index, wait: defaultIndexWait}); err != nil {
 		return after, err
@@ -82,7 +82,7 @@ func (s *Server) eventsFrom(ctx context.Context, c *call) (job.EventID, error) {
 }
 
 // streamEvents writes events until ctx is done.
-func (s *Server) streamEvents(ctx context.Context, w *flushWriter, after job.EventID, filter eventFilter) error {
+func (s *Server) streamEvents(ctx context.Context, w *flushWriter, after ffrtmp.EventID, filter eventFilter) error {
 	if err := writePlace(w, after); err != nil {
 		return err
 	}
@@ -112,7 +112,7 @@ func (s *Server) streamEvents(ctx context.Context, w *flushWriter, after job.Eve
 			return ctx.Err()
 		case errors.Is(err, context.DeadlineExceeded):
 			if !s.local(consistency{stale: true, maxStale: eventContact}) {
-				return job.Errorf(job.NoLeader, "this master is cut off from its cluster")
+				return ffrtmp.Errorf(ffrtmp.NoLeader, "this master is cut off from its cluster")
 			}
 			if err := writePlace(w, after); err != nil {
 				return err
@@ -131,14 +131,14 @@ func (s *Server) streamEvents(ctx context.Context, w *flushWriter, after job.Eve
 
 // writePlace tells the reader how far it has got, without an event: a silent
 // stream, too, must be taken up again where it was left.
-func writePlace(w *flushWriter, id job.EventID) error {
+func writePlace(w *flushWriter, id ffrtmp.EventID) error {
 	_, err := fmt.Fprintf(w, ": keep-alive\nid: %s\n\n", id)
 	return err
 }
 
 // eventFilter is which events a reader wants; the zero value is all.
 type eventFilter struct {
-	types []job.EventType
+	types []ffrtmp.EventType
 	job   string // id or sequence number
 }
 
@@ -146,9 +146,9 @@ func parseEventFilter(c *call) (f eventFilter, err error) {
 	q := c.URL.Query()
 	if q.Has("type") {
 		for name := range strings.SplitSeq(q.Get("type"), ",") {
-			t := job.EventType(name)
+			t := ffrtmp.EventType(name)
 			if !t.Valid() {
-				return f, job.FieldErrorf("type", "%q is not a type of events", name)
+				return f, ffrtmp.FieldErrorf("type", "%q is not a type of events", name)
 			}
 			f.types = append(f.types, t)
 		}
@@ -157,13 +157,13 @@ func parseEventFilter(c *call) (f eventFilter, err error) {
 	return f, nil
 }
 
-func (f *eventFilter) selects(e *job.Event) bool {
+func (f *eventFilter) selects(e *ffrtmp.Event) bool {
 	return (f.types == nil || slices.Contains(f.types, e.Type)) &&
 		(f.job == "" || e.JobID == f.job || e.JobID != "" && strconv.FormatUint(e.SequenceNumber, 10) == f.job)
 }
 
 // format writes those events that the reader wants as it reads them.
-func (f *eventFilter) format(list []job.Event) ([]byte, error) {
+func (f *eventFilter) format(list []ffrtmp.Event) ([]byte, error) {
 	var b bytes.Buffer
 	for i := range list {
 		e := &list[i]

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 // eventReader reads the events of one stream.
@@ -61,7 +61,7 @@ func (r *eventReader) block() (fields map[string]string) {
 }
 
 // next reads the next event.
-func (r *eventReader) next() job.Event {
+func (r *eventReader) next() ffrtmp.Event {
 	r.t.Helper()
 	for {
 		fields := r.block()
@@ -71,7 +71,7 @@ func (r *eventReader) next() job.Event {
 		if fields["data"] == "" {
 			continue
 		}
-		var e job.Event
+		var e ffrtmp.Event
 		if err := json.Unmarshal([]byte(fields["data"]), &e); err != nil {
 			r.t.Fatal(err)
 		}
@@ -91,15 +91,15 @@ func TestEventsFollowTheState(t *testing.T) {
 		t.Fatalf("the stream begins with %v, not with its place", fields)
 	}
 	j := m.submit(`{"scenario":"720p","parameters":{"output_mode":"rtmp","rtmp_url":"rtmp://example.com/live","stream_key":"hush"}}`)
-	if e := fromNow.next(); e.JobID != j.ID || e.Type != job.JobSubmitted {
+	if e := fromNow.next(); e.JobID != j.ID || e.Type != ffrtmp.JobSubmitted {
 		t.Errorf("got %+v", e)
 	}
 	m.want(http.StatusOK, "POST", "/jobs/1/cancel", "")
-	if e := fromNow.next(); e.SequenceNumber != 1 || e.Type != job.JobCanceled {
+	if e := fromNow.next(); e.SequenceNumber != 1 || e.Type != ffrtmp.JobCanceled {
 		t.Errorf("got %+v", e)
 	}
 	all := m.stream("?since=0")
-	for i, want := range []job.EventType{job.JobSubmitted, job.JobSubmitted, job.JobCanceled} {
+	for i, want := range []ffrtmp.EventType{ffrtmp.JobSubmitted, ffrtmp.JobSubmitted, ffrtmp.JobCanceled} {
 		if e := all.next(); e.Type != want {
 			t.Errorf("event %d is %+v", i, e)
 		}
@@ -108,12 +108,12 @@ func TestEventsFollowTheState(t *testing.T) {
 	again := m.stream("?since=0", "Last-Event-ID", fromNow.id)
 	m.want(http.StatusOK, "POST", "/jobs/2/cancel", "")
 	for _, s := range []*eventReader{fromNow, all, again} {
-		if e := s.next(); e.SequenceNumber != 2 || e.Type != job.JobCanceled {
+		if e := s.next(); e.SequenceNumber != 2 || e.Type != ffrtmp.JobCanceled {
 			t.Errorf("got %+v", e)
 		}
 	}
 	filtered := m.stream("?since=0&type=job.canceled,job.failed&job_id=" + j.ID)
-	if e := filtered.next(); e.JobID != j.ID || e.Type != job.JobCanceled {
+	if e := filtered.next(); e.JobID != j.ID || e.Type != ffrtmp.JobCanceled {
 		t.Errorf("got %+v", e)
 	}
 	batch := m.want(http.StatusCreated, "POST", "/jobs/batch", `{"jobs":[{"scenario":"720p"},{"scenario":"720p"}]}`)
@@ -150,7 +150,7 @@ func TestEventsWaitForALaggingMaster(t *testing.T) {
 	t.Parallel()
 	m := newMaster(t)
 	next := m.fsm.Index() + 1
-	told := make(chan job.Event)
+	told := make(chan ffrtmp.Event)
 	go func() { told <- m.stream(fmt.Sprintf("?since=%d.0", next)).next() }()
 	m.submit(`{"scenario":"720p"}`)
 	want := m.submit(`{"scenario":"1080p"}`)

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"time"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 // explain says why a job waits, or who ran it.
@@ -14,15 +14,15 @@ func (s *Server) explain(c *call) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := job.Explanation{JobID: j.ID, Status: j.Status, Attempts: j.Attempts}
+	e := ffrtmp.Explanation{JobID: j.ID, Status: j.Status, Attempts: j.Attempts}
 	if e.Attempts == nil {
-		e.Attempts = []job.Attempt{}
+		e.Attempts = []ffrtmp.Attempt{}
 	}
-	if j.Status == job.Pending {
+	if j.Status == ffrtmp.Pending {
 		waiting := s.cfg.State.Waiting(j.SequenceNumber)
 		e.Ahead = waiting.Ahead
 		for _, n := range s.cfg.State.Nodes() {
-			e.Nodes = append(e.Nodes, job.NodeExplanation{NodeID: n.ID, Name: n.Name, Reason: unfit(&j, &n, waiting.Avoided)})
+			e.Nodes = append(e.Nodes, ffrtmp.NodeExplanation{NodeID: n.ID, Name: n.Name, Reason: unfit(&j, &n, waiting.Avoided)})
 		}
 	}
 	e.Summary = summary(&j, &e)
@@ -30,13 +30,13 @@ func (s *Server) explain(c *call) (*answer, error) {
 }
 
 // unfit is why the node is not given the job now, or "".
-func unfit(j *job.Job, n *job.Node, avoided []string) string {
+func unfit(j *ffrtmp.Job, n *ffrtmp.Node, avoided []string) string {
 	switch reason := j.Requires.Unmet(n); {
 	case reason != "":
 		return reason
-	case n.Status == job.NodeOffline:
+	case n.Status == ffrtmp.NodeOffline:
 		return "offline"
-	case n.Eligibility != job.Eligible:
+	case n.Eligibility != ffrtmp.Eligible:
 		return string(n.Eligibility)
 	case slices.Contains(avoided, n.ID):
 		return "an earlier attempt failed there"
@@ -46,21 +46,21 @@ func unfit(j *job.Job, n *job.Node, avoided []string) string {
 	return ""
 }
 
-func summary(j *job.Job, e *job.Explanation) string {
+func summary(j *ffrtmp.Job, e *ffrtmp.Explanation) string {
 	switch j.Status {
-	case job.Pending:
+	case ffrtmp.Pending:
 		return whyPending(j, e)
-	case job.Running:
+	case ffrtmp.Running:
 		return fmt.Sprintf("attempt %d runs on %s", j.Attempt, j.NodeName)
-	case job.Failed:
+	case ffrtmp.Failed:
 		return fmt.Sprintf("failed after %d attempts: %s", j.Attempt, j.Error)
-	case job.Completed:
+	case ffrtmp.Completed:
 		return fmt.Sprintf("completed by attempt %d on %s", j.Attempt, j.NodeName)
 	}
 	return string(j.Status)
 }
 
-func whyPending(j *job.Job, e *job.Explanation) string {
+func whyPending(j *ffrtmp.Job, e *ffrtmp.Explanation) string {
 	if wait := time.Until(j.NotBefore); wait > 0 {
 		return fmt.Sprintf("waits %s before retry %d of %d", wait.Round(time.Second), j.RetryCount, j.MaxRetries)
 	}

@@ -11,15 +11,15 @@ import (
 	"strings"
 	"time"
 
-	"ffrtmp/cluster"
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/cluster"
 )
 
 // holdTime is how long a request waits for a leader before it is refused.
 const holdTime = 5 * time.Second
 
 // errStopping ends what waits when the server is to shut down.
-var errStopping = job.Errorf(job.NoLeader, "this master is shutting down")
+var errStopping = ffrtmp.Errorf(ffrtmp.NoLeader, "this master is shutting down")
 
 // holdInterval is how often a held request looks again when nobody says that the
 // leader has changed: a new leader may not be ready at once.
@@ -43,7 +43,7 @@ func (s *Server) dispatch(w http.ResponseWriter, c *call) {
 			return
 		}
 		repeat := !c.forwarded && s.mayRepeat(c, err)
-		if unknown == nil && job.CodeOf(err) == job.UnknownOutcome && !c.reads() {
+		if unknown == nil && ffrtmp.CodeOf(err) == ffrtmp.UnknownOutcome && !c.reads() {
 			unknown = err
 		}
 		if unknown != nil {
@@ -82,10 +82,10 @@ func (c *call) long() bool { return c.endpoint.long || c.consistency.index != 0 
 // mayRepeat reports whether a request that failed with err can be made again
 // without having its effect twice.
 func (s *Server) mayRepeat(c *call, err error) bool {
-	switch job.CodeOf(err) {
-	case job.NoLeader:
+	switch ffrtmp.CodeOf(err) {
+	case ffrtmp.NoLeader:
 		return true
-	case job.UnknownOutcome:
+	case ffrtmp.UnknownOutcome:
 		return c.endpoint.repeat || c.idempotency.Key != "" || c.reads()
 	}
 	return false
@@ -99,16 +99,16 @@ func (s *Server) attempt(w http.ResponseWriter, c *call) (done bool, err error) 
 	case here || s.cfg.Cluster.IsLeader():
 		if !here && !s.cfg.Scheduler.Leading() {
 			// Its state may lack what its predecessor has acknowledged.
-			return false, job.Errorf(job.NoLeader, "the new leader is not ready yet")
+			return false, ffrtmp.Errorf(ffrtmp.NoLeader, "the new leader is not ready yet")
 		}
 		a, err := s.carryOut(c)
-		if code := job.CodeOf(err); (code == job.NoLeader || code == job.UnknownOutcome) && !isNotReached(err) {
+		if code := ffrtmp.CodeOf(err); (code == ffrtmp.NoLeader || code == ffrtmp.UnknownOutcome) && !isNotReached(err) {
 			return false, err
 		}
 		s.write(w, c, a, err)
 		return true, nil
 	case c.forwarded:
-		return false, job.Errorf(job.NoLeader, "this master does not lead")
+		return false, ffrtmp.Errorf(ffrtmp.NoLeader, "this master does not lead")
 	}
 	return s.forward(w, c)
 }
@@ -129,17 +129,17 @@ func (s *Server) forward(w http.ResponseWriter, c *call) (done bool, err error) 
 	resp, err := s.leader.RoundTrip(s.outgoing(ctx, c))
 	switch {
 	case errors.Is(err, cluster.ErrNoLeader), errors.Is(err, cluster.ErrNotSent):
-		return false, job.Errorf(job.NoLeader, "the cluster has no leader that can be reached: %w", err)
+		return false, ffrtmp.Errorf(ffrtmp.NoLeader, "the cluster has no leader that can be reached: %w", err)
 	case err != nil && c.long() && s.stopping.Err() != nil:
 		return false, errStopping // every one of them may be repeated
 	case err != nil:
-		return false, job.Errorf(job.UnknownOutcome, "the connection to the leader broke; whether the request was carried out is not known: %w", err)
+		return false, ffrtmp.Errorf(ffrtmp.UnknownOutcome, "the connection to the leader broke; whether the request was carried out is not known: %w", err)
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode == http.StatusServiceUnavailable || resp.StatusCode == http.StatusGatewayTimeout {
 		body, err := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
 		if err != nil {
-			return false, job.Errorf(job.UnknownOutcome, "the connection to the leader broke within its answer: %w", err)
+			return false, ffrtmp.Errorf(ffrtmp.UnknownOutcome, "the connection to the leader broke within its answer: %w", err)
 		}
 		if err := readProblem(body); !isNotReached(err) {
 			return false, err
@@ -184,7 +184,7 @@ func (s *Server) passOn(w http.ResponseWriter, c *call, resp *http.Response) (do
 		}
 	} else {
 		if first, err = io.ReadAll(io.LimitReader(resp.Body, firstPart)); err != nil {
-			return false, job.Errorf(job.UnknownOutcome, "the connection to the leader broke within its answer: %w", err)
+			return false, ffrtmp.Errorf(ffrtmp.UnknownOutcome, "the connection to the leader broke within its answer: %w", err)
 		}
 	}
 	header := w.Header()
@@ -205,9 +205,9 @@ func (s *Server) passOn(w http.ResponseWriter, c *call, resp *http.Response) (do
 func readProblem(body []byte) error {
 	var p problem
 	if err := json.Unmarshal(body, &p); err != nil || p.Code == "" {
-		return job.Errorf(job.UnknownOutcome, "the leader's answer could not be read")
+		return ffrtmp.Errorf(ffrtmp.UnknownOutcome, "the leader's answer could not be read")
 	}
-	return &job.Error{Code: p.Code, Field: p.Field, Message: strings.TrimPrefix(p.Error, p.Field+": ")}
+	return &ffrtmp.Error{Code: p.Code, Field: p.Field, Message: strings.TrimPrefix(p.Error, p.Field+": ")}
 }
 
 // untilStopping is the request's context; a long poll's also ends when the server

@@ -15,8 +15,8 @@ import (
 
 	"github.com/hashicorp/raft"
 
-	"ffrtmp/cluster"
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/cluster"
 )
 
 // peerPort is a master's side of the peer port: its ForwardHandler behind TLS and
@@ -108,7 +108,7 @@ func TestAFollowerForwards(t *testing.T) {
 	if sent.URL.RawQuery != "x=y" {
 		t.Errorf("forwarded query %q", sent.URL.RawQuery)
 	}
-	if got := follower.job("1"); got.Status != job.Pending {
+	if got := follower.job("1"); got.Status != ffrtmp.Pending {
 		t.Errorf("read through the follower: %+v", got)
 	}
 	for path, status := range map[string]int{"/jobs/99": 404, "/jobs?limit=x": 400} {
@@ -288,7 +288,7 @@ func TestLeadershipIsLostWhileTheLeaderWrites(t *testing.T) {
 func TestLongPollsAndStreamsThroughAFollower(t *testing.T) {
 	leader, follower, _ := pair(t)
 	follower.register(nodeA)
-	claimed := make(chan job.Job, 1)
+	claimed := make(chan ffrtmp.Job, 1)
 	go func() { claimed <- follower.claimWait(nodeA, "10s") }()
 	<-time.After(100 * time.Millisecond)
 	id := follower.submit(`{"scenario":"720p"}`).ID
@@ -330,17 +330,17 @@ func TestLongPollsAndStreamsThroughAFollower(t *testing.T) {
 }
 
 // claimWait claims with a wait.
-func (m *master) claimWait(node, wait string) job.Job {
+func (m *master) claimWait(node, wait string) ffrtmp.Job {
 	r, err := m.try(context.Background(), "POST", "/jobs/claim", fmt.Sprintf(`{"node_id":%q,"wait":%q}`, node, wait))
 	if err != nil {
 		m.t.Error(err)
-		return job.Job{}
+		return ffrtmp.Job{}
 	}
-	var c job.ClaimResponse
+	var c ffrtmp.ClaimResponse
 	r.decode(m.t, &c)
 	if len(c.Jobs) != 1 {
 		m.t.Errorf("claimed: %s", r.body)
-		return job.Job{}
+		return ffrtmp.Job{}
 	}
 	return c.Jobs[0]
 }

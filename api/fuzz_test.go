@@ -6,17 +6,17 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 // takers decode and check a body as the endpoints do, and return what they take it for.
 var takers = map[string]func([]byte) (any, error){
-	"submitJob":    take(func(s *job.Spec) error { return s.Validate() }),
-	"patchJob":     take(func(p *job.Patch) error { return p.Validate() }),
+	"submitJob":    take(func(s *ffrtmp.Spec) error { return s.Validate() }),
+	"patchJob":     take(func(p *ffrtmp.Patch) error { return p.Validate() }),
 	"claimJobs":    take(validateClaim),
 	"heartbeat":    take(validateHeartbeat),
-	"reportResult": take(func(r *job.Result) error { return r.Validate() }),
-	"registerNode": take(func(r *job.Registration) error { return r.Validate() }),
+	"reportResult": take(func(r *ffrtmp.Result) error { return r.Validate() }),
+	"registerNode": take(func(r *ffrtmp.Registration) error { return r.Validate() }),
 	"cancelJobs": take(func(sel *selection) error {
 		_, err := sel.filter()
 		return err
@@ -33,7 +33,7 @@ var takers = map[string]func([]byte) (any, error){
 func take[In any](check func(*In) error) func([]byte) (any, error) {
 	return func(body []byte) (any, error) {
 		in := new(In)
-		if err := job.Decode(body, in); err != nil {
+		if err := ffrtmp.Decode(body, in); err != nil {
 			return nil, err
 		}
 		return in, check(in)
@@ -56,12 +56,12 @@ func FuzzBodies(f *testing.F) {
 		for name, take := range takers {
 			first, err := take(body)
 			if err != nil {
-				if job.CodeOf(err) != job.Invalid {
+				if ffrtmp.CodeOf(err) != ffrtmp.Invalid {
 					t.Errorf("%s: refused with %v", name, err)
 				}
 				continue
 			}
-			if _, err := job.Canonical(body); err != nil {
+			if _, err := ffrtmp.Canonical(body); err != nil {
 				t.Errorf("%s: taken, but for an idempotency key: %v", name, err)
 			}
 			sent, err := json.Marshal(first)

@@ -16,10 +16,10 @@ import (
 	"github.com/hashicorp/raft"
 	"github.com/prometheus/client_golang/prometheus"
 
-	"ffrtmp/cluster"
-	"ffrtmp/fsm"
-	"ffrtmp/job"
-	"ffrtmp/scheduler"
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/cluster"
+	"github.com/ffrtmp/ffrtmp/fsm"
+	"github.com/ffrtmp/ffrtmp/leader"
 )
 
 const testKey = "correct-horse-battery-staple"
@@ -157,7 +157,7 @@ type master struct {
 	fsm      *fsm.FSM
 	log      *soloLog
 	cluster  *fakeCluster
-	sched    *scheduler.Scheduler
+	sched    *leader.Scheduler
 	api      *Server
 	server   *httptest.Server
 	registry *prometheus.Registry
@@ -208,7 +208,7 @@ func startMaster(t *testing.T, id string, shared *master, change ...func(*http.S
 		m.fsm, m.log = f, &soloLog{fsm: f}
 	}
 	proposer := fsm.NewProposer(m.log, fsm.ProposerOptions{MaxRetries: 3, RetryBase: 20 * time.Millisecond, RetryCap: 20 * time.Millisecond})
-	m.sched = scheduler.New(scheduler.Config{State: m.fsm, Proposer: proposer, Cluster: m.cluster, LeaseTTL: 30 * time.Second, Logger: logger})
+	m.sched = leader.New(leader.Config{State: m.fsm, Proposer: proposer, Cluster: m.cluster, LeaseTTL: 30 * time.Second, Logger: logger})
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
@@ -303,24 +303,24 @@ func (m *master) register(id string) string {
 	return id
 }
 
-func (m *master) submit(body string) job.Job {
+func (m *master) submit(body string) ffrtmp.Job {
 	m.t.Helper()
-	var j job.Job
+	var j ffrtmp.Job
 	m.want(http.StatusCreated, "POST", "/jobs", body).decode(m.t, &j)
 	return j
 }
 
-func (m *master) job(ref string) job.Job {
+func (m *master) job(ref string) ffrtmp.Job {
 	m.t.Helper()
-	var j job.Job
+	var j ffrtmp.Job
 	m.want(http.StatusOK, "GET", "/jobs/"+ref, "").decode(m.t, &j)
 	return j
 }
 
 // claim claims one job for a node.
-func (m *master) claim(node string) job.Job {
+func (m *master) claim(node string) ffrtmp.Job {
 	m.t.Helper()
-	var c job.ClaimResponse
+	var c ffrtmp.ClaimResponse
 	m.want(http.StatusOK, "POST", "/jobs/claim", `{"node_id":"`+node+`","max":1}`).decode(m.t, &c)
 	if len(c.Jobs) != 1 {
 		m.t.Fatalf("claimed %d jobs, want 1", len(c.Jobs))

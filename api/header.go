@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"strings"
 
-	"ffrtmp/internal/limits"
+	"github.com/ffrtmp/ffrtmp/internal/limits"
 )
 
 // Headers that every answer carries.

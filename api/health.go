@@ -5,7 +5,7 @@ import (
 	"net/http"
 	"strings"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 // role is this master's part in the cluster.
@@ -21,9 +21,9 @@ func (s *Server) role() string {
 	return "follower"
 }
 
-func (s *Server) state(status string) job.Health {
+func (s *Server) state(status string) ffrtmp.Health {
 	leader, _ := s.cfg.Cluster.Leader()
-	return job.Health{Status: status, Role: s.role(), NodeID: s.cfg.Cluster.ID(), Leader: leader.ID, Version: s.cfg.Version}
+	return ffrtmp.Health{Status: status, Role: s.role(), NodeID: s.cfg.Cluster.ID(), Leader: leader.ID, Version: s.cfg.Version}
 }
 
 // health says that the process lives, and no more.
@@ -78,8 +78,8 @@ func (s *Server) healthLeader(*call) (*answer, error) {
 
 // unfit is the body of an answer of a master that is not what was asked for. It can
 // be read as an error, too.
-func (s *Server) unfit(status string, reasons ...string) job.Health {
+func (s *Server) unfit(status string, reasons ...string) ffrtmp.Health {
 	h := s.state(status)
-	h.Reasons, h.Code, h.Error = reasons, job.NoLeader, shorten(strings.Join(reasons, "; "))
+	h.Reasons, h.Code, h.Error = reasons, ffrtmp.NoLeader, shorten(strings.Join(reasons, "; "))
 	return h
 }

@@ -4,7 +4,7 @@ import (
 	"crypto/sha256"
 	"net/http"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 // idempotencyHeader names a request, so that repeating it has the effect of one.
@@ -19,11 +19,11 @@ func idempotencyKey(r *http.Request) (string, error) {
 		return "", nil
 	}
 	if len(key) > maxIdempotencyKey {
-		return "", job.FieldErrorf(idempotencyHeader, "is longer than %d bytes", maxIdempotencyKey)
+		return "", ffrtmp.FieldErrorf(idempotencyHeader, "is longer than %d bytes", maxIdempotencyKey)
 	}
 	for _, c := range []byte(key) {
 		if c < 0x20 || c > 0x7e {
-			return "", job.FieldErrorf(idempotencyHeader, "must be printable ASCII")
+			return "", ffrtmp.FieldErrorf(idempotencyHeader, "must be printable ASCII")
 		}
 	}
 	return key, nil
@@ -33,7 +33,7 @@ func idempotencyKey(r *http.Request) (string, error) {
 // path and the body as it parses, whatever its spacing and order of fields.
 func fingerprint(r *http.Request, body []byte) ([sha256.Size]byte, error) {
 	if len(body) > 0 {
-		canonical, err := job.Canonical(body)
+		canonical, err := ffrtmp.Canonical(body)
 		if err != nil {
 			return [sha256.Size]byte{}, err
 		}

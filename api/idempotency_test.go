@@ -8,13 +8,13 @@ import (
 	"sync"
 	"testing"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 func TestTheSameKeyIsTheSameJob(t *testing.T) {
 	m := newMaster(t)
 	key := []string{"Idempotency-Key", "order 66"}
-	var first, second job.Job
+	var first, second ffrtmp.Job
 	m.want(201, "POST", "/jobs", `{"scenario":"720p","queue":"batch"}`, key...).decode(t, &first)
 	m.want(200, "POST", "/jobs", ` { "queue":"batch", "scenario":"720p" } `, key...).decode(t, &second)
 	if first.ID != second.ID {
@@ -87,7 +87,7 @@ func TestARegistrationWithAKeyHappensOnce(t *testing.T) {
 	m := newMaster(t)
 	const legacy = `{"address":"old","cpu_threads":8}`
 	key := []string{"Idempotency-Key", "r"}
-	var n, again job.Registered
+	var n, again ffrtmp.Registered
 	m.want(201, "POST", "/nodes/register", legacy, key...).decode(t, &n)
 	m.submit(`{"scenario":"720p"}`)
 	m.want(200, "GET", "/jobs/next?node_id="+n.ID, "")
@@ -95,12 +95,12 @@ func TestARegistrationWithAKeyHappensOnce(t *testing.T) {
 	if again.ID != n.ID {
 		t.Errorf("another node: %s, %s", n.ID, again.ID)
 	}
-	if j := m.job("1"); j.Status != job.Running {
+	if j := m.job("1"); j.Status != ffrtmp.Running {
 		t.Errorf("the node is taken to have restarted: the job is %s", j.Status)
 	}
 	m.want(409, "POST", "/nodes/register", `{"address":"new","cpu_threads":8}`, key...)
 	m.want(200, "POST", "/nodes/register", legacy)
-	if j := m.job("1"); j.Status != job.Pending {
+	if j := m.job("1"); j.Status != ffrtmp.Pending {
 		t.Errorf("without the key it has restarted: the job is %s", j.Status)
 	}
 }
@@ -112,7 +112,7 @@ func TestAResultWithAKeyIsTakenOnce(t *testing.T) {
 	j := m.claim(nodeA)
 	key := []string{"Idempotency-Key", "first"}
 	failed := result(j, "failed", `,"failure_reason":"runtime_error"`)
-	var first, again job.ResultResponse
+	var first, again ffrtmp.ResultResponse
 	m.want(200, "POST", "/results", failed, key...).decode(t, &first)
 	m.want(409, "POST", "/results", result(j, "failed", `,"failure_reason":"hung"`), key...)
 	eventually(t, "the retry is claimed", func() bool {
@@ -122,7 +122,7 @@ func TestAResultWithAKeyIsTakenOnce(t *testing.T) {
 	if first.Status != "retrying" || first.Retry != 1 || again != first {
 		t.Errorf("answered %+v, then %+v", first, again)
 	}
-	if j := m.job("1"); j.Status != job.Running || j.Attempt != 2 {
+	if j := m.job("1"); j.Status != ffrtmp.Running || j.Attempt != 2 {
 		t.Errorf("the repeated result has made the job %s", j.Status)
 	}
 	m.want(409, "POST", "/results", failed) // without the key it is stale
@@ -136,7 +136,7 @@ func TestABatchIsAllOrNone(t *testing.T) {
 	}
 	body := `{"jobs":[` + strings.Repeat(`{"scenario":"720p"},`, 9999) + `{"scenario":"720p"}]}`
 	key := []string{"Idempotency-Key", "k"}
-	var first, again job.Submitted
+	var first, again ffrtmp.Submitted
 	m.want(201, "POST", "/jobs/batch", body, key...).decode(t, &first)
 	m.want(200, "POST", "/jobs/batch", body, key...).decode(t, &again)
 	if first.Count != 10000 || len(first.Jobs) != 10000 || first.Jobs[9999].SequenceNumber != 10000 {
@@ -151,9 +151,9 @@ func TestABatchIsAllOrNone(t *testing.T) {
 }
 
 // list returns all jobs of a list.
-func (m *master) list(query string) []job.Job {
+func (m *master) list(query string) []ffrtmp.Job {
 	m.t.Helper()
-	var l job.List
+	var l ffrtmp.List
 	m.want(200, "GET", "/jobs"+query, "").decode(m.t, &l)
 	if l.Count != len(l.Jobs) {
 		m.t.Errorf("count %d of %d jobs", l.Count, len(l.Jobs))
@@ -169,7 +169,7 @@ func TestListsComeInPages(t *testing.T) {
 	}
 	var seen []uint64
 	for cursor, pages := "", 1; ; pages++ {
-		var l job.List
+		var l ffrtmp.List
 		m.want(200, "GET", "/jobs?limit=3&order=asc&cursor="+cursor, "").decode(t, &l)
 		for _, j := range l.Jobs {
 			seen = append(seen, j.SequenceNumber)

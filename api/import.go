@@ -4,7 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 // importing is the body of POST /import. Its jobs and nodes are decoded one by one: one
@@ -17,9 +17,9 @@ type importing struct {
 func (b *importing) Validate() error {
 	switch n := len(b.Nodes) + len(b.Jobs); {
 	case n == 0:
-		return job.FieldErrorf("jobs", "must hold at least one job, or nodes one node")
-	case n > job.MaxImport:
-		return job.FieldErrorf("jobs", "and nodes are %d, more than %d", n, job.MaxImport)
+		return ffrtmp.FieldErrorf("jobs", "must hold at least one job, or nodes one node")
+	case n > ffrtmp.MaxImport:
+		return ffrtmp.FieldErrorf("jobs", "and nodes are %d, more than %d", n, ffrtmp.MaxImport)
 	}
 	return nil
 }
@@ -31,11 +31,11 @@ func (s *Server) importBatch(c *call, b *importing) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	result := job.ImportAnswer{DryRun: dryRun}
-	var batch job.Import
+	result := ffrtmp.ImportAnswer{DryRun: dryRun}
+	var batch ffrtmp.Import
 	nodes, jobs := make([]int, 0, len(b.Nodes)), make([]int, 0, len(b.Jobs)) // places of those that are valid
-	result.Nodes, batch.Nodes = decodeEach(b.Nodes, &nodes, func(n *job.ImportedNode) (string, error) { return n.ID, n.Validate() })
-	result.Jobs, batch.Jobs = decodeEach(b.Jobs, &jobs, func(j *job.ImportedJob) (string, error) { return j.ID, j.Validate() })
+	result.Nodes, batch.Nodes = decodeEach(b.Nodes, &nodes, func(n *ffrtmp.ImportedNode) (string, error) { return n.ID, n.Validate() })
+	result.Jobs, batch.Jobs = decodeEach(b.Jobs, &jobs, func(j *ffrtmp.ImportedJob) (string, error) { return j.ID, j.Validate() })
 	if dryRun {
 		return s.wouldImport(c, batch, result, nodes, jobs)
 	}
@@ -50,7 +50,7 @@ func (s *Server) importBatch(c *call, b *importing) (*answer, error) {
 		return nil, err
 	}
 	for i, n := range taken.Nodes {
-		result.Nodes[nodes[i]] = job.ImportResult{ID: n.ID, Outcome: outcomeOf(n.New)}
+		result.Nodes[nodes[i]] = ffrtmp.ImportResult{ID: n.ID, Outcome: outcomeOf(n.New)}
 	}
 	for i, j := range taken.Jobs {
 		at := &result.Jobs[jobs[i]]
@@ -59,24 +59,24 @@ func (s *Server) importBatch(c *call, b *importing) (*answer, error) {
 	return &answer{index: index, body: result}, nil
 }
 
-func outcomeOf(taken bool) job.ImportOutcome {
+func outcomeOf(taken bool) ffrtmp.ImportOutcome {
 	if taken {
-		return job.ImportTaken
+		return ffrtmp.ImportTaken
 	}
-	return job.ImportExists
+	return ffrtmp.ImportExists
 }
 
 // decodeEach decodes and validates a list, and returns a result for each of it and
 // those that are valid, whose places it adds to valid.
-func decodeEach[T any](list []json.RawMessage, valid *[]int, validate func(*T) (id string, err error)) ([]job.ImportResult, []T) {
-	results, good := make([]job.ImportResult, len(list)), make([]T, 0, len(list))
+func decodeEach[T any](list []json.RawMessage, valid *[]int, validate func(*T) (id string, err error)) ([]ffrtmp.ImportResult, []T) {
+	results, good := make([]ffrtmp.ImportResult, len(list)), make([]T, 0, len(list))
 	for i, raw := range list {
 		var v T
-		err := job.Decode(raw, &v)
+		err := ffrtmp.Decode(raw, &v)
 		id, invalid := validate(&v)
 		if err = errors.Join(err, invalid); err != nil {
 			p := describe(err)
-			results[i] = job.ImportResult{ID: id, Outcome: job.ImportRefused, Error: p.Error, Field: p.Field}
+			results[i] = ffrtmp.ImportResult{ID: id, Outcome: ffrtmp.ImportRefused, Error: p.Error, Field: p.Field}
 			continue
 		}
 		results[i].ID = id
@@ -87,7 +87,7 @@ func decodeEach[T any](list []json.RawMessage, valid *[]int, validate func(*T) (
 }
 
 // wouldImport says what would become of what is valid.
-func (s *Server) wouldImport(c *call, batch job.Import, result job.ImportAnswer, nodes, jobs []int) (*answer, error) {
+func (s *Server) wouldImport(c *call, batch ffrtmp.Import, result ffrtmp.ImportAnswer, nodes, jobs []int) (*answer, error) {
 	ids := make([]string, len(batch.Jobs))
 	for i := range batch.Jobs {
 		ids[i] = batch.Jobs[i].ID

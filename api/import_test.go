@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 const (
@@ -32,13 +32,13 @@ func TestImport(t *testing.T) {
 		{"id":"8857c3db-0ffd-4846-a816-8d370a77c6dd","scenario":"720p","status":"failed","created_at":"2026-11-22T07:03:34Z"},
 		{"id":"8857c3db-0ffd-4846-a816-8d370a77c6dd","scenario":"720p","status":"pending"},
 		{"id":"8857c3db-0ffd-4846-a816-8d370a77c6dd","scenario":7}]}`
-	send := func(query string, want ...job.ImportOutcome) {
+	send := func(query string, want ...ffrtmp.ImportOutcome) {
 		t.Helper()
-		var answer job.ImportAnswer
+		var answer ffrtmp.ImportAnswer
 		m.want(http.StatusOK, "POST", "/import"+query, body).decode(t, &answer)
 		var fields []string
 		for _, r := range append(answer.Nodes[1:], answer.Jobs[2:]...) {
-			if r.Outcome != job.ImportRefused || r.Error == "" {
+			if r.Outcome != ffrtmp.ImportRefused || r.Error == "" {
 				t.Errorf("%+v", r)
 			}
 			fields = append(fields, r.Field)
@@ -46,27 +46,27 @@ func TestImport(t *testing.T) {
 		if got := strings.Join(fields, " "); got != "id scenario status id status completed_at created_at scenario" {
 			t.Errorf("refused for %s", got)
 		}
-		if got := []job.ImportOutcome{answer.Nodes[0].Outcome, answer.Jobs[0].Outcome, answer.Jobs[1].Outcome}; got[0] != want[0] || got[1] != want[1] || got[2] != want[2] {
+		if got := []ffrtmp.ImportOutcome{answer.Nodes[0].Outcome, answer.Jobs[0].Outcome, answer.Jobs[1].Outcome}; got[0] != want[0] || got[1] != want[1] || got[2] != want[2] {
 			t.Errorf("%s: %v, want %v", query, got, want)
 		}
 	}
-	send("?dry_run=true", job.ImportTaken, job.ImportTaken, job.ImportTaken)
+	send("?dry_run=true", ffrtmp.ImportTaken, ffrtmp.ImportTaken, ffrtmp.ImportTaken)
 	m.want(http.StatusNotFound, "GET", "/jobs/"+importedA, "")
-	send("", job.ImportTaken, job.ImportTaken, job.ImportTaken)
-	send("", job.ImportExists, job.ImportExists, job.ImportExists)
-	send("?dry_run=true", job.ImportExists, job.ImportExists, job.ImportExists)
+	send("", ffrtmp.ImportTaken, ffrtmp.ImportTaken, ffrtmp.ImportTaken)
+	send("", ffrtmp.ImportExists, ffrtmp.ImportExists, ffrtmp.ImportExists)
+	send("?dry_run=true", ffrtmp.ImportExists, ffrtmp.ImportExists, ffrtmp.ImportExists)
 
-	if j := m.job("8"); j.ID != importedB || j.Status != job.Completed || j.NodeName != "enc-01" || j.Logs != "frame=1" {
+	if j := m.job("8"); j.ID != importedB || j.Status != ffrtmp.Completed || j.NodeName != "enc-01" || j.Logs != "frame=1" {
 		t.Errorf("%+v", j)
 	}
 	// The node's agent, which has not been restarted, goes on under the id it has.
 	m.want(http.StatusOK, "POST", "/nodes/"+oldNode+"/heartbeat", "")
-	var next struct{ Job *job.Job }
+	var next struct{ Job *ffrtmp.Job }
 	m.want(http.StatusOK, "GET", "/jobs/next?node_id="+oldNode, "").decode(t, &next)
 	if next.Job == nil || next.Job.ID != importedA || next.Job.SequenceNumber != 7 {
 		t.Errorf("%+v", next.Job)
 	}
-	many := `{"jobs":[` + strings.Repeat(`{},`, job.MaxImport) + `{}]}`
+	many := `{"jobs":[` + strings.Repeat(`{},`, ffrtmp.MaxImport) + `{}]}`
 	for body, field := range map[string]string{`{}`: "jobs", `{"jobs":[],"nodes":[]}`: "jobs", many: "jobs", `{"jobs":{}}`: "jobs"} {
 		var p problem
 		m.want(http.StatusBadRequest, "POST", "/import", body).decode(t, &p)
@@ -74,6 +74,6 @@ func TestImport(t *testing.T) {
 			t.Errorf("%.40s: %+v", body, p)
 		}
 	}
-	m.want(http.StatusRequestEntityTooLarge, "POST", "/import", `{"jobs":["`+strings.Repeat("x", job.MaxImportBytes)+`"]}`)
+	m.want(http.StatusRequestEntityTooLarge, "POST", "/import", `{"jobs":["`+strings.Repeat("x", ffrtmp.MaxImportBytes)+`"]}`)
 	m.want(http.StatusUnauthorized, "POST", "/import", body, "Authorization", "")
 }

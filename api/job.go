@@ -4,13 +4,13 @@ import (
 	"net/http"
 	"regexp"
 
-	"ffrtmp/fsm"
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/fsm"
 )
 
 // submit makes a job.
-func (s *Server) submit(c *call, spec *job.Spec) (*answer, error) {
-	index, made, err := s.propose(c, []job.Spec{*spec})
+func (s *Server) submit(c *call, spec *ffrtmp.Spec) (*answer, error) {
+	index, made, err := s.propose(c, []ffrtmp.Spec{*spec})
 	if err != nil {
 		return nil, err
 	}
@@ -30,9 +30,9 @@ func created(made fsm.Submitted) int {
 }
 
 // shown is a job as everybody but its node may see it.
-func (s *Server) shown(j *job.Job) *job.Job {
+func (s *Server) shown(j *ffrtmp.Job) *ffrtmp.Job {
 	s.cfg.Scheduler.Overlay(j)
-	j.Parameters = job.RedactParameters(j.Parameters)
+	j.Parameters = ffrtmp.RedactParameters(j.Parameters)
 	j.Lease = ""
 	return j
 }
@@ -52,16 +52,16 @@ var numberForm = regexp.MustCompile(`^[1-9][0-9]{0,18}$`)
 
 // job is the job that the path names, by its id or its sequence number. A number
 // is a number as a whole: never the digits in front of an id.
-func (s *Server) job(c *call) (job.Job, error) {
+func (s *Server) job(c *call) (ffrtmp.Job, error) {
 	name := c.PathValue("id")
-	if !job.IsID(name) && !numberForm.MatchString(name) {
-		return job.Job{}, job.Errorf(job.NotFound, "there is no job %q", name)
+	if !ffrtmp.IsID(name) && !numberForm.MatchString(name) {
+		return ffrtmp.Job{}, ffrtmp.Errorf(ffrtmp.NotFound, "there is no job %q", name)
 	}
 	return s.cfg.State.Job(c.Context(), name)
 }
 
 // patchJob changes a pending job.
-func (s *Server) patchJob(c *call, p *job.Patch) (*answer, error) {
+func (s *Server) patchJob(c *call, p *ffrtmp.Patch) (*answer, error) {
 	j, err := s.job(c)
 	if err != nil {
 		return nil, err

@@ -6,10 +6,10 @@ import (
 	"net/http"
 	"testing"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
-func result(j job.Job, status, more string) string {
+func result(j ffrtmp.Job, status, more string) string {
 	return fmt.Sprintf(`{"job_id":%q,"node_id":%q,"attempt":%d,"lease":%q,"status":%q%s}`, j.ID, j.NodeID, j.Attempt, j.Lease, status, more)
 }
 
@@ -17,12 +17,12 @@ func TestAJobFromSubmissionToCompletion(t *testing.T) {
 	m := newMaster(t)
 	m.register(nodeA)
 	submitted := m.want(http.StatusCreated, "POST", "/jobs", `{"scenario":"720p30-h264"}`)
-	var j job.Job
+	var j ffrtmp.Job
 	submitted.decode(t, &j)
 	if got, want := submitted.Header.Get("Location"), "/jobs/"+j.ID; got != want {
 		t.Errorf("Location %q, want %q", got, want)
 	}
-	if j.SequenceNumber != 1 || j.Status != job.Pending {
+	if j.SequenceNumber != 1 || j.Status != ffrtmp.Pending {
 		t.Errorf("submitted: %+v", j)
 	}
 	claimed := m.claim(nodeA)
@@ -35,7 +35,7 @@ func TestAJobFromSubmissionToCompletion(t *testing.T) {
 		t.Errorf("while it runs: %+v", now)
 	}
 	m.want(http.StatusOK, "POST", "/results", result(claimed, "publishing", ""))
-	if now := m.job("1"); now.Status != job.Running || now.ProgressDetail.Phase != job.PublishingPhase {
+	if now := m.job("1"); now.Status != ffrtmp.Running || now.ProgressDetail.Phase != ffrtmp.PublishingPhase {
 		t.Errorf("while it is published: %+v", now)
 	}
 	done := result(claimed, "completed", `,"output":{"path":"/out.mp4","size_bytes":9},"logs":"frame=1\nframe=2\n"`)
@@ -45,7 +45,7 @@ func TestAJobFromSubmissionToCompletion(t *testing.T) {
 		}
 	}
 	now := m.job(j.ID)
-	if now.Status != job.Completed || now.Output == nil || now.Output.Path != "/out.mp4" || now.Progress != 100 || len(now.Attempts) != 1 {
+	if now.Status != ffrtmp.Completed || now.Output == nil || now.Output.Path != "/out.mp4" || now.Progress != 100 || len(now.Attempts) != 1 {
 		t.Errorf("completed: %+v", now)
 	}
 	var logs attemptLog
@@ -61,7 +61,7 @@ type slowState struct {
 	then func()
 }
 
-func (s *slowState) Job(ctx context.Context, ref string) (job.Job, error) {
+func (s *slowState) Job(ctx context.Context, ref string) (ffrtmp.Job, error) {
 	j, err := s.State.Job(ctx, ref)
 	if then := s.then; then != nil {
 		s.then = nil
@@ -83,7 +83,7 @@ func TestProgressDoesNotFallWhenAJobIsCompletedWhileItIsRead(t *testing.T) {
 	state.then = func() {
 		m.want(http.StatusOK, "POST", "/results", result(claimed, "completed", ""))
 	}
-	if now := m.job("1"); now.Status != job.Completed || now.Progress != 100 {
+	if now := m.job("1"); now.Status != ffrtmp.Completed || now.Progress != 100 {
 		t.Errorf("%s with progress %d", now.Status, now.Progress)
 	}
 }

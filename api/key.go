@@ -4,12 +4,12 @@ import (
 	"net/http"
 	"time"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 // createKey makes an API key. This answer alone has its secret. A repeated request
 // is about the same key and gives it another secret.
-func (s *Server) createKey(c *call, k *job.NewKey) (*answer, error) {
+func (s *Server) createKey(c *call, k *ffrtmp.NewKey) (*answer, error) {
 	index, created, replayed, err := s.cfg.Proposer.CreateKey(c.Context(), c.idempotency, *k)
 	if err != nil {
 		return nil, err
@@ -24,7 +24,7 @@ func (s *Server) createKey(c *call, k *job.NewKey) (*answer, error) {
 }
 
 func (s *Server) listKeys(*call) (*answer, error) {
-	list := job.KeyList{Keys: s.cfg.State.Keys()}
+	list := ffrtmp.KeyList{Keys: s.cfg.State.Keys()}
 	for i := range list.Keys {
 		list.Keys[i].Status = list.Keys[i].StatusAt(time.Now())
 	}
@@ -42,18 +42,18 @@ func (s *Server) getKey(c *call) (*answer, error) {
 }
 
 // key is the key that the path names.
-func (s *Server) key(c *call) (job.Key, error) {
+func (s *Server) key(c *call) (ffrtmp.Key, error) {
 	k, ok := s.cfg.State.Credential(c.PathValue("id"))
 	if !ok {
-		return job.Key{}, job.Errorf(job.NotFound, "there is no key %q", c.PathValue("id"))
+		return ffrtmp.Key{}, ffrtmp.Errorf(ffrtmp.NotFound, "there is no key %q", c.PathValue("id"))
 	}
 	return k.Key, nil
 }
 
 // revoked is the answer to DELETE /keys/{id}.
 type revoked struct {
-	Status job.KeyStatus `json:"status"`
-	KeyID  string        `json:"key_id"`
+	Status ffrtmp.KeyStatus `json:"status"`
+	KeyID  string           `json:"key_id"`
 }
 
 // revokeKey makes a key unusable on every master that applies this.
@@ -66,5 +66,5 @@ func (s *Server) revokeKey(c *call, _ *nothing) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &answer{index: index, body: revoked{job.KeyRevoked, k.ID}}, nil
+	return &answer{index: index, body: revoked{ffrtmp.KeyRevoked, k.ID}}, nil
 }

@@ -10,13 +10,13 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 // createKey makes a key and returns it, with the header that carries it.
-func (m *master) createKey(body string) (job.CreatedKey, []string) {
+func (m *master) createKey(body string) (ffrtmp.CreatedKey, []string) {
 	m.t.Helper()
-	var k job.CreatedKey
+	var k ffrtmp.CreatedKey
 	m.want(http.StatusCreated, "POST", "/keys", body).decode(m.t, &k)
 	return k, []string{"Authorization", "Bearer " + k.Secret}
 }
@@ -24,16 +24,16 @@ func (m *master) createKey(body string) (job.CreatedKey, []string) {
 func TestKeysAreMadeShownOnceAndRevoked(t *testing.T) {
 	m := newMaster(t)
 	r := m.want(201, "POST", "/keys", `{"name":"ci","scopes":["read","submit","read"],"expires_in":"1h","rate_limit":9}`)
-	var k job.CreatedKey
+	var k ffrtmp.CreatedKey
 	r.decode(t, &k)
 	id, secret, _ := strings.Cut(k.Secret, ".")
 	if id != k.ID || len(secret) != 43 || r.Header.Get("Location") != "/keys/"+k.ID || r.Header.Get(indexHeader) == "" {
 		t.Fatalf("%s %v", r.body, r.Header)
 	}
-	if left := time.Until(k.ExpiresAt); left > time.Hour || left < 50*time.Minute || k.Status != job.KeyActive || k.CreatedBy != "bootstrap" || k.RateLimit != 9 {
+	if left := time.Until(k.ExpiresAt); left > time.Hour || left < 50*time.Minute || k.Status != ffrtmp.KeyActive || k.CreatedBy != "bootstrap" || k.RateLimit != 9 {
 		t.Errorf("%+v", k)
 	}
-	if diff := cmp.Diff([]job.Scope{job.ScopeSubmit, job.ScopeRead}, k.Scopes); diff != "" {
+	if diff := cmp.Diff([]ffrtmp.Scope{ffrtmp.ScopeSubmit, ffrtmp.ScopeRead}, k.Scopes); diff != "" {
 		t.Error(diff)
 	}
 	own := []string{"Authorization", "Bearer " + k.Secret}
@@ -42,7 +42,7 @@ func TestKeysAreMadeShownOnceAndRevoked(t *testing.T) {
 	m.want(200, "GET", "/jobs", "", own...) // both live
 
 	r = m.want(200, "GET", "/keys", "")
-	var list job.KeyList
+	var list ffrtmp.KeyList
 	r.decode(t, &list)
 	if list.Count != 2 || len(list.Keys) != 2 || list.Keys[0].ID != k.ID || strings.Contains(string(r.body), secret) || strings.Contains(string(r.body), "hash") {
 		t.Errorf("listed: %s", r.body)
@@ -55,9 +55,9 @@ func TestKeysAreMadeShownOnceAndRevoked(t *testing.T) {
 		t.Errorf("%s", r.body)
 	}
 	m.want(200, "GET", "/jobs", "", other...)
-	var shown job.Key
+	var shown ffrtmp.Key
 	m.want(200, "GET", "/keys/"+k.ID, "").decode(t, &shown)
-	if shown.Status != job.KeyRevoked || shown.RevokedAt.IsZero() {
+	if shown.Status != ffrtmp.KeyRevoked || shown.RevokedAt.IsZero() {
 		t.Errorf("shown: %+v", shown)
 	}
 	m.want(404, "GET", "/keys/nobody", "")
@@ -87,7 +87,7 @@ func TestKeysThatAreRefused(t *testing.T) {
 	} {
 		var p problem
 		m.want(400, "POST", "/keys", body).decode(t, &p)
-		if p.Field != field || p.Code != job.Invalid {
+		if p.Field != field || p.Code != ffrtmp.Invalid {
 			t.Errorf("%s: %+v, want field %s", body, p, field)
 		}
 	}
@@ -111,9 +111,9 @@ func TestAKeyExpiresByTheMastersClock(t *testing.T) {
 	if !time.Now().After(k.ExpiresAt) {
 		t.Error("too early")
 	}
-	var shown job.Key
+	var shown ffrtmp.Key
 	m.want(200, "GET", "/keys/"+k.ID, "").decode(t, &shown)
-	if shown.Status != job.KeyExpired {
+	if shown.Status != ffrtmp.KeyExpired {
 		t.Errorf("%+v", shown)
 	}
 }
@@ -122,7 +122,7 @@ func TestAKeyExpiresByTheMastersClock(t *testing.T) {
 func TestAKeyIsMadeOnceUnderAnIdempotencyKey(t *testing.T) {
 	m := newMaster(t)
 	once := []string{"Idempotency-Key", "k"}
-	var first, second job.CreatedKey
+	var first, second ffrtmp.CreatedKey
 	m.want(201, "POST", "/keys", `{"name":"n","scopes":["read"]}`, once...).decode(t, &first)
 	m.want(200, "POST", "/keys", `{"scopes":["read"],"name":"n"}`, once...).decode(t, &second)
 	m.want(409, "POST", "/keys", `{"name":"m","scopes":["read"]}`, once...)
@@ -256,7 +256,7 @@ func TestAFollowerWaitsForAKeyThatIsOnItsWay(t *testing.T) {
 	follower.cluster.mu.Unlock()
 	var p problem
 	follower.want(503, "POST", "/jobs", `{"scenario":"720p"}`, forged...).decode(t, &p)
-	if p.Code != job.NoLeader || !strings.Contains(p.Error, "has not caught up") {
+	if p.Code != ffrtmp.NoLeader || !strings.Contains(p.Error, "has not caught up") {
 		t.Errorf("%+v", p)
 	}
 }

@@ -7,21 +7,21 @@ import (
 	"testing"
 	"time"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 // v22Node registers a node as v2.2's agent does.
 func (m *master) v22Node(address, more string) string {
 	m.t.Helper()
-	var node job.Registered
+	var node ffrtmp.Registered
 	m.want(http.StatusCreated, "POST", "/nodes/register", `{"address":"`+address+`","type":"server","cpu_threads":8,"cpu_model":"x","ram_total_bytes":17179869184`+more+`}`).decode(m.t, &node)
 	return node.ID
 }
 
 // next is the job that a node of v2.2 is given, or nil.
-func (m *master) next(node string) *job.Job {
+func (m *master) next(node string) *ffrtmp.Job {
 	m.t.Helper()
-	var answer struct{ Job *job.Job }
+	var answer struct{ Job *ffrtmp.Job }
 	m.want(http.StatusOK, "GET", "/jobs/next?node_id="+node, "").decode(m.t, &answer)
 	return answer.Job
 }
@@ -43,7 +43,7 @@ func TestWhatWasBrokenInV22(t *testing.T) {
 		m.want(http.StatusNotFound, "GET", path, "")
 	}
 	m.want(http.StatusNotFound, "POST", "/jobs/1d9361e3-3e52-4354-8096-73827c55a0a9/cancel", "")
-	if j := m.job("1"); j.ID != first.ID || j.Status != job.Pending {
+	if j := m.job("1"); j.ID != first.ID || j.Status != ffrtmp.Pending {
 		t.Errorf("job 1: %+v", j)
 	}
 
@@ -60,9 +60,9 @@ func TestWhatWasBrokenInV22(t *testing.T) {
 	// A cancel wedged the master.
 	m.want(http.StatusOK, "POST", "/jobs/"+first.ID+"/cancel", "")
 	m.want(http.StatusOK, "POST", "/jobs/"+first.ID+"/cancel", "")
-	var seen job.Job
+	var seen ffrtmp.Job
 	m.want(http.StatusOK, "GET", "/api/v1/jobs/"+first.ID, "").decode(t, &seen)
-	if seen.Status != job.Canceled {
+	if seen.Status != ffrtmp.Canceled {
 		t.Errorf("the agent sees %s", seen.Status)
 	}
 	m.v22Result(http.StatusOK, cpu, first.ID, "canceled", `,"error":"Job canceled by user","logs":"killed","metrics":{"canceled":true}`)
@@ -82,8 +82,8 @@ func TestWhatWasBrokenInV22(t *testing.T) {
 
 	// Nodes vanished after a retry, and logs were never kept.
 	m.v22Result(http.StatusOK, cpu, second.ID, "failed", `,"error":"exit status 1","logs":"Conversion failed!","metrics":null,"analyzer_output":null`)
-	var nodes job.NodeList
-	if m.want(http.StatusOK, "GET", "/nodes", "").decode(t, &nodes); nodes.Count != 1 || nodes.Nodes[0].ID != cpu || nodes.Nodes[0].Status != job.NodeAvailable {
+	var nodes ffrtmp.NodeList
+	if m.want(http.StatusOK, "GET", "/nodes", "").decode(t, &nodes); nodes.Count != 1 || nodes.Nodes[0].ID != cpu || nodes.Nodes[0].Status != ffrtmp.NodeAvailable {
 		t.Errorf("nodes after a retry: %+v", nodes)
 	}
 	eventually(t, "the backoff is over", func() bool { return m.next(cpu) != nil })
@@ -99,7 +99,7 @@ func TestWhatWasBrokenInV22(t *testing.T) {
 
 	// A live job that took long was started again beside itself.
 	live := m.submit(`{"scenario":"live-720p30-h264"}`)
-	if j := m.next(cpu); j == nil || j.ID != live.ID || j.Queue != job.Live {
+	if j := m.next(cpu); j == nil || j.ID != live.ID || j.Queue != ffrtmp.Live {
 		t.Fatalf("live job: %+v", j)
 	}
 	other := m.v22Node("enc-02", "")
@@ -124,7 +124,7 @@ func TestOldNodes(t *testing.T) {
 		m.v22Node(fmt.Sprint("enc-", i), more)
 	}
 	for _, kind := range []string{"server", "desktop", "laptop"} {
-		var n job.Registered
+		var n ffrtmp.Registered
 		if m.want(http.StatusCreated, "POST", "/nodes/register", `{"address":"`+kind+`","type":"`+kind+`"}`).decode(t, &n); n.Type != kind || n.Name != kind {
 			t.Errorf("%s: %+v", kind, n)
 		}
@@ -164,8 +164,8 @@ func TestOldCLI(t *testing.T) {
 	}
 	for _, action := range []struct {
 		name   string
-		status job.Status
-	}{{"retry", job.Pending}, {"pause", job.Paused}, {"resume", job.Pending}, {"cancel", job.Canceled}} {
+		status ffrtmp.Status
+	}{{"retry", ffrtmp.Pending}, {"pause", ffrtmp.Paused}, {"resume", ffrtmp.Pending}, {"cancel", ffrtmp.Canceled}} {
 		var answer map[string]any
 		m.want(http.StatusOK, "POST", "/jobs/1/"+action.name, "").decode(t, &answer)
 		if answer["job_id"] != id || answer["status"] != string(action.status) {

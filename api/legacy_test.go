@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 // TestTheOldExchange makes the requests that v2.2's agent and curl lines made, as
@@ -38,7 +38,7 @@ func TestTheOldExchange(t *testing.T) {
 	recorded := `{"name":"enc-01","address":"enc-01","type":"server","cpu_threads":32,"cpu_model":"EPYC","has_gpu":false,"ram_total_bytes":68719476736,"labels":{"os":"linux"},"status":"available"}`
 	r := m.request("POST", "/nodes/register", registration)
 	same(r, 201, recorded)
-	var node job.Registered
+	var node ffrtmp.Registered
 	r.decode(t, &node)
 	if node.LeaseTTLSeconds != 90 || len(node.Masters) != 1 || node.ClusterID == "" {
 		t.Errorf("registered: %s", r.body)
@@ -49,7 +49,7 @@ func TestTheOldExchange(t *testing.T) {
 	}
 	r = m.request("POST", "/jobs", `{"scenario":"4K60-h264","parameters":{"duration":5,"bitrate":"10M"}}`)
 	same(r, 201, `{"sequence_number":1,"scenario":"4K60-h264","confidence":"","engine":"auto","parameters":{"bitrate":"10M","duration":5},"status":"pending","queue":"default","priority":"medium","retry_count":0}`)
-	var j job.Job
+	var j ffrtmp.Job
 	r.decode(t, &j)
 	next := "/jobs/next?node_id=" + node.ID
 	same(m.request("GET", next, ""), 200,
@@ -100,7 +100,7 @@ func contains(t *testing.T, path string, got, want any) {
 // for a job that it does not hold any more.
 func TestAnOldAgentFailsAndIsFenced(t *testing.T) {
 	m := newMaster(t)
-	var node job.Registered
+	var node ffrtmp.Registered
 	m.want(201, "POST", "/nodes/register", `{"address":"enc-01"}`).decode(t, &node)
 	j := m.submit(`{"scenario":"720p"}`)
 	m.want(200, "GET", "/jobs/next?node_id="+node.ID, "")
@@ -110,7 +110,7 @@ func TestAnOldAgentFailsAndIsFenced(t *testing.T) {
 	}
 	m.register(nodeA)
 	eventually(t, "the backoff is over", func() bool {
-		var c job.ClaimResponse
+		var c ffrtmp.ClaimResponse
 		m.want(200, "POST", "/jobs/claim", `{"node_id":"`+nodeA+`"}`).decode(t, &c)
 		return len(c.Jobs) == 1
 	})
@@ -118,14 +118,14 @@ func TestAnOldAgentFailsAndIsFenced(t *testing.T) {
 	if r := m.want(409, "POST", "/results", completed); !strings.Contains(string(r.body), "stale_attempt") {
 		t.Errorf("late result: %s", r.body)
 	}
-	if now := m.job(j.ID); now.Status != job.Running || now.NodeID != nodeA {
+	if now := m.job(j.ID); now.Status != ffrtmp.Running || now.NodeID != nodeA {
 		t.Errorf("job: %+v", now)
 	}
 	// It registers again: it has restarted, and lost what it held.
 	m.submit(`{"scenario":"720p"}`)
 	m.want(200, "GET", "/jobs/next?node_id="+node.ID, "")
 	m.want(http.StatusOK, "POST", "/nodes/register", `{"address":"enc-01"}`)
-	if now := m.job("2"); now.Status != job.Pending {
+	if now := m.job("2"); now.Status != ffrtmp.Pending {
 		t.Errorf("after it registered again: %s", now.Status)
 	}
 }
@@ -135,12 +135,12 @@ func TestAnOldAgentFailsAndIsFenced(t *testing.T) {
 // the first for ever.
 func TestAnAnswerWithAJobIsLostBetweenMasters(t *testing.T) {
 	leader, follower, peer := pair(t)
-	var node job.Registered
+	var node ffrtmp.Registered
 	leader.want(201, "POST", "/nodes/register", `{"address":"enc-01"}`).decode(t, &node)
 	first, second := leader.submit(`{"scenario":"720p"}`), leader.submit(`{"scenario":"720p"}`)
-	next := func() *job.Job {
+	next := func() *ffrtmp.Job {
 		t.Helper()
-		var answer struct{ Job *job.Job }
+		var answer struct{ Job *ffrtmp.Job }
 		follower.want(200, "GET", "/jobs/next?node_id="+node.ID, "").decode(t, &answer)
 		return answer.Job
 	}
@@ -148,7 +148,7 @@ func TestAnAnswerWithAJobIsLostBetweenMasters(t *testing.T) {
 	if j := next(); j == nil || j.ID != first.ID || j.Attempt != 1 {
 		t.Errorf("was given %+v", j)
 	}
-	if j := leader.job(second.ID); j.Status != job.Pending {
+	if j := leader.job(second.ID); j.Status != ffrtmp.Pending {
 		t.Errorf("the other job is %s", j.Status)
 	}
 	// The same when it is the last job, and when leadership moves in between.
@@ -175,7 +175,7 @@ func TestALoadBalancerRepeatsAClaim(t *testing.T) {
 		id   string
 		want string
 	}{{leader, "5f0c2e1b7a3d4c6e8f9a0b1c2d3e4f50", first.ID}, {follower, "5f0c2e1b7a3d4c6e8f9a0b1c2d3e4f50", first.ID}, {leader, "6f0c2e1b7a3d4c6e8f9a0b1c2d3e4f50", second.ID}} {
-		var answer struct{ Job *job.Job }
+		var answer struct{ Job *ffrtmp.Job }
 		try.m.want(http.StatusOK, "GET", "/jobs/next?node_id="+node, "", "X-Request-Id", try.id).decode(t, &answer)
 		if answer.Job == nil || answer.Job.ID != try.want || answer.Job.Attempt != 1 {
 			t.Errorf("request %s at %s: %+v", try.id, try.m.cluster.id, answer.Job)

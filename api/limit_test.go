@@ -13,8 +13,8 @@ import (
 	"testing"
 	"time"
 
-	"ffrtmp/internal/limits"
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/internal/limits"
 )
 
 // TestASlowClientIsCutOff connects and says nothing more, or never reads.
@@ -139,7 +139,7 @@ func TestShutdownEndsReadsThatWaitForAnIndex(t *testing.T) {
 			select {
 			case r := <-answer:
 				var p problem
-				if r.decode(t, &p); p.Code != job.NoLeader || p.Field != "" {
+				if r.decode(t, &p); p.Code != ffrtmp.NoLeader || p.Field != "" {
 					t.Errorf("%s: %d %s", path, r.StatusCode, r.body)
 				}
 			case <-time.After(20 * time.Second):
@@ -268,7 +268,7 @@ func TestFullDisksRefuseNewJobsOnly(t *testing.T) {
 		m.cluster.roomErr, m.cluster.diskLow = err, err != nil
 	}
 	warnings := func() []string {
-		var h job.Health
+		var h ffrtmp.Health
 		m.want(200, "GET", "/health/ready", "").decode(t, &h)
 		return h.Warnings
 	}
@@ -284,7 +284,7 @@ func TestFullDisksRefuseNewJobsOnly(t *testing.T) {
 	} {
 		var p problem
 		m.want(507, "POST", path, body).decode(t, &p)
-		if p.Code != job.InsufficientStorage || p.Error != "new jobs are not taken: less than 512 MiB are free" {
+		if p.Code != ffrtmp.InsufficientStorage || p.Error != "new jobs are not taken: less than 512 MiB are free" {
 			t.Errorf("%s: %+v", path, p)
 		}
 	}

@@ -4,16 +4,16 @@ import (
 	"net/url"
 	"strconv"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 // listJobs returns a page of jobs, newest first unless the query says otherwise.
 func (s *Server) listJobs(c *call) (*answer, error) {
 	q := c.URL.Query()
-	filter := job.Filter{
-		Status:   job.Status(q.Get("status")),
-		Queue:    job.Queue(q.Get("queue")),
-		Priority: job.Priority(q.Get("priority")),
+	filter := ffrtmp.Filter{
+		Status:   ffrtmp.Status(q.Get("status")),
+		Queue:    ffrtmp.Queue(q.Get("queue")),
+		Priority: ffrtmp.Priority(q.Get("priority")),
 		Scenario: q.Get("scenario"),
 		NodeID:   q.Get("node_id"),
 		Label:    q.Get("label"),
@@ -35,16 +35,16 @@ func (s *Server) listJobs(c *call) (*answer, error) {
 	return &answer{body: list}, nil
 }
 
-func parsePage(q url.Values) (p job.Page, err error) {
-	p.Order = job.Order(q.Get("order"))
+func parsePage(q url.Values) (p ffrtmp.Page, err error) {
+	p.Order = ffrtmp.Order(q.Get("order"))
 	if q.Has("limit") {
 		if p.Limit, err = strconv.Atoi(q.Get("limit")); err != nil || p.Limit < 1 {
-			return p, job.FieldErrorf("limit", "must be between 1 and %d", job.MaxLimit)
+			return p, ffrtmp.FieldErrorf("limit", "must be between 1 and %d", ffrtmp.MaxLimit)
 		}
 	}
 	if text := q.Get("cursor"); text != "" {
 		if p.Cursor, err = strconv.ParseUint(text, 10, 63); err != nil {
-			return p, job.FieldErrorf("cursor", "is not one that a list has returned")
+			return p, ffrtmp.FieldErrorf("cursor", "is not one that a list has returned")
 		}
 	}
 	return p, p.Validate()

@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"time"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 // attemptLog is the answer to GET /jobs/{id}/logs.
@@ -28,10 +28,10 @@ func (s *Server) logs(c *call) (*answer, error) {
 	number := j.Attempt
 	if q.Has("attempt") {
 		if number, err = strconv.Atoi(q.Get("attempt")); err != nil || number < 1 {
-			return nil, job.FieldErrorf("attempt", "%q is not the number of an attempt", q.Get("attempt"))
+			return nil, ffrtmp.FieldErrorf("attempt", "%q is not the number of an attempt", q.Get("attempt"))
 		}
 		if number > j.Attempt {
-			return nil, job.Errorf(job.NotFound, "job %s has no attempt %d", j.ID, number)
+			return nil, ffrtmp.Errorf(ffrtmp.NotFound, "job %s has no attempt %d", j.ID, number)
 		}
 	}
 	follow, err := queryBool(q, "follow")
@@ -44,7 +44,7 @@ func (s *Server) logs(c *call) (*answer, error) {
 	}
 	if follow {
 		if c.consistency.stale {
-			return nil, job.FieldErrorf("follow", "does not go together with stale: only the leader has the log of what runs")
+			return nil, ffrtmp.FieldErrorf("follow", "does not go together with stale: only the leader has the log of what runs")
 		}
 		return &answer{stream: func(ctx context.Context, w *flushWriter) error {
 			return s.follow(ctx, w, j, number, int64(offset))
@@ -58,7 +58,7 @@ func (s *Server) logs(c *call) (*answer, error) {
 }
 
 // log is what is known of an attempt's log.
-func (s *Server) log(ctx context.Context, j *job.Job, attempt int) (string, error) {
+func (s *Server) log(ctx context.Context, j *ffrtmp.Job, attempt int) (string, error) {
 	if live := s.cfg.Scheduler.Log(j.ID, attempt); live != nil {
 		text, _, _, err := live.Read(0)
 		if err == nil || errors.Is(err, io.EOF) {
@@ -75,11 +75,11 @@ const firstAttemptInterval = 200 * time.Millisecond
 
 // follow writes an attempt's log until the attempt is over. Without an attempt yet
 // it waits for the first.
-func (s *Server) follow(ctx context.Context, w *flushWriter, j job.Job, attempt int, offset int64) error {
+func (s *Server) follow(ctx context.Context, w *flushWriter, j ffrtmp.Job, attempt int, offset int64) error {
 	live := s.cfg.Scheduler.Log(j.ID, attempt)
 	for live == nil && goesOn(&j, attempt) {
 		if !s.cfg.Scheduler.Leading() {
-			return job.Errorf(job.NoLeader, "this master no longer leads")
+			return ffrtmp.Errorf(ffrtmp.NoLeader, "this master no longer leads")
 		}
 		select {
 		case <-ctx.Done():
@@ -125,9 +125,9 @@ func (s *Server) follow(ctx context.Context, w *flushWriter, j job.Job, attempt 
 
 // goesOn reports whether an attempt, or the first when there is none yet, has its
 // end before it. A claim is in the state a moment before the scheduler has its log.
-func goesOn(j *job.Job, attempt int) bool {
+func goesOn(j *ffrtmp.Job, attempt int) bool {
 	if attempt == 0 {
 		return !j.Status.Terminal()
 	}
-	return slices.ContainsFunc(j.Attempts, func(a job.Attempt) bool { return a.Attempt == attempt && a.Outcome == job.AttemptRunning })
+	return slices.ContainsFunc(j.Attempts, func(a ffrtmp.Attempt) bool { return a.Attempt == attempt && a.Outcome == ffrtmp.AttemptRunning })
 }

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"ffrtmp/scheduler"
+	"github.com/ffrtmp/ffrtmp/leader"
 )
 
 // TestALogComesInChunksWithoutOffsets is of agents that know only the contract:
@@ -41,7 +41,7 @@ type lateScheduler struct {
 	asked atomic.Int64
 }
 
-func (s *lateScheduler) Log(id string, attempt int) *scheduler.Log {
+func (s *lateScheduler) Log(id string, attempt int) *leader.Log {
 	if s.asked.Add(1) == 1 {
 		return nil
 	}

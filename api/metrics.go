@@ -9,7 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
-	"ffrtmp/internal/limits"
+	"github.com/ffrtmp/ffrtmp/internal/limits"
 )
 
 const metricPrefix = "ffmpeg_master_"

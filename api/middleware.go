@@ -8,8 +8,8 @@ import (
 	"runtime/debug"
 	"time"
 
-	"ffrtmp/internal/tracing"
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/internal/tracing"
 )
 
 type contextKey int
@@ -61,7 +61,7 @@ func (s *Server) observe(w http.ResponseWriter, r *http.Request) {
 			if rec.status != 0 {
 				panic(http.ErrAbortHandler)
 			}
-			writeError(rec, job.Errorf(job.Internal, "internal error"))
+			writeError(rec, ffrtmp.Errorf(ffrtmp.Internal, "internal error"))
 		}
 		s.metrics.request(r, rec.status, time.Since(start))
 		tracing.Routed(r.Context(), r.Pattern, id)
@@ -70,7 +70,7 @@ func (s *Server) observe(w http.ResponseWriter, r *http.Request) {
 	}()
 	if headerBytes(r) > maxHeader && !isForwarded(r.Context()) { // a master that forwards adds to it
 		const status = http.StatusRequestHeaderFieldsTooLarge
-		writeJSON(rec, status, problem{Error: fmt.Sprintf("the header is longer than %d bytes", maxHeader), Code: job.TooLarge, Status: status})
+		writeJSON(rec, status, problem{Error: fmt.Sprintf("the header is longer than %d bytes", maxHeader), Code: ffrtmp.TooLarge, Status: status})
 		return
 	}
 	s.route(rec, r)

@@ -6,12 +6,12 @@ import (
 	"strconv"
 	"time"
 
-	"ffrtmp/job"
-	"ffrtmp/scheduler"
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/leader"
 )
 
 // register makes a node known, or known again.
-func (s *Server) register(c *call, r *job.Registration) (*answer, error) {
+func (s *Server) register(c *call, r *ffrtmp.Registration) (*answer, error) {
 	index, done, err := s.cfg.Proposer.Register(c.Context(), c.idempotency, *r)
 	if err != nil {
 		return nil, err
@@ -27,9 +27,9 @@ func (s *Server) register(c *call, r *job.Registration) (*answer, error) {
 	}
 	ttl := s.cfg.LeaseTTL
 	if n.Legacy {
-		ttl = max(ttl, scheduler.LegacyTTL)
+		ttl = max(ttl, leader.LegacyTTL)
 	}
-	a.body = job.Registered{Node: s.shownNode(n), LeaseTTLSeconds: ttl.Seconds(), Masters: s.masters(), ClusterID: s.cfg.Cluster.ClusterID()}
+	a.body = ffrtmp.Registered{Node: s.shownNode(n), LeaseTTLSeconds: ttl.Seconds(), Masters: s.masters(), ClusterID: s.cfg.Cluster.ClusterID()}
 	return a, nil
 }
 
@@ -45,7 +45,7 @@ func (s *Server) masters() []string {
 }
 
 // shownNode adds what only the leader knows.
-func (s *Server) shownNode(n job.Node) job.Node {
+func (s *Server) shownNode(n ffrtmp.Node) ffrtmp.Node {
 	if seen, ok := s.cfg.Scheduler.LastSeen(n.ID); ok && seen.After(n.LastHeartbeat) {
 		n.LastHeartbeat = seen
 	}
@@ -56,10 +56,10 @@ func (s *Server) shownNode(n job.Node) job.Node {
 // idempotency key changes nothing: renewing twice is renewing, progress and log go by
 // what they say, and a command is repeated until the node agrees.
 func (s *Server) heartbeat(c *call) (*answer, error) {
-	var h *job.Heartbeat
+	var h *ffrtmp.Heartbeat
 	if len(c.body) > 0 {
-		h = &job.Heartbeat{}
-		if err := job.Decode(c.body, h); err != nil {
+		h = &ffrtmp.Heartbeat{}
+		if err := ffrtmp.Decode(c.body, h); err != nil {
 			return nil, err
 		}
 		if err := validateHeartbeat(h); err != nil {
@@ -73,9 +73,9 @@ func (s *Server) heartbeat(c *call) (*answer, error) {
 		return nil, err
 	}
 	if commands == nil {
-		commands = []job.Command{}
+		commands = []ffrtmp.Command{}
 	}
-	return &answer{body: job.HeartbeatResponse{
+	return &answer{body: ffrtmp.HeartbeatResponse{
 		Commands: commands, Masters: s.masters(), ClusterID: s.cfg.Cluster.ClusterID(),
 		LeaseTTLSeconds: timing.LeaseTTL.Seconds(), ReportSeconds: timing.Report.Seconds(),
 	}}, nil
@@ -84,22 +84,22 @@ func (s *Server) heartbeat(c *call) (*answer, error) {
 // maxReports bounds the attempts in one heartbeat.
 const maxReports = 1024
 
-func validateHeartbeat(h *job.Heartbeat) error {
+func validateHeartbeat(h *ffrtmp.Heartbeat) error {
 	if len(h.Attempts) > maxReports {
-		return job.FieldErrorf("attempts", "has more than %d entries", maxReports)
+		return ffrtmp.FieldErrorf("attempts", "has more than %d entries", maxReports)
 	}
 	for i := range h.Attempts {
 		r := &h.Attempts[i]
 		at := func(field string) string { return "attempts[" + strconv.Itoa(i) + "]." + field }
 		switch {
 		case r.JobID == "":
-			return job.FieldErrorf(at("job_id"), "is required")
+			return ffrtmp.FieldErrorf(at("job_id"), "is required")
 		case r.Attempt < 1:
-			return job.FieldErrorf(at("attempt"), "must be 1 or more")
+			return ffrtmp.FieldErrorf(at("attempt"), "must be 1 or more")
 		case r.LogOffset != nil && *r.LogOffset < 0:
-			return job.FieldErrorf(at("log_offset"), "must not be negative")
+			return ffrtmp.FieldErrorf(at("log_offset"), "must not be negative")
 		}
-		if err := errors.Join(job.ValidateProgress(at("progress"), r.Progress), r.Detail.Validate(at("progress_detail"))); err != nil {
+		if err := errors.Join(ffrtmp.ValidateProgress(at("progress"), r.Progress), r.Detail.Validate(at("progress_detail"))); err != nil {
 			return err
 		}
 	}
@@ -108,7 +108,7 @@ func validateHeartbeat(h *job.Heartbeat) error {
 
 func (s *Server) listNodes(*call) (*answer, error) {
 	nodes := s.cfg.State.Nodes()
-	list := job.NodeList{Nodes: make([]job.Node, len(nodes)), Count: len(nodes)}
+	list := ffrtmp.NodeList{Nodes: make([]ffrtmp.Node, len(nodes)), Count: len(nodes)}
 	for i, n := range nodes {
 		list.Nodes[i] = s.shownNode(n)
 	}
@@ -124,7 +124,7 @@ func (s *Server) getNode(c *call) (*answer, error) {
 }
 
 // node is the one that the path names. Who names none does not get as far as the log.
-func (s *Server) node(c *call) (job.Node, error) { return s.cfg.State.Node(c.PathValue("id")) }
+func (s *Server) node(c *call) (ffrtmp.Node, error) { return s.cfg.State.Node(c.PathValue("id")) }
 
 // removed is the answer to DELETE /nodes/{id}.
 type removed struct {
@@ -152,7 +152,7 @@ func (s *Server) removeNode(c *call, _ *nothing) (*answer, error) {
 }
 
 // place returns the function that says whether a node is given new attempts.
-func (s *Server) place(e job.Eligibility) func(*call, *nothing) (*answer, error) {
+func (s *Server) place(e ffrtmp.Eligibility) func(*call, *nothing) (*answer, error) {
 	return func(c *call, _ *nothing) (*answer, error) {
 		n, err := s.node(c)
 		if err != nil {

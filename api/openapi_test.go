@@ -18,9 +18,9 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/google/go-cmp/cmp"
 
-	"ffrtmp/cluster"
-	"ffrtmp/fsm"
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/cluster"
+	"github.com/ffrtmp/ffrtmp/fsm"
 )
 
 func TestTheDocumentIsServed(t *testing.T) {
@@ -39,7 +39,7 @@ func TestTheDocumentHasEveryRoute(t *testing.T) {
 		if operation := operations(doc)[e.pattern]; operation != nil {
 			var want []string
 			if e.agents {
-				want = []string{string(job.ScopeAgent)}
+				want = []string{string(ffrtmp.ScopeAgent)}
 			}
 			if !e.open {
 				want = append([]string{string(e.scope)}, want...)
@@ -66,20 +66,20 @@ func scopesOf(operation *openapi3.Operation) []string {
 
 // documented are the Go types behind the document's schemas.
 var documented = map[string]any{
-	"Problem": problem{}, "JobSpec": job.Spec{}, "Parameters": job.Parameters{}, "ResourceLimits": job.ResourceLimits{},
-	"Requires": job.Requires{}, "Batch": batch{}, "Patch": job.Patch{}, "Selection": selection{}, "Filter": job.Filter{},
-	"Job": job.Job{}, "Attempt": job.Attempt{}, "Progress": job.Progress{}, "Output": job.Output{}, "JobList": job.List{},
-	"Submitted": job.Submitted{}, "SubmittedJob": job.SubmittedJob{}, "Acted": acted{}, "AttemptLog": attemptLog{},
-	"Explanation": job.Explanation{}, "NodeExplanation": job.NodeExplanation{},
-	"ClaimRequest": job.ClaimRequest{}, "ClaimResponse": job.ClaimResponse{}, "Result": job.Result{}, "ResultResponse": job.ResultResponse{},
-	"Registration": job.Registration{}, "Registered": job.Registered{}, "Heartbeat": job.Heartbeat{}, "AttemptReport": job.AttemptReport{},
-	"HeartbeatResponse": job.HeartbeatResponse{}, "Command": job.Command{},
-	"Event": job.Event{}, "Query": job.QueryRequest{}, "QueryResult": job.QueryResult{},
-	"Import": job.Import{}, "ImportedJob": job.ImportedJob{}, "ImportedNode": job.ImportedNode{}, "ImportResult": job.ImportResult{}, "ImportAnswer": job.ImportAnswer{},
-	"NewKey": job.NewKey{}, "Key": job.Key{}, "CreatedKey": job.CreatedKey{}, "KeyList": job.KeyList{}, "RevokedKey": revoked{},
-	"AuditRecord": job.AuditRecord{}, "AuditList": job.AuditList{},
-	"Node": job.Node{}, "AttemptRef": job.AttemptRef{}, "NodeList": job.NodeList{}, "RemovedNode": removed{},
-	"ClusterStatus": job.ClusterStatus{}, "Member": job.Member{}, "Transferred": transferred{}, "Health": job.Health{},
+	"Problem": problem{}, "JobSpec": ffrtmp.Spec{}, "Parameters": ffrtmp.Parameters{}, "ResourceLimits": ffrtmp.ResourceLimits{},
+	"Requires": ffrtmp.Requires{}, "Batch": batch{}, "Patch": ffrtmp.Patch{}, "Selection": selection{}, "Filter": ffrtmp.Filter{},
+	"Job": ffrtmp.Job{}, "Attempt": ffrtmp.Attempt{}, "Progress": ffrtmp.Progress{}, "Output": ffrtmp.Output{}, "JobList": ffrtmp.List{},
+	"Submitted": ffrtmp.Submitted{}, "SubmittedJob": ffrtmp.SubmittedJob{}, "Acted": acted{}, "AttemptLog": attemptLog{},
+	"Explanation": ffrtmp.Explanation{}, "NodeExplanation": ffrtmp.NodeExplanation{},
+	"ClaimRequest": ffrtmp.ClaimRequest{}, "ClaimResponse": ffrtmp.ClaimResponse{}, "Result": ffrtmp.Result{}, "ResultResponse": ffrtmp.ResultResponse{},
+	"Registration": ffrtmp.Registration{}, "Registered": ffrtmp.Registered{}, "Heartbeat": ffrtmp.Heartbeat{}, "AttemptReport": ffrtmp.AttemptReport{},
+	"HeartbeatResponse": ffrtmp.HeartbeatResponse{}, "Command": ffrtmp.Command{},
+	"Event": ffrtmp.Event{}, "Query": ffrtmp.QueryRequest{}, "QueryResult": ffrtmp.QueryResult{},
+	"Import": ffrtmp.Import{}, "ImportedJob": ffrtmp.ImportedJob{}, "ImportedNode": ffrtmp.ImportedNode{}, "ImportResult": ffrtmp.ImportResult{}, "ImportAnswer": ffrtmp.ImportAnswer{},
+	"NewKey": ffrtmp.NewKey{}, "Key": ffrtmp.Key{}, "CreatedKey": ffrtmp.CreatedKey{}, "KeyList": ffrtmp.KeyList{}, "RevokedKey": revoked{},
+	"AuditRecord": ffrtmp.AuditRecord{}, "AuditList": ffrtmp.AuditList{},
+	"Node": ffrtmp.Node{}, "AttemptRef": ffrtmp.AttemptRef{}, "NodeList": ffrtmp.NodeList{}, "RemovedNode": removed{},
+	"ClusterStatus": ffrtmp.ClusterStatus{}, "Member": ffrtmp.Member{}, "Transferred": transferred{}, "Health": ffrtmp.Health{},
 }
 
 // TestTheDocumentHasEveryField compares the schemas with the Go types that are
@@ -139,9 +139,9 @@ func fieldsOf(t reflect.Type) map[string]reflect.Type {
 
 func schemaTypes(t reflect.Type) []string {
 	switch {
-	case t == reflect.TypeFor[time.Time](), t == reflect.TypeFor[job.Time]():
+	case t == reflect.TypeFor[time.Time](), t == reflect.TypeFor[ffrtmp.Time]():
 		return []string{"string"}
-	case t == reflect.TypeFor[job.Duration]():
+	case t == reflect.TypeFor[ffrtmp.Duration]():
 		return []string{"string", "number"}
 	}
 	switch t.Kind() {
@@ -167,7 +167,7 @@ func schemaTypes(t reflect.Type) []string {
 // TestTheDocumentsEnumerationsAreTheCodes reads the constants of the room job.
 func TestTheDocumentsEnumerationsAreTheCodes(t *testing.T) {
 	doc := loadDocument(t)
-	constants := constantsOf(t, filepath.Join("..", "job"))
+	constants := constantsOf(t, "..")
 	for schema, typ := range map[string]string{
 		"Status": "Status", "Queue": "Queue", "Priority": "Priority", "Outcome": "Outcome", "NodeStatus": "NodeStatus",
 		"Eligibility": "Eligibility", "ResultStatus": "ResultStatus", "Verb": "Verb", "Code": "Code",
@@ -178,7 +178,7 @@ func TestTheDocumentsEnumerationsAreTheCodes(t *testing.T) {
 		}
 	}
 	requires := doc.Components.Schemas["Requires"].Value
-	encoders := slices.Sorted(slices.Values(append([]string{""}, job.Encoders...)))
+	encoders := slices.Sorted(slices.Values(append([]string{""}, ffrtmp.Encoders...)))
 	if diff := cmp.Diff(encoders, enumeration(requires.Properties["encoder"].Value)); diff != "" {
 		t.Errorf("encoders (-code +document):\n%s", diff)
 	}
@@ -251,7 +251,7 @@ func TestTheDocumentHasEveryError(t *testing.T) {
 		schema := response.Value.Content["application/json"].Schema.Value
 		status, code := constraint(schema, "status"), constraint(schema, "code")
 		for _, c := range code {
-			if want := statuses[job.Code(c)]; len(status) != 1 || status[0] != strconv.Itoa(want) {
+			if want := statuses[ffrtmp.Code(c)]; len(status) != 1 || status[0] != strconv.Itoa(want) {
 				t.Errorf("%s: %s has the status %d, documented %v", name, c, want, status)
 			}
 		}
@@ -279,7 +279,7 @@ func TestTrafficIsAsDocumented(t *testing.T) {
 	m := newMaster(t)
 	m.register(nodeA)
 	m.want(200, "POST", "/nodes/register", `{"node_id":"`+nodeA+`","address":"a","max_concurrent_jobs":8,"encoders":["libx264"]}`)
-	var old job.Registered
+	var old ffrtmp.Registered
 	m.want(201, "POST", "/nodes/register", `{"address":"old","labels":{"os":"linux"},"ram_total_bytes":1}`).decode(t, &old)
 	m.want(409, "POST", "/nodes/register", `{"address":"other"}`, "Idempotency-Key", m.spend("register", "/nodes/register", `{"address":"x"}`))
 	heartbeat, claim := "/nodes/"+nodeA+"/heartbeat", `{"node_id":"`+nodeA+`","max":8,"wait":0.1}`
@@ -294,7 +294,7 @@ func TestTrafficIsAsDocumented(t *testing.T) {
 	m.want(409, "POST", "/jobs/batch", `{"jobs":[{"scenario":"720p"}]}`, "Idempotency-Key", "batch")
 	m.want(200, "GET", "/jobs/1/explain", "")
 
-	var claimed job.ClaimResponse
+	var claimed ffrtmp.ClaimResponse
 	m.want(200, "POST", "/jobs/claim", claim).decode(t, &claimed)
 	first := claimed.Jobs[0]
 	m.want(200, "POST", heartbeat, fmt.Sprintf(`{"wait":"10ms","attempts":[{"job_id":%q,"attempt":1,"lease":%q,"progress":12.5,"progress_detail":{"phase":"encoding","frame":1,"fps":1.5},"log_tail":"one\n","log_offset":0}]}`, first.ID, first.Lease))
@@ -361,7 +361,7 @@ func TestTrafficIsAsDocumented(t *testing.T) {
 	m.want(400, "POST", "/import", `{}`)
 
 	ci := `{"name":"ci","scopes":["read","agent"],"expires_in":"24h","rate_limit":100}`
-	var key job.CreatedKey
+	var key ffrtmp.CreatedKey
 	m.want(201, "POST", "/keys", ci, "Idempotency-Key", "ci").decode(t, &key)
 	m.want(200, "POST", "/keys", ci, "Idempotency-Key", "ci")
 	m.want(409, "POST", "/keys", `{"name":"ci","scopes":["read"]}`, "Idempotency-Key", "ci")

@@ -3,9 +3,9 @@ package api
 import (
 	"net/http"
 
-	"ffrtmp/fsm"
-	"ffrtmp/internal/tracing"
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/fsm"
+	"github.com/ffrtmp/ffrtmp/internal/tracing"
 )
 
 // submits reports whether a request brings jobs: with it a trace may begin.
@@ -15,19 +15,19 @@ func submits(r *http.Request) bool {
 
 // propose makes the jobs of a submission, each with the request that brought it. The
 // attempts' spans are to be children of the commit's.
-func (s *Server) propose(c *call, specs []job.Spec) (uint64, fsm.Submitted, error) {
+func (s *Server) propose(c *call, specs []ffrtmp.Spec) (uint64, fsm.Submitted, error) {
 	if err := s.room(c); err != nil {
 		return 0, fsm.Submitted{}, err
 	}
 	ctx, span := s.cfg.Tracer.Start(c.Context(), "commit")
 	defer span.End()
-	origin := job.Origin{RequestID: c.id, Traceparent: tracing.Traceparent(ctx, c.Header)}
+	origin := ffrtmp.Origin{RequestID: c.id, Traceparent: tracing.Traceparent(ctx, c.Header)}
 	for i := range specs {
 		specs[i].Origin = origin
 	}
 	index, made, err := s.cfg.Proposer.Submit(ctx, c.idempotency, specs)
 	if err != nil {
-		span.Fail(string(job.CodeOf(err)))
+		span.Fail(string(ffrtmp.CodeOf(err)))
 	} else if len(made.Jobs) == 1 {
 		span.Set(tracing.JobID.String(made.Jobs[0].ID))
 	}
@@ -44,5 +44,5 @@ func (s *Server) room(c *call) error {
 	if made, err := s.cfg.State.Submitted(c.Context(), c.idempotency); made || err != nil {
 		return err
 	}
-	return job.Errorf(job.InsufficientStorage, "new jobs are not taken: %w", short)
+	return ffrtmp.Errorf(ffrtmp.InsufficientStorage, "new jobs are not taken: %w", short)
 }

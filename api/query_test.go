@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 func TestQueryAnswersWithRows(t *testing.T) {
@@ -23,11 +23,11 @@ func TestQueryAnswersWithRows(t *testing.T) {
 	m.want(http.StatusOK, "POST", "/query?consistent", `{"sql":"SELECT 1"}`)
 	for body, field := range map[string]string{
 		`{}`: "sql", `{"sql":1}`: "sql", `{"sql":"SELECT no_such FROM jobs"}`: "sql", `{"sql":"DELETE FROM jobs"}`: "sql",
-		`{"sql":"SELECT ` + strings.Repeat("1+", job.MaxSQLBytes) + `1"}`: "sql",
+		`{"sql":"SELECT ` + strings.Repeat("1+", ffrtmp.MaxSQLBytes) + `1"}`: "sql",
 	} {
 		var p problem
 		m.want(http.StatusBadRequest, "POST", "/query", body).decode(t, &p)
-		if p.Field != field || p.Code != job.Invalid {
+		if p.Field != field || p.Code != ffrtmp.Invalid {
 			t.Errorf("%.50s: %+v", body, p)
 		}
 	}

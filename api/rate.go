@@ -6,7 +6,7 @@ import (
 
 	"golang.org/x/time/rate"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 // defaultRate is how many requests a second a key may make to this master unless it
@@ -17,7 +17,7 @@ const defaultRate = 1000
 // rates is a token bucket for each key: a second's worth may come at once.
 type rates struct {
 	mu      sync.Mutex
-	buckets map[string]*rate.Limiter // by id; at most job.MaxKeys
+	buckets map[string]*rate.Limiter // by id; at most ffrtmp.MaxKeys
 }
 
 // take counts a request. The bootstrap key is not counted. Nor is, unless a key says
@@ -32,7 +32,7 @@ func (r *rates) take(p *Principal, agents bool) error {
 		limit = defaultRate
 	}
 	if !r.bucket(p.Name, limit).Allow() {
-		return job.Errorf(job.RateLimited, "this key may make %d requests a second to a master", limit)
+		return ffrtmp.Errorf(ffrtmp.RateLimited, "this key may make %d requests a second to a master", limit)
 	}
 	return nil
 }
@@ -45,7 +45,7 @@ func (r *rates) bucket(id string, limit int) *rate.Limiter {
 		if r.buckets == nil {
 			r.buckets = map[string]*rate.Limiter{}
 		}
-		if len(r.buckets) >= job.MaxKeys {
+		if len(r.buckets) >= ffrtmp.MaxKeys {
 			r.forgetIdle(time.Now())
 		}
 		b = rate.NewLimiter(rate.Limit(limit), limit)

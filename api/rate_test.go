@@ -7,7 +7,7 @@ import (
 
 	"golang.org/x/time/rate"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 func TestAKeysRateIsLimited(t *testing.T) {
@@ -22,7 +22,7 @@ func TestAKeysRateIsLimited(t *testing.T) {
 	})
 	var p problem
 	refused.decode(t, &p)
-	if refused.StatusCode != 429 || p.Code != job.RateLimited || refused.Header.Get("Retry-After") != "1" {
+	if refused.StatusCode != 429 || p.Code != ffrtmp.RateLimited || refused.Header.Get("Retry-After") != "1" {
 		t.Errorf("%d %+v %v", refused.StatusCode, p, refused.Header)
 	}
 	for range 20 {
@@ -59,7 +59,7 @@ func TestAgentsAreNotHeldUp(t *testing.T) {
 
 func TestRatesAreForgottenWhenTheyAreIdle(t *testing.T) {
 	r := rates{buckets: map[string]*rate.Limiter{}}
-	for i := range job.MaxKeys {
+	for i := range ffrtmp.MaxKeys {
 		r.bucket(fmt.Sprint(i), 5)
 	}
 	r.buckets["7"].AllowN(time.Now().Add(time.Hour), 5)

@@ -10,7 +10,7 @@ import (
 	"strconv"
 	"time"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 // Bounds of ?index=N&wait=.
@@ -34,8 +34,8 @@ type consistency struct {
 const indexField = "index"
 
 func isNotReached(err error) bool {
-	var e *job.Error
-	return errors.As(err, &e) && e.Code == job.NoLeader && e.Field == indexField
+	var e *ffrtmp.Error
+	return errors.As(err, &e) && e.Code == ffrtmp.NoLeader && e.Field == indexField
 }
 
 func parseConsistency(q url.Values) (c consistency, err error) {
@@ -46,14 +46,14 @@ func parseConsistency(q url.Values) (c consistency, err error) {
 		return c, err
 	}
 	if c.consistent && c.stale {
-		return c, job.FieldErrorf("consistent", "does not go together with stale")
+		return c, ffrtmp.FieldErrorf("consistent", "does not go together with stale")
 	}
 	if q.Has("max_stale") {
 		if c.maxStale, err = queryDuration(q, "max_stale", 0); err != nil {
 			return c, err
 		}
 		if !c.stale || c.maxStale == 0 {
-			return c, job.FieldErrorf("max_stale", "must be more than 0 and go together with stale")
+			return c, ffrtmp.FieldErrorf("max_stale", "must be more than 0 and go together with stale")
 		}
 	}
 	if c.index, err = queryUint(q, indexField); err != nil {
@@ -62,7 +62,7 @@ func parseConsistency(q url.Values) (c consistency, err error) {
 	c.wait = defaultIndexWait
 	if q.Has("wait") {
 		if !q.Has(indexField) {
-			return c, job.FieldErrorf("wait", "goes together with index")
+			return c, ffrtmp.FieldErrorf("wait", "goes together with index")
 		}
 		if c.wait, err = queryDuration(q, "wait", maxWait); err != nil {
 			return c, err
@@ -88,7 +88,7 @@ func (s *Server) local(c consistency) bool {
 func (s *Server) prepareRead(ctx context.Context, c consistency) error {
 	if c.consistent {
 		if err := s.cfg.Cluster.VerifyLeader(ctx); err != nil {
-			return job.Errorf(job.NoLeader, "the leadership could not be verified: %w", err)
+			return ffrtmp.Errorf(ffrtmp.NoLeader, "the leadership could not be verified: %w", err)
 		}
 	}
 	if c.index == 0 || s.cfg.State.Index() >= c.index {
@@ -100,7 +100,7 @@ func (s *Server) prepareRead(ctx context.Context, c consistency) error {
 		if s.stopping.Err() != nil {
 			return errStopping
 		}
-		return &job.Error{Code: job.NoLeader, Field: indexField, Message: fmt.Sprintf("the state has not reached %d within %s", c.index, c.wait), Err: err}
+		return &ffrtmp.Error{Code: ffrtmp.NoLeader, Field: indexField, Message: fmt.Sprintf("the state has not reached %d within %s", c.index, c.wait), Err: err}
 	}
 	return nil
 }
@@ -110,11 +110,11 @@ func (s *Server) prepareRead(ctx context.Context, c consistency) error {
 func checkQuery(raw string) error {
 	q, err := url.ParseQuery(raw)
 	if err != nil {
-		return job.Errorf(job.Invalid, "the query cannot be read: %w", err)
+		return ffrtmp.Errorf(ffrtmp.Invalid, "the query cannot be read: %w", err)
 	}
 	for _, name := range slices.Sorted(maps.Keys(q)) {
 		if len(q[name]) > 1 {
-			return job.FieldErrorf(name, "is given %d times", len(q[name]))
+			return ffrtmp.FieldErrorf(name, "is given %d times", len(q[name]))
 		}
 	}
 	return nil
@@ -130,7 +130,7 @@ func queryBool(q url.Values, name string) (bool, error) {
 	case "false", "0":
 		return false, nil
 	}
-	return false, job.FieldErrorf(name, "%q is not true or false", q.Get(name))
+	return false, ffrtmp.FieldErrorf(name, "%q is not true or false", q.Get(name))
 }
 
 func queryUint(q url.Values, name string) (uint64, error) {
@@ -139,7 +139,7 @@ func queryUint(q url.Values, name string) (uint64, error) {
 	}
 	n, err := strconv.ParseUint(q.Get(name), 10, 63)
 	if err != nil {
-		return 0, job.FieldErrorf(name, "%q is not a whole number of 0 or more", q.Get(name))
+		return 0, ffrtmp.FieldErrorf(name, "%q is not a whole number of 0 or more", q.Get(name))
 	}
 	return n, nil
 }
@@ -152,7 +152,7 @@ func queryDuration(q url.Values, name string, limit time.Duration) (time.Duratio
 	if err != nil {
 		seconds, err := strconv.ParseUint(text, 10, 31)
 		if err != nil {
-			return 0, job.FieldErrorf(name, "%q is not a duration such as 30s", text)
+			return 0, ffrtmp.FieldErrorf(name, "%q is not a duration such as 30s", text)
 		}
 		d = time.Duration(seconds) * time.Second
 	}
@@ -161,7 +161,7 @@ func queryDuration(q url.Values, name string, limit time.Duration) (time.Duratio
 
 func checkDuration(field string, d, limit time.Duration) error {
 	if d < 0 || limit > 0 && d > limit {
-		return job.FieldErrorf(field, "must be between 0s and %s", limit)
+		return ffrtmp.FieldErrorf(field, "must be between 0s and %s", limit)
 	}
 	return nil
 }

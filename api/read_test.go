@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 func TestWhoAnswersARead(t *testing.T) {
@@ -98,7 +98,7 @@ func TestAReadWaitsForAnIndex(t *testing.T) {
 			t.Errorf("%s: held as if there were no leader, for %s", name, took)
 		}
 		var p problem
-		if r.decode(t, &p); p.Field != "index" || p.Code != job.NoLeader || p.Error != "index: the state has not reached 1000 within 100ms" {
+		if r.decode(t, &p); p.Field != "index" || p.Code != ffrtmp.NoLeader || p.Error != "index: the state has not reached 1000 within 100ms" {
 			t.Errorf("%s: %s", name, r.body)
 		}
 		if r.Header.Get("Retry-After") == "" {
@@ -131,7 +131,7 @@ func TestHealth(t *testing.T) {
 	leader, follower, _ := pair(t)
 	check := func(m *master, path string, status int, role string) {
 		t.Helper()
-		var h job.Health
+		var h ffrtmp.Health
 		r := m.want(status, "GET", path, "", "Authorization", "")
 		r.decode(t, &h)
 		if h.Role != role || h.NodeID != m.cluster.id || h.Version != "test" {
@@ -140,7 +140,7 @@ func TestHealth(t *testing.T) {
 		if later := r.Header.Get("Retry-After") != ""; later != (status == 503) {
 			t.Errorf("%s: %d with Retry-After %q", path, status, r.Header.Get("Retry-After"))
 		}
-		if bad := status >= 300; bad != (h.Error != "") || bad != (h.Code == job.NoLeader) {
+		if bad := status >= 300; bad != (h.Error != "") || bad != (h.Code == ffrtmp.NoLeader) {
 			t.Errorf("%s: %d with the error %q, code %q", path, status, h.Error, h.Code)
 		}
 	}
@@ -155,9 +155,9 @@ func TestHealth(t *testing.T) {
 	follower.cluster.mu.Lock()
 	follower.cluster.readyErr = errors.Join(errors.New("no leader"), errors.New("log writes hang"))
 	follower.cluster.mu.Unlock()
-	var h job.Health
+	var h ffrtmp.Health
 	follower.want(503, "GET", "/health/ready", "").decode(t, &h)
-	if h.Error != "no leader; log writes hang" || h.Code != job.NoLeader {
+	if h.Error != "no leader; log writes hang" || h.Code != ffrtmp.NoLeader {
 		t.Errorf("not ready: %+v", h)
 	}
 	if len(h.Reasons) != 2 || h.Reasons[1] != "log writes hang" {
@@ -176,13 +176,13 @@ func (c certificateHealth) Health() ([]string, error) { return c.warnings, c.err
 func TestReadinessTellsOfCertificates(t *testing.T) {
 	m := newMaster(t)
 	m.api.cfg.Certificates = certificateHealth{warnings: []string{"master.crt expires soon"}}
-	var h job.Health
+	var h ffrtmp.Health
 	m.want(200, "GET", "/health/ready", "").decode(t, &h)
 	if h.Status != "ready" || len(h.Warnings) != 1 || h.Warnings[0] != "master.crt expires soon" || h.Reasons != nil {
 		t.Errorf("%+v", h)
 	}
 	m.api.cfg.Certificates = certificateHealth{err: errors.New("master.crt expired")}
-	h = job.Health{}
+	h = ffrtmp.Health{}
 	m.want(503, "GET", "/health/ready", "").decode(t, &h)
 	if h.Status != "unready" || len(h.Reasons) != 1 || h.Reasons[0] != "master.crt expired" || h.Warnings != nil {
 		t.Errorf("%+v", h)
@@ -191,7 +191,7 @@ func TestReadinessTellsOfCertificates(t *testing.T) {
 
 func TestClusterStatus(t *testing.T) {
 	m := newMaster(t)
-	var s job.ClusterStatus
+	var s ffrtmp.ClusterStatus
 	m.want(200, "GET", "/cluster", "").decode(t, &s)
 	if s.Leader != "m1" || s.LeaderURL != "https://m1:8080" || s.Term != 1 || len(s.Members) != 1 || s.Members[0].Role != "leader" || s.Name != "default" {
 		t.Errorf("status: %+v", s)
@@ -201,29 +201,29 @@ func TestClusterStatus(t *testing.T) {
 func TestNodesOverHTTP(t *testing.T) {
 	m := newMaster(t)
 	m.register(nodeA)
-	eligibility := func(path string) job.Eligibility {
-		var n job.Node
+	eligibility := func(path string) ffrtmp.Eligibility {
+		var n ffrtmp.Node
 		m.want(200, "POST", "/nodes/"+nodeA+path, "").decode(t, &n)
 		return n.Eligibility
 	}
 	m.submit(`{"scenario":"720p"}`)
 	claims := func() int {
-		var c job.ClaimResponse
+		var c ffrtmp.ClaimResponse
 		m.want(200, "POST", "/jobs/claim", `{"node_id":"`+nodeA+`"}`).decode(t, &c)
 		return len(c.Jobs)
 	}
-	if eligibility("/cordon") != job.Cordoned || claims() != 0 {
+	if eligibility("/cordon") != ffrtmp.Cordoned || claims() != 0 {
 		t.Error("a cordoned node claims")
 	}
-	if eligibility("/drain") != job.Draining || claims() != 0 {
+	if eligibility("/drain") != ffrtmp.Draining || claims() != 0 {
 		t.Error("a draining node claims")
 	}
-	if eligibility("/uncordon") != job.Eligible || claims() != 1 {
+	if eligibility("/uncordon") != ffrtmp.Eligible || claims() != 1 {
 		t.Error("an uncordoned node does not claim")
 	}
-	var n job.Node
+	var n ffrtmp.Node
 	m.want(200, "GET", "/nodes/"+nodeA, "").decode(t, &n)
-	if n.Status != job.NodeBusy || len(n.Running) != 1 {
+	if n.Status != ffrtmp.NodeBusy || len(n.Running) != 1 {
 		t.Errorf("node: %+v", n)
 	}
 	before := n.LastHeartbeat
@@ -237,14 +237,14 @@ func TestNodesOverHTTP(t *testing.T) {
 		t.Errorf("removed: %s", r.body)
 	}
 	m.want(404, "GET", "/nodes/"+nodeA, "")
-	if j := m.job("1"); j.Status != job.Pending {
+	if j := m.job("1"); j.Status != ffrtmp.Pending {
 		t.Errorf("its job is %s", j.Status)
 	}
 }
 
 func TestExplain(t *testing.T) {
 	m := newMaster(t)
-	explain := func(ref string) (e job.Explanation) {
+	explain := func(ref string) (e ffrtmp.Explanation) {
 		t.Helper()
 		m.want(http.StatusOK, "GET", "/jobs/"+ref+"/explain", "").decode(t, &e)
 		return e
@@ -266,7 +266,7 @@ func TestExplain(t *testing.T) {
 		t.Errorf("running: %+v", e)
 	}
 	m.want(200, "POST", "/results", result(j, "failed", `,"failure_reason":"user_error","error":"bad parameters"`))
-	if e := explain("1"); !strings.Contains(e.Summary, "bad parameters") || e.Attempts[0].Outcome != job.AttemptFailed {
+	if e := explain("1"); !strings.Contains(e.Summary, "bad parameters") || e.Attempts[0].Outcome != ffrtmp.AttemptFailed {
 		t.Errorf("failed: %+v", e)
 	}
 }
@@ -278,13 +278,13 @@ func TestASealedAttemptWhoseNodeNeverReturns(t *testing.T) {
 	m.register(nodeA)
 	m.submit(`{"scenario":"720p"}`)
 	sealed := m.claim(nodeA)
-	result := func(status int, node string, j job.Job, said job.ResultStatus) {
+	result := func(status int, node string, j ffrtmp.Job, said ffrtmp.ResultStatus) {
 		t.Helper()
 		m.want(status, "POST", "/results", fmt.Sprintf(`{"job_id":%q,"node_id":%q,"attempt":%d,"lease":%q,"status":%q}`, j.ID, node, j.Attempt, j.Lease, said))
 	}
-	result(200, nodeA, sealed, job.ResultPublishing)
+	result(200, nodeA, sealed, ffrtmp.ResultPublishing)
 	m.register(nodeB)
-	var none job.ClaimResponse
+	var none ffrtmp.ClaimResponse
 	if m.want(200, "POST", "/jobs/claim", `{"node_id":"`+nodeB+`","max":1}`).decode(t, &none); len(none.Jobs) > 0 {
 		t.Fatalf("a sealed job was given away: %+v", none.Jobs)
 	}
@@ -295,10 +295,10 @@ func TestASealedAttemptWhoseNodeNeverReturns(t *testing.T) {
 		t.Errorf("claimed %+v", again)
 	}
 	m.register(nodeA)
-	result(409, nodeA, sealed, job.ResultCompleted)
-	result(200, nodeB, again, job.ResultPublishing)
-	result(200, nodeB, again, job.ResultCompleted)
-	if j := m.job("1"); j.Status != job.Completed || j.NodeID != nodeB {
+	result(409, nodeA, sealed, ffrtmp.ResultCompleted)
+	result(200, nodeB, again, ffrtmp.ResultPublishing)
+	result(200, nodeB, again, ffrtmp.ResultCompleted)
+	if j := m.job("1"); j.Status != ffrtmp.Completed || j.NodeID != nodeB {
 		t.Errorf("%+v", j)
 	}
 }

@@ -1,9 +1,9 @@
 package api
 
-import "ffrtmp/job"
+import "github.com/ffrtmp/ffrtmp"
 
 // result takes in how an attempt ended, or that its output is being published.
-func (s *Server) result(c *call, r *job.Result) (*answer, error) {
+func (s *Server) result(c *call, r *ffrtmp.Result) (*answer, error) {
 	index, response, err := s.cfg.Scheduler.Result(c.Context(), c.idempotency, r)
 	if err != nil {
 		return nil, err

@@ -6,7 +6,7 @@ import (
 	"path"
 	"strings"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 var methods = []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete}
@@ -56,12 +56,12 @@ func (s *Server) noRoute(w http.ResponseWriter, r *http.Request) {
 	}
 	allow := s.allowed(r)
 	if allow == nil {
-		writeError(w, job.Errorf(job.NotFound, "there is nothing at %s", r.URL.Path))
+		writeError(w, ffrtmp.Errorf(ffrtmp.NotFound, "there is nothing at %s", r.URL.Path))
 		return
 	}
 	w.Header().Set("Allow", strings.Join(allow, ", "))
 	writeJSON(w, http.StatusMethodNotAllowed, problem{
-		Error: shorten(r.Method + " is not possible here; use " + strings.Join(allow, " or ")), Code: job.Invalid, Status: http.StatusMethodNotAllowed,
+		Error: shorten(r.Method + " is not possible here; use " + strings.Join(allow, " or ")), Code: ffrtmp.Invalid, Status: http.StatusMethodNotAllowed,
 	})
 }
 

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 // matrix says of every route which scopes are let in beside admin ("" is everybody,
@@ -66,8 +66,8 @@ func TestScopes(t *testing.T) {
 	m := newMaster(t)
 	m.submit(`{"scenario":"720p"}`)
 	m.register(nodeA)
-	keys := map[job.Scope][]string{}
-	for _, s := range job.Scopes {
+	keys := map[ffrtmp.Scope][]string{}
+	for _, s := range ffrtmp.Scopes {
 		_, keys[s] = m.createKey(`{"name":"` + string(s) + `","scopes":["` + string(s) + `"]}`)
 	}
 	seen := map[string]bool{}
@@ -94,8 +94,8 @@ func TestScopes(t *testing.T) {
 		if e.open {
 			continue
 		}
-		for _, scope := range job.Scopes {
-			allowed := scope == job.ScopeAdmin || strings.Contains(want.scopes, string(scope))
+		for _, scope := range ffrtmp.Scopes {
+			allowed := scope == ffrtmp.ScopeAdmin || strings.Contains(want.scopes, string(scope))
 			r := m.request(method, path, "", keys[scope]...)
 			var p problem
 			if r.StatusCode >= 400 {
@@ -104,7 +104,7 @@ func TestScopes(t *testing.T) {
 			switch {
 			case allowed && (r.StatusCode == http.StatusForbidden || r.StatusCode == http.StatusUnauthorized):
 				t.Errorf("%s with %s: %d %s", e.pattern, scope, r.StatusCode, p.Error)
-			case !allowed && (r.StatusCode != http.StatusForbidden || p.Code != job.Forbidden || !strings.Contains(p.Error, "scope "+string(e.scope))):
+			case !allowed && (r.StatusCode != http.StatusForbidden || p.Code != ffrtmp.Forbidden || !strings.Contains(p.Error, "scope "+string(e.scope))):
 				t.Errorf("%s with %s: %d %+v, want 403 that names %s", e.pattern, scope, r.StatusCode, p, e.scope)
 			}
 		}
@@ -117,7 +117,7 @@ func TestScopes(t *testing.T) {
 	for _, pattern := range []string{"GET /nothing", "PUT /jobs"} {
 		method, path, _ := strings.Cut(pattern, " ")
 		m.want(401, method, path, "", "Authorization", "")
-		if r := m.request(method, path, "", keys[job.ScopeAgent]...); r.StatusCode != 404 && r.StatusCode != 405 {
+		if r := m.request(method, path, "", keys[ffrtmp.ScopeAgent]...); r.StatusCode != 404 && r.StatusCode != 405 {
 			t.Errorf("%s: %d", pattern, r.StatusCode)
 		}
 	}

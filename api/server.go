@@ -20,10 +20,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/time/rate"
 
-	"ffrtmp/cluster"
-	"ffrtmp/internal/limits"
-	"ffrtmp/internal/tracing"
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/cluster"
+	"github.com/ffrtmp/ffrtmp/internal/limits"
+	"github.com/ffrtmp/ffrtmp/internal/tracing"
 )
 
 // Bounds on a client's time. Long polls, streams and batches have longTimeout for
@@ -131,47 +131,47 @@ func New(cfg Config) *Server {
 // endpoints lists every route of the API.
 func (s *Server) endpoints() []endpoint {
 	return []endpoint{
-		{pattern: "POST /jobs", scope: job.ScopeSubmit, serve: with(s.submit)},
-		{pattern: "POST /jobs/batch", scope: job.ScopeSubmit, serve: with(s.submitBatch), maxBody: maxBatchBody},
-		{pattern: "GET /jobs", scope: job.ScopeRead, place: onReader, serve: s.listJobs},
-		{pattern: "GET /jobs/{id}", scope: job.ScopeRead, place: onReader, serve: s.getJob},
-		{pattern: "GET /api/v1/jobs/{id}", scope: job.ScopeRead, agents: true, place: onReader, serve: s.getJob},
-		{pattern: "PATCH /jobs/{id}", scope: job.ScopeSubmit, audit: true, serve: with(s.patchJob)},
-		{pattern: "POST /jobs/{id}/cancel", scope: job.ScopeSubmit, audit: true, serve: with(s.act(job.Cancel))},
-		{pattern: "POST /jobs/{id}/pause", scope: job.ScopeSubmit, audit: true, serve: with(s.act(job.Pause))},
-		{pattern: "POST /jobs/{id}/resume", scope: job.ScopeSubmit, audit: true, serve: with(s.act(job.Resume))},
-		{pattern: "POST /jobs/{id}/retry", scope: job.ScopeSubmit, audit: true, serve: with(s.act(job.Retry))},
-		{pattern: "POST /jobs/cancel", scope: job.ScopeSubmit, audit: true, serve: with(s.cancelMany)},
-		{pattern: "GET /jobs/{id}/logs", scope: job.ScopeRead, place: onReader, serve: s.logs, long: true},
-		{pattern: "GET /jobs/{id}/explain", scope: job.ScopeRead, place: onReader, serve: s.explain},
+		{pattern: "POST /jobs", scope: ffrtmp.ScopeSubmit, serve: with(s.submit)},
+		{pattern: "POST /jobs/batch", scope: ffrtmp.ScopeSubmit, serve: with(s.submitBatch), maxBody: maxBatchBody},
+		{pattern: "GET /jobs", scope: ffrtmp.ScopeRead, place: onReader, serve: s.listJobs},
+		{pattern: "GET /jobs/{id}", scope: ffrtmp.ScopeRead, place: onReader, serve: s.getJob},
+		{pattern: "GET /api/v1/jobs/{id}", scope: ffrtmp.ScopeRead, agents: true, place: onReader, serve: s.getJob},
+		{pattern: "PATCH /jobs/{id}", scope: ffrtmp.ScopeSubmit, audit: true, serve: with(s.patchJob)},
+		{pattern: "POST /jobs/{id}/cancel", scope: ffrtmp.ScopeSubmit, audit: true, serve: with(s.act(ffrtmp.Cancel))},
+		{pattern: "POST /jobs/{id}/pause", scope: ffrtmp.ScopeSubmit, audit: true, serve: with(s.act(ffrtmp.Pause))},
+		{pattern: "POST /jobs/{id}/resume", scope: ffrtmp.ScopeSubmit, audit: true, serve: with(s.act(ffrtmp.Resume))},
+		{pattern: "POST /jobs/{id}/retry", scope: ffrtmp.ScopeSubmit, audit: true, serve: with(s.act(ffrtmp.Retry))},
+		{pattern: "POST /jobs/cancel", scope: ffrtmp.ScopeSubmit, audit: true, serve: with(s.cancelMany)},
+		{pattern: "GET /jobs/{id}/logs", scope: ffrtmp.ScopeRead, place: onReader, serve: s.logs, long: true},
+		{pattern: "GET /jobs/{id}/explain", scope: ffrtmp.ScopeRead, place: onReader, serve: s.explain},
 
-		{pattern: "POST /jobs/claim", scope: job.ScopeAgent, serve: with(s.claim), long: true, repeat: true},
-		{pattern: "GET /jobs/next", scope: job.ScopeAgent, serve: s.next},
-		{pattern: "POST /results", scope: job.ScopeAgent, serve: with(s.result), repeat: true},
+		{pattern: "POST /jobs/claim", scope: ffrtmp.ScopeAgent, serve: with(s.claim), long: true, repeat: true},
+		{pattern: "GET /jobs/next", scope: ffrtmp.ScopeAgent, serve: s.next},
+		{pattern: "POST /results", scope: ffrtmp.ScopeAgent, serve: with(s.result), repeat: true},
 
-		{pattern: "POST /nodes/register", scope: job.ScopeAgent, serve: with(s.register), repeat: true},
-		{pattern: "POST /nodes/{id}/heartbeat", scope: job.ScopeAgent, serve: s.heartbeat, long: true, repeat: true},
-		{pattern: "GET /nodes", scope: job.ScopeRead, place: onReader, serve: s.listNodes},
-		{pattern: "GET /nodes/{id}", scope: job.ScopeRead, place: onReader, serve: s.getNode},
-		{pattern: "DELETE /nodes/{id}", scope: job.ScopeAdmin, audit: true, serve: with(s.removeNode)},
-		{pattern: "POST /nodes/{id}/drain", scope: job.ScopeAdmin, audit: true, serve: with(s.place(job.Draining))},
-		{pattern: "POST /nodes/{id}/cordon", scope: job.ScopeAdmin, audit: true, serve: with(s.place(job.Cordoned))},
-		{pattern: "POST /nodes/{id}/uncordon", scope: job.ScopeAdmin, audit: true, serve: with(s.place(job.Eligible))},
+		{pattern: "POST /nodes/register", scope: ffrtmp.ScopeAgent, serve: with(s.register), repeat: true},
+		{pattern: "POST /nodes/{id}/heartbeat", scope: ffrtmp.ScopeAgent, serve: s.heartbeat, long: true, repeat: true},
+		{pattern: "GET /nodes", scope: ffrtmp.ScopeRead, place: onReader, serve: s.listNodes},
+		{pattern: "GET /nodes/{id}", scope: ffrtmp.ScopeRead, place: onReader, serve: s.getNode},
+		{pattern: "DELETE /nodes/{id}", scope: ffrtmp.ScopeAdmin, audit: true, serve: with(s.removeNode)},
+		{pattern: "POST /nodes/{id}/drain", scope: ffrtmp.ScopeAdmin, audit: true, serve: with(s.place(ffrtmp.Draining))},
+		{pattern: "POST /nodes/{id}/cordon", scope: ffrtmp.ScopeAdmin, audit: true, serve: with(s.place(ffrtmp.Cordoned))},
+		{pattern: "POST /nodes/{id}/uncordon", scope: ffrtmp.ScopeAdmin, audit: true, serve: with(s.place(ffrtmp.Eligible))},
 
-		{pattern: "GET /events", scope: job.ScopeRead, place: anywhere, serve: s.events, long: true},
-		{pattern: "POST /query", scope: job.ScopeAdmin, place: onReader, serve: with(s.query), repeat: true},
-		{pattern: "POST /import", scope: job.ScopeAdmin, audit: true, serve: with(s.importBatch), maxBody: job.MaxImportBytes, repeat: true},
+		{pattern: "GET /events", scope: ffrtmp.ScopeRead, place: anywhere, serve: s.events, long: true},
+		{pattern: "POST /query", scope: ffrtmp.ScopeAdmin, place: onReader, serve: with(s.query), repeat: true},
+		{pattern: "POST /import", scope: ffrtmp.ScopeAdmin, audit: true, serve: with(s.importBatch), maxBody: ffrtmp.MaxImportBytes, repeat: true},
 
-		{pattern: "GET /cluster", scope: job.ScopeRead, place: onReader, serve: s.clusterStatus},
-		{pattern: "POST /cluster/leader/transfer", scope: job.ScopeAdmin, audit: true, serve: with(s.transferLeader)},
+		{pattern: "GET /cluster", scope: ffrtmp.ScopeRead, place: onReader, serve: s.clusterStatus},
+		{pattern: "POST /cluster/leader/transfer", scope: ffrtmp.ScopeAdmin, audit: true, serve: with(s.transferLeader)},
 
-		{pattern: "POST /keys", scope: job.ScopeAdmin, audit: true, serve: with(s.createKey)},
-		{pattern: "GET /keys", scope: job.ScopeAdmin, place: onReader, serve: s.listKeys},
-		{pattern: "GET /keys/{id}", scope: job.ScopeAdmin, place: onReader, serve: s.getKey},
-		{pattern: "DELETE /keys/{id}", scope: job.ScopeAdmin, audit: true, serve: with(s.revokeKey)},
-		{pattern: "GET /audit", scope: job.ScopeAdmin, place: onReader, serve: s.audit},
+		{pattern: "POST /keys", scope: ffrtmp.ScopeAdmin, audit: true, serve: with(s.createKey)},
+		{pattern: "GET /keys", scope: ffrtmp.ScopeAdmin, place: onReader, serve: s.listKeys},
+		{pattern: "GET /keys/{id}", scope: ffrtmp.ScopeAdmin, place: onReader, serve: s.getKey},
+		{pattern: "DELETE /keys/{id}", scope: ffrtmp.ScopeAdmin, audit: true, serve: with(s.revokeKey)},
+		{pattern: "GET /audit", scope: ffrtmp.ScopeAdmin, place: onReader, serve: s.audit},
 
-		{pattern: "GET /openapi.yaml", scope: job.ScopeRead, agents: true, place: anywhere, serve: s.openapi},
+		{pattern: "GET /openapi.yaml", scope: ffrtmp.ScopeRead, agents: true, place: anywhere, serve: s.openapi},
 
 		{pattern: "GET /health", place: anywhere, open: true, serve: s.health},
 		{pattern: "GET /health/ready", place: anywhere, open: true, serve: s.healthReady},

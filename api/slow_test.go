@@ -15,7 +15,7 @@ import (
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
 
-	"ffrtmp/internal/limits"
+	"github.com/ffrtmp/ffrtmp/internal/limits"
 )
 
 // watched tells of the connections that a server has got rid of.

@@ -5,12 +5,12 @@ import (
 	"strconv"
 	"time"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 // Audit returns a page of the audit log, newest first.
-func (c *Client) Audit(ctx context.Context, page job.AuditPage, opts ...Option) (job.AuditList, error) {
-	var list job.AuditList
+func (c *Client) Audit(ctx context.Context, page ffrtmp.AuditPage, opts ...Option) (ffrtmp.AuditList, error) {
+	var list ffrtmp.AuditList
 	call := read("/audit", &list, opts)
 	if !page.Since.IsZero() {
 		call.query.Set("since", page.Since.UTC().Format(time.RFC3339Nano))

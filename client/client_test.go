@@ -16,8 +16,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"ffrtmp/client"
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/client"
 )
 
 func TestRefusalsAreReturnedAtOnce(t *testing.T) {
@@ -25,16 +25,16 @@ func TestRefusalsAreReturnedAtOnce(t *testing.T) {
 		name   string
 		status int
 		body   string
-		code   job.Code
+		code   ffrtmp.Code
 		text   string
 	}{
-		{"coded", 409, `{"error":"job 7 is running","code":"conflict","status":409}`, job.Conflict, "job 7 is running"},
-		{"stale attempt", 409, `{"error":"attempt 1 was lost","code":"stale_attempt","status":409}`, job.StaleAttempt, "attempt 1 was lost"},
-		{"full disk", 507, `{"error":"disk","code":"insufficient_storage","status":507}`, job.InsufficientStorage, "disk"},
-		{"plain text of v2.2", 404, "Job not found\n", job.NotFound, "HTTP 404: Job not found"},
-		{"empty", 401, "", job.Unauthenticated, "HTTP 401: Unauthorized"},
-		{"redirect", 302, "", job.Invalid, "HTTP 302"},
-		{"internal", 500, "<html>", job.Internal, "HTTP 500: <html>"},
+		{"coded", 409, `{"error":"job 7 is running","code":"conflict","status":409}`, ffrtmp.Conflict, "job 7 is running"},
+		{"stale attempt", 409, `{"error":"attempt 1 was lost","code":"stale_attempt","status":409}`, ffrtmp.StaleAttempt, "attempt 1 was lost"},
+		{"full disk", 507, `{"error":"disk","code":"insufficient_storage","status":507}`, ffrtmp.InsufficientStorage, "disk"},
+		{"plain text of v2.2", 404, "Job not found\n", ffrtmp.NotFound, "HTTP 404: Job not found"},
+		{"empty", 401, "", ffrtmp.Unauthenticated, "HTTP 401: Unauthorized"},
+		{"redirect", 302, "", ffrtmp.Invalid, "HTTP 302"},
+		{"internal", 500, "<html>", ffrtmp.Internal, "HTTP 500: <html>"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := serve(t, func(w http.ResponseWriter, _ *http.Request) {
@@ -43,9 +43,9 @@ func TestRefusalsAreReturnedAtOnce(t *testing.T) {
 				_, _ = io.WriteString(w, tt.body)
 			})
 			c := dial(t, client.Config{}, s)
-			_, err := c.Submit(within(t, 10*time.Second), job.Spec{})
-			if job.CodeOf(err) != tt.code || !strings.Contains(fmt.Sprint(err), tt.text) {
-				t.Errorf("%q, code %q", err, job.CodeOf(err))
+			_, err := c.Submit(within(t, 10*time.Second), ffrtmp.Spec{})
+			if ffrtmp.CodeOf(err) != tt.code || !strings.Contains(fmt.Sprint(err), tt.text) {
+				t.Errorf("%q, code %q", err, ffrtmp.CodeOf(err))
 			}
 			if n := len(s.requests()); n != 1 {
 				t.Errorf("asked %d times", n)
@@ -58,51 +58,51 @@ func TestRequests(t *testing.T) {
 	s := serve(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "{}") })
 	c := dial(t, client.Config{}, s)
 	ctx := t.Context()
-	queue := job.Live
+	queue := ffrtmp.Live
 	for _, tt := range []struct {
 		want string // method, request URI, body
 		key  bool
 		call func() error
 	}{
-		{`POST /jobs {"scenario":"360p"}`, true, func() error { _, err := c.Submit(ctx, job.Spec{Scenario: "360p"}); return err }},
-		{`POST /jobs/batch {"jobs":[{"scenario":"360p"}]}`, true, func() error { _, err := c.SubmitBatch(ctx, []job.Spec{{Scenario: "360p"}}); return err }},
+		{`POST /jobs {"scenario":"360p"}`, true, func() error { _, err := c.Submit(ctx, ffrtmp.Spec{Scenario: "360p"}); return err }},
+		{`POST /jobs/batch {"jobs":[{"scenario":"360p"}]}`, true, func() error { _, err := c.SubmitBatch(ctx, []ffrtmp.Spec{{Scenario: "360p"}}); return err }},
 		{`GET /jobs/7 `, false, func() error { _, err := c.Job(ctx, "7"); return err }},
 		{`GET /jobs/a%2Fb `, false, func() error { _, err := c.Job(ctx, "a/b"); return err }},
 		{`GET /jobs/7?index=9&wait=2s `, false, func() error { _, err := c.Job(ctx, "7", client.AtLeast(9, 2*time.Second)); return err }},
 		{`GET /jobs/7?max_stale=5s&stale=true `, false, func() error { _, err := c.Job(ctx, "7", client.Stale(5*time.Second)); return err }},
 		{`GET /jobs/7?consistent=true `, false, func() error { _, err := c.Job(ctx, "7", client.Consistent()); return err }},
 		{`GET /jobs?cursor=5&label=a%3Db&limit=10&node_id=n&order=asc&priority=high&queue=live&scenario=360p&status=running `, false, func() error {
-			_, err := c.Jobs(ctx, client.ListOptions{Filter: job.Filter{Status: job.Running, Queue: job.Live, Priority: job.High, Scenario: "360p", NodeID: "n", Label: "a=b"}, Limit: 10, Cursor: "5", Order: job.Ascending})
+			_, err := c.Jobs(ctx, client.ListOptions{Filter: ffrtmp.Filter{Status: ffrtmp.Running, Queue: ffrtmp.Live, Priority: ffrtmp.High, Scenario: "360p", NodeID: "n", Label: "a=b"}, Limit: 10, Cursor: "5", Order: ffrtmp.Ascending})
 			return err
 		}},
 		{`POST /keys {"name":"ci","scopes":["read"]}`, true, func() error {
-			_, err := c.CreateKey(ctx, job.NewKey{Name: "ci", Scopes: []job.Scope{job.ScopeRead}})
+			_, err := c.CreateKey(ctx, ffrtmp.NewKey{Name: "ci", Scopes: []ffrtmp.Scope{ffrtmp.ScopeRead}})
 			return err
 		}},
 		{`GET /keys `, false, func() error { _, err := c.Keys(ctx); return err }},
 		{`DELETE /keys/a%2Fb `, true, func() error { return c.RevokeKey(ctx, "a/b") }},
 		{`GET /audit?cursor=9.1&limit=10&since=2026-01-02T03%3A04%3A05Z `, false, func() error {
-			_, err := c.Audit(ctx, job.AuditPage{Since: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Limit: 10, Cursor: "9.1"})
+			_, err := c.Audit(ctx, ffrtmp.AuditPage{Since: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Limit: 10, Cursor: "9.1"})
 			return err
 		}},
 		{`POST /jobs/7/cancel `, true, func() error { return c.Cancel(ctx, "7") }},
 		{`POST /jobs/7/pause `, true, func() error { return c.Pause(ctx, "7") }},
 		{`POST /jobs/7/resume `, true, func() error { return c.Resume(ctx, "7") }},
 		{`POST /jobs/7/retry `, true, func() error { return c.Retry(ctx, "7") }},
-		{`POST /jobs/cancel {"filter":{"queue":"live"}}`, true, func() error { _, err := c.CancelMany(ctx, job.Filter{Queue: job.Live}); return err }},
-		{`PATCH /jobs/7 {"queue":"live"}`, true, func() error { _, err := c.Patch(ctx, "7", job.Patch{Queue: &queue}); return err }},
+		{`POST /jobs/cancel {"filter":{"queue":"live"}}`, true, func() error { _, err := c.CancelMany(ctx, ffrtmp.Filter{Queue: ffrtmp.Live}); return err }},
+		{`PATCH /jobs/7 {"queue":"live"}`, true, func() error { _, err := c.Patch(ctx, "7", ffrtmp.Patch{Queue: &queue}); return err }},
 		{`GET /jobs/7/logs?attempt=2 `, false, func() error { _, err := c.Logs(ctx, "7", 2); return err }},
 		{`GET /jobs/7/explain `, false, func() error { _, err := c.Explain(ctx, "7"); return err }},
 		{`POST /nodes/n/heartbeat {"attempts":[],"wait":"5s"}`, false, func() error {
-			_, err := c.Heartbeat(ctx, "n", job.Heartbeat{Wait: job.Duration(5 * time.Second)})
+			_, err := c.Heartbeat(ctx, "n", ffrtmp.Heartbeat{Wait: ffrtmp.Duration(5 * time.Second)})
 			return err
 		}},
 		{`POST /jobs/claim {"node_id":"n","max":2,"wait":"1s"}`, false, func() error {
-			_, err := c.Claim(ctx, job.ClaimRequest{NodeID: "n", Max: 2, Wait: job.Duration(time.Second)})
+			_, err := c.Claim(ctx, ffrtmp.ClaimRequest{NodeID: "n", Max: 2, Wait: ffrtmp.Duration(time.Second)})
 			return err
 		}},
 		{`POST /results {"job_id":"7","node_id":"n","status":"failed","attempt":1,"lease":"l"}`, false, func() error {
-			_, err := c.Result(ctx, job.Result{JobID: "7", NodeID: "n", Status: job.ResultFailed, Attempt: 1, Lease: "l"})
+			_, err := c.Result(ctx, ffrtmp.Result{JobID: "7", NodeID: "n", Status: ffrtmp.ResultFailed, Attempt: 1, Lease: "l"})
 			return err
 		}},
 		{`GET /nodes `, false, func() error { _, err := c.Nodes(ctx); return err }},
@@ -135,11 +135,11 @@ func TestAllJobsFollowsTheCursor(t *testing.T) {
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Query().Get("cursor") {
 		case "":
-			answer(w, 200, job.List{Jobs: []job.Job{{ID: "c"}, {ID: "b"}}, NextCursor: "2"})
+			answer(w, 200, ffrtmp.List{Jobs: []ffrtmp.Job{{ID: "c"}, {ID: "b"}}, NextCursor: "2"})
 		case "2":
-			answer(w, 200, job.List{Jobs: []job.Job{{ID: "a"}}, NextCursor: "1"})
+			answer(w, 200, ffrtmp.List{Jobs: []ffrtmp.Job{{ID: "a"}}, NextCursor: "1"})
 		default:
-			refuse(w, 400, job.Invalid, "cursor: is not known")
+			refuse(w, 400, ffrtmp.Invalid, "cursor: is not known")
 		}
 	})
 	c := dial(t, client.Config{}, s)
@@ -150,7 +150,7 @@ func TestAllJobsFollowsTheCursor(t *testing.T) {
 			ids = append(ids, j.ID)
 		}
 	}
-	if !slices.Equal(ids, []string{"c", "b", "a"}) || job.CodeOf(last) != job.Invalid {
+	if !slices.Equal(ids, []string{"c", "b", "a"}) || ffrtmp.CodeOf(last) != ffrtmp.Invalid {
 		t.Errorf("%v, %v", ids, last)
 	}
 }
@@ -171,8 +171,8 @@ func TestWaitOutlivesMasters(t *testing.T) {
 			t.Fatal(err)
 		}
 		var seen []int
-		j, err := c.Wait(t.Context(), "7", func(j job.Job) { seen = append(seen, j.Progress) })
-		if err != nil || j.Status != job.Completed {
+		j, err := c.Wait(t.Context(), "7", func(j ffrtmp.Job) { seen = append(seen, j.Progress) })
+		if err != nil || j.Status != ffrtmp.Completed {
 			t.Fatalf("%v, %v", j.Status, err)
 		}
 		if len(seen) < 4 || seen[0] != 50 || seen[len(seen)-1] != 100 {
@@ -241,7 +241,7 @@ func TestUntrustedMasterEndsTheCallAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	start := time.Now()
-	_, err = c.Submit(within(t, 30*time.Second), job.Spec{})
+	_, err = c.Submit(within(t, 30*time.Second), ffrtmp.Spec{})
 	var unavailable *client.UnavailableError
 	if !errors.As(err, &unavailable) || !strings.Contains(err.Error(), "certificate") {
 		t.Errorf("%T %v", err, err)
@@ -255,10 +255,10 @@ func TestConnectionsAreUsedAgain(t *testing.T) {
 	var conns atomic.Int32
 	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/jobs/none" {
-			refuse(w, 404, job.NotFound, "no such job")
+			refuse(w, 404, ffrtmp.NotFound, "no such job")
 			return
 		}
-		answer(w, 200, job.Job{ID: "a", Logs: strings.Repeat("log ", 2000)})
+		answer(w, 200, ffrtmp.Job{ID: "a", Logs: strings.Repeat("log ", 2000)})
 	}))
 	s.Config.ConnState = func(_ net.Conn, state http.ConnState) {
 		if state == http.StateNew {
@@ -275,7 +275,7 @@ func TestConnectionsAreUsedAgain(t *testing.T) {
 		if err := c.Pause(t.Context(), "a"); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := c.Job(t.Context(), "none"); job.CodeOf(err) != job.NotFound {
+		if _, err := c.Job(t.Context(), "none"); ffrtmp.CodeOf(err) != ffrtmp.NotFound {
 			t.Fatal(err)
 		}
 	}
@@ -290,7 +290,7 @@ func TestCancelingTheContextEndsTheCall(t *testing.T) {
 	c := dial(t, client.Config{}, s)
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() { <-asked; cancel() }()
-	if _, err := c.Submit(ctx, job.Spec{}); !errors.Is(err, context.Canceled) || job.CodeOf(err) != job.UnknownOutcome {
+	if _, err := c.Submit(ctx, ffrtmp.Spec{}); !errors.Is(err, context.Canceled) || ffrtmp.CodeOf(err) != ffrtmp.UnknownOutcome {
 		t.Errorf("%v", err)
 	}
 }

@@ -5,14 +5,14 @@ import (
 	"errors"
 	"net/http"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 const healthPath = "/health"
 
 // Cluster returns the masters, and how far each of them is.
-func (c *Client) Cluster(ctx context.Context, opts ...Option) (job.ClusterStatus, error) {
-	var s job.ClusterStatus
+func (c *Client) Cluster(ctx context.Context, opts ...Option) (ffrtmp.ClusterStatus, error) {
+	var s ffrtmp.ClusterStatus
 	err := c.do(ctx, read("/cluster", &s, opts))
 	return s, err
 }
@@ -23,8 +23,8 @@ func (c *Client) TransferLeader(ctx context.Context, opts ...Option) error {
 }
 
 // Health asks one master, by its API URL, whether it lives. It asks once.
-func (c *Client) Health(ctx context.Context, url string) (job.Health, error) {
-	var h job.Health
+func (c *Client) Health(ctx context.Context, url string) (ffrtmp.Health, error) {
+	var h ffrtmp.Health
 	base, err := normalise(url)
 	if err != nil {
 		return h, err

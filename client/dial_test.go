@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"ffrtmp/client"
-	"ffrtmp/internal/certs"
+	"github.com/ffrtmp/ffrtmp/client"
+	"github.com/ffrtmp/ffrtmp/internal/certs"
 )
 
 // TestDialTLSFollowsTheCA: an agent that was started with one CA goes on when the

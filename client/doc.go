@@ -4,7 +4,7 @@
 //
 // A write is repeated until it is answered: every one carries an idempotency
 // key, so that repeating it changes nothing twice. What a master refuses is
-// returned at once as a *job.Error; job.CodeOf gives its code. When no answer
+// returned at once as a *ffrtmp.Error; ffrtmp.CodeOf gives its code. When no answer
 // came in time, the error is an *UnavailableError if nothing can have happened,
 // and an *UnknownOutcomeError if it may have.
 package client

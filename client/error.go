@@ -6,7 +6,7 @@ import (
 	"net"
 	"strings"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 // Try is what came of asking one master.
@@ -17,7 +17,7 @@ type Try struct {
 }
 
 // UnavailableError says that no master answered a call, and that the call has
-// changed nothing. job.CodeOf gives job.NoLeader; errors.Is finds the context's
+// changed nothing. ffrtmp.CodeOf gives ffrtmp.NoLeader; errors.Is finds the context's
 // error when that is what ended the call.
 type UnavailableError struct {
 	Op    string // method and path
@@ -31,17 +31,17 @@ func (e *UnavailableError) Error() string {
 
 // Unwrap returns the code and the cause.
 func (e *UnavailableError) Unwrap() []error {
-	code := job.NoLeader
+	code := ffrtmp.NoLeader
 	for _, t := range e.Tries {
-		if job.CodeOf(t.Err) == job.RateLimited {
-			code = job.RateLimited
+		if ffrtmp.CodeOf(t.Err) == ffrtmp.RateLimited {
+			code = ffrtmp.RateLimited
 		}
 	}
-	return []error{&job.Error{Code: code, Message: "no master answered"}, e.Cause}
+	return []error{&ffrtmp.Error{Code: code, Message: "no master answered"}, e.Cause}
 }
 
 // UnknownOutcomeError says that a call may or may not have been carried out.
-// Repeating it with Key settles that. job.CodeOf gives job.UnknownOutcome.
+// Repeating it with Key settles that. ffrtmp.CodeOf gives ffrtmp.UnknownOutcome.
 type UnknownOutcomeError struct {
 	Op    string // method and path
 	Key   string // idempotency key; "" when the call has none and needs none
@@ -55,7 +55,7 @@ func (e *UnknownOutcomeError) Error() string {
 
 // Unwrap returns the code and the cause.
 func (e *UnknownOutcomeError) Unwrap() []error {
-	return []error{&job.Error{Code: job.UnknownOutcome, Message: "the outcome is unknown"}, e.Cause}
+	return []error{&ffrtmp.Error{Code: ffrtmp.UnknownOutcome, Message: "the outcome is unknown"}, e.Cause}
 }
 
 // describe says what came of the tries; masters that failed in one way stand together.

@@ -12,7 +12,7 @@ import (
 	"strings"
 	"time"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 const (
@@ -29,8 +29,8 @@ const (
 // that breaks is taken up again at another master where it was left. The error that
 // ends the loop comes with no event; code Compacted says that events after since
 // are no longer kept.
-func (c *Client) Events(ctx context.Context, since string, opts ...Option) iter.Seq2[job.Event, error] {
-	return func(yield func(job.Event, error) bool) {
+func (c *Client) Events(ctx context.Context, since string, opts ...Option) iter.Seq2[ffrtmp.Event, error] {
+	return func(yield func(ffrtmp.Event, error) bool) {
 		call := read("/events", nil, append([]Option{Persist()}, opts...))
 		call.local = true
 		call.silence = eventSilence
@@ -39,20 +39,20 @@ func (c *Client) Events(ctx context.Context, since string, opts ...Option) iter.
 			at(since)
 		}
 		call.stream = func(_ http.Header, body io.Reader) error {
-			err := readEvents(body, at, func(e job.Event) bool { return yield(e, nil) })
+			err := readEvents(body, at, func(e ffrtmp.Event) bool { return yield(e, nil) })
 			if errors.Is(err, errLeft) {
 				return err
 			}
 			return &failure{err: err}
 		}
 		if err := c.do(ctx, call); !errors.Is(err, errLeft) {
-			yield(job.Event{}, err)
+			yield(ffrtmp.Event{}, err)
 		}
 	}
 }
 
 // OfTypes has Events yield only events of some types.
-func OfTypes(types ...job.EventType) Option {
+func OfTypes(types ...ffrtmp.EventType) Option {
 	words := make([]string, len(types))
 	for i, t := range types {
 		words[i] = string(t)
@@ -69,7 +69,7 @@ var errLeft = errors.New("the loop was left")
 // readEvents reads Server-Sent Events: it calls at with each place that it has come
 // to, and do with each event after that, until do wants no more. It always ends with
 // an error.
-func readEvents(body io.Reader, at func(id string), do func(job.Event) bool) error {
+func readEvents(body io.Reader, at func(id string), do func(ffrtmp.Event) bool) error {
 	lines := bufio.NewScanner(body)
 	lines.Buffer(nil, maxEventLine)
 	var id, data string
@@ -91,7 +91,7 @@ func readEvents(body io.Reader, at func(id string), do func(job.Event) bool) err
 		if data == "" {
 			continue
 		}
-		var e job.Event
+		var e ffrtmp.Event
 		if err := json.Unmarshal([]byte(data), &e); err != nil {
 			return fmt.Errorf("event %s: %w", id, err)
 		}

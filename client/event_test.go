@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"ffrtmp/client"
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/client"
 )
 
 // TestEvents_GoOnWhereTheyWereLeft has every stream break after an event, in the
@@ -23,7 +23,7 @@ func TestEvents_GoOnWhereTheyWereLeft(t *testing.T) {
 	handle := func(w http.ResponseWriter, r *http.Request) {
 		text, ok := streams[r.URL.Query().Get("since")]
 		if !ok || r.URL.Path != "/events" || r.URL.Query().Get("type") != "job.submitted,job.failed" {
-			refuse(w, http.StatusGone, job.Compacted, "asked for "+r.RequestURI)
+			refuse(w, http.StatusGone, ffrtmp.Compacted, "asked for "+r.RequestURI)
 			return
 		}
 		fmt.Fprint(w, text)
@@ -31,7 +31,7 @@ func TestEvents_GoOnWhereTheyWereLeft(t *testing.T) {
 	c := dial(t, client.Config{}, serve(t, handle), serve(t, handle))
 	var got []string
 	var end error
-	for e, err := range c.Events(within(t, 20*time.Second), "", client.OfTypes(job.JobSubmitted, job.JobFailed)) {
+	for e, err := range c.Events(within(t, 20*time.Second), "", client.OfTypes(ffrtmp.JobSubmitted, ffrtmp.JobFailed)) {
 		if err != nil {
 			end = err
 			continue
@@ -41,7 +41,7 @@ func TestEvents_GoOnWhereTheyWereLeft(t *testing.T) {
 	if fmt.Sprint(got) != "[4.0 4.1 9.1]" {
 		t.Errorf("got %v", got)
 	}
-	if job.CodeOf(end) != job.Compacted {
+	if ffrtmp.CodeOf(end) != ffrtmp.Compacted {
 		t.Errorf("ended with %v", end)
 	}
 }

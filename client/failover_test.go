@@ -12,19 +12,19 @@ import (
 	"testing/synctest"
 	"time"
 
-	"ffrtmp/client"
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/client"
 )
 
 func TestLeaderIsLearnedFromAFollower(t *testing.T) {
-	leader := serve(t, func(w http.ResponseWriter, _ *http.Request) { answer(w, 200, job.Job{ID: "a"}) })
+	leader := serve(t, func(w http.ResponseWriter, _ *http.Request) { answer(w, 200, ffrtmp.Job{ID: "a"}) })
 	follower := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("X-Ffrtmp-Leader", leader.URL)
 		w.Header().Set("X-Ffrtmp-Known-Leader", "true")
 		w.Header().Set("X-Ffrtmp-Index", "42")
 		w.Header().Set("X-Ffrtmp-Served-By", "f")
 		w.Header().Set("X-Ffrtmp-Last-Contact", "12")
-		answer(w, 200, job.Job{ID: "a"})
+		answer(w, 200, ffrtmp.Job{ID: "a"})
 	})
 	c := dial(t, client.Config{}, follower)
 	var meta client.Meta
@@ -50,7 +50,7 @@ func TestLeaderIsLearnedFromAFollower(t *testing.T) {
 }
 
 func TestDeadMastersAreLeft(t *testing.T) {
-	alive := serve(t, func(w http.ResponseWriter, _ *http.Request) { answer(w, 200, job.Job{ID: "a"}) })
+	alive := serve(t, func(w http.ResponseWriter, _ *http.Request) { answer(w, 200, ffrtmp.Job{ID: "a"}) })
 	for range 8 {
 		c := dial(t, client.Config{Masters: []string{downURL(t), downURL(t)}}, alive)
 		start := time.Now()
@@ -76,11 +76,11 @@ func TestFrozenMasterIsLeftInTheMiddleOfALongPoll(t *testing.T) {
 	})
 	defer close(release)
 	proxy := newProxy(t, frozen.Listener.Addr().String())
-	other := serve(t, func(w http.ResponseWriter, _ *http.Request) { answer(w, 200, job.ClaimResponse{}) })
+	other := serve(t, func(w http.ResponseWriter, _ *http.Request) { answer(w, 200, ffrtmp.ClaimResponse{}) })
 	c := dial(t, client.Config{Masters: []string{"https://" + proxy.addr()}})
 	done := make(chan error, 1)
 	go func() {
-		_, err := c.Claim(within(t, 30*time.Second), job.ClaimRequest{NodeID: "n", Wait: job.Duration(time.Minute)})
+		_, err := c.Claim(within(t, 30*time.Second), ffrtmp.ClaimRequest{NodeID: "n", Wait: ffrtmp.Duration(time.Minute)})
 		done <- err
 	}()
 	<-polls
@@ -103,19 +103,19 @@ func TestEveryTryCarriesTheSameKey(t *testing.T) {
 		defer mu.Unlock()
 		switch tries++; tries {
 		case 1:
-			refuse(w, 504, job.UnknownOutcome, "leadership was lost")
+			refuse(w, 504, ffrtmp.UnknownOutcome, "leadership was lost")
 		case 2:
 			panic(http.ErrAbortHandler)
 		case 3:
 			w.Header().Set("Content-Length", "1000")
 			_, _ = io.WriteString(w, `{"id":"cut`)
 		default:
-			answer(w, 200, job.Job{ID: "a"})
+			answer(w, 200, ffrtmp.Job{ID: "a"})
 		}
 	}
 	a, b := serve(t, handle), serve(t, handle)
 	c := dial(t, client.Config{APIKey: "secret"}, a, b)
-	j, err := c.Submit(within(t, 20*time.Second), job.Spec{Scenario: "360p"}, client.RequestID("r1"))
+	j, err := c.Submit(within(t, 20*time.Second), ffrtmp.Spec{Scenario: "360p"}, client.RequestID("r1"))
 	if err != nil || j.ID != "a" {
 		t.Fatalf("Submit = %q, %v", j.ID, err)
 	}
@@ -135,7 +135,7 @@ func TestEveryTryCarriesTheSameKey(t *testing.T) {
 			t.Errorf("authorization %q", got)
 		}
 	}
-	again, err := c.Submit(t.Context(), job.Spec{Scenario: "360p"}, client.IdempotencyKey("mine"))
+	again, err := c.Submit(t.Context(), ffrtmp.Spec{Scenario: "360p"}, client.IdempotencyKey("mine"))
 	if err != nil || again.ID != "a" {
 		t.Fatal(err)
 	}
@@ -190,13 +190,13 @@ func TestPatienceEndsWithEveryMastersReason(t *testing.T) {
 			t.Fatal(err)
 		}
 		start := time.Now()
-		_, err = c.Submit(t.Context(), job.Spec{})
+		_, err = c.Submit(t.Context(), ffrtmp.Spec{})
 		if d := time.Since(start); d > 11*time.Second || d < 7*time.Second {
 			t.Errorf("gave up after %v", d)
 		}
 		var unavailable *client.UnavailableError
-		if !errors.As(err, &unavailable) || job.CodeOf(err) != job.NoLeader {
-			t.Fatalf("%T %v, code %q", err, err, job.CodeOf(err))
+		if !errors.As(err, &unavailable) || ffrtmp.CodeOf(err) != ffrtmp.NoLeader {
+			t.Fatalf("%T %v, code %q", err, err, ffrtmp.CodeOf(err))
 		}
 		for _, want := range []string{"POST /jobs", "https://a: connection refused", "https://b: election under way"} {
 			if !strings.Contains(err.Error(), want) {
@@ -219,15 +219,15 @@ func TestUnknownOutcome(t *testing.T) {
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
-		_, err = c.Submit(ctx, job.Spec{}, client.IdempotencyKey("k"))
+		_, err = c.Submit(ctx, ffrtmp.Spec{}, client.IdempotencyKey("k"))
 		var unknown *client.UnknownOutcomeError
-		if !errors.As(err, &unknown) || unknown.Key != "k" || job.CodeOf(err) != job.UnknownOutcome || !errors.Is(err, context.DeadlineExceeded) {
+		if !errors.As(err, &unknown) || unknown.Key != "k" || ffrtmp.CodeOf(err) != ffrtmp.UnknownOutcome || !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("write: %T %v", err, err)
 		}
 		ctx, cancel = context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
 		_, err = c.Job(ctx, "a")
-		if job.CodeOf(err) != job.NoLeader || !errors.Is(err, context.DeadlineExceeded) {
+		if ffrtmp.CodeOf(err) != ffrtmp.NoLeader || !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("a read has no outcome: %T %v", err, err)
 		}
 	})
@@ -247,7 +247,7 @@ func TestSilentMasterIsLeftWithoutPings(t *testing.T) {
 		}
 		start := time.Now()
 		c.SetMasters([]string{"http://b"})
-		if _, err := c.Heartbeat(t.Context(), "n", job.Heartbeat{Wait: job.Duration(10 * time.Second)}); err != nil {
+		if _, err := c.Heartbeat(t.Context(), "n", ffrtmp.Heartbeat{Wait: ffrtmp.Duration(10 * time.Second)}); err != nil {
 			t.Fatal(err)
 		}
 		if d := time.Since(start); d != 13*time.Second {

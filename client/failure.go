@@ -15,7 +15,7 @@ import (
 	"strings"
 	"time"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 // failure is a try that did not settle its call; another one may.
@@ -65,7 +65,7 @@ const (
 	maxRetryAfter     = 30 * time.Second
 )
 
-// refusal reads an answer that is not a success: a *job.Error, or a *failure when
+// refusal reads an answer that is not a success: a *ffrtmp.Error, or a *failure when
 // another try may do better.
 func refusal(resp *http.Response, body io.Reader) error {
 	data, err := io.ReadAll(io.LimitReader(body, 64<<10))
@@ -73,17 +73,17 @@ func refusal(resp *http.Response, body io.Reader) error {
 		return &failure{err: err, unknown: true}
 	}
 	var wire struct {
-		Error string   `json:"error"`
-		Code  job.Code `json:"code"`
+		Error string      `json:"error"`
+		Code  ffrtmp.Code `json:"code"`
 	}
 	if json.Unmarshal(data, &wire) != nil || wire.Code == "" {
 		return foreign(resp, wire.Error, data)
 	}
-	refused := job.Errorf(wire.Code, "%s", wire.Error)
+	refused := ffrtmp.Errorf(wire.Code, "%s", wire.Error)
 	switch wire.Code {
-	case job.NoLeader, job.RateLimited:
+	case ffrtmp.NoLeader, ffrtmp.RateLimited:
 		return &failure{err: refused, retryAfter: retryAfter(resp.Header)}
-	case job.UnknownOutcome:
+	case ffrtmp.UnknownOutcome:
 		return &failure{err: refused, unknown: true}
 	}
 	return refused
@@ -99,12 +99,12 @@ func foreign(resp *http.Response, message string, body []byte) error {
 	}
 	code, ok := codes[resp.StatusCode]
 	if !ok {
-		code = job.Internal
+		code = ffrtmp.Internal
 		if resp.StatusCode < 500 {
-			code = job.Invalid
+			code = ffrtmp.Invalid
 		}
 	}
-	refused := &job.Error{Code: code, Message: fmt.Sprintf("HTTP %d: %s", resp.StatusCode, message), Err: ErrForeign}
+	refused := &ffrtmp.Error{Code: code, Message: fmt.Sprintf("HTTP %d: %s", resp.StatusCode, message), Err: ErrForeign}
 	switch resp.StatusCode {
 	case http.StatusBadGateway, http.StatusGatewayTimeout:
 		return &failure{err: refused, unknown: true}
@@ -115,18 +115,18 @@ func foreign(resp *http.Response, message string, body []byte) error {
 }
 
 // codes gives errors without a code the one that goes with their status.
-var codes = map[int]job.Code{
-	http.StatusBadRequest:            job.Invalid,
-	http.StatusUnauthorized:          job.Unauthenticated,
-	http.StatusForbidden:             job.Forbidden,
-	http.StatusNotFound:              job.NotFound,
-	http.StatusConflict:              job.Conflict,
-	http.StatusGone:                  job.Compacted,
-	http.StatusRequestEntityTooLarge: job.TooLarge,
-	http.StatusTooManyRequests:       job.RateLimited,
-	http.StatusServiceUnavailable:    job.NoLeader,
-	http.StatusGatewayTimeout:        job.UnknownOutcome,
-	http.StatusInsufficientStorage:   job.InsufficientStorage,
+var codes = map[int]ffrtmp.Code{
+	http.StatusBadRequest:            ffrtmp.Invalid,
+	http.StatusUnauthorized:          ffrtmp.Unauthenticated,
+	http.StatusForbidden:             ffrtmp.Forbidden,
+	http.StatusNotFound:              ffrtmp.NotFound,
+	http.StatusConflict:              ffrtmp.Conflict,
+	http.StatusGone:                  ffrtmp.Compacted,
+	http.StatusRequestEntityTooLarge: ffrtmp.TooLarge,
+	http.StatusTooManyRequests:       ffrtmp.RateLimited,
+	http.StatusServiceUnavailable:    ffrtmp.NoLeader,
+	http.StatusGatewayTimeout:        ffrtmp.UnknownOutcome,
+	http.StatusInsufficientStorage:   ffrtmp.InsufficientStorage,
 }
 
 func retryAfter(h http.Header) time.Duration {

@@ -13,8 +13,8 @@ import (
 	"testing"
 	"time"
 
-	"ffrtmp/client"
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/client"
 )
 
 // server is a master over real TLS that answers with handle and remembers what it
@@ -92,7 +92,7 @@ func answer(w http.ResponseWriter, status int, v any) {
 	_ = json.NewEncoder(w).Encode(v)
 }
 
-func refuse(w http.ResponseWriter, status int, code job.Code, message string) {
+func refuse(w http.ResponseWriter, status int, code ffrtmp.Code, message string) {
 	answer(w, status, map[string]any{"error": message, "code": code, "status": status})
 }
 

@@ -5,61 +5,61 @@ import (
 	"net/http"
 	"net/url"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 // Submit adds a job to the queue and returns it.
-func (c *Client) Submit(ctx context.Context, spec job.Spec, opts ...Option) (job.Job, error) {
-	var j job.Job
+func (c *Client) Submit(ctx context.Context, spec ffrtmp.Spec, opts ...Option) (ffrtmp.Job, error) {
+	var j ffrtmp.Job
 	err := c.do(ctx, write(http.MethodPost, "/jobs", spec, &j, opts))
 	return j, err
 }
 
-// SubmitBatch adds all jobs or none, up to job.MaxBatch.
-func (c *Client) SubmitBatch(ctx context.Context, specs []job.Spec, opts ...Option) (job.Submitted, error) {
+// SubmitBatch adds all jobs or none, up to ffrtmp.MaxBatch.
+func (c *Client) SubmitBatch(ctx context.Context, specs []ffrtmp.Spec, opts ...Option) (ffrtmp.Submitted, error) {
 	body := struct {
-		Jobs []job.Spec `json:"jobs"`
+		Jobs []ffrtmp.Spec `json:"jobs"`
 	}{specs}
-	var s job.Submitted
+	var s ffrtmp.Submitted
 	err := c.do(ctx, write(http.MethodPost, "/jobs/batch", body, &s, opts))
 	return s, err
 }
 
 // Job returns a job by its id or sequence number.
-func (c *Client) Job(ctx context.Context, id string, opts ...Option) (job.Job, error) {
-	var j job.Job
+func (c *Client) Job(ctx context.Context, id string, opts ...Option) (ffrtmp.Job, error) {
+	var j ffrtmp.Job
 	err := c.do(ctx, read(jobPath(id, ""), &j, opts))
 	return j, err
 }
 
 // Cancel ends a job, its ffmpeg included. A canceled job may be canceled again.
 func (c *Client) Cancel(ctx context.Context, id string, opts ...Option) error {
-	return c.act(ctx, id, job.Cancel, opts)
+	return c.act(ctx, id, ffrtmp.Cancel, opts)
 }
 
 // Pause stops a job where it is, or keeps it from starting.
 func (c *Client) Pause(ctx context.Context, id string, opts ...Option) error {
-	return c.act(ctx, id, job.Pause, opts)
+	return c.act(ctx, id, ffrtmp.Pause, opts)
 }
 
 // Resume goes on with a paused job.
 func (c *Client) Resume(ctx context.Context, id string, opts ...Option) error {
-	return c.act(ctx, id, job.Resume, opts)
+	return c.act(ctx, id, ffrtmp.Resume, opts)
 }
 
 // Retry puts a failed or canceled job back into the queue.
 func (c *Client) Retry(ctx context.Context, id string, opts ...Option) error {
-	return c.act(ctx, id, job.Retry, opts)
+	return c.act(ctx, id, ffrtmp.Retry, opts)
 }
 
-func (c *Client) act(ctx context.Context, id string, a job.Action, opts []Option) error {
+func (c *Client) act(ctx context.Context, id string, a ffrtmp.Action, opts []Option) error {
 	return c.do(ctx, write(http.MethodPost, jobPath(id, string(a)), nil, nil, opts))
 }
 
 // CancelMany cancels every job that the filter selects and returns their number.
-func (c *Client) CancelMany(ctx context.Context, f job.Filter, opts ...Option) (int, error) {
+func (c *Client) CancelMany(ctx context.Context, f ffrtmp.Filter, opts ...Option) (int, error) {
 	body := struct {
-		Filter job.Filter `json:"filter"`
+		Filter ffrtmp.Filter `json:"filter"`
 	}{f}
 	var answer struct {
 		Count int `json:"count"`
@@ -69,15 +69,15 @@ func (c *Client) CancelMany(ctx context.Context, f job.Filter, opts ...Option) (
 }
 
 // Patch changes a pending job and returns it.
-func (c *Client) Patch(ctx context.Context, id string, p job.Patch, opts ...Option) (job.Job, error) {
-	var j job.Job
+func (c *Client) Patch(ctx context.Context, id string, p ffrtmp.Patch, opts ...Option) (ffrtmp.Job, error) {
+	var j ffrtmp.Job
 	err := c.do(ctx, write(http.MethodPatch, jobPath(id, ""), p, &j, opts))
 	return j, err
 }
 
 // Explain says why a job waits, or who ran it when.
-func (c *Client) Explain(ctx context.Context, id string, opts ...Option) (job.Explanation, error) {
-	var e job.Explanation
+func (c *Client) Explain(ctx context.Context, id string, opts ...Option) (ffrtmp.Explanation, error) {
+	var e ffrtmp.Explanation
 	err := c.do(ctx, read(jobPath(id, "explain"), &e, opts))
 	return e, err
 }

@@ -4,19 +4,19 @@ import (
 	"context"
 	"net/http"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 // CreateKey makes an API key. The answer alone has its secret.
-func (c *Client) CreateKey(ctx context.Context, k job.NewKey, opts ...Option) (job.CreatedKey, error) {
-	var created job.CreatedKey
+func (c *Client) CreateKey(ctx context.Context, k ffrtmp.NewKey, opts ...Option) (ffrtmp.CreatedKey, error) {
+	var created ffrtmp.CreatedKey
 	err := c.do(ctx, write(http.MethodPost, "/keys", k, &created, opts))
 	return created, err
 }
 
 // Keys returns every key, the oldest first; those that have ended, for a while, too.
-func (c *Client) Keys(ctx context.Context, opts ...Option) ([]job.Key, error) {
-	var list job.KeyList
+func (c *Client) Keys(ctx context.Context, opts ...Option) ([]ffrtmp.Key, error) {
+	var list ffrtmp.KeyList
 	err := c.do(ctx, read("/keys", &list, opts))
 	return list.Keys, err
 }

@@ -5,21 +5,21 @@ import (
 	"iter"
 	"strconv"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 // ListOptions selects one page of jobs. The zero value is the newest
-// job.DefaultLimit of all.
+// ffrtmp.DefaultLimit of all.
 type ListOptions struct {
-	job.Filter
+	ffrtmp.Filter
 	Limit  int
-	Cursor string    // List.NextCursor of the page before
-	Order  job.Order // newest first unless job.Ascending
+	Cursor string       // List.NextCursor of the page before
+	Order  ffrtmp.Order // newest first unless ffrtmp.Ascending
 }
 
 // Jobs returns one page. Its jobs lack logs and attempts.
-func (c *Client) Jobs(ctx context.Context, list ListOptions, opts ...Option) (job.List, error) {
-	var page job.List
+func (c *Client) Jobs(ctx context.Context, list ListOptions, opts ...Option) (ffrtmp.List, error) {
+	var page ffrtmp.List
 	call := read("/jobs", &page, opts)
 	for name, value := range map[string]string{
 		"status":   string(list.Status),
@@ -44,12 +44,12 @@ func (c *Client) Jobs(ctx context.Context, list ListOptions, opts ...Option) (jo
 
 // AllJobs iterates over every job that the options select, page by page from
 // their cursor on. It ends after the first error.
-func (c *Client) AllJobs(ctx context.Context, list ListOptions, opts ...Option) iter.Seq2[job.Job, error] {
-	return func(yield func(job.Job, error) bool) {
+func (c *Client) AllJobs(ctx context.Context, list ListOptions, opts ...Option) iter.Seq2[ffrtmp.Job, error] {
+	return func(yield func(ffrtmp.Job, error) bool) {
 		for {
 			page, err := c.Jobs(ctx, list, opts...)
 			if err != nil {
-				yield(job.Job{}, err)
+				yield(ffrtmp.Job{}, err)
 				return
 			}
 			for _, j := range page.Jobs {

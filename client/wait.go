@@ -4,13 +4,13 @@ import (
 	"context"
 	"time"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 // Wait polls a job until it is over and returns it as it then is. Every time it
 // has looked it calls progress, which may be nil. It outlives any loss of
 // masters: only the context ends it early.
-func (c *Client) Wait(ctx context.Context, id string, progress func(job.Job), opts ...Option) (job.Job, error) {
+func (c *Client) Wait(ctx context.Context, id string, progress func(ffrtmp.Job), opts ...Option) (ffrtmp.Job, error) {
 	const first, last = 100 * time.Millisecond, time.Second
 	opts = append([]Option{Persist()}, opts...)
 	for pause := first; ; pause = min(last, pause*3/2) {

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"ffrtmp/internal/devcluster"
+	"github.com/ffrtmp/ffrtmp/internal/devcluster"
 
 	"github.com/prometheus/client_golang/prometheus"
 )

@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"ffrtmp/internal/certs"
+	"github.com/ffrtmp/ffrtmp/internal/certs"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"ffrtmp/internal/certs"
+	"github.com/ffrtmp/ffrtmp/internal/certs"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"

@@ -5,8 +5,8 @@ import (
 	"syscall"
 	"testing"
 
-	"ffrtmp/internal/devcluster"
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/internal/devcluster"
 )
 
 // shortLeases are arguments of masters under which a silent agent is soon given up.
@@ -26,7 +26,7 @@ func TestRestartedAgentFindsItsFFmpegAgain(t *testing.T) {
 	made := frames(s.look(id))
 	s.must(agent.Start())
 	s.must(agent.WaitReady(s.soon()))
-	s.until(id, "further on", func(j job.Job) bool { return frames(j) > made })
+	s.until(id, "further on", func(j ffrtmp.Job) bool { return frames(j) > made })
 	if now := s.ffmpeg(agent); now.pid != before.pid {
 		t.Errorf("ffmpeg was process %d and is %d", before.pid, now.pid)
 	}
@@ -49,7 +49,7 @@ func TestLostMachinesJobIsFinishedByAnother(t *testing.T) {
 	film.release()
 	j := s.finished(id)
 	s.checkFilm(j, "out.mp4")
-	if got, want := outcomes(j), []job.Outcome{job.AttemptLost, job.AttemptCompleted}; !slices.Equal(got, want) {
+	if got, want := outcomes(j), []ffrtmp.Outcome{ffrtmp.AttemptLost, ffrtmp.AttemptCompleted}; !slices.Equal(got, want) {
 		t.Errorf("the attempts were %q, want %q", got, want)
 	}
 	if j.NodeName == first.NodeName || j.RetryCount != 0 {
@@ -79,7 +79,7 @@ func TestFrozenAgentHasLostItsJob(t *testing.T) {
 	film.release()
 	j := s.finished(id)
 	s.checkFilm(j, "out.mp4")
-	if got, want := outcomes(j), []job.Outcome{job.AttemptLost, job.AttemptCompleted}; !slices.Equal(got, want) {
+	if got, want := outcomes(j), []ffrtmp.Outcome{ffrtmp.AttemptLost, ffrtmp.AttemptCompleted}; !slices.Equal(got, want) {
 		t.Errorf("the attempts were %q, want %q", got, want)
 	}
 	if j.NodeID != second.NodeID {

@@ -13,8 +13,8 @@ import (
 	"strings"
 	"testing"
 
-	"ffrtmp/internal/devcluster"
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/internal/devcluster"
 )
 
 // Secrets stay where they must be: the stream key in the replicated jobs and, while the
@@ -38,9 +38,9 @@ func TestSecretsStayWhereTheyMustBe(t *testing.T) {
 	t.Cleanup(func() { _ = server.Process.Kill(); _ = server.Wait() })
 	s.eventually("the server listens", func() bool { return slices.Contains(openPorts(t, server.Process.Pid), "tcp/"+port) })
 
-	stream := func(to string, seconds int) job.Spec {
+	stream := func(to string, seconds int) ffrtmp.Spec {
 		none := 0
-		return job.Spec{Scenario: "live-360p25-h264", MaxRetries: &none, Parameters: object(map[string]any{
+		return ffrtmp.Spec{Scenario: "live-360p25-h264", MaxRetries: &none, Parameters: object(map[string]any{
 			"output_mode": "rtmp", "rtmp_url": to, "stream_key": streamKey, "duration": seconds, "preset": "ultrafast",
 		})}
 	}
@@ -53,7 +53,7 @@ func TestSecretsStayWhereTheyMustBe(t *testing.T) {
 		"the API key": s.APIKey(), "the gossip key": strings.TrimSpace(string(gossip)), "the stream key": streamKey, "the lease": lease,
 	}
 	s.checkProcesses(secrets, agent)
-	if j := s.finished(good.ID); j.Status != job.Completed {
+	if j := s.finished(good.ID); j.Status != ffrtmp.Completed {
 		t.Fatalf("the stream is %s: %s\n%s", j.Status, j.Error, j.Logs)
 	}
 	s.must(server.Wait())
@@ -62,7 +62,7 @@ func TestSecretsStayWhereTheyMustBe(t *testing.T) {
 	}
 	// One that nobody receives: what cannot be reached is told in many words.
 	bad := s.submit(stream("rtmp://127.0.0.1:"+freePort(t)+"/live", 1))
-	if j := s.finished(bad.ID); j.Status != job.Failed || j.Error == "" {
+	if j := s.finished(bad.ID); j.Status != ffrtmp.Failed || j.Error == "" {
 		t.Fatalf("the stream to nowhere is %s: %s", j.Status, j.Error)
 	}
 	// A refused submission must not be told with its key either.

@@ -5,8 +5,8 @@ import (
 	"testing"
 	"time"
 
-	"ffrtmp/internal/devcluster"
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/internal/devcluster"
 )
 
 func TestCancelEndsFFmpegWithinTwoSeconds(t *testing.T) {
@@ -27,7 +27,7 @@ func TestCancelEndsFFmpegWithinTwoSeconds(t *testing.T) {
 		})
 		t.Logf("no ffmpeg left %s after the cancel was sent", time.Since(sent).Round(time.Millisecond))
 		j := s.look(id)
-		if j.Status != job.Canceled || !slices.Equal(outcomes(j), []job.Outcome{job.AttemptCanceled}) {
+		if j.Status != ffrtmp.Canceled || !slices.Equal(outcomes(j), []ffrtmp.Outcome{ffrtmp.AttemptCanceled}) {
 			t.Errorf("the job is %s, with attempts %+v", j.Status, j.Attempts)
 		}
 		s.eventually("its work file is gone", func() bool { return len(s.workFiles()) == 0 })
@@ -46,12 +46,12 @@ func TestPauseStopsFFmpegAndResumeContinuesIt(t *testing.T) {
 	s.must(s.client.Pause(s.soon(), id))
 	s.within(2*time.Second, "ffmpeg is stopped", stopped)
 	s.steadily(4*time.Second, "ffmpeg stays stopped, also past the lease", func() bool {
-		return stopped() && s.look(id).Status == job.Paused
+		return stopped() && s.look(id).Status == ffrtmp.Paused
 	})
 	made := frames(s.look(id))
 	s.must(s.client.Resume(s.soon(), id))
 	s.within(2*time.Second, "ffmpeg goes on", func() bool { return !stopped() })
-	s.until(id, "further on", func(j job.Job) bool { return j.Status == job.Running && frames(j) > made })
+	s.until(id, "further on", func(j ffrtmp.Job) bool { return j.Status == ffrtmp.Running && frames(j) > made })
 	film.release()
 	j := s.finished(id)
 	s.checkFilm(j, "out.mp4")

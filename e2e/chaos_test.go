@@ -16,9 +16,9 @@ import (
 	"testing"
 	"time"
 
-	"ffrtmp/client"
-	"ffrtmp/internal/devcluster"
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/client"
+	"github.com/ffrtmp/ffrtmp/internal/devcluster"
 )
 
 var (
@@ -123,7 +123,7 @@ func (e *encodes) encode(output string) {
 		e.mu.Unlock()
 		j, err = e.s.client.Wait(ctx, j.ID, nil)
 	}
-	if err != nil || j.Status != job.Completed {
+	if err != nil || j.Status != ffrtmp.Completed {
 		e.s.t.Errorf("%s: %v %+v\n%s", output, err, j, e.s.history(j.ID))
 	}
 }
@@ -138,12 +138,12 @@ func (e *encodes) verify() {
 		j := e.s.look(id)
 		completed := 0
 		for _, o := range outcomes(j) {
-			if o == job.AttemptCompleted {
+			if o == ffrtmp.AttemptCompleted {
 				completed++
 			}
 		}
 		attempts[len(j.Attempts)]++
-		if j.Status != job.Completed || completed != 1 || j.Output == nil {
+		if j.Status != ffrtmp.Completed || completed != 1 || j.Output == nil {
 			t.Errorf("job %s is %s after %+v", id, j.Status, j.Attempts)
 			continue
 		}

@@ -6,7 +6,7 @@ import (
 	"syscall"
 	"testing"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 // A master whose disk has less than its reserve takes no new jobs, but what becomes of
@@ -28,7 +28,7 @@ func TestNearlyFullDisk(t *testing.T) {
 	const node = "01985f3a-0000-7000-8000-00000000000a"
 	m.call(t, "POST", m.url+"/nodes/register", `{"node_id":"`+node+`","address":"a","max_concurrent_jobs":2,"encoders":["libx264"]}`).want(t, 201)
 	m.call(t, "POST", m.url+"/jobs", `{"scenario":"720p-h264"}`).want(t, 201)
-	var claimed job.ClaimResponse
+	var claimed ffrtmp.ClaimResponse
 	m.call(t, "POST", m.url+"/jobs/claim", `{"node_id":"`+node+`","max":1}`).want(t, 200).decode(t, &claimed)
 	if len(claimed.Jobs) != 1 {
 		t.Fatal("the job was not claimed")

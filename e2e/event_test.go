@@ -9,9 +9,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"ffrtmp/client"
-	"ffrtmp/internal/devcluster"
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/client"
+	"github.com/ffrtmp/ffrtmp/internal/devcluster"
 )
 
 // traced remembers which master a client has asked for events last.
@@ -40,7 +40,7 @@ func (r *traced) server(s *site) *devcluster.Master {
 }
 
 // eventsUpTo reads events until one that is about the job.
-func eventsUpTo(ctx context.Context, c *client.Client, id string) (list []job.Event, err error) {
+func eventsUpTo(ctx context.Context, c *client.Client, id string) (list []ffrtmp.Event, err error) {
 	for e, err := range c.Events(ctx, "0") {
 		if err != nil {
 			return list, err
@@ -61,7 +61,7 @@ func TestEventsSurviveTheirMaster(t *testing.T) {
 	reader, err := client.New(client.Config{Masters: s.URLs(), APIKey: s.APIKey(), Transport: transport})
 	s.must(err)
 	var told atomic.Int64
-	var list []job.Event
+	var list []ffrtmp.Event
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
@@ -89,8 +89,8 @@ func TestEventsSurviveTheirMaster(t *testing.T) {
 		s.restart(m)
 	}
 	w.verify()
-	var last job.Job
-	last, err = s.client.Submit(s.soon(), job.Spec{Scenario: "360p", Requires: &job.Requires{Labels: map[string]string{"nowhere": "true"}}})
+	var last ffrtmp.Job
+	last, err = s.client.Submit(s.soon(), ffrtmp.Spec{Scenario: "360p", Requires: &ffrtmp.Requires{Labels: map[string]string{"nowhere": "true"}}})
 	s.must(err)
 	for _, m := range s.Masters() {
 		one, err := client.New(client.Config{Masters: []string{m.URL()}, APIKey: s.APIKey(), TLS: s.ClientTLS()})

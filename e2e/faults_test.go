@@ -8,7 +8,7 @@ import (
 	"syscall"
 	"time"
 
-	"ffrtmp/internal/devcluster"
+	"github.com/ffrtmp/ffrtmp/internal/devcluster"
 )
 
 // faults are made for as long as given: one after the other to the masters, and

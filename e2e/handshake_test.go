@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"ffrtmp/internal/certs"
+	"github.com/ffrtmp/ffrtmp/internal/certs"
 )
 
 // openssl finds the newest version of TLS with a master that was started without any

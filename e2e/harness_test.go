@@ -10,9 +10,9 @@ import (
 	"testing"
 	"time"
 
-	"ffrtmp/client"
-	"ffrtmp/internal/devcluster"
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/client"
+	"github.com/ffrtmp/ffrtmp/internal/devcluster"
 )
 
 // patience bounds every single wait of a test. It is long because machines are
@@ -195,7 +195,7 @@ func (s *site) restart(m *devcluster.Master) {
 }
 
 // submit hands a job in.
-func (s *site) submit(spec job.Spec) job.Job {
+func (s *site) submit(spec ffrtmp.Spec) ffrtmp.Job {
 	s.t.Helper()
 	j, err := s.client.Submit(s.soon(), spec)
 	s.must(err)
@@ -203,7 +203,7 @@ func (s *site) submit(spec job.Spec) job.Job {
 }
 
 // look returns the job as it is now.
-func (s *site) look(id string) job.Job {
+func (s *site) look(id string) ffrtmp.Job {
 	s.t.Helper()
 	j, err := s.client.Job(s.soon(), id)
 	s.must(err)
@@ -211,9 +211,9 @@ func (s *site) look(id string) job.Job {
 }
 
 // until waits until the job is as cond wants it, and returns it.
-func (s *site) until(id, what string, cond func(job.Job) bool) job.Job {
+func (s *site) until(id, what string, cond func(ffrtmp.Job) bool) ffrtmp.Job {
 	s.t.Helper()
-	var j job.Job
+	var j ffrtmp.Job
 	began := time.Now()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
@@ -232,16 +232,16 @@ func (s *site) until(id, what string, cond func(job.Job) bool) job.Job {
 }
 
 // encoding waits until ffmpeg has made frames in the given attempt.
-func (s *site) encoding(id string, attempt int) job.Job {
+func (s *site) encoding(id string, attempt int) ffrtmp.Job {
 	s.t.Helper()
-	return s.until(id, "encoding", func(j job.Job) bool {
-		return j.Status == job.Running && j.Attempt == attempt && frames(j) > 0
+	return s.until(id, "encoding", func(j ffrtmp.Job) bool {
+		return j.Status == ffrtmp.Running && j.Attempt == attempt && frames(j) > 0
 	})
 }
 
 // frames is how many the job's ffmpeg has made as far as is known: a new leader may know
 // of none before the agent tells it.
-func frames(j job.Job) int64 {
+func frames(j ffrtmp.Job) int64 {
 	if j.ProgressDetail == nil {
 		return 0
 	}
@@ -249,7 +249,7 @@ func frames(j job.Job) int64 {
 }
 
 // finished waits until the job is over and returns it.
-func (s *site) finished(id string) job.Job {
+func (s *site) finished(id string) ffrtmp.Job {
 	s.t.Helper()
 	j, err := s.client.Wait(s.soon(), id, nil)
 	s.must(err)
@@ -257,7 +257,7 @@ func (s *site) finished(id string) job.Job {
 }
 
 // agentOf returns the agent that runs the job.
-func (s *site) agentOf(j job.Job) *devcluster.Agent {
+func (s *site) agentOf(j ffrtmp.Job) *devcluster.Agent {
 	s.t.Helper()
 	for _, a := range s.Agents() {
 		if a.Name() == j.NodeName {
@@ -269,8 +269,8 @@ func (s *site) agentOf(j job.Job) *devcluster.Agent {
 }
 
 // outcomes lists how a job's attempts ended.
-func outcomes(j job.Job) []job.Outcome {
-	var list []job.Outcome
+func outcomes(j ffrtmp.Job) []ffrtmp.Outcome {
+	var list []ffrtmp.Outcome
 	for _, a := range j.Attempts {
 		list = append(list, a.Outcome)
 	}

@@ -16,7 +16,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"ffrtmp/internal/limits"
+	"github.com/ffrtmp/ffrtmp/internal/limits"
 )
 
 // Ten thousand connections that were used once and are kept open cost a master little

@@ -9,8 +9,8 @@ import (
 	"strings"
 	"testing"
 
-	"ffrtmp/internal/devcluster"
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/internal/devcluster"
 )
 
 // A v2.2 database of some thousand jobs is imported while the leader is killed, and
@@ -43,7 +43,7 @@ SELECT i, printf('b0000000-0000-4000-8000-%012d', i), '720p60-h264', iif(i <= 30
 	env := []string{"MASTER_URL=" + strings.Join(s.URLs(), ","), "FFRTMP_CA=" + s.CAFile(), "FFRTMP_API_KEY_FILE=" + s.APIKeyFile()}
 	leader, w := s.leader(), s.wire()
 	follower := s.Master(s.follower())
-	jobs := func(query string) (list job.List) {
+	jobs := func(query string) (list ffrtmp.List) {
 		t.Helper()
 		w.call(t, http.MethodGet, follower.URL()+"/jobs?"+query, "").want(t, http.StatusOK).decode(t, &list)
 		return list
@@ -78,9 +78,9 @@ SELECT i, printf('b0000000-0000-4000-8000-%012d', i), '720p60-h264', iif(i <= 30
 		t.Fatalf("%d jobs", list.Count)
 	}
 	for i, j := range list.Jobs {
-		want := job.Pending
+		want := ffrtmp.Pending
 		if i < completed {
-			want = job.Completed
+			want = ffrtmp.Completed
 		}
 		if j.SequenceNumber != uint64(i+1) || j.Status != want {
 			t.Fatalf("job %d of the list has the number %d and is %s", i+1, j.SequenceNumber, j.Status)

@@ -8,14 +8,14 @@ import (
 	"testing"
 	"time"
 
-	"ffrtmp/internal/devcluster"
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/internal/devcluster"
 )
 
 // createKey makes a key by way of one master.
-func (s *site) createKey(m *devcluster.Master, body string) (job.CreatedKey, *wire) {
+func (s *site) createKey(m *devcluster.Master, body string) (ffrtmp.CreatedKey, *wire) {
 	s.t.Helper()
-	var k job.CreatedKey
+	var k ffrtmp.CreatedKey
 	s.wire().call(s.t, "POST", m.URL()+"/keys", body).want(s.t, http.StatusCreated).decode(s.t, &k)
 	w := s.wire()
 	w.key = k.Secret
@@ -48,14 +48,14 @@ func TestAKeyHoldsOnEveryMaster(t *testing.T) {
 	for _, m := range s.Masters() {
 		for _, w := range []*wire{oldKey, newKey} {
 			w.call(t, "GET", m.URL()+"/jobs?stale", "").want(t, http.StatusOK)
-			var j job.Job
+			var j ffrtmp.Job
 			w.call(t, "POST", m.URL()+"/jobs", `{"scenario":"360p","parameters":{"duration":1,"preset":"ultrafast"}}`).want(t, http.StatusCreated).decode(t, &j)
-			if j = s.finished(j.ID); j.Status != job.Completed {
+			if j = s.finished(j.ID); j.Status != ffrtmp.Completed {
 				t.Errorf("job %s is %s: %s", j.ID, j.Status, j.Error)
 			}
-			w.call(t, "DELETE", m.URL()+"/nodes/"+j.NodeID, "").refused(t, http.StatusForbidden, job.Forbidden)
+			w.call(t, "DELETE", m.URL()+"/nodes/"+j.NodeID, "").refused(t, http.StatusForbidden, ffrtmp.Forbidden)
 		}
-		agent.call(t, "GET", m.URL()+"/jobs", "").refused(t, http.StatusForbidden, job.Forbidden)
+		agent.call(t, "GET", m.URL()+"/jobs", "").refused(t, http.StatusForbidden, ffrtmp.Forbidden)
 	}
 
 	admin := s.wire()
@@ -70,13 +70,13 @@ func TestAKeyHoldsOnEveryMaster(t *testing.T) {
 	})
 	t.Logf("revoked on all masters after %s", took)
 	for _, m := range s.Masters() {
-		oldKey.call(t, "POST", m.URL()+"/jobs", `{"scenario":"360p"}`).refused(t, http.StatusUnauthorized, job.Unauthenticated)
+		oldKey.call(t, "POST", m.URL()+"/jobs", `{"scenario":"360p"}`).refused(t, http.StatusUnauthorized, ffrtmp.Unauthenticated)
 		newKey.call(t, "GET", m.URL()+"/jobs?stale", "").want(t, http.StatusOK)
 	}
 
 	// Every master tells who did that.
 	for _, m := range s.Masters() {
-		var list job.AuditList
+		var list ffrtmp.AuditList
 		admin.call(t, "GET", m.URL()+"/audit", "").want(t, http.StatusOK).decode(t, &list)
 		var said []string
 		for _, r := range list.Records {

@@ -5,8 +5,8 @@ import (
 	"testing"
 	"time"
 
-	"ffrtmp/internal/devcluster"
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/internal/devcluster"
 )
 
 func TestIdleAgentStartsAtOnce(t *testing.T) {
@@ -19,7 +19,7 @@ func TestIdleAgentStartsAtOnce(t *testing.T) {
 		s.within(patience, "ffmpeg runs", func() bool { return len(s.ffmpegs(s.Agent(0))) == 1 || s.look(id).Status.Terminal() })
 		encoding = append(encoding, time.Since(began))
 		j := s.finished(id)
-		if j.Status != job.Completed {
+		if j.Status != ffrtmp.Completed {
 			t.Fatalf("job %+v", j)
 		}
 		claimed = append(claimed, j.StartedAt.Sub(j.CreatedAt))

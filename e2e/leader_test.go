@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"ffrtmp/internal/devcluster"
+	"github.com/ffrtmp/ffrtmp/internal/devcluster"
 )
 
 // holdTime is for how long a master holds a request without a leader: no caller is told of

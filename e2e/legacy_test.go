@@ -6,8 +6,8 @@ import (
 	"strings"
 	"testing"
 
-	"ffrtmp/internal/devcluster"
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/internal/devcluster"
 )
 
 // What v2.2's agent sends, recorded from one, against a cluster that loses its leader
@@ -76,7 +76,7 @@ func TestAgentOfTheOldVersion(t *testing.T) {
 	}
 	hasFields(t, fieldsOf(t, call("GET", "/jobs/"+id+"/logs", "").want(t, 200)), map[string]any{"job_id": id, "logs": "frame=300"})
 	// An id is never taken for a number: v2.2 read this one as job 96.
-	call("GET", "/jobs/1d9361e3-3e52-4354-8096-73827c55a0a9", "").refused(t, 404, job.NotFound)
+	call("GET", "/jobs/1d9361e3-3e52-4354-8096-73827c55a0a9", "").refused(t, 404, ffrtmp.NotFound)
 
 	failed := `{"job_id":"` + second + `","node_id":"` + nodeID + `","status":"failed","error":"exit status 1"}`
 	hasFields(t, fieldsOf(t, call("POST", "/results", failed).want(t, 200)), map[string]any{"status": "retrying", "retry": 1.0, "max_retries": 3.0})
@@ -93,8 +93,8 @@ func TestAgentOfTheOldVersion(t *testing.T) {
 	}
 	hasFields(t, fieldsOf(t, call("GET", "/jobs/"+third, "").want(t, 200)), map[string]any{"status": "pending", "attempt": 1.0})
 	late := strings.ReplaceAll(result, id, third)
-	call("POST", "/results", late).refused(t, 409, job.StaleAttempt)
-	call("POST", "/nodes/00000000-0000-4000-8000-000000000000/heartbeat", "").refused(t, 404, job.NotFound)
+	call("POST", "/results", late).refused(t, 409, ffrtmp.StaleAttempt)
+	call("POST", "/nodes/00000000-0000-4000-8000-000000000000/heartbeat", "").refused(t, 404, ffrtmp.NotFound)
 }
 
 func fieldsOf(t *testing.T, r reply) map[string]any {

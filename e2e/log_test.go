@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"ffrtmp/internal/devcluster"
+	"github.com/ffrtmp/ffrtmp/internal/devcluster"
 )
 
 // record is a line of a log in JSON.

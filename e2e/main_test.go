@@ -7,7 +7,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"ffrtmp/internal/devcluster"
+	"github.com/ffrtmp/ffrtmp/internal/devcluster"
 )
 
 // shared is made once for all tests.

@@ -3,8 +3,8 @@ package e2e
 import (
 	"testing"
 
-	"ffrtmp/internal/devcluster"
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/internal/devcluster"
 )
 
 // The death of masters never touches ffmpeg: one attempt, by one process, with one result.
@@ -37,7 +37,7 @@ func TestMastersDieDuringAnEncode(t *testing.T) {
 				s.must(m.Start())
 			}
 			s.must(s.WaitReady(s.soon()))
-			s.until(id, "further on", func(j job.Job) bool { return frames(j) > made })
+			s.until(id, "further on", func(j ffrtmp.Job) bool { return frames(j) > made })
 			if now := s.ffmpeg(s.Agent(0)); now.pid != before.pid {
 				t.Errorf("ffmpeg was process %d and is %d", before.pid, now.pid)
 			}

@@ -5,13 +5,13 @@ import (
 	"testing"
 	"time"
 
-	"ffrtmp/client"
-	"ffrtmp/internal/devcluster"
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/client"
+	"github.com/ffrtmp/ffrtmp/internal/devcluster"
 )
 
 // cluster returns what the leader says of the cluster.
-func (s *site) cluster() job.ClusterStatus {
+func (s *site) cluster() ffrtmp.ClusterStatus {
 	s.t.Helper()
 	status, err := s.client.Cluster(s.soon())
 	s.must(err)
@@ -19,12 +19,12 @@ func (s *site) cluster() job.ClusterStatus {
 }
 
 // member returns the member with an API URL; ok is false when there is none.
-func (s *site) member(url string) (m job.Member, ok bool) {
+func (s *site) member(url string) (m ffrtmp.Member, ok bool) {
 	s.t.Helper()
 	members := s.cluster().Members
-	i := slices.IndexFunc(members, func(m job.Member) bool { return m.APIURL == url })
+	i := slices.IndexFunc(members, func(m ffrtmp.Member) bool { return m.APIURL == url })
 	if i < 0 {
-		return job.Member{}, false
+		return ffrtmp.Member{}, false
 	}
 	return members[i], true
 }
@@ -32,7 +32,7 @@ func (s *site) member(url string) (m job.Member, ok bool) {
 // voters waits until n masters vote, all of them healthy, and there are no others.
 func (s *site) voters(n int) {
 	s.t.Helper()
-	var members []job.Member
+	var members []ffrtmp.Member
 	defer func() {
 		if s.t.Failed() {
 			s.t.Logf("members: %+v", members)
@@ -40,7 +40,7 @@ func (s *site) voters(n int) {
 	}()
 	s.eventually("all masters vote", func() bool {
 		members = s.cluster().Members
-		return len(members) == n && !slices.ContainsFunc(members, func(m job.Member) bool { return !m.Voter || !m.Healthy })
+		return len(members) == n && !slices.ContainsFunc(members, func(m ffrtmp.Member) bool { return !m.Voter || !m.Healthy })
 	})
 }
 
@@ -68,7 +68,7 @@ func TestFourthMasterJoinsAndIsPromoted(t *testing.T) {
 	fourth, err := s.AddMaster()
 	s.must(err)
 	s.must(fourth.Start())
-	var first job.Member
+	var first ffrtmp.Member
 	s.eventually("the fourth master is a member", func() (ok bool) {
 		first, ok = s.member(fourth.URL())
 		return ok
@@ -79,7 +79,7 @@ func TestFourthMasterJoinsAndIsPromoted(t *testing.T) {
 	s.must(fourth.WaitReady(s.soon()))
 	s.voters(4)
 	// What it tells by itself is what the others have acknowledged before.
-	var j job.Job
+	var j ffrtmp.Job
 	s.wire().call(t, "GET", fourth.URL()+"/jobs/"+before.ID+"?stale", "").want(t, 200).decode(t, &j)
 	if j.ID != before.ID {
 		t.Errorf("the fourth master has job %+v", j)
@@ -141,7 +141,7 @@ func TestMastersFormOneClusterInAnyOrder(t *testing.T) {
 		s.voters(3)
 		formed := s.cluster().ClusterID
 		for _, m := range s.Masters() {
-			var here job.ClusterStatus
+			var here ffrtmp.ClusterStatus
 			s.wire().call(t, "GET", m.URL()+"/cluster?stale", "").want(t, 200).decode(t, &here)
 			if here.ClusterID != formed || formed == "" {
 				t.Errorf("started as %v: %s is of cluster %q, not %q", order, m.Name(), here.ClusterID, formed)

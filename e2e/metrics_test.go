@@ -10,8 +10,8 @@ import (
 	"strings"
 	"testing"
 
-	"ffrtmp/internal/devcluster"
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/internal/devcluster"
 )
 
 // metricsOf are the series that a master or an agent serves, by name and labels, and
@@ -92,7 +92,7 @@ func TestMetricsAreThoseOfTheContract(t *testing.T) {
 
 	once := 1
 	done := s.submit(pattern("360p-h264", map[string]any{"duration": 1, "output_mode": "null"}))
-	failed := s.submit(job.Spec{Scenario: "360p", MaxRetries: &once, Parameters: object(map[string]any{"input": "missing.mov"})})
+	failed := s.submit(ffrtmp.Spec{Scenario: "360p", MaxRetries: &once, Parameters: object(map[string]any{"input": "missing.mov"})})
 	s.finished(done.ID)
 	s.finished(failed.ID)
 	long := s.submit(newSource(t).encode("out.mp4", nil))

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"ffrtmp/internal/devcluster"
+	"github.com/ffrtmp/ffrtmp/internal/devcluster"
 )
 
 var (

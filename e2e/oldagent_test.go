@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"ffrtmp/internal/devcluster"
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/internal/devcluster"
 )
 
 // oldAgent is what v2.2's agent does on the wire: it knows one master, sends what that
@@ -32,7 +32,7 @@ func (s *site) oldAgent(w *wire, master, machine string) *oldAgent {
 	a := &oldAgent{wire: w, t: s.t, master: master, done: map[string]bool{}}
 	r := a.do(http.MethodPost, "/nodes/register", `{"address":"`+machine+`","type":"laptop","cpu_threads":8,"cpu_model":"Intel(R) Core(TM) i7-8550U CPU @ 1.80GHz","has_gpu":true,
 "gpu_type":"NVIDIA GeForce MX150","gpu_capabilities":["nvenc_h264","nvenc_h265"],"ram_total_bytes":17179869184,"labels":{"arch":"amd64","node_type":"laptop","os":"linux"}}`)
-	var node job.Node
+	var node ffrtmp.Node
 	r.decode(s.t, &node)
 	if r.status != http.StatusCreated && r.status != http.StatusOK || node.ID == "" || node.Name != machine || node.Type != "laptop" {
 		s.t.Fatalf("registered: %d %s", r.status, r.body)
@@ -74,7 +74,7 @@ func (a *oldAgent) ok(method, path, body string) reply {
 func (a *oldAgent) work(finished chan<- string) {
 	for !a.t.Failed() {
 		a.ok(http.MethodPost, "/nodes/"+a.node+"/heartbeat", "")
-		var next struct{ Job *job.Job }
+		var next struct{ Job *ffrtmp.Job }
 		if err := json.Unmarshal(a.ok(http.MethodGet, "/jobs/next?node_id="+a.node, "").body, &next); err != nil {
 			a.t.Error(err)
 			return
@@ -87,8 +87,8 @@ func (a *oldAgent) work(finished chan<- string) {
 			a.t.Errorf("job %s was given to its node twice", id)
 		}
 		a.done[id] = true
-		var asked job.Job
-		if err := json.Unmarshal(a.ok(http.MethodGet, "/api/v1/jobs/"+id, "").body, &asked); err != nil || asked.Status != job.Running {
+		var asked ffrtmp.Job
+		if err := json.Unmarshal(a.ok(http.MethodGet, "/api/v1/jobs/"+id, "").body, &asked); err != nil || asked.Status != ffrtmp.Running {
 			a.t.Errorf("job %s: %v %s", id, err, asked.Status)
 		}
 		said := a.ok(http.MethodPost, "/results", `{"job_id":"`+id+`","node_id":"`+a.node+`","status":"completed","progress":100,"metrics":{"duration":1.5,"engine":"ffmpeg","platform_sla_compliant":true},
@@ -159,7 +159,7 @@ func TestOldAgentsWorkThroughAFailover(t *testing.T) {
 			if a, b := len(agents[0].done), len(agents[1].done); a+b != jobs || a == 0 || b == 0 {
 				t.Errorf("%d and %d jobs were done of %d", a, b, jobs)
 			}
-			var list job.List
+			var list ffrtmp.List
 			w.call(t, http.MethodGet, agents[1].master+"/jobs?status=completed", "").want(t, http.StatusOK).decode(t, &list)
 			if list.Count != jobs {
 				t.Errorf("%d jobs are completed", list.Count)
@@ -181,7 +181,7 @@ func TestOldAgentsWorkThroughAFailover(t *testing.T) {
 // idOf returns the id of the job with this number.
 func (s *site) idOf(w *wire, master, number string) string {
 	s.t.Helper()
-	var j job.Job
+	var j ffrtmp.Job
 	w.call(s.t, http.MethodGet, master+"/jobs/"+number, "").want(s.t, http.StatusOK).decode(s.t, &j)
 	return j.ID
 }

@@ -12,8 +12,8 @@ import (
 	"testing"
 	"time"
 
-	"ffrtmp/internal/certs"
-	"ffrtmp/internal/devcluster"
+	"github.com/ffrtmp/ffrtmp/internal/certs"
+	"github.com/ffrtmp/ffrtmp/internal/devcluster"
 )
 
 // authority is a CA that openssl has made, as an operator would who trusts nothing else.

@@ -12,14 +12,14 @@ import (
 	"strconv"
 	"strings"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 // checkFilm holds the output of a completed encode of the film against what was asked
 // for and against the job's record. Every frame of it is decoded.
-func (s *site) checkFilm(j job.Job, name string) {
+func (s *site) checkFilm(j ffrtmp.Job, name string) {
 	s.t.Helper()
-	if j.Status != job.Completed {
+	if j.Status != ffrtmp.Completed {
 		s.t.Fatalf("job %s is %s: %s\n%s\n%s", j.ID, j.Status, j.Error, j.Logs, s.history(j.ID))
 	}
 	path := filepath.Join(s.MediaRoot(), name)

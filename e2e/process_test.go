@@ -10,7 +10,7 @@ import (
 	"syscall"
 	"testing"
 
-	"ffrtmp/internal/devcluster"
+	"github.com/ffrtmp/ffrtmp/internal/devcluster"
 )
 
 // process is what /proc says of a process. Zombies are not counted.

@@ -13,7 +13,7 @@ import (
 	"syscall"
 	"testing"
 
-	"ffrtmp/internal/devcluster"
+	"github.com/ffrtmp/ffrtmp/internal/devcluster"
 )
 
 // program is one run of a program by itself, in a directory of its own and with no

@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"ffrtmp/internal/devcluster"
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/internal/devcluster"
 )
 
 func TestReadsSeeWhatTheyAskFor(t *testing.T) {
@@ -17,7 +17,7 @@ func TestReadsSeeWhatTheyAskFor(t *testing.T) {
 	w := s.wire()
 	for i := range 30 {
 		writer, reader := s.Master(i%3).URL(), s.Master((i/3)%3).URL()
-		var j job.Job
+		var j ffrtmp.Job
 		r := w.call(t, "POST", writer+"/jobs", `{"scenario":"360p"}`).want(t, 201)
 		r.decode(t, &j)
 		index := r.header.Get("X-Ffrtmp-Index")
@@ -25,7 +25,7 @@ func TestReadsSeeWhatTheyAskFor(t *testing.T) {
 			t.Errorf("Location %q", r.header.Get("Location"))
 		}
 		for _, how := range []string{"?consistent", "", "?stale&wait=10s&index=" + index} {
-			var seen job.Job
+			var seen ffrtmp.Job
 			r := w.call(t, "GET", reader+"/jobs/"+j.ID+how, "").want(t, 200)
 			r.decode(t, &seen)
 			reflects, _ := strconv.Atoi(r.header.Get("X-Ffrtmp-Index"))
@@ -36,7 +36,7 @@ func TestReadsSeeWhatTheyAskFor(t *testing.T) {
 		}
 	}
 	far := w.call(t, "GET", s.Master(0).URL()+"/jobs?stale&index=1000000000&wait=300ms", "")
-	if far.refused(t, 503, job.NoLeader); far.took < 300*time.Millisecond {
+	if far.refused(t, 503, ffrtmp.NoLeader); far.took < 300*time.Millisecond {
 		t.Errorf("an index that is not reached was waited for for %s", far.took)
 	}
 }
@@ -81,7 +81,7 @@ func TestEveryAnswerSaysWhoGaveIt(t *testing.T) {
 	}
 	stranger := &wire{http: w.http}
 	r := stranger.call(t, "GET", s.Master(0).URL()+"/jobs", "")
-	if r.refused(t, 401, job.Unauthenticated); r.header.Get("X-Ffrtmp-Served-By") == "" {
+	if r.refused(t, 401, ffrtmp.Unauthenticated); r.header.Get("X-Ffrtmp-Served-By") == "" {
 		t.Errorf("headers %v", r.header)
 	}
 }
@@ -114,9 +114,9 @@ func TestWithoutALeaderWritesAreHeldAndThenRefused(t *testing.T) {
 				return
 			}
 			t.Logf("%s %s was answered %d after %s", request.method, request.path, r.status, r.took.Round(time.Millisecond))
-			var e struct{ Code job.Code }
+			var e struct{ Code ffrtmp.Code }
 			r.decode(t, &e)
-			if r.status != 503 || e.Code != job.NoLeader || r.header.Get("Retry-After") == "" || r.header.Get("X-Ffrtmp-Known-Leader") != "false" {
+			if r.status != 503 || e.Code != ffrtmp.NoLeader || r.header.Get("Retry-After") == "" || r.header.Get("X-Ffrtmp-Known-Leader") != "false" {
 				t.Errorf("%s %s: %d %s, headers %v", request.method, request.path, r.status, r.body, r.header)
 			}
 			if r.took < 4*time.Second || r.took > 8*time.Second {

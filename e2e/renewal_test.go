@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"ffrtmp/internal/certs"
-	"ffrtmp/internal/devcluster"
+	"github.com/ffrtmp/ffrtmp/internal/certs"
+	"github.com/ffrtmp/ffrtmp/internal/devcluster"
 )
 
 // Certificates near their end are renewed where the authority's key is, and brought to

@@ -3,16 +3,16 @@ package e2e
 import (
 	"testing"
 
-	"ffrtmp/client"
-	"ffrtmp/internal/devcluster"
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/client"
+	"github.com/ffrtmp/ffrtmp/internal/devcluster"
 )
 
 // TestJobsAreForgottenAfterTheRetention: a job that is over goes from every master,
 // and its number is not given to another.
 func TestJobsAreForgottenAfterTheRetention(t *testing.T) {
 	s := start(t, devcluster.Options{Masters: 3, MasterArgs: func(int) []string { return []string{"--retention", "1s"} }})
-	nowhere := job.Spec{Scenario: "360p", Requires: &job.Requires{Labels: map[string]string{"nowhere": "true"}}}
+	nowhere := ffrtmp.Spec{Scenario: "360p", Requires: &ffrtmp.Requires{Labels: map[string]string{"nowhere": "true"}}}
 	waits, err := s.client.Submit(s.soon(), nowhere)
 	s.must(err)
 	over, err := s.client.Submit(s.soon(), nowhere)
@@ -24,7 +24,7 @@ func TestJobsAreForgottenAfterTheRetention(t *testing.T) {
 		t.Cleanup(one.Close)
 		s.eventually("the job is forgotten", func() bool {
 			_, err := one.Job(s.soon(), over.ID, client.Stale(0))
-			return job.CodeOf(err) == job.NotFound
+			return ffrtmp.CodeOf(err) == ffrtmp.NotFound
 		})
 		_, err = one.Job(s.soon(), waits.ID, client.Stale(0))
 		s.must(err)

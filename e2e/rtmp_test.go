@@ -9,9 +9,9 @@ import (
 	"testing"
 	"time"
 
-	"ffrtmp/internal/devcluster"
-	"ffrtmp/internal/rtmptest"
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/internal/devcluster"
+	"github.com/ffrtmp/ffrtmp/internal/rtmptest"
 )
 
 // Two streams to a real server, one of a film and one of a test pattern: what a viewer
@@ -30,8 +30,8 @@ func TestStreamsToAnRTMPServer(t *testing.T) {
 	stream := func(scenario, key string, more map[string]any) string {
 		all := map[string]any{"output_mode": "rtmp", "rtmp_url": server.URL(), "stream_key": key, "preset": "ultrafast"}
 		maps.Copy(all, more)
-		j := s.submit(job.Spec{Scenario: scenario, Parameters: object(all)})
-		if j.Queue != job.Live {
+		j := s.submit(ffrtmp.Spec{Scenario: scenario, Parameters: object(all)})
+		if j.Queue != ffrtmp.Live {
 			t.Errorf("%s is in the queue %s", scenario, j.Queue)
 		}
 		return j.ID
@@ -53,7 +53,7 @@ func TestStreamsToAnRTMPServer(t *testing.T) {
 	s.Master(s.leader()).Kill()
 	out := s.encoding(film, 1).ProgressDetail.OutTimeSeconds
 	for _, id := range []string{film, pattern} {
-		s.until(id, "a lease further on under a new leader", func(j job.Job) bool {
+		s.until(id, "a lease further on under a new leader", func(j ffrtmp.Job) bool {
 			return j.ProgressDetail != nil && j.ProgressDetail.OutTimeSeconds > out+4
 		})
 	}
@@ -82,18 +82,18 @@ func TestStreamsToAnRTMPServer(t *testing.T) {
 		_, there := server.Streams()[filmKey]
 		return !there
 	})
-	if j := s.look(film); j.Status != job.Canceled || !slices.Equal(outcomes(j), []job.Outcome{job.AttemptCanceled}) {
+	if j := s.look(film); j.Status != ffrtmp.Canceled || !slices.Equal(outcomes(j), []ffrtmp.Outcome{ffrtmp.AttemptCanceled}) {
 		t.Errorf("the film's job is %s, with attempts %+v", j.Status, j.Attempts)
 	}
 
 	server.Kill()
-	j := s.until(pattern, "to be retried", func(j job.Job) bool { return j.RetryCount > 0 })
-	if first := j.Attempts[0]; first.Outcome != job.AttemptFailed || first.FailureReason != job.NetworkError {
+	j := s.until(pattern, "to be retried", func(j ffrtmp.Job) bool { return j.RetryCount > 0 })
+	if first := j.Attempts[0]; first.Outcome != ffrtmp.AttemptFailed || first.FailureReason != ffrtmp.NetworkError {
 		t.Errorf("without its server the stream's attempt ended as %+v", first)
 	}
 	server.Start()
 	s.eventually("the stream is with the server again", func() bool { return server.Streams()[patternKey].Received > 0 })
-	if j := s.look(pattern); j.Status != job.Running || j.Attempt < 2 {
+	if j := s.look(pattern); j.Status != ffrtmp.Running || j.Attempt < 2 {
 		t.Errorf("the stream is with the server and its job is %+v", j)
 	}
 }

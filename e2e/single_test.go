@@ -18,7 +18,7 @@ import (
 
 	_ "modernc.org/sqlite"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 const key = "MASTER_API_KEY=a-key-for-tests"
@@ -77,7 +77,7 @@ func trusting(t *testing.T, cert string) *http.Client {
 func TestSingleMasterWithoutAnyFlags(t *testing.T) {
 	dir := t.TempDir()
 	m := launchMaster(t, dir)
-	var j job.Job
+	var j ffrtmp.Job
 	m.call(t, "POST", m.url+"/jobs", `{"scenario":"1080p30-h264"}`).want(t, 201).decode(t, &j)
 	ports := openPorts(t, m.cmd.Process.Pid)
 	want := []string{"tcp/" + m.api, "tcp/" + m.met}
@@ -102,7 +102,7 @@ func TestSingleMasterWithoutAnyFlags(t *testing.T) {
 
 	m.kill()
 	m = launchMaster(t, dir)
-	var again job.Job
+	var again ffrtmp.Job
 	m.call(t, "GET", m.url+"/jobs/1", "").want(t, 200).decode(t, &again)
 	if again.ID != j.ID {
 		t.Errorf("after a kill -9 job 1 is %+v", again)

@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 // The film is far longer than any test lets an encode of it last.
@@ -84,15 +84,15 @@ func (s *source) serve(w http.ResponseWriter, r *http.Request, film []byte) {
 }
 
 // encode is a job that encodes the source to a file in the media root.
-func (s *source) encode(output string, parameters map[string]any) job.Spec {
+func (s *source) encode(output string, parameters map[string]any) ffrtmp.Spec {
 	all := map[string]any{"input": s.url, "output": output, "preset": "ultrafast", "resolution": "320x180"}
 	maps.Copy(all, parameters)
-	return job.Spec{Scenario: "360p-h264", Parameters: object(all)}
+	return ffrtmp.Spec{Scenario: "360p-h264", Parameters: object(all)}
 }
 
 // pattern is a job that encodes a test pattern.
-func pattern(scenario string, parameters map[string]any) job.Spec {
-	return job.Spec{Scenario: scenario, Parameters: object(parameters)}
+func pattern(scenario string, parameters map[string]any) ffrtmp.Spec {
+	return ffrtmp.Spec{Scenario: scenario, Parameters: object(parameters)}
 }
 
 func object(fields map[string]any) json.RawMessage {

@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"ffrtmp/internal/devcluster"
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/internal/devcluster"
 )
 
 // A master that is told to end hands its leadership over, finishes what it has been
@@ -93,7 +93,7 @@ func TestStoppedAgentFinishesItsJobAndTakesNoOther(t *testing.T) {
 	if err := agent.Wait(s.soon()); err != nil {
 		t.Error(err)
 	}
-	if j := s.look(next); j.Status != job.Pending || j.Attempt != 0 {
+	if j := s.look(next); j.Status != ffrtmp.Pending || j.Attempt != 0 {
 		t.Errorf("the next job is %s in attempt %d", j.Status, j.Attempt)
 	}
 }

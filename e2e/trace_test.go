@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"ffrtmp/internal/devcluster"
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/internal/devcluster"
 )
 
 // exporting is how a cluster under test is started that exports its traces at once.
@@ -33,9 +33,9 @@ func TestOneTraceFromTheClientToFFmpeg(t *testing.T) {
 	if status := run.status(t); status != 0 {
 		t.Fatalf("exit status %d: %s", status, run.output)
 	}
-	var j job.Job
+	var j ffrtmp.Job
 	s.must(json.Unmarshal([]byte(run.output.String()), &j))
-	if done := s.finished(j.ID); done.Status != job.Completed {
+	if done := s.finished(j.ID); done.Status != ffrtmp.Completed {
 		t.Fatalf("%+v", done)
 	}
 
@@ -118,7 +118,7 @@ func TestACollectorThatIsAwayHindersNothing(t *testing.T) {
 		Env: []string{"OTEL_BSP_SCHEDULE_DELAY=50"},
 	})
 	const parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-	var j job.Job
+	var j ffrtmp.Job
 	s.wire().call(t, "POST", s.Master(0).URL()+"/jobs", `{"scenario":"360p-h264","parameters":{"duration":1}}`,
 		"Traceparent", parent, "X-Request-Id", "by-hand").want(t, 201).decode(t, &j)
 	if j.Traceparent != parent || j.RequestID != "by-hand" {

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 // wire speaks plain HTTP to masters, as curl would, and tries nothing twice.
@@ -78,12 +78,12 @@ func (r reply) want(t *testing.T, status int) reply {
 }
 
 // refused fails the test unless the answer is an error of the contract's form.
-func (r reply) refused(t *testing.T, status int, code job.Code) {
+func (r reply) refused(t *testing.T, status int, code ffrtmp.Code) {
 	t.Helper()
 	var e struct {
-		Error  string   `json:"error"`
-		Code   job.Code `json:"code"`
-		Status int      `json:"status"`
+		Error  string      `json:"error"`
+		Code   ffrtmp.Code `json:"code"`
+		Status int         `json:"status"`
 	}
 	r.want(t, status).decode(t, &e)
 	if e.Code != code || e.Status != status || e.Error == "" || r.header.Get("Content-Type") != "application/json" {

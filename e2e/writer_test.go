@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 // writers submit jobs, one after the other each, by plain HTTP. They know all masters,
@@ -48,10 +48,10 @@ func (s *site) write(n int, tag string) *writers {
 // submit hands in one job, at master first and then at the others in turn. It returns
 // the number of the master that has acknowledged it.
 func (w *writers) submit(label string, master int) int {
-	body, _ := json.Marshal(job.Spec{
-		Scenario: "360p", Queue: job.Batch,
+	body, _ := json.Marshal(ffrtmp.Spec{
+		Scenario: "360p", Queue: ffrtmp.Batch,
 		Labels:   map[string]string{w.tag: label},
-		Requires: &job.Requires{Labels: map[string]string{"nowhere": "true"}}, // none runs
+		Requires: &ffrtmp.Requires{Labels: map[string]string{"nowhere": "true"}}, // none runs
 	})
 	began := time.Now()
 	for ; ; master++ {
@@ -73,7 +73,7 @@ func (w *writers) submit(label string, master int) int {
 }
 
 func (w *writers) acknowledged(label string, r reply) {
-	var j job.Job
+	var j ffrtmp.Job
 	if err := json.Unmarshal(r.body, &j); err != nil || j.ID == "" {
 		w.refusal(fmt.Sprintf("submission %s: %v in %s", label, err, r.body))
 		return
@@ -151,7 +151,7 @@ func (w *writers) verify() {
 			continue
 		}
 		here, _ := w.list(m.URL(), "stale&wait=30s&index="+index)
-		same := slices.EqualFunc(jobs, here, func(a, b job.Job) bool { return a.ID == b.ID && a.SequenceNumber == b.SequenceNumber })
+		same := slices.EqualFunc(jobs, here, func(a, b ffrtmp.Job) bool { return a.ID == b.ID && a.SequenceNumber == b.SequenceNumber })
 		if !same {
 			t.Errorf("%s has %d jobs that are not the leader's %d", m.Name(), len(here), len(jobs))
 		}
@@ -161,10 +161,10 @@ func (w *writers) verify() {
 
 // list returns all of the writers' jobs as one master shows them, and the index that
 // they are of.
-func (w *writers) list(master, how string) (jobs []job.Job, index string) {
+func (w *writers) list(master, how string) (jobs []ffrtmp.Job, index string) {
 	w.s.t.Helper()
 	for _, r := range w.s.wire().pages(w.s.t, master+"/jobs?limit=10000&order=asc&label="+w.tag+"&"+how) {
-		var page job.List
+		var page ffrtmp.List
 		r.decode(w.s.t, &page)
 		jobs, index = append(jobs, page.Jobs...), r.header.Get("X-Ffrtmp-Index")
 	}

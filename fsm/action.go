@@ -5,13 +5,13 @@ import (
 	"database/sql/driver"
 	"strconv"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 // act is what a user asks of one job.
 type act struct {
 	first
-	action job.Action
+	action ffrtmp.Action
 	seq    uint64
 }
 
@@ -39,23 +39,23 @@ func (c *act) apply(t *tx) any {
 		return refused
 	}
 	if !j.status.Allows(c.action) {
-		return job.Errorf(job.Conflict, "job %s is %s: it cannot be asked to %s", j.id, j.status, c.action)
+		return ffrtmp.Errorf(ffrtmp.Conflict, "job %s is %s: it cannot be asked to %s", j.id, j.status, c.action)
 	}
 	if j.hold == holdSealed {
-		return job.Errorf(job.Conflict, "job %s is publishing its output: it cannot be asked to %s", j.id, c.action)
+		return ffrtmp.Errorf(ffrtmp.Conflict, "job %s is publishing its output: it cannot be asked to %s", j.id, c.action)
 	}
 	switch c.action {
-	case job.Cancel:
+	case ffrtmp.Cancel:
 		t.cancel(j)
-	case job.Pause:
-		t.setStatus(j, job.Paused)
-	case job.Resume:
+	case ffrtmp.Pause:
+		t.setStatus(j, ffrtmp.Paused)
+	case ffrtmp.Resume:
 		if j.hold == holdActive {
-			t.setStatus(j, job.Running)
+			t.setStatus(j, ffrtmp.Running)
 		} else {
-			t.setStatus(j, job.Pending)
+			t.setStatus(j, ffrtmp.Pending)
 		}
-	case job.Retry:
+	case ffrtmp.Retry:
 		return t.revive(j, key)
 	}
 	return Done{Seq: j.seq, Count: 1, Status: j.status}
@@ -64,7 +64,7 @@ func (c *act) apply(t *tx) any {
 func (c *act) audit(t *tx) entry { return entry{"job." + string(c.action), t.jobTarget(c.seq), ""} }
 
 // findAny is find that also returns the class key of a job that is over.
-func (t *tx) findAny(seq uint64) (*activeJob, classKey, *job.Error) {
+func (t *tx) findAny(seq uint64) (*activeJob, classKey, *ffrtmp.Error) {
 	if j, ok := t.jobs[seq]; ok {
 		return j, j.class.key, nil
 	}
@@ -73,18 +73,18 @@ func (t *tx) findAny(seq uint64) (*activeJob, classKey, *job.Error) {
 
 // setStatus pauses or resumes a job. An attempt's time stands still meanwhile: what
 // was left of it is kept as a negative timeout_at.
-func (t *tx) setStatus(j *activeJob, status job.Status) {
+func (t *tx) setStatus(j *activeJob, status ffrtmp.Status) {
 	switch {
-	case status == job.Paused && j.timeoutAt > 0:
+	case status == ffrtmp.Paused && j.timeoutAt > 0:
 		j.timeoutAt = min(t.now-j.timeoutAt, -1)
-	case status != job.Paused && j.timeoutAt < 0:
+	case status != ffrtmp.Paused && j.timeoutAt < 0:
 		j.timeoutAt = t.now - j.timeoutAt
 	}
 	t.change(j, status, j.hold)
 	t.exec(updateStatus, code(statusCodes, status), j.timeoutAt, t.now, int64(j.seq))
-	what := job.JobResumed
-	if status == job.Paused {
-		what = job.JobPaused
+	what := ffrtmp.JobResumed
+	if status == ffrtmp.Paused {
+		what = ffrtmp.JobPaused
 	}
 	t.jobEvent(what, j, 0, "")
 }
@@ -92,16 +92,16 @@ func (t *tx) setStatus(j *activeJob, status job.Status) {
 // cancel ends a job; an attempt that goes on is fenced off. It reports whether
 // the job was not canceled before.
 func (t *tx) cancel(j *activeJob) bool {
-	if j.status == job.Canceled {
+	if j.status == ffrtmp.Canceled {
 		return false
 	}
 	if j.hold == holdActive {
-		t.end(j, ending{outcome: job.AttemptCanceled})
+		t.end(j, ending{outcome: ffrtmp.AttemptCanceled})
 	}
 	t.meta.canceled++
-	t.change(j, job.Canceled, holdNone)
+	t.change(j, ffrtmp.Canceled, holdNone)
 	t.exec(updateCancel, t.now, t.now, int64(j.seq))
-	t.jobEvent(job.JobCanceled, j, 0, "")
+	t.jobEvent(ffrtmp.JobCanceled, j, 0, "")
 	return true
 }
 
@@ -110,12 +110,12 @@ func (t *tx) cancel(j *activeJob) bool {
 func (t *tx) revive(j *activeJob, key classKey) any {
 	class, err := t.ready.class(classKey{requires: key.requires})
 	if err != nil {
-		return job.Errorf(job.Internal, "job %s: %v", j.id, err)
+		return ffrtmp.Errorf(ffrtmp.Internal, "job %s: %v", j.id, err)
 	}
-	j.status, j.retries, j.losses, j.notBefore = job.Pending, 0, 0, 0
+	j.status, j.retries, j.losses, j.notBefore = ffrtmp.Pending, 0, 0, 0
 	t.add(j, class)
 	t.exec(updateRevived, t.now, int64(j.seq))
-	t.jobEvent(job.JobRequeued, j, 0, "")
+	t.jobEvent(ffrtmp.JobRequeued, j, 0, "")
 	return Done{Seq: j.seq, Count: 1, Status: j.status}
 }
 
@@ -125,9 +125,9 @@ func (t *tx) revive(j *activeJob, key classKey) any {
 type cancelMany struct {
 	first
 	seqs   []uint64
-	status job.Status // "": any
-	node   string     // "": any
-	before uint64     // jobs canceled by the earlier commands of the same request
+	status ffrtmp.Status // "": any
+	node   string        // "": any
+	before uint64        // jobs canceled by the earlier commands of the same request
 	final  bool
 }
 
@@ -153,7 +153,7 @@ func decodeCancelMany(d *decoder) command {
 		last += uint64(d.int())
 		c.seqs[i] = last
 	}
-	c.status = job.Status(d.string())
+	c.status = ffrtmp.Status(d.string())
 	c.node = d.string()
 	c.before = d.uint()
 	c.final = d.bool()
@@ -219,12 +219,12 @@ func (c *patch) apply(t *tx) any {
 	if refused != nil {
 		return refused
 	}
-	if j.status != job.Pending {
-		return job.Errorf(job.Conflict, "job %s is %s: only a pending job can be changed", j.id, j.status)
+	if j.status != ffrtmp.Pending {
+		return ffrtmp.Errorf(ffrtmp.Conflict, "job %s is %s: only a pending job can be changed", j.id, j.status)
 	}
 	place, ok := t.place(j.seq)
 	if !ok {
-		return job.Errorf(job.Internal, "job %s has no state: %v", j.id, t.err)
+		return ffrtmp.Errorf(ffrtmp.Internal, "job %s has no state: %v", j.id, t.err)
 	}
 	if c.queue >= 0 {
 		place[0] = c.queue
@@ -236,13 +236,13 @@ func (c *patch) apply(t *tx) any {
 		j.maxRetries = c.maxRetries
 	}
 	t.ready.remove(j)
-	j.rank = job.Rank(queueCodes[place[0]], priorityCodes[place[1]])
+	j.rank = ffrtmp.Rank(queueCodes[place[0]], priorityCodes[place[1]])
 	t.enqueue(j)
 	t.exec(updatePlace, place[0], place[1], j.maxRetries, int64(j.seq))
 	if c.relabel {
 		t.exec(updateLabels, null(c.labels), int64(j.seq))
 	}
-	t.jobEvent(job.JobChanged, j, 0, "")
+	t.jobEvent(ffrtmp.JobChanged, j, 0, "")
 	return Done{Seq: j.seq, Count: 1}
 }
 

@@ -6,7 +6,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 // activeJob is the hot part of a job that is not over. Like everything in memory
@@ -14,7 +14,7 @@ import (
 type activeJob struct {
 	seq        uint64
 	id         uuid.UUID
-	status     job.Status
+	status     ffrtmp.Status
 	hold       hold
 	rank       int
 	class      *class
@@ -60,7 +60,7 @@ func (s *state) scanActive(row []driver.Value) (*activeJob, classKey, error) {
 		id:         id,
 		timeout:    row[3].(int64),
 		status:     statusCodes[row[4].(int64)],
-		rank:       job.Rank(queueCodes[row[5].(int64)], priorityCodes[row[6].(int64)]),
+		rank:       ffrtmp.Rank(queueCodes[row[5].(int64)], priorityCodes[row[6].(int64)]),
 		maxRetries: row[7].(int64),
 		retries:    row[8].(int64),
 		losses:     row[9].(int64),
@@ -92,7 +92,7 @@ func (s *state) add(j *activeJob, class *class) {
 
 // enqueue puts a pending job where it waits to be claimed.
 func (s *state) enqueue(j *activeJob) {
-	if j.status == job.Pending {
+	if j.status == ffrtmp.Pending {
 		s.wake = true
 		s.ready.push(j, s.meta.time)
 	}
@@ -100,7 +100,7 @@ func (s *state) enqueue(j *activeJob) {
 
 // change moves a job between states in memory; the caller writes the database.
 // Everything derived follows from it: heaps, counts, what its node holds.
-func (s *state) change(j *activeJob, status job.Status, h hold) {
+func (s *state) change(j *activeJob, status ffrtmp.Status, h hold) {
 	s.ready.remove(j)
 	s.active[code(statusCodes, j.status)]--
 	if j.hold != holdNone {

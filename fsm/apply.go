@@ -8,7 +8,7 @@ import (
 	"github.com/hashicorp/raft"
 	"github.com/prometheus/client_golang/prometheus"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 // meta is the one row of the table of that name.
@@ -139,7 +139,7 @@ func (t *tx) applyEntry(index uint64, list []enveloped) []any {
 		t.actor = c.actor
 		results[i] = t.applyOnce(c)
 		t.record(index, i, c, results[i])
-		if refused, ok := results[i].(*job.Error); ok && refused.Code == job.StaleAttempt {
+		if refused, ok := results[i].(*ffrtmp.Error); ok && refused.Code == ffrtmp.StaleAttempt {
 			t.metrics.stale.Inc()
 		}
 	}

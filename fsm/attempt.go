@@ -3,14 +3,14 @@ package fsm
 import (
 	"database/sql/driver"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 // ending is how an attempt ends.
 type ending struct {
-	outcome                              job.Outcome
+	outcome                              ffrtmp.Outcome
 	error                                string
-	reason                               job.FailureReason
+	reason                               ffrtmp.FailureReason
 	log, output, metrics, analyzerOutput string // "" for none; the last three are JSON
 }
 
@@ -29,7 +29,7 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
 
 // end puts the job's newest attempt, which goes on, on record as over.
 func (t *tx) end(j *activeJob, e ending) {
-	if e.outcome != job.AttemptLost && e.outcome != job.AttemptCanceled {
+	if e.outcome != ffrtmp.AttemptLost && e.outcome != ffrtmp.AttemptCanceled {
 		observe(t.metrics.ran, j.startedAt, t.now)
 	}
 	t.exec(insertAttempt, int64(j.seq), j.attempt, j.node.key, code(outcomeCodes, e.outcome), j.startedAt, t.now,
@@ -40,7 +40,7 @@ func (t *tx) end(j *activeJob, e ending) {
 }
 
 // outcome returns how the job's attempt ended, or "" when it is not on record.
-func (t *tx) outcome(j *activeJob) job.Outcome {
+func (t *tx) outcome(j *activeJob) ffrtmp.Outcome {
 	row := make([]driver.Value, 1)
 	if !t.row(row, selectOutcome, int64(j.seq), j.attempt) {
 		return ""
@@ -53,7 +53,7 @@ func (t *tx) outcome(j *activeJob) job.Outcome {
 func (t *tx) fail(j *activeJob, e ending, b backoff) bool {
 	t.end(j, e)
 	if e.reason.Final() || j.retries >= j.maxRetries {
-		t.over(j, job.Failed, e)
+		t.over(j, ffrtmp.Failed, e)
 		return false
 	}
 	j.retries++
@@ -62,18 +62,18 @@ func (t *tx) fail(j *activeJob, e ending, b backoff) bool {
 		t.avoid(j, j.node)
 	}
 	t.meta.retries++
-	t.change(j, job.Pending, holdNone)
+	t.change(j, ffrtmp.Pending, holdNone)
 	t.exec(updateRetry, j.retries, j.notBefore, t.now, j.class.key.avoid, null(e.error), int64(j.seq))
-	t.jobEvent(job.JobRetrying, j, j.retries, e.reason)
+	t.jobEvent(ffrtmp.JobRetrying, j, j.retries, e.reason)
 	return true
 }
 
 // over ends the job as a failure.
-func (t *tx) over(j *activeJob, status job.Status, e ending) {
+func (t *tx) over(j *activeJob, status ffrtmp.Status, e ending) {
 	t.meta.failed++
 	t.change(j, status, holdNone)
 	t.exec(updateFailed, j.losses, t.now, t.now, null(e.error), null(string(e.reason)), int64(j.seq))
-	t.jobEvent(job.JobFailed, j, 0, e.reason)
+	t.jobEvent(ffrtmp.JobFailed, j, 0, e.reason)
 }
 
 // avoid keeps the job's next attempts from the node while another can run them.
@@ -93,7 +93,7 @@ func (t *tx) avoid(j *activeJob, n *node) {
 // whether the node may yet take it back.
 func (t *tx) lose(j *activeJob, takeable bool) {
 	t.meta.losses++
-	t.putBack(j, ending{outcome: job.AttemptLost}, takeable)
+	t.putBack(j, ending{outcome: ffrtmp.AttemptLost}, takeable)
 }
 
 // putBack ends an attempt that has not failed. The job goes back to the queue, or
@@ -102,15 +102,15 @@ func (t *tx) lose(j *activeJob, takeable bool) {
 func (t *tx) putBack(j *activeJob, e ending, takeable bool) {
 	j.losses++
 	t.end(j, e)
-	t.jobEvent(job.JobLost, j, 0, "")
-	if j.losses >= job.MaxLosses {
-		e.error, e.reason = "the attempts' nodes were lost too often", job.NodeLost
-		t.over(j, job.Failed, e)
+	t.jobEvent(ffrtmp.JobLost, j, 0, "")
+	if j.losses >= ffrtmp.MaxLosses {
+		e.error, e.reason = "the attempts' nodes were lost too often", ffrtmp.NodeLost
+		t.over(j, ffrtmp.Failed, e)
 		return
 	}
-	status, h := job.Pending, holdNone
-	if j.status == job.Paused {
-		status = job.Paused
+	status, h := ffrtmp.Pending, holdNone
+	if j.status == ffrtmp.Paused {
+		status = ffrtmp.Paused
 	}
 	if takeable {
 		h = holdLost
@@ -122,14 +122,14 @@ func (t *tx) putBack(j *activeJob, e ending, takeable bool) {
 // takeBack undoes a loss: the attempt goes on.
 func (t *tx) takeBack(j *activeJob) {
 	j.losses--
-	status := job.Running
-	if j.status == job.Paused {
-		status = job.Paused
+	status := ffrtmp.Running
+	if j.status == ffrtmp.Paused {
+		status = ffrtmp.Paused
 	}
 	t.change(j, status, holdActive)
 	t.exec(deleteAttempt, int64(j.seq), j.attempt)
 	t.exec(updateBack, code(statusCodes, status), j.losses, t.now, int64(j.seq))
-	t.jobEvent(job.JobRecovered, j, 0, "")
+	t.jobEvent(ffrtmp.JobRecovered, j, 0, "")
 }
 
 // backoff is how long a retry waits: min(limit, base·2^(n-1)) times [1, 1.5), the

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 // Actor is who asks for a command, for the audit log.
@@ -72,7 +72,7 @@ func (t *tx) record(index uint64, n int, c *enveloped, result any) {
 	}
 	outcome := outcomeOK
 	switch r := result.(type) {
-	case *job.Error:
+	case *ffrtmp.Error:
 		outcome = string(r.Code)
 	case Done:
 		if r.Replayed {
@@ -117,12 +117,12 @@ AND (log_index, n) < (?, ?) ORDER BY log_index DESC, n DESC LIMIT ?`)
 
 // Audit returns a page of the audit log, newest first. The page must have been
 // validated but for its cursor.
-func (f *FSM) Audit(ctx context.Context, page job.AuditPage) (job.AuditList, error) {
-	list := job.AuditList{Records: []job.AuditRecord{}}
+func (f *FSM) Audit(ctx context.Context, page ffrtmp.AuditPage) (ffrtmp.AuditList, error) {
+	list := ffrtmp.AuditList{Records: []ffrtmp.AuditRecord{}}
 	before, n := int64(math.MaxInt64), int64(0)
 	if page.Cursor != "" {
 		if count, err := fmt.Sscanf(page.Cursor, "%d.%d", &before, &n); err != nil || count != 2 || page.Cursor != fmt.Sprintf("%d.%d", before, n) {
-			return list, job.FieldErrorf("cursor", "is not one that a list has returned")
+			return list, ffrtmp.FieldErrorf("cursor", "is not one that a list has returned")
 		}
 	}
 	since := int64(0)
@@ -131,7 +131,7 @@ func (f *FSM) Audit(ctx context.Context, page job.AuditPage) (job.AuditList, err
 	}
 	err := f.read(ctx, func(ctx context.Context, s *state) error {
 		return s.each(ctx, queryAudit, func(rows *sql.Rows) error {
-			var r job.AuditRecord
+			var r ffrtmp.AuditRecord
 			var index, n, at int64
 			err := rows.Scan(&index, &n, &at, &r.Principal, &r.KeyName, &r.Source, &r.RequestID, &r.Action, &r.Target, &r.Detail, &r.Outcome)
 			r.ID, r.Time = strconv.FormatInt(index, 10)+"."+strconv.FormatInt(n, 10), timeOf(at)

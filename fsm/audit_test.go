@@ -7,10 +7,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
-func (c *cluster) audit(page job.AuditPage) []job.AuditRecord {
+func (c *cluster) audit(page ffrtmp.AuditPage) []ffrtmp.AuditRecord {
 	c.Helper()
 	if page.Limit == 0 {
 		page.Limit = 1000
@@ -29,25 +29,25 @@ func TestAudit_EveryAdministrativeWrite(t *testing.T) {
 	id := c.job(seq).ID
 	ctx := WithActor(c.Context(), Actor{Principal: made.ID, Source: "192.0.2.7", RequestID: "r-1"})
 	once := Idempotency{Principal: made.ID, Key: "k"}
-	queue, retries := job.Live, 5
+	queue, retries := ffrtmp.Live, 5
 	for range 2 { // the second time from the record
-		if _, _, err := c.Act(ctx, once, job.Pause, seq); err != nil {
+		if _, _, err := c.Act(ctx, once, ffrtmp.Pause, seq); err != nil {
 			t.Fatal(err)
 		}
 	}
-	c.Act(ctx, Idempotency{}, job.Resume, seq)
-	c.Act(ctx, Idempotency{}, job.Resume, seq) // refused
-	c.Act(ctx, Idempotency{}, job.Resume, 99)
-	c.Patch(ctx, Idempotency{}, seq, job.Patch{Queue: &queue, MaxRetries: &retries, Labels: map[string]string{"a": "b"}})
-	c.CancelMany(ctx, Idempotency{}, job.Filter{Status: job.Pending}, []uint64{seq})
-	c.Act(ctx, Idempotency{}, job.Retry, seq)
-	c.SetEligibility(ctx, Idempotency{}, node, job.Draining)
-	c.SetEligibility(ctx, Idempotency{}, node, job.Cordoned)
-	c.SetEligibility(ctx, Idempotency{}, node, job.Eligible)
+	c.Act(ctx, Idempotency{}, ffrtmp.Resume, seq)
+	c.Act(ctx, Idempotency{}, ffrtmp.Resume, seq) // refused
+	c.Act(ctx, Idempotency{}, ffrtmp.Resume, 99)
+	c.Patch(ctx, Idempotency{}, seq, ffrtmp.Patch{Queue: &queue, MaxRetries: &retries, Labels: map[string]string{"a": "b"}})
+	c.CancelMany(ctx, Idempotency{}, ffrtmp.Filter{Status: ffrtmp.Pending}, []uint64{seq})
+	c.Act(ctx, Idempotency{}, ffrtmp.Retry, seq)
+	c.SetEligibility(ctx, Idempotency{}, node, ffrtmp.Draining)
+	c.SetEligibility(ctx, Idempotency{}, node, ffrtmp.Cordoned)
+	c.SetEligibility(ctx, Idempotency{}, node, ffrtmp.Eligible)
 	c.claim(node, 1)
 	c.RemoveNode(ctx, node, false) // refused
 	c.RemoveNode(ctx, node, true)
-	_, second, _, err := c.CreateKey(ctx, Idempotency{}, job.NewKey{Name: "second", Scopes: []job.Scope{job.ScopeSubmit, job.ScopeAgent}, RateLimit: 3})
+	_, second, _, err := c.CreateKey(ctx, Idempotency{}, ffrtmp.NewKey{Name: "second", Scopes: []ffrtmp.Scope{ffrtmp.ScopeSubmit, ffrtmp.ScopeAgent}, RateLimit: 3})
 	if err != nil || second.CreatedBy != made.ID {
 		t.Fatalf("%+v, %v", second, err)
 	}
@@ -55,11 +55,11 @@ func TestAudit_EveryAdministrativeWrite(t *testing.T) {
 	c.Note(ctx, "leader.transfer", "m1")
 
 	// What nobody is behind is not audited, nor what agents and users do all day.
-	c.Submit(ctx, Idempotency{}, []job.Spec{newSpec(t)})
-	c.Register(ctx, Idempotency{}, job.Registration{Address: "old:1", Name: "old", Type: "server"})
-	c.Act(c.Context(), Idempotency{}, job.Cancel, seq)
+	c.Submit(ctx, Idempotency{}, []ffrtmp.Spec{newSpec(t)})
+	c.Register(ctx, Idempotency{}, ffrtmp.Registration{Address: "old:1", Name: "old", Type: "server"})
+	c.Act(c.Context(), Idempotency{}, ffrtmp.Cancel, seq)
 
-	want := []job.AuditRecord{
+	want := []ffrtmp.AuditRecord{
 		{Action: "leader.transfer", Target: "m1", Outcome: "requested"},
 		{Action: "key.revoke", Target: second.ID, Detail: "name=second", Outcome: "ok"},
 		{Action: "key.create", Target: second.ID, Detail: "scopes=submit,agent rate_limit=3 name=second", Outcome: "ok"},
@@ -76,17 +76,17 @@ func TestAudit_EveryAdministrativeWrite(t *testing.T) {
 		{Action: "job.resume", Target: id, Outcome: "ok"},
 		{Action: "job.pause", Target: id, Outcome: "ok"},
 	}
-	got := c.audit(job.AuditPage{})
+	got := c.audit(ffrtmp.AuditPage{})
 	for i := range got {
 		if r := got[i]; r.Principal != made.ID || r.KeyName != "reports" || r.Source != "192.0.2.7" || r.RequestID != "r-1" || r.Time != c.now {
 			t.Errorf("who, when, from where: %+v", r)
 		}
 	}
-	if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(job.AuditRecord{}, "ID", "Time", "Principal", "KeyName", "Source", "RequestID")); diff != "" {
+	if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(ffrtmp.AuditRecord{}, "ID", "Time", "Principal", "KeyName", "Source", "RequestID")); diff != "" {
 		t.Error(diff)
 	}
 	c.reopen()
-	if again := c.audit(job.AuditPage{}); !cmp.Equal(got, again) {
+	if again := c.audit(ffrtmp.AuditPage{}); !cmp.Equal(got, again) {
 		t.Error(cmp.Diff(got, again))
 	}
 }
@@ -97,14 +97,14 @@ func TestAudit_Pages(t *testing.T) {
 	seq := c.submit()
 	for range 7 {
 		c.after(time.Second)
-		c.Act(ctx, Idempotency{}, job.Retry, seq)
+		c.Act(ctx, Idempotency{}, ffrtmp.Retry, seq)
 	}
-	all := c.audit(job.AuditPage{})
+	all := c.audit(ffrtmp.AuditPage{})
 	if len(all) != 7 || !all[0].Time.Equal(c.now) {
 		t.Fatalf("%+v", all)
 	}
-	var paged []job.AuditRecord
-	for page := (job.AuditPage{Limit: 3}); ; {
+	var paged []ffrtmp.AuditRecord
+	for page := (ffrtmp.AuditPage{Limit: 3}); ; {
 		list, err := c.fsm.Audit(c.Context(), page)
 		if err != nil || list.Count != len(list.Records) || list.Count > 3 {
 			t.Fatalf("%+v, %v", list, err)
@@ -113,18 +113,18 @@ func TestAudit_Pages(t *testing.T) {
 		if page.Cursor = list.NextCursor; page.Cursor == "" {
 			break
 		}
-		c.Act(ctx, Idempotency{}, job.Retry, seq) // does not move the pages
+		c.Act(ctx, Idempotency{}, ffrtmp.Retry, seq) // does not move the pages
 	}
 	if diff := cmp.Diff(all, paged); diff != "" {
 		t.Error(diff)
 	}
 	since := all[1].Time
-	if got := c.audit(job.AuditPage{Since: since}); len(got) != 4 || got[3].Time != since {
+	if got := c.audit(ffrtmp.AuditPage{Since: since}); len(got) != 4 || got[3].Time != since {
 		t.Errorf("since %s: %+v", since, got)
 	}
 	for _, cursor := range []string{"x", "1", "1.", "1.2x", "-1.0.0"} {
-		_, err := c.fsm.Audit(c.Context(), job.AuditPage{Limit: 1, Cursor: cursor})
-		wantCode(t, err, job.Invalid)
+		_, err := c.fsm.Audit(c.Context(), ffrtmp.AuditPage{Limit: 1, Cursor: cursor})
+		wantCode(t, err, ffrtmp.Invalid)
 	}
 }
 
@@ -141,16 +141,16 @@ func TestAudit_IsKeptForAYear(t *testing.T) {
 	}
 	c.after(auditKept)
 	note("d")
-	if got := c.audit(job.AuditPage{}); len(got) != 4 {
+	if got := c.audit(ffrtmp.AuditPage{}); len(got) != 4 {
 		t.Fatalf("after a year: %+v", got)
 	}
 	c.after(time.Second)
 	note("e")
-	if got := c.audit(job.AuditPage{}); len(got) != 3 || got[2].Action != "c" {
+	if got := c.audit(ffrtmp.AuditPage{}); len(got) != 3 || got[2].Action != "c" {
 		t.Fatalf("later: %+v", got)
 	}
 	note("f")
-	if got := c.audit(job.AuditPage{}); len(got) != 3 || got[2].Action != "d" {
+	if got := c.audit(ffrtmp.AuditPage{}); len(got) != 3 || got[2].Action != "d" {
 		t.Fatalf("in the end: %+v", got)
 	}
 }

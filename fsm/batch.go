@@ -9,7 +9,7 @@ import (
 
 	"github.com/hashicorp/raft"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 // Bounds of group commit.
@@ -69,7 +69,7 @@ func (b *batcher) propose(ctx context.Context, data []byte) (uint64, any, error)
 	b.mu.Lock()
 	if len(b.queue) >= maxQueued {
 		b.mu.Unlock()
-		return 0, nil, job.Errorf(job.RateLimited, "the leader has %d commands waiting", maxQueued)
+		return 0, nil, ffrtmp.Errorf(ffrtmp.RateLimited, "the leader has %d commands waiting", maxQueued)
 	}
 	b.queue = append(b.queue, p)
 	if b.inFlight < maxInFlight {
@@ -86,9 +86,9 @@ func (b *batcher) propose(ctx context.Context, data []byte) (uint64, any, error)
 	defer b.mu.Unlock()
 	if p.state == queued {
 		p.state = withdrawn
-		return 0, nil, job.Errorf(job.NoLeader, "the command was not proposed in time: %w", ctx.Err())
+		return 0, nil, ffrtmp.Errorf(ffrtmp.NoLeader, "the command was not proposed in time: %w", ctx.Err())
 	}
-	return 0, nil, job.Errorf(job.UnknownOutcome, "the command was proposed, but its outcome did not come in time: %w", ctx.Err())
+	return 0, nil, ffrtmp.Errorf(ffrtmp.UnknownOutcome, "the command was proposed, but its outcome did not come in time: %w", ctx.Err())
 }
 
 // send proposes entries until the queue is empty, and ends.
@@ -111,7 +111,7 @@ func (b *batcher) send() {
 		case err != nil:
 			err = outcomeError(err)
 		case !ok || len(results) != len(batch):
-			err = job.Errorf(job.UnknownOutcome, "entry %d was answered with %T for %d commands", index, response, len(batch))
+			err = ffrtmp.Errorf(ffrtmp.UnknownOutcome, "entry %d was answered with %T for %d commands", index, response, len(batch))
 		}
 		for i, p := range batch {
 			if err != nil {
@@ -155,8 +155,8 @@ func (b *batcher) take() []*proposal {
 func outcomeError(err error) error {
 	for _, before := range []error{raft.ErrNotLeader, raft.ErrLeadershipTransferInProgress, raft.ErrEnqueueTimeout} {
 		if errors.Is(err, before) {
-			return &job.Error{Code: job.NoLeader, Message: "this master does not lead", Err: err}
+			return &ffrtmp.Error{Code: ffrtmp.NoLeader, Message: "this master does not lead", Err: err}
 		}
 	}
-	return &job.Error{Code: job.UnknownOutcome, Message: "leadership was lost before the outcome was known", Err: fmt.Errorf("propose: %w", err)}
+	return &ffrtmp.Error{Code: ffrtmp.UnknownOutcome, Message: "leadership was lost before the outcome was known", Err: fmt.Errorf("propose: %w", err)}
 }

@@ -10,7 +10,7 @@ import (
 
 	"github.com/hashicorp/raft"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 // heldLog is a log whose entries are answered when the test says so.
@@ -66,7 +66,7 @@ func TestBatch_CoalescesWhatQueuesUp(t *testing.T) {
 		var done sync.WaitGroup
 		for i := range 2 + maxBatch + 100 {
 			done.Go(func() {
-				if _, _, err := p.Act(t.Context(), Idempotency{}, job.Cancel, uint64(i)); err != nil {
+				if _, _, err := p.Act(t.Context(), Idempotency{}, ffrtmp.Cancel, uint64(i)); err != nil {
 					t.Error(err)
 				}
 			})
@@ -93,7 +93,7 @@ func TestBatch_BoundsAnEntrysBytes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := &heldLog{release: make(chan error)}
 		b := batcher{log: log}
-		large := encodeCommand(envelope{}, &result{status: job.ResultFailed, ending: ending{log: string(make([]byte, maxBatchBytes*2/5))}})
+		large := encodeCommand(envelope{}, &result{status: ffrtmp.ResultFailed, ending: ending{log: string(make([]byte, maxBatchBytes*2/5))}})
 		var done sync.WaitGroup
 		for i := range 2 + 4 {
 			done.Go(func() {
@@ -127,14 +127,14 @@ func TestBatch_ContextEnds(t *testing.T) {
 		errs := make([]error, 3)
 		var done sync.WaitGroup
 		for i := range errs {
-			done.Go(func() { _, _, errs[i] = p.Act(ctx, Idempotency{}, job.Cancel, uint64(i)) })
+			done.Go(func() { _, _, errs[i] = p.Act(ctx, Idempotency{}, ffrtmp.Cancel, uint64(i)) })
 			synctest.Wait()
 		}
 		cancel()
 		done.Wait()
-		wantCode(t, errs[0], job.UnknownOutcome)
-		wantCode(t, errs[1], job.UnknownOutcome)
-		wantCode(t, errs[2], job.NoLeader)
+		wantCode(t, errs[0], ffrtmp.UnknownOutcome)
+		wantCode(t, errs[1], ffrtmp.UnknownOutcome)
+		wantCode(t, errs[2], ffrtmp.NoLeader)
 		if !errors.Is(errs[2], context.Canceled) {
 			t.Fatalf("%v hides its cause", errs[2])
 		}
@@ -148,20 +148,20 @@ func TestBatch_ContextEnds(t *testing.T) {
 }
 
 func TestBatch_SaysWhatMayBeRepeated(t *testing.T) {
-	for err, code := range map[error]job.Code{
-		raft.ErrNotLeader:                              job.NoLeader,
-		raft.ErrLeadershipTransferInProgress:           job.NoLeader,
-		raft.ErrEnqueueTimeout:                         job.NoLeader,
-		fmt.Errorf("apply: %w", raft.ErrNotLeader):     job.NoLeader,
-		raft.ErrLeadershipLost:                         job.UnknownOutcome,
-		raft.ErrRaftShutdown:                           job.UnknownOutcome,
-		raft.ErrAbortedByRestore:                       job.UnknownOutcome,
-		context.DeadlineExceeded:                       job.UnknownOutcome,
-		errors.New("something that nobody thought of"): job.UnknownOutcome,
+	for err, code := range map[error]ffrtmp.Code{
+		raft.ErrNotLeader:                              ffrtmp.NoLeader,
+		raft.ErrLeadershipTransferInProgress:           ffrtmp.NoLeader,
+		raft.ErrEnqueueTimeout:                         ffrtmp.NoLeader,
+		fmt.Errorf("apply: %w", raft.ErrNotLeader):     ffrtmp.NoLeader,
+		raft.ErrLeadershipLost:                         ffrtmp.UnknownOutcome,
+		raft.ErrRaftShutdown:                           ffrtmp.UnknownOutcome,
+		raft.ErrAbortedByRestore:                       ffrtmp.UnknownOutcome,
+		context.DeadlineExceeded:                       ffrtmp.UnknownOutcome,
+		errors.New("something that nobody thought of"): ffrtmp.UnknownOutcome,
 	} {
 		log := &heldLog{release: make(chan error, 1)}
 		log.release <- err
-		_, _, got := NewProposer(log, ProposerOptions{}).Act(t.Context(), Idempotency{}, job.Cancel, 1)
+		_, _, got := NewProposer(log, ProposerOptions{}).Act(t.Context(), Idempotency{}, ffrtmp.Cancel, 1)
 		wantCode(t, got, code)
 		if !errors.Is(got, err) {
 			t.Errorf("%v hides its cause", got)
@@ -174,7 +174,7 @@ func TestBatch_QueueIsBounded(t *testing.T) {
 		log := &heldLog{release: make(chan error)}
 		b := batcher{log: log}
 		ctx, cancel := context.WithCancel(t.Context())
-		data := encodeCommand(envelope{}, &act{action: job.Cancel})
+		data := encodeCommand(envelope{}, &act{action: ffrtmp.Cancel})
 		var done sync.WaitGroup
 		for i := range 2 + maxQueued {
 			done.Go(func() { _, _, _ = b.propose(ctx, data) })
@@ -184,7 +184,7 @@ func TestBatch_QueueIsBounded(t *testing.T) {
 		}
 		synctest.Wait()
 		_, _, err := b.propose(ctx, data)
-		wantCode(t, err, job.RateLimited)
+		wantCode(t, err, ffrtmp.RateLimited)
 		cancel()
 		done.Wait()
 		log.release <- nil
@@ -199,7 +199,7 @@ func TestReplicas_EndInOneState(t *testing.T) {
 	p := NewProposer(replicas[0], ProposerOptions{})
 	nodes := make([]string, 8)
 	for i := range nodes {
-		_, registered, err := p.Register(t.Context(), Idempotency{}, job.Registration{NodeID: numbered(i), Address: "a", MaxConcurrentJobs: 2, Encoders: []string{"libx264"}})
+		_, registered, err := p.Register(t.Context(), Idempotency{}, ffrtmp.Registration{NodeID: numbered(i), Address: "a", MaxConcurrentJobs: 2, Encoders: []string{"libx264"}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -211,7 +211,7 @@ func TestReplicas_EndInOneState(t *testing.T) {
 	for _, node := range nodes {
 		done.Go(func() {
 			for range 20 {
-				index, err := cycle(t.Context(), p, node, []job.Spec{newSpec(t)})
+				index, err := cycle(t.Context(), p, node, []ffrtmp.Spec{newSpec(t)})
 				if err != nil {
 					t.Error(err)
 					return
@@ -223,7 +223,7 @@ func TestReplicas_EndInOneState(t *testing.T) {
 		})
 	}
 	done.Wait()
-	if n := replicas[0].fsm.Counts(); n.Submitted != 160 || n.Jobs[job.Completed] != 160 {
+	if n := replicas[0].fsm.Counts(); n.Submitted != 160 || n.Jobs[ffrtmp.Completed] != 160 {
 		t.Fatalf("%+v", n)
 	}
 	var hashes []string

@@ -9,12 +9,12 @@ import (
 
 	"github.com/google/uuid"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 // benchSpec is a job of about 600 bytes.
-func benchSpec(t testing.TB) job.Spec {
-	return newSpec(t, func(s *job.Spec) {
+func benchSpec(t testing.TB) ffrtmp.Spec {
+	return newSpec(t, func(s *ffrtmp.Spec) {
 		s.Parameters = fmt.Appendf(nil, `{"input":"/media/%s.mov","output":"/media/out.mp4","bitrate":"10M","preset":"medium"}`, strings.Repeat("x", 300))
 		s.Labels = map[string]string{"title": "a film", "customer": "somebody"}
 	})
@@ -49,7 +49,7 @@ func BenchmarkCodec(b *testing.B) {
 func BenchmarkApply(b *testing.B) {
 	const n = 512
 	c := newCluster(b)
-	node := c.register("a", func(r *job.Registration) { r.MaxConcurrentJobs = 1024 })
+	node := c.register("a", func(r *ffrtmp.Registration) { r.MaxConcurrentJobs = 1024 })
 	raw := newCluster(b).fsm.state
 	var applied, looped [3]time.Duration
 	next := 0
@@ -66,7 +66,7 @@ func BenchmarkApply(b *testing.B) {
 		}
 		applied[1] += c.timed(b, commands)
 		for i := range commands {
-			commands[i] = &result{seq: uint64(next + i + 1), node: node, attempt: 1, lease: lease{1}, status: job.ResultCompleted}
+			commands[i] = &result{seq: uint64(next + i + 1), node: node, attempt: 1, lease: lease{1}, status: ffrtmp.ResultCompleted}
 		}
 		applied[2] += c.timed(b, commands)
 
@@ -103,7 +103,7 @@ func (c *cluster) timed(b *testing.B, commands []command) time.Duration {
 	_, response, _ := c.Apply(b.Context(), entry)
 	took := time.Since(start)
 	for _, r := range response.([]any) {
-		if refused, ok := r.(*job.Error); ok {
+		if refused, ok := r.(*ffrtmp.Error); ok {
 			b.Fatal(refused)
 		}
 	}

@@ -6,7 +6,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 // claim gives a node the next jobs that it can run, one for each lease at most.
@@ -70,7 +70,7 @@ func (c *claim) apply(t *tx) any {
 	t.setOffline(n, false)
 	from := len(t.given)
 	for _, l := range c.leases {
-		if n.Eligibility != job.Eligible || n.Free(int(n.held)) == 0 {
+		if n.Eligibility != ffrtmp.Eligible || n.Free(int(n.held)) == 0 {
 			break
 		}
 		j := t.next(n)
@@ -98,9 +98,9 @@ func (t *tx) start(j *activeJob, n *node, l lease) given {
 	if j.attempt == 1 {
 		observe(t.metrics.waited, j.createdAt, t.now)
 	}
-	t.change(j, job.Running, holdActive)
+	t.change(j, ffrtmp.Running, holdActive)
 	now := driver.Value(t.now)
 	t.exec(updateClaim, j.attempt, n.key, j.lease[:], now, j.timeoutAt, now, int64(j.seq))
-	t.jobEvent(job.JobStarted, j, 0, "")
+	t.jobEvent(ffrtmp.JobStarted, j, 0, "")
 	return given{j.seq, j.id, j.attempt, l, j.timeoutAt}
 }

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 func seqs(claimed []Claimed) []uint64 {
@@ -18,14 +18,14 @@ func seqs(claimed []Claimed) []uint64 {
 
 func TestClaim_QueueThenPriorityThenSubmission(t *testing.T) {
 	c := newCluster(t)
-	for _, q := range []job.Queue{job.Batch, job.Default, job.Live} {
-		for _, p := range []job.Priority{job.Low, job.Medium, job.High} {
+	for _, q := range []ffrtmp.Queue{ffrtmp.Batch, ffrtmp.Default, ffrtmp.Live} {
+		for _, p := range []ffrtmp.Priority{ffrtmp.Low, ffrtmp.Medium, ffrtmp.High} {
 			for range 2 {
-				c.submit(func(s *job.Spec) { s.Queue, s.Priority = q, p })
+				c.submit(func(s *ffrtmp.Spec) { s.Queue, s.Priority = q, p })
 			}
 		}
 	}
-	node := c.register("a", func(r *job.Registration) { r.MaxConcurrentJobs = 100 })
+	node := c.register("a", func(r *ffrtmp.Registration) { r.MaxConcurrentJobs = 100 })
 	got := seqs(c.claim(node, 100))
 	want := []uint64{17, 18, 15, 16, 13, 14, 11, 12, 9, 10, 7, 8, 5, 6, 3, 4, 1, 2}
 	if !slices.Equal(got, want) {
@@ -37,10 +37,10 @@ func TestClaim_QueueThenPriorityThenSubmission(t *testing.T) {
 // next is served all the same.
 func TestClaim_AJobNobodyCanRunHoldsUpNothing(t *testing.T) {
 	c := newCluster(t)
-	gpu := c.submit(func(s *job.Spec) {
-		s.Queue, s.Priority, s.Requires = job.Live, job.High, &job.Requires{Labels: map[string]string{"site": "moon"}}
+	gpu := c.submit(func(s *ffrtmp.Spec) {
+		s.Queue, s.Priority, s.Requires = ffrtmp.Live, ffrtmp.High, &ffrtmp.Requires{Labels: map[string]string{"site": "moon"}}
 	})
-	plain := c.submit(func(s *job.Spec) { s.Queue, s.Priority = job.Batch, job.Low })
+	plain := c.submit(func(s *ffrtmp.Spec) { s.Queue, s.Priority = ffrtmp.Batch, ffrtmp.Low })
 	node := c.register("a")
 	if !c.fsm.HasReady(node, c.now) {
 		t.Fatal("nothing is ready for the node")
@@ -51,7 +51,7 @@ func TestClaim_AJobNobodyCanRunHoldsUpNothing(t *testing.T) {
 	if c.fsm.HasReady(node, c.now) {
 		t.Fatal("the job of the moon is ready for a node on earth")
 	}
-	moon := c.register("b", func(r *job.Registration) { r.Labels = map[string]string{"site": "moon"} })
+	moon := c.register("b", func(r *ffrtmp.Registration) { r.Labels = map[string]string{"site": "moon"} })
 	if got := seqs(c.claim(moon, 4)); !slices.Equal(got, []uint64{gpu}) {
 		t.Fatalf("got %v", got)
 	}
@@ -62,16 +62,16 @@ func TestClaim_NeverMoreThanFreeSlots(t *testing.T) {
 	for range 10 {
 		c.submit()
 	}
-	node := c.register("a", func(r *job.Registration) { r.MaxConcurrentJobs = 3 })
+	node := c.register("a", func(r *ffrtmp.Registration) { r.MaxConcurrentJobs = 3 })
 	first := c.claim(node, 2)
 	if len(first) != 2 || len(c.claim(node, 10)) != 1 || len(c.claim(node, 1)) != 0 {
 		t.Fatal("three slots are not three attempts")
 	}
-	c.mustResult(node, first[0], job.ResultCompleted)
+	c.mustResult(node, first[0], ffrtmp.ResultCompleted)
 	if len(c.claim(node, 10)) != 1 {
 		t.Fatal("a completed attempt frees no slot")
 	}
-	legacy := c.register("old", func(r *job.Registration) { r.NodeID, r.MaxConcurrentJobs = "", 0 })
+	legacy := c.register("old", func(r *ffrtmp.Registration) { r.NodeID, r.MaxConcurrentJobs = "", 0 })
 	if got := len(c.claim(legacy, 6)); got != 6 {
 		t.Fatalf("a v2.2 node was given %d of 6", got)
 	}
@@ -82,7 +82,7 @@ func TestSetEligibility_IsNoHeartbeat(t *testing.T) {
 	c := newCluster(t)
 	node := c.register("node")
 	c.after(time.Hour)
-	for _, e := range []job.Eligibility{job.Cordoned, job.Draining, job.Eligible} {
+	for _, e := range []ffrtmp.Eligibility{ffrtmp.Cordoned, ffrtmp.Draining, ffrtmp.Eligible} {
 		if _, _, err := c.SetEligibility(c.Context(), Idempotency{}, node, e); err != nil {
 			t.Fatal(err)
 		}
@@ -96,7 +96,7 @@ func TestClaim_OnlyEligibleNodes(t *testing.T) {
 	c := newCluster(t)
 	c.submit()
 	node := c.register("a")
-	for _, e := range []job.Eligibility{job.Cordoned, job.Draining} {
+	for _, e := range []ffrtmp.Eligibility{ffrtmp.Cordoned, ffrtmp.Draining} {
 		if _, _, err := c.SetEligibility(c.Context(), Idempotency{}, node, e); err != nil {
 			t.Fatal(err)
 		}
@@ -104,18 +104,18 @@ func TestClaim_OnlyEligibleNodes(t *testing.T) {
 			t.Fatalf("a %s node was given work", e)
 		}
 	}
-	if _, _, err := c.SetEligibility(c.Context(), Idempotency{}, node, job.Eligible); err != nil {
+	if _, _, err := c.SetEligibility(c.Context(), Idempotency{}, node, ffrtmp.Eligible); err != nil {
 		t.Fatal(err)
 	}
 	if _, _, err := c.SetOffline(c.Context(), []string{node}, true); err != nil {
 		t.Fatal(err)
 	}
 	c.claimOne(node)
-	if n, err := c.fsm.Node(node); err != nil || n.Status != job.NodeBusy {
+	if n, err := c.fsm.Node(node); err != nil || n.Status != ffrtmp.NodeBusy {
 		t.Fatalf("an offline node that claims is %s: %v", n.Status, err)
 	}
 	_, _, err := c.Claim(c.Context(), numbered(99), 1)
-	wantCode(t, err, job.NotFound)
+	wantCode(t, err, ffrtmp.NotFound)
 }
 
 func TestClaim_WaitsOutTheBackoff(t *testing.T) {
@@ -124,8 +124,8 @@ func TestClaim_WaitsOutTheBackoff(t *testing.T) {
 	node := c.register("a")
 	wait := 5 * time.Second
 	for retry := 1; retry <= 3; retry++ {
-		r := c.mustResult(node, c.claimOne(node), job.ResultFailed, failing(job.RuntimeError, "boom"))
-		if r.Retry != retry || r.MaxRetries != 3 || r.Status != job.Pending {
+		r := c.mustResult(node, c.claimOne(node), ffrtmp.ResultFailed, failing(ffrtmp.RuntimeError, "boom"))
+		if r.Retry != retry || r.MaxRetries != 3 || r.Status != ffrtmp.Pending {
 			t.Fatalf("%+v", r)
 		}
 		j := c.job(seq)
@@ -146,8 +146,8 @@ func TestClaim_WaitsOutTheBackoff(t *testing.T) {
 		}
 		wait *= 2
 	}
-	r := c.mustResult(node, c.claimOne(node), job.ResultFailed, failing(job.RuntimeError, "boom"))
-	if j := c.job(seq); r.Retry != 0 || j.Status != job.Failed || j.Error != "boom" || j.FailureReason != job.RuntimeError || len(j.Attempts) != 4 {
+	r := c.mustResult(node, c.claimOne(node), ffrtmp.ResultFailed, failing(ffrtmp.RuntimeError, "boom"))
+	if j := c.job(seq); r.Retry != 0 || j.Status != ffrtmp.Failed || j.Error != "boom" || j.FailureReason != ffrtmp.RuntimeError || len(j.Attempts) != 4 {
 		t.Fatalf("%+v %+v", r, j)
 	}
 }
@@ -174,8 +174,8 @@ func TestClaim_AvoidsTheNodeThatFailed(t *testing.T) {
 	}{
 		{"another can", func(*cluster) {}, false},
 		{"the other is offline", func(c *cluster) { c.SetOffline(c.Context(), []string{c.register("b")}, true) }, true},
-		{"the other is cordoned", func(c *cluster) { c.SetEligibility(c.Context(), Idempotency{}, c.register("b"), job.Cordoned) }, true},
-		{"the other cannot", func(c *cluster) { c.register("b", func(r *job.Registration) { r.Encoders = []string{"libx265"} }) }, true},
+		{"the other is cordoned", func(c *cluster) { c.SetEligibility(c.Context(), Idempotency{}, c.register("b"), ffrtmp.Cordoned) }, true},
+		{"the other cannot", func(c *cluster) { c.register("b", func(r *ffrtmp.Registration) { r.Encoders = []string{"libx265"} }) }, true},
 		{"the other is gone", func(c *cluster) { c.RemoveNode(c.Context(), c.register("b"), true) }, true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -183,7 +183,7 @@ func TestClaim_AvoidsTheNodeThatFailed(t *testing.T) {
 			seq := c.submit()
 			node := c.register("a")
 			c.register("b")
-			c.mustResult(node, c.claimOne(node), job.ResultFailed, failing(job.InputError, "no input"))
+			c.mustResult(node, c.claimOne(node), ffrtmp.ResultFailed, failing(ffrtmp.InputError, "no input"))
 			c.after(time.Minute)
 			test.other(c)
 			if given := len(c.claim(node, 1)) == 1; given != test.given {
@@ -204,14 +204,14 @@ func TestClaim_FencesTheLostAttempt(t *testing.T) {
 	old := c.claimOne(a)
 	c.expire(old)
 	c.claimOne(b)
-	for _, status := range []job.ResultStatus{job.ResultPublishing, job.ResultCompleted, job.ResultFailed, job.ResultCanceled} {
+	for _, status := range []ffrtmp.ResultStatus{ffrtmp.ResultPublishing, ffrtmp.ResultCompleted, ffrtmp.ResultFailed, ffrtmp.ResultCanceled} {
 		_, err := c.result(a, old, status)
-		wantCode(t, err, job.StaleAttempt)
+		wantCode(t, err, ffrtmp.StaleAttempt)
 	}
 	if _, changed, err := c.TakeBack(c.Context(), a, []RunningAttempt{{Seq: seq, Attempt: 1, Lease: old.Lease}}); err != nil || len(changed.Attempts) != 0 {
 		t.Fatalf("%+v %v", changed, err)
 	}
-	if j := c.job(seq); j.Attempt != 2 || j.NodeName != "b" || j.Status != job.Running {
+	if j := c.job(seq); j.Attempt != 2 || j.NodeName != "b" || j.Status != ffrtmp.Running {
 		t.Fatalf("%+v", j)
 	}
 }
@@ -220,11 +220,11 @@ func TestExpire_FiveLossesEndAJob(t *testing.T) {
 	c := newCluster(t)
 	seq := c.submit()
 	node := c.register("a")
-	for range job.MaxLosses {
+	for range ffrtmp.MaxLosses {
 		c.expire(c.claimOne(node))
 	}
 	j := c.job(seq)
-	if j.Status != job.Failed || j.FailureReason != job.NodeLost || j.RetryCount != 0 || len(j.Attempts) != job.MaxLosses {
+	if j.Status != ffrtmp.Failed || j.FailureReason != ffrtmp.NodeLost || j.RetryCount != 0 || len(j.Attempts) != ffrtmp.MaxLosses {
 		t.Fatalf("%+v", j)
 	}
 }
@@ -233,10 +233,10 @@ func TestResult_GivenBackFiveTimesEndsAJob(t *testing.T) {
 	c := newCluster(t)
 	seq := c.submit()
 	node := c.register("a")
-	for range job.MaxLosses {
-		c.mustResult(node, c.claimOne(node), job.ResultCanceled)
+	for range ffrtmp.MaxLosses {
+		c.mustResult(node, c.claimOne(node), ffrtmp.ResultCanceled)
 	}
-	if j := c.job(seq); j.Status != job.Failed || j.FailureReason != job.NodeLost || j.RetryCount != 0 {
+	if j := c.job(seq); j.Status != ffrtmp.Failed || j.FailureReason != ffrtmp.NodeLost || j.RetryCount != 0 {
 		t.Fatalf("%+v", j)
 	}
 }
@@ -246,7 +246,7 @@ func TestTakeBack_UndoesTheLoss(t *testing.T) {
 	seq := c.submit()
 	node := c.register("a")
 	a := c.claimOne(node)
-	for range 2 * job.MaxLosses {
+	for range 2 * ffrtmp.MaxLosses {
 		c.expire(a)
 		_, changed, err := c.TakeBack(c.Context(), node, []RunningAttempt{{Seq: seq, Attempt: 1, Lease: a.Lease}})
 		if err != nil || len(changed.Attempts) != 1 {
@@ -257,8 +257,8 @@ func TestTakeBack_UndoesTheLoss(t *testing.T) {
 	if _, changed, _ := c.TakeBack(c.Context(), node, []RunningAttempt{{Seq: seq, Attempt: 1, Lease: lease{1}.String()}}); len(changed.Attempts) != 0 {
 		t.Fatal("taken back with another's lease")
 	}
-	c.mustResult(node, a, job.ResultCompleted)
-	if j := c.job(seq); j.Status != job.Completed || len(j.Attempts) != 1 {
+	c.mustResult(node, a, ffrtmp.ResultCompleted)
+	if j := c.job(seq); j.Status != ffrtmp.Completed || len(j.Attempts) != 1 {
 		t.Fatalf("%+v", j)
 	}
 }
@@ -266,20 +266,20 @@ func TestTakeBack_UndoesTheLoss(t *testing.T) {
 func TestRegister_AgainByAV22Node(t *testing.T) {
 	c := newCluster(t)
 	seq := c.submit()
-	old := func(r *job.Registration) { r.NodeID = "" }
+	old := func(r *ffrtmp.Registration) { r.NodeID = "" }
 	node := c.register("old", old)
 	a := c.claimOne(node)
 	if got := c.register("old", old); got != node {
 		t.Fatalf("the same address became node %s, was %s", got, node)
 	}
-	if j := c.job(seq); j.Status != job.Pending || j.Attempts[0].Outcome != job.AttemptLost {
+	if j := c.job(seq); j.Status != ffrtmp.Pending || j.Attempts[0].Outcome != ffrtmp.AttemptLost {
 		t.Fatalf("%+v", j)
 	}
-	_, err := c.result(node, a, job.ResultCompleted)
-	wantCode(t, err, job.StaleAttempt)
+	_, err := c.result(node, a, ffrtmp.ResultCompleted)
+	wantCode(t, err, ffrtmp.StaleAttempt)
 	// A v2.2 node sends neither attempt nor lease: it means what it holds.
 	a = c.claimOne(node)
-	c.mustResult(node, Claimed{Seq: seq, ID: a.ID}, job.ResultCompleted)
+	c.mustResult(node, Claimed{Seq: seq, ID: a.ID}, ffrtmp.ResultCompleted)
 }
 
 func TestRegister_KnownNodeKeepsItsAttempts(t *testing.T) {
@@ -287,17 +287,17 @@ func TestRegister_KnownNodeKeepsItsAttempts(t *testing.T) {
 	c.submit()
 	node := c.register("a")
 	a := c.claimOne(node)
-	c.register("a", func(r *job.Registration) { r.CPUThreads = 2 })
+	c.register("a", func(r *ffrtmp.Registration) { r.CPUThreads = 2 })
 	n, err := c.fsm.Node(node)
 	if err != nil || n.CPUThreads != 2 || len(n.Running) != 1 || n.CurrentJobID != a.ID {
 		t.Fatalf("%+v %v", n, err)
 	}
-	c.mustResult(node, a, job.ResultCompleted)
+	c.mustResult(node, a, ffrtmp.ResultCompleted)
 }
 
 func TestClaim_TimeoutStartsWithTheAttempt(t *testing.T) {
 	c := newCluster(t)
-	c.submit(func(s *job.Spec) { s.Parameters = []byte(`{"resource_limits":{"timeout_sec":90}}`) })
+	c.submit(func(s *ffrtmp.Spec) { s.Parameters = []byte(`{"resource_limits":{"timeout_sec":90}}`) })
 	node := c.register("a")
 	c.after(time.Hour)
 	if a := c.claimOne(node); !a.TimeoutAt.Equal(c.now.Add(90 * time.Second)) {
@@ -307,17 +307,17 @@ func TestClaim_TimeoutStartsWithTheAttempt(t *testing.T) {
 
 func TestPause_StopsTheClockOfTheTimeout(t *testing.T) {
 	c := newCluster(t)
-	seq := c.submit(func(s *job.Spec) { s.Parameters = []byte(`{"resource_limits":{"timeout_sec":90}}`) })
+	seq := c.submit(func(s *ffrtmp.Spec) { s.Parameters = []byte(`{"resource_limits":{"timeout_sec":90}}`) })
 	node := c.register("a")
 	a := c.claimOne(node)
-	act := func(action job.Action) {
+	act := func(action ffrtmp.Action) {
 		t.Helper()
 		if _, _, err := c.Act(c.Context(), Idempotency{}, action, seq); err != nil {
 			t.Fatal(err)
 		}
 	}
 	c.after(30 * time.Second)
-	act(job.Pause)
+	act(ffrtmp.Pause)
 	c.reopen()
 	c.after(time.Hour)
 	if _, changed, err := c.TimeOut(c.Context(), []AttemptID{{seq, a.Attempt}}); err != nil || len(changed.Attempts) != 0 {
@@ -326,7 +326,7 @@ func TestPause_StopsTheClockOfTheTimeout(t *testing.T) {
 	if j := c.job(seq); !j.TimeoutAt.IsZero() {
 		t.Fatalf("paused, and times out at %v", j.TimeoutAt)
 	}
-	act(job.Resume)
+	act(ffrtmp.Resume)
 	if j := c.job(seq); !j.TimeoutAt.Equal(c.now.Add(time.Minute)) {
 		t.Fatalf("resumed at %v with 60 s left, times out at %v", c.now, j.TimeoutAt)
 	}

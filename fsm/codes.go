@@ -3,19 +3,19 @@ package fsm
 import (
 	"slices"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 // The numbers that stand in the database and in commands for the words of
 // package job. A list only ever grows at its end: a word's number never changes.
 var (
-	statusCodes      = []job.Status{job.Pending, job.Running, job.Paused, job.Completed, job.Failed, job.Canceled}
-	queueCodes       = []job.Queue{job.Live, job.Default, job.Batch}
-	priorityCodes    = []job.Priority{job.High, job.Medium, job.Low}
-	outcomeCodes     = []job.Outcome{job.AttemptRunning, job.AttemptCompleted, job.AttemptFailed, job.AttemptLost, job.AttemptCanceled, job.AttemptTimedOut}
-	eligibilityCodes = []job.Eligibility{job.Eligible, job.Cordoned, job.Draining}
-	actionCodes      = []job.Action{job.Cancel, job.Pause, job.Resume, job.Retry}
-	resultCodes      = []job.ResultStatus{job.ResultPublishing, job.ResultCompleted, job.ResultFailed, job.ResultCanceled}
+	statusCodes      = []ffrtmp.Status{ffrtmp.Pending, ffrtmp.Running, ffrtmp.Paused, ffrtmp.Completed, ffrtmp.Failed, ffrtmp.Canceled}
+	queueCodes       = []ffrtmp.Queue{ffrtmp.Live, ffrtmp.Default, ffrtmp.Batch}
+	priorityCodes    = []ffrtmp.Priority{ffrtmp.High, ffrtmp.Medium, ffrtmp.Low}
+	outcomeCodes     = []ffrtmp.Outcome{ffrtmp.AttemptRunning, ffrtmp.AttemptCompleted, ffrtmp.AttemptFailed, ffrtmp.AttemptLost, ffrtmp.AttemptCanceled, ffrtmp.AttemptTimedOut}
+	eligibilityCodes = []ffrtmp.Eligibility{ffrtmp.Eligible, ffrtmp.Cordoned, ffrtmp.Draining}
+	actionCodes      = []ffrtmp.Action{ffrtmp.Cancel, ffrtmp.Pause, ffrtmp.Resume, ffrtmp.Retry}
+	resultCodes      = []ffrtmp.ResultStatus{ffrtmp.ResultPublishing, ffrtmp.ResultCompleted, ffrtmp.ResultFailed, ffrtmp.ResultCanceled}
 )
 
 // code returns the number of a word. Words are validated before they reach the

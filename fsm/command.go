@@ -49,7 +49,7 @@ type command interface {
 	kind() Kind
 	version() uint64
 	encode(*encoder)
-	// apply checks, then writes. It returns a result, or a *job.Error when the
+	// apply checks, then writes. It returns a result, or a *ffrtmp.Error when the
 	// command is refused; then it has written nothing.
 	apply(*tx) any
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/hashicorp/raft"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 var update = flag.Bool("update", false, "write the golden files of commands that have none")
@@ -40,28 +40,28 @@ var golden = map[string]command{
 	"01-submit-2": &submit{specs: []spec{
 		{
 			id: uuid.MustParse(numbered(1)), scenario: "4K60-h264", engine: "ffmpeg", queue: 1, priority: 2, maxRetries: 3,
-			origin: job.Origin{RequestID: "request-1", Traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"},
+			origin: ffrtmp.Origin{RequestID: "request-1", Traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"},
 		},
 		{id: uuid.MustParse(numbered(2)), scenario: "720p", engine: "auto"},
 	}},
 	"02-claim-1": &claim{node: numbered(3), leases: []lease{goldenLease, {1}}},
 	"03-result-1": &result{
-		seq: 300, node: numbered(3), attempt: 2, lease: goldenLease, status: job.ResultFailed,
-		ending:  ending{error: "boom", reason: job.OutputError, log: "line\n", output: `{"path":"x"}`, metrics: `{"m":1}`, analyzerOutput: `{"n":2}`},
+		seq: 300, node: numbered(3), attempt: 2, lease: goldenLease, status: ffrtmp.ResultFailed,
+		ending:  ending{error: "boom", reason: ffrtmp.OutputError, log: "line\n", output: `{"path":"x"}`, metrics: `{"m":1}`, analyzerOutput: `{"n":2}`},
 		backoff: goldenBackoff,
 	},
 	"04-expire-1":      &expire{refs: []attemptRef{{1, 1}, {300, 2}}},
 	"05-take-back-1":   &takeBack{node: numbered(3), attempts: []leasedRef{{attemptRef{300, 2}, goldenLease}}},
 	"06-time-out-1":    &timeOut{refs: []attemptRef{{300, 2}}, backoff: goldenBackoff},
-	"07-act-1":         &act{action: job.Retry, seq: 300},
-	"08-cancel-many-1": &cancelMany{seqs: []uint64{3, 300, 200}, status: job.Pending, node: numbered(3), before: 10, final: true},
+	"07-act-1":         &act{action: ffrtmp.Retry, seq: 300},
+	"08-cancel-many-1": &cancelMany{seqs: []uint64{3, 300, 200}, status: ffrtmp.Pending, node: numbered(3), before: 10, final: true},
 	"09-patch-1":       &patch{seq: 300, queue: 0, priority: -1, maxRetries: 4, relabel: true, labels: `{"a":"b"}`},
-	"10-register-1": &register{id: numbered(4), node: job.Registration{
+	"10-register-1": &register{id: numbered(4), node: ffrtmp.Registration{
 		NodeID: numbered(4), Name: "n", Address: "n:1", Type: "server", CPUThreads: 8, CPUModel: "cpu", HasGPU: true, GPUType: "gpu",
 		GPUCapabilities: []string{"nvenc"}, RAMTotalBytes: 16 << 30, Labels: map[string]string{"zone": "a", "rack": "2"}, MaxConcurrentJobs: 3,
 		Encoders: []string{"libx264", "h264_nvenc"}, Version: "3.0.0",
 	}},
-	"11-eligibility-1": &eligibility{node: numbered(3), value: job.Draining},
+	"11-eligibility-1": &eligibility{node: numbered(3), value: ffrtmp.Draining},
 	"12-remove-node-1": &removeNode{node: numbered(3), force: true},
 	"13-liveness-1":    &liveness{nodes: []string{numbered(3), numbered(4)}, offline: true},
 	"14-progress-1":    &progress{reports: []progressReport{{attemptRef{300, 2}, 47, `{"frame":10}`, epoch.UnixNano()}}},
@@ -72,7 +72,7 @@ var golden = map[string]command{
 	"17-note-1":       &note{action: "leader.transfer", target: numbered(5)},
 	"18-prune-1":      &prune{before: epoch.UnixNano(), events: epoch.UnixNano() + 1, seqs: []uint64{3, 300}, keys: []RequestKey{{"key-1", "once"}, {"key-2", ""}}},
 	"19-import-1": &importing{
-		nodes: []importedNode{{id: numbered(3), node: job.Registration{
+		nodes: []importedNode{{id: numbered(3), node: ffrtmp.Registration{
 			Name: "n", Address: "n", Type: "laptop", CPUThreads: 8, CPUModel: "cpu", HasGPU: true, GPUType: "gpu",
 			GPUCapabilities: []string{"h264_nvenc"}, RAMTotalBytes: 16 << 30, Labels: map[string]string{"os": "linux"},
 		}, registeredAt: 1, heartbeat: 2}},

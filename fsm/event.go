@@ -8,11 +8,11 @@ import (
 
 	"github.com/google/uuid"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 // eventCodes are the numbers of the types of events in the database; see codes.go.
-var eventCodes = job.EventTypes
+var eventCodes = ffrtmp.EventTypes
 
 // packedEvents are those of one Raft entry: each is its code, the time since
 // the first, the node's key (0 for none) and, of a job, its number, id, attempt,
@@ -23,7 +23,7 @@ type packedEvents struct {
 	time  int64 // of the first
 }
 
-func (t *tx) event(what job.EventType, n *node) {
+func (t *tx) event(what ffrtmp.EventType, n *node) {
 	e := &t.events
 	if e.count == 0 {
 		e.time = t.now
@@ -39,7 +39,7 @@ func (t *tx) event(what job.EventType, n *node) {
 }
 
 // jobEvent notes what has happened to a job and its newest attempt.
-func (t *tx) jobEvent(what job.EventType, j *activeJob, retry int64, reason job.FailureReason) {
+func (t *tx) jobEvent(what ffrtmp.EventType, j *activeJob, retry int64, reason ffrtmp.FailureReason) {
 	t.event(what, j.node)
 	e := &t.events
 	e.uint(j.seq)
@@ -62,10 +62,10 @@ func (t *tx) saveEvents(index uint64) {
 
 // unpack calls do for each event of a row, with the key of its node, until it returns
 // an error.
-func unpack(index uint64, at, count int64, data []byte, do func(e job.Event, node int64) error) error {
+func unpack(index uint64, at, count int64, data []byte, do func(e ffrtmp.Event, node int64) error) error {
 	d := decoder{b: data}
 	for n := range count {
-		e := job.Event{Index: index, N: uint32(n)}
+		e := ffrtmp.Event{Index: index, N: uint32(n)}
 		e.Type = eventCodes[d.code(len(eventCodes))]
 		e.Time = timeOf(at + int64(d.uint()))
 		node := int64(d.uint())
@@ -75,7 +75,7 @@ func unpack(index uint64, at, count int64, data []byte, do func(e job.Event, nod
 			d.fixed(id[:])
 			e.JobID = id.String()
 			e.Attempt, e.Retry = int(d.uint()), int(d.uint())
-			e.FailureReason = job.FailureReason(d.string())
+			e.FailureReason = ffrtmp.FailureReason(d.string())
 		}
 		if d.err != nil {
 			return fmt.Errorf("event %d.%d: %w", index, n, d.err)
@@ -103,7 +103,7 @@ var (
 // Events returns the next events after one of them, and the place up to which
 // there are no others. An error with code Compacted says that some that followed
 // it are no longer kept.
-func (f *FSM) Events(ctx context.Context, after job.EventID) (list []job.Event, upTo job.EventID, err error) {
+func (f *FSM) Events(ctx context.Context, after ffrtmp.EventID) (list []ffrtmp.Event, upTo ffrtmp.EventID, err error) {
 	index := f.Index()
 	rows, full := 0, false
 	var nodes []int64
@@ -117,7 +117,7 @@ func (f *FSM) Events(ctx context.Context, after job.EventID) (list []job.Event, 
 			if err := r.Scan(&index, &at, &count, &data); err != nil {
 				return err
 			}
-			return unpack(index, at, count, data, func(e job.Event, node int64) error {
+			return unpack(index, at, count, data, func(e ffrtmp.Event, node int64) error {
 				if !after.Before(e.ID()) {
 					return nil
 				}
@@ -132,12 +132,12 @@ func (f *FSM) Events(ctx context.Context, after job.EventID) (list []job.Event, 
 			return err
 		}
 		// Asked last: what was dropped before the rows were read shows now.
-		var floor job.EventID
+		var floor ffrtmp.EventID
 		if err := s.queries[queryFloor].QueryRowContext(ctx).Scan(&floor.Index, &floor.N); err != nil {
 			return err
 		}
 		if after.Before(floor) {
-			return job.Errorf(job.Compacted, "events up to %s are no longer kept: those after %s cannot be told without a gap", floor, after)
+			return ffrtmp.Errorf(ffrtmp.Compacted, "events up to %s are no longer kept: those after %s cannot be told without a gap", floor, after)
 		}
 		return nil
 	})
@@ -146,7 +146,7 @@ func (f *FSM) Events(ctx context.Context, after job.EventID) (list []job.Event, 
 	}
 	f.nameNodes(list, nodes)
 	// Entries up to index were in the state before the rows were read.
-	if end := (job.EventID{Index: index}); !full && rows < maxEventRows && upTo.Before(end) {
+	if end := (ffrtmp.EventID{Index: index}); !full && rows < maxEventRows && upTo.Before(end) {
 		upTo = end
 	}
 	return list, upTo, nil
@@ -154,7 +154,7 @@ func (f *FSM) Events(ctx context.Context, after job.EventID) (list []job.Event, 
 
 // LastEvent returns the place after which come the events of entries that have not
 // been applied yet.
-func (f *FSM) LastEvent(ctx context.Context) (last job.EventID, err error) {
+func (f *FSM) LastEvent(ctx context.Context) (last ffrtmp.EventID, err error) {
 	last.Index = f.Index()
 	err = f.read(ctx, func(ctx context.Context, s *state) error {
 		var count uint32
@@ -169,7 +169,7 @@ func (f *FSM) LastEvent(ctx context.Context) (last job.EventID, err error) {
 }
 
 // nameNodes gives events the ids of the nodes with these keys.
-func (f *FSM) nameNodes(list []job.Event, keys []int64) {
+func (f *FSM) nameNodes(list []ffrtmp.Event, keys []int64) {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
 	if f.state == nil {

@@ -9,13 +9,13 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 // allEvents reads all events after one, however many reads that takes.
-func (c *cluster) allEvents(after job.EventID) []job.Event {
+func (c *cluster) allEvents(after ffrtmp.EventID) []ffrtmp.Event {
 	c.Helper()
-	var all []job.Event
+	var all []ffrtmp.Event
 	for {
 		list, upTo, err := c.fsm.Events(c.Context(), after)
 		if err != nil {
@@ -29,7 +29,7 @@ func (c *cluster) allEvents(after job.EventID) []job.Event {
 }
 
 // told is what has happened, in words.
-func told(list []job.Event) string {
+func told(list []ffrtmp.Event) string {
 	var b strings.Builder
 	for _, e := range list {
 		fmt.Fprintf(&b, "%s %s", e.ID(), e.Type)
@@ -55,19 +55,19 @@ func TestEvents_TellEveryChangeOfState(t *testing.T) {
 	node := c.register("a")
 	seq := c.submit()
 	a := c.claimOne(node)
-	c.mustResult(node, a, job.ResultFailed, failing(job.RuntimeError, "boom"))
+	c.mustResult(node, a, ffrtmp.ResultFailed, failing(ffrtmp.RuntimeError, "boom"))
 	c.after(time.Minute)
 	a = c.claimOne(node)
 	c.expire(a)
 	if _, _, err := c.TakeBack(t.Context(), node, []RunningAttempt{{Seq: a.Seq, Attempt: a.Attempt, Lease: a.Lease}}); err != nil {
 		t.Fatal(err)
 	}
-	c.mustAct(job.Pause, seq)
-	c.mustAct(job.Resume, seq)
-	c.mustResult(node, a, job.ResultPublishing)
-	c.mustResult(node, a, job.ResultPublishing) // changes nothing
-	c.mustResult(node, a, job.ResultCompleted)
-	for _, e := range []job.Eligibility{job.Cordoned, job.Draining, job.Eligible, job.Eligible} {
+	c.mustAct(ffrtmp.Pause, seq)
+	c.mustAct(ffrtmp.Resume, seq)
+	c.mustResult(node, a, ffrtmp.ResultPublishing)
+	c.mustResult(node, a, ffrtmp.ResultPublishing) // changes nothing
+	c.mustResult(node, a, ffrtmp.ResultCompleted)
+	for _, e := range []ffrtmp.Eligibility{ffrtmp.Cordoned, ffrtmp.Draining, ffrtmp.Eligible, ffrtmp.Eligible} {
 		if _, _, err := c.SetEligibility(t.Context(), Idempotency{}, node, e); err != nil {
 			t.Fatal(err)
 		}
@@ -77,18 +77,18 @@ func TestEvents_TellEveryChangeOfState(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	_, _, err := c.Submit(t.Context(), Idempotency{}, []job.Spec{newSpec(t), newSpec(t)})
+	_, _, err := c.Submit(t.Context(), Idempotency{}, []ffrtmp.Spec{newSpec(t), newSpec(t)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := c.Patch(t.Context(), Idempotency{}, 2, job.Patch{Labels: map[string]string{"a": "b"}}); err != nil {
+	if _, _, err := c.Patch(t.Context(), Idempotency{}, 2, ffrtmp.Patch{Labels: map[string]string{"a": "b"}}); err != nil {
 		t.Fatal(err)
 	}
-	c.mustAct(job.Cancel, 2)
-	c.mustAct(job.Cancel, 2) // changes nothing
-	c.mustAct(job.Retry, 2)
+	c.mustAct(ffrtmp.Cancel, 2)
+	c.mustAct(ffrtmp.Cancel, 2) // changes nothing
+	c.mustAct(ffrtmp.Retry, 2)
 	b := c.claimOne(node)
-	c.mustResult(node, b, job.ResultFailed, failing(job.UserError, "no"))
+	c.mustResult(node, b, ffrtmp.ResultFailed, failing(ffrtmp.UserError, "no"))
 	if _, _, err := c.RemoveNode(t.Context(), node, true); err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +117,7 @@ func TestEvents_TellEveryChangeOfState(t *testing.T) {
 25.0 job.failed 2.1 on a node user_error
 26.0 node.removed on a node
 `
-	all := c.allEvents(job.EventID{})
+	all := c.allEvents(ffrtmp.EventID{})
 	if diff := cmp.Diff(want, told(all)); diff != "" {
 		t.Error(diff)
 	}
@@ -132,7 +132,7 @@ func TestEvents_TellEveryChangeOfState(t *testing.T) {
 		}
 	}
 	last, err := c.fsm.LastEvent(t.Context())
-	if err != nil || last != (job.EventID{Index: 26}) {
+	if err != nil || last != (ffrtmp.EventID{Index: 26}) {
 		t.Errorf("the state ends at %s: %v", last, err)
 	}
 }
@@ -146,12 +146,12 @@ func TestEvents_AreTheSameOverRestartsAndSnapshots(t *testing.T) {
 		h.submitSome()
 		h.claim(h.nodes[0], 1)
 	}
-	want := c.allEvents(job.EventID{})
+	want := c.allEvents(ffrtmp.EventID{})
 	if len(want) < maxEventRows {
 		t.Fatalf("only %d events", len(want))
 	}
 	c.reopen()
-	got, upTo, err := c.fsm.Events(t.Context(), job.EventID{})
+	got, upTo, err := c.fsm.Events(t.Context(), ffrtmp.EventID{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -165,7 +165,7 @@ func TestEvents_AreTheSameOverRestartsAndSnapshots(t *testing.T) {
 // of megabytes.
 func TestEvents_AreReadInPieces(t *testing.T) {
 	c := newCluster(t)
-	specs := make([]job.Spec, maxEvents/4*3)
+	specs := make([]ffrtmp.Spec, maxEvents/4*3)
 	for i := range specs {
 		specs[i] = newSpec(t)
 	}
@@ -175,8 +175,8 @@ func TestEvents_AreReadInPieces(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	list, upTo, err := c.fsm.Events(t.Context(), job.EventID{})
-	if err != nil || len(list) != maxEvents || upTo != (job.EventID{Index: 2, N: maxEvents/4 - 1}) {
+	list, upTo, err := c.fsm.Events(t.Context(), ffrtmp.EventID{})
+	if err != nil || len(list) != maxEvents || upTo != (ffrtmp.EventID{Index: 2, N: maxEvents/4 - 1}) {
 		t.Fatalf("%d events up to %s: %v", len(list), upTo, err)
 	}
 	all := append(list, c.allEvents(upTo)...)

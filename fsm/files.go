@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"ffrtmp/snapshot"
+	"github.com/ffrtmp/ffrtmp/snapshot"
 )
 
 // ErrForeign says that Options.Path is something that this package has not made.

@@ -15,8 +15,8 @@ import (
 
 	"github.com/hashicorp/raft"
 
-	"ffrtmp/job"
-	"ffrtmp/snapshot"
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/snapshot"
 )
 
 // A state in memory goes with its process, however that ends.
@@ -102,7 +102,7 @@ func check(t *testing.T, err error) {
 // TestPath_LeadsSqlite3ToTheJobs: also after a restore has replaced the file.
 func TestPath_LeadsSqlite3ToTheJobs(t *testing.T) {
 	c := newCluster(t)
-	c.submit(func(s *job.Spec) {
+	c.submit(func(s *ffrtmp.Spec) {
 		s.Parameters = []byte(`{"output_mode":"rtmp","rtmp_url":"rtmp://host/app","stream_key":"hidden"}`)
 	})
 	node := c.register("a")
@@ -181,7 +181,7 @@ func TestApply_WaitsOutAnOperatorsLock(t *testing.T) {
 		t.Fatal("written under another process's lock")
 	case <-time.After(1500 * time.Millisecond): // longer than SQLite's own busy timeout
 	}
-	if j := c.job(1); j.Status != job.Pending {
+	if j := c.job(1); j.Status != ffrtmp.Pending {
 		t.Fatalf("%+v", j)
 	}
 	_, err = io.WriteString(in, "ROLLBACK;\n")
@@ -276,7 +276,7 @@ func TestOpen_TidiesUp(t *testing.T) {
 	if _, err := os.Stat(left); !errors.Is(err, os.ErrNotExist) {
 		t.Fatalf("still there: %v", err)
 	}
-	if c.job(1).Status != job.Pending {
+	if c.job(1).Status != ffrtmp.Pending {
 		t.Fatal("the state is gone")
 	}
 }
@@ -290,7 +290,7 @@ func TestRestore_RefusesADamagedSnapshot(t *testing.T) {
 		t.Fatalf("got %v", err)
 	}
 	c.submit()
-	if c.job(2).Status != job.Pending {
+	if c.job(2).Status != ffrtmp.Pending {
 		t.Fatal("the state before is gone")
 	}
 	found, err := filepath.Glob(filepath.Join(c.opts.Dir, snapshot.FilePattern))
@@ -387,7 +387,7 @@ func TestMemory_LeavesNothingBehind(t *testing.T) {
 	c.submit()
 	dir := c.fsm.files.dir
 	c.restoreInPlace(c.snapshot())
-	if c.job(1).Status != job.Pending {
+	if c.job(1).Status != ffrtmp.Pending {
 		t.Fatal("the job is gone")
 	}
 	check(t, c.fsm.Close())

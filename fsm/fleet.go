@@ -5,14 +5,14 @@ import (
 	"strings"
 	"time"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 // Nodes returns the registered nodes by name.
-func (f *FSM) Nodes() []job.Node {
+func (f *FSM) Nodes() []ffrtmp.Node {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
-	list := []job.Node{}
+	list := []ffrtmp.Node{}
 	if f.state == nil {
 		return list
 	}
@@ -21,22 +21,22 @@ func (f *FSM) Nodes() []job.Node {
 			list = append(list, n.show())
 		}
 	}
-	slices.SortFunc(list, func(a, b job.Node) int {
+	slices.SortFunc(list, func(a, b ffrtmp.Node) int {
 		return strings.Compare(a.Name+"\x00"+a.ID, b.Name+"\x00"+b.ID)
 	})
 	return list
 }
 
 // Node returns a registered node, or a NotFound error.
-func (f *FSM) Node(id string) (job.Node, error) {
+func (f *FSM) Node(id string) (ffrtmp.Node, error) {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
 	if f.state == nil {
-		return job.Node{}, job.Errorf(job.Internal, "this master's state is not there yet")
+		return ffrtmp.Node{}, ffrtmp.Errorf(ffrtmp.Internal, "this master's state is not there yet")
 	}
 	n, refused := f.state.nodes.find(id)
 	if refused != nil {
-		return job.Node{}, refused
+		return ffrtmp.Node{}, refused
 	}
 	return n.show(), nil
 }
@@ -49,7 +49,7 @@ type RunningAttempt struct {
 	Attempt   int
 	NodeID    string
 	Lease     string // hex
-	Status    job.Status
+	Status    ffrtmp.Status
 	Sealed    bool      // it cannot be lost
 	Lost      bool      // its node may take it back until the next claim
 	TimeoutAt time.Time // zero without a limit
@@ -100,11 +100,11 @@ func (j *activeJob) running() RunningAttempt {
 
 // Counts are the figures of the whole cluster.
 type Counts struct {
-	Submitted int64                // ever
-	Retries   int64                // ever
-	Losses    int64                // of attempts, ever; taken back ones too
-	Jobs      map[job.Status]int64 // terminal ones: ever; the others: now
-	Nodes     map[job.NodeStatus]int
+	Submitted int64                   // ever
+	Retries   int64                   // ever
+	Losses    int64                   // of attempts, ever; taken back ones too
+	Jobs      map[ffrtmp.Status]int64 // terminal ones: ever; the others: now
+	Nodes     map[ffrtmp.NodeStatus]int
 
 	// Of nodes that are not offline.
 	CPUThreads int
@@ -114,7 +114,7 @@ type Counts struct {
 
 // Counts returns the figures; its cost is that of the number of nodes.
 func (f *FSM) Counts() Counts {
-	c := Counts{Jobs: map[job.Status]int64{}, Nodes: map[job.NodeStatus]int{}}
+	c := Counts{Jobs: map[ffrtmp.Status]int64{}, Nodes: map[ffrtmp.NodeStatus]int{}}
 	f.mu.RLock()
 	defer f.mu.RUnlock()
 	s := f.state
@@ -125,7 +125,7 @@ func (f *FSM) Counts() Counts {
 	for status, n := range s.active {
 		c.Jobs[statusCodes[status]] = int64(n)
 	}
-	c.Jobs[job.Completed], c.Jobs[job.Failed], c.Jobs[job.Canceled] = s.meta.completed, s.meta.failed, s.meta.canceled
+	c.Jobs[ffrtmp.Completed], c.Jobs[ffrtmp.Failed], c.Jobs[ffrtmp.Canceled] = s.meta.completed, s.meta.failed, s.meta.canceled
 	for _, n := range s.nodes.byKey {
 		if n.removed {
 			continue

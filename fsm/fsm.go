@@ -11,12 +11,12 @@
 // with the database.
 //
 // A write goes: Proposer (where time, identities, leases and random numbers are
-// born) – Raft – ApplyBatch – a result, which is a value or a *job.Error. What
+// born) – Raft – ApplyBatch – a result, which is a value or a *ffrtmp.Error. What
 // cannot be understood or written ends the process through Options.Fatal.
 //
 // Jobs come out of queries with their parameters as submitted, secrets included.
 // Whoever shows one to anybody but the node that runs it calls
-// job.RedactParameters.
+// ffrtmp.RedactParameters.
 package fsm
 
 import (

@@ -12,7 +12,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 // The first database of the process may be a test's own.
@@ -103,9 +103,9 @@ func numbered(n int) string {
 func (c *cluster) after(d time.Duration) { c.now = c.now.Add(d) }
 
 // newSpec is a valid submission.
-func newSpec(t testing.TB, change ...func(*job.Spec)) job.Spec {
+func newSpec(t testing.TB, change ...func(*ffrtmp.Spec)) ffrtmp.Spec {
 	t.Helper()
-	s := job.Spec{Scenario: "1080p30-h264"}
+	s := ffrtmp.Spec{Scenario: "1080p30-h264"}
 	for _, f := range change {
 		f(&s)
 	}
@@ -116,9 +116,9 @@ func newSpec(t testing.TB, change ...func(*job.Spec)) job.Spec {
 }
 
 // submit makes a job and returns its number.
-func (c *cluster) submit(change ...func(*job.Spec)) uint64 {
+func (c *cluster) submit(change ...func(*ffrtmp.Spec)) uint64 {
 	c.Helper()
-	_, made, err := c.Submit(c.Context(), Idempotency{}, []job.Spec{newSpec(c, change...)})
+	_, made, err := c.Submit(c.Context(), Idempotency{}, []ffrtmp.Spec{newSpec(c, change...)})
 	if err != nil {
 		c.Fatal(err)
 	}
@@ -126,9 +126,9 @@ func (c *cluster) submit(change ...func(*job.Spec)) uint64 {
 }
 
 // register makes a node with every software encoder, and returns its id.
-func (c *cluster) register(name string, change ...func(*job.Registration)) string {
+func (c *cluster) register(name string, change ...func(*ffrtmp.Registration)) string {
 	c.Helper()
-	r := job.Registration{
+	r := ffrtmp.Registration{
 		NodeID: uuid.NewSHA1(uuid.Nil, []byte(name)).String(), Name: name, Address: name + ":9000", CPUThreads: 8, RAMTotalBytes: 16 << 30,
 		MaxConcurrentJobs: 4, Encoders: []string{"libx264", "libx265"},
 	}
@@ -166,8 +166,8 @@ func (c *cluster) claimOne(node string) Claimed {
 }
 
 // result hands in a result for a claimed attempt.
-func (c *cluster) result(node string, a Claimed, status job.ResultStatus, change ...func(*job.Result)) (Resulted, error) {
-	r := job.Result{JobID: a.ID, NodeID: node, Attempt: a.Attempt, Lease: a.Lease, Status: status}
+func (c *cluster) result(node string, a Claimed, status ffrtmp.ResultStatus, change ...func(*ffrtmp.Result)) (Resulted, error) {
+	r := ffrtmp.Result{JobID: a.ID, NodeID: node, Attempt: a.Attempt, Lease: a.Lease, Status: status}
 	for _, f := range change {
 		f(&r)
 	}
@@ -175,7 +175,7 @@ func (c *cluster) result(node string, a Claimed, status job.ResultStatus, change
 	return resulted, err
 }
 
-func (c *cluster) mustResult(node string, a Claimed, status job.ResultStatus, change ...func(*job.Result)) Resulted {
+func (c *cluster) mustResult(node string, a Claimed, status ffrtmp.ResultStatus, change ...func(*ffrtmp.Result)) Resulted {
 	c.Helper()
 	r, err := c.result(node, a, status, change...)
 	if err != nil {
@@ -184,11 +184,11 @@ func (c *cluster) mustResult(node string, a Claimed, status job.ResultStatus, ch
 	return r
 }
 
-func failing(reason job.FailureReason, message string) func(*job.Result) {
-	return func(r *job.Result) { r.FailureReason, r.Error = reason, message }
+func failing(reason ffrtmp.FailureReason, message string) func(*ffrtmp.Result) {
+	return func(r *ffrtmp.Result) { r.FailureReason, r.Error = reason, message }
 }
 
-func (c *cluster) job(seq uint64) job.Job {
+func (c *cluster) job(seq uint64) ffrtmp.Job {
 	c.Helper()
 	j, err := c.fsm.Job(c.Context(), fmt.Sprint(seq))
 	if err != nil {
@@ -207,9 +207,9 @@ func (c *cluster) hash() string {
 	return sum
 }
 
-func wantCode(t testing.TB, err error, code job.Code) {
+func wantCode(t testing.TB, err error, code ffrtmp.Code) {
 	t.Helper()
-	if job.CodeOf(err) != code {
-		t.Fatalf("got %q (%v), want %q", job.CodeOf(err), err, code)
+	if ffrtmp.CodeOf(err) != code {
+		t.Fatalf("got %q (%v), want %q", ffrtmp.CodeOf(err), err, code)
 	}
 }

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 // BenchmarkHistory claims and completes, and reads pages, beside many jobs that
@@ -25,9 +25,9 @@ func BenchmarkHistory(b *testing.B) {
 	for _, jobs := range []int{0, history} {
 		b.Run(fmt.Sprint(jobs), func(b *testing.B) {
 			c := newCluster(b)
-			node := c.register("a", func(r *job.Registration) { r.MaxConcurrentJobs = 1024 })
+			node := c.register("a", func(r *ffrtmp.Registration) { r.MaxConcurrentJobs = 1024 })
 			const n = 512
-			specs := make([]job.Spec, n)
+			specs := make([]ffrtmp.Spec, n)
 			for i := range specs {
 				specs[i] = benchSpec(b)
 			}
@@ -43,7 +43,7 @@ func BenchmarkHistory(b *testing.B) {
 				}
 				claiming += c.timed(b, commands)
 				for i := range commands {
-					commands[i] = &result{seq: uint64(next + i + 1), node: node, attempt: 1, lease: lease{1}, status: job.ResultCompleted}
+					commands[i] = &result{seq: uint64(next + i + 1), node: node, attempt: 1, lease: lease{1}, status: ffrtmp.ResultCompleted}
 				}
 				completing += c.timed(b, commands)
 				next += n
@@ -59,9 +59,9 @@ func BenchmarkHistory(b *testing.B) {
 			}
 			b.ReportMetric(float64(b.N*n)/claiming.Seconds(), "claims/s")
 			b.ReportMetric(float64(b.N*n)/completing.Seconds(), "completes/s")
-			for name, filter := range map[string]job.Filter{"page": {}, "pending": {Status: job.Pending}, "failed": {Status: job.Failed}} {
+			for name, filter := range map[string]ffrtmp.Filter{"page": {}, "pending": {Status: ffrtmp.Pending}, "failed": {Status: ffrtmp.Failed}} {
 				start := time.Now()
-				if _, err := c.fsm.Jobs(b.Context(), filter, job.Page{Limit: 100, Order: job.Descending}); err != nil {
+				if _, err := c.fsm.Jobs(b.Context(), filter, ffrtmp.Page{Limit: 100, Order: ffrtmp.Descending}); err != nil {
 					b.Fatal(err)
 				}
 				b.ReportMetric(float64(time.Since(start).Microseconds())/1000, name+"-ms")

@@ -6,15 +6,15 @@ import (
 	"database/sql"
 	"database/sql/driver"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 // Done is the result of a command that makes nothing.
 type Done struct {
-	Seq      uint64     // of the first job that it was about, or 0
-	Count    int        // of jobs changed
-	Status   job.Status // that an action gave its job
-	Replayed bool       // an earlier request with the same idempotency key did it
+	Seq      uint64        // of the first job that it was about, or 0
+	Count    int           // of jobs changed
+	Status   ffrtmp.Status // that an action gave its job
+	Replayed bool          // an earlier request with the same idempotency key did it
 }
 
 var (
@@ -47,7 +47,7 @@ func (t *tx) applyOnce(c *enveloped) any {
 	row := make([]driver.Value, 3)
 	if t.row(row, selectIdempotency, id.Principal, id.Key) && t.replayable(uint64(row[1].(int64)), RequestKey{id.Principal, id.Key}) {
 		if !bytes.Equal(row[0].([]byte), id.Hash[:]) {
-			return job.Errorf(job.Conflict, "the idempotency key %q was used for another request", id.Key)
+			return ffrtmp.Errorf(ffrtmp.Conflict, "the idempotency key %q was used for another request", id.Key)
 		}
 		return t.replay(c.command, uint64(row[1].(int64)), row[2].(int64))
 	}
@@ -55,7 +55,7 @@ func (t *tx) applyOnce(c *enveloped) any {
 	var seq uint64
 	var count int64
 	switch r := result.(type) {
-	case *job.Error:
+	case *ffrtmp.Error:
 		return r
 	case Submitted:
 		seq, count = r.Jobs[0].SequenceNumber, int64(len(r.Jobs))
@@ -100,7 +100,7 @@ func (t *tx) replay(c command, seq uint64, count int64) any {
 	case *register:
 		n, known := c.find(t)
 		if !known || n.removed {
-			return job.Errorf(job.NotFound, "the node that this registered has been removed")
+			return ffrtmp.Errorf(ffrtmp.NotFound, "the node that this registered has been removed")
 		}
 		return NodeRegistered{Node: n.show()}
 	}

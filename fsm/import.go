@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"time"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 // importing takes jobs and nodes that another system has had.
@@ -20,7 +20,7 @@ type importing struct {
 
 type importedNode struct {
 	id           string
-	node         job.Registration
+	node         ffrtmp.Registration
 	registeredAt int64
 	heartbeat    int64
 }
@@ -45,11 +45,11 @@ type pastAttempt struct {
 	error, reason      string
 }
 
-func importedNodeOf(n *job.ImportedNode) importedNode {
+func importedNodeOf(n *ffrtmp.ImportedNode) importedNode {
 	return importedNode{n.ID, n.Registration, n.RegisteredAt.UnixNano(), n.LastHeartbeat.UnixNano()}
 }
 
-func importedJobOf(s spec, j *job.ImportedJob) importedJob {
+func importedJobOf(s spec, j *ffrtmp.ImportedJob) importedJob {
 	made := importedJob{
 		spec: s, seq: int64(j.SequenceNumber), status: code(statusCodes, j.Status), progress: int64(j.Progress),
 		createdAt: nanoseconds(j.CreatedAt), activityAt: nanoseconds(j.LastActivityAt), completedAt: nanoseconds(j.CompletedAt),
@@ -236,19 +236,19 @@ func (t *tx) importNode(c *importedNode) ImportedNode {
 		return ImportedNode{ID: id}
 	}
 	n := &node{key: t.nodes.lastKey + 1, attempts: map[uint64]*activeJob{}, offline: true}
-	n.ID, n.Eligibility = c.id, job.Eligible
+	n.ID, n.Eligibility = c.id, ffrtmp.Eligible
 	n.describe(&c.node)
 	n.RegisteredAt, n.LastHeartbeat = timeOf(c.registeredAt), timeOf(c.heartbeat)
 	t.nodes.add(n)
 	t.write(n)
-	t.event(job.NodeRegistered, n)
-	t.event(job.NodeWentOff, n)
+	t.event(ffrtmp.NodeRegistered, n)
+	t.event(ffrtmp.NodeWentOff, n)
 	return ImportedNode{ID: n.ID, New: true}
 }
 
 // statusEvents tells what has become of a job that does not wait to be run.
-var statusEvents = map[job.Status]job.EventType{
-	job.Paused: job.JobPaused, job.Completed: job.JobCompleted, job.Failed: job.JobFailed, job.Canceled: job.JobCanceled,
+var statusEvents = map[ffrtmp.Status]ffrtmp.EventType{
+	ffrtmp.Paused: ffrtmp.JobPaused, ffrtmp.Completed: ffrtmp.JobCompleted, ffrtmp.Failed: ffrtmp.JobFailed, ffrtmp.Canceled: ffrtmp.JobCanceled,
 }
 
 // importJob takes a job that is not known yet. It keeps its number unless that has
@@ -259,7 +259,7 @@ func (t *tx) importJob(c *importedJob) ImportedJob {
 	}
 	status := statusCodes[c.status]
 	j := &activeJob{
-		seq: max(t.meta.nextSeq, uint64(max(c.seq, 0))), id: c.id, status: status, rank: job.Rank(queueCodes[c.queue], priorityCodes[c.priority]),
+		seq: max(t.meta.nextSeq, uint64(max(c.seq, 0))), id: c.id, status: status, rank: ffrtmp.Rank(queueCodes[c.queue], priorityCodes[c.priority]),
 		attempt: c.last.attempt, createdAt: c.createdAt, startedAt: c.last.startedAt, timeout: c.timeout, retries: c.retries, maxRetries: c.maxRetries,
 	}
 	t.meta.nextSeq = j.seq + 1
@@ -267,7 +267,7 @@ func (t *tx) importJob(c *importedJob) ImportedJob {
 	if n := t.nodes.byID[c.last.node]; n != nil && n.Legacy {
 		nodeKey, j.node = n.key, n
 	}
-	if outcomeCodes[c.last.outcome] == job.AttemptLost && status == job.Pending && j.node != nil && !j.node.removed {
+	if outcomeCodes[c.last.outcome] == ffrtmp.AttemptLost && status == ffrtmp.Pending && j.node != nil && !j.node.removed {
 		// As after any loss: until the next claim, its node may yet hand in the result.
 		j.hold, j.losses = holdLost, 1
 	}
@@ -282,9 +282,9 @@ func (t *tx) importJob(c *importedJob) ImportedJob {
 		}
 	}
 	t.countImported(j)
-	t.jobEvent(job.JobSubmitted, j, 0, "")
+	t.jobEvent(ffrtmp.JobSubmitted, j, 0, "")
 	if now, ok := statusEvents[status]; ok {
-		t.jobEvent(now, j, 0, job.FailureReason(c.reason))
+		t.jobEvent(now, j, 0, ffrtmp.FailureReason(c.reason))
 	}
 	if !status.Terminal() {
 		class, err := t.ready.class(classKey{requires: c.requires})
@@ -302,11 +302,11 @@ func (t *tx) countImported(j *activeJob) {
 	t.meta.submitted++
 	t.meta.retries += j.retries
 	switch j.status {
-	case job.Completed:
+	case ffrtmp.Completed:
 		t.meta.completed++
-	case job.Failed:
+	case ffrtmp.Failed:
 		t.meta.failed++
-	case job.Canceled:
+	case ffrtmp.Canceled:
 		t.meta.canceled++
 	}
 }

@@ -13,13 +13,13 @@ import (
 	"strings"
 	"time"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 // key is an API key with the hash of its secret.
 type key struct {
-	job.Key // Status is filled in when it is shown
-	hash    [32]byte
+	ffrtmp.Key // Status is filled in when it is shown
+	hash       [32]byte
 }
 
 // ended is when the key stopped being usable, or will; 0: never.
@@ -50,9 +50,9 @@ func (s *state) loadKeys() error {
 
 // scopes reads the scopes of a key. One that this build does not know stays: it
 // allows nothing here.
-func scopes(list string) (l []job.Scope) {
+func scopes(list string) (l []ffrtmp.Scope) {
 	for s := range strings.SplitSeq(list, ",") {
-		l = append(l, job.Scope(s))
+		l = append(l, ffrtmp.Scope(s))
 	}
 	return l
 }
@@ -87,7 +87,7 @@ func decodeCreateKey(d *decoder) command {
 
 // keyed is the result of a command about a key.
 type keyed struct {
-	key      job.Key
+	key      ffrtmp.Key
 	replayed bool
 }
 
@@ -101,17 +101,17 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0)`)
 
 func (c *createKey) apply(t *tx) any {
 	if _, exists := t.keys[c.id]; exists {
-		return job.Errorf(job.Conflict, "there is a key %s already", c.id)
+		return ffrtmp.Errorf(ffrtmp.Conflict, "there is a key %s already", c.id)
 	}
-	forgotten := t.endedKeys(t.now - int64(job.KeyKept))
-	if len(t.keys)-len(forgotten) >= job.MaxKeys {
-		return job.Errorf(job.Conflict, "there are %d keys already; those that have been revoked or expired for %s make room", job.MaxKeys, job.KeyKept)
+	forgotten := t.endedKeys(t.now - int64(ffrtmp.KeyKept))
+	if len(t.keys)-len(forgotten) >= ffrtmp.MaxKeys {
+		return ffrtmp.Errorf(ffrtmp.Conflict, "there are %d keys already; those that have been revoked or expired for %s make room", ffrtmp.MaxKeys, ffrtmp.KeyKept)
 	}
 	for _, id := range forgotten {
 		delete(t.keys, id)
 		t.exec(deleteAPIKey, id)
 	}
-	k := &key{hash: c.hash, Key: job.Key{
+	k := &key{hash: c.hash, Key: ffrtmp.Key{
 		ID: c.id, Name: c.name, Scopes: scopes(c.scopes), RateLimit: int(c.rateLimit),
 		CreatedAt: timeOf(t.now), CreatedBy: t.actor.Principal, ExpiresAt: timeOf(c.expiresAt),
 	}}
@@ -137,7 +137,7 @@ func (t *tx) endedKeys(before int64) []string {
 func (c *createKey) again(t *tx) any {
 	k, ok := t.keys[c.id]
 	if !ok || !k.RevokedAt.IsZero() {
-		return job.Errorf(job.Conflict, "the key %s that this request has made is revoked", c.id)
+		return ffrtmp.Errorf(ffrtmp.Conflict, "the key %s that this request has made is revoked", c.id)
 	}
 	k.hash, t.rekeyed = c.hash, true
 	t.exec(updateKeyHash, k.hash[:], k.ID)
@@ -168,7 +168,7 @@ func decodeRevokeKey(d *decoder) command { return &revokeKey{id: d.string()} }
 func (c *revokeKey) apply(t *tx) any {
 	k, ok := t.keys[c.id]
 	if !ok {
-		return job.Errorf(job.NotFound, "there is no key %q", c.id)
+		return ffrtmp.Errorf(ffrtmp.NotFound, "there is no key %q", c.id)
 	}
 	if k.RevokedAt.IsZero() {
 		k.RevokedAt, t.rekeyed = timeOf(t.now), true
@@ -191,14 +191,14 @@ const keyIDBytes = 8
 // CreateKey makes an API key and returns its secret, which is kept nowhere. Under an
 // idempotency key the id follows from that, so that a repeated request is about the
 // same API key; it is given another secret, for the first may not have arrived.
-func (p *Proposer) CreateKey(ctx context.Context, id Idempotency, k job.NewKey) (index uint64, created job.CreatedKey, replayed bool, err error) {
+func (p *Proposer) CreateKey(ctx context.Context, id Idempotency, k ffrtmp.NewKey) (index uint64, created ffrtmp.CreatedKey, replayed bool, err error) {
 	now := p.opts.Now()
 	expires := k.ExpiresAt.Time
 	if k.ExpiresIn != 0 {
 		expires = now.Add(time.Duration(k.ExpiresIn))
 	}
-	if !expires.IsZero() && (!expires.After(now) || expires.Sub(now) > job.MaxKeyLife) {
-		return 0, created, false, job.FieldErrorf("expires_at", "must lie ahead, by at most %s; it is %s now", job.MaxKeyLife, now.UTC().Format(time.RFC3339))
+	if !expires.IsZero() && (!expires.After(now) || expires.Sub(now) > ffrtmp.MaxKeyLife) {
+		return 0, created, false, ffrtmp.FieldErrorf("expires_at", "must lie ahead, by at most %s; it is %s now", ffrtmp.MaxKeyLife, now.UTC().Format(time.RFC3339))
 	}
 	var random [keyIDBytes + 32]byte
 	if _, err := io.ReadFull(p.opts.Rand, random[:]); err != nil {
@@ -210,17 +210,17 @@ func (p *Proposer) CreateKey(ctx context.Context, id Idempotency, k job.NewKey) 
 		name = sum[:keyIDBytes]
 	}
 	c := &createKey{
-		id: hex.EncodeToString(name), name: k.Name, scopes: job.JoinScopes(k.Scopes, ","), hash: sha256.Sum256([]byte(secret)), rateLimit: int64(k.RateLimit),
+		id: hex.EncodeToString(name), name: k.Name, scopes: ffrtmp.JoinScopes(k.Scopes, ","), hash: sha256.Sum256([]byte(secret)), rateLimit: int64(k.RateLimit),
 	}
 	if !expires.IsZero() {
 		c.expiresAt = expires.UnixNano()
 	}
 	index, done, err := propose[keyed](ctx, p, id, c)
-	return index, job.CreatedKey{Key: done.key, Secret: c.id + "." + secret}, done.replayed, err
+	return index, ffrtmp.CreatedKey{Key: done.key, Secret: c.id + "." + secret}, done.replayed, err
 }
 
 // RevokeKey makes an API key unusable; one that is revoked already stays so.
-func (p *Proposer) RevokeKey(ctx context.Context, id string) (uint64, job.Key, error) {
+func (p *Proposer) RevokeKey(ctx context.Context, id string) (uint64, ffrtmp.Key, error) {
 	index, done, err := propose[keyed](ctx, p, Idempotency{}, &revokeKey{id: id})
 	return index, done.key, err
 }

@@ -7,12 +7,12 @@ import (
 	"testing"
 	"time"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
-func (c *cluster) createKey(change ...func(*job.NewKey)) job.CreatedKey {
+func (c *cluster) createKey(change ...func(*ffrtmp.NewKey)) ffrtmp.CreatedKey {
 	c.Helper()
-	k := job.NewKey{Name: "reports", Scopes: []job.Scope{job.ScopeRead}}
+	k := ffrtmp.NewKey{Name: "reports", Scopes: []ffrtmp.Scope{ffrtmp.ScopeRead}}
 	for _, f := range change {
 		f(&k)
 	}
@@ -24,7 +24,7 @@ func (c *cluster) createKey(change ...func(*job.NewKey)) job.CreatedKey {
 }
 
 // opens reports whether the FSM recognises a key's secret.
-func (c *cluster) opens(made job.CreatedKey) bool {
+func (c *cluster) opens(made ffrtmp.CreatedKey) bool {
 	id, secret, _ := strings.Cut(made.Secret, ".")
 	k, ok := c.fsm.Credential(id)
 	return ok && k.Hash == sha256.Sum256([]byte(secret)) && k.Live.Err() == nil
@@ -33,8 +33,8 @@ func (c *cluster) opens(made job.CreatedKey) bool {
 func TestKeys_OverRestartsAndSnapshots(t *testing.T) {
 	c := newCluster(t)
 	c.now = epoch
-	made := c.createKey(func(k *job.NewKey) { k.ExpiresIn, k.RateLimit = job.Duration(time.Hour), 7 })
-	other := c.createKey(func(k *job.NewKey) { k.Name = "other" })
+	made := c.createKey(func(k *ffrtmp.NewKey) { k.ExpiresIn, k.RateLimit = ffrtmp.Duration(time.Hour), 7 })
+	other := c.createKey(func(k *ffrtmp.NewKey) { k.Name = "other" })
 	if id, secret, _ := strings.Cut(made.Secret, "."); id != made.ID || len(secret) != 43 {
 		t.Fatalf("%q is not id.secret with 256 bits", made.Secret)
 	}
@@ -73,7 +73,7 @@ func TestKeys_Revoke(t *testing.T) {
 		t.Fatalf("once more: %+v, %v", again, err)
 	}
 	_, _, err = c.RevokeKey(c.Context(), "0000000000000000")
-	wantCode(t, err, job.NotFound)
+	wantCode(t, err, ffrtmp.NotFound)
 	c.reopen()
 	if k, ok := c.fsm.Credential(made.ID); !ok || k.Live.Err() == nil {
 		t.Error("it is live again after a restart")
@@ -83,7 +83,7 @@ func TestKeys_Revoke(t *testing.T) {
 func TestKeys_ARepeatedRequestGetsAnotherSecret(t *testing.T) {
 	c := newCluster(t)
 	id := Idempotency{Principal: "p", Key: "k", Hash: [32]byte{1}}
-	k := job.NewKey{Name: "n", Scopes: []job.Scope{job.ScopeRead}}
+	k := ffrtmp.NewKey{Name: "n", Scopes: []ffrtmp.Scope{ffrtmp.ScopeRead}}
 	_, first, replayed, err := c.CreateKey(c.Context(), id, k)
 	if err != nil || replayed {
 		t.Fatal(replayed, err)
@@ -98,17 +98,17 @@ func TestKeys_ARepeatedRequestGetsAnotherSecret(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, _, _, err = c.CreateKey(c.Context(), id, k)
-	wantCode(t, err, job.Conflict)
+	wantCode(t, err, ffrtmp.Conflict)
 }
 
 func TestKeys_ThoseThatHaveEndedMakeRoom(t *testing.T) {
 	c := newCluster(t)
-	expiring := c.createKey(func(k *job.NewKey) { k.ExpiresAt.Time = c.now.Add(time.Hour) })
+	expiring := c.createKey(func(k *ffrtmp.NewKey) { k.ExpiresAt.Time = c.now.Add(time.Hour) })
 	revoked, kept := c.createKey(), c.createKey()
 	if _, _, err := c.RevokeKey(c.Context(), revoked.ID); err != nil {
 		t.Fatal(err)
 	}
-	c.after(job.KeyKept + time.Minute)
+	c.after(ffrtmp.KeyKept + time.Minute)
 	c.createKey()
 	if _, ok := c.fsm.Credential(revoked.ID); ok || len(c.fsm.Keys()) != 3 {
 		t.Errorf("the revoked key is still there: %+v", c.fsm.Keys())
@@ -123,9 +123,9 @@ func TestKeys_ThoseThatHaveEndedMakeRoom(t *testing.T) {
 
 func TestKeys_ExpiryLiesAhead(t *testing.T) {
 	c := newCluster(t)
-	for _, at := range []time.Time{c.now, c.now.Add(-time.Hour), c.now.Add(job.MaxKeyLife + time.Hour)} {
-		_, _, _, err := c.CreateKey(c.Context(), Idempotency{}, job.NewKey{Name: "n", Scopes: job.Scopes, ExpiresAt: job.Time{Time: at}})
-		wantCode(t, err, job.Invalid)
+	for _, at := range []time.Time{c.now, c.now.Add(-time.Hour), c.now.Add(ffrtmp.MaxKeyLife + time.Hour)} {
+		_, _, _, err := c.CreateKey(c.Context(), Idempotency{}, ffrtmp.NewKey{Name: "n", Scopes: ffrtmp.Scopes, ExpiresAt: ffrtmp.Time{Time: at}})
+		wantCode(t, err, ffrtmp.Invalid)
 	}
 }
 
@@ -134,13 +134,13 @@ func TestKeys_WaitUntilEveryMasterKnowsThem(t *testing.T) {
 	c := newCluster(t)
 	level := int(KindProgress)
 	c.Proposer.opts.Level = func() int { return level }
-	_, _, _, err := c.CreateKey(c.Context(), Idempotency{}, job.NewKey{Name: "n", Scopes: job.Scopes})
-	wantCode(t, err, job.Conflict)
+	_, _, _, err := c.CreateKey(c.Context(), Idempotency{}, ffrtmp.NewKey{Name: "n", Scopes: ffrtmp.Scopes})
+	wantCode(t, err, ffrtmp.Conflict)
 	seq := c.submit()
-	if _, _, err := c.Act(WithActor(c.Context(), Actor{Principal: "p"}), Idempotency{}, job.Pause, seq); err != nil {
+	if _, _, err := c.Act(WithActor(c.Context(), Actor{Principal: "p"}), Idempotency{}, ffrtmp.Pause, seq); err != nil {
 		t.Fatal(err)
 	}
-	if got := c.audit(job.AuditPage{}); len(got) != 0 {
+	if got := c.audit(ffrtmp.AuditPage{}); len(got) != 0 {
 		t.Errorf("audited: %+v", got)
 	}
 	level = int(LatestKind)

@@ -5,12 +5,12 @@ import (
 	"slices"
 	"strings"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 // Credential is an API key with what it takes to recognise it.
 type Credential struct {
-	job.Key
+	ffrtmp.Key
 	Hash [32]byte // SHA-256 of the secret
 	// Live ends when the key is revoked or gets another secret, with the entry that
 	// says so.
@@ -55,12 +55,12 @@ func (f *FSM) Credential(id string) (Credential, bool) {
 }
 
 // Keys returns all keys, the oldest first.
-func (f *FSM) Keys() []job.Key {
-	list := []job.Key{}
+func (f *FSM) Keys() []ffrtmp.Key {
+	list := []ffrtmp.Key{}
 	for _, c := range *f.keys.Load() {
 		list = append(list, c.Key)
 	}
-	slices.SortFunc(list, func(a, b job.Key) int {
+	slices.SortFunc(list, func(a, b ffrtmp.Key) int {
 		if c := a.CreatedAt.Compare(b.CreatedAt); c != 0 {
 			return c
 		}

@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 // A situation is a way to bring a job into a state. It returns the job, the node
@@ -27,7 +27,7 @@ var situations = []situation{
 	{"running", claimed},
 	{"sealed", func(c *cluster) (uint64, string, Claimed) {
 		seq, node, a := claimed(c)
-		c.mustResult(node, a, job.ResultPublishing)
+		c.mustResult(node, a, ffrtmp.ResultPublishing)
 		return seq, node, a
 	}},
 	{"lost", func(c *cluster) (uint64, string, Claimed) {
@@ -37,38 +37,38 @@ var situations = []situation{
 	}},
 	{"retrying", func(c *cluster) (uint64, string, Claimed) {
 		seq, node, a := claimed(c)
-		c.mustResult(node, a, job.ResultFailed, failing(job.RuntimeError, "boom"))
+		c.mustResult(node, a, ffrtmp.ResultFailed, failing(ffrtmp.RuntimeError, "boom"))
 		return seq, node, a
 	}},
 	{"paused", func(c *cluster) (uint64, string, Claimed) {
 		seq, node, a := claimed(c)
-		c.mustAct(job.Pause, seq)
+		c.mustAct(ffrtmp.Pause, seq)
 		return seq, node, a
 	}},
 	{"paused while pending", func(c *cluster) (uint64, string, Claimed) {
 		seq := c.submit()
-		c.mustAct(job.Pause, seq)
+		c.mustAct(ffrtmp.Pause, seq)
 		return seq, c.register("a"), Claimed{Attempt: 1}
 	}},
 	{"paused and lost", func(c *cluster) (uint64, string, Claimed) {
 		seq, node, a := claimed(c)
-		c.mustAct(job.Pause, seq)
+		c.mustAct(ffrtmp.Pause, seq)
 		c.expire(a)
 		return seq, node, a
 	}},
 	{"completed", func(c *cluster) (uint64, string, Claimed) {
 		seq, node, a := claimed(c)
-		c.mustResult(node, a, job.ResultCompleted)
+		c.mustResult(node, a, ffrtmp.ResultCompleted)
 		return seq, node, a
 	}},
 	{"failed", func(c *cluster) (uint64, string, Claimed) {
 		seq, node, a := claimed(c)
-		c.mustResult(node, a, job.ResultFailed, failing(job.UserError, "no such thing"))
+		c.mustResult(node, a, ffrtmp.ResultFailed, failing(ffrtmp.UserError, "no such thing"))
 		return seq, node, a
 	}},
 	{"canceled", func(c *cluster) (uint64, string, Claimed) {
 		seq, node, a := claimed(c)
-		c.mustAct(job.Cancel, seq)
+		c.mustAct(ffrtmp.Cancel, seq)
 		return seq, node, a
 	}},
 }
@@ -79,14 +79,14 @@ type event struct {
 	do   func(c *cluster, seq uint64, node string, a Claimed) error
 }
 
-func action(a job.Action) event {
+func action(a ffrtmp.Action) event {
 	return event{string(a), func(c *cluster, seq uint64, _ string, _ Claimed) error {
 		_, _, err := c.Act(c.Context(), Idempotency{}, a, seq)
 		return err
 	}}
 }
 
-func reported(name string, status job.ResultStatus, change ...func(*job.Result)) event {
+func reported(name string, status ffrtmp.ResultStatus, change ...func(*ffrtmp.Result)) event {
 	return event{name, func(c *cluster, seq uint64, node string, a Claimed) error {
 		a.Seq = seq
 		_, err := c.result(node, a, status, change...)
@@ -95,12 +95,12 @@ func reported(name string, status job.ResultStatus, change ...func(*job.Result))
 }
 
 var events = []event{
-	action(job.Cancel), action(job.Pause), action(job.Resume), action(job.Retry),
-	reported("publish", job.ResultPublishing),
-	reported("complete", job.ResultCompleted),
-	reported("fail", job.ResultFailed, failing(job.RuntimeError, "boom")),
-	reported("fail for good", job.ResultFailed, failing(job.UserError, "no such thing")),
-	reported("give back", job.ResultCanceled),
+	action(ffrtmp.Cancel), action(ffrtmp.Pause), action(ffrtmp.Resume), action(ffrtmp.Retry),
+	reported("publish", ffrtmp.ResultPublishing),
+	reported("complete", ffrtmp.ResultCompleted),
+	reported("fail", ffrtmp.ResultFailed, failing(ffrtmp.RuntimeError, "boom")),
+	reported("fail for good", ffrtmp.ResultFailed, failing(ffrtmp.UserError, "no such thing")),
+	reported("give back", ffrtmp.ResultCanceled),
 	{"expire", func(c *cluster, seq uint64, _ string, a Claimed) error {
 		_, _, err := c.Expire(c.Context(), []AttemptID{{seq, a.Attempt}})
 		return err
@@ -154,7 +154,7 @@ func TestLifecycle(t *testing.T) {
 				seq, node, a := s.reach(c)
 				before := rows(c.fsm)
 				err := e.do(c, seq, node, a)
-				got := string(job.CodeOf(err))
+				got := string(ffrtmp.CodeOf(err))
 				if err == nil {
 					j := c.job(seq)
 					got = string(j.Status)
@@ -179,10 +179,10 @@ func TestLifecycle(t *testing.T) {
 // clear takes a job and a node out of the way of the next case.
 func (c *cluster) clear(node string, seq uint64) {
 	c.Helper()
-	if _, _, err := c.RemoveNode(c.Context(), node, true); err != nil && job.CodeOf(err) != job.NotFound {
+	if _, _, err := c.RemoveNode(c.Context(), node, true); err != nil && ffrtmp.CodeOf(err) != ffrtmp.NotFound {
 		c.Fatal(err)
 	}
-	if _, _, err := c.CancelMany(c.Context(), Idempotency{}, job.Filter{}, []uint64{seq}); err != nil {
+	if _, _, err := c.CancelMany(c.Context(), Idempotency{}, ffrtmp.Filter{}, []uint64{seq}); err != nil {
 		c.Fatal(err)
 	}
 }
@@ -201,7 +201,7 @@ func (c *cluster) expire(a Claimed) {
 	}
 }
 
-func (c *cluster) mustAct(a job.Action, seq uint64) {
+func (c *cluster) mustAct(a ffrtmp.Action, seq uint64) {
 	c.Helper()
 	if _, _, err := c.Act(c.Context(), Idempotency{}, a, seq); err != nil {
 		c.Fatal(err)

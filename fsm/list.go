@@ -8,13 +8,13 @@ import (
 	"strconv"
 	"strings"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 // Jobs returns a page of the jobs that a filter selects, without logs and
 // attempts. Both must have been validated.
-func (f *FSM) Jobs(ctx context.Context, filter job.Filter, page job.Page) (job.List, error) {
-	list := job.List{Jobs: []job.Job{}}
+func (f *FSM) Jobs(ctx context.Context, filter ffrtmp.Filter, page ffrtmp.Page) (ffrtmp.List, error) {
+	list := ffrtmp.List{Jobs: []ffrtmp.Job{}}
 	err := f.list(ctx, filter, page, selectJob, func(rows *sql.Rows) error {
 		j, err := scanJob(rows)
 		list.Jobs = append(list.Jobs, j)
@@ -30,9 +30,9 @@ func (f *FSM) Jobs(ctx context.Context, filter job.Filter, page job.Page) (job.L
 
 // Seqs returns the sequence numbers of the jobs that a filter selects, ascending,
 // at most limit of those after a number.
-func (f *FSM) Seqs(ctx context.Context, filter job.Filter, after uint64, limit int) ([]uint64, error) {
+func (f *FSM) Seqs(ctx context.Context, filter ffrtmp.Filter, after uint64, limit int) ([]uint64, error) {
 	var seqs []uint64
-	err := f.list(ctx, filter, job.Page{Limit: limit, Cursor: after, Order: job.Ascending}, `SELECT t.seq
+	err := f.list(ctx, filter, ffrtmp.Page{Limit: limit, Cursor: after, Order: ffrtmp.Ascending}, `SELECT t.seq
 FROM job_state t CROSS JOIN job_spec s ON s.seq = t.seq LEFT JOIN node n ON n.key = t.node `, func(rows *sql.Rows) error {
 		var seq uint64
 		err := rows.Scan(&seq)
@@ -47,7 +47,7 @@ FROM job_state t CROSS JOIN job_spec s ON s.seq = t.seq LEFT JOIN node n ON n.ke
 // The database has no index on status but for failed and canceled jobs, because
 // every transition would pay for it. Jobs that are not over are found by memory
 // instead, and for all others the order of sequence numbers is index enough.
-func (f *FSM) list(ctx context.Context, filter job.Filter, page job.Page, columns string, scan func(*sql.Rows) error) error {
+func (f *FSM) list(ctx context.Context, filter ffrtmp.Filter, page ffrtmp.Page, columns string, scan func(*sql.Rows) error) error {
 	var active []uint64
 	byMemory := filter.Status != "" && !filter.Status.Terminal()
 	if byMemory {
@@ -83,7 +83,7 @@ func (f *FSM) list(ctx context.Context, filter job.Filter, page job.Page, column
 
 // activeSeqs returns the jobs of a status that is not terminal, in the page's
 // order, from its cursor on.
-func (f *FSM) activeSeqs(status job.Status, page job.Page) []uint64 {
+func (f *FSM) activeSeqs(status ffrtmp.Status, page ffrtmp.Page) []uint64 {
 	f.mu.RLock()
 	var seqs []uint64
 	if f.state != nil {
@@ -96,18 +96,18 @@ func (f *FSM) activeSeqs(status job.Status, page job.Page) []uint64 {
 	}
 	f.mu.RUnlock()
 	slices.Sort(seqs)
-	if page.Order != job.Ascending {
+	if page.Order != ffrtmp.Ascending {
 		slices.Reverse(seqs)
 	}
 	return seqs
 }
 
 // after reports whether a job comes after the page's cursor.
-func after(page job.Page, seq uint64) bool {
+func after(page ffrtmp.Page, seq uint64) bool {
 	switch {
 	case page.Cursor == 0:
 		return true
-	case page.Order == job.Ascending:
+	case page.Order == ffrtmp.Ascending:
 		return seq > page.Cursor
 	default:
 		return seq < page.Cursor
@@ -115,7 +115,7 @@ func after(page job.Page, seq uint64) bool {
 }
 
 // conditions is a filter and a page as SQL over t (state), s (spec) and n (node).
-func conditions(filter job.Filter, page job.Page) (string, []any) {
+func conditions(filter ffrtmp.Filter, page ffrtmp.Page) (string, []any) {
 	var terms []string
 	var args []any
 	add := func(term string, values ...any) {
@@ -123,7 +123,7 @@ func conditions(filter job.Filter, page job.Page) (string, []any) {
 		args = append(args, values...)
 	}
 	order := "DESC"
-	if page.Order == job.Ascending {
+	if page.Order == ffrtmp.Ascending {
 		order = "ASC"
 	}
 	switch {
@@ -134,7 +134,7 @@ func conditions(filter job.Filter, page job.Page) (string, []any) {
 	}
 	switch filter.Status {
 	case "":
-	case job.Failed, job.Canceled:
+	case ffrtmp.Failed, ffrtmp.Canceled:
 		// SQLite uses a partial index only when it sees the index's own condition.
 		add("t.status IN (4, 5)")
 		fallthrough

@@ -9,45 +9,45 @@ import (
 	"testing"
 	"time"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 func TestJobs_FiltersAndPages(t *testing.T) {
 	c := newCluster(t)
-	node := c.register("a", func(r *job.Registration) { r.MaxConcurrentJobs = 100 })
+	node := c.register("a", func(r *ffrtmp.Registration) { r.MaxConcurrentJobs = 100 })
 	other := c.register("b")
 	for i := range 24 {
-		c.submit(func(s *job.Spec) {
+		c.submit(func(s *ffrtmp.Spec) {
 			s.Scenario = []string{"720p", "1080p"}[i%2]
-			s.Queue = job.Queues[i%3]
-			s.Priority = job.Priorities[i/3%3]
+			s.Queue = ffrtmp.Queues[i%3]
+			s.Priority = ffrtmp.Priorities[i/3%3]
 			s.Labels = map[string]string{"n": strconv.Itoa(i % 4), "even": fmt.Sprint(i%2 == 0)}
 		})
 	}
 	for i, a := range c.claim(node, 12) {
 		switch i % 4 {
 		case 0:
-			c.mustResult(node, a, job.ResultCompleted)
+			c.mustResult(node, a, ffrtmp.ResultCompleted)
 		case 1:
-			c.mustResult(node, a, job.ResultFailed, failing(job.UserError, "no"))
+			c.mustResult(node, a, ffrtmp.ResultFailed, failing(ffrtmp.UserError, "no"))
 		case 2:
-			c.mustAct(job.Pause, a.Seq)
+			c.mustAct(ffrtmp.Pause, a.Seq)
 		}
 	}
-	c.mustAct(job.Cancel, c.submit())
+	c.mustAct(ffrtmp.Cancel, c.submit())
 	c.claimOne(other)
-	var all []job.Job
+	var all []ffrtmp.Job
 	for seq := range uint64(25) {
 		all = append(all, c.job(seq+1))
 	}
-	filters := map[string]job.Filter{
-		"everything": {}, "scenario": {Scenario: "720p"}, "queue": {Queue: job.Live}, "priority": {Priority: job.High},
+	filters := map[string]ffrtmp.Filter{
+		"everything": {}, "scenario": {Scenario: "720p"}, "queue": {Queue: ffrtmp.Live}, "priority": {Priority: ffrtmp.High},
 		"node": {NodeID: node}, "unknown node": {NodeID: numbered(99)}, "label": {Label: "n=3"}, "label key": {Label: "even"},
-		"no such label": {Label: "odd"}, "all at once": {Status: job.Pending, Scenario: "1080p", Queue: job.Batch, Label: "even=false"},
-		"running on a node": {Status: job.Running, NodeID: other},
+		"no such label": {Label: "odd"}, "all at once": {Status: ffrtmp.Pending, Scenario: "1080p", Queue: ffrtmp.Batch, Label: "even=false"},
+		"running on a node": {Status: ffrtmp.Running, NodeID: other},
 	}
-	for _, s := range job.Statuses {
-		filters[string(s)] = job.Filter{Status: s}
+	for _, s := range ffrtmp.Statuses {
+		filters[string(s)] = ffrtmp.Filter{Status: s}
 	}
 	for name, filter := range filters {
 		var want []uint64
@@ -56,10 +56,10 @@ func TestJobs_FiltersAndPages(t *testing.T) {
 				want = append(want, j.SequenceNumber)
 			}
 		}
-		for _, order := range []job.Order{job.Ascending, job.Descending} {
+		for _, order := range []ffrtmp.Order{ffrtmp.Ascending, ffrtmp.Descending} {
 			for _, limit := range []int{1, 5, 1000} {
-				got := c.pages(filter, job.Page{Limit: limit, Order: order})
-				if order == job.Descending {
+				got := c.pages(filter, ffrtmp.Page{Limit: limit, Order: order})
+				if order == ffrtmp.Descending {
 					slices.Reverse(got)
 				}
 				if !slices.Equal(got, want) {
@@ -74,7 +74,7 @@ func TestJobs_FiltersAndPages(t *testing.T) {
 	}
 }
 
-func matches(f job.Filter, j job.Job) bool {
+func matches(f ffrtmp.Filter, j ffrtmp.Job) bool {
 	for want, have := range map[string]string{
 		string(f.Status): string(j.Status), string(f.Queue): string(j.Queue), string(f.Priority): string(j.Priority), f.Scenario: j.Scenario, f.NodeID: j.NodeID,
 	} {
@@ -91,7 +91,7 @@ func matches(f job.Filter, j job.Job) bool {
 }
 
 // pages follows the cursors to the end.
-func (c *cluster) pages(filter job.Filter, page job.Page) []uint64 {
+func (c *cluster) pages(filter ffrtmp.Filter, page ffrtmp.Page) []uint64 {
 	c.Helper()
 	var got []uint64
 	for {
@@ -123,7 +123,7 @@ func TestJob_ByNumberOrIDAndNothingElse(t *testing.T) {
 		if found && err != nil {
 			t.Errorf("%q: %v", ref, err)
 		}
-		if !found && job.CodeOf(err) != job.NotFound {
+		if !found && ffrtmp.CodeOf(err) != ffrtmp.NotFound {
 			t.Errorf("%q: got %v, want not_found", ref, err)
 		}
 	}
@@ -134,7 +134,7 @@ func TestAttemptLog_OfEachAttempt(t *testing.T) {
 	seq := c.submit()
 	node := c.register("a")
 	for n := range 2 {
-		c.mustResult(node, c.claimOne(node), job.ResultFailed, failing(job.RuntimeError, "boom"), func(r *job.Result) { r.Logs = fmt.Sprint("log ", n+1) })
+		c.mustResult(node, c.claimOne(node), ffrtmp.ResultFailed, failing(ffrtmp.RuntimeError, "boom"), func(r *ffrtmp.Result) { r.Logs = fmt.Sprint("log ", n+1) })
 		c.after(time.Hour)
 	}
 	for n := range 2 {
@@ -158,10 +158,10 @@ func TestRunning(t *testing.T) {
 	}
 	node := c.register("a")
 	claims := c.claim(node, 4)
-	c.mustResult(node, claims[0], job.ResultPublishing)
+	c.mustResult(node, claims[0], ffrtmp.ResultPublishing)
 	c.expire(claims[1])
-	c.mustAct(job.Pause, claims[2].Seq)
-	c.mustAct(job.Cancel, claims[3].Seq)
+	c.mustAct(ffrtmp.Pause, claims[2].Seq)
+	c.mustAct(ffrtmp.Cancel, claims[3].Seq)
 	list := c.fsm.Running()
 	if len(list) != 3 || !slices.Equal(list, c.fsm.NodeAttempts(node)) {
 		t.Fatalf("%+v", list)
@@ -171,7 +171,7 @@ func TestRunning(t *testing.T) {
 			t.Errorf("%+v", r)
 		}
 	}
-	if list[2].Status != job.Paused {
+	if list[2].Status != ffrtmp.Paused {
 		t.Errorf("%+v", list[2])
 	}
 	jobs, err := c.fsm.Claims(t.Context(), claims[:1])
@@ -183,12 +183,12 @@ func TestRunning(t *testing.T) {
 func TestCounts_TerminalOnesOnlyGrow(t *testing.T) {
 	c := newCluster(t)
 	seq := c.submit()
-	node := c.register("a", func(r *job.Registration) { r.HasGPU = true })
-	c.mustResult(node, c.claimOne(node), job.ResultFailed, failing(job.UserError, "no"))
-	c.mustAct(job.Retry, seq)
+	node := c.register("a", func(r *ffrtmp.Registration) { r.HasGPU = true })
+	c.mustResult(node, c.claimOne(node), ffrtmp.ResultFailed, failing(ffrtmp.UserError, "no"))
+	c.mustAct(ffrtmp.Retry, seq)
 	c.reopen()
 	n := c.fsm.Counts()
-	if n.Submitted != 1 || n.Jobs[job.Failed] != 1 || n.Jobs[job.Pending] != 1 || n.Nodes[job.NodeAvailable] != 1 || n.CPUThreads != 8 || n.GPUNodes != 1 {
+	if n.Submitted != 1 || n.Jobs[ffrtmp.Failed] != 1 || n.Jobs[ffrtmp.Pending] != 1 || n.Nodes[ffrtmp.NodeAvailable] != 1 || n.CPUThreads != 8 || n.GPUNodes != 1 {
 		t.Fatalf("%+v", n)
 	}
 }
@@ -197,19 +197,19 @@ func TestPatch_MovesAJobInTheQueue(t *testing.T) {
 	c := newCluster(t)
 	c.submit()
 	second := c.submit()
-	queue, retries := job.Live, 7
-	if _, _, err := c.Patch(t.Context(), Idempotency{}, second, job.Patch{Queue: &queue, MaxRetries: &retries, Labels: map[string]string{"a": "b"}}); err != nil {
+	queue, retries := ffrtmp.Live, 7
+	if _, _, err := c.Patch(t.Context(), Idempotency{}, second, ffrtmp.Patch{Queue: &queue, MaxRetries: &retries, Labels: map[string]string{"a": "b"}}); err != nil {
 		t.Fatal(err)
 	}
-	if j := c.job(second); j.Queue != job.Live || j.MaxRetries != 7 || j.Labels["a"] != "b" {
+	if j := c.job(second); j.Queue != ffrtmp.Live || j.MaxRetries != 7 || j.Labels["a"] != "b" {
 		t.Fatalf("%+v", j)
 	}
 	node := c.register("a")
 	if got := c.claimOne(node); got.Seq != second {
 		t.Fatalf("job %d was served first", got.Seq)
 	}
-	_, _, err := c.Patch(t.Context(), Idempotency{}, second, job.Patch{Queue: &queue})
-	wantCode(t, err, job.Conflict)
+	_, _, err := c.Patch(t.Context(), Idempotency{}, second, ffrtmp.Patch{Queue: &queue})
+	wantCode(t, err, ffrtmp.Conflict)
 }
 
 func TestProgress_OnlyOfTheCurrentAttempt(t *testing.T) {
@@ -218,7 +218,7 @@ func TestProgress_OnlyOfTheCurrentAttempt(t *testing.T) {
 	node := c.register("a")
 	a := c.claimOne(node)
 	c.after(time.Minute)
-	report := Report{AttemptID{seq, a.Attempt}, 40, &job.Progress{Phase: "encoding", FPS: 29.97}, c.now}
+	report := Report{AttemptID{seq, a.Attempt}, 40, &ffrtmp.Progress{Phase: "encoding", FPS: 29.97}, c.now}
 	stale := Report{AttemptID{seq, a.Attempt + 1}, 90, nil, c.now}
 	if _, done, err := c.Progress(t.Context(), []Report{report, stale}); err != nil || done.Count != 1 {
 		t.Fatalf("%+v %v", done, err)
@@ -263,9 +263,9 @@ func TestReadyChanged(t *testing.T) {
 		{"submit", func() { c.submit() }, true},
 		{"claim", func() { a = c.claimOne(node) }, false},
 		{"progress", func() { c.Progress(t.Context(), []Report{{AttemptID: AttemptID{a.Seq, 1}, Percent: 1, At: c.now}}) }, false},
-		{"publish", func() { c.mustResult(node, a, job.ResultPublishing) }, false},
-		{"complete", func() { c.mustResult(node, a, job.ResultCompleted) }, true},
-		{"cordon", func() { c.SetEligibility(t.Context(), Idempotency{}, node, job.Cordoned) }, true},
+		{"publish", func() { c.mustResult(node, a, ffrtmp.ResultPublishing) }, false},
+		{"complete", func() { c.mustResult(node, a, ffrtmp.ResultCompleted) }, true},
+		{"cordon", func() { c.SetEligibility(t.Context(), Idempotency{}, node, ffrtmp.Cordoned) }, true},
 	} {
 		changed := c.fsm.ReadyChanged()
 		step.do()

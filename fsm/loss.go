@@ -1,7 +1,7 @@
 package fsm
 
 import (
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 // attemptRef names an attempt in commands.
@@ -86,10 +86,10 @@ func decodeTimeOut(d *decoder) command {
 
 func (c *timeOut) apply(t *tx) any {
 	return t.eachActive(c.refs, func(j *activeJob) bool {
-		if j.status == job.Paused {
+		if j.status == ffrtmp.Paused {
 			return false // its time stands still
 		}
-		t.fail(j, ending{outcome: job.AttemptTimedOut, reason: job.Timeout, error: "ran longer than its timeout"}, c.backoff)
+		t.fail(j, ending{outcome: ffrtmp.AttemptTimedOut, reason: ffrtmp.Timeout, error: "ran longer than its timeout"}, c.backoff)
 		return true
 	})
 }

@@ -6,7 +6,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 // metrics are the cluster's figures, from this master's own state.
@@ -99,13 +99,13 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		ch <- prometheus.MustNewConstMetric(d, kind, v, labels...)
 	}
 	send(descJobs, prometheus.CounterValue, float64(counts.Submitted))
-	for _, status := range job.Statuses {
+	for _, status := range ffrtmp.Statuses {
 		send(descByStatus, prometheus.GaugeValue, float64(counts.Jobs[status]), string(status))
 	}
 	send(descRetries, prometheus.CounterValue, float64(counts.Retries))
 	send(descExpired, prometheus.CounterValue, float64(counts.Losses))
 	total := 0
-	for _, status := range []job.NodeStatus{job.NodeAvailable, job.NodeBusy, job.NodeOffline} {
+	for _, status := range []ffrtmp.NodeStatus{ffrtmp.NodeAvailable, ffrtmp.NodeBusy, ffrtmp.NodeOffline} {
 		total += counts.Nodes[status]
 		send(descNodeStatus, prometheus.GaugeValue, float64(counts.Nodes[status]), string(status))
 	}

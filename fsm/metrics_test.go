@@ -7,7 +7,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 // figures are a registry's counters and histograms, the latter as sum and count.
@@ -47,19 +47,19 @@ func TestEveryReplicaHasTheSameFigures(t *testing.T) {
 	leader.after(2 * time.Second)
 	first := leader.claimOne(node) // waited 2 s
 	leader.after(10 * time.Second)
-	leader.mustResult(node, first, job.ResultPublishing)
+	leader.mustResult(node, first, ffrtmp.ResultPublishing)
 	leader.after(time.Second)
-	leader.mustResult(node, first, job.ResultCompleted) // ran 11 s
-	leader.mustResult(node, first, job.ResultCompleted) // repeated
-	second := leader.claimOne(node)                     // waited 13 s
+	leader.mustResult(node, first, ffrtmp.ResultCompleted) // ran 11 s
+	leader.mustResult(node, first, ffrtmp.ResultCompleted) // repeated
+	second := leader.claimOne(node)                        // waited 13 s
 	leader.after(5 * time.Second)
 	if _, _, err := leader.Expire(t.Context(), []AttemptID{{second.Seq, second.Attempt}}); err != nil { // not a run
 		t.Fatal(err)
 	}
 	third := leader.claimOne(node) // not the first attempt: no wait
 	leader.after(4 * time.Second)
-	leader.mustResult(node, third, job.ResultFailed) // ran 4 s
-	if _, err := leader.result(node, second, job.ResultCompleted); job.CodeOf(err) != job.StaleAttempt {
+	leader.mustResult(node, third, ffrtmp.ResultFailed) // ran 4 s
+	if _, err := leader.result(node, second, ffrtmp.ResultCompleted); ffrtmp.CodeOf(err) != ffrtmp.StaleAttempt {
 		t.Fatalf("the result of a lost attempt: %v", err)
 	}
 

@@ -7,21 +7,21 @@ import (
 	"slices"
 	"time"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 // node is a node that is or once was registered, with what it holds.
 type node struct {
-	job.Node // Status, LastHeartbeat, CurrentJobID and Running are filled in when it is shown
-	key      int64
-	offline  bool
-	removed  bool
-	held     int64                 // attempts that go on
-	attempts map[uint64]*activeJob // those, and the lost ones that it may take back
+	ffrtmp.Node // Status, LastHeartbeat, CurrentJobID and Running are filled in when it is shown
+	key         int64
+	offline     bool
+	removed     bool
+	held        int64                 // attempts that go on
+	attempts    map[uint64]*activeJob // those, and the lost ones that it may take back
 }
 
 // usable reports whether the node can be given new work, slots aside.
-func (n *node) usable() bool { return !n.removed && !n.offline && n.Eligibility == job.Eligible }
+func (n *node) usable() bool { return !n.removed && !n.offline && n.Eligibility == ffrtmp.Eligible }
 
 // take and drop keep the node's account of a job's newest attempt.
 func (n *node) take(j *activeJob) {
@@ -48,23 +48,23 @@ func (n *node) sorted() []*activeJob {
 	return list
 }
 
-func (n *node) status() job.NodeStatus {
+func (n *node) status() ffrtmp.NodeStatus {
 	switch {
 	case n.offline:
-		return job.NodeOffline
+		return ffrtmp.NodeOffline
 	case n.held > 0:
-		return job.NodeBusy
+		return ffrtmp.NodeBusy
 	}
-	return job.NodeAvailable
+	return ffrtmp.NodeAvailable
 }
 
 // show returns the node as the API shows it.
-func (n *node) show() job.Node {
+func (n *node) show() ffrtmp.Node {
 	shown := n.Node
 	shown.Status = n.status()
 	for _, j := range n.sorted() {
 		if j.hold.current() {
-			shown.Running = append(shown.Running, job.AttemptRef{JobID: j.id.String(), Attempt: int(j.attempt)})
+			shown.Running = append(shown.Running, ffrtmp.AttemptRef{JobID: j.id.String(), Attempt: int(j.attempt)})
 		}
 	}
 	if len(shown.Running) > 0 {
@@ -97,11 +97,11 @@ func (s *nodes) add(n *node) {
 }
 
 // find returns a registered node.
-func (s *nodes) find(id string) (*node, *job.Error) {
+func (s *nodes) find(id string) (*node, *ffrtmp.Error) {
 	if n, ok := s.byID[id]; ok && !n.removed {
 		return n, nil
 	}
-	return nil, job.Errorf(job.NotFound, "node %s is not registered", id)
+	return nil, ffrtmp.Errorf(ffrtmp.NotFound, "node %s is not registered", id)
 }
 
 var selectNodes = prepared(`SELECT key, id, name, address, type, cpu_threads, cpu_model, has_gpu, gpu_type, gpu_capabilities,

@@ -5,7 +5,7 @@ import (
 	"sync"
 	"time"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 // broadcast wakes all that wait at once. The channel is only made when somebody
@@ -78,7 +78,7 @@ func (f *FSM) HasReady(nodeID string, now time.Time) bool {
 		return false
 	}
 	n, refused := f.state.nodes.find(nodeID)
-	if refused != nil || n.Eligibility != job.Eligible || n.Free(int(n.held)) == 0 {
+	if refused != nil || n.Eligibility != ffrtmp.Eligible || n.Free(int(n.held)) == 0 {
 		return false
 	}
 	return f.state.has(n, now.UnixNano())

@@ -6,14 +6,14 @@ import (
 	"path/filepath"
 	"testing"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 // TestAJobKeepsTheRequestThatBroughtIt: over a restart, to the node that claims it.
 func TestAJobKeepsTheRequestThatBroughtIt(t *testing.T) {
 	c := newCluster(t)
-	origin := job.Origin{RequestID: "request-1", Traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}
-	seq := c.submit(func(s *job.Spec) { s.Origin = origin })
+	origin := ffrtmp.Origin{RequestID: "request-1", Traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}
+	seq := c.submit(func(s *ffrtmp.Spec) { s.Origin = origin })
 	plain := c.submit()
 	c.reopen()
 	jobs, err := c.fsm.Claims(t.Context(), c.claim(c.register("a"), 2))
@@ -23,7 +23,7 @@ func TestAJobKeepsTheRequestThatBroughtIt(t *testing.T) {
 	if jobs[0].SequenceNumber != seq || jobs[0].Origin != origin {
 		t.Errorf("claimed %+v", jobs[0])
 	}
-	if got := c.job(plain).Origin; got != (job.Origin{}) {
+	if got := c.job(plain).Origin; got != (ffrtmp.Origin{}) {
 		t.Errorf("a job that nothing is known of has the origin %+v", got)
 	}
 }
@@ -35,7 +35,7 @@ func TestOriginsWaitForTheLastUpgrade(t *testing.T) {
 	level := levelOrigin - 1
 	c.Proposer.opts.Level = func() int { return level }
 	submit := func() uint64 {
-		seq := c.submit(func(s *job.Spec) { s.Origin.RequestID = "request-1" })
+		seq := c.submit(func(s *ffrtmp.Spec) { s.Origin.RequestID = "request-1" })
 		list, err := decodeEntry(c.entries[len(c.entries)-1].Data)
 		if err != nil {
 			t.Fatal(err)
@@ -87,7 +87,7 @@ INSERT INTO job_state (seq, status, queue, priority, max_retries) VALUES (1, 0, 
 	}
 	defer s.close()
 	j, err := s.job(context.Background(), 1)
-	if err != nil || j.ID != numbered(1) || j.Origin != (job.Origin{}) {
+	if err != nil || j.ID != numbered(1) || j.Origin != (ffrtmp.Origin{}) {
 		t.Errorf("%+v, %v", j, err)
 	}
 }

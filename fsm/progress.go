@@ -10,7 +10,7 @@ type progress struct {
 type progressReport struct {
 	attemptRef
 	percent int64
-	detail  string // JSON of a job.Progress, or ""
+	detail  string // JSON of a ffrtmp.Progress, or ""
 	at      int64  // ns, of the report
 }
 

@@ -12,7 +12,7 @@ import (
 
 	"github.com/hashicorp/raft"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 // TestReplicas_AgreeHoweverTheyGetThere takes a random history of commands and has
@@ -121,13 +121,13 @@ func (h *history) step() {
 			h.TakeBack(ctx, a.node, []RunningAttempt{{Seq: a.Seq, Attempt: a.Attempt, Lease: a.Lease}})
 		}
 	case 14:
-		h.Act(ctx, h.key(), pick(h, job.Cancel, job.Pause, job.Resume, job.Resume, job.Retry), h.seq())
+		h.Act(ctx, h.key(), pick(h, ffrtmp.Cancel, ffrtmp.Pause, ffrtmp.Resume, ffrtmp.Resume, ffrtmp.Retry), h.seq())
 	case 15:
 		h.changeSome(ctx, node)
 	case 16:
 		h.TimeOut(ctx, []AttemptID{h.attempt()})
 	case 17:
-		h.Progress(ctx, []Report{{AttemptID: h.attempt(), Percent: h.random.IntN(100), Detail: &job.Progress{FPS: 29.97}, At: h.now}})
+		h.Progress(ctx, []Report{{AttemptID: h.attempt(), Percent: h.random.IntN(100), Detail: &ffrtmp.Progress{FPS: 29.97}, At: h.now}})
 	case 18:
 		h.SetOffline(ctx, []string{node}, h.random.IntN(2) == 0)
 	case 19:
@@ -158,17 +158,17 @@ func (h *history) attempt() AttemptID {
 }
 
 func (h *history) submitSome() {
-	specs := make([]job.Spec, 1+h.random.IntN(3))
+	specs := make([]ffrtmp.Spec, 1+h.random.IntN(3))
 	for i := range specs {
-		specs[i] = newSpec(h, func(s *job.Spec) {
-			s.Queue, s.Priority = pick(h, job.Queues...), pick(h, job.Priorities...)
+		specs[i] = newSpec(h, func(s *ffrtmp.Spec) {
+			s.Queue, s.Priority = pick(h, ffrtmp.Queues...), pick(h, ffrtmp.Priorities...)
 			s.Scenario = pick(h, "720p", "1080p30-h265", "4K60-vp9") // nobody encodes the last
 			s.Labels = map[string]string{"b": "1", "a": fmt.Sprint(h.jobs)}
 			if h.random.IntN(3) == 0 {
 				s.Parameters = []byte(`{"resource_limits":{"timeout_sec":60}}`)
 			}
 			if h.random.IntN(4) == 0 {
-				s.Requires = &job.Requires{MinCPUThreads: 4 * (1 + h.random.IntN(4))}
+				s.Requires = &ffrtmp.Requires{MinCPUThreads: 4 * (1 + h.random.IntN(4))}
 			}
 			if h.random.IntN(2) == 0 {
 				s.Origin.RequestID = fmt.Sprint("request-", h.jobs)
@@ -182,26 +182,26 @@ func (h *history) submitSome() {
 
 // importSome takes jobs, some of which are known, with pasts of all kinds.
 func (h *history) importSome(node string) {
-	var batch job.Import
+	var batch ffrtmp.Import
 	for range 1 + h.random.IntN(3) {
 		n := h.random.IntN(30)
-		j := importedJob42(h, func(j *job.ImportedJob) {
+		j := importedJob42(h, func(j *ffrtmp.ImportedJob) {
 			j.ID, j.SequenceNumber, j.RetryCount = numbered(0xf00+n), uint64(h.random.IntN(3*h.jobs+1)), h.random.IntN(3)
-			j.Status = pick(h, job.Pending, job.Paused, job.Completed, job.Failed, job.Canceled)
+			j.Status = pick(h, ffrtmp.Pending, ffrtmp.Paused, ffrtmp.Completed, ffrtmp.Failed, ffrtmp.Canceled)
 			j.CompletedAt = time.Time{}
 			if j.Status.Terminal() {
 				j.CompletedAt = epoch
 			}
-			j.LastAttempt.Outcome = pick(h, job.AttemptLost, job.AttemptFailed)
-			if j.Status == job.Completed {
-				j.LastAttempt.Outcome = job.AttemptCompleted
+			j.LastAttempt.Outcome = pick(h, ffrtmp.AttemptLost, ffrtmp.AttemptFailed)
+			if j.Status == ffrtmp.Completed {
+				j.LastAttempt.Outcome = ffrtmp.AttemptCompleted
 			}
 			j.LastAttempt.NodeID = pick(h, node, "", numbered(0xe00))
 		})
 		batch.Jobs = append(batch.Jobs, j)
 	}
 	if h.random.IntN(3) == 0 {
-		batch.Nodes = append(batch.Nodes, importedNode42(h, func(n *job.ImportedNode) { n.ID = numbered(0xe00 + h.random.IntN(2)) }))
+		batch.Nodes = append(batch.Nodes, importedNode42(h, func(n *ffrtmp.ImportedNode) { n.ID = numbered(0xe00 + h.random.IntN(2)) }))
 	}
 	if _, taken, err := h.Import(h.Context(), h.key(), batch); err == nil {
 		h.jobs = max(h.jobs, int(taken.from+taken.span)-1)
@@ -216,9 +216,9 @@ func (h *history) resultOfSome() {
 	if h.random.IntN(10) == 0 {
 		a.Lease = "forged"
 	}
-	reason := pick(h, job.UserError, job.InputError, job.RuntimeError, job.Timeout, job.OutputError, job.NetworkError, job.PlatformError)
-	_, _ = h.result(a.node, a.Claimed, pick(h, job.ResultPublishing, job.ResultCompleted, job.ResultFailed, job.ResultFailed, job.ResultCanceled),
-		failing(reason, "it says so"), func(r *job.Result) { r.Logs = "a log" })
+	reason := pick(h, ffrtmp.UserError, ffrtmp.InputError, ffrtmp.RuntimeError, ffrtmp.Timeout, ffrtmp.OutputError, ffrtmp.NetworkError, ffrtmp.PlatformError)
+	_, _ = h.result(a.node, a.Claimed, pick(h, ffrtmp.ResultPublishing, ffrtmp.ResultCompleted, ffrtmp.ResultFailed, ffrtmp.ResultFailed, ffrtmp.ResultCanceled),
+		failing(reason, "it says so"), func(r *ffrtmp.Result) { r.Logs = "a log" })
 }
 
 func (h *history) keySome(ctx context.Context) {
@@ -227,22 +227,22 @@ func (h *history) keySome(ctx context.Context) {
 		h.Note(ctx, "leader.transfer", "m1")
 		return
 	}
-	k := job.NewKey{Name: "k", Scopes: []job.Scope{pick(h, job.Scopes...)}, ExpiresIn: job.Duration(h.random.IntN(2) * int(time.Minute))}
+	k := ffrtmp.NewKey{Name: "k", Scopes: []ffrtmp.Scope{pick(h, ffrtmp.Scopes...)}, ExpiresIn: ffrtmp.Duration(h.random.IntN(2) * int(time.Minute))}
 	if _, made, _, err := h.CreateKey(ctx, h.key(), k); err == nil {
 		h.keys = append(h.keys, made.ID)
 	}
 	if h.random.IntN(20) == 0 {
-		h.after(job.KeyKept) // the next one takes the place of those that have ended
+		h.after(ffrtmp.KeyKept) // the next one takes the place of those that have ended
 	}
 }
 
 func (h *history) changeSome(ctx context.Context, node string) {
 	if h.random.IntN(2) == 0 {
-		queue, retries := pick(h, job.Queues...), h.random.IntN(5)
-		h.Patch(ctx, Idempotency{}, h.seq(), job.Patch{Queue: &queue, MaxRetries: &retries, Labels: map[string]string{"c": "3"}})
+		queue, retries := pick(h, ffrtmp.Queues...), h.random.IntN(5)
+		h.Patch(ctx, Idempotency{}, h.seq(), ffrtmp.Patch{Queue: &queue, MaxRetries: &retries, Labels: map[string]string{"c": "3"}})
 		return
 	}
-	h.CancelMany(ctx, h.key(), job.Filter{Status: pick(h, "", job.Pending), NodeID: pick(h, "", node)}, []uint64{h.seq(), h.seq()})
+	h.CancelMany(ctx, h.key(), ffrtmp.Filter{Status: pick(h, "", ffrtmp.Pending), NodeID: pick(h, "", node)}, []uint64{h.seq(), h.seq()})
 }
 
 func (h *history) prune() {
@@ -261,13 +261,13 @@ func (h *history) fleet(ctx context.Context, node string) {
 	case 0:
 		h.RemoveNode(ctx, node, h.random.IntN(2) == 0)
 	case 1:
-		h.SetEligibility(ctx, Idempotency{}, node, pick(h, job.Cordoned, job.Draining))
+		h.SetEligibility(ctx, Idempotency{}, node, pick(h, ffrtmp.Cordoned, ffrtmp.Draining))
 	case 2:
-		old := h.register("old", func(r *job.Registration) { r.NodeID = "" })
+		old := h.register("old", func(r *ffrtmp.Registration) { r.NodeID = "" })
 		h.nodes = append(h.nodes[:4], old)
 	default:
-		h.SetEligibility(ctx, Idempotency{}, node, job.Eligible)
-		h.register(fmt.Sprint("node", h.random.IntN(4)), func(r *job.Registration) { r.CPUThreads = 4 * (1 + h.random.IntN(4)) })
+		h.SetEligibility(ctx, Idempotency{}, node, ffrtmp.Eligible)
+		h.register(fmt.Sprint("node", h.random.IntN(4)), func(r *ffrtmp.Registration) { r.CPUThreads = 4 * (1 + h.random.IntN(4)) })
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 // ProposerOptions are where a Proposer gets what must not be born in the FSM.
@@ -31,7 +31,7 @@ type ProposerOptions struct {
 // Proposer turns requests into commands and proposes them. It is the only
 // birthplace of times, identities, leases and random numbers. Every method
 // returns the Raft index of its entry, which queries see by then, and errors
-// that are *job.Error: NoLeader when it is safe to repeat the call, UnknownOutcome
+// that are *ffrtmp.Error: NoLeader when it is safe to repeat the call, UnknownOutcome
 // when it may have happened. Arguments must have been validated. All methods may
 // be called from any goroutine.
 type Proposer struct {
@@ -73,12 +73,12 @@ func propose[T any](ctx context.Context, p *Proposer, id Idempotency, c command)
 	if err != nil {
 		return 0, result, err
 	}
-	if refused, ok := answer.(*job.Error); ok {
+	if refused, ok := answer.(*ffrtmp.Error); ok {
 		return index, result, refused
 	}
 	result, ok := answer.(T)
 	if !ok {
-		return index, result, job.Errorf(job.Conflict, "the idempotency key %q was used for another kind of request", id.Key)
+		return index, result, ffrtmp.Errorf(ffrtmp.Conflict, "the idempotency key %q was used for another kind of request", id.Key)
 	}
 	return index, result, nil
 }
@@ -92,7 +92,7 @@ func (p *Proposer) checkLevel(env *envelope, c command) error {
 	}
 	level := Kind(p.opts.Level())
 	if newer && level < c.kind() {
-		return job.Errorf(job.Conflict, "not every master can do this yet: upgrade all of them first")
+		return ffrtmp.Errorf(ffrtmp.Conflict, "not every master can do this yet: upgrade all of them first")
 	}
 	if level < KindCreateKey {
 		env.actor = Actor{}
@@ -101,26 +101,26 @@ func (p *Proposer) checkLevel(env *envelope, c command) error {
 }
 
 // Submit makes jobs, all or none.
-func (p *Proposer) Submit(ctx context.Context, id Idempotency, specs []job.Spec) (uint64, Submitted, error) {
+func (p *Proposer) Submit(ctx context.Context, id Idempotency, specs []ffrtmp.Spec) (uint64, Submitted, error) {
 	c := &submit{specs: make([]spec, len(specs))}
 	originless := p.opts.Level() < levelOrigin
 	for i := range specs {
 		id, err := uuid.Parse(p.opts.NewID())
 		if err != nil {
-			return 0, Submitted{}, job.Errorf(job.Internal, "make an id: %w", err)
+			return 0, Submitted{}, ffrtmp.Errorf(ffrtmp.Internal, "make an id: %w", err)
 		}
 		if c.specs[i], err = p.spec(id, &specs[i]); err != nil {
 			return 0, Submitted{}, err
 		}
 		if originless {
-			c.specs[i].origin = job.Origin{}
+			c.specs[i].origin = ffrtmp.Origin{}
 		}
 	}
 	return propose[Submitted](ctx, p, id, c)
 }
 
 // spec is a submission as a job with the given id.
-func (p *Proposer) spec(id uuid.UUID, s *job.Spec) (spec, error) {
+func (p *Proposer) spec(id uuid.UUID, s *ffrtmp.Spec) (spec, error) {
 	timeout, err := timeoutOf(s.Parameters)
 	if err != nil {
 		return spec{}, err
@@ -139,7 +139,7 @@ func (p *Proposer) spec(id uuid.UUID, s *job.Spec) (spec, error) {
 
 // Import takes jobs and nodes of another system, with the state that they had
 // there. Those that are known already are left alone.
-func (p *Proposer) Import(ctx context.Context, id Idempotency, batch job.Import) (uint64, Imported, error) {
+func (p *Proposer) Import(ctx context.Context, id Idempotency, batch ffrtmp.Import) (uint64, Imported, error) {
 	c := &importing{nodes: make([]importedNode, len(batch.Nodes)), jobs: make([]importedJob, len(batch.Jobs))}
 	for i := range batch.Nodes {
 		c.nodes[i] = importedNodeOf(&batch.Nodes[i])
@@ -148,7 +148,7 @@ func (p *Proposer) Import(ctx context.Context, id Idempotency, batch job.Import)
 		j := &batch.Jobs[i]
 		known, err := uuid.Parse(j.ID)
 		if err != nil {
-			return 0, Imported{}, job.FieldErrorf("id", "%v", err)
+			return 0, Imported{}, ffrtmp.FieldErrorf("id", "%v", err)
 		}
 		made, err := p.spec(known, &j.Spec)
 		if err != nil {
@@ -171,7 +171,7 @@ func timeoutOf(parameters json.RawMessage) (time.Duration, error) {
 		} `json:"resource_limits"`
 	}
 	if err := json.Unmarshal(parameters, &p); err != nil {
-		return 0, job.FieldErrorf("parameters.resource_limits.timeout_sec", "%v", err)
+		return 0, ffrtmp.FieldErrorf("parameters.resource_limits.timeout_sec", "%v", err)
 	}
 	return time.Duration(p.Limits.Seconds) * time.Second, nil
 }
@@ -205,7 +205,7 @@ func (p *Proposer) claim(ctx context.Context, c *claim) (uint64, []Claimed, erro
 }
 
 // Result hands in what a node says of an attempt of the job with this number.
-func (p *Proposer) Result(ctx context.Context, id Idempotency, seq uint64, r job.Result) (uint64, Resulted, error) {
+func (p *Proposer) Result(ctx context.Context, id Idempotency, seq uint64, r ffrtmp.Result) (uint64, Resulted, error) {
 	c := &result{
 		seq: seq, node: r.NodeID, attempt: int64(r.Attempt), lease: parseLease(r.Lease), status: r.Status,
 		ending: ending{
@@ -262,7 +262,7 @@ func (p *Proposer) TakeBack(ctx context.Context, nodeID string, attempts []Runni
 }
 
 // Act cancels, pauses, resumes or retries a job.
-func (p *Proposer) Act(ctx context.Context, id Idempotency, action job.Action, seq uint64) (uint64, Done, error) {
+func (p *Proposer) Act(ctx context.Context, id Idempotency, action ffrtmp.Action, seq uint64) (uint64, Done, error) {
 	return propose[Done](ctx, p, id, &act{action: action, seq: seq})
 }
 
@@ -272,7 +272,7 @@ const maxCancel = 10_000
 // CancelMany cancels those of the jobs that are not over and, where given, still
 // have the status and the node of the filter that they were chosen by (FSM.Seqs).
 // Many jobs take several commands; Done.Count is of all.
-func (p *Proposer) CancelMany(ctx context.Context, id Idempotency, filter job.Filter, seqs []uint64) (index uint64, done Done, err error) {
+func (p *Proposer) CancelMany(ctx context.Context, id Idempotency, filter ffrtmp.Filter, seqs []uint64) (index uint64, done Done, err error) {
 	for {
 		n := min(len(seqs), maxCancel)
 		c := &cancelMany{seqs: seqs[:n], status: filter.Status, node: filter.NodeID, before: uint64(done.Count), final: n == len(seqs)}
@@ -285,7 +285,7 @@ func (p *Proposer) CancelMany(ctx context.Context, id Idempotency, filter job.Fi
 }
 
 // Patch changes a pending job.
-func (p *Proposer) Patch(ctx context.Context, id Idempotency, seq uint64, change job.Patch) (uint64, Done, error) {
+func (p *Proposer) Patch(ctx context.Context, id Idempotency, seq uint64, change ffrtmp.Patch) (uint64, Done, error) {
 	c := &patch{seq: seq, queue: -1, priority: -1, maxRetries: -1, relabel: change.Labels != nil, labels: marshal(change.Labels, len(change.Labels) == 0)}
 	if change.Queue != nil {
 		c.queue = code(queueCodes, *change.Queue)
@@ -301,7 +301,7 @@ func (p *Proposer) Patch(ctx context.Context, id Idempotency, seq uint64, change
 
 // Register makes a node known. A v2.2 node, which has no id, gets one, or the one
 // that it had under the same address.
-func (p *Proposer) Register(ctx context.Context, id Idempotency, r job.Registration) (uint64, NodeRegistered, error) {
+func (p *Proposer) Register(ctx context.Context, id Idempotency, r ffrtmp.Registration) (uint64, NodeRegistered, error) {
 	nodeID := r.NodeID
 	if nodeID == "" {
 		nodeID = p.opts.NewID()
@@ -310,7 +310,7 @@ func (p *Proposer) Register(ctx context.Context, id Idempotency, r job.Registrat
 }
 
 // SetEligibility says whether a node is given new attempts.
-func (p *Proposer) SetEligibility(ctx context.Context, id Idempotency, nodeID string, value job.Eligibility) (uint64, Done, error) {
+func (p *Proposer) SetEligibility(ctx context.Context, id Idempotency, nodeID string, value ffrtmp.Eligibility) (uint64, Done, error) {
 	return propose[Done](ctx, p, id, &eligibility{node: nodeID, value: value})
 }
 
@@ -329,7 +329,7 @@ func (p *Proposer) SetOffline(ctx context.Context, nodeIDs []string, offline boo
 type Report struct {
 	AttemptID
 	Percent int
-	Detail  *job.Progress
+	Detail  *ffrtmp.Progress
 	At      time.Time
 }
 

@@ -6,7 +6,7 @@ import (
 	"errors"
 	"strconv"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 // query numbers a statement of the readers. Each stands beside the function that
@@ -27,7 +27,7 @@ func (f *FSM) read(ctx context.Context, do func(context.Context, *state) error) 
 	s := f.state
 	if s == nil {
 		f.mu.RUnlock()
-		return job.Errorf(job.Internal, "this master's state is not there yet")
+		return ffrtmp.Errorf(ffrtmp.Internal, "this master's state is not there yet")
 	}
 	s.inUse.RLock()
 	defer s.inUse.RUnlock()
@@ -80,7 +80,7 @@ func (s *state) resolve(ctx context.Context, ref string) (uint64, error) {
 	var seq uint64
 	switch err := row.Scan(&seq); {
 	case errors.Is(err, sql.ErrNoRows):
-		return 0, job.Errorf(job.NotFound, "there is no job %s", ref)
+		return 0, ffrtmp.Errorf(ffrtmp.NotFound, "there is no job %s", ref)
 	case err != nil:
 		return 0, err
 	}
@@ -95,8 +95,8 @@ LEFT JOIN node n ON n.key = t.node
 LEFT JOIN job_attempt a ON a.seq = t.seq AND a.attempt = t.attempt AND t.status = 3 `
 
 // scanJob reads a row of selectJob.
-func scanJob(rows *sql.Rows) (job.Job, error) {
-	var j job.Job
+func scanJob(rows *sql.Rows) (ffrtmp.Job, error) {
+	var j ffrtmp.Job
 	var parameters, requires, labels, detail, retryReason, fault, reason, nodeID, nodeName, output, requestID, traceparent sql.NullString
 	var status, queue, priority int
 	var created, started, timeout, activity, completed, notBefore int64
@@ -110,9 +110,9 @@ func scanJob(rows *sql.Rows) (job.Job, error) {
 	j.Status, j.Queue, j.Priority = statusCodes[status], queueCodes[queue], priorityCodes[priority]
 	j.CreatedAt, j.StartedAt, j.TimeoutAt = timeOf(created), timeOf(started), timeOf(timeout)
 	j.LastActivityAt, j.CompletedAt, j.NotBefore = timeOf(activity), timeOf(completed), timeOf(notBefore)
-	j.RetryReason, j.Error, j.FailureReason = retryReason.String, fault.String, job.FailureReason(reason.String)
+	j.RetryReason, j.Error, j.FailureReason = retryReason.String, fault.String, ffrtmp.FailureReason(reason.String)
 	j.NodeID, j.NodeName = nodeID.String, nodeName.String
-	j.Origin = job.Origin{RequestID: requestID.String, Traceparent: traceparent.String}
+	j.Origin = ffrtmp.Origin{RequestID: requestID.String, Traceparent: traceparent.String}
 	if parameters.Valid {
 		j.Parameters = []byte(parameters.String)
 	}
@@ -120,9 +120,9 @@ func scanJob(rows *sql.Rows) (job.Job, error) {
 		unmarshal(detail.String, &j.ProgressDetail), unmarshal(output.String, &j.Output))
 	if h == holdSealed {
 		if j.ProgressDetail == nil {
-			j.ProgressDetail = &job.Progress{}
+			j.ProgressDetail = &ffrtmp.Progress{}
 		}
-		j.ProgressDetail.Phase = job.PublishingPhase
+		j.ProgressDetail.Phase = ffrtmp.PublishingPhase
 	}
 	return j, err
 }
@@ -134,7 +134,7 @@ var (
 
 // Job returns a job by number or id, with its attempts and the log of the newest,
 // or a NotFound error.
-func (f *FSM) Job(ctx context.Context, ref string) (j job.Job, err error) {
+func (f *FSM) Job(ctx context.Context, ref string) (j ffrtmp.Job, err error) {
 	err = f.read(ctx, func(ctx context.Context, s *state) error {
 		seq, err := s.resolve(ctx, ref)
 		if err != nil {
@@ -152,13 +152,13 @@ func (f *FSM) Job(ctx context.Context, ref string) (j job.Job, err error) {
 	return j, err
 }
 
-func (s *state) job(ctx context.Context, seq uint64) (j job.Job, err error) {
+func (s *state) job(ctx context.Context, seq uint64) (j ffrtmp.Job, err error) {
 	err = s.each(ctx, queryJob, func(rows *sql.Rows) error {
 		j, err = scanJob(rows)
 		return err
 	}, int64(seq))
 	if err == nil && j.ID == "" {
-		err = job.Errorf(job.NotFound, "there is no job %d", seq)
+		err = ffrtmp.Errorf(ffrtmp.NotFound, "there is no job %d", seq)
 	}
 	return j, err
 }
@@ -173,7 +173,7 @@ func (s *state) log(ctx context.Context, seq uint64, attempt int) (string, error
 }
 
 // Summary returns a job by number as lists show it: without attempts and logs.
-func (f *FSM) Summary(ctx context.Context, seq uint64) (j job.Job, err error) {
+func (f *FSM) Summary(ctx context.Context, seq uint64) (j ffrtmp.Job, err error) {
 	err = f.read(ctx, func(ctx context.Context, s *state) error {
 		j, err = s.job(ctx, seq)
 		return err
@@ -183,8 +183,8 @@ func (f *FSM) Summary(ctx context.Context, seq uint64) (j job.Job, err error) {
 
 // Claims returns the jobs of claimed attempts as their node is to see them: whole,
 // with their leases.
-func (f *FSM) Claims(ctx context.Context, claimed []Claimed) ([]job.Job, error) {
-	jobs := make([]job.Job, 0, len(claimed))
+func (f *FSM) Claims(ctx context.Context, claimed []Claimed) ([]ffrtmp.Job, error) {
+	jobs := make([]ffrtmp.Job, 0, len(claimed))
 	err := f.read(ctx, func(ctx context.Context, s *state) error {
 		for _, c := range claimed {
 			j, err := s.job(ctx, c.Seq)
@@ -207,7 +207,7 @@ var queryAttempts = readOnly(`SELECT a.attempt, n.id, a.outcome, a.started_at, a
 ) a LEFT JOIN node n ON n.key = a.node ORDER BY a.attempt`)
 
 // Attempts returns a job's attempts in order.
-func (f *FSM) Attempts(ctx context.Context, seq uint64) (list []job.Attempt, err error) {
+func (f *FSM) Attempts(ctx context.Context, seq uint64) (list []ffrtmp.Attempt, err error) {
 	err = f.read(ctx, func(ctx context.Context, s *state) error {
 		list, err = s.attempts(ctx, seq)
 		return err
@@ -215,10 +215,10 @@ func (f *FSM) Attempts(ctx context.Context, seq uint64) (list []job.Attempt, err
 	return list, err
 }
 
-func (s *state) attempts(ctx context.Context, seq uint64) ([]job.Attempt, error) {
-	var list []job.Attempt
+func (s *state) attempts(ctx context.Context, seq uint64) ([]ffrtmp.Attempt, error) {
+	var list []ffrtmp.Attempt
 	err := s.each(ctx, queryAttempts, func(rows *sql.Rows) error {
-		var a job.Attempt
+		var a ffrtmp.Attempt
 		var outcome int
 		var started, ended int64
 		var node, fault, reason sql.NullString
@@ -227,7 +227,7 @@ func (s *state) attempts(ctx context.Context, seq uint64) ([]job.Attempt, error)
 		}
 		a.NodeID, a.Outcome = node.String, outcomeCodes[outcome]
 		a.StartedAt, a.EndedAt = timeOf(started), timeOf(ended)
-		a.Error, a.FailureReason = fault.String, job.FailureReason(reason.String)
+		a.Error, a.FailureReason = fault.String, ffrtmp.FailureReason(reason.String)
 		list = append(list, a)
 		return nil
 	}, int64(seq), int64(seq))

@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 // classKey is what decides which nodes may run a job: its requirements as JSON
@@ -18,10 +18,10 @@ type classKey struct{ requires, avoid string }
 // so a job that nobody can run never stands in front of one that somebody can.
 type class struct {
 	key      classKey
-	requires *job.Requires
-	avoid    []int64         // keys of nodes, ascending
-	users    int             // active jobs; without any the class is forgotten
-	heaps    [job.Ranks]heap // by sequence number
+	requires *ffrtmp.Requires
+	avoid    []int64            // keys of nodes, ascending
+	users    int                // active jobs; without any the class is forgotten
+	heaps    [ffrtmp.Ranks]heap // by sequence number
 
 	fits  map[int64]bool // by node, valid at epoch
 	epoch uint64
@@ -31,9 +31,9 @@ type class struct {
 // rank, the others by the time at which they may.
 type ready struct {
 	classes map[classKey]*class
-	ranks   [job.Ranks][]*class // classes with a job of that rank, in no order
-	delayed heap                // by when they may be claimed
-	count   int                 // of jobs that may be claimed now
+	ranks   [ffrtmp.Ranks][]*class // classes with a job of that rank, in no order
+	delayed heap                   // by when they may be claimed
+	count   int                    // of jobs that may be claimed now
 }
 
 func newReady() ready {
@@ -47,7 +47,7 @@ func (r *ready) class(key classKey) (*class, error) {
 	}
 	c := &class{key: key}
 	if key.requires != "" {
-		c.requires = &job.Requires{}
+		c.requires = &ffrtmp.Requires{}
 		if err := json.Unmarshal([]byte(key.requires), c.requires); err != nil {
 			return nil, fmt.Errorf("requirements: %w", err)
 		}

@@ -3,14 +3,14 @@ package fsm
 import (
 	"time"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 // register makes a node known or brings what is known of it up to date.
 type register struct {
 	first
 	id   string // of a node that is not known yet; an agent's own, or born for a v2.2 one
-	node job.Registration
+	node ffrtmp.Registration
 }
 
 func (*register) kind() Kind { return KindRegister }
@@ -20,7 +20,7 @@ func (c *register) encode(e *encoder) {
 	encodeRegistration(e, &c.node)
 }
 
-func encodeRegistration(e *encoder, n *job.Registration) {
+func encodeRegistration(e *encoder, n *ffrtmp.Registration) {
 	e.string(n.NodeID)
 	e.string(n.Name)
 	e.string(n.Address)
@@ -43,7 +43,7 @@ func decodeRegister(d *decoder) command {
 	return c
 }
 
-func decodeRegistration(d *decoder, n *job.Registration) {
+func decodeRegistration(d *decoder, n *ffrtmp.Registration) {
 	n.NodeID = d.string()
 	n.Name = d.string()
 	n.Address = d.string()
@@ -64,7 +64,7 @@ func decodeRegistration(d *decoder, n *job.Registration) {
 
 // NodeRegistered is the result of a registration.
 type NodeRegistered struct {
-	Node job.Node
+	Node ffrtmp.Node
 	New  bool
 	Lost []AttemptID // what a v2.2 node held: it registers when it has restarted
 }
@@ -88,7 +88,7 @@ func (c *register) apply(t *tx) any {
 	if !known || n.removed {
 		result.New = true
 		n.removed = false
-		n.Eligibility = job.Eligible
+		n.Eligibility = ffrtmp.Eligible
 		n.RegisteredAt = time.Unix(0, t.now).UTC()
 	}
 	if n.Legacy {
@@ -98,13 +98,13 @@ func (c *register) apply(t *tx) any {
 	n.offline = false
 	t.nodes.add(n)
 	t.save(n)
-	t.event(job.NodeRegistered, n)
+	t.event(ffrtmp.NodeRegistered, n)
 	result.Node = n.show()
 	return result
 }
 
 // describe takes in what a registration says.
-func (n *node) describe(r *job.Registration) {
+func (n *node) describe(r *ffrtmp.Registration) {
 	n.Name, n.Address, n.Type = r.Name, r.Address, r.Type
 	n.CPUThreads, n.CPUModel = r.CPUThreads, r.CPUModel
 	n.HasGPU, n.GPUType, n.GPUCapabilities = r.HasGPU, r.GPUType, r.GPUCapabilities
@@ -173,7 +173,7 @@ var updateHold = prepared(`UPDATE job_state SET hold = 0 WHERE seq = ?`)
 type eligibility struct {
 	first
 	node  string
-	value job.Eligibility
+	value ffrtmp.Eligibility
 }
 
 func (*eligibility) kind() Kind { return KindEligibility }
@@ -187,8 +187,8 @@ func decodeEligibility(d *decoder) command {
 	return &eligibility{node: d.string(), value: eligibilityCodes[d.code(len(eligibilityCodes))]}
 }
 
-var eligibilityEvents = map[job.Eligibility]job.EventType{
-	job.Eligible: job.NodeAdmitted, job.Cordoned: job.NodeCordoned, job.Draining: job.NodeDraining,
+var eligibilityEvents = map[ffrtmp.Eligibility]ffrtmp.EventType{
+	ffrtmp.Eligible: ffrtmp.NodeAdmitted, ffrtmp.Cordoned: ffrtmp.NodeCordoned, ffrtmp.Draining: ffrtmp.NodeDraining,
 }
 
 func (c *eligibility) apply(t *tx) any {
@@ -205,7 +205,7 @@ func (c *eligibility) apply(t *tx) any {
 }
 
 // placements are the words for what eligibility does to a node.
-var placements = map[job.Eligibility]string{job.Draining: "node.drain", job.Cordoned: "node.cordon", job.Eligible: "node.uncordon"}
+var placements = map[ffrtmp.Eligibility]string{ffrtmp.Draining: "node.drain", ffrtmp.Cordoned: "node.cordon", ffrtmp.Eligible: "node.uncordon"}
 
 func (c *eligibility) audit(*tx) entry { return entry{placements[c.value], c.node, ""} }
 
@@ -227,7 +227,7 @@ func (c *removeNode) apply(t *tx) any {
 		return err
 	}
 	if n.held > 0 && !c.force {
-		return job.Errorf(job.Conflict, "node %s holds %d attempts", n.ID, n.held)
+		return ffrtmp.Errorf(ffrtmp.Conflict, "node %s holds %d attempts", n.ID, n.held)
 	}
 	lost := t.loseAll(n)
 	n.removed = true
@@ -235,7 +235,7 @@ func (c *removeNode) apply(t *tx) any {
 		delete(t.nodes.byAddress, n.Address)
 	}
 	t.save(n)
-	t.event(job.NodeRemoved, n)
+	t.event(ffrtmp.NodeRemoved, n)
 	return Changed{Attempts: lost}
 }
 
@@ -280,9 +280,9 @@ func (t *tx) setOffline(n *node, offline bool) bool {
 	}
 	n.offline = offline
 	t.save(n)
-	what := job.NodeCameBack
+	what := ffrtmp.NodeCameBack
 	if offline {
-		what = job.NodeWentOff
+		what = ffrtmp.NodeWentOff
 	}
 	t.event(what, n)
 	return true

@@ -17,7 +17,7 @@ import (
 	raftboltdb "github.com/hashicorp/raft-boltdb/v2"
 	"go.etcd.io/bbolt"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 // replica is a Raft node with its log and its state on disk.
@@ -179,14 +179,14 @@ func proposing(b *testing.B, clients int, cycling bool) func(int) error {
 	p := NewProposer(leader, ProposerOptions{})
 	nodes := make([]string, clients)
 	for i := range nodes {
-		r := job.Registration{NodeID: numbered(i), Address: "a", MaxConcurrentJobs: 1024, Encoders: []string{"libx264"}}
+		r := ffrtmp.Registration{NodeID: numbered(i), Address: "a", MaxConcurrentJobs: 1024, Encoders: []string{"libx264"}}
 		_, registered, err := p.Register(b.Context(), Idempotency{}, r)
 		if err != nil {
 			b.Fatal(err)
 		}
 		nodes[i] = registered.Node.ID
 	}
-	spec := []job.Spec{benchSpec(b)}
+	spec := []ffrtmp.Spec{benchSpec(b)}
 	return func(client int) error {
 		if cycling {
 			_, err := cycle(b.Context(), p, nodes[client], spec)
@@ -203,7 +203,7 @@ func executing(b *testing.B, cycling bool) func(int) error {
 	batch := batcher{log: leader}
 	commands := []command{benchSubmit(b)}
 	if cycling {
-		commands = append(commands, &claim{node: numbered(1), leases: []lease{{}}}, &result{node: numbered(1), status: job.ResultCompleted})
+		commands = append(commands, &claim{node: numbered(1), leases: []lease{{}}}, &result{node: numbered(1), status: ffrtmp.ResultCompleted})
 	}
 	return func(int) error {
 		for _, c := range commands {
@@ -280,7 +280,7 @@ func cpuTime(b *testing.B) time.Duration {
 }
 
 // cycle submits a job, claims one, not always the same, and completes it.
-func cycle(ctx context.Context, p *Proposer, node string, spec []job.Spec) (uint64, error) {
+func cycle(ctx context.Context, p *Proposer, node string, spec []ffrtmp.Spec) (uint64, error) {
 	if _, _, err := p.Submit(ctx, Idempotency{}, spec); err != nil {
 		return 0, err
 	}
@@ -292,6 +292,6 @@ func cycle(ctx context.Context, p *Proposer, node string, spec []job.Spec) (uint
 		return 0, fmt.Errorf("%d attempts were given", len(claimed))
 	}
 	a := claimed[0]
-	index, _, err := p.Result(ctx, Idempotency{}, a.Seq, job.Result{JobID: a.ID, NodeID: node, Attempt: a.Attempt, Lease: a.Lease, Status: job.ResultCompleted})
+	index, _, err := p.Result(ctx, Idempotency{}, a.Seq, ffrtmp.Result{JobID: a.ID, NodeID: node, Attempt: a.Attempt, Lease: a.Lease, Status: ffrtmp.ResultCompleted})
 	return index, err
 }

@@ -5,7 +5,7 @@ import (
 	"database/sql/driver"
 	"encoding/hex"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 // result is what a node says of an attempt's end, or of its publishing.
@@ -15,7 +15,7 @@ type result struct {
 	node    string
 	attempt int64 // 0: a v2.2 node, which means the attempt that it holds
 	lease   lease
-	status  job.ResultStatus
+	status  ffrtmp.ResultStatus
 	ending  ending // its outcome follows from status and reason
 	backoff backoff
 }
@@ -42,7 +42,7 @@ func decodeResult(d *decoder) command {
 	d.fixed(c.lease[:])
 	c.status = resultCodes[d.code(len(resultCodes))]
 	c.ending = ending{
-		error: d.string(), reason: job.FailureReason(d.string()),
+		error: d.string(), reason: ffrtmp.FailureReason(d.string()),
 		log: d.string(), output: d.string(), metrics: d.string(), analyzerOutput: d.string(),
 	}
 	c.backoff = decodeBackoff(d)
@@ -54,7 +54,7 @@ type Resulted struct {
 	Seq        uint64
 	ID         string
 	Attempt    int
-	Status     job.Status
+	Status     ffrtmp.Status
 	Retry      int // number of the retry that a failed attempt's job waits for, or 0
 	MaxRetries int
 	Repeated   bool // the same was said before, and nothing changed
@@ -71,7 +71,7 @@ func (c *result) apply(t *tx) any {
 		return refused
 	}
 	if !c.speaksFor(j) {
-		return job.Errorf(job.StaleAttempt, "node %s does not hold this attempt of job %s", c.node, j.id)
+		return ffrtmp.Errorf(ffrtmp.StaleAttempt, "node %s does not hold this attempt of job %s", c.node, j.id)
 	}
 	if j.hold == holdNone {
 		return c.again(t, j)
@@ -81,29 +81,29 @@ func (c *result) apply(t *tx) any {
 	}
 	retry := 0
 	switch c.status {
-	case job.ResultPublishing:
+	case ffrtmp.ResultPublishing:
 		if j.hold == holdSealed {
 			return c.answer(j, 0, true)
 		}
-		t.change(j, job.Running, holdSealed)
+		t.change(j, ffrtmp.Running, holdSealed)
 		t.exec(updateSeal, t.now, int64(j.seq))
-		t.jobEvent(job.JobPublishing, j, 0, "")
-	case job.ResultCompleted:
-		c.ending.outcome = job.AttemptCompleted
+		t.jobEvent(ffrtmp.JobPublishing, j, 0, "")
+	case ffrtmp.ResultCompleted:
+		c.ending.outcome = ffrtmp.AttemptCompleted
 		t.end(j, c.ending)
 		t.meta.completed++
-		t.change(j, job.Completed, holdNone)
+		t.change(j, ffrtmp.Completed, holdNone)
 		t.exec(updateComplete, t.now, t.now, int64(j.seq))
-		t.jobEvent(job.JobCompleted, j, 0, "")
-	case job.ResultFailed:
-		c.ending.outcome = job.AttemptFailed
-		if c.ending.reason == job.Timeout {
-			c.ending.outcome = job.AttemptTimedOut
+		t.jobEvent(ffrtmp.JobCompleted, j, 0, "")
+	case ffrtmp.ResultFailed:
+		c.ending.outcome = ffrtmp.AttemptFailed
+		if c.ending.reason == ffrtmp.Timeout {
+			c.ending.outcome = ffrtmp.AttemptTimedOut
 		}
 		if t.fail(j, c.ending, c.backoff) {
 			retry = int(j.retries)
 		}
-	case job.ResultCanceled:
+	case ffrtmp.ResultCanceled:
 		t.giveBack(j, c.ending)
 	}
 	return c.answer(j, retry, false)
@@ -112,7 +112,7 @@ func (c *result) apply(t *tx) any {
 // giveBack is an attempt that its own node has given up without its failing: the
 // machine went down under it, say. That is a loss that nobody had to wait for.
 func (t *tx) giveBack(j *activeJob, e ending) {
-	e.outcome = job.AttemptLost
+	e.outcome = ffrtmp.AttemptLost
 	t.putBack(j, e, false)
 }
 
@@ -134,22 +134,22 @@ func (c *result) again(t *tx, j *activeJob) any {
 	same := false
 	retry := 0
 	switch c.status {
-	case job.ResultPublishing, job.ResultCompleted:
-		same = outcome == job.AttemptCompleted
-	case job.ResultFailed:
-		same = outcome == job.AttemptFailed || outcome == job.AttemptTimedOut
-		if same && j.status == job.Pending {
+	case ffrtmp.ResultPublishing, ffrtmp.ResultCompleted:
+		same = outcome == ffrtmp.AttemptCompleted
+	case ffrtmp.ResultFailed:
+		same = outcome == ffrtmp.AttemptFailed || outcome == ffrtmp.AttemptTimedOut
+		if same && j.status == ffrtmp.Pending {
 			retry = int(j.retries)
 		}
-	case job.ResultCanceled:
-		same = outcome == job.AttemptCanceled || outcome == job.AttemptLost
+	case ffrtmp.ResultCanceled:
+		same = outcome == ffrtmp.AttemptCanceled || outcome == ffrtmp.AttemptLost
 		if same && c.ending.log != "" {
 			// A cancel ends the attempt at once; what ffmpeg said comes afterwards.
 			t.exec(insertLateLog, int64(j.seq), j.attempt, c.ending.log)
 		}
 	}
 	if !same {
-		return job.Errorf(job.StaleAttempt, "attempt %d of job %s is over: %s", j.attempt, j.id, outcome)
+		return ffrtmp.Errorf(ffrtmp.StaleAttempt, "attempt %d of job %s is over: %s", j.attempt, j.id, outcome)
 	}
 	return c.answer(j, retry, true)
 }
@@ -163,7 +163,7 @@ func (c *result) answer(j *activeJob, retry int, repeated bool) Resulted {
 
 // find returns a job, over or not. One that is over is not in memory: it is read
 // from the database, and its class is not known.
-func (t *tx) find(seq uint64) (*activeJob, *job.Error) {
+func (t *tx) find(seq uint64) (*activeJob, *ffrtmp.Error) {
 	if j, ok := t.jobs[seq]; ok {
 		return j, nil
 	}
@@ -171,15 +171,15 @@ func (t *tx) find(seq uint64) (*activeJob, *job.Error) {
 	return j, err
 }
 
-func (t *tx) findOver(seq uint64) (*activeJob, classKey, *job.Error) {
+func (t *tx) findOver(seq uint64) (*activeJob, classKey, *ffrtmp.Error) {
 	row := make([]driver.Value, activeColumns)
 	if seq >= t.meta.nextSeq || !t.row(row, selectActiveOne, int64(seq)) {
-		return nil, classKey{}, job.Errorf(job.NotFound, "there is no job %d", seq)
+		return nil, classKey{}, ffrtmp.Errorf(ffrtmp.NotFound, "there is no job %d", seq)
 	}
 	j, key, err := t.scanActive(row)
 	if err != nil {
 		t.err = err
-		return nil, key, job.Errorf(job.Internal, "%v", err)
+		return nil, key, ffrtmp.Errorf(ffrtmp.Internal, "%v", err)
 	}
 	return j, key, nil
 }

@@ -3,7 +3,7 @@ package fsm
 import (
 	"testing"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 func TestResult_CompletesAJob(t *testing.T) {
@@ -11,21 +11,21 @@ func TestResult_CompletesAJob(t *testing.T) {
 	seq := c.submit()
 	node := c.register("a")
 	a := c.claimOne(node)
-	if j := c.job(seq); j.Status != job.Running || j.Attempt != 1 || j.NodeName != "a" || !j.StartedAt.Equal(c.now) {
+	if j := c.job(seq); j.Status != ffrtmp.Running || j.Attempt != 1 || j.NodeName != "a" || !j.StartedAt.Equal(c.now) {
 		t.Fatalf("%+v", j)
 	}
-	c.mustResult(node, a, job.ResultPublishing)
-	if j := c.job(seq); j.Status != job.Running || j.ProgressDetail == nil || j.ProgressDetail.Phase != job.PublishingPhase {
+	c.mustResult(node, a, ffrtmp.ResultPublishing)
+	if j := c.job(seq); j.Status != ffrtmp.Running || j.ProgressDetail == nil || j.ProgressDetail.Phase != ffrtmp.PublishingPhase {
 		t.Fatalf("%+v", j)
 	}
-	c.mustResult(node, a, job.ResultCompleted, func(r *job.Result) {
-		r.Output, r.Logs = &job.Output{Path: "out.mp4", SizeBytes: 7}, "frame=1"
+	c.mustResult(node, a, ffrtmp.ResultCompleted, func(r *ffrtmp.Result) {
+		r.Output, r.Logs = &ffrtmp.Output{Path: "out.mp4", SizeBytes: 7}, "frame=1"
 	})
 	j := c.job(seq)
-	if j.Status != job.Completed || j.Progress != 100 || j.Logs != "frame=1" || j.Output == nil || j.Output.Path != "out.mp4" || !j.CompletedAt.Equal(c.now) {
+	if j.Status != ffrtmp.Completed || j.Progress != 100 || j.Logs != "frame=1" || j.Output == nil || j.Output.Path != "out.mp4" || !j.CompletedAt.Equal(c.now) {
 		t.Fatalf("%+v", j)
 	}
-	if len(j.Attempts) != 1 || j.Attempts[0].Outcome != job.AttemptCompleted {
+	if len(j.Attempts) != 1 || j.Attempts[0].Outcome != ffrtmp.AttemptCompleted {
 		t.Fatalf("%+v", j.Attempts)
 	}
 }
@@ -34,22 +34,22 @@ func TestResult_CompletesAJob(t *testing.T) {
 // node of v2.2, which knows of neither.
 func TestResult_OldNodesNeedNoLeaseButNotAWrongOne(t *testing.T) {
 	c := newCluster(t)
-	node := c.register("old", func(r *job.Registration) { r.NodeID = "" })
+	node := c.register("old", func(r *ffrtmp.Registration) { r.NodeID = "" })
 	seq := c.submit()
 	a := c.claimOne(node)
 	for _, wrong := range []string{"wrong", "00000000000000000000000000000000", "0123456789abcdef0123456789abcdef"} {
 		for _, attempt := range []int{0, 1} {
-			_, err := c.result(node, a, job.ResultCompleted, func(r *job.Result) { r.Attempt, r.Lease = attempt, wrong })
-			wantCode(t, err, job.StaleAttempt)
+			_, err := c.result(node, a, ffrtmp.ResultCompleted, func(r *ffrtmp.Result) { r.Attempt, r.Lease = attempt, wrong })
+			wantCode(t, err, ffrtmp.StaleAttempt)
 		}
 	}
-	_, err := c.result(node, a, job.ResultCompleted, func(r *job.Result) { r.Attempt, r.Lease = 2, "" })
-	wantCode(t, err, job.StaleAttempt)
-	if j := c.job(seq); j.Status != job.Running {
+	_, err := c.result(node, a, ffrtmp.ResultCompleted, func(r *ffrtmp.Result) { r.Attempt, r.Lease = 2, "" })
+	wantCode(t, err, ffrtmp.StaleAttempt)
+	if j := c.job(seq); j.Status != ffrtmp.Running {
 		t.Fatalf("job is %s", j.Status)
 	}
-	c.mustResult(node, a, job.ResultCompleted, func(r *job.Result) { r.Attempt, r.Lease = 0, "" })
-	if j := c.job(seq); j.Status != job.Completed {
+	c.mustResult(node, a, ffrtmp.ResultCompleted, func(r *ffrtmp.Result) { r.Attempt, r.Lease = 0, "" })
+	if j := c.job(seq); j.Status != ffrtmp.Completed {
 		t.Fatalf("job is %s", j.Status)
 	}
 }

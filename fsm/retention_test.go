@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 // prune removes everything that was over by a time, and returns how much that was.
@@ -42,15 +42,15 @@ func TestPrune_RemovesWhatIsOverAndOldAndNothingElse(t *testing.T) {
 	gone := c.register("gone")
 	node := c.register("node")
 	once := Idempotency{Principal: "p", Key: "once", Hash: [32]byte{1}}
-	_, made, err := c.Submit(t.Context(), once, []job.Spec{newSpec(t)})
+	_, made, err := c.Submit(t.Context(), once, []ffrtmp.Spec{newSpec(t)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	old := made.Jobs[0]
-	c.mustResult(gone, c.claimOne(gone), job.ResultCompleted, func(r *job.Result) { r.Logs = "a log" })
-	waiting := c.submit(func(s *job.Spec) { s.Requires = &job.Requires{Labels: map[string]string{"no": "where"}} })
+	c.mustResult(gone, c.claimOne(gone), ffrtmp.ResultCompleted, func(r *ffrtmp.Result) { r.Logs = "a log" })
+	waiting := c.submit(func(s *ffrtmp.Spec) { s.Requires = &ffrtmp.Requires{Labels: map[string]string{"no": "where"}} })
 	revived := c.submit()
-	c.mustAct(job.Cancel, revived)
+	c.mustAct(ffrtmp.Cancel, revived)
 	late := c.submit()
 	slow := c.claimOne(node)
 	if _, _, err := c.RemoveNode(t.Context(), gone, false); err != nil {
@@ -58,10 +58,10 @@ func TestPrune_RemovesWhatIsOverAndOldAndNothingElse(t *testing.T) {
 	}
 	c.after(time.Hour)
 	cutoff := c.now
-	c.mustAct(job.Retry, revived)
-	c.mustResult(node, slow, job.ResultCompleted) // old, but over just now
+	c.mustAct(ffrtmp.Retry, revived)
+	c.mustResult(node, slow, ffrtmp.ResultCompleted) // old, but over just now
 	young := c.submit()
-	c.mustAct(job.Cancel, young)
+	c.mustAct(ffrtmp.Cancel, young)
 	before := c.fsm.Counts()
 
 	seqs, err := c.fsm.OldJobs(t.Context(), cutoff, 0, 10)
@@ -75,7 +75,7 @@ func TestPrune_RemovesWhatIsOverAndOldAndNothingElse(t *testing.T) {
 	}
 	for _, ref := range []string{old.ID, fmt.Sprint(old.SequenceNumber)} {
 		_, err := c.fsm.Job(t.Context(), ref)
-		wantCode(t, err, job.NotFound)
+		wantCode(t, err, ffrtmp.NotFound)
 	}
 	for _, table := range []string{"job_spec", "job_state", "job_attempt", "job_log"} {
 		var n int
@@ -88,11 +88,11 @@ func TestPrune_RemovesWhatIsOverAndOldAndNothingElse(t *testing.T) {
 		c.job(seq)
 	}
 	after := c.fsm.Counts()
-	if after.Submitted != before.Submitted || after.Jobs[job.Completed] != before.Jobs[job.Completed] || after.Jobs[job.Canceled] != before.Jobs[job.Canceled] {
+	if after.Submitted != before.Submitted || after.Jobs[ffrtmp.Completed] != before.Jobs[ffrtmp.Completed] || after.Jobs[ffrtmp.Canceled] != before.Jobs[ffrtmp.Canceled] {
 		t.Errorf("cumulative figures went from %+v to %+v", before, after)
 	}
 	// The key went with its job.
-	_, made, err = c.Submit(t.Context(), once, []job.Spec{newSpec(t)})
+	_, made, err = c.Submit(t.Context(), once, []ffrtmp.Spec{newSpec(t)})
 	if err != nil || made.Replayed || made.Jobs[0].SequenceNumber != young+1 {
 		t.Errorf("%+v %v", made, err)
 	}
@@ -102,15 +102,15 @@ func TestPrune_RemovesWhatIsOverAndOldAndNothingElse(t *testing.T) {
 	}
 	c.checkDerived()
 
-	c.mustAct(job.Cancel, waiting)
-	c.mustResult(node, c.claimOne(node), job.ResultCompleted)
+	c.mustAct(ffrtmp.Cancel, waiting)
+	c.mustResult(node, c.claimOne(node), ffrtmp.ResultCompleted)
 	c.after(time.Hour)
 	if p := c.prune(c.now); p.Nodes != 1 {
 		t.Errorf("%+v", p)
 	}
 	c.checkDerived()
 	_, err = c.fsm.Node(gone)
-	wantCode(t, err, job.NotFound)
+	wantCode(t, err, ffrtmp.NotFound)
 	c.reopen()
 	next := c.submit()
 	if next != young+2 {
@@ -123,24 +123,24 @@ func TestPrune_RemovesWhatIsOverAndOldAndNothingElse(t *testing.T) {
 func TestPrune_KeepsTheKeysOfBatches(t *testing.T) {
 	c := newCluster(t)
 	batch := Idempotency{Principal: "p", Key: "batch", Hash: [32]byte{1}}
-	if _, _, err := c.Submit(t.Context(), batch, []job.Spec{newSpec(t), newSpec(t)}); err != nil {
+	if _, _, err := c.Submit(t.Context(), batch, []ffrtmp.Spec{newSpec(t), newSpec(t)}); err != nil {
 		t.Fatal(err)
 	}
 	node := c.register("a")
 	other := Idempotency{Principal: "p", Key: "other", Hash: [32]byte{1}}
-	if _, _, err := c.SetEligibility(t.Context(), other, node, job.Cordoned); err != nil {
+	if _, _, err := c.SetEligibility(t.Context(), other, node, ffrtmp.Cordoned); err != nil {
 		t.Fatal(err)
 	}
-	c.mustAct(job.Cancel, 1)
+	c.mustAct(ffrtmp.Cancel, 1)
 	c.after(time.Minute)
 	if p := c.prune(c.now); p.Jobs != 1 || p.Keys != 1 {
 		t.Errorf("%+v", p)
 	}
-	_, made, err := c.Submit(t.Context(), batch, []job.Spec{newSpec(t), newSpec(t)})
+	_, made, err := c.Submit(t.Context(), batch, []ffrtmp.Spec{newSpec(t), newSpec(t)})
 	if err != nil || !made.Replayed {
 		t.Errorf("%+v %v", made, err)
 	}
-	c.mustAct(job.Cancel, 2)
+	c.mustAct(ffrtmp.Cancel, 2)
 	c.after(time.Minute)
 	if p := c.prune(c.now); p.Jobs != 1 || p.Keys != 1 {
 		t.Errorf("%+v", p)
@@ -149,13 +149,13 @@ func TestPrune_KeepsTheKeysOfBatches(t *testing.T) {
 
 func TestPrune_SaysFromWhereEventsAreKept(t *testing.T) {
 	c := newCluster(t)
-	if _, _, err := c.Submit(t.Context(), Idempotency{}, []job.Spec{newSpec(t), newSpec(t)}); err != nil {
+	if _, _, err := c.Submit(t.Context(), Idempotency{}, []ffrtmp.Spec{newSpec(t), newSpec(t)}); err != nil {
 		t.Fatal(err)
 	}
-	c.mustAct(job.Cancel, 1)
+	c.mustAct(ffrtmp.Cancel, 1)
 	c.after(time.Minute)
 	cutoff := c.now
-	c.mustAct(job.Cancel, 2)
+	c.mustAct(ffrtmp.Cancel, 2)
 	if old, err := c.fsm.HasOldEvents(t.Context(), cutoff); !old || err != nil {
 		t.Fatal(old, err)
 	}
@@ -165,11 +165,11 @@ func TestPrune_SaysFromWhereEventsAreKept(t *testing.T) {
 	if old, err := c.fsm.HasOldEvents(t.Context(), cutoff); old || err != nil {
 		t.Fatal(old, err)
 	}
-	for _, id := range []job.EventID{{}, {Index: 1, N: 0}, {Index: 1, N: 1}} {
+	for _, id := range []ffrtmp.EventID{{}, {Index: 1, N: 0}, {Index: 1, N: 1}} {
 		_, _, err := c.fsm.Events(t.Context(), id)
-		wantCode(t, err, job.Compacted)
+		wantCode(t, err, ffrtmp.Compacted)
 	}
-	if got := told(c.allEvents(job.EventID{Index: 2})); got != "3.0 job.canceled 2.0\n" {
+	if got := told(c.allEvents(ffrtmp.EventID{Index: 2})); got != "3.0 job.canceled 2.0\n" {
 		t.Errorf("after 2.0 came %s", got)
 	}
 }
@@ -185,9 +185,9 @@ func TestPrune_GivesSpaceBack(t *testing.T) {
 		}
 		return info.Size()
 	}
-	specs := make([]job.Spec, 500)
+	specs := make([]ffrtmp.Spec, 500)
 	for i := range specs {
-		specs[i] = newSpec(t, func(s *job.Spec) { s.Parameters = fmt.Appendf(nil, `{"input":"/%s"}`, strings.Repeat("x", 2000)) })
+		specs[i] = newSpec(t, func(s *ffrtmp.Spec) { s.Parameters = fmt.Appendf(nil, `{"input":"/%s"}`, strings.Repeat("x", 2000)) })
 	}
 	for range 6 {
 		if _, _, err := c.Submit(t.Context(), Idempotency{}, specs); err != nil {
@@ -199,7 +199,7 @@ func TestPrune_GivesSpaceBack(t *testing.T) {
 		for i := range seqs {
 			seqs[i] = first + uint64(i)
 		}
-		if _, _, err := c.CancelMany(t.Context(), Idempotency{}, job.Filter{}, seqs); err != nil {
+		if _, _, err := c.CancelMany(t.Context(), Idempotency{}, ffrtmp.Filter{}, seqs); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -9,7 +9,7 @@ import (
 
 	"github.com/hashicorp/raft"
 
-	"ffrtmp/snapshot"
+	"github.com/ffrtmp/ffrtmp/snapshot"
 )
 
 // Snapshot implements raft.FSM: it captures the present moment.

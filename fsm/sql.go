@@ -15,7 +15,7 @@ import (
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 // Bounds of a query.
@@ -41,7 +41,7 @@ const memoryInterval = 10 * time.Millisecond
 // limits of SQLite on a query's own connection.
 var limits = map[int]int{
 	sqlite3.SQLITE_LIMIT_LENGTH:              maxValue,
-	sqlite3.SQLITE_LIMIT_SQL_LENGTH:          job.MaxSQLBytes + 1<<10,
+	sqlite3.SQLITE_LIMIT_SQL_LENGTH:          ffrtmp.MaxSQLBytes + 1<<10,
 	sqlite3.SQLITE_LIMIT_COLUMN:              500,
 	sqlite3.SQLITE_LIMIT_EXPR_DEPTH:          200,
 	sqlite3.SQLITE_LIMIT_COMPOUND_SELECT:     100,
@@ -56,7 +56,7 @@ var limits = map[int]int{
 // Query answers a user's SQL over userViews, at one moment. It runs on a database of
 // its own, in memory, that has nothing but these: no statement, however made, reaches
 // the state's tables, a file, or the writer.
-func (f *FSM) Query(ctx context.Context, text string) (result job.QueryResult, err error) {
+func (f *FSM) Query(ctx context.Context, text string) (result ffrtmp.QueryResult, err error) {
 	if text, err = checkSQL(text); err != nil {
 		return result, err
 	}
@@ -64,14 +64,14 @@ func (f *FSM) Query(ctx context.Context, text string) (result job.QueryResult, e
 	case f.queries <- struct{}{}:
 		defer func() { <-f.queries }()
 	default:
-		return result, job.Errorf(job.RateLimited, "this master answers %d queries already", maxQueries)
+		return result, ffrtmp.Errorf(ffrtmp.RateLimited, "this master answers %d queries already", maxQueries)
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	ctx, stop := context.WithTimeoutCause(ctx, f.bounds.time, job.Errorf(job.TooLarge, "the query takes longer than %s", f.bounds.time))
+	ctx, stop := context.WithTimeoutCause(ctx, f.bounds.time, ffrtmp.Errorf(ffrtmp.TooLarge, "the query takes longer than %s", f.bounds.time))
 	defer stop()
 	go watchMemory(ctx, f.bounds.memory, func() {
-		cancel(job.Errorf(job.TooLarge, "the query takes more memory than %d MiB", f.bounds.memory>>20))
+		cancel(ffrtmp.Errorf(ffrtmp.TooLarge, "the query takes more memory than %d MiB", f.bounds.memory>>20))
 	})
 	err = f.read(ctx, func(ctx context.Context, s *state) error {
 		tx, err := s.readers.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
@@ -81,13 +81,13 @@ func (f *FSM) Query(ctx context.Context, text string) (result job.QueryResult, e
 		defer func() { _ = tx.Rollback() }() // it has read only
 		return (&userQuery{ctx, tx}).run(text, &result)
 	})
-	var bounded *job.Error
+	var bounded *ffrtmp.Error
 	if errors.As(context.Cause(ctx), &bounded) {
-		return job.QueryResult{}, bounded
+		return ffrtmp.QueryResult{}, bounded
 	}
 	var refused *sqlite.Error
 	if errors.As(err, &refused) && blames(refused) {
-		return job.QueryResult{}, job.FieldErrorf("sql", "%v", refused)
+		return ffrtmp.QueryResult{}, ffrtmp.FieldErrorf("sql", "%v", refused)
 	}
 	return result, err
 }
@@ -112,7 +112,7 @@ func (memoryDatabase) Connect(context.Context) (driver.Conn, error) {
 // Driver implements driver.Connector.
 func (memoryDatabase) Driver() driver.Driver { return sandbox }
 
-func (q *userQuery) run(text string, result *job.QueryResult) (err error) {
+func (q *userQuery) run(text string, result *ffrtmp.QueryResult) (err error) {
 	number, leave := q.enter()
 	defer leave()
 	db := sql.OpenDB(memoryDatabase{})
@@ -164,7 +164,7 @@ func columnsOf(conn *sql.Conn, text string) (names []string, err error) {
 }
 
 // collect reads rows up to the bounds.
-func collect(rows *sql.Rows, result *job.QueryResult) error {
+func collect(rows *sql.Rows, result *ffrtmp.QueryResult) error {
 	result.Rows = [][]any{}
 	size := 0
 	err := eachRow(rows, nil, func(rows *sql.Rows) error {

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 const hush = "hush-hush-4711"
@@ -21,14 +21,14 @@ const hush = "hush-hush-4711"
 func newQueried(t *testing.T) *cluster {
 	c := newCluster(t)
 	node := c.register("a")
-	c.submit(func(s *job.Spec) {
+	c.submit(func(s *ffrtmp.Spec) {
 		s.Scenario = "720p"
 		s.Parameters = fmt.Appendf(nil, `{"output_mode":"rtmp","rtmp_url":"rtmp://user:%s@example.com/live","stream_key":%q}`, hush, hush)
 		s.Labels = map[string]string{"a": "b"}
 	})
-	c.mustResult(node, c.claimOne(node), job.ResultFailed, failing(job.RuntimeError, "boom"))
+	c.mustResult(node, c.claimOne(node), ffrtmp.ResultFailed, failing(ffrtmp.RuntimeError, "boom"))
 	c.submit()
-	c.submit(func(s *job.Spec) { s.Priority = job.High })
+	c.submit(func(s *ffrtmp.Spec) { s.Priority = ffrtmp.High })
 	c.claimOne(node)
 	return c
 }
@@ -38,7 +38,7 @@ func (c *cluster) ask(sql string) string {
 	c.Helper()
 	r, err := c.fsm.Query(c.Context(), sql)
 	if err != nil {
-		return fmt.Sprintf("%s: %v", job.CodeOf(err), err)
+		return fmt.Sprintf("%s: %v", ffrtmp.CodeOf(err), err)
 	}
 	if r.Count != len(r.Rows) {
 		c.Errorf("%s: %d rows counted as %d", sql, len(r.Rows), r.Count)
@@ -85,9 +85,9 @@ func TestQuery_AnswersOverTheViews(t *testing.T) {
 func TestQuery_KnowsTheFieldsOfTheAPI(t *testing.T) {
 	c := newQueried(t)
 	for view, fields := range map[string][]string{
-		"jobs":     fieldsWithout(job.Job{}, "lease", "attempts", "Origin"),
-		"nodes":    fieldsWithout(job.Node{}, "current_job_id"),
-		"attempts": fieldsWithout(job.Attempt{}),
+		"jobs":     fieldsWithout(ffrtmp.Job{}, "lease", "attempts", "Origin"),
+		"nodes":    fieldsWithout(ffrtmp.Node{}, "current_job_id"),
+		"attempts": fieldsWithout(ffrtmp.Attempt{}),
 	} {
 		if got := c.ask("SELECT " + strings.Join(fields, ", ") + " FROM " + view + " WHERE 0"); got != fmt.Sprint(fields, []string{}) {
 			t.Errorf("%s: %s", view, got)
@@ -116,13 +116,13 @@ func TestQuery_ShowsTheLargestJob(t *testing.T) {
 	for i := range 64 {
 		labels[fmt.Sprintf("%063d", i)] = strings.Repeat("v", 255)
 	}
-	node := c.register("a", func(r *job.Registration) { r.Labels = labels })
-	c.submit(func(s *job.Spec) {
-		s.Parameters = fmt.Appendf(nil, `{"output_mode":"rtmp","rtmp_url":"rtmp://example.com/%s"}`, strings.Repeat("x", job.MaxParametersBytes-100))
-		s.Labels, s.Requires = labels, &job.Requires{Labels: labels}
+	node := c.register("a", func(r *ffrtmp.Registration) { r.Labels = labels })
+	c.submit(func(s *ffrtmp.Spec) {
+		s.Parameters = fmt.Appendf(nil, `{"output_mode":"rtmp","rtmp_url":"rtmp://example.com/%s"}`, strings.Repeat("x", ffrtmp.MaxParametersBytes-100))
+		s.Labels, s.Requires = labels, &ffrtmp.Requires{Labels: labels}
 	})
-	log := strings.Repeat("l", job.MaxLogBytes)
-	c.mustResult(node, c.claimOne(node), job.ResultFailed, func(r *job.Result) { r.Logs, r.Error = log, strings.Repeat("e", 4096) })
+	log := strings.Repeat("l", ffrtmp.MaxLogBytes)
+	c.mustResult(node, c.claimOne(node), ffrtmp.ResultFailed, func(r *ffrtmp.Result) { r.Logs, r.Error = log, strings.Repeat("e", 4096) })
 	r, err := c.fsm.Query(t.Context(), "SELECT * FROM jobs")
 	if err != nil || r.Count != 1 || !slices.Contains(r.Rows[0], any(log)) {
 		t.Errorf("%d rows with %v: %v", r.Count, r.Columns, err)

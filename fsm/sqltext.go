@@ -3,7 +3,7 @@ package fsm
 import (
 	"strings"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 // maxExpansion bounds how often SQLite has to write out common table expressions:
@@ -15,7 +15,9 @@ const maxExpansion = 1000
 // It reads words, not grammar, which is SQLite's; where it might read a text in
 // another way than SQLite, it refuses.
 func checkSQL(sql string) (string, error) {
-	refuse := func(format string, args ...any) (string, error) { return "", job.FieldErrorf("sql", format, args...) }
+	refuse := func(format string, args ...any) (string, error) {
+		return "", ffrtmp.FieldErrorf("sql", format, args...)
+	}
 	words, err := sqlWords(sql)
 	if err != nil {
 		return refuse("%v", err)

@@ -13,7 +13,7 @@ import (
 	"modernc.org/sqlite"
 	"modernc.org/sqlite/vtab"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 // userViews are what queries of users can see, and the columns by which rows of it
@@ -203,7 +203,7 @@ func (c *viewCursor) Eof() bool { return c.eof }
 // Column implements vtab.Cursor. Parameters come as the API shows them.
 func (c *viewCursor) Column(i int) (vtab.Value, error) {
 	if text, ok := c.row[i].(string); ok && c.columns[i] == "parameters" {
-		return string(job.RedactParameters([]byte(text))), nil
+		return string(ffrtmp.RedactParameters([]byte(text))), nil
 	}
 	return c.row[i], nil
 }

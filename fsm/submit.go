@@ -6,7 +6,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 // submit makes jobs, all or none.
@@ -22,7 +22,7 @@ type spec struct {
 	queue, priority                              int64
 	maxRetries                                   int64
 	timeout                                      int64 // ns, 0 for none
-	origin                                       job.Origin
+	origin                                       ffrtmp.Origin
 }
 
 func (*submit) kind() Kind { return KindSubmit }
@@ -30,7 +30,7 @@ func (*submit) kind() Kind { return KindSubmit }
 // version is 1 as long as no job has an origin, which version 2 adds.
 func (c *submit) version() uint64 {
 	for i := range c.specs {
-		if c.specs[i].origin != (job.Origin{}) {
+		if c.specs[i].origin != (ffrtmp.Origin{}) {
 			return 2
 		}
 	}
@@ -103,7 +103,7 @@ func (s *spec) decode(d *decoder) {
 
 // Submitted is the result of a submission.
 type Submitted struct {
-	Jobs     []job.SubmittedJob
+	Jobs     []ffrtmp.SubmittedJob
 	Replayed bool // an earlier request with the same idempotency key made them
 }
 
@@ -116,16 +116,16 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
 
 func (c *submit) apply(t *tx) any {
 	if len(c.specs) == 0 {
-		return job.FieldErrorf("jobs", "is empty")
+		return ffrtmp.FieldErrorf("jobs", "is empty")
 	}
 	classes := make([]*class, len(c.specs))
 	for i := range c.specs {
 		var err error
 		if classes[i], err = t.ready.class(classKey{requires: c.specs[i].requires}); err != nil {
-			return job.Errorf(job.Invalid, "%v", err)
+			return ffrtmp.Errorf(ffrtmp.Invalid, "%v", err)
 		}
 	}
-	result := Submitted{Jobs: make([]job.SubmittedJob, len(c.specs))}
+	result := Submitted{Jobs: make([]ffrtmp.SubmittedJob, len(c.specs))}
 	for i := range c.specs {
 		s := &c.specs[i]
 		seq := t.meta.nextSeq
@@ -133,12 +133,12 @@ func (c *submit) apply(t *tx) any {
 		t.insertSpec(seq, s, t.now)
 		t.exec(insertState, int64(seq), s.queue, s.priority, s.maxRetries)
 		j := &activeJob{
-			seq: seq, id: s.id, status: job.Pending, createdAt: t.now, timeout: s.timeout, maxRetries: s.maxRetries,
-			rank: job.Rank(queueCodes[s.queue], priorityCodes[s.priority]),
+			seq: seq, id: s.id, status: ffrtmp.Pending, createdAt: t.now, timeout: s.timeout, maxRetries: s.maxRetries,
+			rank: ffrtmp.Rank(queueCodes[s.queue], priorityCodes[s.priority]),
 		}
 		t.add(j, classes[i])
-		t.jobEvent(job.JobSubmitted, j, 0, "")
-		result.Jobs[i] = job.SubmittedJob{ID: s.id.String(), SequenceNumber: seq}
+		t.jobEvent(ffrtmp.JobSubmitted, j, 0, "")
+		result.Jobs[i] = ffrtmp.SubmittedJob{ID: s.id.String(), SequenceNumber: seq}
 	}
 	t.meta.submitted += int64(len(c.specs))
 	return result
@@ -152,12 +152,12 @@ func (t *tx) insertSpec(seq uint64, s *spec, createdAt int64) {
 }
 
 // submitted names count jobs from seq on.
-func (t *tx) submitted(seq uint64, count int) []job.SubmittedJob {
-	var jobs []job.SubmittedJob
+func (t *tx) submitted(seq uint64, count int) []ffrtmp.SubmittedJob {
+	var jobs []ffrtmp.SubmittedJob
 	row := make([]driver.Value, 2)
 	if t.err == nil {
 		t.err = t.w.each(row, func() error {
-			jobs = append(jobs, job.SubmittedJob{ID: text(row[1]), SequenceNumber: uint64(row[0].(int64))})
+			jobs = append(jobs, ffrtmp.SubmittedJob{ID: text(row[1]), SequenceNumber: uint64(row[0].(int64))})
 			return nil
 		}, selectIDs, int64(seq), int64(seq)+int64(count))
 	}

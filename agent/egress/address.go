@@ -9,8 +9,8 @@ import (
 	"net/netip"
 	"syscall"
 
-	"ffrtmp/agent/failure"
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/agent/failure"
 )
 
 // zone is how far inside a network an address lies. A redirect may not lead
@@ -58,7 +58,7 @@ func control(limit zone) func(network, address string, _ syscall.RawConn) error 
 			return err
 		}
 		if zoneOf(ap.Addr()) > limit {
-			return failure.Errorf(job.UserError, "the address %s is not one that a job may reach", ap.Addr())
+			return failure.Errorf(ffrtmp.UserError, "the address %s is not one that a job may reach", ap.Addr())
 		}
 		return nil
 	}

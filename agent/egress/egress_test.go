@@ -22,8 +22,8 @@ import (
 	"testing"
 	"time"
 
-	"ffrtmp/agent/failure"
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/agent/failure"
 
 	"github.com/hashicorp/go-hclog"
 )
@@ -73,7 +73,7 @@ func TestControlRefusesByZone(t *testing.T) {
 		if (err != nil) != c.refused {
 			t.Errorf("%s within zone %d: got %v", c.address, c.limit, err)
 		}
-		if err != nil && failure.Reason(err) != job.UserError {
+		if err != nil && failure.Reason(err) != ffrtmp.UserError {
 			t.Errorf("%s: reason %s", c.address, failure.Reason(err))
 		}
 	}
@@ -242,14 +242,14 @@ func TestHTTPRefusals(t *testing.T) {
 	refused.Close()
 	for name, c := range map[string]struct {
 		url    string
-		reason job.FailureReason
+		reason ffrtmp.FailureReason
 	}{
-		"metadata service":             {"http://169.254.169.254/latest/", job.UserError},
-		"metadata service, mapped":     {"http://[::ffff:169.254.169.254]/latest/", job.UserError},
-		"redirect to metadata service": {server.URL + "/metadata", job.UserError},
-		"redirect to another scheme":   {server.URL + "/scheme", job.UserError},
-		"redirects without end":        {server.URL + "/loop", job.InputError},
-		"nobody listens":               {"http://user:hunter2@" + refused.Addr().String() + "/?token=hunter2", job.NetworkError},
+		"metadata service":             {"http://169.254.169.254/latest/", ffrtmp.UserError},
+		"metadata service, mapped":     {"http://[::ffff:169.254.169.254]/latest/", ffrtmp.UserError},
+		"redirect to metadata service": {server.URL + "/metadata", ffrtmp.UserError},
+		"redirect to another scheme":   {server.URL + "/scheme", ffrtmp.UserError},
+		"redirects without end":        {server.URL + "/loop", ffrtmp.InputError},
+		"nobody listens":               {"http://user:hunter2@" + refused.Addr().String() + "/?token=hunter2", ffrtmp.NetworkError},
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := open(t, c.url)
@@ -366,7 +366,7 @@ func TestServerThatEndsFirst(t *testing.T) {
 		io.ReadAll(conn)
 		conn.Close()
 		e.Close()
-		if err := e.Err(); (err != nil) != target || target && failure.Reason(err) != job.NetworkError {
+		if err := e.Err(); (err != nil) != target || target && failure.Reason(err) != ffrtmp.NetworkError {
 			t.Errorf("target %v: %v", target, err)
 		}
 	}

@@ -9,8 +9,8 @@ import (
 	"sync"
 	"time"
 
-	"ffrtmp/agent/failure"
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/agent/failure"
 )
 
 // dialTimeout bounds a connection's making, its name look-up and TLS included.
@@ -34,7 +34,7 @@ type Endpoint struct {
 func Open(raw string, target bool) (*Endpoint, error) {
 	u, err := url.Parse(raw)
 	if err != nil || u.Host == "" {
-		return nil, failure.Errorf(job.UserError, "not a URL with a host")
+		return nil, failure.Errorf(ffrtmp.UserError, "not a URL with a host")
 	}
 	listener, err := net.ListenTCP("tcp4", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
@@ -53,7 +53,7 @@ func Open(raw string, target bool) (*Endpoint, error) {
 	default:
 		cancel()
 		listener.Close()
-		return nil, failure.Errorf(job.UserError, "the scheme %q is not allowed", u.Scheme)
+		return nil, failure.Errorf(ffrtmp.UserError, "the scheme %q is not allowed", u.Scheme)
 	}
 	return e, nil
 }

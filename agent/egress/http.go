@@ -12,8 +12,8 @@ import (
 	"path"
 	"time"
 
-	"ffrtmp/agent/failure"
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/agent/failure"
 )
 
 const (
@@ -68,10 +68,10 @@ func (h *hops) dial(ctx context.Context, network, address string) (net.Conn, err
 // redirect decides whether to follow one.
 func (h *hops) redirect(next *http.Request, via []*http.Request) error {
 	if len(via) > maxRedirects {
-		return failure.Errorf(job.InputError, "more than %d redirects", maxRedirects)
+		return failure.Errorf(ffrtmp.InputError, "more than %d redirects", maxRedirects)
 	}
 	if next.URL.Scheme != "http" && next.URL.Scheme != "https" {
-		return failure.Errorf(job.UserError, "a redirect to %q is not allowed", next.URL.Scheme)
+		return failure.Errorf(ffrtmp.UserError, "a redirect to %q is not allowed", next.URL.Scheme)
 	}
 	h.limit = min(h.limit, h.reached)
 	return nil
@@ -126,5 +126,5 @@ func describe(what string, err error) error {
 	if errors.As(err, &u) {
 		err = u.Err
 	}
-	return failure.Errorf(job.NetworkError, "%s: %w", what, err)
+	return failure.Errorf(ffrtmp.NetworkError, "%s: %w", what, err)
 }

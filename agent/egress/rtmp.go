@@ -13,8 +13,8 @@ import (
 	"syscall"
 	"time"
 
-	"ffrtmp/agent/failure"
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/agent/failure"
 )
 
 // farewell is how long a server may still answer after ffmpeg has hung up.
@@ -85,7 +85,7 @@ func (e *Endpoint) carry(ctx context.Context, near *caller, far net.Conn) {
 	defer context.AfterFunc(ctx, func() { near.Close(); far.Close() })()
 	ended := func() {
 		if e.target && !near.gone.Load() && ctx.Err() == nil {
-			e.fail(failure.Errorf(job.NetworkError, "RTMP server: it ended the connection"))
+			e.fail(failure.Errorf(ffrtmp.NetworkError, "RTMP server: it ended the connection"))
 		}
 	}
 	var directions sync.WaitGroup

@@ -8,18 +8,18 @@ import (
 	"strings"
 	"testing"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 func TestReason(t *testing.T) {
-	coded := Errorf(job.InputError, "input: %w", fs.ErrNotExist)
-	if got := Reason(fmt.Errorf("start: %w", coded)); got != job.InputError {
+	coded := Errorf(ffrtmp.InputError, "input: %w", fs.ErrNotExist)
+	if got := Reason(fmt.Errorf("start: %w", coded)); got != ffrtmp.InputError {
 		t.Errorf("wrapped: %s", got)
 	}
 	if !errors.Is(coded, fs.ErrNotExist) {
 		t.Error("the cause is lost")
 	}
-	if got := Reason(errors.New("pipe: too many open files")); got != job.PlatformError {
+	if got := Reason(errors.New("pipe: too many open files")); got != ffrtmp.PlatformError {
 		t.Errorf("without a reason: %s", got)
 	}
 }
@@ -29,22 +29,22 @@ func TestFromTheLogOfARealFailure(t *testing.T) {
 	pattern := []string{"-f", "lavfi", "-i", "testsrc2=size=64x64:rate=10", "-t", "0.2"}
 	for name, c := range map[string]struct {
 		args   []string
-		reason job.FailureReason
+		reason ffrtmp.FailureReason
 		says   string
 	}{
-		"missing input":       {[]string{"-i", "file:/nowhere.mp4", "-f", "null", "-"}, job.InputError, "No such file"},
-		"not a media file":    {[]string{"-i", "/etc/passwd", "-f", "null", "-"}, job.InputError, "Invalid data"},
-		"demuxer not allowed": {[]string{"-format_whitelist", "mov", "-f", "lavfi", "-i", "testsrc2", "-f", "null", "-"}, job.InputError, "whitelist"},
-		"nobody listens":      {[]string{"-i", "http://127.0.0.1:1/a.mp4", "-f", "null", "-"}, job.NetworkError, "Connection refused"},
-		"stream to nobody":    {append(pattern, "-c:v", "libx264", "-f", "flv", "rtmp://127.0.0.1:1/live/x"), job.NetworkError, "Connection refused"},
-		"unknown encoder":     {append(pattern, "-c:v", "libnone", "-f", "null", "-"), job.CapabilityMismatch, "Unknown encoder"},
-		"no GPU":              {append(pattern, "-c:v", "h264_nvenc", "-f", "null", "-"), job.PlatformError, ""},
-		"no VAAPI":            {append([]string{"-vaapi_device", "/dev/dri/none"}, append(pattern, "-c:v", "h264_vaapi", "-f", "null", "-")...), job.PlatformError, ""},
-		"container":           {append(pattern, "-c:v", "libx264", "-f", "webm", "/dev/null"), job.UserError, "Only VP8"},
-		"codec in container":  {append(pattern, "-c:v", "libvpx-vp9", "-f", "flv", "/dev/null"), job.UserError, "not compatible"},
-		"disk is full":        {append(pattern[:4:4], "-t", "20", "-c:v", "rawvideo", "-f", "nut", "/dev/full"), job.OutputError, "No space left"},
-		"another ffmpeg":      {append(pattern, "-of-a-later-version", "1", "-f", "null", "-"), job.PlatformError, "Unrecognized option"},
-		"no video":            {[]string{"-f", "lavfi", "-i", "sine", "-map", "0:v:0", "-t", "0.1", "-f", "null", "-"}, job.InputError, "matches no streams"},
+		"missing input":       {[]string{"-i", "file:/nowhere.mp4", "-f", "null", "-"}, ffrtmp.InputError, "No such file"},
+		"not a media file":    {[]string{"-i", "/etc/passwd", "-f", "null", "-"}, ffrtmp.InputError, "Invalid data"},
+		"demuxer not allowed": {[]string{"-format_whitelist", "mov", "-f", "lavfi", "-i", "testsrc2", "-f", "null", "-"}, ffrtmp.InputError, "whitelist"},
+		"nobody listens":      {[]string{"-i", "http://127.0.0.1:1/a.mp4", "-f", "null", "-"}, ffrtmp.NetworkError, "Connection refused"},
+		"stream to nobody":    {append(pattern, "-c:v", "libx264", "-f", "flv", "rtmp://127.0.0.1:1/live/x"), ffrtmp.NetworkError, "Connection refused"},
+		"unknown encoder":     {append(pattern, "-c:v", "libnone", "-f", "null", "-"), ffrtmp.CapabilityMismatch, "Unknown encoder"},
+		"no GPU":              {append(pattern, "-c:v", "h264_nvenc", "-f", "null", "-"), ffrtmp.PlatformError, ""},
+		"no VAAPI":            {append([]string{"-vaapi_device", "/dev/dri/none"}, append(pattern, "-c:v", "h264_vaapi", "-f", "null", "-")...), ffrtmp.PlatformError, ""},
+		"container":           {append(pattern, "-c:v", "libx264", "-f", "webm", "/dev/null"), ffrtmp.UserError, "Only VP8"},
+		"codec in container":  {append(pattern, "-c:v", "libvpx-vp9", "-f", "flv", "/dev/null"), ffrtmp.UserError, "not compatible"},
+		"disk is full":        {append(pattern[:4:4], "-t", "20", "-c:v", "rawvideo", "-f", "nut", "/dev/full"), ffrtmp.OutputError, "No space left"},
+		"another ffmpeg":      {append(pattern, "-of-a-later-version", "1", "-f", "null", "-"), ffrtmp.PlatformError, "Unrecognized option"},
+		"no video":            {[]string{"-f", "lavfi", "-i", "sine", "-map", "0:v:0", "-t", "0.1", "-f", "null", "-"}, ffrtmp.InputError, "matches no streams"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			out, err := exec.Command("ffmpeg", append([]string{"-hide_banner", "-nostats", "-nostdin", "-y"}, c.args...)...).CombinedOutput()
@@ -77,7 +77,7 @@ func TestFromTheLogOfAStream(t *testing.T) {
 			"rtmp://127.0.0.1:21935/nope/A: Input/output error",
 		},
 	} {
-		if reason, line := FromLog(log); reason != job.NetworkError || !strings.Contains(line, says) {
+		if reason, line := FromLog(log); reason != ffrtmp.NetworkError || !strings.Contains(line, says) {
 			t.Errorf("got %s: %q, want a network error that says %q", reason, line, says)
 		}
 	}
@@ -95,10 +95,10 @@ func TestUnwritten(t *testing.T) {
 
 func TestFromLogWithoutASign(t *testing.T) {
 	reason, line := FromLog([]string{"Something odd happened", "frame=  1 fps=0.0", "Conversion failed!"})
-	if reason != job.RuntimeError || line != "Something odd happened" {
+	if reason != ffrtmp.RuntimeError || line != "Something odd happened" {
 		t.Errorf("got %s: %q", reason, line)
 	}
-	if reason, line = FromLog(nil); reason != job.RuntimeError || line != "" {
+	if reason, line = FromLog(nil); reason != ffrtmp.RuntimeError || line != "" {
 		t.Errorf("got %s: %q", reason, line)
 	}
 }

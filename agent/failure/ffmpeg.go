@@ -3,7 +3,7 @@ package failure
 import (
 	"regexp"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 // unwritten is what ffmpeg says of output that is not on the disk. It may return
@@ -24,23 +24,23 @@ func Unwritten(lines []string) string {
 // looked for in the last lines of its log.
 var signs = []struct {
 	form   *regexp.Regexp
-	reason job.FailureReason
+	reason ffrtmp.FailureReason
 }{
 	// An RTMP server's own words, then how a stream ends without any: it is on no disk.
-	{regexp.MustCompile(`\[rtmp.*Server error: `), job.NetworkError},
-	{regexp.MustCompile(`Error (writing trailer of|closing file) rtmps?://`), job.NetworkError},
-	{unwritten, job.OutputError},
-	{regexp.MustCompile(`Cannot allocate memory|Error reinitializing|error while loading shared libraries|malloc.*failed`), job.PlatformError},
+	{regexp.MustCompile(`\[rtmp.*Server error: `), ffrtmp.NetworkError},
+	{regexp.MustCompile(`Error (writing trailer of|closing file) rtmps?://`), ffrtmp.NetworkError},
+	{unwritten, ffrtmp.OutputError},
+	{regexp.MustCompile(`Cannot allocate memory|Error reinitializing|error while loading shared libraries|malloc.*failed`), ffrtmp.PlatformError},
 	// The options are ours, not a user's: this ffmpeg is too old, too new or built without something.
-	{regexp.MustCompile(`Unrecognized option|Option .* not found|Unable to parse option value`), job.PlatformError},
-	{regexp.MustCompile(`Unknown encoder|Encoder not found|No such filter`), job.CapabilityMismatch},
+	{regexp.MustCompile(`Unrecognized option|Option .* not found|Unable to parse option value`), ffrtmp.PlatformError},
+	{regexp.MustCompile(`Unknown encoder|Encoder not found|No such filter`), ffrtmp.CapabilityMismatch},
 	// The encoder worked when the agent tried it: the hardware is gone, or has no session left.
-	{regexp.MustCompile(`Cannot load (libcuda|nvcuda|libnvidia)|OpenEncodeSessionEx failed|No NVENC capable devices|No device available|Failed to initialise VAAPI|Error initializing an? (internal )?MFX session|No VA display|Device creation failed|Driver does not support the required nvenc API`), job.PlatformError},
-	{regexp.MustCompile(`Connection refused|Connection reset|Connection timed out|Network is unreachable|No route to host|Failed to resolve|Temporary failure in name resolution|Broken pipe|HTTP error 5\d\d|Server returned 5XX|HTTP error 429|rtmp://\S*: (Input/output error|End of file|Operation timed out|Unknown error)|Handshake failed|TLS.*(error|fail)|Operation timed out`), job.NetworkError},
-	{regexp.MustCompile(`(?i)only .* (are|is) supported for|not compatible with|Could not find tag for codec|codec not currently supported in container`), job.UserError},
-	{regexp.MustCompile(`incorrect codec parameters|width not divisible|Specified .* is not supported|not supported by the .* (muxer|encoder)`), job.UserError},
-	{regexp.MustCompile(`Invalid data found when processing input|moov atom not found|No such file or directory|does not contain any stream|matches no streams|could not find codec parameters|Could not find codec parameters|HTTP error 4\d\d|Server returned 4\d\d|Not on whitelist|Format not on whitelist|not in whitelist|End of file|Error while decoding|partial file|Truncat|Conversion failed!.*input`), job.InputError},
-	{regexp.MustCompile(`Error writing|av_interleaved_write_frame|Could not write header|Error opening output|Permission denied|Input/output error`), job.OutputError},
+	{regexp.MustCompile(`Cannot load (libcuda|nvcuda|libnvidia)|OpenEncodeSessionEx failed|No NVENC capable devices|No device available|Failed to initialise VAAPI|Error initializing an? (internal )?MFX session|No VA display|Device creation failed|Driver does not support the required nvenc API`), ffrtmp.PlatformError},
+	{regexp.MustCompile(`Connection refused|Connection reset|Connection timed out|Network is unreachable|No route to host|Failed to resolve|Temporary failure in name resolution|Broken pipe|HTTP error 5\d\d|Server returned 5XX|HTTP error 429|rtmp://\S*: (Input/output error|End of file|Operation timed out|Unknown error)|Handshake failed|TLS.*(error|fail)|Operation timed out`), ffrtmp.NetworkError},
+	{regexp.MustCompile(`(?i)only .* (are|is) supported for|not compatible with|Could not find tag for codec|codec not currently supported in container`), ffrtmp.UserError},
+	{regexp.MustCompile(`incorrect codec parameters|width not divisible|Specified .* is not supported|not supported by the .* (muxer|encoder)`), ffrtmp.UserError},
+	{regexp.MustCompile(`Invalid data found when processing input|moov atom not found|No such file or directory|does not contain any stream|matches no streams|could not find codec parameters|Could not find codec parameters|HTTP error 4\d\d|Server returned 4\d\d|Not on whitelist|Format not on whitelist|not in whitelist|End of file|Error while decoding|partial file|Truncat|Conversion failed!.*input`), ffrtmp.InputError},
+	{regexp.MustCompile(`Error writing|av_interleaved_write_frame|Could not write header|Error opening output|Permission denied|Input/output error`), ffrtmp.OutputError},
 }
 
 // ffmpegNoise is what ffmpeg says last whatever went wrong.
@@ -49,7 +49,7 @@ var ffmpegNoise = regexp.MustCompile(`^(Conversion failed!|Exiting normally.*|\[
 // FromLog finds out why ffmpeg failed from the last lines of its log, oldest
 // first: the reason, and the line that says it best. Without any sign it is a
 // runtime error.
-func FromLog(lines []string) (job.FailureReason, string) {
+func FromLog(lines []string) (ffrtmp.FailureReason, string) {
 	for _, sign := range signs {
 		for i := len(lines) - 1; i >= 0; i-- {
 			if sign.form.MatchString(lines[i]) {
@@ -59,8 +59,8 @@ func FromLog(lines []string) (job.FailureReason, string) {
 	}
 	for i := len(lines) - 1; i >= 0; i-- {
 		if !ffmpegNoise.MatchString(lines[i]) {
-			return job.RuntimeError, lines[i]
+			return ffrtmp.RuntimeError, lines[i]
 		}
 	}
-	return job.RuntimeError, ""
+	return ffrtmp.RuntimeError, ""
 }

@@ -8,8 +8,8 @@ import (
 	"path/filepath"
 	"syscall"
 
-	"ffrtmp/agent/failure"
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/agent/failure"
 )
 
 // File is a place below a media root, its links resolved when it was looked up.
@@ -52,7 +52,7 @@ func (f File) Spare(input os.FileInfo) error {
 	// not a file that could be.
 	own, err := os.Stat(f.Path())
 	if err == nil && os.SameFile(own, input) {
-		return failure.Errorf(job.UserError, "output: %s is the input itself; a job cannot write over what it reads", f.Path())
+		return failure.Errorf(ffrtmp.UserError, "output: %s is the input itself; a job cannot write over what it reads", f.Path())
 	}
 	return nil
 }

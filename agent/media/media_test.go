@@ -8,8 +8,8 @@ import (
 	"syscall"
 	"testing"
 
-	"ffrtmp/agent/failure"
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/agent/failure"
 )
 
 // tree makes two roots a and b beside a secret file, with files and links in them.
@@ -52,7 +52,7 @@ func TestInput(t *testing.T) {
 	for name, c := range map[string]struct {
 		path   string
 		want   string // below dir
-		reason job.FailureReason
+		reason ffrtmp.FailureReason
 	}{
 		"relative, first root":        {"in.mp4", "a/in.mp4", ""},
 		"relative, second root":       {"second.mp4", "b/second.mp4", ""},
@@ -62,20 +62,20 @@ func TestInput(t *testing.T) {
 		"absolute link inside":        {"inner-abs.mp4", "a/sub/deep.mp4", ""},
 		"link to the other root":      {"to-b.mp4", "b/second.mp4", ""},
 		"dots that stay inside":       {"sub/../in.mp4", "a/in.mp4", ""},
-		"link out":                    {"escape.mp4", "", job.UserError},
-		"absolute link out":           {"escape-abs.mp4", "", job.UserError},
-		"directory link out":          {"escape-dir/secret.mp4", "", job.UserError},
-		"dots out":                    {"../outside/secret.mp4", "", job.UserError},
-		"dots out, then missing":      {"../nothing/here.mp4", "", job.UserError},
-		"absolute elsewhere":          {filepath.Join(dir, "outside/secret.mp4"), "", job.UserError},
-		"absolute, missing elsewhere": {"/nowhere/at/all.mp4", "", job.UserError},
-		"sibling with a root's name":  {filepath.Join(dir, "bb/in.mp4"), "", job.UserError},
-		"a root itself":               {filepath.Join(dir, "b"), "", job.UserError},
-		"directory":                   {"sub", "", job.UserError},
-		"missing":                     {"none.mp4", "", job.InputError},
-		"dangling link":               {"dangling.mp4", "", job.InputError},
-		"link to itself":              {"loop.mp4", "", job.InputError},
-		"device":                      {"/dev/zero", "", job.UserError},
+		"link out":                    {"escape.mp4", "", ffrtmp.UserError},
+		"absolute link out":           {"escape-abs.mp4", "", ffrtmp.UserError},
+		"directory link out":          {"escape-dir/secret.mp4", "", ffrtmp.UserError},
+		"dots out":                    {"../outside/secret.mp4", "", ffrtmp.UserError},
+		"dots out, then missing":      {"../nothing/here.mp4", "", ffrtmp.UserError},
+		"absolute elsewhere":          {filepath.Join(dir, "outside/secret.mp4"), "", ffrtmp.UserError},
+		"absolute, missing elsewhere": {"/nowhere/at/all.mp4", "", ffrtmp.UserError},
+		"sibling with a root's name":  {filepath.Join(dir, "bb/in.mp4"), "", ffrtmp.UserError},
+		"a root itself":               {filepath.Join(dir, "b"), "", ffrtmp.UserError},
+		"directory":                   {"sub", "", ffrtmp.UserError},
+		"missing":                     {"none.mp4", "", ffrtmp.InputError},
+		"dangling link":               {"dangling.mp4", "", ffrtmp.InputError},
+		"link to itself":              {"loop.mp4", "", ffrtmp.InputError},
+		"device":                      {"/dev/zero", "", ffrtmp.UserError},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f, err := roots.Input(c.path)
@@ -103,7 +103,7 @@ func TestOutput(t *testing.T) {
 	for name, c := range map[string]struct {
 		path   string
 		want   string
-		reason job.FailureReason
+		reason ffrtmp.FailureReason
 	}{
 		"relative":                       {"out.mp4", "a/out.mp4", ""},
 		"directory of the second root":   {"only/out.mp4", "b/only/out.mp4", ""},
@@ -111,11 +111,11 @@ func TestOutput(t *testing.T) {
 		"absolute":                       {filepath.Join(dir, "b/out.mp4"), "b/out.mp4", ""},
 		"absolute, directory to be made": {filepath.Join(dir, "b/new/out.mp4"), "b/new/out.mp4", ""},
 		"link at the place":              {"escape.mp4", "a/escape.mp4", ""},
-		"directory link out":             {"escape-dir/out.mp4", "", job.UserError},
-		"new directory behind link out":  {"escape-dir/new/out.mp4", "", job.OutputError},
-		"dots out":                       {"../outside/out.mp4", "", job.UserError},
-		"absolute elsewhere":             {"/tmp/out.mp4", "", job.UserError},
-		"directory":                      {"sub", "", job.UserError},
+		"directory link out":             {"escape-dir/out.mp4", "", ffrtmp.UserError},
+		"new directory behind link out":  {"escape-dir/new/out.mp4", "", ffrtmp.OutputError},
+		"dots out":                       {"../outside/out.mp4", "", ffrtmp.UserError},
+		"absolute elsewhere":             {"/tmp/out.mp4", "", ffrtmp.UserError},
+		"directory":                      {"sub", "", ffrtmp.UserError},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f, err := roots.Output(c.path)

@@ -12,8 +12,8 @@ import (
 	"strings"
 	"syscall"
 
-	"ffrtmp/agent/failure"
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/agent/failure"
 )
 
 // Roots are the trees that jobs may use, in the order in which relative paths are
@@ -62,7 +62,7 @@ func (r *Roots) Input(name string) (File, error) {
 			continue
 		}
 		if err != nil {
-			return File{}, failure.Errorf(job.InputError, "input: %w", err)
+			return File{}, failure.Errorf(ffrtmp.InputError, "input: %w", err)
 		}
 		f, ok := r.contains(real)
 		if !ok {
@@ -70,14 +70,14 @@ func (r *Roots) Input(name string) (File, error) {
 		}
 		info, err := os.Stat(real)
 		if err != nil {
-			return File{}, failure.Errorf(job.InputError, "input: %w", err)
+			return File{}, failure.Errorf(ffrtmp.InputError, "input: %w", err)
 		}
 		if !info.Mode().IsRegular() {
-			return File{}, failure.Errorf(job.UserError, "input: %s is not a regular file", name)
+			return File{}, failure.Errorf(ffrtmp.UserError, "input: %s is not a regular file", name)
 		}
 		return f, nil
 	}
-	return File{}, failure.Errorf(job.InputError, "input: %s does not exist below a media root", name)
+	return File{}, failure.Errorf(ffrtmp.InputError, "input: %s does not exist below a media root", name)
 }
 
 // Output finds the place for a file to be written and makes its directories. A
@@ -101,11 +101,11 @@ func (r *Roots) Output(name string) (File, error) {
 	}
 	dir, err := os.OpenRoot(f.Root)
 	if err != nil {
-		return File{}, failure.Errorf(job.OutputError, "output: %w", err)
+		return File{}, failure.Errorf(ffrtmp.OutputError, "output: %w", err)
 	}
 	defer dir.Close()
 	if err := dir.MkdirAll(filepath.Dir(f.Name), 0o755); err != nil {
-		return File{}, failure.Errorf(job.OutputError, "output: %w", err)
+		return File{}, failure.Errorf(ffrtmp.OutputError, "output: %w", err)
 	}
 	return r.output(name, candidates[0])
 }
@@ -114,18 +114,18 @@ func (r *Roots) Output(name string) (File, error) {
 // is missing.
 func (r *Roots) output(name, path string) (File, error) {
 	if _, err := os.Lstat(path); errors.Is(err, syscall.ENAMETOOLONG) {
-		return File{}, failure.Errorf(job.UserError, "output: %w", err)
+		return File{}, failure.Errorf(ffrtmp.UserError, "output: %w", err)
 	}
 	dir, err := filepath.EvalSymlinks(filepath.Dir(path))
 	if err != nil {
-		return File{}, failure.Errorf(job.OutputError, "output: %w", err)
+		return File{}, failure.Errorf(ffrtmp.OutputError, "output: %w", err)
 	}
 	f, ok := r.contains(filepath.Join(dir, filepath.Base(path)))
 	if !ok {
 		return File{}, outside("output", name)
 	}
 	if info, err := os.Lstat(f.Path()); err == nil && info.IsDir() {
-		return File{}, failure.Errorf(job.UserError, "output: %s is a directory", name)
+		return File{}, failure.Errorf(ffrtmp.UserError, "output: %s is a directory", name)
 	}
 	return f, nil
 }
@@ -172,5 +172,5 @@ func below(root, path string) (string, bool) {
 }
 
 func outside(field, name string) error {
-	return failure.Errorf(job.UserError, "%s: %s is outside of the media roots", field, strings.ToValidUTF8(name, "?"))
+	return failure.Errorf(ffrtmp.UserError, "%s: %s is outside of the media roots", field, strings.ToValidUTF8(name, "?"))
 }

@@ -7,11 +7,11 @@ import (
 	"strings"
 	"testing"
 
-	"ffrtmp/agent/failure"
-	"ffrtmp/agent/media"
-	"ffrtmp/agent/recipe"
-	"ffrtmp/agent/supervisor"
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/agent/failure"
+	"github.com/ffrtmp/ffrtmp/agent/media"
+	"github.com/ffrtmp/ffrtmp/agent/supervisor"
+	"github.com/ffrtmp/ffrtmp/internal/recipe"
 )
 
 var containers = []string{"mp4", "mov", "mkv", "webm", "ts", "flv"}
@@ -52,7 +52,7 @@ func verify(t *testing.T, path string, want recipe.Want, source supervisor.Sourc
 	return Verify(context.Background(), tools(t).FFprobe, fileOf(path), want, source, input)
 }
 
-func checkRefused(t *testing.T, err error, reason job.FailureReason, says string) {
+func checkRefused(t *testing.T, err error, reason ffrtmp.FailureReason, says string) {
 	t.Helper()
 	if err == nil || failure.Reason(err) != reason || !strings.Contains(err.Error(), says) {
 		t.Errorf("got %v, want a %s that says %q", err, reason, says)
@@ -86,7 +86,7 @@ func TestRateInEveryContainer(t *testing.T) {
 			want.FPS = 24
 			must(t, verify(t, path, want, source, nil))
 			want.FPS = 30
-			checkRefused(t, verify(t, path, want, source, nil), job.RuntimeError, "24 frames a second, not 30")
+			checkRefused(t, verify(t, path, want, source, nil), ffrtmp.RuntimeError, "24 frames a second, not 30")
 		})
 	}
 }
@@ -104,7 +104,7 @@ func TestVideoThatEndsEarly(t *testing.T) {
 			t.Parallel()
 			path := ffmpeg(t, "made."+container, append(bars("10", "2"), tone("6")...)...)
 			want := wanted(container)
-			checkRefused(t, verify(t, path, want, source, whole), job.InputError, "video ends at 2.")
+			checkRefused(t, verify(t, path, want, source, whole), ffrtmp.InputError, "video ends at 2.")
 			if err := verify(t, path, want, source, early); err != nil {
 				t.Errorf("its source's ends as well: %v", err)
 			}
@@ -112,7 +112,7 @@ func TestVideoThatEndsEarly(t *testing.T) {
 				t.Errorf("its source's cannot be known: %v", err)
 			}
 			want.Pattern, want.Seconds = true, 6
-			checkRefused(t, verify(t, path, want, supervisor.Source{}, nil), job.RuntimeError, "video ends at 2.")
+			checkRefused(t, verify(t, path, want, supervisor.Source{}, nil), ffrtmp.RuntimeError, "video ends at 2.")
 
 			late := ffmpeg(t, "late."+container, append(append([]string{"-itsoffset", "2"}, bars("10", "4")...), tone("6")...)...)
 			if err := verify(t, late, wanted(container), source, whole); err != nil {

@@ -11,9 +11,9 @@ import (
 	"strings"
 	"time"
 
-	"ffrtmp/agent/failure"
-	"ffrtmp/agent/recipe"
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/agent/failure"
+	"github.com/ffrtmp/ffrtmp/internal/recipe"
 )
 
 // contents is what ffprobe says of a file.
@@ -55,11 +55,11 @@ func look(ctx context.Context, ffprobe string, file *os.File) (*contents, error)
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		return nil, failure.Errorf(job.RuntimeError, "the output cannot be read: %w", err)
+		return nil, failure.Errorf(ffrtmp.RuntimeError, "the output cannot be read: %w", err)
 	}
 	m := &contents{}
 	if err := json.Unmarshal(out, m); err != nil {
-		return nil, failure.Errorf(job.PlatformError, "ffprobe: %w", err)
+		return nil, failure.Errorf(ffrtmp.PlatformError, "ffprobe: %w", err)
 	}
 	return m, nil
 }

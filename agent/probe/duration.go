@@ -4,11 +4,11 @@ import (
 	"context"
 	"os"
 
-	"ffrtmp/agent/failure"
-	"ffrtmp/agent/media"
-	"ffrtmp/agent/recipe"
-	"ffrtmp/agent/supervisor"
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/agent/failure"
+	"github.com/ffrtmp/ffrtmp/agent/media"
+	"github.com/ffrtmp/ffrtmp/agent/supervisor"
+	"github.com/ffrtmp/ffrtmp/internal/recipe"
 )
 
 // Tolerances of the duration: a container counts from the first frame to the
@@ -30,17 +30,17 @@ func (m *contents) verifyDuration(want recipe.Want, source supervisor.Source) er
 	}
 	switch {
 	case got <= 0:
-		return failure.Errorf(job.RuntimeError, "the output is empty")
+		return failure.Errorf(ffrtmp.RuntimeError, "the output is empty")
 	case expected == 0 || !want.Pattern && (source.Seconds == 0 || source.Estimated):
 		return nil
 	}
 	if got > expected+max(durationSlack, durationShare*expected) {
-		return failure.Errorf(job.RuntimeError, "the output is %.2f s long, not %.2f s", got, expected)
+		return failure.Errorf(ffrtmp.RuntimeError, "the output is %.2f s long, not %.2f s", got, expected)
 	}
 	if short(got, expected) {
-		reason := job.RuntimeError
+		reason := ffrtmp.RuntimeError
 		if ofSource {
-			reason = job.InputError
+			reason = ffrtmp.InputError
 		}
 		return failure.Errorf(reason, "the output is %.2f s long, not %.2f s", got, expected)
 	}
@@ -59,7 +59,7 @@ func verifyVideoEnd(ctx context.Context, ffprobe string, m *contents, output *os
 	if !told {
 		var err error
 		if _, end, err = lastFrame(ctx, ffprobe, output); err != nil {
-			return failure.Errorf(job.RuntimeError, "the output cannot be read: %w", err)
+			return failure.Errorf(ffrtmp.RuntimeError, "the output cannot be read: %w", err)
 		}
 	}
 	expected, _ := seconds(m.Format.Duration) // unknown is 0, than which nothing is shorter
@@ -70,22 +70,22 @@ func verifyVideoEnd(ctx context.Context, ffprobe string, m *contents, output *os
 		return nil
 	}
 	if want.Pattern {
-		return failure.Errorf(job.RuntimeError, "the output's video ends at %.2f s, not %.2f s", end, expected)
+		return failure.Errorf(ffrtmp.RuntimeError, "the output's video ends at %.2f s, not %.2f s", end, expected)
 	}
 	if input == nil {
 		return nil // a server's stream cannot be looked at again
 	}
 	source, err := input.Open()
 	if err != nil {
-		return failure.Errorf(job.InputError, "input: %w", err)
+		return failure.Errorf(ffrtmp.InputError, "input: %w", err)
 	}
 	defer source.Close()
 	last, _, err := lastFrame(ctx, ffprobe, source)
 	if err != nil {
-		return failure.Errorf(job.InputError, "the input cannot be read again: %w", err)
+		return failure.Errorf(ffrtmp.InputError, "the input cannot be read again: %w", err)
 	}
 	if last = min(last, expected); short(end, last) {
-		return failure.Errorf(job.InputError, "the output's video ends at %.2f s, its source's at %.2f s", end, last)
+		return failure.Errorf(ffrtmp.InputError, "the output's video ends at %.2f s, its source's at %.2f s", end, last)
 	}
 	return nil
 }

@@ -13,7 +13,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 const (
@@ -28,7 +28,7 @@ type trialCache struct {
 	Encoders []string `json:"encoders"`
 }
 
-// Encoders returns the video encoders of job.Encoders that work here, in that
+// Encoders returns the video encoders of ffrtmp.Encoders that work here, in that
 // order: ffmpeg lists them, and each has encoded a second of a small picture. The
 // answer is kept in dir until ffmpeg or the machine's GPU devices change. The
 // error is of ffmpeg as a whole, or of ctx.
@@ -69,10 +69,10 @@ func tryAll(ctx context.Context, tools Tools) ([]string, error) {
 			listed = append(listed, f[1])
 		}
 	}
-	works := make([]bool, len(job.Encoders))
+	works := make([]bool, len(ffrtmp.Encoders))
 	var trials errgroup.Group
 	trials.SetLimit(trialsAtOnce)
-	for i, encoder := range job.Encoders {
+	for i, encoder := range ffrtmp.Encoders {
 		if slices.Contains(listed, encoder) {
 			trials.Go(func() error {
 				works[i] = try(ctx, tools, encoder) == nil
@@ -84,7 +84,7 @@ func tryAll(ctx context.Context, tools Tools) ([]string, error) {
 		return nil, err
 	}
 	found := []string{}
-	for i, encoder := range job.Encoders {
+	for i, encoder := range ffrtmp.Encoders {
 		if works[i] {
 			found = append(found, encoder)
 		}

@@ -11,11 +11,11 @@ import (
 	"syscall"
 	"testing"
 
-	"ffrtmp/agent/failure"
-	"ffrtmp/agent/media"
-	"ffrtmp/agent/recipe"
-	"ffrtmp/agent/supervisor"
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/agent/failure"
+	"github.com/ffrtmp/ffrtmp/agent/media"
+	"github.com/ffrtmp/ffrtmp/agent/supervisor"
+	"github.com/ffrtmp/ffrtmp/internal/recipe"
 )
 
 func must(t *testing.T, err error) {
@@ -70,29 +70,29 @@ func TestVerify(t *testing.T) {
 		path   string
 		want   recipe.Want
 		source supervisor.Source
-		reason job.FailureReason
+		reason ffrtmp.FailureReason
 		says   string
 	}{
 		"as wanted":                   {whole, good, supervisor.Source{}, "", ""},
 		"width is the source's":       {whole, with(func(w *recipe.Want) { w.Width = 0 }), supervisor.Source{}, "", ""},
-		"another codec":               {whole, with(func(w *recipe.Want) { w.Codec = "hevc" }), supervisor.Source{}, job.RuntimeError, "h264, not hevc"},
-		"another height":              {whole, with(func(w *recipe.Want) { w.Height = 38 }), supervisor.Source{}, job.RuntimeError, "64x36, not 64x38"},
-		"another width":               {whole, with(func(w *recipe.Want) { w.Width = 66 }), supervisor.Source{}, job.RuntimeError, "64x36, not 66x36"},
-		"no video":                    {tonly, good, supervisor.Source{}, job.RuntimeError, "no video"},
-		"no sound":                    {silent, good, supervisor.Source{}, job.RuntimeError, "sound"},
+		"another codec":               {whole, with(func(w *recipe.Want) { w.Codec = "hevc" }), supervisor.Source{}, ffrtmp.RuntimeError, "h264, not hevc"},
+		"another height":              {whole, with(func(w *recipe.Want) { w.Height = 38 }), supervisor.Source{}, ffrtmp.RuntimeError, "64x36, not 64x38"},
+		"another width":               {whole, with(func(w *recipe.Want) { w.Width = 66 }), supervisor.Source{}, ffrtmp.RuntimeError, "64x36, not 66x36"},
+		"no video":                    {tonly, good, supervisor.Source{}, ffrtmp.RuntimeError, "no video"},
+		"no sound":                    {silent, good, supervisor.Source{}, ffrtmp.RuntimeError, "sound"},
 		"no sound, as the source":     {silent, fromSource, supervisor.Source{Seconds: 1}, "", ""},
-		"sound lost":                  {silent, fromSource, supervisor.Source{Seconds: 1, Audio: true}, job.RuntimeError, "sound"},
-		"too short a pattern":         {whole, with(func(w *recipe.Want) { w.Seconds = 3 }), supervisor.Source{}, job.RuntimeError, "1.0"},
-		"too long":                    {long, with(func(w *recipe.Want) { w.Seconds = 0.5 }), supervisor.Source{}, job.RuntimeError, "not 0.50 s"},
-		"source ended early":          {whole, fromSource, supervisor.Source{Seconds: 10, Audio: true}, job.InputError, "not 10.00 s"},
+		"sound lost":                  {silent, fromSource, supervisor.Source{Seconds: 1, Audio: true}, ffrtmp.RuntimeError, "sound"},
+		"too short a pattern":         {whole, with(func(w *recipe.Want) { w.Seconds = 3 }), supervisor.Source{}, ffrtmp.RuntimeError, "1.0"},
+		"too long":                    {long, with(func(w *recipe.Want) { w.Seconds = 0.5 }), supervisor.Source{}, ffrtmp.RuntimeError, "not 0.50 s"},
+		"source ended early":          {whole, fromSource, supervisor.Source{Seconds: 10, Audio: true}, ffrtmp.InputError, "not 10.00 s"},
 		"source's length is a guess":  {whole, fromSource, supervisor.Source{Seconds: 10, Audio: true, Estimated: true}, "", ""},
 		"source shorter than asked":   {whole, with(func(w *recipe.Want) { w.Pattern, w.Seconds = false, 60 }), supervisor.Source{Seconds: 1, Audio: true}, "", ""},
 		"source's length is unknown":  {whole, fromSource, supervisor.Source{Audio: true}, "", ""},
-		"shorter than asked, of long": {whole, with(func(w *recipe.Want) { w.Pattern, w.Seconds = false, 5 }), supervisor.Source{Seconds: 60, Audio: true}, job.RuntimeError, "not 5.00 s"},
-		"cut off":                     {cut, good, supervisor.Source{}, job.RuntimeError, "cannot be read"},
-		"a pipe by now":               {pipe, good, supervisor.Source{}, job.RuntimeError, "cannot be read"},
-		"a link out of the root":      {link, good, supervisor.Source{}, job.RuntimeError, "cannot be read"},
-		"missing":                     {whole + ".none", good, supervisor.Source{}, job.RuntimeError, "cannot be read"},
+		"shorter than asked, of long": {whole, with(func(w *recipe.Want) { w.Pattern, w.Seconds = false, 5 }), supervisor.Source{Seconds: 60, Audio: true}, ffrtmp.RuntimeError, "not 5.00 s"},
+		"cut off":                     {cut, good, supervisor.Source{}, ffrtmp.RuntimeError, "cannot be read"},
+		"a pipe by now":               {pipe, good, supervisor.Source{}, ffrtmp.RuntimeError, "cannot be read"},
+		"a link out of the root":      {link, good, supervisor.Source{}, ffrtmp.RuntimeError, "cannot be read"},
+		"missing":                     {whole + ".none", good, supervisor.Source{}, ffrtmp.RuntimeError, "cannot be read"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			err := Verify(context.Background(), tools(t).FFprobe, fileOf(c.path), c.want, c.source, nil)

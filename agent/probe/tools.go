@@ -13,7 +13,7 @@ import (
 	"syscall"
 	"time"
 
-	"ffrtmp/agent/supervisor"
+	"github.com/ffrtmp/ffrtmp/agent/supervisor"
 )
 
 // Tools are the programs that an agent runs.

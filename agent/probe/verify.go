@@ -6,11 +6,11 @@ import (
 	"math"
 	"strconv"
 
-	"ffrtmp/agent/failure"
-	"ffrtmp/agent/media"
-	"ffrtmp/agent/recipe"
-	"ffrtmp/agent/supervisor"
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/agent/failure"
+	"github.com/ffrtmp/ffrtmp/agent/media"
+	"github.com/ffrtmp/ffrtmp/agent/supervisor"
+	"github.com/ffrtmp/ffrtmp/internal/recipe"
 )
 
 // Verify returns nil when the file is what the plan wanted, given what ffmpeg said
@@ -20,7 +20,7 @@ import (
 func Verify(ctx context.Context, ffprobe string, output media.File, want recipe.Want, source supervisor.Source, input *media.File) error {
 	file, err := output.Open()
 	if err != nil {
-		return failure.Errorf(job.RuntimeError, "the output cannot be read: %w", err)
+		return failure.Errorf(ffrtmp.RuntimeError, "the output cannot be read: %w", err)
 	}
 	defer file.Close()
 	m, err := look(ctx, ffprobe, file)
@@ -32,7 +32,7 @@ func Verify(ctx context.Context, ffprobe string, output media.File, want recipe.
 	}
 	if want.Audio != "" && (want.Pattern || source.Audio) {
 		if got := m.first("audio").Codec; got != want.Audio {
-			return failure.Errorf(job.RuntimeError, "the output's sound is %q, not %s", got, want.Audio)
+			return failure.Errorf(ffrtmp.RuntimeError, "the output's sound is %q, not %s", got, want.Audio)
 		}
 	}
 	if err := m.verifyDuration(want, source); err != nil {
@@ -45,15 +45,15 @@ func (m *contents) verifyVideo(want recipe.Want) error {
 	video := m.first("video")
 	switch {
 	case video.Type == "":
-		return failure.Errorf(job.RuntimeError, "the output has no video")
+		return failure.Errorf(ffrtmp.RuntimeError, "the output has no video")
 	case video.Codec != want.Codec:
-		return failure.Errorf(job.RuntimeError, "the output's video is %s, not %s", video.Codec, want.Codec)
+		return failure.Errorf(ffrtmp.RuntimeError, "the output's video is %s, not %s", video.Codec, want.Codec)
 	case video.Height != want.Height || want.Width > 0 && video.Width != want.Width:
 		size := strconv.Itoa(want.Height) + " lines high"
 		if want.Width > 0 {
 			size = fmt.Sprintf("%dx%d", want.Width, want.Height)
 		}
-		return failure.Errorf(job.RuntimeError, "the output is %dx%d, not %s", video.Width, video.Height, size)
+		return failure.Errorf(ffrtmp.RuntimeError, "the output is %dx%d, not %s", video.Width, video.Height, size)
 	}
 	return video.verifyRate(want)
 }
@@ -82,5 +82,5 @@ func (s *stream) verifyRate(want recipe.Want) error {
 	if said == "" {
 		return nil
 	}
-	return failure.Errorf(job.RuntimeError, "the output has %s frames a second, not %g", said, want.FPS)
+	return failure.Errorf(ffrtmp.RuntimeError, "the output has %s frames a second, not %g", said, want.FPS)
 }

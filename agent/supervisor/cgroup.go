@@ -12,7 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 // cgroup holds ffmpeg within its limits of processor and memory.
@@ -30,7 +30,7 @@ const cpuPeriod = 100_000
 
 // newCgroup makes a cgroup below the one that the agent runs in. It fails where
 // the agent has not been given its cgroup to manage (systemd: Delegate=yes).
-func newCgroup(name string, limits job.ResourceLimits) (*cgroup, error) {
+func newCgroup(name string, limits ffrtmp.ResourceLimits) (*cgroup, error) {
 	parent, err := ownCgroup()
 	if err != nil {
 		return nil, err
@@ -70,7 +70,7 @@ func ownCgroup() (string, error) {
 	return "", errors.New("this process is in no cgroup of version 2")
 }
 
-func newCgroupBelow(parent, name string, limits job.ResourceLimits) (_ *cgroup, err error) {
+func newCgroupBelow(parent, name string, limits ffrtmp.ResourceLimits) (_ *cgroup, err error) {
 	if err := delegate(parent); err != nil {
 		return nil, err
 	}

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 // A directory in the form of a cgroup: what is written can be checked anywhere;
@@ -21,7 +21,7 @@ func TestCgroupLimits(t *testing.T) {
 	} {
 		must(t, os.WriteFile(filepath.Join(parent, name), []byte(content), 0o644))
 	}
-	g, err := newCgroupBelow(parent, "job-1", job.ResourceLimits{MaxCPUPercent: 150, MaxMemoryMB: 512})
+	g, err := newCgroupBelow(parent, "job-1", ffrtmp.ResourceLimits{MaxCPUPercent: 150, MaxMemoryMB: 512})
 	must(t, err)
 	defer g.dir.Close()
 	for name, want := range map[string]string{"cpu.max": "150000 100000", "memory.max": "536870912"} {
@@ -39,7 +39,7 @@ func TestCgroupWithoutControllers(t *testing.T) {
 	for _, name := range []string{"cgroup.subtree_control", "cgroup.controllers"} {
 		must(t, os.WriteFile(filepath.Join(parent, name), []byte("pids"), 0o644))
 	}
-	_, err := newCgroupBelow(parent, "job-1", job.ResourceLimits{MaxMemoryMB: 512})
+	_, err := newCgroupBelow(parent, "job-1", ffrtmp.ResourceLimits{MaxMemoryMB: 512})
 	if err == nil || !strings.Contains(err.Error(), "no controllers for cpu and memory") {
 		t.Errorf("got %v", err)
 	}

@@ -13,10 +13,10 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"ffrtmp/agent/egress"
-	"ffrtmp/agent/failure"
-	"ffrtmp/agent/recipe"
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/agent/egress"
+	"github.com/ffrtmp/ffrtmp/agent/failure"
+	"github.com/ffrtmp/ffrtmp/internal/recipe"
 )
 
 // firstFD is the number of the first file that a process inherits beside the
@@ -81,7 +81,7 @@ func (f *ffmpeg) openFiles(p recipe.Plan, inherited []*os.File) error {
 	var err error
 	if p.Input != nil {
 		if *at(recipe.InputFD), err = p.Input.Open(); err != nil {
-			return failure.Errorf(job.InputError, "input: %w", err)
+			return failure.Errorf(ffrtmp.InputError, "input: %w", err)
 		}
 		if err := spareInput(p, *at(recipe.InputFD)); err != nil {
 			return err
@@ -90,7 +90,7 @@ func (f *ffmpeg) openFiles(p recipe.Plan, inherited []*os.File) error {
 	}
 	if p.Work != nil {
 		if f.work, err = p.Work.Create(); err != nil {
-			return failure.Errorf(job.OutputError, "output: %w", err)
+			return failure.Errorf(ffrtmp.OutputError, "output: %w", err)
 		}
 		*at(recipe.OutputFD) = f.work
 		names = append(names, fmt.Sprintf("file:/proc/self/fd/%d", recipe.OutputFD), p.Final.Path())
@@ -111,7 +111,7 @@ func spareInput(p recipe.Plan, input *os.File) error {
 	}
 	info, err := input.Stat()
 	if err != nil {
-		return failure.Errorf(job.InputError, "input: %w", err)
+		return failure.Errorf(ffrtmp.InputError, "input: %w", err)
 	}
 	return p.Final.Spare(info)
 }

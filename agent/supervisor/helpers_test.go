@@ -11,9 +11,9 @@ import (
 	"testing"
 	"time"
 
-	"ffrtmp/agent/media"
-	"ffrtmp/agent/recipe"
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/agent/media"
+	"github.com/ffrtmp/ffrtmp/internal/recipe"
 )
 
 // The test binary is also the agent's: a supervisor, or an agent that starts one
@@ -74,14 +74,14 @@ func eventually(t *testing.T, what string, cond func() bool) {
 }
 
 // small is a test pattern that costs next to nothing.
-func small(seconds float64, mode job.OutputMode) job.Encoding {
-	return job.Encoding{
+func small(seconds float64, mode ffrtmp.OutputMode) ffrtmp.Encoding {
+	return ffrtmp.Encoding{
 		Mode: mode, Width: 64, Height: 36, FPS: 10, Duration: seconds,
 		Encoder: "libx264", Preset: "ultrafast", AudioEncoder: "aac", Threads: 1,
 	}
 }
 
-func plan(t *testing.T, e job.Encoding) recipe.Plan {
+func plan(t *testing.T, e ffrtmp.Encoding) recipe.Plan {
 	t.Helper()
 	roots, err := media.Open([]string{t.TempDir()})
 	must(t, err)

@@ -13,7 +13,7 @@ import (
 	"syscall"
 	"time"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 // Process is a run as the agent sees it, whether this agent started it or one
@@ -124,7 +124,7 @@ func (p *Process) State() (State, error) {
 	if err != nil {
 		return State{}, err
 	}
-	r := record{Progress: job.Progress{Phase: phaseStarting}}
+	r := record{Progress: ffrtmp.Progress{Phase: phaseStarting}}
 	if _, err := load(p.dir, stateFile, &r); err != nil {
 		return State{}, err
 	}
@@ -172,7 +172,7 @@ func (p *Process) settled() (*Exit, error) {
 	if e, err := p.exit(); e != nil || err != nil {
 		return e, err
 	}
-	if err := p.settle(Exit{End: Lost, Reason: job.PlatformError, Error: "ffmpeg's supervisor ended without a word"}); err != nil {
+	if err := p.settle(Exit{End: Lost, Reason: ffrtmp.PlatformError, Error: "ffmpeg's supervisor ended without a word"}); err != nil {
 		return nil, err
 	}
 	return p.exit()

@@ -16,9 +16,9 @@ import (
 	"testing"
 	"time"
 
-	"ffrtmp/agent/recipe"
-	"ffrtmp/internal/devcluster"
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/internal/devcluster"
+	"github.com/ffrtmp/ffrtmp/internal/recipe"
 )
 
 // freePort returns a port that is the test's own until its end.
@@ -39,7 +39,7 @@ func listening(t *testing.T, port int) bool {
 }
 
 func TestFoundAgainAfterTheAgentWasKilled(t *testing.T) {
-	a := attempt(t, realFFmpeg(t), plan(t, small(7200, job.ToNull)))
+	a := attempt(t, realFFmpeg(t), plan(t, small(7200, ffrtmp.ToNull)))
 	must(t, save(a.Dir, attemptFile, a))
 	agent := exec.Command("/proc/self/exe", "agent", a.Dir)
 	agent.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -80,7 +80,7 @@ func TestFoundAgainAfterTheAgentWasKilled(t *testing.T) {
 // A job that is canceled while its supervisor starts: whoever is told that the start was
 // given up removes the directory, and nothing may begin in it after that.
 func TestStartThatIsGivenUp(t *testing.T) {
-	a := attempt(t, realFFmpeg(t), plan(t, small(7200, job.ToFile)))
+	a := attempt(t, realFFmpeg(t), plan(t, small(7200, ffrtmp.ToFile)))
 	canceled, cancel := context.WithCancel(ctx(t))
 	cancel()
 	if _, err := Start(canceled, a); !errors.Is(err, context.Canceled) {
@@ -139,7 +139,7 @@ while :; do sleep 300; done`), recipe.Plan{})
 		return !alive && err == nil
 	})
 	e := wait(t, run)
-	if e.End != Lost || e.Reason != job.PlatformError || e.Error == "" {
+	if e.End != Lost || e.Reason != ffrtmp.PlatformError || e.Error == "" {
 		t.Errorf("%+v", e)
 	}
 	eventually(t, "nothing is left", func() bool { return len(marked(t, a.Dir)) == 0 })
@@ -243,7 +243,7 @@ func TestManyMayWait(t *testing.T) {
 }
 
 func TestHTTPInput(t *testing.T) {
-	made := plan(t, small(0.5, job.ToFile))
+	made := plan(t, small(0.5, ffrtmp.ToFile))
 	if e := wait(t, start(t, attempt(t, realFFmpeg(t), made))); e.End != Succeeded {
 		t.Fatalf("%+v", e)
 	}
@@ -253,13 +253,13 @@ func TestHTTPInput(t *testing.T) {
 	for label, c := range map[string]struct {
 		path   string
 		end    End
-		reason job.FailureReason
+		reason ffrtmp.FailureReason
 	}{
 		"there":   {name, Succeeded, ""},
-		"missing": {"none.mp4", Failed, job.InputError},
+		"missing": {"none.mp4", Failed, ffrtmp.InputError},
 	} {
 		t.Run(label, func(t *testing.T) {
-			e := small(0, job.ToFile)
+			e := small(0, ffrtmp.ToFile)
 			e.Input = server.URL + "/" + c.path + "?token=hunter2"
 			a := attempt(t, realFFmpeg(t), plan(t, e))
 			run := start(t, a)
@@ -275,9 +275,9 @@ func TestHTTPInput(t *testing.T) {
 			}
 		})
 	}
-	e := small(0, job.ToFile)
+	e := small(0, ffrtmp.ToFile)
 	e.Input = "http://169.254.169.254/latest/meta-data"
-	if end := wait(t, start(t, attempt(t, realFFmpeg(t), plan(t, e)))); end.Reason != job.UserError {
+	if end := wait(t, start(t, attempt(t, realFFmpeg(t), plan(t, e)))); end.Reason != ffrtmp.UserError {
 		t.Errorf("metadata service: %+v", end)
 	}
 }
@@ -291,7 +291,7 @@ func TestRTMPInput(t *testing.T) {
 	must(t, server.Start())
 	t.Cleanup(func() { _ = server.Process.Kill(); _ = server.Wait() })
 	eventually(t, "the server listens", func() bool { return listening(t, port) })
-	e := small(0.5, job.ToFile)
+	e := small(0.5, ffrtmp.ToFile)
 	e.Input = url
 	run := start(t, attempt(t, realFFmpeg(t), plan(t, e)))
 	if end := wait(t, run); end.End != Succeeded || end.Progress.Frame < 5 {

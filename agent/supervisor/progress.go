@@ -5,11 +5,11 @@ import (
 	"strconv"
 	"strings"
 
-	"ffrtmp/agent/recipe"
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/internal/recipe"
 )
 
-// Phases of job.Progress that a supervisor reports.
+// Phases of ffrtmp.Progress that a supervisor reports.
 const (
 	phaseStarting = "starting"
 	phaseEncoding = "encoding"
@@ -18,10 +18,10 @@ const (
 
 // record is what is kept in state.json.
 type record struct {
-	Paused   bool         `json:"paused,omitempty"`
-	Progress job.Progress `json:"progress"`
-	Percent  int          `json:"percent"`
-	Source   Source       `json:"source"`
+	Paused   bool            `json:"paused,omitempty"`
+	Progress ffrtmp.Progress `json:"progress"`
+	Percent  int             `json:"percent"`
+	Source   Source          `json:"source"`
 }
 
 // take reads one line of ffmpeg's -progress output.

@@ -11,8 +11,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"ffrtmp/agent/failure"
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/agent/failure"
 )
 
 // When a run is told to end, ffmpeg is asked by q, then by SIGTERM, then killed.
@@ -43,7 +43,7 @@ func newRun(a Attempt, requests <-chan request) (*run, error) {
 	secrets := make([]string, 0, 2*len(a.Plan.Secrets))
 	for _, s := range a.Plan.Secrets {
 		if s != "" {
-			secrets = append(secrets, s, job.Redacted)
+			secrets = append(secrets, s, ffrtmp.Redacted)
 		}
 	}
 	log, err := newLogWriter(a.Dir, strings.NewReplacer(secrets...))
@@ -230,12 +230,12 @@ func (r *run) finish() Exit {
 	case e.Code == 0 && unwritten == "":
 		e.End = Succeeded
 	case f.cgroup != nil && f.cgroup.outOfMemory():
-		e.End, e.Reason, e.Error = Failed, job.RuntimeError, "ffmpeg needed more than max_memory_mb"
+		e.End, e.Reason, e.Error = Failed, ffrtmp.RuntimeError, "ffmpeg needed more than max_memory_mb"
 	case f.endpointErr() != nil && (unwritten == "" || r.attempt.Plan.Live()):
 		err := f.endpointErr()
 		e.End, e.Reason, e.Error = Failed, failure.Reason(err), r.log.redact.Replace(err.Error())
 	case status.Signaled():
-		e.End, e.Reason, e.Error = Failed, job.RuntimeError, "ffmpeg was ended by signal: "+status.Signal().String()
+		e.End, e.Reason, e.Error = Failed, ffrtmp.RuntimeError, "ffmpeg was ended by signal: "+status.Signal().String()
 	default:
 		e.End = Failed
 		e.Reason, e.Error = failure.FromLog(r.tail)
@@ -274,7 +274,7 @@ func (r *run) note(line string) {
 // how it goes.
 func (r *run) check(err error) {
 	if err != nil && r.ending == nil {
-		r.ending = failure.Errorf(job.PlatformError, "the agent's state directory: %w", err)
+		r.ending = failure.Errorf(ffrtmp.PlatformError, "the agent's state directory: %w", err)
 		if r.ffmpeg != nil {
 			r.ffmpeg.signal(unix.SIGKILL)
 		}

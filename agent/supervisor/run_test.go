@@ -13,12 +13,12 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"ffrtmp/agent/recipe"
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/internal/recipe"
 )
 
 func TestEncode(t *testing.T) {
-	p := plan(t, small(0.5, job.ToFile))
+	p := plan(t, small(0.5, ffrtmp.ToFile))
 	a := attempt(t, realFFmpeg(t), p)
 	run := start(t, a)
 	e := wait(t, run)
@@ -57,7 +57,7 @@ func TestEncode(t *testing.T) {
 }
 
 func TestRunsNiceAndReportsProgress(t *testing.T) {
-	a := attempt(t, realFFmpeg(t), plan(t, small(7200, job.ToNull)))
+	a := attempt(t, realFFmpeg(t), plan(t, small(7200, ffrtmp.ToNull)))
 	run := start(t, a)
 	eventually(t, "progress", func() bool {
 		s := state(t, run)
@@ -113,7 +113,7 @@ exit 0`), recipe.Plan{})
 }
 
 func TestPauseAndResume(t *testing.T) {
-	a := attempt(t, realFFmpeg(t), plan(t, small(7200, job.ToNull)))
+	a := attempt(t, realFFmpeg(t), plan(t, small(7200, ffrtmp.ToNull)))
 	a.HangAfter = 3 * time.Second // on a busy machine ffmpeg takes its time to begin
 	run := start(t, a)
 	eventually(t, "encoding", func() bool { return state(t, run).Progress.Frame > 0 })
@@ -151,15 +151,15 @@ func TestLimits(t *testing.T) {
 	frames := `while :; do i=$((i+1)); echo "out_time_us=${i}00000" >&3; sleep 0.05; done`
 	for name, c := range map[string]struct {
 		script string
-		mode   job.OutputMode
-		limits job.ResourceLimits
-		reason job.FailureReason
+		mode   ffrtmp.OutputMode
+		limits ffrtmp.ResourceLimits
+		reason ffrtmp.FailureReason
 		says   string
 	}{
-		"hung":                {`echo "frame=3" >&3; echo "out_time_us=100000" >&3; while :; do echo "frame=3" >&3; sleep 0.1; done`, job.ToNull, job.ResourceLimits{}, job.Hung, "stood still at 0.1 s"},
-		"hung from the start": {`while :; do sleep 0.1; done`, job.ToNull, job.ResourceLimits{}, job.Hung, "stood still at 0.0 s"},
-		"timeout":             {frames, job.ToNull, job.ResourceLimits{TimeoutSec: 1}, job.Timeout, "timeout_sec = 1"},
-		"disk":                {`head -c 2000000 /dev/zero >/proc/self/fd/5; ` + frames, job.ToFile, job.ResourceLimits{MaxDiskMB: 1}, job.UserError, "max_disk_mb = 1"},
+		"hung":                {`echo "frame=3" >&3; echo "out_time_us=100000" >&3; while :; do echo "frame=3" >&3; sleep 0.1; done`, ffrtmp.ToNull, ffrtmp.ResourceLimits{}, ffrtmp.Hung, "stood still at 0.1 s"},
+		"hung from the start": {`while :; do sleep 0.1; done`, ffrtmp.ToNull, ffrtmp.ResourceLimits{}, ffrtmp.Hung, "stood still at 0.0 s"},
+		"timeout":             {frames, ffrtmp.ToNull, ffrtmp.ResourceLimits{TimeoutSec: 1}, ffrtmp.Timeout, "timeout_sec = 1"},
+		"disk":                {`head -c 2000000 /dev/zero >/proc/self/fd/5; ` + frames, ffrtmp.ToFile, ffrtmp.ResourceLimits{MaxDiskMB: 1}, ffrtmp.UserError, "max_disk_mb = 1"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -179,7 +179,7 @@ func TestLimits(t *testing.T) {
 
 func TestLogSaysThatLimitsAreNotEnforced(t *testing.T) {
 	a := attempt(t, fakeFFmpeg(t, `exit 0`), recipe.Plan{})
-	a.Limits = job.ResourceLimits{MaxMemoryMB: 512}
+	a.Limits = ffrtmp.ResourceLimits{MaxMemoryMB: 512}
 	_, unavailable := newCgroup("probe", a.Limits)
 	run := start(t, a)
 	if e := wait(t, run); e.End != Succeeded {
@@ -193,14 +193,14 @@ func TestLogSaysThatLimitsAreNotEnforced(t *testing.T) {
 func TestFailures(t *testing.T) {
 	for name, c := range map[string]struct {
 		script string
-		reason job.FailureReason
+		reason ffrtmp.FailureReason
 		says   string
 	}{
-		"message":              {`echo "[mp4 @ 0x1] Could not find tag for codec"; echo "[x] y: No space left on device" >&2; echo "Conversion failed!" >&2; exit 1`, job.OutputError, "No space left on device"},
-		"disk full at the end": {`echo "Error writing trailer of x: No space left on device" >&2; exit 0`, job.OutputError, "No space left on device"},
-		"status":               {`exit 7`, job.RuntimeError, "exit status 7"},
-		"signal":               {`kill -SEGV $$`, job.RuntimeError, "segmentation fault"},
-		"no program":           {"", job.PlatformError, "no such file or directory"},
+		"message":              {`echo "[mp4 @ 0x1] Could not find tag for codec"; echo "[x] y: No space left on device" >&2; echo "Conversion failed!" >&2; exit 1`, ffrtmp.OutputError, "No space left on device"},
+		"disk full at the end": {`echo "Error writing trailer of x: No space left on device" >&2; exit 0`, ffrtmp.OutputError, "No space left on device"},
+		"status":               {`exit 7`, ffrtmp.RuntimeError, "exit status 7"},
+		"signal":               {`kill -SEGV $$`, ffrtmp.RuntimeError, "segmentation fault"},
+		"no program":           {"", ffrtmp.PlatformError, "no such file or directory"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			ffmpeg := fakeFFmpeg(t, c.script)
@@ -216,21 +216,21 @@ func TestFailures(t *testing.T) {
 }
 
 func TestInputThatVanished(t *testing.T) {
-	source := plan(t, small(0.2, job.ToFile))
+	source := plan(t, small(0.2, ffrtmp.ToFile))
 	if e := wait(t, start(t, attempt(t, realFFmpeg(t), source))); e.End != Succeeded {
 		t.Fatalf("%+v", e)
 	}
-	p := plan(t, small(0.2, job.ToNull))
+	p := plan(t, small(0.2, ffrtmp.ToNull))
 	p.Input = source.Work
 	must(t, source.Work.Remove())
-	if e := wait(t, start(t, attempt(t, realFFmpeg(t), p))); e.End != Failed || e.Reason != job.InputError {
+	if e := wait(t, start(t, attempt(t, realFFmpeg(t), p))); e.End != Failed || e.Reason != ffrtmp.InputError {
 		t.Errorf("%+v", e)
 	}
 }
 
 func TestSecretsStayOut(t *testing.T) {
 	const key = "s3cr3t-stream-key"
-	e := small(30, job.ToRTMP)
+	e := small(30, ffrtmp.ToRTMP)
 	e.URL = "rtmp://127.0.0.1:1/live/" + key
 	a := attempt(t, fakeFFmpeg(t, `
 tr '\0' ' ' </proc/$$/cmdline >&2
@@ -250,7 +250,7 @@ echo last >&2; exec sleep 300`), plan(t, e))
 			t.Errorf("the key is in the %s: %s", what, text)
 		}
 	}
-	for _, want := range []string{"rtmp_playpath=" + job.Redacted, "rtmp_app=live", "-f flv rtmp://127.0.0.1:"} {
+	for _, want := range []string{"rtmp_playpath=" + ffrtmp.Redacted, "rtmp_app=live", "-f flv rtmp://127.0.0.1:"} {
 		if !strings.Contains(log, want) {
 			t.Errorf("the log lacks %q: %.2000s", want, log)
 		}
@@ -269,7 +269,7 @@ func TestStreamReachesTheServer(t *testing.T) {
 	server.Stderr = out
 	must(t, server.Start())
 	t.Cleanup(func() { _ = server.Process.Kill() })
-	e := small(1, job.ToRTMP)
+	e := small(1, ffrtmp.ToRTMP)
 	e.URL = fmt.Sprintf("rtmp://127.0.0.1:%d/live/the-key", port)
 	eventually(t, "the server listens", func() bool { return listening(t, port) })
 	run := start(t, attempt(t, realFFmpeg(t), plan(t, e)))
@@ -283,10 +283,10 @@ func TestStreamReachesTheServer(t *testing.T) {
 }
 
 func TestStreamToNobody(t *testing.T) {
-	e := small(1, job.ToRTMP)
+	e := small(1, ffrtmp.ToRTMP)
 	e.URL = fmt.Sprintf("rtmp://127.0.0.1:%d/live/the-key", freePort(t))
 	end := wait(t, start(t, attempt(t, realFFmpeg(t), plan(t, e))))
-	if end.End != Failed || end.Reason != job.NetworkError || !strings.Contains(end.Error, "connection refused") {
+	if end.End != Failed || end.Reason != ffrtmp.NetworkError || !strings.Contains(end.Error, "connection refused") {
 		t.Errorf("%+v", end)
 	}
 }

@@ -6,15 +6,15 @@ import (
 	"testing"
 	"time"
 
-	"ffrtmp/agent/recipe"
-	"ffrtmp/internal/rtmptest"
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/internal/recipe"
+	"github.com/ffrtmp/ffrtmp/internal/rtmptest"
 )
 
 // endless streams noise, so that whatever is between ffmpeg and the server fills up soon.
 func endless(t *testing.T, url string) recipe.Plan {
 	t.Helper()
-	e := small(7200, job.ToRTMP)
+	e := small(7200, ffrtmp.ToRTMP)
 	e.Width, e.Height, e.FPS, e.Bitrate, e.URL = 640, 360, 60, "100M", url+"/the-key"
 	return plan(t, e)
 }
@@ -39,7 +39,7 @@ func TestStreamIsHungWhenTheServerTakesNothing(t *testing.T) {
 	}
 	server.Freeze()
 	frozen := time.Now()
-	if e := wait(t, run); e.End != Failed || e.Reason != job.Hung || !strings.Contains(e.Error, "stood still at") {
+	if e := wait(t, run); e.End != Failed || e.Reason != ffrtmp.Hung || !strings.Contains(e.Error, "stood still at") {
 		t.Errorf("%+v", e)
 	}
 	t.Logf("hung %s after the server froze", time.Since(frozen).Round(time.Millisecond))
@@ -52,7 +52,7 @@ func TestStreamIsHungWhenTheServerNeverAnswers(t *testing.T) {
 	defer silent.Close()
 	a := attempt(t, realFFmpeg(t), endless(t, "rtmp://"+silent.Addr().String()+"/live"))
 	a.HangAfter = time.Second
-	if e := wait(t, start(t, a)); e.End != Failed || e.Reason != job.Hung {
+	if e := wait(t, start(t, a)); e.End != Failed || e.Reason != ffrtmp.Hung {
 		t.Errorf("%+v", e)
 	}
 }
@@ -64,7 +64,7 @@ func TestStreamToAServerThatGoesAway(t *testing.T) {
 	eventually(t, "the stream is with the server", func() bool { return server.Streams()["the-key"].Received > 0 })
 	server.Kill()
 	e := wait(t, run)
-	if e.End != Failed || e.Reason != job.NetworkError || e.Error != "RTMP server: it ended the connection" {
+	if e.End != Failed || e.Reason != ffrtmp.NetworkError || e.Error != "RTMP server: it ended the connection" {
 		t.Errorf("%+v\n%s", e, logText(t, run))
 	}
 }

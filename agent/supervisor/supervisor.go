@@ -19,17 +19,17 @@ package supervisor
 import (
 	"time"
 
-	"ffrtmp/agent/recipe"
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/internal/recipe"
 )
 
 // Attempt is what to run and within what bounds.
 type Attempt struct {
-	Dir    string             `json:"-"`      // exists; one attempt each
-	Name   string             `json:"name"`   // job and attempt, for messages
-	FFmpeg string             `json:"ffmpeg"` // path of the program
-	Plan   recipe.Plan        `json:"plan"`
-	Limits job.ResourceLimits `json:"limits"`
+	Dir    string                `json:"-"`      // exists; one attempt each
+	Name   string                `json:"name"`   // job and attempt, for messages
+	FFmpeg string                `json:"ffmpeg"` // path of the program
+	Plan   recipe.Plan           `json:"plan"`
+	Limits ffrtmp.ResourceLimits `json:"limits"`
 	// HangAfter is how long output time may stand still; 0 is DefaultHangAfter.
 	HangAfter time.Duration `json:"hang_after"`
 }
@@ -54,16 +54,16 @@ const (
 
 // Exit is how a run ended and what it did until then.
 type Exit struct {
-	End       End               `json:"end"`
-	Reason    job.FailureReason `json:"reason,omitempty"` // of Failed and Lost
-	Error     string            `json:"error,omitempty"`  // one line for the job's error, without secrets
-	Code      int               `json:"code"`             // ffmpeg's exit status, -1 when a signal ended it
-	StartedAt time.Time         `json:"started_at"`
-	EndedAt   time.Time         `json:"ended_at"`
-	Progress  job.Progress      `json:"progress"` // the last
-	Source    Source            `json:"source"`
-	CPU       time.Duration     `json:"cpu"`           // user and system time of ffmpeg
-	MaxRSS    int64             `json:"max_rss_bytes"` // of ffmpeg
+	End       End                  `json:"end"`
+	Reason    ffrtmp.FailureReason `json:"reason,omitempty"` // of Failed and Lost
+	Error     string               `json:"error,omitempty"`  // one line for the job's error, without secrets
+	Code      int                  `json:"code"`             // ffmpeg's exit status, -1 when a signal ended it
+	StartedAt time.Time            `json:"started_at"`
+	EndedAt   time.Time            `json:"ended_at"`
+	Progress  ffrtmp.Progress      `json:"progress"` // the last
+	Source    Source               `json:"source"`
+	CPU       time.Duration        `json:"cpu"`           // user and system time of ffmpeg
+	MaxRSS    int64                `json:"max_rss_bytes"` // of ffmpeg
 }
 
 // Source is what ffmpeg said of its input before it began.
@@ -77,7 +77,7 @@ type Source struct {
 type State struct {
 	Running  bool
 	Paused   bool
-	Progress job.Progress
+	Progress ffrtmp.Progress
 	Percent  int   // 0 to 99 while running; 0 when the duration is unknown
 	LogSize  int64 // bytes ever written; what ReadLog may be asked for ends here
 	Exit     *Exit // nil while running

@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"time"
 
-	"ffrtmp/agent/failure"
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/agent/failure"
 )
 
 // tick is how often a run looks at its clocks and its output.
@@ -15,7 +15,7 @@ const tick = 250 * time.Millisecond
 // Its clocks count ticks, of which none is longer than maxTick: time that the
 // supervisor itself was frozen, or the machine asleep, is nobody's fault.
 type watch struct {
-	limits    job.ResourceLimits
+	limits    ffrtmp.ResourceLimits
 	hangAfter time.Duration
 	ran       time.Duration
 	still     time.Duration
@@ -45,11 +45,11 @@ func (w *watch) step(o observation) *failure.Error {
 	timeout := time.Duration(w.limits.TimeoutSec) * time.Second
 	switch {
 	case timeout > 0 && w.ran >= timeout:
-		return failure.Errorf(job.Timeout, "ran longer than timeout_sec = %d", w.limits.TimeoutSec)
+		return failure.Errorf(ffrtmp.Timeout, "ran longer than timeout_sec = %d", w.limits.TimeoutSec)
 	case w.limits.MaxDiskMB > 0 && o.size > int64(w.limits.MaxDiskMB)<<20:
-		return failure.Errorf(job.UserError, "the output grew past max_disk_mb = %d", w.limits.MaxDiskMB)
+		return failure.Errorf(ffrtmp.UserError, "the output grew past max_disk_mb = %d", w.limits.MaxDiskMB)
 	case w.still >= w.hangAfter:
-		return failure.Errorf(job.Hung, "%s", fmt.Sprintf("ffmpeg hung: its output time stood still at %.1f s for %s", o.outTime, w.hangAfter))
+		return failure.Errorf(ffrtmp.Hung, "%s", fmt.Sprintf("ffmpeg hung: its output time stood still at %.1f s for %s", o.outTime, w.hangAfter))
 	}
 	return nil
 }

@@ -4,11 +4,11 @@ import (
 	"testing"
 	"time"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 func TestWatchDoesNotCountFrozenTime(t *testing.T) {
-	w := watch{hangAfter: 60 * time.Second, limits: job.ResourceLimits{TimeoutSec: 60}}
+	w := watch{hangAfter: 60 * time.Second, limits: ffrtmp.ResourceLimits{TimeoutSec: 60}}
 	if why := w.step(observation{elapsed: time.Hour, outTime: 1}); why != nil {
 		t.Errorf("after an hour under SIGSTOP: %v", why)
 	}
@@ -23,7 +23,7 @@ func TestWatchWaitsForTheSecondPass(t *testing.T) {
 		}
 	}
 	w.step(observation{elapsed: time.Second, outTime: 5, closing: true, written: written.Add(19)})
-	if why := w.step(observation{elapsed: time.Second, outTime: 5, closing: true, written: written.Add(19)}); why == nil || why.Reason != job.Hung {
+	if why := w.step(observation{elapsed: time.Second, outTime: 5, closing: true, written: written.Add(19)}); why == nil || why.Reason != ffrtmp.Hung {
 		t.Errorf("a rewrite that stands still: %v", why)
 	}
 }

@@ -11,8 +11,8 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"ffrtmp/internal/certs"
-	"ffrtmp/internal/flags"
+	"github.com/ffrtmp/ffrtmp/internal/certs"
+	"github.com/ffrtmp/ffrtmp/internal/flags"
 )
 
 // config is the agent's command line, checked and completed.

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"ffrtmp/internal/flags"
+	"github.com/ffrtmp/ffrtmp/internal/flags"
 )
 
 func environment(pairs map[string]string) func(string) (string, bool) {

@@ -8,8 +8,8 @@ import (
 	"os/signal"
 	"syscall"
 
-	"ffrtmp/agent/supervisor"
-	"ffrtmp/internal/flags"
+	"github.com/ffrtmp/ffrtmp/agent/supervisor"
+	"github.com/ffrtmp/ffrtmp/internal/flags"
 )
 
 func main() {

@@ -13,11 +13,11 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"golang.org/x/sync/errgroup"
 
-	"ffrtmp/agent"
-	"ffrtmp/internal/certs"
-	"ffrtmp/internal/flags"
-	"ffrtmp/internal/limits"
-	"ffrtmp/internal/version"
+	"github.com/ffrtmp/ffrtmp/agent"
+	"github.com/ffrtmp/ffrtmp/internal/certs"
+	"github.com/ffrtmp/ffrtmp/internal/flags"
+	"github.com/ffrtmp/ffrtmp/internal/limits"
+	"github.com/ffrtmp/ffrtmp/internal/version"
 )
 
 // metricsConnections bounds those of the metrics port, which is open to anybody.

@@ -7,20 +7,20 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"ffrtmp/internal/flags"
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/internal/flags"
 )
 
 func (c *cli) audit() *cobra.Command {
 	var since time.Duration
-	page := job.AuditPage{Limit: 100}
+	page := ffrtmp.AuditPage{Limit: 100}
 	cmd := &cobra.Command{
 		Use:   "audit",
 		Short: "Show who has administered what, when and from where, newest first",
 		Args:  exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if page.Limit < 1 || page.Limit > job.MaxLimit {
-				return flags.Usagef("--limit must be between 1 and %d", job.MaxLimit)
+			if page.Limit < 1 || page.Limit > ffrtmp.MaxLimit {
+				return flags.Usagef("--limit must be between 1 and %d", ffrtmp.MaxLimit)
 			}
 			if since < 0 {
 				return flags.Usagef("--since must be a length of time such as 24h")
@@ -49,14 +49,14 @@ func (c *cli) audit() *cobra.Command {
 	return cmd
 }
 
-func auditEnd(list job.AuditList) string {
+func auditEnd(list ffrtmp.AuditList) string {
 	if list.NextCursor == "" {
 		return count(list.Count, "record") + "."
 	}
 	return fmt.Sprintf("%s; there are more: --cursor %s", count(list.Count, "record"), list.NextCursor)
 }
 
-func auditTable(records []job.AuditRecord) *table {
+func auditTable(records []ffrtmp.AuditRecord) *table {
 	t := newTable("TIME", "WHO~", "FROM", "ACTION", "TARGET~", "OUTCOME", "DETAIL~?", "REQUEST~?")
 	for _, r := range records {
 		who := strings.TrimSpace(r.Principal + " " + r.KeyName)

@@ -6,7 +6,7 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 const (
@@ -28,7 +28,7 @@ func barLine(s sighting, silent time.Duration, width int) string {
 	if silent >= silence {
 		quiet = fmt.Sprintf("no answer for %s, still trying", span(silent))
 	}
-	if j.Status == job.Pending || j.Progress == 0 && !endless(j) && j.ProgressDetail == nil {
+	if j.Status == ffrtmp.Pending || j.Progress == 0 && !endless(j) && j.ProgressDetail == nil {
 		return clip(printable(sentence(head, append(waiting(s), quiet)...)), width)
 	}
 	facts := append([]string{quiet}, runningFacts(j)...)
@@ -54,7 +54,7 @@ func barLine(s sighting, silent time.Duration, width int) string {
 func textLine(s sighting) string {
 	j := s.job
 	head := fmt.Sprintf("Job %d %s", j.SequenceNumber, j.Status)
-	if j.Status == job.Pending {
+	if j.Status == ffrtmp.Pending {
 		return strings.Join(append([]string{head}, waiting(s)[1:]...), ": ")
 	}
 	if name := first(j.NodeName, j.NodeID); name != "" {
@@ -68,7 +68,7 @@ func textLine(s sighting) string {
 }
 
 // endless reports whether an encode runs of which no end is known, such as a live one.
-func endless(j job.Job) bool {
+func endless(j ffrtmp.Job) bool {
 	p := j.ProgressDetail
 	return p != nil && j.Progress == 0 && p.ETASeconds == 0 && p.OutTimeSeconds > 0 && !j.Status.Terminal()
 }
@@ -77,7 +77,7 @@ func endless(j job.Job) bool {
 func waiting(s sighting) []string {
 	j := s.job
 	facts := []string{string(j.Status)}
-	if j.Status != job.Pending {
+	if j.Status != ffrtmp.Pending {
 		return append(facts, first(j.NodeName, j.NodeID))
 	}
 	if until := time.Until(j.NotBefore); until > 0 {
@@ -92,9 +92,9 @@ func waiting(s sighting) []string {
 	return facts
 }
 
-func runningFacts(j job.Job) []string {
+func runningFacts(j ffrtmp.Job) []string {
 	var facts []string
-	if j.Status != job.Running {
+	if j.Status != ffrtmp.Running {
 		facts = append(facts, string(j.Status))
 	}
 	if p := j.ProgressDetail; p != nil && !j.Status.Terminal() {

@@ -11,9 +11,9 @@ import (
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
-	"ffrtmp/client"
-	"ffrtmp/internal/flags"
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/client"
+	"github.com/ffrtmp/ffrtmp/internal/flags"
 )
 
 func (c *cli) bench() *cobra.Command {
@@ -94,9 +94,9 @@ func (b *benchmark) validate(cmd *cobra.Command) error {
 }
 
 // spec is a job that only this run's own nodes could run.
-func (b *benchmark) spec() job.Spec {
+func (b *benchmark) spec() ffrtmp.Spec {
 	label := map[string]string{benchLabel: b.label}
-	return job.Spec{Scenario: "360p30-h264", Queue: job.Batch, Labels: label, Requires: &job.Requires{Labels: label}}
+	return ffrtmp.Spec{Scenario: "360p30-h264", Queue: ffrtmp.Batch, Labels: label, Requires: &ffrtmp.Requires{Labels: label}}
 }
 
 // run is the outcome of one number of clients.
@@ -207,7 +207,7 @@ func quantile(sorted []time.Duration, q float64) float64 {
 func (b *benchmark) cleanUp(ctx context.Context, cl *client.Client) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 	defer cancel()
-	filter := job.Filter{Status: job.Pending, Label: benchLabel + "=" + b.label}
+	filter := ffrtmp.Filter{Status: ffrtmp.Pending, Label: benchLabel + "=" + b.label}
 	if _, err := cl.CancelMany(ctx, filter); err != nil {
 		return fmt.Errorf("cancel the bench's jobs (ffrtmp jobs cancel --label %s): %w", filter.Label, err)
 	}

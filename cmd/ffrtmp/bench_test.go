@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 // pause is how long an election of the fake master takes.
@@ -17,8 +17,8 @@ const pause = 600 * time.Millisecond
 // queue makes a fake master take submissions, give them out and take results.
 type queue struct {
 	mu        sync.Mutex
-	submitted []job.Job
-	waiting   []job.Job
+	submitted []ffrtmp.Job
+	waiting   []ffrtmp.Job
 	completed int
 	pauseAt   int       // how many submissions are taken before pause; 0: all
 	begun     time.Time // when the first came
@@ -40,11 +40,11 @@ func newQueue(m *fakeMaster) *queue {
 		}
 		if time.Since(q.paused) < pause {
 			w.Header().Set("Retry-After", "1")
-			refuse(w, http.StatusServiceUnavailable, job.NoLeader, "an election")
+			refuse(w, http.StatusServiceUnavailable, ffrtmp.NoLeader, "an election")
 			return
 		}
 		n := len(q.submitted) + 1
-		j := job.Job{ID: fmt.Sprintf("0198a000-0000-7000-8000-%012d", n), SequenceNumber: uint64(n), Attempt: 1, Lease: "lease"}
+		j := ffrtmp.Job{ID: fmt.Sprintf("0198a000-0000-7000-8000-%012d", n), SequenceNumber: uint64(n), Attempt: 1, Lease: "lease"}
 		q.submitted, q.waiting = append(q.submitted, j), append(q.waiting, j)
 		w.WriteHeader(http.StatusCreated)
 		_ = json.NewEncoder(w).Encode(j)
@@ -52,7 +52,7 @@ func newQueue(m *fakeMaster) *queue {
 	m.handle("POST /jobs/claim", func(w http.ResponseWriter, _ *http.Request) {
 		q.mu.Lock()
 		defer q.mu.Unlock()
-		answer := job.ClaimResponse{Jobs: q.waiting[:1]}
+		answer := ffrtmp.ClaimResponse{Jobs: q.waiting[:1]}
 		q.waiting = q.waiting[1:]
 		_ = json.NewEncoder(w).Encode(answer)
 	})
@@ -65,7 +65,7 @@ func newQueue(m *fakeMaster) *queue {
 	m.handle("GET /jobs", func(w http.ResponseWriter, _ *http.Request) {
 		q.mu.Lock()
 		defer q.mu.Unlock()
-		_ = json.NewEncoder(w).Encode(job.List{Jobs: q.submitted, Count: len(q.submitted)})
+		_ = json.NewEncoder(w).Encode(ffrtmp.List{Jobs: q.submitted, Count: len(q.submitted)})
 	})
 	m.handle("POST /jobs/cancel", func(w http.ResponseWriter, _ *http.Request) {
 		q.mu.Lock()
@@ -73,7 +73,7 @@ func newQueue(m *fakeMaster) *queue {
 		q.canceled++
 		_, _ = fmt.Fprintf(w, `{"count":%d}`, len(q.waiting))
 	})
-	m.answer("POST /nodes/register", http.StatusCreated, job.Registered{})
+	m.answer("POST /nodes/register", http.StatusCreated, ffrtmp.Registered{})
 	return q
 }
 
@@ -110,7 +110,7 @@ func TestBenchMeasuresAndCleansUp(t *testing.T) {
 func TestBenchEndsAtOnceWhenItIsRefused(t *testing.T) {
 	m := newFakeMaster(t)
 	m.handle("POST /jobs", func(w http.ResponseWriter, _ *http.Request) {
-		refuse(w, http.StatusForbidden, job.Forbidden, "this key may only read")
+		refuse(w, http.StatusForbidden, ffrtmp.Forbidden, "this key may only read")
 	})
 	m.answer("POST /jobs/cancel", http.StatusOK, map[string]int{"count": 0})
 	for _, args := range [][]string{{"bench", "--duration", "20s"}, {"bench", "--failover", "--duration", "20s"}} {
@@ -152,8 +152,8 @@ func TestFailoverReportsLostAndDoubledWrites(t *testing.T) {
 	m.handle("GET /jobs", func(w http.ResponseWriter, _ *http.Request) {
 		q.mu.Lock()
 		defer q.mu.Unlock()
-		jobs := append([]job.Job{{ID: "another"}}, q.submitted[2:]...)
-		_ = json.NewEncoder(w).Encode(job.List{Jobs: jobs, Count: len(jobs)})
+		jobs := append([]ffrtmp.Job{{ID: "another"}}, q.submitted[2:]...)
+		_ = json.NewEncoder(w).Encode(ffrtmp.List{Jobs: jobs, Count: len(jobs)})
 	})
 	r := m.run(t, "bench", "--failover", "--duration", "1s")
 	if r.code != exitFailed {

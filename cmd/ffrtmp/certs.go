@@ -11,8 +11,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"ffrtmp/internal/certs"
-	"ffrtmp/internal/flags"
+	"github.com/ffrtmp/ffrtmp/internal/certs"
+	"github.com/ffrtmp/ffrtmp/internal/flags"
 )
 
 const day = 24 * time.Hour

@@ -6,8 +6,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"ffrtmp/client"
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/client"
 )
 
 func (c *cli) cluster() *cobra.Command {
@@ -38,14 +38,14 @@ func (c *cli) clusterStatus() *cobra.Command {
 	}
 }
 
-func (c *cli) clusterNow(cmd *cobra.Command) (job.ClusterStatus, error) {
+func (c *cli) clusterNow(cmd *cobra.Command) (ffrtmp.ClusterStatus, error) {
 	cl, err := c.connect()
 	if err != nil {
-		return job.ClusterStatus{}, err
+		return ffrtmp.ClusterStatus{}, err
 	}
 	defer cl.Close()
 	s, err := cl.Cluster(cmd.Context())
-	if job.CodeOf(err) == job.NoLeader && cmd.Context().Err() == nil {
+	if ffrtmp.CodeOf(err) == ffrtmp.NoLeader && cmd.Context().Err() == nil {
 		// Without a leader it matters most, and any master knows something.
 		if own, fault := cl.Cluster(cmd.Context(), client.Stale(0)); fault == nil {
 			return own, nil
@@ -57,7 +57,7 @@ func (c *cli) clusterNow(cmd *cobra.Command) (job.ClusterStatus, error) {
 	return s, nil
 }
 
-func leaderText(s job.ClusterStatus) cell {
+func leaderText(s ffrtmp.ClusterStatus) cell {
 	if s.Leader == "" {
 		return cell{"none", red}
 	}
@@ -65,7 +65,7 @@ func leaderText(s job.ClusterStatus) cell {
 }
 
 // health says how many masters may still fail before the cluster stops taking writes.
-func health(members []job.Member) cell {
+func health(members []ffrtmp.Member) cell {
 	voters, healthy := 0, 0
 	for _, m := range members {
 		if m.Voter {
@@ -99,15 +99,15 @@ func (c *cli) clusterMembers() *cobra.Command {
 				return err
 			}
 			list := struct {
-				Members []job.Member `json:"members"`
-				Count   int          `json:"count"`
+				Members []ffrtmp.Member `json:"members"`
+				Count   int             `json:"count"`
 			}{s.Members, len(s.Members)}
 			return c.print(list, memberTable(s.Members))
 		},
 	}
 }
 
-func memberTable(members []job.Member) *table {
+func memberTable(members []ffrtmp.Member) *table {
 	t := newTable("ID~", "ROLE", "VOTER", "HEALTHY", "CONTACT<", "APPLIED<", "ADDRESS?", "API", "VERSION~?")
 	for _, m := range members {
 		t.add(m.ID, memberRole(m.Role), yesNo(m.Voter, ""), yesNo(m.Healthy, red), contact(m), m.AppliedIndex, m.Address, m.APIURL, m.Version)
@@ -130,7 +130,7 @@ func yesNo(yes bool, no colour) cell {
 }
 
 // contact is how long ago a member heard from the leader.
-func contact(m job.Member) string {
+func contact(m ffrtmp.Member) string {
 	switch {
 	case m.Role == "leader":
 		return ""

@@ -11,8 +11,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"ffrtmp/client"
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/client"
 )
 
 func (c *cli) completion() *cobra.Command {
@@ -74,7 +74,7 @@ func (c *cli) offer(list func(context.Context, *client.Client) ([]cobra.Completi
 const offeredJobs = 100
 
 // jobWords offers the numbers of jobs, newest first, that wanted is true for.
-func (c *cli) jobWords(wanted func(job.Status) bool) completer {
+func (c *cli) jobWords(wanted func(ffrtmp.Status) bool) completer {
 	return c.offer(func(ctx context.Context, cl *client.Client) (words []cobra.Completion, err error) {
 		page, err := cl.Jobs(ctx, client.ListOptions{Limit: offeredJobs})
 		for _, j := range page.Jobs {
@@ -88,7 +88,7 @@ func (c *cli) jobWords(wanted func(job.Status) bool) completer {
 
 // firstJob is jobWords for a command that takes one job.
 func (c *cli) firstJob() completer {
-	return atFirst(c.jobWords(func(job.Status) bool { return true }))
+	return atFirst(c.jobWords(func(ffrtmp.Status) bool { return true }))
 }
 
 // nodeWords offers the names of nodes, and the ids of those whose name will not do.

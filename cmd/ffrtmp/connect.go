@@ -3,9 +3,9 @@ package main
 import (
 	"net/http"
 
-	"ffrtmp/client"
-	"ffrtmp/internal/certs"
-	"ffrtmp/internal/flags"
+	"github.com/ffrtmp/ffrtmp/client"
+	"github.com/ffrtmp/ffrtmp/internal/certs"
+	"github.com/ffrtmp/ffrtmp/internal/flags"
 )
 
 // connect returns a client by the global settings. The caller closes it.

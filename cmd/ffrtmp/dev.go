@@ -12,8 +12,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"ffrtmp/internal/devcluster"
-	"ffrtmp/internal/flags"
+	"github.com/ffrtmp/ffrtmp/internal/devcluster"
+	"github.com/ffrtmp/ffrtmp/internal/flags"
 )
 
 const (

@@ -10,7 +10,7 @@ import (
 	"sync"
 	"time"
 
-	"ffrtmp/internal/devcluster"
+	"github.com/ffrtmp/ffrtmp/internal/devcluster"
 )
 
 const (

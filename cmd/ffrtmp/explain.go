@@ -5,7 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 func (c *cli) jobsExplain() *cobra.Command {
@@ -30,11 +30,11 @@ func (c *cli) jobsExplain() *cobra.Command {
 	}
 }
 
-func explanation(e job.Explanation) []writer {
+func explanation(e ffrtmp.Explanation) []writer {
 	f := &fields{}
 	f.add("Status", status(e.Status))
 	f.add("Summary", e.Summary)
-	if e.Status == job.Pending {
+	if e.Status == ffrtmp.Pending {
 		f.add("Ahead", count(e.Ahead, "job"))
 	}
 	people := []writer{f}

@@ -8,8 +8,8 @@ import (
 	"sync"
 	"time"
 
-	"ffrtmp/client"
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/client"
 )
 
 // maxInFlight bounds the open loop: writes due beyond it are counted as missed.
@@ -123,7 +123,7 @@ func (l *openLoop) write(ctx context.Context, cl *client.Client, b benchmark) {
 		l.took = append(l.took, now.Sub(start))
 		l.ids[j.ID] = true
 		l.leaders[meta.Leader] = true
-	case job.CodeOf(err) == job.UnknownOutcome:
+	case ffrtmp.CodeOf(err) == ffrtmp.UnknownOutcome:
 		l.unknown++
 	default:
 		l.refused++
@@ -173,7 +173,7 @@ func (l *openLoop) summarise(r *gapReport) {
 // verify looks every acknowledged job up.
 func (l *openLoop) verify(ctx context.Context, cl *client.Client, b benchmark, r *gapReport) error {
 	found, extra := 0, 0
-	list := client.ListOptions{Filter: job.Filter{Label: benchLabel + "=" + b.label}, Limit: job.MaxLimit}
+	list := client.ListOptions{Filter: ffrtmp.Filter{Label: benchLabel + "=" + b.label}, Limit: ffrtmp.MaxLimit}
 	for j, err := range cl.AllJobs(ctx, list, client.Consistent()) {
 		if err != nil {
 			return fmt.Errorf("look up what was acknowledged: %w", err)

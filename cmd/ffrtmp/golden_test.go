@@ -9,28 +9,28 @@ import (
 	"strings"
 	"testing"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 func TestGolden(t *testing.T) {
 	m := newFakeMaster(t)
 	running := sampleJob()
-	m.answer("GET /jobs", http.StatusOK, job.List{Jobs: sampleJobs(), Count: 3, NextCursor: "9"})
+	m.answer("GET /jobs", http.StatusOK, ffrtmp.List{Jobs: sampleJobs(), Count: 3, NextCursor: "9"})
 	m.answer("GET /jobs/12", http.StatusOK, running)
 	m.answer("POST /jobs", http.StatusCreated, sampleJobs()[0])
 	m.answer("POST /jobs/12/cancel", http.StatusOK, map[string]string{"status": "canceled", "job_id": jobID})
 	for _, action := range []string{"pause", "resume", "retry"} {
 		m.answer("POST /jobs/12/"+action, http.StatusOK, map[string]string{"status": "paused", "job_id": jobID})
 	}
-	m.answer("POST /jobs/batch", http.StatusCreated, job.Submitted{Jobs: []job.SubmittedJob{{ID: jobID, SequenceNumber: 12}, {ID: "b", SequenceNumber: 13}}, Count: 2})
-	m.answer("GET /jobs/12/explain", http.StatusOK, job.Explanation{JobID: jobID, Status: job.Running, Summary: "attempt 2 runs on agent-1", Attempts: running.Attempts})
+	m.answer("POST /jobs/batch", http.StatusCreated, ffrtmp.Submitted{Jobs: []ffrtmp.SubmittedJob{{ID: jobID, SequenceNumber: 12}, {ID: "b", SequenceNumber: 13}}, Count: 2})
+	m.answer("GET /jobs/12/explain", http.StatusOK, ffrtmp.Explanation{JobID: jobID, Status: ffrtmp.Running, Summary: "attempt 2 runs on agent-1", Attempts: running.Attempts})
 	m.answer("POST /jobs/cancel", http.StatusOK, map[string]int{"count": 2})
 	m.answer("GET /jobs/12/logs", http.StatusOK, map[string]string{"job_id": jobID, "logs": "frame= 900\nspeed=4.77x\n"})
-	m.answer("GET /jobs/13/explain", http.StatusOK, job.Explanation{
-		JobID: "0198a000-0000-7000-8000-00000000000d", Status: job.Pending, Summary: "no node that can run it is free", Ahead: 1,
-		Nodes: []job.NodeExplanation{{NodeID: nodeID, Name: "agent-1", Reason: "all 2 slots are taken"}, {NodeID: "n2", Name: "agent-2"}},
+	m.answer("GET /jobs/13/explain", http.StatusOK, ffrtmp.Explanation{
+		JobID: "0198a000-0000-7000-8000-00000000000d", Status: ffrtmp.Pending, Summary: "no node that can run it is free", Ahead: 1,
+		Nodes: []ffrtmp.NodeExplanation{{NodeID: nodeID, Name: "agent-1", Reason: "all 2 slots are taken"}, {NodeID: "n2", Name: "agent-2"}},
 	})
-	m.answer("GET /nodes", http.StatusOK, job.NodeList{Nodes: []job.Node{sampleNode(), {ID: "n2", Name: "old", Status: job.NodeOffline, Eligibility: job.Draining, Legacy: true, Type: "desktop"}}, Count: 2})
+	m.answer("GET /nodes", http.StatusOK, ffrtmp.NodeList{Nodes: []ffrtmp.Node{sampleNode(), {ID: "n2", Name: "old", Status: ffrtmp.NodeOffline, Eligibility: ffrtmp.Draining, Legacy: true, Type: "desktop"}}, Count: 2})
 	m.answer("GET /nodes/"+nodeID, http.StatusOK, sampleNode())
 	m.answer("POST /nodes/"+nodeID+"/drain", http.StatusOK, sampleNode())
 	m.answer("POST /nodes/"+nodeID+"/cordon", http.StatusOK, sampleNode())
@@ -43,7 +43,7 @@ func TestGolden(t *testing.T) {
 	if err := os.WriteFile(batch, []byte(`{"jobs":[{"scenario":"720p"},{"scenario":"480p"}]}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	m.answer("GET /keys", http.StatusOK, job.KeyList{Keys: sampleKeys(), Count: 3})
+	m.answer("GET /keys", http.StatusOK, ffrtmp.KeyList{Keys: sampleKeys(), Count: 3})
 	m.answer("DELETE /keys/"+keyID, http.StatusOK, map[string]string{"status": "revoked", "key_id": keyID})
 	m.answer("GET /audit", http.StatusOK, sampleAudit())
 
@@ -97,13 +97,13 @@ func TestGolden(t *testing.T) {
 func TestGoldenErrors(t *testing.T) {
 	m := newFakeMaster(t)
 	m.handle("GET /nodes", func(w http.ResponseWriter, _ *http.Request) {
-		refuse(w, http.StatusUnauthorized, job.Unauthenticated, "the API key is not valid")
+		refuse(w, http.StatusUnauthorized, ffrtmp.Unauthenticated, "the API key is not valid")
 	})
 	m.handle("POST /jobs/12/pause", func(w http.ResponseWriter, _ *http.Request) {
-		refuse(w, http.StatusConflict, job.Conflict, "a completed job cannot be paused")
+		refuse(w, http.StatusConflict, ffrtmp.Conflict, "a completed job cannot be paused")
 	})
 	m.handle("POST /jobs", func(w http.ResponseWriter, _ *http.Request) {
-		refuse(w, http.StatusGatewayTimeout, job.UnknownOutcome, "leadership was lost")
+		refuse(w, http.StatusGatewayTimeout, ffrtmp.UnknownOutcome, "leadership was lost")
 	})
 	for _, c := range []struct {
 		name string
@@ -133,7 +133,7 @@ func TestClusterStatusWithoutALeader(t *testing.T) {
 	m := newFakeMaster(t)
 	m.handle("GET /cluster", func(w http.ResponseWriter, r *http.Request) {
 		if !r.URL.Query().Has("stale") {
-			refuse(w, http.StatusServiceUnavailable, job.NoLeader, "the cluster has no leader that can be reached")
+			refuse(w, http.StatusServiceUnavailable, ffrtmp.NoLeader, "the cluster has no leader that can be reached")
 			return
 		}
 		s := sampleCluster()

@@ -19,7 +19,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -82,13 +82,13 @@ func (m *fakeMaster) serve(w http.ResponseWriter, r *http.Request) {
 	m.mu.Unlock()
 	w.Header().Set("Content-Type", "application/json")
 	if answer == nil {
-		refuse(w, http.StatusNotFound, job.NotFound, "no such thing: "+r.URL.Path)
+		refuse(w, http.StatusNotFound, ffrtmp.NotFound, "no such thing: "+r.URL.Path)
 		return
 	}
 	answer(w, r)
 }
 
-func refuse(w http.ResponseWriter, status int, code job.Code, message string) {
+func refuse(w http.ResponseWriter, status int, code ffrtmp.Code, message string) {
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(map[string]any{"error": message, "code": code, "status": status})
 }
@@ -172,50 +172,50 @@ const (
 )
 
 // sampleJob is a running job with everything set that tables show.
-func sampleJob() job.Job {
-	return job.Job{
+func sampleJob() ffrtmp.Job {
+	return ffrtmp.Job{
 		ID: jobID, SequenceNumber: 12, Scenario: "1080p30-h264", Confidence: "auto", Engine: "auto",
 		Parameters: json.RawMessage(`{"bitrate":"10M","duration":60}`),
-		Status:     job.Running, Queue: job.Default, Priority: job.High, Progress: 52,
+		Status:     ffrtmp.Running, Queue: ffrtmp.Default, Priority: ffrtmp.High, Progress: 52,
 		NodeID: nodeID, NodeName: "agent-1", CreatedAt: ago(3*time.Hour + 30*time.Second), StartedAt: ago(90*time.Minute + 30*time.Second),
 		LastActivityAt: ago(time.Second), RetryCount: 1, MaxRetries: 3, RetryReason: "exit status 1", Attempt: 2,
-		Attempts: []job.Attempt{
-			{Attempt: 1, NodeID: nodeID, Outcome: job.AttemptFailed, StartedAt: ago(2*time.Hour + 30*time.Second), EndedAt: ago(2 * time.Hour), Error: "exit status 1", FailureReason: job.RuntimeError},
-			{Attempt: 2, NodeID: nodeID, Outcome: job.AttemptRunning, StartedAt: ago(90*time.Minute + 30*time.Second)},
+		Attempts: []ffrtmp.Attempt{
+			{Attempt: 1, NodeID: nodeID, Outcome: ffrtmp.AttemptFailed, StartedAt: ago(2*time.Hour + 30*time.Second), EndedAt: ago(2 * time.Hour), Error: "exit status 1", FailureReason: ffrtmp.RuntimeError},
+			{Attempt: 2, NodeID: nodeID, Outcome: ffrtmp.AttemptRunning, StartedAt: ago(90*time.Minute + 30*time.Second)},
 		},
-		Labels: map[string]string{"team": "video", "batch": "nightly"}, Requires: &job.Requires{Encoder: "libx264"},
-		ProgressDetail: &job.Progress{Phase: "encoding", Frame: 900, FPS: 143.2, Speed: 4.77, OutTimeSeconds: 31.2, ETASeconds: 6.1},
+		Labels: map[string]string{"team": "video", "batch": "nightly"}, Requires: &ffrtmp.Requires{Encoder: "libx264"},
+		ProgressDetail: &ffrtmp.Progress{Phase: "encoding", Frame: 900, FPS: 143.2, Speed: 4.77, OutTimeSeconds: 31.2, ETASeconds: 6.1},
 	}
 }
 
-func sampleJobs() []job.Job {
-	waiting := job.Job{ID: "0198a000-0000-7000-8000-00000000000d", SequenceNumber: 13, Scenario: "live-4K60-h265", Status: job.Pending, Queue: job.Live, Priority: job.Medium, CreatedAt: ago(time.Hour + 30*time.Second), MaxRetries: 3}
-	failed := job.Job{ID: "0198a000-0000-7000-8000-000000000009", SequenceNumber: 9, Scenario: "720p30-vp9", Status: job.Failed, Queue: job.Batch, Priority: job.Low, CreatedAt: ago(50*time.Hour + time.Minute), RetryCount: 3, MaxRetries: 3, FailureReason: job.InputError, NodeName: "encoder-west-2", Error: "no such file"}
+func sampleJobs() []ffrtmp.Job {
+	waiting := ffrtmp.Job{ID: "0198a000-0000-7000-8000-00000000000d", SequenceNumber: 13, Scenario: "live-4K60-h265", Status: ffrtmp.Pending, Queue: ffrtmp.Live, Priority: ffrtmp.Medium, CreatedAt: ago(time.Hour + 30*time.Second), MaxRetries: 3}
+	failed := ffrtmp.Job{ID: "0198a000-0000-7000-8000-000000000009", SequenceNumber: 9, Scenario: "720p30-vp9", Status: ffrtmp.Failed, Queue: ffrtmp.Batch, Priority: ffrtmp.Low, CreatedAt: ago(50*time.Hour + time.Minute), RetryCount: 3, MaxRetries: 3, FailureReason: ffrtmp.InputError, NodeName: "encoder-west-2", Error: "no such file"}
 	running := sampleJob()
 	running.Attempts = nil
-	return []job.Job{waiting, running, failed}
+	return []ffrtmp.Job{waiting, running, failed}
 }
 
-func sampleNode() job.Node {
-	return job.Node{
+func sampleNode() ffrtmp.Node {
+	return ffrtmp.Node{
 		ID: nodeID, Name: "agent-1", Address: "10.0.0.7:9091", Type: "server", CPUThreads: 16, CPUModel: "Xeon E5-2680",
 		HasGPU: true, GPUType: "NVIDIA A10", RAMTotalBytes: 64 << 30, Labels: map[string]string{"zone": "b"},
-		Status: job.NodeBusy, LastHeartbeat: ago(2*time.Hour + 30*time.Second), RegisteredAt: ago(49*time.Hour + time.Minute),
-		MaxConcurrentJobs: 2, Encoders: []string{"libx264", "h264_nvenc"}, Eligibility: job.Eligible, Version: "3.0.0",
-		Running: []job.AttemptRef{{JobID: jobID, Attempt: 2}},
+		Status: ffrtmp.NodeBusy, LastHeartbeat: ago(2*time.Hour + 30*time.Second), RegisteredAt: ago(49*time.Hour + time.Minute),
+		MaxConcurrentJobs: 2, Encoders: []string{"libx264", "h264_nvenc"}, Eligibility: ffrtmp.Eligible, Version: "3.0.0",
+		Running: []ffrtmp.AttemptRef{{JobID: jobID, Attempt: 2}},
 	}
 }
 
-func sampleCluster() job.ClusterStatus {
-	member := func(n int, role string, contact int64, healthy bool) job.Member {
-		return job.Member{
+func sampleCluster() ffrtmp.ClusterStatus {
+	member := func(n int, role string, contact int64, healthy bool) ffrtmp.Member {
+		return ffrtmp.Member{
 			ID: fmt.Sprintf("0198c000-0000-7000-8000-00000000000%d", n), Address: fmt.Sprintf("10.0.0.%d:8300", n), APIURL: fmt.Sprintf("https://10.0.0.%d:8080", n),
 			Role: role, Voter: role != "nonvoter", Healthy: healthy, LastContactMS: contact, AppliedIndex: 4711, Version: "3.0.0",
 		}
 	}
-	return job.ClusterStatus{
+	return ffrtmp.ClusterStatus{
 		ClusterID: "0198d000-0000-7000-8000-000000000001", Name: "default", Leader: "0198c000-0000-7000-8000-000000000001", LeaderURL: "https://10.0.0.1:8080",
 		Term: 3, CommitIndex: 4711, AppliedIndex: 4711,
-		Members: []job.Member{member(1, "leader", 0, true), member(2, "follower", 12, true), member(3, "follower", 65_000, false)},
+		Members: []ffrtmp.Member{member(1, "leader", 0, true), member(2, "follower", 12, true), member(3, "follower", 65_000, false)},
 	}
 }

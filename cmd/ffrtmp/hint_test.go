@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"ffrtmp/internal/certs"
+	"github.com/ffrtmp/ffrtmp/internal/certs"
 )
 
 // TestHintsSayWhatToDo reaches masters in every wrong way.

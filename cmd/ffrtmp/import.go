@@ -7,8 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"ffrtmp/internal/flags"
-	"ffrtmp/internal/v22"
+	"github.com/ffrtmp/ffrtmp/internal/flags"
+	"github.com/ffrtmp/ffrtmp/internal/v22"
 )
 
 func (c *cli) importCommand() *cobra.Command {

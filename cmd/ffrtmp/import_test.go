@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 // v22Database makes the database of a v2.2 master, changed by some more SQL.
@@ -39,18 +39,18 @@ func (m *fakeMaster) importing(t *testing.T, next uint64) {
 		m.mu.Lock()
 		body := m.requests[len(m.requests)-1].body
 		m.mu.Unlock()
-		var batch job.Import
+		var batch ffrtmp.Import
 		if err := json.Unmarshal([]byte(body), &batch); err != nil {
 			t.Error(err)
 		}
-		answer := job.ImportAnswer{DryRun: r.URL.Query().Get("dry_run") == "true"}
-		result := func(id string, wish uint64, err error) job.ImportResult {
+		answer := ffrtmp.ImportAnswer{DryRun: r.URL.Query().Get("dry_run") == "true"}
+		result := func(id string, wish uint64, err error) ffrtmp.ImportResult {
 			if err != nil {
-				e := err.(*job.Error) //nolint:errorlint // validation returns no others
-				return job.ImportResult{ID: id, Outcome: job.ImportRefused, Error: e.Error(), Field: e.Field}
+				e := err.(*ffrtmp.Error) //nolint:errorlint // validation returns no others
+				return ffrtmp.ImportResult{ID: id, Outcome: ffrtmp.ImportRefused, Error: e.Error(), Field: e.Field}
 			}
 			if seq, ok := known[id]; ok {
-				return job.ImportResult{ID: id, Outcome: job.ImportExists, SequenceNumber: seq}
+				return ffrtmp.ImportResult{ID: id, Outcome: ffrtmp.ImportExists, SequenceNumber: seq}
 			}
 			seq := max(next, wish)
 			switch {
@@ -61,7 +61,7 @@ func (m *fakeMaster) importing(t *testing.T, next uint64) {
 			default:
 				known[id], next = seq, seq+1
 			}
-			return job.ImportResult{ID: id, Outcome: job.ImportTaken, SequenceNumber: seq}
+			return ffrtmp.ImportResult{ID: id, Outcome: ffrtmp.ImportTaken, SequenceNumber: seq}
 		}
 		for _, n := range batch.Nodes {
 			answer.Nodes = append(answer.Nodes, result(n.ID, 0, n.Validate()))
@@ -119,7 +119,7 @@ func TestImportThatStops(t *testing.T) {
 	m := newFakeMaster(t)
 	path := v22Database(t, "")
 	m.handle("POST /import", func(w http.ResponseWriter, _ *http.Request) {
-		refuse(w, http.StatusForbidden, job.Forbidden, "this key may not import")
+		refuse(w, http.StatusForbidden, ffrtmp.Forbidden, "this key may not import")
 	})
 	r := m.run(t, "import", "--from", path)
 	if r.code != exitFailed {

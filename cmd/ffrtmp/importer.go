@@ -4,9 +4,9 @@ import (
 	"context"
 	"encoding/json"
 
-	"ffrtmp/client"
-	"ffrtmp/internal/v22"
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/client"
+	"github.com/ffrtmp/ffrtmp/internal/v22"
 )
 
 // importBytes is about how much one request carries: far below what masters take, so
@@ -18,7 +18,7 @@ type importer struct {
 	client *client.Client
 	report importReport
 
-	batch   job.Import
+	batch   ffrtmp.Import
 	size    int
 	pending []importedRow     // of the batch: its nodes, or its jobs
 	nodes   map[string]string // what nodes of v2.2 are called here
@@ -35,7 +35,7 @@ func (i *importer) run(ctx context.Context, db *v22.Database) error {
 		if err != nil {
 			return err
 		}
-		row := importedRow{Kind: kindNode, ID: n.ID, Was: n.Status, becomes: string(job.NodeOffline)}
+		row := importedRow{Kind: kindNode, ID: n.ID, Was: n.Status, becomes: string(ffrtmp.NodeOffline)}
 		if err := i.take(ctx, row, n.Err, &n.Node, func() { i.batch.Nodes = append(i.batch.Nodes, n.Node) }); err != nil {
 			return err
 		}
@@ -47,7 +47,7 @@ func (i *importer) run(ctx context.Context, db *v22.Database) error {
 		if err != nil {
 			return err
 		}
-		j.Job.Logs = job.LogTail(j.Job.Logs)
+		j.Job.Logs = ffrtmp.LogTail(j.Job.Logs)
 		if a := j.Job.LastAttempt; a != nil {
 			a.NodeID = i.nodes[a.NodeID]
 		}
@@ -67,14 +67,14 @@ func (i *importer) take(ctx context.Context, row importedRow, fault error, item 
 		return nil
 	}
 	data, err := json.Marshal(item)
-	if err == nil && len(data) > job.MaxImportBytes/2 {
-		err = job.Errorf(job.TooLarge, "it is larger than %d bytes", job.MaxImportBytes/2)
+	if err == nil && len(data) > ffrtmp.MaxImportBytes/2 {
+		err = ffrtmp.Errorf(ffrtmp.TooLarge, "it is larger than %d bytes", ffrtmp.MaxImportBytes/2)
 	}
 	if err != nil {
 		i.report.refuse(row, err)
 		return nil
 	}
-	if len(i.pending) == job.MaxImport || len(i.pending) > 0 && i.size+len(data) > importBytes {
+	if len(i.pending) == ffrtmp.MaxImport || len(i.pending) > 0 && i.size+len(data) > importBytes {
 		if err := i.flush(ctx); err != nil {
 			return err
 		}
@@ -95,14 +95,14 @@ func (i *importer) flush(ctx context.Context) error {
 	}
 	results := append(answer.Nodes, answer.Jobs...)
 	if len(results) != len(i.pending) {
-		return job.Errorf(job.Internal, "the masters answered with %d results for %d rows", len(results), len(i.pending))
+		return ffrtmp.Errorf(ffrtmp.Internal, "the masters answered with %d results for %d rows", len(results), len(i.pending))
 	}
 	for k, row := range i.pending {
-		if row.Kind == kindNode && results[k].Outcome != job.ImportRefused {
+		if row.Kind == kindNode && results[k].Outcome != ffrtmp.ImportRefused {
 			i.nodes[row.ID] = results[k].ID
 		}
 		i.report.record(row, results[k])
 	}
-	i.batch, i.pending, i.size = job.Import{}, nil, 0
+	i.batch, i.pending, i.size = ffrtmp.Import{}, nil, 0
 	return nil
 }

@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"slices"
 
-	"ffrtmp/internal/v22"
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/internal/v22"
 )
 
 const (
@@ -49,16 +49,16 @@ type importedRow struct {
 }
 
 // record counts what the masters said of a row.
-func (r *importReport) record(row importedRow, result job.ImportResult) {
+func (r *importReport) record(row importedRow, result ffrtmp.ImportResult) {
 	s := r.of(row)
 	switch result.Outcome {
-	case job.ImportTaken:
+	case ffrtmp.ImportTaken:
 		s.Imported++
 		r.Imported++
 		if !r.DryRun && row.SequenceNumber != 0 && result.SequenceNumber != row.SequenceNumber {
 			r.Renumbered++
 		}
-	case job.ImportExists:
+	case ffrtmp.ImportExists:
 		s.Exist++
 		r.Exist++
 	default:
@@ -71,8 +71,8 @@ func (r *importReport) record(row importedRow, result job.ImportResult) {
 
 // refuse counts a row that could not be translated.
 func (r *importReport) refuse(row importedRow, fault error) {
-	result := job.ImportResult{Outcome: job.ImportRefused, Error: fault.Error()}
-	var e *job.Error
+	result := ffrtmp.ImportResult{Outcome: ffrtmp.ImportRefused, Error: fault.Error()}
+	var e *ffrtmp.Error
 	if errors.As(fault, &e) {
 		result.Field = e.Field
 	}

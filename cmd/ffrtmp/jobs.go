@@ -7,18 +7,18 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"ffrtmp/client"
-	"ffrtmp/internal/flags"
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/client"
+	"github.com/ffrtmp/ffrtmp/internal/flags"
 )
 
 func (c *cli) jobs() *cobra.Command {
 	return group("jobs", "Submit, watch and steer jobs",
 		c.jobsSubmit(), c.jobsList(), c.jobsStatus(), c.jobsWatch(),
 		c.jobsCancel(),
-		c.jobsAction(job.Pause, "Stop jobs where they are, or keep them from starting", (*client.Client).Pause),
-		c.jobsAction(job.Resume, "Go on with paused jobs", (*client.Client).Resume),
-		c.jobsAction(job.Retry, "Put failed or canceled jobs back into the queue", (*client.Client).Retry),
+		c.jobsAction(ffrtmp.Pause, "Stop jobs where they are, or keep them from starting", (*client.Client).Pause),
+		c.jobsAction(ffrtmp.Resume, "Go on with paused jobs", (*client.Client).Resume),
+		c.jobsAction(ffrtmp.Retry, "Put failed or canceled jobs back into the queue", (*client.Client).Retry),
 		c.jobsLogs(), c.jobsExplain())
 }
 
@@ -26,24 +26,24 @@ func (c *cli) jobs() *cobra.Command {
 type perform func(*client.Client, context.Context, string, ...client.Option) error
 
 // past is what has been done to a job, by action.
-var past = map[job.Action]string{job.Cancel: "canceled", job.Pause: "paused", job.Resume: "resumed", job.Retry: "queued again"}
+var past = map[ffrtmp.Action]string{ffrtmp.Cancel: "canceled", ffrtmp.Pause: "paused", ffrtmp.Resume: "resumed", ffrtmp.Retry: "queued again"}
 
 // acted is one line of the JSON that an action prints.
 type acted struct {
-	JobID  string     `json:"job_id"`
-	Action job.Action `json:"action"`
-	Done   bool       `json:"done"`
-	Error  string     `json:"error,omitempty"`
-	Code   job.Code   `json:"code,omitempty"`
+	JobID  string        `json:"job_id"`
+	Action ffrtmp.Action `json:"action"`
+	Done   bool          `json:"done"`
+	Error  string        `json:"error,omitempty"`
+	Code   ffrtmp.Code   `json:"code,omitempty"`
 }
 
-func (c *cli) jobsAction(action job.Action, short string, do perform) *cobra.Command {
+func (c *cli) jobsAction(action ffrtmp.Action, short string, do perform) *cobra.Command {
 	return &cobra.Command{
 		Use:   string(action) + " JOB...",
 		Short: short,
 		Args:  atLeast("JOB"),
 
-		ValidArgsFunction: c.jobWords(func(s job.Status) bool { return s.Allows(action) }),
+		ValidArgsFunction: c.jobWords(func(s ffrtmp.Status) bool { return s.Allows(action) }),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.act(cmd.Context(), action, args, do)
 		},
@@ -51,7 +51,7 @@ func (c *cli) jobsAction(action job.Action, short string, do perform) *cobra.Com
 }
 
 // act does one thing to many jobs and fails if one of them could not be done.
-func (c *cli) act(ctx context.Context, action job.Action, ids []string, do perform) error {
+func (c *cli) act(ctx context.Context, action ffrtmp.Action, ids []string, do perform) error {
 	cl, err := c.connect()
 	if err != nil {
 		return err
@@ -62,7 +62,7 @@ func (c *cli) act(ctx context.Context, action job.Action, ids []string, do perfo
 	var faults []error
 	for _, id := range ids {
 		err := do(cl, ctx, id)
-		results = append(results, acted{JobID: id, Action: action, Done: err == nil, Code: job.CodeOf(err)})
+		results = append(results, acted{JobID: id, Action: action, Done: err == nil, Code: ffrtmp.CodeOf(err)})
 		if err != nil {
 			results[len(results)-1].Error = err.Error()
 			faults = append(faults, fmt.Errorf("%s job %s: %w", action, id, err))
@@ -87,7 +87,7 @@ func (c *cli) reportAll(faults []error) error {
 	}
 	chosen := 0
 	for i, err := range faults {
-		if job.CodeOf(err) == job.UnknownOutcome {
+		if ffrtmp.CodeOf(err) == ffrtmp.UnknownOutcome {
 			chosen = i
 			break
 		}
@@ -101,7 +101,7 @@ func (c *cli) reportAll(faults []error) error {
 }
 
 func (c *cli) jobsCancel() *cobra.Command {
-	var filter job.Filter
+	var filter ffrtmp.Filter
 	cmd := &cobra.Command{
 		Use:   "cancel [JOB...]",
 		Short: "End jobs, their ffmpeg included",
@@ -116,17 +116,17 @@ func (c *cli) jobsCancel() *cobra.Command {
 			case len(args) > 0 && !filter.IsZero():
 				return flags.Usagef("jobs are named or selected by filters, not both: leave out %q or the filters", args[0])
 			case len(args) > 0:
-				return c.act(cmd.Context(), job.Cancel, args, (*client.Client).Cancel)
+				return c.act(cmd.Context(), ffrtmp.Cancel, args, (*client.Client).Cancel)
 			}
 			return c.cancelMany(cmd.Context(), filter)
 		},
-		ValidArgsFunction: c.jobWords(func(s job.Status) bool { return !s.Terminal() }),
+		ValidArgsFunction: c.jobWords(func(s ffrtmp.Status) bool { return !s.Terminal() }),
 	}
 	c.filterFlags(cmd, &filter)
 	return cmd
 }
 
-func (c *cli) cancelMany(ctx context.Context, filter job.Filter) error {
+func (c *cli) cancelMany(ctx context.Context, filter ffrtmp.Filter) error {
 	cl, err := c.connect()
 	if err != nil {
 		return err
@@ -143,10 +143,10 @@ func (c *cli) cancelMany(ctx context.Context, filter job.Filter) error {
 }
 
 // filterFlags gives cmd the flags that select jobs.
-func (c *cli) filterFlags(cmd *cobra.Command, f *job.Filter) {
-	choose(cmd, &f.Status, "status", "only jobs in this state", job.Statuses)
-	choose(cmd, &f.Queue, "queue", "only jobs of this queue", job.Queues)
-	choose(cmd, &f.Priority, "priority", "only jobs of this priority", job.Priorities)
+func (c *cli) filterFlags(cmd *cobra.Command, f *ffrtmp.Filter) {
+	choose(cmd, &f.Status, "status", "only jobs in this state", ffrtmp.Statuses)
+	choose(cmd, &f.Queue, "queue", "only jobs of this queue", ffrtmp.Queues)
+	choose(cmd, &f.Priority, "priority", "only jobs of this priority", ffrtmp.Priorities)
 	set := cmd.Flags()
 	set.StringVar(&f.Scenario, "scenario", "", "only jobs of this `SCENARIO`")
 	set.StringVar(&f.NodeID, "node", "", "only jobs that this `NODE` (id or name) runs or ran last")
@@ -156,7 +156,7 @@ func (c *cli) filterFlags(cmd *cobra.Command, f *job.Filter) {
 }
 
 // nameNode puts the id of a filter's node in place of its name.
-func nameNode(ctx context.Context, cl *client.Client, f *job.Filter) error {
+func nameNode(ctx context.Context, cl *client.Client, f *ffrtmp.Filter) error {
 	if f.NodeID == "" {
 		return nil
 	}

@@ -10,9 +10,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"ffrtmp/client"
-	"ffrtmp/internal/flags"
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/client"
+	"github.com/ffrtmp/ffrtmp/internal/flags"
 )
 
 func (c *cli) keys() *cobra.Command {
@@ -20,7 +20,7 @@ func (c *cli) keys() *cobra.Command {
 }
 
 func (c *cli) keysCreate() *cobra.Command {
-	var k job.NewKey
+	var k ffrtmp.NewKey
 	var scopes []string
 	var expires expiry
 	cmd := &cobra.Command{
@@ -37,12 +37,12 @@ read to look at jobs, nodes and masters; agent is for machines that run jobs.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			k.Name = args[0]
 			if len(scopes) == 0 {
-				return flags.Usagef("--scope is missing: name one or more of %s", job.JoinScopes(job.Scopes, ", "))
+				return flags.Usagef("--scope is missing: name one or more of %s", ffrtmp.JoinScopes(ffrtmp.Scopes, ", "))
 			}
 			for _, s := range scopes {
-				k.Scopes = append(k.Scopes, job.Scope(s))
+				k.Scopes = append(k.Scopes, ffrtmp.Scope(s))
 			}
-			k.ExpiresAt.Time, k.ExpiresIn = expires.at, job.Duration(expires.in)
+			k.ExpiresAt.Time, k.ExpiresIn = expires.at, ffrtmp.Duration(expires.in)
 			if err := k.Validate(); err != nil {
 				return flags.Usagef("%v", err)
 			}
@@ -57,16 +57,16 @@ read to look at jobs, nodes and masters; agent is for machines that run jobs.`,
 			}
 			if c.settings.format == formatTable {
 				fmt.Fprintf(c.err, "Made key %s for %s, with the scope %s; it %s. Keep it safe: it is not shown again.\n",
-					made.ID, printable(made.Name), job.JoinScopes(made.Scopes, ", "), expiryText(made.ExpiresAt))
+					made.ID, printable(made.Name), ffrtmp.JoinScopes(made.Scopes, ", "), expiryText(made.ExpiresAt))
 			}
 			return c.print(made, line(made.Secret))
 		},
 	}
 	f := cmd.Flags()
-	f.StringSliceVar(&scopes, "scope", nil, "what the key allows; repeat it, or separate by commas, for several: "+job.JoinScopes(job.Scopes, ", "))
+	f.StringSliceVar(&scopes, "scope", nil, "what the key allows; repeat it, or separate by commas, for several: "+ffrtmp.JoinScopes(ffrtmp.Scopes, ", "))
 	f.Var(&expires, "expires", "when it ends: after 90d or 12h, or at 2027-01-31 (default never)")
 	f.IntVar(&k.RateLimit, "rate-limit", 0, "requests a second that each master takes (default the masters')")
-	complete(cmd, "scope", strings.Split(job.JoinScopes(job.Scopes, " "), " ")...)
+	complete(cmd, "scope", strings.Split(ffrtmp.JoinScopes(ffrtmp.Scopes, " "), " ")...)
 	return cmd
 }
 
@@ -126,9 +126,9 @@ func (c *cli) keysList() *cobra.Command {
 				return fmt.Errorf("list keys: %w", err)
 			}
 			if keys == nil {
-				keys = []job.Key{}
+				keys = []ffrtmp.Key{}
 			}
-			list := job.KeyList{Keys: keys, Count: len(keys)}
+			list := ffrtmp.KeyList{Keys: keys, Count: len(keys)}
 			if len(keys) == 0 {
 				return c.print(list, line("No keys but the one that the masters were started with."))
 			}
@@ -137,7 +137,7 @@ func (c *cli) keysList() *cobra.Command {
 	}
 }
 
-func keyTable(keys []job.Key) *table {
+func keyTable(keys []ffrtmp.Key) *table {
 	t := newTable("ID", "NAME~", "SCOPES", "STATUS", "AGE<", "EXPIRES", "RATE<?", "BY~?")
 	for _, k := range keys {
 		expires, limit := "never", ""
@@ -147,13 +147,13 @@ func keyTable(keys []job.Key) *table {
 		if k.RateLimit != 0 {
 			limit = strconv.Itoa(k.RateLimit) + "/s"
 		}
-		t.add(k.ID, k.Name, job.JoinScopes(k.Scopes, ","), keyStatus(k.Status), age(k.CreatedAt), expires, limit, k.CreatedBy)
+		t.add(k.ID, k.Name, ffrtmp.JoinScopes(k.Scopes, ","), keyStatus(k.Status), age(k.CreatedAt), expires, limit, k.CreatedBy)
 	}
 	return t
 }
 
-func keyStatus(s job.KeyStatus) cell {
-	return cell{string(s), map[job.KeyStatus]colour{job.KeyActive: green, job.KeyExpired: faint, job.KeyRevoked: red}[s]}
+func keyStatus(s ffrtmp.KeyStatus) cell {
+	return cell{string(s), map[ffrtmp.KeyStatus]colour{ffrtmp.KeyActive: green, ffrtmp.KeyExpired: faint, ffrtmp.KeyRevoked: red}[s]}
 }
 
 func (c *cli) keysRevoke() *cobra.Command {
@@ -174,7 +174,7 @@ func (c *cli) keysRevoke() *cobra.Command {
 			if err != nil {
 				return fmt.Errorf("revoke key %s: %w", printable(args[0]), err)
 			}
-			return c.print(map[string]string{"status": string(job.KeyRevoked), "key_id": id}, line("Key "+id+" revoked."))
+			return c.print(map[string]string{"status": string(ffrtmp.KeyRevoked), "key_id": id}, line("Key "+id+" revoked."))
 		},
 	}
 }
@@ -194,16 +194,16 @@ func findKey(ctx context.Context, cl *client.Client, name string) (string, error
 		if k.ID == name {
 			return k.ID, nil
 		}
-		if k.Status == job.KeyActive && (k.Name == name || len(name) >= 4 && strings.HasPrefix(k.ID, name)) {
+		if k.Status == ffrtmp.KeyActive && (k.Name == name || len(name) >= 4 && strings.HasPrefix(k.ID, name)) {
 			found = append(found, k.ID)
 		}
 	}
 	slices.Sort(found)
 	switch len(found) {
 	case 0:
-		return "", job.Errorf(job.NotFound, "no key has this id, and no active one this name (see ffrtmp keys list)")
+		return "", ffrtmp.Errorf(ffrtmp.NotFound, "no key has this id, and no active one this name (see ffrtmp keys list)")
 	case 1:
 		return found[0], nil
 	}
-	return "", job.Errorf(job.Conflict, "several keys are called that: %s; use an id", strings.Join(found, ", "))
+	return "", ffrtmp.Errorf(ffrtmp.Conflict, "several keys are called that: %s; use an id", strings.Join(found, ", "))
 }

@@ -7,21 +7,21 @@ import (
 	"testing"
 	"time"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 const keyID = "0123456789abcdef"
 
-func sampleKeys() []job.Key {
-	return []job.Key{
-		{ID: "aaaaaaaaaaaaaaaa", Name: "ci", Scopes: []job.Scope{job.ScopeSubmit}, Status: job.KeyRevoked, CreatedAt: ago(50*time.Hour + time.Minute), CreatedBy: "bootstrap", RevokedAt: ago(time.Hour)},
-		{ID: keyID, Name: "ci", Scopes: []job.Scope{job.ScopeSubmit, job.ScopeRead}, Status: job.KeyActive, CreatedAt: ago(time.Hour + 30*time.Second), CreatedBy: "bootstrap", ExpiresAt: ago(-time.Hour), RateLimit: 20},
-		{ID: "bbbbbbbbbbbbbbbb", Name: "encoders", Scopes: []job.Scope{job.ScopeAgent}, Status: job.KeyExpired, CreatedAt: ago(49*time.Hour + time.Minute), CreatedBy: keyID, ExpiresAt: ago(time.Hour)},
+func sampleKeys() []ffrtmp.Key {
+	return []ffrtmp.Key{
+		{ID: "aaaaaaaaaaaaaaaa", Name: "ci", Scopes: []ffrtmp.Scope{ffrtmp.ScopeSubmit}, Status: ffrtmp.KeyRevoked, CreatedAt: ago(50*time.Hour + time.Minute), CreatedBy: "bootstrap", RevokedAt: ago(time.Hour)},
+		{ID: keyID, Name: "ci", Scopes: []ffrtmp.Scope{ffrtmp.ScopeSubmit, ffrtmp.ScopeRead}, Status: ffrtmp.KeyActive, CreatedAt: ago(time.Hour + 30*time.Second), CreatedBy: "bootstrap", ExpiresAt: ago(-time.Hour), RateLimit: 20},
+		{ID: "bbbbbbbbbbbbbbbb", Name: "encoders", Scopes: []ffrtmp.Scope{ffrtmp.ScopeAgent}, Status: ffrtmp.KeyExpired, CreatedAt: ago(49*time.Hour + time.Minute), CreatedBy: keyID, ExpiresAt: ago(time.Hour)},
 	}
 }
 
-func sampleAudit() job.AuditList {
-	return job.AuditList{Count: 2, NextCursor: "4711.0", Records: []job.AuditRecord{
+func sampleAudit() ffrtmp.AuditList {
+	return ffrtmp.AuditList{Count: 2, NextCursor: "4711.0", Records: []ffrtmp.AuditRecord{
 		{ID: "4712.3", Time: ago(time.Hour), Principal: keyID, KeyName: "ops", Source: "192.0.2.7", RequestID: "r-2", Action: "node.remove", Target: nodeID, Detail: "force=true", Outcome: "ok"},
 		{ID: "4711.0", Time: ago(2 * time.Hour), Principal: "bootstrap", Source: "2001:db8::7", RequestID: "r-1", Action: "job.cancel", Target: jobID, Outcome: "conflict"},
 	}}
@@ -30,7 +30,7 @@ func sampleAudit() job.AuditList {
 // The key stands alone on standard output, so that it can be put into a file.
 func TestKeysCreate(t *testing.T) {
 	m := newFakeMaster(t)
-	made := job.CreatedKey{Key: job.Key{ID: keyID, Name: "ci", Scopes: []job.Scope{job.ScopeSubmit, job.ScopeRead}, Status: job.KeyActive, CreatedAt: ago(time.Second), CreatedBy: "bootstrap", ExpiresAt: ago(-time.Hour)}, Secret: keyID + ".c2VjcmV0"}
+	made := ffrtmp.CreatedKey{Key: ffrtmp.Key{ID: keyID, Name: "ci", Scopes: []ffrtmp.Scope{ffrtmp.ScopeSubmit, ffrtmp.ScopeRead}, Status: ffrtmp.KeyActive, CreatedAt: ago(time.Second), CreatedBy: "bootstrap", ExpiresAt: ago(-time.Hour)}, Secret: keyID + ".c2VjcmV0"}
 	m.answer("POST /keys", http.StatusCreated, made)
 	create := []string{"keys", "create", "ci", "--scope", "submit", "--scope", "read", "--expires", "90d", "--rate-limit", "20"}
 	r := m.run(t, create...)
@@ -59,8 +59,8 @@ func TestKeysCreate(t *testing.T) {
 
 func TestKeysRevoke(t *testing.T) {
 	m := newFakeMaster(t)
-	keys := append(sampleKeys(), job.Key{ID: "0123ffffffffffff", Name: "web", Status: job.KeyActive})
-	m.answer("GET /keys", http.StatusOK, job.KeyList{Keys: keys})
+	keys := append(sampleKeys(), ffrtmp.Key{ID: "0123ffffffffffff", Name: "web", Status: ffrtmp.KeyActive})
+	m.answer("GET /keys", http.StatusOK, ffrtmp.KeyList{Keys: keys})
 	m.answer("DELETE /keys/"+keyID, http.StatusOK, map[string]string{"status": "revoked", "key_id": keyID})
 	for _, name := range []string{keyID, "01234", "ci"} {
 		if r := m.run(t, "keys", "revoke", name); r.code != exitDone || r.out != "Key "+keyID+" revoked.\n" {

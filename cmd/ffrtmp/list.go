@@ -5,9 +5,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"ffrtmp/client"
-	"ffrtmp/internal/flags"
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/client"
+	"github.com/ffrtmp/ffrtmp/internal/flags"
 )
 
 func (c *cli) jobsList() *cobra.Command {
@@ -18,18 +18,18 @@ func (c *cli) jobsList() *cobra.Command {
 		Short: "List jobs, newest first",
 		Args:  exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if options.Limit < 1 || options.Limit > job.MaxLimit {
-				return flags.Usagef("--limit takes 1 to %d, not %d", job.MaxLimit, options.Limit)
+			if options.Limit < 1 || options.Limit > ffrtmp.MaxLimit {
+				return flags.Usagef("--limit takes 1 to %d, not %d", ffrtmp.MaxLimit, options.Limit)
 			}
 			return c.listJobs(cmd, options, all)
 		},
 	}
 	c.filterFlags(cmd, &options.Filter)
 	set := cmd.Flags()
-	set.IntVar(&options.Limit, "limit", 50, fmt.Sprintf("`NUMBER` of jobs in a page, at most %d", job.MaxLimit))
+	set.IntVar(&options.Limit, "limit", 50, fmt.Sprintf("`NUMBER` of jobs in a page, at most %d", ffrtmp.MaxLimit))
 	set.StringVar(&options.Cursor, "cursor", "", "go on after a page: its next `CURSOR`")
 	set.BoolVar(&all, "all", false, "every page")
-	choose(cmd, &options.Order, "order", "oldest or newest first", []job.Order{job.Ascending, job.Descending})
+	choose(cmd, &options.Order, "order", "oldest or newest first", []ffrtmp.Order{ffrtmp.Ascending, ffrtmp.Descending})
 	return cmd
 }
 
@@ -42,9 +42,9 @@ func (c *cli) listJobs(cmd *cobra.Command, options client.ListOptions, all bool)
 	if err := nameNode(cmd.Context(), cl, &options.Filter); err != nil {
 		return fmt.Errorf("list jobs: %w", err)
 	}
-	page := job.List{Jobs: []job.Job{}}
+	page := ffrtmp.List{Jobs: []ffrtmp.Job{}}
 	if all {
-		options.Limit = job.MaxLimit
+		options.Limit = ffrtmp.MaxLimit
 		for j, err := range cl.AllJobs(cmd.Context(), options) {
 			if err != nil {
 				return fmt.Errorf("list jobs: %w", err)
@@ -56,7 +56,7 @@ func (c *cli) listJobs(cmd *cobra.Command, options client.ListOptions, all bool)
 		return fmt.Errorf("list jobs: %w", err)
 	}
 	if page.Jobs == nil {
-		page.Jobs = []job.Job{}
+		page.Jobs = []ffrtmp.Job{}
 	}
 	note := line(count(page.Count, "job") + ".")
 	if page.NextCursor != "" {
@@ -68,7 +68,7 @@ func (c *cli) listJobs(cmd *cobra.Command, options client.ListOptions, all bool)
 	return c.print(page, jobTable(page.Jobs), note)
 }
 
-func jobTable(jobs []job.Job) *table {
+func jobTable(jobs []ffrtmp.Job) *table {
 	t := newTable("JOB<", "SCENARIO~", "STATUS", "QUEUE?", "PRIORITY?", "PROGRESS<", "NODE~", "RETRIES<?", "FAILURE~?", "CREATED<")
 	for _, j := range jobs {
 		t.add(j.SequenceNumber, j.Scenario, status(j.Status), j.Queue, j.Priority, fmt.Sprintf("%d%%", j.Progress),

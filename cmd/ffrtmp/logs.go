@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"ffrtmp/internal/flags"
+	"github.com/ffrtmp/ffrtmp/internal/flags"
 )
 
 func (c *cli) jobsLogs() *cobra.Command {

@@ -8,8 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"ffrtmp/client"
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/client"
 )
 
 func (c *cli) nodes() *cobra.Command {
@@ -36,9 +36,9 @@ func (c *cli) nodesList() *cobra.Command {
 				return fmt.Errorf("list nodes: %w", err)
 			}
 			if nodes == nil {
-				nodes = []job.Node{}
+				nodes = []ffrtmp.Node{}
 			}
-			list := job.NodeList{Nodes: nodes, Count: len(nodes)}
+			list := ffrtmp.NodeList{Nodes: nodes, Count: len(nodes)}
 			if len(nodes) == 0 {
 				return c.print(list, line("No nodes."))
 			}
@@ -47,7 +47,7 @@ func (c *cli) nodesList() *cobra.Command {
 	}
 }
 
-func nodeTable(nodes []job.Node) *table {
+func nodeTable(nodes []ffrtmp.Node) *table {
 	t := newTable("ID~", "NAME~", "STATUS", "ELIGIBILITY", "JOBS<", "TYPE?", "CPU~?", "MEMORY<?", "GPU~?", "HEARTBEAT<")
 	for _, n := range nodes {
 		t.add(n.ID, n.Name, nodeStatus(n.Status), eligibility(n.Eligibility), jobsOf(n), n.Type, cpu(n), size(n.RAMTotalBytes), gpu(n), age(n.LastHeartbeat))
@@ -55,18 +55,18 @@ func nodeTable(nodes []job.Node) *table {
 	return t
 }
 
-func nodeStatus(s job.NodeStatus) cell {
-	return cell{string(s), map[job.NodeStatus]colour{job.NodeAvailable: green, job.NodeBusy: cyan, job.NodeOffline: red}[s]}
+func nodeStatus(s ffrtmp.NodeStatus) cell {
+	return cell{string(s), map[ffrtmp.NodeStatus]colour{ffrtmp.NodeAvailable: green, ffrtmp.NodeBusy: cyan, ffrtmp.NodeOffline: red}[s]}
 }
 
-func eligibility(e job.Eligibility) cell {
-	if e == job.Eligible {
+func eligibility(e ffrtmp.Eligibility) cell {
+	if e == ffrtmp.Eligible {
 		return cell{string(e), ""}
 	}
 	return cell{string(e), yellow}
 }
 
-func jobsOf(n job.Node) string {
+func jobsOf(n ffrtmp.Node) string {
 	slots := "-"
 	if n.MaxConcurrentJobs > 0 {
 		slots = strconv.Itoa(n.MaxConcurrentJobs)
@@ -74,14 +74,14 @@ func jobsOf(n job.Node) string {
 	return fmt.Sprintf("%d/%s", len(n.Running), slots)
 }
 
-func cpu(n job.Node) string {
+func cpu(n ffrtmp.Node) string {
 	if n.CPUThreads == 0 {
 		return n.CPUModel
 	}
 	return strings.TrimSpace(fmt.Sprintf("%s (%d)", n.CPUModel, n.CPUThreads))
 }
 
-func gpu(n job.Node) string {
+func gpu(n ffrtmp.Node) string {
 	if !n.HasGPU {
 		return ""
 	}
@@ -96,7 +96,7 @@ func (c *cli) nodesDescribe() *cobra.Command {
 
 		ValidArgsFunction: atFirst(c.nodeWords()),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return c.withNode(cmd.Context(), args[0], "describe", func(cl *client.Client, id string) (job.Node, error) {
+			return c.withNode(cmd.Context(), args[0], "describe", func(cl *client.Client, id string) (ffrtmp.Node, error) {
 				return cl.Node(cmd.Context(), id)
 			})
 		},
@@ -104,7 +104,7 @@ func (c *cli) nodesDescribe() *cobra.Command {
 }
 
 // withNode carries something out on the node that name stands for and prints it.
-func (c *cli) withNode(ctx context.Context, name, verb string, do func(*client.Client, string) (job.Node, error)) error {
+func (c *cli) withNode(ctx context.Context, name, verb string, do func(*client.Client, string) (ffrtmp.Node, error)) error {
 	cl, err := c.connect()
 	if err != nil {
 		return err
@@ -123,7 +123,7 @@ func (c *cli) withNode(ctx context.Context, name, verb string, do func(*client.C
 
 // findNode returns the id of the node that name stands for.
 func findNode(ctx context.Context, cl *client.Client, name string) (string, error) {
-	if job.IsID(name) {
+	if ffrtmp.IsID(name) {
 		return name, nil
 	}
 	// As a narrow terminal shows it.
@@ -143,14 +143,14 @@ func findNode(ctx context.Context, cl *client.Client, name string) (string, erro
 	}
 	switch len(found) {
 	case 0:
-		return "", job.Errorf(job.NotFound, "no node has this id or name (see ffrtmp nodes list)")
+		return "", ffrtmp.Errorf(ffrtmp.NotFound, "no node has this id or name (see ffrtmp nodes list)")
 	case 1:
 		return found[0], nil
 	}
-	return "", job.Errorf(job.Conflict, "several nodes are called that: %s; use an id", strings.Join(found, ", "))
+	return "", ffrtmp.Errorf(ffrtmp.Conflict, "several nodes are called that: %s; use an id", strings.Join(found, ", "))
 }
 
-func nodeFields(n job.Node) *fields {
+func nodeFields(n ffrtmp.Node) *fields {
 	f := &fields{}
 	f.add("ID", n.ID)
 	f.add("Name", n.Name)
@@ -177,7 +177,7 @@ func nodeFields(n job.Node) *fields {
 	return f
 }
 
-func (c *cli) nodesPlace(verb, short string, do func(*client.Client, context.Context, string, ...client.Option) (job.Node, error)) *cobra.Command {
+func (c *cli) nodesPlace(verb, short string, do func(*client.Client, context.Context, string, ...client.Option) (ffrtmp.Node, error)) *cobra.Command {
 	return &cobra.Command{
 		Use:   verb + " NODE",
 		Short: short,
@@ -185,7 +185,7 @@ func (c *cli) nodesPlace(verb, short string, do func(*client.Client, context.Con
 
 		ValidArgsFunction: atFirst(c.nodeWords()),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return c.withNode(cmd.Context(), args[0], verb, func(cl *client.Client, id string) (job.Node, error) {
+			return c.withNode(cmd.Context(), args[0], verb, func(cl *client.Client, id string) (ffrtmp.Node, error) {
 				return do(cl, cmd.Context(), id)
 			})
 		},
@@ -211,7 +211,7 @@ func (c *cli) nodesRemove() *cobra.Command {
 				return fmt.Errorf("remove node %s: %w", args[0], err)
 			}
 			err = cl.RemoveNode(cmd.Context(), id, force)
-			if job.CodeOf(err) == job.Conflict && !force {
+			if ffrtmp.CodeOf(err) == ffrtmp.Conflict && !force {
 				return fmt.Errorf("remove node %s: %w (drain it first, or use --force if it will never come back)", args[0], err)
 			}
 			if err != nil {

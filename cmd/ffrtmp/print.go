@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 // writer prints itself for people.
@@ -138,9 +138,9 @@ func pairs(m map[string]string) string {
 }
 
 // status is a job's status in its colour.
-func status(s job.Status) cell {
-	colours := map[job.Status]colour{
-		job.Running: cyan, job.Paused: yellow, job.Completed: green, job.Failed: red, job.Canceled: faint,
+func status(s ffrtmp.Status) cell {
+	colours := map[ffrtmp.Status]colour{
+		ffrtmp.Running: cyan, ffrtmp.Paused: yellow, ffrtmp.Completed: green, ffrtmp.Failed: red, ffrtmp.Canceled: faint,
 	}
 	return cell{string(s), colours[s]}
 }

@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"ffrtmp/internal/devcluster"
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/internal/devcluster"
 )
 
 // TestAgainstARealCluster holds the fake master of the other tests to the truth: the
@@ -40,7 +40,7 @@ func TestAgainstARealCluster(t *testing.T) {
 	}
 
 	r := step(exitDone, `"completed"`, "jobs", "submit", "--scenario", "360p30-h264", "--duration", "1", "--output", "one.mp4", "--watch", "-o", "json")
-	var done job.Job
+	var done ffrtmp.Job
 	if err := json.Unmarshal([]byte(r.out), &done); err != nil || done.Output == nil || done.Output.SizeBytes == 0 {
 		t.Errorf("%v: %s", err, r.out)
 	}

@@ -9,8 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"ffrtmp/internal/certs"
-	"ffrtmp/internal/flags"
+	"github.com/ffrtmp/ffrtmp/internal/certs"
+	"github.com/ffrtmp/ffrtmp/internal/flags"
 )
 
 func (c *cli) certsRenew() *cobra.Command {

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"ffrtmp/internal/certs"
+	"github.com/ffrtmp/ffrtmp/internal/certs"
 )
 
 // pki is a directory as certs init and certs issue lay it out, with certificates

@@ -8,9 +8,9 @@ import (
 	"slices"
 	"strings"
 
-	"ffrtmp/client"
-	"ffrtmp/internal/flags"
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/client"
+	"github.com/ffrtmp/ffrtmp/internal/flags"
 )
 
 // Exit codes; they are part of the contract with scripts.
@@ -23,9 +23,9 @@ const (
 
 // failure is the document that --output json prints for an error, on standard error.
 type failure struct {
-	Error string   `json:"error"`
-	Code  job.Code `json:"code,omitempty"`
-	Hint  string   `json:"hint,omitempty"`
+	Error string      `json:"error"`
+	Code  ffrtmp.Code `json:"code,omitempty"`
+	Hint  string      `json:"hint,omitempty"`
 }
 
 // report tells the user of an error and returns the exit code.
@@ -38,7 +38,7 @@ func (c *cli) report(err error) int {
 	case errors.Is(err, flags.ErrUsage):
 		fmt.Fprintln(c.err, c.prefix(), printable(err.Error()))
 		return exitUsage
-	case errors.Is(err, context.Canceled) && job.CodeOf(err) != job.UnknownOutcome:
+	case errors.Is(err, context.Canceled) && ffrtmp.CodeOf(err) != ffrtmp.UnknownOutcome:
 		fmt.Fprintln(c.err, c.prefix(), "interrupted; nothing has been changed")
 		return exitFailed
 	case c.settings.format == formatJSON:
@@ -51,7 +51,7 @@ func (c *cli) report(err error) int {
 			fmt.Fprintln(c.err, hint)
 		}
 	}
-	if job.CodeOf(err) == job.UnknownOutcome {
+	if ffrtmp.CodeOf(err) == ffrtmp.UnknownOutcome {
 		return exitUnknown
 	}
 	return exitFailed
@@ -60,9 +60,9 @@ func (c *cli) report(err error) int {
 func (c *cli) prefix() string { return c.terminal(c.err).paint(red, "ffrtmp:") }
 
 // codeOf is the code of an error of the masters', "" of our own.
-func codeOf(err error) job.Code {
-	if errors.As(err, new(*job.Error)) {
-		return job.CodeOf(err)
+func codeOf(err error) ffrtmp.Code {
+	if errors.As(err, new(*ffrtmp.Error)) {
+		return ffrtmp.CodeOf(err)
 	}
 	return ""
 }
@@ -88,15 +88,15 @@ func (c *cli) hint(err error) string {
 		}
 		return "That is no answer of a master: is its API at " + c.asked() + "?"
 	}
-	switch job.CodeOf(err) {
-	case job.Unauthenticated:
+	switch ffrtmp.CodeOf(err) {
+	case ffrtmp.Unauthenticated:
 		if c.settings.apiKey == "" {
 			return "No API key was sent. Give one by --api-key-file FILE or in MASTER_API_KEY."
 		}
 		return "The masters at " + c.asked() + " do not take this API key. Check --api-key-file or MASTER_API_KEY."
-	case job.Forbidden:
+	case ffrtmp.Forbidden:
 		return "Use a key that has this scope: an administrator makes one with ffrtmp keys create."
-	case job.InsufficientStorage:
+	case ffrtmp.InsufficientStorage:
 		return "The masters' disks are nearly full. Free some space there; no submission was accepted."
 	}
 	return ""
@@ -128,9 +128,9 @@ func (c *cli) unavailableHint(err *client.UnavailableError) string {
 			return "If the master demands client certificates (--mtls), give --cert and --key; otherwise check the port in --master."
 		case contains("no such host"):
 			return "The host is not known here: check --master."
-		case job.CodeOf(t.Err) == job.RateLimited:
+		case ffrtmp.CodeOf(t.Err) == ffrtmp.RateLimited:
 			return "Too many requests were made with this key: try again later."
-		case job.CodeOf(t.Err) == job.NoLeader:
+		case ffrtmp.CodeOf(t.Err) == ffrtmp.NoLeader:
 			return "The masters have no leader: a majority of them must be up and see each other (ffrtmp cluster status)."
 		}
 	}

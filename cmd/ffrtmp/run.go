@@ -9,9 +9,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"ffrtmp/internal/flags"
-	"ffrtmp/internal/tracing"
-	"ffrtmp/internal/version"
+	"github.com/ffrtmp/ffrtmp/internal/flags"
+	"github.com/ffrtmp/ffrtmp/internal/tracing"
+	"github.com/ffrtmp/ffrtmp/internal/version"
 )
 
 // cli is one invocation: its streams, its environment, and what flags,

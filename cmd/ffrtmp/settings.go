@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/pflag"
 	"go.yaml.in/yaml/v3"
 
-	"ffrtmp/internal/flags"
+	"github.com/ffrtmp/ffrtmp/internal/flags"
 )
 
 const defaultMaster = "https://localhost:8080"

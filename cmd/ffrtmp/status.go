@@ -6,8 +6,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"ffrtmp/client"
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/client"
 )
 
 func (c *cli) jobsStatus() *cobra.Command {
@@ -45,7 +45,7 @@ func (c *cli) jobsStatus() *cobra.Command {
 	return cmd
 }
 
-func (c *cli) printJob(j job.Job) error {
+func (c *cli) printJob(j ffrtmp.Job) error {
 	people := []writer{jobFields(j)}
 	if len(j.Attempts) > 0 {
 		people = append(people, attemptTable(j.Attempts))
@@ -53,7 +53,7 @@ func (c *cli) printJob(j job.Job) error {
 	return c.print(j, people...)
 }
 
-func jobFields(j job.Job) *fields {
+func jobFields(j ffrtmp.Job) *fields {
 	f := &fields{}
 	f.add("Job", j.SequenceNumber)
 	f.add("ID", j.ID)
@@ -85,7 +85,7 @@ func jobFields(j job.Job) *fields {
 }
 
 // progressText is the progress in per cent and, while ffmpeg runs, what it says.
-func progressText(j job.Job) string {
+func progressText(j ffrtmp.Job) string {
 	text := fmt.Sprintf("%d%%", j.Progress)
 	if p := j.ProgressDetail; p != nil && !j.Status.Terminal() {
 		text = strings.Join(append([]string{text}, encodeFacts(p)...), ", ")
@@ -94,7 +94,7 @@ func progressText(j job.Job) string {
 }
 
 // encodeFacts is what ffmpeg says of itself, the most wanted first.
-func encodeFacts(p *job.Progress) []string {
+func encodeFacts(p *ffrtmp.Progress) []string {
 	var facts []string
 	if p.Phase != "" && p.Phase != "encoding" {
 		facts = append(facts, p.Phase)
@@ -111,7 +111,7 @@ func encodeFacts(p *job.Progress) []string {
 	return facts
 }
 
-func requirements(r *job.Requires) string {
+func requirements(r *ffrtmp.Requires) string {
 	if r.IsZero() {
 		return ""
 	}
@@ -137,7 +137,7 @@ func requirements(r *job.Requires) string {
 	return strings.Join(list, ", ")
 }
 
-func attemptTable(attempts []job.Attempt) *table {
+func attemptTable(attempts []ffrtmp.Attempt) *table {
 	t := newTable("ATTEMPT<", "NODE~", "OUTCOME", "STARTED<", "TOOK<", "ERROR~")
 	for _, a := range attempts {
 		took := ""
@@ -153,10 +153,10 @@ func attemptTable(attempts []job.Attempt) *table {
 	return t
 }
 
-func outcome(o job.Outcome) cell {
-	colours := map[job.Outcome]colour{
-		job.AttemptRunning: cyan, job.AttemptCompleted: green, job.AttemptFailed: red, job.AttemptTimedOut: red,
-		job.AttemptLost: yellow, job.AttemptCanceled: faint,
+func outcome(o ffrtmp.Outcome) cell {
+	colours := map[ffrtmp.Outcome]colour{
+		ffrtmp.AttemptRunning: cyan, ffrtmp.AttemptCompleted: green, ffrtmp.AttemptFailed: red, ffrtmp.AttemptTimedOut: red,
+		ffrtmp.AttemptLost: yellow, ffrtmp.AttemptCanceled: faint,
 	}
 	return cell{string(o), colours[o]}
 }

@@ -12,15 +12,15 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"ffrtmp/internal/flags"
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/internal/flags"
 )
 
 // submission is the flags of jobs submit.
 type submission struct {
 	scenario, confidence, engine string
-	queue                        job.Queue
-	priority                     job.Priority
+	queue                        ffrtmp.Queue
+	priority                     ffrtmp.Priority
 	labels, requires             labels
 	gpu                          bool
 	maxRetries                   int
@@ -41,8 +41,8 @@ func (f *submission) register(cmd *cobra.Command, printed *format) {
 	set.StringVar(&f.scenario, "scenario", "", "what to encode to: a `NAME` such as 1080p30-h264")
 	set.StringVar(&f.confidence, "confidence", "auto", "`LEVEL` that is kept with the job")
 	choose(cmd, &f.engine, "engine", "what runs it", []string{"auto", "ffmpeg"})
-	choose(cmd, &f.queue, "queue", "queue of the job", job.Queues)
-	choose(cmd, &f.priority, "priority", "priority in its queue", job.Priorities)
+	choose(cmd, &f.queue, "queue", "queue of the job", ffrtmp.Queues)
+	choose(cmd, &f.priority, "priority", "priority in its queue", ffrtmp.Priorities)
 	set.Var(f.labels, "label", "label of the job; may be repeated")
 	set.Var(f.requires, "requires-label", "label that the node must have; may be repeated")
 	set.BoolVar(&f.gpu, "gpu", false, "the node must have a GPU")
@@ -81,29 +81,29 @@ func (f *submission) registerParameters(set *pflag.FlagSet, printed *format) {
 }
 
 // spec is the job that the flags describe.
-func (f *submission) spec() (job.Spec, error) {
+func (f *submission) spec() (ffrtmp.Spec, error) {
 	if f.streamKeyFile != "" {
 		data, err := os.ReadFile(f.streamKeyFile)
 		if err != nil {
-			return job.Spec{}, flags.Usagef("--stream-key-file: %v", err)
+			return ffrtmp.Spec{}, flags.Usagef("--stream-key-file: %v", err)
 		}
 		if f.parameters["stream_key"], err = asText(strings.TrimSpace(string(data))); err != nil {
-			return job.Spec{}, err
+			return ffrtmp.Spec{}, err
 		}
 	}
-	s := job.Spec{
+	s := ffrtmp.Spec{
 		Scenario: f.scenario, Confidence: f.confidence, Engine: f.engine,
 		Queue: f.queue, Priority: f.priority, Labels: f.labels,
 	}
 	if len(f.parameters) > 0 {
 		raw, err := json.Marshal(f.parameters)
 		if err != nil {
-			return job.Spec{}, err
+			return ffrtmp.Spec{}, err
 		}
 		s.Parameters = raw
 	}
 	if f.gpu || len(f.requires) > 0 {
-		s.Requires = &job.Requires{GPU: f.gpu, Labels: f.requires}
+		s.Requires = &ffrtmp.Requires{GPU: f.gpu, Labels: f.requires}
 	}
 	if f.set.Changed("max-retries") {
 		s.MaxRetries = &f.maxRetries

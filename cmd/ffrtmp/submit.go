@@ -9,9 +9,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"ffrtmp/client"
-	"ffrtmp/internal/flags"
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/client"
+	"github.com/ffrtmp/ffrtmp/internal/flags"
 )
 
 func (c *cli) jobsSubmit() *cobra.Command {
@@ -78,7 +78,7 @@ func (c *cli) submit(cmd *cobra.Command, f *submission) error {
 	return c.print(j, submitted(j), line(fmt.Sprintf("Job %d submitted. Watch it: ffrtmp jobs watch %d", j.SequenceNumber, j.SequenceNumber)))
 }
 
-func submitted(j job.Job) *fields {
+func submitted(j ffrtmp.Job) *fields {
 	f := &fields{}
 	f.add("Job", j.SequenceNumber)
 	f.add("ID", j.ID)
@@ -91,7 +91,7 @@ func submitted(j job.Job) *fields {
 	return f
 }
 
-func (c *cli) submitBatch(ctx context.Context, cl *client.Client, specs []job.Spec, options []client.Option) error {
+func (c *cli) submitBatch(ctx context.Context, cl *client.Client, specs []ffrtmp.Spec, options []client.Option) error {
 	s, err := cl.SubmitBatch(ctx, specs, options...)
 	if err != nil {
 		return fmt.Errorf("submit %s: %w", count(len(specs), "job"), err)
@@ -104,10 +104,10 @@ func (c *cli) submitBatch(ctx context.Context, cl *client.Client, specs []job.Sp
 }
 
 // specs is what the command line asks for, and whether that is a batch.
-func (c *cli) specs(cmd *cobra.Command, f *submission) ([]job.Spec, bool, error) {
+func (c *cli) specs(cmd *cobra.Command, f *submission) ([]ffrtmp.Spec, bool, error) {
 	if f.file == "" {
 		spec, err := f.spec()
-		return []job.Spec{spec}, false, err
+		return []ffrtmp.Spec{spec}, false, err
 	}
 	for _, name := range f.own {
 		if cmd.Flags().Changed(name) {
@@ -134,24 +134,24 @@ func (c *cli) read(name string) ([]byte, error) {
 }
 
 // parseSpecs reads one job or {"jobs":[...]}.
-func parseSpecs(data []byte) (specs []job.Spec, batch bool, err error) {
+func parseSpecs(data []byte) (specs []ffrtmp.Spec, batch bool, err error) {
 	var body struct {
 		Jobs []json.RawMessage `json:"jobs"`
 	}
-	if err := job.Decode(data, &body); err != nil {
+	if err := ffrtmp.Decode(data, &body); err != nil {
 		return nil, false, err
 	}
 	if body.Jobs == nil {
-		var spec job.Spec
-		err := job.Decode(data, &spec)
-		return []job.Spec{spec}, false, err
+		var spec ffrtmp.Spec
+		err := ffrtmp.Decode(data, &spec)
+		return []ffrtmp.Spec{spec}, false, err
 	}
-	if len(body.Jobs) == 0 || len(body.Jobs) > job.MaxBatch {
-		return nil, true, fmt.Errorf("jobs: must hold 1 to %d jobs", job.MaxBatch)
+	if len(body.Jobs) == 0 || len(body.Jobs) > ffrtmp.MaxBatch {
+		return nil, true, fmt.Errorf("jobs: must hold 1 to %d jobs", ffrtmp.MaxBatch)
 	}
 	for i, raw := range body.Jobs {
-		var spec job.Spec
-		if err := job.Decode(raw, &spec); err != nil {
+		var spec ffrtmp.Spec
+		if err := ffrtmp.Decode(raw, &spec); err != nil {
 			return nil, true, fmt.Errorf("job %d: %w", i+1, err)
 		}
 		specs = append(specs, spec)

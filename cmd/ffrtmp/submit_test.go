@@ -9,12 +9,12 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 func TestSubmitSendsWhatItsFlagsSay(t *testing.T) {
 	m := newFakeMaster(t)
-	m.answer("POST /jobs", http.StatusCreated, job.Job{ID: jobID, SequenceNumber: 12, Status: job.Pending})
+	m.answer("POST /jobs", http.StatusCreated, ffrtmp.Job{ID: jobID, SequenceNumber: 12, Status: ffrtmp.Pending})
 	key := filepath.Join(t.TempDir(), "key")
 	if err := os.WriteFile(key, []byte("s3cret\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -89,7 +89,7 @@ func parse(t *testing.T, document string) any {
 
 func TestSubmitBatch(t *testing.T) {
 	m := newFakeMaster(t)
-	m.answer("POST /jobs/batch", http.StatusCreated, job.Submitted{Jobs: []job.SubmittedJob{{ID: "a", SequenceNumber: 4}, {ID: "b", SequenceNumber: 5}}, Count: 2})
+	m.answer("POST /jobs/batch", http.StatusCreated, ffrtmp.Submitted{Jobs: []ffrtmp.SubmittedJob{{ID: "a", SequenceNumber: 4}, {ID: "b", SequenceNumber: 5}}, Count: 2})
 	file := filepath.Join(t.TempDir(), "jobs.json")
 	if err := os.WriteFile(file, []byte(`{"jobs":[{"scenario":"720p"},{"scenario":"480p","priority":"high"}]}`), 0o600); err != nil {
 		t.Fatal(err)
@@ -119,16 +119,16 @@ func TestSubmitBatch(t *testing.T) {
 
 func TestListFollowsCursorsWithAll(t *testing.T) {
 	m := newFakeMaster(t)
-	m.answer("GET /nodes", http.StatusOK, job.NodeList{Nodes: []job.Node{{ID: "n", Name: "agent-1"}}})
+	m.answer("GET /nodes", http.StatusOK, ffrtmp.NodeList{Nodes: []ffrtmp.Node{{ID: "n", Name: "agent-1"}}})
 	m.handle("GET /jobs", func(w http.ResponseWriter, r *http.Request) {
-		page := job.List{Jobs: []job.Job{{SequenceNumber: 2}}, Count: 1, NextCursor: "2"}
+		page := ffrtmp.List{Jobs: []ffrtmp.Job{{SequenceNumber: 2}}, Count: 1, NextCursor: "2"}
 		if r.URL.Query().Get("cursor") == "2" {
-			page = job.List{Jobs: []job.Job{{SequenceNumber: 1}}, Count: 1}
+			page = ffrtmp.List{Jobs: []ffrtmp.Job{{SequenceNumber: 1}}, Count: 1}
 		}
 		_ = json.NewEncoder(w).Encode(page)
 	})
 	r := m.run(t, "jobs", "list", "--all", "--status", "failed", "--queue", "batch", "--label", "a=b", "--node", "agent-1", "--scenario", "720p", "--priority", "low", "--order", "asc", "-o", "json")
-	var list job.List
+	var list ffrtmp.List
 	if err := json.Unmarshal([]byte(r.out), &list); err != nil || list.Count != 2 || len(list.Jobs) != 2 || list.NextCursor != "" {
 		t.Errorf("%v: %q %q", err, r.out, r.err)
 	}

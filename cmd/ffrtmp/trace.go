@@ -6,7 +6,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"github.com/spf13/cobra"
 
-	"ffrtmp/internal/flags"
+	"github.com/ffrtmp/ffrtmp/internal/flags"
 )
 
 // beginTrace begins the trace of one command line: its requests, and the runs of the

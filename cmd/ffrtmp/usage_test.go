@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 func TestUsageErrorsAreOneLineThatSaysWhatInstead(t *testing.T) {
@@ -84,20 +84,20 @@ func TestVersionAndHelp(t *testing.T) {
 func TestExitCodes(t *testing.T) {
 	m := newFakeMaster(t)
 	m.handle("GET /jobs/1", func(w http.ResponseWriter, _ *http.Request) {
-		refuse(w, http.StatusUnauthorized, job.Unauthenticated, "the API key is not known")
+		refuse(w, http.StatusUnauthorized, ffrtmp.Unauthenticated, "the API key is not known")
 	})
 	m.handle("POST /jobs/1/pause", func(w http.ResponseWriter, _ *http.Request) {
-		refuse(w, http.StatusConflict, job.Conflict, "a completed job cannot be paused")
+		refuse(w, http.StatusConflict, ffrtmp.Conflict, "a completed job cannot be paused")
 	})
 	m.handle("POST /jobs/3/pause", func(w http.ResponseWriter, _ *http.Request) {
-		refuse(w, http.StatusServiceUnavailable, job.NoLeader, "no leader is known")
+		refuse(w, http.StatusServiceUnavailable, ffrtmp.NoLeader, "no leader is known")
 	})
 	m.handle("DELETE /nodes/"+nodeID, func(w http.ResponseWriter, _ *http.Request) {
-		refuse(w, http.StatusForbidden, job.Forbidden, "this needs a key with the scope admin; this one has read")
+		refuse(w, http.StatusForbidden, ffrtmp.Forbidden, "this needs a key with the scope admin; this one has read")
 	})
 	m.answer("POST /jobs/2/pause", http.StatusOK, map[string]string{})
 	m.handle("POST /jobs", func(w http.ResponseWriter, _ *http.Request) {
-		refuse(w, http.StatusGatewayTimeout, job.UnknownOutcome, "leadership was lost")
+		refuse(w, http.StatusGatewayTimeout, ffrtmp.UnknownOutcome, "leadership was lost")
 	})
 	for _, c := range []struct {
 		name string
@@ -139,7 +139,7 @@ func TestExitCodes(t *testing.T) {
 
 func TestSettingsComeFromFlagThenEnvironmentThenFile(t *testing.T) {
 	m := newFakeMaster(t)
-	m.answer("GET /nodes", http.StatusOK, job.NodeList{})
+	m.answer("GET /nodes", http.StatusOK, ffrtmp.NodeList{})
 	home := t.TempDir()
 	write := func(name, content string) string {
 		name = filepath.Join(home, name)
@@ -243,9 +243,9 @@ func offers(r result) []string {
 // and nodes, by the settings of the line that is being typed.
 func TestCompletionAsksTheMasters(t *testing.T) {
 	m := newFakeMaster(t)
-	m.answer("GET /jobs", http.StatusOK, job.List{Jobs: sampleJobs(), Count: 3})
-	twins := []job.Node{sampleNode(), {ID: "n2", Name: "old"}, {ID: "n3", Name: "old"}, {ID: "n4", Name: "two words"}}
-	m.answer("GET /nodes", http.StatusOK, job.NodeList{Nodes: twins, Count: 4})
+	m.answer("GET /jobs", http.StatusOK, ffrtmp.List{Jobs: sampleJobs(), Count: 3})
+	twins := []ffrtmp.Node{sampleNode(), {ID: "n2", Name: "old"}, {ID: "n3", Name: "old"}, {ID: "n4", Name: "two words"}}
+	m.answer("GET /nodes", http.StatusOK, ffrtmp.NodeList{Nodes: twins, Count: 4})
 	for _, c := range []struct {
 		args []string
 		want []string

@@ -5,7 +5,7 @@ import (
 	"io"
 	"time"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 // view returns what suits the output: a bar redrawn in place on a terminal, lines
@@ -105,7 +105,7 @@ func (v *lineView) note(text string) { fmt.Fprintln(v.out, printable(text)) }
 
 func (v *lineView) end() {}
 
-func phase(j job.Job) string {
+func phase(j ffrtmp.Job) string {
 	if j.ProgressDetail == nil {
 		return ""
 	}

@@ -17,21 +17,21 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 func TestBarLine(t *testing.T) {
 	running := sighting{job: sampleJob()}
 	pending := sighting{
-		job: job.Job{SequenceNumber: 13, Status: job.Pending},
-		why: job.Explanation{Summary: "no node that can run it is free", Ahead: 4},
+		job: ffrtmp.Job{SequenceNumber: 13, Status: ffrtmp.Pending},
+		why: ffrtmp.Explanation{Summary: "no node that can run it is free", Ahead: 4},
 	}
-	retrying := sighting{job: job.Job{SequenceNumber: 14, Status: job.Pending, RetryCount: 2, MaxRetries: 3, RetryReason: "exit\x1b[2J status 1", NotBefore: time.Now().Add(90*time.Second + 999*time.Millisecond)}}
-	live := sighting{job: job.Job{SequenceNumber: 15, Status: job.Running, NodeName: "a", ProgressDetail: &job.Progress{Phase: "encoding", FPS: 60, Speed: 1, OutTimeSeconds: 3725}}}
+	retrying := sighting{job: ffrtmp.Job{SequenceNumber: 14, Status: ffrtmp.Pending, RetryCount: 2, MaxRetries: 3, RetryReason: "exit\x1b[2J status 1", NotBefore: time.Now().Add(90*time.Second + 999*time.Millisecond)}}
+	live := sighting{job: ffrtmp.Job{SequenceNumber: 15, Status: ffrtmp.Running, NodeName: "a", ProgressDetail: &ffrtmp.Progress{Phase: "encoding", FPS: 60, Speed: 1, OutTimeSeconds: 3725}}}
 	paused := running
-	paused.job.Status, paused.job.ProgressDetail = job.Paused, &job.Progress{Phase: "paused"}
+	paused.job.Status, paused.job.ProgressDetail = ffrtmp.Paused, &ffrtmp.Progress{Phase: "paused"}
 	done := running
-	done.job.Status, done.job.Progress, done.job.ProgressDetail = job.Completed, 100, nil
+	done.job.Status, done.job.Progress, done.job.ProgressDetail = ffrtmp.Completed, 100, nil
 	for _, c := range []struct {
 		name   string
 		seen   sighting
@@ -86,7 +86,7 @@ func TestTableFitsTheTerminalByCuttingAndLeavingOut(t *testing.T) {
 // player plays a job's life, one state for every time it is asked.
 type player struct {
 	mu     sync.Mutex
-	states []job.Job
+	states []ffrtmp.Job
 	leader []string
 	asked  int
 }
@@ -97,7 +97,7 @@ func (p *player) serve(w http.ResponseWriter, _ *http.Request) {
 	i := min(p.asked, len(p.states)-1)
 	p.asked++
 	if p.states[i].ID == "" {
-		refuse(w, http.StatusServiceUnavailable, job.NoLeader, "no leader")
+		refuse(w, http.StatusServiceUnavailable, ffrtmp.NoLeader, "no leader")
 		return
 	}
 	w.Header().Set("X-Ffrtmp-Leader", p.leader[i])
@@ -105,17 +105,17 @@ func (p *player) serve(w http.ResponseWriter, _ *http.Request) {
 }
 
 // lifeOf is a job that waits, runs over a change of leaders, and ends as given.
-func lifeOf(m *fakeMaster, end job.Job) *player {
-	pending := job.Job{ID: jobID, SequenceNumber: 12, Scenario: "1080p30-h264", Status: job.Pending, CreatedAt: ago(time.Hour)}
+func lifeOf(m *fakeMaster, end ffrtmp.Job) *player {
+	pending := ffrtmp.Job{ID: jobID, SequenceNumber: 12, Scenario: "1080p30-h264", Status: ffrtmp.Pending, CreatedAt: ago(time.Hour)}
 	running := sampleJob()
 	later := running
 	later.Progress = 80
-	m.answer("GET /jobs/"+jobID+"/explain", http.StatusOK, job.Explanation{Summary: "all nodes are busy", Ahead: 2})
-	m.answer("GET /jobs/12/explain", http.StatusOK, job.Explanation{Summary: "all nodes are busy", Ahead: 2})
+	m.answer("GET /jobs/"+jobID+"/explain", http.StatusOK, ffrtmp.Explanation{Summary: "all nodes are busy", Ahead: 2})
+	m.answer("GET /jobs/12/explain", http.StatusOK, ffrtmp.Explanation{Summary: "all nodes are busy", Ahead: 2})
 	// The second leader's URL differs, and still leads to this server.
 	self, other := m.server.URL, strings.Replace(m.server.URL, "127.0.0.1", "localhost", 1)
 	p := &player{
-		states: []job.Job{pending, pending, running, {}, later, end},
+		states: []ffrtmp.Job{pending, pending, running, {}, later, end},
 		leader: []string{self, self, self, "", other, other},
 	}
 	m.handle("GET /jobs/12", p.serve)
@@ -123,17 +123,17 @@ func lifeOf(m *fakeMaster, end job.Job) *player {
 	return p
 }
 
-func completed() job.Job {
+func completed() ffrtmp.Job {
 	j := sampleJob()
-	j.Status, j.Progress, j.ProgressDetail = job.Completed, 100, nil
+	j.Status, j.Progress, j.ProgressDetail = ffrtmp.Completed, 100, nil
 	j.CompletedAt = j.StartedAt.Add(24 * time.Second)
-	j.Output = &job.Output{Path: "out.mp4", SizeBytes: 12 << 20}
+	j.Output = &ffrtmp.Output{Path: "out.mp4", SizeBytes: 12 << 20}
 	return j
 }
 
-func failed() job.Job {
+func failed() ffrtmp.Job {
 	j := sampleJob()
-	j.Status, j.Error, j.FailureReason, j.Attempt = job.Failed, "ffmpeg ended with exit status 1", job.RuntimeError, 4
+	j.Status, j.Error, j.FailureReason, j.Attempt = ffrtmp.Failed, "ffmpeg ended with exit status 1", ffrtmp.RuntimeError, 4
 	for i := range 30 {
 		j.Logs += fmt.Sprintf("log line %d\n", i)
 	}
@@ -162,7 +162,7 @@ func TestWatchPrintsLinesWhereThereIsNoTerminal(t *testing.T) {
 }
 
 func TestWatchFailsWithTheJobsErrorAndLog(t *testing.T) {
-	for name, end := range map[string]job.Job{"failed": failed(), "canceled": func() job.Job { j := completed(); j.Status = job.Canceled; return j }()} {
+	for name, end := range map[string]ffrtmp.Job{"failed": failed(), "canceled": func() ffrtmp.Job { j := completed(); j.Status = ffrtmp.Canceled; return j }()} {
 		t.Run(name, func(t *testing.T) {
 			m := newFakeMaster(t)
 			lifeOf(m, end)
@@ -185,10 +185,10 @@ func TestWatchFailsWithTheJobsErrorAndLog(t *testing.T) {
 func TestWatchAsJSONIsOneDocument(t *testing.T) {
 	m := newFakeMaster(t)
 	lifeOf(m, completed())
-	m.answer("POST /jobs", http.StatusCreated, job.Job{ID: jobID, SequenceNumber: 12, Status: job.Pending})
+	m.answer("POST /jobs", http.StatusCreated, ffrtmp.Job{ID: jobID, SequenceNumber: 12, Status: ffrtmp.Pending})
 	r := invoke(t, m.lenient(), "", "jobs", "submit", "--scenario", "720p", "--watch", "-o", "json")
-	var j job.Job
-	if err := json.Unmarshal([]byte(r.out), &j); err != nil || j.Status != job.Completed || r.code != exitDone {
+	var j ffrtmp.Job
+	if err := json.Unmarshal([]byte(r.out), &j); err != nil || j.Status != ffrtmp.Completed || r.code != exitDone {
 		t.Errorf("code %d, %v: %q %q", r.code, err, r.out, r.err)
 	}
 }
@@ -225,7 +225,7 @@ func TestWatchRedrawsOneLineOnATerminal(t *testing.T) {
 
 func TestColoursAreForTerminalsAndNotWithNoColor(t *testing.T) {
 	m := newFakeMaster(t)
-	m.answer("GET /jobs", http.StatusOK, job.List{Jobs: sampleJobs(), Count: 3})
+	m.answer("GET /jobs", http.StatusOK, ffrtmp.List{Jobs: sampleJobs(), Count: 3})
 	for _, c := range []struct {
 		name string
 		env  []string

@@ -11,8 +11,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"ffrtmp/client"
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/client"
 )
 
 func (c *cli) jobsWatch() *cobra.Command {
@@ -28,9 +28,9 @@ func (c *cli) jobsWatch() *cobra.Command {
 
 // sighting is a job as it was last seen.
 type sighting struct {
-	job    job.Job
-	why    job.Explanation // of a pending job; zero when it could not be had
-	leader string          // API URL, "" when not known
+	job    ffrtmp.Job
+	why    ffrtmp.Explanation // of a pending job; zero when it could not be had
+	leader string             // API URL, "" when not known
 }
 
 // view shows sightings as they come.
@@ -59,7 +59,7 @@ func (c *cli) watch(ctx context.Context, id string) error {
 	defer cancel()
 	sightings := make(chan sighting)
 	type ending struct {
-		job job.Job
+		job ffrtmp.Job
 		err error
 	}
 	ended := make(chan ending, 1)
@@ -99,14 +99,14 @@ func (c *cli) watch(ctx context.Context, id string) error {
 const explainEvery = 2 * time.Second
 
 // observe sends every look at the job, and returns the job when it is over.
-func observe(ctx context.Context, cl *client.Client, id string, sightings chan<- sighting) (job.Job, error) {
+func observe(ctx context.Context, cl *client.Client, id string, sightings chan<- sighting) (ffrtmp.Job, error) {
 	var meta client.Meta
 	var s sighting
 	var asked time.Time
-	return cl.Wait(ctx, id, func(j job.Job) {
+	return cl.Wait(ctx, id, func(j ffrtmp.Job) {
 		s.job, s.leader = j, meta.Leader
-		if j.Status != job.Pending {
-			s.why, asked = job.Explanation{}, time.Time{}
+		if j.Status != ffrtmp.Pending {
+			s.why, asked = ffrtmp.Explanation{}, time.Time{}
 		} else if time.Since(asked) > explainEvery {
 			asked = time.Now()
 			brief, cancel := context.WithTimeout(ctx, explainEvery)
@@ -124,7 +124,7 @@ func observe(ctx context.Context, cl *client.Client, id string, sightings chan<-
 }
 
 // conclude says how a watched job ended; it is an error unless it completed.
-func (c *cli) conclude(ctx context.Context, id string, j job.Job, err error) error {
+func (c *cli) conclude(ctx context.Context, id string, j ffrtmp.Job, err error) error {
 	if err != nil {
 		if interrupted(ctx, err) {
 			return fmt.Errorf("stopped watching; the job goes on (ffrtmp jobs watch %s)", id)
@@ -137,9 +137,9 @@ func (c *cli) conclude(ctx context.Context, id string, j job.Job, err error) err
 		}
 	}
 	switch j.Status {
-	case job.Completed:
+	case ffrtmp.Completed:
 		return c.tell(completion(j))
-	case job.Failed:
+	case ffrtmp.Failed:
 		c.logTail(j)
 		return fmt.Errorf("job %d failed after %s: %s", j.SequenceNumber, count(j.Attempt, "attempt"), first(j.Error, string(j.FailureReason), "no reason was given"))
 	}
@@ -155,7 +155,7 @@ func (c *cli) tell(text string) error {
 	return err
 }
 
-func completion(j job.Job) string {
+func completion(j ffrtmp.Job) string {
 	text := fmt.Sprintf("Job %d completed", j.SequenceNumber)
 	if name := first(j.NodeName, j.NodeID); name != "" {
 		text += " on " + name
@@ -172,7 +172,7 @@ func completion(j job.Job) string {
 const tailLines = 20
 
 // logTail shows the end of a failed job's log.
-func (c *cli) logTail(j job.Job) {
+func (c *cli) logTail(j ffrtmp.Job) {
 	lines := strings.Split(strings.TrimSpace(printableLog(j.Logs)), "\n")
 	if len(lines) > tailLines {
 		lines = lines[len(lines)-tailLines:]

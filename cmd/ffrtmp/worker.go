@@ -7,8 +7,8 @@ import (
 
 	"github.com/google/uuid"
 
-	"ffrtmp/client"
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/client"
 )
 
 // worker is one client of a bench. One goroutine uses it.
@@ -42,8 +42,8 @@ func (w *worker) work(ctx context.Context, end time.Time) error {
 // transient reports whether a cluster in trouble may answer better later. The
 // client has waited before it gave up, so that this does not spin.
 func transient(err error) bool {
-	switch job.CodeOf(err) {
-	case job.NoLeader, job.UnknownOutcome, job.RateLimited:
+	switch ffrtmp.CodeOf(err) {
+	case ffrtmp.NoLeader, ffrtmp.UnknownOutcome, ffrtmp.RateLimited:
 		return true
 	}
 	return false
@@ -57,28 +57,28 @@ func (w *worker) operation(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	_, err = w.client.Result(ctx, job.Result{
-		JobID: claimed.ID, NodeID: w.node, Attempt: claimed.Attempt, Lease: claimed.Lease, Status: job.ResultCompleted,
+	_, err = w.client.Result(ctx, ffrtmp.Result{
+		JobID: claimed.ID, NodeID: w.node, Attempt: claimed.Attempt, Lease: claimed.Lease, Status: ffrtmp.ResultCompleted,
 	})
 	return err
 }
 
 // claim takes any of the run's jobs: every worker has submitted one before.
-func (w *worker) claim(ctx context.Context) (job.Job, error) {
+func (w *worker) claim(ctx context.Context) (ffrtmp.Job, error) {
 	const wait = 5 * time.Second
-	jobs, err := w.client.Claim(ctx, job.ClaimRequest{NodeID: w.node, Max: 1, Wait: job.Duration(wait)})
+	jobs, err := w.client.Claim(ctx, ffrtmp.ClaimRequest{NodeID: w.node, Max: 1, Wait: ffrtmp.Duration(wait)})
 	if err != nil {
-		return job.Job{}, err
+		return ffrtmp.Job{}, err
 	}
 	if len(jobs) == 0 {
-		return job.Job{}, job.Errorf(job.Internal, "no job was given to a free node for %s although one waits", wait)
+		return ffrtmp.Job{}, ffrtmp.Errorf(ffrtmp.Internal, "no job was given to a free node for %s although one waits", wait)
 	}
 	return jobs[0], nil
 }
 
 func (w *worker) register(ctx context.Context) error {
 	w.node = uuid.NewString()
-	_, err := w.client.Register(ctx, job.Registration{
+	_, err := w.client.Register(ctx, ffrtmp.Registration{
 		NodeID: w.node, Name: "bench-" + w.node[:8], Address: "bench-" + w.node, Type: "bench",
 		CPUThreads: 1, MaxConcurrentJobs: 1, Encoders: []string{"libx264"},
 		Labels: map[string]string{benchLabel: w.benchmark.label},

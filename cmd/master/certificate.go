@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"ffrtmp/internal/certs"
+	"github.com/ffrtmp/ffrtmp/internal/certs"
 )
 
 // certRequest describes the certificate that this master makes for itself: valid

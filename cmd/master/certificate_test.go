@@ -14,7 +14,7 @@ import (
 	"strings"
 	"testing"
 
-	"ffrtmp/internal/certs"
+	"github.com/ffrtmp/ffrtmp/internal/certs"
 )
 
 // generate runs master --generate-cert and returns what it has written.

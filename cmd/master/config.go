@@ -12,9 +12,9 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"ffrtmp/internal/certs"
-	"ffrtmp/internal/flags"
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/internal/certs"
+	"github.com/ffrtmp/ffrtmp/internal/flags"
 )
 
 // config is the master's command line, checked and completed.
@@ -148,7 +148,7 @@ func (c *config) check() error {
 	if net.ParseIP(c.bind) == nil {
 		return flags.Usagef("--bind must be an IP address, not %q", c.bind)
 	}
-	if c.nodeID != "" && !job.IsID(c.nodeID) {
+	if c.nodeID != "" && !ffrtmp.IsID(c.nodeID) {
 		return flags.Usagef("--node-id must be a UUID in lower case, not %q", c.nodeID)
 	}
 	if net.ParseIP(c.advertise) == nil && strings.ContainsAny(c.advertise, ":/[] ") {
@@ -172,7 +172,7 @@ func (c *config) check() error {
 	if c.mtls && !c.tls {
 		return flags.Usagef("--mtls does not go with --tls=false")
 	}
-	if err := job.ValidateMaxRetries(c.maxRetries); err != nil {
+	if err := ffrtmp.ValidateMaxRetries(c.maxRetries); err != nil {
 		return flags.Usagef("--max-retries must be between 0 and 100, not %d", c.maxRetries)
 	}
 	if c.leaseTTL < time.Second || c.leaseTTL > time.Hour {

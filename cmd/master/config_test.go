@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"ffrtmp/internal/flags"
+	"github.com/ffrtmp/ffrtmp/internal/flags"
 )
 
 func environment(pairs map[string]string) func(string) (string, bool) {

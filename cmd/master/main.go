@@ -10,7 +10,7 @@ import (
 	"os/signal"
 	"syscall"
 
-	"ffrtmp/internal/flags"
+	"github.com/ffrtmp/ffrtmp/internal/flags"
 )
 
 func main() {

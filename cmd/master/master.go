@@ -21,13 +21,13 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"golang.org/x/sync/errgroup"
 
-	"ffrtmp/api"
-	"ffrtmp/cluster"
-	"ffrtmp/fsm"
-	"ffrtmp/internal/certs"
-	"ffrtmp/internal/limits"
-	"ffrtmp/internal/version"
-	"ffrtmp/scheduler"
+	"github.com/ffrtmp/ffrtmp/api"
+	"github.com/ffrtmp/ffrtmp/cluster"
+	"github.com/ffrtmp/ffrtmp/fsm"
+	"github.com/ffrtmp/ffrtmp/internal/certs"
+	"github.com/ffrtmp/ffrtmp/internal/limits"
+	"github.com/ffrtmp/ffrtmp/internal/version"
+	"github.com/ffrtmp/ffrtmp/leader"
 )
 
 // stopTimeout bounds a graceful stop: requests in flight have 30 s, then raft and
@@ -49,7 +49,7 @@ type master struct {
 	state     *fsm.FSM
 	proposer  *fsm.Proposer
 	node      *cluster.Node
-	scheduler *scheduler.Scheduler
+	scheduler *leader.Scheduler
 	server    *api.Server
 	api       net.Listener
 	metrics   net.Listener // nil with --metrics=false
@@ -152,7 +152,7 @@ func newMaster(ctx context.Context, c *config, key string, logger hclog.Logger) 
 	m.proposer = fsm.NewProposer(m.node, fsm.ProposerOptions{
 		MaxRetries: c.maxRetries, RetryBase: c.retryBase, RetryCap: c.retryCap, Level: m.node.CommandLevel,
 	})
-	m.scheduler = scheduler.New(scheduler.Config{
+	m.scheduler = leader.New(leader.Config{
 		State: m.state, Proposer: m.proposer, Cluster: m.node, LeaseTTL: c.leaseTTL, Retention: c.retention,
 		Logger: logger.Named("scheduler"),
 	})

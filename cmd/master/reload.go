@@ -4,7 +4,7 @@ import (
 	"net/http"
 	"sync/atomic"
 
-	"ffrtmp/api"
+	"github.com/ffrtmp/ffrtmp/api"
 )
 
 // reload reads again what may change while the master runs: certificates (which are

@@ -4,7 +4,7 @@ import (
 	"crypto/tls"
 	"path/filepath"
 
-	"ffrtmp/internal/certs"
+	"github.com/ffrtmp/ffrtmp/internal/certs"
 )
 
 // Dir holds everything of the cluster.

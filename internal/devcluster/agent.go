@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"ffrtmp/internal/certs"
+	"github.com/ffrtmp/ffrtmp/internal/certs"
 )
 
 // Agent is an agent process.

@@ -13,7 +13,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"ffrtmp/internal/certs"
+	"github.com/ffrtmp/ffrtmp/internal/certs"
 )
 
 // Cluster is a set of masters and agents on this machine. Its methods may be called from several goroutines.

@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"strings"
 
-	"ffrtmp/internal/certs"
+	"github.com/ffrtmp/ffrtmp/internal/certs"
 )
 
 // The ports of a master, by their place in Master.ports.

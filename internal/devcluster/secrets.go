@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"ffrtmp/internal/certs"
+	"github.com/ffrtmp/ffrtmp/internal/certs"
 )
 
 // clusterName is in the certificates' roles.

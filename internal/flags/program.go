@@ -9,7 +9,7 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"ffrtmp/internal/version"
+	"github.com/ffrtmp/ffrtmp/internal/version"
 )
 
 // ErrVersion says that the command line asks for the version alone.

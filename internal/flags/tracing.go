@@ -6,8 +6,8 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"github.com/spf13/pflag"
 
-	"ffrtmp/internal/tracing"
-	"ffrtmp/internal/version"
+	"github.com/ffrtmp/ffrtmp/internal/tracing"
+	"github.com/ffrtmp/ffrtmp/internal/version"
 )
 
 // Tracing is what a command line says of traces.

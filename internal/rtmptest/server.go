@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"ffrtmp/internal/devcluster"
+	"github.com/ffrtmp/ffrtmp/internal/devcluster"
 )
 
 // patience bounds every wait for the server. It is long because machines are busy.

@@ -7,8 +7,8 @@ import (
 	"sync"
 	"time"
 
-	"ffrtmp/fsm"
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/fsm"
 )
 
 // callTimeout is how long a client waits for an answer.
@@ -29,7 +29,7 @@ type agent struct {
 
 // held is an attempt that the agent believes to be its own.
 type held struct {
-	job    job.Job
+	job    ffrtmp.Job
 	sealed bool // it was told so: only completing remains
 }
 
@@ -78,7 +78,7 @@ func (a *agent) list() []*held {
 func (a *agent) register(m *member) error {
 	ctx, cancel := context.WithTimeout(context.Background(), callTimeout)
 	defer cancel()
-	r := job.Registration{NodeID: a.id, Address: a.id, MaxConcurrentJobs: 3, Encoders: []string{"libx264"}, CPUThreads: 2}
+	r := ffrtmp.Registration{NodeID: a.id, Address: a.id, MaxConcurrentJobs: 3, Encoders: []string{"libx264"}, CPUThreads: 2}
 	if err := r.Validate(); err != nil {
 		return err
 	}
@@ -112,9 +112,9 @@ func (a *agent) heartbeat(m *member) {
 		return
 	}
 	defer a.end("heartbeat")
-	report := &job.Heartbeat{}
+	report := &ffrtmp.Heartbeat{}
 	for _, h := range a.list() {
-		report.Attempts = append(report.Attempts, job.AttemptReport{JobID: h.job.ID, Attempt: h.job.Attempt, Lease: h.job.Lease, Progress: 50})
+		report.Attempts = append(report.Attempts, ffrtmp.AttemptReport{JobID: h.job.ID, Attempt: h.job.Attempt, Lease: h.job.Lease, Progress: 50})
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), callTimeout)
 	defer cancel()
@@ -124,7 +124,7 @@ func (a *agent) heartbeat(m *member) {
 		return
 	}
 	for _, c := range commands {
-		if c.Command == job.CommandStop || c.Command == job.CommandCancel {
+		if c.Command == ffrtmp.CommandStop || c.Command == ffrtmp.CommandCancel {
 			a.drop(c.JobID, c.Attempt)
 		}
 	}
@@ -141,7 +141,7 @@ func (a *agent) finish(m *member, h *held, well bool) {
 		a.publish(m, h)
 		return
 	}
-	if err := a.result(m, h, job.ResultFailed); err == nil || final(err) {
+	if err := a.result(m, h, ffrtmp.ResultFailed); err == nil || final(err) {
 		a.drop(h.job.ID, h.job.Attempt)
 	}
 }
@@ -150,7 +150,7 @@ func (a *agent) finish(m *member, h *held, well bool) {
 // happen.
 func (a *agent) publish(m *member, h *held) {
 	if !h.sealed {
-		err := a.result(m, h, job.ResultPublishing)
+		err := a.result(m, h, ffrtmp.ResultPublishing)
 		switch {
 		case err == nil:
 			h.sealed = true
@@ -160,7 +160,7 @@ func (a *agent) publish(m *member, h *held) {
 		}
 		return
 	}
-	err := a.result(m, h, job.ResultCompleted)
+	err := a.result(m, h, ffrtmp.ResultCompleted)
 	switch {
 	case err == nil:
 		a.world.history.note(a.world.history.completed, h.job.ID, h.job.Attempt)
@@ -173,16 +173,16 @@ func (a *agent) publish(m *member, h *held) {
 
 // final reports whether repeating the call could change nothing.
 func final(err error) bool {
-	code := job.CodeOf(err)
-	return code == job.StaleAttempt || code == job.Conflict || code == job.NotFound
+	code := ffrtmp.CodeOf(err)
+	return code == ffrtmp.StaleAttempt || code == ffrtmp.Conflict || code == ffrtmp.NotFound
 }
 
-func (a *agent) result(m *member, h *held, status job.ResultStatus) error {
+func (a *agent) result(m *member, h *held, status ffrtmp.ResultStatus) error {
 	ctx, cancel := context.WithTimeout(context.Background(), callTimeout)
 	defer cancel()
-	r := &job.Result{JobID: h.job.ID, NodeID: a.id, Status: status, Attempt: h.job.Attempt, Lease: h.job.Lease}
-	if status == job.ResultFailed {
-		r.Error, r.FailureReason = "it did not work", job.RuntimeError
+	r := &ffrtmp.Result{JobID: h.job.ID, NodeID: a.id, Status: status, Attempt: h.job.Attempt, Lease: h.job.Lease}
+	if status == ffrtmp.ResultFailed {
+		r.Error, r.FailureReason = "it did not work", ffrtmp.RuntimeError
 	}
 	_, _, err := m.scheduler.Result(ctx, fsm.Idempotency{}, r)
 	a.world.history.count(string(status), err)

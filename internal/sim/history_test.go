@@ -5,8 +5,8 @@ import (
 	"sync"
 	"testing"
 
-	"ffrtmp/fsm"
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/fsm"
 )
 
 // history is what clients and agents were told, to be held against the state.
@@ -28,8 +28,8 @@ func newHistory() *history {
 }
 
 // count notes an operation and returns the code of its error.
-func (h *history) count(operation string, err error) job.Code {
-	code := job.CodeOf(err)
+func (h *history) count(operation string, err error) ffrtmp.Code {
+	code := ffrtmp.CodeOf(err)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.counts[operation] == nil {
@@ -67,7 +67,7 @@ func (h *history) ids() []string {
 func (h *history) check(t *testing.T, state *fsm.FSM, submissions int) (lost int) {
 	t.Helper()
 	ctx := context.Background()
-	list, err := state.Jobs(ctx, job.Filter{}, job.Page{Limit: job.MaxLimit, Order: job.Ascending})
+	list, err := state.Jobs(ctx, ffrtmp.Filter{}, ffrtmp.Page{Limit: ffrtmp.MaxLimit, Order: ffrtmp.Ascending})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,7 +87,7 @@ func (h *history) check(t *testing.T, state *fsm.FSM, submissions int) (lost int
 		}
 		h.checkJob(t, j)
 		for _, a := range j.Attempts {
-			if a.Outcome == job.AttemptLost {
+			if a.Outcome == ffrtmp.AttemptLost {
 				lost++
 			}
 		}
@@ -103,24 +103,24 @@ func (h *history) check(t *testing.T, state *fsm.FSM, submissions int) (lost int
 	return lost
 }
 
-func (h *history) checkJob(t *testing.T, j job.Job) {
+func (h *history) checkJob(t *testing.T, j ffrtmp.Job) {
 	t.Helper()
 	var done []int
 	for i, a := range j.Attempts {
 		if a.Attempt != i+1 {
 			t.Errorf("%s: attempt %d stands at place %d", j.ID, a.Attempt, i+1)
 		}
-		if a.Outcome == job.AttemptCompleted {
+		if a.Outcome == ffrtmp.AttemptCompleted {
 			done = append(done, a.Attempt)
 		}
-		if a.Outcome == job.AttemptRunning && (i != len(j.Attempts)-1 || j.Status.Terminal()) {
+		if a.Outcome == ffrtmp.AttemptRunning && (i != len(j.Attempts)-1 || j.Status.Terminal()) {
 			t.Errorf("%s is %s, and attempt %d of %d runs", j.ID, j.Status, a.Attempt, len(j.Attempts))
 		}
 	}
 	if len(done) > 1 {
 		t.Errorf("%s has %d results: attempts %v", j.ID, len(done), done)
 	}
-	if (j.Status == job.Completed) != (len(done) == 1) {
+	if (j.Status == ffrtmp.Completed) != (len(done) == 1) {
 		t.Errorf("%s is %s with %d completed attempts", j.ID, j.Status, len(done))
 	}
 	for attempt := range h.completed[j.ID] {
@@ -134,7 +134,7 @@ func (h *history) checkJob(t *testing.T, j job.Job) {
 			t.Errorf("%s: attempt %d was sealed, and attempt %d was started", j.ID, attempt, j.Attempt)
 		}
 	}
-	if h.canceled[j.ID] && j.Status != job.Canceled {
+	if h.canceled[j.ID] && j.Status != ffrtmp.Canceled {
 		t.Errorf("%s: its cancel was acknowledged, it is %s", j.ID, j.Status)
 	}
 	if n, ok := h.submitted[j.ID]; ok && h.seq[j.ID] != j.SequenceNumber {

@@ -10,8 +10,8 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
 
-	"ffrtmp/fsm"
-	"ffrtmp/scheduler"
+	"github.com/ffrtmp/ffrtmp/fsm"
+	"github.com/ffrtmp/ffrtmp/leader"
 )
 
 // leaseTTL is short, so that leases run out while a simulation lasts.
@@ -30,7 +30,7 @@ type member struct {
 	raft      *raft.Raft
 	state     *fsm.FSM
 	proposer  *fsm.Proposer
-	scheduler *scheduler.Scheduler
+	scheduler *leader.Scheduler
 	stop      context.CancelFunc
 	stopped   chan struct{}
 }
@@ -69,7 +69,7 @@ func (m *member) start() {
 		m.t.Fatalf("%s: start Raft: %v", m.id, err)
 	}
 	m.proposer = fsm.NewProposer(replicated{m.raft}, fsm.ProposerOptions{MaxRetries: 2, RetryBase: time.Second, RetryCap: 5 * time.Second})
-	m.scheduler = scheduler.New(scheduler.Config{
+	m.scheduler = leader.New(leader.Config{
 		State: m.state, Proposer: m.proposer, Cluster: leads{m.raft, leadership}, LeaseTTL: leaseTTL, Logger: cfg.Logger,
 	})
 	ctx, cancel := context.WithCancel(context.Background())

@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"ffrtmp/fsm"
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/fsm"
 )
 
 // world is a cluster, its agents and its users, and what happens to them.
@@ -56,13 +56,13 @@ func (w *world) submit(m *member, n int) {
 	ctx, cancel := context.WithTimeout(context.Background(), callTimeout)
 	defer cancel()
 	name := strconv.Itoa(n)
-	spec := job.Spec{Scenario: "360p", Labels: map[string]string{"submission": name}}
+	spec := ffrtmp.Spec{Scenario: "360p", Labels: map[string]string{"submission": name}}
 	if err := spec.Validate(); err != nil {
 		w.t.Error(err)
 		return
 	}
 	id := fsm.Idempotency{Principal: "sim", Key: name, Hash: sha256.Sum256([]byte(name))}
-	_, made, err := m.proposer.Submit(ctx, id, []job.Spec{spec})
+	_, made, err := m.proposer.Submit(ctx, id, []ffrtmp.Spec{spec})
 	w.history.count("submit", err)
 	if err != nil {
 		w.mu.Lock()
@@ -86,7 +86,7 @@ func (w *world) cancel(m *member, id string) {
 	w.history.mu.Lock()
 	seq := w.history.seq[id]
 	w.history.mu.Unlock()
-	_, _, err := m.proposer.Act(ctx, fsm.Idempotency{}, job.Cancel, seq)
+	_, _, err := m.proposer.Act(ctx, fsm.Idempotency{}, ffrtmp.Cancel, seq)
 	if w.history.count("cancel", err) == "" {
 		w.history.mu.Lock()
 		defer w.history.mu.Unlock()
@@ -207,8 +207,8 @@ func (w *world) idle() bool {
 	if open > 0 || lead == nil {
 		return false
 	}
-	for _, status := range []job.Status{job.Pending, job.Running, job.Paused} {
-		list, err := lead.state.Jobs(context.Background(), job.Filter{Status: status}, job.Page{Limit: 1, Order: job.Ascending})
+	for _, status := range []ffrtmp.Status{ffrtmp.Pending, ffrtmp.Running, ffrtmp.Paused} {
+		list, err := lead.state.Jobs(context.Background(), ffrtmp.Filter{Status: status}, ffrtmp.Page{Limit: 1, Order: ffrtmp.Ascending})
 		if err != nil {
 			w.t.Fatal(err)
 		}

@@ -8,7 +8,7 @@ import (
 	"slices"
 	"time"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 // SequenceLabel is the label that keeps the number that a job had in v2.2.
@@ -19,17 +19,17 @@ type Job struct {
 	ID       string
 	Sequence uint64
 	Status   string // in v2.2's words
-	Job      job.ImportedJob
+	Job      ffrtmp.ImportedJob
 	Err      error
 }
 
 // become says what a status of v2.2 is here. What was not over is run again.
-var become = map[string]job.Status{
-	"pending": job.Pending, "queued": job.Pending, "assigned": job.Pending, "running": job.Pending, "processing": job.Pending, "retrying": job.Pending,
-	"paused":    job.Paused,
-	"completed": job.Completed,
-	"failed":    job.Failed, "timed_out": job.Failed, "rejected": job.Failed,
-	"canceled": job.Canceled,
+var become = map[string]ffrtmp.Status{
+	"pending": ffrtmp.Pending, "queued": ffrtmp.Pending, "assigned": ffrtmp.Pending, "running": ffrtmp.Pending, "processing": ffrtmp.Pending, "retrying": ffrtmp.Pending,
+	"paused":    ffrtmp.Paused,
+	"completed": ffrtmp.Completed,
+	"failed":    ffrtmp.Failed, "timed_out": ffrtmp.Failed, "rejected": ffrtmp.Failed,
+	"canceled": ffrtmp.Canceled,
 }
 
 var jobColumns = []string{
@@ -56,21 +56,21 @@ func (d *Database) Jobs(ctx context.Context) iter.Seq2[Job, error] {
 // past is when what happened to a job.
 type past struct{ created, started, active, completed time.Time }
 
-func (r record) job() (job.ImportedJob, error) {
+func (r record) job() (ffrtmp.ImportedJob, error) {
 	status, known := become[r["status"]]
-	j := job.ImportedJob{
-		ID: r["id"], Status: status, Logs: r["logs"], Error: r["error"], FailureReason: job.FailureReason(r["failure_reason"]), RetryReason: r["retry_reason"],
-		Spec: job.Spec{
+	j := ffrtmp.ImportedJob{
+		ID: r["id"], Status: status, Logs: r["logs"], Error: r["error"], FailureReason: ffrtmp.FailureReason(r["failure_reason"]), RetryReason: r["retry_reason"],
+		Spec: ffrtmp.Spec{
 			Scenario: r["scenario"], Confidence: r["confidence"], Engine: r["engine"], Parameters: json.RawMessage(r["parameters"]),
-			Queue: job.Queue(r["queue"]), Priority: job.Priority(r["priority"]),
+			Queue: ffrtmp.Queue(r["queue"]), Priority: ffrtmp.Priority(r["priority"]),
 		},
 	}
 	var faults []error
 	if !known {
-		faults = append(faults, job.FieldErrorf("status", "%q is not known", r["status"]))
+		faults = append(faults, ffrtmp.FieldErrorf("status", "%q is not known", r["status"]))
 	}
 	if len(j.Parameters) > 0 && !json.Valid(j.Parameters) {
-		faults = append(faults, job.FieldErrorf("parameters", "is not valid JSON"))
+		faults = append(faults, ffrtmp.FieldErrorf("parameters", "is not valid JSON"))
 	}
 	number := func(column string) int {
 		n, err := r.int(column)
@@ -101,15 +101,15 @@ func (r record) job() (job.ImportedJob, error) {
 }
 
 // explain says of a job what its status in v2.2 said and its status here does not.
-func (r record) explain(j *job.ImportedJob) {
-	reason, message := job.FailureReason(""), ""
+func (r record) explain(j *ffrtmp.ImportedJob) {
+	reason, message := ffrtmp.FailureReason(""), ""
 	switch r["status"] {
 	case "completed":
 		j.Progress = 100
 	case "timed_out":
-		reason, message = job.Timeout, "timed out"
+		reason, message = ffrtmp.Timeout, "timed out"
 	case "rejected":
-		reason, message = job.CapabilityMismatch, "rejected: no node could run it"
+		reason, message = ffrtmp.CapabilityMismatch, "rejected: no node could run it"
 	}
 	if j.FailureReason == "" {
 		j.FailureReason = reason
@@ -121,9 +121,9 @@ func (r record) explain(j *job.ImportedJob) {
 
 // attempt returns the newest run that v2.2 knew of, or nil. It kept only one, so its
 // number is what the retries say.
-func (r record) attempt(j *job.ImportedJob, p past) *job.Attempt {
+func (r record) attempt(j *ffrtmp.ImportedJob, p past) *ffrtmp.Attempt {
 	started := r["started_at"] != "" || r["node_id"] != "" || j.Logs != ""
-	a := &job.Attempt{
+	a := &ffrtmp.Attempt{
 		Attempt: j.RetryCount + 1, NodeID: r["node_id"],
 		StartedAt: firstOf(p.started, p.created), EndedAt: firstOf(p.completed, p.active, p.started, p.created),
 	}
@@ -132,21 +132,21 @@ func (r record) attempt(j *job.ImportedJob, p past) *job.Attempt {
 		if j.RetryCount == 0 && j.Logs == "" {
 			return nil
 		}
-		a.Attempt, a.Outcome = max(j.RetryCount, 1), job.AttemptFailed
+		a.Attempt, a.Outcome = max(j.RetryCount, 1), ffrtmp.AttemptFailed
 	case !started:
 		return nil
 	case !j.Status.Terminal():
-		a.Outcome = job.AttemptLost // with v2.2's master
+		a.Outcome = ffrtmp.AttemptLost // with v2.2's master
 		return a
 	case r["status"] == "timed_out":
-		a.Outcome = job.AttemptTimedOut
-	case j.Status == job.Failed:
-		a.Outcome = job.AttemptFailed
-	case j.Status == job.Canceled:
-		a.Outcome = job.AttemptCanceled
+		a.Outcome = ffrtmp.AttemptTimedOut
+	case j.Status == ffrtmp.Failed:
+		a.Outcome = ffrtmp.AttemptFailed
+	case j.Status == ffrtmp.Canceled:
+		a.Outcome = ffrtmp.AttemptCanceled
 		return a
 	default:
-		a.Outcome = job.AttemptCompleted
+		a.Outcome = ffrtmp.AttemptCompleted
 		return a
 	}
 	a.Error, a.FailureReason = j.Error, j.FailureReason

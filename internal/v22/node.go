@@ -5,14 +5,14 @@ import (
 	"errors"
 	"iter"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 // Node is a row of the table nodes. Without Err it is Node in this version's words.
 type Node struct {
 	ID     string
 	Status string // in v2.2's words
-	Node   job.ImportedNode
+	Node   ffrtmp.ImportedNode
 	Err    error
 }
 
@@ -36,8 +36,8 @@ func (d *Database) Nodes(ctx context.Context) iter.Seq2[Node, error] {
 	}
 }
 
-func (r record) node() (job.ImportedNode, error) {
-	n := job.ImportedNode{ID: r["id"], Registration: job.Registration{
+func (r record) node() (ffrtmp.ImportedNode, error) {
+	n := ffrtmp.ImportedNode{ID: r["id"], Registration: ffrtmp.Registration{
 		Name: r["name"], Address: r["address"], Type: r["type"], CPUModel: r["cpu_model"], HasGPU: r["has_gpu"] == "1", GPUType: r["gpu_type"],
 	}}
 	threads, err := r.int("cpu_threads")

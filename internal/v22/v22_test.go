@@ -13,7 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 var update = flag.Bool("update", false, "write the golden file")
@@ -180,7 +180,7 @@ func TestWhatIsNoDatabaseOfV22(t *testing.T) {
 
 // TestEveryStatus has no status of v2.2 without one of ours.
 func TestEveryStatus(t *testing.T) {
-	seen := map[string]job.Status{}
+	seen := map[string]ffrtmp.Status{}
 	for _, j := range jobsOf(t, open(t, makeDatabase(t, fixture(t)))) {
 		seen[j.Status] = j.Job.Status
 	}

@@ -5,7 +5,7 @@ import (
 	"strconv"
 	"time"
 
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
 )
 
 // layouts are those of times in v2.2 databases: its SQLite driver's, RFC 3339, and
@@ -23,7 +23,7 @@ func (r record) time(column string) (time.Time, error) {
 			return t.UTC(), nil
 		}
 	}
-	return time.Time{}, job.FieldErrorf(column, "%q is not a time", text)
+	return time.Time{}, ffrtmp.FieldErrorf(column, "%q is not a time", text)
 }
 
 // int reads a column; what is not there is 0.
@@ -33,7 +33,7 @@ func (r record) int(column string) (int64, error) {
 	}
 	n, err := strconv.ParseInt(r[column], 10, 64)
 	if err != nil {
-		return 0, job.FieldErrorf(column, "%q is not a whole number", r[column])
+		return 0, ffrtmp.FieldErrorf(column, "%q is not a whole number", r[column])
 	}
 	return n, nil
 }
@@ -44,7 +44,7 @@ func (r record) json(column string, v any) error {
 		return nil
 	}
 	if err := json.Unmarshal([]byte(r[column]), v); err != nil {
-		return job.FieldErrorf(column, "is not the JSON that it should be: %v", err)
+		return ffrtmp.FieldErrorf(column, "is not the JSON that it should be: %v", err)
 	}
 	return nil
 }

@@ -9,9 +9,9 @@ import (
 	"strings"
 	"time"
 
-	"ffrtmp/client"
-	"ffrtmp/internal/devcluster"
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/client"
+	"github.com/ffrtmp/ffrtmp/internal/devcluster"
 )
 
 // demo is one run of the demonstration.
@@ -24,7 +24,7 @@ type demo struct {
 	killed   int
 	input    string // within the media root
 	source   media
-	job      job.Job
+	job      ffrtmp.Job
 	output   media
 	writer   *writer
 	gap      time.Duration
@@ -58,7 +58,7 @@ func (d *demo) submit(ctx context.Context) error {
 		return err
 	}
 	var meta client.Meta
-	d.job, err = follower.Submit(ctx, job.Spec{Scenario: scenario, Parameters: parameters}, client.WithMeta(&meta))
+	d.job, err = follower.Submit(ctx, ffrtmp.Spec{Scenario: scenario, Parameters: parameters}, client.WithMeta(&meta))
 	if err != nil {
 		return fmt.Errorf("submit through %s: %w", d.name(d.follower), err)
 	}
@@ -73,12 +73,12 @@ func (d *demo) encode(ctx context.Context) error {
 	d.killed = -1
 	shown := -10
 	var watchErr error
-	done, err := d.client.Wait(ctx, d.job.ID, func(j job.Job) {
+	done, err := d.client.Wait(ctx, d.job.ID, func(j ffrtmp.Job) {
 		if j.Progress >= shown+10 || j.Progress == 100 && shown < 100 {
 			shown = j.Progress
 			d.say("%s", progressLine(j))
 		}
-		if d.killed < 0 && j.Status == job.Running && j.Progress >= 45 {
+		if d.killed < 0 && j.Status == ffrtmp.Running && j.Progress >= 45 {
 			watchErr = d.killLeader(ctx)
 		}
 	})
@@ -90,7 +90,7 @@ func (d *demo) encode(ctx context.Context) error {
 	}
 	d.job = done
 	switch {
-	case done.Status != job.Completed:
+	case done.Status != ffrtmp.Completed:
 		return fmt.Errorf("the job is %s: %s", done.Status, done.Error)
 	case d.killed < 0:
 		return fmt.Errorf("the encode was over before the leader could be killed half-way; give a longer INPUT")
@@ -203,11 +203,11 @@ demo passed in %s
 `, d.job.ID, d.job.NodeName, d.output, d.writer.count(), round(d.gap), round(d.catchUp), round(time.Since(d.started)))
 }
 
-func progressLine(j job.Job) string {
+func progressLine(j ffrtmp.Job) string {
 	const width = 30
 	filled := j.Progress * width / 100
 	line := fmt.Sprintf("[%s%s] %3d %%", strings.Repeat("#", filled), strings.Repeat(".", width-filled), j.Progress)
-	if p := j.ProgressDetail; p != nil && j.Status == job.Running {
+	if p := j.ProgressDetail; p != nil && j.Status == ffrtmp.Running {
 		line += fmt.Sprintf("  %.0f fps  %.2fx  %s left", p.FPS, p.Speed, round(time.Duration(p.ETASeconds*float64(time.Second))))
 	} else {
 		line += "  " + string(j.Status)

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"ffrtmp/internal/devcluster"
+	"github.com/ffrtmp/ffrtmp/internal/devcluster"
 )
 
 // lastWords are the last lines of every process's log.

@@ -14,8 +14,8 @@ import (
 	"syscall"
 	"time"
 
-	"ffrtmp/client"
-	"ffrtmp/internal/devcluster"
+	"github.com/ffrtmp/ffrtmp/client"
+	"github.com/ffrtmp/ffrtmp/internal/devcluster"
 )
 
 // timeout bounds the whole demonstration.

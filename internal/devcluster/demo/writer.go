@@ -8,8 +8,8 @@ import (
 	"sync"
 	"time"
 
-	"ffrtmp/client"
-	"ffrtmp/job"
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/client"
 )
 
 // interval is how often the writer submits, whatever happened to the submissions before.
@@ -70,10 +70,10 @@ func startWriter(ctx context.Context, c *client.Client) *writer {
 func (w *writer) write(ctx context.Context, n int) {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	j, err := w.client.Submit(ctx, job.Spec{
-		Scenario: "360p", Queue: job.Batch,
+	j, err := w.client.Submit(ctx, ffrtmp.Spec{
+		Scenario: "360p", Queue: ffrtmp.Batch,
 		Labels:   map[string]string{label: strconv.Itoa(n)},
-		Requires: &job.Requires{Labels: map[string]string{label: "nowhere"}},
+		Requires: &ffrtmp.Requires{Labels: map[string]string{label: "nowhere"}},
 	})
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -106,7 +106,7 @@ func (w *writer) verify(ctx context.Context) error {
 	}
 	submissions := map[string]string{} // label value → job
 	found := 0
-	for j, err := range w.client.AllJobs(ctx, client.ListOptions{Filter: job.Filter{Label: label}}, client.Consistent()) {
+	for j, err := range w.client.AllJobs(ctx, client.ListOptions{Filter: ffrtmp.Filter{Label: label}}, client.Consistent()) {
 		if err != nil {
 			return err
 		}
@@ -122,6 +122,6 @@ func (w *writer) verify(ctx context.Context) error {
 	if found != len(w.acked) {
 		return fmt.Errorf("%d of %d acknowledged jobs are lost", len(w.acked)-found, len(w.acked))
 	}
-	_, err := w.client.CancelMany(ctx, job.Filter{Label: label})
+	_, err := w.client.CancelMany(ctx, ffrtmp.Filter{Label: label})
 	return err
 }

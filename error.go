@@ -1,0 +1,70 @@
+package ffrtmp
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Code classifies an error for programs. The set is part of the HTTP API.
+type Code string
+
+// Error codes. NoLeader is safe to repeat as it is; UnknownOutcome is safe to
+// repeat only with the same idempotency key.
+const (
+	Invalid             Code = "invalid"
+	Unauthenticated     Code = "unauthenticated"
+	Forbidden           Code = "forbidden"
+	NotFound            Code = "not_found"
+	Conflict            Code = "conflict"
+	StaleAttempt        Code = "stale_attempt"
+	TooLarge            Code = "too_large"
+	RateLimited         Code = "rate_limited"
+	NoLeader            Code = "no_leader"
+	UnknownOutcome      Code = "unknown_outcome"
+	Compacted           Code = "compacted" // what was asked for is too old to be kept
+	InsufficientStorage Code = "insufficient_storage"
+	Internal            Code = "internal"
+)
+
+// Error is an error that a user is meant to see: a code for programs, a message
+// for people and, for bad input, the field at fault. It survives the wire.
+type Error struct {
+	Code    Code
+	Message string
+	Field   string // JSON path of the offending field, or ""
+	Err     error  // cause, kept for logs; never sent to a client
+}
+
+func (e *Error) Error() string {
+	if e.Field != "" {
+		return e.Field + ": " + e.Message
+	}
+	return e.Message
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Errorf returns an Error with the given code.
+func Errorf(code Code, format string, args ...any) *Error {
+	wrapped := fmt.Errorf(format, args...)
+	return &Error{Code: code, Message: wrapped.Error(), Err: errors.Unwrap(wrapped)}
+}
+
+// FieldErrorf returns an Invalid error that names the field at fault.
+func FieldErrorf(field, format string, args ...any) *Error {
+	return &Error{Code: Invalid, Field: field, Message: fmt.Sprintf(format, args...)}
+}
+
+// CodeOf returns the code of the first Error in err's chain, Internal for any
+// other error, and "" for nil.
+func CodeOf(err error) Code {
+	if err == nil {
+		return ""
+	}
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Code
+	}
+	return Internal
+}

@@ -1,0 +1,139 @@
+package recipe
+
+import (
+	"cmp"
+	"fmt"
+	"path"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/agent/failure"
+	"github.com/ffrtmp/ffrtmp/agent/media"
+)
+
+// Run names one attempt at a job. The lease makes the work file's name unguessable.
+type Run struct {
+	JobID   string
+	Attempt int
+	Lease   string
+}
+
+// Machine is what a recipe must know of the machine that it is for.
+type Machine struct {
+	VAAPIDevice string // such as /dev/dri/renderD128; "" when there is none
+}
+
+// Build makes the plan of one attempt at an encoding. Its error carries a reason:
+// a user error for a path outside of the media roots, an input error for a file
+// that is missing, a platform error for hardware that is gone.
+func Build(e ffrtmp.Encoding, run Run, roots *media.Roots, m Machine) (Plan, error) {
+	p := Plan{Want: want(e)}
+	// ffmpeg's stdin stays open to take q; -y is onto a file that has just been made.
+	p.add("-hide_banner", "-nostats", "-loglevel", "info", "-stats_period", "0.5", "-progress", fmt.Sprintf("pipe:%d", ProgressFD), "-y")
+	if err := p.device(e, m); err != nil {
+		return Plan{}, err
+	}
+	if err := p.input(e, roots); err != nil {
+		return Plan{}, err
+	}
+	p.video(e)
+	p.audio(e)
+	if e.Duration > 0 {
+		p.add("-t", number(e.Duration))
+	}
+	if err := p.output(e, run, roots); err != nil {
+		return Plan{}, err
+	}
+	return p, nil
+}
+
+func (p *Plan) add(args ...string) { p.Args = append(p.Args, args...) }
+
+func number(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }
+
+func want(e ffrtmp.Encoding) Want {
+	w := Want{
+		Codec: codecName(e.Encoder), Height: e.Height, FPS: e.FPS, Seconds: e.Duration,
+		Audio: codecName(e.AudioEncoder), Pattern: e.Input == "",
+	}
+	if e.ExactSize || w.Pattern {
+		w.Width = e.Width
+	}
+	return w
+}
+
+// codecName returns what ffprobe calls the codec that an encoder makes.
+func codecName(encoder string) string {
+	switch encoder {
+	case "libx264":
+		return "h264"
+	case "libx265":
+		return "hevc"
+	case "libvpx-vp9":
+		return "vp9"
+	case "libsvtav1", "libaom-av1":
+		return "av1"
+	case "libmp3lame":
+		return "mp3"
+	case "libopus":
+		return "opus"
+	}
+	name, _, _ := strings.Cut(encoder, "_")
+	return name
+}
+
+// muxers maps a file name's ending to ffmpeg's format: the name itself is not
+// shown to ffmpeg.
+var muxers = map[string]string{
+	".mp4": "mp4", ".mkv": "matroska", ".mov": "mov", ".webm": "webm", ".ts": "mpegts", ".flv": "flv",
+}
+
+func (p *Plan) output(e ffrtmp.Encoding, run Run, roots *media.Roots) error {
+	switch e.Mode {
+	case ffrtmp.ToNull:
+		p.add("-f", "null", "-")
+		return nil
+	case ffrtmp.ToRTMP:
+		return p.stream(e)
+	}
+	final, err := roots.Output(cmp.Or(e.Output, "job_"+run.JobID+".mp4"))
+	if err != nil {
+		return err
+	}
+	ext := strings.ToLower(path.Ext(final.Name))
+	muxer, ok := muxers[ext]
+	if !ok {
+		return failure.Errorf(ffrtmp.UserError, "output: %s is not a name that ends in .mp4, .mkv, .mov, .webm, .ts or .flv", final.Name)
+	}
+	if muxer == "mpegts" && (p.Want.Codec == "vp9" || p.Want.Codec == "av1") {
+		// ffmpeg writes what no reader takes for video, and succeeds.
+		return failure.Errorf(ffrtmp.UserError, "output: a .ts file cannot hold %s; use .mp4, .mkv or .webm", p.Want.Codec)
+	}
+	work := media.File{Root: final.Root, Name: path.Join(path.Dir(final.Name), workName(path.Base(final.Name), run))}
+	p.Final, p.Work = &final, &work
+	if muxer == "mp4" || muxer == "mov" {
+		p.add("-movflags", "+faststart")
+		if p.Want.Codec == "hevc" {
+			p.add("-tag:v", "hvc1") // players of one large vendor know no other
+		}
+	}
+	p.add("-map_metadata", "0", "-f", muxer, fmt.Sprintf("file:/proc/self/fd/%d", OutputFD))
+	return nil
+}
+
+const maxNameBytes = 255
+
+// workName names a work file after its output, job, attempt and lease. The
+// output's name is shortened where the whole would be longer than a file name may be.
+func workName(name string, run Run) string {
+	lease := run.Lease[:min(12, len(run.Lease))]
+	tail := fmt.Sprintf(".%s-%d-%s.part%s", run.JobID, run.Attempt, lease, path.Ext(name))
+	stem := strings.TrimSuffix(name, path.Ext(name))
+	end := min(len(stem), maxNameBytes-1-len(tail))
+	for end < len(stem) && !utf8.RuneStart(stem[end]) {
+		end-- // half a character would become another, longer one in a plan's JSON
+	}
+	return "." + stem[:end] + tail
+}

@@ -1,0 +1,203 @@
+package recipe_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/agent/media"
+	"github.com/ffrtmp/ffrtmp/internal/recipe"
+)
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func openRoots(t *testing.T) (*media.Roots, string) {
+	t.Helper()
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	must(t, err)
+	roots, err := media.Open([]string{dir})
+	must(t, err)
+	return roots, dir
+}
+
+var run = recipe.Run{JobID: "0198c0de-0000-7000-8000-000000000001", Attempt: 2, Lease: "00112233445566778899aabbccddeeff"}
+
+func build(t *testing.T, roots *media.Roots, scenario, parameters string) recipe.Plan {
+	t.Helper()
+	params, err := ffrtmp.ParseParameters(json.RawMessage(parameters))
+	must(t, err)
+	e, err := ffrtmp.Resolve(scenario, params)
+	must(t, err)
+	p, err := recipe.Build(e, run, roots, recipe.Machine{VAAPIDevice: "/dev/dri/renderD128"})
+	must(t, err)
+	return p
+}
+
+// encode runs a plan that needs neither endpoint nor option file.
+func encode(t *testing.T, p recipe.Plan) {
+	t.Helper()
+	cmd := exec.Command("ffmpeg", p.Args...)
+	progress, err := os.CreateTemp(t.TempDir(), "progress")
+	must(t, err)
+	defer progress.Close()
+	files := []*os.File{progress, nil, nil}
+	if p.Input != nil {
+		files[recipe.InputFD-3], err = p.Input.Open()
+		must(t, err)
+		defer files[recipe.InputFD-3].Close()
+	}
+	if p.Work != nil {
+		files[recipe.OutputFD-3], err = p.Work.Create()
+		must(t, err)
+		defer files[recipe.OutputFD-3].Close()
+	}
+	cmd.ExtraFiles = files
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	if err := cmd.Run(); err != nil {
+		t.Fatalf("%v\n%s\n%s", err, strings.Join(p.Args, " "), stderr.String())
+	}
+	if said, err := os.ReadFile(progress.Name()); err != nil || !bytes.Contains(said, []byte("progress=end")) {
+		t.Errorf("progress: %q, %v", said, err)
+	}
+}
+
+// probed is ffprobe's account of a file's first video and audio stream.
+type probed struct {
+	Video, Rate, Size, Audio string
+}
+
+func probe(t *testing.T, path string) probed {
+	t.Helper()
+	out, err := exec.Command("ffprobe", "-v", "error", "-of", "json", "-show_entries", "stream=codec_type,codec_name,width,height,r_frame_rate", path).Output()
+	must(t, err)
+	var doc struct {
+		Streams []struct {
+			Type   string      `json:"codec_type"`
+			Codec  string      `json:"codec_name"`
+			Width  json.Number `json:"width"`
+			Height json.Number `json:"height"`
+			Rate   string      `json:"r_frame_rate"`
+		} `json:"streams"`
+	}
+	must(t, json.Unmarshal(out, &doc))
+	var p probed
+	for _, s := range doc.Streams {
+		switch s.Type {
+		case "video":
+			p.Video, p.Rate, p.Size = s.Codec, s.Rate, s.Width.String()+"x"+s.Height.String()
+		case "audio":
+			p.Audio = s.Codec
+		}
+	}
+	return p
+}
+
+// Every size, rate and codec that a scenario can name comes out as it says.
+func TestScenariosMeanWhatTheySay(t *testing.T) {
+	const quick = `{"duration":0.1,"preset":"ultrafast"}`
+	for _, c := range []struct {
+		scenario, parameters string
+		want                 probed
+	}{
+		{"4K60-h264", quick, probed{"h264", "60/1", "3840x2160", "aac"}},
+		{"2160p30", quick, probed{"h264", "30/1", "3840x2160", "aac"}},
+		{"1440p", quick, probed{"h264", "30/1", "2560x1440", "aac"}},
+		{"1080p60-h264", quick, probed{"h264", "60/1", "1920x1080", "aac"}},
+		{"720p25", quick, probed{"h264", "25/1", "1280x720", "aac"}},
+		{"live-480p30-h264", quick, probed{"h264", "30/1", "854x480", "aac"}},
+		{"360p", quick, probed{"h264", "30/1", "640x360", "aac"}},
+		{"360p24-h265", quick, probed{"hevc", "24/1", "640x360", "aac"}},
+		{"360p24-hevc", quick, probed{"hevc", "24/1", "640x360", "aac"}},
+		{"360p24-vp9", `{"duration":0.1}`, probed{"vp9", "24/1", "640x360", "aac"}},
+		{"360p24-av1", `{"duration":0.1}`, probed{"av1", "24/1", "640x360", "aac"}},
+		{"360p24", `{"duration":0.1,"codec":"libaom-av1","bitrate":"300k"}`, probed{"av1", "24/1", "640x360", "aac"}},
+		{"360p24-av1", `{"duration":0.1,"bitrate":"300k","preset":"12"}`, probed{"av1", "24/1", "640x360", "aac"}},
+		{"360p24-vp9", `{"duration":0.1,"bitrate":"300k","output":"o.webm"}`, probed{"vp9", "24/1", "640x360", "opus"}},
+		{"1080p60", `{"duration":0.1,"resolution":"128x96","fps":12.5,"bitrate":"1.5M","audio_codec":"mp3","audio_bitrate":"96k","threads":1,"output":"sub/o.mkv"}`, probed{"h264", "25/2", "128x96", "mp3"}},
+		{"360p", `{"duration":0.1,"audio_codec":"none","output":"o.ts"}`, probed{"h264", "30/1", "640x360", ""}},
+		{"360p", `{"duration":0.1,"audio_codec":"ac3","output":"o.mov"}`, probed{"h264", "30/1", "640x360", "ac3"}},
+		{"360p", `{"duration":0.1,"output":"o.flv"}`, probed{"h264", "1k/1k", "640x360", "aac"}},
+	} {
+		t.Run(c.scenario+c.parameters, func(t *testing.T) {
+			roots, _ := openRoots(t)
+			p := build(t, roots, c.scenario, c.parameters)
+			encode(t, p)
+			got := probe(t, p.Work.Path())
+			if c.want.Rate == "1k/1k" { // flv keeps milliseconds, so the rate is a guess
+				c.want.Rate = got.Rate
+			}
+			if got != c.want {
+				t.Errorf("got %+v, want %+v", got, c.want)
+			}
+			if p.Want.Codec != got.Video || p.Want.Audio != got.Audio {
+				t.Errorf("wants %+v", p.Want)
+			}
+		})
+	}
+}
+
+// A source keeps its rate and its shape unless the job says otherwise.
+func TestSourceIsFollowed(t *testing.T) {
+	roots, dir := openRoots(t)
+	must(t, exec.Command("ffmpeg", "-v", "error", "-f", "lavfi", "-i", "testsrc2=size=90x160:rate=12", "-t", "0.5",
+		"-c:v", "libx264", "-pix_fmt", "yuv444p", "-metadata", "title=The title", filepath.Join(dir, "tall.mkv")).Run())
+	for _, c := range []struct {
+		scenario, parameters string
+		want                 probed
+	}{
+		{"360p", `{"input":"tall.mkv","preset":"ultrafast"}`, probed{"h264", "12/1", "202x360", ""}},
+		{"360p24", `{"input":"tall.mkv","preset":"ultrafast","duration":0.2}`, probed{"h264", "24/1", "202x360", ""}},
+		{"360p", `{"input":"tall.mkv","preset":"ultrafast","resolution":"64x64"}`, probed{"h264", "12/1", "64x64", ""}},
+	} {
+		t.Run(c.scenario+c.parameters, func(t *testing.T) {
+			p := build(t, roots, c.scenario, c.parameters)
+			encode(t, p)
+			if got := probe(t, p.Work.Path()); got != c.want {
+				t.Errorf("got %+v, want %+v", got, c.want)
+			}
+			out, err := exec.Command("ffprobe", "-v", "error", "-show_entries", "format_tags=title:stream=pix_fmt", "-of", "csv=p=0", p.Work.Path()).Output()
+			must(t, err)
+			if got := string(out); got != "yuv420p\nThe title\n" {
+				t.Errorf("got %q", got)
+			}
+		})
+	}
+}
+
+// A playlist or script inside of the roots must not lead out of them.
+func TestInputThatNamesOtherFiles(t *testing.T) {
+	roots, dir := openRoots(t)
+	secret := filepath.Join(t.TempDir(), "secret.ts")
+	must(t, exec.Command("ffmpeg", "-v", "error", "-f", "lavfi", "-i", "testsrc2=size=64x64:rate=10", "-t", "0.3", secret).Run())
+	for name, content := range map[string]string{
+		"list.m3u8":   "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nfile://" + secret + "\n#EXT-X-ENDLIST\n",
+		"list.ffcat":  "ffconcat version 1.0\nfile 'file:" + secret + "'\n",
+		"remote.m3u8": "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nhttp://127.0.0.1:1/a.ts\n#EXT-X-ENDLIST\n",
+	} {
+		must(t, os.WriteFile(filepath.Join(dir, name), []byte(content), 0o644))
+		p := build(t, roots, "360p", `{"input":"`+name+`","output_mode":"null"}`)
+		cmd := exec.Command("ffmpeg", p.Args...)
+		in, err := p.Input.Open()
+		must(t, err)
+		null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+		must(t, err)
+		cmd.ExtraFiles = []*os.File{null, in}
+		out, err := cmd.CombinedOutput()
+		if err == nil || strings.Contains(string(out), "Video: ") {
+			t.Errorf("%s was read: %s", name, out)
+		}
+		in.Close()
+		null.Close()
+	}
+}

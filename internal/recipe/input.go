@@ -1,0 +1,75 @@
+package recipe
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/agent/failure"
+	"github.com/ffrtmp/ffrtmp/agent/media"
+)
+
+// InputFormats are the demuxers that an input may choose. Playlists and scripts
+// (hls, concat, sdp…) are not among them: they name further files and servers,
+// past the media roots and the endpoints.
+const InputFormats = "aac,ac3,aiff,asf,av1,avi,dv,eac3,flac,flv,gxf,h264,hevc,ivf,m4v,matroska,mov,mp3,mpeg,mpegts,mpegvideo,mxf,nut,obu,ogg,rm,wav,yuv4mpegpipe"
+
+// ioTimeout is how long ffmpeg waits for a silent source, in microseconds.
+const ioTimeout = "30000000"
+
+// defaultFPS is a test pattern's rate when none is asked for.
+const defaultFPS = 30
+
+func (p *Plan) input(e ffrtmp.Encoding, roots *media.Roots) error {
+	scheme, _, remote := strings.Cut(e.Input, "://")
+	scheme = strings.ToLower(scheme)
+	if e.Mode == ffrtmp.ToRTMP && scheme != "rtmp" && scheme != "rtmps" {
+		p.add("-re") // a server takes a stream no faster than it plays
+	}
+	switch {
+	case e.Input == "":
+		p.pattern(e)
+		return nil
+	case !remote:
+		f, err := roots.Input(e.Input)
+		if err != nil {
+			return err
+		}
+		p.Input = &f
+		p.add("-protocol_whitelist", "file", "-format_whitelist", InputFormats, "-i", fmt.Sprintf("file:/proc/self/fd/%d", InputFD))
+		return nil
+	}
+	p.Source = e.Input
+	p.Secrets = append(p.Secrets, e.Input)
+	switch scheme {
+	case "http", "https":
+		p.add("-protocol_whitelist", "http,tcp", "-format_whitelist", InputFormats,
+			"-rw_timeout", ioTimeout, "-reconnect", "1", "-reconnect_delay_max", "5")
+	case "rtmp", "rtmps":
+		u, err := parseRTMP("input", e.Input)
+		if err != nil {
+			return err
+		}
+		p.Secrets = append(p.Secrets, u.secrets()...)
+		// ffmpeg reads no options of an input from a file, so these are on the command line.
+		p.add("-protocol_whitelist", "rtmp,tcp", "-format_whitelist", InputFormats, "-rw_timeout", ioTimeout,
+			"-rtmp_app", u.app, "-rtmp_playpath", u.play, "-rtmp_tcurl", u.tcURL())
+	default:
+		return failure.Errorf(ffrtmp.UserError, "input: the scheme %q is not allowed", scheme)
+	}
+	p.add("-i", SourceAddress)
+	return nil
+}
+
+// pattern adds moving bars with a clock, and a tone.
+func (p *Plan) pattern(e ffrtmp.Encoding) {
+	p.add("-f", "lavfi", "-i", fmt.Sprintf("testsrc2=size=%dx%d:rate=%s", e.Width, e.Height, number(cmp.Or(e.FPS, defaultFPS))))
+	if e.AudioEncoder == "" {
+		return
+	}
+	if e.Mode == ffrtmp.ToRTMP {
+		p.add("-re") // is said of each input
+	}
+	p.add("-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000")
+}

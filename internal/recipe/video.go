@@ -1,0 +1,157 @@
+package recipe
+
+import (
+	"cmp"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/agent/failure"
+)
+
+// device adds what acceleration needs before the inputs.
+func (p *Plan) device(e ffrtmp.Encoding, m Machine) error {
+	encodes, decodes := strings.HasSuffix(e.Encoder, "_vaapi"), e.HWAccel == "vaapi"
+	if encodes && m.VAAPIDevice == "" {
+		return failure.Errorf(ffrtmp.PlatformError, "%s needs a VAAPI device and this node has none now", e.Encoder)
+	}
+	if (encodes || decodes) && m.VAAPIDevice != "" {
+		p.add("-vaapi_device", m.VAAPIDevice)
+	}
+	// Frames are decoded on the device and brought back, so that filters work
+	// with every decoder; ffmpeg decodes in software where the device cannot.
+	switch {
+	case e.Input == "" || decodes && m.VAAPIDevice == "":
+	case e.HWAccel == "nvenc":
+		p.add("-hwaccel", "cuda")
+	case e.HWAccel != "":
+		p.add("-hwaccel", e.HWAccel)
+	}
+	return nil
+}
+
+func (p *Plan) video(e ffrtmp.Encoding) {
+	p.add("-map", "0:v:0")
+	var filters []string
+	if e.Input != "" {
+		if e.FPS > 0 {
+			filters = append(filters, "fps="+number(e.FPS))
+		}
+		if e.ExactSize {
+			filters = append(filters, fmt.Sprintf("scale=%d:%d", e.Width, e.Height), "setsar=1")
+		} else {
+			filters = append(filters, fmt.Sprintf("scale=-2:%d", e.Height))
+		}
+	}
+	switch {
+	case strings.HasSuffix(e.Encoder, "_vaapi"):
+		filters = append(filters, "format=nv12", "hwupload")
+	case strings.HasSuffix(e.Encoder, "_qsv"):
+		filters = append(filters, "format=nv12")
+	default:
+		filters = append(filters, "format=yuv420p") // what every player can show
+	}
+	p.add("-vf", strings.Join(filters, ","), "-c:v", e.Encoder)
+	p.speed(e)
+	p.rate(e)
+	if e.Mode == ffrtmp.ToRTMP {
+		// A viewer can join every two seconds, and servers can cut there.
+		p.add("-force_key_frames", "expr:gte(t,n_forced*2)")
+		if strings.HasSuffix(e.Encoder, "_nvenc") {
+			p.add("-forced-idr", "1")
+		}
+	}
+	if e.Threads > 0 {
+		p.add("-threads", strconv.Itoa(e.Threads))
+	}
+}
+
+// speed adds the preset, or what an encoder needs not to be impractically slow.
+func (p *Plan) speed(e ffrtmp.Encoding) {
+	preset := e.Preset
+	if preset == "" && e.Mode == ffrtmp.ToRTMP && e.Encoder == "libx264" {
+		preset = "veryfast" // a stream that is late is worse than one that is larger
+	}
+	if preset != "" {
+		p.add("-preset", preset)
+	}
+	switch e.Encoder {
+	case "libvpx-vp9":
+		p.add("-deadline", "good", "-cpu-used", "4", "-row-mt", "1")
+	case "libaom-av1":
+		p.add("-cpu-used", "6", "-row-mt", "1")
+	}
+}
+
+// rate adds the bit rate, or the encoder's quality where ffmpeg's own default
+// would be a fixed low bit rate.
+func (p *Plan) rate(e ffrtmp.Encoding) {
+	bitrate := e.Bitrate
+	if bitrate == "" && e.Mode == ffrtmp.ToRTMP {
+		bitrate = streamBitrate(e)
+	}
+	if bitrate != "" {
+		p.add("-b:v", bitrate)
+		if e.Encoder == "libsvtav1" {
+			return // refuses a maximum beside a target
+		}
+		peak := bitrate
+		if e.Mode != ffrtmp.ToRTMP {
+			peak = scaled(bitrate, 1.5)
+		}
+		p.add("-maxrate", peak, "-bufsize", scaled(bitrate, 2))
+		return
+	}
+	switch {
+	case e.Encoder == "libvpx-vp9" || e.Encoder == "libaom-av1":
+		p.add("-crf", "32", "-b:v", "0")
+	case strings.HasSuffix(e.Encoder, "_nvenc"):
+		p.add("-rc", "vbr", "-cq", "23", "-b:v", "0")
+	case strings.HasSuffix(e.Encoder, "_qsv"):
+		p.add("-global_quality", "23")
+	case strings.HasSuffix(e.Encoder, "_vaapi"):
+		p.add("-qp", "23")
+	}
+}
+
+// scaled multiplies a bit rate such as 2500k.
+func scaled(bitrate string, factor float64) string {
+	unit := strings.TrimLeft(bitrate, "0123456789.")
+	// ffrtmp.Resolve has checked the form.
+	n, _ := strconv.ParseFloat(strings.TrimSuffix(bitrate, unit), 64)
+	n *= factor
+	switch unit {
+	case "k", "K":
+		n *= 1e3
+	case "m", "M":
+		n *= 1e6
+	}
+	return strconv.FormatInt(int64(n), 10)
+}
+
+// streamBitrate is about 0.1 bit for each pixel, which is what large streaming
+// sites recommend for H.264.
+func streamBitrate(e ffrtmp.Encoding) string {
+	pixels := float64(e.Width) * float64(e.Height) * cmp.Or(e.FPS, defaultFPS)
+	return strconv.FormatInt(max(400_000, int64(pixels/10)), 10)
+}
+
+func (p *Plan) audio(e ffrtmp.Encoding) {
+	switch {
+	case e.AudioEncoder == "":
+		p.add("-an")
+		return
+	case e.Input == "":
+		p.add("-map", "1:a:0")
+	default:
+		p.add("-map", "0:a:0?")
+	}
+	p.add("-c:a", e.AudioEncoder)
+	if e.AudioBitrate != "" {
+		p.add("-b:a", e.AudioBitrate)
+	}
+	if e.Mode == ffrtmp.ToRTMP {
+		p.add("-ar", "44100") // flv knows 44.1 kHz and its fractions for mp3
+	}
+}

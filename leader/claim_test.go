@@ -1,0 +1,190 @@
+package leader
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/fsm"
+)
+
+func TestAWaitingClaimIsWokenByASubmission(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bed) {
+		a := b.register(1, 1)
+		start := time.Now()
+		claimed := make(chan []ffrtmp.Job, 1)
+		go func() { claimed <- b.claim(a, 1, time.Minute) }()
+		pass(20 * time.Second)
+		id := b.submit(ffrtmp.Spec{})
+		jobs := <-claimed
+		if len(jobs) != 1 || jobs[0].ID != id {
+			t.Fatalf("claimed %v", jobs)
+		}
+		if took := time.Since(start); took != 20*time.Second {
+			t.Errorf("after %s, want 20s: a submitted job starts at once", took)
+		}
+	})
+}
+
+func TestAWaitingClaimEndsEmpty(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bed) {
+		a := b.register(1, 1)
+		for name, end := range map[string]func(cancel func()){
+			"with its wait":         func(func()) { pass(time.Minute) },
+			"with its client":       func(cancel func()) { cancel() },
+			"when leadership moves": func(func()) { b.lead(false); b.lead(true) },
+		} {
+			ctx, cancel := context.WithCancel(b.t.Context())
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				if _, jobs, err := b.Claim(ctx, a, 1, time.Minute); len(jobs) > 0 || err != nil {
+					t.Errorf("%s: %v, %v", name, jobs, err)
+				}
+			}()
+			synctest.Wait()
+			end(cancel)
+			<-done
+			cancel()
+		}
+	})
+}
+
+func TestWithoutLeadershipNothingIsClaimed(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bed) {
+		a := b.register(1, 1)
+		b.lead(false)
+		if _, _, err := b.Claim(t.Context(), a, 1, 0); ffrtmp.CodeOf(err) != ffrtmp.NoLeader {
+			t.Errorf("claim: %v", err)
+		}
+		if _, _, err := b.Heartbeat(t.Context(), a, nil); ffrtmp.CodeOf(err) != ffrtmp.NoLeader {
+			t.Errorf("heartbeat: %v", err)
+		}
+	})
+}
+
+func TestAnUnknownNodeIsNotFound(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bed) {
+		if _, _, err := b.Claim(t.Context(), nodeID(9), 1, 0); ffrtmp.CodeOf(err) != ffrtmp.NotFound {
+			t.Errorf("claim: %v", err)
+		}
+		if _, _, err := b.Heartbeat(t.Context(), nodeID(9), nil); ffrtmp.CodeOf(err) != ffrtmp.NotFound {
+			t.Errorf("heartbeat: %v", err)
+		}
+	})
+}
+
+func TestALostClaimIsDeliveredAgain(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bed) {
+		a := b.register(1, 3)
+		for range 3 {
+			b.submit(ffrtmp.Spec{})
+		}
+		first := b.claimOne(a)
+		again := b.claim(a, 2, 0)
+		if len(again) != 1 || again[0].ID != first.ID || again[0].Lease != first.Lease {
+			t.Fatalf("claimed again: %v", again)
+		}
+		b.beat(a, report(first))
+		next := b.claim(a, 1, 0)
+		if len(next) != 1 || next[0].ID == first.ID {
+			t.Fatalf("after it was listed: %v", next)
+		}
+		// A new leader has not seen it listed.
+		b.lead(false)
+		b.lead(true)
+		if all := b.claim(a, 3, 0); len(all) != 2 {
+			t.Fatalf("from a new leader: %d attempts, want 2", len(all))
+		}
+	})
+}
+
+func TestNeverMoreThanTheFreeSlots(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bed) {
+		a := b.register(1, 2)
+		for range 5 {
+			b.submit(ffrtmp.Spec{})
+		}
+		jobs := b.claim(a, 10, 0)
+		if len(jobs) != 2 {
+			t.Fatalf("claimed %d, want 2", len(jobs))
+		}
+		b.beat(a, report(jobs[0]), report(jobs[1]))
+		claimed := make(chan []ffrtmp.Job, 1)
+		go func() { claimed <- b.claim(a, 10, time.Minute) }()
+		synctest.Wait()
+		b.result(a, jobs[0], ffrtmp.ResultCompleted)
+		if got := <-claimed; len(got) != 1 {
+			t.Errorf("claimed %d when a slot was free, want 1", len(got))
+		}
+	})
+}
+
+func TestARetryIsClaimedWhenItsBackoffIsOver(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bed) {
+		a := b.register(1, 1)
+		id := b.submit(ffrtmp.Spec{})
+		if got := b.result(a, b.claimOne(a), ffrtmp.ResultFailed); got.Status != "retrying" || got.Retry != 1 || got.MaxRetries != 3 {
+			t.Fatalf("answer: %+v", got)
+		}
+		notBefore := b.job(id).NotBefore
+		if wait := time.Until(notBefore); wait < 5*time.Second || wait >= 7500*time.Millisecond {
+			t.Errorf("backoff %s, want [5s, 7.5s)", wait)
+		}
+		if jobs := b.claim(a, 1, time.Minute); len(jobs) != 1 {
+			t.Fatal("not claimed")
+		}
+		if late := time.Since(notBefore); late < 0 || late > overdueInterval {
+			t.Errorf("claimed %s after its time", late)
+		}
+	})
+}
+
+// TestIdleNodesDoNotStampede has many nodes wait, of which each job wakes one.
+func TestIdleNodesDoNotStampede(t *testing.T) {
+	const nodes, jobs = 1000, 20
+	inBubble(t, func(t *testing.T, b *bed) {
+		var all sync.WaitGroup
+		var served atomic.Int64
+		counting := &countingProposer{Proposer: b.proposer}
+		b.cfg.Proposer = counting
+		for n := range nodes {
+			a := b.register(n, 1)
+			all.Go(func() { served.Add(int64(len(b.claim(a, 1, ttl/2)))) })
+		}
+		synctest.Wait()
+		for range jobs {
+			b.submit(ffrtmp.Spec{})
+			synctest.Wait()
+		}
+		if got := served.Load(); got != jobs {
+			t.Errorf("%d of %d jobs were claimed at once", got, jobs)
+		}
+		if got := counting.claims.Load(); got > 2*jobs {
+			t.Errorf("%d claims were proposed for %d jobs", got, jobs)
+		}
+		// Jobs that nobody can run wake nobody.
+		before := counting.claims.Load()
+		for range jobs {
+			b.submit(ffrtmp.Spec{Requires: &ffrtmp.Requires{Labels: map[string]string{"rack": "none"}}})
+		}
+		all.Wait()
+		if got := counting.claims.Load(); got != before {
+			t.Errorf("%d claims were proposed for jobs that nobody can run", got-before)
+		}
+	})
+}
+
+type countingProposer struct {
+	Proposer
+	claims atomic.Int64
+}
+
+func (p *countingProposer) Claim(ctx context.Context, node string, limit int) (uint64, []fsm.Claimed, error) {
+	p.claims.Add(1)
+	return p.Proposer.Claim(ctx, node, limit)
+}

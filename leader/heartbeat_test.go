@@ -1,0 +1,224 @@
+package leader
+
+import (
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ffrtmp/ffrtmp"
+)
+
+func TestAWaitingHeartbeatIsAnsweredByACommand(t *testing.T) {
+	for _, step := range []struct {
+		action ffrtmp.Action
+		want   ffrtmp.Verb
+	}{{ffrtmp.Cancel, ffrtmp.CommandCancel}, {ffrtmp.Pause, ffrtmp.CommandPause}} {
+		t.Run(string(step.action), func(t *testing.T) {
+			inBubble(t, func(t *testing.T, b *bed) {
+				a := b.register(1, 1)
+				id := b.submit(ffrtmp.Spec{})
+				j := b.claimOne(a)
+				start := time.Now()
+				answer := make(chan []ffrtmp.Command, 1)
+				go func() { answer <- b.beatWait(a, 10*time.Second, report(j)) }()
+				pass(3 * time.Second)
+				b.act(step.action, id)
+				commands := <-answer
+				if len(commands) != 1 || commands[0] != (ffrtmp.Command{Command: step.want, JobID: id, Attempt: 1}) {
+					t.Errorf("commands %v, want %s", commands, step.want)
+				}
+				if took := time.Since(start); took != 3*time.Second {
+					t.Errorf("answered after %s, want 3s", took)
+				}
+				if again := b.beat(a, report(j)); len(again) != 1 {
+					t.Errorf("the command is not repeated: %v", again)
+				}
+			})
+		})
+	}
+}
+
+func TestAWaitingHeartbeatEndsWithAThirdOfTheLease(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bed) {
+		a := b.register(1, 1)
+		start := time.Now()
+		if commands := b.beatWait(a, time.Minute); len(commands) != 0 {
+			t.Errorf("commands: %v", commands)
+		}
+		if took := time.Since(start); took != ttl/3 {
+			t.Errorf("answered after %s, want %s", took, ttl/3)
+		}
+	})
+}
+
+func TestPauseAndResumeUntilTheNodeAgrees(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bed) {
+		a := b.register(1, 1)
+		id := b.submit(ffrtmp.Spec{})
+		j := b.claimOne(a)
+		r := report(j)
+		b.act(ffrtmp.Pause, id)
+		want := func(verb ffrtmp.Verb) {
+			t.Helper()
+			commands := b.beat(a, r)
+			switch {
+			case verb == "" && len(commands) == 0:
+			case len(commands) != 1 || commands[0].Command != verb:
+				t.Errorf("commands %v, want %q", commands, verb)
+			}
+		}
+		want(ffrtmp.CommandPause)
+		want(ffrtmp.CommandPause)
+		r.Paused = true
+		want("")
+		b.act(ffrtmp.Resume, id)
+		want(ffrtmp.CommandResume)
+		r.Paused = false
+		want("")
+		b.wantStatus(id, ffrtmp.Running, 1)
+
+		// A paused attempt that is lost leaves the job paused, without one.
+		b.act(ffrtmp.Pause, id)
+		pass(ttl + time.Second)
+		b.wantStatus(id, ffrtmp.Paused, 1)
+		b.act(ffrtmp.Resume, id)
+		b.wantStatus(id, ffrtmp.Pending, 1)
+	})
+}
+
+// TestACommandEndsAWaitOnce is of agents that know only the contract: they never say
+// that an attempt is paused, and take their time to end one.
+func TestACommandEndsAWaitOnce(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bed) {
+		a := b.register(1, 1)
+		id := b.submit(ffrtmp.Spec{})
+		j := b.claimOne(a)
+		want := func(when string, verb ffrtmp.Verb, after time.Duration) {
+			t.Helper()
+			start := time.Now()
+			commands := b.beatWait(a, 5*time.Second, report(j))
+			if len(commands) != 1 || commands[0].Command != verb {
+				t.Errorf("%s: commands %v, want %s", when, commands, verb)
+			}
+			if took := time.Since(start); took != after {
+				t.Errorf("%s: answered after %s, want %s", when, took, after)
+			}
+		}
+		b.act(ffrtmp.Pause, id)
+		want("paused", ffrtmp.CommandPause, 0)
+		want("told already", ffrtmp.CommandPause, 5*time.Second)
+		b.act(ffrtmp.Resume, id)
+		want("resumed", ffrtmp.CommandResume, 0)
+		if commands := b.beatWait(a, 5*time.Second, report(j)); len(commands) != 0 {
+			t.Errorf("it runs and has been told to: commands %v", commands)
+		}
+		b.act(ffrtmp.Pause, id)
+		want("paused again", ffrtmp.CommandPause, 0)
+		b.lead(false)
+		b.lead(true)
+		want("new leader", ffrtmp.CommandPause, 0)
+		want("told by the new leader", ffrtmp.CommandPause, 5*time.Second)
+		b.act(ffrtmp.Cancel, id)
+		want("canceled", ffrtmp.CommandCancel, 0)
+		want("still running", ffrtmp.CommandCancel, 5*time.Second)
+	})
+}
+
+func TestAnAttemptThatItsNodeEndedIsNoCommand(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bed) {
+		a := b.register(1, 1)
+		b.submit(ffrtmp.Spec{})
+		j := b.claimOne(a)
+		answer := make(chan []ffrtmp.Command, 1)
+		go func() { answer <- b.beatWait(a, 10*time.Second, report(j)) }()
+		synctest.Wait()
+		b.result(a, j, ffrtmp.ResultCompleted)
+		if commands := <-answer; len(commands) != 0 {
+			t.Errorf("commands: %v", commands)
+		}
+	})
+}
+
+func TestReportsAreSpreadByTheSizeOfTheFleet(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bed) {
+		a := b.register(1, 1)
+		_, timing, err := b.Heartbeat(t.Context(), a, nil)
+		if err != nil || timing.Report != time.Second || timing.LeaseTTL != ttl {
+			t.Errorf("one node: %+v, %v", timing, err)
+		}
+		for n := range 2 * reportsPerSecond {
+			b.register(n, 1)
+		}
+		if _, timing, err = b.Heartbeat(t.Context(), a, nil); err != nil || timing.Report != 2*time.Second {
+			t.Errorf("1,000 nodes: %+v, %v", timing, err)
+		}
+	})
+}
+
+func TestProgressIsLiveAndSavedTogether(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bed) {
+		a := b.register(1, 20)
+		for range 20 {
+			b.submit(ffrtmp.Spec{})
+		}
+		jobs := b.claim(a, 20, 0)
+		before := b.log.count()
+		for second := range 25 {
+			pass(time.Second)
+			for _, j := range jobs {
+				r := report(j)
+				r.Progress, r.Detail = float64(second), &ffrtmp.Progress{Frame: int64(second)}
+				b.beat(a, r)
+			}
+		}
+		live, saved := b.job(jobs[7].ID), b.job(jobs[7].ID)
+		b.Overlay(&live)
+		if live.Progress != 24 || live.ProgressDetail.Frame != 24 || saved.Progress != 0 {
+			t.Errorf("live %d, saved %d", live.Progress, saved.Progress)
+		}
+		if got := b.log.count() - before; got != 0 {
+			t.Errorf("500 heartbeats made %d entries", got)
+		}
+		pass(10 * time.Second)
+		if got := b.log.count() - before; got != 1 {
+			t.Errorf("progress of 20 jobs was saved in %d entries, want 1", got)
+		}
+		// A new leader knows it, and does not overwrite it with nothing.
+		b.lead(false)
+		b.lead(true)
+		now := b.job(jobs[7].ID)
+		b.Overlay(&now)
+		if now.Progress != 24 || now.ProgressDetail.Frame != 24 {
+			t.Errorf("after a change of leader: %d", now.Progress)
+		}
+	})
+}
+
+func TestFailuresAreLoggedInTheOldWords(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bed) {
+		a := b.register(1, 1)
+		id := b.submit(ffrtmp.Spec{})
+		for range 4 {
+			jobs := b.claim(a, 1, time.Minute)
+			if len(jobs) != 1 {
+				t.Fatal("not claimed")
+			}
+			b.result(a, jobs[0], ffrtmp.ResultFailed)
+			b.result(a, jobs[0], ffrtmp.ResultFailed) // said twice, logged once
+		}
+		b.wantStatus(id, ffrtmp.Failed, 4)
+		for _, want := range []string{
+			"job " + id + " failed on node " + a + " (attempt 1/4) - re-queued for retry",
+			"job " + id + " failed on node " + a + " (attempt 3/4) - re-queued for retry",
+			"job " + id + " failed after 4 attempts - max retries reached",
+		} {
+			if got := strings.Count(b.logs.String(), want); got != 1 {
+				t.Errorf("%d times in the log: %s\n%s", got, want, b.logs)
+			}
+		}
+		if strings.Contains(b.logs.String(), "(attempt 4/4)") {
+			t.Error("the last run is said to be retried")
+		}
+	})
+}

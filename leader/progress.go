@@ -1,0 +1,77 @@
+package leader
+
+import (
+	"slices"
+	"time"
+
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/fsm"
+)
+
+const (
+	// saveInterval is how often live progress becomes part of the state.
+	saveInterval = 30 * time.Second
+	// maxSave bounds the attempts in one command.
+	maxSave = 5000
+)
+
+// Overlay puts what the leader knows of a running attempt over what the state
+// says of its job. It returns false if that attempt has ended since the state was read.
+func (s *Scheduler) Overlay(j *ffrtmp.Job) bool {
+	t := s.current()
+	if t == nil || j.Status != ffrtmp.Running && j.Status != ffrtmp.Paused {
+		return true
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	a := t.attempts[j.ID]
+	if a == nil || a.number != j.Attempt {
+		return false
+	}
+	if a.reported.IsZero() {
+		return true
+	}
+	j.Progress, j.LastActivityAt = a.progress, a.reported.Round(0).UTC()
+	if a.detail == nil {
+		return true
+	}
+	detail := *a.detail
+	if a.sealed {
+		detail.Phase = ffrtmp.PublishingPhase
+	}
+	j.ProgressDetail = &detail
+	return true
+}
+
+// Log returns the log of an attempt that goes on, or nil.
+func (s *Scheduler) Log(jobID string, attempt int) *Log {
+	t := s.current()
+	if t == nil {
+		return nil
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if a := t.attempts[jobID]; a != nil && a.number == attempt {
+		return a.log
+	}
+	return nil
+}
+
+// save proposes the progress that the state does not have yet.
+func (t *term) save() {
+	var reports []fsm.Report
+	t.mu.Lock()
+	for _, a := range t.attempts {
+		if a.unsaved {
+			a.unsaved = false
+			reports = append(reports, fsm.Report{AttemptID: a.id(), Percent: a.progress, Detail: a.detail, At: a.reported})
+		}
+	}
+	t.mu.Unlock()
+	for chunk := range slices.Chunk(reports, maxSave) {
+		if _, _, err := t.cfg.Proposer.Progress(t.ctx, chunk); err != nil {
+			t.cfg.Logger.Warn("progress could not be saved; the next report will be", "error", err)
+			return
+		}
+	}
+}

@@ -1,0 +1,82 @@
+package leader
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/fsm"
+)
+
+// Result carries out what a node says of an attempt's end.
+func (s *Scheduler) Result(ctx context.Context, id fsm.Idempotency, r *ffrtmp.Result) (uint64, ffrtmp.ResultResponse, error) {
+	t, err := s.leading()
+	if err != nil {
+		return 0, ffrtmp.ResultResponse{}, err
+	}
+	if _, err := t.node(r.NodeID); err != nil && ffrtmp.CodeOf(err) != ffrtmp.NotFound {
+		return 0, ffrtmp.ResultResponse{}, err
+	}
+	seq, err := t.seq(ctx, r.JobID)
+	if err != nil {
+		return 0, ffrtmp.ResultResponse{}, err
+	}
+	index, done, err := t.cfg.Proposer.Result(t.ctx, id, seq, *r)
+	if err != nil {
+		if code := ffrtmp.CodeOf(err); code == ffrtmp.StaleAttempt {
+			t.cfg.Logger.Info("stale result refused", "job", r.JobID, "attempt", r.Attempt, "node", r.NodeID, "status", r.Status)
+		}
+		return 0, ffrtmp.ResultResponse{}, err
+	}
+	t.settle(r, done)
+	if done.Retry > 0 {
+		return index, ffrtmp.ResultResponse{Status: "retrying", Retry: done.Retry, MaxRetries: done.MaxRetries}, nil
+	}
+	return index, ffrtmp.ResultResponse{Status: "success"}, nil
+}
+
+// seq is the sequence number of a job.
+func (t *term) seq(ctx context.Context, jobID string) (uint64, error) {
+	t.mu.Lock()
+	a := t.attempts[jobID]
+	t.mu.Unlock()
+	if a != nil {
+		return a.seq, nil
+	}
+	return t.cfg.State.Resolve(ctx, jobID)
+}
+
+// settle takes note of a result that the state has accepted.
+func (t *term) settle(r *ffrtmp.Result, done fsm.Resulted) {
+	t.mu.Lock()
+	a := t.attempts[done.ID]
+	if a != nil && a.number == done.Attempt {
+		if r.Status == ffrtmp.ResultPublishing {
+			a.sealed, a.paused = true, false
+		} else {
+			t.drop(done.ID, r.Logs)
+		}
+	}
+	t.mu.Unlock()
+	if done.Repeated {
+		return
+	}
+	if r.Status == ffrtmp.ResultFailed {
+		t.logFailure(done.ID, r.NodeID, r.FailureReason, done.Retry, done.MaxRetries)
+	} else {
+		t.cfg.Logger.Info("job "+string(r.Status), "job", done.ID, "attempt", done.Attempt, "node", r.NodeID)
+	}
+}
+
+// logFailure says what comes of a failed run, in v2.2's words, which count runs.
+func (t *term) logFailure(jobID, nodeID string, reason ffrtmp.FailureReason, retry, maxRetries int) {
+	runs := maxRetries + 1
+	switch {
+	case retry > 0:
+		t.cfg.Logger.Warn(fmt.Sprintf("job %s failed on node %s (attempt %d/%d) - re-queued for retry", jobID, nodeID, retry, runs))
+	case reason.Final():
+		t.cfg.Logger.Error(fmt.Sprintf("job %s failed on node %s - not retried: %s", jobID, nodeID, reason))
+	default:
+		t.cfg.Logger.Error(fmt.Sprintf("job %s failed after %d attempts - max retries reached", jobID, runs))
+	}
+}

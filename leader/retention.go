@@ -1,0 +1,98 @@
+package leader
+
+import (
+	"context"
+	"time"
+
+	"github.com/ffrtmp/ffrtmp/fsm"
+)
+
+const (
+	// eventsKept is how long readers of events may stay away.
+	eventsKept = 24 * time.Hour
+	// maxRetentionInterval bounds the time between two looks for what is old.
+	maxRetentionInterval = time.Minute
+	// maxPrune bounds the jobs that one command removes, and with them the time for
+	// which it holds up others.
+	maxPrune = 200
+	// keysLooked bounds the idempotency keys that one look reads. They are in no
+	// order of age, so they are looked through in turn.
+	keysLooked = 10_000
+	// pruneRest is how much longer than it takes to remove something nothing is
+	// removed, when there is much to remove.
+	pruneRest = 4
+)
+
+// retain removes what is older than it is to be kept until the term ends.
+func (t *term) retain() {
+	interval := maxRetentionInterval
+	if t.cfg.Retention > 0 {
+		interval = max(time.Second, min(interval, t.cfg.Retention/10))
+	}
+	var key fsm.RequestKey
+	for pause(t.ctx, interval) {
+		if t.cfg.Cluster.CommandLevel() < int(fsm.KindPrune) {
+			continue // a voter is too old to understand it
+		}
+		var err error
+		if key, err = t.removeOld(key); err != nil && t.ctx.Err() == nil {
+			t.cfg.Logger.Warn("what is older than the retention could not be removed; the next look tries again", "error", err)
+		}
+	}
+}
+
+// removeOld removes all jobs and events that are old, in portions, and the old ones
+// among the next idempotency keys.
+func (t *term) removeOld(key fsm.RequestKey) (next fsm.RequestKey, err error) {
+	now := time.Now()
+	r := fsm.PruneRequest{Before: time.Unix(0, 0), Events: now.Add(-eventsKept)}
+	if t.cfg.Retention > 0 {
+		r.Before = now.Add(-t.cfg.Retention)
+	}
+	if r.Keys, next, err = t.cfg.State.OldKeys(t.ctx, r.Before, key, keysLooked); err != nil {
+		return key, err
+	}
+	var total fsm.Pruned
+	defer func() {
+		if total != (fsm.Pruned{}) {
+			t.cfg.Logger.Info("removed what is older than the retention", "jobs", total.Jobs, "idempotency_keys", total.Keys, "nodes", total.Nodes)
+		}
+	}()
+	last := uint64(0)
+	for {
+		if r.Seqs, err = t.cfg.State.OldJobs(t.ctx, r.Before, last, maxPrune); err != nil {
+			return next, err
+		}
+		events, err := t.cfg.State.HasOldEvents(t.ctx, r.Events)
+		if err != nil || len(r.Seqs) == 0 && len(r.Keys) == 0 && !events {
+			return next, err
+		}
+		start := time.Now()
+		_, p, err := t.cfg.Proposer.Prune(t.ctx, r)
+		if err != nil {
+			return next, err
+		}
+		total.Jobs += p.Jobs
+		total.Keys += p.Keys
+		total.Nodes += p.Nodes
+		r.Keys = nil
+		if len(r.Seqs) > 0 {
+			last = r.Seqs[len(r.Seqs)-1]
+		}
+		if !pause(t.ctx, pruneRest*time.Since(start)) {
+			return next, nil
+		}
+	}
+}
+
+// pause reports whether ctx has outlived d.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

@@ -1,0 +1,99 @@
+package leader
+
+import (
+	"slices"
+	"strconv"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/fsm"
+)
+
+// over makes n jobs that are over.
+func (b *bed) over(n int) {
+	b.t.Helper()
+	specs := make([]ffrtmp.Spec, n)
+	for i := range specs {
+		specs[i].Scenario = "720p"
+		if err := specs[i].Validate(); err != nil {
+			b.t.Fatal(err)
+		}
+	}
+	_, made, err := b.proposer.Submit(b.t.Context(), fsm.Idempotency{Principal: "p", Key: strconv.Itoa(int(b.log.count()))}, specs)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	seqs := make([]uint64, n)
+	for i, j := range made.Jobs {
+		seqs[i] = j.SequenceNumber
+	}
+	if _, _, err := b.proposer.CancelMany(b.t.Context(), fsm.Idempotency{}, ffrtmp.Filter{}, seqs); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+func (b *bed) kept() []uint64 {
+	b.t.Helper()
+	seqs, err := b.fsm.Seqs(b.t.Context(), ffrtmp.Filter{}, 0, 10_000)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return seqs
+}
+
+// TestRetentionRemovesWhatIsOldAndGoesOn lets days pass under a leader.
+func TestRetentionRemovesWhatIsOldAndGoesOn(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bed) {
+		b.over(2*maxPrune + 1)
+		waiting := b.submit(ffrtmp.Spec{})
+		time.Sleep(retention / 2)
+		b.over(3)
+		time.Sleep(retention/2 - time.Minute)
+		if got := len(b.kept()); got != 2*maxPrune+1+1+3 {
+			t.Fatalf("%d jobs are kept before the retention is over", got)
+		}
+		before := b.log.count()
+		time.Sleep(3 * time.Minute)
+		synctest.Wait()
+		if got := len(b.kept()); got != 1+3 {
+			t.Fatalf("%d jobs are kept after the retention is over", got)
+		}
+		if entries := b.log.count() - before; entries < 3 || entries > 6 {
+			t.Errorf("%d jobs were removed in %d commands of %d", 2*maxPrune+1, entries, maxPrune)
+		}
+		time.Sleep(retention)
+		synctest.Wait()
+		j, err := b.fsm.Job(t.Context(), waiting)
+		if err != nil || !slices.Equal(b.kept(), []uint64{j.SequenceNumber}) {
+			t.Errorf("kept are %v, the job that waits is %d: %v", b.kept(), j.SequenceNumber, err)
+		}
+		if _, _, err := b.fsm.Events(t.Context(), ffrtmp.EventID{}); ffrtmp.CodeOf(err) != ffrtmp.Compacted {
+			t.Errorf("events of the first day: %v", err)
+		}
+		// Nothing is proposed when nothing is old.
+		before = b.log.count()
+		time.Sleep(24 * time.Hour)
+		if b.log.count() != before {
+			t.Errorf("%d entries while nothing was old", b.log.count()-before)
+		}
+	})
+}
+
+// TestRetentionWaitsForOlderVoters: a voter that does not know the command would halt.
+func TestRetentionWaitsForOlderVoters(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bed) {
+		b.cluster.level.Store(int64(fsm.LatestKind - fsm.KindPrune + 1))
+		b.over(1)
+		time.Sleep(2 * retention)
+		if len(b.kept()) != 1 {
+			t.Fatal("a command was proposed that not every voter knows")
+		}
+		b.cluster.level.Store(0)
+		time.Sleep(2 * maxRetentionInterval)
+		if len(b.kept()) != 0 {
+			t.Fatal("nothing was removed although every voter knows how to")
+		}
+	})
+}

@@ -1,0 +1,54 @@
+package ffrtmp
+
+import (
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// size is a nominal picture size; the width holds for 16:9.
+type size struct{ width, height int }
+
+var sizes = map[string]size{
+	"4k":    {3840, 2160},
+	"2160p": {3840, 2160},
+	"1440p": {2560, 1440},
+	"1080p": {1920, 1080},
+	"720p":  {1280, 720},
+	"480p":  {854, 480},
+	"360p":  {640, 360},
+}
+
+const maxFPS = 240
+
+// scenario is the meaning of a scenario name such as "live-4K60-h264".
+type scenario struct {
+	live  bool
+	size  size
+	fps   float64 // 0: the source's
+	codec string
+}
+
+var scenarioForm = regexp.MustCompile(`^(?i)(live-)?(4K|2160p|1440p|1080p|720p|480p|360p)(\d{1,4})?(?:-(h264|h265|hevc|vp9|av1))?$`)
+
+func parseScenario(name string) (scenario, error) {
+	if name == "" {
+		return scenario{}, FieldErrorf("scenario", "is required, for example 1080p30-h264")
+	}
+	m := scenarioForm.FindStringSubmatch(name)
+	if m == nil {
+		return scenario{}, FieldErrorf("scenario", "%q is not known: it is [live-]SIZE[FPS][-CODEC] with a size of 4K, 2160p, 1440p, 1080p, 720p, 480p or 360p and a codec of h264, h265, hevc, vp9 or av1", name)
+	}
+	s := scenario{live: m[1] != "", size: sizes[strings.ToLower(m[2])], codec: "h264"}
+	if m[3] != "" {
+		fps, err := strconv.Atoi(m[3])
+		if err != nil || fps < 1 || fps > maxFPS {
+			return scenario{}, FieldErrorf("scenario", "%q: a frame rate is between 1 and %d", name, maxFPS)
+		}
+		s.fps = float64(fps)
+	}
+	if m[4] != "" {
+		s.codec = strings.ToLower(m[4])
+	}
+	return s, nil
+}

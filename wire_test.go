@@ -1,0 +1,191 @@
+package ffrtmp
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+func ptr[T any](v T) *T { return &v }
+
+// What masters are sent is refused by naming the field.
+func TestBadInputNamesTheField(t *testing.T) {
+	tooMany := map[string]string{}
+	for i := range 65 {
+		tooMany[fmt.Sprint("k", i)] = "v"
+	}
+	lease := Result{JobID: "j", NodeID: "n", Status: ResultCompleted}
+	for _, tt := range []struct {
+		field string
+		err   error
+	}{
+		{"job_id", (&Result{NodeID: "n", Status: ResultFailed}).Validate()},
+		{"node_id", (&Result{JobID: "j", Status: ResultFailed}).Validate()},
+		{"status", (&Result{JobID: "j", NodeID: "n", Status: "done"}).Validate()},
+		{"attempt", (&Result{JobID: "j", NodeID: "n", Status: ResultFailed, Attempt: -1}).Validate()},
+		{"metrics", (&Result{JobID: "j", NodeID: "n", Metrics: make([]byte, MaxResultJSONBytes+1)}).Validate()},
+		{"analyzer_output", (&Result{JobID: "j", NodeID: "n", AnalyzerOutput: make([]byte, MaxResultJSONBytes+1)}).Validate()},
+		{"failure_reason", (&Result{JobID: "j", NodeID: "n", Status: ResultFailed, FailureReason: FailureReason(strings.Repeat("x", 65))}).Validate()},
+		{"", lease.Validate()},
+		{"", (&Result{
+			JobID: "j", NodeID: "n", Status: ResultFailed, FailureReason: "encoder_crash", Progress: 33.4,
+			Metrics: json.RawMessage("null"), AnalyzerOutput: json.RawMessage("{}"), CompletedAt: ptr("2026-11-22T07:03:34.969877811+01:00"),
+		}).Validate()},
+
+		{"node_id", (&Registration{NodeID: "me", Address: "a"}).Validate()},
+		{"address", (&Registration{}).Validate()},
+		{"cpu_threads", (&Registration{Address: "a", CPUThreads: -1}).Validate()},
+		{"ram_total_bytes", (&Registration{Address: "a", RAMTotalBytes: -1}).Validate()},
+		{"max_concurrent_jobs", (&Registration{Address: "a", MaxConcurrentJobs: 1025}).Validate()},
+		{"name", (&Registration{Address: "a", Name: strings.Repeat("x", 256)}).Validate()},
+		{"encoders", (&Registration{Address: "a", Encoders: make([]string, 257)}).Validate()},
+		{"gpu_capabilities", (&Registration{Address: "a", GPUCapabilities: make([]string, 65)}).Validate()},
+		{"labels", (&Registration{Address: "a", Labels: tooMany}).Validate()},
+		{"labels", (&Registration{Address: "a", Labels: map[string]string{"a=b": "c"}}).Validate()},
+		{"", (&Registration{Address: "a"}).Validate()},
+
+		{"status", (&Filter{Status: "done"}).Validate()},
+		{"queue", (&Filter{Queue: "fast"}).Validate()},
+		{"priority", (&Filter{Priority: "urgent"}).Validate()},
+		{"", (&Filter{Status: Running, Queue: Live, Priority: Low}).Validate()},
+
+		{"limit", (&Page{Limit: -1}).Validate()},
+		{"limit", (&Page{Limit: MaxLimit + 1}).Validate()},
+		{"order", (&Page{Order: "up"}).Validate()},
+		{"", (&Page{}).Validate()},
+
+		{"queue", (&Patch{Queue: ptr(Queue("fast"))}).Validate()},
+		{"priority", (&Patch{Priority: ptr(Priority("urgent"))}).Validate()},
+		{"max_retries", (&Patch{MaxRetries: ptr(101)}).Validate()},
+		{"labels", (&Patch{Labels: tooMany}).Validate()},
+		{"", (&Patch{Queue: ptr(Batch), MaxRetries: ptr(0)}).Validate()},
+	} {
+		var e *Error
+		switch {
+		case tt.field == "" && tt.err != nil:
+			t.Errorf("refused: %v", tt.err)
+		case tt.field != "" && (!errors.As(tt.err, &e) || e.Code != Invalid || e.Field != tt.field):
+			t.Errorf("%s: got %v", tt.field, tt.err)
+		}
+	}
+}
+
+func TestLeftOutFieldsAreFilledIn(t *testing.T) {
+	r := Registration{NodeID: "0190a1b2-0000-7000-8000-000000000000", Address: "10.0.0.1"}
+	if err := r.Validate(); err != nil || r.Name != "10.0.0.1" || r.Type != "server" || r.MaxConcurrentJobs != 1 {
+		t.Errorf("%+v %v", r, err)
+	}
+	v22 := Registration{Address: "10.0.0.1"}
+	if err := v22.Validate(); err != nil || v22.MaxConcurrentJobs != 0 {
+		t.Errorf("a v2.2 node declares no limit: %+v %v", v22, err)
+	}
+	var p Page
+	if err := p.Validate(); err != nil || p.Limit != DefaultLimit || p.Order != Descending {
+		t.Errorf("%+v %v", p, err)
+	}
+}
+
+func TestLongTextIsCutToWhatIsKept(t *testing.T) {
+	r := Result{JobID: "j", NodeID: "n", Status: ResultFailed, Error: strings.Repeat("e", 5000), Logs: "front" + strings.Repeat("l", MaxLogBytes)}
+	if err := r.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Error) != 4096 || len(r.Logs) != MaxLogBytes || strings.Contains(r.Logs, "front") {
+		t.Errorf("kept %d bytes of the error and %d of the log", len(r.Error), len(r.Logs))
+	}
+}
+
+func TestDecodeNamesTheField(t *testing.T) {
+	for body, want := range map[string]string{
+		`{"node_id":"n","max":1,"wait":"5s","unknown":1}`: "",
+		`{"node_id":"n","max":"1"}`:                       "max: cannot be string; a whole number is wanted",
+		`{"node_id":7}`:                                   "node_id: cannot be number; a string is wanted",
+		`[]`:                                              "the body must be a JSON object, not array",
+		`{"node_id"`:                                      "the body is not valid JSON",
+		``:                                                "the body is not valid JSON",
+		`{"wait":"soon"}`:                                 `wait: cannot be "soon"; a duration such as "30s" is wanted`,
+	} {
+		var c ClaimRequest
+		err := Decode([]byte(body), &c)
+		if want == "" && err != nil || want != "" && (CodeOf(err) != Invalid || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%s: %v", body, err)
+		}
+	}
+}
+
+func TestDuration(t *testing.T) {
+	for in, want := range map[string]time.Duration{`"30s"`: 30 * time.Second, `1.5`: 1500 * time.Millisecond, `0`: 0, `"1m30s"`: 90 * time.Second} {
+		var d Duration
+		if err := json.Unmarshal([]byte(in), &d); err != nil || time.Duration(d) != want {
+			t.Errorf("%s is %v, %v", in, time.Duration(d), err)
+		}
+	}
+	if out, err := json.Marshal(Duration(90 * time.Second)); err != nil || string(out) != `"1m30s"` {
+		t.Errorf("%s %v", out, err)
+	}
+}
+
+func TestCanonicalFormsOfEqualDocumentsAreEqual(t *testing.T) {
+	a, err := Canonical([]byte(`{"b": 1, "a": {"y": 1e2, "x": 12345678901234567890}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := Canonical([]byte("{\"a\":{\"x\":12345678901234567890,\"y\":1e2},\n\"b\":1}"))
+	if err != nil || string(a) != string(b) {
+		t.Errorf("%s\n%s\n%v", a, b, err)
+	}
+	if _, err := Canonical([]byte(`{`)); CodeOf(err) != Invalid {
+		t.Error(err)
+	}
+}
+
+func TestErrorCodesSurviveWrapping(t *testing.T) {
+	for want, err := range map[Code]error{
+		"":       nil,
+		Internal: fs.ErrNotExist,
+		Conflict: fmt.Errorf("cancel: %w", Errorf(Conflict, "job %d is over", 7)),
+		NotFound: errors.Join(errors.New("first"), Errorf(NotFound, "no such job")),
+	} {
+		if got := CodeOf(err); got != want {
+			t.Errorf("CodeOf(%v) = %s", err, got)
+		}
+	}
+	if err := Errorf(Internal, "reading: %w", fs.ErrNotExist); !errors.Is(err, fs.ErrNotExist) || err.Error() != "reading: file does not exist" {
+		t.Error(err)
+	}
+}
+
+func TestFinalFailuresAndNodesToAvoid(t *testing.T) {
+	reasons := []FailureReason{UserError, CapabilityMismatch, InputError, OutputError, NetworkError, RuntimeError, PlatformError, Timeout, Hung, NodeLost, "of_v22"}
+	final, avoid := map[FailureReason]bool{}, map[FailureReason]bool{}
+	for _, r := range reasons {
+		if r.Final() {
+			final[r] = true
+		}
+		if r.AvoidNode() {
+			avoid[r] = true
+		}
+	}
+	if got := slices.Sorted(maps.Keys(final)); !slices.Equal(got, []FailureReason{CapabilityMismatch, UserError}) {
+		t.Errorf("final: %v", got)
+	}
+	if got := slices.Sorted(maps.Keys(avoid)); !slices.Equal(got, []FailureReason{InputError, OutputError, PlatformError}) {
+		t.Errorf("avoided: %v", got)
+	}
+}
+
+func TestFreeSlots(t *testing.T) {
+	n := Node{MaxConcurrentJobs: 2}
+	if n.Free(0) != 2 || n.Free(2) != 0 || n.Free(3) != 0 {
+		t.Error("two slots are not two")
+	}
+	if v22 := (Node{Legacy: true}); v22.Free(1000) < 1 {
+		t.Error("a v2.2 node is limited")
+	}
+}
