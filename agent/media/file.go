@@ -9,7 +9,7 @@ import (
 	"syscall"
 
 	"github.com/ffrtmp/ffrtmp"
-	"github.com/ffrtmp/ffrtmp/agent/failure"
+	"github.com/ffrtmp/ffrtmp/internal/failure"
 )
 
 // File is a place below a media root, its links resolved when it was looked up.

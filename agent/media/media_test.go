@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"github.com/ffrtmp/ffrtmp"
-	"github.com/ffrtmp/ffrtmp/agent/failure"
+	"github.com/ffrtmp/ffrtmp/internal/failure"
 )
 
 // tree makes two roots a and b beside a secret file, with files and links in them.

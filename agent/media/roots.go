@@ -13,7 +13,7 @@ import (
 	"syscall"
 
 	"github.com/ffrtmp/ffrtmp"
-	"github.com/ffrtmp/ffrtmp/agent/failure"
+	"github.com/ffrtmp/ffrtmp/internal/failure"
 )
 
 // Roots are the trees that jobs may use, in the order in which relative paths are

@@ -5,9 +5,9 @@ import (
 	"os"
 
 	"github.com/ffrtmp/ffrtmp"
-	"github.com/ffrtmp/ffrtmp/agent/failure"
 	"github.com/ffrtmp/ffrtmp/agent/media"
 	"github.com/ffrtmp/ffrtmp/agent/supervisor"
+	"github.com/ffrtmp/ffrtmp/internal/failure"
 	"github.com/ffrtmp/ffrtmp/internal/recipe"
 )
 

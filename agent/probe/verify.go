@@ -7,9 +7,9 @@ import (
 	"strconv"
 
 	"github.com/ffrtmp/ffrtmp"
-	"github.com/ffrtmp/ffrtmp/agent/failure"
 	"github.com/ffrtmp/ffrtmp/agent/media"
 	"github.com/ffrtmp/ffrtmp/agent/supervisor"
+	"github.com/ffrtmp/ffrtmp/internal/failure"
 	"github.com/ffrtmp/ffrtmp/internal/recipe"
 )
 

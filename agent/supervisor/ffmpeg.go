@@ -14,8 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ffrtmp/ffrtmp"
-	"github.com/ffrtmp/ffrtmp/agent/egress"
-	"github.com/ffrtmp/ffrtmp/agent/failure"
+	"github.com/ffrtmp/ffrtmp/agent/proxy"
+	"github.com/ffrtmp/ffrtmp/internal/failure"
 	"github.com/ffrtmp/ffrtmp/internal/recipe"
 )
 
@@ -34,7 +34,7 @@ type ffmpeg struct {
 	progress  *os.File
 	stderr    *os.File
 	work      *os.File // nil: no file is made
-	endpoints []*egress.Endpoint
+	endpoints []*proxy.Endpoint
 	cgroup    *cgroup
 	notes     []string          // for the job's log
 	names     *strings.Replacer // from what ffmpeg knows files by to what a user does
@@ -136,7 +136,7 @@ func (f *ffmpeg) openEndpoints(p recipe.Plan) ([]string, error) {
 		if url == "" {
 			continue
 		}
-		e, err := egress.Open(url, placeholder == recipe.TargetAddress)
+		e, err := proxy.Open(url, placeholder == recipe.TargetAddress)
 		if err != nil {
 			return nil, err
 		}

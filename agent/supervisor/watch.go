@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/ffrtmp/ffrtmp"
-	"github.com/ffrtmp/ffrtmp/agent/failure"
+	"github.com/ffrtmp/ffrtmp/internal/failure"
 )
 
 // tick is how often a run looks at its clocks and its output.

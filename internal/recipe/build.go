@@ -9,8 +9,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/ffrtmp/ffrtmp"
-	"github.com/ffrtmp/ffrtmp/agent/failure"
 	"github.com/ffrtmp/ffrtmp/agent/media"
+	"github.com/ffrtmp/ffrtmp/internal/failure"
 )
 
 // Run names one attempt at a job. The lease makes the work file's name unguessable.

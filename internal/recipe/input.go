@@ -6,8 +6,8 @@ import (
 	"strings"
 
 	"github.com/ffrtmp/ffrtmp"
-	"github.com/ffrtmp/ffrtmp/agent/failure"
 	"github.com/ffrtmp/ffrtmp/agent/media"
+	"github.com/ffrtmp/ffrtmp/internal/failure"
 )
 
 // InputFormats are the demuxers that an input may choose. Playlists and scripts

@@ -2,7 +2,7 @@
 // Arguments come from a closed set of recipes; nothing that a user wrote reaches
 // ffmpeg unless package job parsed and checked it first. No file and no server is
 // named to ffmpeg by a user's words: it inherits open files, and it speaks to
-// the loopback endpoints of package egress.
+// the loopback endpoints of package proxy.
 package recipe
 
 import "github.com/ffrtmp/ffrtmp/agent/media"

@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"github.com/ffrtmp/ffrtmp"
-	"github.com/ffrtmp/ffrtmp/agent/failure"
+	"github.com/ffrtmp/ffrtmp/internal/failure"
 )
 
 // rtmpURL is an RTMP URL in the parts that the protocol sends on its own.

@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"github.com/ffrtmp/ffrtmp"
-	"github.com/ffrtmp/ffrtmp/agent/failure"
+	"github.com/ffrtmp/ffrtmp/internal/failure"
 )
 
 // device adds what acceleration needs before the inputs.

@@ -1,4 +1,4 @@
-package egress
+package proxy
 
 import (
 	"context"
@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/ffrtmp/ffrtmp"
-	"github.com/ffrtmp/ffrtmp/agent/failure"
+	"github.com/ffrtmp/ffrtmp/internal/failure"
 )
 
 // dialTimeout bounds a connection's making, its name look-up and TLS included.

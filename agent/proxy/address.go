@@ -1,8 +1,8 @@
-// Package egress is the only way in which a job reaches the network. ffmpeg gets
+// Package proxy is the only way in which a job reaches the network. ffmpeg gets
 // the address of an endpoint on the loopback interface; the endpoint resolves,
 // checks and dials the server that the job named, redirects included, and
 // verifies its certificate.
-package egress
+package proxy
 
 import (
 	"net"
@@ -10,7 +10,7 @@ import (
 	"syscall"
 
 	"github.com/ffrtmp/ffrtmp"
-	"github.com/ffrtmp/ffrtmp/agent/failure"
+	"github.com/ffrtmp/ffrtmp/internal/failure"
 )
 
 // zone is how far inside a network an address lies. A redirect may not lead

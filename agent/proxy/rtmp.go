@@ -1,4 +1,4 @@
-package egress
+package proxy
 
 import (
 	"context"
@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"github.com/ffrtmp/ffrtmp"
-	"github.com/ffrtmp/ffrtmp/agent/failure"
+	"github.com/ffrtmp/ffrtmp/internal/failure"
 )
 
 // farewell is how long a server may still answer after ffmpeg has hung up.

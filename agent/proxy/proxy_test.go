@@ -1,4 +1,4 @@
-package egress
+package proxy
 
 import (
 	"bytes"
@@ -23,7 +23,7 @@ import (
 	"time"
 
 	"github.com/ffrtmp/ffrtmp"
-	"github.com/ffrtmp/ffrtmp/agent/failure"
+	"github.com/ffrtmp/ffrtmp/internal/failure"
 
 	"github.com/hashicorp/go-hclog"
 )
@@ -84,7 +84,7 @@ func TestMain(m *testing.M) {
 	server := httptest.NewTLSServer(nil)
 	trusted := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
 	server.Close()
-	dir, err := os.MkdirTemp("", "egress")
+	dir, err := os.MkdirTemp("", "proxy")
 	if err != nil {
 		panic(err)
 	}
