@@ -12,7 +12,8 @@ import (
 // shortLeases are arguments of masters under which a silent agent is soon given up.
 func shortLeases(int) []string { return []string{"--lease-ttl", "3s"} }
 
-func TestRestartedAgentFindsItsFFmpegAgain(t *testing.T) {
+// A restarted agent finds its running ffmpeg and reports its result.
+func TestAgent_RestartAdoptsFFmpeg(t *testing.T) {
 	s := start(t, devcluster.Options{Masters: 3, Agents: 1})
 	agent := s.Agent(0)
 	film := newSource(t)
@@ -38,7 +39,8 @@ func TestRestartedAgentFindsItsFFmpegAgain(t *testing.T) {
 	}
 }
 
-func TestLostMachinesJobIsFinishedByAnother(t *testing.T) {
+// When an encoding machine dies, another node finishes its job without using up a retry.
+func TestAgent_LostMachineJobMoves(t *testing.T) {
 	s := start(t, devcluster.Options{Masters: 3, Agents: 2, MasterArgs: shortLeases})
 	film := newSource(t)
 	id := s.submit(film.encode("out.mp4", nil)).ID
@@ -57,9 +59,8 @@ func TestLostMachinesJobIsFinishedByAnother(t *testing.T) {
 	}
 }
 
-// An agent that is frozen past its lease and then goes on where it was has lost its
-// job: it must end its ffmpeg, and touch nothing of its successor's.
-func TestFrozenAgentHasLostItsJob(t *testing.T) {
+// An agent frozen past its lease stops its ffmpeg and leaves the next attempt alone.
+func TestAgent_FrozenPastLease(t *testing.T) {
 	s := start(t, devcluster.Options{Masters: 3, Agents: 2, MasterArgs: shortLeases})
 	film := newSource(t)
 	id := s.submit(film.encode("out.mp4", nil)).ID
@@ -90,9 +91,8 @@ func TestFrozenAgentHasLostItsJob(t *testing.T) {
 	}
 }
 
-// The same, but the frozen agent's ffmpeg has ended meanwhile and its successor has
-// published: what it wants to hand in is refused.
-func TestFrozenAgentCannotPublish(t *testing.T) {
+// A stale agent cannot publish an output after the next attempt has completed.
+func TestAgent_FrozenCannotPublish(t *testing.T) {
 	s := start(t, devcluster.Options{Masters: 3, Agents: 2, MasterArgs: shortLeases})
 	film := newSource(t)
 	id := s.submit(film.encode("out.mp4", nil)).ID

@@ -6,9 +6,8 @@ import (
 	"testing"
 )
 
-// The programs are made of versions that fit together: others neither build without
-// cgo nor have the fixes that the log relies on. An update has to look at each of them.
-func TestProgramsAreMadeOfWhatFitsTogether(t *testing.T) {
+// The pinned versions work together without cgo; check each of them before an update.
+func TestBuild_PinnedDependencies(t *testing.T) {
 	want := map[string]string{
 		"github.com/hashicorp/raft":           "v1.8.0",
 		"github.com/hashicorp/raft-boltdb/v2": "v2.3.0", // 2.3.1 wants a go-metrics that raft 1.8 does not have

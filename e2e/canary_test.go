@@ -17,10 +17,8 @@ import (
 	"github.com/ffrtmp/ffrtmp/internal/devcluster"
 )
 
-// Secrets stay where they must be: the stream key in the replicated jobs and, while the
-// job runs, with its agent; the API key in its file. All logs are as talkative as they can
-// be, in both formats, and everything is traced.
-func TestSecretsStayWhereTheyMustBe(t *testing.T) {
+// No secret appears in a log, trace, answer or command line, at any log level and format.
+func TestSecrets_StayWhereTheyBelong(t *testing.T) {
 	const streamKey = "canary-stream-key-7f3a"
 	traces := newCollector(t)
 	talkative := func(i int) []string {

@@ -9,7 +9,8 @@ import (
 	"github.com/ffrtmp/ffrtmp/internal/devcluster"
 )
 
-func TestCancelEndsFFmpegWithinTwoSeconds(t *testing.T) {
+// A canceled job's ffmpeg ends within two seconds of the acknowledgement.
+func TestCancel_StopsFFmpegInTwoSeconds(t *testing.T) {
 	s := start(t, devcluster.Options{Masters: 3, Agents: 1})
 	follower := s.Master(s.follower()).URL()
 	for _, parameters := range []map[string]any{
@@ -35,7 +36,8 @@ func TestCancelEndsFFmpegWithinTwoSeconds(t *testing.T) {
 	}
 }
 
-func TestPauseStopsFFmpegAndResumeContinuesIt(t *testing.T) {
+// A paused job's ffmpeg stays stopped past the lease and continues on resume.
+func TestPause_StopsFFmpegUntilResume(t *testing.T) {
 	s := start(t, devcluster.Options{Masters: 3, Agents: 1, MasterArgs: shortLeases})
 	film := newSource(t)
 	id := s.submit(film.encode("out.mp4", nil)).ID

@@ -26,7 +26,8 @@ var (
 	longFlag = flag.Duration("faults", 90*time.Second, "how long faults are made")
 )
 
-func TestChaosTenKilledLeaders(t *testing.T) {
+// Ten leaders are killed under load: short write gaps, nothing lost or duplicated.
+func TestChaos_TenKilledLeaders(t *testing.T) {
 	s := start(t, devcluster.Options{Masters: 3})
 	s.voters(3)
 	w := s.write(8, "kills")
@@ -40,7 +41,8 @@ func TestChaosTenKilledLeaders(t *testing.T) {
 	}
 }
 
-func TestChaosFiveStoppedLeaders(t *testing.T) {
+// Five leaders are stopped under load: nothing is lost, writes pause for less than a second.
+func TestChaos_FiveStoppedLeaders(t *testing.T) {
 	s := start(t, devcluster.Options{Masters: 3})
 	s.voters(3)
 	w := s.write(8, "stops")
@@ -54,10 +56,8 @@ func TestChaosFiveStoppedLeaders(t *testing.T) {
 	w.verify()
 }
 
-// Masters and agents are killed, frozen, told to end and cut off from power, at random
-// and several at a time, while jobs are written and encoded. Afterwards nothing that was
-// acknowledged is lost, every job has one result, and all masters hold the same.
-func TestChaosFaults(t *testing.T) {
+// Random kills, freezes, stops and power cuts lose no acknowledged job and leave equal masters.
+func TestChaos_Faults(t *testing.T) {
 	seed := *seedFlag
 	if seed == 0 {
 		seed = rand.Uint64()

@@ -11,9 +11,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// The compose file starts the programs with settings that they know, and with secrets
-// that its one-shot service really makes. Nothing but that one sees the authority's key.
-func TestComposeFileNamesRealSettingsAndSecrets(t *testing.T) {
+// The compose file uses known settings and existing secrets; only init sees the CA key.
+func TestCompose_SettingsAndSecrets(t *testing.T) {
 	s := &site{t: t}
 	dir := filepath.Join("..", "deploy", "docker")
 	secrets := t.TempDir()

@@ -9,9 +9,8 @@ import (
 	"github.com/ffrtmp/ffrtmp"
 )
 
-// A master whose disk has less than its reserve takes no new jobs, but what becomes of
-// those that it has.
-func TestNearlyFullDisk(t *testing.T) {
+// Below --disk-reserve new jobs are refused and results are still accepted.
+func TestDisk_NearlyFull(t *testing.T) {
 	dir := t.TempDir()
 	var m *single
 	restart := func(args ...string) {

@@ -53,9 +53,8 @@ func eventsUpTo(ctx context.Context, c *client.Client, id string) (list []ffrtmp
 	return list, nil
 }
 
-// TestEventsSurviveTheirMaster kills, under writers, the master that serves a stream
-// of events, twice, and compares what the reader was told with what every master says.
-func TestEventsSurviveTheirMaster(t *testing.T) {
+// A reader sees each event once and in order although the serving master is killed twice.
+func TestEvents_SurviveTheirMaster(t *testing.T) {
 	s := start(t, devcluster.Options{Masters: 3})
 	transport := &traced{RoundTripper: &http.Transport{TLSClientConfig: s.ClientTLS(), ForceAttemptHTTP2: true}}
 	reader, err := client.New(client.Config{Masters: s.URLs(), APIKey: s.APIKey(), Transport: transport})

@@ -12,9 +12,8 @@ import (
 	"github.com/ffrtmp/ffrtmp/internal/certs"
 )
 
-// openssl finds the newest version of TLS with a master that was started without any
-// flags, and none before 1.2.
-func TestTLSVersionsByOpenssl(t *testing.T) {
+// openssl negotiates TLS 1.3 and 1.2 with a default master, and nothing older.
+func TestTLS_VersionsByOpenssl(t *testing.T) {
 	dir := t.TempDir()
 	m := launchMaster(t, dir)
 	for _, test := range []struct {
@@ -47,8 +46,8 @@ func TestTLSVersionsByOpenssl(t *testing.T) {
 	}
 }
 
-// With --mtls nobody gets a word in without a certificate that the CA vouches for.
-func TestMutualTLS(t *testing.T) {
+// With --mtls a client needs a certificate of the CA.
+func TestTLS_MutualOnAPIPort(t *testing.T) {
 	ca, foreign := newAuthority(t), newAuthority(t)
 	server, user := ca.issue("m1", ""), ca.issue("user", "")
 	api := freePort(t)

@@ -9,9 +9,8 @@ import (
 	"testing"
 )
 
-// A master and an agent that are told to by SIGHUP take up a new API key and new
-// certificates, and go on.
-func TestHangupReloads(t *testing.T) {
+// SIGHUP reloads the API key and certificates of a master and an agent.
+func TestReload_OnHangup(t *testing.T) {
 	dir := t.TempDir()
 	keyFile := filepath.Join(dir, "api.key")
 	give := func(key string) {

@@ -19,9 +19,8 @@ import (
 	"github.com/ffrtmp/ffrtmp/internal/limits"
 )
 
-// Ten thousand connections that were used once and are kept open cost a master little
-// memory and nobody else anything.
-func TestTenThousandIdleConnections(t *testing.T) {
+// Ten thousand idle connections cost little memory and do not slow other clients.
+func TestConnections_TenThousandIdle(t *testing.T) {
 	const wanted, perConnection = 10_000, 96 << 10 // bytes
 	if err := raiseFileLimit(); err != nil {
 		t.Fatal(err)

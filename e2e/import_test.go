@@ -13,9 +13,8 @@ import (
 	"github.com/ffrtmp/ffrtmp/internal/devcluster"
 )
 
-// A v2.2 database of some thousand jobs is imported while the leader is killed, and
-// then once more: everything is there, and nothing twice.
-func TestImportThroughAFailover(t *testing.T) {
+// An import survives a killed leader; repeating it adds nothing.
+func TestImport_ThroughFailover(t *testing.T) {
 	const completed, waiting = 3000, 2000
 	path := filepath.Join(t.TempDir(), "master.db")
 	db, err := sql.Open("sqlite", path)

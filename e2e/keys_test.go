@@ -22,9 +22,8 @@ func (s *site) createKey(m *devcluster.Master, body string) (ffrtmp.CreatedKey, 
 	return k, w
 }
 
-// A key opens every master from the moment it is made, does what its scopes say and
-// no more, and opens none within a second of its end.
-func TestAKeyHoldsOnEveryMaster(t *testing.T) {
+// A key works on every master at once, within its scopes, and stops working within a second of its end.
+func TestKeys_HoldOnEveryMaster(t *testing.T) {
 	keyFile := filepath.Join(t.TempDir(), "agent.key")
 	s := prepare(t, devcluster.Options{Masters: 3, Agents: 1, AgentArgs: func(int) []string { return []string{"--api-key-file", keyFile} }})
 	for _, m := range s.Masters() {

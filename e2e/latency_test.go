@@ -9,7 +9,8 @@ import (
 	"github.com/ffrtmp/ffrtmp/internal/devcluster"
 )
 
-func TestIdleAgentStartsAtOnce(t *testing.T) {
+// An idle agent starts a submitted job at once.
+func TestLatency_IdleAgentStartsAtOnce(t *testing.T) {
 	s := start(t, devcluster.Options{Masters: 3, Agents: 1})
 	s.voters(3)
 	var claimed, encoding []time.Duration

@@ -10,7 +10,7 @@ import (
 
 // holdTime is for how long a master holds a request without a leader: no caller is told of
 // an absence that is shorter. What it is on a machine of one's own, the long runs measure
-// (TestChaosTenKilledLeaders); where others use the disk, an election alone takes seconds.
+// (TestChaos_TenKilledLeaders); where others use the disk, an election alone takes seconds.
 const holdTime = 5 * time.Second
 
 // killLeaders kills the leader with SIGKILL n times under writers, each time bringing
@@ -32,7 +32,8 @@ func (s *site) killLeaders(w *writers, n int) []time.Duration {
 	return gaps
 }
 
-func TestKilledLeadersLoseAndDoubleNothing(t *testing.T) {
+// Killed leaders lose and duplicate nothing, and writes resume soon.
+func TestLeader_KillsLoseNothing(t *testing.T) {
 	s := start(t, devcluster.Options{Masters: 3})
 	w := s.write(8, "kills")
 	gaps := s.killLeaders(w, 3)

@@ -10,9 +10,8 @@ import (
 	"github.com/ffrtmp/ffrtmp/internal/devcluster"
 )
 
-// What v2.2's agent sends, recorded from one, against a cluster that loses its leader
-// meanwhile. It knows one address, here of a load balancer that goes round the masters.
-func TestAgentOfTheOldVersion(t *testing.T) {
+// A recorded v2.2 agent exchange works against three masters while the leader is killed.
+func TestLegacy_RecordedExchange(t *testing.T) {
 	s := start(t, devcluster.Options{Masters: 3})
 	s.voters(3)
 	w := s.wire()

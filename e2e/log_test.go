@@ -54,7 +54,8 @@ func (m *single) announced(t *testing.T) string {
 	return m.output.String()
 }
 
-func TestAMasterSaysHowItHasStarted(t *testing.T) {
+// A master logs its settings at the start in v2.2's words.
+func TestLog_MasterStart(t *testing.T) {
 	t.Run("text", func(t *testing.T) {
 		m := launchMaster(t, t.TempDir())
 		inOrder(t, m.announced(t),
@@ -77,9 +78,8 @@ func TestAMasterSaysHowItHasStarted(t *testing.T) {
 	})
 }
 
-// TestFailuresAreLoggedOnce has a node of v2.2 fail a job through a follower until no
-// retries are left. Of three masters only the leader tells.
-func TestFailuresAreLoggedOnce(t *testing.T) {
+// Of three masters only the leader logs a failed attempt, once, in v2.2's words.
+func TestLog_FailuresOnce(t *testing.T) {
 	s := start(t, devcluster.Options{Masters: 3, MasterArgs: func(int) []string {
 		return []string{"--log-format", "json", "--retry-base", "20ms", "--retry-cap", "20ms"}
 	}})

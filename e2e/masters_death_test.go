@@ -7,8 +7,8 @@ import (
 	"github.com/ffrtmp/ffrtmp/internal/devcluster"
 )
 
-// The death of masters never touches ffmpeg: one attempt, by one process, with one result.
-func TestMastersDieDuringAnEncode(t *testing.T) {
+// A dead follower, leader or cluster does not touch ffmpeg: one attempt, one process, one result.
+func TestMasters_DieDuringEncode(t *testing.T) {
 	tests := []struct {
 		name string
 		kill func(*site) []*devcluster.Master
@@ -51,8 +51,8 @@ func TestMastersDieDuringAnEncode(t *testing.T) {
 	}
 }
 
-// An encode that ends while no master lives is handed in when one is back.
-func TestEncodeEndsWithoutMasters(t *testing.T) {
+// An encode that ends while no master runs is handed in when one is back.
+func TestMasters_EncodeEndsWithoutThem(t *testing.T) {
 	s := start(t, devcluster.Options{Masters: 3, Agents: 1})
 	film := newSource(t)
 	id := s.submit(film.encode("out.mp4", nil)).ID

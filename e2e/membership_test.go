@@ -61,7 +61,8 @@ func (s *site) nodeID(m *devcluster.Master) string {
 	return h.NodeID
 }
 
-func TestFourthMasterJoinsAndIsPromoted(t *testing.T) {
+// A fourth master joins without a vote and is promoted when it is healthy.
+func TestMembership_FourthMasterIsPromoted(t *testing.T) {
 	s := start(t, devcluster.Options{Masters: 3})
 	s.voters(3)
 	before := s.submit(pattern("360p", nil))
@@ -86,7 +87,8 @@ func TestFourthMasterJoinsAndIsPromoted(t *testing.T) {
 	}
 }
 
-func TestMovedMastersKeepTheirIdentity(t *testing.T) {
+// Masters that move to other addresses, one or all, keep their ids and the cluster.
+func TestMembership_MovedMasters(t *testing.T) {
 	s := start(t, devcluster.Options{Masters: 3})
 	s.voters(3)
 	cluster := s.cluster().ClusterID
@@ -127,7 +129,8 @@ func TestMovedMastersKeepTheirIdentity(t *testing.T) {
 	}
 }
 
-func TestMastersFormOneClusterInAnyOrder(t *testing.T) {
+// Masters form one cluster in any start order, and none while fewer than expected run.
+func TestMembership_AnyStartOrder(t *testing.T) {
 	for _, order := range [][]int{{0, 1, 2}, {2, 0, 1}, {1, 2, 0}} {
 		s := prepare(t, devcluster.Options{Masters: 3})
 		for _, i := range order[:2] {

@@ -73,9 +73,8 @@ var kept = []string{
 	`ffmpeg_master_nodes_total non-counter metrics should not have "_total" suffix`,
 }
 
-// TestMetricsAreThoseOfTheContract reads them from a cluster in which one job is done,
-// one has failed after a retry, and one is being encoded.
-func TestMetricsAreThoseOfTheContract(t *testing.T) {
+// All documented metrics are served and v2.2's queries work: one job done, one failed, one running.
+func TestMetrics_Documented(t *testing.T) {
 	s := start(t, devcluster.Options{Masters: 3, Agents: 2, MasterArgs: func(int) []string { return []string{"--retry-base", "50ms", "--retry-cap", "50ms"} }})
 	s.voters(3)
 	one := startPrometheus(t, scrape{"ffmpeg-master", []string{s.Master(s.follower()).MetricsURL()}})

@@ -29,7 +29,8 @@ func promtool(t *testing.T, dir string, args ...string) {
 	}
 }
 
-func TestPrometheusTakesItsConfigurationAndAlertsFire(t *testing.T) {
+// promtool accepts the configuration, and a test shows every alert firing and silent.
+func TestMonitoring_AlertsFire(t *testing.T) {
 	dir := filepath.Dir(rulesFile)
 	promtool(t, dir, "check", "config", "prometheus.yml")
 	promtool(t, dir, "test", "rules", "rules_test.yml")
@@ -80,9 +81,8 @@ func panels(t *testing.T) map[string][]string {
 // metricName is that of a series in a query; everything that we serve has such a name.
 var metricName = regexp.MustCompile(`\b(?:ffmpeg_(?:master|agent)|process|go)_[a-z0-9_]+\b`)
 
-// Every panel and every alert asks for what a master or an agent with a job really
-// serves, in words that Prometheus understands.
-func TestDashboardAndAlertsAskForWhatIsServed(t *testing.T) {
+// Every panel and alert uses metrics that masters and agents serve, in valid PromQL.
+func TestMonitoring_QueriesUseServedMetrics(t *testing.T) {
 	s := start(t, devcluster.Options{Masters: 1, Agents: 1})
 	id := s.submit(pattern("360p25-h264", map[string]any{"output_mode": "null", "duration": 3600, "preset": "ultrafast"})).ID
 	s.encoding(id, 1)

@@ -100,9 +100,8 @@ func (a *oldAgent) work(finished chan<- string) {
 	}
 }
 
-// Agents of v2.2, each with the address of one master, work while the leader is killed:
-// every job is done once, and they never see an answer that they would not take.
-func TestOldAgentsWorkThroughAFailover(t *testing.T) {
+// v2.2 agents with one address each do every job once while the leader is killed.
+func TestLegacy_AgentsThroughFailover(t *testing.T) {
 	for name, args := range map[string][]string{"https -k": nil, "plain http": {"--tls=false"}} {
 		t.Run(name, func(t *testing.T) {
 			s := prepare(t, devcluster.Options{Masters: 3, MasterArgs: func(int) []string { return args }})

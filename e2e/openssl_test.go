@@ -56,9 +56,8 @@ func (a *authority) issue(name, role string) certs.Files {
 	return f
 }
 
-// Certificates made by openssl alone form a cluster, and its peer port is open to them
-// and to nobody else.
-func TestPeerPortTakesMastersOfTheClusterOnly(t *testing.T) {
+// Certificates made by openssl form a cluster; the peer port rejects everybody else.
+func TestPeerPort_AcceptsMastersOnly(t *testing.T) {
 	ca, foreign := newAuthority(t), newAuthority(t)
 	s := start(t, devcluster.Options{Masters: 3, MasterArgs: func(i int) []string {
 		f := ca.issue(fmt.Sprintf("m%d", i), fmt.Sprintf("ffrtmp://studio/master/m%d", i))

@@ -11,9 +11,8 @@ import (
 
 var testName = regexp.MustCompile(`(?m)^func (Test\w+)\(`)
 
-// TestEveryRowOfTheParityTableHasItsTest holds docs/v2.2-parity.md to the code: the
-// tests that it names are there.
-func TestEveryRowOfTheParityTableHasItsTest(t *testing.T) {
+// Every row of docs/v2.2-parity.md names an existing test.
+func TestParity_EveryRowHasATest(t *testing.T) {
 	there := map[string]bool{}
 	err := filepath.WalkDir("..", func(path string, _ fs.DirEntry, err error) error {
 		if err != nil || !strings.HasSuffix(path, "_test.go") {

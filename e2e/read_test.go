@@ -11,7 +11,8 @@ import (
 	"github.com/ffrtmp/ffrtmp/internal/devcluster"
 )
 
-func TestReadsSeeWhatTheyAskFor(t *testing.T) {
+// Default, consistent and indexed stale reads of any master see an acknowledged write.
+func TestReads_Consistency(t *testing.T) {
 	s := start(t, devcluster.Options{Masters: 3})
 	s.voters(3)
 	w := s.wire()
@@ -41,7 +42,8 @@ func TestReadsSeeWhatTheyAskFor(t *testing.T) {
 	}
 }
 
-func TestEveryAnswerSaysWhoGaveIt(t *testing.T) {
+// Every answer names its master, the leader, the index and the last contact.
+func TestReads_Headers(t *testing.T) {
 	s := start(t, devcluster.Options{Masters: 3})
 	s.voters(3)
 	leader := s.leader()
@@ -86,7 +88,8 @@ func TestEveryAnswerSaysWhoGaveIt(t *testing.T) {
 	}
 }
 
-func TestWithoutALeaderWritesAreHeldAndThenRefused(t *testing.T) {
+// Without a leader writes are held for 5 s and then refused; a leader in time carries them out.
+func TestWrites_WithoutLeader(t *testing.T) {
 	s := start(t, devcluster.Options{Masters: 3})
 	s.voters(3)
 	w := s.wire()

@@ -14,10 +14,8 @@ import (
 	"github.com/ffrtmp/ffrtmp/internal/devcluster"
 )
 
-// Certificates near their end are renewed where the authority's key is, and brought to
-// the masters and agents as the timer's unit does it. All of them take theirs up, and no
-// process, connection or leader changes meanwhile.
-func TestRenewalIsNotNoticed(t *testing.T) {
+// Renewed certificates reach masters and agents without changing a process, connection or leader.
+func TestRenewal_InterruptsNothing(t *testing.T) {
 	s := start(t, devcluster.Options{Masters: 3, Agents: 1, CertLifetime: 10 * time.Minute})
 	s.voters(3)
 	authority := s.takeAuthority()

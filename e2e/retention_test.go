@@ -8,9 +8,8 @@ import (
 	"github.com/ffrtmp/ffrtmp/internal/devcluster"
 )
 
-// TestJobsAreForgottenAfterTheRetention: a job that is over goes from every master,
-// and its number is not given to another.
-func TestJobsAreForgottenAfterTheRetention(t *testing.T) {
+// A finished job is removed from every master after --retention; its number is not reused.
+func TestRetention_RemovesFinishedJobs(t *testing.T) {
 	s := start(t, devcluster.Options{Masters: 3, MasterArgs: func(int) []string { return []string{"--retention", "1s"} }})
 	nowhere := ffrtmp.Spec{Scenario: "360p", Requires: &ffrtmp.Requires{Labels: map[string]string{"nowhere": "true"}}}
 	waits, err := s.client.Submit(s.soon(), nowhere)

@@ -14,9 +14,8 @@ import (
 	"github.com/ffrtmp/ffrtmp/internal/rtmptest"
 )
 
-// Two streams to a real server, one of a film and one of a test pattern: what a viewer
-// gets, what a failover does to them (nothing), and how they end.
-func TestStreamsToAnRTMPServer(t *testing.T) {
+// Streams to a real server survive a failover, end on cancel and are retried when the server dies.
+func TestStream_ToAnRTMPServer(t *testing.T) {
 	s := start(t, devcluster.Options{
 		Masters: 3, Agents: 1,
 		MasterArgs: func(int) []string {

@@ -74,7 +74,8 @@ func trusting(t *testing.T, cert string) *http.Client {
 	return &http.Client{Transport: transport, Timeout: patience}
 }
 
-func TestSingleMasterWithoutAnyFlags(t *testing.T) {
+// A master without flags opens two ports, serves TLS and keeps its jobs over kill -9.
+func TestSingle_WithoutFlags(t *testing.T) {
 	dir := t.TempDir()
 	m := launchMaster(t, dir)
 	var j ffrtmp.Job
@@ -129,7 +130,8 @@ func querySQLite(t *testing.T, path, query string) (value string) {
 	return value
 }
 
-func TestMasterInMemoryWritesNothing(t *testing.T) {
+// A master with --db "" leaves no file.
+func TestSingle_InMemoryWritesNothing(t *testing.T) {
 	dir := t.TempDir()
 	m := launchMaster(t, dir, "--db", "", "--tls=false", "--max-retries=0", "--metrics=false") // v2.2's line for development
 	if c, err := net.Dial("tcp", "localhost:"+m.met); err == nil {
@@ -149,7 +151,8 @@ func TestMasterInMemoryWritesNothing(t *testing.T) {
 	}
 }
 
-func TestForeignDatabaseIsNeverTouched(t *testing.T) {
+// A database of another program is refused and stays as it was.
+func TestSingle_ForeignDatabase(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "master.db")
 	db, err := sql.Open("sqlite", path)
@@ -196,7 +199,8 @@ func contents(t *testing.T, dir string) []string {
 	return list
 }
 
-func TestWrongUseIsToldInOneLine(t *testing.T) {
+// Wrong flags and settings exit with 2 and one line that names the right one.
+func TestUsage_ErrorsAreOneLine(t *testing.T) {
 	tests := []struct {
 		name    string
 		program string

@@ -13,9 +13,8 @@ import (
 	"github.com/ffrtmp/ffrtmp/internal/devcluster"
 )
 
-// A master that is told to end hands its leadership over, finishes what it has been
-// asked, and is hardly missed.
-func TestStoppedLeaderIsHardlyMissed(t *testing.T) {
+// A stopped leader transfers leadership and answers the requests in flight.
+func TestStop_LeaderHandsOver(t *testing.T) {
 	s := start(t, devcluster.Options{Masters: 3})
 	w := s.write(8, "stop")
 	w.more(100)
@@ -79,7 +78,8 @@ func (s *site) slowSubmission(url string) (finish func(), answer <-chan int) {
 	}, statuses
 }
 
-func TestStoppedAgentFinishesItsJobAndTakesNoOther(t *testing.T) {
+// A stopped agent finishes its running job and claims no other.
+func TestStop_AgentFinishesItsJob(t *testing.T) {
 	s := start(t, devcluster.Options{Masters: 1, Agents: 1})
 	agent := s.Agent(0)
 	film := newSource(t)
@@ -98,8 +98,8 @@ func TestStoppedAgentFinishesItsJobAndTakesNoOther(t *testing.T) {
 	}
 }
 
-// What still runs when an agent's drain timeout is over is left to the next agent.
-func TestStoppedAgentLeavesItsFFmpegToTheNext(t *testing.T) {
+// After --drain-timeout ffmpeg keeps running and the next agent adopts it.
+func TestStop_AgentLeavesFFmpegRunning(t *testing.T) {
 	s := start(t, devcluster.Options{Masters: 1, Agents: 1, AgentArgs: func(int) []string {
 		return []string{"--drain-timeout", "500ms"}
 	}})

@@ -21,9 +21,8 @@ func exporting(c *collector, masters, agents int) devcluster.Options {
 	}
 }
 
-// TestOneTraceFromTheClientToFFmpeg submits a job with the CLI through a follower, and
-// follows its trace, and the request's id in the logs, to the agent.
-func TestOneTraceFromTheClientToFFmpeg(t *testing.T) {
+// One trace and one request id lead from the CLI through follower and leader to ffmpeg.
+func TestTrace_FromClientToFFmpeg(t *testing.T) {
 	c := newCollector(t)
 	s := start(t, exporting(c, 3, 1))
 	s.voters(3)
@@ -108,9 +107,8 @@ func (s *site) logOf(name string) string {
 	return string(data)
 }
 
-// TestACollectorThatIsAwayHindersNothing has the client give the trace, of which the
-// masters, which make none, keep what the agent goes on from.
-func TestACollectorThatIsAwayHindersNothing(t *testing.T) {
+// An unreachable collector delays nothing, and masters without tracing keep the client's trace.
+func TestTrace_CollectorAway(t *testing.T) {
 	away := []string{"--tracing-endpoint", "http://127.0.0.1:" + freePort(t)}
 	c := newCollector(t)
 	s := start(t, devcluster.Options{

@@ -48,7 +48,8 @@ func (u unit) values(key string) []string {
 	return list
 }
 
-func TestUnitsAreSoundAndHardened(t *testing.T) {
+// systemd-analyze verifies the units and rates them as hardened.
+func TestUnits_VerifyAndHarden(t *testing.T) {
 	s := &site{t: t}
 	dir := t.TempDir()
 	bin := s.install(filepath.Join(dir, "bin"))
@@ -91,9 +92,8 @@ func (s *site) install(bin string) string {
 	return bin
 }
 
-// The programs start with what the units and the examples of their settings say, at
-// other places: a master makes itself ready, and an agent finds it.
-func TestUnitsStartThePrograms(t *testing.T) {
+// The programs start with the settings of the units and the example env files.
+func TestUnits_StartPrograms(t *testing.T) {
 	s := &site{t: t}
 	root := t.TempDir()
 	for _, dir := range []string{"etc/ffmpeg-rtmp/certs", "var/lib/ffmpeg-rtmp", "var/lib/ffmpeg-rtmp-agent", "srv/media"} {
@@ -148,9 +148,8 @@ func TestUnitsStartThePrograms(t *testing.T) {
 	}
 }
 
-// Everything that the examples say, the lines that are commented out included, is a
-// setting of the program with a value that it takes.
-func TestExamplesNameRealSettings(t *testing.T) {
+// Every setting in the example env files exists, commented ones included.
+func TestUnits_ExampleSettings(t *testing.T) {
 	s := &site{t: t}
 	for _, name := range []string{"master", "agent"} {
 		example, err := os.ReadFile(filepath.Join("..", "deploy", "systemd", name+".env"))
