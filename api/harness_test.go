@@ -133,7 +133,7 @@ func (f *fakeCluster) LastContact() (time.Duration, bool) {
 	return f.contact, f.contacted
 }
 
-func (f *fakeCluster) Room() error {
+func (f *fakeCluster) CheckDiskSpace() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.roomErr

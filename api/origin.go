@@ -37,7 +37,7 @@ func (s *Server) propose(c *call, specs []ffrtmp.Spec) (uint64, fsm.Submitted, e
 // room refuses new jobs while the disks have no room for more than what becomes of those
 // that there are. A repeated request for jobs that have been made is none for new ones.
 func (s *Server) room(c *call) error {
-	short := s.cfg.Cluster.Room()
+	short := s.cfg.Cluster.CheckDiskSpace()
 	if short == nil {
 		return nil
 	}

@@ -53,7 +53,7 @@ type Cluster interface {
 	AppliedIndex() uint64
 	LastContact() (time.Duration, bool)
 	Ready() error
-	Room() error // why no new jobs can be taken, or nil
+	CheckDiskSpace() error // why new jobs are refused, or nil
 	DiskLow() bool
 }
 

@@ -61,7 +61,7 @@ func (n *Node) VerifyLeader(ctx context.Context) error {
 		if err := n.await(ctx, func() error { return n.raft.VerifyLeader().Error() }); err != nil {
 			return fmt.Errorf("verify leader: %w", err)
 		}
-		if n.confirmed.since(began, n.raft.CurrentTerm(), n.id.ID, n.voters()) {
+		if n.verifier.verifiedSince(began, n.raft.CurrentTerm(), n.id.ID, n.voters()) {
 			return nil
 		}
 	}

@@ -15,18 +15,18 @@ import (
 )
 
 const (
-	promiseFile = "cluster.json"
+	voteFile    = "cluster.json"
 	callTimeout = 2 * time.Second
 )
 
-// errPromised is returned to a proposer whose cluster this master will not
+// errVoteHeld is returned to a proposer whose cluster this master will not
 // join, because it has promised itself to another.
-var errPromised = errors.New("promised to another cluster")
+var errVoteHeld = errors.New("promised to another cluster")
 
 // promise is the one cluster that a master gives itself to, for good once it
 // has history. It is both the durable record and the question that a proposer
 // asks.
-type promise struct {
+type bootstrapVote struct {
 	ClusterID string `json:"cluster_id,omitempty"`
 	// Proposer is who made the id, and who alone may bootstrap it.
 	Proposer string `json:"proposer,omitempty"`
@@ -38,7 +38,7 @@ type promise struct {
 // formation sees to it that a cluster is bootstrapped once.
 //
 // Of the masters in view that expect the same number, the smallest id makes a
-// cluster id and asks the others to promise themselves to it. Only with
+// cluster id and asks the others to bootstrapVote themselves to it. Only with
 // promises from as many as are expected does it bootstrap, with exactly these.
 // Everybody promises itself to one cluster at a time and keeps the promise on
 // disk, so of two overlapping sets one cannot complete. Two proposers that
@@ -55,18 +55,18 @@ type formation struct {
 	storage *storage
 	log     hclog.Logger
 	// ask sends a promise request, or with nil asks for the promise held.
-	ask func(ctx context.Context, id string, p *promise) (promise, error)
+	ask func(ctx context.Context, id string, p *bootstrapVote) (bootstrapVote, error)
 	// history reports whether Raft has any; bootstrap gives it its first.
 	history   func() bool
 	bootstrap func(raft.Configuration) error
 
 	mu   sync.Mutex
-	held promise
+	held bootstrapVote
 }
 
 func openFormation(s *storage, id string, expect int, log hclog.Logger) (*formation, error) {
 	f := &formation{id: id, expect: expect, storage: s, log: log}
-	if err := s.load(promiseFile, &f.held); err != nil {
+	if err := s.load(voteFile, &f.held); err != nil {
 		return nil, fmt.Errorf("cluster id: %w", err)
 	}
 	return f, nil
@@ -76,13 +76,13 @@ func openFormation(s *storage, id string, expect int, log hclog.Logger) (*format
 func (f *formation) clusterID() string { return f.current().ClusterID }
 
 // current returns the promise held; Formed says whether there is history.
-func (f *formation) current() promise {
+func (f *formation) current() bootstrapVote {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.currentLocked()
 }
 
-func (f *formation) currentLocked() promise {
+func (f *formation) currentLocked() bootstrapVote {
 	p := f.held
 	p.Formed = f.history()
 	return p
@@ -92,8 +92,8 @@ func (f *formation) currentLocked() promise {
 func (f *formation) expected() int { return max(f.expect, f.current().Expect) }
 
 // consider answers a proposer or a leader. It returns the promise held
-// afterwards, with errPromised when that is another than the one asked for.
-func (f *formation) consider(asked promise) (promise, error) {
+// afterwards, with errVoteHeld when that is another than the one asked for.
+func (f *formation) consider(asked bootstrapVote) (bootstrapVote, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	now := f.currentLocked()
@@ -103,23 +103,23 @@ func (f *formation) consider(asked promise) (promise, error) {
 	case now.ClusterID == asked.ClusterID:
 		return now, nil
 	case now.Formed:
-		return now, errPromised
+		return now, errVoteHeld
 	case now.ClusterID == "":
 		if !asked.Formed && asked.Expect != f.expect {
-			return now, errPromised
+			return now, errVoteHeld
 		}
 	case now.Proposer != f.id:
-		return now, errPromised // until its proposer gives it up, see release
+		return now, errVoteHeld // until its proposer gives it up, see release
 	case !asked.Formed && asked.Proposer > f.id:
-		return now, errPromised // the other proposer is the one to yield
+		return now, errVoteHeld // the other proposer is the one to yield
 	}
 	return f.holdLocked(asked)
 }
 
 // holdLocked makes a promise durable. The zero promise gives the last one up.
-func (f *formation) holdLocked(p promise) (promise, error) {
+func (f *formation) holdLocked(p bootstrapVote) (bootstrapVote, error) {
 	p.Formed = false
-	if err := f.storage.save(promiseFile, p); err != nil {
+	if err := f.storage.save(voteFile, p); err != nil {
 		return f.currentLocked(), fmt.Errorf("cluster id: %w", err)
 	}
 	f.held = p
@@ -127,7 +127,7 @@ func (f *formation) holdLocked(p promise) (promise, error) {
 }
 
 // replace exchanges the promise held, unless it is another than from by now.
-func (f *formation) replace(from string, to promise) error {
+func (f *formation) replace(from string, to bootstrapVote) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.held.ClusterID != from || f.history() {
@@ -144,7 +144,7 @@ func (f *formation) alone() error {
 	}
 	p := f.current()
 	if p.ClusterID == "" || p.Proposer != f.id {
-		p = promise{ClusterID: uuid.NewString(), Proposer: f.id, Expect: 1}
+		p = bootstrapVote{ClusterID: uuid.NewString(), Proposer: f.id, Expect: 1}
 		if err := f.replace(f.clusterID(), p); err != nil {
 			return err
 		}
@@ -169,7 +169,7 @@ func (f *formation) step(ctx context.Context, alive []gossipMember, triedAll boo
 		case m.ID != f.id && m.Formed:
 			if mine {
 				f.log.Info("proposal given up: there is a cluster already", "member", m.ID)
-				return f.replace(held.ClusterID, promise{})
+				return f.replace(held.ClusterID, bootstrapVote{})
 			}
 			return nil
 		case m.ID == f.id || m.Expect == f.expect:
@@ -183,7 +183,7 @@ func (f *formation) step(ctx context.Context, alive []gossipMember, triedAll boo
 		if eligible[0] != f.id {
 			return nil
 		}
-		held = promise{ClusterID: uuid.NewString(), Proposer: f.id, Expect: f.expect}
+		held = bootstrapVote{ClusterID: uuid.NewString(), Proposer: f.id, Expect: f.expect}
 		if err := f.replace("", held); err != nil {
 			return err
 		}
@@ -193,7 +193,7 @@ func (f *formation) step(ctx context.Context, alive []gossipMember, triedAll boo
 }
 
 // propose asks for promises and bootstraps when there are enough.
-func (f *formation) propose(ctx context.Context, p promise, eligible []string) error {
+func (f *formation) propose(ctx context.Context, p bootstrapVote, eligible []string) error {
 	servers := []string{f.id}
 	for _, id := range eligible {
 		if len(servers) == f.expect {
@@ -204,10 +204,10 @@ func (f *formation) propose(ctx context.Context, p promise, eligible []string) e
 		}
 		other, err := f.ask(ctx, id, &p)
 		switch {
-		case errors.Is(err, errPromised):
+		case errors.Is(err, errVoteHeld):
 			if other.Formed || other.ClusterID != "" && other.Proposer < f.id {
 				f.log.Info("proposal given up for another's", "member", id, "cluster", other.ClusterID)
-				return f.replace(p.ClusterID, promise{})
+				return f.replace(p.ClusterID, bootstrapVote{})
 			}
 			f.log.Debug("member is promised to another cluster", "member", id, "cluster", other.ClusterID)
 		case err != nil:
@@ -243,7 +243,7 @@ func (f *formation) form(clusterID string, servers []string) error {
 }
 
 // release frees this master of a promise whose proposer no longer makes it.
-func (f *formation) release(ctx context.Context, held promise) error {
+func (f *formation) release(ctx context.Context, held bootstrapVote) error {
 	now, err := f.ask(ctx, held.Proposer, nil)
 	if err != nil {
 		f.log.Debug("proposer does not answer", "proposer", held.Proposer, "error", err)
@@ -253,27 +253,27 @@ func (f *formation) release(ctx context.Context, held promise) error {
 		return nil
 	}
 	f.log.Info("free of a promise that its proposer gave up", "proposer", held.Proposer)
-	return f.replace(held.ClusterID, promise{})
+	return f.replace(held.ClusterID, bootstrapVote{})
 }
 
 // askPeer is formation.ask over the peer port.
-func askPeer(peers *peerClient) func(context.Context, string, *promise) (promise, error) {
-	return func(ctx context.Context, id string, p *promise) (promise, error) {
+func askPeer(peers *peerClient) func(context.Context, string, *bootstrapVote) (bootstrapVote, error) {
+	return func(ctx context.Context, id string, p *bootstrapVote) (bootstrapVote, error) {
 		ctx, cancel := context.WithTimeout(ctx, callTimeout)
 		defer cancel()
 		if p == nil {
 			var s status
 			err := peers.call(ctx, id, "status", nil, &s)
-			return s.Promise, err
+			return s.BootstrapVote, err
 		}
-		var held promise
-		err := peers.call(ctx, id, "promise", p, &held)
+		var held bootstrapVote
+		err := peers.call(ctx, id, "bootstrap-vote", p, &held)
 		var answer *answerError
 		if errors.As(err, &answer) && answer.Status == http.StatusConflict {
 			if err := json.Unmarshal([]byte(answer.Body), &held); err != nil {
 				return held, err
 			}
-			return held, errPromised
+			return held, errVoteHeld
 		}
 		return held, err
 	}

@@ -41,16 +41,16 @@ func newWorld(seed uint64, expect int, sees map[string][]string) *world {
 			}
 			return nil
 		}
-		f.ask = func(_ context.Context, to string, p *promise) (promise, error) {
+		f.ask = func(_ context.Context, to string, p *bootstrapVote) (bootstrapVote, error) {
 			if w.rng.IntN(4) == 0 {
-				return promise{}, errors.New("lost")
+				return bootstrapVote{}, errors.New("lost")
 			}
 			if p == nil {
 				return w.masters[to].current(), nil
 			}
 			held, err := w.masters[to].consider(*p)
 			if w.rng.IntN(4) == 0 {
-				return promise{}, errors.New("answer lost")
+				return bootstrapVote{}, errors.New("answer lost")
 			}
 			return held, err
 		}
@@ -131,26 +131,26 @@ func TestPromiseOutlivesARestart(t *testing.T) {
 		f.history = func() bool { return false }
 		return f
 	}
-	first := promise{ClusterID: "one", Proposer: "a", Expect: 3}
+	first := bootstrapVote{ClusterID: "one", Proposer: "a", Expect: 3}
 	if _, err := open().consider(first); err != nil {
 		t.Fatal(err)
 	}
-	held, err := open().consider(promise{ClusterID: "two", Proposer: "d", Expect: 3})
-	if !errors.Is(err, errPromised) || held != first {
+	held, err := open().consider(bootstrapVote{ClusterID: "two", Proposer: "d", Expect: 3})
+	if !errors.Is(err, errVoteHeld) || held != first {
 		t.Errorf("after a restart the master holds %+v (%v), want %+v", held, err, first)
 	}
 }
 
 func TestConsider(t *testing.T) {
-	ask := promise{ClusterID: "asked", Proposer: "m", Expect: 3}
+	ask := bootstrapVote{ClusterID: "asked", Proposer: "m", Expect: 3}
 	formed := ask
 	formed.Formed = true
 	tests := []struct {
 		name    string
-		held    promise
+		held    bootstrapVote
 		history bool
 		expect  int
-		asked   promise
+		asked   bootstrapVote
 		refused bool
 	}{
 		{name: "free", expect: 3, asked: ask},
@@ -158,12 +158,12 @@ func TestConsider(t *testing.T) {
 		{name: "expects another number", expect: 5, asked: ask, refused: true},
 		{name: "join only, by a proposer", asked: ask, refused: true},
 		{name: "join only, by a leader", asked: formed},
-		{name: "promised to another", expect: 3, held: promise{ClusterID: "x", Proposer: "b"}, asked: ask, refused: true},
-		{name: "promised to another, by a leader", expect: 3, held: promise{ClusterID: "x", Proposer: "b"}, asked: formed, refused: true},
-		{name: "own proposal, smaller proposer", expect: 3, held: promise{ClusterID: "x", Proposer: "self"}, asked: ask},
-		{name: "own proposal, larger proposer", expect: 3, held: promise{ClusterID: "x", Proposer: "self"}, asked: promise{ClusterID: "asked", Proposer: "z", Expect: 3}, refused: true},
-		{name: "own proposal, by a leader", expect: 3, held: promise{ClusterID: "x", Proposer: "self"}, asked: promise{ClusterID: "asked", Proposer: "z", Formed: true}},
-		{name: "history in another cluster", expect: 3, held: promise{ClusterID: "x", Proposer: "b"}, history: true, asked: formed, refused: true},
+		{name: "promised to another", expect: 3, held: bootstrapVote{ClusterID: "x", Proposer: "b"}, asked: ask, refused: true},
+		{name: "promised to another, by a leader", expect: 3, held: bootstrapVote{ClusterID: "x", Proposer: "b"}, asked: formed, refused: true},
+		{name: "own proposal, smaller proposer", expect: 3, held: bootstrapVote{ClusterID: "x", Proposer: "self"}, asked: ask},
+		{name: "own proposal, larger proposer", expect: 3, held: bootstrapVote{ClusterID: "x", Proposer: "self"}, asked: bootstrapVote{ClusterID: "asked", Proposer: "z", Expect: 3}, refused: true},
+		{name: "own proposal, by a leader", expect: 3, held: bootstrapVote{ClusterID: "x", Proposer: "self"}, asked: bootstrapVote{ClusterID: "asked", Proposer: "z", Formed: true}},
+		{name: "history in another cluster", expect: 3, held: bootstrapVote{ClusterID: "x", Proposer: "b"}, history: true, asked: formed, refused: true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -172,7 +172,7 @@ func TestConsider(t *testing.T) {
 				log: hclog.NewNullLogger(), history: func() bool { return tt.history },
 			}
 			_, err := f.consider(tt.asked)
-			if errors.Is(err, errPromised) != tt.refused || err != nil && !tt.refused {
+			if errors.Is(err, errVoteHeld) != tt.refused || err != nil && !tt.refused {
 				t.Errorf("error %v, refused: want %v", err, tt.refused)
 			}
 			if took := f.held.ClusterID == tt.asked.ClusterID; took == tt.refused {

@@ -67,7 +67,7 @@ type Config struct {
 	CommandLevel int
 
 	// DiskReserve is how many bytes of the disk of Dir are kept for what becomes of
-	// work that was taken: see [Node.Room]. 0 = the disk is not watched.
+	// work that was taken: see [Node.CheckDiskSpace]. 0 = the disk is not watched.
 	DiskReserve uint64
 
 	Expect int      // masters that form the first cluster; 0 = join only
@@ -112,7 +112,7 @@ func (c Config) withDefaults() (Config, error) {
 		c.Logger = hclog.NewNullLogger()
 	}
 	if c.diskFree == nil {
-		c.diskFree = func() (uint64, error) { return freeOn(c.Dir) }
+		c.diskFree = func() (uint64, error) { return freeBytes(c.Dir) }
 	}
 	if c.trailingLogs == 0 {
 		c.trailingLogs = defaultTrailingLogs

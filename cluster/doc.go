@@ -7,7 +7,7 @@
 //
 //   - A member is its id, never its address. The Raft configuration, votes and
 //     heartbeats name ids; the addresses at which an id can be dialed are found
-//     by gossip, by the greeting on each connection, and in a file that
+//     by gossip, by the hello on each connection, and in a file that
 //     outlives restarts. All members may come back with other addresses.
 //   - Gossip is discovery, never authority. Who votes is decided by the Raft
 //     configuration, which only the leader changes.

@@ -20,9 +20,9 @@ const (
 )
 
 const (
-	handshakeTimeout = 5 * time.Second
-	// handshakeLimit bounds the connections that have not shown a certificate.
-	handshakeLimit = 256
+	tlsTimeout = 5 * time.Second
+	// tlsPendingLimit bounds the connections that have not shown a certificate.
+	tlsPendingLimit = 256
 )
 
 // peerListener owns the peer port. It completes each TLS handshake, which
@@ -42,9 +42,9 @@ func newPeerListener(tcp net.Listener, config *tls.Config, log hclog.Logger) *pe
 	config = config.Clone()
 	config.NextProtos = []string{protocolRaft, protocolHTTP}
 	return &peerListener{
-		tcp: tcp, config: config, log: damp(log),
+		tcp: tcp, config: config, log: limitLog(log),
 		http:    newConnQueue(tcp.Addr()),
-		pending: make(chan struct{}, handshakeLimit),
+		pending: make(chan struct{}, tlsPendingLimit),
 	}
 }
 
@@ -81,7 +81,7 @@ func (l *peerListener) run(ctx context.Context) {
 
 func (l *peerListener) handshake(ctx context.Context, conn net.Conn) {
 	secure := tls.Server(conn, l.config)
-	hctx, cancel := context.WithTimeout(ctx, handshakeTimeout)
+	hctx, cancel := context.WithTimeout(ctx, tlsTimeout)
 	defer cancel()
 	if err := secure.HandshakeContext(hctx); err != nil {
 		if !hungUp(err) {

@@ -37,20 +37,20 @@ type Member struct {
 
 // status is what a member tells the others about itself when asked.
 type status struct {
-	ID          string        `json:"id"`
-	Name        string        `json:"name"`
-	Version     string        `json:"version"`
-	APIURL      string        `json:"api_url"`
-	Level       int           `json:"command_level"`
-	Promise     promise       `json:"promise"`
-	Leads       bool          `json:"leads"`
-	Contacted   bool          `json:"contacted"` // has heard from a leader
-	LastContact time.Duration `json:"last_contact"`
-	LastTerm    uint64        `json:"last_term"`
-	LastIndex   uint64        `json:"last_index"`
-	Commit      uint64        `json:"commit_index"`
-	Applied     uint64        `json:"applied_index"`
-	DiskLow     bool          `json:"disk_low"`
+	ID            string        `json:"id"`
+	Name          string        `json:"name"`
+	Version       string        `json:"version"`
+	APIURL        string        `json:"api_url"`
+	Level         int           `json:"command_level"`
+	BootstrapVote bootstrapVote `json:"bootstrap_vote"`
+	Leads         bool          `json:"leads"`
+	Contacted     bool          `json:"contacted"` // has heard from a leader
+	LastContact   time.Duration `json:"last_contact"`
+	LastTerm      uint64        `json:"last_term"`
+	LastIndex     uint64        `json:"last_index"`
+	Commit        uint64        `json:"commit_index"`
+	Applied       uint64        `json:"applied_index"`
+	DiskLow       bool          `json:"disk_low"`
 }
 
 // statusTimeout bounds the question to one member.
@@ -64,7 +64,7 @@ func (n *Node) status() status {
 	term, index := n.lastEntry()
 	s := status{
 		ID: n.id.ID, Name: n.hostname, Version: n.cfg.Version, APIURL: n.cfg.APIURL, Level: n.cfg.CommandLevel,
-		Promise: n.formation.current(), Leads: n.IsLeader(),
+		BootstrapVote: n.formation.current(), Leads: n.IsLeader(),
 		LastTerm: term, LastIndex: index,
 		Commit: n.raft.CommitIndex(), Applied: n.raft.AppliedIndex(), DiskLow: n.DiskLow(),
 	}

@@ -77,7 +77,7 @@ func (m *membership) admit(ctx context.Context, alive []gossipMember) {
 		members[string(s.ID)] = true
 	}
 	held := m.node.formation.current()
-	asked := promise{ClusterID: held.ClusterID, Proposer: m.node.id.ID, Expect: m.node.formation.expected(), Formed: true}
+	asked := bootstrapVote{ClusterID: held.ClusterID, Proposer: m.node.id.ID, Expect: m.node.formation.expected(), Formed: true}
 	for _, g := range alive {
 		if members[g.ID] || g.Formed && g.Cluster != held.ClusterID {
 			continue

@@ -47,11 +47,11 @@ type Node struct {
 	formation *formation
 	lead      *leadership
 	watchdog  *watchdog
-	room      *room // nil when no disk is watched
+	space     *diskSpace // nil when no disk is watched
 	raft      *raft.Raft
 
 	// Nil on a single master, which opens no port.
-	stream     *stream
+	stream     *streamLayer
 	peers      *peerClient
 	gossip     *gossip
 	hint       *crashHint
@@ -63,7 +63,7 @@ type Node struct {
 	sizes        *meanSize    // of log entries; nil in memory
 	full         *atomic.Bool // the log's last write found no room; nil in memory
 	caughtUp     atomic.Bool
-	confirmed    confirmations
+	verifier     leaderVerifier
 	failed       chan error
 	failureErr   atomic.Pointer[error]
 	notify       chan bool // Raft tells of this master's leadership
@@ -153,8 +153,8 @@ func (n *Node) start() {
 	if n.sizes != nil {
 		n.spawn(func(ctx context.Context) { n.boundLog(ctx, n.sizes) })
 	}
-	if n.room != nil {
-		n.spawn(n.watchRoom)
+	if n.space != nil {
+		n.spawn(n.watchDisk)
 	}
 }
 
@@ -165,7 +165,7 @@ func (n *Node) openDir() error {
 	}
 	n.defers(func(context.Context) error { return n.storage.close() })
 	if n.cfg.DiskReserve > 0 && !n.storage.inMemory() {
-		n.room = &room{reserve: n.cfg.DiskReserve, free: n.cfg.diskFree}
+		n.space = &diskSpace{reserve: n.cfg.DiskReserve, free: n.cfg.diskFree}
 	}
 	if n.id, err = openIdentity(n.storage, n.cfg.NodeID); err != nil {
 		return err
@@ -208,7 +208,7 @@ func (n *Node) openRaft(sm StateMachine, trans raft.Transport, restore bool) err
 	conf.LocalID = raft.ServerID(n.id.ID)
 	conf.HeartbeatTimeout, conf.ElectionTimeout = timing.Heartbeat, timing.Election
 	conf.LeaderLeaseTimeout = timing.Lease
-	conf.Logger = damp(n.log.Named("raft"))
+	conf.Logger = limitLog(n.log.Named("raft"))
 	conf.NotifyCh = n.notify
 	conf.SnapshotInterval, conf.SnapshotThreshold = snapshotInterval, snapshotThreshold
 	conf.TrailingLogs = n.cfg.trailingLogs
@@ -283,9 +283,9 @@ func (n *Node) stallChanged(stalled bool) {
 	if n.stream != nil {
 		var why error
 		if stalled && n.raft.State() == raft.Leader {
-			why = errHeld
+			why = errWritesStalled
 		}
-		n.stream.hold(why)
+		n.stream.block(why)
 	}
 	n.lead.setStalled(stalled)
 }
@@ -337,7 +337,7 @@ func (n *Node) shutdownRaft(ctx context.Context) error {
 	future := n.raft.Shutdown()
 	close(n.stopped)
 	if n.stream != nil {
-		n.stream.hold(errStopped)
+		n.stream.block(errStopped)
 	}
 	done := make(chan error, 1)
 	go func() { done <- future.Error() }()

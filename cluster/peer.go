@@ -126,15 +126,15 @@ func newPeerHandler(n *Node) http.Handler {
 	own.HandleFunc("GET "+pathPrefix+"status", func(w http.ResponseWriter, r *http.Request) {
 		writeJSON(w, http.StatusOK, n.status())
 	})
-	own.HandleFunc("POST "+pathPrefix+"promise", func(w http.ResponseWriter, r *http.Request) {
-		var p promise
+	own.HandleFunc("POST "+pathPrefix+"bootstrap-vote", func(w http.ResponseWriter, r *http.Request) {
+		var p bootstrapVote
 		if err := json.NewDecoder(io.LimitReader(r.Body, answerLimit)).Decode(&p); err != nil {
 			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
 		}
 		held, err := n.formation.consider(p)
 		switch {
-		case errors.Is(err, errPromised):
+		case errors.Is(err, errVoteHeld):
 			writeJSON(w, http.StatusConflict, held)
 		case err != nil:
 			http.Error(w, err.Error(), http.StatusInternalServerError)

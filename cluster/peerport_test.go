@@ -15,7 +15,7 @@ import (
 
 // knock opens a connection with the protocol and greets the master as if from
 // another. It returns the error by which it was refused.
-func knock(t *testing.T, m *master, config *tls.Config, protocol string, g greeting) error {
+func knock(t *testing.T, m *master, config *tls.Config, protocol string, g hello) error {
 	t.Helper()
 	config = config.Clone()
 	config.NextProtos = []string{protocol}
@@ -24,7 +24,7 @@ func knock(t *testing.T, m *master, config *tls.Config, protocol string, g greet
 		return err
 	}
 	defer conn.Close()
-	return greet(conn, g)
+	return sendHello(conn, g)
 }
 
 // Whoever is not a master of this cluster is refused before Raft sees a
@@ -34,8 +34,8 @@ func TestPeerPortRefusesStrangers(t *testing.T) {
 	a := newAuthority(t)
 	masters := form(t, a, 3)
 	m := masters[0]
-	good := greeting{Cluster: m.ClusterID(), From: "stranger", To: m.ID()}
-	with := func(change func(*greeting)) greeting {
+	good := hello{Cluster: m.ClusterID(), From: "stranger", To: m.ID()}
+	with := func(change func(*hello)) hello {
 		g := good
 		change(&g)
 		return g
@@ -58,7 +58,7 @@ func TestPeerPortRefusesStrangers(t *testing.T) {
 		name     string
 		config   *tls.Config
 		protocol string
-		greeting greeting
+		hello    hello
 		admitted bool
 	}{
 		{"master of this cluster", member, protocolRaft, good, true},
@@ -68,13 +68,13 @@ func TestPeerPortRefusesStrangers(t *testing.T) {
 		{"no certificate", &tls.Config{InsecureSkipVerify: true}, protocolRaft, good, false},
 		{"TLS 1.2", old, protocolRaft, good, false},
 		{"unknown protocol", member, "http/1.1", good, false},
-		{"another cluster id", member, protocolRaft, with(func(g *greeting) { g.Cluster = "another" }), false},
-		{"no cluster id", member, protocolRaft, with(func(g *greeting) { g.Cluster = "" }), false},
-		{"meant for another member", member, protocolRaft, with(func(g *greeting) { g.To = "another" }), false},
+		{"another cluster id", member, protocolRaft, with(func(g *hello) { g.Cluster = "another" }), false},
+		{"no cluster id", member, protocolRaft, with(func(g *hello) { g.Cluster = "" }), false},
+		{"meant for another member", member, protocolRaft, with(func(g *hello) { g.To = "another" }), false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			err := knock(t, m, tt.config, tt.protocol, tt.greeting)
+			err := knock(t, m, tt.config, tt.protocol, tt.hello)
 			if (err == nil) != tt.admitted {
 				t.Errorf("admitted: %v (%v), want %v", err == nil, err, tt.admitted)
 			}
@@ -109,7 +109,7 @@ func TestRefusedPeersAreLogged(t *testing.T) {
 	}
 	probe.Close()
 	_, agent := a.peer(testCluster, certs.RoleAgent, "stranger")
-	if err := knock(t, m, agent, protocolRaft, greeting{}); err == nil {
+	if err := knock(t, m, agent, protocolRaft, hello{}); err == nil {
 		t.Fatal("an agent was admitted")
 	}
 	for ctx := testContext(t); ; {
@@ -158,7 +158,7 @@ func TestDialerRefusesWhoeverIsNotTheMember(t *testing.T) {
 			if err != nil {
 				return
 			}
-			_, _ = receive(conn, func(greeting) error { return nil }) // welcomes everybody
+			_, _ = receiveHello(conn, func(hello) error { return nil }) // welcomes everybody
 			conn.Close()
 		}
 	}()
@@ -213,7 +213,7 @@ func TestSilentConnectionsDoNotBlockThePort(t *testing.T) {
 		defer conn.Close()
 	}
 	_, client := a.peer(testCluster, certs.RoleMaster, "member")
-	if err := knock(t, m, client, protocolRaft, greeting{Cluster: m.ClusterID(), From: "x", To: m.ID()}); err != nil {
+	if err := knock(t, m, client, protocolRaft, hello{Cluster: m.ClusterID(), From: "x", To: m.ID()}); err != nil {
 		t.Error(err)
 	}
 }

@@ -23,9 +23,9 @@ const (
 // claimed by whoever has the address after a restart.
 type transport struct {
 	*raft.NetworkTransport
-	self      raft.ServerAddress
-	confirmed *confirmations
-	contacts  *contacts
+	self     raft.ServerAddress
+	verifier *leaderVerifier
+	contacts *contactTracker
 }
 
 // Raft turns PreVote off, with no more than a warning, for a transport that
@@ -36,11 +36,11 @@ var (
 	_ raft.WithClose   = (*transport)(nil)
 )
 
-func newTransport(s *stream, confirmed *confirmations, contacts *contacts, log hclog.Logger) *transport {
+func newTransport(s *streamLayer, verifier *leaderVerifier, contacts *contactTracker, log hclog.Logger) *transport {
 	return &transport{
-		self:      raft.ServerAddress(s.self),
-		confirmed: confirmed,
-		contacts:  contacts,
+		self:     raft.ServerAddress(s.self),
+		verifier: verifier,
+		contacts: contacts,
 		NetworkTransport: raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
 			ServerAddressProvider:   idAddresses{},
 			Logger:                  log,
@@ -68,7 +68,7 @@ func (t *transport) AppendEntries(
 		try = t.contacts.heartbeat
 	}
 	return try(id, func() error {
-		return t.confirmed.append(id, req, resp, func() error {
+		return t.verifier.append(id, req, resp, func() error {
 			return pastStale(func() error { return t.NetworkTransport.AppendEntries(id, to, req, resp) })
 		})
 	})

@@ -16,27 +16,27 @@ import (
 const dialTimeout = 2 * time.Second
 
 var (
-	errHeld    = errors.New("connections to peers are held while log writes hang")
-	errStopped = errors.New("this master is stopping")
+	errWritesStalled = errors.New("connections to peers are held while log writes hang")
+	errStopped       = errors.New("this master is stopping")
 )
 
 // stream is Raft's stream layer. Raft names members by id; the stream finds
 // the address, dials it and makes sure that the right member answers.
-type stream struct {
+type streamLayer struct {
 	self  string
 	queue *connQueue
 	dial  func(ctx context.Context, id, protocol string) (*tls.Conn, error)
-	// greeting introduces this master; welcome checks who introduces itself.
-	greeting func(to string) greeting
-	welcome  func(greeting) error
+	// hello introduces this master; welcome checks who introduces itself.
+	hello      func(to string) hello
+	checkHello func(hello) error
 	// broken is told when a connection that a member had opened ends. It must
 	// not block.
 	broken func(id string)
 	log    hclog.Logger
 
-	mu    sync.Mutex
-	conns map[*peerConn]struct{}
-	held  error // why no connection is admitted, or nil
+	mu      sync.Mutex
+	conns   map[*peerConn]struct{}
+	blocked error // why no connection is admitted, or nil
 }
 
 // memberAddr is a member's id as a net.Addr.
@@ -45,38 +45,38 @@ type memberAddr string
 func (memberAddr) Network() string  { return "member" }
 func (a memberAddr) String() string { return string(a) }
 
-func newStream(self string, log hclog.Logger) *stream {
-	return &stream{
+func newStreamLayer(self string, log hclog.Logger) *streamLayer {
+	return &streamLayer{
 		self: self, queue: newConnQueue(memberAddr(self)), log: log,
 		conns: make(map[*peerConn]struct{}),
 	}
 }
 
 // Accept implements net.Listener.
-func (s *stream) Accept() (net.Conn, error) { return s.queue.Accept() }
+func (s *streamLayer) Accept() (net.Conn, error) { return s.queue.Accept() }
 
 // Close implements net.Listener.
-func (s *stream) Close() error { return s.queue.Close() }
+func (s *streamLayer) Close() error { return s.queue.Close() }
 
 // Addr implements net.Listener: what Raft takes for its own address.
-func (s *stream) Addr() net.Addr { return s.queue.Addr() }
+func (s *streamLayer) Addr() net.Addr { return s.queue.Addr() }
 
 // Dial implements raft.StreamLayer. The address is a member's id.
-func (s *stream) Dial(member raft.ServerAddress, timeout time.Duration) (net.Conn, error) {
+func (s *streamLayer) Dial(member raft.ServerAddress, timeout time.Duration) (net.Conn, error) {
 	ctx, cancel := timeoutContext(min(timeout, dialTimeout))
 	defer cancel()
 	id := string(member)
 	if id == s.self {
 		return s.loopback(ctx)
 	}
-	if err := s.isHeld(); err != nil {
+	if err := s.blockedBy(); err != nil {
 		return nil, err
 	}
 	conn, err := s.dial(ctx, id, protocolRaft)
 	if err != nil {
 		return nil, fmt.Errorf("dial %s: %w", id, err)
 	}
-	if err := greet(conn, s.greeting(id)); err != nil {
+	if err := sendHello(conn, s.hello(id)); err != nil {
 		conn.Close()
 		return nil, err
 	}
@@ -85,7 +85,7 @@ func (s *stream) Dial(member raft.ServerAddress, timeout time.Duration) (net.Con
 
 // loopback connects Raft's transport with itself, for the RPC by which a
 // master asks itself to stand for election.
-func (s *stream) loopback(ctx context.Context) (net.Conn, error) {
+func (s *streamLayer) loopback(ctx context.Context) (net.Conn, error) {
 	near, far := net.Pipe()
 	if !s.queue.push(ctx, far) {
 		near.Close()
@@ -95,10 +95,10 @@ func (s *stream) loopback(ctx context.Context) (net.Conn, error) {
 }
 
 // accept takes over a connection whose handshake is done.
-func (s *stream) accept(ctx context.Context, conn *tls.Conn) {
-	g, err := receive(conn, s.welcome)
+func (s *streamLayer) accept(ctx context.Context, conn *tls.Conn) {
+	g, err := receiveHello(conn, s.checkHello)
 	if err == nil {
-		err = s.isHeld()
+		err = s.blockedBy()
 	}
 	if err != nil {
 		s.log.Debug("peer port: refused", "remote", conn.RemoteAddr(), "error", err)
@@ -112,28 +112,28 @@ func (s *stream) accept(ctx context.Context, conn *tls.Conn) {
 	s.queue.push(ctx, tracked)
 }
 
-func (s *stream) track(conn net.Conn, id string, accepted bool) (net.Conn, error) {
+func (s *streamLayer) track(conn net.Conn, id string, accepted bool) (net.Conn, error) {
 	c := &peerConn{Conn: conn, stream: s, id: id, accepted: accepted}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.held != nil {
+	if s.blocked != nil {
 		conn.Close()
-		return nil, s.held
+		return nil, s.blocked
 	}
 	s.conns[c] = struct{}{}
 	return c, nil
 }
 
-func (s *stream) isHeld() error {
+func (s *streamLayer) blockedBy() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.held
+	return s.blocked
 }
 
 // hold closes every connection and admits none until it is called with nil.
-func (s *stream) hold(why error) {
+func (s *streamLayer) block(why error) {
 	s.mu.Lock()
-	s.held = why
+	s.blocked = why
 	s.mu.Unlock()
 	if why != nil {
 		s.closeAll()
@@ -142,7 +142,7 @@ func (s *stream) hold(why error) {
 
 // closeAll ends every connection to and from a peer, which also ends the RPCs
 // that wait on them.
-func (s *stream) closeAll() {
+func (s *streamLayer) closeAll() {
 	s.mu.Lock()
 	conns := make([]*peerConn, 0, len(s.conns))
 	for c := range s.conns {
@@ -157,7 +157,7 @@ func (s *stream) closeAll() {
 // peerConn is a connection to or from one member.
 type peerConn struct {
 	net.Conn
-	stream   *stream
+	stream   *streamLayer
 	id       string
 	accepted bool
 	once     sync.Once

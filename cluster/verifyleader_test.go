@@ -14,7 +14,7 @@ import (
 func TestOnlyRequestsSentSinceConfirm(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const term = 3
-		var c confirmations
+		var c leaderVerifier
 		voters := []string{"self", "b", "c"}
 		rpc := func(id raft.ServerID, term uint64, success bool, takes time.Duration, err error) {
 			req, resp := &raft.AppendEntriesRequest{Term: term}, &raft.AppendEntriesResponse{}
@@ -28,32 +28,32 @@ func TestOnlyRequestsSentSinceConfirm(t *testing.T) {
 			}
 		}
 		start := time.Now()
-		if !c.since(start, term, "self", voters[:1]) {
+		if !c.verifiedSince(start, term, "self", voters[:1]) {
 			t.Error("a single voter needs somebody else")
 		}
 		rpc("b", term, true, time.Minute, nil)
 		began := start.Add(time.Second)
-		if c.since(began, term, "self", voters) {
+		if c.verifiedSince(began, term, "self", voters) {
 			t.Error("an answer confirms a question that came after its request")
 		}
-		if !c.since(start, term, "self", voters) {
+		if !c.verifiedSince(start, term, "self", voters) {
 			t.Error("the answer does not count at all")
 		}
 		rpc("c", term-1, true, 0, nil)
 		rpc("c", term, false, 0, nil)
 		rpc("c", term, true, 0, errors.New("broken"))
 		rpc("stranger", term, true, 0, nil)
-		if c.since(began, term, "self", voters) {
+		if c.verifiedSince(began, term, "self", voters) {
 			t.Error("an older term, a refusal, a failure or a stranger confirms")
 		}
 		rpc("c", term, true, 0, nil)
-		if !c.since(began, term, "self", voters) {
+		if !c.verifiedSince(began, term, "self", voters) {
 			t.Error("one of two others is enough, but does not count")
 		}
-		if c.since(began, term+1, "self", voters) {
+		if c.verifiedSince(began, term+1, "self", voters) {
 			t.Error("an older term confirms")
 		}
-		if c.since(began, term, "self", append(voters, "d")) {
+		if c.verifiedSince(began, term, "self", append(voters, "d")) {
 			t.Error("two of four are a majority")
 		}
 	})

@@ -10,19 +10,19 @@ import (
 )
 
 const (
-	roomTick = time.Second
-	// roomSilence is how long a voter that does not answer is taken to have the
+	diskTick = time.Second
+	// diskSilence is how long a voter that does not answer is taken to have the
 	// room that it had.
-	roomSilence = 10 * time.Second
-	// roomAgain is how much more than the reserve must be free before it counts
+	diskSilence = 10 * time.Second
+	// diskHysteresis is how much more than the reserve must be free before it counts
 	// as room again.
-	roomAgain = 64 << 20
+	diskHysteresis = 64 << 20
 )
 
 // room watches the room on the disks of the voters. A log that cannot grow takes no
 // completions either, so new work is to be refused while there is still room for what
 // becomes of the old.
-type room struct {
+type diskSpace struct {
 	reserve uint64                 // bytes
 	free    func() (uint64, error) // on the disk of the raft directory
 
@@ -32,9 +32,9 @@ type room struct {
 	seen map[string]time.Time // on a leader: when a voter last had room
 }
 
-// freeOn returns how many bytes there are for this process on the file system of a
+// freeBytes returns how many bytes there are for this process on the file system of a
 // directory.
-func freeOn(dir string) (uint64, error) {
+func freeBytes(dir string) (uint64, error) {
 	var stat unix.Statfs_t
 	if err := unix.Statfs(dir, &stat); err != nil {
 		return 0, fmt.Errorf("room on the disk of %s: %w", dir, err)
@@ -43,58 +43,58 @@ func freeOn(dir string) (uint64, error) {
 }
 
 // look takes note of this master's own disk.
-func (r *room) look() error {
-	free, err := r.free()
+func (d *diskSpace) measure() error {
+	free, err := d.free()
 	if err != nil {
 		return err
 	}
-	enough := r.reserve
-	if r.low.Load() {
-		enough += roomAgain
+	enough := d.reserve
+	if d.low.Load() {
+		enough += diskHysteresis
 	}
-	r.low.Store(free < enough)
+	d.low.Store(free < enough)
 	return nil
 }
 
 // count takes note of what the voters tell a leader. A new leader believes in the room of
 // those that do not answer.
-func (r *room) count(now time.Time, voters []string, told map[string]status) {
+func (d *diskSpace) countVoters(now time.Time, voters []string, told map[string]status) {
 	seen := make(map[string]time.Time, len(voters))
 	for _, id := range voters {
 		s, answered := told[id]
-		switch last, known := r.seen[id]; {
+		switch last, known := d.seen[id]; {
 		case answered && s.DiskLow:
-		case answered, r.seen == nil:
+		case answered, d.seen == nil:
 			seen[id] = now
-		case known && now.Sub(last) < roomSilence:
+		case known && now.Sub(last) < diskSilence:
 			seen[id] = last
 		}
 	}
-	r.seen = seen
-	r.short.Store(len(seen) < len(voters)/2+1)
+	d.seen = seen
+	d.short.Store(len(seen) < len(voters)/2+1)
 }
 
-// watchRoom looks after the room on disks until ctx is done. A leader whose disk is low
+// watchDisk looks after the room on disks until ctx is done. A leader whose disk is low
 // makes way for a voter that has room.
-func (n *Node) watchRoom(ctx context.Context) {
-	tick := time.NewTicker(roomTick)
+func (n *Node) watchDisk(ctx context.Context) {
+	tick := time.NewTicker(diskTick)
 	defer tick.Stop()
 	for {
 		was := n.DiskLow()
-		err := n.room.look()
+		err := n.space.measure()
 		switch low := n.DiskLow(); {
 		case err != nil:
 			n.log.Error("the disk does not tell its room", "error", err)
 		case low && !was:
-			n.log.Warn("the disk is nearly full", "dir", n.cfg.Dir, "reserve_bytes", n.room.reserve)
+			n.log.Warn("the disk is nearly full", "dir", n.cfg.Dir, "reserve_bytes", n.space.reserve)
 		case was && !low:
 			n.log.Info("the disk has room again", "dir", n.cfg.Dir)
 		}
 		if n.IsLeader() {
-			n.lookAround(ctx)
+			n.checkVoterDisks(ctx)
 		} else {
-			n.room.seen = nil
-			n.room.short.Store(false)
+			n.space.seen = nil
+			n.space.short.Store(false)
 		}
 		select {
 		case <-ctx.Done():
@@ -104,11 +104,11 @@ func (n *Node) watchRoom(ctx context.Context) {
 	}
 }
 
-// lookAround asks the voters for their room.
-func (n *Node) lookAround(ctx context.Context) {
+// checkVoterDisks asks the voters for their room.
+func (n *Node) checkVoterDisks(ctx context.Context) {
 	voters := n.voters()
 	told := n.statuses(ctx, voters)
-	n.room.count(time.Now(), voters, told)
+	n.space.countVoters(time.Now(), voters, told)
 	if !n.DiskLow() {
 		return
 	}
@@ -124,15 +124,15 @@ func (n *Node) lookAround(ctx context.Context) {
 	}
 }
 
-// Room returns nil while new work may be taken, or why it may not: without the voters
+// CheckDiskSpace returns nil while new work may be taken, or why it may not: without the voters
 // whose disks are nearly full there is no majority. Only the leader knows that; elsewhere
 // it returns nil.
-func (n *Node) Room() error {
-	if n.room == nil || !n.room.short.Load() {
+func (n *Node) CheckDiskSpace() error {
+	if n.space == nil || !n.space.short.Load() {
 		return nil
 	}
-	return fmt.Errorf("fewer than a majority of the masters have %d MiB free on their disks", n.room.reserve>>20)
+	return fmt.Errorf("fewer than a majority of the masters have %d MiB free on their disks", n.space.reserve>>20)
 }
 
 // DiskLow reports whether the disk of this master's raft directory is nearly full.
-func (n *Node) DiskLow() bool { return n.room != nil && n.room.low.Load() }
+func (n *Node) DiskLow() bool { return n.space != nil && n.space.low.Load() }

@@ -13,25 +13,25 @@ import (
 // notice a member that has come back; its heartbeats never wait for longer than
 // half their timeout. So a failed try does not return before a heartbeat has got
 // through, and a member that was down for an hour has cost no more than one.
-type contacts struct {
+type contactTracker struct {
 	ctx   context.Context // ends all waits
 	quiet time.Duration   // without a heartbeat to a member means that none follow: it is removed, or another leads
 
 	mu sync.Mutex
-	of map[raft.ServerID]*contact
+	of map[raft.ServerID]*memberContact
 }
 
-type contact struct {
+type memberContact struct {
 	beats uint64        // heartbeats tried
 	made  chan struct{} // closed at the next one that is answered
 }
 
-func newContacts(ctx context.Context, quiet time.Duration) *contacts {
-	return &contacts{ctx: ctx, quiet: quiet, of: map[raft.ServerID]*contact{}}
+func newContactTracker(ctx context.Context, quiet time.Duration) *contactTracker {
+	return &contactTracker{ctx: ctx, quiet: quiet, of: map[raft.ServerID]*memberContact{}}
 }
 
 // heartbeat is a try to reach the member.
-func (c *contacts) heartbeat(id raft.ServerID, rpc func() error) error {
+func (c *contactTracker) heartbeat(id raft.ServerID, rpc func() error) error {
 	c.beat(id)
 	err := rpc()
 	if err == nil {
@@ -43,7 +43,7 @@ func (c *contacts) heartbeat(id raft.ServerID, rpc func() error) error {
 	return err
 }
 
-func (c *contacts) beat(id raft.ServerID) {
+func (c *contactTracker) beat(id raft.ServerID) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.get(id).beats++
@@ -51,7 +51,7 @@ func (c *contacts) beat(id raft.ServerID) {
 
 // replicate returns a failure of the RPC once the member has been reached since,
 // or nobody tries any more.
-func (c *contacts) replicate(id raft.ServerID, rpc func() error) error {
+func (c *contactTracker) replicate(id raft.ServerID, rpc func() error) error {
 	err := rpc()
 	if err == nil {
 		return nil
@@ -73,7 +73,7 @@ func (c *contacts) replicate(id raft.ServerID, rpc func() error) error {
 	}
 }
 
-func (c *contacts) look(id raft.ServerID) (beats uint64, made <-chan struct{}) {
+func (c *contactTracker) look(id raft.ServerID) (beats uint64, made <-chan struct{}) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	m := c.get(id)
@@ -81,10 +81,10 @@ func (c *contacts) look(id raft.ServerID) (beats uint64, made <-chan struct{}) {
 }
 
 // get returns what is known of the member; c.mu is held.
-func (c *contacts) get(id raft.ServerID) *contact {
+func (c *contactTracker) get(id raft.ServerID) *memberContact {
 	m := c.of[id]
 	if m == nil {
-		m = &contact{made: make(chan struct{})}
+		m = &memberContact{made: make(chan struct{})}
 		c.of[id] = m
 	}
 	return m

@@ -10,24 +10,24 @@ import (
 func TestRoomComesBackWithSomeMoreThanTheReserve(t *testing.T) {
 	const reserve = 1 << 30
 	free, failure := uint64(0), error(nil)
-	r := &room{reserve: reserve, free: func() (uint64, error) { return free, failure }}
+	r := &diskSpace{reserve: reserve, free: func() (uint64, error) { return free, failure }}
 	for _, step := range []struct {
 		free uint64
 		low  bool
 	}{
 		{reserve, false},
 		{reserve - 1, true},
-		{reserve + roomAgain - 1, true},
-		{reserve + roomAgain, false},
+		{reserve + diskHysteresis - 1, true},
+		{reserve + diskHysteresis, false},
 		{reserve, false},
 	} {
 		free = step.free
-		if err := r.look(); err != nil || r.low.Load() != step.low {
+		if err := r.measure(); err != nil || r.low.Load() != step.low {
 			t.Errorf("with %d bytes free: low %v, %v", step.free, r.low.Load(), err)
 		}
 	}
 	failure = errors.New("I/O error")
-	if err := r.look(); !errors.Is(err, failure) || r.low.Load() {
+	if err := r.measure(); !errors.Is(err, failure) || r.low.Load() {
 		t.Errorf("an unknown room: low %v, %v", r.low.Load(), err)
 	}
 }
@@ -62,22 +62,22 @@ func TestAMajorityMustHaveRoom(t *testing.T) {
 		"one dies, one is low": {
 			{0, told(), false},
 			{time.Second, without(told("a"), "b"), false},
-			{roomSilence - 1, without(told("a"), "b"), false},
-			{roomSilence, without(told("a"), "b"), true},
+			{diskSilence - 1, without(told("a"), "b"), false},
+			{diskSilence, without(told("a"), "b"), true},
 		},
 		"one dies": {{0, told(), false}, {time.Hour, without(told(), "b"), false}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := &room{}
+			r := &diskSpace{}
 			for i, step := range steps {
-				if r.count(start.Add(step.after), voters, step.told); r.short.Load() != step.short {
+				if r.countVoters(start.Add(step.after), voters, step.told); r.short.Load() != step.short {
 					t.Errorf("step %d: short %v", i, r.short.Load())
 				}
 			}
 		})
 	}
-	alone := &room{}
-	alone.count(start, []string{"a"}, told("a"))
+	alone := &diskSpace{}
+	alone.countVoters(start, []string{"a"}, told("a"))
 	if !alone.short.Load() {
 		t.Error("a single master with a full disk takes work")
 	}
@@ -111,7 +111,7 @@ func TestALeaderWithAFullDiskMakesWay(t *testing.T) {
 			return l != old && !l.DiskLow()
 		})
 	}
-	eventually(t, "the last one leads and takes no more", func() bool { return leader(t, masters...).Room() != nil })
+	eventually(t, "the last one leads and takes no more", func() bool { return leader(t, masters...).CheckDiskSpace() != nil })
 	last := leader(t, masters...)
 	if last.DiskLow() {
 		t.Error("a master without room leads")
@@ -122,5 +122,5 @@ func TestALeaderWithAFullDiskMakesWay(t *testing.T) {
 	for i := range free {
 		free[i].Store(2 << 30)
 	}
-	eventually(t, "there is room again", func() bool { return leader(t, masters...).Room() == nil })
+	eventually(t, "there is room again", func() bool { return leader(t, masters...).CheckDiskSpace() == nil })
 }

@@ -11,18 +11,18 @@ import (
 // Raft lets any answer that comes in count for a leadership that is to be verified,
 // also to a request that is older than the question; after a pause of the process
 // such an answer may be older than another leader. The zero value is ready.
-type confirmations struct {
+type leaderVerifier struct {
 	mu   sync.Mutex
-	last map[raft.ServerID]confirmation
+	last map[raft.ServerID]confirmedSend
 }
 
-type confirmation struct {
+type confirmedSend struct {
 	term uint64
 	sent time.Time // the newest of the term
 }
 
 // append is one AppendEntries RPC, heartbeats included.
-func (c *confirmations) append(id raft.ServerID, req *raft.AppendEntriesRequest, resp *raft.AppendEntriesResponse, rpc func() error) error {
+func (c *leaderVerifier) append(id raft.ServerID, req *raft.AppendEntriesRequest, resp *raft.AppendEntriesResponse, rpc func() error) error {
 	sent := time.Now()
 	if err := rpc(); err != nil {
 		return err
@@ -33,17 +33,17 @@ func (c *confirmations) append(id raft.ServerID, req *raft.AppendEntriesRequest,
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.last == nil {
-		c.last = map[raft.ServerID]confirmation{}
+		c.last = map[raft.ServerID]confirmedSend{}
 	}
 	if old := c.last[id]; old.term < req.Term || old.term == req.Term && old.sent.Before(sent) {
-		c.last[id] = confirmation{req.Term, sent}
+		c.last[id] = confirmedSend{req.Term, sent}
 	}
 	return nil
 }
 
 // since reports whether a majority of the voters, self among them, has confirmed a
 // request of the term that was sent after the given time.
-func (c *confirmations) since(began time.Time, term uint64, self string, voters []string) bool {
+func (c *leaderVerifier) verifiedSince(began time.Time, term uint64, self string, voters []string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	count := 0

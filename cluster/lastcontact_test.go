@@ -13,7 +13,7 @@ import (
 var errUnreachable = errors.New("unreachable")
 
 // failing replicates in vain and tells when that is known.
-func failing(c *contacts, id raft.ServerID) <-chan error {
+func failing(c *contactTracker, id raft.ServerID) <-chan error {
 	done := make(chan error, 1)
 	go func() { done <- c.replicate(id, func() error { return errUnreachable }) }()
 	return done
@@ -26,7 +26,7 @@ func returned(done <-chan error) bool {
 
 func TestFailedReplicationWaitsForAHeartbeat(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := newContacts(t.Context(), time.Minute)
+		c := newContactTracker(t.Context(), time.Minute)
 		if err := c.replicate("b", func() error { return nil }); err != nil {
 			t.Fatal(err)
 		}
@@ -56,7 +56,7 @@ func TestFailedReplicationWaitsForAHeartbeat(t *testing.T) {
 // Without heartbeats nobody leads here, or the member is removed.
 func TestFailedReplicationEndsWithTheHeartbeats(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := newContacts(t.Context(), time.Minute)
+		c := newContactTracker(t.Context(), time.Minute)
 		done := failing(c, "b")
 		time.Sleep(30 * time.Second) // the bubble's clock, here and below
 		_ = c.heartbeat("b", func() error { return errUnreachable })
@@ -74,7 +74,7 @@ func TestFailedReplicationEndsWithTheHeartbeats(t *testing.T) {
 func TestFailedReplicationEndsWithTheMaster(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
-		c := newContacts(ctx, time.Minute)
+		c := newContactTracker(ctx, time.Minute)
 		done := failing(c, "b")
 		if returned(done) {
 			t.Error("it does not wait")

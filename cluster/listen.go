@@ -49,11 +49,11 @@ func (n *Node) openPeerPort() (trans raft.Transport, serve func(), err error) {
 	n.formation.ask = askPeer(n.peers)
 
 	n.hint = n.newCrashHint()
-	n.stream = newStream(n.id.ID, n.log.Named("peer"))
-	n.stream.dial, n.stream.greeting, n.stream.welcome = n.peers.dial, n.greeting, n.welcome
+	n.stream = newStreamLayer(n.id.ID, n.log.Named("peer"))
+	n.stream.dial, n.stream.hello, n.stream.checkHello = n.peers.dial, n.hello, n.checkHello
 	n.stream.broken = n.hint.connectionBroken
-	contacts := newContacts(n.ctx, rpcTimeout+n.cfg.Timing.Heartbeat)
-	t := newTransport(n.stream, &n.confirmed, contacts, n.log.Named("transport"))
+	contacts := newContactTracker(n.ctx, rpcTimeout+n.cfg.Timing.Heartbeat)
+	t := newTransport(n.stream, &n.verifier, contacts, n.log.Named("transport"))
 	n.hint.stand = t.standForElection
 	n.formation.bootstrap = func(c raft.Configuration) error {
 		if err := n.raft.BootstrapCluster(c).Error(); err != nil {
@@ -65,7 +65,7 @@ func (n *Node) openPeerPort() (trans raft.Transport, serve func(), err error) {
 		}
 		return nil
 	}
-	n.defers(func(context.Context) error { n.stream.hold(errStopped); return t.Close() })
+	n.defers(func(context.Context) error { n.stream.block(errStopped); return t.Close() })
 
 	listener := newPeerListener(tcp, n.cfg.PeerServerTLS, n.log.Named("peer"))
 	listener.onRaft = n.stream.accept
@@ -109,14 +109,14 @@ func (n *Node) ownAddress() address {
 	return address{APIURL: n.cfg.APIURL, Level: n.cfg.CommandLevel, Starts: n.id.Starts}
 }
 
-// greeting introduces this master on a Raft connection to another.
-func (n *Node) greeting(to string) greeting {
-	return greeting{Cluster: n.formation.clusterID(), From: n.id.ID, To: to, Address: *n.own.Load()}
+// hello introduces this master on a Raft connection to another.
+func (n *Node) hello(to string) hello {
+	return hello{Cluster: n.formation.clusterID(), From: n.id.ID, To: to, Address: *n.own.Load()}
 }
 
 // welcome checks who introduces itself, and learns where it can be dialed: a
 // master that has come back elsewhere need not wait for gossip.
-func (n *Node) welcome(g greeting) error {
+func (n *Node) checkHello(g hello) error {
 	own := n.formation.clusterID()
 	switch {
 	case g.To != n.id.ID:
