@@ -54,7 +54,7 @@ func New(cfg Config) (*Agent, error) {
 	if err := cfg.complete(); err != nil {
 		return nil, err
 	}
-	roots, err := media.Open(cfg.MediaRoots)
+	roots, err := media.OpenRoots(cfg.MediaRoots)
 	if err != nil {
 		return nil, err
 	}

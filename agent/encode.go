@@ -65,8 +65,8 @@ func (a *Agent) verify(at *attempt, exit supervisor.Exit) (*verdict, error) {
 	return v, err
 }
 
-func outputOf(ctx context.Context, work, final media.File) (*ffrtmp.Output, error) {
-	f, err := work.Open()
+func outputOf(ctx context.Context, work, final recipe.File) (*ffrtmp.Output, error) {
+	f, err := media.Open(work)
 	if err != nil {
 		return nil, failure.Errorf(ffrtmp.OutputError, "reading the output: %w", err)
 	}

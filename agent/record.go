@@ -9,7 +9,7 @@ import (
 	"strconv"
 
 	"github.com/ffrtmp/ffrtmp"
-	"github.com/ffrtmp/ffrtmp/agent/media"
+	"github.com/ffrtmp/ffrtmp/internal/recipe"
 )
 
 // key names an attempt.
@@ -87,9 +87,9 @@ func (r record) path(name string) string { return filepath.Join(r.dir, name) }
 // verdict is how an attempt ended, kept until a master knows.
 type verdict struct {
 	Result    ffrtmp.Result `json:"result"`
-	Input     *media.File   `json:"input,omitempty"` // which Final must not be
-	Work      *media.File   `json:"work,omitempty"`  // of a completed file job
-	Final     *media.File   `json:"final,omitempty"` // what Work is to become
+	Input     *recipe.File  `json:"input,omitempty"` // which Final must not be
+	Work      *recipe.File  `json:"work,omitempty"`  // of a completed file job
+	Final     *recipe.File  `json:"final,omitempty"` // what Work is to become
 	Published bool          `json:"published,omitempty"`
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/ffrtmp/ffrtmp/agent/supervisor"
 	"github.com/ffrtmp/ffrtmp/client"
 	"github.com/ffrtmp/ffrtmp/internal/failure"
+	"github.com/ffrtmp/ffrtmp/internal/recipe"
 	"github.com/ffrtmp/ffrtmp/internal/tracing"
 )
 
@@ -206,7 +207,7 @@ func publish(v *verdict) error {
 	}
 	if v.Input != nil {
 		if info, err := os.Stat(v.Input.Path()); err == nil {
-			if err := v.Final.Spare(info); err != nil {
+			if err := media.CheckNotInput(*v.Final, info); err != nil {
 				return err
 			}
 		}
@@ -257,11 +258,11 @@ func (a *Agent) confirmCancel(at *attempt) {
 
 // removeWork removes a work file, if there is one. What cannot be removed stays, where
 // the log says: it must not hold a slot, nor keep the agent from starting.
-func (a *Agent) removeWork(work *media.File) {
+func (a *Agent) removeWork(work *recipe.File) {
 	if work == nil {
 		return
 	}
-	if err := work.Remove(); err != nil {
+	if err := media.Remove(*work); err != nil {
 		a.log.Error("a work file could not be removed and stays", "path", work.Path(), "error", err)
 	}
 }

@@ -5,26 +5,17 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"syscall"
 
 	"github.com/ffrtmp/ffrtmp"
 	"github.com/ffrtmp/ffrtmp/internal/failure"
+	"github.com/ffrtmp/ffrtmp/internal/recipe"
 )
 
-// File is a place below a media root, its links resolved when it was looked up.
-// Opening it follows no link that leads out of the root, also one made since.
-type File struct {
-	Root string `json:"root"` // absolute
-	Name string `json:"name"` // relative to Root, local
-}
-
-// Path returns the absolute path.
-func (f File) Path() string { return filepath.Join(f.Root, f.Name) }
-
-// Open opens the file for reading. What has become a pipe or a device since it was
-// looked up is an error, and is not waited for.
-func (f File) Open() (*os.File, error) {
+// Open opens a file for reading. It follows no link that leads out of the root,
+// also one made since the file was looked up. A file that has become a pipe or a
+// device is an error and does not block.
+func Open(f recipe.File) (*os.File, error) {
 	root, err := os.OpenRoot(f.Root)
 	if err != nil {
 		return nil, err
@@ -44,23 +35,23 @@ func (f File) Open() (*os.File, error) {
 	return file, nil
 }
 
-// Spare returns a user error when publishing to the file would replace the input,
-// under whatever name: what is at its place, or where a link there leads, is the
-// very file that input describes.
-func (f File) Spare(input os.FileInfo) error {
-	// Links are followed anywhere: nothing is opened. What cannot be followed is
-	// not a file that could be.
-	own, err := os.Stat(f.Path())
+// CheckNotInput returns a user error when publishing to final would replace the
+// input, under whatever name: the file at that path, or the target of a link
+// there, is the file that input describes.
+func CheckNotInput(final recipe.File, input os.FileInfo) error {
+	// Links are followed anywhere because nothing is opened. A link that cannot be
+	// followed does not lead to the input.
+	own, err := os.Stat(final.Path())
 	if err == nil && os.SameFile(own, input) {
-		return failure.Errorf(ffrtmp.UserError, "output: %s is the input itself; a job cannot write over what it reads", f.Path())
+		return failure.Errorf(ffrtmp.UserError, "output: %s is the input itself; a job cannot overwrite what it reads", final.Path())
 	}
 	return nil
 }
 
-// Create makes the file anew, for reading and writing; one that is there already
-// is removed first, so that nothing is written through a link or into a file that
-// another process has open.
-func (f File) Create() (*os.File, error) {
+// Create makes a new file for reading and writing. It removes an existing one
+// first, so that nothing is written through a link or into a file that another
+// process has open.
+func Create(f recipe.File) (*os.File, error) {
 	root, err := os.OpenRoot(f.Root)
 	if err != nil {
 		return nil, err
@@ -72,8 +63,8 @@ func (f File) Create() (*os.File, error) {
 	return root.OpenFile(f.Name, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o644)
 }
 
-// Remove removes the file; one that is not there, or cannot be, is no error.
-func (f File) Remove() error {
+// Remove removes a file. A path that cannot name a file is no error.
+func Remove(f recipe.File) error {
 	root, err := os.OpenRoot(f.Root)
 	if err == nil {
 		err = errors.Join(root.Remove(f.Name), root.Close())

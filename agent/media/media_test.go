@@ -10,6 +10,7 @@ import (
 
 	"github.com/ffrtmp/ffrtmp"
 	"github.com/ffrtmp/ffrtmp/internal/failure"
+	"github.com/ffrtmp/ffrtmp/internal/recipe"
 )
 
 // tree makes two roots a and b beside a secret file, with files and links in them.
@@ -35,7 +36,7 @@ func tree(t *testing.T) (dir string, roots *Roots) {
 	} {
 		must(t, os.Symlink(target, filepath.Join(dir, link)))
 	}
-	roots, err := Open([]string{filepath.Join(dir, "alias"), filepath.Join(dir, "b")})
+	roots, err := OpenRoots([]string{filepath.Join(dir, "alias"), filepath.Join(dir, "b")})
 	must(t, err)
 	return dir, roots
 }
@@ -86,7 +87,7 @@ func TestInput(t *testing.T) {
 				return
 			}
 			must(t, err)
-			file, err := f.Open()
+			file, err := Open(f)
 			must(t, err)
 			defer file.Close()
 			got, err := io.ReadAll(file)
@@ -146,11 +147,11 @@ func TestLinkMadeAfterTheCheck(t *testing.T) {
 	must(t, os.RemoveAll(filepath.Join(dir, "a/sub")))
 	must(t, os.Symlink("../outside", filepath.Join(dir, "a/sub")))
 	must(t, os.WriteFile(filepath.Join(dir, "outside/deep.mp4"), nil, 0o644))
-	if f, err := in.Open(); err == nil {
+	if f, err := Open(in); err == nil {
 		f.Close()
 		t.Error("opened a file outside of the root")
 	}
-	if f, err := out.Create(); err == nil {
+	if f, err := Create(out); err == nil {
 		f.Close()
 		t.Error("created a file outside of the root")
 	}
@@ -162,14 +163,14 @@ func TestLinkMadeAfterTheCheck(t *testing.T) {
 // Nothing is left behind that the log should tell of.
 func TestRemoveOfWhatCannotBeThere(t *testing.T) {
 	dir, _ := tree(t)
-	for name, f := range map[string]File{
-		"no such file":       {filepath.Join(dir, "a"), "none.mp4"},
-		"no such directory":  {filepath.Join(dir, "a"), "none/none.mp4"},
-		"file for directory": {filepath.Join(dir, "a"), "in.mp4/none.mp4"},
-		"name too long":      {filepath.Join(dir, "a"), strings.Repeat("n", 256)},
-		"no such root":       {filepath.Join(dir, "c"), "none.mp4"},
+	for name, f := range map[string]recipe.File{
+		"no such file":       {Root: filepath.Join(dir, "a"), Name: "none.mp4"},
+		"no such directory":  {Root: filepath.Join(dir, "a"), Name: "none/none.mp4"},
+		"file for directory": {Root: filepath.Join(dir, "a"), Name: "in.mp4/none.mp4"},
+		"name too long":      {Root: filepath.Join(dir, "a"), Name: strings.Repeat("n", 256)},
+		"no such root":       {Root: filepath.Join(dir, "c"), Name: "none.mp4"},
 	} {
-		if err := f.Remove(); err != nil {
+		if err := Remove(f); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -181,7 +182,7 @@ func TestPipeMadeAfterTheCheck(t *testing.T) {
 	must(t, err)
 	must(t, os.Remove(filepath.Join(dir, "a/in.mp4")))
 	must(t, syscall.Mkfifo(filepath.Join(dir, "a/in.mp4"), 0o600))
-	if f, err := in.Open(); err == nil {
+	if f, err := Open(in); err == nil {
 		f.Close()
 		t.Error("opened a pipe")
 	}
@@ -192,8 +193,8 @@ func TestPublish(t *testing.T) {
 	secret := filepath.Join(dir, "outside/secret.mp4")
 	final, err := roots.Output("escape.mp4") // a link out of the root is replaced, not followed
 	must(t, err)
-	work := File{Root: final.Root, Name: ".escape.part.mp4"}
-	f, err := work.Create()
+	work := recipe.File{Root: final.Root, Name: ".escape.part.mp4"}
+	f, err := Create(work)
 	must(t, err)
 	_, err = f.WriteString("made")
 	must(t, err)
@@ -211,8 +212,8 @@ func TestPublish(t *testing.T) {
 	if err := Publish(work, final); err == nil {
 		t.Error("a pipe was published")
 	}
-	must(t, work.Remove())
-	must(t, final.Remove())
+	must(t, Remove(work))
+	must(t, Remove(final))
 	if err := Publish(work, final); !os.IsNotExist(err) {
 		t.Fatalf("neither work nor final: got %v", err)
 	}

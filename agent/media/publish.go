@@ -7,13 +7,15 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"github.com/ffrtmp/ffrtmp/internal/recipe"
 )
 
 // Publish moves a finished work file to its final place, and returns once both
 // its content and its name are on the disk. A file that was there before is
 // replaced. When work is gone and final is there, it was published before, and
 // Publish only makes sure of the disk. Both lie in the same directory.
-func Publish(work, final File) error {
+func Publish(work, final recipe.File) error {
 	if work.Root != final.Root || filepath.Dir(work.Name) != filepath.Dir(final.Name) {
 		return fmt.Errorf("publish %s: not beside %s", work.Path(), final.Path())
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/ffrtmp/ffrtmp"
 	"github.com/ffrtmp/ffrtmp/internal/failure"
+	"github.com/ffrtmp/ffrtmp/internal/recipe"
 )
 
 // Roots are the trees that jobs may use, in the order in which relative paths are
@@ -26,8 +27,8 @@ type Roots struct {
 // name a file by either.
 type root struct{ given, real string }
 
-// Open resolves the roots. Every one must be a directory.
-func Open(dirs []string) (*Roots, error) {
+// OpenRoots resolves the roots. Every one must be a directory.
+func OpenRoots(dirs []string) (*Roots, error) {
 	if len(dirs) == 0 {
 		return nil, errors.New("no media root")
 	}
@@ -51,10 +52,10 @@ func Open(dirs []string) (*Roots, error) {
 
 // Input finds a file to read. A path that leads out of the roots is a user error,
 // a file that is not there an input error.
-func (r *Roots) Input(name string) (File, error) {
+func (r *Roots) Input(name string) (recipe.File, error) {
 	candidates, err := r.candidates("input", name)
 	if err != nil {
-		return File{}, err
+		return recipe.File{}, err
 	}
 	for _, path := range candidates {
 		real, err := filepath.EvalSymlinks(path)
@@ -62,31 +63,31 @@ func (r *Roots) Input(name string) (File, error) {
 			continue
 		}
 		if err != nil {
-			return File{}, failure.Errorf(ffrtmp.InputError, "input: %w", err)
+			return recipe.File{}, failure.Errorf(ffrtmp.InputError, "input: %w", err)
 		}
 		f, ok := r.contains(real)
 		if !ok {
-			return File{}, outside("input", name)
+			return recipe.File{}, outside("input", name)
 		}
 		info, err := os.Stat(real)
 		if err != nil {
-			return File{}, failure.Errorf(ffrtmp.InputError, "input: %w", err)
+			return recipe.File{}, failure.Errorf(ffrtmp.InputError, "input: %w", err)
 		}
 		if !info.Mode().IsRegular() {
-			return File{}, failure.Errorf(ffrtmp.UserError, "input: %s is not a regular file", name)
+			return recipe.File{}, failure.Errorf(ffrtmp.UserError, "input: %s is not a regular file", name)
 		}
 		return f, nil
 	}
-	return File{}, failure.Errorf(ffrtmp.InputError, "input: %s does not exist below a media root", name)
+	return recipe.File{}, failure.Errorf(ffrtmp.InputError, "input: %s does not exist below a media root", name)
 }
 
 // Output finds the place for a file to be written and makes its directories. A
 // relative path goes to the first root that has its directory already, else to
 // the first root. What is at that place, also a link, is left alone.
-func (r *Roots) Output(name string) (File, error) {
+func (r *Roots) Output(name string) (recipe.File, error) {
 	candidates, err := r.candidates("output", name)
 	if err != nil {
-		return File{}, err
+		return recipe.File{}, err
 	}
 	for _, path := range candidates {
 		f, err := r.output(name, path)
@@ -97,35 +98,35 @@ func (r *Roots) Output(name string) (File, error) {
 	}
 	f, ok := r.contains(candidates[0])
 	if !ok {
-		return File{}, outside("output", name)
+		return recipe.File{}, outside("output", name)
 	}
 	dir, err := os.OpenRoot(f.Root)
 	if err != nil {
-		return File{}, failure.Errorf(ffrtmp.OutputError, "output: %w", err)
+		return recipe.File{}, failure.Errorf(ffrtmp.OutputError, "output: %w", err)
 	}
 	defer dir.Close()
 	if err := dir.MkdirAll(filepath.Dir(f.Name), 0o755); err != nil {
-		return File{}, failure.Errorf(ffrtmp.OutputError, "output: %w", err)
+		return recipe.File{}, failure.Errorf(ffrtmp.OutputError, "output: %w", err)
 	}
 	return r.output(name, candidates[0])
 }
 
 // output looks at one candidate; its error is fs.ErrNotExist when the directory
 // is missing.
-func (r *Roots) output(name, path string) (File, error) {
+func (r *Roots) output(name, path string) (recipe.File, error) {
 	if _, err := os.Lstat(path); errors.Is(err, syscall.ENAMETOOLONG) {
-		return File{}, failure.Errorf(ffrtmp.UserError, "output: %w", err)
+		return recipe.File{}, failure.Errorf(ffrtmp.UserError, "output: %w", err)
 	}
 	dir, err := filepath.EvalSymlinks(filepath.Dir(path))
 	if err != nil {
-		return File{}, failure.Errorf(ffrtmp.OutputError, "output: %w", err)
+		return recipe.File{}, failure.Errorf(ffrtmp.OutputError, "output: %w", err)
 	}
 	f, ok := r.contains(filepath.Join(dir, filepath.Base(path)))
 	if !ok {
-		return File{}, outside("output", name)
+		return recipe.File{}, outside("output", name)
 	}
 	if info, err := os.Lstat(f.Path()); err == nil && info.IsDir() {
-		return File{}, failure.Errorf(ffrtmp.UserError, "output: %s is a directory", name)
+		return recipe.File{}, failure.Errorf(ffrtmp.UserError, "output: %s is a directory", name)
 	}
 	return f, nil
 }
@@ -157,13 +158,13 @@ func (r *Roots) candidates(field, name string) ([]string, error) {
 }
 
 // contains returns a path without links as a file of the root that holds it.
-func (r *Roots) contains(path string) (File, bool) {
+func (r *Roots) contains(path string) (recipe.File, bool) {
 	for _, root := range r.roots {
 		if rel, ok := below(root.real, path); ok {
-			return File{Root: root.real, Name: rel}, true
+			return recipe.File{Root: root.real, Name: rel}, true
 		}
 	}
-	return File{}, false
+	return recipe.File{}, false
 }
 
 func below(root, path string) (string, bool) {

@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"github.com/ffrtmp/ffrtmp"
-	"github.com/ffrtmp/ffrtmp/agent/media"
 	"github.com/ffrtmp/ffrtmp/agent/supervisor"
 	"github.com/ffrtmp/ffrtmp/internal/failure"
 	"github.com/ffrtmp/ffrtmp/internal/recipe"
@@ -47,7 +46,7 @@ func wanted(container string) recipe.Want {
 	return recipe.Want{Codec: "h264", Height: 36, Audio: "aac"}
 }
 
-func verify(t *testing.T, path string, want recipe.Want, source supervisor.Source, input *media.File) error {
+func verify(t *testing.T, path string, want recipe.Want, source supervisor.Source, input *recipe.File) error {
 	t.Helper()
 	return Verify(context.Background(), tools(t).FFprobe, fileOf(path), want, source, input)
 }
@@ -93,8 +92,8 @@ func TestRateInEveryContainer(t *testing.T) {
 
 func TestVideoThatEndsEarly(t *testing.T) {
 	t.Parallel()
-	input := func(path string) *media.File {
-		return &media.File{Root: filepath.Dir(path), Name: filepath.Base(path)}
+	input := func(path string) *recipe.File {
+		return &recipe.File{Root: filepath.Dir(path), Name: filepath.Base(path)}
 	}
 	whole := input(ffmpeg(t, "whole.mkv", append(bars("10", "6"), tone("6")...)...))
 	early := input(ffmpeg(t, "early.mkv", append(bars("10", "2"), tone("6")...)...))
@@ -146,7 +145,7 @@ func TestSourceWithoutMotion(t *testing.T) {
 		{song, "made.mkv"},
 	} {
 		made := ffmpeg(t, c.output, "-i", c.input, "-map", "0:v:0", "-map", "0:a:0")
-		input := &media.File{Root: filepath.Dir(c.input), Name: filepath.Base(c.input)}
+		input := &recipe.File{Root: filepath.Dir(c.input), Name: filepath.Base(c.input)}
 		if err := verify(t, made, wanted(strings.TrimPrefix(c.output, "made.")), source, input); err != nil {
 			t.Errorf("%s to %s: %v", filepath.Base(c.input), c.output, err)
 		}

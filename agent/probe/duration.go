@@ -54,7 +54,7 @@ func short(got, expected float64) bool {
 // verifyVideoEnd notices video that ends under sound that goes on. Where the
 // source's does so as well, that is as it should be; its last frame tells, since
 // a header's duration may count how long that is shown.
-func verifyVideoEnd(ctx context.Context, ffprobe string, m *contents, output *os.File, want recipe.Want, input *media.File) error {
+func verifyVideoEnd(ctx context.Context, ffprobe string, m *contents, output *os.File, want recipe.Want, input *recipe.File) error {
 	end, told := m.videoEnd()
 	if !told {
 		var err error
@@ -75,7 +75,7 @@ func verifyVideoEnd(ctx context.Context, ffprobe string, m *contents, output *os
 	if input == nil {
 		return nil // a server's stream cannot be looked at again
 	}
-	source, err := input.Open()
+	source, err := media.Open(*input)
 	if err != nil {
 		return failure.Errorf(ffrtmp.InputError, "input: %w", err)
 	}

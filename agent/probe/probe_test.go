@@ -12,7 +12,6 @@ import (
 	"testing"
 
 	"github.com/ffrtmp/ffrtmp"
-	"github.com/ffrtmp/ffrtmp/agent/media"
 	"github.com/ffrtmp/ffrtmp/agent/supervisor"
 	"github.com/ffrtmp/ffrtmp/internal/failure"
 	"github.com/ffrtmp/ffrtmp/internal/recipe"
@@ -44,8 +43,8 @@ func make1s(t *testing.T, name string, extra ...string) string {
 	return path
 }
 
-func fileOf(path string) media.File {
-	return media.File{Root: filepath.Dir(path), Name: filepath.Base(path)}
+func fileOf(path string) recipe.File {
+	return recipe.File{Root: filepath.Dir(path), Name: filepath.Base(path)}
 }
 
 func TestVerify(t *testing.T) {

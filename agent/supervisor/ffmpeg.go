@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/agent/media"
 	"github.com/ffrtmp/ffrtmp/agent/proxy"
 	"github.com/ffrtmp/ffrtmp/internal/failure"
 	"github.com/ffrtmp/ffrtmp/internal/recipe"
@@ -80,16 +81,16 @@ func (f *ffmpeg) openFiles(p recipe.Plan, inherited []*os.File) error {
 	var names []string
 	var err error
 	if p.Input != nil {
-		if *at(recipe.InputFD), err = p.Input.Open(); err != nil {
+		if *at(recipe.InputFD), err = media.Open(*p.Input); err != nil {
 			return failure.Errorf(ffrtmp.InputError, "input: %w", err)
 		}
-		if err := spareInput(p, *at(recipe.InputFD)); err != nil {
+		if err := checkInput(p, *at(recipe.InputFD)); err != nil {
 			return err
 		}
 		names = append(names, fmt.Sprintf("file:/proc/self/fd/%d", recipe.InputFD), p.Input.Path())
 	}
 	if p.Work != nil {
-		if f.work, err = p.Work.Create(); err != nil {
+		if f.work, err = media.Create(*p.Work); err != nil {
 			return failure.Errorf(ffrtmp.OutputError, "output: %w", err)
 		}
 		*at(recipe.OutputFD) = f.work
@@ -104,8 +105,8 @@ func (f *ffmpeg) openFiles(p recipe.Plan, inherited []*os.File) error {
 	return nil
 }
 
-// spareInput refuses a job that would write over its own input.
-func spareInput(p recipe.Plan, input *os.File) error {
+// checkInput refuses a job that would write over its own input.
+func checkInput(p recipe.Plan, input *os.File) error {
 	if p.Final == nil {
 		return nil
 	}
@@ -113,7 +114,7 @@ func spareInput(p recipe.Plan, input *os.File) error {
 	if err != nil {
 		return failure.Errorf(ffrtmp.InputError, "input: %w", err)
 	}
-	return p.Final.Spare(info)
+	return media.CheckNotInput(*p.Final, info)
 }
 
 // inMemory returns a file that is on no disk and in no directory.

@@ -83,7 +83,7 @@ func small(seconds float64, mode ffrtmp.OutputMode) ffrtmp.Encoding {
 
 func plan(t *testing.T, e ffrtmp.Encoding) recipe.Plan {
 	t.Helper()
-	roots, err := media.Open([]string{t.TempDir()})
+	roots, err := media.OpenRoots([]string{t.TempDir()})
 	must(t, err)
 	p, err := recipe.Build(e, recipe.Run{JobID: "job", Attempt: 1, Lease: "0123456789abcdef"}, roots, recipe.Machine{})
 	must(t, err)

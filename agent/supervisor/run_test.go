@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/agent/media"
 	"github.com/ffrtmp/ffrtmp/internal/recipe"
 )
 
@@ -222,7 +223,7 @@ func TestInputThatVanished(t *testing.T) {
 	}
 	p := plan(t, small(0.2, ffrtmp.ToNull))
 	p.Input = source.Work
-	must(t, source.Work.Remove())
+	must(t, media.Remove(*source.Work))
 	if e := wait(t, start(t, attempt(t, realFFmpeg(t), p))); e.End != Failed || e.Reason != ffrtmp.InputError {
 		t.Errorf("%+v", e)
 	}

@@ -9,7 +9,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/ffrtmp/ffrtmp"
-	"github.com/ffrtmp/ffrtmp/agent/media"
 	"github.com/ffrtmp/ffrtmp/internal/failure"
 )
 
@@ -28,7 +27,7 @@ type Machine struct {
 // Build makes the plan of one attempt at an encoding. Its error carries a reason:
 // a user error for a path outside of the media roots, an input error for a file
 // that is missing, a platform error for hardware that is gone.
-func Build(e ffrtmp.Encoding, run Run, roots *media.Roots, m Machine) (Plan, error) {
+func Build(e ffrtmp.Encoding, run Run, roots Roots, m Machine) (Plan, error) {
 	p := Plan{Want: want(e)}
 	// ffmpeg's stdin stays open to take q; -y is onto a file that has just been made.
 	p.add("-hide_banner", "-nostats", "-loglevel", "info", "-stats_period", "0.5", "-progress", fmt.Sprintf("pipe:%d", ProgressFD), "-y")
@@ -90,7 +89,7 @@ var muxers = map[string]string{
 	".mp4": "mp4", ".mkv": "matroska", ".mov": "mov", ".webm": "webm", ".ts": "mpegts", ".flv": "flv",
 }
 
-func (p *Plan) output(e ffrtmp.Encoding, run Run, roots *media.Roots) error {
+func (p *Plan) output(e ffrtmp.Encoding, run Run, roots Roots) error {
 	switch e.Mode {
 	case ffrtmp.ToNull:
 		p.add("-f", "null", "-")
@@ -111,7 +110,7 @@ func (p *Plan) output(e ffrtmp.Encoding, run Run, roots *media.Roots) error {
 		// ffmpeg writes what no reader takes for video, and succeeds.
 		return failure.Errorf(ffrtmp.UserError, "output: a .ts file cannot hold %s; use .mp4, .mkv or .webm", p.Want.Codec)
 	}
-	work := media.File{Root: final.Root, Name: path.Join(path.Dir(final.Name), workName(path.Base(final.Name), run))}
+	work := File{Root: final.Root, Name: path.Join(path.Dir(final.Name), workName(path.Base(final.Name), run))}
 	p.Final, p.Work = &final, &work
 	if muxer == "mp4" || muxer == "mov" {
 		p.add("-movflags", "+faststart")

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -43,6 +44,33 @@ func TestFiles(t *testing.T) {
 	p = build(t, roots, "1080p", `{"output_mode":"null"}`)
 	if p.Work != nil || p.Final != nil {
 		t.Errorf("a file for no output: %v", p.Work)
+	}
+}
+
+// noDisk answers for files that nobody has looked for.
+type noDisk struct{}
+
+func (noDisk) Input(name string) (recipe.File, error) {
+	return recipe.File{Root: "/media", Name: name}, nil
+}
+
+func (noDisk) Output(name string) (recipe.File, error) {
+	return recipe.File{Root: "/media", Name: name}, nil
+}
+
+// A program without media roots can show the command of a job.
+func TestBuild_WithoutDisk(t *testing.T) {
+	params, err := ffrtmp.ParseParameters(json.RawMessage(`{"input":"in.mkv","output":"sub/out.mp4"}`))
+	must(t, err)
+	e, err := ffrtmp.Resolve("720p-h264", params)
+	must(t, err)
+	p, err := recipe.Build(e, run, noDisk{}, recipe.Machine{})
+	must(t, err)
+	if p.Input.Path() != "/media/in.mkv" || p.Final.Path() != "/media/sub/out.mp4" {
+		t.Errorf("got input %s, output %s", p.Input.Path(), p.Final.Path())
+	}
+	if !slices.Contains(p.Args, "libx264") {
+		t.Errorf("got %q, want libx264 among them", p.Args)
 	}
 }
 

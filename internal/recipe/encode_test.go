@@ -25,7 +25,7 @@ func openRoots(t *testing.T) (*media.Roots, string) {
 	t.Helper()
 	dir, err := filepath.EvalSymlinks(t.TempDir())
 	must(t, err)
-	roots, err := media.Open([]string{dir})
+	roots, err := media.OpenRoots([]string{dir})
 	must(t, err)
 	return roots, dir
 }
@@ -52,12 +52,12 @@ func encode(t *testing.T, p recipe.Plan) {
 	defer progress.Close()
 	files := []*os.File{progress, nil, nil}
 	if p.Input != nil {
-		files[recipe.InputFD-3], err = p.Input.Open()
+		files[recipe.InputFD-3], err = media.Open(*p.Input)
 		must(t, err)
 		defer files[recipe.InputFD-3].Close()
 	}
 	if p.Work != nil {
-		files[recipe.OutputFD-3], err = p.Work.Create()
+		files[recipe.OutputFD-3], err = media.Create(*p.Work)
 		must(t, err)
 		defer files[recipe.OutputFD-3].Close()
 	}
@@ -188,7 +188,7 @@ func TestInputThatNamesOtherFiles(t *testing.T) {
 		must(t, os.WriteFile(filepath.Join(dir, name), []byte(content), 0o644))
 		p := build(t, roots, "360p", `{"input":"`+name+`","output_mode":"null"}`)
 		cmd := exec.Command("ffmpeg", p.Args...)
-		in, err := p.Input.Open()
+		in, err := media.Open(*p.Input)
 		must(t, err)
 		null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
 		must(t, err)

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/ffrtmp/ffrtmp"
-	"github.com/ffrtmp/ffrtmp/agent/media"
 	"github.com/ffrtmp/ffrtmp/internal/failure"
 )
 
@@ -21,7 +20,7 @@ const ioTimeout = "30000000"
 // defaultFPS is a test pattern's rate when none is asked for.
 const defaultFPS = 30
 
-func (p *Plan) input(e ffrtmp.Encoding, roots *media.Roots) error {
+func (p *Plan) input(e ffrtmp.Encoding, roots Roots) error {
 	scheme, _, remote := strings.Cut(e.Input, "://")
 	scheme = strings.ToLower(scheme)
 	if e.Mode == ffrtmp.ToRTMP && scheme != "rtmp" && scheme != "rtmps" {

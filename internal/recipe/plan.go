@@ -5,7 +5,7 @@
 // the loopback endpoints of package proxy.
 package recipe
 
-import "github.com/ffrtmp/ffrtmp/agent/media"
+import "path"
 
 // Files that ffmpeg inherits, by number. Because they are opened outside of
 // ffmpeg, what was checked against the media roots is what is read and written,
@@ -24,18 +24,34 @@ const (
 	TargetAddress = "endpoint:target"
 )
 
+// File is a file below a media root. It is a name: package media opens it.
+type File struct {
+	Root string `json:"root"` // absolute
+	Name string `json:"name"` // relative to Root, local
+}
+
+// Path returns the absolute path.
+func (f File) Path() string { return path.Join(f.Root, f.Name) }
+
+// Roots finds the files that a job names. An agent looks below its media roots; a
+// program that only shows a command may answer without looking at a disk.
+type Roots interface {
+	Input(name string) (File, error)
+	Output(name string) (File, error)
+}
+
 // Plan is one ffmpeg run. It holds secrets (URLs, the stream key) and is stored
 // only in files of mode 0600.
 type Plan struct {
-	Args    []string    `json:"args"`              // without the program's name
-	Input   *media.File `json:"input,omitempty"`   // opened for reading as InputFD
-	Work    *media.File `json:"work,omitempty"`    // created as OutputFD
-	Final   *media.File `json:"final,omitempty"`   // what Work becomes once it is published
-	Source  string      `json:"source,omitempty"`  // URL to read from, through an endpoint
-	Target  string      `json:"target,omitempty"`  // URL to stream to, through an endpoint
-	Options string      `json:"options,omitempty"` // lines of name=value read from OptionsFD: what must not be on a command line
-	Secrets []string    `json:"secrets,omitempty"` // never to appear in a log
-	Want    Want        `json:"want"`
+	Args    []string `json:"args"`              // without the program's name
+	Input   *File    `json:"input,omitempty"`   // opened for reading as InputFD
+	Work    *File    `json:"work,omitempty"`    // created as OutputFD
+	Final   *File    `json:"final,omitempty"`   // what Work becomes once it is published
+	Source  string   `json:"source,omitempty"`  // URL to read from, through an endpoint
+	Target  string   `json:"target,omitempty"`  // URL to stream to, through an endpoint
+	Options string   `json:"options,omitempty"` // lines of name=value read from OptionsFD: what must not be on a command line
+	Secrets []string `json:"secrets,omitempty"` // never to appear in a log
+	Want    Want     `json:"want"`
 }
 
 // Live reports whether the run streams to a server. Such a run makes no file.
