@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/internal/ctxtime"
 )
 
 // claimWait is how long a master may hold a claim until there is a job.
@@ -21,13 +22,13 @@ func (a *Agent) claims(ctx context.Context) {
 			return
 		}
 		if !a.fit() {
-			if sleep(ctx, a.cfg.PollInterval) != nil {
+			if ctxtime.Sleep(ctx, a.cfg.PollInterval) != nil {
 				return
 			}
 			continue
 		}
 		if a.overdue() {
-			if sleep(ctx, overduePause) != nil {
+			if ctxtime.Sleep(ctx, overduePause) != nil {
 				return
 			}
 			continue
@@ -40,13 +41,13 @@ func (a *Agent) claims(ctx context.Context) {
 		case err != nil:
 			// A heartbeat finds out as well when the node is not known, and registers it.
 			a.log.Debug("claim failed", "error", err)
-			err = sleep(ctx, time.Second+rand.N(time.Second))
+			err = ctxtime.Sleep(ctx, time.Second+rand.N(time.Second))
 		case len(jobs) > 0:
 			quick = 0
 			err = a.accept(ctx, jobs)
 		case time.Since(asked) < claimWait/2:
 			quick++
-			err = sleep(ctx, a.claimPause(quick))
+			err = ctxtime.Sleep(ctx, a.claimPause(quick))
 		default:
 			quick = 0
 		}
@@ -128,7 +129,7 @@ func (a *Agent) accept(ctx context.Context, jobs []ffrtmp.Job) error {
 		}
 	}
 	if !fresh {
-		return sleep(ctx, time.Second)
+		return ctxtime.Sleep(ctx, time.Second)
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/ffrtmp/ffrtmp"
 	"github.com/ffrtmp/ffrtmp/agent/probe"
+	"github.com/ffrtmp/ffrtmp/internal/ctxtime"
 )
 
 // look finds out what this machine can do. Trial encodes take seconds the first
@@ -62,7 +63,7 @@ func (a *Agent) join(ctx context.Context) error {
 			return fmt.Errorf("the masters refuse this node: %w", err)
 		}
 		a.log.Warn("not registered, trying again", "error", err)
-		if err := sleep(ctx, pause); err != nil {
+		if err := ctxtime.Sleep(ctx, pause); err != nil {
 			return err
 		}
 	}

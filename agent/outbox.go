@@ -10,6 +10,7 @@ import (
 
 	"github.com/ffrtmp/ffrtmp"
 	"github.com/ffrtmp/ffrtmp/client"
+	"github.com/ffrtmp/ffrtmp/internal/ctxtime"
 )
 
 // outbox hands results to the masters, one at a time, for as long as it takes. The
@@ -49,7 +50,7 @@ func (o *outbox) deliver(ctx context.Context, r ffrtmp.Result) error {
 			return context.Cause(ctx)
 		}
 		o.log.Error("a result was not taken", "job", r.JobID, "attempt", r.Attempt, "status", r.Status, "error", err)
-		if err := sleep(ctx, pause); err != nil {
+		if err := ctxtime.Sleep(ctx, pause); err != nil {
 			return err
 		}
 	}
@@ -69,15 +70,4 @@ func (o *outbox) inTurn(ctx context.Context, r ffrtmp.Result) error {
 	}
 	_, err := o.client.Result(ctx, r, client.Persist())
 	return err
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }

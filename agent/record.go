@@ -9,6 +9,7 @@ import (
 	"strconv"
 
 	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/internal/atomicfile"
 	"github.com/ffrtmp/ffrtmp/internal/recipe"
 )
 
@@ -51,7 +52,7 @@ func (r record) create(j *ffrtmp.Job) error {
 	if err := writeJSON(r.path("claim.json"), j); err != nil {
 		return err
 	}
-	return syncDir(filepath.Dir(r.dir))
+	return atomicfile.SyncDir(filepath.Dir(r.dir))
 }
 
 // claimed returns what was claimed; fs.ErrNotExist when the attempt is forgotten.

@@ -10,6 +10,7 @@ import (
 	"github.com/ffrtmp/ffrtmp/agent/media"
 	"github.com/ffrtmp/ffrtmp/agent/supervisor"
 	"github.com/ffrtmp/ffrtmp/client"
+	"github.com/ffrtmp/ffrtmp/internal/ctxtime"
 	"github.com/ffrtmp/ffrtmp/internal/failure"
 	"github.com/ffrtmp/ffrtmp/internal/recipe"
 	"github.com/ffrtmp/ffrtmp/internal/tracing"
@@ -45,7 +46,7 @@ func (a *Agent) live(at *attempt) {
 			return
 		}
 		at.log.Error("attempt does not get on, trying again", "error", err)
-		if sleep(a.work, pause) != nil {
+		if ctxtime.Sleep(a.work, pause) != nil {
 			return
 		}
 	}

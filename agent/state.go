@@ -12,9 +12,10 @@ import (
 	"sync"
 
 	"github.com/google/uuid"
-	"golang.org/x/sys/unix"
 
 	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/internal/atomicfile"
+	"github.com/ffrtmp/ffrtmp/internal/filelock"
 )
 
 // state is the agent's directory. Only one process has it open.
@@ -37,9 +38,12 @@ func openState(dir string) (*state, error) {
 	if err := os.MkdirAll(filepath.Join(dir, "attempts"), 0o700); err != nil {
 		return nil, fmt.Errorf("state directory: %w", err)
 	}
-	lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	lock, err := filelock.Open(filepath.Join(dir, "lock"))
+	if errors.Is(err, filelock.ErrHeld) {
+		return nil, fmt.Errorf("state directory %s is in use by another agent: %w", dir, err)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("state directory: %w", err)
+		return nil, fmt.Errorf("state directory %s: %w", dir, err)
 	}
 	s := &state{dir: dir, lock: lock}
 	if err := s.load(); err != nil {
@@ -50,9 +54,6 @@ func openState(dir string) (*state, error) {
 }
 
 func (s *state) load() error {
-	if err := unix.Flock(int(s.lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		return fmt.Errorf("state directory %s is in use by another agent: %w", s.dir, err)
-	}
 	if err := s.identify(); err != nil {
 		return err
 	}
@@ -69,7 +70,7 @@ func (s *state) identify() error {
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		s.nodeID = uuid.NewString()
-		return writeFile(path, []byte(s.nodeID+"\n"))
+		return atomicfile.Write(path, []byte(s.nodeID+"\n"), 0o600)
 	}
 	if err != nil {
 		return fmt.Errorf("identity: %w", err)
@@ -147,29 +148,5 @@ func writeJSON(path string, v any) error {
 	if err != nil {
 		return err
 	}
-	return writeFile(path, data)
-}
-
-// writeFile replaces a file as a whole and returns once it is on the disk.
-func writeFile(path string, data []byte) error {
-	f, err := os.OpenFile(path+".new", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(data)
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(path+".new", path); err != nil {
-		return err
-	}
-	return syncDir(filepath.Dir(path))
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
+	return atomicfile.Write(path, data, 0o600)
 }

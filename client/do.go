@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/ffrtmp/ffrtmp/internal/ctxtime"
 )
 
 // maxAnswer bounds an answer: a full page of 10,000 jobs with the largest parameters.
@@ -38,7 +40,7 @@ func (c *Client) do(ctx context.Context, call *call) error {
 		if !deadline.IsZero() && !call.persist && time.Now().Add(rest).After(deadline) {
 			return tried.end(call, fmt.Errorf("gave up after %v", c.patience))
 		}
-		if err := sleep(ctx, rest); err != nil {
+		if err := ctxtime.Sleep(ctx, rest); err != nil {
 			return tried.end(call, err)
 		}
 		meta, err := c.try(ctx, call, m.url, body)
@@ -163,18 +165,4 @@ func (r *watched) Read(p []byte) (int, error) {
 	timer := time.AfterFunc(r.limit, r.end)
 	defer timer.Stop()
 	return r.body.Read(p)
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	if d <= 0 {
-		return context.Cause(ctx)
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }

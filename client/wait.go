@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/internal/ctxtime"
 )
 
 // Wait polls a job until it is over and returns it as it then is. Every time it
@@ -24,7 +25,7 @@ func (c *Client) Wait(ctx context.Context, id string, progress func(ffrtmp.Job),
 		if j.Status.Terminal() {
 			return j, nil
 		}
-		if err := sleep(ctx, pause); err != nil {
+		if err := ctxtime.Sleep(ctx, pause); err != nil {
 			return j, err
 		}
 	}

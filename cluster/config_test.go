@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/ffrtmp/ffrtmp/internal/devcluster"
+	"github.com/ffrtmp/ffrtmp/internal/gossipkey"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -120,7 +121,7 @@ func TestKeyring(t *testing.T) {
 		t.Fatalf("first key is %s", got)
 	}
 	// A rotation has made b the first.
-	if err := os.WriteFile(path, encodeKeys([][]byte{key("b"), key("a")}), 0o600); err != nil {
+	if err := os.WriteFile(path, gossipkey.Format(key("b"), key("a")), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if got := primary(key("a")); got != "b" {

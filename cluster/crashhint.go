@@ -11,6 +11,8 @@ import (
 	"github.com/hashicorp/raft"
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
+
+	"github.com/ffrtmp/ffrtmp/internal/ctxtime"
 )
 
 const (
@@ -108,7 +110,7 @@ func (h *crashHint) isVoter() bool { return slices.Contains(h.voters(), h.self) 
 // dead reports whether the member's port refuses connections.
 func (h *crashHint) dead(ctx context.Context, id string) bool {
 	for try := range probeTries {
-		if try > 0 && !pause(ctx, probePause<<(try-1)) {
+		if try > 0 && ctxtime.Sleep(ctx, probePause<<(try-1)) != nil {
 			return false
 		}
 		pctx, cancel := context.WithTimeout(ctx, probeTimeout)
@@ -221,17 +223,5 @@ func probePort(book *addressBook) func(context.Context, string) error {
 			return err
 		}
 		return conn.Close()
-	}
-}
-
-// pause waits unless ctx ends first.
-func pause(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
 	}
 }

@@ -2,15 +2,16 @@ package cluster
 
 import (
 	"bytes"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"slices"
-	"strings"
 
 	"github.com/hashicorp/memberlist"
+
+	"github.com/ffrtmp/ffrtmp/internal/atomicfile"
+	"github.com/ffrtmp/ffrtmp/internal/gossipkey"
 )
 
 const keyringFile = "gossip.keys"
@@ -41,7 +42,7 @@ func openKeyring(path string, configured [][]byte) (*memberlist.Keyring, error) 
 		return nil, fmt.Errorf("gossip keys: %w", err)
 	}
 	if path != "" {
-		if err := writeFile(path, encodeKeys(ring.GetKeys())); err != nil {
+		if err := atomicfile.Write(path, gossipkey.Format(ring.GetKeys()...), 0o600); err != nil {
 			return nil, fmt.Errorf("gossip keys: %w", err)
 		}
 	}
@@ -57,22 +58,9 @@ func readKeys(path string) ([][]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	var keys [][]byte
-	for i, line := range strings.Fields(string(data)) {
-		key, err := base64.StdEncoding.DecodeString(line)
-		if err != nil {
-			return nil, fmt.Errorf("%s: key %d is not base64", path, i+1)
-		}
-		keys = append(keys, key)
+	keys, err := gossipkey.Parse(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return keys, nil
-}
-
-func encodeKeys(keys [][]byte) []byte {
-	var b bytes.Buffer
-	for _, key := range keys {
-		b.WriteString(base64.StdEncoding.EncodeToString(key))
-		b.WriteByte('\n')
-	}
-	return b.Bytes()
 }

@@ -8,7 +8,8 @@ import (
 	"os"
 	"path/filepath"
 
-	"golang.org/x/sys/unix"
+	"github.com/ffrtmp/ffrtmp/internal/atomicfile"
+	"github.com/ffrtmp/ffrtmp/internal/filelock"
 )
 
 // ErrDirInUse is returned when another process holds the raft directory.
@@ -30,15 +31,11 @@ func openStorage(path string) (*storage, error) {
 	if err := os.MkdirAll(path, 0o700); err != nil {
 		return nil, fmt.Errorf("raft directory: %w", err)
 	}
-	lock, err := os.OpenFile(filepath.Join(path, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("raft directory: %w", err)
+	lock, err := filelock.Open(filepath.Join(path, "lock"))
+	if errors.Is(err, filelock.ErrHeld) {
+		err = ErrDirInUse
 	}
-	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		lock.Close()
-		if errors.Is(err, unix.EWOULDBLOCK) {
-			err = ErrDirInUse
-		}
+	if err != nil {
 		return nil, fmt.Errorf("raft directory %s: %w", path, err)
 	}
 	return &storage{path: path, lock: lock}, nil
@@ -76,7 +73,7 @@ func (s *storage) save(name string, v any) error {
 	if err != nil {
 		return err
 	}
-	return writeFile(s.file(name), append(data, '\n'))
+	return atomicfile.Write(s.file(name), append(data, '\n'), 0o600)
 }
 
 // close gives the directory free for another process.
@@ -85,29 +82,4 @@ func (s *storage) close() error {
 		return nil
 	}
 	return s.lock.Close()
-}
-
-// writeFile replaces a file so that after a crash it is the old or the new one.
-func writeFile(path string, data []byte) error {
-	dir := filepath.Dir(path)
-	tmp, err := os.CreateTemp(dir, filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(tmp.Name()) // fails after the rename, as it should
-	if _, err := tmp.Write(data); err != nil {
-		tmp.Close()
-		return err
-	}
-	if err := errors.Join(tmp.Sync(), tmp.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(tmp.Name(), path); err != nil {
-		return err
-	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }

@@ -19,6 +19,7 @@ import (
 	_ "modernc.org/sqlite"
 
 	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/internal/sqlitedsn"
 )
 
 const key = "MASTER_API_KEY=a-key-for-tests"
@@ -119,7 +120,7 @@ func TestSingle_WithoutFlags(t *testing.T) {
 // querySQLite returns the one value of a query, as an operator's sqlite3 would.
 func querySQLite(t *testing.T, path, query string) (value string) {
 	t.Helper()
-	db, err := sql.Open("sqlite", "file:"+path+"?mode=ro&_pragma=busy_timeout(5000)")
+	db, err := sql.Open("sqlite", sqlitedsn.File(path, "mode=ro", "_pragma=busy_timeout(5000)"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/ffrtmp/ffrtmp/internal/atomicfile"
 	"github.com/ffrtmp/ffrtmp/snapshot"
 )
 
@@ -141,13 +142,7 @@ func (f *files) mark(clean bool) error {
 		return err
 	}
 	path := filepath.Join(f.dir, trustFile)
-	if err := writeSynced(path+".new", data); err != nil {
-		return err
-	}
-	if err := os.Rename(path+".new", path); err != nil {
-		return err
-	}
-	return syncDir(f.dir)
+	return atomicfile.Write(path, data, 0o600)
 }
 
 // distrust makes sure that the current file is not used by a later process.
@@ -186,7 +181,7 @@ func (f *files) use(path string) error {
 		if err := os.Rename(next, f.link); err != nil {
 			return err
 		}
-		if err := syncDir(filepath.Dir(f.link)); err != nil {
+		if err := atomicfile.SyncDir(filepath.Dir(f.link)); err != nil {
 			return err
 		}
 	}
@@ -218,21 +213,4 @@ func (f *files) close(clean bool) error {
 		return nil
 	}
 	return f.mark(true)
-}
-
-func writeSynced(path string, data []byte) error {
-	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = file.Write(data)
-	return errors.Join(err, file.Sync(), file.Close())
-}
-
-func syncDir(path string) error {
-	dir, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
 }

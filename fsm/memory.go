@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/ffrtmp/ffrtmp/internal/filelock"
 )
 
 const memoryPrefix = "ffrtmp-memory-"
@@ -37,7 +39,7 @@ func makeLocked(parent string) (string, *os.File, error) {
 	if err != nil {
 		return "", nil, err
 	}
-	lock, err := lockDir(dir)
+	lock, err := filelock.OpenDir(dir)
 	if errors.Is(err, unix.EWOULDBLOCK) || errors.Is(err, fs.ErrNotExist) {
 		return "", nil, errRaced
 	}
@@ -57,7 +59,7 @@ func sweepMemory(parent string) error {
 		return err
 	}
 	for _, dir := range found {
-		lock, err := lockDir(dir)
+		lock, err := filelock.OpenDir(dir)
 		if err != nil {
 			continue // held, or not ours
 		}
@@ -66,15 +68,4 @@ func sweepMemory(parent string) error {
 		}
 	}
 	return nil
-}
-
-func lockDir(dir string) (*os.File, error) {
-	f, err := os.Open(dir)
-	if err != nil {
-		return nil, err
-	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	return f, nil
 }

@@ -16,6 +16,7 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 
 	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/internal/ctxtime"
 )
 
 // Bounds of a query.
@@ -207,20 +208,12 @@ func collect(rows *sql.Rows, result *ffrtmp.QueryResult) error {
 // values, not what it keeps to sort or to join them.
 func watchMemory(ctx context.Context, limit int64, stop func()) {
 	began := residentMemory()
-	for pause(ctx, memoryInterval) {
+	for ctxtime.Sleep(ctx, memoryInterval) == nil {
 		if residentMemory()-began > limit {
 			stop()
 			return
 		}
 	}
-}
-
-// pause reports whether ctx has outlived d.
-func pause(ctx context.Context, d time.Duration) bool {
-	rest, cancel := context.WithTimeout(ctx, d)
-	defer cancel()
-	<-rest.Done()
-	return ctx.Err() == nil
 }
 
 // residentMemory is how much memory the process has that no file stands behind, in

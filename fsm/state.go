@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"modernc.org/sqlite"
+
+	"github.com/ffrtmp/ffrtmp/internal/sqlitedsn"
 )
 
 // applicationID marks a SQLite file as ours: "ffrt".
@@ -111,7 +113,7 @@ const readLimit = 30 * time.Second
 const checkLimit = 10 * time.Minute
 
 func (s *state) openReaders() error {
-	connector, err := sqlite.NewConnector(dsn(s.path, "_pragma=query_only(1)", "_pragma=cache_size(-8192)"))
+	connector, err := sqlite.NewConnector(sqlitedsn.File(s.path, busyTimeout, "_pragma=query_only(1)", "_pragma=cache_size(-8192)"))
 	if err != nil {
 		return err
 	}

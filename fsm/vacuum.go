@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"time"
+
+	"github.com/ffrtmp/ffrtmp/internal/ctxtime"
 )
 
 const (
@@ -32,7 +34,7 @@ func (f *FSM) startVacuum() {
 			if err != nil {
 				f.log.Warn("space could not be given back to the file system; the next removal tries again", "error", err)
 			}
-			if !more || err != nil || !pause(f.life, vacuumRest) {
+			if !more || err != nil || ctxtime.Sleep(f.life, vacuumRest) != nil {
 				return
 			}
 		}

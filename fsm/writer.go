@@ -6,10 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/ffrtmp/ffrtmp/internal/sqlitedsn"
 )
 
 // statement numbers a statement of the writer. Each stands beside the function
@@ -38,6 +39,9 @@ type preparedStmt interface {
 	driver.StmtQueryContext
 }
 
+// busyTimeout is how long SQLite itself waits for another process's lock before it fails.
+const busyTimeout = "_pragma=busy_timeout(1000)"
+
 // openWriter opens the database file with everything that Apply relies on. WAL
 // lets queries read while Apply writes; synchronous=OFF because durability is the
 // Raft log's (see the package's documentation); auto_vacuum so that space can be
@@ -45,7 +49,7 @@ type preparedStmt interface {
 // and no more: SQLite looks through all of it on the commit of a transaction that has
 // balanced a tree, which with 64 MiB took a fifth of the time.
 func openWriter(path string) (*writer, error) {
-	connector, err := sqlite.NewConnector(dsn(path, "_txlock=immediate", "_auto_vacuum=2", "_pragma=journal_mode(wal)", "_pragma=synchronous(off)",
+	connector, err := sqlite.NewConnector(sqlitedsn.File(path, busyTimeout, "_txlock=immediate", "_auto_vacuum=2", "_pragma=journal_mode(wal)", "_pragma=synchronous(off)",
 		"_pragma=cache_size(-16384)", "_pragma=wal_autocheckpoint(4000)", "_pragma=temp_store(memory)"))
 	if err != nil {
 		return nil, err
@@ -55,13 +59,6 @@ func openWriter(path string) (*writer, error) {
 		return nil, err
 	}
 	return &writer{conn: conn}, nil
-}
-
-// dsn names a database file to the driver. The busy timeout is how long SQLite
-// itself waits for another process's lock before it says so.
-func dsn(path string, options ...string) string {
-	escaped := strings.NewReplacer("%", "%25", "?", "%3f", "#", "%23").Replace(path)
-	return "file:" + escaped + "?_pragma=busy_timeout(1000)&" + strings.Join(options, "&")
 }
 
 func (w *writer) prepare() error {

@@ -1,10 +1,10 @@
 package leader
 
 import (
-	"context"
 	"time"
 
 	"github.com/ffrtmp/ffrtmp/fsm"
+	"github.com/ffrtmp/ffrtmp/internal/ctxtime"
 )
 
 const (
@@ -30,7 +30,7 @@ func (t *term) retain() {
 		interval = max(time.Second, min(interval, t.cfg.Retention/10))
 	}
 	var key fsm.RequestKey
-	for pause(t.ctx, interval) {
+	for ctxtime.Sleep(t.ctx, interval) == nil {
 		if t.cfg.Cluster.CommandLevel() < int(fsm.KindPrune) {
 			continue // a voter is too old to understand it
 		}
@@ -79,20 +79,8 @@ func (t *term) removeOld(key fsm.RequestKey) (next fsm.RequestKey, err error) {
 		if len(r.Seqs) > 0 {
 			last = r.Seqs[len(r.Seqs)-1]
 		}
-		if !pause(t.ctx, pruneRest*time.Since(start)) {
+		if ctxtime.Sleep(t.ctx, pruneRest*time.Since(start)) != nil {
 			return next, nil
 		}
-	}
-}
-
-// pause reports whether ctx has outlived d.
-func pause(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
 	}
 }

@@ -4,17 +4,18 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
-	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/ffrtmp/ffrtmp/internal/sqlitedsn"
 )
 
 // newDB makes a WAL database like a master's, with a table of rows.
 func newDB(t testing.TB, rows int) *sql.DB {
 	t.Helper()
-	dsn := fmt.Sprintf("file:%s?_pragma=journal_mode(wal)&_pragma=synchronous(off)&_pragma=busy_timeout(5000)", filepath.Join(t.TempDir(), "live.db"))
+	dsn := sqlitedsn.File(filepath.Join(t.TempDir(), "live.db"), "_pragma=journal_mode(wal)", "_pragma=synchronous(off)", "_pragma=busy_timeout(5000)")
 	db, err := sql.Open("sqlite", dsn)
 	if err != nil {
 		t.Fatal(err)

@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/url"
 	"os"
 
 	"github.com/klauspost/compress/zstd"
 	"modernc.org/sqlite"
 	sqlitelib "modernc.org/sqlite/lib"
+
+	"github.com/ffrtmp/ffrtmp/internal/atomicfile"
+	"github.com/ffrtmp/ffrtmp/internal/sqlitedsn"
 )
 
 // FilePattern is the pattern (as in os.CreateTemp and filepath.Glob) of the files that Install makes. A process that dies
@@ -47,7 +49,7 @@ func Install(r io.Reader, dir string) (path string, m Manifest, err error) {
 	if err := integrityCheck(f.Name()); err != nil {
 		return "", m, err
 	}
-	if err := syncDir(dir); err != nil {
+	if err := atomicfile.SyncDir(dir); err != nil {
 		return "", m, err
 	}
 	return f.Name(), m, nil
@@ -96,9 +98,7 @@ func expectEnd(r io.Reader) error {
 // integrityCheck has SQLite look at the whole file. Immutable, because nobody else knows the file yet: no locks are
 // taken, and no WAL is made beside it.
 func integrityCheck(path string) error {
-	name := url.URL{Path: path}
-	dsn := url.URL{Scheme: "file", Opaque: name.EscapedPath(), RawQuery: "mode=ro&immutable=1"}
-	db, err := sql.Open("sqlite", dsn.String())
+	db, err := sql.Open("sqlite", sqlitedsn.File(path, "mode=ro", "immutable=1"))
 	if err != nil {
 		return fmt.Errorf("check database: %w", err)
 	}
@@ -114,14 +114,4 @@ func integrityCheck(path string) error {
 		return fmt.Errorf("%w: check database: %s", ErrCorrupt, verdict)
 	}
 	return nil
-}
-
-// syncDir makes a new file's name durable.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
 }

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/internal/atomicfile"
 )
 
 const (
@@ -52,10 +53,7 @@ func Encoders(ctx context.Context, tools Tools, dir string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := os.WriteFile(path+".new", data, 0o600); err != nil {
-		return nil, err
-	}
-	return found, os.Rename(path+".new", path)
+	return found, atomicfile.WriteVolatile(path, data)
 }
 
 func tryAll(ctx context.Context, tools Tools) ([]string, error) {

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/ffrtmp/ffrtmp/internal/atomicfile"
 )
 
 // Names in an attempt's directory.
@@ -20,46 +22,27 @@ const (
 	panicFile      = "supervisor.log"
 )
 
-// save replaces a file by v in one step; a reader sees the old or the new.
+// save replaces a file by v in one step; a reader sees the old or the new. It does not wait for the disk: what it saves
+// means nothing after a crash of the machine, but for the attempt.
 func save(dir, name string, v any) error {
-	temporary, err := writeTemporary(dir, name, v)
-	if err != nil {
-		return err
-	}
-	if err := os.Rename(temporary, filepath.Join(dir, name)); err != nil {
-		return errors.Join(err, os.Remove(temporary))
-	}
-	return nil
-}
-
-// saveOnce writes a file that must not be there yet; else the error is fs.ErrExist
-// and the file is left as it is.
-func saveOnce(dir, name string, v any) error {
-	temporary, err := writeTemporary(dir, name, v)
-	if err != nil {
-		return err
-	}
-	return errors.Join(os.Link(temporary, filepath.Join(dir, name)), os.Remove(temporary))
-}
-
-// writeTemporary returns the path of a file on the disk whole, of a name of its own.
-func writeTemporary(dir, name string, v any) (string, error) {
 	data, err := json.Marshal(v)
 	if err != nil {
-		return "", err
+		return err
 	}
-	f, err := os.CreateTemp(dir, "."+name+".*") // mode 0600
+	path := filepath.Join(dir, name)
+	if name == attemptFile {
+		return atomicfile.Write(path, data, 0o600)
+	}
+	return atomicfile.WriteVolatile(path, data)
+}
+
+// saveOnce writes a file that must not exist yet; else the error is fs.ErrExist and the file stays as it is.
+func saveOnce(dir, name string, v any) error {
+	data, err := json.Marshal(v)
 	if err != nil {
-		return "", err
+		return err
 	}
-	_, err = f.Write(data)
-	if name != stateFile && name != ffmpegFile { // these are worth nothing after a crash of the machine
-		err = errors.Join(err, f.Sync())
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return "", errors.Join(err, os.Remove(f.Name()))
-	}
-	return f.Name(), nil
+	return atomicfile.Create(filepath.Join(dir, name), data)
 }
 
 // load reads a file into v and reports whether it is there. An empty one is what a

@@ -13,6 +13,8 @@ import (
 	"strings"
 
 	"modernc.org/sqlite"
+
+	"github.com/ffrtmp/ffrtmp/internal/sqlitedsn"
 )
 
 // Database is an open v2.2 database.
@@ -27,8 +29,7 @@ func Open(ctx context.Context, path string) (*Database, error) {
 	if err != nil {
 		return nil, err
 	}
-	escaped := strings.NewReplacer("%", "%25", "?", "%3f", "#", "%23").Replace(path)
-	connector, err := sqlite.NewConnector("file:" + escaped + "?" + mode + "&_pragma=query_only(1)&_pragma=busy_timeout(5000)")
+	connector, err := sqlite.NewConnector(sqlitedsn.File(path, mode, "_pragma=query_only(1)", "_pragma=busy_timeout(5000)"))
 	if err != nil {
 		return nil, err
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/internal/sqlitedsn"
 )
 
 var update = flag.Bool("update", false, "write the golden file")
@@ -22,7 +23,7 @@ var update = flag.Bool("update", false, "write the golden file")
 func makeDatabase(t *testing.T, script string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "master #1.db")
-	db, err := sql.Open("sqlite", "file:"+strings.ReplaceAll(path, "#", "%23"))
+	db, err := sql.Open("sqlite", sqlitedsn.File(path))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,7 +121,7 @@ func TestTranslation(t *testing.T) {
 // TestWhatAKilledMasterLeftInTheWAL is read too.
 func TestWhatAKilledMasterLeftInTheWAL(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "master.db")
-	master, err := sql.Open("sqlite", "file:"+path+"?_pragma=journal_mode(wal)")
+	master, err := sql.Open("sqlite", sqlitedsn.File(path, "_pragma=journal_mode(wal)"))
 	if err != nil {
 		t.Fatal(err)
 	}
