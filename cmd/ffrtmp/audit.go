@@ -8,10 +8,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/internal/cli"
 	"github.com/ffrtmp/ffrtmp/internal/flags"
 )
 
-func (c *cli) audit() *cobra.Command {
+func (c *command) audit() *cobra.Command {
 	var since time.Duration
 	page := ffrtmp.AuditPage{Limit: 100}
 	cmd := &cobra.Command{
@@ -38,9 +39,9 @@ func (c *cli) audit() *cobra.Command {
 				return fmt.Errorf("audit: %w", err)
 			}
 			if list.Count == 0 {
-				return c.print(list, line("No records."))
+				return c.print(list, cli.Line("No records."))
 			}
-			return c.print(list, auditTable(list.Records), line(auditEnd(list)))
+			return c.print(list, auditTable(list.Records), cli.Line(auditEnd(list)))
 		},
 	}
 	cmd.Flags().DurationVar(&since, "since", 0, "how far back, such as 24h (default all)")
@@ -51,23 +52,23 @@ func (c *cli) audit() *cobra.Command {
 
 func auditEnd(list ffrtmp.AuditList) string {
 	if list.NextCursor == "" {
-		return count(list.Count, "record") + "."
+		return cli.Count(list.Count, "record") + "."
 	}
-	return fmt.Sprintf("%s; there are more: --cursor %s", count(list.Count, "record"), list.NextCursor)
+	return fmt.Sprintf("%s; there are more: --cursor %s", cli.Count(list.Count, "record"), list.NextCursor)
 }
 
-func auditTable(records []ffrtmp.AuditRecord) *table {
-	t := newTable("TIME", "WHO~", "FROM", "ACTION", "TARGET~", "OUTCOME", "DETAIL~?", "REQUEST~?")
+func auditTable(records []ffrtmp.AuditRecord) *cli.Table {
+	t := cli.NewTable("TIME", "WHO~", "FROM", "ACTION", "TARGET~", "OUTCOME", "DETAIL~?", "REQUEST~?")
 	for _, r := range records {
 		who := strings.TrimSpace(r.Principal + " " + r.KeyName)
-		t.add(r.Time.UTC().Format(time.RFC3339), who, r.Source, r.Action, r.Target, auditOutcome(r.Outcome), r.Detail, r.RequestID)
+		t.Add(r.Time.UTC().Format(time.RFC3339), who, r.Source, r.Action, r.Target, auditOutcome(r.Outcome), r.Detail, r.RequestID)
 	}
 	return t
 }
 
-func auditOutcome(s string) cell {
+func auditOutcome(s string) cli.Cell {
 	if s == "ok" || s == "requested" {
-		return cell{s, ""}
+		return cli.Coloured(s, "")
 	}
-	return cell{s, yellow}
+	return cli.Coloured(s, cli.Yellow)
 }

@@ -13,10 +13,11 @@ import (
 
 	"github.com/ffrtmp/ffrtmp"
 	"github.com/ffrtmp/ffrtmp/client"
+	"github.com/ffrtmp/ffrtmp/internal/cli"
 	"github.com/ffrtmp/ffrtmp/internal/flags"
 )
 
-func (c *cli) bench() *cobra.Command {
+func (c *command) bench() *cobra.Command {
 	var b benchmark
 	cmd := &cobra.Command{
 		Use:   "bench",
@@ -43,7 +44,7 @@ and are canceled at the end.`,
 		},
 	}
 	b.mode = modeSubmit
-	choose(cmd, &b.mode, "mode", "what a client repeats", []benchMode{modeSubmit, modeCycle})
+	cli.EnumVar(cmd, &b.mode, "mode", "what a client repeats", []benchMode{modeSubmit, modeCycle})
 	set := cmd.Flags()
 	set.IntSliceVar(&b.clients, "clients", []int{1, 16, 64, 256}, "`NUMBERS` of clients, one run each")
 	set.DurationVar(&b.duration, "duration", 5*time.Second, "how long each run takes (30s with --failover)")
@@ -110,7 +111,7 @@ type run struct {
 	P99        float64 `json:"p99_ms"`
 }
 
-func (c *cli) benchLoad(ctx context.Context, b benchmark) (err error) {
+func (c *command) benchLoad(ctx context.Context, b benchmark) (err error) {
 	pool, err := c.pool(min(connections, slices.Max(b.clients)))
 	if err != nil {
 		return err
@@ -118,15 +119,15 @@ func (c *cli) benchLoad(ctx context.Context, b benchmark) (err error) {
 	defer pool.close()
 	defer func() { err = errors.Join(err, b.cleanUp(ctx, pool[0])) }()
 	runs := []run{}
-	t := newTable("CLIENTS<", "OPERATIONS<", "PER SECOND<", "P50 MS<", "P99 MS<", "ERRORS<")
+	t := cli.NewTable("CLIENTS<", "OPERATIONS<", "PER SECOND<", "P50 MS<", "P99 MS<", "ERRORS<")
 	for _, n := range b.clients {
 		r, err := b.measure(ctx, pool, n)
 		if err != nil {
-			return fmt.Errorf("bench with %s: %w", count(n, "client"), err)
+			return fmt.Errorf("bench with %s: %w", cli.Count(n, "client"), err)
 		}
 		runs = append(runs, r)
-		t.add(r.Clients, r.Operations, fmt.Sprintf("%.0f", r.PerSecond), fmt.Sprintf("%.2f", r.P50), fmt.Sprintf("%.2f", r.P99), r.Errors)
-		fmt.Fprintf(c.err, "%s %s: %.0f/s\n", count(n, "client"), b.mode, r.PerSecond)
+		t.Add(r.Clients, r.Operations, fmt.Sprintf("%.0f", r.PerSecond), fmt.Sprintf("%.2f", r.P50), fmt.Sprintf("%.2f", r.P99), r.Errors)
+		fmt.Fprintf(c.err, "%s %s: %.0f/s\n", cli.Count(n, "client"), b.mode, r.PerSecond)
 	}
 	return c.print(map[string]any{"mode": b.mode, "runs": runs}, t)
 }
@@ -134,7 +135,7 @@ func (c *cli) benchLoad(ctx context.Context, b benchmark) (err error) {
 // clients shares a few connections.
 type clients []*client.Client
 
-func (c *cli) pool(n int) (clients, error) {
+func (c *command) pool(n int) (clients, error) {
 	var pool clients
 	for range n {
 		cl, err := c.connect()
@@ -158,22 +159,22 @@ func (p clients) close() {
 func (b *benchmark) measure(ctx context.Context, pool clients, n int) (run, error) {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	workers := make([]worker, n)
-	for i := range workers {
-		workers[i] = worker{client: pool[i%len(pool)], benchmark: b}
+	nodes := make([]benchNode, n)
+	for i := range nodes {
+		nodes[i] = benchNode{client: pool[i%len(pool)], benchmark: b}
 		if b.mode == modeCycle {
-			if err := workers[i].register(ctx); err != nil {
+			if err := nodes[i].register(ctx); err != nil {
 				return run{}, err
 			}
-			defer workers[i].leave(ctx)
+			defer nodes[i].leave(ctx)
 		}
 	}
 	start := time.Now()
 	end := start.Add(b.duration)
 	var wait sync.WaitGroup
-	for i := range workers {
+	for i := range nodes {
 		wait.Go(func() {
-			if err := workers[i].work(ctx, end); err != nil {
+			if err := nodes[i].work(ctx, end); err != nil {
 				stop(err)
 			}
 		})
@@ -184,7 +185,7 @@ func (b *benchmark) measure(ctx context.Context, pool clients, n int) (run, erro
 	}
 	r := run{Clients: n, Seconds: time.Since(start).Seconds()}
 	var took []time.Duration
-	for _, w := range workers {
+	for _, w := range nodes {
 		took = append(took, w.took...)
 		r.Errors += w.errors
 	}

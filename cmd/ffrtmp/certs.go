@@ -12,16 +12,17 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ffrtmp/ffrtmp/internal/certs"
+	"github.com/ffrtmp/ffrtmp/internal/cli"
 	"github.com/ffrtmp/ffrtmp/internal/flags"
 )
 
 const day = 24 * time.Hour
 
-func (c *cli) certs() *cobra.Command {
+func (c *command) certs() *cobra.Command {
 	return group("certs", "Make and read certificates", c.certsInit(), c.certsIssue(), c.certsRenew(), c.certsInspect())
 }
 
-func (c *cli) certsInit() *cobra.Command {
+func (c *command) certsInit() *cobra.Command {
 	var dir, name string
 	var days int
 	cmd := &cobra.Command{
@@ -49,7 +50,7 @@ func (c *cli) certsInit() *cobra.Command {
 				return fmt.Errorf("make authority: %w", err)
 			}
 			return c.print(map[string]string{"cert": certFile, "key": keyFile},
-				line(fmt.Sprintf("Wrote %s, which everybody may have, and %s, which nobody else may.", certFile, keyFile)))
+				cli.Line(fmt.Sprintf("Wrote %s, which everybody may have, and %s, which nobody else may.", certFile, keyFile)))
 		},
 	}
 	set := cmd.Flags()
@@ -79,7 +80,7 @@ func lifetimeOf(days int) (time.Duration, error) {
 	return time.Duration(days) * day, nil
 }
 
-func (c *cli) certsIssue() *cobra.Command {
+func (c *command) certsIssue() *cobra.Command {
 	var issue issuance
 	cmd := &cobra.Command{
 		Use:   "issue",
@@ -96,7 +97,7 @@ reached from its own machine. Without --role it serves the API or a user only.`,
 	}
 	set := cmd.Flags()
 	set.StringVar(&issue.dir, "dir", "certs", "`DIRECTORY` of the authority; NAME.crt and NAME.key go there, too")
-	choose(cmd, &issue.role, "role", "what the holder may be in a cluster", []certs.Role{certs.RoleMaster, certs.RoleAgent})
+	cli.EnumVar(cmd, &issue.role, "role", "what the holder may be in a cluster", []certs.Role{certs.RoleMaster, certs.RoleAgent})
 	set.StringVar(&issue.name, "name", "", "`NAME` of the holder")
 	set.StringSliceVar(&issue.hosts, "host", nil, "host `NAME` that it answers to; may be repeated")
 	set.IPSliceVar(&issue.ips, "ip", nil, "`ADDRESS` that it answers to; may be repeated")
@@ -117,7 +118,7 @@ type issuance struct {
 	force              bool
 }
 
-func (c *cli) issue(i issuance) error {
+func (c *command) issue(i issuance) error {
 	if i.name == "" || i.name == "ca" || i.name != filepath.Base(i.name) || strings.HasPrefix(i.name, ".") {
 		return flags.Usagef("--name: %q cannot be used, as the files are called after it; use a name such as master-1", i.name)
 	}
@@ -154,10 +155,10 @@ func (c *cli) issue(i issuance) error {
 		return fmt.Errorf("issue certificate: %w", err)
 	}
 	return c.print(map[string]any{"cert": certFile, "key": keyFile, "not_after": infos[0].NotAfter},
-		line(fmt.Sprintf("Wrote %s and %s, valid until %s.", certFile, keyFile, infos[0].NotAfter.UTC().Format(time.DateOnly))))
+		cli.Line(fmt.Sprintf("Wrote %s and %s, valid until %s.", certFile, keyFile, infos[0].NotAfter.UTC().Format(time.DateOnly))))
 }
 
-func (c *cli) certsInspect() *cobra.Command {
+func (c *command) certsInspect() *cobra.Command {
 	return &cobra.Command{
 		Use:   "inspect FILE",
 		Short: "Show what the certificates in a file say; - is standard input",
@@ -172,13 +173,13 @@ func (c *cli) certsInspect() *cobra.Command {
 				return fmt.Errorf("inspect %s: %w", args[0], err)
 			}
 			list := []inspected{}
-			var people []writer
+			var parts []cli.HumanWriter
 			for _, info := range infos {
 				i := inspected{info, int(math.Floor(time.Until(info.NotAfter).Hours() / 24))}
 				list = append(list, i)
-				people = append(people, i.fields())
+				parts = append(parts, i.fields())
 			}
-			return c.print(map[string]any{"certificates": list}, people...)
+			return c.print(map[string]any{"certificates": list}, parts...)
 		},
 	}
 }
@@ -192,33 +193,33 @@ type inspected struct {
 // soon is when an expiry wants attention.
 const soon = 30
 
-func (i inspected) fields() *fields {
-	f := &fields{}
-	f.add("Subject", i.Subject)
-	f.add("Issuer", i.Issuer)
+func (i inspected) fields() *cli.Fields {
+	f := &cli.Fields{}
+	f.Add("Subject", i.Subject)
+	f.Add("Issuer", i.Issuer)
 	if i.Authority {
-		f.add("Authority", "yes")
+		f.Add("Authority", "yes")
 	}
 	if i.Role != "" {
-		f.add("Role", fmt.Sprintf("%s %s of cluster %s", i.Role, i.Name, i.Cluster))
+		f.Add("Role", fmt.Sprintf("%s %s of cluster %s", i.Role, i.Name, i.Cluster))
 	}
-	f.add("Hosts", strings.Join(i.DNSNames, ", "))
+	f.Add("Hosts", strings.Join(i.DNSNames, ", "))
 	var ips []string
 	for _, ip := range i.IPs {
 		ips = append(ips, ip.String())
 	}
-	f.add("IPs", strings.Join(ips, ", "))
-	f.add("URIs", strings.Join(i.URIs, ", "))
-	f.add("Valid from", i.NotBefore.UTC().Format(time.RFC3339))
-	left := cell{fmt.Sprintf("%s (%s left)", i.NotAfter.UTC().Format(time.RFC3339), count(i.DaysLeft, "day")), ""}
+	f.Add("IPs", strings.Join(ips, ", "))
+	f.Add("URIs", strings.Join(i.URIs, ", "))
+	f.Add("Valid from", i.NotBefore.UTC().Format(time.RFC3339))
+	left := cli.Coloured(fmt.Sprintf("%s (%s left)", i.NotAfter.UTC().Format(time.RFC3339), cli.Count(i.DaysLeft, "day")), "")
 	switch {
 	case i.DaysLeft < 0:
-		left = cell{i.NotAfter.UTC().Format(time.RFC3339) + " (expired)", red}
+		left = cli.Coloured(i.NotAfter.UTC().Format(time.RFC3339)+" (expired)", cli.Red)
 	case i.DaysLeft < soon:
-		left.colour = yellow
+		left.Colour = cli.Yellow
 	}
-	f.add("Valid until", left)
-	f.add("Serial", i.Serial)
-	f.add("SHA-256", i.SHA256)
+	f.Add("Valid until", left)
+	f.Add("Serial", i.Serial)
+	f.Add("SHA-256", i.SHA256)
 	return f
 }

@@ -8,14 +8,15 @@ import (
 
 	"github.com/ffrtmp/ffrtmp"
 	"github.com/ffrtmp/ffrtmp/client"
+	"github.com/ffrtmp/ffrtmp/internal/cli"
 )
 
-func (c *cli) cluster() *cobra.Command {
+func (c *command) cluster() *cobra.Command {
 	return group("cluster", "Look at the masters, and move leadership",
 		c.clusterStatus(), c.clusterMembers(), c.clusterTransfer())
 }
 
-func (c *cli) clusterStatus() *cobra.Command {
+func (c *command) clusterStatus() *cobra.Command {
 	return &cobra.Command{
 		Use:   "status",
 		Short: "Show leader, progress and members",
@@ -25,20 +26,20 @@ func (c *cli) clusterStatus() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			f := &fields{}
-			f.add("Cluster", s.Name)
-			f.add("ID", s.ClusterID)
-			f.add("Leader", leaderText(s))
-			f.add("Term", s.Term)
-			f.add("Committed", s.CommitIndex)
-			f.add("Applied", s.AppliedIndex)
-			f.add("Health", health(s.Members))
+			f := &cli.Fields{}
+			f.Add("Cluster", s.Name)
+			f.Add("ID", s.ClusterID)
+			f.Add("Leader", leaderText(s))
+			f.Add("Term", s.Term)
+			f.Add("Committed", s.CommitIndex)
+			f.Add("Applied", s.AppliedIndex)
+			f.Add("Health", health(s.Members))
 			return c.print(s, f, memberTable(s.Members))
 		},
 	}
 }
 
-func (c *cli) clusterNow(cmd *cobra.Command) (ffrtmp.ClusterStatus, error) {
+func (c *command) clusterNow(cmd *cobra.Command) (ffrtmp.ClusterStatus, error) {
 	cl, err := c.connect()
 	if err != nil {
 		return ffrtmp.ClusterStatus{}, err
@@ -57,15 +58,15 @@ func (c *cli) clusterNow(cmd *cobra.Command) (ffrtmp.ClusterStatus, error) {
 	return s, nil
 }
 
-func leaderText(s ffrtmp.ClusterStatus) cell {
+func leaderText(s ffrtmp.ClusterStatus) cli.Cell {
 	if s.Leader == "" {
-		return cell{"none", red}
+		return cli.Coloured("none", cli.Red)
 	}
-	return cell{s.Leader + " " + s.LeaderURL, ""}
+	return cli.Coloured(s.Leader+" "+s.LeaderURL, "")
 }
 
 // health says how many masters may still fail before the cluster stops taking writes.
-func health(members []ffrtmp.Member) cell {
+func health(members []ffrtmp.Member) cli.Cell {
 	voters, healthy := 0, 0
 	for _, m := range members {
 		if m.Voter {
@@ -79,16 +80,16 @@ func health(members []ffrtmp.Member) cell {
 	text := fmt.Sprintf("%d of %d voters healthy", healthy, voters)
 	switch {
 	case spare < 0:
-		return cell{text + ", no quorum", red}
+		return cli.Coloured(text+", no quorum", cli.Red)
 	case spare == 0 && voters > 1:
-		return cell{text + ", none may fail", yellow}
+		return cli.Coloured(text+", none may fail", cli.Yellow)
 	case spare > 0:
-		return cell{text + fmt.Sprintf(", %d may fail", spare), green}
+		return cli.Coloured(text+fmt.Sprintf(", %d may fail", spare), cli.Green)
 	}
-	return cell{text, green}
+	return cli.Coloured(text, cli.Green)
 }
 
-func (c *cli) clusterMembers() *cobra.Command {
+func (c *command) clusterMembers() *cobra.Command {
 	return &cobra.Command{
 		Use:   "members",
 		Short: "List the masters",
@@ -107,26 +108,26 @@ func (c *cli) clusterMembers() *cobra.Command {
 	}
 }
 
-func memberTable(members []ffrtmp.Member) *table {
-	t := newTable("ID~", "ROLE", "VOTER", "HEALTHY", "CONTACT<", "APPLIED<", "ADDRESS?", "API", "VERSION~?")
+func memberTable(members []ffrtmp.Member) *cli.Table {
+	t := cli.NewTable("ID~", "ROLE", "VOTER", "HEALTHY", "CONTACT<", "APPLIED<", "ADDRESS?", "API", "VERSION~?")
 	for _, m := range members {
-		t.add(m.ID, memberRole(m.Role), yesNo(m.Voter, ""), yesNo(m.Healthy, red), contact(m), m.AppliedIndex, m.Address, m.APIURL, m.Version)
+		t.Add(m.ID, memberRole(m.Role), yesNo(m.Voter, ""), yesNo(m.Healthy, cli.Red), contact(m), m.AppliedIndex, m.Address, m.APIURL, m.Version)
 	}
 	return t
 }
 
-func memberRole(role string) cell {
+func memberRole(role string) cli.Cell {
 	if role == "leader" {
-		return cell{role, green}
+		return cli.Coloured(role, cli.Green)
 	}
-	return cell{role, ""}
+	return cli.Coloured(role, "")
 }
 
-func yesNo(yes bool, no colour) cell {
+func yesNo(yes bool, no cli.Colour) cli.Cell {
 	if yes {
-		return cell{"yes", ""}
+		return cli.Coloured("yes", "")
 	}
-	return cell{"no", no}
+	return cli.Coloured("no", no)
 }
 
 // contact is how long ago a member heard from the leader.
@@ -139,10 +140,10 @@ func contact(m ffrtmp.Member) string {
 	case m.LastContactMS < 10_000:
 		return fmt.Sprintf("%dms", m.LastContactMS)
 	}
-	return span(time.Duration(m.LastContactMS) * time.Millisecond)
+	return cli.Span(time.Duration(m.LastContactMS) * time.Millisecond)
 }
 
-func (c *cli) clusterTransfer() *cobra.Command {
+func (c *command) clusterTransfer() *cobra.Command {
 	return &cobra.Command{
 		Use:   "transfer-leader",
 		Short: "Have the leader hand leadership over to another master",
@@ -165,7 +166,7 @@ func (c *cli) clusterTransfer() *cobra.Command {
 				return fmt.Errorf("leadership was handed over, but the new leader does not answer: %w", err)
 			}
 			return c.print(map[string]string{"from": before.Leader, "to": after.Leader, "leader_url": after.LeaderURL},
-				line(fmt.Sprintf("Leadership went from %s to %s (%s).", before.Leader, after.Leader, after.LeaderURL)))
+				cli.Line(fmt.Sprintf("Leadership went from %s to %s (%s).", before.Leader, after.Leader, after.LeaderURL)))
 		},
 	}
 }

@@ -13,9 +13,10 @@ import (
 
 	"github.com/ffrtmp/ffrtmp"
 	"github.com/ffrtmp/ffrtmp/client"
+	"github.com/ffrtmp/ffrtmp/internal/cli"
 )
 
-func (c *cli) completion() *cobra.Command {
+func (c *command) completion() *cobra.Command {
 	shell := func(name, use string, generate func(*cobra.Command, io.Writer) error) *cobra.Command {
 		return &cobra.Command{
 			Use:   name,
@@ -37,20 +38,17 @@ func (c *cli) completion() *cobra.Command {
 	return cmd
 }
 
-// completer offers words for what is being typed.
-type completer = func(cmd *cobra.Command, args []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective)
-
 // completionTime is how long somebody who has pressed Tab waits.
 const completionTime = 3 * time.Second
 
 // offer returns a completer that asks the masters; when they cannot be asked it
 // offers nothing. It does not offer what stands on the command line already.
-func (c *cli) offer(list func(context.Context, *client.Client) ([]cobra.Completion, error)) completer {
+func (c *command) offer(list func(context.Context, *client.Client) ([]cobra.Completion, error)) cli.Completer {
 	return func(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		c.patience = completionTime
 		ctx, cancel := context.WithTimeout(cmd.Context(), completionTime)
 		defer cancel()
-		if err := c.resolve(cmd); err != nil {
+		if err := c.settings.Resolve(cmd, c.env); err != nil {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
 		cl, err := c.connect()
@@ -74,12 +72,12 @@ func (c *cli) offer(list func(context.Context, *client.Client) ([]cobra.Completi
 const offeredJobs = 100
 
 // jobWords offers the numbers of jobs, newest first, that wanted is true for.
-func (c *cli) jobWords(wanted func(ffrtmp.Status) bool) completer {
+func (c *command) jobWords(wanted func(ffrtmp.Status) bool) cli.Completer {
 	return c.offer(func(ctx context.Context, cl *client.Client) (words []cobra.Completion, err error) {
 		page, err := cl.Jobs(ctx, client.ListOptions{Limit: offeredJobs})
 		for _, j := range page.Jobs {
 			if wanted(j.Status) {
-				words = append(words, cobra.CompletionWithDesc(strconv.FormatUint(j.SequenceNumber, 10), printable(fmt.Sprintf("%s, %s", j.Scenario, j.Status))))
+				words = append(words, cobra.CompletionWithDesc(strconv.FormatUint(j.SequenceNumber, 10), cli.Printable(fmt.Sprintf("%s, %s", j.Scenario, j.Status))))
 			}
 		}
 		return words, err
@@ -87,12 +85,12 @@ func (c *cli) jobWords(wanted func(ffrtmp.Status) bool) completer {
 }
 
 // firstJob is jobWords for a command that takes one job.
-func (c *cli) firstJob() completer {
+func (c *command) firstJob() cli.Completer {
 	return atFirst(c.jobWords(func(ffrtmp.Status) bool { return true }))
 }
 
 // nodeWords offers the names of nodes, and the ids of those whose name will not do.
-func (c *cli) nodeWords() completer {
+func (c *command) nodeWords() cli.Completer {
 	return c.offer(func(ctx context.Context, cl *client.Client) (words []cobra.Completion, err error) {
 		nodes, err := cl.Nodes(ctx)
 		named := map[string]int{}
@@ -101,17 +99,17 @@ func (c *cli) nodeWords() completer {
 		}
 		for _, n := range nodes {
 			word := n.Name
-			if named[word] > 1 || shellWord(word) != word || printable(word) != word {
+			if named[word] > 1 || shellWord(word) != word || cli.Printable(word) != word {
 				word = n.ID
 			}
-			words = append(words, cobra.CompletionWithDesc(word, printable(fmt.Sprintf("%s, %s", n.Name, n.Status))))
+			words = append(words, cobra.CompletionWithDesc(word, cli.Printable(fmt.Sprintf("%s, %s", n.Name, n.Status))))
 		}
 		return words, err
 	})
 }
 
 // atFirst completes the first argument only.
-func atFirst(f completer) completer {
+func atFirst(f cli.Completer) cli.Completer {
 	return func(cmd *cobra.Command, args []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		if len(args) > 0 {
 			return nil, cobra.ShellCompDirectiveNoFileComp

@@ -9,15 +9,15 @@ import (
 )
 
 // connect returns a client by the global settings. The caller closes it.
-func (c *cli) connect() (*client.Client, error) {
+func (c *command) connect() (*client.Client, error) {
 	s := &c.settings
-	store, err := certs.Open(certs.Files{Cert: s.cert, Key: s.key, CA: s.ca}, nil)
+	store, err := certs.Open(certs.Files{Cert: s.Cert, Key: s.Key, CA: s.CA}, nil)
 	if err != nil {
 		return nil, flags.Usagef("--ca, --cert, --key: %v", err)
 	}
-	cfg := client.Config{Masters: s.masters, APIKey: s.apiKey, TLS: store.Client(), Patience: c.patience}
-	cfg.TLS.InsecureSkipVerify = s.insecure
-	if !s.insecure {
+	cfg := client.Config{Masters: s.Masters, APIKey: s.APIKey, TLS: store.Client(), Patience: c.patience}
+	cfg.TLS.InsecureSkipVerify = s.Insecure
+	if !s.Insecure {
 		cfg.DialTLS = store.DialTLS // a watch may outlive the CA
 	}
 	cfg.Wrap = func(rt http.RoundTripper) http.RoundTripper { return c.tracer.Transport(rt, "call") }

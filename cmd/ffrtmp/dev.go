@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ffrtmp/ffrtmp/internal/cli"
 	"github.com/ffrtmp/ffrtmp/internal/devcluster"
 	"github.com/ffrtmp/ffrtmp/internal/flags"
 )
@@ -21,7 +22,7 @@ const (
 	stopPatience  = 40 * time.Second // above a master's 30 s to finish requests
 )
 
-func (c *cli) dev() *cobra.Command {
+func (c *command) dev() *cobra.Command {
 	var d development
 	cmd := &cobra.Command{
 		Use:   "dev",
@@ -47,17 +48,17 @@ type development struct {
 	mediaRoots      []string
 }
 
-func (c *cli) develop(ctx context.Context, d development) (err error) {
+func (c *command) develop(ctx context.Context, d development) (err error) {
 	options, err := d.options()
 	if err != nil {
 		return err
 	}
 	log := &devLog{w: c.out, term: c.terminal(c.out)}
-	if c.settings.format == formatJSON {
+	if c.settings.Format == cli.FormatJSON {
 		log.w, log.term = c.err, c.terminal(c.err)
 	}
 	options.Output = log
-	fmt.Fprintf(c.err, "Starting %s and %s...\n", count(d.masters, "master"), count(d.agents, "agent"))
+	fmt.Fprintf(c.err, "Starting %s and %s...\n", cli.Count(d.masters, "master"), cli.Count(d.agents, "agent"))
 	starting, cancel := context.WithTimeout(ctx, startPatience)
 	defer cancel()
 	cluster, err := devcluster.Start(starting, options)
@@ -88,7 +89,7 @@ func (c *cli) develop(ctx context.Context, d development) (err error) {
 	defer cancel()
 	if err := cluster.Stop(stopping); err != nil {
 		// Close ends what is left; the user asked for the end and has it.
-		fmt.Fprintf(c.err, "Not everything ended by itself: %s\n", printable(err.Error()))
+		fmt.Fprintf(c.err, "Not everything ended by itself: %s\n", cli.Printable(err.Error()))
 	}
 	return nil
 }
@@ -127,10 +128,10 @@ func (d development) options() (devcluster.Options, error) {
 }
 
 // introduce says how to use the cluster.
-func (c *cli) introduce(cluster *devcluster.Cluster, d development) error {
+func (c *command) introduce(cluster *devcluster.Cluster, d development) error {
 	urls := cluster.URLs()
 	text := &strings.Builder{}
-	fmt.Fprintf(text, "A cluster of %s and %s is up:\n\n", count(d.masters, "master"), count(d.agents, "agent"))
+	fmt.Fprintf(text, "A cluster of %s and %s is up:\n\n", cli.Count(d.masters, "master"), cli.Count(d.agents, "agent"))
 	for _, m := range cluster.Masters() {
 		fmt.Fprintf(text, "  %s  %s\n", m.Name(), m.URL())
 	}
@@ -151,7 +152,7 @@ Media is in %s.
 	}
 	return c.print(map[string]any{
 		"masters": urls, "ca": cluster.CAFile(), "api_key_file": cluster.APIKeyFile(), "media_root": cluster.MediaRoot(), "dir": cluster.Dir(),
-	}, line(text.String()))
+	}, cli.Line(text.String()))
 }
 
 // shellWord quotes a path for a shell, if need be.

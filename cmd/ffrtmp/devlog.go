@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ffrtmp/ffrtmp/internal/cli"
 	"github.com/ffrtmp/ffrtmp/internal/devcluster"
 )
 
@@ -25,7 +26,7 @@ const (
 type devLog struct {
 	mu     sync.Mutex
 	w      io.Writer
-	term   terminal
+	term   cli.Terminal
 	up     bool
 	recent map[string]time.Time // by line without its time: when it was shown
 }
@@ -48,14 +49,14 @@ func (l *devLog) close() {
 // stampForm is the time and level at the front of a line.
 var stampForm = regexp.MustCompile(`^\d{4}-\d\d-\d\dT(\d\d:\d\d:\d\d)[.\d]*(?:Z|[+-]\d\d:?\d\d) (?:\[(\w+)\] *)?`)
 
-var levelColours = map[string]colour{"ERROR": red, "WARN": yellow}
+var levelColours = map[string]cli.Colour{"ERROR": cli.Red, "WARN": cli.Yellow}
 
 // Write takes one line, "name | text".
 func (l *devLog) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	name, text, _ := strings.Cut(strings.TrimRight(string(p), "\n"), " | ")
-	text = printable(text)
+	text = cli.Printable(text)
 	at, level := time.Now().UTC().Format(time.TimeOnly), ""
 	if m := stampForm.FindStringSubmatch(text); m != nil {
 		at, level, text = m[1], m[2], text[len(m[0]):]
@@ -63,8 +64,8 @@ func (l *devLog) Write(p []byte) (int, error) {
 	if !l.up || !l.news(name+level+text) {
 		return len(p), nil
 	}
-	line := fmt.Sprintf("%s %s %s %s\n", l.term.paint(faint, at), l.term.paint(nameColour(name), fmt.Sprintf("%-8s", name)),
-		l.term.paint(levelColours[level], fmt.Sprintf("%-5s", level)), text)
+	line := fmt.Sprintf("%s %s %s %s\n", l.term.Paint(cli.Faint, at), l.term.Paint(nameColour(name), fmt.Sprintf("%-8s", name)),
+		l.term.Paint(levelColours[level], fmt.Sprintf("%-5s", level)), text)
 	if _, err := io.WriteString(l.w, line); err != nil {
 		return 0, err
 	}
@@ -85,11 +86,11 @@ func (l *devLog) news(line string) bool {
 }
 
 // nameColour tells the processes apart.
-func nameColour(name string) colour {
+func nameColour(name string) cli.Colour {
 	if strings.HasPrefix(name, "agent") {
-		return cyan
+		return cli.Cyan
 	}
-	return []colour{green, magenta, blue}[int(name[len(name)-1]-'0')%3]
+	return []cli.Colour{cli.Green, cli.Magenta, cli.Blue}[int(name[len(name)-1]-'0')%3]
 }
 
 // watch says when a process ends although nobody has asked it to.

@@ -6,9 +6,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/internal/cli"
 )
 
-func (c *cli) jobsExplain() *cobra.Command {
+func (c *command) jobsExplain() *cobra.Command {
 	return &cobra.Command{
 		Use:   "explain JOB",
 		Short: "Say why a job waits, or who ran it when",
@@ -30,27 +31,27 @@ func (c *cli) jobsExplain() *cobra.Command {
 	}
 }
 
-func explanation(e ffrtmp.Explanation) []writer {
-	f := &fields{}
-	f.add("Status", status(e.Status))
-	f.add("Summary", e.Summary)
+func explanation(e ffrtmp.Explanation) []cli.HumanWriter {
+	f := &cli.Fields{}
+	f.Add("Status", status(e.Status))
+	f.Add("Summary", e.Summary)
 	if e.Status == ffrtmp.Pending {
-		f.add("Ahead", count(e.Ahead, "job"))
+		f.Add("Ahead", cli.Count(e.Ahead, "job"))
 	}
-	people := []writer{f}
+	parts := []cli.HumanWriter{f}
 	if len(e.Nodes) > 0 {
-		t := newTable("NODE", "ID~?", "VERDICT~")
+		t := cli.NewTable("NODE", "ID~?", "VERDICT~")
 		for _, n := range e.Nodes {
-			verdict := cell{"can run it", green}
+			verdict := cli.Coloured("can run it", cli.Green)
 			if n.Reason != "" {
-				verdict = cell{n.Reason, yellow}
+				verdict = cli.Coloured(n.Reason, cli.Yellow)
 			}
-			t.add(n.Name, n.NodeID, verdict)
+			t.Add(n.Name, n.NodeID, verdict)
 		}
-		people = append(people, t)
+		parts = append(parts, t)
 	}
 	if len(e.Attempts) > 0 {
-		people = append(people, attemptTable(e.Attempts))
+		parts = append(parts, attemptTable(e.Attempts))
 	}
-	return people
+	return parts
 }

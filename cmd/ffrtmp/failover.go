@@ -10,6 +10,7 @@ import (
 
 	"github.com/ffrtmp/ffrtmp"
 	"github.com/ffrtmp/ffrtmp/client"
+	"github.com/ffrtmp/ffrtmp/internal/cli"
 )
 
 // maxInFlight bounds the open loop: writes due beyond it are counted as missed.
@@ -45,7 +46,7 @@ type openLoop struct {
 	fault   error // the first that more tries cannot mend
 }
 
-func (c *cli) benchFailover(ctx context.Context, b benchmark) (err error) {
+func (c *command) benchFailover(ctx context.Context, b benchmark) (err error) {
 	pool, err := c.pool(connections)
 	if err != nil {
 		return err
@@ -73,7 +74,7 @@ func (c *cli) benchFailover(ctx context.Context, b benchmark) (err error) {
 
 // writeOpenly sends a write at every interval, whether or not the earlier ones
 // were answered, and returns how many it sent and how many it could not.
-func (c *cli) writeOpenly(ctx context.Context, loop *openLoop, b benchmark, pool clients) (sent, missed int) {
+func (c *command) writeOpenly(ctx context.Context, loop *openLoop, b benchmark, pool clients) (sent, missed int) {
 	ticker := time.NewTicker(b.interval)
 	defer ticker.Stop()
 	end := time.NewTimer(b.duration)
@@ -140,7 +141,7 @@ func (l *openLoop) failed() bool {
 }
 
 // progress tells how it stands, once a second.
-func (l *openLoop) progress(c *cli) {
+func (l *openLoop) progress(c *command) {
 	l.mu.Lock()
 	n := len(l.acks)
 	gap, at := longestGap(l.acks)
@@ -190,16 +191,16 @@ func (l *openLoop) verify(ctx context.Context, cl *client.Client, b benchmark, r
 	return nil
 }
 
-func gapFields(r gapReport) *fields {
-	f := &fields{}
-	f.add("Longest gap", fmt.Sprintf("%.0f ms, %.1f s after the start", r.LongestGap, r.GapAt))
-	f.add("Acknowledged", fmt.Sprintf("%d of %d sent in %.1f s", r.Acknowledged, r.Sent, r.Seconds))
-	f.add("Refused", r.Refused)
-	f.add("Unknown", r.Unknown)
-	f.add("Missed", r.Missed)
-	f.add("p50, p99", fmt.Sprintf("%.2f ms, %.2f ms", r.P50, r.P99))
-	f.add("Leaders", r.Leaders)
-	f.add("Lost", r.Lost)
-	f.add("Doubled", r.Doubled)
+func gapFields(r gapReport) *cli.Fields {
+	f := &cli.Fields{}
+	f.Add("Longest gap", fmt.Sprintf("%.0f ms, %.1f s after the start", r.LongestGap, r.GapAt))
+	f.Add("Acknowledged", fmt.Sprintf("%d of %d sent in %.1f s", r.Acknowledged, r.Sent, r.Seconds))
+	f.Add("Refused", r.Refused)
+	f.Add("Unknown", r.Unknown)
+	f.Add("Missed", r.Missed)
+	f.Add("p50, p99", fmt.Sprintf("%.2f ms, %.2f ms", r.P50, r.P99))
+	f.Add("Leaders", r.Leaders)
+	f.Add("Lost", r.Lost)
+	f.Add("Doubled", r.Doubled)
 	return f
 }

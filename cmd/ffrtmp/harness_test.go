@@ -36,7 +36,7 @@ func invoke(t *testing.T, env []string, stdin string, args ...string) result {
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	var out, errOut bytes.Buffer
-	c := newCLI(strings.NewReader(stdin), &out, &errOut, env)
+	c := newCommand(strings.NewReader(stdin), &out, &errOut, env)
 	c.patience = 2 * time.Second
 	return result{c.run(ctx, args), out.String(), errOut.String()}
 }

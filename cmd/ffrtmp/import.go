@@ -7,11 +7,12 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ffrtmp/ffrtmp/internal/cli"
 	"github.com/ffrtmp/ffrtmp/internal/flags"
 	"github.com/ffrtmp/ffrtmp/internal/v22"
 )
 
-func (c *cli) importCommand() *cobra.Command {
+func (c *command) importCommand() *cobra.Command {
 	var from string
 	var dryRun bool
 	cmd := &cobra.Command{
@@ -43,7 +44,7 @@ The exit code is 1 when a row was not taken.`,
 	return cmd
 }
 
-func (c *cli) importFrom(ctx context.Context, path string, dryRun bool) (err error) {
+func (c *command) importFrom(ctx context.Context, path string, dryRun bool) (err error) {
 	db, err := v22.Open(ctx, path)
 	if err != nil {
 		return fmt.Errorf("import: %w", err)
@@ -54,10 +55,10 @@ func (c *cli) importFrom(ctx context.Context, path string, dryRun bool) (err err
 		return err
 	}
 	defer cl.Close()
-	i := newImporter(cl, importReport{From: path, DryRun: dryRun})
+	i := newImportRun(cl, importReport{From: path, DryRun: dryRun})
 	stopped := i.run(ctx, db)
 	i.report.sort()
-	if err := c.print(&i.report, i.report.people()...); err != nil {
+	if err := c.print(&i.report, i.report.parts()...); err != nil {
 		return err
 	}
 	switch {
@@ -66,7 +67,7 @@ func (c *cli) importFrom(ctx context.Context, path string, dryRun bool) (err err
 	case stopped != nil:
 		return fmt.Errorf("import: stopped before its end, run it again to take the rest: %w", stopped)
 	case i.report.Refused > 0:
-		return fmt.Errorf("import: not taken: %s", count(i.report.Refused, "row"))
+		return fmt.Errorf("import: not taken: %s", cli.Count(i.report.Refused, "row"))
 	}
 	return nil
 }

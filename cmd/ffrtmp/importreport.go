@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/internal/cli"
 	"github.com/ffrtmp/ffrtmp/internal/v22"
 )
 
@@ -98,24 +99,25 @@ func (r *importReport) sort() {
 	})
 }
 
-// people returns the report as tables.
-func (r *importReport) people() []writer {
-	summary := newTable("KIND", "IN V2.2", "HERE", "IMPORTED<", "THERE ALREADY<", "NOT TAKEN<")
+// parts returns the report as tables.
+func (r *importReport) parts() []cli.HumanWriter {
+	imported := "IMPORTED<"
 	if r.DryRun {
-		summary.columns[3].title = "TO IMPORT"
+		imported = "TO IMPORT<"
 	}
+	summary := cli.NewTable("KIND", "IN V2.2", "HERE", imported, "THERE ALREADY<", "NOT TAKEN<")
 	for _, s := range r.Summary {
-		summary.add(s.Kind, s.Was, s.Becomes, s.Imported, s.Exist, s.Refused)
+		summary.Add(s.Kind, s.Was, s.Becomes, s.Imported, s.Exist, s.Refused)
 	}
-	shown := []writer{summary}
+	shown := []cli.HumanWriter{summary}
 	if len(r.NotTaken) > 0 {
-		t := newTable("NOT TAKEN", "NUMBER<", "ID", "WHY~")
+		t := cli.NewTable("NOT TAKEN", "NUMBER<", "ID", "WHY~")
 		for _, row := range r.NotTaken {
 			number := ""
 			if row.SequenceNumber != 0 {
 				number = fmt.Sprint(row.SequenceNumber)
 			}
-			t.add(row.Kind, number, row.ID, row.Reason)
+			t.Add(row.Kind, number, row.ID, row.Reason)
 		}
 		shown = append(shown, t)
 	}
@@ -123,9 +125,9 @@ func (r *importReport) people() []writer {
 	if r.DryRun {
 		taken = "to import (this was a dry run, nothing has been changed)"
 	}
-	last := lines{fmt.Sprintf("%s %s, %d there already, %d not taken.", count(r.Imported, "row"), taken, r.Exist, r.Refused)}
+	last := cli.Lines{fmt.Sprintf("%s %s, %d there already, %d not taken.", cli.Count(r.Imported, "row"), taken, r.Exist, r.Refused)}
 	if r.Renumbered > 0 {
-		last = append(last, fmt.Sprintf("%s got another number; find one by its old number with: ffrtmp jobs list --label %s=NUMBER", count(r.Renumbered, "job"), v22.SequenceLabel))
+		last = append(last, fmt.Sprintf("%s got another number; find one by its old number with: ffrtmp jobs list --label %s=NUMBER", cli.Count(r.Renumbered, "job"), v22.SequenceLabel))
 	}
 	return append(shown, last)
 }

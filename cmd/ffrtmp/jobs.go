@@ -9,10 +9,11 @@ import (
 
 	"github.com/ffrtmp/ffrtmp"
 	"github.com/ffrtmp/ffrtmp/client"
+	"github.com/ffrtmp/ffrtmp/internal/cli"
 	"github.com/ffrtmp/ffrtmp/internal/flags"
 )
 
-func (c *cli) jobs() *cobra.Command {
+func (c *command) jobs() *cobra.Command {
 	return group("jobs", "Submit, watch and steer jobs",
 		c.jobsSubmit(), c.jobsList(), c.jobsStatus(), c.jobsWatch(),
 		c.jobsCancel(),
@@ -37,7 +38,7 @@ type acted struct {
 	Code   ffrtmp.Code   `json:"code,omitempty"`
 }
 
-func (c *cli) jobsAction(action ffrtmp.Action, short string, do perform) *cobra.Command {
+func (c *command) jobsAction(action ffrtmp.Action, short string, do perform) *cobra.Command {
 	return &cobra.Command{
 		Use:   string(action) + " JOB...",
 		Short: short,
@@ -51,14 +52,14 @@ func (c *cli) jobsAction(action ffrtmp.Action, short string, do perform) *cobra.
 }
 
 // act does one thing to many jobs and fails if one of them could not be done.
-func (c *cli) act(ctx context.Context, action ffrtmp.Action, ids []string, do perform) error {
+func (c *command) act(ctx context.Context, action ffrtmp.Action, ids []string, do perform) error {
 	cl, err := c.connect()
 	if err != nil {
 		return err
 	}
 	defer cl.Close()
 	results := []acted{}
-	var done lines
+	var done cli.Lines
 	var faults []error
 	for _, id := range ids {
 		err := do(cl, ctx, id)
@@ -81,7 +82,7 @@ func (c *cli) act(ctx context.Context, action ffrtmp.Action, ids []string, do pe
 
 // reportAll reports every error but one, which it returns: the first whose
 // outcome is unknown, else the first. The JSON of an action has them all already.
-func (c *cli) reportAll(faults []error) error {
+func (c *command) reportAll(faults []error) error {
 	if len(faults) == 0 {
 		return nil
 	}
@@ -93,14 +94,14 @@ func (c *cli) reportAll(faults []error) error {
 		}
 	}
 	for i, err := range faults {
-		if i != chosen && c.settings.format == formatTable {
+		if i != chosen && c.settings.Format == cli.FormatTable {
 			c.report(err)
 		}
 	}
 	return faults[chosen]
 }
 
-func (c *cli) jobsCancel() *cobra.Command {
+func (c *command) jobsCancel() *cobra.Command {
 	var filter ffrtmp.Filter
 	cmd := &cobra.Command{
 		Use:   "cancel [JOB...]",
@@ -126,7 +127,7 @@ func (c *cli) jobsCancel() *cobra.Command {
 	return cmd
 }
 
-func (c *cli) cancelMany(ctx context.Context, filter ffrtmp.Filter) error {
+func (c *command) cancelMany(ctx context.Context, filter ffrtmp.Filter) error {
 	cl, err := c.connect()
 	if err != nil {
 		return err
@@ -139,20 +140,20 @@ func (c *cli) cancelMany(ctx context.Context, filter ffrtmp.Filter) error {
 	if err != nil {
 		return fmt.Errorf("cancel jobs: %w", err)
 	}
-	return c.print(map[string]int{"count": n}, line(count(n, "job")+" canceled."))
+	return c.print(map[string]int{"count": n}, cli.Line(cli.Count(n, "job")+" canceled."))
 }
 
 // filterFlags gives cmd the flags that select jobs.
-func (c *cli) filterFlags(cmd *cobra.Command, f *ffrtmp.Filter) {
-	choose(cmd, &f.Status, "status", "only jobs in this state", ffrtmp.Statuses)
-	choose(cmd, &f.Queue, "queue", "only jobs of this queue", ffrtmp.Queues)
-	choose(cmd, &f.Priority, "priority", "only jobs of this priority", ffrtmp.Priorities)
+func (c *command) filterFlags(cmd *cobra.Command, f *ffrtmp.Filter) {
+	cli.EnumVar(cmd, &f.Status, "status", "only jobs in this state", ffrtmp.Statuses)
+	cli.EnumVar(cmd, &f.Queue, "queue", "only jobs of this queue", ffrtmp.Queues)
+	cli.EnumVar(cmd, &f.Priority, "priority", "only jobs of this priority", ffrtmp.Priorities)
 	set := cmd.Flags()
 	set.StringVar(&f.Scenario, "scenario", "", "only jobs of this `SCENARIO`")
 	set.StringVar(&f.NodeID, "node", "", "only jobs that this `NODE` (id or name) runs or ran last")
 	set.StringVar(&f.Label, "label", "", "only jobs with this label: `KEY` or KEY=VALUE")
-	complete(cmd, "scenario", scenarios...)
-	completeBy(cmd, "node", c.nodeWords())
+	cli.Complete(cmd, "scenario", scenarios...)
+	cli.CompleteBy(cmd, "node", c.nodeWords())
 }
 
 // nameNode puts the id of a filter's node in place of its name.

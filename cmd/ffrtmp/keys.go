@@ -12,14 +12,15 @@ import (
 
 	"github.com/ffrtmp/ffrtmp"
 	"github.com/ffrtmp/ffrtmp/client"
+	"github.com/ffrtmp/ffrtmp/internal/cli"
 	"github.com/ffrtmp/ffrtmp/internal/flags"
 )
 
-func (c *cli) keys() *cobra.Command {
+func (c *command) keys() *cobra.Command {
 	return group("keys", "Make and revoke API keys", c.keysCreate(), c.keysList(), c.keysRevoke())
 }
 
-func (c *cli) keysCreate() *cobra.Command {
+func (c *command) keysCreate() *cobra.Command {
 	var k ffrtmp.NewKey
 	var scopes []string
 	var expires expiry
@@ -55,18 +56,18 @@ read to look at jobs, nodes and masters; agent is for machines that run jobs.`,
 			if err != nil {
 				return fmt.Errorf("create key %s: %w", k.Name, err)
 			}
-			if c.settings.format == formatTable {
+			if c.settings.Format == cli.FormatTable {
 				fmt.Fprintf(c.err, "Made key %s for %s, with the scope %s; it %s. Keep it safe: it is not shown again.\n",
-					made.ID, printable(made.Name), ffrtmp.JoinScopes(made.Scopes, ", "), expiryText(made.ExpiresAt))
+					made.ID, cli.Printable(made.Name), ffrtmp.JoinScopes(made.Scopes, ", "), expiryText(made.ExpiresAt))
 			}
-			return c.print(made, line(made.Secret))
+			return c.print(made, cli.Line(made.Secret))
 		},
 	}
 	f := cmd.Flags()
 	f.StringSliceVar(&scopes, "scope", nil, "what the key allows; repeat it, or separate by commas, for several: "+ffrtmp.JoinScopes(ffrtmp.Scopes, ", "))
 	f.Var(&expires, "expires", "when it ends: after 90d or 12h, or at 2027-01-31 (default never)")
 	f.IntVar(&k.RateLimit, "rate-limit", 0, "requests a second that each master takes (default the masters')")
-	complete(cmd, "scope", strings.Split(ffrtmp.JoinScopes(ffrtmp.Scopes, " "), " ")...)
+	cli.Complete(cmd, "scope", strings.Split(ffrtmp.JoinScopes(ffrtmp.Scopes, " "), " ")...)
 	return cmd
 }
 
@@ -110,7 +111,7 @@ func (e *expiry) Set(s string) (err error) {
 	return nil
 }
 
-func (c *cli) keysList() *cobra.Command {
+func (c *command) keysList() *cobra.Command {
 	return &cobra.Command{
 		Use:   "list",
 		Short: "List keys, those that have ended, too",
@@ -130,15 +131,15 @@ func (c *cli) keysList() *cobra.Command {
 			}
 			list := ffrtmp.KeyList{Keys: keys, Count: len(keys)}
 			if len(keys) == 0 {
-				return c.print(list, line("No keys but the one that the masters were started with."))
+				return c.print(list, cli.Line("No keys but the one that the masters were started with."))
 			}
-			return c.print(list, keyTable(keys), line(count(len(keys), "key")+"."))
+			return c.print(list, keyTable(keys), cli.Line(cli.Count(len(keys), "key")+"."))
 		},
 	}
 }
 
-func keyTable(keys []ffrtmp.Key) *table {
-	t := newTable("ID", "NAME~", "SCOPES", "STATUS", "AGE<", "EXPIRES", "RATE<?", "BY~?")
+func keyTable(keys []ffrtmp.Key) *cli.Table {
+	t := cli.NewTable("ID", "NAME~", "SCOPES", "STATUS", "AGE<", "EXPIRES", "RATE<?", "BY~?")
 	for _, k := range keys {
 		expires, limit := "never", ""
 		if !k.ExpiresAt.IsZero() {
@@ -147,16 +148,16 @@ func keyTable(keys []ffrtmp.Key) *table {
 		if k.RateLimit != 0 {
 			limit = strconv.Itoa(k.RateLimit) + "/s"
 		}
-		t.add(k.ID, k.Name, ffrtmp.JoinScopes(k.Scopes, ","), keyStatus(k.Status), age(k.CreatedAt), expires, limit, k.CreatedBy)
+		t.Add(k.ID, k.Name, ffrtmp.JoinScopes(k.Scopes, ","), keyStatus(k.Status), cli.Age(k.CreatedAt), expires, limit, k.CreatedBy)
 	}
 	return t
 }
 
-func keyStatus(s ffrtmp.KeyStatus) cell {
-	return cell{string(s), map[ffrtmp.KeyStatus]colour{ffrtmp.KeyActive: green, ffrtmp.KeyExpired: faint, ffrtmp.KeyRevoked: red}[s]}
+func keyStatus(s ffrtmp.KeyStatus) cli.Cell {
+	return cli.Coloured(string(s), map[ffrtmp.KeyStatus]cli.Colour{ffrtmp.KeyActive: cli.Green, ffrtmp.KeyExpired: cli.Faint, ffrtmp.KeyRevoked: cli.Red}[s])
 }
 
-func (c *cli) keysRevoke() *cobra.Command {
+func (c *command) keysRevoke() *cobra.Command {
 	return &cobra.Command{
 		Use:   "revoke KEY",
 		Short: "Make a key unusable, by id, unambiguous beginning of it, or name",
@@ -172,9 +173,9 @@ func (c *cli) keysRevoke() *cobra.Command {
 				err = cl.RevokeKey(cmd.Context(), id)
 			}
 			if err != nil {
-				return fmt.Errorf("revoke key %s: %w", printable(args[0]), err)
+				return fmt.Errorf("revoke key %s: %w", cli.Printable(args[0]), err)
 			}
-			return c.print(map[string]string{"status": string(ffrtmp.KeyRevoked), "key_id": id}, line("Key "+id+" revoked."))
+			return c.print(map[string]string{"status": string(ffrtmp.KeyRevoked), "key_id": id}, cli.Line("Key "+id+" revoked."))
 		},
 	}
 }

@@ -1,16 +1,18 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 
 	"github.com/spf13/cobra"
 
 	"github.com/ffrtmp/ffrtmp"
 	"github.com/ffrtmp/ffrtmp/client"
+	"github.com/ffrtmp/ffrtmp/internal/cli"
 	"github.com/ffrtmp/ffrtmp/internal/flags"
 )
 
-func (c *cli) jobsList() *cobra.Command {
+func (c *command) jobsList() *cobra.Command {
 	var options client.ListOptions
 	var all bool
 	cmd := &cobra.Command{
@@ -29,11 +31,11 @@ func (c *cli) jobsList() *cobra.Command {
 	set.IntVar(&options.Limit, "limit", 50, fmt.Sprintf("`NUMBER` of jobs in a page, at most %d", ffrtmp.MaxLimit))
 	set.StringVar(&options.Cursor, "cursor", "", "go on after a page: its next `CURSOR`")
 	set.BoolVar(&all, "all", false, "every page")
-	choose(cmd, &options.Order, "order", "oldest or newest first", []ffrtmp.Order{ffrtmp.Ascending, ffrtmp.Descending})
+	cli.EnumVar(cmd, &options.Order, "order", "oldest or newest first", []ffrtmp.Order{ffrtmp.Ascending, ffrtmp.Descending})
 	return cmd
 }
 
-func (c *cli) listJobs(cmd *cobra.Command, options client.ListOptions, all bool) error {
+func (c *command) listJobs(cmd *cobra.Command, options client.ListOptions, all bool) error {
 	cl, err := c.connect()
 	if err != nil {
 		return err
@@ -58,21 +60,21 @@ func (c *cli) listJobs(cmd *cobra.Command, options client.ListOptions, all bool)
 	if page.Jobs == nil {
 		page.Jobs = []ffrtmp.Job{}
 	}
-	note := line(count(page.Count, "job") + ".")
+	note := cli.Line(cli.Count(page.Count, "job") + ".")
 	if page.NextCursor != "" {
-		note = line(fmt.Sprintf("%s; there are more: --cursor %s, or --all.", count(page.Count, "job"), page.NextCursor))
+		note = cli.Line(fmt.Sprintf("%s; there are more: --cursor %s, or --all.", cli.Count(page.Count, "job"), page.NextCursor))
 	}
 	if page.Count == 0 {
-		return c.print(page, line("No jobs."))
+		return c.print(page, cli.Line("No jobs."))
 	}
 	return c.print(page, jobTable(page.Jobs), note)
 }
 
-func jobTable(jobs []ffrtmp.Job) *table {
-	t := newTable("JOB<", "SCENARIO~", "STATUS", "QUEUE?", "PRIORITY?", "PROGRESS<", "NODE~", "RETRIES<?", "FAILURE~?", "CREATED<")
+func jobTable(jobs []ffrtmp.Job) *cli.Table {
+	t := cli.NewTable("JOB<", "SCENARIO~", "STATUS", "QUEUE?", "PRIORITY?", "PROGRESS<", "NODE~", "RETRIES<?", "FAILURE~?", "CREATED<")
 	for _, j := range jobs {
-		t.add(j.SequenceNumber, j.Scenario, status(j.Status), j.Queue, j.Priority, fmt.Sprintf("%d%%", j.Progress),
-			first(j.NodeName, j.NodeID), fmt.Sprintf("%d/%d", j.RetryCount, j.MaxRetries), j.FailureReason, age(j.CreatedAt))
+		t.Add(j.SequenceNumber, j.Scenario, status(j.Status), j.Queue, j.Priority, fmt.Sprintf("%d%%", j.Progress),
+			cmp.Or(j.NodeName, j.NodeID), fmt.Sprintf("%d/%d", j.RetryCount, j.MaxRetries), j.FailureReason, cli.Age(j.CreatedAt))
 	}
 	return t
 }

@@ -6,10 +6,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ffrtmp/ffrtmp/internal/cli"
 	"github.com/ffrtmp/ffrtmp/internal/flags"
 )
 
-func (c *cli) jobsLogs() *cobra.Command {
+func (c *command) jobsLogs() *cobra.Command {
 	var follow bool
 	var attempt int
 	cmd := &cobra.Command{
@@ -22,7 +23,7 @@ func (c *cli) jobsLogs() *cobra.Command {
 			if attempt < 0 {
 				return flags.Usagef("--attempt: %d is not an attempt: they count from 1", attempt)
 			}
-			if follow && c.settings.format == formatJSON {
+			if follow && c.settings.Format == cli.FormatJSON {
 				return flags.Usagef("--follow prints text as it comes: leave out --output json")
 			}
 			cl, err := c.connect()
@@ -56,9 +57,9 @@ func logError(id string, err error) error {
 	return fmt.Errorf("log of job %s: %w", id, err)
 }
 
-func (c *cli) printLog(id, text string) error {
-	if c.settings.format == formatJSON {
-		return printJSON(c.out, map[string]string{"job_id": id, "logs": text})
+func (c *command) printLog(id, text string) error {
+	if c.settings.Format == cli.FormatJSON {
+		return cli.WriteJSON(c.out, map[string]string{"job_id": id, "logs": text})
 	}
 	if text == "" {
 		fmt.Fprintln(c.err, "The log is empty.")
@@ -72,8 +73,8 @@ func (c *cli) printLog(id, text string) error {
 }
 
 // logWriter is the output; on a terminal, without what would steer it.
-func (c *cli) logWriter() io.Writer {
-	if c.terminal(c.out).is() {
+func (c *command) logWriter() io.Writer {
+	if c.terminal(c.out).Interactive() {
 		return safeWriter{c.out}
 	}
 	return c.out
@@ -82,7 +83,7 @@ func (c *cli) logWriter() io.Writer {
 type safeWriter struct{ w io.Writer }
 
 func (s safeWriter) Write(p []byte) (int, error) {
-	if _, err := io.WriteString(s.w, printableLog(string(p))); err != nil {
+	if _, err := io.WriteString(s.w, cli.PrintableLog(string(p))); err != nil {
 		return 0, err
 	}
 	return len(p), nil

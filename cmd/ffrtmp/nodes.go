@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strconv"
@@ -10,9 +11,10 @@ import (
 
 	"github.com/ffrtmp/ffrtmp"
 	"github.com/ffrtmp/ffrtmp/client"
+	"github.com/ffrtmp/ffrtmp/internal/cli"
 )
 
-func (c *cli) nodes() *cobra.Command {
+func (c *command) nodes() *cobra.Command {
 	return group("nodes", "Look at the machines that run jobs, and take them in and out of service",
 		c.nodesList(), c.nodesDescribe(), c.nodesRemove(),
 		c.nodesPlace("drain", "Give a node nothing new until it is empty", (*client.Client).Drain),
@@ -20,7 +22,7 @@ func (c *cli) nodes() *cobra.Command {
 		c.nodesPlace("uncordon", "Give a node jobs again", (*client.Client).Uncordon))
 }
 
-func (c *cli) nodesList() *cobra.Command {
+func (c *command) nodesList() *cobra.Command {
 	return &cobra.Command{
 		Use:   "list",
 		Short: "List nodes",
@@ -40,30 +42,30 @@ func (c *cli) nodesList() *cobra.Command {
 			}
 			list := ffrtmp.NodeList{Nodes: nodes, Count: len(nodes)}
 			if len(nodes) == 0 {
-				return c.print(list, line("No nodes."))
+				return c.print(list, cli.Line("No nodes."))
 			}
-			return c.print(list, nodeTable(nodes), line(count(len(nodes), "node")+"."))
+			return c.print(list, nodeTable(nodes), cli.Line(cli.Count(len(nodes), "node")+"."))
 		},
 	}
 }
 
-func nodeTable(nodes []ffrtmp.Node) *table {
-	t := newTable("ID~", "NAME~", "STATUS", "ELIGIBILITY", "JOBS<", "TYPE?", "CPU~?", "MEMORY<?", "GPU~?", "HEARTBEAT<")
+func nodeTable(nodes []ffrtmp.Node) *cli.Table {
+	t := cli.NewTable("ID~", "NAME~", "STATUS", "ELIGIBILITY", "JOBS<", "TYPE?", "CPU~?", "MEMORY<?", "GPU~?", "HEARTBEAT<")
 	for _, n := range nodes {
-		t.add(n.ID, n.Name, nodeStatus(n.Status), eligibility(n.Eligibility), jobsOf(n), n.Type, cpu(n), size(n.RAMTotalBytes), gpu(n), age(n.LastHeartbeat))
+		t.Add(n.ID, n.Name, nodeStatus(n.Status), eligibility(n.Eligibility), jobsOf(n), n.Type, cpu(n), cli.Size(n.RAMTotalBytes), gpu(n), cli.Age(n.LastHeartbeat))
 	}
 	return t
 }
 
-func nodeStatus(s ffrtmp.NodeStatus) cell {
-	return cell{string(s), map[ffrtmp.NodeStatus]colour{ffrtmp.NodeAvailable: green, ffrtmp.NodeBusy: cyan, ffrtmp.NodeOffline: red}[s]}
+func nodeStatus(s ffrtmp.NodeStatus) cli.Cell {
+	return cli.Coloured(string(s), map[ffrtmp.NodeStatus]cli.Colour{ffrtmp.NodeAvailable: cli.Green, ffrtmp.NodeBusy: cli.Cyan, ffrtmp.NodeOffline: cli.Red}[s])
 }
 
-func eligibility(e ffrtmp.Eligibility) cell {
+func eligibility(e ffrtmp.Eligibility) cli.Cell {
 	if e == ffrtmp.Eligible {
-		return cell{string(e), ""}
+		return cli.Coloured(string(e), "")
 	}
-	return cell{string(e), yellow}
+	return cli.Coloured(string(e), cli.Yellow)
 }
 
 func jobsOf(n ffrtmp.Node) string {
@@ -85,10 +87,10 @@ func gpu(n ffrtmp.Node) string {
 	if !n.HasGPU {
 		return ""
 	}
-	return first(n.GPUType, "yes")
+	return cmp.Or(n.GPUType, "yes")
 }
 
-func (c *cli) nodesDescribe() *cobra.Command {
+func (c *command) nodesDescribe() *cobra.Command {
 	return &cobra.Command{
 		Use:   "describe NODE",
 		Short: "Show a node, by id, unambiguous beginning of it, or name",
@@ -104,7 +106,7 @@ func (c *cli) nodesDescribe() *cobra.Command {
 }
 
 // withNode carries something out on the node that name stands for and prints it.
-func (c *cli) withNode(ctx context.Context, name, verb string, do func(*client.Client, string) (ffrtmp.Node, error)) error {
+func (c *command) withNode(ctx context.Context, name, verb string, do func(*client.Client, string) (ffrtmp.Node, error)) error {
 	cl, err := c.connect()
 	if err != nil {
 		return err
@@ -150,34 +152,34 @@ func findNode(ctx context.Context, cl *client.Client, name string) (string, erro
 	return "", ffrtmp.Errorf(ffrtmp.Conflict, "several nodes are called that: %s; use an id", strings.Join(found, ", "))
 }
 
-func nodeFields(n ffrtmp.Node) *fields {
-	f := &fields{}
-	f.add("ID", n.ID)
-	f.add("Name", n.Name)
-	f.add("Address", n.Address)
-	f.add("Status", nodeStatus(n.Status))
-	f.add("Eligibility", eligibility(n.Eligibility))
-	f.add("Jobs", jobsOf(n))
+func nodeFields(n ffrtmp.Node) *cli.Fields {
+	f := &cli.Fields{}
+	f.Add("ID", n.ID)
+	f.Add("Name", n.Name)
+	f.Add("Address", n.Address)
+	f.Add("Status", nodeStatus(n.Status))
+	f.Add("Eligibility", eligibility(n.Eligibility))
+	f.Add("Jobs", jobsOf(n))
 	for _, a := range n.Running {
-		f.add("Running", fmt.Sprintf("%s, attempt %d", a.JobID, a.Attempt))
+		f.Add("Running", fmt.Sprintf("%s, attempt %d", a.JobID, a.Attempt))
 	}
-	f.add("Type", n.Type)
-	f.add("CPU", cpu(n))
-	f.add("Memory", size(n.RAMTotalBytes))
-	f.add("GPU", gpu(n))
-	f.add("GPU can", strings.Join(n.GPUCapabilities, ", "))
-	f.add("Encoders", strings.Join(n.Encoders, ", "))
-	f.add("Labels", pairs(n.Labels))
-	f.add("Version", n.Version)
+	f.Add("Type", n.Type)
+	f.Add("CPU", cpu(n))
+	f.Add("Memory", cli.Size(n.RAMTotalBytes))
+	f.Add("GPU", gpu(n))
+	f.Add("GPU can", strings.Join(n.GPUCapabilities, ", "))
+	f.Add("Encoders", strings.Join(n.Encoders, ", "))
+	f.Add("Labels", cli.Pairs(n.Labels))
+	f.Add("Version", n.Version)
 	if n.Legacy {
-		f.add("Protocol", "v2.2")
+		f.Add("Protocol", "v2.2")
 	}
-	f.add("Registered", moment(n.RegisteredAt))
-	f.add("Heartbeat", moment(n.LastHeartbeat))
+	f.Add("Registered", cli.Moment(n.RegisteredAt))
+	f.Add("Heartbeat", cli.Moment(n.LastHeartbeat))
 	return f
 }
 
-func (c *cli) nodesPlace(verb, short string, do func(*client.Client, context.Context, string, ...client.Option) (ffrtmp.Node, error)) *cobra.Command {
+func (c *command) nodesPlace(verb, short string, do func(*client.Client, context.Context, string, ...client.Option) (ffrtmp.Node, error)) *cobra.Command {
 	return &cobra.Command{
 		Use:   verb + " NODE",
 		Short: short,
@@ -192,7 +194,7 @@ func (c *cli) nodesPlace(verb, short string, do func(*client.Client, context.Con
 	}
 }
 
-func (c *cli) nodesRemove() *cobra.Command {
+func (c *command) nodesRemove() *cobra.Command {
 	var force bool
 	cmd := &cobra.Command{
 		Use:   "remove NODE",
@@ -217,7 +219,7 @@ func (c *cli) nodesRemove() *cobra.Command {
 			if err != nil {
 				return fmt.Errorf("remove node %s: %w", args[0], err)
 			}
-			return c.print(map[string]string{"status": "removed", "node_id": id}, line("Node "+args[0]+" removed."))
+			return c.print(map[string]string{"status": "removed", "node_id": id}, cli.Line("Node "+args[0]+" removed."))
 		},
 	}
 	cmd.Flags().BoolVar(&force, "force", false, "even if it is busy: what it holds is queued again, and its results are refused")

@@ -39,7 +39,7 @@ func TestAgainstARealCluster(t *testing.T) {
 		return r
 	}
 
-	r := step(exitDone, `"completed"`, "jobs", "submit", "--scenario", "360p30-h264", "--duration", "1", "--output", "one.mp4", "--watch", "-o", "json")
+	r := step(exitDone, `"completed"`, "jobs", "submit", "--scenario", "360p30-h264", "--duration", "1", "--output-file", "one.mp4", "--watch", "-o", "json")
 	var done ffrtmp.Job
 	if err := json.Unmarshal([]byte(r.out), &done); err != nil || done.Output == nil || done.Output.SizeBytes == 0 {
 		t.Errorf("%v: %s", err, r.out)

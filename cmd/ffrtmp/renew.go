@@ -10,10 +10,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ffrtmp/ffrtmp/internal/certs"
+	"github.com/ffrtmp/ffrtmp/internal/cli"
 	"github.com/ffrtmp/ffrtmp/internal/flags"
 )
 
-func (c *cli) certsRenew() *cobra.Command {
+func (c *command) certsRenew() *cobra.Command {
 	var r renewing
 	cmd := &cobra.Command{
 		Use:   "renew [FILE.crt...]",
@@ -68,7 +69,7 @@ type renewal struct {
 	wants time.Duration // for how long the authority should be able to make one
 }
 
-func (c *cli) renew(r renewing, files []string) error {
+func (c *command) renew(r renewing, files []string) error {
 	if r.days != 0 {
 		if _, err := lifetimeOf(r.days); err != nil {
 			return err
@@ -114,20 +115,20 @@ func (c *cli) renew(r renewing, files []string) error {
 		fmt.Fprintln(c.err, "ffrtmp: warning:", w)
 	}
 	if bad > 0 {
-		return fmt.Errorf("%s could not be renewed", count(bad, "certificate"))
+		return fmt.Errorf("%s could not be renewed", cli.Count(bad, "certificate"))
 	}
 	return nil
 }
 
-func renewals(list []renewal) *table {
-	colours := map[string]colour{actionRenewed: green, actionDue: yellow, actionFailed: red}
-	t := newTable("CERTIFICATE", "ACTION", "EXPIRES", "WHY~")
+func renewals(list []renewal) *cli.Table {
+	colours := map[string]cli.Colour{actionRenewed: cli.Green, actionDue: cli.Yellow, actionFailed: cli.Red}
+	t := cli.NewTable("CERTIFICATE", "ACTION", "EXPIRES", "WHY~")
 	for _, one := range list {
 		end := ""
 		if one.NotAfter != nil {
 			end = one.NotAfter.Format(time.RFC3339)
 		}
-		t.add(one.Cert, cell{one.Action, colours[one.Action]}, end, one.Reason)
+		t.Add(one.Cert, cli.Coloured(one.Action, colours[one.Action]), end, one.Reason)
 	}
 	return t
 }
@@ -194,7 +195,7 @@ func (r renewing) judge(ca *certs.CA, pair *certs.Pair) (action, reason string) 
 	case !ca.NotAfter().After(pair.Leaf.NotAfter):
 		return actionFailed, "the authority ends no later: make another by ffrtmp certs init"
 	case r.within > 0:
-		return actionDue, "less than " + span(r.within) + " left"
+		return actionDue, "less than " + cli.Span(r.within) + " left"
 	}
 	return actionDue, "less than a third of its life left"
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/ffrtmp/ffrtmp"
 	"github.com/ffrtmp/ffrtmp/client"
+	"github.com/ffrtmp/ffrtmp/internal/cli"
 	"github.com/ffrtmp/ffrtmp/internal/flags"
 )
 
@@ -29,20 +30,20 @@ type failure struct {
 }
 
 // report tells the user of an error and returns the exit code.
-func (c *cli) report(err error) int {
+func (c *command) report(err error) int {
 	if err == nil {
 		return exitDone
 	}
-	text := printableLog(err.Error())
+	text := cli.PrintableLog(err.Error())
 	switch {
 	case errors.Is(err, flags.ErrUsage):
-		fmt.Fprintln(c.err, c.prefix(), printable(err.Error()))
+		fmt.Fprintln(c.err, c.prefix(), cli.Printable(err.Error()))
 		return exitUsage
 	case errors.Is(err, context.Canceled) && ffrtmp.CodeOf(err) != ffrtmp.UnknownOutcome:
 		fmt.Fprintln(c.err, c.prefix(), "interrupted; nothing has been changed")
 		return exitFailed
-	case c.settings.format == formatJSON:
-		if fault := printJSON(c.err, failure{text, codeOf(err), c.hint(err)}); fault != nil {
+	case c.settings.Format == cli.FormatJSON:
+		if fault := cli.WriteJSON(c.err, failure{text, codeOf(err), c.hint(err)}); fault != nil {
 			return exitFailed
 		}
 	default:
@@ -57,7 +58,7 @@ func (c *cli) report(err error) int {
 	return exitFailed
 }
 
-func (c *cli) prefix() string { return c.terminal(c.err).paint(red, "ffrtmp:") }
+func (c *command) prefix() string { return c.terminal(c.err).Paint(cli.Red, "ffrtmp:") }
 
 // codeOf is the code of an error of the masters', "" of our own.
 func codeOf(err error) ffrtmp.Code {
@@ -68,7 +69,7 @@ func codeOf(err error) ffrtmp.Code {
 }
 
 // hint says what to do about an error, or "".
-func (c *cli) hint(err error) string {
+func (c *command) hint(err error) string {
 	var unknown *client.UnknownOutcomeError
 	var unavailable *client.UnavailableError
 	switch {
@@ -86,14 +87,14 @@ func (c *cli) hint(err error) string {
 		if strings.Contains(err.Error(), "HTTP request to an HTTPS server") {
 			return "The master speaks HTTPS: use https:// in --master."
 		}
-		return "That is no answer of a master: is its API at " + c.asked() + "?"
+		return "That is no answer of a master: is its API at " + c.settings.Address() + "?"
 	}
 	switch ffrtmp.CodeOf(err) {
 	case ffrtmp.Unauthenticated:
-		if c.settings.apiKey == "" {
+		if c.settings.APIKey == "" {
 			return "No API key was sent. Give one by --api-key-file FILE or in MASTER_API_KEY."
 		}
-		return "The masters at " + c.asked() + " do not take this API key. Check --api-key-file or MASTER_API_KEY."
+		return "The masters at " + c.settings.Address() + " do not take this API key. Check --api-key-file or MASTER_API_KEY."
 	case ffrtmp.Forbidden:
 		return "Use a key that has this scope: an administrator makes one with ffrtmp keys create."
 	case ffrtmp.InsufficientStorage:
@@ -103,10 +104,10 @@ func (c *cli) hint(err error) string {
 }
 
 // asked are the masters of the settings.
-func (c *cli) asked() string { return strings.Join(c.settings.masters, ", ") }
+func (c *command) asked() string { return strings.Join(c.settings.Masters, ", ") }
 
 // unavailableHint goes by the first master whose failure tells something.
-func (c *cli) unavailableHint(err *client.UnavailableError) string {
+func (c *command) unavailableHint(err *client.UnavailableError) string {
 	for _, t := range err.Tries {
 		text := fmt.Sprint(t.Err)
 		contains := func(parts ...string) bool {
@@ -114,8 +115,8 @@ func (c *cli) unavailableHint(err *client.UnavailableError) string {
 		}
 		var certificate x509.CertificateInvalidError
 		switch {
-		case errors.As(t.Err, new(x509.UnknownAuthorityError)) && c.settings.ca != "":
-			return "The certificate was not issued by the authority in " + c.settings.ca + ": give the one that vouches for the masters by --ca FILE."
+		case errors.As(t.Err, new(x509.UnknownAuthorityError)) && c.settings.CA != "":
+			return "The certificate was not issued by the authority in " + c.settings.CA + ": give the one that vouches for the masters by --ca FILE."
 		case errors.As(t.Err, new(x509.UnknownAuthorityError)):
 			return "The certificate is not vouched for by an authority you trust: give the masters' authority, or a single master's own certificate, by --ca FILE."
 		case errors.As(t.Err, new(x509.HostnameError)):
@@ -124,7 +125,7 @@ func (c *cli) unavailableHint(err *client.UnavailableError) string {
 			return "The certificate has expired, or this machine's clock is wrong: ffrtmp certs inspect shows a certificate's dates."
 		case contains("server gave HTTP response to HTTPS client"):
 			return "The master speaks plain HTTP: use http:// in --master, or start it with TLS."
-		case contains("certificate required", "bad certificate"), contains("broken pipe", "connection reset") && c.settings.cert == "":
+		case contains("certificate required", "bad certificate"), contains("broken pipe", "connection reset") && c.settings.Cert == "":
 			return "If the master demands client certificates (--mtls), give --cert and --key; otherwise check the port in --master."
 		case contains("no such host"):
 			return "The host is not known here: check --master."
@@ -134,5 +135,5 @@ func (c *cli) unavailableHint(err *client.UnavailableError) string {
 			return "The masters have no leader: a majority of them must be up and see each other (ffrtmp cluster status)."
 		}
 	}
-	return "Check that a master runs at " + c.asked() + ", or name others by --master."
+	return "Check that a master runs at " + c.settings.Address() + ", or name others by --master."
 }

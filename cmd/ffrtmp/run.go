@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ffrtmp/ffrtmp/internal/cli"
 	"github.com/ffrtmp/ffrtmp/internal/flags"
 	"github.com/ffrtmp/ffrtmp/internal/tracing"
 	"github.com/ffrtmp/ffrtmp/internal/version"
@@ -16,11 +17,11 @@ import (
 
 // cli is one invocation: its streams, its environment, and what flags,
 // environment and configuration file together say.
-type cli struct {
+type command struct {
 	in       io.Reader
 	out, err io.Writer
 	env      map[string]string
-	settings settings
+	settings cli.Settings
 	patience time.Duration // how long a request is repeated
 	tracer   *tracing.Tracer
 	span     tracing.Span // of the whole command
@@ -34,11 +35,11 @@ const defaultPatience = 10 * time.Second
 // or failed, 2 usage, 3 outcome unknown. env is in the form of os.Environ.
 // It ends early, with what it has started undone, when ctx ends.
 func Run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer, env []string) int {
-	return newCLI(in, out, errOut, env).run(ctx, args)
+	return newCommand(in, out, errOut, env).run(ctx, args)
 }
 
-func newCLI(in io.Reader, out, errOut io.Writer, env []string) *cli {
-	c := &cli{in: in, out: out, err: errOut, env: map[string]string{}, patience: defaultPatience}
+func newCommand(in io.Reader, out, errOut io.Writer, env []string) *command {
+	c := &command{in: in, out: out, err: errOut, env: map[string]string{}, patience: defaultPatience}
 	for _, entry := range env {
 		name, value, _ := strings.Cut(entry, "=")
 		c.env[name] = value
@@ -46,7 +47,7 @@ func newCLI(in io.Reader, out, errOut io.Writer, env []string) *cli {
 	return c
 }
 
-func (c *cli) run(ctx context.Context, args []string) int {
+func (c *command) run(ctx context.Context, args []string) int {
 	root := c.root()
 	// cobra takes nil for "use os.Args".
 	root.SetArgs(append([]string{}, args...))
@@ -58,7 +59,7 @@ func (c *cli) run(ctx context.Context, args []string) int {
 	return code
 }
 
-func (c *cli) root() *cobra.Command {
+func (c *command) root() *cobra.Command {
 	root := group("ffrtmp", "Run FFmpeg jobs on a highly available cluster",
 		c.jobs(), c.nodes(), c.cluster(), c.keys(), c.audit(), c.certs(), c.importCommand(), c.dev(), c.bench(), c.completion())
 	root.Long = `ffrtmp submits FFmpeg jobs to a cluster of masters, watches them, and looks after
@@ -82,12 +83,12 @@ Exit codes: 0 done, 1 refused or failed, 2 usage, 3 outcome unknown.`
 		if cmd.Name() == cobra.ShellCompRequestCmd || cmd.Name() == cobra.ShellCompNoDescRequestCmd {
 			return nil // the command that is being completed is not known yet
 		}
-		if err := c.resolve(cmd); err != nil {
+		if err := c.settings.Resolve(cmd, c.env); err != nil {
 			return err
 		}
 		return c.beginTrace(cmd)
 	}
-	c.settings.register(root)
+	c.settings.Register(root)
 	return root
 }
 
@@ -177,4 +178,14 @@ func atLeast(name string) cobra.PositionalArgs {
 		}
 		return nil
 	}
+}
+
+func (c *command) terminal(w io.Writer) cli.Terminal { return cli.NewTerminal(w, c.env) }
+
+// print writes document as JSON, or the parts that people are shown of it, as --output says.
+func (c *command) print(document any, parts ...cli.HumanWriter) error {
+	if c.settings.Format == cli.FormatJSON {
+		return cli.WriteJSON(c.out, document)
+	}
+	return cli.WriteHuman(c.out, c.terminal(c.out), parts...)
 }

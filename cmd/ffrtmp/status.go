@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -8,9 +9,10 @@ import (
 
 	"github.com/ffrtmp/ffrtmp"
 	"github.com/ffrtmp/ffrtmp/client"
+	"github.com/ffrtmp/ffrtmp/internal/cli"
 )
 
-func (c *cli) jobsStatus() *cobra.Command {
+func (c *command) jobsStatus() *cobra.Command {
 	var follow bool
 	cmd := &cobra.Command{
 		Use:   "status [JOB]",
@@ -45,42 +47,42 @@ func (c *cli) jobsStatus() *cobra.Command {
 	return cmd
 }
 
-func (c *cli) printJob(j ffrtmp.Job) error {
-	people := []writer{jobFields(j)}
+func (c *command) printJob(j ffrtmp.Job) error {
+	parts := []cli.HumanWriter{jobFields(j)}
 	if len(j.Attempts) > 0 {
-		people = append(people, attemptTable(j.Attempts))
+		parts = append(parts, attemptTable(j.Attempts))
 	}
-	return c.print(j, people...)
+	return c.print(j, parts...)
 }
 
-func jobFields(j ffrtmp.Job) *fields {
-	f := &fields{}
-	f.add("Job", j.SequenceNumber)
-	f.add("ID", j.ID)
-	f.add("Scenario", j.Scenario)
-	f.add("Confidence", j.Confidence)
-	f.add("Engine", j.Engine)
-	f.add("Status", status(j.Status))
-	f.add("Queue", j.Queue)
-	f.add("Priority", j.Priority)
-	f.add("Progress", progressText(j))
-	f.add("Node", first(j.NodeName, j.NodeID))
-	f.add("Retries", fmt.Sprintf("%d of %d", j.RetryCount, j.MaxRetries))
-	f.add("Not before", moment(j.NotBefore))
-	f.add("Retry reason", j.RetryReason)
-	f.add("Error", cell{j.Error, red})
-	f.add("Failure reason", string(j.FailureReason))
-	f.add("Labels", pairs(j.Labels))
-	f.add("Requires", requirements(j.Requires))
-	f.add("Created", moment(j.CreatedAt))
-	f.add("Started", moment(j.StartedAt))
-	f.add("Completed", moment(j.CompletedAt))
-	f.add("Times out", moment(j.TimeoutAt))
+func jobFields(j ffrtmp.Job) *cli.Fields {
+	f := &cli.Fields{}
+	f.Add("Job", j.SequenceNumber)
+	f.Add("ID", j.ID)
+	f.Add("Scenario", j.Scenario)
+	f.Add("Confidence", j.Confidence)
+	f.Add("Engine", j.Engine)
+	f.Add("Status", status(j.Status))
+	f.Add("Queue", j.Queue)
+	f.Add("Priority", j.Priority)
+	f.Add("Progress", progressText(j))
+	f.Add("Node", cmp.Or(j.NodeName, j.NodeID))
+	f.Add("Retries", fmt.Sprintf("%d of %d", j.RetryCount, j.MaxRetries))
+	f.Add("Not before", cli.Moment(j.NotBefore))
+	f.Add("Retry reason", j.RetryReason)
+	f.Add("Error", cli.Coloured(j.Error, cli.Red))
+	f.Add("Failure reason", string(j.FailureReason))
+	f.Add("Labels", cli.Pairs(j.Labels))
+	f.Add("Requires", requirements(j.Requires))
+	f.Add("Created", cli.Moment(j.CreatedAt))
+	f.Add("Started", cli.Moment(j.StartedAt))
+	f.Add("Completed", cli.Moment(j.CompletedAt))
+	f.Add("Times out", cli.Moment(j.TimeoutAt))
 	if j.Output != nil {
-		f.add("Output", fmt.Sprintf("%s (%s)", j.Output.Path, size(j.Output.SizeBytes)))
-		f.add("SHA-256", j.Output.SHA256)
+		f.Add("Output", fmt.Sprintf("%s (%s)", j.Output.Path, cli.Size(j.Output.SizeBytes)))
+		f.Add("SHA-256", j.Output.SHA256)
 	}
-	f.add("Parameters", string(j.Parameters))
+	f.Add("Parameters", string(j.Parameters))
 	return f
 }
 
@@ -88,27 +90,9 @@ func jobFields(j ffrtmp.Job) *fields {
 func progressText(j ffrtmp.Job) string {
 	text := fmt.Sprintf("%d%%", j.Progress)
 	if p := j.ProgressDetail; p != nil && !j.Status.Terminal() {
-		text = strings.Join(append([]string{text}, encodeFacts(p)...), ", ")
+		text = strings.Join(append([]string{text}, cli.EncodeFacts(p)...), ", ")
 	}
 	return text
-}
-
-// encodeFacts is what ffmpeg says of itself, the most wanted first.
-func encodeFacts(p *ffrtmp.Progress) []string {
-	var facts []string
-	if p.Phase != "" && p.Phase != "encoding" {
-		facts = append(facts, p.Phase)
-	}
-	if p.ETASeconds > 0 {
-		facts = append(facts, clock(p.ETASeconds)+" left")
-	}
-	if p.FPS > 0 {
-		facts = append(facts, fmt.Sprintf("%.0f fps", p.FPS))
-	}
-	if p.Speed > 0 {
-		facts = append(facts, fmt.Sprintf("%.1fx", p.Speed))
-	}
-	return facts
 }
 
 func requirements(r *ffrtmp.Requires) string {
@@ -126,37 +110,46 @@ func requirements(r *ffrtmp.Requires) string {
 		list = append(list, "a GPU")
 	}
 	if r.MinCPUThreads > 0 {
-		list = append(list, count(r.MinCPUThreads, "CPU thread"))
+		list = append(list, cli.Count(r.MinCPUThreads, "CPU thread"))
 	}
 	if r.MinRAMBytes > 0 {
-		list = append(list, size(r.MinRAMBytes)+" of memory")
+		list = append(list, cli.Size(r.MinRAMBytes)+" of memory")
 	}
 	if len(r.Labels) > 0 {
-		list = append(list, "labels "+pairs(r.Labels))
+		list = append(list, "labels "+cli.Pairs(r.Labels))
 	}
 	return strings.Join(list, ", ")
 }
 
-func attemptTable(attempts []ffrtmp.Attempt) *table {
-	t := newTable("ATTEMPT<", "NODE~", "OUTCOME", "STARTED<", "TOOK<", "ERROR~")
+func attemptTable(attempts []ffrtmp.Attempt) *cli.Table {
+	t := cli.NewTable("ATTEMPT<", "NODE~", "OUTCOME", "STARTED<", "TOOK<", "ERROR~")
 	for _, a := range attempts {
 		took := ""
 		if !a.EndedAt.IsZero() {
-			took = span(a.EndedAt.Sub(a.StartedAt))
+			took = cli.Span(a.EndedAt.Sub(a.StartedAt))
 		}
 		fault := a.Error
 		if a.FailureReason != "" && fault != "" {
 			fault = string(a.FailureReason) + ": " + fault
 		}
-		t.add(a.Attempt, a.NodeID, outcome(a.Outcome), age(a.StartedAt), took, first(fault, string(a.FailureReason)))
+		t.Add(a.Attempt, a.NodeID, outcome(a.Outcome), cli.Age(a.StartedAt), took, cmp.Or(fault, string(a.FailureReason)))
 	}
 	return t
 }
 
-func outcome(o ffrtmp.Outcome) cell {
-	colours := map[ffrtmp.Outcome]colour{
-		ffrtmp.AttemptRunning: cyan, ffrtmp.AttemptCompleted: green, ffrtmp.AttemptFailed: red, ffrtmp.AttemptTimedOut: red,
-		ffrtmp.AttemptLost: yellow, ffrtmp.AttemptCanceled: faint,
+func outcome(o ffrtmp.Outcome) cli.Cell {
+	colours := map[ffrtmp.Outcome]cli.Colour{
+		ffrtmp.AttemptRunning: cli.Cyan, ffrtmp.AttemptCompleted: cli.Green, ffrtmp.AttemptFailed: cli.Red, ffrtmp.AttemptTimedOut: cli.Red,
+		ffrtmp.AttemptLost: cli.Yellow, ffrtmp.AttemptCanceled: cli.Faint,
 	}
-	return cell{string(o), colours[o]}
+	return cli.Coloured(string(o), colours[o])
+}
+
+// status is a job's status in its colour.
+func status(s ffrtmp.Status) cli.Cell {
+	colours := map[ffrtmp.Status]cli.Colour{
+		ffrtmp.Running: cli.Cyan, ffrtmp.Paused: cli.Yellow, ffrtmp.Completed: cli.Green, ffrtmp.Failed: cli.Red,
+		ffrtmp.Canceled: cli.Faint,
+	}
+	return cli.Coloured(string(s), colours[s])
 }

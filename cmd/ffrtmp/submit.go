@@ -11,31 +11,32 @@ import (
 
 	"github.com/ffrtmp/ffrtmp"
 	"github.com/ffrtmp/ffrtmp/client"
+	"github.com/ffrtmp/ffrtmp/internal/cli"
 	"github.com/ffrtmp/ffrtmp/internal/flags"
 )
 
-func (c *cli) jobsSubmit() *cobra.Command {
-	var f submission
+func (c *command) jobsSubmit() *cobra.Command {
+	var f specFlags
 	cmd := &cobra.Command{
 		Use:   "submit",
 		Short: "Submit a job, or a batch of them",
 		Long: `Submit a job by flags, or one job or a batch {"jobs":[...]} from a JSON file.
 
   ffrtmp jobs submit --scenario 4K60-h264 --duration 60 --bitrate 10M --watch
-  ffrtmp jobs submit --scenario 720p30-h264 --input in.mov --output out.mp4
+  ffrtmp jobs submit --scenario 720p30-h264 --input in.mov --output-file out.mp4
   ffrtmp jobs submit --file jobs.json
 
 A scenario is [live-]SIZE[FPS][-CODEC]; the other flags override what it says.
-Without --input the job encodes a test pattern. --output takes the file that the
-job writes, or table or json for the form of what is printed here.`,
+Without --input the job encodes a test pattern. --output-file names the file that
+the job writes.`,
 		Args: exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error { return c.submit(cmd, &f) },
 	}
-	f.register(cmd, &c.settings.format)
+	f.register(cmd)
 	return cmd
 }
 
-func (c *cli) submit(cmd *cobra.Command, f *submission) error {
+func (c *command) submit(cmd *cobra.Command, f *specFlags) error {
 	specs, batch, err := c.specs(cmd, f)
 	if err != nil {
 		return err
@@ -70,41 +71,41 @@ func (c *cli) submit(cmd *cobra.Command, f *submission) error {
 		return fmt.Errorf("submit job: %w", err)
 	}
 	if f.watch {
-		if c.settings.format == formatTable {
+		if c.settings.Format == cli.FormatTable {
 			fmt.Fprintf(c.out, "Job %d submitted.\n", j.SequenceNumber)
 		}
 		return c.watch(cmd.Context(), j.ID)
 	}
-	return c.print(j, submitted(j), line(fmt.Sprintf("Job %d submitted. Watch it: ffrtmp jobs watch %d", j.SequenceNumber, j.SequenceNumber)))
+	return c.print(j, submitted(j), cli.Line(fmt.Sprintf("Job %d submitted. Watch it: ffrtmp jobs watch %d", j.SequenceNumber, j.SequenceNumber)))
 }
 
-func submitted(j ffrtmp.Job) *fields {
-	f := &fields{}
-	f.add("Job", j.SequenceNumber)
-	f.add("ID", j.ID)
-	f.add("Scenario", j.Scenario)
-	f.add("Confidence", j.Confidence)
-	f.add("Status", status(j.Status))
-	f.add("Queue", j.Queue)
-	f.add("Priority", j.Priority)
-	f.add("Created", moment(j.CreatedAt))
+func submitted(j ffrtmp.Job) *cli.Fields {
+	f := &cli.Fields{}
+	f.Add("Job", j.SequenceNumber)
+	f.Add("ID", j.ID)
+	f.Add("Scenario", j.Scenario)
+	f.Add("Confidence", j.Confidence)
+	f.Add("Status", status(j.Status))
+	f.Add("Queue", j.Queue)
+	f.Add("Priority", j.Priority)
+	f.Add("Created", cli.Moment(j.CreatedAt))
 	return f
 }
 
-func (c *cli) submitBatch(ctx context.Context, cl *client.Client, specs []ffrtmp.Spec, options []client.Option) error {
+func (c *command) submitBatch(ctx context.Context, cl *client.Client, specs []ffrtmp.Spec, options []client.Option) error {
 	s, err := cl.SubmitBatch(ctx, specs, options...)
 	if err != nil {
-		return fmt.Errorf("submit %s: %w", count(len(specs), "job"), err)
+		return fmt.Errorf("submit %s: %w", cli.Count(len(specs), "job"), err)
 	}
-	note := count(s.Count, "job") + " submitted"
+	note := cli.Count(s.Count, "job") + " submitted"
 	if len(s.Jobs) > 0 {
 		note += fmt.Sprintf(": %d to %d", s.Jobs[0].SequenceNumber, s.Jobs[len(s.Jobs)-1].SequenceNumber)
 	}
-	return c.print(s, line(note+"."))
+	return c.print(s, cli.Line(note+"."))
 }
 
 // specs is what the command line asks for, and whether that is a batch.
-func (c *cli) specs(cmd *cobra.Command, f *submission) ([]ffrtmp.Spec, bool, error) {
+func (c *command) specs(cmd *cobra.Command, f *specFlags) ([]ffrtmp.Spec, bool, error) {
 	if f.file == "" {
 		spec, err := f.spec()
 		return []ffrtmp.Spec{spec}, false, err
@@ -126,7 +127,7 @@ func (c *cli) specs(cmd *cobra.Command, f *submission) ([]ffrtmp.Spec, bool, err
 }
 
 // read returns a file's content; "-" is standard input.
-func (c *cli) read(name string) ([]byte, error) {
+func (c *command) read(name string) ([]byte, error) {
 	if name == "-" {
 		return io.ReadAll(c.in)
 	}

@@ -33,7 +33,7 @@ func TestSubmitSendsWhatItsFlagsSay(t *testing.T) {
 		},
 		{
 			"files",
-			[]string{"--scenario=720p30", "--input", "in.mov", "--output", "out.mp4", "--output", "json", "--duration", "1m30s"},
+			[]string{"--scenario=720p30", "--input", "in.mov", "--output-file", "out.mp4", "--output", "json", "--duration", "1m30s"},
 			"",
 			`{"scenario":"720p30","confidence":"auto","engine":"auto","parameters":{"duration":90,"input":"in.mov","output":"out.mp4"}}`,
 		},

@@ -11,9 +11,9 @@ import (
 
 // beginTrace begins the trace of one command line: its requests, and the runs of the
 // jobs that they bring.
-func (c *cli) beginTrace(cmd *cobra.Command) (err error) {
+func (c *command) beginTrace(cmd *cobra.Command) (err error) {
 	logger := hclog.New(&hclog.LoggerOptions{Name: "ffrtmp", Output: c.err})
-	if c.tracer, err = c.settings.tracing.Open(cmd.Context(), "ffrtmp", "", logger); err != nil {
+	if c.tracer, err = c.settings.Tracing.Open(cmd.Context(), "ffrtmp", "", logger); err != nil {
 		return flags.Usagef("--tracing-endpoint: %v", err)
 	}
 	ctx, span := c.tracer.Start(cmd.Context(), cmd.CommandPath())
@@ -22,7 +22,7 @@ func (c *cli) beginTrace(cmd *cobra.Command) (err error) {
 	return nil
 }
 
-func (c *cli) endTrace(code int) {
+func (c *command) endTrace(code int) {
 	if code != exitDone {
 		c.span.Fail("exit code " + strconv.Itoa(code))
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -13,9 +14,10 @@ import (
 
 	"github.com/ffrtmp/ffrtmp"
 	"github.com/ffrtmp/ffrtmp/client"
+	"github.com/ffrtmp/ffrtmp/internal/cli"
 )
 
-func (c *cli) jobsWatch() *cobra.Command {
+func (c *command) jobsWatch() *cobra.Command {
 	return &cobra.Command{
 		Use:   "watch JOB",
 		Short: "Show a job's progress until it is over; fails if the job does",
@@ -26,49 +28,39 @@ func (c *cli) jobsWatch() *cobra.Command {
 	}
 }
 
-// sighting is a job as it was last seen.
-type sighting struct {
-	job    ffrtmp.Job
-	why    ffrtmp.Explanation // of a pending job; zero when it could not be had
-	leader string             // API URL, "" when not known
-}
-
-// view shows sightings as they come.
-type view interface {
-	show(s sighting)
-	// tick is called about once a second, with the time since the last sighting,
-	// and when the terminal has changed its size.
-	tick(silent time.Duration)
-	note(text string)
-	// end leaves the place in order.
-	end()
-}
-
-// watch shows a job until it is over. It outlives any loss of masters.
-func (c *cli) watch(ctx context.Context, id string) error {
+// watch shows a job until it ends. It survives any loss of masters.
+func (c *command) watch(ctx context.Context, id string) error {
 	cl, err := c.connect()
 	if err != nil {
 		return err
 	}
 	defer cl.Close()
-	// The first look is not repeated for ever: what cannot be watched at all is told.
+	// The first look is not repeated endlessly: what cannot be watched at all is reported.
 	if _, err := cl.Job(ctx, id); err != nil {
 		return fmt.Errorf("watch job %s: %w", id, err)
 	}
-	ctx, cancel := context.WithCancel(ctx)
+	watching, cancel := context.WithCancel(ctx)
 	defer cancel()
-	sightings := make(chan sighting)
-	type ending struct {
-		job ffrtmp.Job
-		err error
-	}
+	observations := make(chan cli.Observation)
 	ended := make(chan ending, 1)
 	go func() {
-		j, err := observe(ctx, cl, id, sightings)
+		j, err := observe(watching, cl, id, observations)
 		ended <- ending{j, err}
 	}()
+	e := c.show(observations, ended)
+	return c.conclude(ctx, id, e.job, e.err)
+}
 
-	v := c.view()
+// ending is the result of observe.
+type ending struct {
+	job ffrtmp.Job
+	err error
+}
+
+// show shows observations until the watch has ended.
+func (c *command) show(observations <-chan cli.Observation, ended <-chan ending) ending {
+	v := cli.NewJobView(c.out, c.terminal(c.out), c.settings.Format)
+	defer v.End()
 	resized := make(chan os.Signal, 1)
 	signal.Notify(resized, syscall.SIGWINCH)
 	defer signal.Stop(resized)
@@ -77,20 +69,19 @@ func (c *cli) watch(ctx context.Context, id string) error {
 	seen, leader := time.Now(), ""
 	for {
 		select {
-		case s := <-sightings:
+		case o := <-observations:
 			seen = time.Now()
-			if leader != "" && s.leader != "" && s.leader != leader {
-				v.note("leader changed: " + s.leader)
+			if leader != "" && o.Leader != "" && o.Leader != leader {
+				v.Note("leader changed: " + o.Leader)
 			}
-			leader = first(s.leader, leader)
-			v.show(s)
+			leader = cmp.Or(o.Leader, leader)
+			v.Show(o)
 		case <-ticker.C:
-			v.tick(time.Since(seen))
+			v.Tick(time.Since(seen))
 		case <-resized:
-			v.tick(time.Since(seen))
+			v.Tick(time.Since(seen))
 		case e := <-ended:
-			v.end()
-			return c.conclude(ctx, id, e.job, e.err)
+			return e
 		}
 	}
 }
@@ -98,40 +89,40 @@ func (c *cli) watch(ctx context.Context, id string) error {
 // explainEvery bounds how often a waiting job is asked about.
 const explainEvery = 2 * time.Second
 
-// observe sends every look at the job, and returns the job when it is over.
-func observe(ctx context.Context, cl *client.Client, id string, sightings chan<- sighting) (ffrtmp.Job, error) {
+// observe sends every look at the job, and returns the job when it has ended.
+func observe(ctx context.Context, cl *client.Client, id string, observations chan<- cli.Observation) (ffrtmp.Job, error) {
 	var meta client.Meta
-	var s sighting
+	var o cli.Observation
 	var asked time.Time
 	return cl.Wait(ctx, id, func(j ffrtmp.Job) {
-		s.job, s.leader = j, meta.Leader
+		o.Job, o.Leader = j, meta.Leader
 		if j.Status != ffrtmp.Pending {
-			s.why, asked = ffrtmp.Explanation{}, time.Time{}
+			o.Why, asked = ffrtmp.Explanation{}, time.Time{}
 		} else if time.Since(asked) > explainEvery {
 			asked = time.Now()
 			brief, cancel := context.WithTimeout(ctx, explainEvery)
-			// Why it waits is an extra: without an answer the last one stands.
+			// The reason is optional: without an answer the last one stays.
 			if why, err := cl.Explain(brief, id); err == nil {
-				s.why = why
+				o.Why = why
 			}
 			cancel()
 		}
 		select {
-		case sightings <- s:
+		case observations <- o:
 		case <-ctx.Done():
 		}
 	}, client.WithMeta(&meta))
 }
 
 // conclude says how a watched job ended; it is an error unless it completed.
-func (c *cli) conclude(ctx context.Context, id string, j ffrtmp.Job, err error) error {
+func (c *command) conclude(ctx context.Context, id string, j ffrtmp.Job, err error) error {
 	if err != nil {
 		if interrupted(ctx, err) {
 			return fmt.Errorf("stopped watching; the job goes on (ffrtmp jobs watch %s)", id)
 		}
 		return fmt.Errorf("watch job %s: %w", id, err)
 	}
-	if c.settings.format == formatJSON {
+	if c.settings.Format == cli.FormatJSON {
 		if err := c.print(j); err != nil {
 			return err
 		}
@@ -141,30 +132,30 @@ func (c *cli) conclude(ctx context.Context, id string, j ffrtmp.Job, err error) 
 		return c.tell(completion(j))
 	case ffrtmp.Failed:
 		c.logTail(j)
-		return fmt.Errorf("job %d failed after %s: %s", j.SequenceNumber, count(j.Attempt, "attempt"), first(j.Error, string(j.FailureReason), "no reason was given"))
+		return fmt.Errorf("job %d failed after %s: %s", j.SequenceNumber, cli.Count(j.Attempt, "attempt"), cmp.Or(j.Error, string(j.FailureReason), "no reason was given"))
 	}
 	return fmt.Errorf("job %d was canceled", j.SequenceNumber)
 }
 
 // tell prints a line for people; JSON has it in its document.
-func (c *cli) tell(text string) error {
-	if c.settings.format == formatJSON {
+func (c *command) tell(text string) error {
+	if c.settings.Format == cli.FormatJSON {
 		return nil
 	}
-	_, err := fmt.Fprintln(c.out, printable(text))
+	_, err := fmt.Fprintln(c.out, cli.Printable(text))
 	return err
 }
 
 func completion(j ffrtmp.Job) string {
 	text := fmt.Sprintf("Job %d completed", j.SequenceNumber)
-	if name := first(j.NodeName, j.NodeID); name != "" {
+	if name := cmp.Or(j.NodeName, j.NodeID); name != "" {
 		text += " on " + name
 	}
 	if !j.StartedAt.IsZero() && j.CompletedAt.After(j.StartedAt) {
-		text += " in " + span(j.CompletedAt.Sub(j.StartedAt))
+		text += " in " + cli.Span(j.CompletedAt.Sub(j.StartedAt))
 	}
 	if j.Output != nil {
-		text += fmt.Sprintf(": %s (%s)", j.Output.Path, size(j.Output.SizeBytes))
+		text += fmt.Sprintf(": %s (%s)", j.Output.Path, cli.Size(j.Output.SizeBytes))
 	}
 	return text
 }
@@ -172,8 +163,8 @@ func completion(j ffrtmp.Job) string {
 const tailLines = 20
 
 // logTail shows the end of a failed job's log.
-func (c *cli) logTail(j ffrtmp.Job) {
-	lines := strings.Split(strings.TrimSpace(printableLog(j.Logs)), "\n")
+func (c *command) logTail(j ffrtmp.Job) {
+	lines := strings.Split(strings.TrimSpace(cli.PrintableLog(j.Logs)), "\n")
 	if len(lines) > tailLines {
 		lines = lines[len(lines)-tailLines:]
 	}

@@ -14,74 +14,10 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 
 	"github.com/ffrtmp/ffrtmp"
 )
-
-func TestBarLine(t *testing.T) {
-	running := sighting{job: sampleJob()}
-	pending := sighting{
-		job: ffrtmp.Job{SequenceNumber: 13, Status: ffrtmp.Pending},
-		why: ffrtmp.Explanation{Summary: "no node that can run it is free", Ahead: 4},
-	}
-	retrying := sighting{job: ffrtmp.Job{SequenceNumber: 14, Status: ffrtmp.Pending, RetryCount: 2, MaxRetries: 3, RetryReason: "exit\x1b[2J status 1", NotBefore: time.Now().Add(90*time.Second + 999*time.Millisecond)}}
-	live := sighting{job: ffrtmp.Job{SequenceNumber: 15, Status: ffrtmp.Running, NodeName: "a", ProgressDetail: &ffrtmp.Progress{Phase: "encoding", FPS: 60, Speed: 1, OutTimeSeconds: 3725}}}
-	paused := running
-	paused.job.Status, paused.job.ProgressDetail = ffrtmp.Paused, &ffrtmp.Progress{Phase: "paused"}
-	done := running
-	done.job.Status, done.job.Progress, done.job.ProgressDetail = ffrtmp.Completed, 100, nil
-	for _, c := range []struct {
-		name   string
-		seen   sighting
-		silent time.Duration
-		width  int
-		want   string
-	}{
-		{"wide", running, 0, 100, "Job 12  " + strings.Repeat("█", 20) + strings.Repeat("░", 20) + "   52%  0:06 left  143 fps  4.8x  agent-1  attempt 2"},
-		{"medium", running, 0, 60, "Job 12  █████░░░░░░   52%  0:06 left  143 fps  4.8x  agent-1"},
-		{"narrow", running, 0, 40, "Job 12  ███████░░░░░░░░   52%  0:06 left"},
-		{"no room for a bar", running, 0, 20, "Job 12   52%"},
-		{"silent", running, 5 * time.Second, 70, "Job 12  ██████░░░░░░░   52%  no answer for 5s, still trying  0:06 left"},
-		{"waiting", pending, 0, 80, "Job 13  pending  no node that can run it is free  4 ahead"},
-		{"waiting, narrow", pending, 0, 30, "Job 13  pending  no node that…"},
-		{"backing off", retrying, 0, 80, "Job 14  pending  retry 2 of 3 in 1m30s: exit?[2J status 1"},
-		{"live", live, 0, 80, "Job 15  1:02:05 encoded  60 fps  1.0x  a"},
-		{"paused", paused, 0, 60, "Job 12  █████████░░░░░░░░░   52%  paused  agent-1  attempt 2"},
-		{"completed", done, 0, 50, "Job 12  ████████████████  100%  completed  agent-1"},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			got := barLine(c.seen, c.silent, c.width)
-			if got != c.want {
-				t.Errorf("got  %q\nwant %q", got, c.want)
-			}
-			if n := utf8.RuneCountInString(got); n > c.width {
-				t.Errorf("%d columns, %d allowed", n, c.width)
-			}
-		})
-	}
-}
-
-func TestTableFitsTheTerminalByCuttingAndLeavingOut(t *testing.T) {
-	for _, c := range []struct {
-		limit int
-		want  []int
-	}{
-		{0, []int{3, 17, 7, 57}},
-		{90, []int{3, 17, 7, 57}},
-		{60, []int{3, 17, 7, 27}},
-		{36, []int{3, 10, 7, 10}},
-		{30, []int{3, 11, 12}},
-		{10, []int{3, 8, 8}},
-	} {
-		table := newTable("JOB<", "SCENARIO~", "RETRIES<?", "ERROR~")
-		table.add(7, "live-1080p60-h264", "0/3", "a very long explanation of what went wrong\nover two lines")
-		if diff := cmp.Diff(c.want, table.fit(c.limit)); diff != "" {
-			t.Errorf("limit %d (-want +got):\n%s", c.limit, diff)
-		}
-	}
-}
 
 // player plays a job's life, one state for every time it is asked.
 type player struct {
@@ -155,7 +91,7 @@ func TestWatchPrintsLinesWhereThereIsNoTerminal(t *testing.T) {
 		"Job 12 running on agent-1: 52%, 0:06 left, 143 fps, 4.8x\n",
 		"leader changed: https://localhost:",
 		"Job 12 running on agent-1: 80%",
-		"Job 12 completed on agent-1 in 24s: out.mp4 (12.0 MiB)\n")
+		"Job 12 completed on agent-1 in 24s: out.mp4 (12 MiB)\n")
 	if strings.ContainsAny(r.out, "\x1b\r█") {
 		t.Errorf("the output is drawn for a terminal: %q", r.out)
 	}
@@ -212,7 +148,7 @@ func TestWatchRedrawsOneLineOnATerminal(t *testing.T) {
 	if code != exitDone {
 		t.Errorf("exit code %d: %q", code, drawn.String())
 	}
-	mustContain(t, "the screen", drawn.String(), eraseLine+"Job 12  ", "█", "leader changed", "Job 12 completed")
+	mustContain(t, "the screen", drawn.String(), "\r\x1b[KJob 12  ", "█", "leader changed", "Job 12 completed")
 	for line := range strings.SplitSeq(drawn.String(), "\n") {
 		for part := range strings.SplitSeq(line, "\r") {
 			text := escapes.ReplaceAllString(part, "")

@@ -13,8 +13,8 @@ import (
 // that no entry of their log is large.
 const importBytes = 1 << 20
 
-// importer sends rows in batches and keeps account of what becomes of them.
-type importer struct {
+// importRun sends rows in batches and keeps account of what becomes of them.
+type importRun struct {
 	client *client.Client
 	report importReport
 
@@ -24,13 +24,13 @@ type importer struct {
 	nodes   map[string]string // what nodes of v2.2 are called here
 }
 
-func newImporter(cl *client.Client, report importReport) *importer {
+func newImportRun(cl *client.Client, report importReport) *importRun {
 	report.NotTaken = []importedRow{}
-	return &importer{client: cl, report: report, nodes: map[string]string{}}
+	return &importRun{client: cl, report: report, nodes: map[string]string{}}
 }
 
 // run imports everything. Nodes come first, for jobs name them.
-func (i *importer) run(ctx context.Context, db *v22.Database) error {
+func (i *importRun) run(ctx context.Context, db *v22.Database) error {
 	for n, err := range db.Nodes(ctx) {
 		if err != nil {
 			return err
@@ -61,7 +61,7 @@ func (i *importer) run(ctx context.Context, db *v22.Database) error {
 
 // take puts a row that could be translated into the batch, by add, and sends the
 // batch first when there is no room in it.
-func (i *importer) take(ctx context.Context, row importedRow, fault error, item any, add func()) error {
+func (i *importRun) take(ctx context.Context, row importedRow, fault error, item any, add func()) error {
 	if fault != nil {
 		i.report.refuse(row, fault)
 		return nil
@@ -85,7 +85,7 @@ func (i *importer) take(ctx context.Context, row importedRow, fault error, item 
 }
 
 // flush sends the batch.
-func (i *importer) flush(ctx context.Context) error {
+func (i *importRun) flush(ctx context.Context) error {
 	if len(i.pending) == 0 {
 		return ctx.Err()
 	}

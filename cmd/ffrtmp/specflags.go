@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -13,15 +12,16 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/internal/cli"
 	"github.com/ffrtmp/ffrtmp/internal/flags"
 )
 
-// submission is the flags of jobs submit.
-type submission struct {
+// specFlags is the flags of jobs submit.
+type specFlags struct {
 	scenario, confidence, engine string
 	queue                        ffrtmp.Queue
 	priority                     ffrtmp.Priority
-	labels, requires             labels
+	labels, requires             cli.Labels
 	gpu                          bool
 	maxRetries                   int
 	parameters                   map[string]json.RawMessage
@@ -34,32 +34,32 @@ type submission struct {
 	own []string // the flags that describe a job, as opposed to how it is submitted
 }
 
-func (f *submission) register(cmd *cobra.Command, printed *format) {
+func (f *specFlags) register(cmd *cobra.Command) {
 	f.parameters = map[string]json.RawMessage{}
-	f.labels, f.requires, f.engine = labels{}, labels{}, "auto"
+	f.labels, f.requires, f.engine = cli.Labels{}, cli.Labels{}, "auto"
 	set := cmd.Flags()
 	set.StringVar(&f.scenario, "scenario", "", "what to encode to: a `NAME` such as 1080p30-h264")
 	set.StringVar(&f.confidence, "confidence", "auto", "`LEVEL` that is kept with the job")
-	choose(cmd, &f.engine, "engine", "what runs it", []string{"auto", "ffmpeg"})
-	choose(cmd, &f.queue, "queue", "queue of the job", ffrtmp.Queues)
-	choose(cmd, &f.priority, "priority", "priority in its queue", ffrtmp.Priorities)
+	cli.EnumVar(cmd, &f.engine, "engine", "what runs it", []string{"auto", "ffmpeg"})
+	cli.EnumVar(cmd, &f.queue, "queue", "queue of the job", ffrtmp.Queues)
+	cli.EnumVar(cmd, &f.priority, "priority", "priority in its queue", ffrtmp.Priorities)
 	set.Var(f.labels, "label", "label of the job; may be repeated")
 	set.Var(f.requires, "requires-label", "label that the node must have; may be repeated")
 	set.BoolVar(&f.gpu, "gpu", false, "the node must have a GPU")
 	set.IntVar(&f.maxRetries, "max-retries", 0, "`NUMBER` of runs after the first that fails (default the masters')")
-	f.registerParameters(set, printed)
+	f.registerParameters(set)
 	set.VisitAll(func(flag *pflag.Flag) { f.own = append(f.own, flag.Name) })
-	f.own = slices.DeleteFunc(f.own, func(name string) bool { return name == "output" })
 	set.StringVar(&f.file, "file", "", "JSON `FILE` with one job or {\"jobs\":[...]}; - is standard input")
 	set.StringVar(&f.idempotencyKey, "idempotency-key", "", "`KEY` under which a repetition gives the same job")
 	set.BoolVar(&f.watch, "watch", false, "watch the job until it is over")
 	f.set = set
-	complete(cmd, "scenario", scenarios...)
+	cli.Complete(cmd, "scenario", scenarios...)
 }
 
-func (f *submission) registerParameters(set *pflag.FlagSet, printed *format) {
+func (f *specFlags) registerParameters(set *pflag.FlagSet) {
 	for _, p := range []struct{ flag, parameter, usage string }{
 		{"input", "input", "`FILE` or URL to read"},
+		{"output-file", "output", "file that the job writes"},
 		{"output-mode", "output_mode", "`MODE`: file, rtmp, stream or null"},
 		{"rtmp-url", "rtmp_url", "`URL` to stream to"},
 		{"bitrate", "bitrate", "video `RATE`, such as 10M or 2500k"},
@@ -77,11 +77,10 @@ func (f *submission) registerParameters(set *pflag.FlagSet, printed *format) {
 	set.Var(&parameter{f.parameters, "threads", asNumber, ""}, "threads", "`NUMBER` of threads that ffmpeg may use")
 	set.Var(&anyParameter{f.parameters}, "param", "any parameter, `NAME=VALUE` with a JSON value or a word; may be repeated")
 	set.StringVar(&f.streamKeyFile, "stream-key-file", "", "`FILE` that holds the stream key for --rtmp-url")
-	set.VarP(&outputFlag{printed, &parameter{f.parameters, "output", asText, ""}}, "output", "o", "`FILE` that the job writes; or table or json, the form of what is printed")
 }
 
 // spec is the job that the flags describe.
-func (f *submission) spec() (ffrtmp.Spec, error) {
+func (f *specFlags) spec() (ffrtmp.Spec, error) {
 	if f.streamKeyFile != "" {
 		data, err := os.ReadFile(f.streamKeyFile)
 		if err != nil {
@@ -170,22 +169,4 @@ func (p *anyParameter) Set(s string) (err error) {
 		p.all[name], err = asText(value)
 	}
 	return err
-}
-
-// outputFlag serves both meanings of --output: a job's file has an extension, so
-// that "table" and "json" can only mean the global flag.
-type outputFlag struct {
-	printed *format
-	file    *parameter
-}
-
-func (o *outputFlag) String() string { return "" }
-func (o *outputFlag) Type() string   { return "file" }
-
-// Set implements pflag.Value.
-func (o *outputFlag) Set(s string) error {
-	if o.printed.Set(s) == nil {
-		return nil
-	}
-	return o.file.Set(s)
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/ffrtmp/ffrtmp/client"
 )
 
-// worker is one client of a bench. One goroutine uses it.
-type worker struct {
+// benchNode is one client of a bench. One goroutine uses it.
+type benchNode struct {
 	benchmark *benchmark
 	client    *client.Client
 	node      string // of mode cycle
@@ -21,19 +21,19 @@ type worker struct {
 }
 
 // work repeats the operation until end.
-func (w *worker) work(ctx context.Context, end time.Time) error {
+func (n *benchNode) work(ctx context.Context, end time.Time) error {
 	for time.Now().Before(end) {
 		start := time.Now()
-		err := w.operation(ctx)
+		err := n.operation(ctx)
 		switch {
 		case err == nil:
-			w.took = append(w.took, time.Since(start))
+			n.took = append(n.took, time.Since(start))
 		case ctx.Err() != nil:
 			return nil
 		case !transient(err):
 			return err
 		default:
-			w.errors++
+			n.errors++
 		}
 	}
 	return nil
@@ -49,24 +49,24 @@ func transient(err error) bool {
 	return false
 }
 
-func (w *worker) operation(ctx context.Context) error {
-	if _, err := w.client.Submit(ctx, w.benchmark.spec()); err != nil || w.benchmark.mode == modeSubmit {
+func (n *benchNode) operation(ctx context.Context) error {
+	if _, err := n.client.Submit(ctx, n.benchmark.spec()); err != nil || n.benchmark.mode == modeSubmit {
 		return err
 	}
-	claimed, err := w.claim(ctx)
+	claimed, err := n.claim(ctx)
 	if err != nil {
 		return err
 	}
-	_, err = w.client.Result(ctx, ffrtmp.Result{
-		JobID: claimed.ID, NodeID: w.node, Attempt: claimed.Attempt, Lease: claimed.Lease, Status: ffrtmp.ResultCompleted,
+	_, err = n.client.Result(ctx, ffrtmp.Result{
+		JobID: claimed.ID, NodeID: n.node, Attempt: claimed.Attempt, Lease: claimed.Lease, Status: ffrtmp.ResultCompleted,
 	})
 	return err
 }
 
-// claim takes any of the run's jobs: every worker has submitted one before.
-func (w *worker) claim(ctx context.Context) (ffrtmp.Job, error) {
+// claim takes any of the run's jobs: every benchNode has submitted one before.
+func (n *benchNode) claim(ctx context.Context) (ffrtmp.Job, error) {
 	const wait = 5 * time.Second
-	jobs, err := w.client.Claim(ctx, ffrtmp.ClaimRequest{NodeID: w.node, Max: 1, Wait: ffrtmp.Duration(wait)})
+	jobs, err := n.client.Claim(ctx, ffrtmp.ClaimRequest{NodeID: n.node, Max: 1, Wait: ffrtmp.Duration(wait)})
 	if err != nil {
 		return ffrtmp.Job{}, err
 	}
@@ -76,12 +76,12 @@ func (w *worker) claim(ctx context.Context) (ffrtmp.Job, error) {
 	return jobs[0], nil
 }
 
-func (w *worker) register(ctx context.Context) error {
-	w.node = uuid.NewString()
-	_, err := w.client.Register(ctx, ffrtmp.Registration{
-		NodeID: w.node, Name: "bench-" + w.node[:8], Address: "bench-" + w.node, Type: "bench",
+func (n *benchNode) register(ctx context.Context) error {
+	n.node = uuid.NewString()
+	_, err := n.client.Register(ctx, ffrtmp.Registration{
+		NodeID: n.node, Name: "bench-" + n.node[:8], Address: "bench-" + n.node, Type: "bench",
 		CPUThreads: 1, MaxConcurrentJobs: 1, Encoders: []string{"libx264"},
-		Labels: map[string]string{benchLabel: w.benchmark.label},
+		Labels: map[string]string{benchLabel: n.benchmark.label},
 	})
 	if err != nil {
 		return fmt.Errorf("register a node: %w", err)
@@ -91,8 +91,8 @@ func (w *worker) register(ctx context.Context) error {
 
 // leave removes the node, and with it what it held when the run was ended. A node
 // that stays is shown as offline and does no harm, so a failure is not reported.
-func (w *worker) leave(ctx context.Context) {
+func (n *benchNode) leave(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
-	_ = w.client.RemoveNode(ctx, w.node, true)
+	_ = n.client.RemoveNode(ctx, n.node, true)
 }
