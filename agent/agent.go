@@ -35,8 +35,8 @@ type Agent struct {
 	fatal   chan error    // what Run ends with
 
 	work       context.Context // outlives Run's while it drains
-	leave      context.CancelCauseFunc
-	lives      sync.WaitGroup // one goroutine an attempt
+	endWork    context.CancelCauseFunc
+	attempts   sync.WaitGroup // one goroutine an attempt
 	background sync.WaitGroup // loops and commands
 	onStep     func(*attempt, step)
 
@@ -45,8 +45,8 @@ type Agent struct {
 	reportEvery time.Duration
 	heardAt     time.Time // a master's last answer
 	renewedAt   time.Time // when the last heartbeat was sent that a master has taken
-	silence     error     // why there is none now; nil when there is
-	unfit       error     // why nothing is claimed; nil when it is
+	contactErr  error     // why there is none now; nil when there is
+	claimErr    error     // why nothing is claimed; nil when it is
 }
 
 // New opens the state directory and looks for ffmpeg. It talks to nobody yet.
@@ -81,12 +81,12 @@ func New(cfg Config) (*Agent, error) {
 	c.SetMasters(s.masters())
 	a := &Agent{
 		cfg: cfg, log: cfg.Logger, state: s, client: c, roots: roots, tools: tools,
-		slots:    newSlots(cfg.MaxConcurrentJobs),
-		outbox:   newOutbox(c, cfg.Logger),
-		woken:    make(chan struct{}, 1),
-		fatal:    make(chan error, 1),
-		leaseTTL: 30 * time.Second,
-		silence:  errors.New("not registered yet"),
+		slots:      newSlots(cfg.MaxConcurrentJobs),
+		outbox:     newOutbox(c, cfg.Logger),
+		woken:      make(chan struct{}, 1),
+		fatal:      make(chan error, 1),
+		leaseTTL:   30 * time.Second,
+		contactErr: errors.New("not registered yet"),
 	}
 	a.metrics = newMetrics(a)
 	return a, nil
@@ -102,7 +102,7 @@ func (a *Agent) SetAPIKey(key string) { a.client.SetAPIKey(key) }
 // runs jobs until the context ends; then it drains. It returns nil unless the
 // agent cannot work at all, and may be called once.
 func (a *Agent) Run(ctx context.Context) error {
-	a.work, a.leave = context.WithCancelCause(context.WithoutCancel(ctx))
+	a.work, a.endWork = context.WithCancelCause(context.WithoutCancel(ctx))
 	defer a.close()
 	if err := a.begin(ctx); err != nil {
 		if ctx.Err() != nil {
@@ -124,16 +124,16 @@ func (a *Agent) Run(ctx context.Context) error {
 }
 
 func (a *Agent) begin(ctx context.Context) error {
-	if err := a.look(ctx); err != nil {
+	if err := a.probeMachine(ctx); err != nil {
 		return err
 	}
-	if err := a.resume(); err != nil {
+	if err := a.recoverAttempts(); err != nil {
 		return err
 	}
 	if err := a.join(ctx); err != nil {
 		return err
 	}
-	a.contact(nil)
+	a.setContact(nil)
 	close(a.outbox.open)
 	return nil
 }
@@ -150,8 +150,8 @@ func (a *Agent) drain() {
 }
 
 func (a *Agent) close() {
-	a.leave(errLeaving)
-	a.lives.Wait()
+	a.endWork(errLeaving)
+	a.attempts.Wait()
 	a.background.Wait()
 	a.client.Close()
 	if err := a.state.close(); err != nil {
@@ -167,11 +167,11 @@ func (a *Agent) fail(err error) {
 	}
 }
 
-// contact notes how the last exchange with the masters went. It logs changes only.
-func (a *Agent) contact(err error) {
+// setContact records how the last exchange with the masters went. It logs changes only.
+func (a *Agent) setContact(err error) {
 	a.mu.Lock()
-	was := a.silence
-	a.silence = err
+	was := a.contactErr
+	a.contactErr = err
 	if err == nil {
 		a.heardAt = time.Now()
 	}
@@ -189,11 +189,11 @@ func (a *Agent) contact(err error) {
 func (a *Agent) Ready() error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.unfit != nil {
-		return a.unfit
+	if a.claimErr != nil {
+		return a.claimErr
 	}
-	if a.silence != nil && (a.heardAt.IsZero() || time.Since(a.heardAt) > a.leaseTTL) {
-		return a.silence
+	if a.contactErr != nil && (a.heardAt.IsZero() || time.Since(a.heardAt) > a.leaseTTL) {
+		return a.contactErr
 	}
 	return nil
 }

@@ -20,9 +20,9 @@ const (
 
 // attempt is one that the node holds.
 type attempt struct {
-	key
+	attemptID
 	job    ffrtmp.Job
-	record record
+	dir    attemptDir
 	log    hclog.Logger
 	span   tracing.Span
 	listed chan struct{} // closed once a master has taken a heartbeat that lists it
@@ -39,14 +39,14 @@ type attempt struct {
 	logAt    int64               // log bytes that the leader has
 }
 
-// fence ends an attempt that is no longer the node's, or no longer wanted.
-type fence struct{ verb ffrtmp.Verb }
+// stopError ends an attempt that is no longer the node's, or no longer wanted.
+type stopError struct{ verb ffrtmp.Verb }
 
-func (f *fence) Error() string { return "the masters asked to " + string(f.verb) }
+func (f *stopError) Error() string { return "the masters asked to " + string(f.verb) }
 
-// fenced returns why the attempt was ended by the masters, nil when it was not.
-func (at *attempt) fenced() *fence {
-	var f *fence
+// stopCommand returns why the attempt was ended by the masters, nil when it was not.
+func (at *attempt) stopCommand() *stopError {
+	var f *stopError
 	if errors.As(context.Cause(at.ctx), &f) {
 		return f
 	}
@@ -71,8 +71,8 @@ func (at *attempt) enter(phase string) {
 	at.phase = phase
 }
 
-// begin reports whether the caller may pause or resume: one at a time.
-func (at *attempt) begin() bool {
+// beginChange reports whether the caller may pause or resume: one at a time.
+func (at *attempt) beginChange() bool {
 	at.mu.Lock()
 	defer at.mu.Unlock()
 	if at.changing || at.process == nil {
@@ -82,7 +82,7 @@ func (at *attempt) begin() bool {
 	return true
 }
 
-func (at *attempt) done() {
+func (at *attempt) endChange() {
 	at.mu.Lock()
 	defer at.mu.Unlock()
 	at.changing = false

@@ -21,13 +21,13 @@ func (a *Agent) claims(ctx context.Context) {
 		if err != nil {
 			return
 		}
-		if !a.fit() {
+		if !a.canClaim() {
 			if ctxtime.Sleep(ctx, a.cfg.PollInterval) != nil {
 				return
 			}
 			continue
 		}
-		if a.overdue() {
+		if a.leasesOverdue() {
 			if ctxtime.Sleep(ctx, overduePause) != nil {
 				return
 			}
@@ -59,10 +59,10 @@ func (a *Agent) claims(ctx context.Context) {
 
 const overduePause = 100 * time.Millisecond
 
-// overdue reports whether leases may have run out, as after a restart or a freeze. The
+// leasesOverdue reports whether leases may have run out, as after a restart or a freeze. The
 // next heartbeat takes back what is lost; a claim before it could be given a new
 // attempt at the very job that the node holds, which would end the old one.
-func (a *Agent) overdue() bool {
+func (a *Agent) leasesOverdue() bool {
 	if len(a.slots.all()) == 0 {
 		return false
 	}
@@ -71,16 +71,16 @@ func (a *Agent) overdue() bool {
 	return time.Since(a.renewedAt) > a.leaseTTL
 }
 
-// fit reports whether the node can keep what it would claim.
-func (a *Agent) fit() bool {
-	err := a.state.room()
+// canClaim reports whether the node can keep what it would claim.
+func (a *Agent) canClaim() bool {
+	err := a.state.checkSpace()
 	if err != nil {
 		err = fmt.Errorf("nothing is claimed: the state directory: %w", err)
 		a.log.Error(err.Error())
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.unfit = err
+	a.claimErr = err
 	return err == nil
 }
 
@@ -101,23 +101,23 @@ func (a *Agent) accept(ctx context.Context, jobs []ffrtmp.Job) error {
 			a.log.Error("a master gave out a job without id, attempt or lease", "job", j.ID)
 			continue
 		}
-		if a.slots.known(keyOf(j)) {
+		if a.slots.known(idOf(j)) {
 			continue
 		}
-		if err := a.state.record(keyOf(j)).create(j); err != nil {
+		if err := a.state.attemptDir(idOf(j)).create(j); err != nil {
 			// Not listed, it is given out again, here or after its lease elsewhere.
 			a.log.Error("an attempt could not be recorded", "job", j.ID, "error", err)
 			continue
 		}
 		at := a.adopt(*j)
 		at.log.Info("attempt claimed", "scenario", j.Scenario)
-		a.passed(at, stepClaimed)
+		a.reached(at, stepClaimed)
 		a.spawn(at)
 		fresh = true
 	}
 	a.wake()
 	for i := range jobs {
-		at := a.slots.get(keyOf(&jobs[i]))
+		at := a.slots.get(idOf(&jobs[i]))
 		if at == nil {
 			continue
 		}

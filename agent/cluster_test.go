@@ -57,7 +57,7 @@ func TestAnotherClusterIsRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := b.Run(t.Context()); !errors.Is(err, errForeign) {
+	if err := b.Run(t.Context()); !errors.Is(err, errOtherCluster) {
 		t.Errorf("Run = %v", err)
 	}
 }
@@ -141,7 +141,7 @@ func TestNewLeaderGetsTheLogAgain(t *testing.T) {
 	s := newSite(t, f)
 	s.start()
 	id := f.submit(slow, long)
-	before := f.await(id, "logged", func(j fakeJob) bool { return underWay(j) && strings.Contains(j.log, "Output #0") })
+	before := f.await(id, "logged", func(j fakeJob) bool { return encoding(j) && strings.Contains(j.log, "Output #0") })
 	f.mu.Lock()
 	f.leaderURL, f.find(id).log = second.URL, ""
 	f.mu.Unlock()
@@ -174,7 +174,7 @@ func TestMetrics(t *testing.T) {
 		t.Error("never ready")
 	}
 	id := f.submit(slow, long)
-	f.await(id, "under way", underWay)
+	f.await(id, "under way", encoding)
 	_, body := get("/metrics")
 	for _, want := range []string{
 		"ffmpeg_agent_jobs_running 1", `ffmpeg_agent_jobs_finished_total{result="completed"} 0`, "ffmpeg_agent_encode_fps ", "ffmpeg_agent_encode_speed ",

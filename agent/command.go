@@ -7,18 +7,18 @@ import (
 	"github.com/ffrtmp/ffrtmp"
 )
 
-// obey begins to carry out a command and returns. Masters repeat commands until
+// execute begins to carry out a command and returns. Masters repeat commands until
 // the node's state agrees, so one that fails or is under way needs no memory.
-func (a *Agent) obey(ctx context.Context, at *attempt, verb ffrtmp.Verb) {
+func (a *Agent) execute(ctx context.Context, at *attempt, verb ffrtmp.Verb) {
 	switch verb {
 	case ffrtmp.CommandCancel, ffrtmp.CommandStop:
-		at.end(&fence{verb})
+		at.end(&stopError{verb})
 	case ffrtmp.CommandPause, ffrtmp.CommandResume:
-		if !at.begin() {
+		if !at.beginChange() {
 			return
 		}
 		a.background.Go(func() {
-			defer at.done()
+			defer at.endChange()
 			a.suspend(ctx, at, verb)
 		})
 	default:

@@ -23,5 +23,5 @@
 //	identity              the node's UUID
 //	cluster.json          the cluster's id, and its masters' addresses as last heard
 //	attempts/JOB-N/       one attempt: claim.json, then the supervisor's files, then
-//	                      verdict.json once it has ended and until a master knows
+//	                      outcome.json once it has ended and until a master knows
 package agent

@@ -30,8 +30,8 @@ func (a *Agent) start(at *attempt) (*supervisor.Process, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := supervisor.Start(at.ctx, supervisor.Attempt{
-		Dir:    at.record.dir,
+	p, err := supervisor.Start(at.ctx, supervisor.Config{
+		Dir:    at.dir.path,
 		Name:   "job " + at.String(),
 		FFmpeg: a.tools.FFmpeg,
 		Plan:   plan,
@@ -41,28 +41,28 @@ func (a *Agent) start(at *attempt) (*supervisor.Process, error) {
 		return p, nil
 	}
 	// One that an earlier agent started just before it died may have come first.
-	if earlier, found := supervisor.Find(at.record.dir); found == nil {
+	if earlier, found := supervisor.Find(at.dir.path); found == nil {
 		return earlier, nil
 	}
 	return nil, err
 }
 
 // verify looks at what ffmpeg has made before it counts as a success.
-func (a *Agent) verify(at *attempt, exit supervisor.Exit) (*verdict, error) {
-	started, err := at.running().Attempt()
+func (a *Agent) verify(at *attempt, exit supervisor.Exit) (*outcome, error) {
+	started, err := at.running().Config()
 	if err != nil {
 		return nil, err
 	}
-	v := a.verdict(at, ffrtmp.ResultCompleted)
-	v.Input, v.Work, v.Final = started.Plan.Input, started.Plan.Work, started.Plan.Final
-	if v.Work == nil {
-		return v, nil
+	o := a.newOutcome(at, ffrtmp.ResultCompleted)
+	o.Input, o.Work, o.Final = started.Plan.Input, started.Plan.Work, started.Plan.Final
+	if o.Work == nil {
+		return o, nil
 	}
-	if err := probe.Verify(at.ctx, a.tools.FFprobe, *v.Work, started.Plan.Want, exit.Source, v.Input); err != nil {
+	if err := probe.Verify(at.ctx, a.tools.FFprobe, *o.Work, started.Plan.Want, exit.Source, o.Input); err != nil {
 		return nil, err
 	}
-	v.Result.Output, err = outputOf(at.ctx, *v.Work, *v.Final)
-	return v, err
+	o.Result.Output, err = outputOf(at.ctx, *o.Work, *o.Final)
+	return o, err
 }
 
 func outputOf(ctx context.Context, work, final recipe.File) (*ffrtmp.Output, error) {

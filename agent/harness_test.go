@@ -167,7 +167,7 @@ func (s *site) runs(id string, attempt int) int {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	return strings.Count(string(data), s.state+"/attempts/"+key{id, attempt}.String()+"\n")
+	return strings.Count(string(data), s.state+"/attempts/"+attemptID{id, attempt}.String()+"\n")
 }
 
 // site is one machine: where its agents keep state and media.

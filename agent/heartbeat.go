@@ -26,18 +26,18 @@ func (a *Agent) heartbeats(ctx context.Context) {
 			a.log.Warn("the masters do not know this node; registering it again")
 			err = a.join(ctx)
 		case err == nil:
-			err = a.heed(ctx, answer)
+			err = a.handle(ctx, answer)
 		}
 		if ctx.Err() != nil {
 			return
 		}
-		if errors.Is(err, errForeign) || ffrtmp.CodeOf(err) == ffrtmp.Invalid {
+		if errors.Is(err, errOtherCluster) || ffrtmp.CodeOf(err) == ffrtmp.Invalid {
 			a.fail(err)
 			return
 		}
-		a.contact(err)
+		a.setContact(err)
 		pause := cadence.next(err != nil, took >= wait/2 || len(answer.Commands) > 0)
-		if pause > 0 && a.pause(ctx, min(pause, wait)) != nil {
+		if pause > 0 && a.sleepUntilWoken(ctx, min(pause, wait)) != nil {
 			return
 		}
 	}
@@ -111,17 +111,17 @@ func (a *Agent) beat(ctx context.Context, wait time.Duration) (ffrtmp.HeartbeatR
 	return answer, nil
 }
 
-// heed does what an answer says. Commands are carried out in the background.
-func (a *Agent) heed(ctx context.Context, answer ffrtmp.HeartbeatResponse) error {
-	if err := a.learn(answer.ClusterID, answer.Masters, answer.LeaseTTLSeconds); err != nil {
+// handle does what an answer says. Commands are carried out in the background.
+func (a *Agent) handle(ctx context.Context, answer ffrtmp.HeartbeatResponse) error {
+	if err := a.updateMasters(answer.ClusterID, answer.Masters, answer.LeaseTTLSeconds); err != nil {
 		return err
 	}
 	a.mu.Lock()
 	a.reportEvery = time.Duration(answer.ReportSeconds * float64(time.Second))
 	a.mu.Unlock()
 	for _, c := range answer.Commands {
-		if at := a.slots.get(key{c.JobID, c.Attempt}); at != nil {
-			a.obey(ctx, at, c.Command)
+		if at := a.slots.get(attemptID{c.JobID, c.Attempt}); at != nil {
+			a.execute(ctx, at, c.Command)
 		}
 	}
 	return nil
@@ -141,8 +141,8 @@ func (a *Agent) interval() time.Duration {
 
 const minReportEvery = 500 * time.Millisecond
 
-// pause waits unless the list of attempts changes meanwhile.
-func (a *Agent) pause(ctx context.Context, d time.Duration) error {
+// sleepUntilWoken waits unless the list of attempts changes meanwhile.
+func (a *Agent) sleepUntilWoken(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {

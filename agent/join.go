@@ -11,9 +11,9 @@ import (
 	"github.com/ffrtmp/ffrtmp/internal/ctxtime"
 )
 
-// look finds out what this machine can do. Trial encodes take seconds the first
+// probeMachine finds out what this machine can do. Trial encodes take seconds the first
 // time; then they are remembered.
-func (a *Agent) look(ctx context.Context) error {
+func (a *Agent) probeMachine(ctx context.Context) error {
 	encoders, err := probe.Encoders(ctx, a.tools, a.state.dir)
 	if err != nil {
 		return fmt.Errorf("trying encoders: %w", err)
@@ -50,7 +50,7 @@ func (a *Agent) join(ctx context.Context) error {
 			Version:           a.cfg.Version,
 		})
 		if err == nil {
-			if err := a.learn(answer.ClusterID, answer.Masters, answer.LeaseTTLSeconds); err != nil {
+			if err := a.updateMasters(answer.ClusterID, answer.Masters, answer.LeaseTTLSeconds); err != nil {
 				return err
 			}
 			a.log.Info("registered", "node_id", a.state.nodeID, "cluster_id", answer.ClusterID, "masters", a.client.Masters())
@@ -69,10 +69,10 @@ func (a *Agent) join(ctx context.Context) error {
 	}
 }
 
-// learn keeps what masters say of themselves, over restarts too. It fails only
+// updateMasters keeps what masters say of themselves, over restarts too. It fails only
 // when they are another cluster's.
-func (a *Agent) learn(clusterID string, masters []string, leaseTTL float64) error {
-	if err := a.state.pin(clusterID, masters); errors.Is(err, errForeign) {
+func (a *Agent) updateMasters(clusterID string, masters []string, leaseTTL float64) error {
+	if err := a.state.pin(clusterID, masters); errors.Is(err, errOtherCluster) {
 		return err
 	} else if err != nil {
 		a.log.Error("the masters' addresses could not be kept", "error", err)

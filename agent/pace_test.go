@@ -79,7 +79,7 @@ func TestPausesGrowToTheirBounds(t *testing.T) {
 func TestSlotsRememberWhatHasEnded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSlots(1)
-		at := &attempt{key: key{"a", 1}, gone: make(chan struct{})}
+		at := &attempt{attemptID: attemptID{"a", 1}, gone: make(chan struct{})}
 		s.add(at)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
@@ -93,7 +93,7 @@ func TestSlotsRememberWhatHasEnded(t *testing.T) {
 		if free, err := s.wait(t.Context()); free != 1 || err != nil {
 			t.Errorf("%d, %v", free, err)
 		}
-		if !s.known(at.key) || s.known(key{"a", 2}) || s.get(at.key) != nil {
+		if !s.known(at.attemptID) || s.known(attemptID{"a", 2}) || s.get(at.attemptID) != nil {
 			t.Error("what has ended is not told from what is new")
 		}
 		if err := s.drained(t.Context()); err != nil {

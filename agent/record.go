@@ -13,80 +13,82 @@ import (
 	"github.com/ffrtmp/ffrtmp/internal/recipe"
 )
 
-// key names an attempt.
-type key struct {
+// attemptID names an attempt.
+type attemptID struct {
 	jobID   string
 	attempt int
 }
 
-func keyOf(j *ffrtmp.Job) key { return key{j.ID, j.Attempt} }
+func idOf(j *ffrtmp.Job) attemptID { return attemptID{j.ID, j.Attempt} }
 
-func (k key) String() string { return k.jobID + "-" + strconv.Itoa(k.attempt) }
+func (id attemptID) String() string { return id.jobID + "-" + strconv.Itoa(id.attempt) }
 
 // record is the directory of one attempt. It is an attempt of ours as long as it
 // holds claim.json: that is written first and removed first.
-type record struct{ dir string }
+type attemptDir struct{ path string }
 
-func (s *state) record(k key) record { return record{filepath.Join(s.dir, "attempts", k.String())} }
+func (s *state) attemptDir(id attemptID) attemptDir {
+	return attemptDir{filepath.Join(s.dir, "attempts", id.String())}
+}
 
 // records lists the attempts that an earlier agent has left.
-func (s *state) records() ([]record, error) {
+func (s *state) attemptDirs() ([]attemptDir, error) {
 	root := filepath.Join(s.dir, "attempts")
 	entries, err := os.ReadDir(root)
 	if err != nil {
 		return nil, err
 	}
-	var list []record
+	var list []attemptDir
 	for _, e := range entries {
-		list = append(list, record{filepath.Join(root, e.Name())})
+		list = append(list, attemptDir{filepath.Join(root, e.Name())})
 	}
 	return list, nil
 }
 
 // create makes the directory durable with what was claimed. It holds secrets of
 // the job.
-func (r record) create(j *ffrtmp.Job) error {
-	if err := os.MkdirAll(r.dir, 0o700); err != nil {
+func (d attemptDir) create(j *ffrtmp.Job) error {
+	if err := os.MkdirAll(d.path, 0o700); err != nil {
 		return err
 	}
-	if err := writeJSON(r.path("claim.json"), j); err != nil {
+	if err := writeJSON(d.file("claim.json"), j); err != nil {
 		return err
 	}
-	return atomicfile.SyncDir(filepath.Dir(r.dir))
+	return atomicfile.SyncDir(filepath.Dir(d.path))
 }
 
 // claimed returns what was claimed; fs.ErrNotExist when the attempt is forgotten.
-func (r record) claimed() (ffrtmp.Job, error) {
+func (d attemptDir) claimed() (ffrtmp.Job, error) {
 	var j ffrtmp.Job
-	err := readJSON(r.path("claim.json"), &j)
-	if err == nil && keyOf(&j).String() != filepath.Base(r.dir) {
-		err = fmt.Errorf("%s is another attempt's", r.path("claim.json"))
+	err := readJSON(d.file("claim.json"), &j)
+	if err == nil && idOf(&j).String() != filepath.Base(d.path) {
+		err = fmt.Errorf("%s is another attempt's", d.file("claim.json"))
 	}
 	return j, err
 }
 
 // forgotten reports whether the attempt is no longer ours: what is left of its
 // directory is to be removed and says nothing any more.
-func (r record) forgotten() (bool, error) {
-	_, err := os.Stat(r.path("claim.json"))
+func (d attemptDir) removed() (bool, error) {
+	_, err := os.Stat(d.file("claim.json"))
 	if errors.Is(err, fs.ErrNotExist) {
 		return true, nil
 	}
 	return false, err
 }
 
-// forget removes the attempt. A half removed one is no longer ours.
-func (r record) forget() error {
-	if err := os.Remove(r.path("claim.json")); err != nil && !errors.Is(err, fs.ErrNotExist) {
+// remove removes the attempt. A half removed one is no longer ours.
+func (d attemptDir) remove() error {
+	if err := os.Remove(d.file("claim.json")); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	return os.RemoveAll(r.dir)
+	return os.RemoveAll(d.path)
 }
 
-func (r record) path(name string) string { return filepath.Join(r.dir, name) }
+func (d attemptDir) file(name string) string { return filepath.Join(d.path, name) }
 
-// verdict is how an attempt ended, kept until a master knows.
-type verdict struct {
+// outcome is how an attempt ended, kept until a master knows.
+type outcome struct {
 	Result    ffrtmp.Result `json:"result"`
 	Input     *recipe.File  `json:"input,omitempty"` // which Final must not be
 	Work      *recipe.File  `json:"work,omitempty"`  // of a completed file job
@@ -94,14 +96,14 @@ type verdict struct {
 	Published bool          `json:"published,omitempty"`
 }
 
-// verdict returns nil while the attempt has not ended.
-func (r record) verdict() (*verdict, error) {
-	v := &verdict{}
-	err := readJSON(r.path("verdict.json"), v)
+// outcome returns nil while the attempt has not ended.
+func (d attemptDir) outcome() (*outcome, error) {
+	o := &outcome{}
+	err := readJSON(d.file("outcome.json"), o)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
-	return v, err
+	return o, err
 }
 
-func (r record) decide(v *verdict) error { return writeJSON(r.path("verdict.json"), v) }
+func (d attemptDir) saveOutcome(o *outcome) error { return writeJSON(d.file("outcome.json"), o) }

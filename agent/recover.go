@@ -19,14 +19,14 @@ const (
 	stepClaimed   step = "claimed"   // claim.json is written
 	stepStarted   step = "started"   // the supervisor runs ffmpeg, or has
 	stepEnded     step = "ended"     // ffmpeg has ended
-	stepDecided   step = "decided"   // verdict.json is written; the output is verified
+	stepDecided   step = "decided"   // outcome.json is written; the output is verified
 	stepSealed    step = "sealed"    // the masters start no other attempt
 	stepMoved     step = "moved"     // the output is in place
 	stepDelivered step = "delivered" // the masters know the result
-	stepForgotten step = "forgotten" // the attempt's files are gone
+	stepRemoved   step = "removed"   // the attempt's files are gone
 )
 
-func (a *Agent) passed(at *attempt, s step) {
+func (a *Agent) reached(at *attempt, s step) {
 	at.log.Trace("step", "step", s)
 	if a.onStep != nil {
 		a.onStep(at, s)
@@ -36,7 +36,7 @@ func (a *Agent) passed(at *attempt, s step) {
 // adopt makes the attempt one of the node's.
 func (a *Agent) adopt(j ffrtmp.Job) *attempt {
 	at := &attempt{
-		key: keyOf(&j), job: j, record: a.state.record(keyOf(&j)),
+		attemptID: idOf(&j), job: j, dir: a.state.attemptDir(idOf(&j)),
 		log:    a.log.With("job", j.ID, "attempt", j.Attempt, "request_id", j.RequestID),
 		listed: make(chan struct{}), gone: make(chan struct{}),
 	}
@@ -50,27 +50,27 @@ func (a *Agent) adopt(j ffrtmp.Job) *attempt {
 
 // spawn has the attempt live until it is delivered or the agent leaves.
 func (a *Agent) spawn(at *attempt) {
-	a.lives.Go(func() {
+	a.attempts.Go(func() {
 		defer at.span.End()
 		defer at.end(nil)
 		defer a.slots.remove(at)
-		a.live(at)
+		a.runAttempt(at)
 	})
 }
 
-// resume takes up the attempts of an earlier agent.
-func (a *Agent) resume() error {
-	records, err := a.state.records()
+// recoverAttempts takes up the attempts of an earlier agent.
+func (a *Agent) recoverAttempts() error {
+	dirs, err := a.state.attemptDirs()
 	if err != nil {
 		return err
 	}
-	for _, r := range records {
-		j, err := r.claimed()
+	for _, d := range dirs {
+		j, err := d.claimed()
 		if err != nil {
 			if !errors.Is(err, fs.ErrNotExist) {
 				a.log.Error("an attempt cannot be read and is given up", "error", err)
 			}
-			if err := a.abandon(r); err != nil {
+			if err := a.discardDir(d); err != nil {
 				return err
 			}
 			continue
@@ -83,17 +83,17 @@ func (a *Agent) resume() error {
 	return nil
 }
 
-// abandon ends and removes what is no attempt of ours, or cannot be known to be one.
-func (a *Agent) abandon(r record) error {
-	if p, err := supervisor.Find(r.dir); err == nil {
+// discardDir ends and removes what is no attempt of ours, or cannot be known to be one.
+func (a *Agent) discardDir(d attemptDir) error {
+	if p, err := supervisor.Find(d.path); err == nil {
 		ctx, cancel := context.WithTimeout(a.work, 10*time.Second)
 		defer cancel()
 		if _, err := p.Stop(ctx); err != nil {
 			return err
 		}
-		if started, err := p.Attempt(); err == nil {
+		if started, err := p.Config(); err == nil {
 			a.removeWork(started.Plan.Work)
 		}
 	}
-	return r.forget()
+	return d.remove()
 }

@@ -20,7 +20,7 @@ import (
 // The agent dies by SIGKILL after every step of an attempt's life; the next one
 // brings the job to its one end.
 func TestDeathAfterEveryStep(t *testing.T) {
-	for _, at := range []step{stepClaimed, stepStarted, stepEnded, stepDecided, stepSealed, stepMoved, stepDelivered, stepForgotten} {
+	for _, at := range []step{stepClaimed, stepStarted, stepEnded, stepDecided, stepSealed, stepMoved, stepDelivered, stepRemoved} {
 		t.Run(string(at), func(t *testing.T) {
 			t.Parallel()
 			f := newFake(t)
@@ -50,7 +50,7 @@ func TestNextAgentGoesOnWithRunningFFmpeg(t *testing.T) {
 	s := newSite(t, f)
 	a, stop := s.start()
 	id := f.submit(slow, `{"output":"out.mp4","duration":4,"preset":"ultrafast"}`)
-	f.await(id, "under way", underWay)
+	f.await(id, "under way", encoding)
 	stop() // does not wait: DrainTimeout is 0
 	if st, err := s.find(id, 1).State(); err != nil || !st.Running {
 		t.Fatalf("ffmpeg ended with the agent: %+v %v", st, err)
@@ -105,8 +105,8 @@ func TestResultsWaitForMasters(t *testing.T) {
 	a, stop := s.start()
 	first := f.submit(slow, `{"output":"a.mp4","duration":5,"preset":"ultrafast"}`)
 	second := f.submit(slow, `{"output":"b.mp4","duration":6,"preset":"ultrafast"}`)
-	f.await(first, "under way", underWay)
-	f.await(second, "under way", underWay)
+	f.await(first, "under way", encoding)
+	f.await(second, "under way", encoding)
 	f.down.Store(true)
 	f.poke()
 	if !eventually(func() bool { return a.outbox.unsent.Load() == 2 }) {
@@ -135,7 +135,7 @@ func TestSupervisorThatDiesIsAFailure(t *testing.T) {
 	s := newSite(t, f)
 	s.start()
 	id := f.submit(slow, long)
-	f.await(id, "under way", underWay)
+	f.await(id, "under way", encoding)
 	s.killSupervisor(id)
 	if j := f.awaitStatus(id, ffrtmp.Failed); j.FailureReason != ffrtmp.PlatformError {
 		t.Errorf("%s: %s", j.FailureReason, j.Error)
@@ -151,7 +151,7 @@ func TestRunLostWithTheAgentIsGivenBack(t *testing.T) {
 	s := newSite(t, f)
 	_, stop := s.start()
 	id := f.submit(slow, long)
-	f.await(id, "under way", underWay)
+	f.await(id, "under way", encoding)
 	stop()
 	s.killSupervisor(id)
 	var said strings.Builder
@@ -176,7 +176,7 @@ func TestRunLostWithTheAgentIsGivenBack(t *testing.T) {
 					}
 				}
 			})
-		case stepForgotten:
+		case stepRemoved:
 			close(removed)
 		}
 	}
@@ -203,13 +203,13 @@ func TestHalfRemovedAttemptIsOnlyRemoved(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a.work, a.leave = context.WithCancelCause(context.Background())
+	a.work, a.endWork = context.WithCancelCause(context.Background())
 	defer a.close()
 	at := a.adopt(ffrtmp.Job{ID: uuid.NewString(), Attempt: 1, Lease: "lease", Scenario: slow, Parameters: json.RawMessage(long)})
-	if err := at.record.create(&at.job); err != nil {
+	if err := at.dir.create(&at.job); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Remove(at.record.path("claim.json")); err != nil {
+	if err := os.Remove(at.dir.file("claim.json")); err != nil {
 		t.Fatal(err)
 	}
 	a.spawn(at)
@@ -224,7 +224,7 @@ func (s *site) killSupervisor(id string) {
 	var who struct {
 		PID int `json:"pid"`
 	}
-	err := readJSON(filepath.Join(s.state, "attempts", key{id, 1}.String(), "supervisor.json"), &who)
+	err := readJSON(filepath.Join(s.state, "attempts", attemptID{id, 1}.String(), "supervisor.json"), &who)
 	if err != nil || who.PID == 0 {
 		s.t.Fatalf("the supervisor's pid: %v", err)
 	}

@@ -19,9 +19,9 @@ import (
 // errLeaving ends attempts' contexts when the agent ends; their ffmpeg goes on.
 var errLeaving = errors.New("the agent is leaving")
 
-// live sees an attempt through to its end. What fails on this machine meanwhile
+// runAttempt sees an attempt through to its end. What fails on this machine meanwhile
 // (a full state directory, say) is tried again: every step starts from the files.
-func (a *Agent) live(at *attempt) {
+func (a *Agent) runAttempt(at *attempt) {
 	for pause := time.Second; ; pause = min(2*pause, 30*time.Second) {
 		err := a.advance(at)
 		var refused *refusedError
@@ -32,11 +32,11 @@ func (a *Agent) live(at *attempt) {
 			}
 			return
 		case err == nil:
-			err = a.forget(at)
-		case at.fenced() != nil:
-			at.log.Info("attempt ended by the masters", "verb", at.fenced().verb)
-			at.span.Fail(at.fenced().Error())
-			err = a.discard(at, at.fenced().verb == ffrtmp.CommandCancel)
+			err = a.remove(at)
+		case at.stopCommand() != nil:
+			at.log.Info("attempt ended by the masters", "verb", at.stopCommand().verb)
+			at.span.Fail(at.stopCommand().Error())
+			err = a.discard(at, at.stopCommand().verb == ffrtmp.CommandCancel)
 		case errors.As(err, &refused):
 			at.log.Warn("attempt is no longer ours", "reason", refused.err)
 			at.span.Fail("the masters refused the result")
@@ -55,32 +55,32 @@ func (a *Agent) live(at *attempt) {
 // advance takes the attempt from wherever its files say that it is to the masters'
 // knowing how it ended.
 func (a *Agent) advance(at *attempt) error {
-	if forgotten, err := at.record.forgotten(); forgotten || err != nil {
+	if forgotten, err := at.dir.removed(); forgotten || err != nil {
 		return err
 	}
 	if at.ctx.Err() != nil {
 		return context.Cause(at.ctx)
 	}
-	v, err := at.record.verdict()
+	o, err := at.dir.outcome()
 	if err != nil {
 		return err
 	}
-	if v == nil {
-		if v, err = a.finish(at); err != nil {
+	if o == nil {
+		if o, err = a.encode(at); err != nil {
 			return err
 		}
-		if err := at.record.decide(v); err != nil {
+		if err := at.dir.saveOutcome(o); err != nil {
 			return err
 		}
-		a.passed(at, stepDecided)
+		a.reached(at, stepDecided)
 	}
-	return a.handIn(at, v)
+	return a.submitResult(at, o)
 }
 
-// finish runs ffmpeg to its end, or finds it running or ended, and judges it. Its
+// encode runs ffmpeg to its end, or finds it running or ended, and judges it. Its
 // error means that it could not be judged yet.
-func (a *Agent) finish(at *attempt) (*verdict, error) {
-	p, err := supervisor.Find(at.record.dir)
+func (a *Agent) encode(at *attempt) (*outcome, error) {
+	p, err := supervisor.Find(at.dir.path)
 	switch {
 	case errors.Is(err, supervisor.ErrNotStarted):
 		at.enter(startingPhase)
@@ -93,108 +93,108 @@ func (a *Agent) finish(at *attempt) (*verdict, error) {
 	case err != nil:
 		return nil, err
 	default:
-		if v, err := a.lost(at, p); v != nil || err != nil {
-			return v, err
+		if o, err := a.returnLost(at, p); o != nil || err != nil {
+			return o, err
 		}
 	}
 	at.attach(p)
-	a.passed(at, stepStarted)
+	a.reached(at, stepStarted)
 	exit, err := p.Wait(at.ctx)
 	if err != nil {
 		return nil, err
 	}
-	a.passed(at, stepEnded)
+	a.reached(at, stepEnded)
 	a.cfg.Tracer.Ran(at.ctx, "encode", exit.StartedAt, exit.EndedAt)
 	return a.judge(at, exit)
 }
 
-// lost gives back what went down together with an earlier agent, as when the
+// returnLost gives back what went down together with an earlier agent, as when the
 // machine was restarted: that is no failure of the job's and uses up no retry.
-func (a *Agent) lost(at *attempt, p *supervisor.Process) (*verdict, error) {
+func (a *Agent) returnLost(at *attempt, p *supervisor.Process) (*outcome, error) {
 	st, err := p.State()
 	if err != nil || st.Exit == nil || st.Exit.End != supervisor.Lost {
 		return nil, err
 	}
 	at.attach(p)
-	v := a.verdict(at, ffrtmp.ResultCanceled)
-	v.Result.Error = st.Exit.Error
-	return v, nil
+	o := a.newOutcome(at, ffrtmp.ResultCanceled)
+	o.Result.Error = st.Exit.Error
+	return o, nil
 }
 
 // judge turns the end of ffmpeg into a result.
-func (a *Agent) judge(at *attempt, exit supervisor.Exit) (*verdict, error) {
+func (a *Agent) judge(at *attempt, exit supervisor.Exit) (*outcome, error) {
 	switch exit.End {
 	case supervisor.Succeeded:
 		at.enter(verifyingPhase)
 		_, span := a.cfg.Tracer.Start(at.ctx, "verify")
-		v, err := a.verify(at, exit)
+		o, err := a.verify(at, exit)
 		span.End()
 		if at.ctx.Err() != nil {
 			return nil, context.Cause(at.ctx)
 		}
 		if err != nil {
-			v = a.failed(at, err)
+			o = a.failed(at, err)
 		}
-		v.Result.Metrics = metricsOf(exit)
-		return v, nil
+		o.Result.Metrics = metricsOf(exit)
+		return o, nil
 	case supervisor.Failed, supervisor.Lost:
-		v := a.verdict(at, ffrtmp.ResultFailed)
-		v.Result.Error, v.Result.FailureReason = exit.Error, exit.Reason
-		v.Result.Metrics = metricsOf(exit)
-		return v, nil
+		o := a.newOutcome(at, ffrtmp.ResultFailed)
+		o.Result.Error, o.Result.FailureReason = exit.Error, exit.Reason
+		o.Result.Metrics = metricsOf(exit)
+		return o, nil
 	default: // stopped by an agent that died before it was done with that
-		return a.verdict(at, ffrtmp.ResultCanceled), nil
+		return a.newOutcome(at, ffrtmp.ResultCanceled), nil
 	}
 }
 
-func (a *Agent) failed(at *attempt, err error) *verdict {
-	v := a.verdict(at, ffrtmp.ResultFailed)
-	v.Result.Error, v.Result.FailureReason = err.Error(), failure.Reason(err)
-	return v
+func (a *Agent) failed(at *attempt, err error) *outcome {
+	o := a.newOutcome(at, ffrtmp.ResultFailed)
+	o.Result.Error, o.Result.FailureReason = err.Error(), failure.Reason(err)
+	return o
 }
 
-func (a *Agent) verdict(at *attempt, status ffrtmp.ResultStatus) *verdict {
-	return &verdict{Result: ffrtmp.Result{
+func (a *Agent) newOutcome(at *attempt, status ffrtmp.ResultStatus) *outcome {
+	return &outcome{Result: ffrtmp.Result{
 		JobID: at.jobID, NodeID: a.state.nodeID, Attempt: at.attempt, Lease: at.job.Lease,
 		Status: status, Logs: finalLog(at.running()),
 	}}
 }
 
-// handIn tells the masters. An output is moved into place only after they have
+// submitResult tells the masters. An output is moved into place only after they have
 // sealed the attempt, and confirmed only after that.
-func (a *Agent) handIn(at *attempt, v *verdict) error {
-	if v.Result.Status == ffrtmp.ResultCompleted && !v.Published {
+func (a *Agent) submitResult(at *attempt, o *outcome) error {
+	if o.Result.Status == ffrtmp.ResultCompleted && !o.Published {
 		at.enter(ffrtmp.PublishingPhase)
-		seal := v.Result
+		seal := o.Result
 		seal.Status, seal.Logs, seal.Metrics = ffrtmp.ResultPublishing, "", nil
 		if err := a.outbox.deliver(at.ctx, seal); err != nil {
 			return err
 		}
-		a.passed(at, stepSealed)
+		a.reached(at, stepSealed)
 		_, span := a.cfg.Tracer.Start(at.ctx, "publish")
-		err := publish(v)
+		err := publish(o)
 		span.End()
 		if err != nil {
 			result := a.failed(at, err).Result
-			result.Logs = v.Result.Logs
-			v.Result = result
+			result.Logs = o.Result.Logs
+			o.Result = result
 		} else {
-			a.passed(at, stepMoved)
-			v.Published = true
+			a.reached(at, stepMoved)
+			o.Published = true
 		}
-		if err := at.record.decide(v); err != nil {
+		if err := at.dir.saveOutcome(o); err != nil {
 			return err
 		}
 	}
-	if err := a.outbox.deliver(at.ctx, v.Result); err != nil {
+	if err := a.outbox.deliver(at.ctx, o.Result); err != nil {
 		return err
 	}
-	a.passed(at, stepDelivered)
-	a.metrics.finished(v.Result.Status)
-	at.log.Info("attempt finished", "status", v.Result.Status, "error", v.Result.Error)
-	at.span.Set(tracing.Result.String(string(v.Result.Status)))
-	if v.Result.Status == ffrtmp.ResultFailed {
-		at.span.Fail(string(v.Result.FailureReason))
+	a.reached(at, stepDelivered)
+	a.metrics.finished(o.Result.Status)
+	at.log.Info("attempt finished", "status", o.Result.Status, "error", o.Result.Error)
+	at.span.Set(tracing.Result.String(string(o.Result.Status)))
+	if o.Result.Status == ffrtmp.ResultFailed {
+		at.span.Fail(string(o.Result.FailureReason))
 	}
 	return nil
 }
@@ -202,33 +202,33 @@ func (a *Agent) handIn(at *attempt, v *verdict) error {
 // publish moves the output into place, where nothing may have become the input
 // since that was opened. That the output is there already is taken for an earlier
 // agent's doing only when it is the file that was verified.
-func publish(v *verdict) error {
-	if v.Work == nil {
+func publish(o *outcome) error {
+	if o.Work == nil {
 		return nil
 	}
-	if v.Input != nil {
-		if info, err := os.Stat(v.Input.Path()); err == nil {
-			if err := media.CheckNotInput(*v.Final, info); err != nil {
+	if o.Input != nil {
+		if info, err := os.Stat(o.Input.Path()); err == nil {
+			if err := media.CheckNotInput(*o.Final, info); err != nil {
 				return err
 			}
 		}
 	}
-	if err := media.Publish(*v.Work, *v.Final); err != nil {
+	if err := media.Publish(*o.Work, *o.Final); err != nil {
 		return failure.Errorf(ffrtmp.OutputError, "publishing the output: %w", err)
 	}
-	info, err := os.Stat(v.Final.Path())
+	info, err := os.Stat(o.Final.Path())
 	if err != nil {
 		return failure.Errorf(ffrtmp.OutputError, "publishing the output: %w", err)
 	}
-	if info.Size() != v.Result.Output.SizeBytes {
-		return failure.Errorf(ffrtmp.OutputError, "publishing the output: %s has %d bytes and not %d", v.Final.Path(), info.Size(), v.Result.Output.SizeBytes)
+	if info.Size() != o.Result.Output.SizeBytes {
+		return failure.Errorf(ffrtmp.OutputError, "publishing the output: %s has %d bytes and not %d", o.Final.Path(), info.Size(), o.Result.Output.SizeBytes)
 	}
 	return nil
 }
 
 // discard ends what still runs of an attempt and removes what it made.
 func (a *Agent) discard(at *attempt, canceled bool) error {
-	p, err := supervisor.Find(at.record.dir)
+	p, err := supervisor.Find(at.dir.path)
 	if err != nil && !errors.Is(err, supervisor.ErrNotStarted) {
 		return err
 	}
@@ -245,14 +245,14 @@ func (a *Agent) discard(at *attempt, canceled bool) error {
 		a.confirmCancel(at)
 	}
 	a.metrics.finished(ffrtmp.ResultCanceled)
-	return a.forget(at)
+	return a.remove(at)
 }
 
 // confirmCancel hands in the log of a canceled attempt. Nothing depends on it.
 func (a *Agent) confirmCancel(at *attempt) {
 	ctx, cancel := context.WithTimeout(a.work, 5*time.Second)
 	defer cancel()
-	if _, err := a.client.Result(ctx, a.verdict(at, ffrtmp.ResultCanceled).Result, client.Persist()); err != nil {
+	if _, err := a.client.Result(ctx, a.newOutcome(at, ffrtmp.ResultCanceled).Result, client.Persist()); err != nil {
 		a.log.Debug("the log of a canceled attempt was not taken", "job", at.jobID, "error", err)
 	}
 }
@@ -268,23 +268,23 @@ func (a *Agent) removeWork(work *recipe.File) {
 	}
 }
 
-// forget removes the attempt's directory, and the work file before it, whose
+// remove removes the attempt's directory, and the work file before it, whose
 // name would be lost.
-func (a *Agent) forget(at *attempt) error {
-	p, err := supervisor.Find(at.record.dir)
+func (a *Agent) remove(at *attempt) error {
+	p, err := supervisor.Find(at.dir.path)
 	if err != nil && !errors.Is(err, supervisor.ErrNotStarted) {
 		return err
 	}
 	if err == nil {
-		started, err := p.Attempt()
+		started, err := p.Config()
 		if err != nil {
 			return err
 		}
 		a.removeWork(started.Plan.Work)
 	}
-	if err := at.record.forget(); err != nil {
+	if err := at.dir.remove(); err != nil {
 		return err
 	}
-	a.passed(at, stepForgotten)
+	a.reached(at, stepRemoved)
 	return nil
 }

@@ -26,7 +26,7 @@ const (
 	long = `{"output":"out.mp4","duration":3600,"preset":"ultrafast"}`
 )
 
-func underWay(j fakeJob) bool {
+func encoding(j fakeJob) bool {
 	return j.ProgressDetail != nil && j.ProgressDetail.Frame > 0
 }
 
@@ -40,7 +40,7 @@ func TestAnAgentSaysThatNoEncoderWorks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := a.look(t.Context()); err != nil || !strings.Contains(log.String(), "[WARN]  none of ffmpeg's encoders works here") {
+	if err := a.probeMachine(t.Context()); err != nil || !strings.Contains(log.String(), "[WARN]  none of ffmpeg's encoders works here") {
 		t.Errorf("%v: %s", err, log.String())
 	}
 }
@@ -200,7 +200,7 @@ func TestDirectoryThatIsMovedMeanwhile(t *testing.T) {
 	s := newSite(t, f)
 	s.start()
 	id := f.submit(slow, `{"output":"sub/out.mp4","duration":5,"preset":"ultrafast"}`)
-	f.await(id, "under way", underWay)
+	f.await(id, "under way", encoding)
 	elsewhere := filepath.Join(t.TempDir(), "sub")
 	if err := errors.Join(os.Rename(filepath.Join(s.root, "sub"), elsewhere), os.Symlink(elsewhere, filepath.Join(s.root, "sub"))); err != nil {
 		t.Fatal(err)
@@ -216,11 +216,11 @@ func TestCancelReachesFFmpegWithinTwoSeconds(t *testing.T) {
 	s := newSite(t, f)
 	s.start()
 	id := f.submit(slow, long)
-	f.await(id, "under way", underWay)
+	f.await(id, "under way", encoding)
 	var ffmpeg struct {
 		PID int `json:"pid"`
 	}
-	if err := readJSON(filepath.Join(s.state, "attempts", key{id, 1}.String(), "ffmpeg.json"), &ffmpeg); err != nil || ffmpeg.PID == 0 {
+	if err := readJSON(filepath.Join(s.state, "attempts", attemptID{id, 1}.String(), "ffmpeg.json"), &ffmpeg); err != nil || ffmpeg.PID == 0 {
 		t.Fatalf("ffmpeg's pid: %v", err)
 	}
 	began := time.Now()
@@ -239,7 +239,7 @@ func TestCancelReachesFFmpegWithinTwoSeconds(t *testing.T) {
 // find returns the supervised run of an attempt.
 func (s *site) find(id string, attempt int) *supervisor.Process {
 	s.t.Helper()
-	p, err := supervisor.Find(filepath.Join(s.state, "attempts", key{id, attempt}.String()))
+	p, err := supervisor.Find(filepath.Join(s.state, "attempts", attemptID{id, attempt}.String()))
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -252,7 +252,7 @@ func TestPauseAndResume(t *testing.T) {
 	s := newSite(t, f)
 	s.start()
 	id := f.submit(slow, `{"output":"out.mp4","duration":3,"preset":"ultrafast"}`)
-	f.await(id, "under way", underWay)
+	f.await(id, "under way", encoding)
 	p := s.find(id, 1)
 	f.set(id, ffrtmp.Paused)
 	if !eventually(func() bool { st, err := p.State(); return err == nil && st.Paused }) {
@@ -275,7 +275,7 @@ func TestJobTakenAwayIsStoppedAndPublishesNothing(t *testing.T) {
 	}
 	s.start()
 	id := f.submit(slow, long)
-	f.await(id, "under way", underWay)
+	f.await(id, "under way", encoding)
 	f.reassign(id)
 	s.checkClean()
 	if got := f.results(id); len(got) > 0 {
@@ -324,13 +324,13 @@ func TestSlots(t *testing.T) {
 	for _, name := range []string{"a", "b", "c"} {
 		ids = append(ids, f.submit(slow, strings.Replace(long, "out.mp4", name+".mp4", 1)))
 	}
-	f.await(ids[0], "under way", underWay)
-	f.await(ids[1], "under way", underWay)
+	f.await(ids[0], "under way", encoding)
+	f.await(ids[1], "under way", encoding)
 	if f.job(ids[2]).Status != ffrtmp.Pending {
 		t.Error("three jobs run in two slots")
 	}
 	f.set(ids[0], ffrtmp.Canceled)
-	f.await(ids[2], "under way", underWay)
+	f.await(ids[2], "under way", encoding)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, c := range f.claims {
@@ -350,7 +350,7 @@ func TestDrainWaitsForWhatRuns(t *testing.T) {
 	s.drain = 30 * time.Second
 	_, stop := s.start()
 	id := f.submit(slow, `{"output":"out.mp4","duration":3,"preset":"ultrafast"}`)
-	f.await(id, "under way", underWay)
+	f.await(id, "under way", encoding)
 	later := f.submit("360p-h264", short)
 	stop()
 	if got := f.job(id).Status; got != ffrtmp.Completed {

@@ -15,26 +15,26 @@ const maxRemembered = 1024
 type slots struct {
 	mu       sync.Mutex
 	size     int
-	held     map[key]*attempt
-	ended    []key
+	held     map[attemptID]*attempt
+	ended    []attemptID
 	released chan struct{} // closed when an attempt leaves; then replaced
 }
 
 func newSlots(size int) *slots {
-	return &slots{size: size, held: map[key]*attempt{}, released: make(chan struct{})}
+	return &slots{size: size, held: map[attemptID]*attempt{}, released: make(chan struct{})}
 }
 
 func (s *slots) add(at *attempt) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.held[at.key] = at
+	s.held[at.attemptID] = at
 }
 
 func (s *slots) remove(at *attempt) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.held, at.key)
-	s.ended = append(s.ended, at.key)
+	delete(s.held, at.attemptID)
+	s.ended = append(s.ended, at.attemptID)
 	if len(s.ended) > maxRemembered {
 		s.ended = slices.Delete(s.ended, 0, len(s.ended)-maxRemembered)
 	}
@@ -44,17 +44,17 @@ func (s *slots) remove(at *attempt) {
 }
 
 // get returns nil for an attempt that is not held.
-func (s *slots) get(k key) *attempt {
+func (s *slots) get(id attemptID) *attempt {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.held[k]
+	return s.held[id]
 }
 
 // known reports whether the attempt is held, or was not long ago.
-func (s *slots) known(k key) bool {
+func (s *slots) known(id attemptID) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.held[k] != nil || slices.Contains(s.ended, k)
+	return s.held[id] != nil || slices.Contains(s.ended, id)
 }
 
 // all returns what is held, in a stable order.

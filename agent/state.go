@@ -84,22 +84,22 @@ func (s *state) identify() error {
 
 func (s *state) close() error { return s.lock.Close() }
 
-// roomBytes is what an attempt's own files may come to, roughly.
-const roomBytes = 2 << 20
+// attemptBytes is what an attempt's own files may come to, roughly.
+const attemptBytes = 2 << 20
 
-// room returns an error when the directory could not hold another attempt: one that
+// checkSpace returns an error when the directory could not hold another attempt: one that
 // was claimed and then not recorded would be lost, and five losses end a job.
-func (s *state) room() error {
+func (s *state) checkSpace() error {
 	path := filepath.Join(s.dir, "room")
-	if err := os.WriteFile(path, make([]byte, roomBytes), 0o600); err != nil {
+	if err := os.WriteFile(path, make([]byte, attemptBytes), 0o600); err != nil {
 		_ = os.Remove(path) // what there was room for
 		return err
 	}
 	return os.Remove(path)
 }
 
-// errForeign is a cluster other than the one that the agent belongs to.
-var errForeign = errors.New("the masters belong to another cluster")
+// errOtherCluster is a cluster other than the one that the agent belongs to.
+var errOtherCluster = errors.New("the masters belong to another cluster")
 
 // pin notes the cluster that answered and its masters. The first one is kept for
 // good: attempts and results of one cluster must not reach another.
@@ -107,7 +107,7 @@ func (s *state) pin(id string, masters []string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if id != "" && s.cluster.ID != "" && id != s.cluster.ID {
-		return fmt.Errorf("%w: it is %s, and this agent's is %s; give it a state directory of its own", errForeign, id, s.cluster.ID)
+		return fmt.Errorf("%w: it is %s, and this agent's is %s; give it a state directory of its own", errOtherCluster, id, s.cluster.ID)
 	}
 	next := cluster{ID: s.cluster.ID, Masters: s.cluster.Masters}
 	if id != "" {

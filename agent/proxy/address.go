@@ -48,10 +48,10 @@ func zoneOf(a netip.Addr) zone {
 	return public
 }
 
-// control returns a function for net.Dialer.Control: it sees the address that a
+// dialControl returns a function for net.Dialer.Control: it sees the address that a
 // name came to, at the moment of dialing, so that no second answer of a name
 // server can change it. It refuses what lies further in than limit.
-func control(limit zone) func(network, address string, _ syscall.RawConn) error {
+func dialControl(limit zone) func(network, address string, _ syscall.RawConn) error {
 	return func(_, address string, _ syscall.RawConn) error {
 		ap, err := netip.ParseAddrPort(address)
 		if err != nil {

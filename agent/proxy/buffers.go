@@ -17,9 +17,9 @@ const backlog = 64 << 10
 // may send, and the loopback's have 64 KiB.
 const segment = 1460
 
-// narrow bounds what ffmpeg may send before the endpoint has read it. Accepted
+// setBuffers bounds what ffmpeg may send before the endpoint has read it. Accepted
 // connections inherit it.
-func narrow(listener syscall.Conn) error {
+func setBuffers(listener syscall.Conn) error {
 	raw, err := listener.SyscallConn()
 	if err != nil {
 		return err
@@ -29,8 +29,8 @@ func narrow(listener syscall.Conn) error {
 		setOption(raw, unix.IPPROTO_TCP, unix.TCP_MAXSEG, segment))
 }
 
-// hurry bounds what the kernel takes of the endpoint before it can send it.
-func hurry(conn syscall.RawConn) error {
+// limitUnsent bounds what the kernel takes of the endpoint before it can send it.
+func limitUnsent(conn syscall.RawConn) error {
 	return setOption(conn, unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, backlog)
 }
 

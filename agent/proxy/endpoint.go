@@ -40,7 +40,7 @@ func Open(raw string, target bool) (*Endpoint, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := narrow(listener); err != nil {
+	if err := setBuffers(listener); err != nil {
 		return nil, errors.Join(err, listener.Close())
 	}
 	ctx, cancel := context.WithCancel(context.Background())

@@ -57,7 +57,7 @@ type hops struct {
 }
 
 func (h *hops) dial(ctx context.Context, network, address string) (net.Conn, error) {
-	d := net.Dialer{Timeout: dialTimeout, Control: control(h.limit)}
+	d := net.Dialer{Timeout: dialTimeout, Control: dialControl(h.limit)}
 	conn, err := d.DialContext(ctx, network, address)
 	if err == nil {
 		h.reached = zoneOfConn(conn)

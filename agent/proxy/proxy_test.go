@@ -69,7 +69,7 @@ func TestControlRefusesByZone(t *testing.T) {
 		{"93.184.216.34:80", public, false},
 		{"169.254.169.254:80", loopback, true},
 	} {
-		err := control(c.limit)("tcp4", c.address, nil)
+		err := dialControl(c.limit)("tcp4", c.address, nil)
 		if (err != nil) != c.refused {
 			t.Errorf("%s within zone %d: got %v", c.address, c.limit, err)
 		}

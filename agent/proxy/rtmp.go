@@ -17,14 +17,14 @@ import (
 	"github.com/ffrtmp/ffrtmp/internal/failure"
 )
 
-// farewell is how long a server may still answer after ffmpeg has hung up.
-const farewell = 500 * time.Millisecond
+// lingerTimeout is how long a server may still answer after ffmpeg has hung up.
+const lingerTimeout = 500 * time.Millisecond
 
 // serveRTMP carries bytes between ffmpeg and the server; TLS is spoken here, so
 // that the certificate is verified.
 func (e *Endpoint) serveRTMP(ctx context.Context, u *url.URL) {
 	e.address = "rtmp://" + e.listener.Addr().String() + "/"
-	e.drain = 2 * farewell
+	e.drain = 2 * lingerTimeout
 	secure := strings.EqualFold(u.Scheme, "rtmps")
 	port := u.Port()
 	switch {
@@ -34,9 +34,9 @@ func (e *Endpoint) serveRTMP(ctx context.Context, u *url.URL) {
 		port = "1935"
 	}
 	address := net.JoinHostPort(u.Hostname(), port)
-	allowed := control(loopback)
+	allowed := dialControl(loopback)
 	dialer := &net.Dialer{Timeout: dialTimeout, Control: func(network, address string, conn syscall.RawConn) error {
-		return errors.Join(allowed(network, address, conn), hurry(conn))
+		return errors.Join(allowed(network, address, conn), limitUnsent(conn))
 	}}
 	dial := dialer.DialContext
 	if secure {
@@ -58,7 +58,7 @@ func (e *Endpoint) serveRTMP(ctx context.Context, u *url.URL) {
 					return
 				}
 				defer far.Close()
-				e.carry(ctx, &caller{Conn: near}, far)
+				e.relay(ctx, &caller{Conn: near}, far)
 			})
 		}
 	})
@@ -78,10 +78,10 @@ func (c *caller) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// carry copies both ways until both sides have ended or ctx has. What ffmpeg sent
+// relay copies both ways until both sides have ended or ctx has. What ffmpeg sent
 // last reaches the server before the connection to it is closed. A server that
 // takes a stream must not be the first to end.
-func (e *Endpoint) carry(ctx context.Context, near *caller, far net.Conn) {
+func (e *Endpoint) relay(ctx context.Context, near *caller, far net.Conn) {
 	defer context.AfterFunc(ctx, func() { near.Close(); far.Close() })()
 	ended := func() {
 		if e.target && !near.gone.Load() && ctx.Err() == nil {
@@ -96,7 +96,7 @@ func (e *Endpoint) carry(ctx context.Context, near *caller, far net.Conn) {
 		if c, ok := far.(interface{ CloseWrite() error }); ok {
 			_ = c.CloseWrite()
 		}
-		_ = far.SetReadDeadline(time.Now().Add(farewell))
+		_ = far.SetReadDeadline(time.Now().Add(lingerTimeout))
 	})
 	directions.Go(func() {
 		_, _ = io.Copy(near, far)

@@ -46,7 +46,7 @@ type ffmpeg struct {
 
 // startFFmpeg opens what the plan names and starts ffmpeg on it. What it returns
 // beside an error is to be aborted and closed.
-func startFFmpeg(a Attempt) (*ffmpeg, error) {
+func startFFmpeg(a Config) (*ffmpeg, error) {
 	f := &ffmpeg{ended: make(chan struct{}), names: strings.NewReplacer()}
 	inherited := make([]*os.File, recipe.OptionsFD+1-firstFD)
 	defer func() {
@@ -162,7 +162,7 @@ func (f *ffmpeg) endpointErr() error {
 
 // limit makes the cgroup, where the job asks for one. A job whose limits cannot be
 // held runs without them, and its log says so.
-func (f *ffmpeg) limit(a Attempt) {
+func (f *ffmpeg) limit(a Config) {
 	if a.Limits.MaxCPUPercent == 0 && a.Limits.MaxMemoryMB == 0 {
 		return
 	}

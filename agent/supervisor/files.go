@@ -13,13 +13,13 @@ import (
 
 // Names in an attempt's directory.
 const (
-	attemptFile    = "attempt.json"
+	configFile     = "config.json"
 	supervisorFile = "supervisor.json"
 	ffmpegFile     = "ffmpeg.json"
 	stateFile      = "state.json"
 	exitFile       = "exit.json"
 	controlSocket  = "control"
-	panicFile      = "supervisor.log"
+	stderrFile     = "supervisor.log"
 )
 
 // save replaces a file by v in one step; a reader sees the old or the new. It does not wait for the disk: what it saves
@@ -30,7 +30,7 @@ func save(dir, name string, v any) error {
 		return err
 	}
 	path := filepath.Join(dir, name)
-	if name == attemptFile {
+	if name == configFile {
 		return atomicfile.Write(path, data, 0o600)
 	}
 	return atomicfile.WriteVolatile(path, data)

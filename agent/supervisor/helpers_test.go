@@ -32,7 +32,7 @@ func TestMain(m *testing.M) {
 
 // doomedAgent starts what is in a directory, says so, and stays.
 func doomedAgent(dir string) int {
-	a, err := readAttempt(dir)
+	a, err := readConfig(dir)
 	if err == nil {
 		_, err = Start(context.Background(), a)
 	}
@@ -109,15 +109,15 @@ func fakeFFmpeg(t *testing.T, script string) string {
 	return path
 }
 
-func attempt(t *testing.T, ffmpeg string, p recipe.Plan) Attempt {
+func attempt(t *testing.T, ffmpeg string, p recipe.Plan) Config {
 	t.Helper()
-	a := Attempt{Dir: t.TempDir(), Name: "job-1", FFmpeg: ffmpeg, Plan: p}
+	a := Config{Dir: t.TempDir(), Name: "job-1", FFmpeg: ffmpeg, Plan: p}
 	t.Cleanup(func() { // whatever a test leaves behind
 		if p, err := Find(a.Dir); err == nil {
 			_, _ = p.Stop(context.Background())
 		}
 		// Where a panic or a data race of the supervisor's process would be told.
-		if said, err := os.ReadFile(filepath.Join(a.Dir, panicFile)); err == nil && len(said) > 0 {
+		if said, err := os.ReadFile(filepath.Join(a.Dir, stderrFile)); err == nil && len(said) > 0 {
 			t.Errorf("supervisor: %s", said)
 		}
 		if left := marked(t, a.Dir); len(left) > 0 {
@@ -127,7 +127,7 @@ func attempt(t *testing.T, ffmpeg string, p recipe.Plan) Attempt {
 	return a
 }
 
-func start(t *testing.T, a Attempt) *Process {
+func start(t *testing.T, a Config) *Process {
 	t.Helper()
 	p, err := Start(ctx(t), a)
 	must(t, err)

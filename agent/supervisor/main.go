@@ -42,7 +42,7 @@ func Main(dir string) int {
 var errStarted = errors.New("this attempt has been started already")
 
 func supervise(dir string, ready func()) error {
-	a, err := readAttempt(dir)
+	a, err := readConfig(dir)
 	if err != nil {
 		return err
 	}
@@ -79,11 +79,11 @@ func supervise(dir string, ready func()) error {
 	return errors.Join(r.close(), os.Remove(filepath.Join(dir, controlSocket)))
 }
 
-func readAttempt(dir string) (Attempt, error) {
-	var a Attempt
-	found, err := load(dir, attemptFile, &a)
+func readConfig(dir string) (Config, error) {
+	var a Config
+	found, err := load(dir, configFile, &a)
 	if err == nil && !found {
-		err = fmt.Errorf("%s: %w", filepath.Join(dir, attemptFile), fs.ErrNotExist)
+		err = fmt.Errorf("%s: %w", filepath.Join(dir, configFile), fs.ErrNotExist)
 	}
 	a.Dir = dir
 	return a, err

@@ -36,7 +36,7 @@ const startTimeout = 30 * time.Second
 // failed to, which State tells. A directory that has had a supervisor is an
 // error. The run goes on when the agent ends, and when ctx does after the return;
 // a start that is given up before leaves nothing running.
-func Start(ctx context.Context, a Attempt) (*Process, error) {
+func Start(ctx context.Context, a Config) (*Process, error) {
 	if a.HangAfter == 0 {
 		a.HangAfter = DefaultHangAfter
 	}
@@ -47,10 +47,10 @@ func Start(ctx context.Context, a Attempt) (*Process, error) {
 	if _, err := os.Stat(filepath.Join(dir, supervisorFile)); err == nil {
 		return nil, errStarted
 	}
-	if err := save(dir, attemptFile, a); err != nil {
+	if err := save(dir, configFile, a); err != nil {
 		return nil, err
 	}
-	stderr, err := os.OpenFile(filepath.Join(dir, panicFile), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	stderr, err := os.OpenFile(filepath.Join(dir, stderrFile), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
 	if err != nil {
 		return nil, err
 	}
@@ -110,12 +110,12 @@ func Find(dir string) (*Process, error) {
 	if !found {
 		return nil, ErrNotStarted
 	}
-	_, err = p.settled()
+	_, err = p.result()
 	return p, err
 }
 
-// Attempt returns what was started.
-func (p *Process) Attempt() (Attempt, error) { return readAttempt(p.dir) }
+// Config returns what was started.
+func (p *Process) Config() (Config, error) { return readConfig(p.dir) }
 
 // State returns how the run stands. It only reads: what others may ask at any time
 // must not write into a directory that its owner is removing.
@@ -124,7 +124,7 @@ func (p *Process) State() (State, error) {
 	if err != nil {
 		return State{}, err
 	}
-	r := record{Progress: ffrtmp.Progress{Phase: phaseStarting}}
+	r := status{Progress: ffrtmp.Progress{Phase: phaseStarting}}
 	if _, err := load(p.dir, stateFile, &r); err != nil {
 		return State{}, err
 	}
@@ -159,9 +159,9 @@ func (p *Process) exit() (*Exit, error) {
 	return &e, nil
 }
 
-// settled returns how the run ended, nil while it runs. The end of a lost one is
+// result returns how the run ended, nil while it runs. The end of a lost one is
 // written here: only who owns the attempt may ask.
-func (p *Process) settled() (*Exit, error) {
+func (p *Process) result() (*Exit, error) {
 	if e, err := p.exit(); e != nil || err != nil {
 		return e, err
 	}
@@ -172,19 +172,19 @@ func (p *Process) settled() (*Exit, error) {
 	if e, err := p.exit(); e != nil || err != nil {
 		return e, err
 	}
-	if err := p.settle(Exit{End: Lost, Reason: ffrtmp.PlatformError, Error: "ffmpeg's supervisor ended without a word"}); err != nil {
+	if err := p.writeExit(Exit{End: Lost, Reason: ffrtmp.PlatformError, Error: "ffmpeg's supervisor ended without a word"}); err != nil {
 		return nil, err
 	}
 	return p.exit()
 }
 
-// settle writes the end of a run whose supervisor is dead, after killing what is
+// writeExit writes the end of a run whose supervisor is dead, after killing what is
 // left of ffmpeg. An end that is there already stays.
-func (p *Process) settle(e Exit) error {
+func (p *Process) writeExit(e Exit) error {
 	if err := p.sweep(); err != nil {
 		return err
 	}
-	var r record
+	var r status
 	if _, err := load(p.dir, stateFile, &r); err != nil {
 		return err
 	}
@@ -221,7 +221,7 @@ func (p *Process) until(ctx context.Context, verb string) (Exit, error) {
 	ticker := time.NewTicker(retryEvery)
 	defer ticker.Stop()
 	for {
-		if e, err := p.settled(); e != nil || err != nil {
+		if e, err := p.result(); e != nil || err != nil {
 			if err != nil {
 				return Exit{}, err
 			}
@@ -253,19 +253,19 @@ func (p *Process) Stop(ctx context.Context) (Exit, error) {
 	if err := p.supervisor.kill(); err != nil {
 		return Exit{}, err
 	}
-	if err := p.settle(Exit{End: Stopped}); err != nil {
+	if err := p.writeExit(Exit{End: Stopped}); err != nil {
 		return Exit{}, err
 	}
 	return p.Wait(ctx)
 }
 
 // Pause freezes ffmpeg and its clocks; a paused or ended run stays as it is.
-func (p *Process) Pause(ctx context.Context) error { return p.tell(ctx, verbPause) }
+func (p *Process) Pause(ctx context.Context) error { return p.send(ctx, verbPause) }
 
 // Resume lets a paused ffmpeg go on; a running or ended run stays as it is.
-func (p *Process) Resume(ctx context.Context) error { return p.tell(ctx, verbResume) }
+func (p *Process) Resume(ctx context.Context) error { return p.send(ctx, verbResume) }
 
-func (p *Process) tell(ctx context.Context, verb string) error {
+func (p *Process) send(ctx context.Context, verb string) error {
 	ticker := time.NewTicker(retryEvery)
 	defer ticker.Stop()
 	for {

@@ -40,7 +40,7 @@ func listening(t *testing.T, port int) bool {
 
 func TestFoundAgainAfterTheAgentWasKilled(t *testing.T) {
 	a := attempt(t, realFFmpeg(t), plan(t, small(7200, ffrtmp.ToNull)))
-	must(t, save(a.Dir, attemptFile, a))
+	must(t, save(a.Dir, configFile, a))
 	agent := exec.Command("/proc/self/exe", "agent", a.Dir)
 	agent.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	out, err := agent.StdoutPipe()
@@ -63,7 +63,7 @@ func TestFoundAgainAfterTheAgentWasKilled(t *testing.T) {
 	if got := ffmpegIdentity(t, a.Dir); got != ffmpeg {
 		t.Fatalf("ffmpeg was %v, is %v", ffmpeg, got)
 	}
-	started, err := run.Attempt()
+	started, err := run.Config()
 	must(t, err)
 	if len(started.Plan.Args) == 0 || started.Dir != a.Dir {
 		t.Errorf("attempt %+v", started)

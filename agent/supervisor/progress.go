@@ -16,8 +16,8 @@ const (
 	phasePaused   = "paused"
 )
 
-// record is what is kept in state.json.
-type record struct {
+// status is what is kept in state.json.
+type status struct {
 	Paused   bool            `json:"paused,omitempty"`
 	Progress ffrtmp.Progress `json:"progress"`
 	Percent  int             `json:"percent"`
@@ -25,7 +25,7 @@ type record struct {
 }
 
 // take reads one line of ffmpeg's -progress output.
-func (r *record) take(line string) {
+func (r *status) take(line string) {
 	name, value, _ := strings.Cut(line, "=")
 	value = strings.TrimSpace(strings.TrimSuffix(value, "x"))
 	p := &r.Progress
@@ -51,7 +51,7 @@ func (r *record) take(line string) {
 	r.setPhase()
 }
 
-func (r *record) setPhase() {
+func (r *status) setPhase() {
 	switch p := &r.Progress; {
 	case r.Paused:
 		p.Phase, p.Speed, p.FPS = phasePaused, 0, 0
@@ -63,7 +63,7 @@ func (r *record) setPhase() {
 }
 
 // estimate derives the share that is done and the time that is left.
-func (r *record) estimate(want recipe.Want) {
+func (r *status) estimate(want recipe.Want) {
 	r.Percent, r.Progress.ETASeconds = 0, 0
 	total := want.Seconds
 	if s := r.Source.Seconds; s > 0 && !want.Pattern && (total == 0 || s < total) {

@@ -27,11 +27,11 @@ const tailLines = 40
 // run is one ffmpeg from start to end. Its loop is one goroutine, which owns all
 // fields; what else runs only sends to it.
 type run struct {
-	attempt  Attempt
+	config   Config
 	requests <-chan request
 	log      *logWriter
 	ffmpeg   *ffmpeg
-	record   record
+	status   status
 	source   sourceReader
 	tail     []string
 	started  time.Time
@@ -39,7 +39,7 @@ type run struct {
 	stopped  bool           // ending was asked for
 }
 
-func newRun(a Attempt, requests <-chan request) (*run, error) {
+func newRun(a Config, requests <-chan request) (*run, error) {
 	secrets := make([]string, 0, 2*len(a.Plan.Secrets))
 	for _, s := range a.Plan.Secrets {
 		if s != "" {
@@ -50,8 +50,8 @@ func newRun(a Attempt, requests <-chan request) (*run, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &run{attempt: a, requests: requests, log: log, started: time.Now()}
-	r.record.setPhase()
+	r := &run{config: a, requests: requests, log: log, started: time.Now()}
+	r.status.setPhase()
 	return r, nil
 }
 
@@ -65,10 +65,10 @@ func (r *run) close() error {
 
 // do runs ffmpeg to its end. ready is called once it runs, or has failed to start.
 func (r *run) do(ready func()) Exit {
-	f, err := startFFmpeg(r.attempt)
+	f, err := startFFmpeg(r.config)
 	r.ffmpeg = f
 	if err == nil {
-		err = errors.Join(save(r.attempt.Dir, ffmpegFile, f.identity), save(r.attempt.Dir, stateFile, r.record))
+		err = errors.Join(save(r.config.Dir, ffmpegFile, f.identity), save(r.config.Dir, stateFile, r.status))
 	}
 	for _, note := range f.notes {
 		r.note(note)
@@ -91,8 +91,8 @@ func (r *run) loop() Exit {
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
 	var escalate <-chan time.Time
-	w := watch{limits: r.attempt.Limits, hangAfter: r.attempt.HangAfter}
-	last, saved := time.Now(), r.record
+	w := watch{limits: r.config.Limits, hangAfter: r.config.HangAfter}
+	last, saved := time.Now(), r.status
 	end := func(why *failure.Error) {
 		if r.ending == nil {
 			r.ending = why
@@ -108,7 +108,7 @@ func (r *run) loop() Exit {
 				progress = nil
 				continue
 			}
-			r.record.take(line)
+			r.status.take(line)
 		case line, ok := <-messages:
 			if !ok {
 				messages = nil
@@ -120,11 +120,11 @@ func (r *run) loop() Exit {
 				end(why)
 			}
 			last = now
-			r.record.Source = r.source.source
-			r.record.estimate(r.attempt.Plan.Want)
-			if r.record != saved {
-				saved = r.record
-				r.check(save(r.attempt.Dir, stateFile, r.record))
+			r.status.Source = r.source.source
+			r.status.estimate(r.config.Plan.Want)
+			if r.status != saved {
+				saved = r.status
+				r.check(save(r.config.Dir, stateFile, r.status))
 			}
 		case q := <-r.requests:
 			r.serve(q, func() {
@@ -150,7 +150,7 @@ func (r *run) serve(q request, stop func()) {
 		stop()
 		return
 	case verbPause, verbResume:
-		if pause := q.verb == verbPause; pause != r.record.Paused && r.ending == nil {
+		if pause := q.verb == verbPause; pause != r.status.Paused && r.ending == nil {
 			r.pause(pause)
 		}
 		q.answer <- answerOK
@@ -165,10 +165,10 @@ func (r *run) pause(pause bool) {
 		sig = unix.SIGSTOP
 	}
 	r.ffmpeg.signal(sig)
-	r.record.Paused = pause
-	r.record.setPhase()
-	r.record.estimate(r.attempt.Plan.Want)
-	r.check(save(r.attempt.Dir, stateFile, r.record)) // before the answer, so that one who asked sees it
+	r.status.Paused = pause
+	r.status.setPhase()
+	r.status.estimate(r.config.Plan.Want)
+	r.check(save(r.config.Dir, stateFile, r.status)) // before the answer, so that one who asked sees it
 }
 
 // look compares the run with its limits. Clocks stand while it is paused.
@@ -176,13 +176,13 @@ func (r *run) look(w *watch, elapsed time.Duration) *failure.Error {
 	if r.ending != nil {
 		return nil
 	}
-	o := observation{elapsed: elapsed, outTime: r.record.Progress.OutTimeSeconds, closing: r.source.closing}
+	o := observation{elapsed: elapsed, outTime: r.status.Progress.OutTimeSeconds, closing: r.source.closing}
 	if work := r.ffmpeg.work; work != nil {
 		if info, err := work.Stat(); err == nil {
 			o.size, o.written = info.Size(), info.ModTime()
 		}
 	}
-	if r.record.Paused {
+	if r.status.Paused {
 		o.elapsed = 0
 	}
 	return w.step(o)
@@ -201,7 +201,7 @@ func (r *run) drain(progress, messages <-chan string) {
 			if !ok {
 				progress = nil
 			} else {
-				r.record.take(line)
+				r.status.take(line)
 			}
 		case line, ok := <-messages:
 			if !ok {
@@ -216,9 +216,9 @@ func (r *run) drain(progress, messages <-chan string) {
 // finish says how the run ended.
 func (r *run) finish() Exit {
 	f := r.ffmpeg
-	r.record.Paused = false
-	r.record.setPhase()
-	r.record.Source = r.source.source
+	r.status.Paused = false
+	r.status.setPhase()
+	r.status.Source = r.source.source
 	e := Exit{Code: f.state.ExitCode(), CPU: f.state.UserTime() + f.state.SystemTime(), MaxRSS: f.maxRSS()}
 	unwritten := failure.Unwritten(r.tail) // whatever ffmpeg's status
 	status, _ := f.state.Sys().(syscall.WaitStatus)
@@ -231,7 +231,7 @@ func (r *run) finish() Exit {
 		e.End = Succeeded
 	case f.cgroup != nil && f.cgroup.outOfMemory():
 		e.End, e.Reason, e.Error = Failed, ffrtmp.RuntimeError, "ffmpeg needed more than max_memory_mb"
-	case f.endpointErr() != nil && (unwritten == "" || r.attempt.Plan.Live()):
+	case f.endpointErr() != nil && (unwritten == "" || r.config.Plan.Live()):
 		err := f.endpointErr()
 		e.End, e.Reason, e.Error = Failed, failure.Reason(err), r.log.redact.Replace(err.Error())
 	case status.Signaled():
@@ -248,7 +248,7 @@ func (r *run) finish() Exit {
 
 func (r *run) exit(e Exit) Exit {
 	e.StartedAt, e.EndedAt = r.started.UTC(), time.Now().UTC()
-	e.Progress, e.Source = r.record.Progress, r.record.Source
+	e.Progress, e.Source = r.status.Progress, r.status.Source
 	return e
 }
 

@@ -47,7 +47,7 @@ func TestEncode(t *testing.T) {
 	if s.Running || s.Exit == nil || s.LogSize != int64(len(logText(t, run))) {
 		t.Errorf("state %+v", s)
 	}
-	for _, name := range []string{attemptFile, supervisorFile, ffmpegFile, exitFile} {
+	for _, name := range []string{configFile, supervisorFile, ffmpegFile, exitFile} {
 		if info, err := os.Stat(a.Dir + "/" + name); err != nil || info.Mode().Perm() != 0o600 {
 			t.Errorf("%s: %v, %v", name, info, err)
 		}

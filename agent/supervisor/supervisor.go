@@ -6,7 +6,7 @@
 //
 // Files in the directory, mode 0600, each replaced by a rename or appended to:
 //
-//	attempt.json     what to run (holds secrets)
+//	config.json     what to run (holds secrets)
 //	supervisor.json  the supervisor's pid, start time and boot id
 //	ffmpeg.json      the same of ffmpeg, whose pid is also its process group
 //	supervisor.log   the supervisor's own last words, if it has any
@@ -23,8 +23,8 @@ import (
 	"github.com/ffrtmp/ffrtmp/internal/recipe"
 )
 
-// Attempt is what to run and within what bounds.
-type Attempt struct {
+// Config is what to run and within what bounds.
+type Config struct {
 	Dir    string                `json:"-"`      // exists; one attempt each
 	Name   string                `json:"name"`   // job and attempt, for messages
 	FFmpeg string                `json:"ffmpeg"` // path of the program
