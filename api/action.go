@@ -24,7 +24,7 @@ func (s *Server) act(action ffrtmp.Action) func(*call, *nothing) (*answer, error
 		if err != nil {
 			return nil, err
 		}
-		s.cfg.Scheduler.NodeChanged(j.NodeID)
+		s.cfg.Leader.NodeChanged(j.NodeID)
 		return &answer{index: index, body: acted{Status: done.Status, JobID: j.ID}}, nil
 	}
 }
@@ -72,7 +72,7 @@ func (s *Server) cancelMany(c *call, sel *selection) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.cfg.Scheduler.Changed()
+	s.cfg.Leader.Changed()
 	return &answer{index: index, body: struct {
 		Count int `json:"count"`
 	}{done.Count}}, nil

@@ -40,22 +40,17 @@ type Authenticator interface {
 	Authenticate(r *http.Request) (Principal, error)
 }
 
-// Credentials is where keys are looked up; fsm.FSM has it.
-type Credentials interface {
-	Credential(id string) (fsm.Credential, bool)
-}
-
 // keys accepts the keys of the replicated state, by this master's clock, and those
 // that it was started with. Of these it keeps hashes only.
 type keys struct {
-	state     Credentials
+	state     *fsm.FSM
 	bootstrap [][sha256.Size]byte
 }
 
 // Keys returns an Authenticator for the keys of the state and the given ones, which
 // are an administrator's. Without any given one, every request is the
 // administrator's.
-func Keys(state Credentials, bootstrap ...string) Authenticator {
+func Keys(state *fsm.FSM, bootstrap ...string) Authenticator {
 	k := &keys{state: state}
 	for _, key := range bootstrap {
 		k.bootstrap = append(k.bootstrap, sha256.Sum256([]byte(key)))
@@ -126,7 +121,7 @@ func (s *Server) authenticate(r *http.Request) (Principal, error) {
 	for {
 		index := s.cfg.State.Index()
 		p, err := s.cfg.Keys.Authenticate(r)
-		current := s.cfg.Cluster.IsLeader() && s.cfg.Scheduler.Leading()
+		current := s.cfg.Cluster.IsLeader() && s.cfg.Leader.Leading()
 		if !errors.Is(err, errUnknownKey) || current {
 			return p, err
 		}

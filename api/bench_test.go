@@ -27,15 +27,15 @@ func BenchmarkSubmit(b *testing.B) {
 	c := newFakeCluster("m1")
 	proposer := fsm.NewProposer(&soloLog{fsm: f}, fsm.ProposerOptions{MaxRetries: 3})
 	logger := hclog.NewNullLogger()
-	sched := leader.New(leader.Config{State: f, Proposer: proposer, Cluster: c, LeaseTTL: 30 * time.Second, Logger: logger})
-	go sched.Run(b.Context())
+	service := leader.New(leader.Config{State: f, Proposer: proposer, Cluster: c, LeaseTTL: 30 * time.Second, Logger: logger})
+	go service.Run(b.Context())
 	c.setLeader(&cluster.Leader{ID: "m1"})
-	for !sched.Leading() {
+	for !service.Leading() {
 		<-time.After(time.Millisecond)
 	}
 	registry := prometheus.NewRegistry()
 	s := New(Config{
-		State: f, Proposer: proposer, Scheduler: sched, Cluster: c, Keys: Keys(f, testKey), Logger: logger,
+		State: f, Proposer: proposer, Leader: service, Cluster: c, Keys: Keys(f, testKey), Logger: logger,
 		LeaseTTL: 30 * time.Second, Registerer: registry, Gatherer: registry,
 	})
 	body := []byte(`{"scenario":"1080p30-h264","parameters":{"input":"in/movie.mp4","output":"out/movie.mp4","bitrate":"5M","preset":"fast"},"labels":{"customer":"acme"}}`)

@@ -33,7 +33,7 @@ func (s *Server) claim(c *call, r *ffrtmp.ClaimRequest) (*answer, error) {
 	}
 	ctx, cancel := s.untilStopping(c)
 	defer cancel()
-	index, jobs, err := s.cfg.Scheduler.Claim(ctx, r.NodeID, r.Max, time.Duration(r.Wait))
+	index, jobs, err := s.cfg.Leader.Claim(ctx, r.NodeID, r.Max, time.Duration(r.Wait))
 	if err != nil {
 		return nil, err
 	}
@@ -59,7 +59,7 @@ func (s *Server) next(c *call) (*answer, error) {
 	if c.Method == http.MethodHead { // whoever only looks is not given a job
 		return &answer{body: body}, nil
 	}
-	index, jobs, err := s.cfg.Scheduler.Next(c.Context(), nodeID, c.id)
+	index, jobs, err := s.cfg.Leader.Next(c.Context(), nodeID, c.id)
 	if err != nil {
 		return nil, err
 	}

@@ -97,7 +97,7 @@ func (s *Server) attempt(w http.ResponseWriter, c *call) (done bool, err error) 
 	here := c.endpoint.place == anywhere || c.endpoint.place == onReader && s.local(c.consistency)
 	switch {
 	case here || s.cfg.Cluster.IsLeader():
-		if !here && !s.cfg.Scheduler.Leading() {
+		if !here && !s.cfg.Leader.Leading() {
 			// Its state may lack what its predecessor has acknowledged.
 			return false, ffrtmp.Errorf(ffrtmp.NoLeader, "the new leader is not ready yet")
 		}

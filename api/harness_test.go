@@ -157,7 +157,8 @@ type master struct {
 	fsm      *fsm.FSM
 	log      *soloLog
 	cluster  *fakeCluster
-	sched    *leader.Scheduler
+	leader   *leader.Service
+	proposer *fsm.Proposer
 	api      *Server
 	server   *httptest.Server
 	registry *prometheus.Registry
@@ -207,16 +208,16 @@ func startMaster(t *testing.T, id string, shared *master, change ...func(*http.S
 		t.Cleanup(func() { f.Close() })
 		m.fsm, m.log = f, &soloLog{fsm: f}
 	}
-	proposer := fsm.NewProposer(m.log, fsm.ProposerOptions{MaxRetries: 3, RetryBase: 20 * time.Millisecond, RetryCap: 20 * time.Millisecond})
-	m.sched = leader.New(leader.Config{State: m.fsm, Proposer: proposer, Cluster: m.cluster, LeaseTTL: 30 * time.Second, Logger: logger})
+	m.proposer = fsm.NewProposer(m.log, fsm.ProposerOptions{MaxRetries: 3, RetryBase: 20 * time.Millisecond, RetryCap: 20 * time.Millisecond})
+	m.leader = leader.New(leader.Config{State: m.fsm, Proposer: m.proposer, Cluster: m.cluster, LeaseTTL: 30 * time.Second, Logger: logger})
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		m.sched.Run(ctx)
+		m.leader.Run(ctx)
 	}()
 	m.api = New(Config{
-		State: m.fsm, Proposer: proposer, Scheduler: m.sched, Cluster: m.cluster, Keys: Keys(m.fsm, testKey), Logger: logger,
+		State: m.fsm, Proposer: m.proposer, Leader: m.leader, Cluster: m.cluster, Keys: Keys(m.fsm, testKey), Logger: logger,
 		Version: "test", Name: "default", LeaseTTL: 30 * time.Second, Registerer: m.registry, Gatherer: m.registry,
 	})
 	m.server = httptest.NewUnstartedServer(nil)
@@ -241,7 +242,7 @@ func startMaster(t *testing.T, id string, shared *master, change ...func(*http.S
 func (m *master) lead() {
 	m.t.Helper()
 	m.cluster.setLeader(&cluster.Leader{ID: m.cluster.id, APIURL: "https://" + m.cluster.id + ":8080"})
-	eventually(m.t, "the master leads", m.sched.Leading)
+	eventually(m.t, "the master leads", m.leader.Leading)
 }
 
 // response is an answer that has been read.

@@ -31,21 +31,28 @@ func created(made fsm.Submitted) int {
 
 // shown is a job as everybody but its node may see it.
 func (s *Server) shown(j *ffrtmp.Job) *ffrtmp.Job {
-	s.cfg.Scheduler.Overlay(j)
+	s.cfg.Leader.Overlay(j)
 	j.Parameters = ffrtmp.RedactParameters(j.Parameters)
 	j.Lease = ""
 	return j
 }
 
 func (s *Server) getJob(c *call) (*answer, error) {
-	j, err := s.job(c)
-	if err == nil && !s.cfg.Scheduler.Overlay(&j) {
-		j, err = s.job(c)
-	}
+	j, err := s.current(func() (ffrtmp.Job, error) { return s.job(c) })
 	if err != nil {
 		return nil, err
 	}
 	return &answer{body: s.shown(&j)}, nil
+}
+
+// current returns a job as read returns it. A job whose attempt has ended since is read
+// again, or its progress would be older than the one shown before.
+func (s *Server) current(read func() (ffrtmp.Job, error)) (ffrtmp.Job, error) {
+	j, err := read()
+	if err == nil && !s.cfg.Leader.Overlay(&j) {
+		j, err = read()
+	}
+	return j, err
 }
 
 var numberForm = regexp.MustCompile(`^[1-9][0-9]{0,18}$`)

@@ -1,9 +1,9 @@
 package api
 
 import (
-	"context"
 	"fmt"
 	"net/http"
+	"sync"
 	"testing"
 
 	"github.com/ffrtmp/ffrtmp"
@@ -55,35 +55,21 @@ func TestAJobFromSubmissionToCompletion(t *testing.T) {
 	}
 }
 
-// slowState has something happen between a read of a job and what becomes of it.
-type slowState struct {
-	State
-	then func()
-}
-
-func (s *slowState) Job(ctx context.Context, ref string) (ffrtmp.Job, error) {
-	j, err := s.State.Job(ctx, ref)
-	if then := s.then; then != nil {
-		s.then = nil
-		then()
-	}
-	return j, err
-}
-
-// What the leader knows of an attempt's progress goes when the attempt ends.
-func TestProgressDoesNotFallWhenAJobIsCompletedWhileItIsRead(t *testing.T) {
+// The job is completed between the read of its state and that of its live progress.
+func TestGetJob_CompletedWhileRead(t *testing.T) {
 	m := newMaster(t)
-	state := &slowState{State: m.fsm}
-	m.api.cfg.State = state
 	m.register(nodeA)
 	m.submit(`{"scenario":"720p30-h264"}`)
 	claimed := m.claim(nodeA)
 	m.want(http.StatusOK, "POST", "/nodes/"+nodeA+"/heartbeat", fmt.Sprintf(
 		`{"attempts":[{"job_id":%q,"attempt":1,"lease":%q,"progress":40}]}`, claimed.ID, claimed.Lease))
-	state.then = func() {
-		m.want(http.StatusOK, "POST", "/results", result(claimed, "completed", ""))
-	}
-	if now := m.job("1"); now.Status != ffrtmp.Completed || now.Progress != 100 {
-		t.Errorf("%s with progress %d", now.Status, now.Progress)
+	var complete sync.Once
+	got, err := m.api.current(func() (ffrtmp.Job, error) {
+		j, err := m.fsm.Job(t.Context(), "1")
+		complete.Do(func() { m.want(http.StatusOK, "POST", "/results", result(claimed, "completed", "")) })
+		return j, err
+	})
+	if err != nil || got.Status != ffrtmp.Completed || got.Progress != 100 {
+		t.Errorf("got %s with progress %d (%v), want completed with 100", got.Status, got.Progress, err)
 	}
 }

@@ -59,7 +59,7 @@ func (s *Server) logs(c *call) (*answer, error) {
 
 // log is what is known of an attempt's log.
 func (s *Server) log(ctx context.Context, j *ffrtmp.Job, attempt int) (string, error) {
-	if live := s.cfg.Scheduler.Log(j.ID, attempt); live != nil {
+	if live := s.cfg.Leader.Log(j.ID, attempt); live != nil {
 		text, _, _, err := live.Read(0)
 		if err == nil || errors.Is(err, io.EOF) {
 			return text, nil
@@ -76,9 +76,9 @@ const firstAttemptInterval = 200 * time.Millisecond
 // follow writes an attempt's log until the attempt is over. Without an attempt yet
 // it waits for the first.
 func (s *Server) follow(ctx context.Context, w *flushWriter, j ffrtmp.Job, attempt int, offset int64) error {
-	live := s.cfg.Scheduler.Log(j.ID, attempt)
+	live := s.cfg.Leader.Log(j.ID, attempt)
 	for live == nil && goesOn(&j, attempt) {
-		if !s.cfg.Scheduler.Leading() {
+		if !s.cfg.Leader.Leading() {
 			return ffrtmp.Errorf(ffrtmp.NoLeader, "this master no longer leads")
 		}
 		select {
@@ -93,7 +93,7 @@ func (s *Server) follow(ctx context.Context, w *flushWriter, j ffrtmp.Job, attem
 		if attempt == 0 {
 			attempt = j.Attempt
 		}
-		live = s.cfg.Scheduler.Log(j.ID, attempt)
+		live = s.cfg.Leader.Log(j.ID, attempt)
 	}
 	if live == nil {
 		text, err := s.log(ctx, &j, attempt)
@@ -124,7 +124,7 @@ func (s *Server) follow(ctx context.Context, w *flushWriter, j ffrtmp.Job, attem
 }
 
 // goesOn reports whether an attempt, or the first when there is none yet, has its
-// end before it. A claim is in the state a moment before the scheduler has its log.
+// end before it. A claim is in the state a moment before the leader has its log.
 func goesOn(j *ffrtmp.Job, attempt int) bool {
 	if attempt == 0 {
 		return !j.Status.Terminal()

@@ -3,11 +3,8 @@ package api
 import (
 	"fmt"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
-
-	"github.com/ffrtmp/ffrtmp/leader"
 )
 
 // TestALogComesInChunksWithoutOffsets is of agents that know only the contract:
@@ -35,25 +32,16 @@ func TestALogComesInChunksWithoutOffsets(t *testing.T) {
 	}
 }
 
-// lateScheduler does not have the log of an attempt that has just been claimed.
-type lateScheduler struct {
-	Scheduler
-	asked atomic.Int64
-}
-
-func (s *lateScheduler) Log(id string, attempt int) *leader.Log {
-	if s.asked.Add(1) == 1 {
-		return nil
-	}
-	return s.Scheduler.Log(id, attempt)
-}
-
-func TestALogThatIsFollowedFromTheClaimOn(t *testing.T) {
+// The log is followed when the claim is in the state, but not yet known to the leader.
+func TestFollow_FromTheClaimOn(t *testing.T) {
 	m := newMaster(t)
-	m.api.cfg.Scheduler = &lateScheduler{Scheduler: m.sched}
 	m.register(nodeA)
 	m.submit(`{"scenario":"720p"}`)
-	j := m.claim(nodeA)
+	_, claimed, err := m.proposer.Claim(t.Context(), nodeA, 1)
+	if err != nil || len(claimed) != 1 {
+		t.Fatalf("got %v (%v), want one attempt", claimed, err)
+	}
+	j := claimed[0]
 	lines := m.followLog(j.ID)
 	m.want(200, "POST", "/nodes/"+nodeA+"/heartbeat", fmt.Sprintf(`{"attempts":[{"job_id":%q,"attempt":1,"lease":%q,"log_tail":"one\n"}]}`, j.ID, j.Lease))
 	wantLine(t, lines, "one\n")

@@ -16,7 +16,7 @@ func (s *Server) register(c *call, r *ffrtmp.Registration) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.cfg.Scheduler.NodeChanged(done.Node.ID)
+	s.cfg.Leader.NodeChanged(done.Node.ID)
 	n, err := s.cfg.State.Node(done.Node.ID)
 	if err != nil {
 		return nil, err
@@ -46,7 +46,7 @@ func (s *Server) masters() []string {
 
 // shownNode adds what only the leader knows.
 func (s *Server) shownNode(n ffrtmp.Node) ffrtmp.Node {
-	if seen, ok := s.cfg.Scheduler.LastSeen(n.ID); ok && seen.After(n.LastHeartbeat) {
+	if seen, ok := s.cfg.Leader.LastSeen(n.ID); ok && seen.After(n.LastHeartbeat) {
 		n.LastHeartbeat = seen
 	}
 	return n
@@ -68,7 +68,7 @@ func (s *Server) heartbeat(c *call) (*answer, error) {
 	}
 	ctx, cancel := s.untilStopping(c)
 	defer cancel()
-	commands, timing, err := s.cfg.Scheduler.Heartbeat(ctx, c.PathValue("id"), h)
+	commands, timing, err := s.cfg.Leader.Heartbeat(ctx, c.PathValue("id"), h)
 	if err != nil {
 		return nil, err
 	}
@@ -147,7 +147,7 @@ func (s *Server) removeNode(c *call, _ *nothing) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.cfg.Scheduler.NodeChanged(n.ID)
+	s.cfg.Leader.NodeChanged(n.ID)
 	return &answer{index: index, body: removed{"removed", n.ID}}, nil
 }
 

@@ -4,7 +4,7 @@ import "github.com/ffrtmp/ffrtmp"
 
 // result takes in how an attempt ended, or that its output is being published.
 func (s *Server) result(c *call, r *ffrtmp.Result) (*answer, error) {
-	index, response, err := s.cfg.Scheduler.Result(c.Context(), c.idempotency, r)
+	index, response, err := s.cfg.Leader.Result(c.Context(), c.idempotency, r)
 	if err != nil {
 		return nil, err
 	}

@@ -22,8 +22,10 @@ import (
 
 	"github.com/ffrtmp/ffrtmp"
 	"github.com/ffrtmp/ffrtmp/cluster"
+	"github.com/ffrtmp/ffrtmp/fsm"
 	"github.com/ffrtmp/ffrtmp/internal/limits"
 	"github.com/ffrtmp/ffrtmp/internal/tracing"
+	"github.com/ffrtmp/ffrtmp/leader"
 )
 
 // Bounds on a client's time. Long polls, streams and batches have longTimeout for
@@ -66,17 +68,17 @@ type Certificates interface {
 // Config is what a Server is made of. All but TLS, Certificates, MaxConnections, Tracer and
 // Registerer are required.
 type Config struct {
-	State     State
-	Proposer  Proposer
-	Scheduler Scheduler
-	Cluster   Cluster
-	Keys      Authenticator
-	TLS       *tls.Config // nil: plain HTTP
-	Logger    hclog.Logger
-	Tracer    *tracing.Tracer // nil: no traces
-	Version   string
-	Name      string // of the cluster
-	LeaseTTL  time.Duration
+	State    *fsm.FSM
+	Proposer *fsm.Proposer
+	Leader   *leader.Service
+	Cluster  Cluster
+	Keys     Authenticator
+	TLS      *tls.Config // nil: plain HTTP
+	Logger   hclog.Logger
+	Tracer   *tracing.Tracer // nil: no traces
+	Version  string
+	Name     string // of the cluster
+	LeaseTTL time.Duration
 
 	Certificates   Certificates
 	MaxConnections int // at once; 0: no bound

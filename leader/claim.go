@@ -15,7 +15,7 @@ import (
 // lease: first those that it holds but has never listed (the answer that named them
 // was lost), else newly claimed ones. Without any it waits for work; a wait that
 // ends, is given up, or outlives the leadership or a lease of the node returns none.
-func (s *Scheduler) Claim(ctx context.Context, nodeID string, maximum int, wait time.Duration) (uint64, []ffrtmp.Job, error) {
+func (s *Service) Claim(ctx context.Context, nodeID string, maximum int, wait time.Duration) (uint64, []ffrtmp.Job, error) {
 	t, err := s.leading()
 	if err != nil {
 		return 0, nil, err
@@ -37,7 +37,7 @@ func (s *Scheduler) Claim(ctx context.Context, nodeID string, maximum int, wait 
 // the node holds already, for v2.2's agents would run it twice; but a request that is
 // repeated, because its answer was lost between two masters, names the same job again.
 // That node's empty heartbeats would keep another one for ever.
-func (s *Scheduler) Next(ctx context.Context, nodeID, requestID string) (uint64, []ffrtmp.Job, error) {
+func (s *Service) Next(ctx context.Context, nodeID, requestID string) (uint64, []ffrtmp.Job, error) {
 	t, err := s.leading()
 	if err != nil {
 		return 0, nil, err

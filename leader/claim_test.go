@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/ffrtmp/ffrtmp"
-	"github.com/ffrtmp/ffrtmp/fsm"
 )
 
 func TestAWaitingClaimIsWokenByASubmission(t *testing.T) {
@@ -150,13 +149,12 @@ func TestIdleNodesDoNotStampede(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bed) {
 		var all sync.WaitGroup
 		var served atomic.Int64
-		counting := &countingProposer{Proposer: b.proposer}
-		b.cfg.Proposer = counting
 		for n := range nodes {
 			a := b.register(n, 1)
 			all.Go(func() { served.Add(int64(len(b.claim(a, 1, ttl/2)))) })
 		}
 		synctest.Wait()
+		before := b.log.commandCount()
 		for range jobs {
 			b.submit(ffrtmp.Spec{})
 			synctest.Wait()
@@ -164,27 +162,17 @@ func TestIdleNodesDoNotStampede(t *testing.T) {
 		if got := served.Load(); got != jobs {
 			t.Errorf("%d of %d jobs were claimed at once", got, jobs)
 		}
-		if got := counting.claims.Load(); got > 2*jobs {
-			t.Errorf("%d claims were proposed for %d jobs", got, jobs)
+		if claims := b.log.commandCount() - before - jobs; claims > 2*jobs {
+			t.Errorf("got %d claims for %d jobs, want at most %d", claims, jobs, 2*jobs)
 		}
 		// Jobs that nobody can run wake nobody.
-		before := counting.claims.Load()
+		before = b.log.commandCount()
 		for range jobs {
 			b.submit(ffrtmp.Spec{Requires: &ffrtmp.Requires{Labels: map[string]string{"rack": "none"}}})
 		}
 		all.Wait()
-		if got := counting.claims.Load(); got != before {
-			t.Errorf("%d claims were proposed for jobs that nobody can run", got-before)
+		if claims := b.log.commandCount() - before - jobs; claims != 0 {
+			t.Errorf("got %d claims for jobs that nobody can run, want none", claims)
 		}
 	})
-}
-
-type countingProposer struct {
-	Proposer
-	claims atomic.Int64
-}
-
-func (p *countingProposer) Claim(ctx context.Context, node string, limit int) (uint64, []fsm.Claimed, error) {
-	p.claims.Add(1)
-	return p.Proposer.Claim(ctx, node, limit)
 }

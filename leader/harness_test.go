@@ -26,19 +26,28 @@ type bed struct {
 	log      *soloLog
 	proposer *fsm.Proposer
 	cluster  *fakeCluster
-	*Scheduler
+	*Service
 	logs *bytes.Buffer
 }
 
 // soloLog is a Raft log of one master: every entry is committed at once.
 type soloLog struct {
-	mu      sync.Mutex
-	fsm     *fsm.FSM
-	entries uint64
-	fail    error // what becomes of the next entries
+	mu       sync.Mutex
+	fsm      *fsm.FSM
+	entries  uint64
+	commands int
+	fail     error  // of the next entries
+	before   func() // called once, before the next entry is committed
 }
 
 func (l *soloLog) Apply(_ context.Context, data []byte) (uint64, any, error) {
+	l.mu.Lock()
+	before := l.before
+	l.before = nil
+	l.mu.Unlock()
+	if before != nil {
+		before()
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.fail != nil {
@@ -46,6 +55,9 @@ func (l *soloLog) Apply(_ context.Context, data []byte) (uint64, any, error) {
 	}
 	l.entries++
 	answers := l.fsm.ApplyBatch([]*raft.Log{{Index: l.entries, Term: 1, Type: raft.LogCommand, Data: data}})
+	if results, ok := answers[0].([]any); ok {
+		l.commands += len(results)
+	}
 	return l.entries, answers[0], nil
 }
 
@@ -53,6 +65,20 @@ func (l *soloLog) count() uint64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.entries
+}
+
+// commandCount is how many commands are in the entries.
+func (l *soloLog) commandCount() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.commands
+}
+
+// beforeNext calls f before the next entry is committed.
+func (l *soloLog) beforeNext(f func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.before = f
 }
 
 func (l *soloLog) failWith(err error) {
@@ -75,7 +101,7 @@ const (
 	retention = 30 * time.Hour // events are kept for less
 )
 
-// inBubble runs a test with a scheduler that leads.
+// inBubble runs a test with a Service that leads.
 func inBubble(t *testing.T, test func(t *testing.T, b *bed)) {
 	synctest.Test(t, func(t *testing.T) {
 		dir := t.TempDir()
@@ -85,7 +111,7 @@ func inBubble(t *testing.T, test func(t *testing.T, b *bed)) {
 		}
 		b := &bed{t: t, fsm: f, log: &soloLog{fsm: f}, cluster: &fakeCluster{leadership: make(chan bool)}, logs: &bytes.Buffer{}}
 		b.proposer = fsm.NewProposer(b.log, fsm.ProposerOptions{MaxRetries: 3})
-		b.Scheduler = New(Config{
+		b.Service = New(Config{
 			State: f, Proposer: b.proposer, Cluster: b.cluster, LeaseTTL: ttl, Retention: retention,
 			Logger: hclog.New(&hclog.LoggerOptions{Output: b.logs, Mutex: &sync.Mutex{}}),
 		})
@@ -105,7 +131,7 @@ func inBubble(t *testing.T, test func(t *testing.T, b *bed)) {
 	})
 }
 
-// lead gives or takes leadership and waits until the scheduler has followed.
+// lead gives or takes leadership and waits until the Service has followed.
 func (b *bed) lead(leading bool) {
 	b.t.Helper()
 	b.cluster.leadership <- leading

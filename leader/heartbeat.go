@@ -22,7 +22,7 @@ type HeartbeatTiming struct {
 // v2.2 with any, all that it holds, and returns what the node is to do. With a wait it
 // returns when there is something new to do, at the latest after the wait or a third
 // of the lease time.
-func (s *Scheduler) Heartbeat(ctx context.Context, nodeID string, h *ffrtmp.Heartbeat) ([]ffrtmp.Command, HeartbeatTiming, error) {
+func (s *Service) Heartbeat(ctx context.Context, nodeID string, h *ffrtmp.Heartbeat) ([]ffrtmp.Command, HeartbeatTiming, error) {
 	t, err := s.leading()
 	if err != nil {
 		return nil, HeartbeatTiming{}, err

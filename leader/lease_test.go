@@ -1,7 +1,6 @@
 package leader
 
 import (
-	"context"
 	"errors"
 	"testing"
 	"time"
@@ -116,17 +115,6 @@ func TestALostAttemptThatPublishesGoesOn(t *testing.T) {
 	})
 }
 
-// lateProposer lets a heartbeat arrive while an expiry is on its way.
-type lateProposer struct {
-	Proposer
-	meanwhile func()
-}
-
-func (p *lateProposer) Expire(ctx context.Context, attempts []fsm.AttemptID) (uint64, fsm.Changed, error) {
-	p.meanwhile()
-	return p.Proposer.Expire(ctx, attempts)
-}
-
 // The heartbeat has been answered as if all were well, so that its node does not know
 // that it should say anything. Its job must not be given away.
 func TestAHeartbeatBesideTheExpiryKeepsTheJob(t *testing.T) {
@@ -134,11 +122,11 @@ func TestAHeartbeatBesideTheExpiryKeepsTheJob(t *testing.T) {
 		late, other := b.register(1, 1), b.register(2, 1)
 		id := b.submit(ffrtmp.Spec{})
 		j := b.claimOne(late)
-		b.cfg.Proposer = &lateProposer{b.proposer, func() {
+		b.log.beforeNext(func() {
 			if commands := b.beat(late, report(j)); len(commands) > 0 {
-				t.Errorf("commands %v", commands)
+				t.Errorf("got commands %v, want none", commands)
 			}
-		}}
+		})
 		claimed := make(chan []ffrtmp.Job, 1)
 		go func() { claimed <- b.claim(other, 1, ttl+5*time.Second) }()
 		pass(ttl + time.Second)

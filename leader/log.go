@@ -10,7 +10,7 @@ import (
 )
 
 // Log is the end of a running attempt's log, in memory, as its node reports it. It
-// may be read by many while the scheduler writes it.
+// may be read by many while the Service writes it.
 type Log struct {
 	mu     sync.Mutex
 	offset int64  // bytes of the attempt's log before data

@@ -101,7 +101,7 @@ func (t *term) node(id string) (*node, error) {
 }
 
 // LastSeen is when the node last gave a sign of life to this leader.
-func (s *Scheduler) LastSeen(nodeID string) (time.Time, bool) {
+func (s *Service) LastSeen(nodeID string) (time.Time, bool) {
 	t := s.current()
 	if t == nil {
 		return time.Time{}, false

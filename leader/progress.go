@@ -17,7 +17,7 @@ const (
 
 // Overlay puts what the leader knows of a running attempt over what the state
 // says of its job. It returns false if that attempt has ended since the state was read.
-func (s *Scheduler) Overlay(j *ffrtmp.Job) bool {
+func (s *Service) Overlay(j *ffrtmp.Job) bool {
 	t := s.current()
 	if t == nil || j.Status != ffrtmp.Running && j.Status != ffrtmp.Paused {
 		return true
@@ -44,7 +44,7 @@ func (s *Scheduler) Overlay(j *ffrtmp.Job) bool {
 }
 
 // Log returns the log of an attempt that goes on, or nil.
-func (s *Scheduler) Log(jobID string, attempt int) *Log {
+func (s *Service) Log(jobID string, attempt int) *Log {
 	t := s.current()
 	if t == nil {
 		return nil

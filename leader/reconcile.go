@@ -5,18 +5,18 @@ import (
 	"github.com/ffrtmp/ffrtmp/fsm"
 )
 
-// Changed makes the scheduler look at everything that runs again, after a user has
+// Changed makes the Service look at everything that runs again, after a user has
 // changed many jobs.
-func (s *Scheduler) Changed() {
+func (s *Service) Changed() {
 	if t, err := s.leading(); err == nil {
 		t.reconcileAll()
 	}
 }
 
-// NodeChanged makes the scheduler look at a node again: it has registered or has
+// NodeChanged makes the Service look at a node again: it has registered or has
 // been removed, or a user has canceled, paused or resumed something that it runs
 // and must hear of that at once. An id of no node does nothing.
-func (s *Scheduler) NodeChanged(id string) {
+func (s *Service) NodeChanged(id string) {
 	t, err := s.leading()
 	if err != nil || id == "" {
 		return

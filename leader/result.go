@@ -9,7 +9,7 @@ import (
 )
 
 // Result carries out what a node says of an attempt's end.
-func (s *Scheduler) Result(ctx context.Context, id fsm.Idempotency, r *ffrtmp.Result) (uint64, ffrtmp.ResultResponse, error) {
+func (s *Service) Result(ctx context.Context, id fsm.Idempotency, r *ffrtmp.Result) (uint64, ffrtmp.ResultResponse, error) {
 	t, err := s.leading()
 	if err != nil {
 		return 0, ffrtmp.ResultResponse{}, err

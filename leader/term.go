@@ -11,7 +11,7 @@ import (
 
 // term is the leader's memory for as long as it leads.
 type term struct {
-	*Scheduler
+	*Service
 	ctx context.Context // ends with the leadership
 
 	mu        sync.Mutex          // guards all below, attempts and nodes included
@@ -68,17 +68,17 @@ func (a *attempt) due() time.Time {
 }
 
 // load reads the state that every command committed before this term has made.
-func (s *Scheduler) load(ctx context.Context) (*term, error) {
+func (s *Service) load(ctx context.Context) (*term, error) {
 	if err := s.cfg.Cluster.Barrier(ctx); err != nil {
 		return nil, err
 	}
 	t := &term{
-		Scheduler: s,
-		ctx:       ctx,
-		attempts:  map[string]*attempt{},
-		nodes:     map[string]*node{},
-		earlier:   make(chan struct{}, 1),
-		work:      make(chan struct{}, 1),
+		Service:  s,
+		ctx:      ctx,
+		attempts: map[string]*attempt{},
+		nodes:    map[string]*node{},
+		earlier:  make(chan struct{}, 1),
+		work:     make(chan struct{}, 1),
 	}
 	nodes := s.cfg.State.Nodes()
 	for i := range nodes {

@@ -126,7 +126,7 @@ func TestARemovedNodeLosesWhatItHeld(t *testing.T) {
 	})
 }
 
-// TestMemoryFollowsTheState changes the state behind the scheduler's back, as a
+// TestMemoryFollowsTheState changes the state behind the Service's back, as a
 // command does whose proposer has given it up.
 func TestMemoryFollowsTheState(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bed) {

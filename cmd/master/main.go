@@ -1,5 +1,5 @@
 // Command master is one master of a cluster: a Raft peer, an API server, and the
-// scheduler while it leads.
+// leader service while it leads.
 package main
 
 import (

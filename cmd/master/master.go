@@ -42,19 +42,19 @@ const transferTimeout = 5 * time.Second
 
 // master is one running master. What newMaster has opened, Run closes in reverse.
 type master struct {
-	config    *config
-	logger    hclog.Logger
-	certs     certs.Identities
-	keys      *keys
-	state     *fsm.FSM
-	proposer  *fsm.Proposer
-	node      *cluster.Node
-	scheduler *leader.Scheduler
-	server    *api.Server
-	api       net.Listener
-	metrics   net.Listener // nil with --metrics=false
-	fatal     chan error   // the state cannot follow the log any more
-	teardown  []func(context.Context) error
+	config   *config
+	logger   hclog.Logger
+	certs    certs.Identities
+	keys     *keys
+	state    *fsm.FSM
+	proposer *fsm.Proposer
+	node     *cluster.Node
+	leader   *leader.Service
+	server   *api.Server
+	api      net.Listener
+	metrics  net.Listener // nil with --metrics=false
+	fatal    chan error   // the state cannot follow the log any more
+	teardown []func(context.Context) error
 }
 
 // newMaster opens everything in the order in which each part needs the others:
@@ -152,11 +152,11 @@ func newMaster(ctx context.Context, c *config, key string, logger hclog.Logger) 
 	m.proposer = fsm.NewProposer(m.node, fsm.ProposerOptions{
 		MaxRetries: c.maxRetries, RetryBase: c.retryBase, RetryCap: c.retryCap, Level: m.node.CommandLevel,
 	})
-	m.scheduler = leader.New(leader.Config{
+	m.leader = leader.New(leader.Config{
 		State: m.state, Proposer: m.proposer, Cluster: m.node, LeaseTTL: c.leaseTTL, Retention: c.retention,
-		Logger: logger.Named("scheduler"),
+		Logger: logger.Named("leader"),
 	})
-	apiConfig.Proposer, apiConfig.Scheduler, apiConfig.Cluster = m.proposer, m.scheduler, m.node
+	apiConfig.Proposer, apiConfig.Leader, apiConfig.Cluster = m.proposer, m.leader, m.node
 	m.server = api.New(apiConfig)
 	handler := m.server.ForwardHandler()
 	forward.Store(&handler)
@@ -276,7 +276,7 @@ func (m *master) Run(ctx context.Context) error {
 	}
 	scheduling, stopScheduling := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopScheduling()
-	group.Go(func() error { m.scheduler.Run(scheduling); return nil })
+	group.Go(func() error { m.leader.Run(scheduling); return nil })
 	fail(func() error {
 		select {
 		case err := <-m.fatal:

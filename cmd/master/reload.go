@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 
 	"github.com/ffrtmp/ffrtmp/api"
+	"github.com/ffrtmp/ffrtmp/fsm"
 )
 
 // reload reads again what may change while the master runs: certificates (which are
@@ -28,7 +29,7 @@ func (m *master) reload() {
 
 // keys authenticates by the bootstrap key in force and the keys of the state.
 type keys struct {
-	state   api.Credentials
+	state   *fsm.FSM
 	current atomic.Pointer[bootstrapped]
 }
 
@@ -37,7 +38,7 @@ type bootstrapped struct {
 	api.Authenticator
 }
 
-func newKeys(state api.Credentials, bootstrap string) *keys {
+func newKeys(state *fsm.FSM, bootstrap string) *keys {
 	k := &keys{state: state}
 	k.set(bootstrap)
 	return k

@@ -93,7 +93,7 @@ func (a *agent) claim(m *member, wait time.Duration) {
 	defer a.end("claim")
 	ctx, cancel := context.WithTimeout(context.Background(), callTimeout+wait)
 	defer cancel()
-	_, jobs, err := m.scheduler.Claim(ctx, a.id, 3, wait)
+	_, jobs, err := m.leader.Claim(ctx, a.id, 3, wait)
 	a.world.history.count("claim", err)
 	if err != nil {
 		return
@@ -118,7 +118,7 @@ func (a *agent) heartbeat(m *member) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), callTimeout)
 	defer cancel()
-	commands, _, err := m.scheduler.Heartbeat(ctx, a.id, report)
+	commands, _, err := m.leader.Heartbeat(ctx, a.id, report)
 	a.world.history.count("heartbeat", err)
 	if err != nil {
 		return
@@ -184,7 +184,7 @@ func (a *agent) result(m *member, h *held, status ffrtmp.ResultStatus) error {
 	if status == ffrtmp.ResultFailed {
 		r.Error, r.FailureReason = "it did not work", ffrtmp.RuntimeError
 	}
-	_, _, err := m.scheduler.Result(ctx, fsm.Idempotency{}, r)
+	_, _, err := m.leader.Result(ctx, fsm.Idempotency{}, r)
 	a.world.history.count(string(status), err)
 	return err
 }

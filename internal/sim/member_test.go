@@ -30,7 +30,7 @@ type member struct {
 	raft      *raft.Raft
 	state     *fsm.FSM
 	proposer  *fsm.Proposer
-	scheduler *leader.Scheduler
+	leader    *leader.Service
 	stop      context.CancelFunc
 	stopped   chan struct{}
 }
@@ -69,7 +69,7 @@ func (m *member) start() {
 		m.t.Fatalf("%s: start Raft: %v", m.id, err)
 	}
 	m.proposer = fsm.NewProposer(replicated{m.raft}, fsm.ProposerOptions{MaxRetries: 2, RetryBase: time.Second, RetryCap: 5 * time.Second})
-	m.scheduler = leader.New(leader.Config{
+	m.leader = leader.New(leader.Config{
 		State: m.state, Proposer: m.proposer, Cluster: leads{m.raft, leadership}, LeaseTTL: leaseTTL, Logger: cfg.Logger,
 	})
 	ctx, cancel := context.WithCancel(context.Background())
@@ -77,7 +77,7 @@ func (m *member) start() {
 	m.stop, m.stopped = cancel, stopped
 	go func() {
 		defer close(stopped)
-		m.scheduler.Run(ctx)
+		m.leader.Run(ctx)
 	}()
 }
 
@@ -94,7 +94,7 @@ func (m *member) crash() {
 	if err := m.transport.Close(); err != nil {
 		m.t.Fatalf("%s: %v", m.id, err)
 	}
-	m.raft, m.state, m.proposer, m.scheduler, m.transport = nil, nil, nil, nil, nil
+	m.raft, m.state, m.proposer, m.leader, m.transport = nil, nil, nil, nil, nil
 }
 
 // replicated is the proposer's log.
@@ -115,7 +115,7 @@ func (r replicated) Apply(ctx context.Context, data []byte) (uint64, any, error)
 	}
 }
 
-// leads is the scheduler's view of the cluster.
+// leads is the leader service's view of the cluster.
 type leads struct {
 	raft       *raft.Raft
 	leadership <-chan bool

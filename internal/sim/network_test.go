@@ -77,7 +77,7 @@ func (n *network) mend() {
 // leader is a master that believes that it leads, which may be a deposed one.
 func (n *network) leader() *member {
 	for _, m := range n.members {
-		if m.up() && m.raft.State() == raft.Leader && m.scheduler.Leading() {
+		if m.up() && m.raft.State() == raft.Leader && m.leader.Leading() {
 			return m
 		}
 	}

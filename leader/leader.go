@@ -15,11 +15,12 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/fsm"
 )
 
-// Cluster tells the scheduler when it leads; cluster.Node has it.
+// Cluster tells the Service when it leads; cluster.Node has it.
 type Cluster interface {
-	// Leadership delivers the newest state; the scheduler is its only reader.
+	// Leadership delivers the newest state; the Service is its only reader.
 	Leadership() <-chan bool
 	// Barrier returns when every earlier command is in the state.
 	Barrier(ctx context.Context) error
@@ -27,10 +28,10 @@ type Cluster interface {
 	CommandLevel() int
 }
 
-// Config is what a Scheduler is made of. All but Retention is required.
+// Config is what a Service is made of. All but Retention is required.
 type Config struct {
-	State    State
-	Proposer Proposer
+	State    *fsm.FSM
+	Proposer *fsm.Proposer
 	Cluster  Cluster
 	LeaseTTL time.Duration // how long an attempt outlives its node's last heartbeat
 	Logger   hclog.Logger
@@ -42,24 +43,24 @@ type Config struct {
 // 30 seconds and cannot be told to send more.
 const LegacyTTL = 90 * time.Second
 
-// Scheduler does the leader's work while this master leads. Its methods may be
+// Service does the leader's work while this master leads. Its methods may be
 // called from any goroutine; those that need leadership return a NoLeader error
 // without it.
-type Scheduler struct {
+type Service struct {
 	cfg Config
 
 	mu   sync.Mutex
 	term *term // nil unless leading
 }
 
-// New returns a scheduler that does nothing until Run.
-func New(cfg Config) *Scheduler {
-	return &Scheduler{cfg: cfg}
+// New returns a Service that does nothing until Run.
+func New(cfg Config) *Service {
+	return &Service{cfg: cfg}
 }
 
 // Run follows the leadership until ctx is done. Every term's work has ended when
 // it returns.
-func (s *Scheduler) Run(ctx context.Context) {
+func (s *Service) Run(ctx context.Context) {
 	var stop func()
 	defer func() {
 		if stop != nil {
@@ -83,7 +84,7 @@ func (s *Scheduler) Run(ctx context.Context) {
 }
 
 // begin starts a term and returns what ends it and waits until it has ended.
-func (s *Scheduler) begin(ctx context.Context) (stop func()) {
+func (s *Service) begin(ctx context.Context) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
 	go func() {
@@ -97,7 +98,7 @@ func (s *Scheduler) begin(ctx context.Context) (stop func()) {
 }
 
 // lead is one term of leadership, from the barrier until ctx is done.
-func (s *Scheduler) lead(ctx context.Context) {
+func (s *Service) lead(ctx context.Context) {
 	t, err := s.load(ctx)
 	for err != nil {
 		s.cfg.Logger.Warn("the leader's work cannot begin yet", "error", err)
@@ -120,7 +121,7 @@ func (s *Scheduler) lead(ctx context.Context) {
 	t.run()
 }
 
-func (s *Scheduler) setTerm(t *term) {
+func (s *Service) setTerm(t *term) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.term = t
@@ -128,15 +129,15 @@ func (s *Scheduler) setTerm(t *term) {
 
 // Leading reports whether this master leads and has everything that was committed
 // before it did.
-func (s *Scheduler) Leading() bool { return s.current() != nil }
+func (s *Service) Leading() bool { return s.current() != nil }
 
-func (s *Scheduler) current() *term {
+func (s *Service) current() *term {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.term
 }
 
-func (s *Scheduler) leading() (*term, error) {
+func (s *Service) leading() (*term, error) {
 	if t := s.current(); t != nil && t.ctx.Err() == nil {
 		return t, nil
 	}
