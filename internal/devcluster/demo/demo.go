@@ -62,7 +62,8 @@ func (d *demo) submit(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("submit through %s: %w", d.name(d.follower), err)
 	}
-	d.say("job %d (%s of %s) submitted through the follower %s, acknowledged at index %d", d.job.SequenceNumber, scenario, d.input, d.name(d.follower), meta.Index)
+	d.say("submitted job %d (%s, %s) to the follower %s: committed at index %d",
+		d.job.SequenceNumber, scenario, d.input, d.name(d.follower), meta.Index)
 	d.writer = startWriter(ctx, d.client)
 	return nil
 }
@@ -93,11 +94,11 @@ func (d *demo) encode(ctx context.Context) error {
 	case done.Status != ffrtmp.Completed:
 		return fmt.Errorf("the job is %s: %s", done.Status, done.Error)
 	case d.killed < 0:
-		return fmt.Errorf("the encode was over before the leader could be killed half-way; give a longer INPUT")
+		return fmt.Errorf("the encode finished before the leader was killed; use a longer INPUT")
 	case len(done.Attempts) != 1:
-		return fmt.Errorf("the job took %d attempts; the death of a master must not touch ffmpeg", len(done.Attempts))
+		return fmt.Errorf("got %d attempts, want 1: a dead master must not affect ffmpeg", len(done.Attempts))
 	}
-	d.say("completed on %s in one attempt", done.NodeName)
+	d.say("job completed on %s in one attempt", done.NodeName)
 	return nil
 }
 
@@ -106,7 +107,7 @@ func (d *demo) killLeader(ctx context.Context) error {
 	if d.killed, err = d.cluster.Leader(ctx); err != nil {
 		return err
 	}
-	d.say("kill -9 of the leader, %s", d.name(d.killed))
+	d.say("kill -9 %s (the leader)", d.name(d.killed))
 	began := time.Now()
 	d.cluster.Master(d.killed).Kill()
 	if d.leader, err = d.cluster.Leader(ctx); err != nil {
@@ -114,9 +115,9 @@ func (d *demo) killLeader(ctx context.Context) error {
 	}
 	d.election = time.Since(began)
 	if d.leader == d.killed {
-		return fmt.Errorf("%s leads although it was killed", d.name(d.killed))
+		return fmt.Errorf("%s still leads after kill -9", d.name(d.killed))
 	}
-	d.say("%s leads now; seen after %s", d.name(d.leader), round(d.election))
+	d.say("new leader: %s, seen after %s", d.name(d.leader), round(d.election))
 	return nil
 }
 
@@ -135,7 +136,7 @@ func (d *demo) verify(ctx context.Context) error {
 		return err
 	}
 	if d.job.Output == nil || d.job.Output.SHA256 != sum {
-		return fmt.Errorf("the job's output record %+v does not match the file's SHA-256 %s", d.job.Output, sum)
+		return fmt.Errorf("the job's output record %+v does not match the file: SHA-256 %s", d.job.Output, sum)
 	}
 	entries, err := os.ReadDir(d.cluster.MediaRoot())
 	if err != nil {
@@ -143,7 +144,7 @@ func (d *demo) verify(ctx context.Context) error {
 	}
 	for _, e := range entries {
 		if strings.Contains(e.Name(), ".part") {
-			return fmt.Errorf("%s was left behind", e.Name())
+			return fmt.Errorf("unpublished file %s left behind", e.Name())
 		}
 	}
 	d.say("ffprobe: %s; SHA-256 matches the job's record", d.output)
@@ -151,7 +152,7 @@ func (d *demo) verify(ctx context.Context) error {
 	if err := d.writer.verify(ctx); err != nil {
 		return err
 	}
-	d.say("%d writes acknowledged meanwhile: all there, each once; longest time without one: %s", d.writer.count(), round(d.gap))
+	d.say("%d writes acknowledged meanwhile, 0 lost, 0 duplicated; longest pause %s", d.writer.count(), round(d.gap))
 	return nil
 }
 
@@ -179,13 +180,13 @@ func (d *demo) restart(ctx context.Context) error {
 		for _, member := range now.Members {
 			if member.APIURL == m.URL() && member.Healthy && member.AppliedIndex >= before.CommitIndex {
 				d.catchUp = time.Since(began)
-				d.say("%s is back and has caught up to index %d after %s", m.Name(), member.AppliedIndex, round(d.catchUp))
+				d.say("%s restarted and caught up to index %d after %s", m.Name(), member.AppliedIndex, round(d.catchUp))
 				return nil
 			}
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("%s has not caught up: %w", m.Name(), ctx.Err())
+			return fmt.Errorf("%s did not catch up: %w", m.Name(), ctx.Err())
 		case <-tick.C:
 		}
 	}
@@ -193,11 +194,11 @@ func (d *demo) restart(ctx context.Context) error {
 
 func (d *demo) summarize() {
 	fmt.Printf(`
-  one job, one attempt, one result     %s on %s
-  output                               %s
-  writes acknowledged, lost, doubled   %d, 0, 0
-  writes not possible after kill -9    %s
-  killed master back and caught up     %s
+  job, one attempt on one node             %s on %s
+  output                                   %s
+  writes acknowledged, lost, duplicated    %d, 0, 0
+  longest pause in writes after kill -9    %s
+  killed master caught up after            %s
 
 demo passed in %s
 `, d.job.ID, d.job.NodeName, d.output, d.writer.count(), round(d.gap), round(d.catchUp), round(time.Since(d.started)))

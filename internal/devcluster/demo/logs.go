@@ -9,8 +9,8 @@ import (
 	"github.com/ffrtmp/ffrtmp/internal/devcluster"
 )
 
-// lastWords are the last lines of every process's log.
-func lastWords(c *devcluster.Cluster) string {
+// lastLines returns the last lines of every log.
+func lastLines(c *devcluster.Cluster) string {
 	const lines = 8
 	var b strings.Builder
 	add := func(name, path string) {

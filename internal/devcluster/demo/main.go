@@ -22,9 +22,9 @@ import (
 const timeout = 10 * time.Minute
 
 func main() {
-	bin := flag.String("bin", "bin", "directory with the programs master and agent")
-	input := flag.String("input", "", "media file to encode (default: one made with ffmpeg)")
-	keep := flag.Bool("keep", false, "leave the cluster up afterwards, until Ctrl-C")
+	bin := flag.String("bin", "bin", "directory of the master and agent programs")
+	input := flag.String("input", "", "media file to encode (default: a test clip)")
+	keep := flag.Bool("keep", false, "keep the cluster running until Ctrl-C")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
@@ -52,7 +52,7 @@ func run(ctx context.Context, bin, input string, keep bool) (err error) {
 	}
 	for _, step := range []func(context.Context) error{d.start, d.submit, d.encode, d.verify, d.restart} {
 		if err := step(bounded); err != nil {
-			return fmt.Errorf("%w\n(the processes' last words:\n%s)", err, lastWords(c))
+			return fmt.Errorf("%w\nlast log lines:\n%s", err, lastLines(c))
 		}
 	}
 	d.summarize()
@@ -64,7 +64,7 @@ func run(ctx context.Context, bin, input string, keep bool) (err error) {
 
 // start brings the cluster up and connects to it.
 func (d *demo) start(ctx context.Context) error {
-	d.say("starting three masters (mutual TLS, encrypted gossip) and two agents")
+	d.say("starting 3 masters (mutual TLS, encrypted gossip) and 2 agents")
 	began := time.Now()
 	if err := d.cluster.Start(ctx); err != nil {
 		return err
@@ -74,7 +74,7 @@ func (d *demo) start(ctx context.Context) error {
 		return err
 	}
 	d.follower = (d.leader + 1) % 3
-	d.say("ready after %s; %s leads", round(time.Since(began)), d.name(d.leader))
+	d.say("cluster ready after %s, leader: %s", round(time.Since(began)), d.name(d.leader))
 	d.client, err = client.New(client.Config{Masters: d.cluster.URLs(), APIKey: d.cluster.APIKey(), TLS: d.cluster.ClientTLS()})
 	return err
 }
@@ -82,7 +82,7 @@ func (d *demo) start(ctx context.Context) error {
 // keep says how to use the cluster and waits for Ctrl-C.
 func (d *demo) keep(ctx context.Context) {
 	fmt.Printf(`
-The cluster stays up until Ctrl-C. In another terminal:
+The cluster keeps running until Ctrl-C. In another terminal:
 
   export MASTER_URL=%s
   export FFRTMP_CA=%s

@@ -37,15 +37,15 @@ func (m media) check(source media) error {
 	width := int(math.Round(720*float64(source.width)/float64(source.height)/2)) * 2
 	switch {
 	case m.codec != "h264":
-		return fmt.Errorf("codec %s, not h264", m.codec)
+		return fmt.Errorf("got codec %s, want h264", m.codec)
 	case m.height != 720 || m.width != width:
-		return fmt.Errorf("size %dx%d, not %dx720", m.width, m.height, width)
+		return fmt.Errorf("got size %dx%d, want %dx720", m.width, m.height, width)
 	case m.rate != "30/1":
-		return fmt.Errorf("frame rate %s, not 30", m.rate)
+		return fmt.Errorf("got frame rate %s, want 30/1", m.rate)
 	case math.Abs(m.seconds-source.seconds) > 0.5:
-		return fmt.Errorf("%.2f s long, not %.2f", m.seconds, source.seconds)
+		return fmt.Errorf("got %.2f s, want %.2f s", m.seconds, source.seconds)
 	case m.audio != source.audio:
-		return fmt.Errorf("sound: %v, of the source: %v", m.audio, source.audio)
+		return fmt.Errorf("got audio %v, want %v", m.audio, source.audio)
 	}
 	return nil
 }
@@ -60,12 +60,12 @@ func (d *demo) prepare(ctx context.Context, file string) error {
 		}
 	} else {
 		d.input = "source.mp4"
-		d.say("making a clip of %d s with ffmpeg", sourceSeconds)
+		d.say("creating a %d s test clip with ffmpeg", sourceSeconds)
 		cmd := exec.CommandContext(ctx, "ffmpeg", "-hide_banner", "-loglevel", "error", "-nostdin",
 			"-f", "lavfi", "-i", "testsrc2=size=1280x720:rate=30", "-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000",
 			"-t", strconv.Itoa(sourceSeconds), "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-c:a", "aac", filepath.Join(root, d.input))
 		if out, err := cmd.CombinedOutput(); err != nil {
-			return fmt.Errorf("make a clip: %w\n%s", err, out)
+			return fmt.Errorf("create the clip: %w\n%s", err, out)
 		}
 	}
 	var err error
@@ -103,7 +103,7 @@ func probe(ctx context.Context, path string) (media, error) {
 		}
 	}
 	if m.codec == "" {
-		return media{}, fmt.Errorf("%s has no picture", path)
+		return media{}, fmt.Errorf("%s has no video stream", path)
 	}
 	m.seconds, err = strconv.ParseFloat(found.Format.Duration, 64)
 	if err != nil {

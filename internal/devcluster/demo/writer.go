@@ -102,7 +102,7 @@ func (w *writer) longestGap() time.Duration {
 // missing, and no submission may have made two. Then it cancels them.
 func (w *writer) verify(ctx context.Context) error {
 	if w.failed != nil {
-		return fmt.Errorf("a write was refused: %w", w.failed)
+		return fmt.Errorf("write refused: %w", w.failed)
 	}
 	submissions := map[string]string{} // label value → job
 	found := 0
@@ -112,7 +112,7 @@ func (w *writer) verify(ctx context.Context) error {
 		}
 		n := j.Labels[label]
 		if other, ok := submissions[n]; ok {
-			return fmt.Errorf("submission %s made two jobs, %s and %s", n, other, j.ID)
+			return fmt.Errorf("submission %s created two jobs: %s and %s", n, other, j.ID)
 		}
 		submissions[n] = j.ID
 		if w.acked[j.ID] {
@@ -120,7 +120,7 @@ func (w *writer) verify(ctx context.Context) error {
 		}
 	}
 	if found != len(w.acked) {
-		return fmt.Errorf("%d of %d acknowledged jobs are lost", len(w.acked)-found, len(w.acked))
+		return fmt.Errorf("%d of %d acknowledged jobs lost", len(w.acked)-found, len(w.acked))
 	}
 	_, err := w.client.CancelMany(ctx, ffrtmp.Filter{Label: label})
 	return err
