@@ -16,7 +16,8 @@ import (
 	"github.com/ffrtmp/ffrtmp"
 )
 
-func TestStateDirectoryIsOneAgents(t *testing.T) {
+// Only one agent at a time may use a state directory.
+func TestState_Locked(t *testing.T) {
 	s := newSite(t, newFake(t))
 	a, err := New(s.config())
 	if err != nil {
@@ -42,7 +43,8 @@ func TestStateDirectoryIsOneAgents(t *testing.T) {
 	}
 }
 
-func TestAnotherClusterIsRefused(t *testing.T) {
+// An agent never registers with another cluster than its first one.
+func TestRegister_OtherCluster(t *testing.T) {
 	f := newFake(t)
 	s := newSite(t, f)
 	a, stop := s.start()
@@ -62,7 +64,8 @@ func TestAnotherClusterIsRefused(t *testing.T) {
 	}
 }
 
-func TestRemovedNodeRegistersAgain(t *testing.T) {
+// A node that was removed registers again with its next heartbeat.
+func TestRegister_AfterRemoval(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
 	s := newSite(t, f)
@@ -81,7 +84,8 @@ func TestRemovedNodeRegistersAgain(t *testing.T) {
 	f.awaitStatus(id, ffrtmp.Completed)
 }
 
-func TestLearnedMastersOutliveRestarts(t *testing.T) {
+// The agent remembers masters it has learned of.
+func TestMasters_KeptOverRestart(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
 	second := f.serve()
@@ -99,7 +103,8 @@ func TestLearnedMastersOutliveRestarts(t *testing.T) {
 	f.awaitStatus(id, ffrtmp.Completed)
 }
 
-func TestLostAnswerToAClaimLosesNothing(t *testing.T) {
+// The next claim returns an attempt whose first answer was lost.
+func TestClaim_LostAnswer(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
 	f.lose.Store(2)
@@ -115,7 +120,8 @@ func TestLostAnswerToAClaimLosesNothing(t *testing.T) {
 	}
 }
 
-func TestNothingIsClaimedThatCouldNotBeRecorded(t *testing.T) {
+// An agent that cannot record an attempt claims nothing.
+func TestClaim_DiskFull(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
 	s := newSite(t, f)
@@ -133,8 +139,8 @@ func TestNothingIsClaimedThatCouldNotBeRecorded(t *testing.T) {
 	}
 }
 
-// A new leader has nothing of the live log; the agent sends the last of it again.
-func TestNewLeaderGetsTheLogAgain(t *testing.T) {
+// A new leader has no live log yet, so the agent resends the tail.
+func TestHeartbeat_NewLeader(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
 	second := f.serve()
@@ -151,7 +157,7 @@ func TestNewLeaderGetsTheLogAgain(t *testing.T) {
 	}
 }
 
-func TestMetrics(t *testing.T) {
+func TestMetrics_Names(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
 	f.down.Store(true)
@@ -194,7 +200,7 @@ func TestMetrics(t *testing.T) {
 	}
 }
 
-func TestGPUMetrics(t *testing.T) {
+func TestMetrics_GPU(t *testing.T) {
 	dir := t.TempDir()
 	if err := writeScript(filepath.Join(dir, "nvidia-smi"), "#!/bin/sh\necho 50\necho 7\n"); err != nil {
 		t.Fatal(err)

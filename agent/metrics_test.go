@@ -14,7 +14,8 @@ import (
 	"github.com/ffrtmp/ffrtmp/internal/certs"
 )
 
-func TestReadinessAndMetricsTellOfTheCertificate(t *testing.T) {
+// An expiring certificate shows in readiness and metrics.
+func TestReady_Certificate(t *testing.T) {
 	ca, err := certs.NewCA("ca", 0)
 	if err != nil {
 		t.Fatal(err)

@@ -10,7 +10,8 @@ import (
 	"github.com/ffrtmp/ffrtmp"
 )
 
-func TestPrintableKeepsOffsets(t *testing.T) {
+// Replacing invalid bytes never changes the length.
+func TestPrintable_Offsets(t *testing.T) {
 	for in, want := range map[string]string{
 		"":             "",
 		"frame=1\n":    "frame=1\n",
@@ -37,9 +38,8 @@ func TestPrintableKeepsOffsets(t *testing.T) {
 	}
 }
 
-// Masters, or a proxy before them, that answer long polls at once must not be
-// asked without a pause.
-func TestMastersThatDoNotHoldPollsAreSpared(t *testing.T) {
+// The agent slows down when masters, or a proxy before them, answer long polls at once.
+func TestPolls_AnsweredEarly(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
 	f.eager = true
@@ -57,7 +57,8 @@ func TestMastersThatDoNotHoldPollsAreSpared(t *testing.T) {
 	f.awaitStatus(id, ffrtmp.Completed)
 }
 
-func TestPausesGrowToTheirBounds(t *testing.T) {
+// Pauses double up to their limits.
+func TestPolls_Backoff(t *testing.T) {
 	a := &Agent{cfg: Config{PollInterval: 10 * time.Second}}
 	for quick, least := range map[int]time.Duration{1: 100 * time.Millisecond, 4: 800 * time.Millisecond, 20: 10 * time.Second} {
 		if got := a.claimPause(quick); got < least || got > min(2*least, 10*time.Second) {
@@ -76,7 +77,8 @@ func TestPausesGrowToTheirBounds(t *testing.T) {
 	}
 }
 
-func TestSlotsRememberWhatHasEnded(t *testing.T) {
+// Slots recognize an attempt that has ended.
+func TestSlots_Ended(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSlots(1)
 		at := &attempt{attemptID: attemptID{"a", 1}, gone: make(chan struct{})}
@@ -102,7 +104,7 @@ func TestSlotsRememberWhatHasEnded(t *testing.T) {
 	})
 }
 
-func TestConfig(t *testing.T) {
+func TestConfig_Invalid(t *testing.T) {
 	s := newSite(t, newFake(t))
 	for want, change := range map[string]func(*Config){
 		"state directory":  func(c *Config) { c.StateDir = "" },

@@ -17,9 +17,8 @@ import (
 	"github.com/ffrtmp/ffrtmp"
 )
 
-// The agent dies by SIGKILL after every step of an attempt's life; the next one
-// brings the job to its one end.
-func TestDeathAfterEveryStep(t *testing.T) {
+// An agent dies by SIGKILL after each step; the next one completes the job once.
+func TestRestart_AfterEveryStep(t *testing.T) {
 	for _, at := range []step{stepClaimed, stepStarted, stepEnded, stepDecided, stepSealed, stepMoved, stepDelivered, stepRemoved} {
 		t.Run(string(at), func(t *testing.T) {
 			t.Parallel()
@@ -44,7 +43,8 @@ func TestDeathAfterEveryStep(t *testing.T) {
 	}
 }
 
-func TestNextAgentGoesOnWithRunningFFmpeg(t *testing.T) {
+// The next agent continues to report an ffmpeg that is still running.
+func TestRestart_FFmpegRunning(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
 	s := newSite(t, f)
@@ -75,9 +75,8 @@ func TestNextAgentGoesOnWithRunningFFmpeg(t *testing.T) {
 	}
 }
 
-// A lease that ran out while there was no agent puts the job back into the queue.
-// The next agent must not claim it: its own claim would end the attempt that it holds.
-func TestLostAttemptIsTakenBackAndNotClaimed(t *testing.T) {
+// A restarted agent reclaims its expired attempt by heartbeat; a claim would end it.
+func TestRestart_LeaseExpired(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
 	s := newSite(t, f)
@@ -97,7 +96,8 @@ func TestLostAttemptIsTakenBackAndNotClaimed(t *testing.T) {
 	}
 }
 
-func TestResultsWaitForMasters(t *testing.T) {
+// Results wait on disk until a master answers.
+func TestResults_NoMasters(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
 	s := newSite(t, f)
@@ -129,7 +129,8 @@ func TestResultsWaitForMasters(t *testing.T) {
 	}
 }
 
-func TestSupervisorThatDiesIsAFailure(t *testing.T) {
+// A supervisor that dies fails the attempt.
+func TestSupervisor_Killed(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
 	s := newSite(t, f)
@@ -143,9 +144,8 @@ func TestSupervisorThatDiesIsAFailure(t *testing.T) {
 	s.checkClean()
 }
 
-// What went down together with the agent is given back: a machine's restart must
-// not use up a retry.
-func TestRunLostWithTheAgentIsGivenBack(t *testing.T) {
+// A run that ended with its machine is released and uses up no retry.
+func TestRestart_MachineRebooted(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
 	s := newSite(t, f)
@@ -193,9 +193,8 @@ func TestRunLostWithTheAgentIsGivenBack(t *testing.T) {
 	}
 }
 
-// Once claim.json is gone the attempt is over, whatever else could not be removed
-// at the first try: ffmpeg must not run again.
-func TestHalfRemovedAttemptIsOnlyRemoved(t *testing.T) {
+// An attempt without claim.json is only removed; ffmpeg does not run again.
+func TestRestart_HalfRemoved(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
 	s := newSite(t, f)

@@ -30,7 +30,8 @@ func encoding(j fakeJob) bool {
 	return j.ProgressDetail != nil && j.ProgressDetail.Frame > 0
 }
 
-func TestAnAgentSaysThatNoEncoderWorks(t *testing.T) {
+// An agent without a working encoder logs a warning.
+func TestProbe_NoEncoder(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, newFake(t))
 	s.ffmpeg = "/bin/echo"
@@ -45,7 +46,8 @@ func TestAnAgentSaysThatNoEncoderWorks(t *testing.T) {
 	}
 }
 
-func TestJobRuns(t *testing.T) {
+// An idle agent claims a job at once and completes it.
+func TestRun_Completed(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
 	s := newSite(t, f)
@@ -80,7 +82,8 @@ func TestJobRuns(t *testing.T) {
 	}
 }
 
-func TestFailures(t *testing.T) {
+// A failed job has a reason and no output.
+func TestRun_Failed(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
 	s := newSite(t, f)
@@ -110,8 +113,8 @@ func TestFailures(t *testing.T) {
 	}
 }
 
-// However an output spells its input, the input stays as it is.
-func TestOutputThatIsTheInput(t *testing.T) {
+// A job never overwrites its input, however the output is spelled.
+func TestOutput_IsInput(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
 	s := newSite(t, f)
@@ -149,8 +152,8 @@ func TestOutputThatIsTheInput(t *testing.T) {
 	}
 }
 
-// The output's name may become the input's while ffmpeg runs.
-func TestOutputThatBecomesTheInput(t *testing.T) {
+// The output may turn into the input while ffmpeg runs.
+func TestOutput_BecomesInput(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
 	s := newSite(t, f)
@@ -192,9 +195,8 @@ func (s *site) film(name string) []byte {
 	return data
 }
 
-// A directory that is moved away while a job writes into it, with a link to where it
-// is now: the job fails, and the node goes on.
-func TestDirectoryThatIsMovedMeanwhile(t *testing.T) {
+// A job fails when its output directory moves, and the node keeps working.
+func TestOutput_DirectoryMoved(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
 	s := newSite(t, f)
@@ -210,7 +212,8 @@ func TestDirectoryThatIsMovedMeanwhile(t *testing.T) {
 	s.checkClean()
 }
 
-func TestCancelReachesFFmpegWithinTwoSeconds(t *testing.T) {
+// A cancel ends ffmpeg within two seconds.
+func TestCancel_TwoSeconds(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
 	s := newSite(t, f)
@@ -246,7 +249,8 @@ func (s *site) find(id string, attempt int) *supervisor.Process {
 	return p
 }
 
-func TestPauseAndResume(t *testing.T) {
+// A pause stops ffmpeg until it is resumed.
+func TestPause_Resume(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
 	s := newSite(t, f)
@@ -265,7 +269,8 @@ func TestPauseAndResume(t *testing.T) {
 	f.awaitStatus(id, ffrtmp.Completed)
 }
 
-func TestJobTakenAwayIsStoppedAndPublishesNothing(t *testing.T) {
+// An attempt that was reassigned is stopped and publishes nothing.
+func TestStop_Reassigned(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
 	s := newSite(t, f)
@@ -286,7 +291,8 @@ func TestJobTakenAwayIsStoppedAndPublishesNothing(t *testing.T) {
 	}
 }
 
-func TestStaleResultPublishesNothing(t *testing.T) {
+// A stale result publishes nothing.
+func TestResult_Stale(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
 	s := newSite(t, f)
@@ -314,7 +320,8 @@ func TestStaleResultPublishesNothing(t *testing.T) {
 	}
 }
 
-func TestSlots(t *testing.T) {
+// The agent claims only for its free slots.
+func TestSlots_Full(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
 	s := newSite(t, f)
@@ -343,7 +350,8 @@ func TestSlots(t *testing.T) {
 	}
 }
 
-func TestDrainWaitsForWhatRuns(t *testing.T) {
+// A draining agent finishes its jobs and claims none.
+func TestDrain_WaitsForJobs(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
 	s := newSite(t, f)

@@ -48,7 +48,7 @@ func must(t *testing.T, err error) {
 	}
 }
 
-func TestInput(t *testing.T) {
+func TestRoots_Input(t *testing.T) {
 	dir, roots := tree(t)
 	for name, c := range map[string]struct {
 		path   string
@@ -99,7 +99,7 @@ func TestInput(t *testing.T) {
 	}
 }
 
-func TestOutput(t *testing.T) {
+func TestRoots_Output(t *testing.T) {
 	dir, roots := tree(t)
 	for name, c := range map[string]struct {
 		path   string
@@ -137,8 +137,8 @@ func TestOutput(t *testing.T) {
 	}
 }
 
-// A link that appears after the check must not be followed out of the root.
-func TestLinkMadeAfterTheCheck(t *testing.T) {
+// A link made after the check must not be followed out of the root.
+func TestOpen_LinkMadeLater(t *testing.T) {
 	dir, roots := tree(t)
 	in, err := roots.Input("sub/deep.mp4")
 	must(t, err)
@@ -160,8 +160,8 @@ func TestLinkMadeAfterTheCheck(t *testing.T) {
 	}
 }
 
-// Nothing is left behind that the log should tell of.
-func TestRemoveOfWhatCannotBeThere(t *testing.T) {
+// Removing a file that cannot exist is no error.
+func TestRemove_Missing(t *testing.T) {
 	dir, _ := tree(t)
 	for name, f := range map[string]recipe.File{
 		"no such file":       {Root: filepath.Join(dir, "a"), Name: "none.mp4"},
@@ -176,7 +176,8 @@ func TestRemoveOfWhatCannotBeThere(t *testing.T) {
 	}
 }
 
-func TestPipeMadeAfterTheCheck(t *testing.T) {
+// A pipe made after the check must not block.
+func TestOpen_PipeMadeLater(t *testing.T) {
 	dir, roots := tree(t)
 	in, err := roots.Input("in.mp4")
 	must(t, err)
@@ -188,7 +189,7 @@ func TestPipeMadeAfterTheCheck(t *testing.T) {
 	}
 }
 
-func TestPublish(t *testing.T) {
+func TestPublish_Twice(t *testing.T) {
 	dir, roots := tree(t)
 	secret := filepath.Join(dir, "outside/secret.mp4")
 	final, err := roots.Output("escape.mp4") // a link out of the root is replaced, not followed

@@ -58,9 +58,8 @@ func checkRefused(t *testing.T, err error, reason ffrtmp.FailureReason, says str
 	}
 }
 
-// Containers tell rate and duration in ways of their own, and shorter than a
-// second some do not tell them at all.
-func TestRateInEveryContainer(t *testing.T) {
+// Containers state rate and duration differently; below a second some state neither.
+func TestVerify_RateByContainer(t *testing.T) {
 	t.Parallel()
 	uneven := ffmpeg(t, "uneven.mkv", append(append(bars("30", "3"), tone("3")...), "-vf", "select='not(mod(n,7))+lt(mod(n,40),13)'", "-vsync", "vfr")...)
 	for _, container := range containers {
@@ -90,7 +89,8 @@ func TestRateInEveryContainer(t *testing.T) {
 	}
 }
 
-func TestVideoThatEndsEarly(t *testing.T) {
+// Video that ends before its sound fails unless the source does the same.
+func TestVerify_VideoEndsEarly(t *testing.T) {
 	t.Parallel()
 	input := func(path string) *recipe.File {
 		return &recipe.File{Root: filepath.Dir(path), Name: filepath.Base(path)}
@@ -121,8 +121,8 @@ func TestVideoThatEndsEarly(t *testing.T) {
 	}
 }
 
-// A recorder may show its last frame for long, and a song its cover.
-func TestSourceWithoutMotion(t *testing.T) {
+// A screen recorder may show its last frame for a long time.
+func TestVerify_StillSource(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	moving := ffmpeg(t, "moving.mp4", append(bars("10", "1"), tone("6")...)...)

@@ -47,7 +47,7 @@ func fileOf(path string) recipe.File {
 	return recipe.File{Root: filepath.Dir(path), Name: filepath.Base(path)}
 }
 
-func TestVerify(t *testing.T) {
+func TestVerify_Cases(t *testing.T) {
 	whole, silent := make1s(t, "whole.mp4"), make1s(t, "silent.mkv", "-an")
 	long := make1s(t, "long.mp4", "-t", "3")
 	tonly := make1s(t, "sound.mp4", "-vn")
@@ -111,7 +111,7 @@ func TestVerify(t *testing.T) {
 	}
 }
 
-func TestFindTools(t *testing.T) {
+func TestFindTools_Missing(t *testing.T) {
 	found := tools(t)
 	if !filepath.IsAbs(found.FFmpeg) || !filepath.IsAbs(found.FFprobe) || !strings.HasPrefix(found.Version, "ffmpeg version ") {
 		t.Errorf("%+v", found)
@@ -121,7 +121,8 @@ func TestFindTools(t *testing.T) {
 	}
 }
 
-func TestProbesAreNotGivenTheKey(t *testing.T) {
+// Programs that the agent starts do not see its API key.
+func TestProbe_NoAPIKey(t *testing.T) {
 	t.Setenv("MASTER_API_KEY", "a secret")
 	env, err := run(context.Background(), "env")
 	must(t, err)
@@ -130,7 +131,8 @@ func TestProbesAreNotGivenTheKey(t *testing.T) {
 	}
 }
 
-func TestEncodersThatWork(t *testing.T) {
+// Only encoders that work are reported, and the answer is cached.
+func TestEncoders_Working(t *testing.T) {
 	dir := t.TempDir()
 	got, err := Encoders(context.Background(), tools(t), dir)
 	must(t, err)
@@ -149,8 +151,8 @@ func TestEncodersThatWork(t *testing.T) {
 	}
 }
 
-// A listed encoder is not a working one, and another ffmpeg is tried anew.
-func TestListedEncoderThatFails(t *testing.T) {
+// A listed encoder may fail; another ffmpeg is tried anew.
+func TestEncoders_ListedButBroken(t *testing.T) {
 	dir := t.TempDir()
 	fake := filepath.Join(dir, "ffmpeg")
 	script := `#!/bin/sh
@@ -183,7 +185,7 @@ esac
 	}
 }
 
-func TestGPU(t *testing.T) {
+func TestMachine_GPU(t *testing.T) {
 	facts, err := Machine([]string{"libx264", "h264_nvenc", "hevc_nvenc"})
 	must(t, err)
 	if !facts.HasGPU || facts.GPUType != "nvidia" || !slices.Equal(facts.GPUCapabilities, []string{"h264_nvenc", "hevc_nvenc"}) {

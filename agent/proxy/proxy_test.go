@@ -28,7 +28,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 )
 
-func TestZones(t *testing.T) {
+func TestZone_Addresses(t *testing.T) {
 	for address, want := range map[string]zone{
 		"93.184.216.34":          public,
 		"2606:2800:220:1::1":     public,
@@ -56,7 +56,8 @@ func TestZones(t *testing.T) {
 	}
 }
 
-func TestControlRefusesByZone(t *testing.T) {
+// Dialing refuses addresses beyond the allowed zone.
+func TestDialControl_Zone(t *testing.T) {
 	for _, c := range []struct {
 		address string
 		limit   zone
@@ -112,7 +113,8 @@ func selfSigned(t *testing.T) tls.Certificate {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 }
 
-func TestCertificatesAreVerified(t *testing.T) {
+// Certificates of servers are verified.
+func TestEndpoint_Certificate(t *testing.T) {
 	handler := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "media") })
 	trusted := httptest.NewTLSServer(handler)
 	defer trusted.Close()
@@ -178,7 +180,7 @@ func get(t *testing.T, address, byteRange string) (int, string) {
 	return response.StatusCode, string(body)
 }
 
-func TestHTTP(t *testing.T) {
+func TestHTTP_Requests(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "clip.mp4")
 	if err := os.WriteFile(file, []byte("0123456789"), 0o600); err != nil {
 		t.Fatal(err)
@@ -224,7 +226,7 @@ func TestHTTP(t *testing.T) {
 	}
 }
 
-func TestHTTPRefusals(t *testing.T) {
+func TestHTTP_Refused(t *testing.T) {
 	targets := map[string]string{
 		"/metadata": "http://169.254.169.254/latest/meta-data/",
 		"/scheme":   "file:///etc/passwd",
@@ -266,8 +268,8 @@ func TestHTTPRefusals(t *testing.T) {
 	}
 }
 
-// A server may not send ffmpeg further in than it lies itself.
-func TestRedirectInward(t *testing.T) {
+// A public server must not redirect to a private address.
+func TestHTTP_RedirectInward(t *testing.T) {
 	server := httptest.NewServer(http.NotFoundHandler())
 	defer server.Close()
 	next := httptest.NewRequest(http.MethodGet, server.URL, nil)
@@ -289,7 +291,8 @@ func TestRedirectInward(t *testing.T) {
 	}
 }
 
-func TestOpenRefusesOtherSchemes(t *testing.T) {
+// Only http, https, rtmp and rtmps are allowed.
+func TestOpen_Scheme(t *testing.T) {
 	for _, raw := range []string{"file:///etc/passwd", "ftp://host/x", "unix:/run/x.sock", "concat:a|b", "http:///nohost", "crypto:http://host/x"} {
 		if e, err := Open(raw, false); err == nil {
 			e.Close()
@@ -298,7 +301,8 @@ func TestOpenRefusesOtherSchemes(t *testing.T) {
 	}
 }
 
-func TestRTMPCarriesBothWaysAndDeliversTheEnd(t *testing.T) {
+// Bytes pass both ways, and the last ones arrive before the close.
+func TestRTMP_BothWays(t *testing.T) {
 	server, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -338,8 +342,8 @@ func TestRTMPCarriesBothWaysAndDeliversTheEnd(t *testing.T) {
 	}
 }
 
-// A source ends when its server says so; a stream does not.
-func TestServerThatEndsFirst(t *testing.T) {
+// A source ends when its server closes; a target must not close first.
+func TestRTMP_ServerCloses(t *testing.T) {
 	server, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -372,7 +376,8 @@ func TestServerThatEndsFirst(t *testing.T) {
 	}
 }
 
-func TestCloseEndsASilentConnection(t *testing.T) {
+// Close does not wait for a silent server.
+func TestClose_SilentServer(t *testing.T) {
 	server, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -9,9 +9,8 @@ import (
 	"github.com/ffrtmp/ffrtmp"
 )
 
-// A directory in the form of a cgroup: what is written can be checked anywhere;
-// that the kernel holds a process to it can not.
-func TestCgroupLimits(t *testing.T) {
+// A plain directory shows what is written; only a real cgroup enforces it.
+func TestCgroup_Limits(t *testing.T) {
 	parent := t.TempDir()
 	group := filepath.Join(parent, "ffrtmp-job-1")
 	must(t, os.Mkdir(group, 0o755))
@@ -34,7 +33,7 @@ func TestCgroupLimits(t *testing.T) {
 	}
 }
 
-func TestCgroupWithoutControllers(t *testing.T) {
+func TestCgroup_NoControllers(t *testing.T) {
 	parent := t.TempDir()
 	for _, name := range []string{"cgroup.subtree_control", "cgroup.controllers"} {
 		must(t, os.WriteFile(filepath.Join(parent, name), []byte("pids"), 0o644))

@@ -8,7 +8,8 @@ import (
 	"testing"
 )
 
-func TestLogIsBoundedAndKeepsItsTail(t *testing.T) {
+// A log is bounded and keeps its tail.
+func TestLog_Bounded(t *testing.T) {
 	dir := t.TempDir()
 	w, err := newLogWriter(dir, strings.NewReplacer("key", "REDACTED"))
 	must(t, err)

@@ -38,7 +38,8 @@ func listening(t *testing.T, port int) bool {
 	return strings.Contains(string(table), fmt.Sprintf(":%04X 00000000:0000 0A", port))
 }
 
-func TestFoundAgainAfterTheAgentWasKilled(t *testing.T) {
+// A new agent finds the run of one that was killed.
+func TestFind_AgentKilled(t *testing.T) {
 	a := attempt(t, realFFmpeg(t), plan(t, small(7200, ffrtmp.ToNull)))
 	must(t, save(a.Dir, configFile, a))
 	agent := exec.Command("/proc/self/exe", "agent", a.Dir)
@@ -77,9 +78,8 @@ func TestFoundAgainAfterTheAgentWasKilled(t *testing.T) {
 	}
 }
 
-// A job that is canceled while its supervisor starts: whoever is told that the start was
-// given up removes the directory, and nothing may begin in it after that.
-func TestStartThatIsGivenUp(t *testing.T) {
+// After a canceled start nothing may write into the directory.
+func TestStart_Canceled(t *testing.T) {
 	a := attempt(t, realFFmpeg(t), plan(t, small(7200, ffrtmp.ToFile)))
 	canceled, cancel := context.WithCancel(ctx(t))
 	cancel()
@@ -109,7 +109,7 @@ func supervisors(t *testing.T, dir string) (pids []string) {
 	return pids
 }
 
-func TestEndIsFoundAfterwards(t *testing.T) {
+func TestFind_Ended(t *testing.T) {
 	a := attempt(t, fakeFFmpeg(t, `echo hello >&2; exit 3`), recipe.Plan{})
 	wait(t, start(t, a))
 	run, err := Find(a.Dir)
@@ -119,14 +119,14 @@ func TestEndIsFoundAfterwards(t *testing.T) {
 	}
 }
 
-func TestNothingWasStarted(t *testing.T) {
+func TestFind_NotStarted(t *testing.T) {
 	if _, err := Find(t.TempDir()); !errors.Is(err, ErrNotStarted) {
 		t.Errorf("got %v", err)
 	}
 }
 
-// A supervisor that is killed takes ffmpeg with it, and what ffmpeg has started.
-func TestSupervisorKilled(t *testing.T) {
+// A killed supervisor takes ffmpeg and its children with it.
+func TestSupervisor_Killed(t *testing.T) {
 	a := attempt(t, fakeFFmpeg(t, `(trap '' TERM; sleep 300) &
 while :; do sleep 300; done`), recipe.Plan{})
 	run := start(t, a)
@@ -150,8 +150,8 @@ while :; do sleep 300; done`), recipe.Plan{})
 	}
 }
 
-// Heartbeats and scrapes look at a run while its owner removes the directory.
-func TestLookingWritesNothing(t *testing.T) {
+// State writes nothing: the owner may be removing the directory.
+func TestState_ReadOnly(t *testing.T) {
 	a := attempt(t, fakeFFmpeg(t, `while :; do sleep 300; done`), recipe.Plan{})
 	run := start(t, a)
 	must(t, run.supervisor.kill())
@@ -169,7 +169,8 @@ func TestLookingWritesNothing(t *testing.T) {
 	}
 }
 
-func TestStopOfAFrozenSupervisor(t *testing.T) {
+// Stop ends a run whose supervisor is frozen.
+func TestStop_FrozenSupervisor(t *testing.T) {
 	a := attempt(t, fakeFFmpeg(t, `while :; do sleep 300; done`), recipe.Plan{})
 	run := start(t, a)
 	must(t, syscall.Kill(run.supervisor.PID, syscall.SIGSTOP))
@@ -182,8 +183,8 @@ func TestStopOfAFrozenSupervisor(t *testing.T) {
 	eventually(t, "nothing is left", func() bool { return len(marked(t, a.Dir)) == 0 })
 }
 
-// A pid that another process has now is neither ours to trust nor to kill.
-func TestPIDUsedAgain(t *testing.T) {
+// A reused pid is neither trusted nor killed.
+func TestIdentity_ReusedPID(t *testing.T) {
 	bystander := exec.Command("sleep", "300")
 	must(t, bystander.Start())
 	t.Cleanup(func() { _ = bystander.Process.Kill(); _ = bystander.Wait() })
@@ -215,7 +216,8 @@ func TestPIDUsedAgain(t *testing.T) {
 	}
 }
 
-func TestManyMayWait(t *testing.T) {
+// Many agents may wait for one run.
+func TestWait_Many(t *testing.T) {
 	a := attempt(t, fakeFFmpeg(t, `read q; exit 0`), recipe.Plan{})
 	run := start(t, a)
 	ends := make(chan Exit)
@@ -242,7 +244,7 @@ func TestManyMayWait(t *testing.T) {
 	}
 }
 
-func TestHTTPInput(t *testing.T) {
+func TestInput_HTTP(t *testing.T) {
 	made := plan(t, small(0.5, ffrtmp.ToFile))
 	if e := wait(t, start(t, attempt(t, realFFmpeg(t), made))); e.End != Succeeded {
 		t.Fatalf("%+v", e)
@@ -282,8 +284,8 @@ func TestHTTPInput(t *testing.T) {
 	}
 }
 
-// ffmpeg itself is the server that a job pulls from.
-func TestRTMPInput(t *testing.T) {
+// ffmpeg itself is the server that the job reads from.
+func TestInput_RTMP(t *testing.T) {
 	port := freePort(t)
 	url := fmt.Sprintf("rtmp://127.0.0.1:%d/live/the-key", port)
 	server := exec.Command(realFFmpeg(t), "-v", "error", "-re", "-f", "lavfi", "-i", "testsrc2=size=64x36:rate=10", "-t", "30",
@@ -302,7 +304,8 @@ func TestRTMPInput(t *testing.T) {
 	}
 }
 
-func TestDeepStateDirectory(t *testing.T) {
+// A control socket works however deep its directory is.
+func TestSocket_DeepDirectory(t *testing.T) {
 	a := attempt(t, fakeFFmpeg(t, `read q; exit 0`), recipe.Plan{})
 	a.Dir = filepath.Join(a.Dir, strings.Repeat("deep/", 40))
 	must(t, os.MkdirAll(a.Dir, 0o700))

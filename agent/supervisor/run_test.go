@@ -18,7 +18,7 @@ import (
 	"github.com/ffrtmp/ffrtmp/internal/recipe"
 )
 
-func TestEncode(t *testing.T) {
+func TestRun_Succeeds(t *testing.T) {
 	p := plan(t, small(0.5, ffrtmp.ToFile))
 	a := attempt(t, realFFmpeg(t), p)
 	run := start(t, a)
@@ -57,7 +57,8 @@ func TestEncode(t *testing.T) {
 	}
 }
 
-func TestRunsNiceAndReportsProgress(t *testing.T) {
+// ffmpeg runs nice and reports progress.
+func TestRun_NiceAndProgress(t *testing.T) {
 	a := attempt(t, realFFmpeg(t), plan(t, small(7200, ffrtmp.ToNull)))
 	run := start(t, a)
 	eventually(t, "progress", func() bool {
@@ -76,7 +77,8 @@ func TestRunsNiceAndReportsProgress(t *testing.T) {
 	}
 }
 
-func TestStopEndsWhatIgnoresIt(t *testing.T) {
+// Stop ends an ffmpeg that ignores q and SIGTERM.
+func TestStop_IgnoresSignals(t *testing.T) {
 	a := attempt(t, fakeFFmpeg(t, `trap '' TERM INT
 (trap '' TERM; sleep 300) &
 echo "frame=1" >&3
@@ -102,7 +104,8 @@ while :; do sleep 300; done`), recipe.Plan{})
 	}
 }
 
-func TestChildrenDieWithFFmpeg(t *testing.T) {
+// Children of ffmpeg end with it.
+func TestRun_ChildrenKilled(t *testing.T) {
 	a := attempt(t, fakeFFmpeg(t, `(trap '' TERM HUP; sleep 300) &
 setsid sleep 300 &
 exit 0`), recipe.Plan{})
@@ -113,7 +116,7 @@ exit 0`), recipe.Plan{})
 	eventually(t, "nothing is left", func() bool { return len(marked(t, a.Dir)) == 0 })
 }
 
-func TestPauseAndResume(t *testing.T) {
+func TestPause_Resume(t *testing.T) {
 	a := attempt(t, realFFmpeg(t), plan(t, small(7200, ffrtmp.ToNull)))
 	a.HangAfter = 3 * time.Second // on a busy machine ffmpeg takes its time to begin
 	run := start(t, a)
@@ -148,7 +151,7 @@ func TestPauseAndResume(t *testing.T) {
 	must(t, run.Pause(ctx(t))) // of an ended run: nothing
 }
 
-func TestLimits(t *testing.T) {
+func TestRun_Limits(t *testing.T) {
 	frames := `while :; do i=$((i+1)); echo "out_time_us=${i}00000" >&3; sleep 0.05; done`
 	for name, c := range map[string]struct {
 		script string
@@ -178,7 +181,8 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-func TestLogSaysThatLimitsAreNotEnforced(t *testing.T) {
+// The log says when limits are not enforced.
+func TestRun_LimitsNotEnforced(t *testing.T) {
 	a := attempt(t, fakeFFmpeg(t, `exit 0`), recipe.Plan{})
 	a.Limits = ffrtmp.ResourceLimits{MaxMemoryMB: 512}
 	_, unavailable := newCgroup("probe", a.Limits)
@@ -191,7 +195,7 @@ func TestLogSaysThatLimitsAreNotEnforced(t *testing.T) {
 	}
 }
 
-func TestFailures(t *testing.T) {
+func TestRun_Failures(t *testing.T) {
 	for name, c := range map[string]struct {
 		script string
 		reason ffrtmp.FailureReason
@@ -216,7 +220,7 @@ func TestFailures(t *testing.T) {
 	}
 }
 
-func TestInputThatVanished(t *testing.T) {
+func TestRun_InputVanished(t *testing.T) {
 	source := plan(t, small(0.2, ffrtmp.ToFile))
 	if e := wait(t, start(t, attempt(t, realFFmpeg(t), source))); e.End != Succeeded {
 		t.Fatalf("%+v", e)
@@ -229,7 +233,8 @@ func TestInputThatVanished(t *testing.T) {
 	}
 }
 
-func TestSecretsStayOut(t *testing.T) {
+// Secrets appear neither in logs nor on command lines.
+func TestRun_Secrets(t *testing.T) {
 	const key = "s3cr3t-stream-key"
 	e := small(30, ffrtmp.ToRTMP)
 	e.URL = "rtmp://127.0.0.1:1/live/" + key
@@ -261,8 +266,8 @@ echo last >&2; exec sleep 300`), plan(t, e))
 	}
 }
 
-// rtmpServer is ffmpeg as a server that takes one stream for a second.
-func TestStreamReachesTheServer(t *testing.T) {
+// A stream arrives at its server.
+func TestStream_Arrives(t *testing.T) {
 	port := freePort(t)
 	server := exec.Command(realFFmpeg(t), "-hide_banner", "-loglevel", "info", "-listen", "1", "-timeout", "20",
 		"-i", fmt.Sprintf("rtmp://127.0.0.1:%d/live/the-key", port), "-t", "0.5", "-f", "null", "-")
@@ -283,7 +288,7 @@ func TestStreamReachesTheServer(t *testing.T) {
 	}
 }
 
-func TestStreamToNobody(t *testing.T) {
+func TestStream_NoServer(t *testing.T) {
 	e := small(1, ffrtmp.ToRTMP)
 	e.URL = fmt.Sprintf("rtmp://127.0.0.1:%d/live/the-key", freePort(t))
 	end := wait(t, start(t, attempt(t, realFFmpeg(t), plan(t, e))))

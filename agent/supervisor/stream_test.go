@@ -19,9 +19,8 @@ func endless(t *testing.T, url string) recipe.Plan {
 	return plan(t, e)
 }
 
-// Its output time is what tells whether a stream lives: it is not given up while that
-// moves, for however long, and it is once that stands still.
-func TestStreamIsHungWhenTheServerTakesNothing(t *testing.T) {
+// A stream is hung when its output time stands still.
+func TestStream_ServerStalls(t *testing.T) {
 	t.Parallel()
 	server := rtmptest.New(t)
 	a := attempt(t, realFFmpeg(t), endless(t, server.URL()))
@@ -45,7 +44,8 @@ func TestStreamIsHungWhenTheServerTakesNothing(t *testing.T) {
 	t.Logf("hung %s after the server froze", time.Since(frozen).Round(time.Millisecond))
 }
 
-func TestStreamIsHungWhenTheServerNeverAnswers(t *testing.T) {
+// A stream is hung when its server never answers.
+func TestStream_ServerSilent(t *testing.T) {
 	t.Parallel()
 	silent, err := net.Listen("tcp", "127.0.0.1:0") // accepts, and no more
 	must(t, err)
@@ -57,7 +57,8 @@ func TestStreamIsHungWhenTheServerNeverAnswers(t *testing.T) {
 	}
 }
 
-func TestStreamToAServerThatGoesAway(t *testing.T) {
+// A server that dies is a network error.
+func TestStream_ServerDies(t *testing.T) {
 	t.Parallel()
 	server := rtmptest.New(t)
 	run := start(t, attempt(t, realFFmpeg(t), endless(t, server.URL())))

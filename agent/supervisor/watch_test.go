@@ -7,14 +7,16 @@ import (
 	"github.com/ffrtmp/ffrtmp"
 )
 
-func TestWatchDoesNotCountFrozenTime(t *testing.T) {
+// Time in which the supervisor was frozen does not count.
+func TestWatch_FrozenTime(t *testing.T) {
 	w := watch{hangAfter: 60 * time.Second, limits: ffrtmp.ResourceLimits{TimeoutSec: 60}}
 	if why := w.step(observation{elapsed: time.Hour, outTime: 1}); why != nil {
 		t.Errorf("after an hour under SIGSTOP: %v", why)
 	}
 }
 
-func TestWatchWaitsForTheSecondPass(t *testing.T) {
+// Moving the index to the front of a file is progress.
+func TestWatch_SecondPass(t *testing.T) {
 	w := watch{hangAfter: 2 * time.Second}
 	written := time.Unix(1, 0)
 	for i := range 20 {

@@ -20,7 +20,7 @@ func environment(pairs map[string]string) func(string) (string, bool) {
 	}
 }
 
-func TestParseDefaults(t *testing.T) {
+func TestParse_Defaults(t *testing.T) {
 	c, err := parse(nil, environment(nil))
 	if err != nil {
 		t.Fatal(err)
@@ -45,7 +45,8 @@ func TestParseDefaults(t *testing.T) {
 	}
 }
 
-func TestParseTakesFlagsAndEnvironment(t *testing.T) {
+// A flag beats the environment.
+func TestParse_Sources(t *testing.T) {
 	tests := []struct {
 		name, args string
 		env        map[string]string
@@ -92,7 +93,8 @@ func TestParseTakesFlagsAndEnvironment(t *testing.T) {
 	}
 }
 
-func TestParseRefusesWhatCannotWork(t *testing.T) {
+// An error is one line that names the flag.
+func TestParse_Refused(t *testing.T) {
 	tests := []struct{ args, names string }{
 		{"--master=master-1:8080", "--master"},
 		{"--master=ftp://master-1", "--master"},
@@ -135,7 +137,7 @@ func TestParseRefusesWhatCannotWork(t *testing.T) {
 	})
 }
 
-func TestKey(t *testing.T) {
+func TestKey_Sources(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "key")
 	if err := os.WriteFile(file, []byte("from-file\n"), 0o600); err != nil {
 		t.Fatal(err)

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-func TestRun(t *testing.T) {
+func TestRun_ExitStatus(t *testing.T) {
 	tests := []struct {
 		args   string
 		status int

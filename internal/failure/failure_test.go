@@ -11,7 +11,7 @@ import (
 	"github.com/ffrtmp/ffrtmp"
 )
 
-func TestReason(t *testing.T) {
+func TestReason_Wrapped(t *testing.T) {
 	coded := Errorf(ffrtmp.InputError, "input: %w", fs.ErrNotExist)
 	if got := Reason(fmt.Errorf("start: %w", coded)); got != ffrtmp.InputError {
 		t.Errorf("wrapped: %s", got)
@@ -24,8 +24,8 @@ func TestReason(t *testing.T) {
 	}
 }
 
-// What the installed ffmpeg really says when it fails.
-func TestFromTheLogOfARealFailure(t *testing.T) {
+// Messages of the installed ffmpeg.
+func TestFromLog_RealFailures(t *testing.T) {
 	pattern := []string{"-f", "lavfi", "-i", "testsrc2=size=64x64:rate=10", "-t", "0.2"}
 	for name, c := range map[string]struct {
 		args   []string
@@ -59,9 +59,8 @@ func TestFromTheLogOfARealFailure(t *testing.T) {
 	}
 }
 
-// This ffmpeg returns 0 when the disk is full at the very end.
 // What ffmpeg said of nginx with its RTMP module.
-func TestFromTheLogOfAStream(t *testing.T) {
+func TestFromLog_Stream(t *testing.T) {
 	for says, log := range map[string][]string{
 		"Already publishing": {
 			"[rtmp @ 0x5572548efd00] Server error: Already publishing",
@@ -83,7 +82,8 @@ func TestFromTheLogOfAStream(t *testing.T) {
 	}
 }
 
-func TestUnwritten(t *testing.T) {
+// ffmpeg returns 0 when the disk fills up at the very end.
+func TestUnwritten_DiskFull(t *testing.T) {
 	out, _ := exec.Command("ffmpeg", "-hide_banner", "-nostats", "-nostdin", "-y", "-f", "lavfi", "-i", "testsrc2=size=64x64:rate=10", "-t", "0.2", "-f", "mpegts", "/dev/full").CombinedOutput()
 	if line := Unwritten(strings.Split(string(out), "\n")); line == "" {
 		t.Errorf("not seen in %s", out)
@@ -93,7 +93,8 @@ func TestUnwritten(t *testing.T) {
 	}
 }
 
-func TestFromLogWithoutASign(t *testing.T) {
+// Without a known message the last telling line counts.
+func TestFromLog_Unknown(t *testing.T) {
 	reason, line := FromLog([]string{"Something odd happened", "frame=  1 fps=0.0", "Conversion failed!"})
 	if reason != ffrtmp.RuntimeError || line != "Something odd happened" {
 		t.Errorf("got %s: %q", reason, line)

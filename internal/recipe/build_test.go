@@ -14,7 +14,7 @@ import (
 	"github.com/ffrtmp/ffrtmp/internal/recipe"
 )
 
-func TestFiles(t *testing.T) {
+func TestBuild_Files(t *testing.T) {
 	roots, dir := openRoots(t)
 	must(t, os.WriteFile(filepath.Join(dir, "in.mp4"), nil, 0o644))
 	p := build(t, roots, "1080p", `{"input":"in.mp4"}`)
@@ -74,7 +74,7 @@ func TestBuild_WithoutDisk(t *testing.T) {
 	}
 }
 
-func TestBuildRefuses(t *testing.T) {
+func TestBuild_Refused(t *testing.T) {
 	roots, dir := openRoots(t)
 	outside := t.TempDir()
 	must(t, os.WriteFile(filepath.Join(outside, "x.mp4"), nil, 0o644))
@@ -110,7 +110,7 @@ func TestBuildRefuses(t *testing.T) {
 	}
 }
 
-func TestStream(t *testing.T) {
+func TestBuild_Stream(t *testing.T) {
 	roots, _ := openRoots(t)
 	for _, c := range []struct{ url, key, app, play, tcurl string }{
 		{"rtmp://host/live", "KEY", "live", "KEY", "rtmp://host/live"},
@@ -153,8 +153,8 @@ func pairs(secrets []string) []string {
 	return list
 }
 
-// Hardware that the test machine lacks: the arguments are what can be checked.
-func TestHardwareRecipes(t *testing.T) {
+// The test machine has no such hardware: only arguments can be checked.
+func TestBuild_Hardware(t *testing.T) {
 	roots, dir := openRoots(t)
 	must(t, os.WriteFile(filepath.Join(dir, "in.mp4"), nil, 0o644))
 	for _, c := range []struct{ parameters, want string }{

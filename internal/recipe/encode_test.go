@@ -103,8 +103,8 @@ func probe(t *testing.T, path string) probed {
 	return p
 }
 
-// Every size, rate and codec that a scenario can name comes out as it says.
-func TestScenariosMeanWhatTheySay(t *testing.T) {
+// Every size, rate and codec of a scenario comes out as named.
+func TestBuild_Scenarios(t *testing.T) {
 	const quick = `{"duration":0.1,"preset":"ultrafast"}`
 	for _, c := range []struct {
 		scenario, parameters string
@@ -147,8 +147,8 @@ func TestScenariosMeanWhatTheySay(t *testing.T) {
 	}
 }
 
-// A source keeps its rate and its shape unless the job says otherwise.
-func TestSourceIsFollowed(t *testing.T) {
+// A source keeps its rate and shape unless the job changes them.
+func TestBuild_KeepsSource(t *testing.T) {
 	roots, dir := openRoots(t)
 	must(t, exec.Command("ffmpeg", "-v", "error", "-f", "lavfi", "-i", "testsrc2=size=90x160:rate=12", "-t", "0.5",
 		"-c:v", "libx264", "-pix_fmt", "yuv444p", "-metadata", "title=The title", filepath.Join(dir, "tall.mkv")).Run())
@@ -175,8 +175,8 @@ func TestSourceIsFollowed(t *testing.T) {
 	}
 }
 
-// A playlist or script inside of the roots must not lead out of them.
-func TestInputThatNamesOtherFiles(t *testing.T) {
+// A playlist or script inside the roots must not lead out of them.
+func TestBuild_Playlists(t *testing.T) {
 	roots, dir := openRoots(t)
 	secret := filepath.Join(t.TempDir(), "secret.ts")
 	must(t, exec.Command("ffmpeg", "-v", "error", "-f", "lavfi", "-i", "testsrc2=size=64x64:rate=10", "-t", "0.3", secret).Run())
