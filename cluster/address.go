@@ -13,14 +13,14 @@ import (
 
 const addressFile = "addresses.json"
 
-// resolveTimeout bounds the look-up of a name.
+// resolveTimeout bounds the lookup of a name.
 const resolveTimeout = 2 * time.Second
 
-// errUnknownMember is returned for an id whose address nobody has told yet.
-var errUnknownMember = errors.New("no address is known")
+// errUnknownMember is returned for an id whose address is not known yet.
+var errUnknownMember = errors.New("address of member is unknown")
 
-// address is where one member can be reached and what it can do, as of one of
-// its starts.
+// address is where a member can be reached and what it can do, since one of its
+// starts.
 type address struct {
 	Peer   string `json:"peer"`   // host:port of Raft and forwarding
 	Gossip string `json:"gossip"` // host:port of memberlist
@@ -30,7 +30,7 @@ type address struct {
 	Starts uint64 `json:"starts"`
 }
 
-// addressBook holds the newest address of every member ever met, over
+// addressBook stores the newest address of every member ever seen, across
 // restarts. Safe for concurrent use.
 type addressBook struct {
 	storage *storage
@@ -43,12 +43,12 @@ type addressBook struct {
 func openAddressBook(s *storage, log hclog.Logger) (*addressBook, error) {
 	b := &addressBook{storage: s, log: log, known: make(map[string]address)}
 	if err := s.load(addressFile, &b.known); err != nil {
-		return nil, fmt.Errorf("known addresses: %w", err)
+		return nil, fmt.Errorf("member addresses: %w", err)
 	}
 	return b, nil
 }
 
-// learn takes in an address unless a later start's is known already.
+// learn stores an address unless one of a later start is known.
 func (b *addressBook) learn(id string, a address) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -58,13 +58,13 @@ func (b *addressBook) learn(id string, a address) {
 	}
 	b.known[id] = a
 	if err := b.storage.save(addressFile, b.known); err != nil {
-		// The address works until the next restart, and gossip finds it then.
-		b.log.Warn("addresses could not be kept", "error", err)
+		// The address works until the next restart; then gossip finds it.
+		b.log.Warn("cannot save member addresses", "error", err)
 	}
 }
 
-// forget drops a member that has left the configuration for good.
-func (b *addressBook) forget(id string) {
+// remove deletes a member that was removed from the configuration.
+func (b *addressBook) remove(id string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	delete(b.known, id)
@@ -77,14 +77,14 @@ func (b *addressBook) lookup(id string) (address, bool) {
 	return a, ok
 }
 
-// advertisedHost is what others dial when nothing was configured.
+// advertisedHost returns what others dial when nothing is configured.
 func advertisedHost(bind string) (string, error) {
 	if ip := net.ParseIP(bind); ip != nil && !ip.IsUnspecified() {
 		return bind, nil
 	}
 	addrs, err := net.InterfaceAddrs()
 	if err != nil {
-		return "", fmt.Errorf("advertise: %w", err)
+		return "", fmt.Errorf("advertised address: %w", err)
 	}
 	for _, a := range addrs {
 		if n, ok := a.(*net.IPNet); ok && n.IP.IsPrivate() && n.IP.To4() != nil {
@@ -94,7 +94,7 @@ func advertisedHost(bind string) (string, error) {
 	return "127.0.0.1", nil
 }
 
-// resolve returns every host:port that the name in addr stands for now.
+// resolve returns every host:port to which the name in addr resolves.
 func resolve(ctx context.Context, addr string) ([]string, error) {
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
@@ -112,13 +112,13 @@ func resolve(ctx context.Context, addr string) ([]string, error) {
 	return ips, nil
 }
 
-// resolveIP returns an IP of the host, which memberlist needs; the first
-// private address stands in for a name that cannot be resolved yet.
-func resolveIP(host string) (string, error) {
+// resolveIP returns an IP of the host, as memberlist needs one. For a name that
+// cannot be resolved yet it returns the first private address.
+func resolveIP(ctx context.Context, host string) (string, error) {
 	if net.ParseIP(host) != nil {
 		return host, nil
 	}
-	ctx, cancel := timeoutContext(resolveTimeout)
+	ctx, cancel := context.WithTimeout(ctx, resolveTimeout)
 	defer cancel()
 	if ips, err := net.DefaultResolver.LookupIP(ctx, "ip", host); err == nil && len(ips) > 0 {
 		return ips[0].String(), nil

@@ -19,63 +19,67 @@ const (
 	callTimeout = 2 * time.Second
 )
 
-// errVoteHeld is returned to a proposer whose cluster this master will not
-// join, because it has promised itself to another.
-var errVoteHeld = errors.New("promised to another cluster")
+// errVoteHeld is returned to a proposer for whose cluster this master does not
+// vote, because it has voted for another.
+var errVoteHeld = errors.New("bootstrap vote: given to another cluster")
 
-// promise is the one cluster that a master gives itself to, for good once it
-// has history. It is both the durable record and the question that a proposer
-// asks.
+// bootstrapVote names the one cluster that a master belongs to or will belong
+// to; it is final once the master has history. It is both the durable record and
+// the request of a proposer.
 type bootstrapVote struct {
 	ClusterID string `json:"cluster_id,omitempty"`
-	// Proposer is who made the id, and who alone may bootstrap it.
+	// Proposer made the id and is the only one to bootstrap it.
 	Proposer string `json:"proposer,omitempty"`
 	Expect   int    `json:"expect,omitempty"`
 	// Formed says that the cluster exists: its leader asks.
 	Formed bool `json:"formed,omitempty"`
 }
 
-// formation sees to it that a cluster is bootstrapped once.
+// formation bootstraps a cluster exactly once.
 //
 // Of the masters in view that expect the same number, the smallest id makes a
-// cluster id and asks the others to bootstrapVote themselves to it. Only with
-// promises from as many as are expected does it bootstrap, with exactly these.
-// Everybody promises itself to one cluster at a time and keeps the promise on
-// disk, so of two overlapping sets one cannot complete. Two proposers that
-// block each other are told apart by id: the larger gives its proposal up, and
-// whoever had promised itself to that asks its proposer and is free again. A
-// proposer never uses an id again that it gave up, and nobody else may
-// bootstrap it, so a promise that is taken back cannot have mattered.
+// cluster id and asks the others for their votes. Only with as many votes as
+// masters are expected does it bootstrap, with exactly the voters. A master votes
+// for one cluster at a time and keeps the vote on disk, so of two overlapping
+// sets only one can be complete. When two proposers block each other the larger
+// id withdraws its proposal; whoever voted for it asks its proposer and is free
+// to vote again. A proposer never reuses an id that it withdrew, and no other
+// master bootstraps that id, so a withdrawn vote has had no effect.
 //
-// A master with history never bootstraps, nor one that sees a peer with
+// A master with history never bootstraps, nor does one that sees a peer with
 // history; it waits for the leader to add it.
 type formation struct {
-	id      string
-	expect  int
+	formationConfig
 	storage *storage
-	log     hclog.Logger
-	// ask sends a promise request, or with nil asks for the promise held.
-	ask func(ctx context.Context, id string, p *bootstrapVote) (bootstrapVote, error)
-	// history reports whether Raft has any; bootstrap gives it its first.
-	history   func() bool
-	bootstrap func(raft.Configuration) error
 
-	mu   sync.Mutex
-	held bootstrapVote
+	mu     sync.Mutex
+	held   bootstrapVote
+	formed bool // history was seen; it never disappears
 }
 
-func openFormation(s *storage, id string, expect int, log hclog.Logger) (*formation, error) {
-	f := &formation{id: id, expect: expect, storage: s, log: log}
+type formationConfig struct {
+	id     string
+	expect int
+	log    hclog.Logger
+	// ask requests a vote, or with nil asks for the vote held.
+	ask func(ctx context.Context, id string, vote *bootstrapVote) (bootstrapVote, error)
+	// history reports whether Raft has state; bootstrap creates it.
+	history   func() (bool, error)
+	bootstrap func(raft.Configuration) error
+}
+
+func openFormation(s *storage, c formationConfig) (*formation, error) {
+	f := &formation{formationConfig: c, storage: s}
 	if err := s.load(voteFile, &f.held); err != nil {
-		return nil, fmt.Errorf("cluster id: %w", err)
+		return nil, fmt.Errorf("bootstrap vote: %w", err)
 	}
 	return f, nil
 }
 
-// clusterID returns the id this master is promised to, or "".
+// clusterID returns the id this master has voted for, or "".
 func (f *formation) clusterID() string { return f.current().ClusterID }
 
-// current returns the promise held; Formed says whether there is history.
+// current returns the vote held; Formed says whether this master has history.
 func (f *formation) current() bootstrapVote {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -83,23 +87,38 @@ func (f *formation) current() bootstrapVote {
 }
 
 func (f *formation) currentLocked() bootstrapVote {
-	p := f.held
-	p.Formed = f.history()
-	return p
+	vote := f.held
+	vote.Formed = f.formedLocked()
+	return vote
+}
+
+// formedLocked reports whether this master has history. Unreadable history
+// counts: such a master must not bootstrap.
+func (f *formation) formedLocked() bool {
+	if f.formed {
+		return true
+	}
+	exists, err := f.history()
+	if err != nil {
+		f.log.Error("cannot read raft state", "error", err)
+		return true
+	}
+	f.formed = exists
+	return exists
 }
 
 // expected returns the size that the cluster was formed with, as far as known.
 func (f *formation) expected() int { return max(f.expect, f.current().Expect) }
 
-// consider answers a proposer or a leader. It returns the promise held
-// afterwards, with errVoteHeld when that is another than the one asked for.
+// consider answers a proposer or a leader. It returns the vote held afterwards,
+// with errVoteHeld when that differs from the request.
 func (f *formation) consider(asked bootstrapVote) (bootstrapVote, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	now := f.currentLocked()
 	switch {
 	case asked.ClusterID == "" || asked.Proposer == "":
-		return now, errors.New("promise: cluster id or proposer is missing")
+		return now, errors.New("bootstrap vote: cluster id or proposer is missing")
 	case now.ClusterID == asked.ClusterID:
 		return now, nil
 	case now.Formed:
@@ -109,28 +128,28 @@ func (f *formation) consider(asked bootstrapVote) (bootstrapVote, error) {
 			return now, errVoteHeld
 		}
 	case now.Proposer != f.id:
-		return now, errVoteHeld // until its proposer gives it up, see release
+		return now, errVoteHeld // until its proposer withdraws: see release
 	case !asked.Formed && asked.Proposer > f.id:
-		return now, errVoteHeld // the other proposer is the one to yield
+		return now, errVoteHeld // the other proposer must withdraw
 	}
 	return f.holdLocked(asked)
 }
 
-// holdLocked makes a promise durable. The zero promise gives the last one up.
-func (f *formation) holdLocked(p bootstrapVote) (bootstrapVote, error) {
-	p.Formed = false
-	if err := f.storage.save(voteFile, p); err != nil {
-		return f.currentLocked(), fmt.Errorf("cluster id: %w", err)
+// holdLocked makes a vote durable. The zero vote withdraws the last one.
+func (f *formation) holdLocked(vote bootstrapVote) (bootstrapVote, error) {
+	vote.Formed = false
+	if err := f.storage.save(voteFile, vote); err != nil {
+		return f.currentLocked(), fmt.Errorf("bootstrap vote: %w", err)
 	}
-	f.held = p
+	f.held = vote
 	return f.currentLocked(), nil
 }
 
-// replace exchanges the promise held, unless it is another than from by now.
+// replace changes the vote held, unless it is no longer the given one.
 func (f *formation) replace(from string, to bootstrapVote) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.held.ClusterID != from || f.history() {
+	if f.held.ClusterID != from || f.formedLocked() {
 		return nil
 	}
 	_, err := f.holdLocked(to)
@@ -139,21 +158,22 @@ func (f *formation) replace(from string, to bootstrapVote) error {
 
 // alone bootstraps a cluster of one.
 func (f *formation) alone() error {
-	if f.history() {
+	vote := f.current()
+	if vote.Formed {
 		return nil
 	}
-	p := f.current()
-	if p.ClusterID == "" || p.Proposer != f.id {
-		p = bootstrapVote{ClusterID: uuid.NewString(), Proposer: f.id, Expect: 1}
-		if err := f.replace(f.clusterID(), p); err != nil {
+	if vote.ClusterID == "" || vote.Proposer != f.id {
+		from := vote.ClusterID
+		vote = bootstrapVote{ClusterID: uuid.NewString(), Proposer: f.id, Expect: 1}
+		if err := f.replace(from, vote); err != nil {
 			return err
 		}
 	}
-	return f.form(p.ClusterID, []string{f.id})
+	return f.form(vote.ClusterID, []string{f.id})
 }
 
-// step takes the formation as far as the view allows. It is called again when
-// the view changes and from time to time.
+// step advances the formation as far as the view allows. It is called whenever
+// the view changes, and periodically.
 func (f *formation) step(ctx context.Context, alive []gossipMember, triedAll bool) error {
 	held := f.current()
 	if held.Formed {
@@ -168,7 +188,7 @@ func (f *formation) step(ctx context.Context, alive []gossipMember, triedAll boo
 		switch {
 		case m.ID != f.id && m.Formed:
 			if mine {
-				f.log.Info("proposal given up: there is a cluster already", "member", m.ID)
+				f.log.Info("proposal withdrawn: a cluster exists", "member", m.ID)
 				return f.replace(held.ClusterID, bootstrapVote{})
 			}
 			return nil
@@ -192,8 +212,8 @@ func (f *formation) step(ctx context.Context, alive []gossipMember, triedAll boo
 	return f.propose(ctx, held, eligible)
 }
 
-// propose asks for promises and bootstraps when there are enough.
-func (f *formation) propose(ctx context.Context, p bootstrapVote, eligible []string) error {
+// propose asks for votes and bootstraps when there are enough.
+func (f *formation) propose(ctx context.Context, vote bootstrapVote, eligible []string) error {
 	servers := []string{f.id}
 	for _, id := range eligible {
 		if len(servers) == f.expect {
@@ -202,16 +222,16 @@ func (f *formation) propose(ctx context.Context, p bootstrapVote, eligible []str
 		if id == f.id {
 			continue
 		}
-		other, err := f.ask(ctx, id, &p)
+		other, err := f.ask(ctx, id, &vote)
 		switch {
 		case errors.Is(err, errVoteHeld):
 			if other.Formed || other.ClusterID != "" && other.Proposer < f.id {
-				f.log.Info("proposal given up for another's", "member", id, "cluster", other.ClusterID)
-				return f.replace(p.ClusterID, bootstrapVote{})
+				f.log.Info("proposal withdrawn for another", "member", id, "cluster", other.ClusterID)
+				return f.replace(vote.ClusterID, bootstrapVote{})
 			}
-			f.log.Debug("member is promised to another cluster", "member", id, "cluster", other.ClusterID)
+			f.log.Debug("member has voted for another cluster", "member", id, "cluster", other.ClusterID)
 		case err != nil:
-			f.log.Debug("member did not answer the proposal", "member", id, "error", err)
+			f.log.Debug("cannot ask for a vote", "member", id, "error", err)
 		default:
 			servers = append(servers, id)
 		}
@@ -219,14 +239,14 @@ func (f *formation) propose(ctx context.Context, p bootstrapVote, eligible []str
 	if len(servers) < f.expect {
 		return nil
 	}
-	return f.form(p.ClusterID, servers)
+	return f.form(vote.ClusterID, servers)
 }
 
-// form bootstraps the cluster unless the proposal was given up meanwhile.
+// form bootstraps the cluster unless the proposal was withdrawn meanwhile.
 func (f *formation) form(clusterID string, servers []string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.held.ClusterID != clusterID || f.history() {
+	if f.held.ClusterID != clusterID || f.formedLocked() {
 		return nil
 	}
 	var config raft.Configuration
@@ -242,39 +262,36 @@ func (f *formation) form(clusterID string, servers []string) error {
 	return nil
 }
 
-// release frees this master of a promise whose proposer no longer makes it.
+// release withdraws this master's vote when its proposer has withdrawn.
 func (f *formation) release(ctx context.Context, held bootstrapVote) error {
 	now, err := f.ask(ctx, held.Proposer, nil)
 	if err != nil {
-		f.log.Debug("proposer does not answer", "proposer", held.Proposer, "error", err)
+		f.log.Debug("cannot ask the proposer", "proposer", held.Proposer, "error", err)
 		return nil
 	}
 	if now.ClusterID == held.ClusterID {
 		return nil
 	}
-	f.log.Info("free of a promise that its proposer gave up", "proposer", held.Proposer)
+	f.log.Info("vote withdrawn: its proposer withdrew", "proposer", held.Proposer)
 	return f.replace(held.ClusterID, bootstrapVote{})
 }
 
-// askPeer is formation.ask over the peer port.
-func askPeer(peers *peerClient) func(context.Context, string, *bootstrapVote) (bootstrapVote, error) {
-	return func(ctx context.Context, id string, p *bootstrapVote) (bootstrapVote, error) {
-		ctx, cancel := context.WithTimeout(ctx, callTimeout)
-		defer cancel()
-		if p == nil {
-			var s status
-			err := peers.call(ctx, id, "status", nil, &s)
-			return s.BootstrapVote, err
-		}
-		var held bootstrapVote
-		err := peers.call(ctx, id, "bootstrap-vote", p, &held)
-		var answer *answerError
-		if errors.As(err, &answer) && answer.Status == http.StatusConflict {
-			if err := json.Unmarshal([]byte(answer.Body), &held); err != nil {
-				return held, err
-			}
-			return held, errVoteHeld
-		}
-		return held, err
+// askVote is formation.ask over the peer port.
+func (n *Node) askVote(ctx context.Context, id string, vote *bootstrapVote) (bootstrapVote, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	if vote == nil {
+		var s status
+		err := n.peers.call(ctx, id, "status", nil, &s)
+		return s.BootstrapVote, err
 	}
+	var held bootstrapVote
+	err := n.peers.call(ctx, id, "bootstrap-vote", vote, &held)
+	if answer, ok := errors.AsType[*answerError](err); ok && answer.Status == http.StatusConflict {
+		if err := json.Unmarshal([]byte(answer.Body), &held); err != nil {
+			return held, err
+		}
+		return held, errVoteHeld
+	}
+	return held, err
 }

@@ -91,7 +91,7 @@ func runChild(spec string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
 	<-ctx.Done()
-	cctx, cancel := timeoutContext(10 * time.Second)
+	cctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	return m.Close(cctx)
 }

@@ -15,9 +15,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// StateMachine is what the log is applied to. Raft calls Apply, ApplyBatch,
-// Snapshot and Restore from one goroutine at a time; the other methods are
-// called by [Open] only, before Raft runs.
+// StateMachine applies the log. Raft calls Apply, ApplyBatch, Snapshot and
+// Restore from one goroutine at a time; only [Open] calls the other methods,
+// before Raft runs.
 type StateMachine interface {
 	raft.BatchingFSM
 	// Applied returns the index and term of the last entry that the durable
@@ -25,24 +25,24 @@ type StateMachine interface {
 	Applied() (index, term uint64)
 	// Verify reports why the local state cannot be trusted, or nil.
 	Verify() error
-	// Discard throws the local state away; snapshot and log rebuild it.
+	// Discard removes the local state; snapshot and log rebuild it.
 	Discard() error
 	// SnapshotIndex returns the applied index that a stored snapshot records.
 	SnapshotIndex(r io.Reader) (uint64, error)
 }
 
-// Timing is how patient a cluster is. All members should use the same.
+// Timing holds the timeouts of a cluster. All members should use the same.
 type Timing struct {
-	// Heartbeat is how long a follower goes without its leader before it
-	// stands for election, Election how long a candidate waits for votes, and
-	// Lease how long a leader goes without a majority before it steps down.
+	// Heartbeat is how long a follower waits for its leader before it stands
+	// for election, Election how long a candidate waits for votes, and Lease
+	// how long a leader without a majority waits before it steps down.
 	Heartbeat, Election, Lease time.Duration
-	// Stabilization is how long a new master is healthy before it may vote.
+	// Stabilization is how long a new master must be healthy before it votes.
 	Stabilization time.Duration
 }
 
-// Local suits one machine or one data centre and is the default; WAN suits
-// masters that are far apart.
+// Local is the default, for one machine or one data centre; WAN is for masters
+// that are far apart.
 var (
 	Local = Timing{
 		Heartbeat: 500 * time.Millisecond, Election: 500 * time.Millisecond,
@@ -54,24 +54,25 @@ var (
 	}
 )
 
-// Config is what [Open] needs. The zero value of a field means its default.
+// Config configures [Open]. The zero value of a field means its default.
 type Config struct {
 	NodeID string // identity; "" = generated once and kept in Dir
 	Dir    string // log, snapshots, identity; "" = everything in memory
 
 	Cluster string // name of the cluster, the label of its gossip
-	Version string // told to the other members
-	APIURL  string // where clients reach this master, told to the other members
-	// CommandLevel is the highest command kind that this build can apply,
-	// told to the other members.
+	Version string // sent to the other members
+	APIURL  string // where clients reach this master; sent to the other members
+	// CommandLevel is the highest command kind that this build can apply. It is
+	// sent to the other members.
 	CommandLevel int
 
-	// DiskReserve is how many bytes of the disk of Dir are kept for what becomes of
-	// work that was taken: see [Node.CheckDiskSpace]. 0 = the disk is not watched.
+	// DiskReserve is the minimum free space of Dir's disk, in bytes; below it new
+	// work is refused and results are still accepted: see [Node.CheckDiskSpace].
+	// 0 = the disk is not watched.
 	DiskReserve uint64
 
 	Expect int      // masters that form the first cluster; 0 = join only
-	Join   []string // host:gossip-port; names are resolved again at every try
+	Join   []string // host:gossip-port; names are resolved at every attempt
 
 	Bind       string // IP that both ports listen on; "" = all
 	Advertise  string // host or IP that others dial; "" = Bind or a private address
@@ -82,28 +83,27 @@ type Config struct {
 	GossipKeysFile string   // keyring on disk; "" = in Dir
 
 	// PeerServerTLS and PeerClientTLS admit masters of this cluster only. They
-	// may be nil for a single master (Expect 1, no Join), which then opens no
-	// port at all.
+	// may be nil for a single master (Expect 1, no Join), which opens no port.
 	PeerServerTLS, PeerClientTLS *tls.Config
 
-	// Forward answers the requests that other masters send to this one.
+	// Forward serves the requests that other masters send to this one.
 	Forward http.Handler
 
 	Timing  Timing // zero = Local
 	Logger  hclog.Logger
 	Metrics prometheus.Registerer // nil = none
 
-	// diskFree is how many bytes are free for Dir. Tests make it up.
+	// diskFree returns the free bytes of Dir's disk. Tests replace it.
 	diskFree func() (uint64, error)
 
-	// trailingLogs stay behind a snapshot. Tests make it small.
+	// trailingLogs is how many entries stay after a snapshot. Tests lower it.
 	trailingLogs uint64
 }
 
 // idPattern keeps an id usable as a gossip name and as a URL's host.
 var idPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{0,63}$`)
 
-// withDefaults fills in defaults and says which field cannot be used.
+// withDefaults fills in defaults and rejects a field that cannot be used.
 func (c Config) withDefaults() (Config, error) {
 	if c.Timing == (Timing{}) {
 		c.Timing = Local
@@ -124,10 +124,10 @@ func (c Config) withDefaults() (Config, error) {
 		return c, fmt.Errorf("node id %q: must match %s", c.NodeID, idPattern)
 	}
 	if c.Expect < 0 {
-		return c, fmt.Errorf("expect: %d masters cannot form a cluster", c.Expect)
+		return c, fmt.Errorf("expect: %d is negative", c.Expect)
 	}
 	if c.Expect == 0 && len(c.Join) == 0 {
-		return c, errors.New("expect: without a master to join, at least 1 must be expected")
+		return c, errors.New("expect: must be at least 1 without a master to join")
 	}
 	for _, addr := range c.Join {
 		if _, _, err := net.SplitHostPort(addr); err != nil {
@@ -135,13 +135,13 @@ func (c Config) withDefaults() (Config, error) {
 		}
 	}
 	if (c.PeerServerTLS == nil) != (c.PeerClientTLS == nil) {
-		return c, errors.New("peer TLS: server and client sides must be given together")
+		return c, errors.New("peer TLS: server and client configuration must be given together")
 	}
 	if c.PeerServerTLS == nil && (c.Expect != 1 || len(c.Join) > 0) {
-		return c, errors.New("peer TLS: required for more than a single master")
+		return c, errors.New("peer TLS: required for more than one master")
 	}
 	return c, nil
 }
 
-// networked reports whether this master talks to others at all.
+// networked reports whether this master connects to others.
 func (c Config) networked() bool { return c.PeerServerTLS != nil }

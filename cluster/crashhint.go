@@ -21,56 +21,60 @@ const (
 	probeTries   = 6
 	probePause   = 10 * time.Millisecond
 	probeTimeout = 100 * time.Millisecond
-	// rankTimeout bounds the question how long the others' logs are.
+	// rankTimeout bounds the requests for the other voters' logs.
 	rankTimeout = 100 * time.Millisecond
-	// hintStagger is how long a voter waits for each one that goes before it.
+	// hintStagger is how long a voter waits for each one that stands before it.
 	hintStagger = 150 * time.Millisecond
 	hintTries   = 4
 )
 
 // crashHint replaces a leader whose process has died without waiting for a
 // timeout. When a connection from the leader breaks and its port refuses
-// connections, its process is gone while its host is there; a follower then
-// asks itself for an election. Any member may stand for election at any time,
-// so a wrong guess costs a term and nothing else.
+// connections, its process is gone but its host is up; a follower then stands
+// for election. Any member may do so at any time, so a wrong guess costs a term
+// and nothing else.
 //
-// The voter with the newest log goes first, the others follow one by one while
-// there is no leader. A candidate with an older log cannot win, so whoever
-// sees one stand goes at once.
+// The voter with the newest log stands first; the others follow one by one while
+// there is no leader. A candidate with an older log cannot win, so a voter that
+// sees one stands at once.
 type crashHint struct {
 	self string
 	lead *leadership
 	log  hclog.Logger
-	// probe dials the peer port of a member, and nothing more.
-	probe func(ctx context.Context, id string) error
-	// status asks a member, or this one, for its status.
-	status func(ctx context.Context, id string) (status, error)
-	voters func() []string
-	state  func() raft.RaftState
-	last   func() (term, index uint64)
-	// stand makes this master a candidate, by a TimeoutNow to itself.
-	stand func() error
+	node candidate
 
 	broken chan string
 	votes  chan raft.RequestVoteRequest
 }
 
-func newCrashHint(self string, lead *leadership, log hclog.Logger) *crashHint {
+// candidate is this master as the crash hint sees it.
+type candidate interface {
+	// probe dials the peer port of a member and disconnects.
+	probe(ctx context.Context, id string) error
+	// statusOf returns the status of a member, or of this master.
+	statusOf(ctx context.Context, id string) (status, error)
+	voters() []string
+	raftState() raft.RaftState
+	lastEntry() (term, index uint64)
+	standForElection() error
+}
+
+func newCrashHint(self string, lead *leadership, node candidate, log hclog.Logger) *crashHint {
 	return &crashHint{
-		self: self, lead: lead, log: log,
+		self: self, lead: lead, node: node, log: log,
 		broken: make(chan string, 16), votes: make(chan raft.RequestVoteRequest, 16),
 	}
 }
 
-// connectionBroken is told of every connection from a member that ended. It
-// never blocks.
+// connectionBroken is called when a connection from a member has ended. It never
+// blocks.
 func (h *crashHint) connectionBroken(id string) {
 	if _, last := h.lead.known(); id != last {
 		return
 	}
 	select {
 	case h.broken <- id:
-	default: // so many are waiting that one of them will do
+	default: // enough are queued
 	}
 }
 
@@ -90,7 +94,7 @@ func (h *crashHint) run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-h.votes: // of interest only while a leader is missing
+		case <-h.votes: // matters only while a leader is missing
 		case id := <-h.broken:
 			if h.leaderless(id) && h.isVoter() && h.dead(ctx, id) {
 				h.replace(ctx, id)
@@ -99,13 +103,13 @@ func (h *crashHint) run(ctx context.Context) {
 	}
 }
 
-// leaderless reports whether this master follows the dead leader or nobody.
+// leaderless reports whether this master follows the dead leader or none.
 func (h *crashHint) leaderless(dead string) bool {
 	now, last := h.lead.known()
-	return last == dead && (now == dead || now == "") && h.state() == raft.Follower
+	return last == dead && (now == dead || now == "") && h.node.raftState() == raft.Follower
 }
 
-func (h *crashHint) isVoter() bool { return slices.Contains(h.voters(), h.self) }
+func (h *crashHint) isVoter() bool { return slices.Contains(h.node.voters(), h.self) }
 
 // dead reports whether the member's port refuses connections.
 func (h *crashHint) dead(ctx context.Context, id string) bool {
@@ -114,7 +118,7 @@ func (h *crashHint) dead(ctx context.Context, id string) bool {
 			return false
 		}
 		pctx, cancel := context.WithTimeout(ctx, probeTimeout)
-		err := h.probe(pctx, id)
+		err := h.node.probe(pctx, id)
 		cancel()
 		if errors.Is(err, unix.ECONNREFUSED) {
 			return true
@@ -126,8 +130,8 @@ func (h *crashHint) dead(ctx context.Context, id string) bool {
 	return false
 }
 
-// replace stands for election when it is this voter's turn, and again while
-// there is no leader.
+// replace stands for election in this voter's turn, and again while there is no
+// leader.
 func (h *crashHint) replace(ctx context.Context, dead string) {
 	begin := time.Now()
 	changed := h.lead.next()
@@ -136,9 +140,9 @@ func (h *crashHint) replace(ctx context.Context, dead string) {
 		if !h.turn(ctx, dead, wait, changed) {
 			return
 		}
-		h.log.Info("leader's process is gone, standing for election", "leader", dead, "after", time.Since(begin))
-		if err := h.stand(); err != nil {
-			h.log.Warn("could not stand for election", "error", err)
+		h.log.Info("leader process died; standing for election", "leader", dead, "after", time.Since(begin))
+		if err := h.node.standForElection(); err != nil {
+			h.log.Warn("cannot stand for election", "error", err)
 		}
 		changed = h.lead.next()
 		wait = hintStagger
@@ -162,24 +166,24 @@ func (h *crashHint) turn(ctx context.Context, dead string, wait time.Duration, c
 			if string(vote.ID) == h.self {
 				continue
 			}
-			if term, index := h.last(); newer(term, index, vote.LastLogTerm, vote.LastLogIndex) {
+			if term, index := h.node.lastEntry(); newer(term, index, vote.LastLogTerm, vote.LastLogIndex) {
 				return h.leaderless(dead)
 			}
-			timer.Reset(hintStagger) // it may well win: give it the time
+			timer.Reset(hintStagger) // it may win
 		case <-timer.C:
 			return h.leaderless(dead)
 		}
 	}
 }
 
-// rank counts the voters that should stand before this one: those with a newer
-// log, and of equal ones those with a smaller id. A voter that does not answer
-// at once does not count.
+// rank counts the voters that stand before this one: those with a newer log, or
+// an equal log and a smaller id. A voter that does not answer at once does not
+// count.
 func (h *crashHint) rank(ctx context.Context, dead string) int {
 	ctx, cancel := context.WithTimeout(ctx, rankTimeout)
 	defer cancel()
-	term, index := h.last()
-	voters := h.voters()
+	term, index := h.node.lastEntry()
+	voters := h.node.voters()
 	before := make([]bool, len(voters))
 	var g errgroup.Group
 	for i, id := range voters {
@@ -187,9 +191,9 @@ func (h *crashHint) rank(ctx context.Context, dead string) int {
 			continue
 		}
 		g.Go(func() error {
-			s, err := h.status(ctx, id)
+			s, err := h.node.statusOf(ctx, id)
 			if err != nil {
-				return nil // it cannot win either
+				return nil //nolint:nilerr // it cannot win either
 			}
 			before[i] = newer(s.LastTerm, s.LastIndex, term, index) ||
 				s.LastTerm == term && s.LastIndex == index && id < h.self
@@ -206,22 +210,26 @@ func (h *crashHint) rank(ctx context.Context, dead string) int {
 	return rank
 }
 
-// newer reports whether the first log is newer than the second, as voters see it.
+// newer reports whether the first log is newer than the second by Raft's rule.
 func newer(term, index, otherTerm, otherIndex uint64) bool {
 	return term > otherTerm || term == otherTerm && index > otherIndex
 }
 
-// probePort dials a member's peer port.
-func probePort(book *addressBook) func(context.Context, string) error {
-	return func(ctx context.Context, id string) error {
-		a, ok := book.lookup(id)
-		if !ok {
-			return errUnknownMember
-		}
-		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", a.Peer)
-		if err != nil {
-			return err
-		}
-		return conn.Close()
+// probe implements candidate.
+func (n *Node) probe(ctx context.Context, id string) error {
+	a, ok := n.book.lookup(id)
+	if !ok {
+		return errUnknownMember
 	}
+	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", a.Peer)
+	if err != nil {
+		return err
+	}
+	return conn.Close()
 }
+
+// raftState implements candidate.
+func (n *Node) raftState() raft.RaftState { return n.raft.State() }
+
+// standForElection implements candidate.
+func (n *Node) standForElection() error { return n.transport.standForElection() }

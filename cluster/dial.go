@@ -16,27 +16,31 @@ import (
 const dialTimeout = 2 * time.Second
 
 var (
-	errWritesStalled = errors.New("connections to peers are held while log writes hang")
+	errWritesStalled = errors.New("connections to peers are blocked while log writes hang")
 	errStopped       = errors.New("this master is stopping")
 )
 
-// stream is Raft's stream layer. Raft names members by id; the stream finds
-// the address, dials it and makes sure that the right member answers.
+// streamLayer is Raft's stream layer. Raft names members by id; the stream layer
+// finds the address, dials it and verifies that the right member answers.
 type streamLayer struct {
+	streamConfig
 	self  string
 	queue *connQueue
-	dial  func(ctx context.Context, id, protocol string) (*tls.Conn, error)
-	// hello introduces this master; welcome checks who introduces itself.
-	hello      func(to string) hello
-	checkHello func(hello) error
-	// broken is told when a connection that a member had opened ends. It must
-	// not block.
-	broken func(id string)
-	log    hclog.Logger
 
 	mu      sync.Mutex
 	conns   map[*peerConn]struct{}
-	blocked error // why no connection is admitted, or nil
+	blocked error // why no connection is accepted, or nil
+}
+
+type streamConfig struct {
+	dial func(ctx context.Context, id, protocol string) (*tls.Conn, error)
+	// hello introduces this master; checkHello checks who connects to it.
+	hello      func(to string) hello
+	checkHello func(hello) error
+	// onBroken is called when a connection that a member has opened ends. It
+	// must not block.
+	onBroken func(id string)
+	log      hclog.Logger
 }
 
 // memberAddr is a member's id as a net.Addr.
@@ -45,9 +49,9 @@ type memberAddr string
 func (memberAddr) Network() string  { return "member" }
 func (a memberAddr) String() string { return string(a) }
 
-func newStreamLayer(self string, log hclog.Logger) *streamLayer {
+func newStreamLayer(self string, c streamConfig) *streamLayer {
 	return &streamLayer{
-		self: self, queue: newConnQueue(memberAddr(self)), log: log,
+		streamConfig: c, self: self, queue: newConnQueue(memberAddr(self)),
 		conns: make(map[*peerConn]struct{}),
 	}
 }
@@ -63,7 +67,7 @@ func (s *streamLayer) Addr() net.Addr { return s.queue.Addr() }
 
 // Dial implements raft.StreamLayer. The address is a member's id.
 func (s *streamLayer) Dial(member raft.ServerAddress, timeout time.Duration) (net.Conn, error) {
-	ctx, cancel := timeoutContext(min(timeout, dialTimeout))
+	ctx, cancel := context.WithTimeout(context.Background(), min(timeout, dialTimeout))
 	defer cancel()
 	id := string(member)
 	if id == s.self {
@@ -94,9 +98,9 @@ func (s *streamLayer) loopback(ctx context.Context) (net.Conn, error) {
 	return near, nil
 }
 
-// accept takes over a connection whose handshake is done.
+// accept takes over a connection after its TLS handshake.
 func (s *streamLayer) accept(ctx context.Context, conn *tls.Conn) {
-	g, err := receiveHello(conn, s.checkHello)
+	h, err := receiveHello(conn, s.checkHello)
 	if err == nil {
 		err = s.blockedBy()
 	}
@@ -105,7 +109,7 @@ func (s *streamLayer) accept(ctx context.Context, conn *tls.Conn) {
 		conn.Close()
 		return
 	}
-	tracked, err := s.track(conn, g.From, true)
+	tracked, err := s.track(conn, h.From, true)
 	if err != nil {
 		return
 	}
@@ -130,17 +134,17 @@ func (s *streamLayer) blockedBy() error {
 	return s.blocked
 }
 
-// hold closes every connection and admits none until it is called with nil.
-func (s *streamLayer) block(why error) {
+// block closes every connection and accepts none until it is called with nil.
+func (s *streamLayer) block(reason error) {
 	s.mu.Lock()
-	s.blocked = why
+	s.blocked = reason
 	s.mu.Unlock()
-	if why != nil {
+	if reason != nil {
 		s.closeAll()
 	}
 }
 
-// closeAll ends every connection to and from a peer, which also ends the RPCs
+// closeAll closes every connection to and from a peer, which also ends the RPCs
 // that wait on them.
 func (s *streamLayer) closeAll() {
 	s.mu.Lock()
@@ -163,7 +167,7 @@ type peerConn struct {
 	once     sync.Once
 }
 
-// Read implements net.Conn and notices when the other side is gone.
+// Read implements net.Conn and notices when the other side disconnects.
 func (c *peerConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	if err != nil {
@@ -188,7 +192,7 @@ func (c *peerConn) gone(byPeer bool) {
 		delete(c.stream.conns, c)
 		c.stream.mu.Unlock()
 		if byPeer && c.accepted {
-			c.stream.broken(c.id)
+			c.stream.onBroken(c.id)
 		}
 	})
 }

@@ -11,21 +11,21 @@ import (
 var (
 	// ErrNoLeader is returned while no leader is known. Nothing was sent.
 	ErrNoLeader = errors.New("no leader is known")
-	// ErrIsLeader is returned to a request that this master must answer
+	// ErrIsLeader is returned for a request that this master must serve
 	// itself. Nothing was sent.
 	ErrIsLeader = errors.New("this master is the leader")
-	// ErrNotSent says that a forwarded request has not reached the leader and
-	// may be repeated. ErrNoLeader and ErrIsLeader come wrapped in it.
+	// ErrNotSent means that a forwarded request has not reached the leader and
+	// may be repeated. It wraps ErrNoLeader and ErrIsLeader.
 	ErrNotSent = errors.New("request was not sent")
-	// ErrUnknownOutcome says that a request was sent and its answer was lost:
+	// ErrUnknownOutcome means that a request was sent and its answer was lost:
 	// it may have been carried out.
-	ErrUnknownOutcome = errors.New("request was sent, its outcome is unknown")
+	ErrUnknownOutcome = errors.New("request was sent but its outcome is unknown")
 )
 
-// LeaderTransport returns a RoundTripper that sends a request to the current
-// leader's Config.Forward, whatever host its URL names, over mutual TLS and in
-// one hop. Every error wraps ErrNotSent or ErrUnknownOutcome. Safe for
-// concurrent use.
+// LeaderTransport returns a RoundTripper that sends each request to the current
+// leader's Config.Forward in one hop over mutual TLS; the host of its URL is
+// ignored. Every error wraps ErrNotSent or ErrUnknownOutcome. Safe for concurrent
+// use.
 func (n *Node) LeaderTransport() http.RoundTripper { return leaderTransport{n} }
 
 type leaderTransport struct{ node *Node }
@@ -41,8 +41,8 @@ func (t leaderTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, refuse(r, ErrIsLeader)
 	}
 
-	// A header field is noted before it is written, so a request for which
-	// none was noted has not left this process.
+	// The trace is called before a header field is written, so a request without
+	// such a call has not left this process.
 	var connected, written atomic.Bool
 	ctx := httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{
 		GotConn:          func(httptrace.GotConnInfo) { connected.Store(true) },
@@ -70,7 +70,7 @@ func (t leaderTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// refuse keeps the promise of http.RoundTripper to close the body.
+// refuse closes the body, as http.RoundTripper must.
 func refuse(r *http.Request, err error) error {
 	if r.Body != nil {
 		r.Body.Close()

@@ -20,45 +20,45 @@ const (
 	leaveTimeout = 500 * time.Millisecond
 )
 
-// gossipMeta is what a master tells about itself. memberlist carries at most
-// 512 bytes of it.
+// gossipMeta is the metadata that a master sends about itself. memberlist carries
+// at most 512 bytes.
 type gossipMeta struct {
 	Peer    string `json:"p"`           // host:port of the peer port
 	APIURL  string `json:"u,omitempty"` // where clients reach it
 	Version string `json:"v,omitempty"`
 	Expect  int    `json:"e,omitempty"`
-	Cluster string `json:"c,omitempty"` // the cluster id it has promised
+	Cluster string `json:"c,omitempty"` // the cluster id it has voted for
 	Formed  bool   `json:"f,omitempty"` // it has history
 	Starts  uint64 `json:"s"`           // see identity
 	Level   int    `json:"l,omitempty"` // command level
 }
 
-// gossipMember is a master that gossip takes to be alive.
+// gossipMember is a master that gossip considers alive.
 type gossipMember struct {
 	gossipMeta
 	ID     string
 	Gossip string // host:port
 }
 
-// gossip finds the other masters and tells them about this one. It is never
-// asked who belongs to the cluster.
+// gossip discovers the other masters and sends them this one's metadata. It never
+// decides who belongs to the cluster.
 type gossip struct {
 	list *memberlist.Memberlist
 	join []string
 	log  hclog.Logger
-	// missing reports whether masters are not in view that should be, and
-	// where else than at join they may be found.
+	// missing reports whether the view lacks masters, and other addresses than
+	// join at which they may be found.
 	missing func(alive []gossipMember) (addrs []string, missing bool)
-	// meta is asked again whenever it may have changed.
+	// meta returns the current metadata.
 	meta func() gossipMeta
 
-	// changed holds a token while the view may have changed: however many
-	// events memberlist has, one look at the view answers them all.
+	// changed holds a token while the view may have changed. One token stands
+	// for any number of memberlist's events.
 	changed chan struct{}
 
 	mu        sync.Mutex
 	view      map[string]gossipMember
-	told      []byte // meta as it was last told
+	sent      []byte // meta as last sent
 	attempted bool   // every address of join was tried once
 }
 
@@ -92,12 +92,12 @@ func openGossip(c gossipConfig) (*gossip, error) {
 	conf.AdvertiseAddr = c.advertise
 	conf.Delegate, conf.Events = (*gossipDelegate)(g), (*gossipEvents)(g)
 	conf.Logger = c.log.StandardLogger(&hclog.StandardLoggerOptions{InferLevels: true})
-	// A handful of masters can afford to look after each other closely.
+	// A few masters can afford to probe each other often.
 	conf.TCPTimeout = 3 * time.Second
 	conf.ProbeInterval, conf.ProbeTimeout = 500*time.Millisecond, 250*time.Millisecond
 	conf.GossipInterval = 100 * time.Millisecond
 	conf.PushPullInterval = 5 * time.Second
-	// A restarted master may come back under another address at once.
+	// A restarted master may return with another address at once.
 	conf.DeadNodeReclaimTime = time.Nanosecond
 	list, err := memberlist.Create(conf)
 	if err != nil {
@@ -107,10 +107,10 @@ func openGossip(c gossipConfig) (*gossip, error) {
 	return g, nil
 }
 
-// addr is where others reach this master's gossip.
+// addr returns where others reach this master's gossip.
 func (g *gossip) addr() string { return g.list.LocalNode().Address() }
 
-// alive returns the masters in view, this one included, by id.
+// alive returns the masters in view, including this one, ordered by id.
 func (g *gossip) alive() []gossipMember {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -126,13 +126,13 @@ func (g *gossip) triedAll() bool {
 	return g.attempted
 }
 
-// run passes the view on whenever it changes and every tick.
+// run calls onView with the view whenever it changes, and every tick.
 func (g *gossip) run(ctx context.Context, onView func(context.Context, []gossipMember)) {
 	tick := time.NewTicker(gossipTick)
 	defer tick.Stop()
 	for {
-		if err := g.retell(); err != nil {
-			g.log.Warn("gossip: own data not told", "error", err)
+		if err := g.sendMeta(); err != nil {
+			g.log.Warn("cannot send metadata", "error", err)
 		}
 		onView(ctx, g.alive())
 		select {
@@ -144,7 +144,7 @@ func (g *gossip) run(ctx context.Context, onView func(context.Context, []gossipM
 	}
 }
 
-// keepJoining joins, for ever, as long as somebody is missing.
+// keepJoining joins the others whenever one is missing, until ctx ends.
 func (g *gossip) keepJoining(ctx context.Context) {
 	tick := time.NewTicker(joinPause)
 	defer tick.Stop()
@@ -160,8 +160,8 @@ func (g *gossip) keepJoining(ctx context.Context) {
 	}
 }
 
-// joinOnce tries every address, all at once: one that does not answer must not
-// hold up the others. Names are resolved anew each time, and joining oneself is
+// joinOnce tries all addresses concurrently: one that does not answer must not
+// delay the others. Names are resolved at every attempt, and joining oneself is
 // harmless.
 func (g *gossip) joinOnce(ctx context.Context, addrs []string) {
 	var wg sync.WaitGroup
@@ -172,7 +172,7 @@ func (g *gossip) joinOnce(ctx context.Context, addrs []string) {
 				_, err = g.list.Join(ips)
 			}
 			if err != nil {
-				g.log.Debug("gossip: join", "address", a, "error", err)
+				g.log.Debug("cannot join", "address", a, "error", err)
 			}
 		})
 	}
@@ -182,32 +182,32 @@ func (g *gossip) joinOnce(ctx context.Context, addrs []string) {
 	g.mu.Unlock()
 }
 
-// refresh encodes the own data.
+// refresh encodes the metadata.
 func (g *gossip) refresh() error {
 	data, err := json.Marshal(g.meta())
 	if err != nil {
 		return err
 	}
 	if len(data) > memberlist.MetaMaxSize {
-		return fmt.Errorf("gossip: advertised addresses and version take %d bytes, at most %d are possible",
+		return fmt.Errorf("gossip: addresses and version take %d bytes; at most %d fit",
 			len(data), memberlist.MetaMaxSize)
 	}
 	g.mu.Lock()
-	g.told = data
+	g.sent = data
 	g.mu.Unlock()
 	return nil
 }
 
-// retell tells the others when the own data has changed.
-func (g *gossip) retell() error {
+// sendMeta sends the metadata to the others when it has changed.
+func (g *gossip) sendMeta() error {
 	g.mu.Lock()
-	before := g.told
+	before := g.sent
 	g.mu.Unlock()
 	if err := g.refresh(); err != nil {
 		return err
 	}
 	g.mu.Lock()
-	same := string(before) == string(g.told)
+	same := string(before) == string(g.sent)
 	g.mu.Unlock()
 	if same {
 		return nil
@@ -215,16 +215,16 @@ func (g *gossip) retell() error {
 	return g.list.UpdateNode(leaveTimeout)
 }
 
-// close tells the others that this master leaves on purpose.
+// close announces that this master leaves on purpose, and stops.
 func (g *gossip) close() error {
 	if err := g.list.Leave(leaveTimeout); err != nil {
-		g.log.Debug("gossip: leave", "error", err) // nobody is there to hear it
+		g.log.Debug("cannot announce leaving", "error", err) // no other member is up
 	}
 	return g.list.Shutdown()
 }
 
-// gossipEvents keeps the view. memberlist calls it with its lock held, which is
-// the only time at which a node may be read.
+// gossipEvents updates the view. memberlist calls it with its lock held, the only
+// time at which a node may be read.
 type gossipEvents gossip
 
 // NotifyJoin implements memberlist.EventDelegate.
@@ -234,7 +234,7 @@ func (e *gossipEvents) NotifyJoin(n *memberlist.Node) { e.NotifyUpdate(n) }
 func (e *gossipEvents) NotifyUpdate(n *memberlist.Node) {
 	m := gossipMember{ID: n.Name, Gossip: n.Address()}
 	if err := json.Unmarshal(n.Meta, &m.gossipMeta); err != nil {
-		e.log.Warn("gossip: member tells nonsense", "id", n.Name, "error", err)
+		e.log.Warn("member sent malformed metadata", "id", n.Name, "error", err)
 		return
 	}
 	e.set(func() { e.view[m.ID] = m })
@@ -256,13 +256,13 @@ func (e *gossipEvents) set(change func()) {
 	}
 }
 
-// gossipDelegate supplies the own data; no user messages are sent.
+// gossipDelegate supplies the metadata; there are no user messages.
 type gossipDelegate gossip
 
 func (d *gossipDelegate) NodeMeta(int) []byte {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.told
+	return d.sent
 }
 
 func (*gossipDelegate) NotifyMsg([]byte)                {}

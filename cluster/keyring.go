@@ -16,10 +16,10 @@ import (
 
 const keyringFile = "gossip.keys"
 
-// openKeyring joins the configured keys with those kept on disk, and keeps the
-// result. The disk remembers which key a rotation has made the first; but a
-// configured key that it does not know means that the configuration is newer.
-// With no keys gossip is not encrypted and the keyring is nil.
+// openKeyring merges the configured keys with those on disk, and saves the result.
+// The disk records which key a rotation has made the first; but a configured key
+// that is not on disk means that the configuration is newer. Without keys gossip
+// is not encrypted and the keyring is nil.
 func openKeyring(path string, configured [][]byte) (*memberlist.Keyring, error) {
 	keys := configured
 	if path != "" {

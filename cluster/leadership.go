@@ -16,8 +16,8 @@ type Leader struct {
 	APIURL string // where clients reach it; "" while unknown
 }
 
-// leadership follows who leads, for this master's own work and for requests
-// that wait for a leader.
+// leadership tracks who leads, for this master's own work and for requests that
+// wait for a leader.
 type leadership struct {
 	self string
 
@@ -27,11 +27,11 @@ type leadership struct {
 	changed chan struct{} // closed at the next change
 	changes atomic.Uint64 // leaders seen
 
-	raftLeads bool // as Raft last told
-	told      bool // as told to the consumer
+	raftLeads bool // by Raft's last notification
+	notified  bool // the last value sent to the consumer
 	stalled   bool // log writes hang
 	consumer  chan bool
-	// work is told the same as the consumer; it must not block.
+	// work is called with each value sent to the consumer; it must not block.
 	work func(leads bool)
 }
 
@@ -43,7 +43,7 @@ func newLeadership(self string, work func(bool)) *leadership {
 }
 
 // observe is a raft.FilterFn: Raft calls it on its own goroutine for each
-// observation, so nothing is dropped and nothing must block here.
+// observation, so none is dropped, and it must not block.
 func (l *leadership) observe(o *raft.Observation) bool {
 	if seen, ok := o.Data.(raft.LeaderObservation); ok {
 		l.setLeader(string(seen.LeaderID))
@@ -62,11 +62,11 @@ func (l *leadership) setLeader(id string) {
 		l.last = id
 		l.changes.Add(1)
 	}
-	l.announce()
+	l.broadcast()
 }
 
-// announce wakes whoever waits for a change; l.mu is held.
-func (l *leadership) announce() {
+// broadcast wakes those that wait for a change; the caller holds l.mu.
+func (l *leadership) broadcast() {
 	close(l.changed)
 	l.changed = make(chan struct{})
 }
@@ -88,7 +88,7 @@ func (l *leadership) next() <-chan struct{} {
 	return l.changed
 }
 
-// run takes in what Raft tells of this master's own leadership.
+// run handles Raft's notifications of this master's own leadership.
 func (l *leadership) run(ctx context.Context, notify <-chan bool) {
 	for {
 		select {
@@ -100,27 +100,27 @@ func (l *leadership) run(ctx context.Context, notify <-chan bool) {
 	}
 }
 
-// setStalled makes a leader whose log writes hang look like none.
+// setStalled makes a leader whose log writes hang count as none.
 func (l *leadership) setStalled(stalled bool) {
 	l.update(func() { l.stalled = stalled })
 }
 
-// update tells the consumer the latest value; one it has not taken is replaced.
+// update sends the consumer the latest value, replacing one it has not taken.
 func (l *leadership) update(set func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	set()
 	leads := l.raftLeads && !l.stalled
-	if leads == l.told {
+	if leads == l.notified {
 		return
 	}
-	l.told = leads
-	l.announce()
+	l.notified = leads
+	l.broadcast()
 	select {
 	case <-l.consumer:
 	default:
 	}
-	l.consumer <- leads // has room: this is the only sender
+	l.consumer <- leads // does not block: this is the only sender
 	l.work(leads)
 }
 
@@ -140,40 +140,42 @@ func (n *Node) Leader() (Leader, bool) {
 	return Leader{ID: id, Addr: a.Peer, APIURL: a.APIURL}, true
 }
 
-// Leadership tells when this master begins and ceases to lead. Only the latest
-// value is kept, so a slow receiver may miss a flap; there can be one receiver.
+// Leadership returns a channel that receives whether this master leads, at each
+// change. Only the latest value is kept, so a slow receiver may miss a flap.
+// There can be one receiver.
 func (n *Node) Leadership() <-chan bool { return n.lead.consumer }
 
-// LeaderChanged returns a channel that is closed when another leader is known,
-// or none any more. Get it before asking Leader, and a new one each time.
+// LeaderChanged returns a channel that is closed when the known leader changes or
+// is lost. Get it before calling Leader, and a new one each time.
 func (n *Node) LeaderChanged() <-chan struct{} { return n.lead.next() }
 
 // LeaderChanges counts the leaders seen since the start.
 func (n *Node) LeaderChanges() uint64 { return n.lead.changes.Load() }
 
-// suits reports whether a voter is a better successor than another.
-func (s *status) suits(other *status) bool {
+// betterSuccessor reports whether a voter is a better successor than another.
+func (s *status) betterSuccessor(other *status) bool {
 	if s.DiskLow != other.DiskLow {
 		return other.DiskLow
 	}
 	return newer(s.LastTerm, s.LastIndex, other.LastTerm, other.LastIndex)
 }
 
-// TransferLeadership hands leadership to the most up-to-date voter that
-// answers, if possible one whose disk has room. It returns raft.ErrNotLeader on a follower.
+// TransferLeadership transfers leadership to the most up-to-date voter that
+// answers, if possible one with enough free disk space. It returns
+// raft.ErrNotLeader on a follower.
 func (n *Node) TransferLeadership(ctx context.Context) error {
 	if !n.IsLeader() {
 		return raft.ErrNotLeader
 	}
-	// Raft's own choice may be a voter that has died with a full log.
+	// Raft's own choice may be a dead voter whose log was complete.
 	var best *status
 	for id, s := range n.statuses(ctx, n.voters()) {
-		if id != n.id.ID && (best == nil || s.suits(best)) {
+		if id != n.id.ID && (best == nil || s.betterSuccessor(best)) {
 			best = &s
 		}
 	}
 	if best == nil {
-		return errors.New("no other voter answers")
+		return errors.New("transfer leadership: no other voter answers")
 	}
 	return n.await(ctx, func() error {
 		return n.raft.LeadershipTransferToServer(raft.ServerID(best.ID), raft.ServerAddress(best.ID)).Error()

@@ -2,73 +2,88 @@ package cluster
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
-	"slices"
 	"strconv"
+	"sync"
+	"syscall"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
+
+	"github.com/ffrtmp/ffrtmp/internal/ctxtime"
+)
+
+// Protocols of the peer port, as ALPN names them.
+const (
+	protocolRaft = "ffrtmp-raft/1"
+	protocolHTTP = "h2"
+)
+
+const (
+	tlsTimeout = 5 * time.Second
+	// tlsPendingLimit bounds the connections that have not shown a certificate.
+	tlsPendingLimit = 256
 )
 
 // PeerAddr returns the host:port at which others reach the peer port, "" when
 // none is open.
 func (n *Node) PeerAddr() string { return n.own.Load().Peer }
 
-// GossipAddr returns the host:port at which others reach this master's gossip,
-// "" when none is open.
-func (n *Node) GossipAddr() string { return n.own.Load().Gossip }
+// openPeerPort listens for Raft and HTTP/2. It returns serve, which accepts
+// connections and is called once Raft can answer them.
+func (n *Node) openPeerPort() (serve func(), err error) {
+	tcp, err := n.listenPeer()
+	if err != nil {
+		return nil, err
+	}
+	n.peers = newPeerClient(n.book, n.cfg.PeerClientTLS)
+	n.teardown.PushClose(func() error { n.peers.closeIdle(); return nil })
 
-// openPeerPort listens for Raft and HTTP/2. It returns Raft's transport, and
-// what begins to accept once Raft is there to answer.
-func (n *Node) openPeerPort() (trans raft.Transport, serve func(), err error) {
+	n.hint = newCrashHint(n.id.ID, n.lead, n, n.log.Named("crash"))
+	n.stream = newStreamLayer(n.id.ID, streamConfig{
+		dial: n.peers.dial, hello: n.hello, checkHello: n.checkHello,
+		onBroken: n.hint.connectionBroken, log: n.log.Named("peer"),
+	})
+	contacts := newContactTracker(n.ctx, rpcTimeout+n.cfg.Timing.Heartbeat)
+	n.transport = newTransport(n.stream, &n.verifier, contacts, n.log.Named("transport"))
+	n.teardown.PushClose(func() error { n.stream.block(errStopped); return n.transport.Close() })
+
+	listener := newPeerListener(tcp, n.cfg.PeerServerTLS, n.stream.accept, n.log.Named("peer"))
+	return func() { n.servePeers(listener) }, nil
+}
+
+// listenPeer opens the peer port and makes its address this master's own.
+func (n *Node) listenPeer() (net.Listener, error) {
 	host := n.cfg.Advertise
 	if host == "" {
+		var err error
 		if host, err = advertisedHost(n.cfg.Bind); err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 	}
 	tcp, err := net.Listen("tcp", net.JoinHostPort(n.cfg.Bind, strconv.Itoa(n.cfg.PeerPort)))
 	if err != nil {
-		return nil, nil, fmt.Errorf("peer port: %w", err)
+		return nil, fmt.Errorf("peer port: %w", err)
 	}
-	n.defers(func(context.Context) error { return ignoreClosed(tcp.Close()) })
+	n.teardown.PushClose(func() error { return ignoreClosed(tcp.Close()) })
 	_, port, err := net.SplitHostPort(tcp.Addr().String())
 	if err != nil {
-		return nil, nil, fmt.Errorf("peer port: %w", err)
+		return nil, fmt.Errorf("peer port: %w", err)
 	}
 	own := n.ownAddress()
 	own.Peer = net.JoinHostPort(host, port)
 	n.own.Store(&own)
+	return tcp, nil
+}
 
-	n.peers = newPeerClient(n.book, n.cfg.PeerClientTLS)
-	n.defers(func(context.Context) error { n.peers.closeIdle(); return nil })
-	n.formation.ask = askPeer(n.peers)
-
-	n.hint = n.newCrashHint()
-	n.stream = newStreamLayer(n.id.ID, n.log.Named("peer"))
-	n.stream.dial, n.stream.hello, n.stream.checkHello = n.peers.dial, n.hello, n.checkHello
-	n.stream.broken = n.hint.connectionBroken
-	contacts := newContactTracker(n.ctx, rpcTimeout+n.cfg.Timing.Heartbeat)
-	t := newTransport(n.stream, &n.verifier, contacts, n.log.Named("transport"))
-	n.hint.stand = t.standForElection
-	n.formation.bootstrap = func(c raft.Configuration) error {
-		if err := n.raft.BootstrapCluster(c).Error(); err != nil {
-			return err
-		}
-		// The others have no leader to wait for.
-		if err := t.standForElection(); err != nil {
-			n.log.Warn("first election waits for a timeout", "error", err)
-		}
-		return nil
-	}
-	n.defers(func(context.Context) error { n.stream.block(errStopped); return t.Close() })
-
-	listener := newPeerListener(tcp, n.cfg.PeerServerTLS, n.log.Named("peer"))
-	listener.onRaft = n.stream.accept
+// servePeers accepts connections until the node closes.
+func (n *Node) servePeers(listener *peerListener) {
 	server := &http.Server{
 		Handler:           newPeerHandler(n),
 		ReadHeaderTimeout: 10 * time.Second,
@@ -76,32 +91,19 @@ func (n *Node) openPeerPort() (trans raft.Transport, serve func(), err error) {
 		ErrorLog:          n.log.Named("peer").StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug}),
 		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: 1000},
 	}
-	serve = func() {
-		n.raft.RegisterObserver(raft.NewObserver(nil, false, n.hint.observe))
-		n.spawn(n.hint.run)
-		context.AfterFunc(n.ctx, func() { tcp.Close() })
-		n.spawn(listener.run)
-		n.wg.Go(func() { _ = server.Serve(listener.http) }) // returns http.ErrServerClosed
-		n.defers(func(ctx context.Context) error {
-			err := server.Shutdown(ctx)
-			if errors.Is(err, context.DeadlineExceeded) {
-				err = errors.Join(fmt.Errorf("forwarded requests were cut short: %w", err), server.Close())
-			}
-			return err
-		})
-		n.defers(n.handOver)
-	}
-	return t, serve, nil
-}
-
-func (n *Node) newCrashHint() *crashHint {
-	h := newCrashHint(n.id.ID, n.lead, n.log.Named("crash"))
-	h.probe = probePort(n.book)
-	h.status = n.statusOf
-	h.voters = n.voters
-	h.state = func() raft.RaftState { return n.raft.State() }
-	h.last = n.lastEntry
-	return h
+	n.raft.RegisterObserver(raft.NewObserver(nil, false, n.hint.observe))
+	n.spawn(n.hint.run)
+	context.AfterFunc(n.ctx, func() { listener.tcp.Close() })
+	n.spawn(listener.run)
+	n.wg.Go(func() { _ = server.Serve(listener.http) }) // returns http.ErrServerClosed
+	n.teardown.Push(func(ctx context.Context) error {
+		err := server.Shutdown(ctx)
+		if errors.Is(err, context.DeadlineExceeded) {
+			err = errors.Join(fmt.Errorf("forwarded requests aborted: %w", err), server.Close())
+		}
+		return err
+	})
+	n.teardown.Push(n.handOver)
 }
 
 // ownAddress is what is known of this master before any port is open.
@@ -114,95 +116,18 @@ func (n *Node) hello(to string) hello {
 	return hello{Cluster: n.formation.clusterID(), From: n.id.ID, To: to, Address: *n.own.Load()}
 }
 
-// welcome checks who introduces itself, and learns where it can be dialed: a
-// master that has come back elsewhere need not wait for gossip.
-func (n *Node) checkHello(g hello) error {
+// checkHello checks who connects and learns its address: a master that returns
+// with another address need not wait for gossip.
+func (n *Node) checkHello(h hello) error {
 	own := n.formation.clusterID()
 	switch {
-	case g.To != n.id.ID:
-		return fmt.Errorf("this is %s, not %s", n.id.ID, g.To)
-	case own == "" || g.Cluster != own:
-		return fmt.Errorf("cluster id %q is not this master's", g.Cluster)
+	case h.To != n.id.ID:
+		return fmt.Errorf("this is %s, not %s", n.id.ID, h.To)
+	case own == "" || h.Cluster != own:
+		return fmt.Errorf("cluster id %q is not this master's", h.Cluster)
 	}
-	n.book.learn(g.From, g.Address)
+	n.book.learn(h.From, h.Address)
 	return nil
-}
-
-func (n *Node) openGossip() error {
-	path := n.cfg.GossipKeysFile
-	if path == "" && !n.storage.inMemory() {
-		path = n.storage.file(keyringFile)
-	}
-	keyring, err := openKeyring(path, n.cfg.GossipKeys)
-	if err != nil {
-		return err
-	}
-	host, _, err := net.SplitHostPort(n.PeerAddr())
-	if err != nil {
-		return err
-	}
-	ip, err := resolveIP(host)
-	if err != nil {
-		return err
-	}
-	n.gossip, err = openGossip(gossipConfig{
-		id: n.id.ID, cluster: n.cfg.Cluster,
-		bind: n.cfg.Bind, advertise: ip, port: n.cfg.GossipPort,
-		keyring: keyring, join: n.cfg.Join,
-		meta: n.gossipMeta, missing: n.missing,
-		log: n.log.Named("gossip"),
-	})
-	if err != nil {
-		return err
-	}
-	n.defers(func(context.Context) error { return n.gossip.close() })
-	own := *n.own.Load()
-	own.Gossip = n.gossip.addr()
-	n.own.Store(&own)
-	n.book.learn(n.id.ID, own)
-	n.membership = newMembership(n, n.log.Named("membership"))
-	n.defers(n.stopBackground)
-	n.spawn(n.membership.run)
-	n.spawn(n.gossip.keepJoining)
-	n.spawn(func(ctx context.Context) { n.gossip.run(ctx, n.viewChanged) })
-	return nil
-}
-
-func (n *Node) gossipMeta() gossipMeta {
-	held := n.formation.current()
-	return gossipMeta{
-		Peer: n.PeerAddr(), APIURL: n.cfg.APIURL, Version: n.cfg.Version,
-		Expect: n.cfg.Expect, Cluster: held.ClusterID, Formed: held.Formed,
-		Starts: n.id.Starts, Level: n.cfg.CommandLevel,
-	}
-}
-
-// viewChanged takes in what gossip sees.
-func (n *Node) viewChanged(ctx context.Context, alive []gossipMember) {
-	for _, m := range alive {
-		n.book.learn(m.ID, address{
-			Peer: m.Peer, Gossip: m.Gossip, APIURL: m.APIURL, Level: m.Level, Starts: m.Starts,
-		})
-	}
-	if err := n.formation.step(ctx, alive, n.gossip.triedAll()); err != nil {
-		n.log.Error("cluster is not formed", "error", err)
-	}
-}
-
-// missing reports whether masters are not in view that should be, and the
-// gossip addresses last known for them.
-func (n *Node) missing(alive []gossipMember) (addrs []string, missing bool) {
-	missing = n.ClusterID() == ""
-	for _, s := range n.servers() {
-		if slices.ContainsFunc(alive, func(m gossipMember) bool { return m.ID == string(s.ID) }) {
-			continue
-		}
-		missing = true
-		if a, ok := n.book.lookup(string(s.ID)); ok && a.Gossip != "" {
-			addrs = append(addrs, a.Gossip)
-		}
-	}
-	return addrs, missing
 }
 
 func ignoreClosed(err error) error {
@@ -211,3 +136,137 @@ func ignoreClosed(err error) error {
 	}
 	return err
 }
+
+// peerListener owns the peer port. It completes each TLS handshake, which
+// rejects everyone but masters of this cluster, and dispatches the connection by
+// its protocol.
+type peerListener struct {
+	tcp     net.Listener
+	config  *tls.Config
+	onRaft  func(context.Context, *tls.Conn)
+	http    *connQueue
+	log     hclog.Logger
+	pending chan struct{}
+	wg      sync.WaitGroup
+}
+
+func newPeerListener(
+	tcp net.Listener, config *tls.Config, onRaft func(context.Context, *tls.Conn), log hclog.Logger,
+) *peerListener {
+	config = config.Clone()
+	config.NextProtos = []string{protocolRaft, protocolHTTP}
+	return &peerListener{
+		tcp: tcp, config: config, onRaft: onRaft, log: limitLog(log),
+		http:    newConnQueue(tcp.Addr()),
+		pending: make(chan struct{}, tlsPendingLimit),
+	}
+}
+
+// run accepts until the listener is closed or ctx ends, and returns after the
+// last handshake.
+func (l *peerListener) run(ctx context.Context) {
+	defer l.wg.Wait()
+	for {
+		conn, err := l.tcp.Accept()
+		if err != nil {
+			if errors.Is(err, net.ErrClosed) || ctx.Err() != nil {
+				return
+			}
+			l.log.Warn("peer port: accept failed", "error", err)
+			// Most likely out of file descriptors.
+			if ctxtime.Sleep(ctx, 50*time.Millisecond) != nil {
+				return
+			}
+			continue
+		}
+		select {
+		case l.pending <- struct{}{}:
+		case <-ctx.Done():
+			conn.Close()
+			return
+		}
+		l.wg.Go(func() {
+			defer func() { <-l.pending }()
+			l.handshake(ctx, conn)
+		})
+	}
+}
+
+func (l *peerListener) handshake(ctx context.Context, conn net.Conn) {
+	secure := tls.Server(conn, l.config)
+	hctx, cancel := context.WithTimeout(ctx, tlsTimeout)
+	defer cancel()
+	if err := secure.HandshakeContext(hctx); err != nil {
+		if !hungUp(err) {
+			remote, _, _ := net.SplitHostPort(conn.RemoteAddr().String())
+			l.log.Warn("peer port: refused", "remote", remote, "error", err)
+		}
+		conn.Close()
+		return
+	}
+	switch secure.ConnectionState().NegotiatedProtocol {
+	case protocolRaft:
+		l.onRaft(ctx, secure)
+	case protocolHTTP:
+		l.http.push(ctx, secure)
+	default:
+		conn.Close()
+	}
+}
+
+// hungUp reports whether the other side disconnected during a handshake, as
+// health checks of load balancers and stopping masters do.
+func hungUp(err error) bool {
+	for _, gone := range []error{
+		io.EOF, io.ErrUnexpectedEOF, syscall.ECONNRESET, syscall.EPIPE, context.Canceled, context.DeadlineExceeded,
+	} {
+		if errors.Is(err, gone) {
+			return true
+		}
+	}
+	return false
+}
+
+// connQueue is a net.Listener for connections that were accepted elsewhere.
+type connQueue struct {
+	addr  net.Addr
+	conns chan net.Conn
+	once  sync.Once
+	done  chan struct{}
+}
+
+func newConnQueue(addr net.Addr) *connQueue {
+	return &connQueue{addr: addr, conns: make(chan net.Conn), done: make(chan struct{})}
+}
+
+// push waits until the connection is accepted. If the queue or ctx ends first it
+// closes the connection and returns false.
+func (q *connQueue) push(ctx context.Context, conn net.Conn) bool {
+	select {
+	case q.conns <- conn:
+		return true
+	case <-q.done:
+	case <-ctx.Done():
+	}
+	conn.Close()
+	return false
+}
+
+// Accept implements net.Listener.
+func (q *connQueue) Accept() (net.Conn, error) {
+	select {
+	case conn := <-q.conns:
+		return conn, nil
+	case <-q.done:
+		return nil, net.ErrClosed
+	}
+}
+
+// Close implements net.Listener.
+func (q *connQueue) Close() error {
+	q.once.Do(func() { close(q.done) })
+	return nil
+}
+
+// Addr implements net.Listener.
+func (q *connQueue) Addr() net.Addr { return q.addr }

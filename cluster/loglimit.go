@@ -9,15 +9,15 @@ import (
 )
 
 const (
-	// limitInterval is how long a warning is not repeated.
+	// limitInterval is how long a warning is suppressed after it was logged.
 	limitInterval = 30 * time.Second
-	// limitKeys bounds the warnings that are remembered.
+	// limitKeys bounds the warnings that are tracked.
 	limitKeys = 256
 )
 
-// limitedLogger says a warning or error about the same thing once in a while
-// and counts the others. Raft tries a member that is down several times a
-// second and complains each time.
+// limitedLogger logs a warning or error about the same thing once per interval
+// and counts the others. Raft contacts a member that is down several times a
+// second and logs each failure.
 type limitedLogger struct {
 	hclog.Logger
 	now func() time.Time

@@ -27,15 +27,15 @@ type Member struct {
 	Version string
 	Role    string // RoleLeader, RoleFollower or RoleNonvoter
 	Voter   bool
-	// Healthy is true when it answered just now, hears from the leader and is
-	// not far behind.
+	// Healthy means that it answered just now, hears from the leader and is not
+	// far behind.
 	Healthy      bool
-	LastContact  time.Duration // since it last heard from the leader; negative when it never did or does not answer
+	LastContact  time.Duration // since the leader's last message; negative when unknown
 	AppliedIndex uint64
 	CommandLevel int // highest command kind that it can apply
 }
 
-// status is what a member tells the others about itself when asked.
+// status is a member's answer to a status request of another.
 type status struct {
 	ID            string        `json:"id"`
 	Name          string        `json:"name"`
@@ -44,7 +44,7 @@ type status struct {
 	Level         int           `json:"command_level"`
 	BootstrapVote bootstrapVote `json:"bootstrap_vote"`
 	Leads         bool          `json:"leads"`
-	Contacted     bool          `json:"contacted"` // has heard from a leader
+	Contacted     bool          `json:"contacted"` // LastContact is known
 	LastContact   time.Duration `json:"last_contact"`
 	LastTerm      uint64        `json:"last_term"`
 	LastIndex     uint64        `json:"last_index"`
@@ -53,13 +53,13 @@ type status struct {
 	DiskLow       bool          `json:"disk_low"`
 }
 
-// statusTimeout bounds the question to one member.
+// statusTimeout bounds the request to one member.
 const statusTimeout = 500 * time.Millisecond
 
 // maxLag is how many entries a healthy member may be behind.
 const maxLag = 4096
 
-// status describes this master.
+// status returns this master's own.
 func (n *Node) status() status {
 	term, index := n.lastEntry()
 	s := status{
@@ -86,7 +86,7 @@ func (n *Node) lastEntry() (term, index uint64) {
 	return term, index
 }
 
-// statusOf asks a member, or this master itself.
+// statusOf returns the status of a member, or of this master.
 func (n *Node) statusOf(ctx context.Context, id string) (status, error) {
 	if id == n.id.ID {
 		return n.status(), nil
@@ -109,7 +109,7 @@ func (n *Node) statuses(ctx context.Context, ids []string) map[string]status {
 		wg.Go(func() {
 			s, err := n.statusOf(ctx, id)
 			if err != nil {
-				n.log.Trace("member does not tell its status", "member", id, "error", err)
+				n.log.Trace("cannot get member status", "member", id, "error", err)
 				return
 			}
 			mu.Lock()
@@ -121,10 +121,10 @@ func (n *Node) statuses(ctx context.Context, ids []string) map[string]status {
 	return all
 }
 
-// servers is the latest Raft configuration.
+// servers returns the latest Raft configuration.
 func (n *Node) servers() []raft.Server {
 	f := n.raft.GetConfiguration()
-	if f.Error() != nil { // it never is: the configuration is a copy in memory
+	if f.Error() != nil { // never: the configuration is a copy in memory
 		return nil
 	}
 	return f.Configuration().Servers
@@ -141,19 +141,19 @@ func (n *Node) voters() []string {
 	return ids
 }
 
-// CommandLevel returns the highest command kind that every voter can apply, by
-// what each has last told. A command of a higher kind must not be proposed.
+// CommandLevel returns the highest command kind that every voter can apply, as
+// each last reported. A command of a higher kind must not be proposed.
 func (n *Node) CommandLevel() int {
 	level := n.cfg.CommandLevel
 	for _, id := range n.voters() {
-		a, _ := n.book.lookup(id) // never heard of: 0
+		a, _ := n.book.lookup(id) // unknown: 0
 		level = min(level, a.Level)
 	}
 	return level
 }
 
-// Members asks every master of the configuration how it is, which takes up to
-// half a second when one does not answer. They are ordered by id.
+// Members returns every master of the configuration, ordered by id. It asks each
+// for its status, which takes up to half a second when one does not answer.
 func (n *Node) Members() []Member {
 	servers := n.servers()
 	ids := make([]string, len(servers))
@@ -189,12 +189,12 @@ func (n *Node) member(server raft.Server, leader string, newest uint64, statuses
 	case !m.Voter:
 		m.Role = RoleNonvoter
 	}
-	if !s.Contacted { // nor answered
+	if !s.Contacted { // or not answered
 		m.LastContact = -1
 	}
 	m.Healthy = answered && s.Contacted && s.LastContact <= n.contactLimit() && s.LastIndex+maxLag >= newest
 	return m
 }
 
-// contactLimit is how long a healthy member may not have heard from the leader.
+// contactLimit is the longest LastContact of a healthy member.
 func (n *Node) contactLimit() time.Duration { return 2 * n.cfg.Timing.Heartbeat }

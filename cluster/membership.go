@@ -16,9 +16,9 @@ const (
 	admitTimeout       = 5 * time.Second
 )
 
-// membership is the leader's care for the Raft configuration. Masters that
-// gossip has found come in as non-voters; autopilot gives them a vote once they
-// are stable, and takes dead ones out.
+// membership manages the Raft configuration on the leader. It adds the masters
+// that gossip has found as non-voters; autopilot promotes them once they are
+// stable, and removes dead ones.
 type membership struct {
 	node  *Node
 	log   hclog.Logger
@@ -36,7 +36,7 @@ func newMembership(n *Node, log hclog.Logger) *membership {
 	return m
 }
 
-// setLeads tells whether this master leads. It never blocks.
+// setLeads sets whether this master leads. It never blocks.
 func (m *membership) setLeads(leads bool) {
 	select {
 	case <-m.leads:
@@ -45,7 +45,7 @@ func (m *membership) setLeads(leads bool) {
 	m.leads <- leads
 }
 
-// run works while this master leads.
+// run manages the configuration while this master leads.
 func (m *membership) run(ctx context.Context) {
 	defer func() { <-m.pilot.Stop() }()
 	tick := time.NewTicker(gossipTick)
@@ -77,20 +77,22 @@ func (m *membership) admit(ctx context.Context, alive []gossipMember) {
 		members[string(s.ID)] = true
 	}
 	held := m.node.formation.current()
-	asked := bootstrapVote{ClusterID: held.ClusterID, Proposer: m.node.id.ID, Expect: m.node.formation.expected(), Formed: true}
+	asked := bootstrapVote{
+		ClusterID: held.ClusterID, Proposer: m.node.id.ID, Expect: m.node.formation.expected(), Formed: true,
+	}
 	for _, g := range alive {
 		if members[g.ID] || g.Formed && g.Cluster != held.ClusterID {
 			continue
 		}
 		if _, err := m.node.formation.ask(ctx, g.ID, &asked); err != nil {
-			m.log.Debug("master is not admitted", "id", g.ID, "error", err)
+			m.log.Debug("cannot admit master", "id", g.ID, "error", err)
 			continue
 		}
 		err := m.node.await(ctx, func() error {
 			return m.node.raft.AddNonvoter(raft.ServerID(g.ID), raft.ServerAddress(g.ID), 0, admitTimeout).Error()
 		})
 		if err != nil {
-			m.log.Warn("master is not admitted", "id", g.ID, "error", err)
+			m.log.Warn("cannot admit master", "id", g.ID, "error", err)
 			return
 		}
 		m.log.Info("master admitted as non-voter", "id", g.ID, "address", g.Peer)
@@ -126,17 +128,19 @@ func (m *membership) FetchServerStats(
 	for _, id := range ids {
 		s := statuses[id]
 		contact := s.LastContact
-		if !s.Contacted { // nor answered: autopilot would believe in the answer before
-			contact = -1 // its word for never
+		if !s.Contacted { // or not answered: autopilot would use the last answer
+			contact = -1 // never
 		}
-		stats[raft.ServerID(id)] = &autopilot.ServerStats{LastContact: contact, LastTerm: s.LastTerm, LastIndex: s.LastIndex}
+		stats[raft.ServerID(id)] = &autopilot.ServerStats{
+			LastContact: contact, LastTerm: s.LastTerm, LastIndex: s.LastIndex,
+		}
 	}
 	return stats
 }
 
-// KnownServers implements autopilot.ApplicationIntegration. A member that
-// gossip does not see has failed; being unknown would make it stale, which
-// autopilot removes with less care.
+// KnownServers implements autopilot.ApplicationIntegration. A member that gossip
+// does not see is reported as failed: as unknown it would count as stale, which
+// autopilot removes less carefully.
 func (m *membership) KnownServers() map[raft.ServerID]*autopilot.Server {
 	servers := make(map[raft.ServerID]*autopilot.Server)
 	for _, s := range m.node.servers() {
@@ -162,25 +166,25 @@ func (m *membership) RemoveFailedServer(s *autopilot.Server) {
 			return m.node.raft.RemoveServer(s.ID, 0, admitTimeout).Error()
 		})
 		if err != nil {
-			m.log.Warn("dead master is not removed", "id", s.ID, "error", err)
+			m.log.Warn("cannot remove dead master", "id", s.ID, "error", err)
 			return
 		}
-		m.node.book.forget(string(s.ID))
+		m.node.book.remove(string(s.ID))
 		m.log.Info("dead master removed", "id", s.ID)
 	})
 }
 
-// promoter promotes as autopilot does and removes with more care.
+// promoter promotes as autopilot does and removes more carefully.
 type promoter struct {
 	autopilot.Promoter
 	expect func() int
 }
 
-// FilterFailedServerRemovals implements autopilot.Promoter. A dead voter goes
-// only when it has been replaced: as many healthy voters as the cluster was
-// formed with are there without it. Taking it out earlier gains nothing and
-// costs the chance that it comes back and makes up the majority. (MinQuorum
-// also holds; it bounds what autopilot does when voters die in a row.)
+// FilterFailedServerRemovals implements autopilot.Promoter. It removes a dead
+// voter only when it has been replaced: when there are as many healthy voters
+// without it as the cluster was formed with. Removing it earlier gains nothing,
+// and loses the chance that it returns and completes a majority. (MinQuorum
+// still applies; it bounds autopilot's removals when voters die in a row.)
 func (p promoter) FilterFailedServerRemovals(
 	_ *autopilot.Config, state *autopilot.State, failed *autopilot.FailedServers,
 ) *autopilot.FailedServers {

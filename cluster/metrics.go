@@ -8,7 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// collector reads Raft's figures when it is scraped.
+// collector reads Raft's state when it is scraped.
 type collector struct{ node *Node }
 
 func describe(name, help string) *prometheus.Desc {
@@ -20,11 +20,11 @@ var (
 	descTerm          = describe("term", "Raft term.")
 	descCommit        = describe("commit_index", "Index of the last entry known to be committed.")
 	descApplied       = describe("applied_index", "Index of the last entry applied to the state.")
-	descLastContact   = describe("last_contact_seconds", "Time since the leader was last heard from; 0 on the leader.")
-	descPeers         = describe("peers", "Masters in the Raft configuration, this one included.")
+	descLastContact   = describe("last_contact_seconds", "Time since the leader's last message; 0 on the leader.")
+	descPeers         = describe("peers", "Masters in the Raft configuration, including this one.")
 	descLeaderChanges = describe("leader_changes_total", "Leaders seen since the start.")
 	descSnapshotAge   = prometheus.NewDesc("ffmpeg_master_snapshot_age_seconds",
-		"Time since the newest snapshot was made; without one, since this master started.", nil, nil)
+		"Age of the newest snapshot; without one, time since this master started.", nil, nil)
 )
 
 // Describe implements prometheus.Collector.
@@ -51,8 +51,8 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 	out <- prometheus.MustNewConstMetric(descLeaderChanges, prometheus.CounterValue, float64(n.LeaderChanges()))
 }
 
-// snapshotTime is when the newest snapshot was made. Raft's file store writes it
-// into the snapshot's id, in milliseconds: TERM-INDEX-TIME.
+// snapshotTime returns when the newest snapshot was made. Raft's file store puts
+// it into the snapshot's id, in milliseconds: TERM-INDEX-TIME.
 func (n *Node) snapshotTime() time.Time {
 	list, err := n.snaps.List()
 	if err != nil || len(list) == 0 {
@@ -61,7 +61,7 @@ func (n *Node) snapshotTime() time.Time {
 	id := list[0].ID
 	made, err := strconv.ParseInt(id[strings.LastIndexByte(id, '-')+1:], 10, 64)
 	if err != nil {
-		return n.started // kept in memory
+		return n.started // a snapshot in memory
 	}
 	return time.UnixMilli(made)
 }

@@ -12,24 +12,29 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/ffrtmp/ffrtmp/internal/teardown"
 )
 
 const (
 	snapshotsKept = 2
-	// A snapshot is considered this often, and taken after this many entries, or
-	// fewer of long ones.
+	// Raft checks this often whether to take a snapshot, and takes one after this
+	// many entries, or fewer long ones.
 	snapshotInterval  = 30 * time.Second
 	snapshotThreshold = 8192
-	// defaultTrailingLogs stay behind a snapshot, for followers that are a
-	// little behind and for the day when the newest snapshot turns out damaged.
+	// defaultTrailingLogs is how many entries stay in the log after a snapshot: for
+	// followers that lag, and in case the newest snapshot is damaged.
 	defaultTrailingLogs = 32768
 )
 
-// stopTimeout is what each part is given to end beyond Close's own context.
+// stopTimeout is how long each part may take to stop after Close's own context
+// has ended.
 const stopTimeout = 3 * time.Second
 
-// soloTiming is a single master's: nobody can be slow to answer.
-var soloTiming = Timing{Heartbeat: 50 * time.Millisecond, Election: 50 * time.Millisecond, Lease: 50 * time.Millisecond}
+// soloTiming is for a single master, which waits for no answers.
+var soloTiming = Timing{
+	Heartbeat: 50 * time.Millisecond, Election: 50 * time.Millisecond, Lease: 50 * time.Millisecond,
+}
 
 // Node is one running master of the cluster. Its methods are safe for
 // concurrent use.
@@ -52,6 +57,7 @@ type Node struct {
 
 	// Nil on a single master, which opens no port.
 	stream     *streamLayer
+	transport  *transport
 	peers      *peerClient
 	gossip     *gossip
 	hint       *crashHint
@@ -61,12 +67,12 @@ type Node struct {
 	barrierTerm  atomic.Uint64
 	started      time.Time
 	sizes        *meanSize    // of log entries; nil in memory
-	full         *atomic.Bool // the log's last write found no room; nil in memory
+	full         *atomic.Bool // the last log write found the disk full; nil in memory
 	caughtUp     atomic.Bool
 	verifier     leaderVerifier
 	failed       chan error
 	failureErr   atomic.Pointer[error]
-	notify       chan bool // Raft tells of this master's leadership
+	notify       chan bool // Raft sends whether this master leads
 
 	ctx     context.Context
 	cancel  context.CancelFunc
@@ -75,10 +81,10 @@ type Node struct {
 
 	closeOnce sync.Once
 	closeErr  error
-	teardown  []func(context.Context) error // run last to first
+	teardown  teardown.Stack
 }
 
-// Open starts a master. When it returns an error nothing is left running.
+// Open starts a master. After an error nothing is left running.
 func Open(cfg Config, sm StateMachine) (*Node, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
@@ -97,19 +103,20 @@ func Open(cfg Config, sm StateMachine) (*Node, error) {
 	n.own.Store(&address{})
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	if err := n.open(sm); err != nil {
-		ctx, cancel := timeoutContext(5 * time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()
 		return nil, errors.Join(err, n.tearDown(ctx))
 	}
 	return n, nil
 }
 
-// open builds the parts in the order in which they need each other. Each part
-// pushes what undoes it.
+// open builds the parts in order of dependency. Each part pushes its own
+// teardown.
 func (n *Node) open(sm StateMachine) error {
 	if err := n.openDir(); err != nil {
 		return err
 	}
+	n.lead = newLeadership(n.id.ID, n.setLeads)
 	if err := n.openStores(); err != nil {
 		return err
 	}
@@ -117,25 +124,25 @@ func (n *Node) open(sm StateMachine) error {
 	if err != nil {
 		return err
 	}
-	n.lead = newLeadership(n.id.ID, n.leads)
-	n.watchdog.changed = n.stallChanged
+	if n.formation, err = openFormation(n.storage, n.formationConfig()); err != nil {
+		return err
+	}
 	if !n.cfg.networked() {
 		_, trans := raft.NewInmemTransport(raft.ServerAddress(n.id.ID))
 		if err := n.openRaft(sm, trans, restore); err != nil {
 			return err
 		}
-		n.formation.bootstrap = func(c raft.Configuration) error { return n.raft.BootstrapCluster(c).Error() }
 		if err := n.formSolo(); err != nil {
 			return err
 		}
 		n.start()
 		return n.openMetrics()
 	}
-	trans, serve, err := n.openPeerPort()
+	serve, err := n.openPeerPort()
 	if err != nil {
 		return err
 	}
-	if err := n.openRaft(sm, trans, restore); err != nil {
+	if err := n.openRaft(sm, n.transport, restore); err != nil {
 		return err
 	}
 	if err := n.openGossip(); err != nil {
@@ -146,7 +153,7 @@ func (n *Node) open(sm StateMachine) error {
 	return n.openMetrics()
 }
 
-// start follows leadership once every part that it concerns is there.
+// start runs the background work that needs every part.
 func (n *Node) start() {
 	n.spawn(func(ctx context.Context) { n.lead.run(ctx, n.notify) })
 	n.spawn(n.catchUp)
@@ -163,24 +170,21 @@ func (n *Node) openDir() error {
 	if n.storage, err = openStorage(n.cfg.Dir); err != nil {
 		return err
 	}
-	n.defers(func(context.Context) error { return n.storage.close() })
+	n.teardown.PushClose(n.storage.close)
 	if n.cfg.DiskReserve > 0 && !n.storage.inMemory() {
 		n.space = &diskSpace{reserve: n.cfg.DiskReserve, free: n.cfg.diskFree}
 	}
 	if n.id, err = openIdentity(n.storage, n.cfg.NodeID); err != nil {
 		return err
 	}
-	if n.book, err = openAddressBook(n.storage, n.log); err != nil {
-		return err
-	}
-	n.formation, err = openFormation(n.storage, n.id.ID, n.cfg.Expect, n.log.Named("formation"))
+	n.book, err = openAddressBook(n.storage, n.log)
 	return err
 }
 
-// openStores opens log and snapshots, with the watchdog over the log's writes.
+// openStores opens the log, watched by the watchdog, and the snapshots.
 func (n *Node) openStores() error {
 	clock := &writeClock{}
-	n.watchdog = &watchdog{clock: clock}
+	n.watchdog = newWatchdog(clock, n.stallChanged)
 	if n.storage.inMemory() {
 		n.store, n.snaps = raft.NewInmemStore(), raft.NewInmemSnapshotStore()
 		return nil
@@ -189,7 +193,7 @@ func (n *Node) openStores() error {
 	if err != nil {
 		return err
 	}
-	n.defers(func(context.Context) error { return store.close() })
+	n.teardown.PushClose(store.close)
 	n.store, n.sizes, n.full = store, &store.sizes, &store.full
 	snapLog := n.log.Named("snapshot")
 	if n.snaps, err = raft.NewFileSnapshotStoreWithLogger(n.storage.path, snapshotsKept, snapLog); err != nil {
@@ -198,7 +202,7 @@ func (n *Node) openStores() error {
 	return setDamagedSnapshotsAside(n.storage.path, n.snaps, snapLog)
 }
 
-// openRaft starts Raft on what recovery has left.
+// openRaft starts Raft on the directory that recovery has prepared.
 func (n *Node) openRaft(sm StateMachine, trans raft.Transport, restore bool) error {
 	timing := n.cfg.Timing
 	if !n.cfg.networked() {
@@ -213,27 +217,49 @@ func (n *Node) openRaft(sm StateMachine, trans raft.Transport, restore bool) err
 	conf.SnapshotInterval, conf.SnapshotThreshold = snapshotInterval, snapshotThreshold
 	conf.TrailingLogs = n.cfg.trailingLogs
 	conf.NoSnapshotRestoreOnStart = !restore
-	conf.ShutdownOnRemove = false // a removed master waits to be added again
+	conf.ShutdownOnRemove = false // a removed master can be added again
 	conf.NoLegacyTelemetry = true
 	r, err := raft.NewRaft(conf, sm, n.store, n.store, n.snaps, trans)
 	if err != nil {
 		return fmt.Errorf("raft: %w", err)
 	}
 	n.raft = r
-	n.defers(n.shutdownRaft)
+	n.teardown.Push(n.shutdownRaft)
 	r.RegisterObserver(raft.NewObserver(nil, false, n.lead.observe))
-	n.formation.history = func() bool { return r.LastIndex() > 0 || r.CurrentTerm() > 0 }
-
-	n.defers(n.stopBackground)
+	n.teardown.Push(n.stopBackground)
 	n.spawn(n.watchdog.run)
+	return nil
+}
+
+// formationConfig connects the formation to Raft and to the other masters.
+func (n *Node) formationConfig() formationConfig {
+	return formationConfig{
+		id: n.id.ID, expect: n.cfg.Expect, log: n.log.Named("formation"),
+		ask: n.askVote, bootstrap: n.bootstrap,
+		history: func() (bool, error) { return raft.HasExistingState(n.store, n.store, n.snaps) },
+	}
+}
+
+// bootstrap writes the first Raft configuration.
+func (n *Node) bootstrap(c raft.Configuration) error {
+	if err := n.raft.BootstrapCluster(c).Error(); err != nil {
+		return err
+	}
+	if n.transport == nil {
+		return nil
+	}
+	// There is no leader whose timeout the others must wait for.
+	if err := n.standForElection(); err != nil {
+		n.log.Warn("cannot start the first election early; it starts after a timeout", "error", err)
+	}
 	return nil
 }
 
 // formSolo makes a single master a cluster of one.
 func (n *Node) formSolo() error {
 	if servers := n.servers(); len(servers) > 1 {
-		return fmt.Errorf("%s belongs to a cluster of %d masters: a single master cannot run on it "+
-			"(give the others to join, or another directory)", n.cfg.Dir, len(servers))
+		return fmt.Errorf("raft directory %s: belongs to a cluster of %d masters; "+
+			"give the addresses to join, or another directory", n.cfg.Dir, len(servers))
 	}
 	n.book.learn(n.id.ID, n.ownAddress())
 	return n.formation.alone()
@@ -247,7 +273,7 @@ func (n *Node) openMetrics() error {
 		if err := n.cfg.Metrics.Register(c); err != nil {
 			return fmt.Errorf("metrics: %w", err)
 		}
-		n.defers(func(context.Context) error { n.cfg.Metrics.Unregister(c); return nil })
+		n.teardown.PushClose(func() error { n.cfg.Metrics.Unregister(c); return nil })
 	}
 	return nil
 }
@@ -255,37 +281,36 @@ func (n *Node) openMetrics() error {
 // ID returns this master's identity.
 func (n *Node) ID() string { return n.id.ID }
 
-// ClusterID returns the id of the cluster that this master is a member of, ""
-// until it is formed.
+// ClusterID returns the id of the cluster that this master belongs to, "" until
+// the cluster is formed.
 func (n *Node) ClusterID() string {
-	if p := n.formation.current(); p.Formed {
-		return p.ClusterID
+	if vote := n.formation.current(); vote.Formed {
+		return vote.ClusterID
 	}
 	return ""
 }
 
-// leads begins and ends what only the leader does.
-func (n *Node) leads(leads bool) {
+// setLeads starts and stops the work that only the leader does.
+func (n *Node) setLeads(leads bool) {
 	if n.membership != nil {
 		n.membership.setLeads(leads)
 	}
 }
 
-// stallChanged keeps a leader that cannot write its log away from its peers,
-// so that they elect another: its main loop is blocked and could not hand
-// leadership over.
+// stallChanged blocks a leader that cannot write its log from its peers, so that
+// they elect another: its main loop is blocked and cannot transfer leadership.
 func (n *Node) stallChanged(stalled bool) {
 	if stalled {
 		n.log.Error("log writes hang")
 	} else {
-		n.log.Warn("log writes go on")
+		n.log.Warn("log writes work again")
 	}
 	if n.stream != nil {
-		var why error
+		var reason error
 		if stalled && n.raft.State() == raft.Leader {
-			why = errWritesStalled
+			reason = errWritesStalled
 		}
-		n.stream.block(why)
+		n.stream.block(reason)
 	}
 	n.lead.setStalled(stalled)
 }
@@ -293,46 +318,40 @@ func (n *Node) stallChanged(stalled bool) {
 // spawn runs f until the node closes.
 func (n *Node) spawn(f func(context.Context)) { n.wg.Go(func() { f(n.ctx) }) }
 
-func (n *Node) defers(f func(context.Context) error) { n.teardown = append(n.teardown, f) }
-
-// Close hands leadership over, finishes the requests in flight and stops. ctx
-// bounds the time for that; when it ends the rest is cut short.
+// Close transfers leadership, finishes the requests in flight and stops. ctx
+// bounds the time for that; when it ends the requests are aborted.
 func (n *Node) Close(ctx context.Context) error {
 	n.closeOnce.Do(func() { n.closeErr = n.tearDown(ctx) })
 	return n.closeErr
 }
 
 func (n *Node) tearDown(ctx context.Context) error {
-	var errs []error
-	for i := len(n.teardown) - 1; i >= 0; i-- {
-		errs = append(errs, n.teardown[i](ctx))
-	}
-	n.teardown = nil
+	err := n.teardown.Close(ctx)
 	n.cancel()
-	return errors.Join(errs...)
+	return err
 }
 
-// handOver lets a follower take over before this leader goes. When that fails
-// the others find out by themselves.
+// handOver transfers leadership before this leader stops. If that fails the
+// others elect a leader after a timeout.
 func (n *Node) handOver(ctx context.Context) error {
 	if len(n.voters()) < 2 {
 		return nil
 	}
 	if err := n.TransferLeadership(ctx); err != nil && !errors.Is(err, raft.ErrNotLeader) {
-		n.log.Warn("leadership is not handed over", "error", err)
+		n.log.Warn("cannot transfer leadership", "error", err)
 	}
 	return nil
 }
 
-// stopBackground ends every goroutine of this package.
+// stopBackground stops every goroutine of this package.
 func (n *Node) stopBackground(ctx context.Context) error {
 	n.cancel()
 	done := make(chan error)
 	go func() { n.wg.Wait(); close(done) }()
-	return within(ctx, "background work", done)
+	return waitStopped(ctx, "background work", done)
 }
 
-// shutdownRaft stops Raft; its goroutines may be waiting for peers.
+// shutdownRaft stops Raft, whose goroutines may be waiting for peers.
 func (n *Node) shutdownRaft(ctx context.Context) error {
 	future := n.raft.Shutdown()
 	close(n.stopped)
@@ -341,12 +360,12 @@ func (n *Node) shutdownRaft(ctx context.Context) error {
 	}
 	done := make(chan error, 1)
 	go func() { done <- future.Error() }()
-	return within(ctx, "raft", done)
+	return waitStopped(ctx, "raft", done)
 }
 
-// within waits for a part to end, for a while even when requests in flight have
-// used up the time that Close was given: what follows closes its files.
-func within(ctx context.Context, part string, done <-chan error) error {
+// waitStopped waits for a part to stop. It waits a little even when requests in
+// flight have used up Close's time: the next teardown closes the part's files.
+func waitStopped(ctx context.Context, part string, done <-chan error) error {
 	select {
 	case err := <-done:
 		return err
@@ -356,6 +375,6 @@ func within(ctx context.Context, part string, done <-chan error) error {
 	case err := <-done:
 		return err
 	case <-time.After(stopTimeout):
-		return fmt.Errorf("%s does not end", part)
+		return fmt.Errorf("%s: not stopped after %s", part, stopTimeout)
 	}
 }

@@ -18,20 +18,7 @@ func (n *Node) CommitIndex() uint64 { return n.raft.CommitIndex() }
 // AppliedIndex returns the index of the last entry handed to the state machine.
 func (n *Node) AppliedIndex() uint64 { return n.raft.AppliedIndex() }
 
-// LastContact returns the time since the leader was last heard from, 0 on the
-// leader, and false when none was ever heard from.
-func (n *Node) LastContact() (time.Duration, bool) {
-	if n.raft.State() == raft.Leader {
-		return 0, true
-	}
-	last := n.raft.LastContact()
-	if last.IsZero() {
-		return 0, false
-	}
-	return time.Since(last), true
-}
-
-// Ready returns nil when this master can serve, or why it cannot: its log
+// Ready returns nil when this master can serve, or the reason it cannot: its log
 // cannot be written, there is no leader, or it has not caught up since its
 // start.
 func (n *Node) Ready() error {
@@ -40,11 +27,11 @@ func (n *Node) Ready() error {
 	}
 	switch leader, _ := n.lead.known(); {
 	case n.raft.State() == raft.Shutdown:
-		return errors.New("raft has shut down")
+		return errors.New("raft is shut down")
 	case n.watchdog.stalled():
 		return errors.New("log writes hang")
 	case n.full != nil && n.full.Load():
-		return errors.New("the disk is full: the log cannot be written")
+		return errors.New("cannot write the log: the disk is full")
 	case leader == "":
 		return ErrNoLeader
 	case !n.caughtUp.Load():
@@ -53,8 +40,8 @@ func (n *Node) Ready() error {
 	return nil
 }
 
-// catchUp learns from the first leader it meets how far the log was committed
-// at that time, and waits until this master's state has come so far.
+// catchUp gets the commit index of the first leader it finds and waits until
+// this master has applied it.
 func (n *Node) catchUp(ctx context.Context) {
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
@@ -75,7 +62,7 @@ func (n *Node) catchUp(ctx context.Context) {
 	}
 }
 
-// committedAtLeader asks the leader how far its log is committed; 0 = unknown.
+// committedAtLeader returns the leader's commit index; 0 = unknown.
 func (n *Node) committedAtLeader(ctx context.Context) uint64 {
 	leader, _ := n.lead.known()
 	if leader == "" {
@@ -90,15 +77,15 @@ func (n *Node) committedAtLeader(ctx context.Context) uint64 {
 	return s.Commit
 }
 
-// Failed returns a channel that receives the error which has made this master
-// unable to go on: its log cannot be written, and what the disk holds is no
-// longer known. The process should end; a restart verifies the disk.
+// Failed returns a channel that receives the error after which this master
+// cannot continue: a write to its log failed, so the disk's content is unknown.
+// The process should exit; a restart verifies the disk.
 func (n *Node) Failed() <-chan error { return n.failed }
 
 func (n *Node) fail(err error) {
-	err = fmt.Errorf("this master cannot go on: %w", err)
+	err = fmt.Errorf("this master cannot continue: %w", err)
 	n.failureErr.Store(&err)
-	n.failed <- err // has room: the store fails once
+	n.failed <- err // does not block: the store fails once
 }
 
 func (n *Node) failure() error {

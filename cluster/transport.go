@@ -17,10 +17,10 @@ const (
 	poolSize = 3
 )
 
-// transport is Raft's network transport with ids for addresses: what Raft
-// calls the address of a member is its id everywhere, in its configuration, in
-// votes and in heartbeats. A vote that was given to an address could be
-// claimed by whoever has the address after a restart.
+// transport is Raft's network transport with ids for addresses: what Raft calls
+// the address of a member is its id everywhere, in the configuration, in votes
+// and in heartbeats. After a restart, a vote for an address could be claimed by
+// another member that now has the address.
 type transport struct {
 	*raft.NetworkTransport
 	self     raft.ServerAddress
@@ -28,8 +28,7 @@ type transport struct {
 	contacts *contactTracker
 }
 
-// Raft turns PreVote off, with no more than a warning, for a transport that
-// does not support it.
+// For a transport without PreVote, Raft only logs a warning and disables it.
 var (
 	_ raft.Transport   = (*transport)(nil)
 	_ raft.WithPreVote = (*transport)(nil)
@@ -46,7 +45,7 @@ func newTransport(s *streamLayer, verifier *leaderVerifier, contacts *contactTra
 			Logger:                  log,
 			Stream:                  s,
 			MaxPool:                 poolSize,
-			MaxRPCsInFlight:         1, // pipelined replication can deadlock (hashicorp/raft issue 612)
+			MaxRPCsInFlight:         1, // pipelining can deadlock (hashicorp/raft issue 612)
 			Timeout:                 rpcTimeout,
 			MsgpackUseNewTimeFormat: true,
 		}),
@@ -63,20 +62,21 @@ func (t *transport) EncodePeer(id raft.ServerID, _ raft.ServerAddress) []byte { 
 func (t *transport) AppendEntries(
 	id raft.ServerID, to raft.ServerAddress, req *raft.AppendEntriesRequest, resp *raft.AppendEntriesResponse,
 ) error {
-	try := t.contacts.replicate
+	run := t.contacts.replicate
 	if isHeartbeat(req) {
-		try = t.contacts.heartbeat
+		run = t.contacts.heartbeat
 	}
-	return try(id, func() error {
+	return run(id, func() error {
 		return t.verifier.append(id, req, resp, func() error {
-			return pastStale(func() error { return t.NetworkTransport.AppendEntries(id, to, req, resp) })
+			return retryStale(func() error { return t.NetworkTransport.AppendEntries(id, to, req, resp) })
 		})
 	})
 }
 
 // InstallSnapshot implements raft.Transport.
 func (t *transport) InstallSnapshot(
-	id raft.ServerID, to raft.ServerAddress, req *raft.InstallSnapshotRequest, resp *raft.InstallSnapshotResponse, data io.Reader,
+	id raft.ServerID, to raft.ServerAddress,
+	req *raft.InstallSnapshotRequest, resp *raft.InstallSnapshotResponse, data io.Reader,
 ) error {
 	return t.contacts.replicate(id, func() error { return t.NetworkTransport.InstallSnapshot(id, to, req, resp, data) })
 }
@@ -85,28 +85,28 @@ func (t *transport) InstallSnapshot(
 func (t *transport) RequestVote(
 	id raft.ServerID, to raft.ServerAddress, req *raft.RequestVoteRequest, resp *raft.RequestVoteResponse,
 ) error {
-	return pastStale(func() error { return t.NetworkTransport.RequestVote(id, to, req, resp) })
+	return retryStale(func() error { return t.NetworkTransport.RequestVote(id, to, req, resp) })
 }
 
 // RequestPreVote implements raft.WithPreVote.
 func (t *transport) RequestPreVote(
 	id raft.ServerID, to raft.ServerAddress, req *raft.RequestPreVoteRequest, resp *raft.RequestPreVoteResponse,
 ) error {
-	return pastStale(func() error { return t.NetworkTransport.RequestPreVote(id, to, req, resp) })
+	return retryStale(func() error { return t.NetworkTransport.RequestPreVote(id, to, req, resp) })
 }
 
 // TimeoutNow implements raft.Transport.
 func (t *transport) TimeoutNow(
 	id raft.ServerID, to raft.ServerAddress, req *raft.TimeoutNowRequest, resp *raft.TimeoutNowResponse,
 ) error {
-	return pastStale(func() error { return t.NetworkTransport.TimeoutNow(id, to, req, resp) })
+	return retryStale(func() error { return t.NetworkTransport.TimeoutNow(id, to, req, resp) })
 }
 
-// pastStale repeats an RPC while it fails on a pooled connection whose other
-// end has gone since its last use: a member that was restarted would otherwise
-// cost a candidate its vote, and the cluster an election timeout. All these
-// RPCs may be received twice.
-func pastStale(rpc func() error) error {
+// retryStale repeats an RPC while it fails on a pooled connection that the other
+// end has closed since its last use: otherwise a restarted member costs a
+// candidate its vote, and the cluster an election timeout. All these RPCs may be
+// received twice.
+func retryStale(rpc func() error) error {
 	err := rpc()
 	for range poolSize {
 		if !errors.Is(err, io.EOF) && !errors.Is(err, unix.ECONNRESET) && !errors.Is(err, unix.EPIPE) {
@@ -117,7 +117,7 @@ func pastStale(rpc func() error) error {
 	return err
 }
 
-// idAddresses makes Raft dial ids whatever address a configuration holds.
+// idAddresses makes Raft dial ids, whatever address its configuration contains.
 type idAddresses struct{}
 
 // ServerAddr implements raft.ServerAddressProvider.
@@ -126,7 +126,7 @@ func (idAddresses) ServerAddr(id raft.ServerID) (raft.ServerAddress, error) {
 }
 
 // standForElection sends this master's own Raft the request by which a leader
-// makes a follower its successor.
+// makes a follower stand for election.
 func (t *transport) standForElection() error {
 	req := &raft.TimeoutNowRequest{RPCHeader: raft.RPCHeader{
 		ProtocolVersion: raft.ProtocolVersionMax, ID: []byte(t.self), Addr: []byte(t.self),

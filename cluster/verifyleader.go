@@ -1,16 +1,41 @@
 package cluster
 
 import (
+	"context"
+	"fmt"
 	"sync"
 	"time"
 
 	"github.com/hashicorp/raft"
 )
 
-// confirmations remember when a request that a member has confirmed was sent.
-// Raft lets any answer that comes in count for a leadership that is to be verified,
-// also to a request that is older than the question; after a pause of the process
-// such an answer may be older than another leader. The zero value is ready.
+// VerifyLeader returns nil when a majority has confirmed that this master led at
+// some moment after the call, and its state reflects every write acknowledged
+// before the call. A read that follows is linearizable.
+func (n *Node) VerifyLeader(ctx context.Context) error {
+	// A new leader's state machine may lag behind what its predecessors
+	// acknowledged, so the first read of a term waits for a barrier.
+	term := n.raft.CurrentTerm()
+	if n.barrierTerm.Load() != term {
+		if err := n.Barrier(ctx); err != nil {
+			return fmt.Errorf("verify leader: %w", err)
+		}
+		n.barrierTerm.Store(term)
+	}
+	for began := time.Now(); ; {
+		if err := n.await(ctx, func() error { return n.raft.VerifyLeader().Error() }); err != nil {
+			return fmt.Errorf("verify leader: %w", err)
+		}
+		if n.verifier.confirmedSince(began, n.raft.CurrentTerm(), n.id.ID, n.voters()) {
+			return nil
+		}
+	}
+}
+
+// leaderVerifier remembers when the last request that a member confirmed was
+// sent. Raft counts any answer as a confirmation of leadership, even the answer
+// to a request older than the question; after a pause of the process such an
+// answer may be older than another leader. The zero value is ready.
 type leaderVerifier struct {
 	mu   sync.Mutex
 	last map[raft.ServerID]confirmedSend
@@ -21,8 +46,10 @@ type confirmedSend struct {
 	sent time.Time // the newest of the term
 }
 
-// append is one AppendEntries RPC, heartbeats included.
-func (c *leaderVerifier) append(id raft.ServerID, req *raft.AppendEntriesRequest, resp *raft.AppendEntriesResponse, rpc func() error) error {
+// append runs one AppendEntries RPC; heartbeats are such RPCs, too.
+func (v *leaderVerifier) append(
+	id raft.ServerID, req *raft.AppendEntriesRequest, resp *raft.AppendEntriesResponse, rpc func() error,
+) error {
 	sent := time.Now()
 	if err := rpc(); err != nil {
 		return err
@@ -30,25 +57,25 @@ func (c *leaderVerifier) append(id raft.ServerID, req *raft.AppendEntriesRequest
 	if !resp.Success {
 		return nil
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.last == nil {
-		c.last = map[raft.ServerID]confirmedSend{}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.last == nil {
+		v.last = map[raft.ServerID]confirmedSend{}
 	}
-	if old := c.last[id]; old.term < req.Term || old.term == req.Term && old.sent.Before(sent) {
-		c.last[id] = confirmedSend{req.Term, sent}
+	if old := v.last[id]; old.term < req.Term || old.term == req.Term && old.sent.Before(sent) {
+		v.last[id] = confirmedSend{req.Term, sent}
 	}
 	return nil
 }
 
-// since reports whether a majority of the voters, self among them, has confirmed a
-// request of the term that was sent after the given time.
-func (c *leaderVerifier) verifiedSince(began time.Time, term uint64, self string, voters []string) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+// confirmedSince reports whether a majority of the voters, including self, has
+// confirmed a request of the term that was sent at began or later.
+func (v *leaderVerifier) confirmedSince(began time.Time, term uint64, self string, voters []string) bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
 	count := 0
 	for _, id := range voters {
-		last := c.last[raft.ServerID(id)]
+		last := v.last[raft.ServerID(id)]
 		if id == self || last.term == term && !last.sent.Before(began) {
 			count++
 		}

@@ -28,32 +28,32 @@ func TestOnlyRequestsSentSinceConfirm(t *testing.T) {
 			}
 		}
 		start := time.Now()
-		if !c.verifiedSince(start, term, "self", voters[:1]) {
+		if !c.confirmedSince(start, term, "self", voters[:1]) {
 			t.Error("a single voter needs somebody else")
 		}
 		rpc("b", term, true, time.Minute, nil)
 		began := start.Add(time.Second)
-		if c.verifiedSince(began, term, "self", voters) {
+		if c.confirmedSince(began, term, "self", voters) {
 			t.Error("an answer confirms a question that came after its request")
 		}
-		if !c.verifiedSince(start, term, "self", voters) {
+		if !c.confirmedSince(start, term, "self", voters) {
 			t.Error("the answer does not count at all")
 		}
 		rpc("c", term-1, true, 0, nil)
 		rpc("c", term, false, 0, nil)
 		rpc("c", term, true, 0, errors.New("broken"))
 		rpc("stranger", term, true, 0, nil)
-		if c.verifiedSince(began, term, "self", voters) {
+		if c.confirmedSince(began, term, "self", voters) {
 			t.Error("an older term, a refusal, a failure or a stranger confirms")
 		}
 		rpc("c", term, true, 0, nil)
-		if !c.verifiedSince(began, term, "self", voters) {
+		if !c.confirmedSince(began, term, "self", voters) {
 			t.Error("one of two others is enough, but does not count")
 		}
-		if c.verifiedSince(began, term+1, "self", voters) {
+		if c.confirmedSince(began, term+1, "self", voters) {
 			t.Error("an older term confirms")
 		}
-		if c.verifiedSince(began, term, "self", append(voters, "d")) {
+		if c.confirmedSince(began, term, "self", append(voters, "d")) {
 			t.Error("two of four are a majority")
 		}
 	})

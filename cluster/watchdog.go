@@ -9,21 +9,21 @@ import (
 
 const (
 	stallAfter = 2 * time.Second
-	// slowestDisk is what a disk that still works is taken to write in a
-	// second: a big batch may take its time before it counts as a stall.
+	// slowestDisk is how many bytes a working disk writes in a second, at least: a
+	// big batch may take longer before it counts as a stall.
 	slowestDisk  = 10 << 20
 	watchdogTick = 100 * time.Millisecond
 )
 
-// writeClock knows of the log write that is in flight. Raft's main loop writes
-// one at a time; a compaction may run beside it.
+// writeClock tracks the log writes in flight. Raft's main loop writes one at a
+// time; a compaction may run concurrently.
 type writeClock struct {
 	mu     sync.Mutex
 	next   uint64
-	flight map[uint64]int // bytes by write
+	flight map[uint64]int // size in bytes by write
 }
 
-// begin marks a write of so many bytes; the returned function ends it.
+// begin starts a write of size bytes; the returned function ends it.
 func (c *writeClock) begin(size int) (done func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -40,7 +40,7 @@ func (c *writeClock) begin(size int) (done func()) {
 	}
 }
 
-// oldest returns the write that has been in flight longest.
+// oldest returns the write that has been in flight for the longest time.
 func (c *writeClock) oldest() (id uint64, size int, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -52,20 +52,23 @@ func (c *writeClock) oldest() (id uint64, size int, ok bool) {
 	return id, size, ok
 }
 
-// watchdog notices a log write that hangs. Raft's heartbeats do not touch the
-// disk, so a leader whose disk hangs would otherwise lead for ever without
-// being able to commit (hashicorp/raft issue 503).
+// watchdog detects a log write that hangs. Raft's heartbeats do not touch the
+// disk, so a leader whose disk hangs would otherwise stay leader without being
+// able to commit (hashicorp/raft issue 503).
 type watchdog struct {
-	clock *writeClock
-	// changed is told of the begin and the end of a stall.
-	changed func(stalled bool)
+	clock   *writeClock
+	changed func(stalled bool) // called when a stall begins and when it ends
 
 	stall  atomic.Bool
 	id     uint64
 	waited time.Duration
 }
 
-// stalled reports whether a write hangs now. Safe for concurrent use.
+func newWatchdog(clock *writeClock, changed func(stalled bool)) *watchdog {
+	return &watchdog{clock: clock, changed: changed}
+}
+
+// stalled reports whether a write hangs. Safe for concurrent use.
 func (w *watchdog) stalled() bool { return w.stall.Load() }
 
 func (w *watchdog) run(ctx context.Context) {
@@ -83,9 +86,9 @@ func (w *watchdog) run(ctx context.Context) {
 	}
 }
 
-// observe counts the time since the last look against the write in flight. A
-// look that comes very late means that this process did not run (SIGSTOP, a
-// suspended machine), which says nothing about the disk.
+// observe counts the time since the last call against the write in flight. A call
+// that is very late means that this process did not run (SIGSTOP, a suspended
+// machine), which says nothing about the disk.
 func (w *watchdog) observe(elapsed time.Duration) {
 	id, size, ok := w.clock.oldest()
 	switch {

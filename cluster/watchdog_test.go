@@ -27,7 +27,7 @@ func TestWatchdogTellsAStallFromTheRest(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			var told []bool
 			clock := &writeClock{}
-			w := &watchdog{clock: clock, changed: func(stalled bool) { told = append(told, stalled) }}
+			w := newWatchdog(clock, func(stalled bool) { told = append(told, stalled) })
 			done := clock.begin(tt.size)
 			for _, elapsed := range tt.looks {
 				w.observe(elapsed)
@@ -49,7 +49,7 @@ func TestWatchdogTellsAStallFromTheRest(t *testing.T) {
 
 func TestWatchdogCountsEachWriteAnew(t *testing.T) {
 	clock := &writeClock{}
-	w := &watchdog{clock: clock, changed: func(bool) { t.Error("a busy disk is taken for a hanging one") }}
+	w := newWatchdog(clock, func(bool) { t.Error("a busy disk is taken for a hanging one") })
 	for range 100 {
 		done := clock.begin(0)
 		for range 5 {

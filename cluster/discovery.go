@@ -1,0 +1,89 @@
+package cluster
+
+import (
+	"context"
+	"net"
+	"slices"
+)
+
+// GossipAddr returns the host:port at which others reach this master's gossip,
+// "" when none is open.
+func (n *Node) GossipAddr() string { return n.own.Load().Gossip }
+
+// openGossip joins the other masters. Membership follows what gossip finds.
+func (n *Node) openGossip() error {
+	path := n.cfg.GossipKeysFile
+	if path == "" && !n.storage.inMemory() {
+		path = n.storage.file(keyringFile)
+	}
+	keyring, err := openKeyring(path, n.cfg.GossipKeys)
+	if err != nil {
+		return err
+	}
+	host, _, err := net.SplitHostPort(n.PeerAddr())
+	if err != nil {
+		return err
+	}
+	ip, err := resolveIP(n.ctx, host)
+	if err != nil {
+		return err
+	}
+	n.gossip, err = openGossip(gossipConfig{
+		id: n.id.ID, cluster: n.cfg.Cluster,
+		bind: n.cfg.Bind, advertise: ip, port: n.cfg.GossipPort,
+		keyring: keyring, join: n.cfg.Join,
+		meta: n.gossipMeta, missing: n.missing,
+		log: n.log.Named("gossip"),
+	})
+	if err != nil {
+		return err
+	}
+	n.teardown.PushClose(n.gossip.close)
+	own := *n.own.Load()
+	own.Gossip = n.gossip.addr()
+	n.own.Store(&own)
+	n.book.learn(n.id.ID, own)
+	n.membership = newMembership(n, n.log.Named("membership"))
+	n.teardown.Push(n.stopBackground)
+	n.spawn(n.membership.run)
+	n.spawn(n.gossip.keepJoining)
+	n.spawn(func(ctx context.Context) { n.gossip.run(ctx, n.viewChanged) })
+	return nil
+}
+
+func (n *Node) gossipMeta() gossipMeta {
+	held := n.formation.current()
+	return gossipMeta{
+		Peer: n.PeerAddr(), APIURL: n.cfg.APIURL, Version: n.cfg.Version,
+		Expect: n.cfg.Expect, Cluster: held.ClusterID, Formed: held.Formed,
+		Starts: n.id.Starts, Level: n.cfg.CommandLevel,
+	}
+}
+
+// viewChanged learns addresses from the view and advances the formation.
+func (n *Node) viewChanged(ctx context.Context, alive []gossipMember) {
+	for _, m := range alive {
+		n.book.learn(m.ID, address{
+			Peer: m.Peer, Gossip: m.Gossip, APIURL: m.APIURL, Level: m.Level, Starts: m.Starts,
+		})
+	}
+	if err := n.formation.step(ctx, alive, n.gossip.triedAll()); err != nil {
+		n.log.Error("cannot form the cluster", "error", err)
+	}
+}
+
+// missing reports whether the view lacks masters, and their last known gossip
+// addresses.
+func (n *Node) missing(alive []gossipMember) (addrs []string, missing bool) {
+	missing = n.ClusterID() == ""
+	for _, s := range n.servers() {
+		if slices.ContainsFunc(alive, func(m gossipMember) bool { return m.ID == string(s.ID) }) {
+			continue
+		}
+		missing = true
+		if a, ok := n.book.lookup(string(s.ID)); ok && a.Gossip != "" {
+			addrs = append(addrs, a.Gossip)
+		}
+	}
+	return addrs, missing
+}
