@@ -10,11 +10,8 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
-
-	"github.com/ffrtmp/ffrtmp/internal/certs"
 )
 
 // generate runs master --generate-cert and returns what it has written.
@@ -48,7 +45,7 @@ func openssl(t *testing.T, args ...string) string {
 	return string(out)
 }
 
-func TestGenerateCertAlone(t *testing.T) {
+func TestGenerateCert_SelfSigned(t *testing.T) {
 	t.Chdir(t.TempDir())
 	leaf := generate(t)
 	if key, ok := leaf.PublicKey.(*ecdsa.PublicKey); !ok || key.Curve != elliptic.P256() {
@@ -79,7 +76,7 @@ func TestGenerateCertAlone(t *testing.T) {
 	openssl(t, "verify", "-x509_strict", "-purpose", "sslserver", "-CAfile", "certs/master.crt", "-verify_hostname", "localhost", "-verify_ip", "127.0.0.1", "certs/master.crt")
 }
 
-func TestGenerateCertSigned(t *testing.T) {
+func TestGenerateCert_Signed(t *testing.T) {
 	t.Chdir(t.TempDir())
 	openssl(t, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-384", "-nodes", "-days", "2", "-subj", "/CN=CA", "-addext", "keyUsage=critical,keyCertSign,cRLSign", "-keyout", "ca.key", "-out", "ca.crt")
 	leaf := generate(t, "--ca=ca.crt", "--ca-key=ca.key", "--cert-hosts=m1.example,m1", "--cert-ips=10.1.2.3,fd00::1", "--cert-role=master", "--cluster=studio", "--advertise=m1.example")
@@ -101,29 +98,5 @@ func TestGenerateCertSigned(t *testing.T) {
 		if !strings.Contains(text, want) {
 			t.Errorf("openssl does not say %q of it:\n%s", want, text)
 		}
-	}
-}
-
-func TestACertificateIsMadeOnlyWhereNothingIs(t *testing.T) {
-	dir := t.TempDir()
-	c := &config{files: certs.Files{Cert: filepath.Join(dir, "certs", "a.crt"), Key: filepath.Join(dir, "certs", "a.key")}}
-	if made, err := c.ensureCert(); !made || err != nil {
-		t.Fatal(made, err)
-	}
-	before, err := os.ReadFile(c.files.Cert)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if made, err := c.ensureCert(); made || err != nil {
-		t.Error(made, err)
-	}
-	if after, err := os.ReadFile(c.files.Cert); err != nil || !bytes.Equal(before, after) {
-		t.Error("the certificate was replaced")
-	}
-	if err := os.Remove(c.files.Key); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := c.ensureCert(); err == nil || !strings.Contains(err.Error(), "--key "+c.files.Key) {
-		t.Errorf("a certificate without its key: %v", err)
 	}
 }

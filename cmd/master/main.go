@@ -1,5 +1,4 @@
-// Command master is one master of a cluster: a Raft peer, an API server, and the
-// leader service while it leads.
+// Command master is package master behind flags.
 package main
 
 import (
@@ -11,6 +10,7 @@ import (
 	"syscall"
 
 	"github.com/ffrtmp/ffrtmp/internal/flags"
+	"github.com/ffrtmp/ffrtmp/master"
 )
 
 func main() {
@@ -21,8 +21,7 @@ func main() {
 	os.Exit(run(ctx, hangups, os.Args[1:], os.LookupEnv, os.Stdout, os.Stderr))
 }
 
-// run is the program; it returns the exit status. At every hangup it reads again
-// what may change while it runs.
+// run is the program; it returns the exit status. It reloads at every hangup.
 func run(ctx context.Context, hangups <-chan os.Signal, args []string, lookup func(string) (string, bool), stdout, stderr io.Writer) int {
 	c, err := parse(args, lookup)
 	if err == nil {
@@ -33,21 +32,20 @@ func run(ctx context.Context, hangups <-chan os.Signal, args []string, lookup fu
 
 func start(ctx context.Context, hangups <-chan os.Signal, c *config, stdout, stderr io.Writer) error {
 	if c.generateCert {
-		if err := c.makeCert(); err != nil {
+		if err := master.WriteCertificate(c.Config, c.certificate); err != nil {
 			return err
 		}
-		fmt.Fprintf(stdout, "wrote %s and %s\n", c.files.Cert, c.files.Key)
-		return nil
-	}
-	key, err := c.bootstrapKey()
-	if err != nil {
+		_, err := fmt.Fprintf(stdout, "wrote %s and %s\n", c.Files.Cert, c.Files.Key)
 		return err
 	}
-	logger := c.log.Logger("master", stderr)
-	m, err := newMaster(ctx, c, key, logger)
-	if err != nil {
+	if err := c.readGossipKeys(); err != nil {
 		return err
 	}
-	defer flags.OnHangup(hangups, m.reload)()
+	c.Logger = c.log.Logger("master", stderr)
+	m, err := master.New(ctx, c.Config)
+	if err != nil {
+		return usage(err)
+	}
+	defer flags.OnHangup(hangups, m.Reload)()
 	return m.Run(ctx)
 }

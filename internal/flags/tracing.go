@@ -18,6 +18,9 @@ func (t *Tracing) Register(fs *pflag.FlagSet) {
 	fs.StringVar(&t.endpoint, "tracing-endpoint", "", "`URL` of an OTLP/HTTP collector, such as http://collector:4318, that gets traces (default: none are made)")
 }
 
+// Endpoint is the URL, "" for no traces.
+func (t *Tracing) Endpoint() string { return t.endpoint }
+
 // Check refuses a value that cannot work.
 func (t *Tracing) Check() error {
 	if t.endpoint == "" {

@@ -1,4 +1,4 @@
-package main
+package master
 
 import (
 	"github.com/prometheus/client_golang/prometheus"
@@ -6,17 +6,17 @@ import (
 )
 
 var (
-	descDiskFree = prometheus.NewDesc("ffmpeg_master_disk_free_bytes", "Room that this master has left where its state and log are.", nil, nil)
+	descDiskFree = prometheus.NewDesc("ffmpeg_master_disk_free_bytes", "Free bytes on the file system that holds this master's state and log.", nil, nil)
 	descDiskSize = prometheus.NewDesc("ffmpeg_master_disk_size_bytes", "Size of the file system that holds this master's state and log.", nil, nil)
 )
 
-// disk tells how full the file system of a directory is.
+// disk exports how full the file system of a directory is.
 type disk string
 
 // Describe implements prometheus.Collector.
 func (d disk) Describe(ch chan<- *prometheus.Desc) { ch <- descDiskFree; ch <- descDiskSize }
 
-// Collect implements prometheus.Collector. What the machine does not tell is left out.
+// Collect implements prometheus.Collector. What cannot be read is left out.
 func (d disk) Collect(ch chan<- prometheus.Metric) {
 	var stat unix.Statfs_t
 	if err := unix.Statfs(string(d), &stat); err != nil {
