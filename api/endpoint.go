@@ -1,11 +1,9 @@
 package api
 
 import (
-	"context"
 	"errors"
 	"io"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/ffrtmp/ffrtmp"
@@ -18,27 +16,27 @@ const (
 	maxBatchBody = 64 << 20
 )
 
-// place is which master may carry out a request.
-type place int
+// servedBy is which master may serve a request.
+type servedBy int
 
 const (
-	onLeader place = iota // a follower forwards it
-	onReader              // as the reader asks: the leader, or with ?stale any master
-	anywhere              // this master, about itself
+	leaderOnly    servedBy = iota // a follower forwards it
+	byConsistency                 // as the reader asks: the leader, or with ?stale any master
+	anyMaster                     // this master, about itself
 )
 
 // endpoint is one route: what it needs, and the function that carries it out.
 type endpoint struct {
-	pattern string
-	place   place
-	open    bool         // needs no key
-	scope   ffrtmp.Scope // that a key must have
-	agents  bool         // a key of an agent will do, too
-	audit   bool         // what it proposes goes into the audit log
-	maxBody int64        // 0: the common bound; what may be larger may take longer
-	long    bool         // waits or streams: may take longer, and ends early when the server is to shut down
-	repeat  bool         // repeating it is harmless, with or without an idempotency key
-	serve   func(*call) (*answer, error)
+	pattern  string
+	servedBy servedBy
+	open     bool         // needs no key
+	scope    ffrtmp.Scope // that a key must have
+	agents   bool         // a key of an agent will do, too
+	audit    bool         // what it proposes goes into the audit log
+	maxBody  int64        // 0: the common bound; what may be larger may take longer
+	long     bool         // waits or streams: may take longer, and ends early when the server is to shut down
+	repeat   bool         // repeating it is harmless, with or without an idempotency key
+	serve    func(*call) (*answer, error)
 }
 
 // call is one request on its way through the API.
@@ -51,18 +49,6 @@ type call struct {
 	body        []byte
 	idempotency fsm.Idempotency
 	consistency consistency
-}
-
-// answer is what an endpoint gives back. It is encoded in one place.
-type answer struct {
-	status   int    // 0: 200
-	index    uint64 // of a write; 0: what the state had reached before it was read
-	location string
-	body     any
-	stream   func(ctx context.Context, w *flushWriter) error // instead of body: text as it comes
-	document []byte                                          // instead of body: as it is
-
-	streamType string // media type of stream; "": plain text
 }
 
 // nothing is the input of endpoints that take no body, or an empty object.
@@ -116,7 +102,7 @@ func (s *Server) prepare(w http.ResponseWriter, c *call) (err error) {
 	if err := checkQuery(c.URL.RawQuery); err != nil {
 		return err
 	}
-	if c.endpoint.place == onReader {
+	if c.endpoint.servedBy == byConsistency {
 		if c.consistency, err = parseConsistency(c.URL.Query()); err != nil {
 			return err
 		}
@@ -184,10 +170,10 @@ func drain(w http.ResponseWriter, body io.Reader) {
 	}
 }
 
-// carryOut runs the endpoint on this master.
-func (s *Server) carryOut(c *call) (*answer, error) {
+// serveHere runs the endpoint on this master.
+func (s *Server) serveHere(c *call) (*answer, error) {
 	index := uint64(0)
-	if c.endpoint.place == onReader {
+	if c.endpoint.servedBy == byConsistency {
 		ctx, cancel := s.untilStopping(c)
 		err := s.prepareRead(ctx, c.consistency)
 		cancel()
@@ -201,36 +187,4 @@ func (s *Server) carryOut(c *call) (*answer, error) {
 		a.index = index
 	}
 	return a, err
-}
-
-// write encodes what carryOut returned.
-func (s *Server) write(w http.ResponseWriter, c *call, a *answer, err error) {
-	s.setHeaders(w.Header())
-	if err != nil {
-		if describe(err).Code == ffrtmp.Internal {
-			s.cfg.Logger.Error("request failed", "request_id", c.id, "route", c.endpoint.pattern, "error", err, "cause", errors.Unwrap(err))
-		}
-		writeError(w, err)
-		return
-	}
-	if a.index != 0 {
-		w.Header().Set(indexHeader, strconv.FormatUint(a.index, 10))
-	}
-	if a.location != "" {
-		w.Header().Set("Location", a.location)
-	}
-	switch {
-	case a.stream != nil:
-		s.stream(w, c, a)
-		return
-	case a.document != nil:
-		w.Header().Set("Content-Type", documentType)
-		w.Write(a.document)
-		return
-	}
-	status := a.status
-	if status == 0 {
-		status = http.StatusOK
-	}
-	writeJSON(w, status, a.body)
 }

@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"unicode/utf8"
@@ -84,17 +83,16 @@ func writeError(w http.ResponseWriter, err error) {
 // retryAfter is how soon it makes sense to come back, in seconds.
 const retryAfter = "1"
 
-// writeJSON answers with a JSON document. An error of the connection is not
-// reported: there is nobody left to tell.
-func writeJSON(w http.ResponseWriter, status int, v any) {
-	body, err := json.Marshal(v)
-	if err != nil {
-		status, body = http.StatusInternalServerError, []byte(`{"error":"the answer cannot be encoded","code":"internal","status":500}`)
+// inField says that what err is about stands within a field.
+func inField(field string, err error) error {
+	var e *ffrtmp.Error
+	if !errors.As(err, &e) {
+		return err
 	}
-	w.Header().Set("Content-Type", "application/json")
-	if status == http.StatusServiceUnavailable {
-		w.Header().Set("Retry-After", retryAfter)
+	within := *e
+	within.Field = field
+	if e.Field != "" {
+		within.Field += "." + e.Field
 	}
-	w.WriteHeader(status)
-	w.Write(append(body, '\n'))
+	return &within
 }

@@ -83,7 +83,7 @@ func (s *Server) eventsFrom(ctx context.Context, c *call) (ffrtmp.EventID, error
 
 // streamEvents writes events until ctx is done.
 func (s *Server) streamEvents(ctx context.Context, w *flushWriter, after ffrtmp.EventID, filter eventFilter) error {
-	if err := writePlace(w, after); err != nil {
+	if err := writeResumePoint(w, after); err != nil {
 		return err
 	}
 	silent := time.Now().Add(s.keepAlive)
@@ -114,7 +114,7 @@ func (s *Server) streamEvents(ctx context.Context, w *flushWriter, after ffrtmp.
 			if !s.local(consistency{stale: true, maxStale: eventContact}) {
 				return ffrtmp.Errorf(ffrtmp.NoLeader, "this master is cut off from its cluster")
 			}
-			if err := writePlace(w, after); err != nil {
+			if err := writeResumePoint(w, after); err != nil {
 				return err
 			}
 			silent = time.Now().Add(s.keepAlive)
@@ -129,9 +129,9 @@ func (s *Server) streamEvents(ctx context.Context, w *flushWriter, after ffrtmp.
 	}
 }
 
-// writePlace tells the reader how far it has got, without an event: a silent
+// writeResumePoint tells the reader how far it has got, without an event: a silent
 // stream, too, must be taken up again where it was left.
-func writePlace(w *flushWriter, id ffrtmp.EventID) error {
+func writeResumePoint(w *flushWriter, id ffrtmp.EventID) error {
 	_, err := fmt.Fprintf(w, ": keep-alive\nid: %s\n\n", id)
 	return err
 }

@@ -22,15 +22,15 @@ func (s *Server) explain(c *call) (*answer, error) {
 		waiting := s.cfg.State.Waiting(j.SequenceNumber)
 		e.Ahead = waiting.Ahead
 		for _, n := range s.cfg.State.Nodes() {
-			e.Nodes = append(e.Nodes, ffrtmp.NodeExplanation{NodeID: n.ID, Name: n.Name, Reason: unfit(&j, &n, waiting.Avoided)})
+			e.Nodes = append(e.Nodes, ffrtmp.NodeExplanation{NodeID: n.ID, Name: n.Name, Reason: exclusion(&j, &n, waiting.Avoided)})
 		}
 	}
 	e.Summary = summary(&j, &e)
 	return &answer{body: e}, nil
 }
 
-// unfit is why the node is not given the job now, or "".
-func unfit(j *ffrtmp.Job, n *ffrtmp.Node, avoided []string) string {
+// exclusion is why the node is not given the job now, or "".
+func exclusion(j *ffrtmp.Job, n *ffrtmp.Node, avoided []string) string {
 	switch reason := j.Requires.Unmet(n); {
 	case reason != "":
 		return reason

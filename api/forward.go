@@ -15,19 +15,19 @@ import (
 	"github.com/ffrtmp/ffrtmp/cluster"
 )
 
-// holdTime is how long a request waits for a leader before it is refused.
-const holdTime = 5 * time.Second
+// leaderWait is how long a request waits for a leader before it is refused.
+const leaderWait = 5 * time.Second
 
 // errStopping ends what waits when the server is to shut down.
 var errStopping = ffrtmp.Errorf(ffrtmp.NoLeader, "this master is shutting down")
 
-// holdInterval is how often a held request looks again when nobody says that the
+// leaderPoll is how often a held request looks again when nobody says that the
 // leader has changed: a new leader may not be ready at once.
-const holdInterval = 50 * time.Millisecond
+const leaderPoll = 50 * time.Millisecond
 
 // dispatch carries a request out: here when this master leads or may answer by
 // itself, else on the leader. Without a leader, and when one is lost on the way
-// and the request may be repeated, it is held for a new one, up to holdTime: also
+// and the request may be repeated, it is held for a new one, up to leaderWait: also
 // while the server shuts down, for its successor may not have been heard of yet.
 func (s *Server) dispatch(w http.ResponseWriter, c *call) {
 	var held <-chan time.Time
@@ -38,7 +38,7 @@ func (s *Server) dispatch(w http.ResponseWriter, c *call) {
 	var unknown error // of an earlier try: what later ones say does not undo it
 	for {
 		changed := s.cfg.Cluster.LeaderChanged()
-		done, err := s.attempt(w, c)
+		done, err := s.try(w, c)
 		if done {
 			return
 		}
@@ -54,13 +54,13 @@ func (s *Server) dispatch(w http.ResponseWriter, c *call) {
 			return
 		}
 		if held == nil {
-			timer := time.NewTimer(holdTime)
+			timer := time.NewTimer(leaderWait)
 			defer timer.Stop()
 			held = timer.C
 		}
 		select {
 		case <-changed:
-		case <-time.After(holdInterval):
+		case <-time.After(leaderPoll):
 		case <-held:
 			s.write(w, c, nil, err)
 			return
@@ -93,16 +93,16 @@ func (s *Server) mayRepeat(c *call, err error) bool {
 
 // attempt tries once. Unless it is done, nothing has been written and err is one
 // that another try may mend.
-func (s *Server) attempt(w http.ResponseWriter, c *call) (done bool, err error) {
-	here := c.endpoint.place == anywhere || c.endpoint.place == onReader && s.local(c.consistency)
+func (s *Server) try(w http.ResponseWriter, c *call) (done bool, err error) {
+	here := c.endpoint.servedBy == anyMaster || c.endpoint.servedBy == byConsistency && s.local(c.consistency)
 	switch {
 	case here || s.cfg.Cluster.IsLeader():
 		if !here && !s.cfg.Leader.Leading() {
 			// Its state may lack what its predecessor has acknowledged.
 			return false, ffrtmp.Errorf(ffrtmp.NoLeader, "the new leader is not ready yet")
 		}
-		a, err := s.carryOut(c)
-		if code := ffrtmp.CodeOf(err); (code == ffrtmp.NoLeader || code == ffrtmp.UnknownOutcome) && !isNotReached(err) {
+		a, err := s.serveHere(c)
+		if code := ffrtmp.CodeOf(err); (code == ffrtmp.NoLeader || code == ffrtmp.UnknownOutcome) && !isIndexTimeout(err) {
 			return false, err
 		}
 		s.write(w, c, a, err)
@@ -141,7 +141,7 @@ func (s *Server) forward(w http.ResponseWriter, c *call) (done bool, err error) 
 		if err != nil {
 			return false, ffrtmp.Errorf(ffrtmp.UnknownOutcome, "the connection to the leader broke within its answer: %w", err)
 		}
-		if err := readProblem(body); !isNotReached(err) {
+		if err := readProblem(body); !isIndexTimeout(err) {
 			return false, err
 		}
 		resp.Body = io.NopCloser(bytes.NewReader(body))

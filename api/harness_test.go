@@ -60,7 +60,7 @@ type fakeCluster struct {
 	contacted  bool
 	verifyErr  error
 	readyErr   error
-	roomErr    error
+	diskErr    error
 	diskLow    bool
 	verified   int
 	others     []cluster.Member
@@ -136,7 +136,7 @@ func (f *fakeCluster) LastContact() (time.Duration, bool) {
 func (f *fakeCluster) CheckDiskSpace() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.roomErr
+	return f.diskErr
 }
 
 func (f *fakeCluster) DiskLow() bool {

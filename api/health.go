@@ -21,14 +21,14 @@ func (s *Server) role() string {
 	return "follower"
 }
 
-func (s *Server) state(status string) ffrtmp.Health {
+func (s *Server) healthOf(status string) ffrtmp.Health {
 	leader, _ := s.cfg.Cluster.Leader()
 	return ffrtmp.Health{Status: status, Role: s.role(), NodeID: s.cfg.Cluster.ID(), Leader: leader.ID, Version: s.cfg.Version}
 }
 
 // health says that the process lives, and no more.
 func (s *Server) health(*call) (*answer, error) {
-	return &answer{body: s.state("healthy")}, nil
+	return &answer{body: s.healthOf("healthy")}, nil
 }
 
 // healthReady says whether this master can serve, and what will keep it from that.
@@ -40,9 +40,9 @@ func (s *Server) healthReady(*call) (*answer, error) {
 		warnings, expired = s.cfg.Certificates.Health()
 		err = errors.Join(err, expired)
 	}
-	status, h := http.StatusOK, s.state("ready")
+	status, h := http.StatusOK, s.healthOf("ready")
 	if err != nil {
-		status, h = http.StatusServiceUnavailable, s.unfit("unready", reasons(err)...)
+		status, h = http.StatusServiceUnavailable, s.notReady("unready", reasons(err)...)
 	}
 	if s.cfg.Cluster.DiskLow() {
 		warnings = append(warnings, "the disk is nearly full")
@@ -69,17 +69,17 @@ func (s *Server) healthLeader(*call) (*answer, error) {
 	_, known := s.cfg.Cluster.Leader()
 	switch {
 	case s.cfg.Cluster.IsLeader():
-		return &answer{body: s.state("leader")}, nil
+		return &answer{body: s.healthOf("leader")}, nil
 	case known:
-		return &answer{status: http.StatusTooManyRequests, body: s.unfit("follower", "this master does not lead")}, nil
+		return &answer{status: http.StatusTooManyRequests, body: s.notReady("follower", "this master does not lead")}, nil
 	}
-	return &answer{status: http.StatusServiceUnavailable, body: s.unfit("no leader", "the cluster has no leader")}, nil
+	return &answer{status: http.StatusServiceUnavailable, body: s.notReady("no leader", "the cluster has no leader")}, nil
 }
 
 // unfit is the body of an answer of a master that is not what was asked for. It can
 // be read as an error, too.
-func (s *Server) unfit(status string, reasons ...string) ffrtmp.Health {
-	h := s.state(status)
+func (s *Server) notReady(status string, reasons ...string) ffrtmp.Health {
+	h := s.healthOf(status)
 	h.Reasons, h.Code, h.Error = reasons, ffrtmp.NoLeader, shorten(strings.Join(reasons, "; "))
 	return h
 }

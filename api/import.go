@@ -42,7 +42,7 @@ func (s *Server) importBatch(c *call, b *importing) (*answer, error) {
 	if len(nodes)+len(jobs) == 0 {
 		return &answer{body: result}, nil
 	}
-	if err := s.room(c); err != nil {
+	if err := s.checkDiskSpace(c); err != nil {
 		return nil, err
 	}
 	index, taken, err := s.cfg.Proposer.Import(c.Context(), c.idempotency, batch)

@@ -1,36 +1,13 @@
 package api
 
 import (
-	"net/http"
 	"regexp"
 
 	"github.com/ffrtmp/ffrtmp"
-	"github.com/ffrtmp/ffrtmp/fsm"
 )
 
-// submit makes a job.
-func (s *Server) submit(c *call, spec *ffrtmp.Spec) (*answer, error) {
-	index, made, err := s.propose(c, []ffrtmp.Spec{*spec})
-	if err != nil {
-		return nil, err
-	}
-	j, err := s.cfg.State.Summary(c.Context(), made.Jobs[0].SequenceNumber)
-	if err != nil {
-		return nil, err
-	}
-	return &answer{status: created(made), index: index, location: "/jobs/" + j.ID, body: s.shown(&j)}, nil
-}
-
-// created is the status for what a submission made, now or earlier.
-func created(made fsm.Submitted) int {
-	if made.Replayed {
-		return http.StatusOK
-	}
-	return http.StatusCreated
-}
-
 // shown is a job as everybody but its node may see it.
-func (s *Server) shown(j *ffrtmp.Job) *ffrtmp.Job {
+func (s *Server) jobView(j *ffrtmp.Job) *ffrtmp.Job {
 	s.cfg.Leader.Overlay(j)
 	j.Parameters = ffrtmp.RedactParameters(j.Parameters)
 	j.Lease = ""
@@ -42,7 +19,7 @@ func (s *Server) getJob(c *call) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &answer{body: s.shown(&j)}, nil
+	return &answer{body: s.jobView(&j)}, nil
 }
 
 // current returns a job as read returns it. A job whose attempt has ended since is read
@@ -80,5 +57,5 @@ func (s *Server) patchJob(c *call, p *ffrtmp.Patch) (*answer, error) {
 	if j, err = s.cfg.State.Summary(c.Context(), j.SequenceNumber); err != nil {
 		return nil, err
 	}
-	return &answer{index: index, body: s.shown(&j)}, nil
+	return &answer{index: index, body: s.jobView(&j)}, nil
 }

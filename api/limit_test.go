@@ -265,7 +265,7 @@ func TestFullDisksRefuseNewJobsOnly(t *testing.T) {
 	full := func(err error) {
 		m.cluster.mu.Lock()
 		defer m.cluster.mu.Unlock()
-		m.cluster.roomErr, m.cluster.diskLow = err, err != nil
+		m.cluster.diskErr, m.cluster.diskLow = err, err != nil
 	}
 	warnings := func() []string {
 		var h ffrtmp.Health
@@ -284,7 +284,7 @@ func TestFullDisksRefuseNewJobsOnly(t *testing.T) {
 	} {
 		var p problem
 		m.want(507, "POST", path, body).decode(t, &p)
-		if p.Code != ffrtmp.InsufficientStorage || p.Error != "new jobs are not taken: less than 512 MiB are free" {
+		if p.Code != ffrtmp.InsufficientStorage || p.Error != "new jobs are refused: less than 512 MiB are free" {
 			t.Errorf("%s: %+v", path, p)
 		}
 	}

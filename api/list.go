@@ -30,7 +30,7 @@ func (s *Server) listJobs(c *call) (*answer, error) {
 		return nil, err
 	}
 	for i := range list.Jobs {
-		s.shown(&list.Jobs[i])
+		s.jobView(&list.Jobs[i])
 	}
 	return &answer{body: list}, nil
 }

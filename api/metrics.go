@@ -83,7 +83,7 @@ func (s *Server) MetricsHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(s.cfg.Gatherer, promhttp.HandlerOpts{Timeout: answerTimeout, MaxRequestsInFlight: maxScrapes}))
 	mux.HandleFunc("GET /health", func(w http.ResponseWriter, r *http.Request) {
-		writeJSON(w, http.StatusOK, s.state("healthy"))
+		writeJSON(w, http.StatusOK, s.healthOf("healthy"))
 	})
 	return mux
 }

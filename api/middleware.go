@@ -31,7 +31,7 @@ func isForwarded(ctx context.Context) bool {
 
 // Handler answers users and agents.
 func (s *Server) Handler() http.Handler {
-	return s.cfg.Tracer.Handler(http.HandlerFunc(s.observe), submits)
+	return s.cfg.Tracer.Handler(http.HandlerFunc(s.observe), isSubmission)
 }
 
 // ForwardHandler answers requests that another master has forwarded. They are
@@ -39,7 +39,7 @@ func (s *Server) Handler() http.Handler {
 func (s *Server) ForwardHandler() http.Handler {
 	return s.cfg.Tracer.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.observe(w, r.WithContext(context.WithValue(r.Context(), forwardedKey, true)))
-	}), submits)
+	}), isSubmission)
 }
 
 // observe is around every request: identity, headers, log, figures, and an answer

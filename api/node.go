@@ -29,7 +29,7 @@ func (s *Server) register(c *call, r *ffrtmp.Registration) (*answer, error) {
 	if n.Legacy {
 		ttl = max(ttl, leader.LegacyTTL)
 	}
-	a.body = ffrtmp.Registered{Node: s.shownNode(n), LeaseTTLSeconds: ttl.Seconds(), Masters: s.masters(), ClusterID: s.cfg.Cluster.ClusterID()}
+	a.body = ffrtmp.Registered{Node: s.nodeView(n), LeaseTTLSeconds: ttl.Seconds(), Masters: s.masters(), ClusterID: s.cfg.Cluster.ClusterID()}
 	return a, nil
 }
 
@@ -45,7 +45,7 @@ func (s *Server) masters() []string {
 }
 
 // shownNode adds what only the leader knows.
-func (s *Server) shownNode(n ffrtmp.Node) ffrtmp.Node {
+func (s *Server) nodeView(n ffrtmp.Node) ffrtmp.Node {
 	if seen, ok := s.cfg.Leader.LastSeen(n.ID); ok && seen.After(n.LastHeartbeat) {
 		n.LastHeartbeat = seen
 	}
@@ -110,7 +110,7 @@ func (s *Server) listNodes(*call) (*answer, error) {
 	nodes := s.cfg.State.Nodes()
 	list := ffrtmp.NodeList{Nodes: make([]ffrtmp.Node, len(nodes)), Count: len(nodes)}
 	for i, n := range nodes {
-		list.Nodes[i] = s.shownNode(n)
+		list.Nodes[i] = s.nodeView(n)
 	}
 	return &answer{body: list}, nil
 }
@@ -120,7 +120,7 @@ func (s *Server) getNode(c *call) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &answer{body: s.shownNode(n)}, nil
+	return &answer{body: s.nodeView(n)}, nil
 }
 
 // node is the one that the path names. Who names none does not get as far as the log.
@@ -151,8 +151,8 @@ func (s *Server) removeNode(c *call, _ *nothing) (*answer, error) {
 	return &answer{index: index, body: removed{"removed", n.ID}}, nil
 }
 
-// place returns the function that says whether a node is given new attempts.
-func (s *Server) place(e ffrtmp.Eligibility) func(*call, *nothing) (*answer, error) {
+// setEligibility returns the function that decides whether a node gets new attempts.
+func (s *Server) setEligibility(e ffrtmp.Eligibility) func(*call, *nothing) (*answer, error) {
 	return func(c *call, _ *nothing) (*answer, error) {
 		n, err := s.node(c)
 		if err != nil {
@@ -165,6 +165,6 @@ func (s *Server) place(e ffrtmp.Eligibility) func(*call, *nothing) (*answer, err
 		if n, err = s.node(c); err != nil {
 			return nil, err
 		}
-		return &answer{index: index, body: s.shownNode(n)}, nil
+		return &answer{index: index, body: s.nodeView(n)}, nil
 	}
 }

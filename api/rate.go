@@ -46,7 +46,7 @@ func (r *rates) bucket(id string, limit int) *rate.Limiter {
 			r.buckets = map[string]*rate.Limiter{}
 		}
 		if len(r.buckets) >= ffrtmp.MaxKeys {
-			r.forgetIdle(time.Now())
+			r.pruneIdle(time.Now())
 		}
 		b = rate.NewLimiter(rate.Limit(limit), limit)
 		r.buckets[id] = b
@@ -54,8 +54,8 @@ func (r *rates) bucket(id string, limit int) *rate.Limiter {
 	return b
 }
 
-// forgetIdle drops the buckets that are full: a new one would be the same.
-func (r *rates) forgetIdle(now time.Time) {
+// pruneIdle drops the buckets that are full: a new one would be the same.
+func (r *rates) pruneIdle(now time.Time) {
 	for id, b := range r.buckets {
 		if b.TokensAt(now) >= float64(b.Burst()) {
 			delete(r.buckets, id)

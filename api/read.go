@@ -33,7 +33,7 @@ type consistency struct {
 // was to. It comes from a master that could answer: another try mends nothing.
 const indexField = "index"
 
-func isNotReached(err error) bool {
+func isIndexTimeout(err error) bool {
 	var e *ffrtmp.Error
 	return errors.As(err, &e) && e.Code == ffrtmp.NoLeader && e.Field == indexField
 }

@@ -94,7 +94,7 @@ func TestAReadWaitsForAnIndex(t *testing.T) {
 	} {
 		start := time.Now()
 		r := ask()
-		if took := time.Since(start); took > holdTime {
+		if took := time.Since(start); took > leaderWait {
 			t.Errorf("%s: held as if there were no leader, for %s", name, took)
 		}
 		var p problem

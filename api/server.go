@@ -20,7 +20,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/time/rate"
 
-	"github.com/ffrtmp/ffrtmp"
 	"github.com/ffrtmp/ffrtmp/cluster"
 	"github.com/ffrtmp/ffrtmp/fsm"
 	"github.com/ffrtmp/ffrtmp/internal/limits"
@@ -128,57 +127,6 @@ func New(cfg Config) *Server {
 		s.metrics.connections(cfg.Registerer, limits.Bound(s.http, cfg.MaxConnections))
 	}
 	return s
-}
-
-// endpoints lists every route of the API.
-func (s *Server) endpoints() []endpoint {
-	return []endpoint{
-		{pattern: "POST /jobs", scope: ffrtmp.ScopeSubmit, serve: with(s.submit)},
-		{pattern: "POST /jobs/batch", scope: ffrtmp.ScopeSubmit, serve: with(s.submitBatch), maxBody: maxBatchBody},
-		{pattern: "GET /jobs", scope: ffrtmp.ScopeRead, place: onReader, serve: s.listJobs},
-		{pattern: "GET /jobs/{id}", scope: ffrtmp.ScopeRead, place: onReader, serve: s.getJob},
-		{pattern: "GET /api/v1/jobs/{id}", scope: ffrtmp.ScopeRead, agents: true, place: onReader, serve: s.getJob},
-		{pattern: "PATCH /jobs/{id}", scope: ffrtmp.ScopeSubmit, audit: true, serve: with(s.patchJob)},
-		{pattern: "POST /jobs/{id}/cancel", scope: ffrtmp.ScopeSubmit, audit: true, serve: with(s.act(ffrtmp.Cancel))},
-		{pattern: "POST /jobs/{id}/pause", scope: ffrtmp.ScopeSubmit, audit: true, serve: with(s.act(ffrtmp.Pause))},
-		{pattern: "POST /jobs/{id}/resume", scope: ffrtmp.ScopeSubmit, audit: true, serve: with(s.act(ffrtmp.Resume))},
-		{pattern: "POST /jobs/{id}/retry", scope: ffrtmp.ScopeSubmit, audit: true, serve: with(s.act(ffrtmp.Retry))},
-		{pattern: "POST /jobs/cancel", scope: ffrtmp.ScopeSubmit, audit: true, serve: with(s.cancelMany)},
-		{pattern: "GET /jobs/{id}/logs", scope: ffrtmp.ScopeRead, place: onReader, serve: s.logs, long: true},
-		{pattern: "GET /jobs/{id}/explain", scope: ffrtmp.ScopeRead, place: onReader, serve: s.explain},
-
-		{pattern: "POST /jobs/claim", scope: ffrtmp.ScopeAgent, serve: with(s.claim), long: true, repeat: true},
-		{pattern: "GET /jobs/next", scope: ffrtmp.ScopeAgent, serve: s.next},
-		{pattern: "POST /results", scope: ffrtmp.ScopeAgent, serve: with(s.result), repeat: true},
-
-		{pattern: "POST /nodes/register", scope: ffrtmp.ScopeAgent, serve: with(s.register), repeat: true},
-		{pattern: "POST /nodes/{id}/heartbeat", scope: ffrtmp.ScopeAgent, serve: s.heartbeat, long: true, repeat: true},
-		{pattern: "GET /nodes", scope: ffrtmp.ScopeRead, place: onReader, serve: s.listNodes},
-		{pattern: "GET /nodes/{id}", scope: ffrtmp.ScopeRead, place: onReader, serve: s.getNode},
-		{pattern: "DELETE /nodes/{id}", scope: ffrtmp.ScopeAdmin, audit: true, serve: with(s.removeNode)},
-		{pattern: "POST /nodes/{id}/drain", scope: ffrtmp.ScopeAdmin, audit: true, serve: with(s.place(ffrtmp.Draining))},
-		{pattern: "POST /nodes/{id}/cordon", scope: ffrtmp.ScopeAdmin, audit: true, serve: with(s.place(ffrtmp.Cordoned))},
-		{pattern: "POST /nodes/{id}/uncordon", scope: ffrtmp.ScopeAdmin, audit: true, serve: with(s.place(ffrtmp.Eligible))},
-
-		{pattern: "GET /events", scope: ffrtmp.ScopeRead, place: anywhere, serve: s.events, long: true},
-		{pattern: "POST /query", scope: ffrtmp.ScopeAdmin, place: onReader, serve: with(s.query), repeat: true},
-		{pattern: "POST /import", scope: ffrtmp.ScopeAdmin, audit: true, serve: with(s.importBatch), maxBody: ffrtmp.MaxImportBytes, repeat: true},
-
-		{pattern: "GET /cluster", scope: ffrtmp.ScopeRead, place: onReader, serve: s.clusterStatus},
-		{pattern: "POST /cluster/leader/transfer", scope: ffrtmp.ScopeAdmin, audit: true, serve: with(s.transferLeader)},
-
-		{pattern: "POST /keys", scope: ffrtmp.ScopeAdmin, audit: true, serve: with(s.createKey)},
-		{pattern: "GET /keys", scope: ffrtmp.ScopeAdmin, place: onReader, serve: s.listKeys},
-		{pattern: "GET /keys/{id}", scope: ffrtmp.ScopeAdmin, place: onReader, serve: s.getKey},
-		{pattern: "DELETE /keys/{id}", scope: ffrtmp.ScopeAdmin, audit: true, serve: with(s.revokeKey)},
-		{pattern: "GET /audit", scope: ffrtmp.ScopeAdmin, place: onReader, serve: s.audit},
-
-		{pattern: "GET /openapi.yaml", scope: ffrtmp.ScopeRead, agents: true, place: anywhere, serve: s.openapi},
-
-		{pattern: "GET /health", place: anywhere, open: true, serve: s.health},
-		{pattern: "GET /health/ready", place: anywhere, open: true, serve: s.healthReady},
-		{pattern: "GET /health/leader", place: anywhere, open: true, serve: s.healthLeader},
-	}
 }
 
 // Serve answers on l until Shutdown, with TLS when the server has a configuration

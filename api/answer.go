@@ -1,0 +1,70 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strconv"
+
+	"github.com/ffrtmp/ffrtmp"
+)
+
+// answer is what an endpoint gives back. It is encoded in one place.
+type answer struct {
+	status   int    // 0: 200
+	index    uint64 // of a write; 0: what the state had reached before it was read
+	location string
+	body     any
+	stream   func(ctx context.Context, w *flushWriter) error // instead of body: text as it comes
+	document []byte                                          // instead of body: as it is
+
+	streamType string // media type of stream; "": plain text
+}
+
+// write encodes what serveHere returned.
+func (s *Server) write(w http.ResponseWriter, c *call, a *answer, err error) {
+	s.setHeaders(w.Header())
+	if err != nil {
+		if describe(err).Code == ffrtmp.Internal {
+			s.cfg.Logger.Error("request failed", "request_id", c.id, "route", c.endpoint.pattern, "error", err, "cause", errors.Unwrap(err))
+		}
+		writeError(w, err)
+		return
+	}
+	if a.index != 0 {
+		w.Header().Set(indexHeader, strconv.FormatUint(a.index, 10))
+	}
+	if a.location != "" {
+		w.Header().Set("Location", a.location)
+	}
+	switch {
+	case a.stream != nil:
+		s.stream(w, c, a)
+		return
+	case a.document != nil:
+		w.Header().Set("Content-Type", documentType)
+		w.Write(a.document)
+		return
+	}
+	status := a.status
+	if status == 0 {
+		status = http.StatusOK
+	}
+	writeJSON(w, status, a.body)
+}
+
+// writeJSON answers with a JSON document. An error of the connection is not
+// reported: there is nobody left to tell.
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	body, err := json.Marshal(v)
+	if err != nil {
+		status, body = http.StatusInternalServerError, []byte(`{"error":"the answer cannot be encoded","code":"internal","status":500}`)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if status == http.StatusServiceUnavailable {
+		w.Header().Set("Retry-After", retryAfter)
+	}
+	w.WriteHeader(status)
+	w.Write(append(body, '\n'))
+}

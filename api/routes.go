@@ -1,0 +1,132 @@
+package api
+
+import (
+	"net/http"
+	"net/url"
+	"path"
+	"strings"
+
+	"github.com/ffrtmp/ffrtmp"
+)
+
+var methods = []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete}
+
+// endpoints lists every route of the API.
+func (s *Server) endpoints() []endpoint {
+	return []endpoint{
+		{pattern: "POST /jobs", scope: ffrtmp.ScopeSubmit, serve: with(s.submitJob)},
+		{pattern: "POST /jobs/batch", scope: ffrtmp.ScopeSubmit, serve: with(s.submitBatch), maxBody: maxBatchBody},
+		{pattern: "GET /jobs", scope: ffrtmp.ScopeRead, servedBy: byConsistency, serve: s.listJobs},
+		{pattern: "GET /jobs/{id}", scope: ffrtmp.ScopeRead, servedBy: byConsistency, serve: s.getJob},
+		{pattern: "GET /api/v1/jobs/{id}", scope: ffrtmp.ScopeRead, agents: true, servedBy: byConsistency, serve: s.getJob},
+		{pattern: "PATCH /jobs/{id}", scope: ffrtmp.ScopeSubmit, audit: true, serve: with(s.patchJob)},
+		{pattern: "POST /jobs/{id}/cancel", scope: ffrtmp.ScopeSubmit, audit: true, serve: with(s.act(ffrtmp.Cancel))},
+		{pattern: "POST /jobs/{id}/pause", scope: ffrtmp.ScopeSubmit, audit: true, serve: with(s.act(ffrtmp.Pause))},
+		{pattern: "POST /jobs/{id}/resume", scope: ffrtmp.ScopeSubmit, audit: true, serve: with(s.act(ffrtmp.Resume))},
+		{pattern: "POST /jobs/{id}/retry", scope: ffrtmp.ScopeSubmit, audit: true, serve: with(s.act(ffrtmp.Retry))},
+		{pattern: "POST /jobs/cancel", scope: ffrtmp.ScopeSubmit, audit: true, serve: with(s.cancelMany)},
+		{pattern: "GET /jobs/{id}/logs", scope: ffrtmp.ScopeRead, servedBy: byConsistency, serve: s.logs, long: true},
+		{pattern: "GET /jobs/{id}/explain", scope: ffrtmp.ScopeRead, servedBy: byConsistency, serve: s.explain},
+
+		{pattern: "POST /jobs/claim", scope: ffrtmp.ScopeAgent, serve: with(s.claim), long: true, repeat: true},
+		{pattern: "GET /jobs/next", scope: ffrtmp.ScopeAgent, serve: s.next},
+		{pattern: "POST /results", scope: ffrtmp.ScopeAgent, serve: with(s.result), repeat: true},
+
+		{pattern: "POST /nodes/register", scope: ffrtmp.ScopeAgent, serve: with(s.register), repeat: true},
+		{pattern: "POST /nodes/{id}/heartbeat", scope: ffrtmp.ScopeAgent, serve: s.heartbeat, long: true, repeat: true},
+		{pattern: "GET /nodes", scope: ffrtmp.ScopeRead, servedBy: byConsistency, serve: s.listNodes},
+		{pattern: "GET /nodes/{id}", scope: ffrtmp.ScopeRead, servedBy: byConsistency, serve: s.getNode},
+		{pattern: "DELETE /nodes/{id}", scope: ffrtmp.ScopeAdmin, audit: true, serve: with(s.removeNode)},
+		{pattern: "POST /nodes/{id}/drain", scope: ffrtmp.ScopeAdmin, audit: true, serve: with(s.setEligibility(ffrtmp.Draining))},
+		{pattern: "POST /nodes/{id}/cordon", scope: ffrtmp.ScopeAdmin, audit: true, serve: with(s.setEligibility(ffrtmp.Cordoned))},
+		{pattern: "POST /nodes/{id}/uncordon", scope: ffrtmp.ScopeAdmin, audit: true, serve: with(s.setEligibility(ffrtmp.Eligible))},
+
+		{pattern: "GET /events", scope: ffrtmp.ScopeRead, servedBy: anyMaster, serve: s.events, long: true},
+		{pattern: "POST /query", scope: ffrtmp.ScopeAdmin, servedBy: byConsistency, serve: with(s.query), repeat: true},
+		{pattern: "POST /import", scope: ffrtmp.ScopeAdmin, audit: true, serve: with(s.importBatch), maxBody: ffrtmp.MaxImportBytes, repeat: true},
+
+		{pattern: "GET /cluster", scope: ffrtmp.ScopeRead, servedBy: byConsistency, serve: s.clusterStatus},
+		{pattern: "POST /cluster/leader/transfer", scope: ffrtmp.ScopeAdmin, audit: true, serve: with(s.transferLeader)},
+
+		{pattern: "POST /keys", scope: ffrtmp.ScopeAdmin, audit: true, serve: with(s.createKey)},
+		{pattern: "GET /keys", scope: ffrtmp.ScopeAdmin, servedBy: byConsistency, serve: s.listKeys},
+		{pattern: "GET /keys/{id}", scope: ffrtmp.ScopeAdmin, servedBy: byConsistency, serve: s.getKey},
+		{pattern: "DELETE /keys/{id}", scope: ffrtmp.ScopeAdmin, audit: true, serve: with(s.revokeKey)},
+		{pattern: "GET /audit", scope: ffrtmp.ScopeAdmin, servedBy: byConsistency, serve: s.audit},
+
+		{pattern: "GET /openapi.yaml", scope: ffrtmp.ScopeRead, agents: true, servedBy: anyMaster, serve: s.openapi},
+
+		{pattern: "GET /health", servedBy: anyMaster, open: true, serve: s.health},
+		{pattern: "GET /health/ready", servedBy: anyMaster, open: true, serve: s.healthReady},
+		{pattern: "GET /health/leader", servedBy: anyMaster, open: true, serve: s.healthLeader},
+	}
+}
+
+// routeAll gives every endpoint its requests, and noRoute all others.
+func (s *Server) routeAll() {
+	words := map[string]servedBy{} // paths without a wildcard
+	for _, e := range s.endpoints() {
+		s.mux.Handle(e.pattern, s.handler(&e))
+		s.routes[e.pattern] = true
+		if _, path, _ := strings.Cut(e.pattern, " "); !strings.Contains(path, "{") {
+			words[path] = e.servedBy
+		}
+	}
+	for path, by := range words {
+		for _, method := range methods {
+			// HEAD is a GET, unless that is no mere read: then it would have its effect
+			// and throw the answer away. GET /jobs/batch asks for no job of that name.
+			if head := method == http.MethodHead && by != leaderOnly; !head && !s.routes[method+" "+path] {
+				s.mux.HandleFunc(method+" "+path, s.noRoute)
+			}
+		}
+	}
+	s.mux.HandleFunc("/", s.noRoute)
+}
+
+// route is ServeMux without its redirects to a path that is clean.
+func (s *Server) route(w http.ResponseWriter, r *http.Request) {
+	if !isClean(r.URL) {
+		s.noRoute(w, r)
+		return
+	}
+	s.mux.ServeHTTP(w, r)
+}
+
+// isClean reports whether a path has no empty, "." or ".." segments.
+func isClean(u *url.URL) bool {
+	p := u.EscapedPath()
+	return strings.HasPrefix(p, "/") && strings.TrimSuffix(p, "/") == strings.TrimSuffix(path.Clean(p), "/")
+}
+
+// noRoute answers what is no endpoint's: 405 when another method would be.
+func (s *Server) noRoute(w http.ResponseWriter, r *http.Request) {
+	if _, err := s.admit(r, false); err != nil {
+		writeError(w, err)
+		return
+	}
+	allow := s.allowed(r)
+	if allow == nil {
+		writeError(w, ffrtmp.Errorf(ffrtmp.NotFound, "there is nothing at %s", r.URL.Path))
+		return
+	}
+	w.Header().Set("Allow", strings.Join(allow, ", "))
+	writeJSON(w, http.StatusMethodNotAllowed, problem{
+		Error: shorten(r.Method + " is not possible here; use " + strings.Join(allow, " or ")), Code: ffrtmp.Invalid, Status: http.StatusMethodNotAllowed,
+	})
+}
+
+// allowed lists the methods that a request's path has.
+func (s *Server) allowed(r *http.Request) (allow []string) {
+	if !isClean(r.URL) {
+		return nil
+	}
+	for _, method := range methods {
+		probe := r.Clone(r.Context())
+		probe.Method = method
+		if _, pattern := s.mux.Handler(probe); s.routes[pattern] {
+			allow = append(allow, method)
+		}
+	}
+	return allow
+}
