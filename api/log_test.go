@@ -42,8 +42,8 @@ func TestFollow_FromTheClaimOn(t *testing.T) {
 		t.Fatalf("got %v (%v), want one attempt", claimed, err)
 	}
 	j := claimed[0]
-	lines := m.followLog(j.ID)
-	m.want(200, "POST", "/nodes/"+nodeA+"/heartbeat", fmt.Sprintf(`{"attempts":[{"job_id":%q,"attempt":1,"lease":%q,"log_tail":"one\n"}]}`, j.ID, j.Lease))
+	lines := m.followLog(j.JobID)
+	m.want(200, "POST", "/nodes/"+nodeA+"/heartbeat", fmt.Sprintf(`{"attempts":[{"job_id":%q,"attempt":1,"lease":%q,"log_tail":"one\n"}]}`, j.JobID, j.Lease))
 	wantLine(t, lines, "one\n")
 }
 

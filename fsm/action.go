@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/fsm/store"
 )
 
 // act is what a user asks of one job.
@@ -18,18 +19,18 @@ type act struct {
 func (*act) kind() Kind { return KindAct }
 
 func (c *act) encode(e *encoder) {
-	e.uint(uint64(code(actionCodes, c.action)))
+	e.uint(uint64(store.Code(store.ActionCodes, c.action)))
 	e.uint(c.seq)
 }
 
 func decodeAct(d *decoder) command {
-	return &act{action: actionCodes[d.code(len(actionCodes))], seq: d.uint()}
+	return &act{action: store.ActionCodes[d.code(len(store.ActionCodes))], seq: d.uint()}
 }
 
 var (
-	updateStatus  = prepared(`UPDATE job_state SET status = ?, timeout_at = ?, last_activity_at = ? WHERE seq = ?`)
-	updateCancel  = prepared(`UPDATE job_state SET status = 5, hold = 0, completed_at = ?, last_activity_at = ? WHERE seq = ?`)
-	updateRevived = prepared(`UPDATE job_state SET status = 0, hold = 0, retry_count = 0, losses = 0, not_before = 0, completed_at = 0,
+	updateStatus  = store.Prepared(`UPDATE job_state SET status = ?, timeout_at = ?, last_activity_at = ? WHERE seq = ?`)
+	updateCancel  = store.Prepared(`UPDATE job_state SET status = 5, hold = 0, completed_at = ?, last_activity_at = ? WHERE seq = ?`)
+	updateRevived = store.Prepared(`UPDATE job_state SET status = 0, hold = 0, retry_count = 0, losses = 0, not_before = 0, completed_at = 0,
 	last_activity_at = ?, progress = 0, progress_detail = NULL, avoid = '', retry_reason = NULL, error = NULL, failure_reason = NULL WHERE seq = ?`)
 )
 
@@ -41,7 +42,7 @@ func (c *act) apply(t *tx) any {
 	if !j.status.Allows(c.action) {
 		return ffrtmp.Errorf(ffrtmp.Conflict, "job %s is %s: it cannot be asked to %s", j.id, j.status, c.action)
 	}
-	if j.hold == holdSealed {
+	if j.hold == store.HoldSealed {
 		return ffrtmp.Errorf(ffrtmp.Conflict, "job %s is publishing its output: it cannot be asked to %s", j.id, c.action)
 	}
 	switch c.action {
@@ -50,7 +51,7 @@ func (c *act) apply(t *tx) any {
 	case ffrtmp.Pause:
 		t.setStatus(j, ffrtmp.Paused)
 	case ffrtmp.Resume:
-		if j.hold == holdActive {
+		if j.hold == store.HoldActive {
 			t.setStatus(j, ffrtmp.Running)
 		} else {
 			t.setStatus(j, ffrtmp.Pending)
@@ -81,7 +82,7 @@ func (t *tx) setStatus(j *activeJob, status ffrtmp.Status) {
 		j.timeoutAt = t.now - j.timeoutAt
 	}
 	t.change(j, status, j.hold)
-	t.exec(updateStatus, code(statusCodes, status), j.timeoutAt, t.now, int64(j.seq))
+	t.exec(updateStatus, store.Code(store.StatusCodes, status), j.timeoutAt, t.now, int64(j.seq))
 	what := ffrtmp.JobResumed
 	if status == ffrtmp.Paused {
 		what = ffrtmp.JobPaused
@@ -95,11 +96,11 @@ func (t *tx) cancel(j *activeJob) bool {
 	if j.status == ffrtmp.Canceled {
 		return false
 	}
-	if j.hold == holdActive {
+	if j.hold == store.HoldActive {
 		t.end(j, ending{outcome: ffrtmp.AttemptCanceled})
 	}
-	t.meta.canceled++
-	t.change(j, ffrtmp.Canceled, holdNone)
+	t.meta.Canceled++
+	t.change(j, ffrtmp.Canceled, store.HoldNone)
 	t.exec(updateCancel, t.now, t.now, int64(j.seq))
 	t.jobEvent(ffrtmp.JobCanceled, j, 0, "")
 	return true
@@ -164,7 +165,7 @@ func (c *cancelMany) apply(t *tx) any {
 	done := Done{Count: int(c.before)}
 	for _, seq := range c.seqs {
 		j, ok := t.jobs[seq]
-		if !ok || j.hold == holdSealed || c.status != "" && j.status != c.status || c.node != "" && (j.node == nil || j.node.ID != c.node) {
+		if !ok || j.hold == store.HoldSealed || c.status != "" && j.status != c.status || c.node != "" && (j.node == nil || j.node.ID != c.node) {
 			continue
 		}
 		if t.cancel(j) {
@@ -203,15 +204,15 @@ func (c *patch) encode(e *encoder) {
 
 func decodePatch(d *decoder) command {
 	return &patch{
-		seq: d.uint(), queue: d.code(len(queueCodes)+1) - 1, priority: d.code(len(priorityCodes)+1) - 1,
+		seq: d.uint(), queue: d.code(len(store.QueueCodes)+1) - 1, priority: d.code(len(store.PriorityCodes)+1) - 1,
 		maxRetries: d.int(), relabel: d.bool(), labels: d.string(),
 	}
 }
 
 var (
-	selectPlace  = prepared(`SELECT queue, priority FROM job_state WHERE seq = ?`)
-	updatePlace  = prepared(`UPDATE job_state SET queue = ?, priority = ?, max_retries = ? WHERE seq = ?`)
-	updateLabels = prepared(`UPDATE job_spec SET labels = ? WHERE seq = ?`)
+	selectPlace  = store.Prepared(`SELECT queue, priority FROM job_state WHERE seq = ?`)
+	updatePlace  = store.Prepared(`UPDATE job_state SET queue = ?, priority = ?, max_retries = ? WHERE seq = ?`)
+	updateLabels = store.Prepared(`UPDATE job_spec SET labels = ? WHERE seq = ?`)
 )
 
 func (c *patch) apply(t *tx) any {
@@ -236,11 +237,11 @@ func (c *patch) apply(t *tx) any {
 		j.maxRetries = c.maxRetries
 	}
 	t.ready.remove(j)
-	j.rank = ffrtmp.Rank(queueCodes[place[0]], priorityCodes[place[1]])
+	j.rank = ffrtmp.Rank(store.QueueCodes[place[0]], store.PriorityCodes[place[1]])
 	t.enqueue(j)
 	t.exec(updatePlace, place[0], place[1], j.maxRetries, int64(j.seq))
 	if c.relabel {
-		t.exec(updateLabels, null(c.labels), int64(j.seq))
+		t.exec(updateLabels, store.Null(c.labels), int64(j.seq))
 	}
 	t.jobEvent(ffrtmp.JobChanged, j, 0, "")
 	return Done{Seq: j.seq, Count: 1}
@@ -249,10 +250,10 @@ func (c *patch) apply(t *tx) any {
 func (c *patch) audit(t *tx) entry {
 	var queue, priority, retries, labels string
 	if c.queue >= 0 {
-		queue = string(queueCodes[c.queue])
+		queue = string(store.QueueCodes[c.queue])
 	}
 	if c.priority >= 0 {
-		priority = string(priorityCodes[c.priority])
+		priority = string(store.PriorityCodes[c.priority])
 	}
 	if c.maxRetries >= 0 {
 		retries = strconv.FormatInt(c.maxRetries, 10)

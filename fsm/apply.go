@@ -9,32 +9,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/fsm/store"
 )
-
-// meta is the one row of the table of that name.
-type meta struct {
-	index, term                                             uint64
-	time                                                    int64
-	nextSeq                                                 uint64
-	submitted, completed, failed, canceled, retries, losses int64
-}
-
-var (
-	selectMeta = prepared(`SELECT applied_index, applied_term, time, next_seq, submitted, completed, failed, canceled, retries, losses FROM meta`)
-	updateMeta = prepared(`UPDATE meta SET applied_index = ?, applied_term = ?, time = ?, next_seq = ?,
-	submitted = ?, completed = ?, failed = ?, canceled = ?, retries = ?, losses = ? WHERE one = 1`)
-)
-
-func (s *state) loadMeta() error {
-	row := make([]driver.Value, 10)
-	found, err := s.w.row(row, selectMeta)
-	if err != nil || !found {
-		return fmt.Errorf("read meta: found %v: %w", found, err)
-	}
-	n := func(i int) int64 { return row[i].(int64) }
-	s.meta = meta{uint64(n(0)), uint64(n(1)), n(2), uint64(n(3)), n(4), n(5), n(6), n(7), n(8), n(9)}
-	return nil
-}
 
 // tx is the transaction of one ApplyBatch. The first error of the database is
 // kept in err; it ends the process, so commands need not look at it.
@@ -48,17 +24,17 @@ type tx struct {
 	err     error
 }
 
-func (t *tx) exec(s statement, args ...driver.Value) {
+func (t *tx) exec(s store.Statement, args ...driver.Value) {
 	if t.err == nil {
-		t.err = t.w.exec(s, args...)
+		t.err = t.DB.Exec(s, args...)
 	}
 }
 
-func (t *tx) row(dest []driver.Value, s statement, args ...driver.Value) bool {
+func (t *tx) row(dest []driver.Value, s store.Statement, args ...driver.Value) bool {
 	if t.err != nil {
 		return false
 	}
-	found, err := t.w.row(dest, s, args...)
+	found, err := t.DB.Row(dest, s, args...)
 	t.err = err
 	return found && err == nil
 }
@@ -94,7 +70,7 @@ func (f *FSM) applyAll(entries []*raft.Log, responses []any) error {
 	if s == nil {
 		return errors.New("the state has not been verified")
 	}
-	if entries[len(entries)-1].Index <= s.meta.index {
+	if entries[len(entries)-1].Index <= s.meta.Index {
 		return nil
 	}
 	if err := f.begin(); err != nil {
@@ -104,7 +80,7 @@ func (f *FSM) applyAll(entries []*raft.Log, responses []any) error {
 	defer f.mu.Unlock()
 	t := &tx{state: s, metrics: &f.metrics}
 	for i, entry := range entries {
-		if entry.Index <= s.meta.index {
+		if entry.Index <= s.meta.Index {
 			continue
 		}
 		if entry.Type == raft.LogCommand {
@@ -115,7 +91,7 @@ func (f *FSM) applyAll(entries []*raft.Log, responses []any) error {
 			responses[i] = t.applyEntry(entry.Index, list)
 			t.saveEvents(entry.Index)
 		}
-		s.meta.index, s.meta.term = entry.Index, entry.Term
+		s.meta.Index, s.meta.Term = entry.Index, entry.Term
 	}
 	if err := t.finish(); err != nil {
 		return err
@@ -133,8 +109,8 @@ func (t *tx) applyEntry(index uint64, list []enveloped) []any {
 	results := make([]any, len(list))
 	for i := range list {
 		c := &list[i]
-		t.meta.time = max(t.meta.time, c.time)
-		t.now = t.meta.time
+		t.meta.Time = max(t.meta.Time, c.time)
+		t.now = t.meta.Time
 		t.ready.due(t.now)
 		t.actor = c.actor
 		results[i] = t.applyOnce(c)
@@ -148,16 +124,11 @@ func (t *tx) applyEntry(index uint64, list []enveloped) []any {
 
 // finish writes what all commands share, and commits.
 func (t *tx) finish() error {
-	m := &t.meta
-	t.exec(updateMeta, int64(m.index), int64(m.term), m.time, int64(m.nextSeq), m.submitted, m.completed, m.failed, m.canceled, m.retries, m.losses)
-	t.exec(commit)
-	return t.err
+	if t.err != nil {
+		return t.err
+	}
+	return t.Commit(&t.meta)
 }
-
-var (
-	beginImmediate = prepared(`BEGIN IMMEDIATE`)
-	commit         = prepared(`COMMIT`)
-)
 
 // errClosed ends applying without a fault.
 var errClosed = errors.New("the state is closed")
@@ -169,10 +140,10 @@ func (f *FSM) begin() error {
 		if f.closing.Load() {
 			return errClosed
 		}
-		err := f.state.w.exec(beginImmediate)
-		if !isBusy(err) {
+		err := f.state.Begin()
+		if !store.IsBusy(err) {
 			return err
 		}
-		f.log.Warn("another process holds the write lock of the database, and the cluster waits for it here", "db", f.state.path)
+		f.log.Warn("another process holds the write lock of the database, and the cluster waits for it here", "db", f.state.Path())
 	}
 }

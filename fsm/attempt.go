@@ -4,6 +4,7 @@ import (
 	"database/sql/driver"
 
 	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/fsm/store"
 )
 
 // ending is how an attempt ends.
@@ -15,16 +16,16 @@ type ending struct {
 }
 
 var (
-	insertAttempt = prepared(`INSERT INTO job_attempt (seq, attempt, node, outcome, started_at, ended_at, error, failure_reason, output, metrics, analyzer_output)
+	insertAttempt = store.Prepared(`INSERT INTO job_attempt (seq, attempt, node, outcome, started_at, ended_at, error, failure_reason, output, metrics, analyzer_output)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
-	insertLog     = prepared(`INSERT INTO job_log (seq, attempt, log) VALUES (?, ?, ?)`)
-	insertLateLog = prepared(`INSERT INTO job_log (seq, attempt, log) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`)
-	deleteAttempt = prepared(`DELETE FROM job_attempt WHERE seq = ? AND attempt = ?`)
-	updateFailed  = prepared(`UPDATE job_state SET status = 4, hold = 0, losses = ?, completed_at = ?, last_activity_at = ?, error = ?, failure_reason = ? WHERE seq = ?`)
-	updateRetry   = prepared(`UPDATE job_state SET status = 0, hold = 0, retry_count = ?, not_before = ?, last_activity_at = ?, avoid = ?, retry_reason = ?, progress = 0, progress_detail = NULL WHERE seq = ?`)
-	updateLost    = prepared(`UPDATE job_state SET status = ?, hold = ?, losses = ?, last_activity_at = ?, progress = 0, progress_detail = NULL WHERE seq = ?`)
-	updateBack    = prepared(`UPDATE job_state SET status = ?, hold = 1, losses = ?, last_activity_at = ? WHERE seq = ?`)
-	selectOutcome = prepared(`SELECT outcome FROM job_attempt WHERE seq = ? AND attempt = ?`)
+	insertLog     = store.Prepared(`INSERT INTO job_log (seq, attempt, log) VALUES (?, ?, ?)`)
+	insertLateLog = store.Prepared(`INSERT INTO job_log (seq, attempt, log) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`)
+	deleteAttempt = store.Prepared(`DELETE FROM job_attempt WHERE seq = ? AND attempt = ?`)
+	updateFailed  = store.Prepared(`UPDATE job_state SET status = 4, hold = 0, losses = ?, completed_at = ?, last_activity_at = ?, error = ?, failure_reason = ? WHERE seq = ?`)
+	updateRetry   = store.Prepared(`UPDATE job_state SET status = 0, hold = 0, retry_count = ?, not_before = ?, last_activity_at = ?, avoid = ?, retry_reason = ?, progress = 0, progress_detail = NULL WHERE seq = ?`)
+	updateLost    = store.Prepared(`UPDATE job_state SET status = ?, hold = ?, losses = ?, last_activity_at = ?, progress = 0, progress_detail = NULL WHERE seq = ?`)
+	updateBack    = store.Prepared(`UPDATE job_state SET status = ?, hold = 1, losses = ?, last_activity_at = ? WHERE seq = ?`)
+	selectOutcome = store.Prepared(`SELECT outcome FROM job_attempt WHERE seq = ? AND attempt = ?`)
 )
 
 // end puts the job's newest attempt, which goes on, on record as over.
@@ -32,8 +33,8 @@ func (t *tx) end(j *activeJob, e ending) {
 	if e.outcome != ffrtmp.AttemptLost && e.outcome != ffrtmp.AttemptCanceled {
 		observe(t.metrics.ran, j.startedAt, t.now)
 	}
-	t.exec(insertAttempt, int64(j.seq), j.attempt, j.node.key, code(outcomeCodes, e.outcome), j.startedAt, t.now,
-		null(e.error), null(string(e.reason)), null(e.output), null(e.metrics), null(e.analyzerOutput))
+	t.exec(insertAttempt, int64(j.seq), j.attempt, j.node.Key, store.Code(store.OutcomeCodes, e.outcome), j.startedAt, t.now,
+		store.Null(e.error), store.Null(string(e.reason)), store.Null(e.output), store.Null(e.metrics), store.Null(e.analyzerOutput))
 	if e.log != "" {
 		t.exec(insertLog, int64(j.seq), j.attempt, e.log)
 	}
@@ -45,7 +46,7 @@ func (t *tx) outcome(j *activeJob) ffrtmp.Outcome {
 	if !t.row(row, selectOutcome, int64(j.seq), j.attempt) {
 		return ""
 	}
-	return outcomeCodes[row[0].(int64)]
+	return store.OutcomeCodes[row[0].(int64)]
 }
 
 // fail ends the attempt as a failure and the job too, unless it has a retry left
@@ -61,25 +62,25 @@ func (t *tx) fail(j *activeJob, e ending, b backoff) bool {
 	if e.reason.AvoidNode() {
 		t.avoid(j, j.node)
 	}
-	t.meta.retries++
-	t.change(j, ffrtmp.Pending, holdNone)
-	t.exec(updateRetry, j.retries, j.notBefore, t.now, j.class.key.avoid, null(e.error), int64(j.seq))
+	t.meta.Retries++
+	t.change(j, ffrtmp.Pending, store.HoldNone)
+	t.exec(updateRetry, j.retries, j.notBefore, t.now, j.class.key.avoid, store.Null(e.error), int64(j.seq))
 	t.jobEvent(ffrtmp.JobRetrying, j, j.retries, e.reason)
 	return true
 }
 
 // over ends the job as a failure.
 func (t *tx) over(j *activeJob, status ffrtmp.Status, e ending) {
-	t.meta.failed++
-	t.change(j, status, holdNone)
-	t.exec(updateFailed, j.losses, t.now, t.now, null(e.error), null(string(e.reason)), int64(j.seq))
+	t.meta.Failed++
+	t.change(j, status, store.HoldNone)
+	t.exec(updateFailed, j.losses, t.now, t.now, store.Null(e.error), store.Null(string(e.reason)), int64(j.seq))
 	t.jobEvent(ffrtmp.JobFailed, j, 0, e.reason)
 }
 
 // avoid keeps the job's next attempts from the node while another can run them.
 func (t *tx) avoid(j *activeJob, n *node) {
 	// The requirements have made a class before, so they make one again.
-	c, err := t.ready.class(j.class.avoiding(n.key))
+	c, err := t.ready.class(j.class.avoiding(n.Key))
 	if err != nil {
 		t.err = err
 		return
@@ -92,7 +93,7 @@ func (t *tx) avoid(j *activeJob, n *node) {
 // lose ends an attempt whose node does not answer for it any more; takeable says
 // whether the node may yet take it back.
 func (t *tx) lose(j *activeJob, takeable bool) {
-	t.meta.losses++
+	t.meta.Losses++
 	t.putBack(j, ending{outcome: ffrtmp.AttemptLost}, takeable)
 }
 
@@ -108,15 +109,15 @@ func (t *tx) putBack(j *activeJob, e ending, takeable bool) {
 		t.over(j, ffrtmp.Failed, e)
 		return
 	}
-	status, h := ffrtmp.Pending, holdNone
+	status, h := ffrtmp.Pending, store.HoldNone
 	if j.status == ffrtmp.Paused {
 		status = ffrtmp.Paused
 	}
 	if takeable {
-		h = holdLost
+		h = store.HoldLost
 	}
 	t.change(j, status, h)
-	t.exec(updateLost, code(statusCodes, status), int64(h), j.losses, t.now, int64(j.seq))
+	t.exec(updateLost, store.Code(store.StatusCodes, status), int64(h), j.losses, t.now, int64(j.seq))
 }
 
 // takeBack undoes a loss: the attempt goes on.
@@ -126,9 +127,9 @@ func (t *tx) takeBack(j *activeJob) {
 	if j.status == ffrtmp.Paused {
 		status = ffrtmp.Paused
 	}
-	t.change(j, status, holdActive)
+	t.change(j, status, store.HoldActive)
 	t.exec(deleteAttempt, int64(j.seq), j.attempt)
-	t.exec(updateBack, code(statusCodes, status), j.losses, t.now, int64(j.seq))
+	t.exec(updateBack, store.Code(store.StatusCodes, status), j.losses, t.now, int64(j.seq))
 	t.jobEvent(ffrtmp.JobRecovered, j, 0, "")
 }
 

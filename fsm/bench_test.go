@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/fsm/store"
 )
 
 // benchSpec is a job of about 600 bytes.
@@ -110,12 +111,12 @@ func (c *cluster) timed(b *testing.B, commands []command) time.Duration {
 	return took
 }
 
-func rawExec(b *testing.B, s *state, st statement, args ...any) {
+func rawExec(b *testing.B, s *state, st store.Statement, args ...any) {
 	values := make([]driver.Value, len(args))
 	for i, a := range args {
 		values[i] = a
 	}
-	if err := s.w.exec(st, values...); err != nil {
+	if err := s.DB.Exec(st, values...); err != nil {
 		b.Fatal(err)
 	}
 }
@@ -125,15 +126,18 @@ const eventBytes = 25
 
 // rawBatch executes n times do's statements and those of an entry.
 func rawBatch(b *testing.B, s *state, n int, do func(int)) time.Duration {
-	s.meta.index++
+	s.meta.Index++
 	m, events := &s.meta, make([]byte, eventBytes*n)
 	start := time.Now()
-	rawExec(b, s, beginImmediate)
+	if err := s.Begin(); err != nil {
+		b.Fatal(err)
+	}
 	for i := range n {
 		do(i)
 	}
-	rawExec(b, s, insertEvents, int64(m.index), epoch.UnixNano(), int64(n), events)
-	rawExec(b, s, updateMeta, int64(m.index), int64(1), epoch.UnixNano(), int64(n), int64(n), int64(0), int64(0), int64(0), int64(0), int64(0))
-	rawExec(b, s, commit)
+	rawExec(b, s, insertEvents, int64(m.Index), epoch.UnixNano(), int64(n), events)
+	if err := s.Commit(m); err != nil {
+		b.Fatal(err)
+	}
 	return time.Since(start)
 }

@@ -2,11 +2,11 @@ package fsm
 
 import (
 	"database/sql/driver"
-	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/fsm/store"
 )
 
 // claim gives a node the next jobs that it can run, one for each lease at most.
@@ -35,16 +35,7 @@ func decodeClaim(d *decoder) command {
 	return c
 }
 
-// Claimed is an attempt that a node has been given.
-type Claimed struct {
-	Seq       uint64
-	ID        string
-	Attempt   int
-	Lease     string    // hex
-	TimeoutAt time.Time // zero without a limit
-}
-
-// given is a Claimed before it is written out, which only the leader needs.
+// given is a store.Attempt before it is written out, which only the leader needs.
 type given struct {
 	seq       uint64
 	id        uuid.UUID
@@ -53,11 +44,11 @@ type given struct {
 	timeoutAt int64
 }
 
-func (g given) claimed() Claimed {
-	return Claimed{Seq: g.seq, ID: g.id.String(), Attempt: int(g.attempt), Lease: g.lease.String(), TimeoutAt: timeOf(g.timeoutAt)}
+func (g given) claimed() store.Attempt {
+	return store.Attempt{AttemptID: store.AttemptID{Seq: g.seq, Attempt: int(g.attempt)}, JobID: g.id.String(), Lease: g.lease.String(), TimeoutAt: store.TimeOf(g.timeoutAt)}
 }
 
-var updateClaim = prepared(`UPDATE job_state SET status = 1, hold = 1, attempt = ?, node = ?, lease = ?, started_at = ?,
+var updateClaim = store.Prepared(`UPDATE job_state SET status = 1, hold = 1, attempt = ?, node = ?, lease = ?, started_at = ?,
 	timeout_at = ?, last_activity_at = ?, not_before = 0, progress = 0, progress_detail = NULL WHERE seq = ?`)
 
 // apply gives nothing to a node that is not eligible or has no free slot. A node
@@ -85,9 +76,9 @@ func (c *claim) apply(t *tx) any {
 // start begins the job's next attempt. The one before, if lost, is fenced off.
 func (t *tx) start(j *activeJob, n *node, l lease) given {
 	t.ready.remove(j)
-	if j.hold == holdLost {
+	if j.hold == store.HoldLost {
 		j.node.drop(j)
-		j.hold = holdNone
+		j.hold = store.HoldNone
 	}
 	j.attempt++
 	j.node, j.lease = n, l
@@ -98,9 +89,9 @@ func (t *tx) start(j *activeJob, n *node, l lease) given {
 	if j.attempt == 1 {
 		observe(t.metrics.waited, j.createdAt, t.now)
 	}
-	t.change(j, ffrtmp.Running, holdActive)
+	t.change(j, ffrtmp.Running, store.HoldActive)
 	now := driver.Value(t.now)
-	t.exec(updateClaim, j.attempt, n.key, j.lease[:], now, j.timeoutAt, now, int64(j.seq))
+	t.exec(updateClaim, j.attempt, n.Key, j.lease[:], now, j.timeoutAt, now, int64(j.seq))
 	t.jobEvent(ffrtmp.JobStarted, j, 0, "")
 	return given{j.seq, j.id, j.attempt, l, j.timeoutAt}
 }

@@ -6,9 +6,10 @@ import (
 	"time"
 
 	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/fsm/store"
 )
 
-func seqs(claimed []Claimed) []uint64 {
+func seqs(claimed []store.Attempt) []uint64 {
 	var list []uint64
 	for _, a := range claimed {
 		list = append(list, a.Seq)
@@ -208,7 +209,7 @@ func TestClaim_FencesTheLostAttempt(t *testing.T) {
 		_, err := c.result(a, old, status)
 		wantCode(t, err, ffrtmp.StaleAttempt)
 	}
-	if _, changed, err := c.TakeBack(c.Context(), a, []RunningAttempt{{Seq: seq, Attempt: 1, Lease: old.Lease}}); err != nil || len(changed.Attempts) != 0 {
+	if _, changed, err := c.TakeBack(c.Context(), a, []store.Attempt{{AttemptID: store.AttemptID{Seq: seq, Attempt: 1}, Lease: old.Lease}}); err != nil || len(changed.Attempts) != 0 {
 		t.Fatalf("%+v %v", changed, err)
 	}
 	if j := c.job(seq); j.Attempt != 2 || j.NodeName != "b" || j.Status != ffrtmp.Running {
@@ -248,13 +249,13 @@ func TestTakeBack_UndoesTheLoss(t *testing.T) {
 	a := c.claimOne(node)
 	for range 2 * ffrtmp.MaxLosses {
 		c.expire(a)
-		_, changed, err := c.TakeBack(c.Context(), node, []RunningAttempt{{Seq: seq, Attempt: 1, Lease: a.Lease}})
+		_, changed, err := c.TakeBack(c.Context(), node, []store.Attempt{{AttemptID: store.AttemptID{Seq: seq, Attempt: 1}, Lease: a.Lease}})
 		if err != nil || len(changed.Attempts) != 1 {
 			t.Fatalf("%+v %v", changed, err)
 		}
 	}
 	c.expire(a)
-	if _, changed, _ := c.TakeBack(c.Context(), node, []RunningAttempt{{Seq: seq, Attempt: 1, Lease: lease{1}.String()}}); len(changed.Attempts) != 0 {
+	if _, changed, _ := c.TakeBack(c.Context(), node, []store.Attempt{{AttemptID: store.AttemptID{Seq: seq, Attempt: 1}, Lease: lease{1}.String()}}); len(changed.Attempts) != 0 {
 		t.Fatal("taken back with another's lease")
 	}
 	c.mustResult(node, a, ffrtmp.ResultCompleted)
@@ -279,7 +280,7 @@ func TestRegister_AgainByAV22Node(t *testing.T) {
 	wantCode(t, err, ffrtmp.StaleAttempt)
 	// A v2.2 node sends neither attempt nor lease: it means what it holds.
 	a = c.claimOne(node)
-	c.mustResult(node, Claimed{Seq: seq, ID: a.ID}, ffrtmp.ResultCompleted)
+	c.mustResult(node, store.Attempt{AttemptID: store.AttemptID{Seq: seq}, JobID: a.JobID}, ffrtmp.ResultCompleted)
 }
 
 func TestRegister_KnownNodeKeepsItsAttempts(t *testing.T) {
@@ -289,7 +290,7 @@ func TestRegister_KnownNodeKeepsItsAttempts(t *testing.T) {
 	a := c.claimOne(node)
 	c.register("a", func(r *ffrtmp.Registration) { r.CPUThreads = 2 })
 	n, err := c.fsm.Node(node)
-	if err != nil || n.CPUThreads != 2 || len(n.Running) != 1 || n.CurrentJobID != a.ID {
+	if err != nil || n.CPUThreads != 2 || len(n.Running) != 1 || n.CurrentJobID != a.JobID {
 		t.Fatalf("%+v %v", n, err)
 	}
 	c.mustResult(node, a, ffrtmp.ResultCompleted)
@@ -320,7 +321,7 @@ func TestPause_StopsTheClockOfTheTimeout(t *testing.T) {
 	act(ffrtmp.Pause)
 	c.reopen()
 	c.after(time.Hour)
-	if _, changed, err := c.TimeOut(c.Context(), []AttemptID{{seq, a.Attempt}}); err != nil || len(changed.Attempts) != 0 {
+	if _, changed, err := c.TimeOut(c.Context(), []store.AttemptID{{Seq: seq, Attempt: a.Attempt}}); err != nil || len(changed.Attempts) != 0 {
 		t.Fatalf("a paused attempt timed out: %+v %v", changed, err)
 	}
 	if j := c.job(seq); !j.TimeoutAt.IsZero() {

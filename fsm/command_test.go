@@ -17,6 +17,7 @@ import (
 	"github.com/hashicorp/raft"
 
 	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/fsm/store"
 )
 
 var update = flag.Bool("update", false, "write the golden files of commands that have none")
@@ -70,7 +71,7 @@ var golden = map[string]command{
 	},
 	"16-revoke-key-1": &revokeKey{id: "0123456789abcdef"},
 	"17-note-1":       &note{action: "leader.transfer", target: numbered(5)},
-	"18-prune-1":      &prune{before: epoch.UnixNano(), events: epoch.UnixNano() + 1, seqs: []uint64{3, 300}, keys: []RequestKey{{"key-1", "once"}, {"key-2", ""}}},
+	"18-prune-1":      &prune{before: epoch.UnixNano(), events: epoch.UnixNano() + 1, seqs: []uint64{3, 300}, keys: []store.RequestKey{{Principal: "key-1", Key: "once"}, {Principal: "key-2", Key: ""}}},
 	"19-import-1": &importing{
 		nodes: []importedNode{{id: numbered(3), node: ffrtmp.Registration{
 			Name: "n", Address: "n", Type: "laptop", CPUThreads: 8, CPUModel: "cpu", HasGPU: true, GPUType: "gpu",

@@ -1,6 +1,8 @@
 package fsm
 
 import (
+	"github.com/ffrtmp/ffrtmp/fsm/store"
+
 	"cmp"
 	"fmt"
 	"maps"
@@ -42,7 +44,7 @@ func (s *state) derived() string {
 	}
 	fmt.Fprintf(&b, "ready %d of %d\n", s.ready.count, waiting)
 	for status, n := range s.active {
-		fmt.Fprintf(&b, "%s %d\n", statusCodes[status], n)
+		fmt.Fprintf(&b, "%s %d\n", store.StatusCodes[status], n)
 	}
 	for _, key := range slices.SortedFunc(maps.Keys(s.ready.classes), func(x, y classKey) int {
 		return cmp.Or(cmp.Compare(x.requires, y.requires), cmp.Compare(x.avoid, y.avoid))
@@ -59,7 +61,7 @@ func (s *state) derived() string {
 	for _, key := range slices.Sorted(maps.Keys(s.nodes.byKey)) {
 		n := s.nodes.byKey[key]
 		fmt.Fprintf(&b, "node %d %+v offline %v removed %v held %d attempts %v by address %v\n",
-			n.key, n.Node, n.offline, n.removed, n.held, slices.Sorted(maps.Keys(n.attempts)), s.nodes.byAddress[n.Address] == n)
+			n.Key, n.Node, n.Offline, n.Removed, n.held, slices.Sorted(maps.Keys(n.attempts)), s.nodes.byAddress[n.Address] == n)
 	}
 	for _, id := range slices.Sorted(maps.Keys(s.keys)) {
 		fmt.Fprintf(&b, "key %+v\n", *s.keys[id])
@@ -70,7 +72,7 @@ func (s *state) derived() string {
 // checkDerived compares memory with what a fresh start would make of the database.
 func (c *cluster) checkDerived() {
 	c.Helper()
-	fresh, err := openState(c.fsm.state.path)
+	fresh, err := openState(c.fsm.state.Path())
 	if err != nil {
 		c.Fatal(err)
 	}
@@ -83,7 +85,7 @@ func (c *cluster) checkDerived() {
 		c.Fatalf("%d keys are published of %d", got, len(c.fsm.state.keys))
 	}
 	have, want := c.fsm.state.derived(), fresh.derived()
-	if err := fresh.close(); err != nil {
+	if err := fresh.Close(); err != nil {
 		c.Fatal(err)
 	}
 	if have != want {

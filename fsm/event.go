@@ -2,13 +2,12 @@ package fsm
 
 import (
 	"context"
-	"database/sql"
-	"errors"
 	"fmt"
 
 	"github.com/google/uuid"
 
 	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/fsm/store"
 )
 
 // eventCodes are the numbers of the types of events in the database; see codes.go.
@@ -29,12 +28,12 @@ func (t *tx) event(what ffrtmp.EventType, n *node) {
 		e.time = t.now
 	}
 	e.count++
-	e.uint(uint64(code(eventCodes, what)))
+	e.uint(uint64(store.Code(eventCodes, what)))
 	e.uint(uint64(t.now - e.time))
 	if n == nil {
 		e.uint(0)
 	} else {
-		e.uint(uint64(n.key))
+		e.uint(uint64(n.Key))
 	}
 }
 
@@ -49,7 +48,7 @@ func (t *tx) jobEvent(what ffrtmp.EventType, j *activeJob, retry int64, reason f
 	e.string(string(reason))
 }
 
-var insertEvents = prepared(`INSERT INTO event (idx, time, count, data) VALUES (?, ?, ?, ?)`)
+var insertEvents = store.Prepared(`INSERT INTO event (idx, time, count, data) VALUES (?, ?, ?, ?)`)
 
 // saveEvents writes the events of an entry.
 func (t *tx) saveEvents(index uint64) {
@@ -62,12 +61,12 @@ func (t *tx) saveEvents(index uint64) {
 
 // unpack calls do for each event of a row, with the key of its node, until it returns
 // an error.
-func unpack(index uint64, at, count int64, data []byte, do func(e ffrtmp.Event, node int64) error) error {
-	d := decoder{b: data}
-	for n := range count {
-		e := ffrtmp.Event{Index: index, N: uint32(n)}
+func unpack(packed store.Events, do func(e ffrtmp.Event, node int64) error) error {
+	d := decoder{b: packed.Data}
+	for n := range packed.Count {
+		e := ffrtmp.Event{Index: packed.Index, N: uint32(n)}
 		e.Type = eventCodes[d.code(len(eventCodes))]
-		e.Time = timeOf(at + int64(d.uint()))
+		e.Time = store.TimeOf(packed.Time + int64(d.uint()))
 		node := int64(d.uint())
 		if e.Type.OfJob() {
 			e.SequenceNumber = d.uint()
@@ -78,7 +77,7 @@ func unpack(index uint64, at, count int64, data []byte, do func(e ffrtmp.Event, 
 			e.FailureReason = ffrtmp.FailureReason(d.string())
 		}
 		if d.err != nil {
-			return fmt.Errorf("event %d.%d: %w", index, n, d.err)
+			return fmt.Errorf("event %d.%d: %w", packed.Index, n, d.err)
 		}
 		if err := do(e, node); err != nil {
 			return err
@@ -87,66 +86,39 @@ func unpack(index uint64, at, count int64, data []byte, do func(e ffrtmp.Event, 
 	return nil
 }
 
-// Bounds of one read of events: the entries that it looks at and the events that it
-// returns, of which one entry can hold tens of thousands.
-const (
-	maxEventRows = 256
-	maxEvents    = 16384
-)
-
-var (
-	queryEvents     = readOnly(fmt.Sprintf(`SELECT idx, time, count, data FROM event WHERE idx >= ? ORDER BY idx LIMIT %d`, maxEventRows))
-	queryEventCount = readOnly(`SELECT count FROM event WHERE idx = ?`)
-	queryFloor      = readOnly(`SELECT idx, n FROM event_floor`)
-)
+// maxEvents bounds the events of one answer: one entry can hold tens of thousands.
+const maxEvents = 16384
 
 // Events returns the next events after one of them, and the place up to which
 // there are no others. An error with code Compacted says that some that followed
 // it are no longer kept.
 func (f *FSM) Events(ctx context.Context, after ffrtmp.EventID) (list []ffrtmp.Event, upTo ffrtmp.EventID, err error) {
 	index := f.Index()
-	rows, full := 0, false
+	entries, full := 0, false
 	var nodes []int64
 	upTo = after
-	err = f.read(ctx, func(ctx context.Context, s *state) error {
-		err := s.each(ctx, queryEvents, func(r *sql.Rows) error {
-			rows++
-			var index uint64
-			var at, count int64
-			var data []byte
-			if err := r.Scan(&index, &at, &count, &data); err != nil {
-				return err
-			}
-			return unpack(index, at, count, data, func(e ffrtmp.Event, node int64) error {
-				if !after.Before(e.ID()) {
-					return nil
-				}
-				if full = len(list) == maxEvents; full {
-					return errStop
-				}
-				list, nodes, upTo = append(list, e), append(nodes, node), e.ID()
+	floor, err := f.EachEvents(ctx, after.Index, func(packed store.Events) error {
+		entries++
+		return unpack(packed, func(e ffrtmp.Event, node int64) error {
+			if !after.Before(e.ID()) {
 				return nil
-			})
-		}, int64(after.Index))
-		if err != nil && !errors.Is(err, errStop) {
-			return err
-		}
-		// Asked last: what was dropped before the rows were read shows now.
-		var floor ffrtmp.EventID
-		if err := s.queries[queryFloor].QueryRowContext(ctx).Scan(&floor.Index, &floor.N); err != nil {
-			return err
-		}
-		if after.Before(floor) {
-			return ffrtmp.Errorf(ffrtmp.Compacted, "events up to %s are no longer kept: those after %s cannot be told without a gap", floor, after)
-		}
-		return nil
+			}
+			if full = len(list) == maxEvents; full {
+				return store.ErrStop
+			}
+			list, nodes, upTo = append(list, e), append(nodes, node), e.ID()
+			return nil
+		})
 	})
+	if err == nil && after.Before(floor) {
+		err = ffrtmp.Errorf(ffrtmp.Compacted, "events up to %s are no longer kept: those after %s cannot be told without a gap", floor, after)
+	}
 	if err != nil {
 		return nil, after, err
 	}
 	f.nameNodes(list, nodes)
 	// Entries up to index were in the state before the rows were read.
-	if end := (ffrtmp.EventID{Index: index}); !full && rows < maxEventRows && upTo.Before(end) {
+	if end := (ffrtmp.EventID{Index: index}); !full && entries < store.MaxEntries && upTo.Before(end) {
 		upTo = end
 	}
 	return list, upTo, nil
@@ -156,15 +128,8 @@ func (f *FSM) Events(ctx context.Context, after ffrtmp.EventID) (list []ffrtmp.E
 // been applied yet.
 func (f *FSM) LastEvent(ctx context.Context) (last ffrtmp.EventID, err error) {
 	last.Index = f.Index()
-	err = f.read(ctx, func(ctx context.Context, s *state) error {
-		var count uint32
-		err := s.queries[queryEventCount].QueryRowContext(ctx, int64(last.Index)).Scan(&count)
-		if errors.Is(err, sql.ErrNoRows) {
-			return nil
-		}
-		last.N = max(count, 1) - 1
-		return err
-	})
+	count, err := f.EventCount(ctx, last.Index)
+	last.N = max(count, 1) - 1
 	return last, err
 }
 

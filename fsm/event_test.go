@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/fsm/store"
 )
 
 // allEvents reads all events after one, however many reads that takes.
@@ -59,7 +60,7 @@ func TestEvents_TellEveryChangeOfState(t *testing.T) {
 	c.after(time.Minute)
 	a = c.claimOne(node)
 	c.expire(a)
-	if _, _, err := c.TakeBack(t.Context(), node, []RunningAttempt{{Seq: a.Seq, Attempt: a.Attempt, Lease: a.Lease}}); err != nil {
+	if _, _, err := c.TakeBack(t.Context(), node, []store.Attempt{{AttemptID: store.AttemptID{Seq: a.Seq, Attempt: a.Attempt}, Lease: a.Lease}}); err != nil {
 		t.Fatal(err)
 	}
 	c.mustAct(ffrtmp.Pause, seq)
@@ -142,12 +143,12 @@ func TestEvents_TellEveryChangeOfState(t *testing.T) {
 func TestEvents_AreTheSameOverRestartsAndSnapshots(t *testing.T) {
 	c := newCluster(t)
 	h := newHistory(c, rand.New(rand.NewPCG(7, 7)))
-	for range maxEventRows + 100 {
+	for range store.MaxEntries + 100 {
 		h.submitSome()
 		h.claim(h.nodes[0], 1)
 	}
 	want := c.allEvents(ffrtmp.EventID{})
-	if len(want) < maxEventRows {
+	if len(want) < store.MaxEntries {
 		t.Fatalf("only %d events", len(want))
 	}
 	c.reopen()

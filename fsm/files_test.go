@@ -16,38 +16,9 @@ import (
 	"github.com/hashicorp/raft"
 
 	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/fsm/store"
 	"github.com/ffrtmp/ffrtmp/snapshot"
 )
-
-// A state in memory goes with its process, however that ends.
-func TestMemoryOfKilledProcessesIsGivenBack(t *testing.T) {
-	parent := t.TempDir()
-	held, lock, err := openMemoryDir("/nonexistent", parent)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer lock.Close()
-	left := filepath.Join(parent, "ffrtmp-memory-1")
-	other := filepath.Join(parent, "ffrtmp-1")
-	for _, dir := range []string{left, other} {
-		if err := os.Mkdir(dir, 0o700); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(filepath.Join(dir, "state-1.db"), nil, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	made, second, err := openMemoryDir(parent)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer second.Close()
-	for dir, there := range map[string]bool{held: true, left: false, other: true, made: true} {
-		if _, err := os.Stat(dir); (err == nil) != there {
-			t.Errorf("%s: %v", dir, err)
-		}
-	}
-}
 
 // TestOpen_LeavesForeignFilesAlone: v2.2's database has the same default name.
 func TestOpen_LeavesForeignFilesAlone(t *testing.T) {
@@ -74,7 +45,7 @@ func TestOpen_LeavesForeignFilesAlone(t *testing.T) {
 			make(t, path)
 			before, _ := os.ReadFile(path)
 			_, err := Open(Options{Path: path, Dir: filepath.Join(dir, "master.raft")})
-			if !errors.Is(err, ErrForeign) || !strings.Contains(err.Error(), "ffrtmp import --from "+path) {
+			if !errors.Is(err, store.ErrForeign) || !strings.Contains(err.Error(), "ffrtmp import --from "+path) {
 				t.Fatalf("got %v", err)
 			}
 			if after, _ := os.ReadFile(path); !bytes.Equal(before, after) {
@@ -118,7 +89,7 @@ running|2026-05-04T03:02:01.000Z
 	if got := shell(t, c.opts.Path, ask); got != "2|"+want {
 		t.Fatalf("got %s", got)
 	}
-	before := c.fsm.state.path
+	before := c.fsm.state.Path()
 	check(t, c.fsm.Restore(io.NopCloser(bytes.NewReader(image))))
 	if got := shell(t, c.opts.Path, ask); got != "1|"+want {
 		t.Fatalf("after a restore: got %s", got)
@@ -126,7 +97,7 @@ running|2026-05-04T03:02:01.000Z
 	if _, err := os.Stat(before); !errors.Is(err, os.ErrNotExist) {
 		t.Fatalf("the replaced state file is still there: %v", err)
 	}
-	for _, path := range []string{c.opts.Path, filepath.Join(c.opts.Dir, trustFile)} {
+	for _, path := range []string{c.opts.Path, filepath.Join(c.opts.Dir, "state-trust.json")} {
 		if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
 			t.Fatalf("%s: %v %v", path, info.Mode(), err)
 		}
@@ -148,11 +119,11 @@ func shell(t *testing.T, path, text string) string {
 func TestLocks_OutliveAnotherDescriptor(t *testing.T) {
 	c := newCluster(t)
 	c.submit()
-	file, err := os.Open(c.fsm.state.path)
+	file, err := os.Open(c.fsm.state.Path())
 	check(t, err)
 	check(t, file.Close())
 	shell(t, c.opts.Path, "SELECT count(*) FROM jobs")
-	if _, err := os.Stat(c.fsm.state.path + "-wal"); err != nil {
+	if _, err := os.Stat(c.fsm.state.Path() + "-wal"); err != nil {
 		t.Error(err)
 	}
 }
@@ -313,13 +284,8 @@ func TestSnapshot_AFailedSyncDiscardsTheState(t *testing.T) {
 			r, w, err := os.Pipe() // which cannot be synced
 			check(t, err)
 			defer r.Close()
-			file := &c.fsm.state.file
-			if name == "WAL" {
-				file = &c.fsm.state.wal
-			}
-			check(t, (*file).Close())
-			*file = w
-			s.(*captured).files = []*os.File{c.fsm.state.file, c.fsm.state.wal}
+			defer w.Close()
+			s.(*captured).files[map[string]int{"database": 0, "WAL": 1}[name]] = w
 			if err := s.Persist(&memorySink{}); !errors.Is(err, syscall.EINVAL) {
 				t.Fatalf("persisted: %v", err)
 			}
@@ -356,36 +322,10 @@ func TestSnapshot_IsOfItsMoment(t *testing.T) {
 	}
 }
 
-// TestSnapshot_DoesNotWaitForQueries: Raft asks for it between two entries, and all
-// that come after would wait, too.
-func TestSnapshot_DoesNotWaitForQueries(t *testing.T) {
-	c := newCluster(t)
-	c.submit()
-	for range c.fsm.state.readers.Stats().MaxOpenConnections {
-		slow, err := c.fsm.state.readers.BeginTx(t.Context(), nil)
-		check(t, err)
-		defer func() { check(t, slow.Rollback()) }()
-	}
-	taken := make(chan error, 1)
-	go func() {
-		s, err := c.fsm.Snapshot()
-		if err == nil {
-			s.Release()
-		}
-		taken <- err
-	}()
-	select {
-	case err := <-taken:
-		check(t, err)
-	case <-time.After(10 * time.Second):
-		t.Fatal("the snapshot, and every entry behind it, waits for queries that take their time")
-	}
-}
-
 func TestMemory_LeavesNothingBehind(t *testing.T) {
 	c := openCluster(t, Options{})
 	c.submit()
-	dir := c.fsm.files.dir
+	dir := c.fsm.files.Dir()
 	c.restoreInPlace(c.snapshot())
 	if c.job(1).Status != ffrtmp.Pending {
 		t.Fatal("the job is gone")

@@ -27,6 +27,9 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/ffrtmp/ffrtmp/fsm/store"
+	"github.com/ffrtmp/ffrtmp/internal/usersql"
 )
 
 // Options of an FSM.
@@ -52,7 +55,7 @@ type Options struct {
 // called from any goroutine.
 type FSM struct {
 	opts    Options
-	files   *files
+	files   *store.Files
 	log     hclog.Logger
 	metrics metrics
 
@@ -63,8 +66,8 @@ type FSM struct {
 	background sync.WaitGroup
 	vacuuming  atomic.Bool
 
-	queries chan struct{} // a token for each of users that is under way
-	bounds  queryBounds
+	store.Reader
+	users *usersql.Runner
 
 	mu    sync.RWMutex // of state and everything derived in it
 	state *state       // nil between a failed Verify and Discard
@@ -80,7 +83,7 @@ type FSM struct {
 }
 
 // Open opens the state, or makes an empty one. A state that is damaged or cannot
-// be trusted is not an error: Verify tells. An error with ErrForeign in its chain
+// be trusted is not an error: Verify tells. An error with store.ErrForeign in its chain
 // means that Path is something that is not ours; it has not been touched.
 func Open(opts Options) (*FSM, error) {
 	if opts.Logger == nil {
@@ -89,16 +92,18 @@ func Open(opts Options) (*FSM, error) {
 	if opts.Fatal == nil {
 		opts.Fatal = func(err error) { panic(err) }
 	}
-	files, err := openFiles(opts)
+	files, err := store.OpenFiles(opts.Path, opts.Dir, opts.bootID)
 	if err != nil {
 		return nil, err
 	}
-	f := &FSM{opts: opts, files: files, log: opts.Logger, changed: newBroadcast(), waking: newBroadcast(), queries: make(chan struct{}, maxQueries), bounds: defaultQueryBounds}
+	f := &FSM{opts: opts, files: files, log: opts.Logger, changed: newBroadcast(), waking: newBroadcast()}
+	f.Reader = store.NewReader(f.acquire, f.activeSeqs)
+	f.users = usersql.New(f.Reader, usersql.DefaultLimits)
 	f.keys.Store(&keyring{})
 	f.life, f.end = context.WithCancel(context.Background())
 	f.metrics = newMetrics(opts.Registerer, f)
-	if f.fault = files.trust(); f.fault == nil {
-		f.state, f.fault = openState(files.current)
+	if f.fault = files.Trust(); f.fault == nil {
+		f.state, f.fault = openState(files.Current())
 	}
 	if f.fault != nil {
 		f.log.Warn("the state on disk cannot be used", "error", f.fault)
@@ -117,7 +122,7 @@ func (f *FSM) Applied() (index, term uint64) {
 	if f.state == nil {
 		return 0, 0
 	}
-	return f.state.meta.index, f.state.meta.term
+	return f.state.meta.Index, f.state.meta.Term
 }
 
 // Index returns the newest Raft index that queries see.
@@ -130,17 +135,17 @@ func (f *FSM) Verify() error {
 	if f.fault != nil {
 		return f.fault
 	}
-	if f.files.clean {
+	if f.files.Clean() {
 		return nil
 	}
 	f.mu.RLock()
 	defer f.mu.RUnlock()
-	return f.state.quickCheck()
+	return f.state.Check()
 }
 
 // Discard throws the state away and begins with an empty one.
 func (f *FSM) Discard() error {
-	path, err := f.files.create()
+	path, err := f.files.Create()
 	if err != nil {
 		return err
 	}
@@ -161,11 +166,11 @@ func (f *FSM) replace(s *state) error {
 	f.state = s
 	f.mu.Unlock()
 	if old != nil {
-		if err := old.close(); err != nil {
+		if err := old.Close(); err != nil {
 			f.log.Warn("closing the replaced state", "error", err)
 		}
 	}
-	if err := f.files.use(s.path); err != nil {
+	if err := f.files.Use(s.Path()); err != nil {
 		return err
 	}
 	s.wake = true
@@ -190,16 +195,16 @@ func (f *FSM) Close() error {
 	defer f.mu.Unlock()
 	f.metrics.unregister()
 	if f.state == nil {
-		return f.files.close(false)
+		return f.files.Close(false)
 	}
 	if f.failed.Load() {
-		return errors.Join(f.state.close(), f.files.close(false))
+		return errors.Join(f.state.Close(), f.files.Close(false))
 	}
-	synced := f.state.sync()
-	if err := errors.Join(synced, f.state.close()); err != nil {
-		return errors.Join(err, f.files.close(false))
+	synced := f.state.Sync()
+	if err := errors.Join(synced, f.state.Close()); err != nil {
+		return errors.Join(err, f.files.Close(false))
 	}
-	return f.files.close(true)
+	return f.files.Close(true)
 }
 
 // halt ends the process, or at least all applying.

@@ -2,6 +2,7 @@ package fsm
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"path/filepath"
 	"sync"
@@ -13,11 +14,12 @@ import (
 	"github.com/hashicorp/raft"
 
 	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/fsm/store"
 )
 
 // The first database of the process may be a test's own.
 func init() {
-	if err := lockByDescriptor(); err != nil {
+	if err := store.LockByDescriptor(); err != nil {
 		panic(err)
 	}
 }
@@ -146,7 +148,7 @@ func (c *cluster) register(name string, change ...func(*ffrtmp.Registration)) st
 }
 
 // claim gives a node up to limit attempts.
-func (c *cluster) claim(node string, limit int) []Claimed {
+func (c *cluster) claim(node string, limit int) []store.Attempt {
 	c.Helper()
 	_, claimed, err := c.Claim(c.Context(), node, limit)
 	if err != nil {
@@ -156,7 +158,7 @@ func (c *cluster) claim(node string, limit int) []Claimed {
 }
 
 // claimOne gives a node one attempt.
-func (c *cluster) claimOne(node string) Claimed {
+func (c *cluster) claimOne(node string) store.Attempt {
 	c.Helper()
 	claimed := c.claim(node, 1)
 	if len(claimed) != 1 {
@@ -166,8 +168,8 @@ func (c *cluster) claimOne(node string) Claimed {
 }
 
 // result hands in a result for a claimed attempt.
-func (c *cluster) result(node string, a Claimed, status ffrtmp.ResultStatus, change ...func(*ffrtmp.Result)) (Resulted, error) {
-	r := ffrtmp.Result{JobID: a.ID, NodeID: node, Attempt: a.Attempt, Lease: a.Lease, Status: status}
+func (c *cluster) result(node string, a store.Attempt, status ffrtmp.ResultStatus, change ...func(*ffrtmp.Result)) (Resulted, error) {
+	r := ffrtmp.Result{JobID: a.JobID, NodeID: node, Attempt: a.Attempt, Lease: a.Lease, Status: status}
 	for _, f := range change {
 		f(&r)
 	}
@@ -175,7 +177,7 @@ func (c *cluster) result(node string, a Claimed, status ffrtmp.ResultStatus, cha
 	return resulted, err
 }
 
-func (c *cluster) mustResult(node string, a Claimed, status ffrtmp.ResultStatus, change ...func(*ffrtmp.Result)) Resulted {
+func (c *cluster) mustResult(node string, a store.Attempt, status ffrtmp.ResultStatus, change ...func(*ffrtmp.Result)) Resulted {
 	c.Helper()
 	r, err := c.result(node, a, status, change...)
 	if err != nil {
@@ -212,4 +214,15 @@ func wantCode(t testing.TB, err error, code ffrtmp.Code) {
 	if ffrtmp.CodeOf(err) != code {
 		t.Fatalf("got %q (%v), want %q", ffrtmp.CodeOf(err), err, code)
 	}
+}
+
+// sqlite opens the state's database beside the FSM.
+func (c *cluster) sqlite() *sql.DB {
+	c.Helper()
+	db, err := sql.Open("sqlite", "file:"+c.fsm.Path()+"?_pragma=busy_timeout(10000)")
+	if err != nil {
+		c.Fatal(err)
+	}
+	c.Cleanup(func() { _ = db.Close() })
+	return db
 }

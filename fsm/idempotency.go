@@ -3,10 +3,10 @@ package fsm
 import (
 	"bytes"
 	"context"
-	"database/sql"
 	"database/sql/driver"
 
 	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/fsm/store"
 )
 
 // Done is the result of a command that makes nothing.
@@ -18,24 +18,9 @@ type Done struct {
 }
 
 var (
-	selectIdempotency = prepared(`SELECT hash, seq, count FROM idempotency WHERE principal = ? AND key = ?`)
-	insertIdempotency = prepared(`INSERT INTO idempotency (principal, key, hash, seq, count, created_at) VALUES (?, ?, ?, ?, ?, ?)`)
+	selectIdempotency = store.Prepared(`SELECT hash, seq, count FROM idempotency WHERE principal = ? AND key = ?`)
+	insertIdempotency = store.Prepared(`INSERT INTO idempotency (principal, key, hash, seq, count, created_at) VALUES (?, ?, ?, ?, ?, ?)`)
 )
-
-// Submitted reports whether a submission or an import with this idempotency key has made
-// jobs, of which some are still there. It is false without a key.
-func (f *FSM) Submitted(ctx context.Context, id Idempotency) (made bool, err error) {
-	if id.Key == "" {
-		return false, nil
-	}
-	err = f.read(ctx, func(ctx context.Context, s *state) error {
-		return s.each(ctx, queryUsed, func(*sql.Rows) error {
-			made = true
-			return nil
-		}, id.Principal, id.Key)
-	})
-	return made, err
-}
 
 // applyOnce applies a command unless a request with its idempotency key has
 // succeeded before; then the result is that of the earlier one.
@@ -45,7 +30,7 @@ func (t *tx) applyOnce(c *enveloped) any {
 		return c.command.apply(t)
 	}
 	row := make([]driver.Value, 3)
-	if t.row(row, selectIdempotency, id.Principal, id.Key) && t.replayable(uint64(row[1].(int64)), RequestKey{id.Principal, id.Key}) {
+	if t.row(row, selectIdempotency, id.Principal, id.Key) && t.replayable(uint64(row[1].(int64)), store.RequestKey{Principal: id.Principal, Key: id.Key}) {
 		if !bytes.Equal(row[0].([]byte), id.Hash[:]) {
 			return ffrtmp.Errorf(ffrtmp.Conflict, "the idempotency key %q was used for another request", id.Key)
 		}
@@ -66,7 +51,7 @@ func (t *tx) applyOnce(c *enveloped) any {
 	case Done:
 		seq, count = r.Seq, int64(r.Count)
 		if r.Status != "" {
-			count = code(statusCodes, r.Status)
+			count = store.Code(store.StatusCodes, r.Status)
 		}
 	}
 	if bulk, ok := c.command.(*cancelMany); ok && !bulk.final {
@@ -85,7 +70,7 @@ func (t *tx) replay(c command, seq uint64, count int64) any {
 	case *importing:
 		return t.imported(c, seq, uint64(count))
 	case *act:
-		return Done{Seq: seq, Count: 1, Status: statusCodes[count], Replayed: true}
+		return Done{Seq: seq, Count: 1, Status: store.StatusCodes[count], Replayed: true}
 	case *result:
 		j, refused := t.find(seq)
 		if refused != nil {
@@ -99,10 +84,16 @@ func (t *tx) replay(c command, seq uint64, count int64) any {
 		return c.again(t)
 	case *register:
 		n, known := c.find(t)
-		if !known || n.removed {
+		if !known || n.Removed {
 			return ffrtmp.Errorf(ffrtmp.NotFound, "the node that this registered has been removed")
 		}
 		return NodeRegistered{Node: n.show()}
 	}
 	return Done{Seq: seq, Count: int(count), Replayed: true}
+}
+
+// Submitted reports whether a submission or an import with this idempotency key has made
+// jobs, of which some are still there. It is false without a key.
+func (f *FSM) Submitted(ctx context.Context, id Idempotency) (bool, error) {
+	return f.KeyMadeJobs(ctx, store.RequestKey{Principal: id.Principal, Key: id.Key})
 }

@@ -1,14 +1,11 @@
 package fsm
 
 import (
-	"context"
-	"database/sql"
 	"database/sql/driver"
-	"encoding/json"
 	"fmt"
-	"time"
 
 	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/fsm/store"
 )
 
 // importing takes jobs and nodes that another system has had.
@@ -51,24 +48,16 @@ func importedNodeOf(n *ffrtmp.ImportedNode) importedNode {
 
 func importedJobOf(s spec, j *ffrtmp.ImportedJob) importedJob {
 	made := importedJob{
-		spec: s, seq: int64(j.SequenceNumber), status: code(statusCodes, j.Status), progress: int64(j.Progress),
-		createdAt: nanoseconds(j.CreatedAt), activityAt: nanoseconds(j.LastActivityAt), completedAt: nanoseconds(j.CompletedAt),
+		spec: s, seq: int64(j.SequenceNumber), status: store.Code(store.StatusCodes, j.Status), progress: int64(j.Progress),
+		createdAt: store.Nanoseconds(j.CreatedAt), activityAt: store.Nanoseconds(j.LastActivityAt), completedAt: store.Nanoseconds(j.CompletedAt),
 		retries: int64(j.RetryCount), retryReason: j.RetryReason, error: j.Error, reason: string(j.FailureReason), log: j.Logs,
 	}
 	if a := j.LastAttempt; a != nil {
 		made.last = pastAttempt{
-			int64(a.Attempt), a.NodeID, code(outcomeCodes, a.Outcome), nanoseconds(a.StartedAt), nanoseconds(a.EndedAt), a.Error, string(a.FailureReason),
+			int64(a.Attempt), a.NodeID, store.Code(store.OutcomeCodes, a.Outcome), store.Nanoseconds(a.StartedAt), store.Nanoseconds(a.EndedAt), a.Error, string(a.FailureReason),
 		}
 	}
 	return made
-}
-
-// nanoseconds is timeOf undone.
-func nanoseconds(t time.Time) int64 {
-	if t.IsZero() {
-		return 0
-	}
-	return t.UnixNano()
 }
 
 func (*importing) kind() Kind { return KindImport }
@@ -134,7 +123,7 @@ func (j *importedJob) encode(e *encoder) {
 func (j *importedJob) decode(d *decoder) {
 	j.spec.decode(d)
 	j.seq = d.int()
-	j.status = d.code(len(statusCodes))
+	j.status = d.code(len(store.StatusCodes))
 	j.progress = d.int()
 	j.createdAt = d.int()
 	j.activityAt = d.int()
@@ -144,7 +133,7 @@ func (j *importedJob) decode(d *decoder) {
 	j.error = d.string()
 	j.reason = d.string()
 	j.log = d.string()
-	j.last = pastAttempt{attempt: d.int(), node: d.string(), outcome: d.code(len(outcomeCodes))}
+	j.last = pastAttempt{attempt: d.int(), node: d.string(), outcome: d.code(len(store.OutcomeCodes))}
 	j.last.startedAt = d.int()
 	j.last.endedAt = d.int()
 	j.last.error = d.string()
@@ -174,21 +163,21 @@ type ImportedJob struct {
 }
 
 var (
-	selectImported = prepared(`SELECT max(seq) FROM (SELECT seq FROM job_spec WHERE id = ? UNION ALL SELECT seq FROM imported WHERE id = ?)`)
-	insertImported = prepared(`INSERT INTO imported (id, seq) VALUES (?, ?)`)
-	insertPast     = prepared(`INSERT INTO job_state (seq, status, queue, priority, max_retries, retry_count, losses, attempt, hold, node, started_at, last_activity_at,
+	selectImported = store.Prepared(`SELECT max(seq) FROM (SELECT seq FROM job_spec WHERE id = ? UNION ALL SELECT seq FROM imported WHERE id = ?)`)
+	insertImported = store.Prepared(`INSERT INTO imported (id, seq) VALUES (?, ?)`)
+	insertPast     = store.Prepared(`INSERT INTO job_state (seq, status, queue, priority, max_retries, retry_count, losses, attempt, hold, node, started_at, last_activity_at,
 	completed_at, progress, retry_reason, error, failure_reason) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
 )
 
 func (c *importing) apply(t *tx) any {
-	result := Imported{Nodes: make([]ImportedNode, len(c.nodes)), Jobs: make([]ImportedJob, len(c.jobs)), from: t.meta.nextSeq}
+	result := Imported{Nodes: make([]ImportedNode, len(c.nodes)), Jobs: make([]ImportedJob, len(c.jobs)), from: t.meta.NextSeq}
 	for i := range c.nodes {
 		result.Nodes[i] = t.importNode(&c.nodes[i])
 	}
 	for i := range c.jobs {
 		result.Jobs[i] = t.importJob(&c.jobs[i])
 	}
-	result.span = t.meta.nextSeq - result.from
+	result.span = t.meta.NextSeq - result.from
 	return result
 }
 
@@ -235,10 +224,10 @@ func (t *tx) importNode(c *importedNode) ImportedNode {
 	if id := t.nodes.known(c.id, c.node.Address); id != "" {
 		return ImportedNode{ID: id}
 	}
-	n := &node{key: t.nodes.lastKey + 1, attempts: map[uint64]*activeJob{}, offline: true}
-	n.ID, n.Eligibility = c.id, ffrtmp.Eligible
+	n := t.nodes.make(c.id)
+	n.Offline, n.Eligibility = true, ffrtmp.Eligible
 	n.describe(&c.node)
-	n.RegisteredAt, n.LastHeartbeat = timeOf(c.registeredAt), timeOf(c.heartbeat)
+	n.RegisteredAt, n.LastHeartbeat = store.TimeOf(c.registeredAt), store.TimeOf(c.heartbeat)
 	t.nodes.add(n)
 	t.write(n)
 	t.event(ffrtmp.NodeRegistered, n)
@@ -257,26 +246,26 @@ func (t *tx) importJob(c *importedJob) ImportedJob {
 	if seq := t.known(c); seq != 0 {
 		return ImportedJob{Seq: seq}
 	}
-	status := statusCodes[c.status]
+	status := store.StatusCodes[c.status]
 	j := &activeJob{
-		seq: max(t.meta.nextSeq, uint64(max(c.seq, 0))), id: c.id, status: status, rank: ffrtmp.Rank(queueCodes[c.queue], priorityCodes[c.priority]),
+		seq: max(t.meta.NextSeq, uint64(max(c.seq, 0))), id: c.id, status: status, rank: ffrtmp.Rank(store.QueueCodes[c.queue], store.PriorityCodes[c.priority]),
 		attempt: c.last.attempt, createdAt: c.createdAt, startedAt: c.last.startedAt, timeout: c.timeout, retries: c.retries, maxRetries: c.maxRetries,
 	}
-	t.meta.nextSeq = j.seq + 1
+	t.meta.NextSeq = j.seq + 1
 	nodeKey := int64(0)
 	if n := t.nodes.byID[c.last.node]; n != nil && n.Legacy {
-		nodeKey, j.node = n.key, n
+		nodeKey, j.node = n.Key, n
 	}
-	if outcomeCodes[c.last.outcome] == ffrtmp.AttemptLost && status == ffrtmp.Pending && j.node != nil && !j.node.removed {
+	if store.OutcomeCodes[c.last.outcome] == ffrtmp.AttemptLost && status == ffrtmp.Pending && j.node != nil && !j.node.Removed {
 		// As after any loss: until the next claim, its node may yet hand in the result.
-		j.hold, j.losses = holdLost, 1
+		j.hold, j.losses = store.HoldLost, 1
 	}
 	t.insertSpec(j.seq, &c.spec, c.createdAt)
 	t.exec(insertPast, int64(j.seq), c.status, c.queue, c.priority, c.maxRetries, c.retries, j.losses, j.attempt, int64(j.hold), nodeKey, j.startedAt, c.activityAt,
-		c.completedAt, c.progress, null(c.retryReason), null(c.error), null(c.reason))
+		c.completedAt, c.progress, store.Null(c.retryReason), store.Null(c.error), store.Null(c.reason))
 	t.exec(insertImported, c.id.String(), int64(j.seq))
 	if a := &c.last; a.attempt > 0 {
-		t.exec(insertAttempt, int64(j.seq), a.attempt, nodeKey, a.outcome, a.startedAt, a.endedAt, null(a.error), null(a.reason), nil, nil, nil)
+		t.exec(insertAttempt, int64(j.seq), a.attempt, nodeKey, a.outcome, a.startedAt, a.endedAt, store.Null(a.error), store.Null(a.reason), nil, nil, nil)
 		if c.log != "" {
 			t.exec(insertLog, int64(j.seq), a.attempt, c.log)
 		}
@@ -299,38 +288,16 @@ func (t *tx) importJob(c *importedJob) ImportedJob {
 
 // countImported adds a job to the figures of all that ever happened.
 func (t *tx) countImported(j *activeJob) {
-	t.meta.submitted++
-	t.meta.retries += j.retries
+	t.meta.Submitted++
+	t.meta.Retries += j.retries
 	switch j.status {
 	case ffrtmp.Completed:
-		t.meta.completed++
+		t.meta.Completed++
 	case ffrtmp.Failed:
-		t.meta.failed++
+		t.meta.Failed++
 	case ffrtmp.Canceled:
-		t.meta.canceled++
+		t.meta.Canceled++
 	}
-}
-
-var queryImported = readOnly(`SELECT id, seq FROM job_spec WHERE id IN (SELECT value FROM json_each(?1))
-UNION SELECT id, seq FROM imported WHERE id IN (SELECT value FROM json_each(?1))`)
-
-// KnownJobs returns the numbers of those of the ids that an import would leave alone.
-func (f *FSM) KnownJobs(ctx context.Context, ids []string) (map[string]uint64, error) {
-	list, err := json.Marshal(ids)
-	if err != nil {
-		return nil, err
-	}
-	known := map[string]uint64{}
-	err = f.read(ctx, func(ctx context.Context, s *state) error {
-		return s.each(ctx, queryImported, func(rows *sql.Rows) error {
-			var id string
-			var seq uint64
-			err := rows.Scan(&id, &seq)
-			known[id] = seq
-			return err
-		}, string(list))
-	})
-	return known, err
 }
 
 // KnownNode returns the id of the node for which an import would take this one, or "".

@@ -120,7 +120,7 @@ func TestImport_TakesNothingTwice(t *testing.T) {
 		t.Errorf("%+v", counts)
 	}
 	// What was removed since does not come back.
-	if err := c.fsm.state.w.run(`DELETE FROM job_spec WHERE seq = 42; DELETE FROM job_state WHERE seq = 42`); err != nil {
+	if _, err := c.sqlite().ExecContext(c.Context(), `DELETE FROM job_spec WHERE seq = 42; DELETE FROM job_state WHERE seq = 42`); err != nil {
 		t.Fatal(err)
 	}
 	if _, _, err := c.RemoveNode(c.Context(), numbered(0xe42), false); err != nil {

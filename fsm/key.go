@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/fsm/store"
 )
 
 // key is an API key with the hash of its secret.
@@ -33,16 +34,16 @@ func (k *key) ended() int64 {
 	return ended
 }
 
-var selectKeys = prepared(`SELECT id, name, scopes, hash, rate_limit, created_at, created_by, expires_at, revoked_at FROM api_key ORDER BY id`)
+var selectKeys = store.Prepared(`SELECT id, name, scopes, hash, rate_limit, created_at, created_by, expires_at, revoked_at FROM api_key ORDER BY id`)
 
 func (s *state) loadKeys() error {
 	row := make([]driver.Value, 9)
-	return s.w.each(row, func() error {
+	return s.DB.Each(row, func() error {
 		k := &key{}
-		k.ID, k.Name, k.Scopes = text(row[0]), text(row[1]), scopes(text(row[2]))
+		k.ID, k.Name, k.Scopes = store.Text(row[0]), store.Text(row[1]), scopes(store.Text(row[2]))
 		copy(k.hash[:], row[3].([]byte))
-		k.RateLimit, k.CreatedBy = int(row[4].(int64)), text(row[6])
-		k.CreatedAt, k.ExpiresAt, k.RevokedAt = timeOf(row[5].(int64)), timeOf(row[7].(int64)), timeOf(row[8].(int64))
+		k.RateLimit, k.CreatedBy = int(row[4].(int64)), store.Text(row[6])
+		k.CreatedAt, k.ExpiresAt, k.RevokedAt = store.TimeOf(row[5].(int64)), store.TimeOf(row[7].(int64)), store.TimeOf(row[8].(int64))
 		s.keys[k.ID] = k
 		return nil
 	}, selectKeys)
@@ -92,11 +93,11 @@ type keyed struct {
 }
 
 var (
-	insertKey = prepared(`INSERT INTO api_key (id, name, scopes, hash, rate_limit, created_at, created_by, expires_at, revoked_at)
+	insertKey = store.Prepared(`INSERT INTO api_key (id, name, scopes, hash, rate_limit, created_at, created_by, expires_at, revoked_at)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0)`)
-	updateKeyHash  = prepared(`UPDATE api_key SET hash = ? WHERE id = ?`)
-	updateKeyEnded = prepared(`UPDATE api_key SET revoked_at = ? WHERE id = ?`)
-	deleteAPIKey   = prepared(`DELETE FROM api_key WHERE id = ?`)
+	updateKeyHash  = store.Prepared(`UPDATE api_key SET hash = ? WHERE id = ?`)
+	updateKeyEnded = store.Prepared(`UPDATE api_key SET revoked_at = ? WHERE id = ?`)
+	deleteAPIKey   = store.Prepared(`DELETE FROM api_key WHERE id = ?`)
 )
 
 func (c *createKey) apply(t *tx) any {
@@ -113,7 +114,7 @@ func (c *createKey) apply(t *tx) any {
 	}
 	k := &key{hash: c.hash, Key: ffrtmp.Key{
 		ID: c.id, Name: c.name, Scopes: scopes(c.scopes), RateLimit: int(c.rateLimit),
-		CreatedAt: timeOf(t.now), CreatedBy: t.actor.Principal, ExpiresAt: timeOf(c.expiresAt),
+		CreatedAt: store.TimeOf(t.now), CreatedBy: t.actor.Principal, ExpiresAt: store.TimeOf(c.expiresAt),
 	}}
 	t.keys[k.ID], t.rekeyed = k, true
 	t.exec(insertKey, k.ID, k.Name, c.scopes, k.hash[:], c.rateLimit, t.now, k.CreatedBy, c.expiresAt)
@@ -150,7 +151,7 @@ func (c *createKey) audit(*tx) entry {
 		limit = strconv.FormatInt(c.rateLimit, 10)
 	}
 	if c.expiresAt != 0 {
-		expires = timeOf(c.expiresAt).Format(time.RFC3339)
+		expires = store.TimeOf(c.expiresAt).Format(time.RFC3339)
 	}
 	return entry{"key.create", c.id, details("scopes", c.scopes, "rate_limit", limit, "expires_at", expires, "name", c.name)}
 }
@@ -171,7 +172,7 @@ func (c *revokeKey) apply(t *tx) any {
 		return ffrtmp.Errorf(ffrtmp.NotFound, "there is no key %q", c.id)
 	}
 	if k.RevokedAt.IsZero() {
-		k.RevokedAt, t.rekeyed = timeOf(t.now), true
+		k.RevokedAt, t.rekeyed = store.TimeOf(t.now), true
 		t.exec(updateKeyEnded, t.now, k.ID)
 	}
 	return keyed{key: k.Key}

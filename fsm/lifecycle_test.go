@@ -5,68 +5,69 @@ import (
 	"testing"
 
 	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/fsm/store"
 )
 
 // A situation is a way to bring a job into a state. It returns the job, the node
 // that holds or held its newest attempt, and that attempt.
 type situation struct {
 	name  string
-	reach func(c *cluster) (seq uint64, node string, a Claimed)
+	reach func(c *cluster) (seq uint64, node string, a store.Attempt)
 }
 
-func claimed(c *cluster) (uint64, string, Claimed) {
+func claimed(c *cluster) (uint64, string, store.Attempt) {
 	seq := c.submit()
 	node := c.register("a")
 	return seq, node, c.claimOne(node)
 }
 
 var situations = []situation{
-	{"pending", func(c *cluster) (uint64, string, Claimed) {
-		return c.submit(), c.register("a"), Claimed{Attempt: 1}
+	{"pending", func(c *cluster) (uint64, string, store.Attempt) {
+		return c.submit(), c.register("a"), store.Attempt{AttemptID: store.AttemptID{Attempt: 1}}
 	}},
 	{"running", claimed},
-	{"sealed", func(c *cluster) (uint64, string, Claimed) {
+	{"sealed", func(c *cluster) (uint64, string, store.Attempt) {
 		seq, node, a := claimed(c)
 		c.mustResult(node, a, ffrtmp.ResultPublishing)
 		return seq, node, a
 	}},
-	{"lost", func(c *cluster) (uint64, string, Claimed) {
+	{"lost", func(c *cluster) (uint64, string, store.Attempt) {
 		seq, node, a := claimed(c)
 		c.expire(a)
 		return seq, node, a
 	}},
-	{"retrying", func(c *cluster) (uint64, string, Claimed) {
+	{"retrying", func(c *cluster) (uint64, string, store.Attempt) {
 		seq, node, a := claimed(c)
 		c.mustResult(node, a, ffrtmp.ResultFailed, failing(ffrtmp.RuntimeError, "boom"))
 		return seq, node, a
 	}},
-	{"paused", func(c *cluster) (uint64, string, Claimed) {
+	{"paused", func(c *cluster) (uint64, string, store.Attempt) {
 		seq, node, a := claimed(c)
 		c.mustAct(ffrtmp.Pause, seq)
 		return seq, node, a
 	}},
-	{"paused while pending", func(c *cluster) (uint64, string, Claimed) {
+	{"paused while pending", func(c *cluster) (uint64, string, store.Attempt) {
 		seq := c.submit()
 		c.mustAct(ffrtmp.Pause, seq)
-		return seq, c.register("a"), Claimed{Attempt: 1}
+		return seq, c.register("a"), store.Attempt{AttemptID: store.AttemptID{Attempt: 1}}
 	}},
-	{"paused and lost", func(c *cluster) (uint64, string, Claimed) {
+	{"paused and lost", func(c *cluster) (uint64, string, store.Attempt) {
 		seq, node, a := claimed(c)
 		c.mustAct(ffrtmp.Pause, seq)
 		c.expire(a)
 		return seq, node, a
 	}},
-	{"completed", func(c *cluster) (uint64, string, Claimed) {
+	{"completed", func(c *cluster) (uint64, string, store.Attempt) {
 		seq, node, a := claimed(c)
 		c.mustResult(node, a, ffrtmp.ResultCompleted)
 		return seq, node, a
 	}},
-	{"failed", func(c *cluster) (uint64, string, Claimed) {
+	{"failed", func(c *cluster) (uint64, string, store.Attempt) {
 		seq, node, a := claimed(c)
 		c.mustResult(node, a, ffrtmp.ResultFailed, failing(ffrtmp.UserError, "no such thing"))
 		return seq, node, a
 	}},
-	{"canceled", func(c *cluster) (uint64, string, Claimed) {
+	{"canceled", func(c *cluster) (uint64, string, store.Attempt) {
 		seq, node, a := claimed(c)
 		c.mustAct(ffrtmp.Cancel, seq)
 		return seq, node, a
@@ -76,18 +77,18 @@ var situations = []situation{
 // An event is what may happen to a job.
 type event struct {
 	name string
-	do   func(c *cluster, seq uint64, node string, a Claimed) error
+	do   func(c *cluster, seq uint64, node string, a store.Attempt) error
 }
 
 func action(a ffrtmp.Action) event {
-	return event{string(a), func(c *cluster, seq uint64, _ string, _ Claimed) error {
+	return event{string(a), func(c *cluster, seq uint64, _ string, _ store.Attempt) error {
 		_, _, err := c.Act(c.Context(), Idempotency{}, a, seq)
 		return err
 	}}
 }
 
 func reported(name string, status ffrtmp.ResultStatus, change ...func(*ffrtmp.Result)) event {
-	return event{name, func(c *cluster, seq uint64, node string, a Claimed) error {
+	return event{name, func(c *cluster, seq uint64, node string, a store.Attempt) error {
 		a.Seq = seq
 		_, err := c.result(node, a, status, change...)
 		return err
@@ -101,27 +102,27 @@ var events = []event{
 	reported("fail", ffrtmp.ResultFailed, failing(ffrtmp.RuntimeError, "boom")),
 	reported("fail for good", ffrtmp.ResultFailed, failing(ffrtmp.UserError, "no such thing")),
 	reported("give back", ffrtmp.ResultCanceled),
-	{"expire", func(c *cluster, seq uint64, _ string, a Claimed) error {
-		_, _, err := c.Expire(c.Context(), []AttemptID{{seq, a.Attempt}})
+	{"expire", func(c *cluster, seq uint64, _ string, a store.Attempt) error {
+		_, _, err := c.Expire(c.Context(), []store.AttemptID{{Seq: seq, Attempt: a.Attempt}})
 		return err
 	}},
-	{"time out", func(c *cluster, seq uint64, _ string, a Claimed) error {
-		_, _, err := c.TimeOut(c.Context(), []AttemptID{{seq, a.Attempt}})
+	{"time out", func(c *cluster, seq uint64, _ string, a store.Attempt) error {
+		_, _, err := c.TimeOut(c.Context(), []store.AttemptID{{Seq: seq, Attempt: a.Attempt}})
 		return err
 	}},
-	{"take back", func(c *cluster, seq uint64, node string, a Claimed) error {
-		_, _, err := c.TakeBack(c.Context(), node, []RunningAttempt{{Seq: seq, Attempt: a.Attempt, Lease: a.Lease}})
+	{"take back", func(c *cluster, seq uint64, node string, a store.Attempt) error {
+		_, _, err := c.TakeBack(c.Context(), node, []store.Attempt{{AttemptID: store.AttemptID{Seq: seq, Attempt: a.Attempt}, Lease: a.Lease}})
 		return err
 	}},
-	{"claim", func(c *cluster, _ uint64, node string, _ Claimed) error {
+	{"claim", func(c *cluster, _ uint64, node string, _ store.Attempt) error {
 		_, _, err := c.Claim(c.Context(), node, 1)
 		return err
 	}},
-	{"remove node", func(c *cluster, _ uint64, node string, _ Claimed) error {
+	{"remove node", func(c *cluster, _ uint64, node string, _ store.Attempt) error {
 		_, _, err := c.RemoveNode(c.Context(), node, false)
 		return err
 	}},
-	{"remove node by force", func(c *cluster, _ uint64, node string, _ Claimed) error {
+	{"remove node by force", func(c *cluster, _ uint64, node string, _ store.Attempt) error {
 		_, _, err := c.RemoveNode(c.Context(), node, true)
 		return err
 	}},
@@ -193,9 +194,9 @@ func rows(f *FSM) string {
 	return rest
 }
 
-func (c *cluster) expire(a Claimed) {
+func (c *cluster) expire(a store.Attempt) {
 	c.Helper()
-	_, changed, err := c.Expire(c.Context(), []AttemptID{{a.Seq, a.Attempt}})
+	_, changed, err := c.Expire(c.Context(), []store.AttemptID{{Seq: a.Seq, Attempt: a.Attempt}})
 	if err != nil || len(changed.Attempts) != 1 {
 		c.Fatalf("%+v %v", changed, err)
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/fsm/store"
 )
 
 func TestJobs_FiltersAndPages(t *testing.T) {
@@ -167,7 +168,7 @@ func TestRunning(t *testing.T) {
 		t.Fatalf("%+v", list)
 	}
 	for i, r := range list {
-		if r.JobID != claims[i].ID || r.Lease != claims[i].Lease || r.NodeID != node || r.Sealed != (i == 0) || r.Lost != (i == 1) {
+		if r.JobID != claims[i].JobID || r.Lease != claims[i].Lease || r.NodeID != node || r.Sealed != (i == 0) || r.Lost != (i == 1) {
 			t.Errorf("%+v", r)
 		}
 	}
@@ -218,8 +219,8 @@ func TestProgress_OnlyOfTheCurrentAttempt(t *testing.T) {
 	node := c.register("a")
 	a := c.claimOne(node)
 	c.after(time.Minute)
-	report := Report{AttemptID{seq, a.Attempt}, 40, &ffrtmp.Progress{Phase: "encoding", FPS: 29.97}, c.now}
-	stale := Report{AttemptID{seq, a.Attempt + 1}, 90, nil, c.now}
+	report := Report{store.AttemptID{Seq: seq, Attempt: a.Attempt}, 40, &ffrtmp.Progress{Phase: "encoding", FPS: 29.97}, c.now}
+	stale := Report{store.AttemptID{Seq: seq, Attempt: a.Attempt + 1}, 90, nil, c.now}
 	if _, done, err := c.Progress(t.Context(), []Report{report, stale}); err != nil || done.Count != 1 {
 		t.Fatalf("%+v %v", done, err)
 	}
@@ -254,7 +255,7 @@ func TestWaitIndex(t *testing.T) {
 func TestReadyChanged(t *testing.T) {
 	c := newCluster(t)
 	node := c.register("a")
-	var a Claimed
+	var a store.Attempt
 	for _, step := range []struct {
 		name string
 		do   func()
@@ -262,7 +263,9 @@ func TestReadyChanged(t *testing.T) {
 	}{
 		{"submit", func() { c.submit() }, true},
 		{"claim", func() { a = c.claimOne(node) }, false},
-		{"progress", func() { c.Progress(t.Context(), []Report{{AttemptID: AttemptID{a.Seq, 1}, Percent: 1, At: c.now}}) }, false},
+		{"progress", func() {
+			c.Progress(t.Context(), []Report{{AttemptID: store.AttemptID{Seq: a.Seq, Attempt: 1}, Percent: 1, At: c.now}})
+		}, false},
 		{"publish", func() { c.mustResult(node, a, ffrtmp.ResultPublishing) }, false},
 		{"complete", func() { c.mustResult(node, a, ffrtmp.ResultCompleted) }, true},
 		{"cordon", func() { c.SetEligibility(t.Context(), Idempotency{}, node, ffrtmp.Cordoned) }, true},

@@ -113,7 +113,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	send(descThreads, prometheus.GaugeValue, float64(counts.CPUThreads))
 	send(descRAM, prometheus.GaugeValue, float64(counts.RAMBytes))
 	send(descGPUs, prometheus.GaugeValue, float64(counts.GPUNodes))
-	if info, err := os.Stat(c.f.databasePath()); err == nil {
+	if info, err := os.Stat(c.f.Path()); err == nil {
 		send(descSize, prometheus.GaugeValue, float64(info.Size()))
 	}
 }

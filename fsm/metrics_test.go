@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/fsm/store"
 )
 
 // figures are a registry's counters and histograms, the latter as sum and count.
@@ -53,7 +54,7 @@ func TestEveryReplicaHasTheSameFigures(t *testing.T) {
 	leader.mustResult(node, first, ffrtmp.ResultCompleted) // repeated
 	second := leader.claimOne(node)                        // waited 13 s
 	leader.after(5 * time.Second)
-	if _, _, err := leader.Expire(t.Context(), []AttemptID{{second.Seq, second.Attempt}}); err != nil { // not a run
+	if _, _, err := leader.Expire(t.Context(), []store.AttemptID{{Seq: second.Seq, Attempt: second.Attempt}}); err != nil { // not a run
 		t.Fatal(err)
 	}
 	third := leader.claimOne(node) // not the first attempt: no wait

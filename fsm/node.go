@@ -1,39 +1,33 @@
 package fsm
 
 import (
-	"database/sql/driver"
-	"encoding/json"
-	"fmt"
 	"slices"
-	"time"
 
 	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/fsm/store"
 )
 
 // node is a node that is or once was registered, with what it holds.
 type node struct {
-	ffrtmp.Node // Status, LastHeartbeat, CurrentJobID and Running are filled in when it is shown
-	key         int64
-	offline     bool
-	removed     bool
-	held        int64                 // attempts that go on
-	attempts    map[uint64]*activeJob // those, and the lost ones that it may take back
+	store.Node
+	held     int64                 // attempts that run
+	attempts map[uint64]*activeJob // those, and the lost ones that it may reclaim
 }
 
 // usable reports whether the node can be given new work, slots aside.
-func (n *node) usable() bool { return !n.removed && !n.offline && n.Eligibility == ffrtmp.Eligible }
+func (n *node) usable() bool { return !n.Removed && !n.Offline && n.Eligibility == ffrtmp.Eligible }
 
 // take and drop keep the node's account of a job's newest attempt.
 func (n *node) take(j *activeJob) {
 	n.attempts[j.seq] = j
-	if j.hold.current() {
+	if j.hold.Current() {
 		n.held++
 	}
 }
 
 func (n *node) drop(j *activeJob) {
 	delete(n.attempts, j.seq)
-	if j.hold.current() {
+	if j.hold.Current() {
 		n.held--
 	}
 }
@@ -50,7 +44,7 @@ func (n *node) sorted() []*activeJob {
 
 func (n *node) status() ffrtmp.NodeStatus {
 	switch {
-	case n.offline:
+	case n.Offline:
 		return ffrtmp.NodeOffline
 	case n.held > 0:
 		return ffrtmp.NodeBusy
@@ -60,10 +54,10 @@ func (n *node) status() ffrtmp.NodeStatus {
 
 // show returns the node as the API shows it.
 func (n *node) show() ffrtmp.Node {
-	shown := n.Node
+	shown := n.Node.Node
 	shown.Status = n.status()
 	for _, j := range n.sorted() {
-		if j.hold.current() {
+		if j.hold.Current() {
 			shown.Running = append(shown.Running, ffrtmp.AttemptRef{JobID: j.id.String(), Attempt: int(j.attempt)})
 		}
 	}
@@ -86,11 +80,18 @@ func newNodes() nodes {
 	return nodes{byKey: map[int64]*node{}, byID: map[string]*node{}, byAddress: map[string]*node{}, epoch: 1}
 }
 
+// make returns a new node, which is not added yet.
+func (s *nodes) make(id string) *node {
+	n := &node{attempts: map[uint64]*activeJob{}}
+	n.ID, n.Key = id, s.lastKey+1
+	return n
+}
+
 func (s *nodes) add(n *node) {
-	s.byKey[n.key] = n
-	s.lastKey = max(s.lastKey, n.key)
+	s.byKey[n.Key] = n
+	s.lastKey = max(s.lastKey, n.Key)
 	s.byID[n.ID] = n
-	if n.Legacy && !n.removed {
+	if n.Legacy && !n.Removed {
 		s.byAddress[n.Address] = n
 	}
 	s.epoch++
@@ -98,61 +99,14 @@ func (s *nodes) add(n *node) {
 
 // find returns a registered node.
 func (s *nodes) find(id string) (*node, *ffrtmp.Error) {
-	if n, ok := s.byID[id]; ok && !n.removed {
+	if n, ok := s.byID[id]; ok && !n.Removed {
 		return n, nil
 	}
 	return nil, ffrtmp.Errorf(ffrtmp.NotFound, "node %s is not registered", id)
 }
 
-var selectNodes = prepared(`SELECT key, id, name, address, type, cpu_threads, cpu_model, has_gpu, gpu_type, gpu_capabilities,
-	ram_total_bytes, labels, max_concurrent_jobs, encoders, version, legacy, eligibility, offline, removed, registered_at, last_heartbeat
-FROM node ORDER BY key`)
-
 func (s *state) loadNodes() error {
-	row := make([]driver.Value, 21)
-	return s.w.each(row, func() error {
-		n := &node{key: row[0].(int64), attempts: map[uint64]*activeJob{}}
-		n.ID, n.Name, n.Address, n.Type = text(row[1]), text(row[2]), text(row[3]), text(row[4])
-		n.CPUThreads, n.CPUModel = int(row[5].(int64)), text(row[6])
-		n.HasGPU, n.GPUType = row[7] == int64(1), text(row[8])
-		n.RAMTotalBytes = row[10].(int64)
-		n.MaxConcurrentJobs = int(row[12].(int64))
-		n.Version, n.Legacy = text(row[14]), row[15] == int64(1)
-		n.Eligibility = eligibilityCodes[row[16].(int64)]
-		n.offline, n.removed = row[17] == int64(1), row[18] == int64(1)
-		n.RegisteredAt, n.LastHeartbeat = timeOf(row[19].(int64)), timeOf(row[20].(int64))
-		for column, into := range map[int]any{9: &n.GPUCapabilities, 11: &n.Labels, 13: &n.Encoders} {
-			if err := unmarshal(text(row[column]), into); err != nil {
-				return fmt.Errorf("node %s: %w", n.ID, err)
-			}
-		}
-		s.nodes.add(n)
-		return nil
-	}, selectNodes)
-}
-
-// timeOf is the time of a column: nanoseconds, 0 for none.
-func timeOf(ns int64) time.Time {
-	if ns == 0 {
-		return time.Time{}
-	}
-	return time.Unix(0, ns).UTC()
-}
-
-// marshal is the JSON of a list or map, or "" for an empty one. Maps are written
-// with sorted keys, so equal values have equal bytes.
-func marshal[T any](v T, empty bool) string {
-	if empty {
-		return ""
-	}
-	// Strings, and lists and maps of them, always marshal.
-	data, _ := json.Marshal(v)
-	return string(data)
-}
-
-func unmarshal(s string, into any) error {
-	if s == "" {
-		return nil
-	}
-	return json.Unmarshal([]byte(s), into)
+	return s.EachNode(func(n store.Node) {
+		s.nodes.add(&node{Node: n, attempts: map[uint64]*activeJob{}})
+	})
 }

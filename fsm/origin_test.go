@@ -1,9 +1,6 @@
 package fsm
 
 import (
-	"context"
-	"fmt"
-	"path/filepath"
 	"testing"
 
 	"github.com/ffrtmp/ffrtmp"
@@ -51,43 +48,5 @@ func TestOriginsWaitForTheLastUpgrade(t *testing.T) {
 	level = levelOrigin
 	if v := submit(); v != 2 {
 		t.Errorf("version %d is proposed when all know 2", v)
-	}
-}
-
-// TestJobsFromBeforeHaveNoOrigin opens a database that migration 0004 has not seen.
-func TestJobsFromBeforeHaveNoOrigin(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "master.db")
-	w, err := openWriter(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i, name := range migrationNames() {
-		if name == "0004_trace.sql" {
-			break
-		}
-		text, err := migrations.ReadFile("migrations/" + name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := w.run(fmt.Sprintf("%s; PRAGMA user_version = %d", text, i+1)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := w.run(`INSERT INTO job_spec (seq, id, scenario, confidence, engine, classification, requires, timeout, created_at)
-	VALUES (1, '` + numbered(1) + `', '720p', '', 'auto', '', '', 0, 1);
-INSERT INTO job_state (seq, status, queue, priority, max_retries) VALUES (1, 0, 1, 1, 3)`); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.close(); err != nil {
-		t.Fatal(err)
-	}
-	s, err := openState(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.close()
-	j, err := s.job(context.Background(), 1)
-	if err != nil || j.ID != numbered(1) || j.Origin != (ffrtmp.Origin{}) {
-		t.Errorf("%+v, %v", j, err)
 	}
 }

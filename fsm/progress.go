@@ -1,5 +1,7 @@
 package fsm
 
+import "github.com/ffrtmp/ffrtmp/fsm/store"
+
 // progress keeps what the leader has been told of running attempts. It is not
 // live progress, which never enters the Raft log, but what of it survives.
 type progress struct {
@@ -40,16 +42,16 @@ func decodeProgress(d *decoder) command {
 	return c
 }
 
-var updateProgress = prepared(`UPDATE job_state SET progress = ?, progress_detail = ?, last_activity_at = max(last_activity_at, ?) WHERE seq = ?`)
+var updateProgress = store.Prepared(`UPDATE job_state SET progress = ?, progress_detail = ?, last_activity_at = max(last_activity_at, ?) WHERE seq = ?`)
 
 func (c *progress) apply(t *tx) any {
 	done := Done{}
 	for _, r := range c.reports {
 		j, ok := t.jobs[r.seq]
-		if !ok || j.attempt != r.attempt || !j.hold.current() {
+		if !ok || j.attempt != r.attempt || !j.hold.Current() {
 			continue
 		}
-		t.exec(updateProgress, r.percent, null(r.detail), min(r.at, t.now), int64(j.seq))
+		t.exec(updateProgress, r.percent, store.Null(r.detail), min(r.at, t.now), int64(j.seq))
 		done.Count++
 	}
 	return done

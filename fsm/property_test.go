@@ -13,6 +13,7 @@ import (
 	"github.com/hashicorp/raft"
 
 	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/fsm/store"
 )
 
 // TestReplicas_AgreeHoweverTheyGetThere takes a random history of commands and has
@@ -79,7 +80,7 @@ type history struct {
 }
 
 type owned struct {
-	Claimed
+	store.Attempt
 	node string
 }
 
@@ -114,18 +115,18 @@ func (h *history) step() {
 	case 8, 9, 10, 11:
 		h.resultOfSome()
 	case 12:
-		h.Expire(ctx, []AttemptID{h.attempt(), h.attempt()})
+		h.Expire(ctx, []store.AttemptID{h.attempt(), h.attempt()})
 	case 13:
 		if len(h.claimed) > 0 {
 			a := pick(h, h.claimed...)
-			h.TakeBack(ctx, a.node, []RunningAttempt{{Seq: a.Seq, Attempt: a.Attempt, Lease: a.Lease}})
+			h.TakeBack(ctx, a.node, []store.Attempt{{AttemptID: a.AttemptID, Lease: a.Lease}})
 		}
 	case 14:
 		h.Act(ctx, h.key(), pick(h, ffrtmp.Cancel, ffrtmp.Pause, ffrtmp.Resume, ffrtmp.Resume, ffrtmp.Retry), h.seq())
 	case 15:
 		h.changeSome(ctx, node)
 	case 16:
-		h.TimeOut(ctx, []AttemptID{h.attempt()})
+		h.TimeOut(ctx, []store.AttemptID{h.attempt()})
 	case 17:
 		h.Progress(ctx, []Report{{AttemptID: h.attempt(), Percent: h.random.IntN(100), Detail: &ffrtmp.Progress{FPS: 29.97}, At: h.now}})
 	case 18:
@@ -149,12 +150,12 @@ func (h *history) key() Idempotency {
 	return Idempotency{Principal: "p", Key: fmt.Sprint(n), Hash: [32]byte{n, byte(h.random.IntN(2))}}
 }
 
-func (h *history) attempt() AttemptID {
+func (h *history) attempt() store.AttemptID {
 	if len(h.claimed) == 0 || h.random.IntN(10) == 0 {
-		return AttemptID{h.seq(), 1}
+		return store.AttemptID{Seq: h.seq(), Attempt: 1}
 	}
 	a := pick(h, h.claimed...)
-	return AttemptID{a.Seq, a.Attempt}
+	return a.AttemptID
 }
 
 func (h *history) submitSome() {
@@ -217,7 +218,7 @@ func (h *history) resultOfSome() {
 		a.Lease = "forged"
 	}
 	reason := pick(h, ffrtmp.UserError, ffrtmp.InputError, ffrtmp.RuntimeError, ffrtmp.Timeout, ffrtmp.OutputError, ffrtmp.NetworkError, ffrtmp.PlatformError)
-	_, _ = h.result(a.node, a.Claimed, pick(h, ffrtmp.ResultPublishing, ffrtmp.ResultCompleted, ffrtmp.ResultFailed, ffrtmp.ResultFailed, ffrtmp.ResultCanceled),
+	_, _ = h.result(a.node, a.Attempt, pick(h, ffrtmp.ResultPublishing, ffrtmp.ResultCompleted, ffrtmp.ResultFailed, ffrtmp.ResultFailed, ffrtmp.ResultCanceled),
 		failing(reason, "it says so"), func(r *ffrtmp.Result) { r.Logs = "a log" })
 }
 
@@ -252,7 +253,7 @@ func (h *history) prune() {
 	if err != nil {
 		h.Fatal(err)
 	}
-	keys := []RequestKey{{"p", fmt.Sprint(h.random.IntN(20))}, {"p", fmt.Sprint(h.random.IntN(20))}}
+	keys := []store.RequestKey{{Principal: "p", Key: fmt.Sprint(h.random.IntN(20))}, {Principal: "p", Key: fmt.Sprint(h.random.IntN(20))}}
 	h.Prune(h.Context(), PruneRequest{Before: before, Events: before, Seqs: append(seqs, uint64(h.jobs)), Keys: keys})
 }
 

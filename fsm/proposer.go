@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/fsm/store"
 )
 
 // ProposerOptions are where a Proposer gets what must not be born in the FSM.
@@ -127,8 +128,8 @@ func (p *Proposer) spec(id uuid.UUID, s *ffrtmp.Spec) (spec, error) {
 	}
 	made := spec{
 		id: id, scenario: s.Scenario, confidence: s.Confidence, engine: s.Engine, classification: s.Classification,
-		parameters: string(s.Parameters), labels: marshal(s.Labels, len(s.Labels) == 0), requires: marshal(s.Requires, s.Requires.IsZero()),
-		queue: code(queueCodes, s.Queue), priority: code(priorityCodes, s.Priority), maxRetries: int64(p.opts.MaxRetries), timeout: int64(timeout),
+		parameters: string(s.Parameters), labels: store.Marshal(s.Labels, len(s.Labels) == 0), requires: store.Marshal(s.Requires, s.Requires.IsZero()),
+		queue: store.Code(store.QueueCodes, s.Queue), priority: store.Code(store.PriorityCodes, s.Priority), maxRetries: int64(p.opts.MaxRetries), timeout: int64(timeout),
 		origin: s.Origin,
 	}
 	if s.MaxRetries != nil {
@@ -180,7 +181,7 @@ func timeoutOf(parameters json.RawMessage) (time.Duration, error) {
 const maxClaim = 1024
 
 // Claim gives a node up to limit attempts, as many as it has free slots.
-func (p *Proposer) Claim(ctx context.Context, nodeID string, limit int) (uint64, []Claimed, error) {
+func (p *Proposer) Claim(ctx context.Context, nodeID string, limit int) (uint64, []store.Attempt, error) {
 	leases := make([]lease, max(0, min(limit, maxClaim)))
 	for i := range leases {
 		if _, err := io.ReadFull(p.opts.Rand, leases[i][:]); err != nil {
@@ -191,13 +192,13 @@ func (p *Proposer) Claim(ctx context.Context, nodeID string, limit int) (uint64,
 }
 
 // ClaimAs gives a node at most one attempt, with this lease.
-func (p *Proposer) ClaimAs(ctx context.Context, nodeID, as string) (uint64, []Claimed, error) {
+func (p *Proposer) ClaimAs(ctx context.Context, nodeID, as string) (uint64, []store.Attempt, error) {
 	return p.claim(ctx, &claim{node: nodeID, leases: []lease{parseLease(as)}})
 }
 
-func (p *Proposer) claim(ctx context.Context, c *claim) (uint64, []Claimed, error) {
+func (p *Proposer) claim(ctx context.Context, c *claim) (uint64, []store.Attempt, error) {
 	index, attempts, err := propose[[]given](ctx, p, Idempotency{}, c)
-	claimed := make([]Claimed, len(attempts))
+	claimed := make([]store.Attempt, len(attempts))
 	for i, g := range attempts {
 		claimed[i] = g.claimed()
 	}
@@ -210,7 +211,7 @@ func (p *Proposer) Result(ctx context.Context, id Idempotency, seq uint64, r ffr
 		seq: seq, node: r.NodeID, attempt: int64(r.Attempt), lease: parseLease(r.Lease), status: r.Status,
 		ending: ending{
 			error: r.Error, reason: r.FailureReason, log: r.Logs,
-			output: marshal(r.Output, r.Output == nil), metrics: string(r.Metrics), analyzerOutput: string(r.AnalyzerOutput),
+			output: store.Marshal(r.Output, r.Output == nil), metrics: string(r.Metrics), analyzerOutput: string(r.AnalyzerOutput),
 		},
 	}
 	var err error
@@ -228,7 +229,7 @@ func (p *Proposer) backoff() (backoff, error) {
 	return backoff{base: int64(p.opts.RetryBase), limit: int64(p.opts.RetryCap), jitter: jitter.Int64()}, nil
 }
 
-func refs(ids []AttemptID) []attemptRef {
+func refs(ids []store.AttemptID) []attemptRef {
 	list := make([]attemptRef, len(ids))
 	for i, a := range ids {
 		list[i] = attemptRef{a.Seq, int64(a.Attempt)}
@@ -238,12 +239,12 @@ func refs(ids []AttemptID) []attemptRef {
 
 // Expire ends attempts whose leases have run out. Those that have ended
 // meanwhile, are sealed or belong to the past are left alone.
-func (p *Proposer) Expire(ctx context.Context, attempts []AttemptID) (uint64, Changed, error) {
+func (p *Proposer) Expire(ctx context.Context, attempts []store.AttemptID) (uint64, Changed, error) {
 	return propose[Changed](ctx, p, Idempotency{}, &expire{refs: refs(attempts)})
 }
 
 // TimeOut ends attempts that have run past their time, as failures.
-func (p *Proposer) TimeOut(ctx context.Context, attempts []AttemptID) (uint64, Changed, error) {
+func (p *Proposer) TimeOut(ctx context.Context, attempts []store.AttemptID) (uint64, Changed, error) {
 	b, err := p.backoff()
 	if err != nil {
 		return 0, Changed{}, err
@@ -253,7 +254,7 @@ func (p *Proposer) TimeOut(ctx context.Context, attempts []AttemptID) (uint64, C
 
 // TakeBack undoes the loss of attempts that a node still runs, unless a newer
 // attempt has been claimed. Of an attempt only JobSeq, Attempt and Lease count.
-func (p *Proposer) TakeBack(ctx context.Context, nodeID string, attempts []RunningAttempt) (uint64, Changed, error) {
+func (p *Proposer) TakeBack(ctx context.Context, nodeID string, attempts []store.Attempt) (uint64, Changed, error) {
 	c := &takeBack{node: nodeID, attempts: make([]leasedRef, len(attempts))}
 	for i, a := range attempts {
 		c.attempts[i] = leasedRef{attemptRef{a.Seq, int64(a.Attempt)}, parseLease(a.Lease)}
@@ -286,12 +287,12 @@ func (p *Proposer) CancelMany(ctx context.Context, id Idempotency, filter ffrtmp
 
 // Patch changes a pending job.
 func (p *Proposer) Patch(ctx context.Context, id Idempotency, seq uint64, change ffrtmp.Patch) (uint64, Done, error) {
-	c := &patch{seq: seq, queue: -1, priority: -1, maxRetries: -1, relabel: change.Labels != nil, labels: marshal(change.Labels, len(change.Labels) == 0)}
+	c := &patch{seq: seq, queue: -1, priority: -1, maxRetries: -1, relabel: change.Labels != nil, labels: store.Marshal(change.Labels, len(change.Labels) == 0)}
 	if change.Queue != nil {
-		c.queue = code(queueCodes, *change.Queue)
+		c.queue = store.Code(store.QueueCodes, *change.Queue)
 	}
 	if change.Priority != nil {
-		c.priority = code(priorityCodes, *change.Priority)
+		c.priority = store.Code(store.PriorityCodes, *change.Priority)
 	}
 	if change.MaxRetries != nil {
 		c.maxRetries = int64(*change.MaxRetries)
@@ -327,7 +328,7 @@ func (p *Proposer) SetOffline(ctx context.Context, nodeIDs []string, offline boo
 
 // Report is what is kept of an attempt's live progress.
 type Report struct {
-	AttemptID
+	store.AttemptID
 	Percent int
 	Detail  *ffrtmp.Progress
 	At      time.Time
@@ -337,7 +338,7 @@ type Report struct {
 func (p *Proposer) Progress(ctx context.Context, reports []Report) (uint64, Done, error) {
 	c := &progress{reports: make([]progressReport, len(reports))}
 	for i, r := range reports {
-		c.reports[i] = progressReport{attemptRef{r.Seq, int64(r.Attempt)}, int64(r.Percent), marshal(r.Detail, r.Detail == nil), r.At.UnixNano()}
+		c.reports[i] = progressReport{attemptRef{r.Seq, int64(r.Attempt)}, int64(r.Percent), store.Marshal(r.Detail, r.Detail == nil), r.At.UnixNano()}
 	}
 	return propose[Done](ctx, p, Idempotency{}, c)
 }

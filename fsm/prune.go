@@ -1,9 +1,13 @@
 package fsm
 
 import (
+	"context"
+	"github.com/ffrtmp/ffrtmp/fsm/store"
+
 	"database/sql/driver"
 	"maps"
 	"slices"
+	"time"
 )
 
 // prune removes what is over and old: jobs with all that belongs to them, the
@@ -14,11 +18,8 @@ type prune struct {
 	before int64 // ns: jobs that were over by then, and keys that were used by then
 	events int64 // ns: events from before
 	seqs   []uint64
-	keys   []RequestKey
+	keys   []store.RequestKey
 }
-
-// RequestKey is an idempotency key with whose it is.
-type RequestKey struct{ Principal, Key string }
 
 func (*prune) kind() Kind { return KindPrune }
 
@@ -45,9 +46,9 @@ func decodePrune(d *decoder) command {
 		last += uint64(d.int())
 		c.seqs[i] = last
 	}
-	c.keys = make([]RequestKey, d.count(2))
+	c.keys = make([]store.RequestKey, d.count(2))
 	for i := range c.keys {
-		c.keys[i] = RequestKey{d.string(), d.string()}
+		c.keys[i] = store.RequestKey{Principal: d.string(), Key: d.string()}
 	}
 	return c
 }
@@ -59,20 +60,20 @@ type Pruned struct{ Jobs, Keys, Nodes, Entries int }
 const maxPrunedEntries = 256
 
 var (
-	selectOver     = prepared(`SELECT 1 FROM job_state WHERE seq = ? AND status >= 3 AND completed_at < ?`)
-	deleteState    = prepared(`DELETE FROM job_state WHERE seq = ?`)
-	deleteSpec     = prepared(`DELETE FROM job_spec WHERE seq = ?`)
-	deleteAttempts = prepared(`DELETE FROM job_attempt WHERE seq = ?`)
-	deleteLogs     = prepared(`DELETE FROM job_log WHERE seq = ?`)
-	selectUnused   = prepared(`SELECT 1 FROM idempotency i WHERE principal = ? AND key = ? AND created_at < ?
+	selectOver     = store.Prepared(`SELECT 1 FROM job_state WHERE seq = ? AND status >= 3 AND completed_at < ?`)
+	deleteState    = store.Prepared(`DELETE FROM job_state WHERE seq = ?`)
+	deleteSpec     = store.Prepared(`DELETE FROM job_spec WHERE seq = ?`)
+	deleteAttempts = store.Prepared(`DELETE FROM job_attempt WHERE seq = ?`)
+	deleteLogs     = store.Prepared(`DELETE FROM job_log WHERE seq = ?`)
+	selectUnused   = store.Prepared(`SELECT 1 FROM idempotency i WHERE principal = ? AND key = ? AND created_at < ?
 	AND NOT EXISTS (SELECT 1 FROM job_state WHERE i.seq > 0 AND seq >= i.seq AND seq < i.seq + max(i.count, 1))`)
-	deleteKey       = prepared(`DELETE FROM idempotency WHERE principal = ? AND key = ?`)
-	selectOldEvents = prepared(`SELECT idx, count FROM (SELECT idx, time, count FROM event ORDER BY idx LIMIT ?) WHERE time < ? ORDER BY idx DESC LIMIT 1`)
-	deleteEvents    = prepared(`DELETE FROM event WHERE idx <= ?`)
-	countEvents     = prepared(`SELECT count(*) FROM event WHERE idx <= ?`)
-	updateFloor     = prepared(`UPDATE event_floor SET idx = ?, n = ? WHERE one = 1`)
-	selectOldest    = prepared(`SELECT created_at FROM job_spec ORDER BY seq LIMIT 1`)
-	deleteNode      = prepared(`DELETE FROM node WHERE key = ?`)
+	deleteKey       = store.Prepared(`DELETE FROM idempotency WHERE principal = ? AND key = ?`)
+	selectOldEvents = store.Prepared(`SELECT idx, count FROM (SELECT idx, time, count FROM event ORDER BY idx LIMIT ?) WHERE time < ? ORDER BY idx DESC LIMIT 1`)
+	deleteEvents    = store.Prepared(`DELETE FROM event WHERE idx <= ?`)
+	countEvents     = store.Prepared(`SELECT count(*) FROM event WHERE idx <= ?`)
+	updateFloor     = store.Prepared(`UPDATE event_floor SET idx = ?, n = ? WHERE one = 1`)
+	selectOldest    = store.Prepared(`SELECT created_at FROM job_spec ORDER BY seq LIMIT 1`)
+	deleteNode      = store.Prepared(`DELETE FROM node WHERE key = ?`)
 )
 
 func (c *prune) apply(t *tx) any {
@@ -83,7 +84,7 @@ func (c *prune) apply(t *tx) any {
 		if !t.row(one, selectOver, int64(seq), c.before) {
 			continue
 		}
-		for _, s := range []statement{deleteState, deleteSpec, deleteAttempts, deleteLogs} {
+		for _, s := range []store.Statement{deleteState, deleteSpec, deleteAttempts, deleteLogs} {
 			t.exec(s, int64(seq))
 		}
 		p.Jobs++
@@ -121,7 +122,7 @@ func (t *tx) pruneNodes(before int64) int {
 	var oldest []driver.Value
 	for _, key := range slices.Sorted(maps.Keys(t.nodes.byKey)) {
 		n := t.nodes.byKey[key]
-		if !n.removed || n.Legacy || key == t.nodes.lastKey || n.LastHeartbeat.UnixNano() >= before {
+		if !n.Removed || n.Legacy || key == t.nodes.lastKey || n.LastHeartbeat.UnixNano() >= before {
 			continue
 		}
 		if oldest == nil {
@@ -143,18 +144,24 @@ func (t *tx) pruneNodes(before int64) int {
 
 // replayable reports whether what a request did is still there to be told again: its
 // idempotency key lives as long as its jobs.
-func (t *tx) replayable(seq uint64, key RequestKey) bool {
-	if seq == 0 || t.row(make([]driver.Value, 1), selectUsed, key.Principal, key.Key) {
+func (t *tx) replayable(seq uint64, key store.RequestKey) bool {
+	if seq == 0 || t.row(make([]driver.Value, 1), store.SelectUsed, key.Principal, key.Key) {
 		return true
 	}
 	t.exec(deleteKey, key.Principal, key.Key)
 	return false
 }
 
-const used = `SELECT 1 FROM idempotency i JOIN job_state s ON s.seq >= i.seq AND s.seq < i.seq + max(i.count, 1)
-WHERE principal = ? AND key = ? LIMIT 1`
+// PruneRequest says what may be removed and where to look for it.
+type PruneRequest struct {
+	Before time.Time // jobs that were over by then, and keys that were used by then
+	Events time.Time // events from before
+	Seqs   []uint64  // ascending
+	Keys   []store.RequestKey
+}
 
-var (
-	selectUsed = prepared(used)
-	queryUsed  = readOnly(used)
-)
+// Prune removes what is old, and no more than that of what the request names.
+func (p *Proposer) Prune(ctx context.Context, r PruneRequest) (uint64, Pruned, error) {
+	c := &prune{before: r.Before.UnixNano(), events: r.Events.UnixNano(), seqs: r.Seqs, keys: r.Keys}
+	return propose[Pruned](ctx, p, Idempotency{}, c)
+}

@@ -157,10 +157,10 @@ func (s *state) fits(n *node, c *class) bool {
 	if c.epoch != s.nodes.epoch || c.fits == nil {
 		c.fits, c.epoch = map[int64]bool{}, s.nodes.epoch
 	}
-	fits, ok := c.fits[n.key]
+	fits, ok := c.fits[n.Key]
 	if !ok {
-		fits = c.requires.Unmet(&n.Node) == "" && (!slices.Contains(c.avoid, n.key) || !s.elsewhere(c))
-		c.fits[n.key] = fits
+		fits = c.requires.Unmet(&n.Node.Node) == "" && (!slices.Contains(c.avoid, n.Key) || !s.elsewhere(c))
+		c.fits[n.Key] = fits
 	}
 	return fits
 }
@@ -168,7 +168,7 @@ func (s *state) fits(n *node, c *class) bool {
 // elsewhere reports whether a node that the class does not avoid could run it.
 func (s *state) elsewhere(c *class) bool {
 	for key, n := range s.nodes.byKey {
-		if n.usable() && !slices.Contains(c.avoid, key) && c.requires.Unmet(&n.Node) == "" {
+		if n.usable() && !slices.Contains(c.avoid, key) && c.requires.Unmet(&n.Node.Node) == "" {
 			return true
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/fsm/store"
 )
 
 // register makes a node known or brings what is known of it up to date.
@@ -31,7 +32,7 @@ func encodeRegistration(e *encoder, n *ffrtmp.Registration) {
 	e.string(n.GPUType)
 	e.strings(n.GPUCapabilities)
 	e.int(n.RAMTotalBytes)
-	e.string(marshal(n.Labels, len(n.Labels) == 0))
+	e.string(store.Marshal(n.Labels, len(n.Labels) == 0))
 	e.int(int64(n.MaxConcurrentJobs))
 	e.strings(n.Encoders)
 	e.string(n.Version)
@@ -54,7 +55,7 @@ func decodeRegistration(d *decoder, n *ffrtmp.Registration) {
 	n.GPUType = d.string()
 	n.GPUCapabilities = d.strings()
 	n.RAMTotalBytes = d.int()
-	if err := unmarshal(d.string(), &n.Labels); err != nil && d.err == nil {
+	if err := store.Unmarshal(d.string(), &n.Labels); err != nil && d.err == nil {
 		d.err = err
 	}
 	n.MaxConcurrentJobs = int(d.int())
@@ -66,12 +67,8 @@ func decodeRegistration(d *decoder, n *ffrtmp.Registration) {
 type NodeRegistered struct {
 	Node ffrtmp.Node
 	New  bool
-	Lost []AttemptID // what a v2.2 node held: it registers when it has restarted
+	Lost []store.AttemptID // what a v2.2 node held: it registers when it has restarted
 }
-
-var upsertNode = prepared(`INSERT OR REPLACE INTO node (key, id, name, address, type, cpu_threads, cpu_model, has_gpu, gpu_type, gpu_capabilities,
-	ram_total_bytes, labels, max_concurrent_jobs, encoders, version, legacy, eligibility, offline, removed, registered_at, last_heartbeat)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
 
 func (c *register) apply(t *tx) any {
 	legacy := c.node.NodeID == ""
@@ -79,15 +76,14 @@ func (c *register) apply(t *tx) any {
 	var result NodeRegistered
 	switch {
 	case !known:
-		n = &node{key: t.nodes.lastKey + 1, attempts: map[uint64]*activeJob{}}
-		n.ID = c.id
+		n = t.nodes.make(c.id)
 		result.New = true
 	case legacy:
 		result.Lost = t.loseAll(n)
 	}
-	if !known || n.removed {
+	if !known || n.Removed {
 		result.New = true
-		n.removed = false
+		n.Removed = false
 		n.Eligibility = ffrtmp.Eligible
 		n.RegisteredAt = time.Unix(0, t.now).UTC()
 	}
@@ -95,7 +91,7 @@ func (c *register) apply(t *tx) any {
 		delete(t.nodes.byAddress, n.Address)
 	}
 	n.describe(&c.node)
-	n.offline = false
+	n.Offline = false
 	t.nodes.add(n)
 	t.save(n)
 	t.event(ffrtmp.NodeRegistered, n)
@@ -133,29 +129,21 @@ func (t *tx) save(n *node) {
 func (t *tx) write(n *node) {
 	t.nodes.epoch++
 	t.wake = true
-	t.exec(upsertNode, n.key, n.ID, n.Name, n.Address, n.Type, int64(n.CPUThreads), n.CPUModel, integer(n.HasGPU), n.GPUType,
-		null(marshal(n.GPUCapabilities, len(n.GPUCapabilities) == 0)), n.RAMTotalBytes, null(marshal(n.Labels, len(n.Labels) == 0)),
-		int64(n.MaxConcurrentJobs), null(marshal(n.Encoders, len(n.Encoders) == 0)), n.Version, integer(n.Legacy),
-		code(eligibilityCodes, n.Eligibility), integer(n.offline), integer(n.removed), n.RegisteredAt.UnixNano(), n.LastHeartbeat.UnixNano())
-}
-
-func integer(b bool) int64 {
-	if b {
-		return 1
+	if t.err == nil {
+		t.err = t.PutNode(&n.Node)
 	}
-	return 0
 }
 
 // loseAll ends every attempt of the node for good, sealed ones too, and forgets
 // what it might have taken back.
-func (t *tx) loseAll(n *node) []AttemptID {
-	var lost []AttemptID
+func (t *tx) loseAll(n *node) []store.AttemptID {
+	var lost []store.AttemptID
 	for _, j := range n.sorted() {
-		if j.hold == holdLost {
+		if j.hold == store.HoldLost {
 			t.forget(j)
 			continue
 		}
-		lost = append(lost, AttemptID{j.seq, int(j.attempt)})
+		lost = append(lost, store.AttemptID{Seq: j.seq, Attempt: int(j.attempt)})
 		t.lose(j, false)
 	}
 	return lost
@@ -163,11 +151,11 @@ func (t *tx) loseAll(n *node) []AttemptID {
 
 // forget fences off a lost attempt.
 func (t *tx) forget(j *activeJob) {
-	t.change(j, j.status, holdNone)
+	t.change(j, j.status, store.HoldNone)
 	t.exec(updateHold, int64(j.seq))
 }
 
-var updateHold = prepared(`UPDATE job_state SET hold = 0 WHERE seq = ?`)
+var updateHold = store.Prepared(`UPDATE job_state SET hold = 0 WHERE seq = ?`)
 
 // eligibility says whether a node is given new attempts.
 type eligibility struct {
@@ -180,11 +168,11 @@ func (*eligibility) kind() Kind { return KindEligibility }
 
 func (c *eligibility) encode(e *encoder) {
 	e.string(c.node)
-	e.uint(uint64(code(eligibilityCodes, c.value)))
+	e.uint(uint64(store.Code(store.EligibilityCodes, c.value)))
 }
 
 func decodeEligibility(d *decoder) command {
-	return &eligibility{node: d.string(), value: eligibilityCodes[d.code(len(eligibilityCodes))]}
+	return &eligibility{node: d.string(), value: store.EligibilityCodes[d.code(len(store.EligibilityCodes))]}
 }
 
 var eligibilityEvents = map[ffrtmp.Eligibility]ffrtmp.EventType{
@@ -230,7 +218,7 @@ func (c *removeNode) apply(t *tx) any {
 		return ffrtmp.Errorf(ffrtmp.Conflict, "node %s holds %d attempts", n.ID, n.held)
 	}
 	lost := t.loseAll(n)
-	n.removed = true
+	n.Removed = true
 	if n.Legacy {
 		delete(t.nodes.byAddress, n.Address)
 	}
@@ -275,10 +263,10 @@ func (c *liveness) apply(t *tx) any {
 
 // setOffline reports whether the node was not so before.
 func (t *tx) setOffline(n *node, offline bool) bool {
-	if n.offline == offline {
+	if n.Offline == offline {
 		return false
 	}
-	n.offline = offline
+	n.Offline = offline
 	t.save(n)
 	what := ffrtmp.NodeCameBack
 	if offline {

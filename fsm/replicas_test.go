@@ -18,6 +18,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/fsm/store"
 )
 
 // replica is a Raft node with its log and its state on disk.
@@ -226,7 +227,9 @@ func (f *rawFSM) Apply(*raft.Log) any { panic("entries come in batches") }
 
 func (f *rawFSM) ApplyBatch(entries []*raft.Log) []any {
 	responses := make([]any, len(entries))
-	f.exec(beginImmediate)
+	if err := f.state.Begin(); err != nil {
+		panic(err)
+	}
 	for i, e := range entries {
 		if e.Type != raft.LogCommand {
 			continue
@@ -241,8 +244,12 @@ func (f *rawFSM) ApplyBatch(entries []*raft.Log) []any {
 		f.exec(insertEvents, int64(e.Index), epoch.UnixNano(), int64(len(results)), make([]byte, eventBytes*len(results)))
 	}
 	last := entries[len(entries)-1]
-	f.exec(updateMeta, int64(last.Index), int64(last.Term), epoch.UnixNano(), f.submitted, f.submitted, f.completed, int64(0), int64(0), int64(0), int64(0))
-	f.exec(commit)
+	m := store.Meta{
+		Index: last.Index, Term: last.Term, Time: epoch.UnixNano(), NextSeq: uint64(f.submitted), Submitted: f.submitted, Completed: f.completed,
+	}
+	if err := f.state.Commit(&m); err != nil {
+		panic(err)
+	}
 	return responses
 }
 
@@ -264,8 +271,8 @@ func (f *rawFSM) command(data []byte) {
 	}
 }
 
-func (f *rawFSM) exec(s statement, args ...driver.Value) {
-	if err := f.state.w.exec(s, args...); err != nil {
+func (f *rawFSM) exec(s store.Statement, args ...driver.Value) {
+	if err := f.state.DB.Exec(s, args...); err != nil {
 		panic(err)
 	}
 }
@@ -292,6 +299,6 @@ func cycle(ctx context.Context, p *Proposer, node string, spec []ffrtmp.Spec) (u
 		return 0, fmt.Errorf("%d attempts were given", len(claimed))
 	}
 	a := claimed[0]
-	index, _, err := p.Result(ctx, Idempotency{}, a.Seq, ffrtmp.Result{JobID: a.ID, NodeID: node, Attempt: a.Attempt, Lease: a.Lease, Status: ffrtmp.ResultCompleted})
+	index, _, err := p.Result(ctx, Idempotency{}, a.Seq, ffrtmp.Result{JobID: a.JobID, NodeID: node, Attempt: a.Attempt, Lease: a.Lease, Status: ffrtmp.ResultCompleted})
 	return index, err
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 
 	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/fsm/store"
 )
 
 // result is what a node says of an attempt's end, or of its publishing.
@@ -27,7 +28,7 @@ func (c *result) encode(e *encoder) {
 	e.string(c.node)
 	e.int(c.attempt)
 	e.fixed(c.lease[:])
-	e.uint(uint64(code(resultCodes, c.status)))
+	e.uint(uint64(store.Code(store.ResultCodes, c.status)))
 	e.string(c.ending.error)
 	e.string(string(c.ending.reason))
 	e.string(c.ending.log)
@@ -40,7 +41,7 @@ func (c *result) encode(e *encoder) {
 func decodeResult(d *decoder) command {
 	c := &result{seq: d.uint(), node: d.name(), attempt: d.int()}
 	d.fixed(c.lease[:])
-	c.status = resultCodes[d.code(len(resultCodes))]
+	c.status = store.ResultCodes[d.code(len(store.ResultCodes))]
 	c.ending = ending{
 		error: d.string(), reason: ffrtmp.FailureReason(d.string()),
 		log: d.string(), output: d.string(), metrics: d.string(), analyzerOutput: d.string(),
@@ -61,8 +62,8 @@ type Resulted struct {
 }
 
 var (
-	updateSeal     = prepared(`UPDATE job_state SET status = 1, hold = 2, last_activity_at = ? WHERE seq = ?`)
-	updateComplete = prepared(`UPDATE job_state SET status = 3, hold = 0, completed_at = ?, last_activity_at = ?, progress = 100, progress_detail = NULL WHERE seq = ?`)
+	updateSeal     = store.Prepared(`UPDATE job_state SET status = 1, hold = 2, last_activity_at = ? WHERE seq = ?`)
+	updateComplete = store.Prepared(`UPDATE job_state SET status = 3, hold = 0, completed_at = ?, last_activity_at = ?, progress = 100, progress_detail = NULL WHERE seq = ?`)
 )
 
 func (c *result) apply(t *tx) any {
@@ -73,26 +74,26 @@ func (c *result) apply(t *tx) any {
 	if !c.speaksFor(j) {
 		return ffrtmp.Errorf(ffrtmp.StaleAttempt, "node %s does not hold this attempt of job %s", c.node, j.id)
 	}
-	if j.hold == holdNone {
+	if j.hold == store.HoldNone {
 		return c.again(t, j)
 	}
-	if j.hold == holdLost {
+	if j.hold == store.HoldLost {
 		t.takeBack(j)
 	}
 	retry := 0
 	switch c.status {
 	case ffrtmp.ResultPublishing:
-		if j.hold == holdSealed {
+		if j.hold == store.HoldSealed {
 			return c.answer(j, 0, true)
 		}
-		t.change(j, ffrtmp.Running, holdSealed)
+		t.change(j, ffrtmp.Running, store.HoldSealed)
 		t.exec(updateSeal, t.now, int64(j.seq))
 		t.jobEvent(ffrtmp.JobPublishing, j, 0, "")
 	case ffrtmp.ResultCompleted:
 		c.ending.outcome = ffrtmp.AttemptCompleted
 		t.end(j, c.ending)
-		t.meta.completed++
-		t.change(j, ffrtmp.Completed, holdNone)
+		t.meta.Completed++
+		t.change(j, ffrtmp.Completed, store.HoldNone)
 		t.exec(updateComplete, t.now, t.now, int64(j.seq))
 		t.jobEvent(ffrtmp.JobCompleted, j, 0, "")
 	case ffrtmp.ResultFailed:
@@ -173,7 +174,7 @@ func (t *tx) find(seq uint64) (*activeJob, *ffrtmp.Error) {
 
 func (t *tx) findOver(seq uint64) (*activeJob, classKey, *ffrtmp.Error) {
 	row := make([]driver.Value, activeColumns)
-	if seq >= t.meta.nextSeq || !t.row(row, selectActiveOne, int64(seq)) {
+	if seq >= t.meta.NextSeq || !t.row(row, selectActiveOne, int64(seq)) {
 		return nil, classKey{}, ffrtmp.Errorf(ffrtmp.NotFound, "there is no job %d", seq)
 	}
 	j, key, err := t.scanActive(row)

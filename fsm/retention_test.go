@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/fsm/store"
 )
 
 // prune removes everything that was over by a time, and returns how much that was.
@@ -19,7 +20,7 @@ func (c *cluster) prune(before time.Time) (total Pruned) {
 		if err != nil {
 			c.Fatal(err)
 		}
-		keys, _, err := c.fsm.OldKeys(c.Context(), before, RequestKey{}, 1000)
+		keys, _, err := c.fsm.OldKeys(c.Context(), before, store.RequestKey{}, 1000)
 		if err != nil {
 			c.Fatal(err)
 		}
@@ -69,7 +70,7 @@ func TestPrune_RemovesWhatIsOverAndOldAndNothingElse(t *testing.T) {
 		t.Fatalf("old are %v: %v", seqs, err)
 	}
 	// A request that names others removes no others.
-	_, p, err := c.Prune(t.Context(), PruneRequest{Before: cutoff, Seqs: []uint64{1, 2, 3, 4, 5, 6}, Keys: []RequestKey{{"p", "once"}}})
+	_, p, err := c.Prune(t.Context(), PruneRequest{Before: cutoff, Seqs: []uint64{1, 2, 3, 4, 5, 6}, Keys: []store.RequestKey{{Principal: "p", Key: "once"}}})
 	if err != nil || p.Jobs != 1 || p.Keys != 1 {
 		t.Fatalf("%+v %v", p, err)
 	}
@@ -79,7 +80,7 @@ func TestPrune_RemovesWhatIsOverAndOldAndNothingElse(t *testing.T) {
 	}
 	for _, table := range []string{"job_spec", "job_state", "job_attempt", "job_log"} {
 		var n int
-		err := c.fsm.state.readers.QueryRowContext(t.Context(), "SELECT count(*) FROM "+table+" WHERE seq = 1").Scan(&n)
+		err := c.sqlite().QueryRowContext(t.Context(), "SELECT count(*) FROM "+table+" WHERE seq = 1").Scan(&n)
 		if err != nil || n != 0 {
 			t.Errorf("%s has %d rows of the job: %v", table, n, err)
 		}
@@ -179,7 +180,7 @@ func TestPrune_SaysFromWhereEventsAreKept(t *testing.T) {
 func TestPrune_GivesSpaceBack(t *testing.T) {
 	c := newCluster(t)
 	size := func() int64 {
-		info, err := os.Stat(c.fsm.databasePath())
+		info, err := os.Stat(c.fsm.Path())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -203,7 +204,7 @@ func TestPrune_GivesSpaceBack(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := c.fsm.state.sync(); err != nil {
+	if err := c.fsm.state.Sync(); err != nil {
 		t.Fatal(err)
 	}
 	full := size()

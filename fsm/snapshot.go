@@ -9,6 +9,7 @@ import (
 
 	"github.com/hashicorp/raft"
 
+	"github.com/ffrtmp/ffrtmp/fsm/store"
 	"github.com/ffrtmp/ffrtmp/snapshot"
 )
 
@@ -18,12 +19,12 @@ func (f *FSM) Snapshot() (raft.FSMSnapshot, error) {
 		return nil, errors.New("there is no state to take a snapshot of")
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	image, err := snapshot.Pin(ctx, f.state.pins)
+	image, err := snapshot.Pin(ctx, f.state.Pins())
 	if err != nil {
 		cancel()
 		return nil, err
 	}
-	return &captured{f: f, files: []*os.File{f.state.file, f.state.wal}, image: image, ctx: ctx, cancel: cancel}, nil
+	return &captured{f: f, files: f.state.Files(), image: image, ctx: ctx, cancel: cancel}, nil
 }
 
 // captured is a snapshot that has not been written yet.
@@ -41,7 +42,7 @@ func (c *captured) Persist(sink raft.SnapshotSink) error {
 	for _, file := range c.files {
 		if err := file.Sync(); err != nil && !errors.Is(err, os.ErrClosed) {
 			err = fmt.Errorf("sync the state: %w", err)
-			c.f.halt(errors.Join(err, c.f.files.distrust()))
+			c.f.halt(errors.Join(err, c.f.files.Distrust()))
 			return errors.Join(err, sink.Cancel())
 		}
 	}
@@ -52,13 +53,13 @@ func (c *captured) Persist(sink raft.SnapshotSink) error {
 }
 
 func (c *captured) write(w io.Writer) error {
-	m := snapshot.Manifest{SchemaVersion: schemaVersion}
+	m := snapshot.Manifest{SchemaVersion: store.SchemaVersion}
 	var at int64
 	row := c.image.QueryRowContext(c.ctx, "SELECT applied_index, applied_term, time FROM meta")
 	if err := row.Scan(&m.Index, &m.Term, &at); err != nil {
 		return err
 	}
-	m.CreatedAt = timeOf(at)
+	m.CreatedAt = store.TimeOf(at)
 	return c.image.Write(c.ctx, w, m)
 }
 
@@ -78,23 +79,23 @@ func (f *FSM) SnapshotIndex(r io.Reader) (uint64, error) {
 
 // Restore implements raft.FSM: the snapshot becomes the state, in a new file.
 func (f *FSM) Restore(r io.ReadCloser) error {
-	path, m, err := snapshot.Install(r, f.files.dir)
+	path, m, err := snapshot.Install(r, f.files.Dir())
 	if err != nil {
 		return errors.Join(fmt.Errorf("install snapshot: %w", err), r.Close())
 	}
 	if err := r.Close(); err != nil {
-		return errors.Join(err, removeState(path))
+		return errors.Join(err, store.Remove(path))
 	}
-	if m.SchemaVersion > schemaVersion {
-		return errors.Join(fmt.Errorf("the snapshot's schema has version %d, this program knows %d", m.SchemaVersion, schemaVersion), removeState(path))
+	if m.SchemaVersion > store.SchemaVersion {
+		return errors.Join(fmt.Errorf("the snapshot's schema has version %d, this program knows %d", m.SchemaVersion, store.SchemaVersion), store.Remove(path))
 	}
 	s, err := openState(path)
 	if err != nil {
-		return errors.Join(err, removeState(path))
+		return errors.Join(err, store.Remove(path))
 	}
-	if s.meta.index != m.Index || s.meta.term != m.Term {
+	if s.meta.Index != m.Index || s.meta.Term != m.Term {
 		return errors.Join(fmt.Errorf("%w: it reflects entry %d of term %d, its manifest says %d of %d",
-			snapshot.ErrCorrupt, s.meta.index, s.meta.term, m.Index, m.Term), s.close(), removeState(path))
+			snapshot.ErrCorrupt, s.meta.Index, s.meta.Term, m.Index, m.Term), s.Close(), store.Remove(path))
 	}
 	f.fault = nil
 	return f.replace(s)

@@ -7,6 +7,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/fsm/store"
 )
 
 // submit makes jobs, all or none.
@@ -95,8 +96,8 @@ func (s *spec) decode(d *decoder) {
 	s.parameters = d.string()
 	s.requires = d.string()
 	s.labels = d.string()
-	s.queue = d.code(len(queueCodes))
-	s.priority = d.code(len(priorityCodes))
+	s.queue = d.code(len(store.QueueCodes))
+	s.priority = d.code(len(store.PriorityCodes))
 	s.maxRetries = int64(d.uint())
 	s.timeout = d.int()
 }
@@ -108,10 +109,10 @@ type Submitted struct {
 }
 
 var (
-	insertSpec = prepared(`INSERT INTO job_spec (seq, id, scenario, confidence, engine, classification, parameters, requires, labels, timeout, created_at, request_id, traceparent)
+	insertSpec = store.Prepared(`INSERT INTO job_spec (seq, id, scenario, confidence, engine, classification, parameters, requires, labels, timeout, created_at, request_id, traceparent)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
-	insertState = prepared(`INSERT INTO job_state (seq, status, queue, priority, max_retries) VALUES (?, 0, ?, ?, ?)`)
-	selectIDs   = prepared(`SELECT seq, id FROM job_spec WHERE seq >= ? AND seq < ? ORDER BY seq`)
+	insertState = store.Prepared(`INSERT INTO job_state (seq, status, queue, priority, max_retries) VALUES (?, 0, ?, ?, ?)`)
+	selectIDs   = store.Prepared(`SELECT seq, id FROM job_spec WHERE seq >= ? AND seq < ? ORDER BY seq`)
 )
 
 func (c *submit) apply(t *tx) any {
@@ -128,27 +129,27 @@ func (c *submit) apply(t *tx) any {
 	result := Submitted{Jobs: make([]ffrtmp.SubmittedJob, len(c.specs))}
 	for i := range c.specs {
 		s := &c.specs[i]
-		seq := t.meta.nextSeq
-		t.meta.nextSeq++
+		seq := t.meta.NextSeq
+		t.meta.NextSeq++
 		t.insertSpec(seq, s, t.now)
 		t.exec(insertState, int64(seq), s.queue, s.priority, s.maxRetries)
 		j := &activeJob{
 			seq: seq, id: s.id, status: ffrtmp.Pending, createdAt: t.now, timeout: s.timeout, maxRetries: s.maxRetries,
-			rank: ffrtmp.Rank(queueCodes[s.queue], priorityCodes[s.priority]),
+			rank: ffrtmp.Rank(store.QueueCodes[s.queue], store.PriorityCodes[s.priority]),
 		}
 		t.add(j, classes[i])
 		t.jobEvent(ffrtmp.JobSubmitted, j, 0, "")
 		result.Jobs[i] = ffrtmp.SubmittedJob{ID: s.id.String(), SequenceNumber: seq}
 	}
-	t.meta.submitted += int64(len(c.specs))
+	t.meta.Submitted += int64(len(c.specs))
 	return result
 }
 
 // insertSpec writes what a job is.
 func (t *tx) insertSpec(seq uint64, s *spec, createdAt int64) {
 	t.exec(insertSpec, int64(seq), s.id.String(), s.scenario, s.confidence, s.engine, s.classification,
-		null(s.parameters), s.requires, null(s.labels), s.timeout, createdAt,
-		null(s.origin.RequestID), null(s.origin.Traceparent))
+		store.Null(s.parameters), s.requires, store.Null(s.labels), s.timeout, createdAt,
+		store.Null(s.origin.RequestID), store.Null(s.origin.Traceparent))
 }
 
 // submitted names count jobs from seq on.
@@ -156,8 +157,8 @@ func (t *tx) submitted(seq uint64, count int) []ffrtmp.SubmittedJob {
 	var jobs []ffrtmp.SubmittedJob
 	row := make([]driver.Value, 2)
 	if t.err == nil {
-		t.err = t.w.each(row, func() error {
-			jobs = append(jobs, ffrtmp.SubmittedJob{ID: text(row[1]), SequenceNumber: uint64(row[0].(int64))})
+		t.err = t.DB.Each(row, func() error {
+			jobs = append(jobs, ffrtmp.SubmittedJob{ID: store.Text(row[1]), SequenceNumber: uint64(row[0].(int64))})
 			return nil
 		}, selectIDs, int64(seq), int64(seq)+int64(count))
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/ffrtmp/ffrtmp"
 	"github.com/ffrtmp/ffrtmp/fsm"
+	"github.com/ffrtmp/ffrtmp/fsm/store"
 )
 
 // Claim returns up to maximum attempts that the node now holds, each with its
@@ -49,7 +50,7 @@ func (s *Service) Next(ctx context.Context, nodeID, requestID string) (uint64, [
 	lease := fsm.LeaseOf(nodeID, requestID)
 	for _, r := range t.cfg.State.NodeAttempts(nodeID) {
 		if r.Lease == lease && !r.Lost {
-			jobs, err := t.cfg.State.Claims(ctx, []fsm.Claimed{{Seq: r.Seq, ID: r.JobID, Attempt: r.Attempt, Lease: r.Lease}})
+			jobs, err := t.cfg.State.Claims(ctx, []store.Attempt{r})
 			return 0, jobs, err
 		}
 	}
@@ -116,10 +117,10 @@ func (t *term) nudge() {
 }
 
 // started begins to watch new attempts, and returns their jobs.
-func (t *term) started(ctx context.Context, n *node, claimed []fsm.Claimed) ([]ffrtmp.Job, error) {
+func (t *term) started(ctx context.Context, n *node, claimed []store.Attempt) ([]ffrtmp.Job, error) {
 	t.mu.Lock()
 	for _, c := range claimed {
-		t.add(fsm.RunningAttempt{Seq: c.Seq, JobID: c.ID, Attempt: c.Attempt, Lease: c.Lease, NodeID: n.id, TimeoutAt: c.TimeoutAt})
+		t.add(store.Attempt{AttemptID: c.AttemptID, JobID: c.JobID, Lease: c.Lease, NodeID: n.id, TimeoutAt: c.TimeoutAt})
 	}
 	t.mu.Unlock()
 	return t.cfg.State.Claims(ctx, claimed)
@@ -127,16 +128,16 @@ func (t *term) started(ctx context.Context, n *node, claimed []fsm.Claimed) ([]f
 
 // unlisted returns, oldest first, attempts that the node holds but does not seem to
 // know of.
-func (t *term) unlisted(n *node, maximum int) []fsm.Claimed {
+func (t *term) unlisted(n *node, maximum int) []store.Attempt {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	var found []fsm.Claimed
+	var found []store.Attempt
 	for _, a := range n.held {
 		if !a.listed && !a.sealed {
-			found = append(found, fsm.Claimed{Seq: a.seq, ID: a.jobID, Attempt: a.number, Lease: a.lease})
+			found = append(found, store.Attempt{AttemptID: a.id(), JobID: a.jobID, Lease: a.lease})
 		}
 	}
-	slices.SortFunc(found, func(a, b fsm.Claimed) int { return cmp.Compare(a.Seq, b.Seq) })
+	slices.SortFunc(found, func(a, b store.Attempt) int { return cmp.Compare(a.Seq, b.Seq) })
 	return found[:min(maximum, len(found))]
 }
 

@@ -5,6 +5,7 @@ import (
 
 	"github.com/ffrtmp/ffrtmp"
 	"github.com/ffrtmp/ffrtmp/fsm"
+	"github.com/ffrtmp/ffrtmp/fsm/store"
 )
 
 // expire proposes what has fallen due, each kind in one command.
@@ -146,18 +147,18 @@ func (t *term) end(a *attempt, tail string) (renewed bool) {
 	return a.expires.After(time.Now())
 }
 
-func (a *attempt) id() fsm.AttemptID { return fsm.AttemptID{Seq: a.seq, Attempt: a.number} }
+func (a *attempt) id() store.AttemptID { return store.AttemptID{Seq: a.seq, Attempt: a.number} }
 
-func ids(attempts []*attempt) []fsm.AttemptID {
-	list := make([]fsm.AttemptID, len(attempts))
+func ids(attempts []*attempt) []store.AttemptID {
+	list := make([]store.AttemptID, len(attempts))
 	for i, a := range attempts {
 		list[i] = a.id()
 	}
 	return list
 }
 
-func asSet(c fsm.Changed) map[fsm.AttemptID]bool {
-	set := make(map[fsm.AttemptID]bool, len(c.Attempts))
+func asSet(c fsm.Changed) map[store.AttemptID]bool {
+	set := make(map[store.AttemptID]bool, len(c.Attempts))
 	for _, id := range c.Attempts {
 		set[id] = true
 	}

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/ffrtmp/ffrtmp"
-	"github.com/ffrtmp/ffrtmp/fsm"
+	"github.com/ffrtmp/ffrtmp/fsm/store"
 )
 
 // reportsPerSecond is what heartbeats of the whole fleet should come to.
@@ -147,12 +147,12 @@ func (a *attempt) is(n *node, number int, lease string) bool {
 	return a != nil && a.node == n && a.number == number && sameLease(a.lease, lease)
 }
 
-func isLost(r fsm.RunningAttempt) bool { return r.Lost }
+func isLost(r store.Attempt) bool { return r.Lost }
 
 // takeBack makes those of the attempts the node's again that were lost and that it may
 // take back, and watches those again that a result has taken back.
-func (t *term) takeBack(n *node, held []fsm.RunningAttempt) error {
-	held = slices.DeleteFunc(held, func(r fsm.RunningAttempt) bool { return !isLost(r) })
+func (t *term) takeBack(n *node, held []store.Attempt) error {
+	held = slices.DeleteFunc(held, func(r store.Attempt) bool { return !isLost(r) })
 	if len(held) > 0 {
 		_, changed, err := t.cfg.Proposer.TakeBack(t.ctx, n.id, held)
 		if err != nil {
@@ -174,8 +174,8 @@ func (t *term) takeBack(n *node, held []fsm.RunningAttempt) error {
 
 // heldBy returns those of the reported attempts that the state says are the node's,
 // lost ones that nobody else has claimed since included.
-func (t *term) heldBy(n *node, reports []*ffrtmp.AttemptReport) []fsm.RunningAttempt {
-	return slices.DeleteFunc(t.cfg.State.NodeAttempts(n.id), func(known fsm.RunningAttempt) bool {
+func (t *term) heldBy(n *node, reports []*ffrtmp.AttemptReport) []store.Attempt {
+	return slices.DeleteFunc(t.cfg.State.NodeAttempts(n.id), func(known store.Attempt) bool {
 		return !slices.ContainsFunc(reports, func(r *ffrtmp.AttemptReport) bool {
 			return r.JobID == known.JobID && r.Attempt == known.Attempt && sameLease(r.Lease, known.Lease)
 		})

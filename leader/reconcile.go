@@ -2,7 +2,7 @@ package leader
 
 import (
 	"github.com/ffrtmp/ffrtmp"
-	"github.com/ffrtmp/ffrtmp/fsm"
+	"github.com/ffrtmp/ffrtmp/fsm/store"
 )
 
 // Changed makes the Service look at everything that runs again, after a user has
@@ -48,7 +48,7 @@ func (t *term) reconcileAll() {
 
 // reconcile makes attempts, by job id, agree with those that the state says go on.
 // The caller has held mu since before it read the state.
-func (t *term) reconcile(attempts map[string]*attempt, state []fsm.RunningAttempt) {
+func (t *term) reconcile(attempts map[string]*attempt, state []store.Attempt) {
 	goesOn := make(map[string]bool, len(state))
 	for i := range state {
 		r := &state[i]
@@ -67,7 +67,7 @@ func (t *term) reconcile(attempts map[string]*attempt, state []fsm.RunningAttemp
 }
 
 // follow takes over how the state says that the attempt stands.
-func (a *attempt) follow(r *fsm.RunningAttempt) {
+func (a *attempt) follow(r *store.Attempt) {
 	if paused := r.Status == ffrtmp.Paused; paused != a.paused {
 		a.paused, a.timeout = paused, timeoutOf(r)
 		a.node.wake()

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/ffrtmp/ffrtmp/fsm"
+	"github.com/ffrtmp/ffrtmp/fsm/store"
 	"github.com/ffrtmp/ffrtmp/internal/ctxtime"
 )
 
@@ -29,7 +30,7 @@ func (t *term) retain() {
 	if t.cfg.Retention > 0 {
 		interval = max(time.Second, min(interval, t.cfg.Retention/10))
 	}
-	var key fsm.RequestKey
+	var key store.RequestKey
 	for ctxtime.Sleep(t.ctx, interval) == nil {
 		if t.cfg.Cluster.CommandLevel() < int(fsm.KindPrune) {
 			continue // a voter is too old to understand it
@@ -43,7 +44,7 @@ func (t *term) retain() {
 
 // removeOld removes all jobs and events that are old, in portions, and the old ones
 // among the next idempotency keys.
-func (t *term) removeOld(key fsm.RequestKey) (next fsm.RequestKey, err error) {
+func (t *term) removeOld(key store.RequestKey) (next store.RequestKey, err error) {
 	now := time.Now()
 	r := fsm.PruneRequest{Before: time.Unix(0, 0), Events: now.Add(-eventsKept)}
 	if t.cfg.Retention > 0 {

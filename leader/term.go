@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/ffrtmp/ffrtmp"
-	"github.com/ffrtmp/ffrtmp/fsm"
+	"github.com/ffrtmp/ffrtmp/fsm/store"
 )
 
 // term is the leader's memory for as long as it leads.
@@ -101,7 +101,7 @@ func (t *term) close() {
 
 // add begins to watch an attempt that goes on, with a full lease. The caller holds
 // mu, or has the term to itself.
-func (t *term) add(r fsm.RunningAttempt) {
+func (t *term) add(r store.Attempt) {
 	n := t.nodes[r.NodeID]
 	if n == nil || r.Lost {
 		return
@@ -120,7 +120,7 @@ func (t *term) add(r fsm.RunningAttempt) {
 
 // timeoutOf is when an attempt has outlived its timeout on the monotonic clock,
 // zero for one that has none or whose time stands still because it is paused.
-func timeoutOf(r *fsm.RunningAttempt) time.Time {
+func timeoutOf(r *store.Attempt) time.Time {
 	if r.TimeoutAt.IsZero() {
 		return time.Time{}
 	}

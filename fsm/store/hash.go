@@ -1,4 +1,4 @@
-package fsm
+package store
 
 import (
 	"context"
@@ -27,20 +27,17 @@ var hashed = []query{
 
 // ContentHash returns a hash of the whole state: equal on two masters that have
 // applied the same entries. It reads everything, at one moment.
-func (f *FSM) ContentHash(ctx context.Context) (sum string, err error) {
+func (r Reader) ContentHash(ctx context.Context) (sum string, err error) {
 	h := sha256.New()
-	err = f.read(ctx, func(ctx context.Context, s *state) error {
-		tx, err := s.readers.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
-		if err != nil {
-			return err
-		}
-		defer func() { _ = tx.Rollback() }() // it has read only
-		for _, q := range hashed {
-			if err := hashRows(ctx, h, tx.StmtContext(ctx, s.queries[q])); err != nil {
-				return err
+	err = r.read(ctx, func(ctx context.Context, db *DB) error {
+		return db.readTx(ctx, func(tx *sql.Tx) error {
+			for _, q := range hashed {
+				if err := hashRows(ctx, h, tx.StmtContext(ctx, db.queries[q])); err != nil {
+					return err
+				}
 			}
-		}
-		return nil
+			return nil
+		})
 	})
 	return hex.EncodeToString(h.Sum(nil)), err
 }

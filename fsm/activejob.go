@@ -7,6 +7,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/fsm/store"
 )
 
 // activeJob is the hot part of a job that is not over. Like everything in memory
@@ -15,7 +16,7 @@ type activeJob struct {
 	seq        uint64
 	id         uuid.UUID
 	status     ffrtmp.Status
-	hold       hold
+	hold       store.Hold
 	rank       int
 	class      *class
 	attempt    int64
@@ -42,8 +43,8 @@ const selectActive = `SELECT s.seq, s.id, s.requires, s.timeout, t.status, t.que
 FROM job_state t JOIN job_spec s ON s.seq = t.seq `
 
 var (
-	selectActiveAll = prepared(selectActive + `WHERE t.status < 3 ORDER BY t.seq`)
-	selectActiveOne = prepared(selectActive + `WHERE t.seq = ?`)
+	selectActiveAll = store.Prepared(selectActive + `WHERE t.status < 3 ORDER BY t.seq`)
+	selectActiveOne = store.Prepared(selectActive + `WHERE t.seq = ?`)
 )
 
 const activeColumns = 19
@@ -59,13 +60,13 @@ func (s *state) scanActive(row []driver.Value) (*activeJob, classKey, error) {
 		seq:        uint64(row[0].(int64)),
 		id:         id,
 		timeout:    row[3].(int64),
-		status:     statusCodes[row[4].(int64)],
-		rank:       ffrtmp.Rank(queueCodes[row[5].(int64)], priorityCodes[row[6].(int64)]),
+		status:     store.StatusCodes[row[4].(int64)],
+		rank:       ffrtmp.Rank(store.QueueCodes[row[5].(int64)], store.PriorityCodes[row[6].(int64)]),
 		maxRetries: row[7].(int64),
 		retries:    row[8].(int64),
 		losses:     row[9].(int64),
 		attempt:    row[10].(int64),
-		hold:       hold(row[11].(int64)),
+		hold:       store.Hold(row[11].(int64)),
 		node:       s.nodes.byKey[row[12].(int64)],
 		createdAt:  row[18].(int64),
 		startedAt:  row[14].(int64),
@@ -83,8 +84,8 @@ func (s *state) add(j *activeJob, class *class) {
 	j.class = class
 	class.users++
 	s.jobs[j.seq] = j
-	s.active[code(statusCodes, j.status)]++
-	if j.hold != holdNone {
+	s.active[store.Code(store.StatusCodes, j.status)]++
+	if j.hold != store.HoldNone {
 		j.node.take(j)
 	}
 	s.enqueue(j)
@@ -94,18 +95,18 @@ func (s *state) add(j *activeJob, class *class) {
 func (s *state) enqueue(j *activeJob) {
 	if j.status == ffrtmp.Pending {
 		s.wake = true
-		s.ready.push(j, s.meta.time)
+		s.ready.push(j, s.meta.Time)
 	}
 }
 
 // change moves a job between states in memory; the caller writes the database.
 // Everything derived follows from it: heaps, counts, what its node holds.
-func (s *state) change(j *activeJob, status ffrtmp.Status, h hold) {
+func (s *state) change(j *activeJob, status ffrtmp.Status, h store.Hold) {
 	s.ready.remove(j)
-	s.active[code(statusCodes, j.status)]--
-	if j.hold != holdNone {
+	s.active[store.Code(store.StatusCodes, j.status)]--
+	if j.hold != store.HoldNone {
 		j.node.drop(j)
-		s.wake = s.wake || j.hold.current() && !h.current()
+		s.wake = s.wake || j.hold.Current() && !h.Current()
 	}
 	j.status, j.hold = status, h
 	if status.Terminal() {
@@ -113,8 +114,8 @@ func (s *state) change(j *activeJob, status ffrtmp.Status, h hold) {
 		s.ready.release(j.class)
 		return
 	}
-	s.active[code(statusCodes, status)]++
-	if h != holdNone {
+	s.active[store.Code(store.StatusCodes, status)]++
+	if h != store.HoldNone {
 		j.node.take(j)
 	}
 	s.enqueue(j)
@@ -122,7 +123,8 @@ func (s *state) change(j *activeJob, status ffrtmp.Status, h hold) {
 
 // load fills memory from the database.
 func (s *state) load() error {
-	if err := s.loadMeta(); err != nil {
+	var err error
+	if s.meta, err = s.Meta(); err != nil {
 		return err
 	}
 	if err := s.loadNodes(); err != nil {
@@ -132,7 +134,7 @@ func (s *state) load() error {
 		return err
 	}
 	row := make([]driver.Value, activeColumns)
-	return s.w.each(row, func() error {
+	return s.DB.Each(row, func() error {
 		j, key, err := s.scanActive(row)
 		if err != nil {
 			return err

@@ -1,4 +1,4 @@
-package fsm
+package usersql
 
 import (
 	"bytes"
@@ -19,28 +19,29 @@ import (
 	"github.com/ffrtmp/ffrtmp/internal/ctxtime"
 )
 
-// Bounds of a query.
+// Bounds of an answer, of a value, and of all queries together.
 const (
-	maxRows     = 10_000
-	maxRowBytes = 8 << 20   // of all rows
+	MaxRows     = 10_000
+	MaxRowBytes = 8 << 20   // of all rows
 	maxValue    = 256 << 10 // of one value or row, also within the query
 	maxQueries  = 2         // at once
 )
 
-// queryBounds are what a query may take.
-type queryBounds struct {
-	time   time.Duration
-	memory int64 // bytes by which the process may grow meanwhile
+// Limits bound one query.
+type Limits struct {
+	Time   time.Duration
+	Memory int64 // bytes by which the process may grow meanwhile
 }
 
-var defaultQueryBounds = queryBounds{10 * time.Second, 256 << 20}
+// DefaultLimits are those of a master.
+var DefaultLimits = Limits{Time: 10 * time.Second, Memory: 256 << 20}
 
 // memoryInterval is how often the process's growth is looked at: a query makes about
 // a gigabyte a second at most.
 const memoryInterval = 10 * time.Millisecond
 
-// limits of SQLite on a query's own connection.
-var limits = map[int]int{
+// sqliteLimits are SQLite's, on a query's own connection.
+var sqliteLimits = map[int]int{
 	sqlite3.SQLITE_LIMIT_LENGTH:              maxValue,
 	sqlite3.SQLITE_LIMIT_SQL_LENGTH:          ffrtmp.MaxSQLBytes + 1<<10,
 	sqlite3.SQLITE_LIMIT_COLUMN:              500,
@@ -54,32 +55,44 @@ var limits = map[int]int{
 	sqlite3.SQLITE_LIMIT_WORKER_THREADS:      0,
 }
 
+// Reader reads the state at one moment.
+type Reader interface {
+	ReadTx(ctx context.Context, do func(context.Context, *sql.Tx) error) error
+}
+
+// Runner answers queries over the views of a state, a few at a time.
+type Runner struct {
+	state  Reader
+	active chan struct{} // a token for each query that is being answered
+	limits Limits
+}
+
+// New returns a Runner on a state.
+func New(state Reader, limits Limits) *Runner {
+	return &Runner{state: state, active: make(chan struct{}, maxQueries), limits: limits}
+}
+
 // Query answers a user's SQL over userViews, at one moment. It runs on a database of
 // its own, in memory, that has nothing but these: no statement, however made, reaches
 // the state's tables, a file, or the writer.
-func (f *FSM) Query(ctx context.Context, text string) (result ffrtmp.QueryResult, err error) {
+func (r *Runner) Query(ctx context.Context, text string) (result ffrtmp.QueryResult, err error) {
 	if text, err = checkSQL(text); err != nil {
 		return result, err
 	}
 	select {
-	case f.queries <- struct{}{}:
-		defer func() { <-f.queries }()
+	case r.active <- struct{}{}:
+		defer func() { <-r.active }()
 	default:
 		return result, ffrtmp.Errorf(ffrtmp.RateLimited, "this master answers %d queries already", maxQueries)
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	ctx, stop := context.WithTimeoutCause(ctx, f.bounds.time, ffrtmp.Errorf(ffrtmp.TooLarge, "the query takes longer than %s", f.bounds.time))
+	ctx, stop := context.WithTimeoutCause(ctx, r.limits.Time, ffrtmp.Errorf(ffrtmp.TooLarge, "the query takes longer than %s", r.limits.Time))
 	defer stop()
-	go watchMemory(ctx, f.bounds.memory, func() {
-		cancel(ffrtmp.Errorf(ffrtmp.TooLarge, "the query takes more memory than %d MiB", f.bounds.memory>>20))
+	go watchMemory(ctx, r.limits.Memory, func() {
+		cancel(ffrtmp.Errorf(ffrtmp.TooLarge, "the query takes more memory than %d MiB", r.limits.Memory>>20))
 	})
-	err = f.read(ctx, func(ctx context.Context, s *state) error {
-		tx, err := s.readers.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
-		if err != nil {
-			return err
-		}
-		defer func() { _ = tx.Rollback() }() // it has read only
+	err = r.state.ReadTx(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		return (&userQuery{ctx, tx}).run(text, &result)
 	})
 	var bounded *ffrtmp.Error
@@ -87,14 +100,14 @@ func (f *FSM) Query(ctx context.Context, text string) (result ffrtmp.QueryResult
 		return ffrtmp.QueryResult{}, bounded
 	}
 	var refused *sqlite.Error
-	if errors.As(err, &refused) && blames(refused) {
+	if errors.As(err, &refused) && isUserError(refused) {
 		return ffrtmp.QueryResult{}, ffrtmp.FieldErrorf("sql", "%v", refused)
 	}
 	return result, err
 }
 
-// blames reports whether an error of SQLite is the statement's fault.
-func blames(e *sqlite.Error) bool {
+// isUserError reports whether an error of SQLite is the statement's fault.
+func isUserError(e *sqlite.Error) bool {
 	switch e.Code() & 0xff {
 	case sqlite3.SQLITE_ERROR, sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_AUTH, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_RANGE, sqlite3.SQLITE_CONSTRAINT:
 		return true
@@ -131,7 +144,7 @@ func (q *userQuery) run(text string, result *ffrtmp.QueryResult) (err error) {
 	if _, err := conn.ExecContext(q.ctx, "PRAGMA query_only = 1"); err != nil {
 		return err
 	}
-	for id, value := range limits {
+	for id, value := range sqliteLimits {
 		if _, err := sqlite.Limit(conn, id, value); err != nil {
 			return err
 		}
@@ -141,7 +154,7 @@ func (q *userQuery) run(text string, result *ffrtmp.QueryResult) (err error) {
 	}
 	// The driver interrupts SQLite only until the first row is there, so that the
 	// first row has to come last: all are made before it.
-	whole := fmt.Sprintf("WITH the_answer AS MATERIALIZED (SELECT * FROM (\n%s\n) LIMIT %d) SELECT * FROM the_answer", text, maxRows+1)
+	whole := fmt.Sprintf("WITH the_answer AS MATERIALIZED (SELECT * FROM (\n%s\n) LIMIT %d) SELECT * FROM the_answer", text, MaxRows+1)
 	rows, err := conn.QueryContext(q.ctx, whole)
 	if err != nil {
 		return err
@@ -164,14 +177,17 @@ func columnsOf(conn *sql.Conn, text string) (names []string, err error) {
 	return names, err
 }
 
+// errFull ends the reading of an answer that is as long as it may be.
+var errFull = errors.New("the answer is full")
+
 // collect reads rows up to the bounds.
 func collect(rows *sql.Rows, result *ffrtmp.QueryResult) error {
 	result.Rows = [][]any{}
 	size := 0
 	err := eachRow(rows, nil, func(rows *sql.Rows) error {
-		if len(result.Rows) == maxRows || size > maxRowBytes {
+		if len(result.Rows) == MaxRows || size > MaxRowBytes {
 			result.Truncated = true
-			return errStop
+			return errFull
 		}
 		row := make([]any, len(result.Columns))
 		into := make([]any, len(row))
@@ -198,7 +214,7 @@ func collect(rows *sql.Rows, result *ffrtmp.QueryResult) error {
 		return nil
 	})
 	result.Count = len(result.Rows)
-	if result.Truncated && errors.Is(err, errStop) {
+	if result.Truncated && errors.Is(err, errFull) {
 		return nil
 	}
 	return err

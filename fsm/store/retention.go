@@ -1,4 +1,4 @@
-package fsm
+package store
 
 import (
 	"context"
@@ -7,19 +7,8 @@ import (
 	"time"
 )
 
-// PruneRequest says what may be removed and where to look for it.
-type PruneRequest struct {
-	Before time.Time // jobs that were over by then, and keys that were used by then
-	Events time.Time // events from before
-	Seqs   []uint64  // ascending
-	Keys   []RequestKey
-}
-
-// Prune removes what is old, and no more than that of what the request names.
-func (p *Proposer) Prune(ctx context.Context, r PruneRequest) (uint64, Pruned, error) {
-	c := &prune{before: r.Before.UnixNano(), events: r.Events.UnixNano(), seqs: r.Seqs, keys: r.Keys}
-	return propose[Pruned](ctx, p, Idempotency{}, c)
-}
+// RequestKey is an idempotency key with whose it is.
+type RequestKey struct{ Principal, Key string }
 
 var (
 	queryBorn      = readOnly(`SELECT seq, created_at FROM job_spec WHERE seq >= ? ORDER BY seq LIMIT 1`)
@@ -36,13 +25,13 @@ FROM idempotency i WHERE (principal, key) > (?, ?) ORDER BY principal, key LIMIT
 // jobs are numbered as they are born, so it reads none that is younger. (Imported
 // jobs are older than their numbers say: they are found at the latest when what was
 // born before their import is old.)
-func (f *FSM) OldJobs(ctx context.Context, before time.Time, after uint64, limit int) (seqs []uint64, err error) {
-	err = f.read(ctx, func(ctx context.Context, s *state) error {
-		end, err := s.firstBornAt(ctx, before)
+func (r Reader) OldJobs(ctx context.Context, before time.Time, after uint64, limit int) (seqs []uint64, err error) {
+	err = r.read(ctx, func(ctx context.Context, db *DB) error {
+		end, err := db.firstBornAt(ctx, before)
 		if err != nil {
 			return err
 		}
-		return s.each(ctx, queryOver, func(r *sql.Rows) error {
+		return db.each(ctx, queryOver, func(r *sql.Rows) error {
 			var seq uint64
 			err := r.Scan(&seq)
 			seqs = append(seqs, seq)
@@ -54,16 +43,16 @@ func (f *FSM) OldJobs(ctx context.Context, before time.Time, after uint64, limit
 
 // firstBornAt returns the number of the first job that was born at a time or later,
 // or one that is higher than all.
-func (s *state) firstBornAt(ctx context.Context, at time.Time) (uint64, error) {
+func (db *DB) firstBornAt(ctx context.Context, at time.Time) (uint64, error) {
 	var low, high uint64
-	if err := s.queries[queryNewest].QueryRowContext(ctx).Scan(&high); err != nil {
+	if err := db.queries[queryNewest].QueryRowContext(ctx).Scan(&high); err != nil {
 		return 0, err
 	}
 	for high++; low < high; {
 		var seq uint64
 		var born int64
 		middle := low + (high-low)/2
-		err := s.queries[queryBorn].QueryRowContext(ctx, int64(middle)).Scan(&seq, &born)
+		err := db.queries[queryBorn].QueryRowContext(ctx, int64(middle)).Scan(&seq, &born)
 		switch {
 		case errors.Is(err, sql.ErrNoRows), err == nil && born >= at.UnixNano():
 			high = middle
@@ -77,9 +66,9 @@ func (s *state) firstBornAt(ctx context.Context, at time.Time) (uint64, error) {
 }
 
 // HasOldEvents reports whether there are events from before a time.
-func (f *FSM) HasOldEvents(ctx context.Context, before time.Time) (old bool, err error) {
-	err = f.read(ctx, func(ctx context.Context, s *state) error {
-		return s.queries[queryOldEvents].QueryRowContext(ctx, before.UnixNano()).Scan(&old)
+func (r Reader) HasOldEvents(ctx context.Context, before time.Time) (old bool, err error) {
+	err = r.read(ctx, func(ctx context.Context, db *DB) error {
+		return db.queries[queryOldEvents].QueryRowContext(ctx, before.UnixNano()).Scan(&old)
 	})
 	return old, err
 }
@@ -87,10 +76,10 @@ func (f *FSM) HasOldEvents(ctx context.Context, before time.Time) (old bool, err
 // OldKeys looks at the next limit idempotency keys after one and returns those that
 // were used before a time and whose jobs are gone, and where to look next: from the
 // beginning when all have been looked at.
-func (f *FSM) OldKeys(ctx context.Context, before time.Time, after RequestKey, limit int) (old []RequestKey, next RequestKey, err error) {
+func (r Reader) OldKeys(ctx context.Context, before time.Time, after RequestKey, limit int) (old []RequestKey, next RequestKey, err error) {
 	seen := 0
-	err = f.read(ctx, func(ctx context.Context, s *state) error {
-		return s.each(ctx, queryKeys, func(r *sql.Rows) error {
+	err = r.read(ctx, func(ctx context.Context, db *DB) error {
+		return db.each(ctx, queryKeys, func(r *sql.Rows) error {
 			var unused bool
 			if err := r.Scan(&next.Principal, &next.Key, &unused); err != nil {
 				return err

@@ -3,9 +3,9 @@ package fsm
 import (
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/fsm/store"
 )
 
 // Nodes returns the registered nodes by name.
@@ -17,7 +17,7 @@ func (f *FSM) Nodes() []ffrtmp.Node {
 		return list
 	}
 	for _, n := range f.state.nodes.byKey {
-		if !n.removed {
+		if !n.Removed {
 			list = append(list, n.show())
 		}
 	}
@@ -41,26 +41,12 @@ func (f *FSM) Node(id string) (ffrtmp.Node, error) {
 	return n.show(), nil
 }
 
-// RunningAttempt is an attempt that goes on, or a lost one that its node may
-// still take back.
-type RunningAttempt struct {
-	Seq       uint64
-	JobID     string
-	Attempt   int
-	NodeID    string
-	Lease     string // hex
-	Status    ffrtmp.Status
-	Sealed    bool      // it cannot be lost
-	Lost      bool      // its node may take it back until the next claim
-	TimeoutAt time.Time // zero without a limit
-}
-
 // Running returns every attempt that goes on or may be taken back, by sequence
 // number: what a new leader must know.
-func (f *FSM) Running() []RunningAttempt {
+func (f *FSM) Running() []store.Attempt {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
-	var list []RunningAttempt
+	var list []store.Attempt
 	if f.state == nil {
 		return list
 	}
@@ -69,12 +55,12 @@ func (f *FSM) Running() []RunningAttempt {
 			list = append(list, j.running())
 		}
 	}
-	slices.SortFunc(list, func(a, b RunningAttempt) int { return int(int64(a.Seq) - int64(b.Seq)) })
+	slices.SortFunc(list, func(a, b store.Attempt) int { return int(int64(a.Seq) - int64(b.Seq)) })
 	return list
 }
 
 // NodeAttempts is Running of one node.
-func (f *FSM) NodeAttempts(nodeID string) []RunningAttempt {
+func (f *FSM) NodeAttempts(nodeID string) []store.Attempt {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
 	if f.state == nil {
@@ -84,17 +70,17 @@ func (f *FSM) NodeAttempts(nodeID string) []RunningAttempt {
 	if refused != nil {
 		return nil
 	}
-	list := make([]RunningAttempt, 0, len(n.attempts))
+	list := make([]store.Attempt, 0, len(n.attempts))
 	for _, j := range n.sorted() {
 		list = append(list, j.running())
 	}
 	return list
 }
 
-func (j *activeJob) running() RunningAttempt {
-	return RunningAttempt{
-		Seq: j.seq, JobID: j.id.String(), Attempt: int(j.attempt), NodeID: j.node.ID, Lease: j.lease.String(), Status: j.status,
-		Sealed: j.hold == holdSealed, Lost: j.hold == holdLost, TimeoutAt: timeOf(max(j.timeoutAt, 0)),
+func (j *activeJob) running() store.Attempt {
+	return store.Attempt{
+		AttemptID: store.AttemptID{Seq: j.seq, Attempt: int(j.attempt)}, JobID: j.id.String(), NodeID: j.node.ID, Lease: j.lease.String(), Status: j.status,
+		Sealed: j.hold == store.HoldSealed, Lost: j.hold == store.HoldLost, TimeoutAt: store.TimeOf(max(j.timeoutAt, 0)),
 	}
 }
 
@@ -121,17 +107,17 @@ func (f *FSM) Counts() Counts {
 	if s == nil {
 		return c
 	}
-	c.Submitted, c.Retries, c.Losses = s.meta.submitted, s.meta.retries, s.meta.losses
+	c.Submitted, c.Retries, c.Losses = s.meta.Submitted, s.meta.Retries, s.meta.Losses
 	for status, n := range s.active {
-		c.Jobs[statusCodes[status]] = int64(n)
+		c.Jobs[store.StatusCodes[status]] = int64(n)
 	}
-	c.Jobs[ffrtmp.Completed], c.Jobs[ffrtmp.Failed], c.Jobs[ffrtmp.Canceled] = s.meta.completed, s.meta.failed, s.meta.canceled
+	c.Jobs[ffrtmp.Completed], c.Jobs[ffrtmp.Failed], c.Jobs[ffrtmp.Canceled] = s.meta.Completed, s.meta.Failed, s.meta.Canceled
 	for _, n := range s.nodes.byKey {
-		if n.removed {
+		if n.Removed {
 			continue
 		}
 		c.Nodes[n.status()]++
-		if n.offline {
+		if n.Offline {
 			continue
 		}
 		c.CPUThreads += n.CPUThreads
@@ -141,13 +127,4 @@ func (f *FSM) Counts() Counts {
 		}
 	}
 	return c
-}
-
-func (f *FSM) databasePath() string {
-	f.mu.RLock()
-	defer f.mu.RUnlock()
-	if f.state == nil {
-		return ""
-	}
-	return f.state.path
 }

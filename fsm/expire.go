@@ -2,6 +2,7 @@ package fsm
 
 import (
 	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/fsm/store"
 )
 
 // attemptRef names an attempt in commands.
@@ -28,13 +29,7 @@ func decodeRefs(d *decoder) []attemptRef {
 
 // Changed is the result of a command about several attempts: those that it
 // changed. The others were no longer as the proposer believed.
-type Changed struct{ Attempts []AttemptID }
-
-// AttemptID names an attempt.
-type AttemptID struct {
-	Seq     uint64
-	Attempt int
-}
+type Changed struct{ Attempts []store.AttemptID }
 
 // expire says that leases have run out.
 type expire struct {
@@ -58,8 +53,8 @@ func (c *expire) apply(t *tx) any {
 func (t *tx) eachActive(refs []attemptRef, do func(*activeJob) bool) Changed {
 	var changed Changed
 	for _, r := range refs {
-		if j, ok := t.jobs[r.seq]; ok && j.attempt == r.attempt && j.hold == holdActive && do(j) {
-			changed.Attempts = append(changed.Attempts, AttemptID{r.seq, int(r.attempt)})
+		if j, ok := t.jobs[r.seq]; ok && j.attempt == r.attempt && j.hold == store.HoldActive && do(j) {
+			changed.Attempts = append(changed.Attempts, store.AttemptID{Seq: r.seq, Attempt: int(r.attempt)})
 		}
 	}
 	return changed
@@ -139,9 +134,9 @@ func (c *takeBack) apply(t *tx) any {
 	var changed Changed
 	for _, a := range c.attempts {
 		j, ok := t.jobs[a.seq]
-		if ok && j.hold == holdLost && j.node == n && j.attempt == a.attempt && (j.lease == a.lease || n.Legacy) {
+		if ok && j.hold == store.HoldLost && j.node == n && j.attempt == a.attempt && (j.lease == a.lease || n.Legacy) {
 			t.takeBack(j)
-			changed.Attempts = append(changed.Attempts, AttemptID{a.seq, int(a.attempt)})
+			changed.Attempts = append(changed.Attempts, store.AttemptID{Seq: a.seq, Attempt: int(a.attempt)})
 		}
 	}
 	return changed

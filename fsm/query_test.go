@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/internal/usersql"
 )
 
 const hush = "hush-hush-4711"
@@ -71,11 +72,11 @@ func TestQuery_AnswersOverTheViews(t *testing.T) {
 		}
 	}
 	r, err := c.fsm.Query(t.Context(), "WITH RECURSIVE n(x) AS (VALUES (1) UNION ALL SELECT x + 1 FROM n) SELECT x FROM n")
-	if err != nil || !r.Truncated || r.Count != maxRows || r.Rows[maxRows-1][0] != int64(maxRows) {
+	if err != nil || !r.Truncated || r.Count != usersql.MaxRows || r.Rows[usersql.MaxRows-1][0] != int64(usersql.MaxRows) {
 		t.Errorf("an endless answer: %d rows, truncated %v: %v", r.Count, r.Truncated, err)
 	}
 	r, err = c.fsm.Query(t.Context(), "WITH RECURSIVE n(x) AS (VALUES (1) UNION ALL SELECT x + 1 FROM n) SELECT hex(zeroblob(50000)) FROM n LIMIT 200")
-	if err != nil || !r.Truncated || r.Count > maxRowBytes/100_000+1 {
+	if err != nil || !r.Truncated || r.Count > usersql.MaxRowBytes/100_000+1 {
 		t.Errorf("a fat answer: %d rows, truncated %v: %v", r.Count, r.Truncated, err)
 	}
 }
@@ -199,7 +200,7 @@ func TestQuery_IsBounded(t *testing.T) {
 	for i := range 40 {
 		bomb += fmt.Sprintf(", %c%d AS (SELECT 1 AS x FROM %s, %[3]s)", 'b', i, map[bool]string{true: "a", false: fmt.Sprint("b", i-1)}[i == 0])
 	}
-	c.fsm.bounds = queryBounds{time.Minute, 16 << 20}
+	c.fsm.users = usersql.New(c.fsm, usersql.Limits{Time: time.Minute, Memory: 16 << 20})
 	for name, sql := range map[string]string{
 		"sorted":  endless + "SELECT randomblob(50000) FROM n ORDER BY 1",
 		"grouped": endless + "SELECT printf('%50000d', x) AS y, count(*) FROM n GROUP BY y",
@@ -208,11 +209,11 @@ func TestQuery_IsBounded(t *testing.T) {
 			t.Errorf("%s: %s", name, got)
 		}
 	}
-	c.fsm.bounds = queryBounds{50 * time.Millisecond, 1 << 40}
+	c.fsm.users = usersql.New(c.fsm, usersql.Limits{Time: 50 * time.Millisecond, Memory: 1 << 40})
 	if got := c.ask(endless + "SELECT count(*) FROM n"); got != "too_large: the query takes longer than 50ms" {
 		t.Error(got)
 	}
-	c.fsm.bounds = queryBounds{time.Minute, 1 << 40}
+	c.fsm.users = usersql.New(c.fsm, usersql.Limits{Time: time.Minute, Memory: 1 << 40})
 	for name, sql := range map[string]string{
 		"zeroblob": "SELECT zeroblob(1000000000)", "randomblob": "SELECT length(randomblob(1000000000))", "printf": "SELECT printf('%1000000000d', 1)",
 		"doubled": "WITH RECURSIVE n(x) AS (VALUES ('x') UNION ALL SELECT x || x FROM n) SELECT length(x) FROM n", "group_concat": some + "SELECT group_concat(x) FROM n",
@@ -231,11 +232,5 @@ func TestQuery_IsBounded(t *testing.T) {
 	_, err := c.fsm.Query(ctx, "SELECT 1 UNION ALL SELECT count(*) FROM ("+endless+"SELECT x FROM n)")
 	if !strings.Contains(fmt.Sprint(err), context.DeadlineExceeded.Error()) {
 		t.Errorf("a query outlived its caller: %v", err)
-	}
-	for range maxQueries {
-		c.fsm.queries <- struct{}{}
-	}
-	if got := c.ask("SELECT 1"); !strings.HasPrefix(got, "rate_limited: ") {
-		t.Error(got)
 	}
 }

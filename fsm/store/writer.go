@@ -1,4 +1,4 @@
-package fsm
+package store
 
 import (
 	"context"
@@ -13,15 +13,17 @@ import (
 	"github.com/ffrtmp/ffrtmp/internal/sqlitedsn"
 )
 
-// statement numbers a statement of the writer. Each stands beside the function
+// Statement numbers a statement of the writer. Each stands beside the function
 // that uses it and is prepared when a database is opened.
-type statement int
+type Statement int
 
 var statements []string
 
-func prepared(sql string) statement {
+// Prepared makes a statement of the writer. Only package variables are made so: a database that is open already
+// does not learn of it.
+func Prepared(sql string) Statement {
 	statements = append(statements, sql)
-	return statement(len(statements) - 1)
+	return Statement(len(statements) - 1)
 }
 
 // writer is the one connection that writes. It speaks to the driver itself:
@@ -48,17 +50,17 @@ const busyTimeout = "_pragma=busy_timeout(1000)"
 // given back to the file system bit by bit. The page cache holds what Apply touches
 // and no more: SQLite looks through all of it on the commit of a transaction that has
 // balanced a tree, which with 64 MiB took a fifth of the time.
-func openWriter(path string) (*writer, error) {
+func openWriter(path string) (writer, error) {
 	connector, err := sqlite.NewConnector(sqlitedsn.File(path, busyTimeout, "_txlock=immediate", "_auto_vacuum=2", "_pragma=journal_mode(wal)", "_pragma=synchronous(off)",
 		"_pragma=cache_size(-16384)", "_pragma=wal_autocheckpoint(4000)", "_pragma=temp_store(memory)"))
 	if err != nil {
-		return nil, err
+		return writer{}, err
 	}
 	conn, err := connector.Connect(context.Background())
 	if err != nil {
-		return nil, err
+		return writer{}, err
 	}
-	return &writer{conn: conn}, nil
+	return writer{conn: conn}, nil
 }
 
 func (w *writer) prepare() error {
@@ -73,6 +75,9 @@ func (w *writer) prepare() error {
 }
 
 func (w *writer) close() error {
+	if w.conn == nil {
+		return nil
+	}
 	errs := make([]error, 0, len(w.stmts)+1)
 	for _, s := range w.stmts {
 		errs = append(errs, s.Close())
@@ -88,27 +93,29 @@ func (w *writer) bind(args []driver.Value) []driver.NamedValue {
 	return w.args
 }
 
-func (w *writer) exec(s statement, args ...driver.Value) error {
+// Exec executes a statement.
+func (w *writer) Exec(s Statement, args ...driver.Value) error {
 	if _, err := w.stmts[s].ExecContext(context.Background(), w.bind(args)); err != nil {
 		return fmt.Errorf("%s: %w", statements[s], err)
 	}
 	return nil
 }
 
-// row reads the first row of an answer and reports whether there is one.
-func (w *writer) row(dest []driver.Value, s statement, args ...driver.Value) (bool, error) {
+// Row reads the first row of an answer and reports whether there is one.
+func (w *writer) Row(dest []driver.Value, s Statement, args ...driver.Value) (bool, error) {
 	found := false
-	err := w.each(dest, func() error { found = true; return errStop }, s, args...)
-	if errors.Is(err, errStop) {
+	err := w.Each(dest, func() error { found = true; return ErrStop }, s, args...)
+	if errors.Is(err, ErrStop) {
 		err = nil
 	}
 	return found, err
 }
 
-var errStop = errors.New("stop")
+// ErrStop is returned by a callback that wants no more rows.
+var ErrStop = errors.New("stop")
 
-// each calls do for every row of an answer, after it has been read into dest.
-func (w *writer) each(dest []driver.Value, do func() error, s statement, args ...driver.Value) (err error) {
+// Each calls do for every row of an answer, after it has been read into dest.
+func (w *writer) Each(dest []driver.Value, do func() error, s Statement, args ...driver.Value) (err error) {
 	rows, err := w.stmts[s].QueryContext(context.Background(), w.bind(args))
 	if err != nil {
 		return fmt.Errorf("%s: %w", statements[s], err)
@@ -150,21 +157,8 @@ func (w *writer) value(sql string) (int64, error) {
 	return n, nil
 }
 
-// isBusy reports whether another process holds a lock that is in the way.
-func isBusy(err error) bool {
+// IsBusy reports whether another process holds a lock that is in the way.
+func IsBusy(err error) bool {
 	var e *sqlite.Error
 	return errors.As(err, &e) && e.Code()&0xff == sqlite3.SQLITE_BUSY
-}
-
-func null(s string) driver.Value {
-	if s == "" {
-		return nil
-	}
-	return s
-}
-
-// text reads a column that may be NULL.
-func text(v driver.Value) string {
-	s, _ := v.(string)
-	return s
 }

@@ -1,4 +1,4 @@
-package fsm
+package store
 
 import (
 	"context"
@@ -13,9 +13,9 @@ import (
 
 // Jobs returns a page of the jobs that a filter selects, without logs and
 // attempts. Both must have been validated.
-func (f *FSM) Jobs(ctx context.Context, filter ffrtmp.Filter, page ffrtmp.Page) (ffrtmp.List, error) {
+func (r Reader) Jobs(ctx context.Context, filter ffrtmp.Filter, page ffrtmp.Page) (ffrtmp.List, error) {
 	list := ffrtmp.List{Jobs: []ffrtmp.Job{}}
-	err := f.list(ctx, filter, page, selectJob, func(rows *sql.Rows) error {
+	err := r.list(ctx, filter, page, selectJob, func(rows *sql.Rows) error {
 		j, err := scanJob(rows)
 		list.Jobs = append(list.Jobs, j)
 		return err
@@ -30,9 +30,9 @@ func (f *FSM) Jobs(ctx context.Context, filter ffrtmp.Filter, page ffrtmp.Page) 
 
 // Seqs returns the sequence numbers of the jobs that a filter selects, ascending,
 // at most limit of those after a number.
-func (f *FSM) Seqs(ctx context.Context, filter ffrtmp.Filter, after uint64, limit int) ([]uint64, error) {
+func (r Reader) Seqs(ctx context.Context, filter ffrtmp.Filter, after uint64, limit int) ([]uint64, error) {
 	var seqs []uint64
-	err := f.list(ctx, filter, ffrtmp.Page{Limit: limit, Cursor: after, Order: ffrtmp.Ascending}, `SELECT t.seq
+	err := r.list(ctx, filter, ffrtmp.Page{Limit: limit, Cursor: after, Order: ffrtmp.Ascending}, `SELECT t.seq
 FROM job_state t CROSS JOIN job_spec s ON s.seq = t.seq LEFT JOIN node n ON n.key = t.node `, func(rows *sql.Rows) error {
 		var seq uint64
 		err := rows.Scan(&seq)
@@ -47,21 +47,21 @@ FROM job_state t CROSS JOIN job_spec s ON s.seq = t.seq LEFT JOIN node n ON n.ke
 // The database has no index on status but for failed and canceled jobs, because
 // every transition would pay for it. Jobs that are not over are found by memory
 // instead, and for all others the order of sequence numbers is index enough.
-func (f *FSM) list(ctx context.Context, filter ffrtmp.Filter, page ffrtmp.Page, columns string, scan func(*sql.Rows) error) error {
+func (r Reader) list(ctx context.Context, filter ffrtmp.Filter, page ffrtmp.Page, columns string, scan func(*sql.Rows) error) error {
 	var active []uint64
 	byMemory := filter.Status != "" && !filter.Status.Terminal()
 	if byMemory {
-		active = f.activeSeqs(filter.Status, page)
+		active = r.activeSeqs(filter.Status, page)
 	}
 	where, args := conditions(filter, page)
-	return f.read(ctx, func(ctx context.Context, s *state) error {
+	return r.read(ctx, func(ctx context.Context, db *DB) error {
 		left := page.Limit + 1
 		count := func(rows *sql.Rows) error {
 			left--
 			return scan(rows)
 		}
 		if !byMemory {
-			rows, err := s.readers.QueryContext(ctx, columns+where+` LIMIT ?`, append(args, left)...)
+			rows, err := db.readers.QueryContext(ctx, columns+where+` LIMIT ?`, append(args, left)...)
 			return eachRow(rows, err, count)
 		}
 		for chunk := range slices.Chunk(active, 1000) {
@@ -69,7 +69,7 @@ func (f *FSM) list(ctx context.Context, filter ffrtmp.Filter, page ffrtmp.Page, 
 			if err != nil {
 				return err
 			}
-			rows, err := s.readers.QueryContext(ctx, columns+where+` LIMIT ?`, append(slices.Clone(args), string(some), left)...)
+			rows, err := db.readers.QueryContext(ctx, columns+where+` LIMIT ?`, append(slices.Clone(args), string(some), left)...)
 			if err := eachRow(rows, err, count); err != nil {
 				return err
 			}
@@ -83,18 +83,8 @@ func (f *FSM) list(ctx context.Context, filter ffrtmp.Filter, page ffrtmp.Page, 
 
 // activeSeqs returns the jobs of a status that is not terminal, in the page's
 // order, from its cursor on.
-func (f *FSM) activeSeqs(status ffrtmp.Status, page ffrtmp.Page) []uint64 {
-	f.mu.RLock()
-	var seqs []uint64
-	if f.state != nil {
-		seqs = make([]uint64, 0, f.state.active[code(statusCodes, status)])
-		for seq, j := range f.state.jobs {
-			if j.status == status && after(page, seq) {
-				seqs = append(seqs, seq)
-			}
-		}
-	}
-	f.mu.RUnlock()
+func (r Reader) activeSeqs(status ffrtmp.Status, page ffrtmp.Page) []uint64 {
+	seqs := r.active(status, func(seq uint64) bool { return after(page, seq) })
 	slices.Sort(seqs)
 	if page.Order != ffrtmp.Ascending {
 		slices.Reverse(seqs)
@@ -139,13 +129,13 @@ func conditions(filter ffrtmp.Filter, page ffrtmp.Page) (string, []any) {
 		add("t.status IN (4, 5)")
 		fallthrough
 	default:
-		add("t.status = ?", code(statusCodes, filter.Status))
+		add("t.status = ?", Code(StatusCodes, filter.Status))
 	}
 	if filter.Queue != "" {
-		add("t.queue = ?", code(queueCodes, filter.Queue))
+		add("t.queue = ?", Code(QueueCodes, filter.Queue))
 	}
 	if filter.Priority != "" {
-		add("t.priority = ?", code(priorityCodes, filter.Priority))
+		add("t.priority = ?", Code(PriorityCodes, filter.Priority))
 	}
 	if filter.Scenario != "" {
 		add("s.scenario = ?", filter.Scenario)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/fsm/store"
 )
 
 // broadcast wakes all that wait at once. The channel is only made when somebody
@@ -43,7 +44,7 @@ func (f *FSM) publish(s *state) {
 		f.publishKeys(s)
 		s.rekeyed = false
 	}
-	f.index.Store(s.meta.index)
+	f.index.Store(s.meta.Index)
 	f.changed.send()
 	if s.wake {
 		f.waking.send()
@@ -109,5 +110,5 @@ func (f *FSM) NextNotBefore() (time.Time, bool) {
 	if j == nil {
 		return time.Time{}, false
 	}
-	return timeOf(j.notBefore), true
+	return store.TimeOf(j.notBefore), true
 }

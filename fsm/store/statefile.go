@@ -1,4 +1,4 @@
-package fsm
+package store
 
 import (
 	"encoding/json"
@@ -13,12 +13,12 @@ import (
 	"github.com/ffrtmp/ffrtmp/snapshot"
 )
 
-// ErrForeign says that Options.Path is something that this package has not made.
+// ErrForeign says that the path of the state is something that this package has not made.
 var ErrForeign = errors.New("not a state of this program")
 
-// files is the directory of state files: the current one, the link by which the
+// Files is the directory of state files: the current one, the link by which the
 // operator finds it, and a record of whether it can be trusted.
-type files struct {
+type Files struct {
 	dir     string
 	link    string   // "" for a state in memory
 	lock    *os.File // of a directory in memory
@@ -37,21 +37,23 @@ type record struct {
 
 const trustFile = "state-trust.json"
 
-func openFiles(opts Options) (*files, error) {
-	f := &files{bootID: opts.bootID}
+// OpenFiles opens the state files in dir, of which path is the link to the current one; it makes an empty one when
+// there is none. Without a path they are in memory. bootID names the boot of the machine; "" asks the kernel.
+func OpenFiles(path, dir, bootID string) (*Files, error) {
+	f := &Files{bootID: bootID}
 	if f.bootID == "" {
 		// Without it nothing that was not closed cleanly is trusted.
 		id, _ := os.ReadFile("/proc/sys/kernel/random/boot_id")
 		f.bootID = strings.TrimSpace(string(id))
 	}
-	if opts.Path == "" {
+	if path == "" {
 		return f, f.openMemory()
 	}
 	var err error
-	if f.link, err = filepath.Abs(opts.Path); err != nil {
+	if f.link, err = filepath.Abs(path); err != nil {
 		return nil, err
 	}
-	if f.dir, err = filepath.Abs(opts.Dir); err != nil {
+	if f.dir, err = filepath.Abs(dir); err != nil {
 		return nil, err
 	}
 	if f.current, err = f.target(); err != nil {
@@ -61,11 +63,11 @@ func openFiles(opts Options) (*files, error) {
 		return nil, err
 	}
 	if f.current == "" {
-		if f.current, err = f.create(); err != nil {
+		if f.current, err = f.Create(); err != nil {
 			return nil, err
 		}
 		f.fresh = true
-		return f, f.use(f.current)
+		return f, f.Use(f.current)
 	}
 	data, err := os.ReadFile(filepath.Join(f.dir, trustFile))
 	if err == nil {
@@ -77,18 +79,18 @@ func openFiles(opts Options) (*files, error) {
 	return f, f.removeOthers()
 }
 
-func (f *files) openMemory() (err error) {
+func (f *Files) openMemory() (err error) {
 	if f.dir, f.lock, err = openMemoryDir("/dev/shm", os.TempDir()); err != nil {
 		return err
 	}
 	f.fresh = true
-	f.current, err = f.create()
+	f.current, err = f.Create()
 	return err
 }
 
 // target returns the state file that the link leads to, "" when there is none.
 // Anything else at the link's place is not ours and is only looked at.
-func (f *files) target() (string, error) {
+func (f *Files) target() (string, error) {
 	info, err := os.Lstat(f.link)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -116,14 +118,14 @@ func (f *files) target() (string, error) {
 	return target, nil
 }
 
-func (f *files) foreign(why string) error {
+func (f *Files) foreign(why string) error {
 	return fmt.Errorf("%s: %w: %s; it was left as it is. Choose another --db; the jobs of a v2.2 database are brought in with: ffrtmp import --from %s",
 		f.link, ErrForeign, why, f.link)
 }
 
-// trust returns nil when what was written to the current file is still there.
+// Trust returns nil when what was written to the current file is still there.
 // Then the file counts as open from now on.
-func (f *files) trust() error {
+func (f *Files) Trust() error {
 	if !f.fresh && !f.record.Clean && (f.record.BootID == "" || f.record.BootID != f.bootID) {
 		return errors.New("the machine went down while the state was open")
 	}
@@ -131,8 +133,17 @@ func (f *files) trust() error {
 	return f.mark(false)
 }
 
+// Dir is the directory of the state files.
+func (f *Files) Dir() string { return f.dir }
+
+// Current is the state file to open.
+func (f *Files) Current() string { return f.current }
+
+// Clean reports whether the current file was closed and synced before it was opened.
+func (f *Files) Clean() bool { return f.clean }
+
 // mark records whether the current file is closed.
-func (f *files) mark(clean bool) error {
+func (f *Files) mark(clean bool) error {
 	f.record = record{BootID: f.bootID, Clean: clean}
 	if f.link == "" {
 		return nil
@@ -145,14 +156,14 @@ func (f *files) mark(clean bool) error {
 	return atomicfile.Write(path, data, 0o600)
 }
 
-// distrust makes sure that the current file is not used by a later process.
-func (f *files) distrust() error {
+// Distrust makes sure that the current file is not used by a later process.
+func (f *Files) Distrust() error {
 	f.bootID = ""
 	return f.mark(false)
 }
 
-// create makes an empty state file.
-func (f *files) create() (string, error) {
+// Create makes an empty state file.
+func (f *Files) Create() (string, error) {
 	file, err := os.CreateTemp(f.dir, snapshot.FilePattern)
 	if err != nil {
 		return "", err
@@ -160,9 +171,9 @@ func (f *files) create() (string, error) {
 	return file.Name(), file.Close()
 }
 
-// use makes path the current file. The link is replaced by a rename, never the
+// Use makes path the current file. The link is replaced by a rename, never the
 // file: the WAL of another file would be replayed into it.
-func (f *files) use(path string) error {
+func (f *Files) Use(path string) error {
 	if err := f.mark(false); err != nil {
 		return err
 	}
@@ -190,7 +201,7 @@ func (f *files) use(path string) error {
 }
 
 // removeOthers deletes state files that are no longer or not yet the current one.
-func (f *files) removeOthers() error {
+func (f *Files) removeOthers() error {
 	found, err := filepath.Glob(filepath.Join(f.dir, snapshot.FilePattern))
 	if err != nil {
 		return err
@@ -198,14 +209,14 @@ func (f *files) removeOthers() error {
 	var errs []error
 	for _, path := range found {
 		if path != f.current {
-			errs = append(errs, removeState(path))
+			errs = append(errs, Remove(path))
 		}
 	}
 	return errors.Join(errs...)
 }
 
-// close records how the current file was left.
-func (f *files) close(clean bool) error {
+// Close records how the current file was left.
+func (f *Files) Close(clean bool) error {
 	if f.link == "" {
 		return errors.Join(os.RemoveAll(f.dir), f.lock.Close())
 	}

@@ -1,0 +1,90 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"time"
+
+	"github.com/ffrtmp/ffrtmp"
+)
+
+// AttemptID names an attempt.
+type AttemptID struct {
+	Seq     uint64
+	Attempt int
+}
+
+// Attempt is an attempt that runs, or a lost one that its node may still reclaim.
+type Attempt struct {
+	AttemptID
+	JobID     string
+	NodeID    string
+	Lease     string // hex
+	Status    ffrtmp.Status
+	Sealed    bool      // it cannot be lost
+	Lost      bool      // its node may reclaim it until the next claim
+	TimeoutAt time.Time // zero without a limit
+}
+
+// Claims returns the jobs of claimed attempts as their node is to see them: whole,
+// with their leases.
+func (r Reader) Claims(ctx context.Context, claimed []Attempt) ([]ffrtmp.Job, error) {
+	jobs := make([]ffrtmp.Job, 0, len(claimed))
+	err := r.read(ctx, func(ctx context.Context, db *DB) error {
+		for _, c := range claimed {
+			j, err := db.job(ctx, c.Seq)
+			if err != nil {
+				return err
+			}
+			if j.Attempt == c.Attempt { // else it is gone already
+				j.Lease = c.Lease
+				jobs = append(jobs, j)
+			}
+		}
+		return nil
+	})
+	return jobs, err
+}
+
+var queryAttempts = readOnly(`SELECT a.attempt, n.id, a.outcome, a.started_at, a.ended_at, a.error, a.failure_reason FROM (
+	SELECT seq, attempt, node, outcome, started_at, ended_at, error, failure_reason FROM job_attempt WHERE seq = ?
+	UNION ALL SELECT seq, attempt, node, 0, started_at, 0, NULL, NULL FROM job_state WHERE seq = ? AND hold IN (1, 2)
+) a LEFT JOIN node n ON n.key = a.node ORDER BY a.attempt`)
+
+// Attempts returns a job's attempts in order.
+func (r Reader) Attempts(ctx context.Context, seq uint64) (list []ffrtmp.Attempt, err error) {
+	err = r.read(ctx, func(ctx context.Context, db *DB) error {
+		list, err = db.attempts(ctx, seq)
+		return err
+	})
+	return list, err
+}
+
+func (db *DB) attempts(ctx context.Context, seq uint64) ([]ffrtmp.Attempt, error) {
+	var list []ffrtmp.Attempt
+	err := db.each(ctx, queryAttempts, func(rows *sql.Rows) error {
+		var a ffrtmp.Attempt
+		var outcome int
+		var started, ended int64
+		var node, fault, reason sql.NullString
+		if err := rows.Scan(&a.Attempt, &node, &outcome, &started, &ended, &fault, &reason); err != nil {
+			return err
+		}
+		a.NodeID, a.Outcome = node.String, OutcomeCodes[outcome]
+		a.StartedAt, a.EndedAt = TimeOf(started), TimeOf(ended)
+		a.Error, a.FailureReason = fault.String, ffrtmp.FailureReason(reason.String)
+		list = append(list, a)
+		return nil
+	}, int64(seq), int64(seq))
+	return list, err
+}
+
+// AttemptLog returns the log that was handed in with an attempt's result, "" when
+// there was none.
+func (r Reader) AttemptLog(ctx context.Context, seq uint64, attempt int) (log string, err error) {
+	err = r.read(ctx, func(ctx context.Context, db *DB) error {
+		log, err = db.log(ctx, seq, attempt)
+		return err
+	})
+	return log, err
+}

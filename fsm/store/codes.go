@@ -1,0 +1,43 @@
+package store
+
+import (
+	"slices"
+
+	"github.com/ffrtmp/ffrtmp"
+)
+
+// The numbers that stand in the database and in commands for the words of
+// the root package. A list only ever grows at its end: a word's number never changes.
+var (
+	StatusCodes      = []ffrtmp.Status{ffrtmp.Pending, ffrtmp.Running, ffrtmp.Paused, ffrtmp.Completed, ffrtmp.Failed, ffrtmp.Canceled}
+	QueueCodes       = []ffrtmp.Queue{ffrtmp.Live, ffrtmp.Default, ffrtmp.Batch}
+	PriorityCodes    = []ffrtmp.Priority{ffrtmp.High, ffrtmp.Medium, ffrtmp.Low}
+	OutcomeCodes     = []ffrtmp.Outcome{ffrtmp.AttemptRunning, ffrtmp.AttemptCompleted, ffrtmp.AttemptFailed, ffrtmp.AttemptLost, ffrtmp.AttemptCanceled, ffrtmp.AttemptTimedOut}
+	EligibilityCodes = []ffrtmp.Eligibility{ffrtmp.Eligible, ffrtmp.Cordoned, ffrtmp.Draining}
+	ActionCodes      = []ffrtmp.Action{ffrtmp.Cancel, ffrtmp.Pause, ffrtmp.Resume, ffrtmp.Retry}
+	ResultCodes      = []ffrtmp.ResultStatus{ffrtmp.ResultPublishing, ffrtmp.ResultCompleted, ffrtmp.ResultFailed, ffrtmp.ResultCanceled}
+)
+
+// Code returns the number of a word. Words are validated before they reach the
+// FSM, so an unknown one is a fault of the program.
+func Code[T ~string](list []T, word T) int64 {
+	i := slices.Index(list, word)
+	if i < 0 {
+		panic("store: no code for " + string(word))
+	}
+	return int64(i)
+}
+
+// Hold says how a job's newest attempt stands with its node.
+type Hold int64
+
+// Holds.
+const (
+	HoldNone   Hold = 0 // over, or there is none
+	HoldActive Hold = 1 // the node runs it
+	HoldSealed Hold = 2 // the node publishes its output; it cannot be lost
+	HoldLost   Hold = 3 // its lease ran out; the node may take it back until the next claim
+)
+
+// Current reports whether the attempt goes on.
+func (h Hold) Current() bool { return h == HoldActive || h == HoldSealed }

@@ -1,0 +1,46 @@
+package store
+
+import (
+	"database/sql/driver"
+	"fmt"
+)
+
+// Meta is what the database says of the whole state. It is one row.
+type Meta struct {
+	Index, Term uint64 // of the Raft entry that the state reflects
+	Time        int64  // of the newest command, ns
+	NextSeq     uint64
+	// Cumulative: retention does not lower them.
+	Submitted, Completed, Failed, Canceled, Retries, Losses int64
+}
+
+var (
+	selectMeta = Prepared(`SELECT applied_index, applied_term, time, next_seq, submitted, completed, failed, canceled, retries, losses FROM meta`)
+	updateMeta = Prepared(`UPDATE meta SET applied_index = ?, applied_term = ?, time = ?, next_seq = ?,
+	submitted = ?, completed = ?, failed = ?, canceled = ?, retries = ?, losses = ? WHERE one = 1`)
+	beginImmediate = Prepared(`BEGIN IMMEDIATE`)
+	commit         = Prepared(`COMMIT`)
+)
+
+// Meta reads the row.
+func (db *DB) Meta() (m Meta, err error) {
+	row := make([]driver.Value, 10)
+	found, err := db.Row(row, selectMeta)
+	if err != nil || !found {
+		return m, fmt.Errorf("read meta: found %v: %w", found, err)
+	}
+	n := func(i int) int64 { return row[i].(int64) }
+	return Meta{uint64(n(0)), uint64(n(1)), n(2), uint64(n(3)), n(4), n(5), n(6), n(7), n(8), n(9)}, nil
+}
+
+// Begin begins a transaction that writes. IsBusy says of its error that another process holds the lock.
+func (db *DB) Begin() error { return db.Exec(beginImmediate) }
+
+// Commit writes the row and commits the transaction.
+func (db *DB) Commit(m *Meta) error {
+	err := db.Exec(updateMeta, int64(m.Index), int64(m.Term), m.Time, int64(m.NextSeq), m.Submitted, m.Completed, m.Failed, m.Canceled, m.Retries, m.Losses)
+	if err != nil {
+		return err
+	}
+	return db.Exec(commit)
+}
