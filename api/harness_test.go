@@ -19,6 +19,7 @@ import (
 	"github.com/ffrtmp/ffrtmp"
 	"github.com/ffrtmp/ffrtmp/cluster"
 	"github.com/ffrtmp/ffrtmp/fsm"
+	"github.com/ffrtmp/ffrtmp/internal/testkit"
 	"github.com/ffrtmp/ffrtmp/leader"
 )
 
@@ -334,17 +335,4 @@ const (
 	nodeB = "aaaaaaaa-0000-4000-8000-000000000002"
 )
 
-// eventually waits until cond holds.
-func eventually(t *testing.T, what string, cond func() bool) {
-	t.Helper()
-	ticker := time.NewTicker(5 * time.Millisecond)
-	defer ticker.Stop()
-	deadline := time.After(10 * time.Second)
-	for !cond() {
-		select {
-		case <-ticker.C:
-		case <-deadline:
-			t.Fatalf("not within 10 s: %s", what)
-		}
-	}
-}
+var eventually = testkit.Eventually

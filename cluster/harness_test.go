@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/ffrtmp/ffrtmp/internal/certs"
+	"github.com/ffrtmp/ffrtmp/internal/testkit"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
@@ -161,22 +162,6 @@ func (m *master) restart(change func(*Config)) *master {
 	return start(m.t, cfg)
 }
 
-// eventually polls until ok or a generous deadline.
-func eventually(t testing.TB, what string, ok func() bool) {
-	t.Helper()
-	deadline := time.NewTimer(patience)
-	defer deadline.Stop()
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	for !ok() {
-		select {
-		case <-deadline.C:
-			t.Fatalf("not within %s: %s", patience, what)
-		case <-tick.C:
-		}
-	}
-}
-
 func testContext(t testing.TB) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	t.Cleanup(cancel)
@@ -287,3 +272,5 @@ func post(t testing.TB, m *master, body string) (status int, answer string, err 
 	data, err := io.ReadAll(resp.Body)
 	return resp.StatusCode, string(data), err
 }
+
+var eventually = testkit.Eventually

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/internal/testkit"
 )
 
 // Below --disk-reserve new jobs are refused and results are still accepted.
@@ -34,7 +35,7 @@ func TestDisk_NearlyFull(t *testing.T) {
 	}
 
 	restart("--disk-reserve=1EiB")
-	eventually(t, "new jobs are refused", func() bool {
+	testkit.Eventually(t, "new jobs are refused", func() bool {
 		r := m.call(t, "POST", m.url+"/jobs", `{"scenario":"720p-h264"}`)
 		return r.status == 507 && strings.Contains(string(r.body), `"insufficient_storage"`)
 	})

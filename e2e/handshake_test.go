@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/ffrtmp/ffrtmp/internal/certs"
+	"github.com/ffrtmp/ffrtmp/internal/testkit"
 )
 
 // openssl negotiates TLS 1.3 and 1.2 with a default master, and nothing older.
@@ -62,7 +63,7 @@ func TestTLS_MutualOnAPIPort(t *testing.T) {
 		_, err = w.send(t.Context(), "GET", "https://127.0.0.1:"+api+"/health", "")
 		return err
 	}
-	eventually(t, "a user of the CA is let in", func() bool { return get(user) == nil })
+	testkit.Eventually(t, "a user of the CA is let in", func() bool { return get(user) == nil })
 	for name, files := range map[string]certs.Files{"nobody": {}, "a user of another CA": foreign.issue("user", "")} {
 		if err := get(files); err == nil || !strings.Contains(err.Error(), "tls: ") {
 			t.Errorf("%s: %v", name, err)

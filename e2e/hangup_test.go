@@ -7,6 +7,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/ffrtmp/ffrtmp/internal/testkit"
 )
 
 // SIGHUP reloads the API key and certificates of a master and an agent.
@@ -25,7 +27,7 @@ func TestReload_OnHangup(t *testing.T) {
 	agentMetrics := freePort(t)
 	giveTrial(t, filepath.Join(dir, "agent-state"))
 	agent := launch(t, dir, nil, "agent", "--master", m.url, "--ca", "certs/master.crt", "--api-key-file", keyFile, "--metrics-port", agentMetrics, "--heartbeat-interval", "1s")
-	eventually(t, "the agent is ready", func() bool {
+	testkit.Eventually(t, "the agent is ready", func() bool {
 		r, err := m.send(t.Context(), "GET", "http://127.0.0.1:"+agentMetrics+"/ready", "")
 		return err == nil && r.status == http.StatusOK
 	})
@@ -43,7 +45,7 @@ func TestReload_OnHangup(t *testing.T) {
 	}
 	m.http = trusting(t, filepath.Join(dir, "certs", "master.crt"))
 	m.key = "the-new-key"
-	eventually(t, "the new key opens the new certificate's master", func() bool {
+	testkit.Eventually(t, "the new key opens the new certificate's master", func() bool {
 		r, err := m.send(t.Context(), "GET", m.url+"/jobs", "")
 		return err == nil && r.status == http.StatusOK
 	})
@@ -56,7 +58,7 @@ func TestReload_OnHangup(t *testing.T) {
 
 	// The agent does work that only a holder of the new key gets.
 	m.call(t, "POST", m.url+"/jobs", `{"scenario":"360p","parameters":{"duration":1,"output_mode":"null"}}`).want(t, 201)
-	eventually(t, "the job is completed", func() bool {
+	testkit.Eventually(t, "the job is completed", func() bool {
 		return strings.Contains(string(m.call(t, "GET", m.url+"/jobs/1", "").body), `"status":"completed"`)
 	})
 
@@ -71,13 +73,13 @@ func TestReload_OnHangup(t *testing.T) {
 		}
 	}
 	for _, p := range []*program{m.program, agent} {
-		eventually(t, "the log tells of both", func() bool {
+		testkit.Eventually(t, "the log tells of both", func() bool {
 			text := p.output.String()
 			return strings.Contains(text, "keeping the old ones") && strings.Contains(text, "empty") && strings.Contains(text, "keeping the old one")
 		})
 	}
 	m.call(t, "GET", m.url+"/jobs", "").want(t, 200)
-	eventually(t, "the metric tells", func() bool {
+	testkit.Eventually(t, "the metric tells", func() bool {
 		r, err := m.send(t.Context(), "GET", "http://127.0.0.1:"+m.met+"/metrics", "")
 		return err == nil && strings.Contains(string(r.body), `ffmpeg_master_certificate_last_reload_successful{cert="api"} 0`)
 	})
@@ -97,9 +99,4 @@ func served(t *testing.T, m *single) string {
 	}
 	defer r.Body.Close()
 	return r.TLS.PeerCertificates[0].SerialNumber.String()
-}
-
-func eventually(t *testing.T, what string, cond func() bool) {
-	t.Helper()
-	(&site{t: t}).eventually(what, cond)
 }

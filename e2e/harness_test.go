@@ -13,6 +13,7 @@ import (
 	"github.com/ffrtmp/ffrtmp"
 	"github.com/ffrtmp/ffrtmp/client"
 	"github.com/ffrtmp/ffrtmp/internal/devcluster"
+	"github.com/ffrtmp/ffrtmp/internal/testkit"
 )
 
 // patience bounds every single wait of a test. It is long because machines are
@@ -136,16 +137,7 @@ func (s *site) eventually(what string, cond func() bool) {
 // how long that took.
 func (s *site) within(limit time.Duration, what string, cond func() bool) time.Duration {
 	s.t.Helper()
-	began := time.Now()
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	for !cond() {
-		if time.Since(began) > limit {
-			s.t.Fatalf("%s: not within %s", what, limit)
-		}
-		<-tick.C
-	}
-	return time.Since(began)
+	return testkit.Within(s.t, limit, what, cond)
 }
 
 // steadily checks that cond holds all the time, for as long as given.

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/ffrtmp/ffrtmp/internal/devcluster"
+	"github.com/ffrtmp/ffrtmp/internal/testkit"
 )
 
 // record is a line of a log in JSON.
@@ -47,7 +48,7 @@ func inOrder(t *testing.T, log string, parts ...string) {
 // than the answer.
 func (m *single) announced(t *testing.T) string {
 	t.Helper()
-	eventually(t, "the master says that it listens", func() bool {
+	testkit.Eventually(t, "the master says that it listens", func() bool {
 		_, rest, ok := strings.Cut(m.output.String(), "Master node listening")
 		return ok && strings.Contains(rest, "\n")
 	})

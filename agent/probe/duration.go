@@ -8,6 +8,7 @@ import (
 	"github.com/ffrtmp/ffrtmp/agent/media"
 	"github.com/ffrtmp/ffrtmp/agent/supervisor"
 	"github.com/ffrtmp/ffrtmp/internal/failure"
+	"github.com/ffrtmp/ffrtmp/internal/ffprobe"
 	"github.com/ffrtmp/ffrtmp/internal/recipe"
 )
 
@@ -18,9 +19,9 @@ const (
 	durationShare = 0.02 // of the whole
 )
 
-func (m *contents) verifyDuration(want recipe.Want, source supervisor.Source) error {
+func verifyDuration(m ffprobe.Report, want recipe.Want, source supervisor.Source) error {
 	// Some containers give none; an output of nothing has failed above.
-	got, ok := seconds(m.Format.Duration)
+	got, ok := ffprobe.Seconds(m.Format.Duration)
 	if !ok {
 		return nil
 	}
@@ -54,15 +55,15 @@ func short(got, expected float64) bool {
 // verifyVideoEnd notices video that ends under sound that goes on. Where the
 // source's does so as well, that is as it should be; its last frame tells, since
 // a header's duration may count how long that is shown.
-func verifyVideoEnd(ctx context.Context, ffprobe string, m *contents, output *os.File, want recipe.Want, input *recipe.File) error {
-	end, told := m.videoEnd()
+func verifyVideoEnd(ctx context.Context, program string, m ffprobe.Report, output *os.File, want recipe.Want, input *recipe.File) error {
+	end, told := m.VideoEnd()
 	if !told {
 		var err error
-		if _, end, err = lastFrame(ctx, ffprobe, output); err != nil {
+		if _, end, err = lastFrame(ctx, program, output); err != nil {
 			return failure.Errorf(ffrtmp.RuntimeError, "the output cannot be read: %w", err)
 		}
 	}
-	expected, _ := seconds(m.Format.Duration) // unknown is 0, than which nothing is shorter
+	expected, _ := ffprobe.Seconds(m.Format.Duration) // unknown is 0, than which nothing is shorter
 	if want.Pattern {
 		expected = want.Seconds
 	}
@@ -80,7 +81,7 @@ func verifyVideoEnd(ctx context.Context, ffprobe string, m *contents, output *os
 		return failure.Errorf(ffrtmp.InputError, "input: %w", err)
 	}
 	defer source.Close()
-	last, _, err := lastFrame(ctx, ffprobe, source)
+	last, _, err := lastFrame(ctx, program, source)
 	if err != nil {
 		return failure.Errorf(ffrtmp.InputError, "the input cannot be read again: %w", err)
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/ffrtmp/ffrtmp/agent/media"
 	"github.com/ffrtmp/ffrtmp/agent/supervisor"
 	"github.com/ffrtmp/ffrtmp/internal/failure"
+	"github.com/ffrtmp/ffrtmp/internal/ffprobe"
 	"github.com/ffrtmp/ffrtmp/internal/recipe"
 )
 
@@ -17,32 +18,32 @@ import (
 // of its source and, where that is a file, the source itself. Its error says what
 // differs; the reason is an input error where the source has ended too early or
 // could not be decoded to its end, else a runtime error.
-func Verify(ctx context.Context, ffprobe string, output recipe.File, want recipe.Want, source supervisor.Source, input *recipe.File) error {
+func Verify(ctx context.Context, program string, output recipe.File, want recipe.Want, source supervisor.Source, input *recipe.File) error {
 	file, err := media.Open(output)
 	if err != nil {
 		return failure.Errorf(ffrtmp.RuntimeError, "the output cannot be read: %w", err)
 	}
 	defer file.Close()
-	m, err := look(ctx, ffprobe, file)
+	m, err := look(ctx, program, file)
 	if err != nil {
 		return err
 	}
-	if err := m.verifyVideo(want); err != nil {
+	if err := verifyVideo(m, want); err != nil {
 		return err
 	}
 	if want.Audio != "" && (want.Pattern || source.Audio) {
-		if got := m.first("audio").Codec; got != want.Audio {
+		if got := m.First("audio").Codec; got != want.Audio {
 			return failure.Errorf(ffrtmp.RuntimeError, "the output's sound is %q, not %s", got, want.Audio)
 		}
 	}
-	if err := m.verifyDuration(want, source); err != nil {
+	if err := verifyDuration(m, want, source); err != nil {
 		return err
 	}
-	return verifyVideoEnd(ctx, ffprobe, m, file, want, input)
+	return verifyVideoEnd(ctx, program, m, file, want, input)
 }
 
-func (m *contents) verifyVideo(want recipe.Want) error {
-	video := m.first("video")
+func verifyVideo(m ffprobe.Report, want recipe.Want) error {
+	video := m.First("video")
 	switch {
 	case video.Type == "":
 		return failure.Errorf(ffrtmp.RuntimeError, "the output has no video")
@@ -55,7 +56,7 @@ func (m *contents) verifyVideo(want recipe.Want) error {
 		}
 		return failure.Errorf(ffrtmp.RuntimeError, "the output is %dx%d, not %s", video.Width, video.Height, size)
 	}
-	return video.verifyRate(want)
+	return verifyRate(video, want)
 }
 
 // rateShare is by how much a rate may be off: less than any two usual rates differ,
@@ -65,13 +66,13 @@ const rateShare = 0.02
 // verifyRate compares the frame rate with one that was asked for. Containers
 // without a fixed rate have ffprobe guess: either of its guesses will do, and none
 // is no fault.
-func (s *stream) verifyRate(want recipe.Want) error {
+func verifyRate(s ffprobe.Stream, want recipe.Want) error {
 	if want.FPS == 0 {
 		return nil
 	}
 	var said string
 	for _, form := range []string{s.AverageRate, s.BaseRate} {
-		got, ok := rate(form)
+		got, ok := ffprobe.Rate(form)
 		if ok && math.Abs(got-want.FPS) <= rateShare*want.FPS {
 			return nil
 		}

@@ -14,6 +14,7 @@ import (
 	"github.com/ffrtmp/ffrtmp"
 	"github.com/ffrtmp/ffrtmp/agent/media"
 	"github.com/ffrtmp/ffrtmp/internal/recipe"
+	"github.com/ffrtmp/ffrtmp/internal/testkit"
 )
 
 // The test binary is also the agent's: a supervisor, or an agent that starts one
@@ -55,21 +56,6 @@ func must(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
-	}
-}
-
-// eventually polls until cond holds.
-func eventually(t *testing.T, what string, cond func() bool) {
-	t.Helper()
-	ticker := time.NewTicker(10 * time.Millisecond)
-	defer ticker.Stop()
-	deadline := time.After(patience)
-	for !cond() {
-		select {
-		case <-ticker.C:
-		case <-deadline:
-			t.Fatalf("not within %s: %s", patience, what)
-		}
 	}
 }
 
@@ -189,3 +175,5 @@ func fileMode(t *testing.T, path string) os.FileMode {
 	must(t, err)
 	return info.Mode()
 }
+
+var eventually = testkit.Eventually

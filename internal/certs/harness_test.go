@@ -104,21 +104,6 @@ func identityOf(t *testing.T, ca *CA, req Request) *Store {
 	return open(t, install(t, t.TempDir(), ca, ca, req))
 }
 
-// eventually polls until cond holds: the stores look at their files once a second.
-func eventually(t *testing.T, what string, cond func() bool) {
-	t.Helper()
-	deadline := time.After(10 * time.Second)
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	for !cond() {
-		select {
-		case <-deadline:
-			t.Fatalf("%s: not within 10 s", what)
-		case <-tick.C:
-		}
-	}
-}
-
 var errAny = errors.New("any error")
 
 // checkErr compares an outcome with nil or errAny.

@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/hashicorp/go-hclog"
+
+	"github.com/ffrtmp/ffrtmp/internal/testkit"
 )
 
 func TestStoreFollowsItsFiles(t *testing.T) {
@@ -34,7 +36,7 @@ func TestStoreFollowsItsFiles(t *testing.T) {
 		}
 		return state.PeerCertificates[0].Subject.CommonName
 	}
-	eventually(t, "new certificate on the API port", func() bool { return served() == "second" })
+	testkit.Eventually(t, "new certificate on the API port", func() bool { return served() == "second" })
 	if got := own.Leaf().Subject.CommonName; got != "second" {
 		t.Errorf("leaf %q", got)
 	}
@@ -48,7 +50,7 @@ func TestStoreFollowsItsFiles(t *testing.T) {
 		t.Fatal("a master of an authority not yet trusted was let in")
 	}
 	write(t, own.files.CA, append(bytes.Clone(ca.CertPEM()), next.CertPEM()...))
-	eventually(t, "new authority on the peer port's server side", func() bool {
+	testkit.Eventually(t, "new authority on the peer port's server side", func() bool {
 		_, serverErr, _ := connect(t, peerServer, nextClient)
 		return serverErr == nil
 	})
@@ -57,7 +59,7 @@ func TestStoreFollowsItsFiles(t *testing.T) {
 		t.Errorf("new authority on the peer port's client side: %v", clientErr)
 	}
 	write(t, own.files.CA, ca.CertPEM())
-	eventually(t, "authority taken away", func() bool {
+	testkit.Eventually(t, "authority taken away", func() bool {
 		_, serverErr, _ := connect(t, peerServer, nextClient)
 		return serverErr != nil
 	})
@@ -96,7 +98,7 @@ func TestDialTLSFollowsTheCA(t *testing.T) {
 		t.Fatal("a server of an authority not yet trusted was accepted")
 	}
 	write(t, client.files.CA, next.CertPEM())
-	eventually(t, "new authority", func() bool { return dial() == nil })
+	testkit.Eventually(t, "new authority", func() bool { return dial() == nil })
 }
 
 func TestStoreKeepsTheOldFilesWhenTheNewAreBad(t *testing.T) {
@@ -126,7 +128,7 @@ func TestStoreKeepsTheOldFilesWhenTheNewAreBad(t *testing.T) {
 			if err := spoil(files); err != nil {
 				t.Fatal(err)
 			}
-			eventually(t, "complaint in the log", func() bool { own.Leaf(); return log.Len() > 0 })
+			testkit.Eventually(t, "complaint in the log", func() bool { own.Leaf(); return log.Len() > 0 })
 			if !strings.Contains(log.String(), "keeping the old ones") {
 				t.Errorf("log: %s", log.String())
 			}
@@ -139,7 +141,7 @@ func TestStoreKeepsTheOldFilesWhenTheNewAreBad(t *testing.T) {
 			}
 			req := masterRequest("prod", "repaired")
 			install(t, dir, ca, ca, req)
-			eventually(t, "repaired files in force", func() bool { return own.Leaf().Subject.CommonName == "repaired" })
+			testkit.Eventually(t, "repaired files in force", func() bool { return own.Leaf().Subject.CommonName == "repaired" })
 			if err := own.Err(); err != nil || strings.Count(log.String(), "\n") != 2 {
 				t.Errorf("%v after the repair; log: %s", err, log.String())
 			}
@@ -173,7 +175,7 @@ func TestStoreFollowsALinkToADirectory(t *testing.T) {
 	if err := os.Rename(version("second"), current); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the second version in force", func() bool { return own.Leaf().Subject.CommonName == "second" })
+	testkit.Eventually(t, "the second version in force", func() bool { return own.Leaf().Subject.CommonName == "second" })
 }
 
 // TestStoreIsSilentBetweenTwoRenames stops half-way through the replacement of a pair.
@@ -192,7 +194,7 @@ func TestStoreIsSilentBetweenTwoRenames(t *testing.T) {
 		t.Fatal(err)
 	}
 	write(t, files.Key, key)
-	eventually(t, "a look at the half of it", func() bool {
+	testkit.Eventually(t, "a look at the half of it", func() bool {
 		own.Leaf()
 		own.mu.Lock()
 		defer own.mu.Unlock()
@@ -202,7 +204,7 @@ func TestStoreIsSilentBetweenTwoRenames(t *testing.T) {
 		t.Errorf("%v; log: %s", err, log.String())
 	}
 	write(t, files.Cert, cert)
-	eventually(t, "the second pair in force", func() bool { return own.Leaf().Subject.CommonName == "second" })
+	testkit.Eventually(t, "the second pair in force", func() bool { return own.Leaf().Subject.CommonName == "second" })
 	if strings.Contains(log.String(), "ERROR") {
 		t.Errorf("log: %s", log.String())
 	}

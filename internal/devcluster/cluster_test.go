@@ -18,6 +18,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/ffrtmp/ffrtmp/internal/testkit"
 )
 
 func start(t *testing.T, opts Options) *Cluster {
@@ -42,20 +44,6 @@ func timeout(t *testing.T) context.Context {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	t.Cleanup(cancel)
 	return ctx
-}
-
-func eventually(t *testing.T, what string, cond func() bool) {
-	t.Helper()
-	ctx := timeout(t)
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	for !cond() {
-		select {
-		case <-ctx.Done():
-			t.Fatalf("%s: not in time", what)
-		case <-tick.C:
-		}
-	}
 }
 
 // lives reports whether a process exists and is no zombie.
@@ -190,7 +178,7 @@ func TestRestartKeepsPortsAndDirectories(t *testing.T) {
 		pid = m.PID()
 	}
 	// A process may be ready before what it printed at its start has been copied.
-	eventually(t, "three starts in the log", func() bool {
+	testkit.Eventually(t, "three starts in the log", func() bool {
 		log, err := os.ReadFile(m.LogPath())
 		return err == nil && strings.Count(string(log), "args --bind") == 3
 	})
@@ -358,7 +346,7 @@ func TestNothingOutlivesTheParent(t *testing.T) {
 		t.Fatal(err)
 	}
 	var pids []int
-	eventually(t, "a running cluster", func() bool {
+	testkit.Eventually(t, "a running cluster", func() bool {
 		data, err := os.ReadFile(filepath.Join(dir, "pids"))
 		for _, field := range strings.Fields(string(data)) {
 			pid, err := strconv.Atoi(field)
@@ -379,6 +367,6 @@ func TestNothingOutlivesTheParent(t *testing.T) {
 	}
 	_ = parent.Wait() // killed
 	for _, pid := range pids {
-		eventually(t, fmt.Sprintf("the end of process %d", pid), func() bool { return !lives(t, pid) })
+		testkit.Eventually(t, fmt.Sprintf("the end of process %d", pid), func() bool { return !lives(t, pid) })
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/ffrtmp/ffrtmp"
 	"github.com/ffrtmp/ffrtmp/agent/media"
+	"github.com/ffrtmp/ffrtmp/internal/ffprobe"
 	"github.com/ffrtmp/ffrtmp/internal/recipe"
 )
 
@@ -79,28 +80,10 @@ type probed struct {
 
 func probe(t *testing.T, path string) probed {
 	t.Helper()
-	out, err := exec.Command("ffprobe", "-v", "error", "-of", "json", "-show_entries", "stream=codec_type,codec_name,width,height,r_frame_rate", path).Output()
+	r, err := ffprobe.Run(t.Context(), path)
 	must(t, err)
-	var doc struct {
-		Streams []struct {
-			Type   string      `json:"codec_type"`
-			Codec  string      `json:"codec_name"`
-			Width  json.Number `json:"width"`
-			Height json.Number `json:"height"`
-			Rate   string      `json:"r_frame_rate"`
-		} `json:"streams"`
-	}
-	must(t, json.Unmarshal(out, &doc))
-	var p probed
-	for _, s := range doc.Streams {
-		switch s.Type {
-		case "video":
-			p.Video, p.Rate, p.Size = s.Codec, s.Rate, s.Width.String()+"x"+s.Height.String()
-		case "audio":
-			p.Audio = s.Codec
-		}
-	}
-	return p
+	video := r.First("video")
+	return probed{Video: video.Codec, Rate: video.BaseRate, Size: video.Size(), Audio: r.First("audio").Codec}
 }
 
 // Every size, rate and codec of a scenario comes out as named.
@@ -166,10 +149,10 @@ func TestBuild_KeepsSource(t *testing.T) {
 			if got := probe(t, p.Work.Path()); got != c.want {
 				t.Errorf("got %+v, want %+v", got, c.want)
 			}
-			out, err := exec.Command("ffprobe", "-v", "error", "-show_entries", "format_tags=title:stream=pix_fmt", "-of", "csv=p=0", p.Work.Path()).Output()
+			r, err := ffprobe.Run(t.Context(), p.Work.Path())
 			must(t, err)
-			if got := string(out); got != "yuv420p\nThe title\n" {
-				t.Errorf("got %q", got)
+			if format, title := r.First("video").PixelFormat, r.Format.Tags["title"]; format != "yuv420p" || title != "The title" {
+				t.Errorf("got %q, %q", format, title)
 			}
 		})
 	}

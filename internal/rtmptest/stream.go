@@ -2,11 +2,11 @@ package rtmptest
 
 import (
 	"context"
-	"encoding/json"
 	"encoding/xml"
 	"fmt"
 	"net/http"
-	"os/exec"
+
+	"github.com/ffrtmp/ffrtmp/internal/ffprobe"
 )
 
 // Stream is what the server says of a stream that it is sent.
@@ -80,27 +80,8 @@ func (s *Server) Probe(name string) Probed {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	out, err := exec.CommandContext(ctx, "ffprobe", "-v", "error", "-rw_timeout", "10000000", "-of", "json",
-		"-show_entries", "stream=codec_type,codec_name,width,height,avg_frame_rate", s.URL()+"/"+name).Output()
+	r, err := ffprobe.Run(ctx, s.URL()+"/"+name, "-rw_timeout", "10000000")
 	s.must(err)
-	var doc struct {
-		Streams []struct {
-			Type   string `json:"codec_type"`
-			Codec  string `json:"codec_name"`
-			Width  int    `json:"width"`
-			Height int    `json:"height"`
-			Rate   string `json:"avg_frame_rate"`
-		} `json:"streams"`
-	}
-	s.must(json.Unmarshal(out, &doc))
-	var p Probed
-	for _, one := range doc.Streams {
-		switch one.Type {
-		case "video":
-			p.Video, p.Size, p.Rate = one.Codec, fmt.Sprintf("%dx%d", one.Width, one.Height), one.Rate
-		case "audio":
-			p.Audio = one.Codec
-		}
-	}
-	return p
+	video := r.First("video")
+	return Probed{Video: video.Codec, Size: video.Size(), Rate: video.AverageRate, Audio: r.First("audio").Codec}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +12,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+
+	"github.com/ffrtmp/ffrtmp/internal/ffprobe"
 )
 
 // sourceSeconds is the length of the clip that is made by default: long enough
@@ -74,42 +75,22 @@ func (d *demo) prepare(ctx context.Context, file string) error {
 }
 
 func probe(ctx context.Context, path string) (media, error) {
-	out, err := exec.CommandContext(ctx, "ffprobe", "-v", "error", "-show_streams", "-show_format", "-of", "json", path).Output()
+	r, err := ffprobe.Run(ctx, path)
 	if err != nil {
-		return media{}, fmt.Errorf("ffprobe %s: %w", path, err)
+		return media{}, err
 	}
-	var found struct {
-		Streams []struct {
-			Type      string `json:"codec_type"`
-			Codec     string `json:"codec_name"`
-			Width     int    `json:"width"`
-			Height    int    `json:"height"`
-			FrameRate string `json:"avg_frame_rate"`
-		} `json:"streams"`
-		Format struct {
-			Duration string `json:"duration"`
-		} `json:"format"`
-	}
-	if err := json.Unmarshal(out, &found); err != nil {
-		return media{}, fmt.Errorf("ffprobe %s: %w", path, err)
-	}
-	var m media
-	for _, s := range found.Streams {
-		switch s.Type {
-		case "video":
-			m.codec, m.width, m.height, m.rate = s.Codec, s.Width, s.Height, s.FrameRate
-		case "audio":
-			m.audio = true
-		}
-	}
-	if m.codec == "" {
+	video := r.First("video")
+	if video.Codec == "" {
 		return media{}, fmt.Errorf("%s has no video stream", path)
 	}
-	m.seconds, err = strconv.ParseFloat(found.Format.Duration, 64)
-	if err != nil {
-		return media{}, fmt.Errorf("ffprobe %s: duration: %w", path, err)
+	seconds, ok := ffprobe.Seconds(r.Format.Duration)
+	if !ok {
+		return media{}, fmt.Errorf("%s has no duration", path)
 	}
-	return m, nil
+	return media{
+		codec: video.Codec, width: video.Width, height: video.Height, rate: video.AverageRate, seconds: seconds,
+		audio: r.First("audio").Codec != "",
+	}, nil
 }
 
 func copyFile(to, from string) (err error) {
