@@ -128,6 +128,10 @@ func (a *attempts) end(c *call, cause error) error {
 	return &UnavailableError{Op: c.name(), Tries: a.tries, Cause: cause}
 }
 
-// ErrForeign marks an error that no master of ffrtmp has answered with: the address
-// is that of something else.
-var ErrForeign = errors.New("not a master's answer")
+var (
+	// ErrForeign marks an error answer that did not come from a master: the address belongs to another server.
+	ErrForeign = errors.New("not a master's answer")
+
+	// ErrSchemeMismatch marks the use of https with a master that speaks plain HTTP, or the reverse.
+	ErrSchemeMismatch = errors.New("the scheme of the master's URL is wrong")
+)

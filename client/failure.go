@@ -38,6 +38,10 @@ func transportError(ctx context.Context, err error) error {
 	if cause := context.Cause(ctx); cause != nil && errors.Is(err, context.Canceled) {
 		return cause
 	}
+	var record tls.RecordHeaderError
+	if errors.Is(err, http.ErrSchemeMismatch) || errors.As(err, &record) && string(record.RecordHeader[:]) == "HTTP/" {
+		return fmt.Errorf("%w: it speaks plain HTTP", ErrSchemeMismatch)
+	}
 	return err
 }
 
@@ -55,8 +59,7 @@ func permanent(err error) bool {
 	var record tls.RecordHeaderError
 	var alert tls.AlertError
 	return errors.As(err, &verification) || errors.As(err, &authority) || errors.As(err, &host) ||
-		errors.As(err, &record) || errors.As(err, &alert) ||
-		err != nil && strings.Contains(err.Error(), "server gave HTTP response to HTTPS client")
+		errors.As(err, &record) || errors.As(err, &alert) || errors.Is(err, ErrSchemeMismatch)
 }
 
 // defaultRetryAfter is used for a master that has no leader and names no time.
@@ -105,6 +108,9 @@ func foreign(resp *http.Response, message string, body []byte) error {
 		}
 	}
 	refused := &ffrtmp.Error{Code: code, Message: fmt.Sprintf("HTTP %d: %s", resp.StatusCode, message), Err: ErrForeign}
+	if message == httpsWanted {
+		refused.Err = errors.Join(ErrForeign, ErrSchemeMismatch)
+	}
 	switch resp.StatusCode {
 	case http.StatusBadGateway, http.StatusGatewayTimeout:
 		return &failure{err: refused, unknown: true}
@@ -113,6 +119,9 @@ func foreign(resp *http.Response, message string, body []byte) error {
 	}
 	return refused
 }
+
+// httpsWanted is the body with which net/http's server answers plain HTTP on a port for HTTPS.
+const httpsWanted = "Client sent an HTTP request to an HTTPS server."
 
 // codes gives errors without a code the one that goes with their status.
 var codes = map[int]ffrtmp.Code{

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"time"
@@ -8,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/client"
 	"github.com/ffrtmp/ffrtmp/internal/cli"
 	"github.com/ffrtmp/ffrtmp/internal/flags"
 )
@@ -17,44 +19,45 @@ func (c *command) audit() *cobra.Command {
 	page := ffrtmp.AuditPage{Limit: 100}
 	cmd := &cobra.Command{
 		Use:   "audit",
-		Short: "Show who has administered what, when and from where, newest first",
+		Short: "Show the audit log, newest first",
 		Args:  exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if page.Limit < 1 || page.Limit > ffrtmp.MaxLimit {
-				return flags.Usagef("--limit must be between 1 and %d", ffrtmp.MaxLimit)
-			}
-			if since < 0 {
-				return flags.Usagef("--since must be a length of time such as 24h")
-			}
-			if since > 0 {
+			switch {
+			case page.Limit < 1 || page.Limit > ffrtmp.MaxLimit:
+				return flags.Usagef("--limit: must be between 1 and %d, not %d", ffrtmp.MaxLimit, page.Limit)
+			case since < 0:
+				return flags.Usagef("--since: must be a positive time such as 24h")
+			case since > 0:
 				page.Since = time.Now().Add(-since)
 			}
-			cl, err := c.connect()
-			if err != nil {
-				return err
-			}
-			defer cl.Close()
-			list, err := cl.Audit(cmd.Context(), page)
-			if err != nil {
-				return fmt.Errorf("audit: %w", err)
-			}
-			if list.Count == 0 {
-				return c.print(list, cli.Line("No records."))
-			}
-			return c.print(list, auditTable(list.Records), cli.Line(auditEnd(list)))
+			return c.showAudit(cmd, page)
 		},
 	}
-	cmd.Flags().DurationVar(&since, "since", 0, "how far back, such as 24h (default all)")
-	cmd.Flags().IntVar(&page.Limit, "limit", page.Limit, "`NUMBER` of records at most")
-	cmd.Flags().StringVar(&page.Cursor, "cursor", "", "go on after this `RECORD` of an earlier page")
-	return cmd
+	cmd.Flags().DurationVar(&since, "since", 0, "show records of this last time only, such as 24h (default all)")
+	cmd.Flags().IntVar(&page.Limit, "limit", page.Limit, "records per page")
+	cmd.Flags().StringVar(&page.Cursor, "cursor", "", "start after the page that printed this cursor")
+	return c.reading.register(cmd)
+}
+
+func (c *command) showAudit(cmd *cobra.Command, page ffrtmp.AuditPage) error {
+	return c.with(cmd, func(ctx context.Context, cl *client.Client) error {
+		list, err := cl.Audit(ctx, page, c.reading.options()...)
+		switch {
+		case err != nil:
+			return fmt.Errorf("read audit log: %w", err)
+		case list.Count == 0:
+			return c.print(list, cli.Line("No records."))
+		}
+		return c.print(list, auditTable(list.Records), cli.Line(auditEnd(list)))
+	})
 }
 
 func auditEnd(list ffrtmp.AuditList) string {
-	if list.NextCursor == "" {
-		return cli.Count(list.Count, "record") + "."
+	text := cli.Count(list.Count, "record") + "."
+	if list.NextCursor != "" {
+		text += fmt.Sprintf(" There are more: use --cursor %s.", list.NextCursor)
 	}
-	return fmt.Sprintf("%s; there are more: --cursor %s", cli.Count(list.Count, "record"), list.NextCursor)
+	return text
 }
 
 func auditTable(records []ffrtmp.AuditRecord) *cli.Table {

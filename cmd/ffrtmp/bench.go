@@ -21,16 +21,16 @@ func (c *command) bench() *cobra.Command {
 	var b benchmark
 	cmd := &cobra.Command{
 		Use:   "bench",
-		Short: "Measure a running cluster: throughput, latency, and how long a failover stops writes",
+		Short: "Measure throughput, latency and failover time of a running cluster",
 		Long: `Measure a running cluster with durable writes.
 
-  ffrtmp bench                     submissions by 1, 16, 64 and 256 clients
-  ffrtmp bench --mode cycle        submit, claim and complete, with nodes of its own
-  ffrtmp bench --failover          one submission every 10 ms: kill the leader meanwhile,
-                                   and see the longest time without an acknowledged write
+  ffrtmp bench                 submit with 1, 16, 64 and 256 clients
+  ffrtmp bench --mode cycle    submit, claim and complete, on nodes of its own
+  ffrtmp bench --failover      submit every 10 ms; kill the leader meanwhile to see the
+                               longest time without an acknowledged write
 
-Its jobs require a label that no real node has, so that none of them is ever run,
-and are canceled at the end.`,
+Its jobs require a label that no real node has, so they never run. They are canceled
+at the end.`,
 		Args: exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := b.validate(cmd); err != nil {
@@ -44,10 +44,10 @@ and are canceled at the end.`,
 		},
 	}
 	b.mode = modeSubmit
-	cli.EnumVar(cmd, &b.mode, "mode", "what a client repeats", []benchMode{modeSubmit, modeCycle})
+	cli.EnumVar(cmd, &b.mode, "mode", "what each client repeats", []benchMode{modeSubmit, modeCycle})
 	set := cmd.Flags()
-	set.IntSliceVar(&b.clients, "clients", []int{1, 16, 64, 256}, "`NUMBERS` of clients, one run each")
-	set.DurationVar(&b.duration, "duration", 5*time.Second, "how long each run takes (30s with --failover)")
+	set.IntSliceVar(&b.clients, "clients", []int{1, 16, 64, 256}, "numbers of clients, one run each")
+	set.DurationVar(&b.duration, "duration", 5*time.Second, "duration of each run (default with --failover 30s)")
 	set.BoolVar(&b.failover, "failover", false, "measure the longest gap between acknowledged writes")
 	set.DurationVar(&b.interval, "interval", 10*time.Millisecond, "time between two writes of --failover")
 	return cmd
@@ -60,7 +60,7 @@ const (
 	modeCycle  benchMode = "cycle"
 )
 
-// benchmark is what bench is asked for.
+// benchmark is the flags of bench.
 type benchmark struct {
 	mode     benchMode
 	clients  []int
@@ -74,8 +74,7 @@ type benchmark struct {
 const (
 	benchLabel = "ffrtmp-bench"
 	maxClients = 4096
-	// connections bounds the connections of a run: clients share them, as they
-	// would behind a proxy.
+	// connections bounds the connections of a run: clients share them, as behind a proxy.
 	connections = 16
 )
 
@@ -100,7 +99,7 @@ func (b *benchmark) spec() ffrtmp.Spec {
 	return ffrtmp.Spec{Scenario: "360p30-h264", Queue: ffrtmp.Batch, Labels: label, Requires: &ffrtmp.Requires{Labels: label}}
 }
 
-// run is the outcome of one number of clients.
+// run is the result with one number of clients.
 type run struct {
 	Clients    int     `json:"clients"`
 	Operations int     `json:"operations"`
@@ -154,8 +153,7 @@ func (p clients) close() {
 	}
 }
 
-// measure has n clients repeat the operation until the time is over. An error
-// that more tries cannot mend ends it.
+// measure lets n clients repeat the operation for the duration. A permanent error ends it.
 func (b *benchmark) measure(ctx context.Context, pool clients, n int) (run, error) {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
@@ -204,7 +202,7 @@ func quantile(sorted []time.Duration, q float64) float64 {
 	return sorted[int(q*float64(len(sorted)-1))].Seconds() * 1000
 }
 
-// cleanUp cancels what the run has left in the queue, also when the user ended it.
+// cleanUp cancels what the run has left in the queue, also after Ctrl-C.
 func (b *benchmark) cleanUp(ctx context.Context, cl *client.Client) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 	defer cancel()

@@ -77,7 +77,7 @@ func newQueue(m *fakeMaster) *queue {
 	return q
 }
 
-func TestBenchMeasuresAndCleansUp(t *testing.T) {
+func TestBench(t *testing.T) {
 	for _, mode := range []benchMode{modeSubmit, modeCycle} {
 		t.Run(string(mode), func(t *testing.T) {
 			m := newFakeMaster(t)
@@ -107,7 +107,7 @@ func TestBenchMeasuresAndCleansUp(t *testing.T) {
 	}
 }
 
-func TestBenchEndsAtOnceWhenItIsRefused(t *testing.T) {
+func TestBench_Refused(t *testing.T) {
 	m := newFakeMaster(t)
 	m.handle("POST /jobs", func(w http.ResponseWriter, _ *http.Request) {
 		refuse(w, http.StatusForbidden, ffrtmp.Forbidden, "this key may only read")
@@ -123,7 +123,7 @@ func TestBenchEndsAtOnceWhenItIsRefused(t *testing.T) {
 	}
 }
 
-func TestFailoverFindsTheGap(t *testing.T) {
+func TestFailover_Gap(t *testing.T) {
 	m := newFakeMaster(t)
 	q := newQueue(m)
 	q.pauseAt = 10
@@ -146,7 +146,7 @@ func TestFailoverFindsTheGap(t *testing.T) {
 	}
 }
 
-func TestFailoverReportsLostAndDoubledWrites(t *testing.T) {
+func TestFailover_LostAndDoubled(t *testing.T) {
 	m := newFakeMaster(t)
 	q := newQueue(m)
 	m.handle("GET /jobs", func(w http.ResponseWriter, _ *http.Request) {

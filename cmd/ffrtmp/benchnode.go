@@ -39,8 +39,8 @@ func (n *benchNode) work(ctx context.Context, end time.Time) error {
 	return nil
 }
 
-// transient reports whether a cluster in trouble may answer better later. The
-// client has waited before it gave up, so that this does not spin.
+// transient reports whether a retry may succeed. The client has waited before it gave up, so a loop of retries does
+// not spin.
 func transient(err error) bool {
 	switch ffrtmp.CodeOf(err) {
 	case ffrtmp.NoLeader, ffrtmp.UnknownOutcome, ffrtmp.RateLimited:
@@ -63,7 +63,7 @@ func (n *benchNode) operation(ctx context.Context) error {
 	return err
 }
 
-// claim takes any of the run's jobs: every benchNode has submitted one before.
+// claim takes any of the run's jobs: every client has submitted one before.
 func (n *benchNode) claim(ctx context.Context) (ffrtmp.Job, error) {
 	const wait = 5 * time.Second
 	jobs, err := n.client.Claim(ctx, ffrtmp.ClaimRequest{NodeID: n.node, Max: 1, Wait: ffrtmp.Duration(wait)})
@@ -71,7 +71,7 @@ func (n *benchNode) claim(ctx context.Context) (ffrtmp.Job, error) {
 		return ffrtmp.Job{}, err
 	}
 	if len(jobs) == 0 {
-		return ffrtmp.Job{}, ffrtmp.Errorf(ffrtmp.Internal, "no job was given to a free node for %s although one waits", wait)
+		return ffrtmp.Job{}, ffrtmp.Errorf(ffrtmp.Internal, "no job was offered to a free node within %s although one is pending", wait)
 	}
 	return jobs[0], nil
 }
@@ -89,8 +89,8 @@ func (n *benchNode) register(ctx context.Context) error {
 	return nil
 }
 
-// leave removes the node, and with it what it held when the run was ended. A node
-// that stays is shown as offline and does no harm, so a failure is not reported.
+// leave removes the node with what it still holds. A failure is not reported: a node that stays is shown as offline
+// and does no harm.
 func (n *benchNode) leave(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()

@@ -19,7 +19,7 @@ import (
 const day = 24 * time.Hour
 
 func (c *command) certs() *cobra.Command {
-	return group("certs", "Make and read certificates", c.certsInit(), c.certsIssue(), c.certsRenew(), c.certsInspect())
+	return group("certs", "Create, renew and inspect certificates", c.certsInit(), c.certsIssue(), c.certsRenew(), c.certsInspect())
 }
 
 func (c *command) certsInit() *cobra.Command {
@@ -27,7 +27,7 @@ func (c *command) certsInit() *cobra.Command {
 	var days int
 	cmd := &cobra.Command{
 		Use:   "init",
-		Short: "Make a certificate authority: ca.crt and ca.key",
+		Short: "Create a certificate authority (ca.crt, ca.key)",
 		Args:  exactly(),
 		RunE: func(*cobra.Command, []string) error {
 			lifetime, err := lifetimeOf(days)
@@ -40,23 +40,23 @@ func (c *command) certsInit() *cobra.Command {
 			}
 			ca, err := certs.NewCA(name, lifetime)
 			if err != nil {
-				return fmt.Errorf("make authority: %w", err)
+				return fmt.Errorf("create authority: %w", err)
 			}
 			keyPEM, err := ca.KeyPEM()
 			if err != nil {
-				return fmt.Errorf("make authority: %w", err)
+				return fmt.Errorf("create authority: %w", err)
 			}
 			if err := certs.WritePair(certFile, keyFile, ca.CertPEM(), keyPEM); err != nil {
-				return fmt.Errorf("make authority: %w", err)
+				return fmt.Errorf("create authority: %w", err)
 			}
 			return c.print(map[string]string{"cert": certFile, "key": keyFile},
-				cli.Line(fmt.Sprintf("Wrote %s, which everybody may have, and %s, which nobody else may.", certFile, keyFile)))
+				cli.Line(fmt.Sprintf("Wrote %s (public) and %s (keep private).", certFile, keyFile)))
 		},
 	}
 	set := cmd.Flags()
-	set.StringVar(&dir, "dir", "certs", "`DIRECTORY` to write to")
-	set.StringVar(&name, "name", "ffrtmp CA", "common `NAME` of the authority")
-	set.IntVar(&days, "days", int(certs.DefaultCALifetime/day), "`NUMBER` of days that it is valid")
+	set.StringVar(&dir, "dir", "certs", "directory to write to")
+	set.StringVar(&name, "name", "ffrtmp CA", "common name of the authority")
+	set.IntVar(&days, "days", int(certs.DefaultCALifetime/day), "days of validity")
 	return cmd
 }
 
@@ -67,7 +67,7 @@ func authorityFiles(dir string) (certFile, keyFile string) {
 func refuseExisting(names ...string) error {
 	for _, name := range names {
 		if _, err := os.Lstat(name); err == nil {
-			return fmt.Errorf("%s exists already: nothing is overwritten", name)
+			return fmt.Errorf("%s already exists", name)
 		}
 	}
 	return nil
@@ -84,31 +84,31 @@ func (c *command) certsIssue() *cobra.Command {
 	var issue issuance
 	cmd := &cobra.Command{
 		Use:   "issue",
-		Short: "Make a certificate for a master, an agent or a user",
-		Long: `Make a key and a certificate for it, signed by the authority in --dir:
+		Short: "Issue a certificate for a master, an agent or a user",
+		Long: `Create a key and its certificate, signed by the authority in --dir.
 
   ffrtmp certs issue --role master --name master-1 --host master-1.example.org --ip 10.0.0.1
   ffrtmp certs issue --role agent --name agent-1
 
-A master's certificate also names localhost, 127.0.0.1 and ::1, so that it can be
-reached from its own machine. Without --role it serves the API or a user only.`,
+A master's certificate also names localhost, 127.0.0.1 and ::1. A certificate without
+--role is valid for the API and for users, not for peers.`,
 		Args: exactly(),
 		RunE: func(*cobra.Command, []string) error { return c.issue(issue) },
 	}
 	set := cmd.Flags()
-	set.StringVar(&issue.dir, "dir", "certs", "`DIRECTORY` of the authority; NAME.crt and NAME.key go there, too")
-	cli.EnumVar(cmd, &issue.role, "role", "what the holder may be in a cluster", []certs.Role{certs.RoleMaster, certs.RoleAgent})
-	set.StringVar(&issue.name, "name", "", "`NAME` of the holder")
-	set.StringSliceVar(&issue.hosts, "host", nil, "host `NAME` that it answers to; may be repeated")
-	set.IPSliceVar(&issue.ips, "ip", nil, "`ADDRESS` that it answers to; may be repeated")
+	set.StringVar(&issue.dir, "dir", "certs", "directory of the authority; NAME.crt and NAME.key are written to it")
+	cli.EnumVar(cmd, &issue.role, "role", "role of the holder in the cluster", []certs.Role{certs.RoleMaster, certs.RoleAgent})
+	set.StringVar(&issue.name, "name", "", "name of the holder")
+	set.StringSliceVar(&issue.hosts, "host", nil, "host name of the holder; may be repeated")
+	set.IPSliceVar(&issue.ips, "ip", nil, "IP address of the holder; may be repeated")
 	set.Lookup("ip").DefValue = "" // pflag would show [] for none
-	set.StringVar(&issue.cluster, "cluster", "default", "`NAME` of the cluster")
-	set.IntVar(&issue.days, "days", int(certs.DefaultLifetime/day), "`NUMBER` of days that it is valid, at most as long as the authority")
-	set.BoolVar(&issue.force, "force", false, "replace a certificate of this name")
+	set.StringVar(&issue.cluster, "cluster", "default", "name of the cluster")
+	set.IntVar(&issue.days, "days", int(certs.DefaultLifetime/day), "days of validity, limited by the authority's")
+	set.BoolVar(&issue.force, "force", false, "overwrite an existing certificate")
 	return cmd
 }
 
-// issuance is what certs issue is asked for.
+// issuance is the flags of certs issue.
 type issuance struct {
 	dir, name, cluster string
 	role               certs.Role
@@ -120,7 +120,7 @@ type issuance struct {
 
 func (c *command) issue(i issuance) error {
 	if i.name == "" || i.name == "ca" || i.name != filepath.Base(i.name) || strings.HasPrefix(i.name, ".") {
-		return flags.Usagef("--name: %q cannot be used, as the files are called after it; use a name such as master-1", i.name)
+		return flags.Usagef("--name: %q is not a file name; use a name such as master-1", i.name)
 	}
 	lifetime, err := lifetimeOf(i.days)
 	if err != nil {
@@ -128,12 +128,12 @@ func (c *command) issue(i issuance) error {
 	}
 	ca, err := certs.LoadCA(authorityFiles(i.dir))
 	if err != nil {
-		return fmt.Errorf("%w (ffrtmp certs init makes an authority)", err)
+		return fmt.Errorf("%w (create an authority with ffrtmp certs init)", err)
 	}
 	certFile, keyFile := filepath.Join(i.dir, i.name+".crt"), filepath.Join(i.dir, i.name+".key")
 	if !i.force {
 		if err := refuseExisting(certFile, keyFile); err != nil {
-			return fmt.Errorf("%w (--force replaces it)", err)
+			return fmt.Errorf("%w (--force overwrites it)", err)
 		}
 	}
 	if i.role == certs.RoleMaster {
@@ -161,7 +161,7 @@ func (c *command) issue(i issuance) error {
 func (c *command) certsInspect() *cobra.Command {
 	return &cobra.Command{
 		Use:   "inspect FILE",
-		Short: "Show what the certificates in a file say; - is standard input",
+		Short: "Show the certificates in a file; - is standard input",
 		Args:  exactly("FILE"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			data, err := c.read(args[0])
@@ -184,13 +184,13 @@ func (c *command) certsInspect() *cobra.Command {
 	}
 }
 
-// inspected is a certificate, and how many whole days it has left.
+// inspected is a certificate and how many whole days it has left.
 type inspected struct {
 	certs.Info
 	DaysLeft int `json:"days_left"`
 }
 
-// soon is when an expiry wants attention.
+// soon is how many days before its expiry a certificate is highlighted.
 const soon = 30
 
 func (i inspected) fields() *cli.Fields {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -12,48 +13,49 @@ import (
 )
 
 func (c *command) cluster() *cobra.Command {
-	return group("cluster", "Look at the masters, and move leadership",
+	return group("cluster", "Show the masters and transfer leadership",
 		c.clusterStatus(), c.clusterMembers(), c.clusterTransfer())
 }
 
 func (c *command) clusterStatus() *cobra.Command {
-	return &cobra.Command{
+	return c.reading.register(&cobra.Command{
 		Use:   "status",
-		Short: "Show leader, progress and members",
+		Short: "Show the leader, its progress and the members",
 		Args:  exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			s, err := c.clusterNow(cmd)
-			if err != nil {
-				return err
-			}
-			f := &cli.Fields{}
-			f.Add("Cluster", s.Name)
-			f.Add("ID", s.ClusterID)
-			f.Add("Leader", leaderText(s))
-			f.Add("Term", s.Term)
-			f.Add("Committed", s.CommitIndex)
-			f.Add("Applied", s.AppliedIndex)
-			f.Add("Health", health(s.Members))
-			return c.print(s, f, memberTable(s.Members))
+			return c.with(cmd, func(ctx context.Context, cl *client.Client) error {
+				s, err := c.clusterNow(ctx, cl)
+				if err != nil {
+					return err
+				}
+				return c.print(s, clusterFields(s), memberTable(s.Members))
+			})
 		},
-	}
+	})
 }
 
-func (c *command) clusterNow(cmd *cobra.Command) (ffrtmp.ClusterStatus, error) {
-	cl, err := c.connect()
-	if err != nil {
-		return ffrtmp.ClusterStatus{}, err
-	}
-	defer cl.Close()
-	s, err := cl.Cluster(cmd.Context())
-	if ffrtmp.CodeOf(err) == ffrtmp.NoLeader && cmd.Context().Err() == nil {
-		// Without a leader it matters most, and any master knows something.
-		if own, fault := cl.Cluster(cmd.Context(), client.Stale(0)); fault == nil {
+func clusterFields(s ffrtmp.ClusterStatus) *cli.Fields {
+	f := &cli.Fields{}
+	f.Add("Cluster", s.Name)
+	f.Add("ID", s.ClusterID)
+	f.Add("Leader", leaderText(s))
+	f.Add("Term", s.Term)
+	f.Add("Committed", s.CommitIndex)
+	f.Add("Applied", s.AppliedIndex)
+	f.Add("Health", health(s.Members))
+	return f
+}
+
+func (c *command) clusterNow(ctx context.Context, cl *client.Client) (ffrtmp.ClusterStatus, error) {
+	s, err := cl.Cluster(ctx, c.reading.options()...)
+	if ffrtmp.CodeOf(err) == ffrtmp.NoLeader && ctx.Err() == nil {
+		// Without a leader any master's own view is better than none.
+		if own, fault := cl.Cluster(ctx, client.Stale(0)); fault == nil {
 			return own, nil
 		}
 	}
 	if err != nil {
-		return s, fmt.Errorf("cluster status: %w", err)
+		return s, fmt.Errorf("show cluster: %w", err)
 	}
 	return s, nil
 }
@@ -65,7 +67,7 @@ func leaderText(s ffrtmp.ClusterStatus) cli.Cell {
 	return cli.Coloured(s.Leader+" "+s.LeaderURL, "")
 }
 
-// health says how many masters may still fail before the cluster stops taking writes.
+// health is how many voters are healthy, and how many of them may fail before the cluster refuses writes.
 func health(members []ffrtmp.Member) cli.Cell {
 	voters, healthy := 0, 0
 	for _, m := range members {
@@ -90,22 +92,24 @@ func health(members []ffrtmp.Member) cli.Cell {
 }
 
 func (c *command) clusterMembers() *cobra.Command {
-	return &cobra.Command{
+	return c.reading.register(&cobra.Command{
 		Use:   "members",
 		Short: "List the masters",
 		Args:  exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			s, err := c.clusterNow(cmd)
-			if err != nil {
-				return err
-			}
-			list := struct {
-				Members []ffrtmp.Member `json:"members"`
-				Count   int             `json:"count"`
-			}{s.Members, len(s.Members)}
-			return c.print(list, memberTable(s.Members))
+			return c.with(cmd, func(ctx context.Context, cl *client.Client) error {
+				s, err := c.clusterNow(ctx, cl)
+				if err != nil {
+					return err
+				}
+				list := struct {
+					Members []ffrtmp.Member `json:"members"`
+					Count   int             `json:"count"`
+				}{s.Members, len(s.Members)}
+				return c.print(list, memberTable(s.Members))
+			})
 		},
-	}
+	})
 }
 
 func memberTable(members []ffrtmp.Member) *cli.Table {
@@ -136,7 +140,7 @@ func contact(m ffrtmp.Member) string {
 	case m.Role == "leader":
 		return ""
 	case m.LastContactMS < 0:
-		return "" // it did not say
+		return "" // unknown
 	case m.LastContactMS < 10_000:
 		return fmt.Sprintf("%dms", m.LastContactMS)
 	}
@@ -146,27 +150,25 @@ func contact(m ffrtmp.Member) string {
 func (c *command) clusterTransfer() *cobra.Command {
 	return &cobra.Command{
 		Use:   "transfer-leader",
-		Short: "Have the leader hand leadership over to another master",
+		Short: "Transfer leadership to another master",
 		Args:  exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cl, err := c.connect()
-			if err != nil {
-				return err
-			}
-			defer cl.Close()
-			before, err := cl.Cluster(cmd.Context())
-			if err != nil {
-				return fmt.Errorf("transfer leadership: %w", err)
-			}
-			if err := cl.TransferLeader(cmd.Context()); err != nil {
-				return fmt.Errorf("transfer leadership: %w", err)
-			}
-			after, err := cl.Cluster(cmd.Context(), client.Consistent())
-			if err != nil {
-				return fmt.Errorf("leadership was handed over, but the new leader does not answer: %w", err)
-			}
-			return c.print(map[string]string{"from": before.Leader, "to": after.Leader, "leader_url": after.LeaderURL},
-				cli.Line(fmt.Sprintf("Leadership went from %s to %s (%s).", before.Leader, after.Leader, after.LeaderURL)))
+			return c.with(cmd, func(ctx context.Context, cl *client.Client) error {
+				before, err := cl.Cluster(ctx)
+				if err == nil {
+					err = cl.TransferLeader(ctx)
+				}
+				if err != nil {
+					return fmt.Errorf("transfer leadership: %w", err)
+				}
+				after, err := cl.Cluster(ctx, client.Consistent())
+				if err != nil {
+					return fmt.Errorf("leadership was transferred, but the new leader does not answer: %w", err)
+				}
+				document := map[string]string{"from": before.Leader, "to": after.Leader, "leader_url": after.LeaderURL}
+				return c.print(document,
+					cli.Line(fmt.Sprintf("Leadership transferred from %s to %s (%s).", before.Leader, after.Leader, after.LeaderURL)))
+			})
 		},
 	}
 }

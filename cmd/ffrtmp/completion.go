@@ -20,12 +20,12 @@ func (c *command) completion() *cobra.Command {
 	shell := func(name, use string, generate func(*cobra.Command, io.Writer) error) *cobra.Command {
 		return &cobra.Command{
 			Use:   name,
-			Short: "Completion for " + name + ": " + use,
+			Short: "Print the script for " + name + ": " + use,
 			Args:  exactly(),
 			RunE:  func(cmd *cobra.Command, _ []string) error { return generate(cmd.Root(), c.out) },
 		}
 	}
-	cmd := group("completion", "Print a script that completes commands in a shell",
+	cmd := group("completion", "Print a shell completion script",
 		shell("bash", "source <(ffrtmp completion bash)", func(root *cobra.Command, w io.Writer) error {
 			return root.GenBashCompletionV2(w, true)
 		}),
@@ -34,15 +34,15 @@ func (c *command) completion() *cobra.Command {
 			return root.GenFishCompletion(w, true)
 		}),
 		shell("powershell", "ffrtmp completion powershell | Out-String | Invoke-Expression", (*cobra.Command).GenPowerShellCompletionWithDesc))
-	cmd.Long = "Print a script that completes commands in a shell. The one for bash needs the\npackage bash-completion."
+	cmd.Long = "Print a shell completion script. bash needs the package bash-completion."
 	return cmd
 }
 
-// completionTime is how long somebody who has pressed Tab waits.
+// completionTime is how long a completion may take.
 const completionTime = 3 * time.Second
 
-// offer returns a completer that asks the masters; when they cannot be asked it
-// offers nothing. It does not offer what stands on the command line already.
+// offer returns a completer that asks the masters, and offers nothing when they do not answer. It leaves out words that
+// are on the command line already.
 func (c *command) offer(list func(context.Context, *client.Client) ([]cobra.Completion, error)) cli.Completer {
 	return func(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		c.patience = completionTime
@@ -68,10 +68,10 @@ func (c *command) offer(list func(context.Context, *client.Client) ([]cobra.Comp
 	}
 }
 
-// offeredJobs bounds a list that nobody reads to its end.
+// offeredJobs bounds how many jobs are offered.
 const offeredJobs = 100
 
-// jobWords offers the numbers of jobs, newest first, that wanted is true for.
+// jobWords offers the numbers of jobs whose status matches, newest first.
 func (c *command) jobWords(wanted func(ffrtmp.Status) bool) cli.Completer {
 	return c.offer(func(ctx context.Context, cl *client.Client) (words []cobra.Completion, err error) {
 		page, err := cl.Jobs(ctx, client.ListOptions{Limit: offeredJobs})
@@ -84,12 +84,12 @@ func (c *command) jobWords(wanted func(ffrtmp.Status) bool) cli.Completer {
 	})
 }
 
-// firstJob is jobWords for a command that takes one job.
+// firstJob is jobWords for a command with one JOB.
 func (c *command) firstJob() cli.Completer {
 	return atFirst(c.jobWords(func(ffrtmp.Status) bool { return true }))
 }
 
-// nodeWords offers the names of nodes, and the ids of those whose name will not do.
+// nodeWords offers the names of nodes, and the ids of those whose name is ambiguous or needs quotes.
 func (c *command) nodeWords() cli.Completer {
 	return c.offer(func(ctx context.Context, cl *client.Client) (words []cobra.Completion, err error) {
 		nodes, err := cl.Nodes(ctx)

@@ -26,22 +26,22 @@ func (c *command) dev() *cobra.Command {
 	var d development
 	cmd := &cobra.Command{
 		Use:   "dev",
-		Short: "Run a whole cluster on this machine until Ctrl-C",
-		Long: `Run masters and agents on this machine, with keys and certificates of their own,
-and show what they log. Ctrl-C ends all of it.`,
+		Short: "Run a local cluster until Ctrl-C",
+		Long: `Run masters and agents on this machine, with their own keys and certificates, and show
+their logs. Ctrl-C stops them.`,
 		Args: exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error { return c.develop(cmd.Context(), d) },
 	}
 	set := cmd.Flags()
-	set.IntVar(&d.masters, "masters", 3, "`NUMBER` of masters")
-	set.IntVar(&d.agents, "agents", 2, "`NUMBER` of agents")
-	set.StringVar(&d.dir, "dir", "", "`DIRECTORY` for state, keys and logs, kept at the end (default a temporary one)")
-	set.StringArrayVar(&d.mediaRoots, "media-root", nil, "further `DIRECTORY` that jobs may read and write; may be repeated")
-	set.StringVar(&d.binDir, "bin-dir", "", "`DIRECTORY` of the programs master and agent (default where ffrtmp is)")
+	set.IntVar(&d.masters, "masters", 3, "number of masters")
+	set.IntVar(&d.agents, "agents", 2, "number of agents")
+	set.StringVar(&d.dir, "dir", "", "directory for state, keys and logs; kept (default a temporary one, removed at the end)")
+	set.StringArrayVar(&d.mediaRoots, "media-root", nil, "additional directory that jobs may read and write; may be repeated")
+	set.StringVar(&d.binDir, "bin-dir", "", "directory of the programs master and agent (default that of ffrtmp)")
 	return cmd
 }
 
-// development is what dev is asked for.
+// development is the flags of dev.
 type development struct {
 	masters, agents int
 	dir, binDir     string
@@ -82,21 +82,21 @@ func (c *command) develop(ctx context.Context, d development) (err error) {
 	}
 	<-ctx.Done()
 	watching.Wait()
-	// Peers that go away together report each other as lost, which is no news.
+	// Masters that stop together report each other as lost: hide that.
 	log.close()
 	fmt.Fprintln(c.err, "\nStopping...")
 	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopPatience)
 	defer cancel()
 	if err := cluster.Stop(stopping); err != nil {
-		// Close ends what is left; the user asked for the end and has it.
-		fmt.Fprintf(c.err, "Not everything ended by itself: %s\n", cli.Printable(err.Error()))
+		// Close ends what is left.
+		fmt.Fprintf(c.err, "Killed what did not stop: %s\n", cli.Printable(err.Error()))
 	}
 	return nil
 }
 
 func (d development) options() (devcluster.Options, error) {
 	if d.masters < 1 || d.masters > 9 || d.agents < 0 || d.agents > 64 {
-		return devcluster.Options{}, flags.Usagef("--masters takes 1 to 9 and --agents 0 to 64, not %d and %d", d.masters, d.agents)
+		return devcluster.Options{}, flags.Usagef("--masters must be 1 to 9 and --agents 0 to 64, not %d and %d", d.masters, d.agents)
 	}
 	binDir := d.binDir
 	if binDir == "" {
@@ -109,7 +109,7 @@ func (d development) options() (devcluster.Options, error) {
 		}
 		binDir = filepath.Dir(program)
 	}
-	// Who ends a cluster by Ctrl-C does not want to wait for its encodes.
+	// Ctrl-C does not wait for encodes.
 	agentArgs := []string{"--drain-timeout", "3s"}
 	for _, root := range d.mediaRoots {
 		absolute, err := filepath.Abs(root)
@@ -127,11 +127,11 @@ func (d development) options() (devcluster.Options, error) {
 	}, nil
 }
 
-// introduce says how to use the cluster.
+// introduce prints how to use the cluster.
 func (c *command) introduce(cluster *devcluster.Cluster, d development) error {
 	urls := cluster.URLs()
 	text := &strings.Builder{}
-	fmt.Fprintf(text, "A cluster of %s and %s is up:\n\n", cli.Count(d.masters, "master"), cli.Count(d.agents, "agent"))
+	fmt.Fprintf(text, "A cluster of %s and %s is running:\n\n", cli.Count(d.masters, "master"), cli.Count(d.agents, "agent"))
 	for _, m := range cluster.Masters() {
 		fmt.Fprintf(text, "  %s  %s\n", m.Name(), m.URL())
 	}
@@ -143,12 +143,12 @@ In another terminal:
   export FFRTMP_API_KEY_FILE=%s
   %s jobs submit --scenario 720p30-h264 --duration 60 --watch
 
-Media is in %s.
+Media files are in %s.
 `, strings.Join(urls, ","), shellWord(cluster.CAFile()), shellWord(cluster.APIKeyFile()), shellWord(os.Args[0]), cluster.MediaRoot())
 	if d.dir == "" {
-		fmt.Fprintf(text, "All of it is in %s, and gone at the end (--dir keeps it). Ctrl-C ends it.\n", cluster.Dir())
+		fmt.Fprintf(text, "State and logs are in %s, which is removed at the end (--dir keeps it). Ctrl-C stops the cluster.\n", cluster.Dir())
 	} else {
-		fmt.Fprintf(text, "State and logs are in %s. Ctrl-C ends it.\n", cluster.Dir())
+		fmt.Fprintf(text, "State and logs are in %s. Ctrl-C stops the cluster.\n", cluster.Dir())
 	}
 	return c.print(map[string]any{
 		"masters": urls, "ca": cluster.CAFile(), "api_key_file": cluster.APIKeyFile(), "media_root": cluster.MediaRoot(), "dir": cluster.Dir(),

@@ -112,7 +112,7 @@ func (s *screen) until(t *testing.T, what string) string {
 	return s.String()
 }
 
-func TestDevRunsACluster(t *testing.T) {
+func TestDev(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "it's state")
 	ctx, cancel := context.WithCancel(t.Context())
 	out, errOut := newScreen(), newScreen()
@@ -120,8 +120,8 @@ func TestDevRunsACluster(t *testing.T) {
 	go func() {
 		code <- Run(ctx, []string{"dev", "--masters", "2", "--agents", "1", "--dir", dir, "--bin-dir", standIns(t)}, nil, out, errOut, nil)
 	}()
-	text := out.until(t, "Ctrl-C ends it.")
-	mustContain(t, "the screen", text, "A cluster of 2 masters and 1 agent is up", "export MASTER_URL=https://127.0.0.1:", "export FFRTMP_API_KEY_FILE='", `it'\''s state`)
+	text := out.until(t, "Ctrl-C stops the cluster.")
+	mustContain(t, "the screen", text, "A cluster of 2 masters and 1 agent is running", "export MASTER_URL=https://127.0.0.1:", "export FFRTMP_API_KEY_FILE='", `it'\''s state`)
 	if key, err := os.ReadFile(filepath.Join(dir, "keys", "api.key")); err != nil || strings.Contains(text, strings.TrimSpace(string(key))) {
 		t.Errorf("the API key is shown, or not there: %v", err)
 	}
@@ -160,7 +160,7 @@ func TestDevRunsACluster(t *testing.T) {
 	}
 }
 
-func TestDevAsJSONIsOneDocumentAndLeavesNothingBehind(t *testing.T) {
+func TestDev_JSON(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	out, errOut := newScreen(), newScreen()
 	code := make(chan int)
@@ -184,7 +184,7 @@ func TestDevAsJSONIsOneDocumentAndLeavesNothingBehind(t *testing.T) {
 	}
 }
 
-func TestDevSaysWhyItCannotStart(t *testing.T) {
+func TestDev_StartFailure(t *testing.T) {
 	if r := invoke(t, nil, "", "dev", "--bin-dir", t.TempDir()); r.code != exitFailed || !strings.Contains(r.err, "no program master") {
 		t.Errorf("code %d, %q", r.code, r.err)
 	}

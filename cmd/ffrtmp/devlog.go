@@ -15,14 +15,14 @@ import (
 )
 
 const (
-	// repeatAfter is how long the same line of one process is not shown again: a
-	// leader tells of a follower that is gone several times a second.
+	// repeatAfter is how long a repeated line of one process is hidden: a leader logs a lost follower several times a
+	// second.
 	repeatAfter = 30 * time.Second
 	maxRecent   = 512
 )
 
-// devLog shows what the processes print while the cluster is up: what they say while
-// they start or stop is only in their log files, and in the error when one does not.
+// devLog shows what the processes print while the cluster runs. What they print while they start or stop is only in
+// their log files, and in the error when one does not start.
 type devLog struct {
 	mu     sync.Mutex
 	w      io.Writer
@@ -31,7 +31,7 @@ type devLog struct {
 	recent map[string]time.Time // by line without its time: when it was shown
 }
 
-// open lets the log through, after what first prints.
+// open shows the log from now on, after first has printed.
 func (l *devLog) open(first func() error) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -39,7 +39,7 @@ func (l *devLog) open(first func() error) error {
 	return first()
 }
 
-// close shows nothing more.
+// close hides the log from now on.
 func (l *devLog) close() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -61,7 +61,7 @@ func (l *devLog) Write(p []byte) (int, error) {
 	if m := stampForm.FindStringSubmatch(text); m != nil {
 		at, level, text = m[1], m[2], text[len(m[0]):]
 	}
-	if !l.up || !l.news(name+level+text) {
+	if !l.up || !l.fresh(name+level+text) {
 		return len(p), nil
 	}
 	line := fmt.Sprintf("%s %s %s %s\n", l.term.Paint(cli.Faint, at), l.term.Paint(nameColour(name), fmt.Sprintf("%-8s", name)),
@@ -72,8 +72,8 @@ func (l *devLog) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// news reports whether a line has not been shown just now.
-func (l *devLog) news(line string) bool {
+// fresh reports whether a line has not been shown within repeatAfter.
+func (l *devLog) fresh(line string) bool {
 	now := time.Now()
 	if at, ok := l.recent[line]; ok && now.Sub(at) < repeatAfter {
 		return false
@@ -85,7 +85,7 @@ func (l *devLog) news(line string) bool {
 	return true
 }
 
-// nameColour tells the processes apart.
+// nameColour is the colour of a process's name.
 func nameColour(name string) cli.Colour {
 	if strings.HasPrefix(name, "agent") {
 		return cli.Cyan
@@ -93,7 +93,7 @@ func nameColour(name string) cli.Colour {
 	return []cli.Colour{cli.Green, cli.Magenta, cli.Blue}[int(name[len(name)-1]-'0')%3]
 }
 
-// watch says when a process ends although nobody has asked it to.
+// watch reports a process that ends by itself.
 func (l *devLog) watch(ctx context.Context, p *devcluster.Process) {
 	err := p.Wait(ctx)
 	if ctx.Err() != nil {

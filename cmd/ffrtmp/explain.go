@@ -1,34 +1,33 @@
 package main
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/spf13/cobra"
 
 	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/client"
 	"github.com/ffrtmp/ffrtmp/internal/cli"
 )
 
 func (c *command) jobsExplain() *cobra.Command {
-	return &cobra.Command{
+	return c.reading.register(&cobra.Command{
 		Use:   "explain JOB",
-		Short: "Say why a job waits, or who ran it when",
+		Short: "Explain why a job is waiting, or show its history",
 		Args:  exactly("JOB"),
 
 		ValidArgsFunction: c.firstJob(),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			cl, err := c.connect()
-			if err != nil {
-				return err
-			}
-			defer cl.Close()
-			e, err := cl.Explain(cmd.Context(), args[0])
-			if err != nil {
-				return fmt.Errorf("explain job %s: %w", args[0], err)
-			}
-			return c.print(e, explanation(e)...)
+			return c.with(cmd, func(ctx context.Context, cl *client.Client) error {
+				e, err := cl.Explain(ctx, args[0], c.reading.options()...)
+				if err != nil {
+					return fmt.Errorf("explain job %s: %w", args[0], err)
+				}
+				return c.print(e, explanation(e)...)
+			})
 		},
-	}
+	})
 }
 
 func explanation(e ffrtmp.Explanation) []cli.HumanWriter {

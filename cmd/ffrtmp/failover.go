@@ -16,24 +16,24 @@ import (
 // maxInFlight bounds the open loop: writes due beyond it are counted as missed.
 const maxInFlight = 1024
 
-// gapReport is what --failover measured.
+// gapReport is the result of --failover.
 type gapReport struct {
 	Seconds      float64 `json:"seconds"`
 	Sent         int     `json:"sent"`
 	Acknowledged int     `json:"acknowledged"`
 	Refused      int     `json:"refused"`
 	Unknown      int     `json:"unknown"`
-	Missed       int     `json:"missed"` // not sent, as too many waited
+	Missed       int     `json:"missed"` // not sent: too many were in flight
 	LongestGap   float64 `json:"longest_gap_ms"`
 	GapAt        float64 `json:"longest_gap_at_seconds"`
 	P50          float64 `json:"p50_ms"`
 	P99          float64 `json:"p99_ms"`
-	Lost         int     `json:"lost"`    // acknowledged, but not there afterwards
-	Doubled      int     `json:"doubled"` // there, but beyond one for each write
-	Leaders      int     `json:"leaders"` // different ones that acknowledged
+	Lost         int     `json:"lost"`    // acknowledged but missing afterwards
+	Doubled      int     `json:"doubled"` // present more than once
+	Leaders      int     `json:"leaders"` // distinct leaders that acknowledged
 }
 
-// openLoop collects what became of the writes; its methods may be called by many.
+// openLoop collects the results of writes. It is safe for concurrent use.
 type openLoop struct {
 	mu      sync.Mutex
 	start   time.Time
@@ -43,7 +43,7 @@ type openLoop struct {
 	leaders map[string]bool
 	refused int
 	unknown int
-	fault   error // the first that more tries cannot mend
+	fault   error // the first permanent one
 }
 
 func (c *command) benchFailover(ctx context.Context, b benchmark) (err error) {
@@ -72,8 +72,8 @@ func (c *command) benchFailover(ctx context.Context, b benchmark) (err error) {
 	return nil
 }
 
-// writeOpenly sends a write at every interval, whether or not the earlier ones
-// were answered, and returns how many it sent and how many it could not.
+// writeOpenly sends a write at every interval, whether or not the earlier ones were answered, and returns how many it
+// sent and how many it had to leave out.
 func (c *command) writeOpenly(ctx context.Context, loop *openLoop, b benchmark, pool clients) (sent, missed int) {
 	ticker := time.NewTicker(b.interval)
 	defer ticker.Stop()
@@ -140,7 +140,7 @@ func (l *openLoop) failed() bool {
 	return l.fault != nil
 }
 
-// progress tells how it stands, once a second.
+// progress prints the state so far.
 func (l *openLoop) progress(c *command) {
 	l.mu.Lock()
 	n := len(l.acks)
@@ -171,13 +171,13 @@ func (l *openLoop) summarise(r *gapReport) {
 	r.Leaders = len(l.leaders)
 }
 
-// verify looks every acknowledged job up.
+// verify looks up every acknowledged job.
 func (l *openLoop) verify(ctx context.Context, cl *client.Client, b benchmark, r *gapReport) error {
 	found, extra := 0, 0
 	list := client.ListOptions{Filter: ffrtmp.Filter{Label: benchLabel + "=" + b.label}, Limit: ffrtmp.MaxLimit}
 	for j, err := range cl.AllJobs(ctx, list, client.Consistent()) {
 		if err != nil {
-			return fmt.Errorf("look up what was acknowledged: %w", err)
+			return fmt.Errorf("verify acknowledged jobs: %w", err)
 		}
 		if l.ids[j.ID] {
 			found++
@@ -186,7 +186,7 @@ func (l *openLoop) verify(ctx context.Context, cl *client.Client, b benchmark, r
 		}
 	}
 	r.Lost = r.Acknowledged - found
-	// A write of unknown outcome may have been carried out, once.
+	// A write of unknown outcome may have been executed once.
 	r.Doubled = max(0, extra-l.unknown)
 	return nil
 }

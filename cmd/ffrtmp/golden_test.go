@@ -92,15 +92,14 @@ func TestGolden(t *testing.T) {
 	}
 }
 
-// TestGoldenErrors has errors as people see them, and as the one document on standard
-// error that --output json makes of them.
-func TestGoldenErrors(t *testing.T) {
+// Errors are text for people and one document on standard error with --output json.
+func TestGolden_Errors(t *testing.T) {
 	m := newFakeMaster(t)
 	m.handle("GET /nodes", func(w http.ResponseWriter, _ *http.Request) {
 		refuse(w, http.StatusUnauthorized, ffrtmp.Unauthenticated, "the API key is not valid")
 	})
 	m.handle("POST /jobs/12/pause", func(w http.ResponseWriter, _ *http.Request) {
-		refuse(w, http.StatusConflict, ffrtmp.Conflict, "a completed job cannot be paused")
+		refuse(w, http.StatusConflict, ffrtmp.Conflict, "cannot pause job "+jobID+": it is completed")
 	})
 	m.handle("POST /jobs", func(w http.ResponseWriter, _ *http.Request) {
 		refuse(w, http.StatusGatewayTimeout, ffrtmp.UnknownOutcome, "leadership was lost")
@@ -129,7 +128,7 @@ func TestGoldenErrors(t *testing.T) {
 // tries is how often a master was asked, which depends on how fast it is.
 var tries = regexp.MustCompile(` \(\d+ tries\)`)
 
-func TestClusterStatusWithoutALeader(t *testing.T) {
+func TestClusterStatus_NoLeader(t *testing.T) {
 	m := newFakeMaster(t)
 	m.handle("GET /cluster", func(w http.ResponseWriter, r *http.Request) {
 		if !r.URL.Query().Has("stale") {

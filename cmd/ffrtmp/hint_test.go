@@ -12,8 +12,8 @@ import (
 	"github.com/ffrtmp/ffrtmp/internal/certs"
 )
 
-// TestHintsSayWhatToDo reaches masters in every wrong way.
-func TestHintsSayWhatToDo(t *testing.T) {
+// Every wrong way to reach a master has a hint on what to do.
+func TestHint(t *testing.T) {
 	dir := t.TempDir()
 	ca, err := certs.NewCA("test", time.Hour)
 	if err != nil {
@@ -47,14 +47,14 @@ func TestHintsSayWhatToDo(t *testing.T) {
 		name, master, ca string
 		want             []string
 	}{
-		{"no authority", good, "", []string{"the masters' authority, or a single master's own certificate, by --ca FILE"}},
-		{"wrong authority", newFakeMaster(t).server.URL, caFile, []string{"not issued by the authority in " + caFile}},
+		{"no authority", good, "", []string{"unknown CA: set --ca FILE to the masters' CA, or to a single master's own certificate"}},
+		{"wrong authority", newFakeMaster(t).server.URL, caFile, []string{"not issued by the CA in " + caFile}},
 		{"other host", other, caFile, []string{"is for another host", other}},
 		{"expired", expired, caFile, []string{"has expired", "ffrtmp certs inspect"}},
-		{"client certificate", mutual, caFile, []string{"give --cert and --key"}},
+		{"client certificate", mutual, caFile, []string{"set --cert and --key"}},
 		{"https to http", "https" + plain.URL[len("http"):], caFile, []string{"use http:// in --master"}},
 		{"http to https", "http" + good[len("https"):], caFile, []string{"use https:// in --master"}},
-		{"no master's port", plain.URL, caFile, []string{"HTTP 404", "is its API at " + plain.URL + "?"}},
+		{"no master's port", plain.URL, caFile, []string{"HTTP 404", "not the API of a master: check " + plain.URL + "."}},
 		{"unknown host", "https://no-such-host.invalid", caFile, []string{"gave up after 2s", "check --master"}},
 		{"nobody", "https://127.0.0.1:1,https://127.0.0.2:1", caFile, []string{"https://127.0.0.1:1", "https://127.0.0.2:1", ": connect: connection refused (", "Check that a master runs at https://127.0.0.1:1, https://127.0.0.2:1"}},
 	} {

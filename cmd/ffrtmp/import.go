@@ -17,19 +17,19 @@ func (c *command) importCommand() *cobra.Command {
 	var dryRun bool
 	cmd := &cobra.Command{
 		Use:   "import --from FILE",
-		Short: "Take over the jobs and nodes of a v2.2 master",
-		Long: `Take over the jobs and nodes of a v2.2 master, whose database is only read. Stop that
-master first.
+		Short: "Import jobs and nodes from a v2.2 master",
+		Long: `Import jobs and nodes from the database of a v2.2 master. Stop that master first; its
+database is only read.
 
-  ffrtmp import --from master.db --dry-run    say what would become of every row
+  ffrtmp import --from master.db --dry-run    report what would be imported
   ffrtmp import --from master.db
 
-Ids are kept, and numbers where this cluster has not passed them; each job's old number
-is also its label ` + v22.SequenceLabel + `. Jobs that were not over run again, in their old order.
-Nodes are offline until their agents are heard of.
+Jobs keep their ids, and their numbers where those are still free; the label
+` + v22.SequenceLabel + ` always holds the old number. Unfinished jobs run again, in their old order.
+Nodes are offline until their agents connect.
 
-Nothing is taken twice: an import that was interrupted is completed by running it again.
-The exit code is 1 when a row was not taken.`,
+Nothing is imported twice: repeat an interrupted import to complete it. The exit code
+is 1 when a row was refused.`,
 		Args: exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if from == "" {
@@ -39,8 +39,8 @@ The exit code is 1 when a row was not taken.`,
 		},
 	}
 	set := cmd.Flags()
-	set.StringVar(&from, "from", "", "`FILE` that is the v2.2 master's database")
-	set.BoolVar(&dryRun, "dry-run", false, "change nothing, and say what would become of every row")
+	set.StringVar(&from, "from", "", "database file of the v2.2 master")
+	set.BoolVar(&dryRun, "dry-run", false, "report what would be imported and change nothing")
 	return cmd
 }
 
@@ -63,11 +63,11 @@ func (c *command) importFrom(ctx context.Context, path string, dryRun bool) (err
 	}
 	switch {
 	case interrupted(ctx, stopped):
-		return errors.New("import: interrupted; run it again to take the rest")
+		return errors.New("import: interrupted; repeat it to import the rest")
 	case stopped != nil:
-		return fmt.Errorf("import: stopped before its end, run it again to take the rest: %w", stopped)
+		return fmt.Errorf("import: incomplete, repeat it to import the rest: %w", stopped)
 	case i.report.Refused > 0:
-		return fmt.Errorf("import: not taken: %s", cli.Count(i.report.Refused, "row"))
+		return fmt.Errorf("import: %s refused", cli.Count(i.report.Refused, "row"))
 	}
 	return nil
 }

@@ -31,8 +31,7 @@ func v22Database(t *testing.T, change string) string {
 	return path
 }
 
-// importing makes the master take imports as a real one does: what is valid, once.
-// The next job of its own would have the number next.
+// importing makes the master import like a real one: valid rows only, each once. next is the number of its next job.
 func (m *fakeMaster) importing(t *testing.T, next uint64) {
 	known := map[string]uint64{}
 	m.handle("POST /import", func(w http.ResponseWriter, r *http.Request) {
@@ -83,7 +82,7 @@ func TestImport(t *testing.T) {
 		t.Helper()
 		args = append([]string{"import", "--from", path}, args...)
 		r := m.run(t, args...)
-		if r.code != exitFailed || !strings.Contains(r.err, "not taken: 8 rows") {
+		if r.code != exitFailed || !strings.Contains(r.err, "8 rows refused") {
 			t.Errorf("%s: code %d, %s", name, r.code, r.err)
 		}
 		golden(t, name, strings.ReplaceAll(r.out, path, "master.db"))
@@ -95,7 +94,7 @@ func TestImport(t *testing.T) {
 	run("import-again.json", "--output", "json")
 }
 
-func TestImportOfWhatIsGood(t *testing.T) {
+func TestImport_Complete(t *testing.T) {
 	m := newFakeMaster(t)
 	m.importing(t, 5)
 	good := v22Database(t, `DELETE FROM nodes WHERE id = 'enc-03'; DELETE FROM jobs WHERE sequence_number >= 20;
@@ -105,7 +104,7 @@ SELECT i, printf('b0000000-0000-4000-8000-%012d', i), '720p', 'pending', '2026-1
 	if r.code != exitDone || r.err != "" {
 		t.Fatalf("code %d, %s", r.code, r.err)
 	}
-	mustContain(t, "the report", r.out, "1215 rows imported, 0 there already, 0 not taken.", "12 jobs got another number", "--label v22-sequence=NUMBER")
+	mustContain(t, "the report", r.out, "1215 rows imported, 0 existing, 0 refused.", "12 jobs got a new number", "--label v22-sequence=NUMBER")
 	if n := len(m.seen("POST /import")); n != 4 { // the nodes, and 1213 jobs by 500
 		t.Errorf("%d requests", n)
 	}
@@ -115,7 +114,7 @@ SELECT i, printf('b0000000-0000-4000-8000-%012d', i), '720p', 'pending', '2026-1
 	}
 }
 
-func TestImportThatStops(t *testing.T) {
+func TestImport_Refused(t *testing.T) {
 	m := newFakeMaster(t)
 	path := v22Database(t, "")
 	m.handle("POST /import", func(w http.ResponseWriter, _ *http.Request) {
@@ -125,7 +124,7 @@ func TestImportThatStops(t *testing.T) {
 	if r.code != exitFailed {
 		t.Errorf("code %d", r.code)
 	}
-	mustContain(t, "the error", r.err, "run it again to take the rest", "this key may not import")
+	mustContain(t, "the error", r.err, "repeat it to import the rest", "this key may not import")
 	for _, c := range []struct {
 		args []string
 		code int

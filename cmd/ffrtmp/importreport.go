@@ -16,14 +16,14 @@ const (
 	kindNode = "node"
 )
 
-// importReport says what became of a v2.2 database.
+// importReport is the result of an import.
 type importReport struct {
 	From       string          `json:"from"`
 	DryRun     bool            `json:"dry_run"`
-	Imported   int             `json:"imported"` // or would be, in a dry run
+	Imported   int             `json:"imported"` // or to be imported, in a dry run
 	Exist      int             `json:"exist"`
 	Refused    int             `json:"refused"`
-	Renumbered int             `json:"renumbered"` // jobs that could not keep their number
+	Renumbered int             `json:"renumbered"` // jobs that did not keep their number
 	Summary    []importSummary `json:"summary"`
 	NotTaken   []importedRow   `json:"not_taken"`
 }
@@ -49,7 +49,7 @@ type importedRow struct {
 	becomes        string
 }
 
-// record counts what the masters said of a row.
+// record counts the masters' result for a row.
 func (r *importReport) record(row importedRow, result ffrtmp.ImportResult) {
 	s := r.of(row)
 	switch result.Outcome {
@@ -92,7 +92,7 @@ func (r *importReport) of(row importedRow) *importSummary {
 	return &r.Summary[at]
 }
 
-// sort puts what was not taken in the order of the database, whoever refused it.
+// sort sorts refused rows by their order in the database.
 func (r *importReport) sort() {
 	slices.SortStableFunc(r.NotTaken, func(a, b importedRow) int {
 		return cmp.Or(-cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.SequenceNumber, b.SequenceNumber))
@@ -105,13 +105,13 @@ func (r *importReport) parts() []cli.HumanWriter {
 	if r.DryRun {
 		imported = "TO IMPORT<"
 	}
-	summary := cli.NewTable("KIND", "IN V2.2", "HERE", imported, "THERE ALREADY<", "NOT TAKEN<")
+	summary := cli.NewTable("KIND", "IN V2.2", "HERE", imported, "EXISTING<", "REFUSED<")
 	for _, s := range r.Summary {
 		summary.Add(s.Kind, s.Was, s.Becomes, s.Imported, s.Exist, s.Refused)
 	}
 	shown := []cli.HumanWriter{summary}
 	if len(r.NotTaken) > 0 {
-		t := cli.NewTable("NOT TAKEN", "NUMBER<", "ID", "WHY~")
+		t := cli.NewTable("REFUSED", "NUMBER<", "ID", "REASON~")
 		for _, row := range r.NotTaken {
 			number := ""
 			if row.SequenceNumber != 0 {
@@ -123,11 +123,11 @@ func (r *importReport) parts() []cli.HumanWriter {
 	}
 	taken := "imported"
 	if r.DryRun {
-		taken = "to import (this was a dry run, nothing has been changed)"
+		taken = "to import (dry run: nothing was changed)"
 	}
-	last := cli.Lines{fmt.Sprintf("%s %s, %d there already, %d not taken.", cli.Count(r.Imported, "row"), taken, r.Exist, r.Refused)}
+	last := cli.Lines{fmt.Sprintf("%s %s, %d existing, %d refused.", cli.Count(r.Imported, "row"), taken, r.Exist, r.Refused)}
 	if r.Renumbered > 0 {
-		last = append(last, fmt.Sprintf("%s got another number; find one by its old number with: ffrtmp jobs list --label %s=NUMBER", cli.Count(r.Renumbered, "job"), v22.SequenceLabel))
+		last = append(last, fmt.Sprintf("%s got a new number. Find one by its old number: ffrtmp jobs list --label %s=NUMBER", cli.Count(r.Renumbered, "job"), v22.SequenceLabel))
 	}
 	return append(shown, last)
 }

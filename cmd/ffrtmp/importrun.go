@@ -9,11 +9,10 @@ import (
 	"github.com/ffrtmp/ffrtmp/internal/v22"
 )
 
-// importBytes is about how much one request carries: far below what masters take, so
-// that no entry of their log is large.
+// importBytes is the approximate size of one request: far below the masters' limit, to keep entries of the Raft log small.
 const importBytes = 1 << 20
 
-// importRun sends rows in batches and keeps account of what becomes of them.
+// importRun sends rows in batches and counts the results.
 type importRun struct {
 	client *client.Client
 	report importReport
@@ -21,7 +20,7 @@ type importRun struct {
 	batch   ffrtmp.Import
 	size    int
 	pending []importedRow     // of the batch: its nodes, or its jobs
-	nodes   map[string]string // what nodes of v2.2 are called here
+	nodes   map[string]string // new id by id in v2.2
 }
 
 func newImportRun(cl *client.Client, report importReport) *importRun {
@@ -29,7 +28,7 @@ func newImportRun(cl *client.Client, report importReport) *importRun {
 	return &importRun{client: cl, report: report, nodes: map[string]string{}}
 }
 
-// run imports everything. Nodes come first, for jobs name them.
+// run imports everything, nodes first, because jobs refer to them.
 func (i *importRun) run(ctx context.Context, db *v22.Database) error {
 	for n, err := range db.Nodes(ctx) {
 		if err != nil {
@@ -59,8 +58,7 @@ func (i *importRun) run(ctx context.Context, db *v22.Database) error {
 	return i.flush(ctx)
 }
 
-// take puts a row that could be translated into the batch, by add, and sends the
-// batch first when there is no room in it.
+// take adds a translated row to the batch with add. It sends the batch first when the row does not fit.
 func (i *importRun) take(ctx context.Context, row importedRow, fault error, item any, add func()) error {
 	if fault != nil {
 		i.report.refuse(row, fault)
@@ -68,7 +66,7 @@ func (i *importRun) take(ctx context.Context, row importedRow, fault error, item
 	}
 	data, err := json.Marshal(item)
 	if err == nil && len(data) > ffrtmp.MaxImportBytes/2 {
-		err = ffrtmp.Errorf(ffrtmp.TooLarge, "it is larger than %d bytes", ffrtmp.MaxImportBytes/2)
+		err = ffrtmp.Errorf(ffrtmp.TooLarge, "larger than %d bytes", ffrtmp.MaxImportBytes/2)
 	}
 	if err != nil {
 		i.report.refuse(row, err)

@@ -14,20 +14,22 @@ import (
 )
 
 func (c *command) jobs() *cobra.Command {
-	return group("jobs", "Submit, watch and steer jobs",
+	return group("jobs", "Submit, watch and control jobs",
 		c.jobsSubmit(), c.jobsList(), c.jobsStatus(), c.jobsWatch(),
 		c.jobsCancel(),
-		c.jobsAction(ffrtmp.Pause, "Stop jobs where they are, or keep them from starting", (*client.Client).Pause),
-		c.jobsAction(ffrtmp.Resume, "Go on with paused jobs", (*client.Client).Resume),
-		c.jobsAction(ffrtmp.Retry, "Put failed or canceled jobs back into the queue", (*client.Client).Retry),
+		c.jobsAction(ffrtmp.Pause, "Pause jobs, running or pending", (*client.Client).Pause),
+		c.jobsAction(ffrtmp.Resume, "Resume paused jobs", (*client.Client).Resume),
+		c.jobsAction(ffrtmp.Retry, "Requeue failed or canceled jobs", (*client.Client).Retry),
 		c.jobsLogs(), c.jobsExplain())
 }
 
 // perform is a method of client.Client that acts on one job.
 type perform func(*client.Client, context.Context, string, ...client.Option) error
 
-// past is what has been done to a job, by action.
-var past = map[ffrtmp.Action]string{ffrtmp.Cancel: "canceled", ffrtmp.Pause: "paused", ffrtmp.Resume: "resumed", ffrtmp.Retry: "queued again"}
+// past are the participles of actions.
+var past = map[ffrtmp.Action]string{
+	ffrtmp.Cancel: "canceled", ffrtmp.Pause: "paused", ffrtmp.Resume: "resumed", ffrtmp.Retry: "requeued",
+}
 
 // acted is one line of the JSON that an action prints.
 type acted struct {
@@ -46,42 +48,50 @@ func (c *command) jobsAction(action ffrtmp.Action, short string, do perform) *co
 
 		ValidArgsFunction: c.jobWords(func(s ffrtmp.Status) bool { return s.Allows(action) }),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return c.act(cmd.Context(), action, args, do)
+			return c.act(cmd, action, args, do)
 		},
 	}
 }
 
-// act does one thing to many jobs and fails if one of them could not be done.
-func (c *command) act(ctx context.Context, action ffrtmp.Action, ids []string, do perform) error {
-	cl, err := c.connect()
-	if err != nil {
-		return err
-	}
-	defer cl.Close()
-	results := []acted{}
-	var done cli.Lines
-	var faults []error
-	for _, id := range ids {
-		err := do(cl, ctx, id)
-		results = append(results, acted{JobID: id, Action: action, Done: err == nil, Code: ffrtmp.CodeOf(err)})
-		if err != nil {
+// act does one thing to many jobs and fails if one of them refuses.
+func (c *command) act(cmd *cobra.Command, action ffrtmp.Action, ids []string, do perform) error {
+	return c.with(cmd, func(ctx context.Context, cl *client.Client) error {
+		results := []acted{}
+		var done cli.Lines
+		var faults []error
+		for _, id := range ids {
+			err := do(cl, ctx, id)
+			results = append(results, acted{JobID: id, Action: action, Done: err == nil, Code: ffrtmp.CodeOf(err)})
+			if err == nil {
+				done = append(done, fmt.Sprintf("Job %s %s.", id, past[action]))
+				continue
+			}
 			results[len(results)-1].Error = err.Error()
-			faults = append(faults, fmt.Errorf("%s job %s: %w", action, id, err))
+			faults = append(faults, actionError(action, id, len(ids) > 1, err))
 			if ctx.Err() != nil {
 				break
 			}
-			continue
 		}
-		done = append(done, fmt.Sprintf("Job %s %s.", id, past[action]))
-	}
-	if err := c.print(map[string]any{"results": results}, done); err != nil {
-		return err
-	}
-	return c.reportAll(faults)
+		if err := c.print(map[string]any{"results": results}, done); err != nil {
+			return err
+		}
+		return c.reportAll(faults)
+	})
 }
 
-// reportAll reports every error but one, which it returns: the first whose
-// outcome is unknown, else the first. The JSON of an action has them all already.
+// actionError is why an action on a job failed. A conflict says that itself ("cannot pause job 12: it is completed").
+func actionError(action ffrtmp.Action, id string, several bool, err error) error {
+	switch {
+	case ffrtmp.CodeOf(err) != ffrtmp.Conflict:
+		return fmt.Errorf("%s job %s: %w", action, id, err)
+	case several:
+		return fmt.Errorf("job %s: %w", id, err)
+	}
+	return err
+}
+
+// reportAll returns one error, the first whose outcome is unknown, else the first, and reports the others. The JSON of
+// an action has them all already.
 func (c *command) reportAll(faults []error) error {
 	if len(faults) == 0 {
 		return nil
@@ -105,21 +115,21 @@ func (c *command) jobsCancel() *cobra.Command {
 	var filter ffrtmp.Filter
 	cmd := &cobra.Command{
 		Use:   "cancel [JOB...]",
-		Short: "End jobs, their ffmpeg included",
-		Long: `End jobs, named by number or id, or all that filters select:
+		Short: "Cancel jobs and stop their ffmpeg",
+		Long: `Cancel jobs, named by number or id or selected by filters, and stop their ffmpeg.
 
   ffrtmp jobs cancel 17 18
   ffrtmp jobs cancel --status pending --label batch=nightly`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
 			case len(args) == 0 && filter.IsZero():
-				return flags.Usagef("JOB is missing: name jobs, or select them by a filter such as --status pending")
+				return flags.Usagef("JOB is missing: name jobs, or select them with a filter such as --status pending")
 			case len(args) > 0 && !filter.IsZero():
-				return flags.Usagef("jobs are named or selected by filters, not both: leave out %q or the filters", args[0])
+				return flags.Usagef("name jobs or select them with filters, not both: leave out %q or the filters", args[0])
 			case len(args) > 0:
-				return c.act(cmd.Context(), ffrtmp.Cancel, args, (*client.Client).Cancel)
+				return c.act(cmd, ffrtmp.Cancel, args, (*client.Client).Cancel)
 			}
-			return c.cancelMany(cmd.Context(), filter)
+			return c.cancelMany(cmd, filter)
 		},
 		ValidArgsFunction: c.jobWords(func(s ffrtmp.Status) bool { return !s.Terminal() }),
 	}
@@ -127,41 +137,38 @@ func (c *command) jobsCancel() *cobra.Command {
 	return cmd
 }
 
-func (c *command) cancelMany(ctx context.Context, filter ffrtmp.Filter) error {
-	cl, err := c.connect()
-	if err != nil {
-		return err
-	}
-	defer cl.Close()
-	if err := nameNode(ctx, cl, &filter); err != nil {
-		return fmt.Errorf("cancel jobs: %w", err)
-	}
-	n, err := cl.CancelMany(ctx, filter)
-	if err != nil {
-		return fmt.Errorf("cancel jobs: %w", err)
-	}
-	return c.print(map[string]int{"count": n}, cli.Line(cli.Count(n, "job")+" canceled."))
+func (c *command) cancelMany(cmd *cobra.Command, filter ffrtmp.Filter) error {
+	return c.with(cmd, func(ctx context.Context, cl *client.Client) error {
+		if err := resolveNode(ctx, cl, &filter); err != nil {
+			return fmt.Errorf("cancel jobs: %w", err)
+		}
+		n, err := cl.CancelMany(ctx, filter)
+		if err != nil {
+			return fmt.Errorf("cancel jobs: %w", err)
+		}
+		return c.print(map[string]int{"count": n}, cli.Line(cli.Count(n, "job")+" canceled."))
+	})
 }
 
 // filterFlags gives cmd the flags that select jobs.
 func (c *command) filterFlags(cmd *cobra.Command, f *ffrtmp.Filter) {
-	cli.EnumVar(cmd, &f.Status, "status", "only jobs in this state", ffrtmp.Statuses)
-	cli.EnumVar(cmd, &f.Queue, "queue", "only jobs of this queue", ffrtmp.Queues)
-	cli.EnumVar(cmd, &f.Priority, "priority", "only jobs of this priority", ffrtmp.Priorities)
+	cli.EnumVar(cmd, &f.Status, "status", "select by status", ffrtmp.Statuses)
+	cli.EnumVar(cmd, &f.Queue, "queue", "select by queue", ffrtmp.Queues)
+	cli.EnumVar(cmd, &f.Priority, "priority", "select by priority", ffrtmp.Priorities)
 	set := cmd.Flags()
-	set.StringVar(&f.Scenario, "scenario", "", "only jobs of this `SCENARIO`")
-	set.StringVar(&f.NodeID, "node", "", "only jobs that this `NODE` (id or name) runs or ran last")
-	set.StringVar(&f.Label, "label", "", "only jobs with this label: `KEY` or KEY=VALUE")
+	set.StringVar(&f.Scenario, "scenario", "", "select by scenario")
+	set.StringVar(&f.NodeID, "node", "", "select by the id or name of the node that runs the job or ran it last")
+	set.StringVar(&f.Label, "label", "", "select by label (KEY or KEY=VALUE)")
 	cli.Complete(cmd, "scenario", scenarios...)
 	cli.CompleteBy(cmd, "node", c.nodeWords())
 }
 
-// nameNode puts the id of a filter's node in place of its name.
-func nameNode(ctx context.Context, cl *client.Client, f *ffrtmp.Filter) error {
+// resolveNode replaces the name of a filter's node by its id.
+func resolveNode(ctx context.Context, cl *client.Client, f *ffrtmp.Filter, opts ...client.Option) error {
 	if f.NodeID == "" {
 		return nil
 	}
-	id, err := findNode(ctx, cl, f.NodeID)
+	id, err := findNode(ctx, cl, f.NodeID, opts...)
 	if err != nil {
 		return fmt.Errorf("--node %s: %w", f.NodeID, err)
 	}
@@ -169,13 +176,13 @@ func nameNode(ctx context.Context, cl *client.Client, f *ffrtmp.Filter) error {
 	return nil
 }
 
-// scenarios are what the shell offers; any [live-]SIZE[FPS][-CODEC] will do.
+// scenarios are what the shell offers; any [live-]SIZE[FPS][-CODEC] is valid.
 var scenarios = []string{
 	"4K60-h264", "4K30-h264", "1440p60-h264", "1080p60-h264", "1080p30-h264", "1080p30-h265", "720p60-h264", "720p30-h264",
 	"720p30-h265", "720p30-vp9", "720p30-av1", "480p30-h264", "360p30-h264", "live-1080p60-h264", "live-720p30-h264",
 }
 
-// interrupted reports whether the user ended the command.
+// interrupted reports whether the user has interrupted the command.
 func interrupted(ctx context.Context, err error) bool {
 	return err != nil && ctx.Err() != nil && errors.Is(ctx.Err(), context.Canceled)
 }

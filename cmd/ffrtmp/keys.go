@@ -2,8 +2,8 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -17,7 +17,17 @@ import (
 )
 
 func (c *command) keys() *cobra.Command {
-	return group("keys", "Make and revoke API keys", c.keysCreate(), c.keysList(), c.keysRevoke())
+	list := listing[ffrtmp.Key]{
+		short: "List keys, expired and revoked ones included",
+		noun:  "key",
+		none:  "No keys except the bootstrap key.",
+		fetch: (*client.Client).Keys,
+		document: func(keys []ffrtmp.Key) any {
+			return ffrtmp.KeyList{Keys: keys, Count: len(keys)}
+		},
+		table: func(keys []ffrtmp.Key) cli.HumanWriter { return keyTable(keys) },
+	}
+	return group("keys", "Create and revoke API keys", c.keysCreate(), list.command(c), c.keysRevoke())
 }
 
 func (c *command) keysCreate() *cobra.Command {
@@ -26,14 +36,17 @@ func (c *command) keysCreate() *cobra.Command {
 	var expires expiry
 	cmd := &cobra.Command{
 		Use:   "create NAME --scope SCOPE",
-		Short: "Make a key, and print it this once",
-		Long: `Make a key for the user or machine called NAME, and print it: it is shown this once,
-alone on standard output, so that it can go straight into a file:
+		Short: "Create a key and print it once",
+		Long: `Create a key for the user or machine called NAME and print it on standard output,
+ready to be written to a file. It is shown only once:
 
   (umask 077; ffrtmp keys create encoders --scope agent --expires 90d > encoders.key)
 
-Scopes: admin allows everything; submit to submit jobs, to act on them and to read;
-read to look at jobs, nodes and masters; agent is for machines that run jobs.`,
+Scopes:
+  admin    everything
+  submit   submit jobs, act on them, and read
+  read     read jobs, nodes and masters
+  agent    run jobs`,
 		Args: exactly("NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			k.Name = args[0]
@@ -47,28 +60,29 @@ read to look at jobs, nodes and masters; agent is for machines that run jobs.`,
 			if err := k.Validate(); err != nil {
 				return flags.Usagef("%v", err)
 			}
-			cl, err := c.connect()
-			if err != nil {
-				return err
-			}
-			defer cl.Close()
-			made, err := cl.CreateKey(cmd.Context(), k)
-			if err != nil {
-				return fmt.Errorf("create key %s: %w", k.Name, err)
-			}
-			if c.settings.Format == cli.FormatTable {
-				fmt.Fprintf(c.err, "Made key %s for %s, with the scope %s; it %s. Keep it safe: it is not shown again.\n",
-					made.ID, cli.Printable(made.Name), ffrtmp.JoinScopes(made.Scopes, ", "), expiryText(made.ExpiresAt))
-			}
-			return c.print(made, cli.Line(made.Secret))
+			return c.createKey(cmd, k)
 		},
 	}
 	f := cmd.Flags()
-	f.StringSliceVar(&scopes, "scope", nil, "what the key allows; repeat it, or separate by commas, for several: "+ffrtmp.JoinScopes(ffrtmp.Scopes, ", "))
-	f.Var(&expires, "expires", "when it ends: after 90d or 12h, or at 2027-01-31 (default never)")
-	f.IntVar(&k.RateLimit, "rate-limit", 0, "requests a second that each master takes (default the masters')")
-	cli.Complete(cmd, "scope", strings.Split(ffrtmp.JoinScopes(ffrtmp.Scopes, " "), " ")...)
+	f.StringSliceVar(&scopes, "scope", nil, "scope; may be repeated ("+ffrtmp.JoinScopes(ffrtmp.Scopes, ", ")+")")
+	f.Var(&expires, "expires", "expire after a time (90d, 12h) or on a date (2027-01-31) (default never)")
+	f.IntVar(&k.RateLimit, "rate-limit", 0, "requests per second to each master (default the masters' --rate-limit)")
+	cli.Complete(cmd, "scope", ffrtmp.Scopes...)
 	return cmd
+}
+
+func (c *command) createKey(cmd *cobra.Command, k ffrtmp.NewKey) error {
+	return c.with(cmd, func(ctx context.Context, cl *client.Client) error {
+		made, err := cl.CreateKey(ctx, k)
+		if err != nil {
+			return fmt.Errorf("create key %s: %w", k.Name, err)
+		}
+		if c.settings.Format == cli.FormatTable {
+			fmt.Fprintf(c.err, "Created key %s for %s with scope %s; it %s. Store it now: it is not shown again.\n",
+				made.ID, cli.Printable(made.Name), ffrtmp.JoinScopes(made.Scopes, ", "), expiryText(made.ExpiresAt))
+		}
+		return c.print(made, cli.Line(made.Secret))
+	})
 }
 
 func expiryText(at time.Time) string {
@@ -86,56 +100,29 @@ type expiry struct {
 }
 
 func (e *expiry) String() string { return e.text }
-func (e *expiry) Type() string   { return "WHEN" }
+func (e *expiry) Type() string   { return "time" }
 
 // Set implements pflag.Value.
 func (e *expiry) Set(s string) (err error) {
 	e.text = s
 	if number, ok := strings.CutSuffix(s, "d"); ok {
 		if days, err := strconv.ParseUint(number, 10, 16); err == nil && days > 0 {
-			e.in = time.Duration(days) * 24 * time.Hour
+			e.in = time.Duration(days) * day
 			return nil
 		}
 	}
 	for _, layout := range []string{time.DateOnly, time.RFC3339} {
 		if e.at, err = time.Parse(layout, s); err == nil {
 			if time.Until(e.at) <= 0 {
-				return fmt.Errorf("lies in the past")
+				return errors.New("is in the past")
 			}
 			return nil
 		}
 	}
 	if e.in, err = time.ParseDuration(s); err != nil || e.in <= 0 {
-		return fmt.Errorf("must be a length of time such as 90d or 12h, or a date such as 2027-01-31")
+		return errors.New("must be a time such as 90d or 12h, or a date such as 2027-01-31")
 	}
 	return nil
-}
-
-func (c *command) keysList() *cobra.Command {
-	return &cobra.Command{
-		Use:   "list",
-		Short: "List keys, those that have ended, too",
-		Args:  exactly(),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			cl, err := c.connect()
-			if err != nil {
-				return err
-			}
-			defer cl.Close()
-			keys, err := cl.Keys(cmd.Context())
-			if err != nil {
-				return fmt.Errorf("list keys: %w", err)
-			}
-			if keys == nil {
-				keys = []ffrtmp.Key{}
-			}
-			list := ffrtmp.KeyList{Keys: keys, Count: len(keys)}
-			if len(keys) == 0 {
-				return c.print(list, cli.Line("No keys but the one that the masters were started with."))
-			}
-			return c.print(list, keyTable(keys), cli.Line(cli.Count(len(keys), "key")+"."))
-		},
-	}
 }
 
 func keyTable(keys []ffrtmp.Key) *cli.Table {
@@ -154,57 +141,45 @@ func keyTable(keys []ffrtmp.Key) *cli.Table {
 }
 
 func keyStatus(s ffrtmp.KeyStatus) cli.Cell {
-	return cli.Coloured(string(s), map[ffrtmp.KeyStatus]cli.Colour{ffrtmp.KeyActive: cli.Green, ffrtmp.KeyExpired: cli.Faint, ffrtmp.KeyRevoked: cli.Red}[s])
+	colours := map[ffrtmp.KeyStatus]cli.Colour{
+		ffrtmp.KeyActive: cli.Green, ffrtmp.KeyExpired: cli.Faint, ffrtmp.KeyRevoked: cli.Red,
+	}
+	return cli.Coloured(string(s), colours[s])
 }
 
 func (c *command) keysRevoke() *cobra.Command {
 	return &cobra.Command{
 		Use:   "revoke KEY",
-		Short: "Make a key unusable, by id, unambiguous beginning of it, or name",
+		Short: "Revoke a key, named by id, unambiguous prefix of it, or name",
 		Args:  exactly("KEY"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			cl, err := c.connect()
-			if err != nil {
-				return err
-			}
-			defer cl.Close()
-			id, err := findKey(cmd.Context(), cl, args[0])
-			if err == nil {
-				err = cl.RevokeKey(cmd.Context(), id)
-			}
-			if err != nil {
-				return fmt.Errorf("revoke key %s: %w", cli.Printable(args[0]), err)
-			}
-			return c.print(map[string]string{"status": string(ffrtmp.KeyRevoked), "key_id": id}, cli.Line("Key "+id+" revoked."))
+			return c.with(cmd, func(ctx context.Context, cl *client.Client) error {
+				id, err := findKey(ctx, cl, args[0])
+				if err == nil {
+					err = cl.RevokeKey(ctx, id)
+				}
+				if err != nil {
+					return fmt.Errorf("revoke key %s: %w", cli.Printable(args[0]), err)
+				}
+				document := map[string]string{"status": string(ffrtmp.KeyRevoked), "key_id": id}
+				return c.print(document, cli.Line("Key "+id+" revoked."))
+			})
 		},
 	}
 }
 
-// findKey returns the id of the key that name stands for. Of keys with one name, as
-// during a rotation, only the id tells.
-func findKey(ctx context.Context, cl *client.Client, name string) (string, error) {
-	if id, _, whole := strings.Cut(name, "."); whole && len(id) == 16 {
-		return "", flags.Usagef("this is a whole key, and now stands in the shell's history: revoke it as %s", id)
+// findKey returns the id of the key that ref stands for. A key that is not active is only found by its id.
+func findKey(ctx context.Context, cl *client.Client, ref string) (string, error) {
+	if id, _, whole := strings.Cut(ref, "."); whole && len(id) == 16 {
+		return "", flags.Usagef("this is a whole key, which is now in the shell's history: revoke it as %s", id)
 	}
 	keys, err := cl.Keys(ctx)
 	if err != nil {
 		return "", err
 	}
-	var found []string
+	var candidates []candidate
 	for _, k := range keys {
-		if k.ID == name {
-			return k.ID, nil
-		}
-		if k.Status == ffrtmp.KeyActive && (k.Name == name || len(name) >= 4 && strings.HasPrefix(k.ID, name)) {
-			found = append(found, k.ID)
-		}
+		candidates = append(candidates, candidate{k.ID, k.Name, k.Status != ffrtmp.KeyActive})
 	}
-	slices.Sort(found)
-	switch len(found) {
-	case 0:
-		return "", ffrtmp.Errorf(ffrtmp.NotFound, "no key has this id, and no active one this name (see ffrtmp keys list)")
-	case 1:
-		return found[0], nil
-	}
-	return "", ffrtmp.Errorf(ffrtmp.Conflict, "several keys are called that: %s; use an id", strings.Join(found, ", "))
+	return resolve(ref, "active key", "ffrtmp keys list", candidates)
 }

@@ -67,7 +67,7 @@ func TestKeysRevoke(t *testing.T) {
 			t.Errorf("%s: code %d, %q, %q", name, r.code, r.out, r.err)
 		}
 	}
-	for name, want := range map[string]string{"0123": "several keys", "nobody": "no key has this id", "encoders": "no active one"} {
+	for name, want := range map[string]string{"0123": "ambiguous: use one of the ids", "nobody": "no such active key", "encoders": "no such active key"} {
 		if r := m.run(t, "keys", "revoke", name); r.code != exitFailed || !strings.Contains(r.err, want) {
 			t.Errorf("%s: code %d, %q", name, r.code, r.err)
 		}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -21,53 +22,64 @@ func (c *command) jobsList() *cobra.Command {
 		Args:  exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if options.Limit < 1 || options.Limit > ffrtmp.MaxLimit {
-				return flags.Usagef("--limit takes 1 to %d, not %d", ffrtmp.MaxLimit, options.Limit)
+				return flags.Usagef("--limit: must be between 1 and %d, not %d", ffrtmp.MaxLimit, options.Limit)
 			}
 			return c.listJobs(cmd, options, all)
 		},
 	}
 	c.filterFlags(cmd, &options.Filter)
 	set := cmd.Flags()
-	set.IntVar(&options.Limit, "limit", 50, fmt.Sprintf("`NUMBER` of jobs in a page, at most %d", ffrtmp.MaxLimit))
-	set.StringVar(&options.Cursor, "cursor", "", "go on after a page: its next `CURSOR`")
-	set.BoolVar(&all, "all", false, "every page")
-	cli.EnumVar(cmd, &options.Order, "order", "oldest or newest first", []ffrtmp.Order{ffrtmp.Ascending, ffrtmp.Descending})
-	return cmd
+	set.IntVar(&options.Limit, "limit", defaultPage, fmt.Sprintf("jobs per page, at most %d", ffrtmp.MaxLimit))
+	set.StringVar(&options.Cursor, "cursor", "", "start after the page that printed this cursor")
+	set.BoolVar(&all, "all", false, "list every page")
+	cli.EnumVar(cmd, &options.Order, "order", "sort order, oldest (asc) or newest (desc) first",
+		[]ffrtmp.Order{ffrtmp.Ascending, ffrtmp.Descending})
+	return c.reading.register(cmd)
 }
 
+// defaultPage is how many jobs are listed without --limit.
+const defaultPage = 50
+
 func (c *command) listJobs(cmd *cobra.Command, options client.ListOptions, all bool) error {
-	cl, err := c.connect()
-	if err != nil {
-		return err
-	}
-	defer cl.Close()
-	if err := nameNode(cmd.Context(), cl, &options.Filter); err != nil {
-		return fmt.Errorf("list jobs: %w", err)
-	}
-	page := ffrtmp.List{Jobs: []ffrtmp.Job{}}
-	if all {
-		options.Limit = ffrtmp.MaxLimit
-		for j, err := range cl.AllJobs(cmd.Context(), options) {
-			if err != nil {
-				return fmt.Errorf("list jobs: %w", err)
-			}
-			page.Jobs = append(page.Jobs, j)
+	return c.with(cmd, func(ctx context.Context, cl *client.Client) error {
+		page, err := c.fetchJobs(ctx, cl, options, all)
+		switch {
+		case err != nil:
+			return fmt.Errorf("list jobs: %w", err)
+		case page.Count == 0:
+			return c.print(page, cli.Line("No jobs."))
 		}
-		page.Count = len(page.Jobs)
-	} else if page, err = cl.Jobs(cmd.Context(), options); err != nil {
-		return fmt.Errorf("list jobs: %w", err)
+		note := cli.Count(page.Count, "job") + "."
+		if page.NextCursor != "" {
+			note += fmt.Sprintf(" There are more: use --cursor %s or --all.", page.NextCursor)
+		}
+		return c.print(page, jobTable(page.Jobs), cli.Line(note))
+	})
+}
+
+// fetchJobs returns one page, or all of them as one.
+func (c *command) fetchJobs(ctx context.Context, cl *client.Client, options client.ListOptions, all bool) (page ffrtmp.List, err error) {
+	opts := c.reading.options()
+	if err := resolveNode(ctx, cl, &options.Filter, opts...); err != nil {
+		return page, err
 	}
-	if page.Jobs == nil {
-		page.Jobs = []ffrtmp.Job{}
+	if !all {
+		page, err = cl.Jobs(ctx, options, opts...)
+		if page.Jobs == nil {
+			page.Jobs = []ffrtmp.Job{}
+		}
+		return page, err
 	}
-	note := cli.Line(cli.Count(page.Count, "job") + ".")
-	if page.NextCursor != "" {
-		note = cli.Line(fmt.Sprintf("%s; there are more: --cursor %s, or --all.", cli.Count(page.Count, "job"), page.NextCursor))
+	page.Jobs = []ffrtmp.Job{}
+	options.Limit = ffrtmp.MaxLimit
+	for j, err := range cl.AllJobs(ctx, options, opts...) {
+		if err != nil {
+			return page, err
+		}
+		page.Jobs = append(page.Jobs, j)
 	}
-	if page.Count == 0 {
-		return c.print(page, cli.Line("No jobs."))
-	}
-	return c.print(page, jobTable(page.Jobs), note)
+	page.Count = len(page.Jobs)
+	return page, nil
 }
 
 func jobTable(jobs []ffrtmp.Job) *cli.Table {

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 
 	"github.com/spf13/cobra"
 
+	"github.com/ffrtmp/ffrtmp/client"
 	"github.com/ffrtmp/ffrtmp/internal/cli"
 	"github.com/ffrtmp/ffrtmp/internal/flags"
 )
@@ -15,46 +17,45 @@ func (c *command) jobsLogs() *cobra.Command {
 	var attempt int
 	cmd := &cobra.Command{
 		Use:   "logs JOB",
-		Short: "Print what ffmpeg wrote, of the newest attempt",
+		Short: "Print the ffmpeg log of a job's attempt",
 		Args:  exactly("JOB"),
 
 		ValidArgsFunction: c.firstJob(),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if attempt < 0 {
-				return flags.Usagef("--attempt: %d is not an attempt: they count from 1", attempt)
+			switch {
+			case attempt < 0:
+				return flags.Usagef("--attempt: must be at least 1, not %d", attempt)
+			case follow && c.settings.Format == cli.FormatJSON:
+				return flags.Usagef("--follow streams text: leave out --output json")
+			case follow:
+				return c.followLog(cmd, args[0], attempt)
 			}
-			if follow && c.settings.Format == cli.FormatJSON {
-				return flags.Usagef("--follow prints text as it comes: leave out --output json")
-			}
-			cl, err := c.connect()
-			if err != nil {
-				return err
-			}
-			defer cl.Close()
-			if follow {
-				err := cl.FollowLogs(cmd.Context(), args[0], attempt, c.logWriter())
-				if interrupted(cmd.Context(), err) {
-					return nil
-				}
-				return logError(args[0], err)
-			}
-			text, err := cl.Logs(cmd.Context(), args[0], attempt)
-			if err != nil {
-				return logError(args[0], err)
-			}
-			return c.printLog(args[0], text)
+			return c.showLog(cmd, args[0], attempt)
 		},
 	}
-	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on printing until the attempt ends")
-	cmd.Flags().IntVar(&attempt, "attempt", 0, "`NUMBER` of the attempt (default the newest)")
-	return cmd
+	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "stream the log until the attempt ends")
+	cmd.Flags().IntVar(&attempt, "attempt", 0, "attempt, counted from 1 (default the newest)")
+	return c.reading.register(cmd)
 }
 
-func logError(id string, err error) error {
-	if err == nil {
-		return nil
-	}
-	return fmt.Errorf("log of job %s: %w", id, err)
+func (c *command) showLog(cmd *cobra.Command, id string, attempt int) error {
+	return c.with(cmd, func(ctx context.Context, cl *client.Client) error {
+		text, err := cl.Logs(ctx, id, attempt, c.reading.options()...)
+		if err != nil {
+			return fmt.Errorf("read log of job %s: %w", id, err)
+		}
+		return c.printLog(id, text)
+	})
+}
+
+func (c *command) followLog(cmd *cobra.Command, id string, attempt int) error {
+	return c.with(cmd, func(ctx context.Context, cl *client.Client) error {
+		err := cl.FollowLogs(ctx, id, attempt, c.logWriter(), c.reading.options()...)
+		if err == nil || interrupted(ctx, err) {
+			return nil
+		}
+		return fmt.Errorf("follow log of job %s: %w", id, err)
+	})
 }
 
 func (c *command) printLog(id, text string) error {
@@ -72,7 +73,7 @@ func (c *command) printLog(id, text string) error {
 	return err
 }
 
-// logWriter is the output; on a terminal, without what would steer it.
+// logWriter is the output, without control characters when it is a terminal.
 func (c *command) logWriter() io.Writer {
 	if c.terminal(c.out).Interactive() {
 		return safeWriter{c.out}

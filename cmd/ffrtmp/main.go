@@ -1,5 +1,5 @@
-// Command ffrtmp is the command line of an ffrtmp cluster: jobs, nodes, masters,
-// certificates, a whole local cluster, and load.
+// Command ffrtmp is the command line of an ffrtmp cluster: jobs, nodes, masters, certificates, a local cluster for
+// development, and benchmarks.
 package main
 
 import (
@@ -11,7 +11,7 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	// A second Ctrl-C does not wait for what the first one ends.
+	// A second Ctrl-C ends the process at once.
 	context.AfterFunc(ctx, stop)
 	code := Run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr, os.Environ())
 	stop()

@@ -15,50 +15,42 @@ import (
 )
 
 func (c *command) nodes() *cobra.Command {
-	return group("nodes", "Look at the machines that run jobs, and take them in and out of service",
-		c.nodesList(), c.nodesDescribe(), c.nodesRemove(),
-		c.nodesPlace("drain", "Give a node nothing new until it is empty", (*client.Client).Drain),
-		c.nodesPlace("cordon", "Give a node nothing new", (*client.Client).Cordon),
-		c.nodesPlace("uncordon", "Give a node jobs again", (*client.Client).Uncordon))
-}
-
-func (c *command) nodesList() *cobra.Command {
-	return &cobra.Command{
-		Use:   "list",
-		Short: "List nodes",
-		Args:  exactly(),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			cl, err := c.connect()
-			if err != nil {
-				return err
-			}
-			defer cl.Close()
-			nodes, err := cl.Nodes(cmd.Context())
-			if err != nil {
-				return fmt.Errorf("list nodes: %w", err)
-			}
-			if nodes == nil {
-				nodes = []ffrtmp.Node{}
-			}
-			list := ffrtmp.NodeList{Nodes: nodes, Count: len(nodes)}
-			if len(nodes) == 0 {
-				return c.print(list, cli.Line("No nodes."))
-			}
-			return c.print(list, nodeTable(nodes), cli.Line(cli.Count(len(nodes), "node")+"."))
+	list := listing[ffrtmp.Node]{
+		short: "List nodes",
+		noun:  "node",
+		none:  "No nodes.",
+		fetch: (*client.Client).Nodes,
+		document: func(nodes []ffrtmp.Node) any {
+			return ffrtmp.NodeList{Nodes: nodes, Count: len(nodes)}
 		},
+		table: func(nodes []ffrtmp.Node) cli.HumanWriter { return nodeTable(nodes) },
 	}
+	return group("nodes", "List, drain and remove the machines that run jobs",
+		list.command(c),
+		c.reading.register(c.nodesVerb("describe", "Show a node, named by id, unambiguous prefix of it, or name",
+			func(cl *client.Client, ctx context.Context, id string, _ ...client.Option) (ffrtmp.Node, error) {
+				return cl.Node(ctx, id, c.reading.options()...)
+			})),
+		c.nodesRemove(),
+		c.nodesVerb("drain", "Drain a node: finish running jobs, accept no new ones", (*client.Client).Drain),
+		c.nodesVerb("cordon", "Cordon a node: accept no new jobs", (*client.Client).Cordon),
+		c.nodesVerb("uncordon", "Uncordon a node: accept jobs again", (*client.Client).Uncordon))
 }
 
 func nodeTable(nodes []ffrtmp.Node) *cli.Table {
 	t := cli.NewTable("ID~", "NAME~", "STATUS", "ELIGIBILITY", "JOBS<", "TYPE?", "CPU~?", "MEMORY<?", "GPU~?", "HEARTBEAT<")
 	for _, n := range nodes {
-		t.Add(n.ID, n.Name, nodeStatus(n.Status), eligibility(n.Eligibility), jobsOf(n), n.Type, cpu(n), cli.Size(n.RAMTotalBytes), gpu(n), cli.Age(n.LastHeartbeat))
+		t.Add(n.ID, n.Name, nodeStatus(n.Status), eligibility(n.Eligibility), slots(n), n.Type, cpu(n),
+			cli.Size(n.RAMTotalBytes), gpu(n), cli.Age(n.LastHeartbeat))
 	}
 	return t
 }
 
 func nodeStatus(s ffrtmp.NodeStatus) cli.Cell {
-	return cli.Coloured(string(s), map[ffrtmp.NodeStatus]cli.Colour{ffrtmp.NodeAvailable: cli.Green, ffrtmp.NodeBusy: cli.Cyan, ffrtmp.NodeOffline: cli.Red}[s])
+	colours := map[ffrtmp.NodeStatus]cli.Colour{
+		ffrtmp.NodeAvailable: cli.Green, ffrtmp.NodeBusy: cli.Cyan, ffrtmp.NodeOffline: cli.Red,
+	}
+	return cli.Coloured(string(s), colours[s])
 }
 
 func eligibility(e ffrtmp.Eligibility) cli.Cell {
@@ -68,12 +60,13 @@ func eligibility(e ffrtmp.Eligibility) cli.Cell {
 	return cli.Coloured(string(e), cli.Yellow)
 }
 
-func jobsOf(n ffrtmp.Node) string {
-	slots := "-"
+// slots is how many jobs a node runs, of how many it may.
+func slots(n ffrtmp.Node) string {
+	most := "-"
 	if n.MaxConcurrentJobs > 0 {
-		slots = strconv.Itoa(n.MaxConcurrentJobs)
+		most = strconv.Itoa(n.MaxConcurrentJobs)
 	}
-	return fmt.Sprintf("%d/%s", len(n.Running), slots)
+	return fmt.Sprintf("%d/%s", len(n.Running), most)
 }
 
 func cpu(n ffrtmp.Node) string {
@@ -90,66 +83,48 @@ func gpu(n ffrtmp.Node) string {
 	return cmp.Or(n.GPUType, "yes")
 }
 
-func (c *command) nodesDescribe() *cobra.Command {
+// nodeCall is a method of client.Client that acts on a node, and returns it.
+type nodeCall = func(*client.Client, context.Context, string, ...client.Option) (ffrtmp.Node, error)
+
+// nodesVerb is a command that acts on one node and prints it.
+func (c *command) nodesVerb(verb, short string, call nodeCall) *cobra.Command {
 	return &cobra.Command{
-		Use:   "describe NODE",
-		Short: "Show a node, by id, unambiguous beginning of it, or name",
+		Use:   verb + " NODE",
+		Short: short,
 		Args:  exactly("NODE"),
 
 		ValidArgsFunction: atFirst(c.nodeWords()),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return c.withNode(cmd.Context(), args[0], "describe", func(cl *client.Client, id string) (ffrtmp.Node, error) {
-				return cl.Node(cmd.Context(), id)
+			return c.with(cmd, func(ctx context.Context, cl *client.Client) error {
+				var n ffrtmp.Node
+				id, err := findNode(ctx, cl, args[0], c.reading.options()...)
+				if err == nil {
+					n, err = call(cl, ctx, id)
+				}
+				if err != nil {
+					return fmt.Errorf("%s node %s: %w", verb, args[0], err)
+				}
+				return c.print(n, nodeFields(n))
 			})
 		},
 	}
 }
 
-// withNode carries something out on the node that name stands for and prints it.
-func (c *command) withNode(ctx context.Context, name, verb string, do func(*client.Client, string) (ffrtmp.Node, error)) error {
-	cl, err := c.connect()
-	if err != nil {
-		return err
+// findNode returns the id of the node that ref stands for.
+func findNode(ctx context.Context, cl *client.Client, ref string, opts ...client.Option) (string, error) {
+	if ffrtmp.IsID(ref) {
+		return ref, nil
 	}
-	defer cl.Close()
-	id, err := findNode(ctx, cl, name)
-	if err != nil {
-		return fmt.Errorf("%s node %s: %w", verb, name, err)
-	}
-	n, err := do(cl, id)
-	if err != nil {
-		return fmt.Errorf("%s node %s: %w", verb, name, err)
-	}
-	return c.print(n, nodeFields(n))
-}
-
-// findNode returns the id of the node that name stands for.
-func findNode(ctx context.Context, cl *client.Client, name string) (string, error) {
-	if ffrtmp.IsID(name) {
-		return name, nil
-	}
-	// As a narrow terminal shows it.
-	name = strings.TrimSuffix(name, "…")
-	nodes, err := cl.Nodes(ctx)
+	nodes, err := cl.Nodes(ctx, opts...)
 	if err != nil {
 		return "", err
 	}
-	var found []string
+	var candidates []candidate
 	for _, n := range nodes {
-		if n.ID == name {
-			return n.ID, nil
-		}
-		if n.Name == name || len(name) >= 4 && strings.HasPrefix(n.ID, name) {
-			found = append(found, n.ID)
-		}
+		candidates = append(candidates, candidate{id: n.ID, name: n.Name})
 	}
-	switch len(found) {
-	case 0:
-		return "", ffrtmp.Errorf(ffrtmp.NotFound, "no node has this id or name (see ffrtmp nodes list)")
-	case 1:
-		return found[0], nil
-	}
-	return "", ffrtmp.Errorf(ffrtmp.Conflict, "several nodes are called that: %s; use an id", strings.Join(found, ", "))
+	// A narrow terminal shows the beginning of an id with an ellipsis.
+	return resolve(strings.TrimSuffix(ref, "…"), "node", "ffrtmp nodes list", candidates)
 }
 
 func nodeFields(n ffrtmp.Node) *cli.Fields {
@@ -159,7 +134,7 @@ func nodeFields(n ffrtmp.Node) *cli.Fields {
 	f.Add("Address", n.Address)
 	f.Add("Status", nodeStatus(n.Status))
 	f.Add("Eligibility", eligibility(n.Eligibility))
-	f.Add("Jobs", jobsOf(n))
+	f.Add("Jobs", slots(n))
 	for _, a := range n.Running {
 		f.Add("Running", fmt.Sprintf("%s, attempt %d", a.JobID, a.Attempt))
 	}
@@ -179,49 +154,31 @@ func nodeFields(n ffrtmp.Node) *cli.Fields {
 	return f
 }
 
-func (c *command) nodesPlace(verb, short string, do func(*client.Client, context.Context, string, ...client.Option) (ffrtmp.Node, error)) *cobra.Command {
-	return &cobra.Command{
-		Use:   verb + " NODE",
-		Short: short,
-		Args:  exactly("NODE"),
-
-		ValidArgsFunction: atFirst(c.nodeWords()),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return c.withNode(cmd.Context(), args[0], verb, func(cl *client.Client, id string) (ffrtmp.Node, error) {
-				return do(cl, cmd.Context(), id)
-			})
-		},
-	}
-}
-
 func (c *command) nodesRemove() *cobra.Command {
 	var force bool
 	cmd := &cobra.Command{
 		Use:   "remove NODE",
-		Short: "Forget a node that is gone",
+		Short: "Remove a node",
 		Args:  exactly("NODE"),
 
 		ValidArgsFunction: atFirst(c.nodeWords()),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			cl, err := c.connect()
-			if err != nil {
-				return err
-			}
-			defer cl.Close()
-			id, err := findNode(cmd.Context(), cl, args[0])
-			if err != nil {
-				return fmt.Errorf("remove node %s: %w", args[0], err)
-			}
-			err = cl.RemoveNode(cmd.Context(), id, force)
-			if ffrtmp.CodeOf(err) == ffrtmp.Conflict && !force {
-				return fmt.Errorf("remove node %s: %w (drain it first, or use --force if it will never come back)", args[0], err)
-			}
-			if err != nil {
-				return fmt.Errorf("remove node %s: %w", args[0], err)
-			}
-			return c.print(map[string]string{"status": "removed", "node_id": id}, cli.Line("Node "+args[0]+" removed."))
+			return c.with(cmd, func(ctx context.Context, cl *client.Client) error {
+				id, err := findNode(ctx, cl, args[0])
+				if err == nil {
+					err = cl.RemoveNode(ctx, id, force)
+				}
+				switch {
+				case ffrtmp.CodeOf(err) == ffrtmp.Conflict && !force:
+					return fmt.Errorf("remove node %s: %w (drain it first; --force if it never returns)", args[0], err)
+				case err != nil:
+					return fmt.Errorf("remove node %s: %w", args[0], err)
+				}
+				document := map[string]string{"status": "removed", "node_id": id}
+				return c.print(document, cli.Line("Node "+args[0]+" removed."))
+			})
 		},
 	}
-	cmd.Flags().BoolVar(&force, "force", false, "even if it is busy: what it holds is queued again, and its results are refused")
+	cmd.Flags().BoolVar(&force, "force", false, "remove a busy node: requeue its jobs and refuse its results")
 	return cmd
 }

@@ -11,9 +11,8 @@ import (
 	"github.com/ffrtmp/ffrtmp/internal/devcluster"
 )
 
-// TestAgainstARealCluster holds the fake master of the other tests to the truth: the
-// main verbs against real masters and an agent with ffmpeg.
-func TestAgainstARealCluster(t *testing.T) {
+// The main verbs work with real masters and an agent with ffmpeg, not only with the fake master of the other tests.
+func TestRealCluster(t *testing.T) {
 	programs := t.TempDir()
 	if err := devcluster.Build(t.Context(), programs); err != nil { // takes as long as it takes
 		t.Fatal(err)
@@ -55,7 +54,7 @@ func TestAgainstARealCluster(t *testing.T) {
 	step(exitDone, "resumed", "jobs", "resume", "2")
 	step(exitDone, "1 job canceled", "jobs", "cancel", "--label", "a=b")
 	step(exitFailed, "job 2 was canceled", "jobs", "watch", "2")
-	step(exitDone, "queued again", "jobs", "retry", "2")
+	step(exitDone, "requeued", "jobs", "retry", "2")
 
 	step(exitFailed, "does not exist", "jobs", "submit", "--scenario", "360p", "--input", "missing.mp4", "--max-retries", "0", "--watch")
 
@@ -78,7 +77,7 @@ func TestAgainstARealCluster(t *testing.T) {
 
 	right := env[2]
 	env[2] = "MASTER_API_KEY=wrong"
-	step(exitFailed, "do not take this API key", "nodes", "list")
+	step(exitFailed, "reject this API key", "nodes", "list")
 
 	env[2] = right
 	cluster.Master(0).Kill()

@@ -18,31 +18,30 @@ func (c *command) certsRenew() *cobra.Command {
 	var r renewing
 	cmd := &cobra.Command{
 		Use:   "renew [FILE.crt...]",
-		Short: "Renew the certificates that come near their end",
-		Long: `Renew what comes near its end, where the authority's key is:
+		Short: "Renew certificates about to expire",
+		Long: `Renew certificates about to expire. Run it where the authority's key is.
 
   ffrtmp certs renew --dir /etc/ffrtmp/pki --dry-run
   ffrtmp certs renew --dir /etc/ffrtmp/pki
 
-Without files it looks at every NAME.crt beside the authority in --dir; the key of
-NAME.crt is NAME.key. A renewed certificate has a new key and says all that the old
-one said, for as long a time. Both files are replaced so that a running master or
-agent takes them up without a restart, wherever they have been copied to.
+Without files it checks every NAME.crt in --dir; the key of NAME.crt is NAME.key. A
+renewed certificate has a new key; everything else, its lifetime included, stays the
+same. Masters and agents load the replaced files without a restart.
 
-Running it often is harmless: what is not near its end is kept. It exits with 1 when
-a certificate that is could not be renewed.`,
+It is safe to run often: other certificates are kept. The exit code is 1 when a
+certificate about to expire could not be renewed.`,
 		RunE: func(_ *cobra.Command, args []string) error { return c.renew(r, args) },
 	}
 	set := cmd.Flags()
-	set.StringVar(&r.dir, "dir", "certs", "`DIRECTORY` of the authority")
-	set.DurationVar(&r.within, "within", 0, "renew when less `TIME` than this is left, such as 720h (default: a third of the certificate's life)")
-	set.IntVar(&r.days, "days", 0, "how long the new ones are valid (default: as long as the old)")
-	set.BoolVar(&r.force, "force", false, "renew all, however long they last and whichever authority issued them")
-	set.BoolVar(&r.dryRun, "dry-run", false, "say what would be done, and do nothing")
+	set.StringVar(&r.dir, "dir", "certs", "directory of the authority")
+	set.DurationVar(&r.within, "within", 0, "renew when less time than this is left, such as 720h (default a third of the lifetime)")
+	set.IntVar(&r.days, "days", 0, "days of validity (default as before)")
+	set.BoolVar(&r.force, "force", false, "renew all certificates, those of another authority included")
+	set.BoolVar(&r.dryRun, "dry-run", false, "report what would be renewed and change nothing")
 	return cmd
 }
 
-// renewing is what certs renew is asked for.
+// renewing is the flags of certs renew.
 type renewing struct {
 	dir           string
 	within        time.Duration
@@ -50,23 +49,23 @@ type renewing struct {
 	force, dryRun bool
 }
 
-// What becomes of a certificate.
+// What is done with a certificate.
 const (
 	actionRenewed = "renewed"
-	actionDue     = "due" // it would be renewed but for --dry-run
+	actionDue     = "due" // to be renewed, in a dry run
 	actionKept    = "kept"
 	actionFailed  = "failed"
 )
 
-// renewal is what became of one certificate, and why.
+// renewal is what was done with one certificate, and why.
 type renewal struct {
 	Cert     string     `json:"cert"`
 	Key      string     `json:"key"`
 	Action   string     `json:"action"`
 	Reason   string     `json:"reason"`
-	NotAfter *time.Time `json:"not_after"` // of what the file holds now; null: it could not be read
+	NotAfter *time.Time `json:"not_after"` // of the file's certificate now; null if it could not be read
 
-	wants time.Duration // for how long the authority should be able to make one
+	lifetime time.Duration // that the authority should be able to give
 }
 
 func (c *command) renew(r renewing, files []string) error {
@@ -81,11 +80,11 @@ func (c *command) renew(r renewing, files []string) error {
 	caFile, caKey := authorityFiles(r.dir)
 	ca, err := certs.LoadCA(caFile, caKey)
 	if err != nil {
-		return fmt.Errorf("%w (renew runs where the authority's key is, see --dir)", err)
+		return fmt.Errorf("%w (run renew where the authority's key is, see --dir)", err)
 	}
 	left, end := time.Until(ca.NotAfter()), ca.NotAfter().UTC()
 	if left < 0 {
-		return fmt.Errorf("the authority %s expired at %s: make another by ffrtmp certs init", caFile, end.Format(time.RFC3339))
+		return fmt.Errorf("the authority %s expired at %s: create a new one with ffrtmp certs init", caFile, end.Format(time.RFC3339))
 	}
 	if len(files) == 0 {
 		if files, err = filepath.Glob(filepath.Join(r.dir, "*.crt")); err != nil {
@@ -100,8 +99,8 @@ func (c *command) renew(r renewing, files []string) error {
 		if one.Action == actionFailed {
 			bad++
 		}
-		if one.wants > left && len(warnings) == 0 {
-			warnings = append(warnings, fmt.Sprintf("the authority %s expires at %s, before certificates do that are made now for as long as the old", caFile, end.Format(time.RFC3339)))
+		if one.lifetime > left && len(warnings) == 0 {
+			warnings = append(warnings, fmt.Sprintf("the authority %s expires at %s, before the renewed certificates would", caFile, end.Format(time.RFC3339)))
 		}
 	}
 	document := map[string]any{
@@ -122,7 +121,7 @@ func (c *command) renew(r renewing, files []string) error {
 
 func renewals(list []renewal) *cli.Table {
 	colours := map[string]cli.Colour{actionRenewed: cli.Green, actionDue: cli.Yellow, actionFailed: cli.Red}
-	t := cli.NewTable("CERTIFICATE", "ACTION", "EXPIRES", "WHY~")
+	t := cli.NewTable("CERTIFICATE", "ACTION", "EXPIRES", "REASON~")
 	for _, one := range list {
 		end := ""
 		if one.NotAfter != nil {
@@ -137,7 +136,7 @@ func renewals(list []renewal) *cli.Table {
 func (r renewing) one(ca *certs.CA, file string) renewal {
 	one := renewal{Cert: file, Key: strings.TrimSuffix(file, ".crt") + ".key", Action: actionFailed}
 	if one.Key == one.Cert+".key" {
-		one.Reason = "the name does not end in .crt, so nobody knows that of its key"
+		one.Reason = "the file name does not end in .crt, so its key file is unknown"
 		return one
 	}
 	pair, err := certs.ReadPair(one.Cert, one.Key)
@@ -152,7 +151,7 @@ func (r renewing) one(ca *certs.CA, file string) renewal {
 		lifetime = time.Duration(r.days) * day
 	}
 	if ca.Issued(pair.Leaf) {
-		one.wants = lifetime
+		one.lifetime = lifetime
 	}
 	if one.Action, one.Reason = r.judge(ca, pair); one.Action != actionDue {
 		return one
@@ -173,7 +172,7 @@ func (r renewing) one(ca *certs.CA, file string) renewal {
 	return one
 }
 
-// judge says what is to become of a certificate, and why.
+// judge decides what to do with a certificate, and why.
 func (r renewing) judge(ca *certs.CA, pair *certs.Pair) (action, reason string) {
 	torn, err := pair.Torn()
 	foreign, near := !ca.Issued(pair.Leaf), pair.Due(time.Now(), r.within)
@@ -181,21 +180,21 @@ func (r renewing) judge(ca *certs.CA, pair *certs.Pair) (action, reason string) 
 	case err != nil:
 		return actionFailed, err.Error()
 	case pair.Leaf.IsCA:
-		return actionKept, "it is an authority"
+		return actionKept, "authority"
 	case r.force:
 		return actionDue, "--force"
 	case foreign && !near:
-		return actionKept, "not near its end, and issued by another authority"
+		return actionKept, "not about to expire; issued by another authority"
 	case foreign:
 		return actionFailed, certs.ErrForeign.Error()
 	case torn:
-		return actionDue, "the key beside it is not its own"
+		return actionDue, "the key file does not match"
 	case !near:
-		return actionKept, "not near its end"
+		return actionKept, "not about to expire"
 	case !ca.NotAfter().After(pair.Leaf.NotAfter):
-		return actionFailed, "the authority ends no later: make another by ffrtmp certs init"
+		return actionFailed, "the authority expires no later: create a new one with ffrtmp certs init"
 	case r.within > 0:
 		return actionDue, "less than " + cli.Span(r.within) + " left"
 	}
-	return actionDue, "less than a third of its life left"
+	return actionDue, "less than a third of its lifetime left"
 }

@@ -96,7 +96,7 @@ func mixed(t *testing.T) *pki {
 	return p
 }
 
-func TestRenewGolden(t *testing.T) {
+func TestRenew_Golden(t *testing.T) {
 	home, err := os.Getwd()
 	if err != nil {
 		t.Fatal(err)
@@ -134,7 +134,7 @@ func TestRenewGolden(t *testing.T) {
 	}
 }
 
-func TestRenewedCertificatesSayWhatTheOldOnesSaid(t *testing.T) {
+func TestRenew_Contents(t *testing.T) {
 	p := newPKI(t, 0)
 	p.issue(p.ca, "ours", time.Minute)
 	// One of openssl's making, with a subject and names that we would not write so.
@@ -184,7 +184,7 @@ func TestRenewedCertificatesSayWhatTheOldOnesSaid(t *testing.T) {
 	}
 }
 
-func TestRenewWhatCannotBe(t *testing.T) {
+func TestRenew_Refused(t *testing.T) {
 	p := newPKI(t, time.Hour)
 	other, err := certs.NewCA("Other CA", 0)
 	if err != nil {
@@ -199,7 +199,7 @@ func TestRenewWhatCannotBe(t *testing.T) {
 	if r.code != exitFailed {
 		t.Errorf("exit code %d", r.code)
 	}
-	mustContain(t, "the table", r.out, "issued by another authority", "the authority ends no later", "no certificate found")
+	mustContain(t, "the table", r.out, "issued by another authority", "the authority expires no later", "no certificate found")
 	mustContain(t, "the errors", r.err, "3 certificates could not be renewed", "warning: the authority pki/ca.crt expires at")
 
 	// Its own certificate is the first of those that ca.crt says to trust.

@@ -5,8 +5,8 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
+	"net"
+	"syscall"
 
 	"github.com/ffrtmp/ffrtmp"
 	"github.com/ffrtmp/ffrtmp/client"
@@ -14,7 +14,7 @@ import (
 	"github.com/ffrtmp/ffrtmp/internal/flags"
 )
 
-// Exit codes; they are part of the contract with scripts.
+// Exit codes. Scripts rely on them.
 const (
 	exitDone    = 0
 	exitFailed  = 1
@@ -29,7 +29,7 @@ type failure struct {
 	Hint  string      `json:"hint,omitempty"`
 }
 
-// report tells the user of an error and returns the exit code.
+// report prints an error and returns the exit code.
 func (c *command) report(err error) int {
 	if err == nil {
 		return exitDone
@@ -40,7 +40,7 @@ func (c *command) report(err error) int {
 		fmt.Fprintln(c.err, c.prefix(), cli.Printable(err.Error()))
 		return exitUsage
 	case errors.Is(err, context.Canceled) && ffrtmp.CodeOf(err) != ffrtmp.UnknownOutcome:
-		fmt.Fprintln(c.err, c.prefix(), "interrupted; nothing has been changed")
+		fmt.Fprintln(c.err, c.prefix(), "interrupted; nothing was changed")
 		return exitFailed
 	case c.settings.Format == cli.FormatJSON:
 		if fault := cli.WriteJSON(c.err, failure{text, codeOf(err), c.hint(err)}); fault != nil {
@@ -60,7 +60,7 @@ func (c *command) report(err error) int {
 
 func (c *command) prefix() string { return c.terminal(c.err).Paint(cli.Red, "ffrtmp:") }
 
-// codeOf is the code of an error of the masters', "" of our own.
+// codeOf is the code of a master's error, "" of our own.
 func codeOf(err error) ffrtmp.Code {
 	if errors.As(err, new(*ffrtmp.Error)) {
 		return ffrtmp.CodeOf(err)
@@ -68,72 +68,84 @@ func codeOf(err error) ffrtmp.Code {
 	return ""
 }
 
-// hint says what to do about an error, or "".
+// hint suggests what to do about an error, or is "".
 func (c *command) hint(err error) string {
 	var unknown *client.UnknownOutcomeError
 	var unavailable *client.UnavailableError
 	switch {
 	case errors.As(err, &unknown):
-		if unknown.Op == "POST /jobs" || unknown.Op == "POST /jobs/batch" {
-			return "It may or may not have been carried out. Repeat the command with --idempotency-key " + unknown.Key + " to settle it."
-		}
-		if unknown.Op == "POST /import" {
-			return "It may or may not have been carried out. Repeat the import: it takes nothing twice."
-		}
-		return "It may or may not have been carried out. Look before you repeat it."
+		return unknownHint(unknown)
 	case errors.As(err, &unavailable):
 		return c.unavailableHint(unavailable)
+	case errors.Is(err, client.ErrSchemeMismatch):
+		return "The master speaks HTTPS: use https:// in --master."
 	case errors.Is(err, client.ErrForeign):
-		if strings.Contains(err.Error(), "HTTP request to an HTTPS server") {
-			return "The master speaks HTTPS: use https:// in --master."
-		}
-		return "That is no answer of a master: is its API at " + c.settings.Address() + "?"
+		return "This is not the API of a master: check " + c.settings.Address() + "."
 	}
 	switch ffrtmp.CodeOf(err) {
 	case ffrtmp.Unauthenticated:
 		if c.settings.APIKey == "" {
-			return "No API key was sent. Give one by --api-key-file FILE or in MASTER_API_KEY."
+			return "No API key was sent: set --api-key-file or MASTER_API_KEY."
 		}
-		return "The masters at " + c.settings.Address() + " do not take this API key. Check --api-key-file or MASTER_API_KEY."
+		return "The masters at " + c.settings.Address() + " reject this API key: check --api-key-file or MASTER_API_KEY."
 	case ffrtmp.Forbidden:
-		return "Use a key that has this scope: an administrator makes one with ffrtmp keys create."
+		return "Use a key with this scope: an administrator creates one with ffrtmp keys create."
 	case ffrtmp.InsufficientStorage:
-		return "The masters' disks are nearly full. Free some space there; no submission was accepted."
+		return "The masters are short of disk space: free some there. Nothing was submitted."
 	}
 	return ""
 }
 
-// asked are the masters of the settings.
-func (c *command) asked() string { return strings.Join(c.settings.Masters, ", ") }
+func unknownHint(err *client.UnknownOutcomeError) string {
+	const may = "The request may or may not have been executed. "
+	switch err.Op {
+	case "POST /jobs", "POST /jobs/batch":
+		return may + "Repeat the command with --idempotency-key " + err.Key + " to settle it."
+	case "POST /import":
+		return may + "Repeat the import: it imports nothing twice."
+	}
+	return may + "Check before you repeat the command."
+}
 
-// unavailableHint goes by the first master whose failure tells something.
+// unavailableHint is about the first master whose failure has a known cause.
 func (c *command) unavailableHint(err *client.UnavailableError) string {
 	for _, t := range err.Tries {
-		text := fmt.Sprint(t.Err)
-		contains := func(parts ...string) bool {
-			return slices.ContainsFunc(parts, func(part string) bool { return strings.Contains(text, part) })
-		}
-		var certificate x509.CertificateInvalidError
-		switch {
-		case errors.As(t.Err, new(x509.UnknownAuthorityError)) && c.settings.CA != "":
-			return "The certificate was not issued by the authority in " + c.settings.CA + ": give the one that vouches for the masters by --ca FILE."
-		case errors.As(t.Err, new(x509.UnknownAuthorityError)):
-			return "The certificate is not vouched for by an authority you trust: give the masters' authority, or a single master's own certificate, by --ca FILE."
-		case errors.As(t.Err, new(x509.HostnameError)):
-			return "The certificate is for another host: use a name or address that it lists."
-		case errors.As(t.Err, &certificate) && certificate.Reason == x509.Expired:
-			return "The certificate has expired, or this machine's clock is wrong: ffrtmp certs inspect shows a certificate's dates."
-		case contains("server gave HTTP response to HTTPS client"):
-			return "The master speaks plain HTTP: use http:// in --master, or start it with TLS."
-		case contains("certificate required", "bad certificate"), contains("broken pipe", "connection reset") && c.settings.Cert == "":
-			return "If the master demands client certificates (--mtls), give --cert and --key; otherwise check the port in --master."
-		case contains("no such host"):
-			return "The host is not known here: check --master."
-		case ffrtmp.CodeOf(t.Err) == ffrtmp.RateLimited:
-			return "Too many requests were made with this key: try again later."
-		case ffrtmp.CodeOf(t.Err) == ffrtmp.NoLeader:
-			return "The masters have no leader: a majority of them must be up and see each other (ffrtmp cluster status)."
+		if hint := c.tryHint(t.Err); hint != "" {
+			return hint
 		}
 	}
-	return "Check that a master runs at " + c.settings.Address() + ", or name others by --master."
+	return "Check that a master runs at " + c.settings.Address() + ", or set --master."
+}
+
+func (c *command) tryHint(err error) string {
+	var certificate x509.CertificateInvalidError
+	var dns *net.DNSError
+	switch {
+	case errors.As(err, new(x509.UnknownAuthorityError)) && c.settings.CA != "":
+		return "The certificate was not issued by the CA in " + c.settings.CA + ": set --ca to the CA of the masters."
+	case errors.As(err, new(x509.UnknownAuthorityError)):
+		return "The certificate was issued by an unknown CA: set --ca FILE to the masters' CA, or to a single master's own certificate."
+	case errors.As(err, new(x509.HostnameError)):
+		return "The certificate is for another host: use a name or address that it lists."
+	case errors.As(err, &certificate) && certificate.Reason == x509.Expired:
+		return "The certificate has expired, or this machine's clock is wrong: ffrtmp certs inspect shows a certificate's dates."
+	case errors.Is(err, client.ErrSchemeMismatch):
+		return "The master speaks plain HTTP: use http:// in --master, or start it with TLS."
+	case refusedCertificate(err), c.settings.Cert == "" && (errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET)):
+		return "If the master requires client certificates (--mtls), set --cert and --key; otherwise check the port in --master."
+	case errors.As(err, &dns) && dns.IsNotFound:
+		return "The host is unknown: check --master."
+	case ffrtmp.CodeOf(err) == ffrtmp.RateLimited:
+		return "This key has made too many requests: try again later."
+	case ffrtmp.CodeOf(err) == ffrtmp.NoLeader:
+		return "The masters have no leader: a majority must run and reach each other (ffrtmp cluster status)."
+	}
+	return ""
+}
+
+// refusedCertificate reports whether the master has ended the TLS handshake with an alert, as it does without a
+// client certificate that it accepts.
+func refusedCertificate(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) && op.Op == "remote error"
 }

@@ -15,25 +15,23 @@ import (
 	"github.com/ffrtmp/ffrtmp/internal/version"
 )
 
-// cli is one invocation: its streams, its environment, and what flags,
-// environment and configuration file together say.
+// command is one invocation: its streams, its environment and its settings.
 type command struct {
 	in       io.Reader
 	out, err io.Writer
 	env      map[string]string
 	settings cli.Settings
+	reading  reading
 	patience time.Duration // how long a request is repeated
 	tracer   *tracing.Tracer
 	span     tracing.Span // of the whole command
 }
 
-// defaultPatience outlives an election, which takes a second or two; nobody wants
-// to look at a silent prompt for a minute.
+// defaultPatience is longer than an election, which takes a second or two, and short enough for a person at a prompt.
 const defaultPatience = 10 * time.Second
 
-// Run carries out one command line and returns the exit code: 0 done, 1 refused
-// or failed, 2 usage, 3 outcome unknown. env is in the form of os.Environ.
-// It ends early, with what it has started undone, when ctx ends.
+// Run executes one command line and returns the exit code: 0 done, 1 refused or failed, 2 usage, 3 outcome unknown.
+// env has the form of os.Environ. When ctx ends, Run stops what it has started and returns.
 func Run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer, env []string) int {
 	return newCommand(in, out, errOut, env).run(ctx, args)
 }
@@ -61,15 +59,15 @@ func (c *command) run(ctx context.Context, args []string) int {
 
 func (c *command) root() *cobra.Command {
 	root := group("ffrtmp", "Run FFmpeg jobs on a highly available cluster",
-		c.jobs(), c.nodes(), c.cluster(), c.keys(), c.audit(), c.certs(), c.importCommand(), c.dev(), c.bench(), c.completion())
-	root.Long = `ffrtmp submits FFmpeg jobs to a cluster of masters, watches them, and looks after
-the cluster.
+		c.jobs(), c.nodes(), c.cluster(), c.keys(), c.audit(), c.certs(), c.importCommand(), c.dev(), c.bench(),
+		c.completion(), c.version())
+	root.Long = `Submit FFmpeg jobs to a cluster of masters, watch them, and operate the cluster.
 
-Settings come from flags, then the environment (FFRTMP_<FLAG>, also MASTER_URL and
-MASTER_API_KEY), then the configuration file. The API key is best given by
---api-key-file or MASTER_API_KEY: on a command line, ps shows it to everybody.
+A flag overrides the environment (FFRTMP_<FLAG>, also MASTER_URL and MASTER_API_KEY),
+which overrides the configuration file. Prefer --api-key-file or MASTER_API_KEY to
+--api-key, which ps shows to everybody.
 
-With --output json a result is one document on standard output, and an error one on
+With --output json, the result is one document on standard output and an error one on
 standard error.
 
 Exit codes: 0 done, 1 refused or failed, 2 usage, 3 outcome unknown.`
@@ -81,7 +79,7 @@ Exit codes: 0 done, 1 refused or failed, 2 usage, 3 outcome unknown.`
 	root.SetHelpCommand(help())
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
 		if cmd.Name() == cobra.ShellCompRequestCmd || cmd.Name() == cobra.ShellCompNoDescRequestCmd {
-			return nil // the command that is being completed is not known yet
+			return nil // the completed command is not known yet
 		}
 		if err := c.settings.Resolve(cmd, c.env); err != nil {
 			return err
@@ -92,12 +90,12 @@ Exit codes: 0 done, 1 refused or failed, 2 usage, 3 outcome unknown.`
 	return root
 }
 
-// help is cobra's command of this name, but that an unknown word is an error.
+// help is cobra's command of this name, except that an unknown word is an error.
 func help() *cobra.Command {
 	return &cobra.Command{
 		Use:   "help [COMMAND]",
 		Short: "Show the help of a command",
-		// It needs no settings, so none of them can be at fault.
+		// It needs no settings: a wrong one must not stop it.
 		PersistentPreRunE: func(*cobra.Command, []string) error { return nil },
 		RunE: func(cmd *cobra.Command, args []string) error {
 			found, rest, err := cmd.Root().Find(args)
@@ -120,8 +118,7 @@ func help() *cobra.Command {
 	}
 }
 
-// flagError words a fault in cmd's flags. After an unknown subcommand, that is the
-// fault to report, and not that the flags are not its group's.
+// flagError explains a wrong flag of cmd. After an unknown subcommand it reports that instead: the flags may be right.
 func flagError(cmd *cobra.Command, err error) error {
 	if before := cmd.Flags().Args(); cmd.HasSubCommands() && len(before) > 0 {
 		return cmd.Args(cmd, before)
@@ -148,7 +145,7 @@ func group(use, short string, commands ...*cobra.Command) *cobra.Command {
 					names = append(names, sub.Name())
 				}
 			}
-			return flags.Usagef("%s; it has %s", message, strings.Join(names, ", "))
+			return flags.Usagef("%s; use one of %s", message, strings.Join(names, ", "))
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -157,7 +154,7 @@ func group(use, short string, commands ...*cobra.Command) *cobra.Command {
 	return cmd
 }
 
-// exactly returns an Args function that wants one argument for each name.
+// exactly returns an Args function that requires one argument per name.
 func exactly(names ...string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) > len(names) {
@@ -170,7 +167,7 @@ func exactly(names ...string) cobra.PositionalArgs {
 	}
 }
 
-// atLeast returns an Args function that wants one argument or more.
+// atLeast returns an Args function that requires one or more arguments.
 func atLeast(name string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) == 0 {
@@ -182,7 +179,7 @@ func atLeast(name string) cobra.PositionalArgs {
 
 func (c *command) terminal(w io.Writer) cli.Terminal { return cli.NewTerminal(w, c.env) }
 
-// print writes document as JSON, or the parts that people are shown of it, as --output says.
+// print writes document as JSON or, for people, its parts, depending on --output.
 func (c *command) print(document any, parts ...cli.HumanWriter) error {
 	if c.settings.Format == cli.FormatJSON {
 		return cli.WriteJSON(c.out, document)

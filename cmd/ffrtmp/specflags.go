@@ -38,45 +38,45 @@ func (f *specFlags) register(cmd *cobra.Command) {
 	f.parameters = map[string]json.RawMessage{}
 	f.labels, f.requires, f.engine = cli.Labels{}, cli.Labels{}, "auto"
 	set := cmd.Flags()
-	set.StringVar(&f.scenario, "scenario", "", "what to encode to: a `NAME` such as 1080p30-h264")
-	set.StringVar(&f.confidence, "confidence", "auto", "`LEVEL` that is kept with the job")
-	cli.EnumVar(cmd, &f.engine, "engine", "what runs it", []string{"auto", "ffmpeg"})
-	cli.EnumVar(cmd, &f.queue, "queue", "queue of the job", ffrtmp.Queues)
-	cli.EnumVar(cmd, &f.priority, "priority", "priority in its queue", ffrtmp.Priorities)
-	set.Var(f.labels, "label", "label of the job; may be repeated")
-	set.Var(f.requires, "requires-label", "label that the node must have; may be repeated")
-	set.BoolVar(&f.gpu, "gpu", false, "the node must have a GPU")
-	set.IntVar(&f.maxRetries, "max-retries", 0, "`NUMBER` of runs after the first that fails (default the masters')")
+	set.StringVar(&f.scenario, "scenario", "", "what to encode to, such as 1080p30-h264")
+	set.StringVar(&f.confidence, "confidence", "auto", "level to keep with the job")
+	cli.EnumVar(cmd, &f.engine, "engine", "encoding engine", []string{"auto", "ffmpeg"})
+	cli.EnumVar(cmd, &f.queue, "queue", "queue", ffrtmp.Queues)
+	cli.EnumVar(cmd, &f.priority, "priority", "priority in the queue", ffrtmp.Priorities)
+	set.Var(f.labels, "label", "label the job; may be repeated")
+	set.Var(f.requires, "requires-label", "require a label of the node; may be repeated")
+	set.BoolVar(&f.gpu, "gpu", false, "require a node with a GPU")
+	set.IntVar(&f.maxRetries, "max-retries", 0, "retries after the first run (default the masters' --max-retries)")
 	f.registerParameters(set)
 	set.VisitAll(func(flag *pflag.Flag) { f.own = append(f.own, flag.Name) })
-	set.StringVar(&f.file, "file", "", "JSON `FILE` with one job or {\"jobs\":[...]}; - is standard input")
-	set.StringVar(&f.idempotencyKey, "idempotency-key", "", "`KEY` under which a repetition gives the same job")
-	set.BoolVar(&f.watch, "watch", false, "watch the job until it is over")
+	set.StringVar(&f.file, "file", "", `JSON file with one job or {"jobs":[...]}; - is standard input`)
+	set.StringVar(&f.idempotencyKey, "idempotency-key", "", "submit only once under this key, however often repeated")
+	set.BoolVar(&f.watch, "watch", false, "watch the job until it ends")
 	f.set = set
 	cli.Complete(cmd, "scenario", scenarios...)
 }
 
 func (f *specFlags) registerParameters(set *pflag.FlagSet) {
 	for _, p := range []struct{ flag, parameter, usage string }{
-		{"input", "input", "`FILE` or URL to read"},
-		{"output-file", "output", "file that the job writes"},
-		{"output-mode", "output_mode", "`MODE`: file, rtmp, stream or null"},
-		{"rtmp-url", "rtmp_url", "`URL` to stream to"},
-		{"bitrate", "bitrate", "video `RATE`, such as 10M or 2500k"},
-		{"codec", "codec", "`CODEC` or ffmpeg encoder, such as h264 or libx264"},
-		{"preset", "preset", "`PRESET` of the encoder"},
-		{"resolution", "resolution", "`SIZE`: WIDTHxHEIGHT, 4K, 1080p..."},
-		{"hwaccel", "hwaccel", "`NAME`: none, auto, cuda, nvenc, qsv or vaapi"},
-		{"audio-codec", "audio_codec", "`CODEC`: aac, mp3, opus, ac3 or none"},
-		{"audio-bitrate", "audio_bitrate", "audio `RATE`, such as 128k"},
+		{"input", "input", "file or URL to read"},
+		{"output-file", "output", "file to write"},
+		{"output-mode", "output_mode", "output mode (file, rtmp, stream, null)"},
+		{"rtmp-url", "rtmp_url", "RTMP URL to stream to"},
+		{"bitrate", "bitrate", "video bitrate, such as 10M or 2500k"},
+		{"codec", "codec", "video codec (h264, h265, hevc, vp9, av1) or ffmpeg encoder, such as libx264"},
+		{"preset", "preset", "encoder preset"},
+		{"resolution", "resolution", "frame size, such as 1920x1080, 1080p or 4K"},
+		{"hwaccel", "hwaccel", "hardware acceleration (none, auto, cuda, nvenc, qsv, vaapi)"},
+		{"audio-codec", "audio_codec", "audio codec (aac, mp3, opus, ac3, none)"},
+		{"audio-bitrate", "audio_bitrate", "audio bitrate, such as 128k"},
 	} {
-		set.Var(&parameter{f.parameters, p.parameter, asText, ""}, p.flag, p.usage)
+		set.Var(&parameter{f.parameters, p.parameter, asText, "string", ""}, p.flag, p.usage)
 	}
-	set.Var(&parameter{f.parameters, "duration", asSeconds, ""}, "duration", "`TIME` to encode, in seconds or as 1m30s")
-	set.Var(&parameter{f.parameters, "fps", asNumber, ""}, "fps", "frames per second, a `NUMBER`")
-	set.Var(&parameter{f.parameters, "threads", asNumber, ""}, "threads", "`NUMBER` of threads that ffmpeg may use")
-	set.Var(&anyParameter{f.parameters}, "param", "any parameter, `NAME=VALUE` with a JSON value or a word; may be repeated")
-	set.StringVar(&f.streamKeyFile, "stream-key-file", "", "`FILE` that holds the stream key for --rtmp-url")
+	set.Var(&parameter{f.parameters, "duration", asSeconds, "duration", ""}, "duration", "time to encode, in seconds or as 1m30s")
+	set.Var(&parameter{f.parameters, "fps", asNumber, "float", ""}, "fps", "frames per second")
+	set.Var(&parameter{f.parameters, "threads", asNumber, "int", ""}, "threads", "threads for ffmpeg")
+	set.Var(&anyParameter{f.parameters}, "param", "set any parameter to a JSON value or a word; may be repeated")
+	set.StringVar(&f.streamKeyFile, "stream-key-file", "", "file that holds the stream key for --rtmp-url")
 }
 
 // spec is the job that the flags describe.
@@ -115,11 +115,12 @@ type parameter struct {
 	all   map[string]json.RawMessage
 	name  string
 	parse func(string) (json.RawMessage, error)
-	given string
+	kind  string // what help calls its value
+	text  string // as given
 }
 
-func (p *parameter) String() string { return p.given }
-func (p *parameter) Type() string   { return "parameter" }
+func (p *parameter) String() string { return p.text }
+func (p *parameter) Type() string   { return p.kind }
 
 // Set implements pflag.Value.
 func (p *parameter) Set(s string) error {
@@ -127,7 +128,7 @@ func (p *parameter) Set(s string) error {
 	if err != nil {
 		return err
 	}
-	p.given, p.all[p.name] = s, value
+	p.text, p.all[p.name] = s, value
 	return nil
 }
 
@@ -146,7 +147,7 @@ func asSeconds(s string) (json.RawMessage, error) {
 	}
 	seconds, err := asNumber(s)
 	if err != nil {
-		return nil, errors.New("must be a number of seconds, or a time such as 1m30s")
+		return nil, errors.New("must be seconds or a time such as 1m30s")
 	}
 	return seconds, nil
 }
@@ -155,7 +156,7 @@ func asSeconds(s string) (json.RawMessage, error) {
 type anyParameter struct{ all map[string]json.RawMessage }
 
 func (p *anyParameter) String() string { return "" }
-func (p *anyParameter) Type() string   { return "parameter" }
+func (p *anyParameter) Type() string   { return "name=value" }
 
 // Set implements pflag.Value.
 func (p *anyParameter) Set(s string) (err error) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"strings"
 
@@ -16,7 +17,7 @@ func (c *command) jobsStatus() *cobra.Command {
 	var follow bool
 	cmd := &cobra.Command{
 		Use:   "status [JOB]",
-		Short: "Show a job, by number or id; without one, list jobs",
+		Short: "Show a job, or list jobs",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return nil
@@ -25,26 +26,27 @@ func (c *command) jobsStatus() *cobra.Command {
 		},
 		ValidArgsFunction: c.firstJob(),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return c.listJobs(cmd, client.ListOptions{Limit: 50}, false)
+			switch {
+			case len(args) == 0:
+				return c.listJobs(cmd, client.ListOptions{Limit: defaultPage}, false)
+			case follow:
+				return c.watch(cmd, args[0])
 			}
-			if follow {
-				return c.watch(cmd.Context(), args[0])
-			}
-			cl, err := c.connect()
-			if err != nil {
-				return err
-			}
-			defer cl.Close()
-			j, err := cl.Job(cmd.Context(), args[0])
-			if err != nil {
-				return fmt.Errorf("job %s: %w", args[0], err)
-			}
-			return c.printJob(j)
+			return c.showJob(cmd, args[0])
 		},
 	}
-	cmd.Flags().BoolVar(&follow, "follow", false, "the same as jobs watch")
-	return cmd
+	cmd.Flags().BoolVar(&follow, "follow", false, "watch the job (same as jobs watch)")
+	return c.reading.register(cmd)
+}
+
+func (c *command) showJob(cmd *cobra.Command, id string) error {
+	return c.with(cmd, func(ctx context.Context, cl *client.Client) error {
+		j, err := cl.Job(ctx, id, c.reading.options()...)
+		if err != nil {
+			return fmt.Errorf("show job %s: %w", id, err)
+		}
+		return c.printJob(j)
+	})
 }
 
 func (c *command) printJob(j ffrtmp.Job) error {

@@ -19,16 +19,15 @@ func (c *command) jobsSubmit() *cobra.Command {
 	var f specFlags
 	cmd := &cobra.Command{
 		Use:   "submit",
-		Short: "Submit a job, or a batch of them",
-		Long: `Submit a job by flags, or one job or a batch {"jobs":[...]} from a JSON file.
+		Short: "Submit a job or a batch of jobs",
+		Long: `Submit a job described by flags, or one job or a batch {"jobs":[...]} from a JSON file.
 
   ffrtmp jobs submit --scenario 4K60-h264 --duration 60 --bitrate 10M --watch
   ffrtmp jobs submit --scenario 720p30-h264 --input in.mov --output-file out.mp4
   ffrtmp jobs submit --file jobs.json
 
-A scenario is [live-]SIZE[FPS][-CODEC]; the other flags override what it says.
-Without --input the job encodes a test pattern. --output-file names the file that
-the job writes.`,
+A scenario is [live-]SIZE[FPS][-CODEC]; other flags override it. Without --input the
+job encodes a test pattern.`,
 		Args: exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error { return c.submit(cmd, &f) },
 	}
@@ -42,31 +41,23 @@ func (c *command) submit(cmd *cobra.Command, f *specFlags) error {
 		return err
 	}
 	if batch && f.watch {
-		return flags.Usagef("--watch follows one job: submit the batch without it")
+		return flags.Usagef("--watch watches one job: leave it out for a batch")
 	}
-	for i := range specs {
-		// The copy: what Validate fills in is the masters' to decide.
-		spec := specs[i]
-		if err := spec.Validate(); err != nil {
-			if batch {
-				return flags.Usagef("job %d: %v", i+1, err)
-			}
-			return flags.Usagef("%v", err)
-		}
-	}
-	cl, err := c.connect()
-	if err != nil {
+	if err := validate(specs, batch); err != nil {
 		return err
 	}
-	defer cl.Close()
 	var options []client.Option
 	if f.idempotencyKey != "" {
 		options = append(options, client.IdempotencyKey(f.idempotencyKey))
 	}
 	if batch {
-		return c.submitBatch(cmd.Context(), cl, specs, options)
+		return c.submitBatch(cmd, specs, options)
 	}
-	j, err := cl.Submit(cmd.Context(), specs[0], options...)
+	var j ffrtmp.Job
+	err = c.with(cmd, func(ctx context.Context, cl *client.Client) error {
+		j, err = cl.Submit(ctx, specs[0], options...)
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("submit job: %w", err)
 	}
@@ -74,9 +65,24 @@ func (c *command) submit(cmd *cobra.Command, f *specFlags) error {
 		if c.settings.Format == cli.FormatTable {
 			fmt.Fprintf(c.out, "Job %d submitted.\n", j.SequenceNumber)
 		}
-		return c.watch(cmd.Context(), j.ID)
+		return c.watch(cmd, j.ID)
 	}
-	return c.print(j, submitted(j), cli.Line(fmt.Sprintf("Job %d submitted. Watch it: ffrtmp jobs watch %d", j.SequenceNumber, j.SequenceNumber)))
+	note := fmt.Sprintf("Job %d submitted. Watch it: ffrtmp jobs watch %d", j.SequenceNumber, j.SequenceNumber)
+	return c.print(j, submitted(j), cli.Line(note))
+}
+
+// validate checks copies of specs: the defaults that Validate fills in are the masters' to choose.
+func validate(specs []ffrtmp.Spec, batch bool) error {
+	for i, spec := range specs {
+		err := spec.Validate()
+		switch {
+		case err != nil && batch:
+			return flags.Usagef("job %d: %v", i+1, err)
+		case err != nil:
+			return flags.Usagef("%v", err)
+		}
+	}
+	return nil
 }
 
 func submitted(j ffrtmp.Job) *cli.Fields {
@@ -92,19 +98,21 @@ func submitted(j ffrtmp.Job) *cli.Fields {
 	return f
 }
 
-func (c *command) submitBatch(ctx context.Context, cl *client.Client, specs []ffrtmp.Spec, options []client.Option) error {
-	s, err := cl.SubmitBatch(ctx, specs, options...)
-	if err != nil {
-		return fmt.Errorf("submit %s: %w", cli.Count(len(specs), "job"), err)
-	}
-	note := cli.Count(s.Count, "job") + " submitted"
-	if len(s.Jobs) > 0 {
-		note += fmt.Sprintf(": %d to %d", s.Jobs[0].SequenceNumber, s.Jobs[len(s.Jobs)-1].SequenceNumber)
-	}
-	return c.print(s, cli.Line(note+"."))
+func (c *command) submitBatch(cmd *cobra.Command, specs []ffrtmp.Spec, options []client.Option) error {
+	return c.with(cmd, func(ctx context.Context, cl *client.Client) error {
+		s, err := cl.SubmitBatch(ctx, specs, options...)
+		if err != nil {
+			return fmt.Errorf("submit %s: %w", cli.Count(len(specs), "job"), err)
+		}
+		note := cli.Count(s.Count, "job") + " submitted"
+		if len(s.Jobs) > 0 {
+			note += fmt.Sprintf(": %d to %d", s.Jobs[0].SequenceNumber, s.Jobs[len(s.Jobs)-1].SequenceNumber)
+		}
+		return c.print(s, cli.Line(note+"."))
+	})
 }
 
-// specs is what the command line asks for, and whether that is a batch.
+// specs returns the jobs that the command line describes, and whether they are a batch.
 func (c *command) specs(cmd *cobra.Command, f *specFlags) ([]ffrtmp.Spec, bool, error) {
 	if f.file == "" {
 		spec, err := f.spec()
@@ -112,7 +120,7 @@ func (c *command) specs(cmd *cobra.Command, f *specFlags) ([]ffrtmp.Spec, bool, 
 	}
 	for _, name := range f.own {
 		if cmd.Flags().Changed(name) {
-			return nil, false, flags.Usagef("--file and --%s do not go together: write it into the file", name)
+			return nil, false, flags.Usagef("--file and --%s exclude each other: put the setting into the file", name)
 		}
 	}
 	data, err := c.read(f.file)

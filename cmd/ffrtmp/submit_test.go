@@ -12,7 +12,7 @@ import (
 	"github.com/ffrtmp/ffrtmp"
 )
 
-func TestSubmitSendsWhatItsFlagsSay(t *testing.T) {
+func TestSubmit_Body(t *testing.T) {
 	m := newFakeMaster(t)
 	m.answer("POST /jobs", http.StatusCreated, ffrtmp.Job{ID: jobID, SequenceNumber: 12, Status: ffrtmp.Pending})
 	key := filepath.Join(t.TempDir(), "key")
@@ -87,7 +87,7 @@ func parse(t *testing.T, document string) any {
 	return v
 }
 
-func TestSubmitBatch(t *testing.T) {
+func TestSubmit_Batch(t *testing.T) {
 	m := newFakeMaster(t)
 	m.answer("POST /jobs/batch", http.StatusCreated, ffrtmp.Submitted{Jobs: []ffrtmp.SubmittedJob{{ID: "a", SequenceNumber: 4}, {ID: "b", SequenceNumber: 5}}, Count: 2})
 	file := filepath.Join(t.TempDir(), "jobs.json")
@@ -117,7 +117,7 @@ func TestSubmitBatch(t *testing.T) {
 	}
 }
 
-func TestListFollowsCursorsWithAll(t *testing.T) {
+func TestJobsList_All(t *testing.T) {
 	m := newFakeMaster(t)
 	m.answer("GET /nodes", http.StatusOK, ffrtmp.NodeList{Nodes: []ffrtmp.Node{{ID: "n", Name: "agent-1"}}})
 	m.handle("GET /jobs", func(w http.ResponseWriter, r *http.Request) {

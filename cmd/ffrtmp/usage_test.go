@@ -11,7 +11,8 @@ import (
 	"github.com/ffrtmp/ffrtmp"
 )
 
-func TestUsageErrorsAreOneLineThatSaysWhatInstead(t *testing.T) {
+// A usage error is one line that says what to write instead.
+func TestUsageErrors(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		args []string
@@ -19,7 +20,7 @@ func TestUsageErrorsAreOneLineThatSaysWhatInstead(t *testing.T) {
 	}{
 		{"unknown command", []string{"jbos"}, "did you mean jobs?"},
 		{"unknown subcommand", []string{"jobs", "sumbit"}, "did you mean submit?"},
-		{"unknown subcommand with flags", []string{"jobs", "destroy", "--now"}, "it has cancel, explain"},
+		{"unknown subcommand with flags", []string{"jobs", "destroy", "--now"}, "use one of cancel, explain"},
 		{"unknown flag", []string{"jobs", "list", "--stauts", "failed"}, "did you mean --status?"},
 		{"unknown flag of a group", []string{"--bogus"}, "unknown flag --bogus"},
 		{"leftover argument", []string{"nodes", "list", "agent-1"}, `unexpected argument "agent-1"`},
@@ -30,12 +31,12 @@ func TestUsageErrorsAreOneLineThatSaysWhatInstead(t *testing.T) {
 		{"unknown scenario", []string{"jobs", "submit", "--scenario", "9K"}, "it is [live-]SIZE[FPS][-CODEC]"},
 		{"unknown parameter", []string{"jobs", "submit", "--scenario", "720p", "--param", "colour=red"}, "parameters.colour: is not known"},
 		{"bad time", []string{"jobs", "submit", "--scenario", "720p", "--duration", "long"}, "or a time such as 1m30s"},
-		{"bad limit", []string{"jobs", "list", "--limit", "0"}, "--limit takes 1 to 10000"},
+		{"bad limit", []string{"jobs", "list", "--limit", "0"}, "--limit: must be between 1 and 10000"},
 		{"bad number", []string{"jobs", "submit", "--scenario", "720p", "--fps", "fast"}, "must be a number"},
 		{"output without extension", []string{"jobs", "submit", "--scenario", "720p", "--output-file", "yaml"}, "must name a file that ends in"},
-		{"file and flags", []string{"jobs", "submit", "--file", "-", "--scenario", "720p"}, "--file and --scenario do not go together"},
+		{"file and flags", []string{"jobs", "submit", "--file", "-", "--scenario", "720p"}, "--file and --scenario exclude each other"},
 		{"missing file", []string{"jobs", "submit", "--file", "/does/not/exist"}, "no such file"},
-		{"cancel nothing", []string{"jobs", "cancel"}, "select them by a filter"},
+		{"cancel nothing", []string{"jobs", "cancel"}, "select them with a filter"},
 		{"cancel both", []string{"jobs", "cancel", "1", "--queue", "batch"}, "not both"},
 		{"bad master", []string{"nodes", "list", "--master", "ftp://x"}, "http or https is wanted"},
 		{"certificate without key", []string{"nodes", "list", "--cert", "a.crt"}, "--cert and --key go together"},
@@ -45,16 +46,16 @@ func TestUsageErrorsAreOneLineThatSaysWhatInstead(t *testing.T) {
 		{"no clients", []string{"bench", "--clients", "0"}, "between 1 and"},
 		{"name of a certificate", []string{"certs", "issue", "--name", "../x"}, "use a name such as master-1"},
 		{"days", []string{"certs", "init", "--days", "0"}, "positive number of days"},
-		{"no masters", []string{"dev", "--masters", "0"}, "takes 1 to 9"},
+		{"no masters", []string{"dev", "--masters", "0"}, "must be 1 to 9"},
 		{"help of nothing", []string{"help", "jbos"}, "did you mean jobs?"},
 		{"help of no verb", []string{"help", "jobs", "sumbit"}, "did you mean submit?"},
 		{"key without scope", []string{"keys", "create", "ci"}, "--scope is missing: name one or more of admin, submit, read, agent"},
 		{"unknown scope", []string{"keys", "create", "ci", "--scope", "root"}, "use admin, submit, read or agent"},
 		{"bad expiry", []string{"keys", "create", "ci", "--scope", "read", "--expires", "soon"}, "such as 90d or 12h, or a date"},
-		{"past expiry", []string{"keys", "create", "ci", "--scope", "read", "--expires", "2001-01-31"}, "lies in the past"},
+		{"past expiry", []string{"keys", "create", "ci", "--scope", "read", "--expires", "2001-01-31"}, "is in the past"},
 		{"a whole key", []string{"keys", "revoke", "0123456789abcdef.secret"}, "revoke it as 0123456789abcdef"},
 		{"audit limit", []string{"audit", "--limit", "0"}, "between 1 and 10000"},
-		{"unknown shell", []string{"completion", "elvish"}, "it has bash, fish"},
+		{"unknown shell", []string{"completion", "elvish"}, "use one of bash, fish"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := invoke(t, nil, "", c.args...)
@@ -69,10 +70,15 @@ func TestUsageErrorsAreOneLineThatSaysWhatInstead(t *testing.T) {
 	}
 }
 
-func TestVersionAndHelp(t *testing.T) {
-	r := invoke(t, nil, "", "--version")
-	if r.code != exitDone || !strings.HasPrefix(r.out, "ffrtmp ") || !strings.Contains(r.out, "commit") {
-		t.Errorf("--version: code %d, %q", r.code, r.out)
+func TestHelp(t *testing.T) {
+	for _, args := range []string{"--version", "version"} {
+		r := invoke(t, nil, "", args)
+		if r.code != exitDone || !strings.HasPrefix(r.out, "ffrtmp ") || !strings.Contains(r.out, "commit") {
+			t.Errorf("%s: got code %d and %q, want version and commit", args, r.code, r.out)
+		}
+	}
+	if r := invoke(t, nil, "", "version", "-o", "json"); !strings.Contains(r.out, `"version"`) {
+		t.Errorf("version -o json: got %q, want a document", r.out)
 	}
 	for _, args := range [][]string{{}, {"jobs"}, {"jobs", "submit", "--help"}, {"help", "jobs", "submit"}} {
 		if r := invoke(t, nil, "", args...); r.code != exitDone || !strings.Contains(r.out, "Usage:") {
@@ -87,7 +93,7 @@ func TestExitCodes(t *testing.T) {
 		refuse(w, http.StatusUnauthorized, ffrtmp.Unauthenticated, "the API key is not known")
 	})
 	m.handle("POST /jobs/1/pause", func(w http.ResponseWriter, _ *http.Request) {
-		refuse(w, http.StatusConflict, ffrtmp.Conflict, "a completed job cannot be paused")
+		refuse(w, http.StatusConflict, ffrtmp.Conflict, "cannot pause job "+jobID+": it is completed")
 	})
 	m.handle("POST /jobs/3/pause", func(w http.ResponseWriter, _ *http.Request) {
 		refuse(w, http.StatusServiceUnavailable, ffrtmp.NoLeader, "no leader is known")
@@ -107,9 +113,9 @@ func TestExitCodes(t *testing.T) {
 	}{
 		{"refused key", []string{"jobs", "status", "1"}, exitFailed, []string{"the API key is not known", "MASTER_API_KEY"}},
 		{"missing scope", []string{"nodes", "remove", nodeID}, exitFailed, []string{"the scope admin; this one has read", "ffrtmp keys create"}},
-		{"not found", []string{"jobs", "status", "99"}, exitFailed, []string{"job 99: no such thing"}},
-		{"conflict", []string{"jobs", "pause", "1"}, exitFailed, []string{"pause job 1: a completed job cannot be paused"}},
-		{"one of several", []string{"jobs", "pause", "1", "2"}, exitFailed, []string{"pause job 1"}},
+		{"not found", []string{"jobs", "status", "99"}, exitFailed, []string{"show job 99: no such thing"}},
+		{"conflict", []string{"jobs", "pause", "1"}, exitFailed, []string{"ffrtmp: cannot pause job " + jobID + ": it is completed\n"}},
+		{"one of several", []string{"jobs", "pause", "1", "2"}, exitFailed, []string{"job 1: cannot pause job "}},
 		{"unknown node", []string{"nodes", "describe", "nobody"}, exitFailed, []string{"describe node nobody"}},
 		{
 			"no master",
@@ -117,7 +123,7 @@ func TestExitCodes(t *testing.T) {
 			exitFailed,
 			[]string{"https://127.0.0.1:1", "https://127.0.0.2:1", "connection refused", "Check that a master runs"},
 		},
-		{"no leader", []string{"jobs", "pause", "3"}, exitFailed, []string{"no leader is known", "a majority of them must be up"}},
+		{"no leader", []string{"jobs", "pause", "3"}, exitFailed, []string{"no leader is known", "a majority must run"}},
 		{"unknown authority", []string{"nodes", "list", "--ca", ""}, exitFailed, []string{"--ca FILE"}},
 		{
 			"outcome unknown",
@@ -137,7 +143,8 @@ func TestExitCodes(t *testing.T) {
 	}
 }
 
-func TestSettingsComeFromFlagThenEnvironmentThenFile(t *testing.T) {
+// Settings come from flags, then the environment, then the configuration file.
+func TestSettings_Precedence(t *testing.T) {
 	m := newFakeMaster(t)
 	m.answer("GET /nodes", http.StatusOK, ffrtmp.NodeList{})
 	home := t.TempDir()
@@ -239,9 +246,8 @@ func offers(r result) []string {
 	return words
 }
 
-// TestCompletionAsksTheMasters has the shell offer jobs that an action may be taken on,
-// and nodes, by the settings of the line that is being typed.
-func TestCompletionAsksTheMasters(t *testing.T) {
+// The shell offers nodes, and the jobs that an action is allowed on, from the masters that the typed line names.
+func TestCompletion_Live(t *testing.T) {
 	m := newFakeMaster(t)
 	m.answer("GET /jobs", http.StatusOK, ffrtmp.List{Jobs: sampleJobs(), Count: 3})
 	twins := []ffrtmp.Node{sampleNode(), {ID: "n2", Name: "old"}, {ID: "n3", Name: "old"}, {ID: "n4", Name: "two words"}}

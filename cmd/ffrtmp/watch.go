@@ -18,37 +18,34 @@ import (
 )
 
 func (c *command) jobsWatch() *cobra.Command {
-	return &cobra.Command{
+	return c.reading.register(&cobra.Command{
 		Use:   "watch JOB",
-		Short: "Show a job's progress until it is over; fails if the job does",
+		Short: "Watch a job until it ends; fail if the job does",
 		Args:  exactly("JOB"),
 
 		ValidArgsFunction: c.firstJob(),
-		RunE:              func(cmd *cobra.Command, args []string) error { return c.watch(cmd.Context(), args[0]) },
-	}
+		RunE:              func(cmd *cobra.Command, args []string) error { return c.watch(cmd, args[0]) },
+	})
 }
 
 // watch shows a job until it ends. It survives any loss of masters.
-func (c *command) watch(ctx context.Context, id string) error {
-	cl, err := c.connect()
-	if err != nil {
-		return err
-	}
-	defer cl.Close()
-	// The first look is not repeated endlessly: what cannot be watched at all is reported.
-	if _, err := cl.Job(ctx, id); err != nil {
-		return fmt.Errorf("watch job %s: %w", id, err)
-	}
-	watching, cancel := context.WithCancel(ctx)
-	defer cancel()
-	observations := make(chan cli.Observation)
-	ended := make(chan ending, 1)
-	go func() {
-		j, err := observe(watching, cl, id, observations)
-		ended <- ending{j, err}
-	}()
-	e := c.show(observations, ended)
-	return c.conclude(ctx, id, e.job, e.err)
+func (c *command) watch(cmd *cobra.Command, id string) error {
+	return c.with(cmd, func(ctx context.Context, cl *client.Client) error {
+		// The first look is not repeated endlessly: what cannot be watched at all is reported.
+		if _, err := cl.Job(ctx, id, c.reading.options()...); err != nil {
+			return fmt.Errorf("watch job %s: %w", id, err)
+		}
+		watching, cancel := context.WithCancel(ctx)
+		defer cancel()
+		observations := make(chan cli.Observation)
+		ended := make(chan ending, 1)
+		go func() {
+			j, err := observe(watching, cl, id, observations, c.reading.options()...)
+			ended <- ending{j, err}
+		}()
+		e := c.show(observations, ended)
+		return c.conclude(ctx, id, e.job, e.err)
+	})
 }
 
 // ending is the result of observe.
@@ -90,7 +87,7 @@ func (c *command) show(observations <-chan cli.Observation, ended <-chan ending)
 const explainEvery = 2 * time.Second
 
 // observe sends every look at the job, and returns the job when it has ended.
-func observe(ctx context.Context, cl *client.Client, id string, observations chan<- cli.Observation) (ffrtmp.Job, error) {
+func observe(ctx context.Context, cl *client.Client, id string, observations chan<- cli.Observation, opts ...client.Option) (ffrtmp.Job, error) {
 	var meta client.Meta
 	var o cli.Observation
 	var asked time.Time
@@ -111,14 +108,14 @@ func observe(ctx context.Context, cl *client.Client, id string, observations cha
 		case observations <- o:
 		case <-ctx.Done():
 		}
-	}, client.WithMeta(&meta))
+	}, append(opts, client.WithMeta(&meta))...)
 }
 
 // conclude says how a watched job ended; it is an error unless it completed.
 func (c *command) conclude(ctx context.Context, id string, j ffrtmp.Job, err error) error {
 	if err != nil {
 		if interrupted(ctx, err) {
-			return fmt.Errorf("stopped watching; the job goes on (ffrtmp jobs watch %s)", id)
+			return fmt.Errorf("stopped watching; the job continues (ffrtmp jobs watch %s)", id)
 		}
 		return fmt.Errorf("watch job %s: %w", id, err)
 	}
@@ -132,7 +129,7 @@ func (c *command) conclude(ctx context.Context, id string, j ffrtmp.Job, err err
 		return c.tell(completion(j))
 	case ffrtmp.Failed:
 		c.logTail(j)
-		return fmt.Errorf("job %d failed after %s: %s", j.SequenceNumber, cli.Count(j.Attempt, "attempt"), cmp.Or(j.Error, string(j.FailureReason), "no reason was given"))
+		return fmt.Errorf("job %d failed after %s: %s", j.SequenceNumber, cli.Count(j.Attempt, "attempt"), cmp.Or(j.Error, string(j.FailureReason), "no reason given"))
 	}
 	return fmt.Errorf("job %d was canceled", j.SequenceNumber)
 }
@@ -169,6 +166,6 @@ func (c *command) logTail(j ffrtmp.Job) {
 		lines = lines[len(lines)-tailLines:]
 	}
 	if text := strings.Join(lines, "\n"); text != "" {
-		fmt.Fprintf(c.err, "Last lines of its log (all: ffrtmp jobs logs %d):\n%s\n", j.SequenceNumber, text)
+		fmt.Fprintf(c.err, "Last lines of the log (in full: ffrtmp jobs logs %d):\n%s\n", j.SequenceNumber, text)
 	}
 }

@@ -79,7 +79,7 @@ func failed() ffrtmp.Job {
 // lenient is the environment for a server whose certificate does not name localhost.
 func (m *fakeMaster) lenient() []string { return append(m.env(), "FFRTMP_INSECURE_SKIP_VERIFY=true") }
 
-func TestWatchPrintsLinesWhereThereIsNoTerminal(t *testing.T) {
+func TestWatch_Lines(t *testing.T) {
 	m := newFakeMaster(t)
 	lifeOf(m, completed())
 	r := invoke(t, m.lenient(), "", "jobs", "watch", "12")
@@ -97,7 +97,7 @@ func TestWatchPrintsLinesWhereThereIsNoTerminal(t *testing.T) {
 	}
 }
 
-func TestWatchFailsWithTheJobsErrorAndLog(t *testing.T) {
+func TestWatch_Failure(t *testing.T) {
 	for name, end := range map[string]ffrtmp.Job{"failed": failed(), "canceled": func() ffrtmp.Job { j := completed(); j.Status = ffrtmp.Canceled; return j }()} {
 		t.Run(name, func(t *testing.T) {
 			m := newFakeMaster(t)
@@ -118,7 +118,7 @@ func TestWatchFailsWithTheJobsErrorAndLog(t *testing.T) {
 	}
 }
 
-func TestWatchAsJSONIsOneDocument(t *testing.T) {
+func TestWatch_JSON(t *testing.T) {
 	m := newFakeMaster(t)
 	lifeOf(m, completed())
 	m.answer("POST /jobs", http.StatusCreated, ffrtmp.Job{ID: jobID, SequenceNumber: 12, Status: ffrtmp.Pending})
@@ -131,7 +131,7 @@ func TestWatchAsJSONIsOneDocument(t *testing.T) {
 
 var escapes = regexp.MustCompile(`\x1b\[[0-9;]*[A-Za-z]`)
 
-func TestWatchRedrawsOneLineOnATerminal(t *testing.T) {
+func TestWatch_Terminal(t *testing.T) {
 	m := newFakeMaster(t)
 	lifeOf(m, completed())
 	keyboard, screen := openTerminal(t, 60)
@@ -159,7 +159,7 @@ func TestWatchRedrawsOneLineOnATerminal(t *testing.T) {
 	}
 }
 
-func TestColoursAreForTerminalsAndNotWithNoColor(t *testing.T) {
+func TestColours(t *testing.T) {
 	m := newFakeMaster(t)
 	m.answer("GET /jobs", http.StatusOK, ffrtmp.List{Jobs: sampleJobs(), Count: 3})
 	for _, c := range []struct {
