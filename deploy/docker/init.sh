@@ -1,6 +1,6 @@
 #!/bin/sh
-# Makes what a cluster needs before its first start, once: an authority, certificates, the gossip key and the API key. The
-# authority's key stays in /secrets/ca, which no master and no agent can see.
+# Create a CA, certificates, the gossip key and the API key, once, before the first start. The CA key stays in /secrets/ca, which
+# masters and agents cannot read.
 set -eu
 umask 077
 cd /secrets
