@@ -16,7 +16,7 @@ func BenchmarkApply(b *testing.B) {
 	for _, commands := range []int{1, 512} {
 		for _, proposers := range []int{1, 2, 16} {
 			b.Run(fmt.Sprintf("commands=%d/proposers=%d", commands, proposers), func(b *testing.B) {
-				masters := form(b, newAuthority(b), 3)
+				masters := form(b, 3)
 				l := leader(b, masters...)
 				for _, m := range masters {
 					m.sm.blind.Store(true)

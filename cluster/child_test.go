@@ -19,20 +19,21 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ffrtmp/ffrtmp/internal/certs"
-
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
+
+	"github.com/ffrtmp/ffrtmp/internal/certs"
+	"github.com/ffrtmp/ffrtmp/internal/testkit"
 )
 
 const childEnv = "FFRTMP_CLUSTER_CHILD"
 
-// TestMain runs a master instead of the tests when it is started as a child:
-// only a process of its own can be killed or frozen.
+// TestMain runs a master instead of the tests when it is started as a child: only
+// a separate process can be killed or frozen.
 func TestMain(m *testing.M) {
 	spec := os.Getenv(childEnv)
 	if spec == "" {
-		// The tests wait for elections more than they compute.
+		// The tests mostly wait for elections.
 		flag.Parse()
 		if err := flag.Set("test.parallel", "8"); err != nil {
 			panic(err)
@@ -45,7 +46,7 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// childSpec is what a child is started with.
+// childSpec configures a child.
 type childSpec struct {
 	Name     string
 	Dir      string
@@ -57,7 +58,7 @@ type childSpec struct {
 	Log      string
 }
 
-// childState is what a child tells its parent on the first line of its output.
+// childState is what a child prints on the first line of its output.
 type childState struct{ ID, Peer, Gossip, HTTP string }
 
 func runChild(spec string) error {
@@ -96,8 +97,8 @@ func runChild(spec string) error {
 	return m.Close(cctx)
 }
 
-// childAPI is what clients of a child see: POST / writes through any master,
-// GET /leads, /ready and /commands look at this one.
+// childAPI serves a child's clients: POST / writes through any master; GET /leads,
+// /ready and /commands report on this one.
 func childAPI(m *master) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /", func(w http.ResponseWriter, r *http.Request) {
@@ -117,8 +118,8 @@ func childAPI(m *master) http.Handler {
 	return mux
 }
 
-// writeAnywhere does what an API in front of a node does: it carries a write
-// to the leader, and holds it while there is none.
+// writeAnywhere does what an API in front of a node does: it forwards a write to
+// the leader, and waits while there is none.
 func (m *master) writeAnywhere(ctx context.Context, command string) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
@@ -163,7 +164,7 @@ func (m *master) writeOnce(ctx context.Context, command string) error {
 	return fmt.Errorf("leader answered %d: %s", resp.StatusCode, body)
 }
 
-// child is a master in a process of its own.
+// child is a master in a separate process.
 type child struct {
 	childState
 	spec childSpec
@@ -203,7 +204,7 @@ func startChild(t *testing.T, spec childSpec) *child {
 	return c
 }
 
-// formChildren starts three masters in processes of their own.
+// formChildren starts three masters in separate processes.
 func formChildren(t *testing.T, timing Timing) []*child {
 	t.Helper()
 	a := newAuthority(t)
@@ -219,12 +220,12 @@ func formChildren(t *testing.T, timing Timing) []*child {
 		children = append(children, startChild(t, spec))
 	}
 	for _, c := range children {
-		eventually(t, c.spec.Name+" ready", func() bool { return c.get("ready") == "true" })
+		testkit.Eventually(t, c.spec.Name+" ready", func() bool { return c.get("ready") == "true" })
 	}
 	return children
 }
 
-// kill ends the process as a power switch would.
+// kill kills the process.
 func (c *child) kill() {
 	_ = c.cmd.Process.Kill() // it may be dead already
 	_ = c.cmd.Wait()
@@ -237,7 +238,7 @@ func (c *child) signal(sig syscall.Signal) {
 	}
 }
 
-// get asks the child's own view; "" when it does not answer.
+// get asks the child; "" when it does not answer.
 func (c *child) get(path string) string {
 	client := http.Client{Timeout: time.Second}
 	resp, err := client.Get("http://" + c.HTTP + "/" + path)
@@ -271,7 +272,7 @@ func (c *child) has(commands []string) bool {
 func leadingChild(t *testing.T, children []*child) int {
 	t.Helper()
 	found := -1
-	eventually(t, "a leader among the children", func() bool {
+	testkit.Eventually(t, "a leader among the children", func() bool {
 		for i, c := range children {
 			if c.get("leads") == "true" {
 				found = i

@@ -5,12 +5,15 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/ffrtmp/ffrtmp/internal/testkit"
 )
 
-func TestRoomComesBackWithSomeMoreThanTheReserve(t *testing.T) {
+// A disk that was low must have more than the reserve before it no longer is.
+func TestDiskSpace_Measure(t *testing.T) {
 	const reserve = 1 << 30
 	free, failure := uint64(0), error(nil)
-	r := &diskSpace{reserve: reserve, free: func() (uint64, error) { return free, failure }}
+	d := &diskSpace{reserve: reserve, free: func() (uint64, error) { return free, failure }}
 	for _, step := range []struct {
 		free uint64
 		low  bool
@@ -22,19 +25,20 @@ func TestRoomComesBackWithSomeMoreThanTheReserve(t *testing.T) {
 		{reserve, false},
 	} {
 		free = step.free
-		if err := r.measure(); err != nil || r.low.Load() != step.low {
-			t.Errorf("with %d bytes free: low %v, %v", step.free, r.low.Load(), err)
+		if err := d.measure(); err != nil || d.low.Load() != step.low {
+			t.Errorf("%d bytes free: got low %v (%v), want %v", step.free, d.low.Load(), err, step.low)
 		}
 	}
 	failure = errors.New("I/O error")
-	if err := r.measure(); !errors.Is(err, failure) || r.low.Load() {
-		t.Errorf("an unknown room: low %v, %v", r.low.Load(), err)
+	if err := d.measure(); !errors.Is(err, failure) || d.low.Load() {
+		t.Errorf("unreadable: got low %v (%v), want false (%v)", d.low.Load(), err, failure)
 	}
 }
 
-func TestAMajorityMustHaveRoom(t *testing.T) {
+// A majority of the voters must have enough disk space.
+func TestDiskSpace_CountVoters(t *testing.T) {
 	voters := []string{"a", "b", "c"}
-	told := func(low ...string) map[string]status {
+	statuses := func(low ...string) map[string]status {
 		all := map[string]status{}
 		for _, id := range voters {
 			all[id] = status{ID: id}
@@ -52,53 +56,55 @@ func TestAMajorityMustHaveRoom(t *testing.T) {
 	}
 	start := time.Now()
 	for name, steps := range map[string][]struct {
-		after time.Duration
-		told  map[string]status
-		short bool
+		after    time.Duration
+		statuses map[string]status
+		short    bool
 	}{
-		"one is low":                       {{0, told("a"), false}},
-		"two are low, and have room again": {{0, told("a", "b"), true}, {1, told("a"), false}},
-		"a new leader asks in vain":        {{0, nil, false}},
-		"one dies, one is low": {
-			{0, told(), false},
-			{time.Second, without(told("a"), "b"), false},
-			{diskSilence - 1, without(told("a"), "b"), false},
-			{diskSilence, without(told("a"), "b"), true},
+		"one is low":                {{0, statuses("a"), false}},
+		"two are low, one recovers": {{0, statuses("a", "b"), true}, {1, statuses("a"), false}},
+		"new leader gets no answer": {{0, nil, false}},
+		"one stops answering":       {{0, statuses(), false}, {time.Hour, without(statuses(), "b"), false}},
+		"one stops answering, one gets low": {
+			{0, statuses(), false},
+			{time.Second, without(statuses("a"), "b"), false},
+			{diskSilence - 1, without(statuses("a"), "b"), false},
+			{diskSilence, without(statuses("a"), "b"), true},
 		},
-		"one dies": {{0, told(), false}, {time.Hour, without(told(), "b"), false}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := &diskSpace{}
+			d := &diskSpace{}
 			for i, step := range steps {
-				if r.countVoters(start.Add(step.after), voters, step.told); r.short.Load() != step.short {
-					t.Errorf("step %d: short %v", i, r.short.Load())
+				d.countVoters(start.Add(step.after), voters, step.statuses)
+				if got := d.short.Load(); got != step.short {
+					t.Errorf("step %d: got short %v, want %v", i, got, step.short)
 				}
 			}
 		})
 	}
-	alone := &diskSpace{}
-	alone.countVoters(start, []string{"a"}, told("a"))
-	if !alone.short.Load() {
-		t.Error("a single master with a full disk takes work")
-	}
+	t.Run("single master", func(t *testing.T) {
+		d := &diskSpace{}
+		if d.countVoters(start, []string{"a"}, statuses("a")); !d.short.Load() {
+			t.Error("got short false, want true")
+		}
+	})
 }
 
-func TestALeaderWithAFullDiskMakesWay(t *testing.T) {
-	t.Parallel()
-	a := newAuthority(t)
+// startWithDisks forms a cluster whose masters have made-up free disk space.
+func startWithDisks(t *testing.T) ([]*master, []atomic.Uint64) {
+	t.Helper()
 	free := make([]atomic.Uint64, 3)
-	var masters []*master
-	for i := range free {
+	masters := formWith(t, 3, func(i int, cfg *Config) {
 		free[i].Store(2 << 30)
-		cfg := a.config([]string{"m0", "m1", "m2"}[i], 3)
-		if i > 0 {
-			cfg.Join = []string{masters[0].GossipAddr()}
-		}
 		cfg.DiskReserve, cfg.diskFree = 1<<30, func() (uint64, error) { return free[i].Load(), nil }
-		masters = append(masters, start(t, cfg))
-	}
-	waitReady(t, masters...)
-	// First the disk of whoever leads is nearly full, then that of its successor too.
+	})
+	return masters, free
+}
+
+// A leader whose disk is nearly full transfers leadership; the last one refuses
+// new work, and still applies results.
+func TestDiskSpace_LeaderFull(t *testing.T) {
+	t.Parallel()
+	masters, free := startWithDisks(t)
 	for range 2 {
 		old := leader(t, masters...)
 		for i, m := range masters {
@@ -106,21 +112,22 @@ func TestALeaderWithAFullDiskMakesWay(t *testing.T) {
 				free[i].Store(0)
 			}
 		}
-		eventually(t, "another leads, which has room", func() bool {
+		testkit.Eventually(t, "a leader with enough disk space", func() bool {
 			l := leader(t, masters...)
 			return l != old && !l.DiskLow()
 		})
 	}
-	eventually(t, "the last one leads and takes no more", func() bool { return leader(t, masters...).CheckDiskSpace() != nil })
-	last := leader(t, masters...)
-	if last.DiskLow() {
-		t.Error("a master without room leads")
+	testkit.Eventually(t, "the last leader refuses new work", func() bool {
+		return leader(t, masters...).CheckDiskSpace() != nil
+	})
+	if leader(t, masters...).DiskLow() {
+		t.Error("disk of the leader: got low, want not low")
 	}
-	if _, _, err := last.Apply(testContext(t), []byte("completion")); err != nil {
-		t.Errorf("what becomes of old work: %v", err)
-	}
+	write(t, "result", masters...)
 	for i := range free {
 		free[i].Store(2 << 30)
 	}
-	eventually(t, "there is room again", func() bool { return leader(t, masters...).CheckDiskSpace() == nil })
+	testkit.Eventually(t, "new work is accepted again", func() bool {
+		return leader(t, masters...).CheckDiskSpace() == nil
+	})
 }

@@ -5,40 +5,56 @@ import (
 	"strconv"
 	"testing"
 	"time"
+
+	"github.com/ffrtmp/ffrtmp/internal/testkit"
 )
 
-func TestThreeMastersFormAndApply(t *testing.T) {
+func TestForm_Three(t *testing.T) {
 	t.Parallel()
-	masters := form(t, newAuthority(t), 3)
+	masters := form(t, 3)
 	write(t, "one", masters...)
 	waitApplied(t, "one", masters...)
+	checkOneCluster(t, masters...)
+}
+
+func checkOneCluster(t *testing.T, masters ...*master) {
+	t.Helper()
+	want := masters[0].ClusterID()
 	for _, m := range masters {
-		if got := m.ClusterID(); got == "" || got != masters[0].ClusterID() {
-			t.Errorf("cluster id %q, want %q", got, masters[0].ClusterID())
+		if got := m.ClusterID(); got == "" || got != want {
+			t.Errorf("cluster id of %s: got %q, want %q", m.ID(), got, want)
 		}
 	}
 }
 
-// The ids decide who proposes, so every order of ids and starts is another way
-// to form.
-func TestMastersFormInAnyOrder(t *testing.T) {
+// startIDs starts a master for each id; each joins those started before it.
+func startIDs(t *testing.T, a *authority, join []string, ids ...string) []*master {
+	t.Helper()
+	var masters []*master
+	for _, id := range ids {
+		cfg := a.config("m"+id, 3, join...)
+		cfg.NodeID = id
+		m := start(t, cfg)
+		masters = append(masters, m)
+		join = append(join, m.GossipAddr())
+	}
+	return masters
+}
+
+// The ids decide who proposes, so each order of ids and starts is another way to
+// form. The last master starts after the others have found each other.
+func TestForm_AnyOrder(t *testing.T) {
 	t.Parallel()
 	for _, order := range [][]string{{"a", "b", "c"}, {"c", "b", "a"}, {"b", "c", "a"}} {
 		t.Run(order[0]+order[1]+order[2], func(t *testing.T) {
 			t.Parallel()
 			a := newAuthority(t)
-			var masters []*master
-			var join []string
-			for i, id := range order {
-				if i > 0 { // the last one comes after the others have settled
-					waitForPeers(t, masters[i-1], i)
-				}
-				cfg := a.config("m"+id, 3, join...)
-				cfg.NodeID = id
-				m := start(t, cfg)
-				masters = append(masters, m)
-				join = append(join, m.GossipAddr())
+			masters := startIDs(t, a, nil, order[:2]...)
+			for _, m := range masters {
+				testkit.Eventually(t, "2 masters in view", func() bool { return len(m.gossip.alive()) == 2 })
 			}
+			join := []string{masters[0].GossipAddr(), masters[1].GossipAddr()}
+			masters = append(masters, startIDs(t, a, join, order[2])...)
 			waitReady(t, masters...)
 			write(t, "formed", masters...)
 			waitApplied(t, "formed", masters...)
@@ -46,52 +62,36 @@ func TestMastersFormInAnyOrder(t *testing.T) {
 	}
 }
 
-func waitForPeers(t *testing.T, m *master, n int) {
-	t.Helper()
-	eventually(t, strconv.Itoa(n)+" masters in view", func() bool { return len(m.gossip.alive()) == n })
-}
-
-// Both {a,b,c} and {b,c,d} are complete sets; one cluster must come of them,
-// and the master that is left over joins it.
-func TestOverlappingSetsFormOneCluster(t *testing.T) {
+// Both {a,b,c} and {b,c,d} are complete sets: they form one cluster, and the
+// master that is left over joins it.
+func TestForm_OverlappingSets(t *testing.T) {
 	t.Parallel()
 	a := newAuthority(t)
-	middle := make([]*master, 2, 4)
-	for i, id := range []string{"b", "c"} {
-		cfg := a.config("m"+id, 3)
-		cfg.NodeID = id
-		middle[i] = start(t, cfg)
-	}
-	masters := middle
+	masters := append(startIDs(t, a, nil, "b"), startIDs(t, a, nil, "c")...)
+	join := []string{masters[0].GossipAddr(), masters[1].GossipAddr()}
 	for _, id := range []string{"d", "a"} {
-		cfg := a.config("m"+id, 3, middle[0].GossipAddr(), middle[1].GossipAddr())
-		cfg.NodeID = id
-		masters = append(masters, start(t, cfg))
+		masters = append(masters, startIDs(t, a, join, id)...)
 	}
 	waitReady(t, masters...)
-	for _, m := range masters {
-		if m.ClusterID() != masters[0].ClusterID() {
-			t.Errorf("%s is in cluster %s, %s in %s", m.ID(), m.ClusterID(), masters[0].ID(), masters[0].ClusterID())
-		}
-	}
-	eventually(t, "four voters", func() bool { return len(masters[0].voters()) == 4 })
+	checkOneCluster(t, masters...)
+	testkit.Eventually(t, "four voters", func() bool { return len(masters[0].voters()) == 4 })
 	write(t, "one", masters...)
 	waitApplied(t, "one", masters...)
 }
 
-func TestFourthMasterJoinsAndIsPromoted(t *testing.T) {
+// A fourth master joins without a vote and is then promoted.
+func TestMembership_Join(t *testing.T) {
 	t.Parallel()
-	a := newAuthority(t)
-	masters := form(t, a, 3)
+	masters := form(t, 3)
 	write(t, "before", masters...)
-	fourth := start(t, a.config("m3", 0, masters[0].GossipAddr()))
-	eventually(t, "the fourth is a member without a vote", func() bool {
+	fourth := start(t, masters[0].authority.config("m3", 0, masters[0].GossipAddr()))
+	testkit.Eventually(t, "the fourth is a non-voter", func() bool {
 		return slices.ContainsFunc(fourth.Members(), func(m Member) bool { return m.ID == fourth.ID() && !m.Voter })
 	})
-	eventually(t, "the fourth has a vote", func() bool { return slices.Contains(fourth.voters(), fourth.ID()) })
+	testkit.Eventually(t, "the fourth is a voter", func() bool { return slices.Contains(fourth.voters(), fourth.ID()) })
 	waitApplied(t, "before", fourth)
 	waitReady(t, fourth)
-	eventually(t, "four voters, described in full", func() bool {
+	testkit.Eventually(t, "four voters, fully described", func() bool {
 		members := masters[0].Members()
 		return len(members) == 4 && !slices.ContainsFunc(members, func(m Member) bool {
 			return !m.Voter || !m.Healthy || m.Address == "" || m.APIURL == "" || m.Version == "" || m.AppliedIndex == 0
@@ -99,61 +99,49 @@ func TestFourthMasterJoinsAndIsPromoted(t *testing.T) {
 	})
 }
 
-func TestCommandLevelIsTheLowestVoters(t *testing.T) {
+// The command level is the lowest of any voter, also while that voter is down.
+func TestNode_CommandLevel(t *testing.T) {
 	t.Parallel()
-	a := newAuthority(t)
-	var masters []*master
-	var join []string
-	for i, level := range []int{7, 5, 6} {
-		cfg := a.config("m"+strconv.Itoa(i), 3, join...)
-		cfg.CommandLevel = level
-		masters = append(masters, start(t, cfg))
-		join = append(join, masters[i].GossipAddr())
-	}
-	waitReady(t, masters...)
+	masters := formWith(t, 3, func(i int, cfg *Config) { cfg.CommandLevel = []int{7, 5, 6}[i] })
 	for _, m := range masters {
-		eventually(t, "level 5", func() bool { return m.CommandLevel() == 5 })
+		testkit.Eventually(t, "level 5", func() bool { return m.CommandLevel() == 5 })
 	}
-	// While the old one is being replaced nothing that it cannot apply may be
-	// proposed; then it may.
 	masters[1].stop()
 	if got := masters[0].CommandLevel(); got != 5 {
-		t.Errorf("level %d while the voter of level 5 is down", got)
+		t.Errorf("voter of level 5 is down: got level %d, want 5", got)
 	}
-	masters[1] = masters[1].restart(func(c *Config) { c.CommandLevel, c.Join = 8, []string{masters[0].GossipAddr()} })
-	eventually(t, "level 6 after the upgrade", func() bool { return masters[0].CommandLevel() == 6 })
+	masters[1].restart(func(c *Config) { c.CommandLevel, c.Join = 8, []string{masters[0].GossipAddr()} })
+	testkit.Eventually(t, "level 6 after the upgrade", func() bool { return masters[0].CommandLevel() == 6 })
 }
 
-func TestRestartedMasterIsTheSameMemberAtAnotherPort(t *testing.T) {
+// A restarted master is the same member, at another port.
+func TestMembership_Restart(t *testing.T) {
 	t.Parallel()
-	a := newAuthority(t)
-	masters := form(t, a, 3)
-	before := masters[2].PeerAddr()
-	id := masters[2].ID()
+	masters := form(t, 3)
+	id, before := masters[2].ID(), masters[2].PeerAddr()
 	masters[2] = masters[2].restart(func(c *Config) { c.Join = []string{masters[0].GossipAddr()} })
-	if masters[2].ID() != id {
-		t.Fatalf("id changed from %s to %s", id, masters[2].ID())
+	if got := masters[2].ID(); got != id {
+		t.Fatalf("got id %s, want %s", got, id)
 	}
 	if masters[2].PeerAddr() == before {
-		t.Fatalf("the restarted master has the old port %s", before)
+		t.Fatalf("got the old port %s, want another", before)
 	}
 	waitReady(t, masters...)
 	write(t, "after", masters...)
 	waitApplied(t, "after", masters...)
-	if n := len(masters[0].voters()); n != 3 {
-		t.Errorf("%d voters, want the same 3", n)
+	if got := len(masters[0].voters()); got != 3 {
+		t.Errorf("got %d voters, want 3", got)
 	}
-	eventually(t, "the new address is known", func() bool {
+	testkit.Eventually(t, "the new address is known", func() bool {
 		return slices.ContainsFunc(masters[0].Members(), func(m Member) bool {
 			return m.ID == id && m.Address == masters[2].PeerAddr() && m.Healthy
 		})
 	})
 }
 
-func TestAllMastersRestartAtOtherPorts(t *testing.T) {
+func TestMembership_RestartAll(t *testing.T) {
 	t.Parallel()
-	a := newAuthority(t)
-	masters := form(t, a, 3)
+	masters := form(t, 3)
 	write(t, "before", masters...)
 	waitApplied(t, "before", masters...)
 	for _, m := range masters {
@@ -173,49 +161,35 @@ func TestAllMastersRestartAtOtherPorts(t *testing.T) {
 	waitApplied(t, "after", again...)
 }
 
-func TestWipedMasterIsANewMember(t *testing.T) {
+// A master whose directory was removed is a new member; three healthy voters
+// replace the old one, which is then removed.
+func TestMembership_WipedMaster(t *testing.T) {
 	t.Parallel()
-	a := newAuthority(t)
-	masters := form(t, a, 3)
+	masters := form(t, 3)
 	old := masters[2]
 	old.stop()
-	fresh := start(t, a.config("m2b", 3, masters[0].GossipAddr()))
+	fresh := start(t, masters[0].authority.config("m2b", 3, masters[0].GossipAddr()))
 	if fresh.ID() == old.ID() {
-		t.Fatal("a new directory has the old identity")
+		t.Fatalf("got the old id %s, want a new one", old.ID())
 	}
-	// Three healthy voters replace the dead one, which is then removed.
-	eventually(t, "the dead master is replaced", func() bool {
+	testkit.Eventually(t, "the dead master is replaced", func() bool {
 		voters := masters[0].voters()
 		return len(voters) == 3 && slices.Contains(voters, fresh.ID()) && !slices.Contains(voters, old.ID())
 	})
 }
 
-func TestDeadMasterThatIsNotReplacedStaysAMember(t *testing.T) {
+// A dead master that is not replaced stays a voter: it can still complete a
+// majority when it returns.
+func TestMembership_DeadMasterStays(t *testing.T) {
 	t.Parallel()
-	masters := form(t, newAuthority(t), 3)
+	masters := form(t, 3)
 	f := follower(t, masters...)
 	f.stop()
-	rest := slices.DeleteFunc(slices.Clone(masters), func(m *master) bool { return m == f })
-	// Whoever leads: a busy machine may elect the other one meanwhile.
-	var l *master
-	var seen time.Time
-	eventually(t, "the leader's autopilot has looked twice since gossip noticed", func() bool {
-		i := slices.IndexFunc(rest, func(m *master) bool { return m.IsLeader() })
-		if i < 0 {
-			l = nil
-			return false
-		}
-		state := rest[i].membership.pilot.GetState()
-		if rest[i] != l || len(l.gossip.alive()) != 2 || state == nil || state.Healthy {
-			l, seen = rest[i], time.Now()
-			return false
-		}
-		return time.Since(seen) > 2*autopilotReconcile
-	})
-	if n := len(l.voters()); n != 3 {
-		t.Errorf("%d voters are left of 3: the dead one could not help to make up a majority", n)
+	l := waitAutopilot(t, without(masters, f))
+	if got := len(l.voters()); got != 3 {
+		t.Errorf("got %d voters, want 3", got)
 	}
-	eventually(t, "all but the dead one are healthy", func() bool {
+	testkit.Eventually(t, "all but the dead one are healthy", func() bool {
 		return !slices.ContainsFunc(l.Members(), func(m Member) bool {
 			dead := m.ID == f.ID()
 			return m.Healthy == dead || (m.LastContact < 0) != dead
@@ -223,72 +197,86 @@ func TestDeadMasterThatIsNotReplacedStaysAMember(t *testing.T) {
 	})
 }
 
-// A follower that the log no longer reaches gets a snapshot.
-func TestFollowerBehindTheLogGetsASnapshot(t *testing.T) {
+// waitAutopilot waits until the leader's autopilot has run twice since gossip
+// noticed the dead master. A busy machine may elect another leader meanwhile.
+func waitAutopilot(t *testing.T, masters []*master) *master {
+	t.Helper()
+	var l *master
+	var since time.Time
+	testkit.Eventually(t, "autopilot has run twice", func() bool {
+		i := slices.IndexFunc(masters, func(m *master) bool { return m.IsLeader() })
+		if i < 0 {
+			l = nil
+			return false
+		}
+		state := masters[i].membership.pilot.GetState()
+		if masters[i] != l || len(l.gossip.alive()) != 2 || state == nil || state.Healthy {
+			l, since = masters[i], time.Now()
+			return false
+		}
+		return time.Since(since) > 2*autopilotReconcile
+	})
+	return l
+}
+
+// A follower whose next entry was compacted away gets a snapshot.
+func TestFollower_InstallsSnapshot(t *testing.T) {
 	t.Parallel()
-	a := newAuthority(t)
-	var masters []*master
-	var join []string
-	for i := range 3 {
-		cfg := a.config("m"+strconv.Itoa(i), 3, join...)
-		cfg.trailingLogs = 1
-		masters = append(masters, start(t, cfg))
-		join = append(join, masters[i].GossipAddr())
-	}
-	waitReady(t, masters...)
+	masters := formWith(t, 3, func(_ int, cfg *Config) { cfg.trailingLogs = 1 })
 	behind := follower(t, masters...)
 	behind.stop()
-	rest := slices.DeleteFunc(slices.Clone(masters), func(m *master) bool { return m == behind })
+	rest := without(masters, behind)
 	for i := range 20 {
 		write(t, strconv.Itoa(i), rest...)
 	}
 	waitApplied(t, "19", rest...)
-	for _, m := range rest { // whoever leads by then
-		if err := m.Snapshot(testContext(t)); err != nil {
+	for _, m := range rest { // either may lead by then
+		if err := m.Snapshot(testkit.Context(t)); err != nil {
 			t.Fatal(err)
 		}
 		if first, err := m.store.FirstIndex(); err != nil || first < 20 {
-			t.Fatalf("log still begins at %d (%v)", first, err)
+			t.Fatalf("first index: got %d (%v), want at least 20", first, err)
 		}
 	}
 	again := behind.restart(func(c *Config) { c.Join = []string{rest[0].GossipAddr()} })
 	waitApplied(t, "19", again)
 	waitReady(t, again)
 	if got, want := again.sm.all(), rest[0].sm.all(); !slices.Equal(got, want) {
-		t.Errorf("after the snapshot it has %v, the others %v", got, want)
+		t.Errorf("after the snapshot: got %v, want %v", got, want)
 	}
 	write(t, "after", again, rest[0], rest[1])
 	waitApplied(t, "after", again)
 }
 
-func TestSingleMaster(t *testing.T) {
+func TestSolo(t *testing.T) {
 	t.Parallel()
-	for _, dir := range []string{"disk", ""} {
-		t.Run("dir="+dir, func(t *testing.T) {
-			cfg := Config{Cluster: testCluster, Expect: 1, APIURL: "https://solo", Logger: testLogger("solo")}
-			if dir != "" {
-				cfg.Dir = t.TempDir()
-			}
-			m := start(t, cfg)
+	for name, dir := range map[string]string{"disk": t.TempDir(), "memory": ""} {
+		t.Run(name, func(t *testing.T) {
+			m := start(t, Config{Cluster: testCluster, Expect: 1, APIURL: "https://solo", Dir: dir})
 			waitReady(t, m)
 			write(t, "one", m)
 			if m.PeerAddr() != "" || m.GossipAddr() != "" {
-				t.Errorf("a single master has opened %s and %s", m.PeerAddr(), m.GossipAddr())
+				t.Errorf("got ports %q and %q, want none", m.PeerAddr(), m.GossipAddr())
 			}
-			if err := m.VerifyLeader(testContext(t)); err != nil {
+			if err := m.VerifyLeader(testkit.Context(t)); err != nil {
 				t.Error(err)
 			}
-			if l, ok := m.Leader(); !ok || l != (Leader{ID: m.ID(), APIURL: "https://solo"}) {
-				t.Errorf("leader is %+v (%v)", l, ok)
-			}
-			if dir != "" {
-				cluster := m.ClusterID()
-				m = m.restart(nil)
-				waitReady(t, m)
-				if !m.sm.has("one") || m.ClusterID() != cluster {
-					t.Errorf("after a restart: commands %v in cluster %s, want one in %s", m.sm.all(), m.ClusterID(), cluster)
-				}
+			want := Leader{ID: m.ID(), APIURL: "https://solo"}
+			if got, ok := m.Leader(); !ok || got != want {
+				t.Errorf("got leader %+v (known: %v), want %+v", got, ok, want)
 			}
 		})
+	}
+}
+
+func TestSolo_Restart(t *testing.T) {
+	t.Parallel()
+	m := startSolo(t)
+	write(t, "one", m)
+	again := m.restart(nil)
+	waitReady(t, again)
+	if !again.sm.has("one") || again.ClusterID() != m.ClusterID() {
+		t.Errorf("after a restart: got %v in cluster %s, want [one] in %s",
+			again.sm.all(), again.ClusterID(), m.ClusterID())
 	}
 }

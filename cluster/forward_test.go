@@ -8,34 +8,41 @@ import (
 	"testing"
 )
 
-func TestFollowerForwardsToTheLeader(t *testing.T) {
+// checkKind checks that an error wraps one of two kinds and not the other.
+func checkKind(t *testing.T, what string, err, want, not error) {
+	t.Helper()
+	if !errors.Is(err, want) || errors.Is(err, not) {
+		t.Errorf("%s: got %v, want %v", what, err, want)
+	}
+}
+
+func TestForward_Leader(t *testing.T) {
 	t.Parallel()
-	masters := form(t, newAuthority(t), 3)
+	masters := form(t, 3)
 	f := follower(t, masters...)
 	status, answer, err := deliver(t, f, "forwarded")
 	if err != nil || status != http.StatusOK || answer == "" {
-		t.Fatalf("answer %d %q (%v), want the index", status, answer, err)
+		t.Fatalf("got %d %q (%v), want %d and the index", status, answer, err, http.StatusOK)
 	}
 	waitApplied(t, "forwarded", masters...)
 
 	_, _, err = post(t, leader(t, masters...), "to itself")
-	if !errors.Is(err, ErrIsLeader) || !errors.Is(err, ErrNotSent) {
-		t.Errorf("the leader forwards to itself: %v", err)
-	}
+	checkKind(t, "on the leader", err, ErrIsLeader, ErrUnknownOutcome)
+	checkKind(t, "on the leader", err, ErrNotSent, ErrUnknownOutcome)
 }
 
-func TestForwardWithoutALeader(t *testing.T) {
+func TestForward_NoLeader(t *testing.T) {
 	t.Parallel()
 	m := start(t, newAuthority(t).config("m0", 3))
 	_, _, err := post(t, m, "x")
-	if !errors.Is(err, ErrNoLeader) || !errors.Is(err, ErrNotSent) {
-		t.Errorf("error %v, want ErrNoLeader and ErrNotSent", err)
-	}
+	checkKind(t, "without a leader", err, ErrNoLeader, ErrUnknownOutcome)
+	checkKind(t, "without a leader", err, ErrNotSent, ErrUnknownOutcome)
 }
 
-func TestForwardThatDoesNotReachTheLeader(t *testing.T) {
+// The request does not reach the leader.
+func TestForward_NotSent(t *testing.T) {
 	t.Parallel()
-	masters := form(t, newAuthority(t), 3)
+	masters := form(t, 3)
 	l, f := leader(t, masters...), follower(t, masters...)
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -46,27 +53,28 @@ func TestForwardThatDoesNotReachTheLeader(t *testing.T) {
 	for name, addr := range map[string]string{"nobody listens": closed, "another master answers": f.PeerAddr()} {
 		f.peers.closeIdle()
 		f.book.learn(l.ID(), address{Peer: addr, Starts: 1 << 40})
-		if _, _, err := post(t, f, name); !errors.Is(err, ErrNotSent) || errors.Is(err, ErrUnknownOutcome) {
-			t.Errorf("%s: error %v, want ErrNotSent", name, err)
-		}
+		_, _, err := post(t, f, name)
+		checkKind(t, name, err, ErrNotSent, ErrUnknownOutcome)
 	}
 }
 
-// The leader takes the request and is gone before it answers: only the caller
-// can know whether repeating it is safe.
-func TestForwardWithALostAnswer(t *testing.T) {
+// The leader takes the request and disconnects before it answers: only the caller
+// knows whether repeating it is safe.
+func TestForward_UnknownOutcome(t *testing.T) {
 	t.Parallel()
-	masters := form(t, newAuthority(t), 3)
+	masters := form(t, 3)
 	l, f := leader(t, masters...), follower(t, masters...)
 	l.answer.Store(func(w http.ResponseWriter, r *http.Request) {
-		body, _ := io.ReadAll(r.Body)
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Errorf("read: %v", err)
+		}
 		if _, _, err := l.Apply(r.Context(), body); err != nil {
 			t.Errorf("apply: %v", err)
 		}
 		panic(http.ErrAbortHandler)
 	})
-	if _, _, err := deliver(t, f, "carried out"); !errors.Is(err, ErrUnknownOutcome) || errors.Is(err, ErrNotSent) {
-		t.Errorf("error %v, want ErrUnknownOutcome", err)
-	}
+	_, _, err := deliver(t, f, "carried out")
+	checkKind(t, "lost answer", err, ErrUnknownOutcome, ErrNotSent)
 	waitApplied(t, "carried out", masters...)
 }

@@ -9,26 +9,24 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/ffrtmp/ffrtmp/internal/certs"
-	"github.com/ffrtmp/ffrtmp/internal/testkit"
-
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
+
+	"github.com/ffrtmp/ffrtmp/internal/certs"
+	"github.com/ffrtmp/ffrtmp/internal/testkit"
 )
 
-const (
-	testCluster = "test"
-	patience    = 2 * time.Minute // eight tests at a time share the machine
-)
+const testCluster = "test"
 
-// steady is so patient that a busy machine holds no election that a test has not caused:
-// most of them name the leader once. Children (child_test.go) have the default.
+// steady has timeouts so long that a busy machine holds no election that a test
+// has not caused. Children (child_test.go) have their own.
 var steady = Timing{
 	Heartbeat: 3 * time.Second, Election: 3 * time.Second,
 	Lease: 2 * time.Second, Stabilization: Local.Stabilization,
@@ -81,13 +79,15 @@ func (a *authority) peer(cluster string, role certs.Role, name string) (server, 
 	return store.Peer(testCluster)
 }
 
-// master is one node of a test with its state machine.
+// master is a node of a test with its state machine.
 type master struct {
 	*Node
 	sm  *toy
 	cfg Config
 	t   testing.TB
-	// answer replaces what the master does with forwarded requests.
+	// authority is set by form.
+	authority *authority
+	// answer replaces the handler of forwarded requests.
 	answer atomic.Value // of func(http.ResponseWriter, *http.Request)
 }
 
@@ -125,7 +125,7 @@ func start(t testing.TB, cfg Config) *master {
 }
 
 func (m *master) stop() {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), testkit.Patience)
 	defer cancel()
 	if err := m.Close(ctx); err != nil {
 		m.t.Errorf("close: %v", err)
@@ -162,28 +162,49 @@ func (m *master) restart(change func(*Config)) *master {
 	return start(m.t, cfg)
 }
 
-func testContext(t testing.TB) context.Context {
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	t.Cleanup(cancel)
-	return ctx
-}
+// testContext is testkit.Context.
+func testContext(t testing.TB) context.Context { return testkit.Context(t) }
 
 // form starts n masters that join the first and waits for the cluster.
-func form(t testing.TB, a *authority, n int) []*master {
+func form(t testing.TB, n int) []*master {
 	t.Helper()
-	first := start(t, a.config("m0", n))
-	masters := []*master{first}
-	for i := 1; i < n; i++ {
-		masters = append(masters, start(t, a.config("m"+strconv.Itoa(i), n, first.GossipAddr())))
+	return formWith(t, n, func(int, *Config) {})
+}
+
+// formWith is form with a change to each configuration.
+func formWith(t testing.TB, n int, change func(i int, cfg *Config)) []*master {
+	t.Helper()
+	a := newAuthority(t)
+	masters := make([]*master, n)
+	var join []string
+	for i := range masters {
+		cfg := a.config("m"+strconv.Itoa(i), n, join...)
+		change(i, &cfg)
+		masters[i] = start(t, cfg)
+		masters[i].authority = a
+		join = []string{masters[0].GossipAddr()}
 	}
 	waitReady(t, masters...)
 	return masters
 }
 
+// startSolo starts a single master on disk.
+func startSolo(t testing.TB) *master {
+	t.Helper()
+	m := start(t, Config{Cluster: testCluster, Expect: 1, Dir: t.TempDir(), Logger: testLogger("solo")})
+	waitReady(t, m)
+	return m
+}
+
+// without returns the masters except one.
+func without(masters []*master, one *master) []*master {
+	return slices.DeleteFunc(slices.Clone(masters), func(m *master) bool { return m == one })
+}
+
 func waitReady(t testing.TB, masters ...*master) {
 	t.Helper()
 	for _, m := range masters {
-		eventually(t, m.cfg.Version+" ready", func() bool { return m.Ready() == nil })
+		testkit.Eventually(t, m.cfg.Version+" ready", func() bool { return m.Ready() == nil })
 	}
 }
 
@@ -191,7 +212,7 @@ func waitReady(t testing.TB, masters ...*master) {
 func leader(t testing.TB, masters ...*master) *master {
 	t.Helper()
 	var found *master
-	eventually(t, "one leader", func() bool {
+	testkit.Eventually(t, "one leader", func() bool {
 		found = nil
 		for _, m := range masters {
 			if m.IsLeader() {
@@ -213,27 +234,20 @@ func leader(t testing.TB, masters ...*master) *master {
 
 func follower(t testing.TB, masters ...*master) *master {
 	t.Helper()
-	l := leader(t, masters...)
-	for _, m := range masters {
-		if m != l {
-			return m
-		}
-	}
-	t.Fatal("no follower")
-	return nil
+	return without(masters, leader(t, masters...))[0]
 }
 
-// write applies a command at the leader, once or, when a busy machine elects another
-// meanwhile, perhaps twice.
+// write applies a command at the leader; twice, perhaps, when a busy machine
+// elects another leader meanwhile.
 func write(t testing.TB, command string, masters ...*master) {
 	t.Helper()
 	for {
-		_, _, err := leader(t, masters...).Apply(testContext(t), []byte(command))
+		_, _, err := leader(t, masters...).Apply(testkit.Context(t), []byte(command))
 		if err == nil {
 			return
 		}
 		if !errors.Is(err, raft.ErrNotLeader) && !errors.Is(err, raft.ErrLeadershipLost) {
-			t.Fatalf("apply %q: %v", command, err)
+			t.Fatalf("apply %q: got %v, want none", command, err)
 		}
 	}
 }
@@ -242,15 +256,15 @@ func write(t testing.TB, command string, masters ...*master) {
 func waitApplied(t testing.TB, command string, masters ...*master) {
 	t.Helper()
 	for _, m := range masters {
-		eventually(t, m.cfg.Version+" applies "+command, func() bool { return m.sm.has(command) })
+		testkit.Eventually(t, m.cfg.Version+" applies "+command, func() bool { return m.sm.has(command) })
 	}
 }
 
-// deliver is post, again while a busy machine takes longer to connect than a master
-// waits for it: nothing has been sent then.
+// deliver repeats post while a busy machine takes longer to connect than a master
+// waits: nothing has been sent then.
 func deliver(t testing.TB, m *master, body string) (status int, answer string, err error) {
 	t.Helper()
-	eventually(t, "a connection to the leader", func() bool {
+	testkit.Eventually(t, "a connection to the leader", func() bool {
 		status, answer, err = post(t, m, body)
 		return !errors.Is(err, ErrNotSent)
 	})
@@ -260,7 +274,8 @@ func deliver(t testing.TB, m *master, body string) (status int, answer string, e
 // post sends a body through the master's LeaderTransport and returns the answer.
 func post(t testing.TB, m *master, body string) (status int, answer string, err error) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(testContext(t), http.MethodPost, "https://leader/write", strings.NewReader(body))
+	req, err := http.NewRequestWithContext(
+		testkit.Context(t), http.MethodPost, "https://leader/write", strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -272,5 +287,3 @@ func post(t testing.TB, m *master, body string) (status int, answer string, err 
 	data, err := io.ReadAll(resp.Body)
 	return resp.StatusCode, string(data), err
 }
-
-var eventually = testkit.Eventually

@@ -12,76 +12,74 @@ import (
 
 var errUnreachable = errors.New("unreachable")
 
-// failing replicates in vain and tells when that is known.
-func failing(c *contactTracker, id raft.ServerID) <-chan error {
+func unreachable() error { return errUnreachable }
+func reachable() error   { return nil }
+
+// replicateInVain starts a failing RPC; the channel receives its result.
+func replicateInVain(c *contactTracker, id raft.ServerID) <-chan error {
 	done := make(chan error, 1)
-	go func() { done <- c.replicate(id, func() error { return errUnreachable }) }()
+	go func() { done <- c.replicate(id, unreachable) }()
 	return done
 }
 
-func returned(done <-chan error) bool {
+func checkReturned(t *testing.T, done <-chan error, when string, want bool) {
+	t.Helper()
 	synctest.Wait()
-	return len(done) == 1
+	if got := len(done) == 1; got != want {
+		t.Fatalf("%s: got returned %v, want %v", when, got, want)
+	}
 }
 
-func TestFailedReplicationWaitsForAHeartbeat(t *testing.T) {
+// A failed RPC returns once the member has answered a heartbeat.
+func TestContactTracker_Heartbeat(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newContactTracker(t.Context(), time.Minute)
-		if err := c.replicate("b", func() error { return nil }); err != nil {
+		if err := c.replicate("b", reachable); err != nil {
 			t.Fatal(err)
 		}
-		done := failing(c, "b")
+		done := replicateInVain(c, "b")
 		for range 3600 {
-			time.Sleep(time.Second) // the bubble's clock
-			if err := c.heartbeat("b", func() error { return errUnreachable }); !errors.Is(err, errUnreachable) {
-				t.Fatalf("the heartbeat's failure is returned as %v", err)
+			time.Sleep(time.Second) // virtual
+			if err := c.heartbeat("b", unreachable); !errors.Is(err, errUnreachable) {
+				t.Fatalf("heartbeat: got %v, want %v", err, errUnreachable)
 			}
-			_ = c.heartbeat("another", func() error { return nil })
+			if err := c.heartbeat("another", reachable); err != nil {
+				t.Fatal(err)
+			}
 		}
-		if returned(done) {
-			t.Fatal("the failure is told while the member cannot be reached")
-		}
-		if err := c.heartbeat("b", func() error { return nil }); err != nil {
+		checkReturned(t, done, "while the member is unreachable", false)
+		if err := c.heartbeat("b", reachable); err != nil {
 			t.Fatal(err)
 		}
-		if !returned(done) {
-			t.Fatal("the failure is not told although the member has been reached")
-		}
+		checkReturned(t, done, "after a heartbeat was answered", true)
 		if err := <-done; !errors.Is(err, errUnreachable) {
-			t.Errorf("it is told as %v", err)
+			t.Errorf("replicate: got %v, want %v", err, errUnreachable)
 		}
 	})
 }
 
-// Without heartbeats nobody leads here, or the member is removed.
-func TestFailedReplicationEndsWithTheHeartbeats(t *testing.T) {
+// Without heartbeats this master no longer leads, or the member is removed.
+func TestContactTracker_NoHeartbeats(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newContactTracker(t.Context(), time.Minute)
-		done := failing(c, "b")
-		time.Sleep(30 * time.Second) // the bubble's clock, here and below
-		_ = c.heartbeat("b", func() error { return errUnreachable })
-		time.Sleep(time.Minute)
-		if returned(done) {
-			t.Error("it ends within a minute of a heartbeat")
+		done := replicateInVain(c, "b")
+		time.Sleep(30 * time.Second) // virtual, here and below
+		if err := c.heartbeat("b", unreachable); !errors.Is(err, errUnreachable) {
+			t.Fatal(err)
 		}
 		time.Sleep(time.Minute)
-		if !returned(done) {
-			t.Error("it has not ended a minute and more after the last heartbeat")
-		}
+		checkReturned(t, done, "a minute after the last heartbeat", false)
+		time.Sleep(time.Minute)
+		checkReturned(t, done, "two minutes after the last heartbeat", true)
 	})
 }
 
-func TestFailedReplicationEndsWithTheMaster(t *testing.T) {
+func TestContactTracker_Stopped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
-		c := newContactTracker(ctx, time.Minute)
-		done := failing(c, "b")
-		if returned(done) {
-			t.Error("it does not wait")
-		}
+		done := replicateInVain(newContactTracker(ctx, time.Minute), "b")
+		checkReturned(t, done, "before the end", false)
 		cancel()
-		if !returned(done) {
-			t.Error("it still waits")
-		}
+		checkReturned(t, done, "after the end", true)
 	})
 }

@@ -3,97 +3,105 @@ package cluster
 import (
 	"context"
 	"errors"
-	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/hashicorp/raft"
+
+	"github.com/ffrtmp/ffrtmp/internal/testkit"
 )
 
-func TestLeadershipKeepsTheLatestValue(t *testing.T) {
+// The consumer receives the latest value, once.
+func TestLeadership_LatestValue(t *testing.T) {
 	l := newLeadership("self", func(bool) {})
 	set := func(leads bool) { l.update(func() { l.raftLeads = leads }) }
 	set(true)
 	set(false)
 	set(true)
 	if got := <-l.consumer; !got {
-		t.Error("the consumer hears of an older value than the latest")
+		t.Errorf("got %v, want true", got)
 	}
 	l.setStalled(true)
 	if got := <-l.consumer; got {
-		t.Error("a leader whose log writes hang goes on with a leader's work")
+		t.Errorf("log writes hang: got %v, want false", got)
 	}
 	select {
 	case got := <-l.consumer:
-		t.Errorf("the consumer hears %v without a change", got)
+		t.Errorf("no change: got %v, want nothing", got)
 	default:
 	}
 }
 
-func TestTransferMovesLeadership(t *testing.T) {
-	t.Parallel()
-	masters := form(t, newAuthority(t), 3)
-	told := make([]atomic.Bool, len(masters))
+// followLeadership returns what each master last received about its leadership.
+func followLeadership(t *testing.T, masters []*master) []atomic.Bool {
+	leads := make([]atomic.Bool, len(masters))
 	for i, m := range masters {
 		go func() {
 			for {
 				select {
-				case leads := <-m.Leadership():
-					told[i].Store(leads)
+				case v := <-m.Leadership():
+					leads[i].Store(v)
 				case <-t.Context().Done():
 					return
 				}
 			}
 		}()
 	}
-	eachIsToldWhetherItLeads := func() {
+	return leads
+}
+
+func TestNode_TransferLeadership(t *testing.T) {
+	t.Parallel()
+	masters := form(t, 3)
+	leads := followLeadership(t, masters)
+	waitNotified := func() {
 		t.Helper()
-		eventually(t, "each master is told whether it leads", func() bool {
+		testkit.Eventually(t, "each master is notified whether it leads", func() bool {
 			l := leader(t, masters...)
 			for i, m := range masters {
-				if told[i].Load() != (m == l) {
+				if leads[i].Load() != (m == l) {
 					return false
 				}
 			}
 			return true
 		})
 	}
-	eachIsToldWhetherItLeads()
+	waitNotified()
 	var old *master
 	var changed <-chan struct{}
-	eventually(t, "leadership moves", func() bool { // a busy machine may need more than one try
+	testkit.Eventually(t, "leadership moves", func() bool { // a busy machine may need several attempts
 		old = leader(t, masters...)
 		changed = old.LeaderChanged()
-		return old.TransferLeadership(testContext(t)) == nil && leader(t, masters...) != old
+		return old.TransferLeadership(testkit.Context(t)) == nil && leader(t, masters...) != old
 	})
 	select {
 	case <-changed:
 	default:
-		t.Error("the change of leader was not announced")
+		t.Error("LeaderChanged: got an open channel, want a closed one")
 	}
-	eachIsToldWhetherItLeads()
-	if old.LeaderChanges() < 2 {
-		t.Errorf("%d leaders counted, want 2", old.LeaderChanges())
+	waitNotified()
+	if got := old.LeaderChanges(); got < 2 {
+		t.Errorf("got %d leader changes, want at least 2", got)
 	}
-	if err := follower(t, masters...).TransferLeadership(testContext(t)); !errors.Is(err, raft.ErrNotLeader) {
-		t.Errorf("a follower's transfer returns %v, want raft.ErrNotLeader", err)
-	}
+	testkit.Eventually(t, "a follower refuses to transfer leadership", func() bool {
+		err := follower(t, masters...).TransferLeadership(testkit.Context(t))
+		return errors.Is(err, raft.ErrNotLeader)
+	})
 }
 
-func TestCloseHandsLeadershipOver(t *testing.T) {
+// A leader that closes transfers leadership: it has voted for its successor.
+// Without a transfer it would have stopped before anyone stood for election. A
+// busy machine may need several attempts, as a slow transfer is given up.
+func TestNode_CloseTransfersLeadership(t *testing.T) {
 	t.Parallel()
-	masters := form(t, newAuthority(t), 3)
-	// A transfer that takes too long is given up, so that a busy machine may need more
-	// than one try.
-	eventually(t, "a leader that has closed knows of its successor's term", func() bool {
+	masters := form(t, 3)
+	testkit.Eventually(t, "a closed leader knows of its successor's term", func() bool {
 		old := leader(t, masters...)
-		rest := slices.DeleteFunc(slices.Clone(masters), func(m *master) bool { return m == old })
+		rest := without(masters, old)
 		term := old.Term()
 		old.stop()
 		leader(t, rest...)
-		// It has voted for its successor: without a handover it would have been gone
-		// before anybody stood for election.
 		if old.Term() > term {
 			return true
 		}
@@ -103,47 +111,42 @@ func TestCloseHandsLeadershipOver(t *testing.T) {
 	})
 }
 
-func TestVerifyLeaderAndBarrier(t *testing.T) {
+func TestNode_VerifyLeader(t *testing.T) {
 	t.Parallel()
-	masters := form(t, newAuthority(t), 3)
-	l, f := leader(t, masters...), follower(t, masters...)
+	masters := form(t, 3)
 	write(t, "one", masters...)
-	if err := l.VerifyLeader(testContext(t)); err != nil {
-		t.Error(err)
+	testkit.Eventually(t, "the leader verifies its leadership", func() bool {
+		l := leader(t, masters...)
+		return l.VerifyLeader(testkit.Context(t)) == nil && l.Barrier(testkit.Context(t)) == nil
+	})
+	l := leader(t, masters...)
+	f := without(masters, l)[0]
+	if err := f.VerifyLeader(testkit.Context(t)); !errors.Is(err, raft.ErrNotLeader) {
+		t.Errorf("verify on a follower: got %v, want %v", err, raft.ErrNotLeader)
 	}
-	if err := l.Barrier(testContext(t)); err != nil {
-		t.Error(err)
+	if _, _, err := f.Apply(testkit.Context(t), []byte("x")); !errors.Is(err, raft.ErrNotLeader) {
+		t.Errorf("apply on a follower: got %v, want %v", err, raft.ErrNotLeader)
 	}
-	if err := f.VerifyLeader(testContext(t)); !errors.Is(err, raft.ErrNotLeader) {
-		t.Errorf("a follower verifies its leadership: %v", err)
+	for _, m := range without(masters, l) {
+		m.stop()
 	}
-	if _, _, err := f.Apply(testContext(t), []byte("x")); !errors.Is(err, raft.ErrNotLeader) {
-		t.Errorf("a follower applies: %v", err)
-	}
-	// A leader that is cut off must not confirm itself.
-	for _, m := range masters {
-		if m != l {
-			m.stop()
-		}
-	}
-	if err := l.VerifyLeader(testContext(t)); err == nil {
-		t.Error("a leader without a majority confirms that it leads")
+	if err := l.VerifyLeader(testkit.Context(t)); err == nil {
+		t.Error("verify without a majority: got no error, want one")
 	}
 }
 
-func TestContextEndsAWait(t *testing.T) {
+// The context ends a wait for a majority that does not exist.
+func TestNode_ApplyContext(t *testing.T) {
 	t.Parallel()
-	masters := form(t, newAuthority(t), 3)
+	masters := form(t, 3)
 	l := leader(t, masters...)
-	for _, m := range masters {
-		if m != l {
-			m.stop()
-		}
+	for _, m := range without(masters, l) {
+		m.stop()
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	_, _, err := l.Apply(ctx, []byte("cannot commit"))
 	if err == nil || errors.Is(err, raft.ErrEnqueueTimeout) {
-		t.Errorf("apply without a majority returns %v, want an error of unknown outcome or no leadership", err)
+		t.Errorf("got %v, want an error of unknown outcome or no leadership", err)
 	}
 }

@@ -7,36 +7,37 @@ import (
 	autopilot "github.com/hashicorp/raft-autopilot"
 )
 
-// Autopilot hears at once of a failure, and keeps what it knew of everybody's health
-// for a second more.
-func TestDeadVoterIsNotItsOwnReplacement(t *testing.T) {
+// A dead voter is not its own replacement: autopilot learns of a failure at once,
+// but remembers everyone's health for a second longer.
+func TestPromoter_FilterFailedServerRemovals(t *testing.T) {
 	const expect = 3
 	p := promoter{autopilot.DefaultPromoter(), func() int { return expect }}
-	for _, tc := range []struct {
+	for _, tt := range []struct {
 		name    string
 		healthy []raft.ServerID // as last seen
 		removed bool
 	}{
-		{"it was healthy a second ago", []raft.ServerID{"a", "b", "dead"}, false},
-		{"it is known to be unhealthy", []raft.ServerID{"a", "b"}, false},
-		{"another has taken its place", []raft.ServerID{"a", "b", "c"}, true},
-		{"the same, and it was healthy a second ago", []raft.ServerID{"a", "b", "c", "dead"}, true},
+		{"healthy a second ago", []raft.ServerID{"a", "b", "dead"}, false},
+		{"known to be unhealthy", []raft.ServerID{"a", "b"}, false},
+		{"replaced", []raft.ServerID{"a", "b", "c"}, true},
+		{"replaced, healthy a second ago", []raft.ServerID{"a", "b", "c", "dead"}, true},
 	} {
-		t.Run(tc.name, func(t *testing.T) {
+		t.Run(tt.name, func(t *testing.T) {
 			state := &autopilot.State{Servers: map[raft.ServerID]*autopilot.ServerState{
 				"dead": {Server: autopilot.Server{ID: "dead"}, State: autopilot.RaftVoter},
 			}}
-			for _, id := range tc.healthy {
+			for _, id := range tt.healthy {
 				state.Servers[id] = &autopilot.ServerState{
-					Server: autopilot.Server{ID: id}, State: autopilot.RaftVoter, Health: autopilot.ServerHealth{Healthy: true},
+					Server: autopilot.Server{ID: id}, State: autopilot.RaftVoter,
+					Health: autopilot.ServerHealth{Healthy: true},
 				}
 			}
-			failed := &autopilot.FailedServers{
+			got := p.FilterFailedServerRemovals(nil, state, &autopilot.FailedServers{
 				FailedVoters: []*autopilot.Server{{ID: "dead"}}, StaleVoters: []raft.ServerID{"dead"},
-			}
-			got := p.FilterFailedServerRemovals(nil, state, failed)
-			if removed := len(got.FailedVoters) > 0; removed != tc.removed || removed != (len(got.StaleVoters) > 0) {
-				t.Errorf("removed: %v and %v, want %v", got.FailedVoters, got.StaleVoters, tc.removed)
+			})
+			failed, stale := len(got.FailedVoters) > 0, len(got.StaleVoters) > 0
+			if failed != tt.removed || stale != tt.removed {
+				t.Errorf("got removed %v (failed) and %v (stale), want %v", failed, stale, tt.removed)
 			}
 		})
 	}

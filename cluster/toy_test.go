@@ -12,8 +12,8 @@ import (
 	"github.com/hashicorp/raft"
 )
 
-// toy is a state machine that remembers every command in order. It keeps
-// nothing on disk: after a restart it says so, and is rebuilt.
+// toy is a state machine that records every command in order. It keeps nothing
+// on disk: after a restart it is rebuilt.
 type toy struct {
 	mu        sync.Mutex
 	commands  []string
@@ -21,7 +21,7 @@ type toy struct {
 	term      uint64
 	verifyErr error
 	discarded int
-	blind     atomic.Bool // counts nothing, for benchmarks
+	blind     atomic.Bool // records nothing, for benchmarks
 }
 
 type toyState struct {

@@ -8,11 +8,27 @@ import (
 	"github.com/hashicorp/raft"
 )
 
-// Replication that goes on before it is answered can deadlock (hashicorp/raft issue 612).
-func TestReplicationIsNotPipelined(t *testing.T) {
-	trans := newTransport(newStreamLayer("self", streamConfig{}), new(leaderVerifier), newContactTracker(t.Context(), 0), hclog.NewNullLogger())
+// Pipelined replication can deadlock (hashicorp/raft issue 612).
+func TestTransport_NoPipelining(t *testing.T) {
+	s := newStreamLayer("self", streamConfig{})
+	trans := newTransport(s, new(leaderVerifier), newContactTracker(t.Context(), 0), hclog.NewNullLogger())
 	defer trans.Close()
-	if _, err := trans.AppendEntriesPipeline("other", "other"); !errors.Is(err, raft.ErrPipelineReplicationNotSupported) {
-		t.Errorf("got %v", err)
+	_, err := trans.AppendEntriesPipeline("other", "other")
+	if !errors.Is(err, raft.ErrPipelineReplicationNotSupported) {
+		t.Errorf("got %v, want %v", err, raft.ErrPipelineReplicationNotSupported)
+	}
+}
+
+// Raft disables PreVote for a transport that does not support it.
+func TestTransport_PreVote(t *testing.T) {
+	if _, ok := raft.Transport(&transport{}).(raft.WithPreVote); !ok {
+		t.Error("got a transport without PreVote, want one with it")
+	}
+}
+
+// A vote names an id, not an address.
+func TestTransport_EncodePeer(t *testing.T) {
+	if got := (&transport{}).EncodePeer("id", "10.0.0.1:8300"); string(got) != "id" {
+		t.Errorf("got %q, want %q", got, "id")
 	}
 }

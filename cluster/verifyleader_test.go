@@ -9,52 +9,44 @@ import (
 	"github.com/hashicorp/raft"
 )
 
-// An answer counts by when its request was sent: one that lay about while this
-// process stood still says nothing of now.
-func TestOnlyRequestsSentSinceConfirm(t *testing.T) {
+// An answer counts by when its request was sent: one that was delayed while this
+// process was stopped says nothing about now.
+func TestLeaderVerifier(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const term = 3
-		var c leaderVerifier
+		var v leaderVerifier
 		voters := []string{"self", "b", "c"}
 		rpc := func(id raft.ServerID, term uint64, success bool, takes time.Duration, err error) {
 			req, resp := &raft.AppendEntriesRequest{Term: term}, &raft.AppendEntriesResponse{}
-			got := c.append(id, req, resp, func() error {
-				time.Sleep(takes) // the bubble's clock
+			got := v.append(id, req, resp, func() error {
+				time.Sleep(takes) // virtual
 				resp.Success = success
 				return err
 			})
 			if !errors.Is(got, err) {
-				t.Errorf("append returns %v, want %v", got, err)
+				t.Errorf("append: got %v, want %v", got, err)
+			}
+		}
+		check := func(what string, began time.Time, term uint64, voters []string, want bool) {
+			t.Helper()
+			if got := v.confirmedSince(began, term, "self", voters); got != want {
+				t.Errorf("%s: got confirmed %v, want %v", what, got, want)
 			}
 		}
 		start := time.Now()
-		if !c.confirmedSince(start, term, "self", voters[:1]) {
-			t.Error("a single voter needs somebody else")
-		}
+		check("single voter", start, term, voters[:1], true)
 		rpc("b", term, true, time.Minute, nil)
 		began := start.Add(time.Second)
-		if c.confirmedSince(began, term, "self", voters) {
-			t.Error("an answer confirms a question that came after its request")
-		}
-		if !c.confirmedSince(start, term, "self", voters) {
-			t.Error("the answer does not count at all")
-		}
+		check("request older than the question", began, term, voters, false)
+		check("request as old as the question", start, term, voters, true)
 		rpc("c", term-1, true, 0, nil)
 		rpc("c", term, false, 0, nil)
 		rpc("c", term, true, 0, errors.New("broken"))
 		rpc("stranger", term, true, 0, nil)
-		if c.confirmedSince(began, term, "self", voters) {
-			t.Error("an older term, a refusal, a failure or a stranger confirms")
-		}
+		check("older term, refusal, failure and stranger", began, term, voters, false)
 		rpc("c", term, true, 0, nil)
-		if !c.confirmedSince(began, term, "self", voters) {
-			t.Error("one of two others is enough, but does not count")
-		}
-		if c.confirmedSince(began, term+1, "self", voters) {
-			t.Error("an older term confirms")
-		}
-		if c.confirmedSince(began, term, "self", append(voters, "d")) {
-			t.Error("two of four are a majority")
-		}
+		check("one of two others", began, term, voters, true)
+		check("newer term", began, term+1, voters, false)
+		check("one of three others", began, term, append(voters, "d"), false)
 	})
 }
