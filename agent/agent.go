@@ -23,7 +23,7 @@ type Agent struct {
 	roots  *media.Roots
 	tools  probe.Tools
 
-	// Known before the first attempt is run, and constant then.
+	// Set before the first attempt runs, and constant from then on.
 	facts    probe.Facts
 	encoders []string
 
@@ -31,25 +31,25 @@ type Agent struct {
 	outbox  *outbox
 	metrics *metrics
 	leader  leader
-	woken   chan struct{} // a heartbeat is due at once
-	fatal   chan error    // what Run ends with
+	woken   chan struct{} // send a heartbeat now
+	fatal   chan error    // makes Run return
 
-	work       context.Context // outlives Run's while it drains
+	work       context.Context // outlives Run's context while the agent drains
 	endWork    context.CancelCauseFunc
-	attempts   sync.WaitGroup // one goroutine an attempt
+	attempts   sync.WaitGroup // one goroutine per attempt
 	background sync.WaitGroup // loops and commands
 	onStep     func(*attempt, step)
 
 	mu          sync.Mutex
 	leaseTTL    time.Duration
 	reportEvery time.Duration
-	heardAt     time.Time // a master's last answer
-	renewedAt   time.Time // when the last heartbeat was sent that a master has taken
-	contactErr  error     // why there is none now; nil when there is
-	claimErr    error     // why nothing is claimed; nil when it is
+	heardAt     time.Time // when a master last answered
+	renewedAt   time.Time // when the last accepted heartbeat was sent
+	contactErr  error     // why no master answers; nil in contact
+	claimErr    error     // why the agent does not claim; nil when it does
 }
 
-// New opens the state directory and looks for ffmpeg. It talks to nobody yet.
+// New opens the state directory and finds ffmpeg. It sends nothing to a master.
 func New(cfg Config) (*Agent, error) {
 	if err := cfg.complete(); err != nil {
 		return nil, err
@@ -67,7 +67,7 @@ func New(cfg Config) (*Agent, error) {
 		APIKey:   cfg.APIKey,
 		TLS:      cfg.TLS,
 		DialTLS:  cfg.DialTLS,
-		Patience: 5 * time.Second, // every loop here goes on by itself, with what is then true
+		Patience: 5 * time.Second, // every caller retries by itself, with fresh data
 		Logger:   cfg.Logger.Named("client"),
 		Wrap:     func(rt http.RoundTripper) http.RoundTripper { return cfg.Tracer.Transport(rt, "call") },
 	})
@@ -92,15 +92,15 @@ func New(cfg Config) (*Agent, error) {
 	return a, nil
 }
 
-// NodeID returns the node's identity, which outlives restarts.
+// NodeID returns the node's identity, which survives restarts.
 func (a *Agent) NodeID() string { return a.state.nodeID }
 
-// SetAPIKey replaces the key that the masters are shown.
+// SetAPIKey replaces the API key.
 func (a *Agent) SetAPIKey(key string) { a.client.SetAPIKey(key) }
 
-// Run takes up what an earlier agent has left, registers, and then claims and
-// runs jobs until the context ends; then it drains. It returns nil unless the
-// agent cannot work at all, and may be called once.
+// Run recovers the attempts of an earlier agent, registers, and claims and runs
+// jobs until the context ends; then it drains. It returns an error only when the
+// agent cannot work at all. Call it once.
 func (a *Agent) Run(ctx context.Context) error {
 	a.work, a.endWork = context.WithCancelCause(context.WithoutCancel(ctx))
 	defer a.close()
@@ -138,28 +138,28 @@ func (a *Agent) begin(ctx context.Context) error {
 	return nil
 }
 
-// drain waits for what runs. What still does after DrainTimeout goes on without
+// drain waits up to DrainTimeout for running attempts. The rest continue without
 // the agent.
 func (a *Agent) drain() {
 	ctx, cancel := context.WithTimeout(a.work, a.cfg.DrainTimeout)
 	defer cancel()
 	a.log.Info("draining", "attempts", len(a.slots.all()), "timeout", a.cfg.DrainTimeout)
 	if err := a.slots.drained(ctx); err != nil {
-		a.log.Info("leaving attempts to the next agent", "attempts", len(a.slots.all()))
+		a.log.Info("drain timeout: the next agent continues these attempts", "attempts", len(a.slots.all()))
 	}
 }
 
 func (a *Agent) close() {
-	a.endWork(errLeaving)
+	a.endWork(errStopping)
 	a.attempts.Wait()
 	a.background.Wait()
 	a.client.Close()
 	if err := a.state.close(); err != nil {
-		a.log.Error("closing the state directory", "error", err)
+		a.log.Error("cannot close the state directory", "error", err)
 	}
 }
 
-// fail has Run end with err.
+// fail makes Run return err.
 func (a *Agent) fail(err error) {
 	select {
 	case a.fatal <- err:
@@ -178,14 +178,14 @@ func (a *Agent) setContact(err error) {
 	a.mu.Unlock()
 	switch {
 	case err != nil && was == nil:
-		a.log.Warn("no master answers; what runs goes on", "error", err)
+		a.log.Warn("no master answers; running attempts continue", "error", err)
 	case err == nil && was != nil:
 		a.log.Info("in contact with the masters", "leader", a.client.Leader())
 	}
 }
 
-// Ready returns nil when the node is registered, in contact with a master and
-// able to take jobs, or why not.
+// Ready returns nil when the node is registered, in contact with a master and able
+// to claim jobs, else the reason.
 func (a *Agent) Ready() error {
 	a.mu.Lock()
 	defer a.mu.Unlock()

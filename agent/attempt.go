@@ -12,39 +12,39 @@ import (
 	"github.com/ffrtmp/ffrtmp/internal/tracing"
 )
 
-// Phases of an attempt that only the agent knows; the others are the supervisor's.
+// Phases that only the agent knows; the supervisor reports the others.
 const (
 	startingPhase  = "starting"
 	verifyingPhase = "verifying"
 )
 
-// attempt is one that the node holds.
+// attempt is a claimed attempt of this node.
 type attempt struct {
 	attemptID
 	job    ffrtmp.Job
 	dir    attemptDir
 	log    hclog.Logger
 	span   tracing.Span
-	listed chan struct{} // closed once a master has taken a heartbeat that lists it
-	gone   chan struct{} // closed once the node does not hold it any more
+	listed chan struct{} // closed once a master has accepted a heartbeat that lists it
+	gone   chan struct{} // closed once the attempt has left its slot
 
-	// ctx ends with the agent, or by fence.
+	// ctx ends with the agent or by a stopError.
 	ctx context.Context
 	end context.CancelCauseFunc
 
 	mu       sync.Mutex
-	process  *supervisor.Process // nil before it is started or found
-	phase    string              // "" while the supervisor knows it
-	changing bool                // a pause or resume is under way
-	logAt    int64               // log bytes that the leader has
+	process  *supervisor.Process // nil until it is started or found
+	phase    string              // "" while the supervisor reports it
+	changing bool                // a pause or resume is running
+	logAt    int64               // log bytes that the leader has received
 }
 
-// stopError ends an attempt that is no longer the node's, or no longer wanted.
+// stopError ends an attempt that was canceled or now belongs to another node.
 type stopError struct{ verb ffrtmp.Verb }
 
 func (f *stopError) Error() string { return "the masters asked to " + string(f.verb) }
 
-// stopCommand returns why the attempt was ended by the masters, nil when it was not.
+// stopCommand returns the masters' command that ended the attempt, or nil.
 func (at *attempt) stopCommand() *stopError {
 	var f *stopError
 	if errors.As(context.Cause(at.ctx), &f) {

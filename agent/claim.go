@@ -10,12 +10,12 @@ import (
 	"github.com/ffrtmp/ffrtmp/internal/ctxtime"
 )
 
-// claimWait is how long a master may hold a claim until there is a job.
+// claimWait is how long a master may hold a claim while there is no job.
 const claimWait = 30 * time.Second
 
-// claims asks for work whenever a slot is free, until the context ends.
+// claims requests jobs whenever a slot is free, until the context ends.
 func (a *Agent) claims(ctx context.Context) {
-	quick := 0 // answers in a row that came empty, and before their time
+	quick := 0 // consecutive empty answers that came early
 	for {
 		free, err := a.slots.wait(ctx)
 		if err != nil {
@@ -39,7 +39,7 @@ func (a *Agent) claims(ctx context.Context) {
 		case ctx.Err() != nil && err != nil:
 			return
 		case err != nil:
-			// A heartbeat finds out as well when the node is not known, and registers it.
+			// The heartbeat loop registers a node that the masters do not know.
 			a.log.Debug("claim failed", "error", err)
 			err = ctxtime.Sleep(ctx, time.Second+rand.N(time.Second))
 		case len(jobs) > 0:
@@ -59,9 +59,9 @@ func (a *Agent) claims(ctx context.Context) {
 
 const overduePause = 100 * time.Millisecond
 
-// leasesOverdue reports whether leases may have run out, as after a restart or a freeze. The
-// next heartbeat takes back what is lost; a claim before it could be given a new
-// attempt at the very job that the node holds, which would end the old one.
+// leasesOverdue reports whether leases may have expired, for example after a restart.
+// The next heartbeat reclaims expired attempts. A claim before it could get a new
+// attempt at a job that the node still runs, which would end the running one.
 func (a *Agent) leasesOverdue() bool {
 	if len(a.slots.all()) == 0 {
 		return false
@@ -71,12 +71,12 @@ func (a *Agent) leasesOverdue() bool {
 	return time.Since(a.renewedAt) > a.leaseTTL
 }
 
-// canClaim reports whether the node can keep what it would claim.
+// canClaim reports whether the state directory has space for another attempt.
 func (a *Agent) canClaim() bool {
 	err := a.state.checkSpace()
 	if err != nil {
-		err = fmt.Errorf("nothing is claimed: the state directory: %w", err)
-		a.log.Error(err.Error())
+		err = fmt.Errorf("state directory: %w", err)
+		a.log.Error("cannot claim jobs", "error", err)
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -84,29 +84,29 @@ func (a *Agent) canClaim() bool {
 	return err == nil
 }
 
-// claimPause is short after a change of leader, which ends long polls early, and
-// the poll interval where something between does not hold a request at all.
+// claimPause is short after a change of leader, which ends long polls early. It grows
+// to the poll interval where a proxy does not hold requests at all.
 func (a *Agent) claimPause(quick int) time.Duration {
 	pause := 50 * time.Millisecond << min(quick, 10)
 	return min(pause+rand.N(pause), a.cfg.PollInterval)
 }
 
-// accept takes attempts over, and waits until a heartbeat has listed them: until
-// then every claim would bring them again.
+// accept records and starts claimed attempts, and waits until a heartbeat has listed
+// them: until then every claim returns them again.
 func (a *Agent) accept(ctx context.Context, jobs []ffrtmp.Job) error {
 	fresh := false
 	for i := range jobs {
 		j := &jobs[i]
 		if !ffrtmp.IsID(j.ID) || j.Attempt < 1 || j.Lease == "" {
-			a.log.Error("a master gave out a job without id, attempt or lease", "job", j.ID)
+			a.log.Error("claimed job lacks id, attempt or lease", "job", j.ID)
 			continue
 		}
 		if a.slots.known(idOf(j)) {
 			continue
 		}
 		if err := a.state.attemptDir(idOf(j)).create(j); err != nil {
-			// Not listed, it is given out again, here or after its lease elsewhere.
-			a.log.Error("an attempt could not be recorded", "job", j.ID, "error", err)
+			// An unlisted attempt is handed out again, here or after its lease elsewhere.
+			a.log.Error("cannot record an attempt", "job", j.ID, "error", err)
 			continue
 		}
 		at := a.adopt(*j)

@@ -7,8 +7,8 @@ import (
 	"github.com/ffrtmp/ffrtmp"
 )
 
-// execute begins to carry out a command and returns. Masters repeat commands until
-// the node's state agrees, so one that fails or is under way needs no memory.
+// execute starts a command and returns. Masters repeat a command until the node's
+// state agrees with it, so failures need no memory here.
 func (a *Agent) execute(ctx context.Context, at *attempt, verb ffrtmp.Verb) {
 	switch verb {
 	case ffrtmp.CommandCancel, ffrtmp.CommandStop:
@@ -22,7 +22,7 @@ func (a *Agent) execute(ctx context.Context, at *attempt, verb ffrtmp.Verb) {
 			a.suspend(ctx, at, verb)
 		})
 	default:
-		a.log.Warn("a master sent a command that is not known", "command", verb)
+		a.log.Warn("unknown command", "command", verb)
 	}
 }
 
@@ -37,6 +37,6 @@ func (a *Agent) suspend(ctx context.Context, at *attempt, verb ffrtmp.Verb) {
 		a.log.Error("command failed", "command", verb, "job", at.jobID, "attempt", at.attempt, "error", err)
 		return
 	}
-	a.log.Info("command carried out", "command", verb, "job", at.jobID, "attempt", at.attempt)
+	a.log.Info("command done", "command", verb, "job", at.jobID, "attempt", at.attempt)
 	a.wake()
 }

@@ -15,38 +15,38 @@ import (
 	"github.com/ffrtmp/ffrtmp/internal/tracing"
 )
 
-// Config is what an agent is told at its start.
+// Config configures an agent.
 type Config struct {
-	Masters []string    // API URLs, any one at least; the others are learned
+	Masters []string    // API URLs, at least one; the others are learned
 	APIKey  string      // sent to the masters as a bearer token
 	TLS     *tls.Config // verifies the masters; nil trusts the system's roots
-	// DialTLS makes the connections instead of TLS: an agent outlives its CA.
+	// DialTLS replaces TLS: an agent runs longer than its CA may be valid.
 	DialTLS func(ctx context.Context, network, addr string) (net.Conn, error)
-	// Identities are watched for their end; nil: there are none.
+	// Identities are watched for expiry; may be nil.
 	Identities *certs.Identities
 
-	Name       string            // shown to users; default: the host's
-	Labels     map[string]string // what jobs may ask for
-	StateDir   string            // made when missing; one agent at a time
+	Name       string            // shown to users; default: the host name
+	Labels     map[string]string // matched against what jobs require
+	StateDir   string            // created if missing; one agent at a time
 	MediaRoots []string          // the only trees that jobs may read or write; default: the current directory
 	FFmpeg     string            // path or name; default: ffmpeg from PATH
 
 	MaxConcurrentJobs int           // default 1
 	PollInterval      time.Duration // between claims when long-polling does not work; default 10 s
-	HeartbeatInterval time.Duration // at most; a third of the masters' lease TTL otherwise; default 30 s
-	DrainTimeout      time.Duration // wait for running jobs at the end; 0 leaves them running at once
+	HeartbeatInterval time.Duration // upper bound, never above a third of the lease TTL; default 30 s
+	DrainTimeout      time.Duration // how long to wait for running jobs at the end; 0 leaves them running
 
 	Version string
 	Logger  hclog.Logger    // nil logs nothing
-	Tracer  *tracing.Tracer // nil makes no traces
+	Tracer  *tracing.Tracer // may be nil
 }
 
 func (c *Config) complete() error {
 	if c.StateDir == "" {
-		return errors.New("no state directory is given")
+		return errors.New("state directory: not set")
 	}
 	if c.MaxConcurrentJobs < 0 || c.DrainTimeout < 0 || c.PollInterval < 0 || c.HeartbeatInterval < 0 {
-		return errors.New("a number or time is negative")
+		return errors.New("configuration: a number or duration is negative")
 	}
 	if c.Name == "" {
 		host, err := os.Hostname()

@@ -40,14 +40,14 @@ func (a *Agent) start(at *attempt) (*supervisor.Process, error) {
 	if err == nil {
 		return p, nil
 	}
-	// One that an earlier agent started just before it died may have come first.
+	// An earlier agent may have started it just before it died.
 	if earlier, found := supervisor.Find(at.dir.path); found == nil {
 		return earlier, nil
 	}
 	return nil, err
 }
 
-// verify looks at what ffmpeg has made before it counts as a success.
+// verify checks the output of a successful ffmpeg.
 func (a *Agent) verify(at *attempt, exit supervisor.Exit) (*outcome, error) {
 	started, err := at.running().Config()
 	if err != nil {
@@ -68,19 +68,19 @@ func (a *Agent) verify(at *attempt, exit supervisor.Exit) (*outcome, error) {
 func outputOf(ctx context.Context, work, final recipe.File) (*ffrtmp.Output, error) {
 	f, err := media.Open(work)
 	if err != nil {
-		return nil, failure.Errorf(ffrtmp.OutputError, "reading the output: %w", err)
+		return nil, failure.Errorf(ffrtmp.OutputError, "read output: %w", err)
 	}
 	defer f.Close()
-	defer context.AfterFunc(ctx, func() { f.Close() })() // a large file takes minutes to read
+	defer context.AfterFunc(ctx, func() { f.Close() })() // reading a large file takes minutes
 	hash := sha256.New()
 	size, err := io.Copy(hash, f)
 	if err != nil {
-		return nil, failure.Errorf(ffrtmp.OutputError, "reading the output: %w", err)
+		return nil, failure.Errorf(ffrtmp.OutputError, "read output: %w", err)
 	}
 	return &ffrtmp.Output{Path: final.Path(), SizeBytes: size, SHA256: hex.EncodeToString(hash.Sum(nil))}, nil
 }
 
-// metricsOf is what a result says of the run itself.
+// metricsOf describes the run in a result.
 func metricsOf(exit supervisor.Exit) json.RawMessage {
 	data, err := json.Marshal(map[string]any{
 		"wall_seconds":     exit.EndedAt.Sub(exit.StartedAt).Seconds(),

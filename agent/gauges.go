@@ -13,17 +13,17 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// gauges are read at every scrape.
+// gauges are collected at every scrape.
 type gauges struct{ agent *Agent }
 
 var (
-	runningDesc = gauge("jobs_running", "Attempts that the node holds.")
-	unsentDesc  = gauge("unsent_results", "Results that wait for a master.")
-	fpsDesc     = gauge("encode_fps", "Frames a second of all running encodes together.")
-	speedDesc   = gauge("encode_speed", "Speed of the slowest running encode, in times of real time; absent without one.")
-	cpuDesc     = prometheus.NewDesc("ffmpeg_agent_cpu_seconds_total", "CPU time that the machine has spent, idle time excluded.", nil, nil)
-	memoryDesc  = gauge("memory_available_bytes", "Memory that the machine has left for programs.")
-	gpuDesc     = gauge("gpu_utilization_ratio", "How busy a GPU is, 0 to 1.", "gpu")
+	runningDesc = gauge("jobs_running", "Attempts on this node.")
+	unsentDesc  = gauge("unsent_results", "Results waiting for a master.")
+	fpsDesc     = gauge("encode_fps", "Frames per second of all running encodes together.")
+	speedDesc   = gauge("encode_speed", "Speed of the slowest running encode, as a multiple of real time; absent when nothing runs.")
+	cpuDesc     = prometheus.NewDesc("ffmpeg_agent_cpu_seconds_total", "CPU time of the machine, without idle time.", nil, nil)
+	memoryDesc  = gauge("memory_available_bytes", "Memory available to programs.")
+	gpuDesc     = gauge("gpu_utilization_ratio", "GPU utilization, 0 to 1.", "gpu")
 )
 
 func gauge(name, help string, labels ...string) *prometheus.Desc {
@@ -37,12 +37,12 @@ func (g *gauges) Describe(ch chan<- *prometheus.Desc) {
 	}
 }
 
-// Collect implements prometheus.Collector. What the machine does not tell is left out.
+// Collect implements prometheus.Collector. It omits what the machine does not report.
 func (g *gauges) Collect(ch chan<- prometheus.Metric) {
 	held := g.agent.slots.all()
 	ch <- value(runningDesc, float64(len(held)))
 	ch <- value(unsentDesc, float64(g.agent.outbox.unsent.Load()))
-	// No labels by job: a series that nobody writes any more would stay for each.
+	// No labels by job: each job would leave a dead series behind.
 	fps, slowest := 0.0, math.Inf(1)
 	for _, at := range held {
 		p := at.running()
@@ -114,7 +114,7 @@ func memoryAvailable() (float64, bool) {
 	return 0, false
 }
 
-// gpuUtilization asks NVIDIA's tool, where there is one.
+// gpuUtilization runs NVIDIA's tool, where it is installed.
 func gpuUtilization() []float64 {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()

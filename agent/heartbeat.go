@@ -9,9 +9,9 @@ import (
 	"github.com/ffrtmp/ffrtmp/client"
 )
 
-// heartbeats keeps the node's leases and carries commands, until the context ends.
-// One is always under way, held by the master until a command is due, so that a
-// command arrives at once.
+// heartbeats renews the node's leases and receives commands, until the context ends.
+// One heartbeat is always in flight; the master holds it until a command is due, so
+// commands arrive at once.
 func (a *Agent) heartbeats(ctx context.Context) {
 	var cadence cadence
 	for ctx.Err() == nil {
@@ -23,7 +23,7 @@ func (a *Agent) heartbeats(ctx context.Context) {
 		case errors.Is(err, errWoken):
 			continue
 		case ffrtmp.CodeOf(err) == ffrtmp.NotFound:
-			a.log.Warn("the masters do not know this node; registering it again")
+			a.log.Warn("node unknown to the masters; registering again")
 			err = a.join(ctx)
 		case err == nil:
 			err = a.handle(ctx, answer)
@@ -43,8 +43,7 @@ func (a *Agent) heartbeats(ctx context.Context) {
 	}
 }
 
-// cadence keeps a master that does not hold heartbeats, or refuses them, from
-// being asked without a pause.
+// cadence inserts pauses when a master answers heartbeats early or refuses them.
 type cadence struct{ early int }
 
 func (c *cadence) next(failed, held bool) time.Duration {
@@ -54,12 +53,12 @@ func (c *cadence) next(failed, held bool) time.Duration {
 	}
 	c.early++
 	if c.early == 1 && !failed {
-		return 0 // a change of leader, most likely
+		return 0 // most likely a change of leader
 	}
 	return 50 * time.Millisecond << min(c.early, 8)
 }
 
-// errWoken ends a heartbeat whose list has become old.
+// errWoken cancels a heartbeat whose list of attempts is outdated.
 var errWoken = errors.New("the attempts have changed")
 
 func (a *Agent) interruptible(ctx context.Context, wait time.Duration) (ffrtmp.HeartbeatResponse, error) {
@@ -81,7 +80,7 @@ func (a *Agent) interruptible(ctx context.Context, wait time.Duration) (ffrtmp.H
 	return answer, err
 }
 
-// beat sends one heartbeat and notes what it has made known.
+// beat sends one heartbeat and records what the master now knows.
 func (a *Agent) beat(ctx context.Context, wait time.Duration) (ffrtmp.HeartbeatResponse, error) {
 	held := a.slots.all()
 	h := ffrtmp.Heartbeat{Wait: ffrtmp.Duration(wait)}
@@ -111,7 +110,7 @@ func (a *Agent) beat(ctx context.Context, wait time.Duration) (ffrtmp.HeartbeatR
 	return answer, nil
 }
 
-// handle does what an answer says. Commands are carried out in the background.
+// handle applies an answer. Commands run in the background.
 func (a *Agent) handle(ctx context.Context, answer ffrtmp.HeartbeatResponse) error {
 	if err := a.updateMasters(answer.ClusterID, answer.Masters, answer.LeaseTTLSeconds); err != nil {
 		return err
@@ -127,8 +126,8 @@ func (a *Agent) handle(ctx context.Context, answer ffrtmp.HeartbeatResponse) err
 	return nil
 }
 
-// interval is how long a heartbeat may be held: never so long that leases run
-// out, and while something runs no longer than progress may be old.
+// interval is how long a master may hold a heartbeat: always shorter than a lease,
+// and no longer than the report interval while attempts run.
 func (a *Agent) interval() time.Duration {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -141,7 +140,7 @@ func (a *Agent) interval() time.Duration {
 
 const minReportEvery = 500 * time.Millisecond
 
-// sleepUntilWoken waits unless the list of attempts changes meanwhile.
+// sleepUntilWoken waits for d, or until the list of attempts changes.
 func (a *Agent) sleepUntilWoken(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -155,7 +154,7 @@ func (a *Agent) sleepUntilWoken(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// wake has the next heartbeat sent now.
+// wake sends the next heartbeat now.
 func (a *Agent) wake() {
 	select {
 	case a.woken <- struct{}{}:

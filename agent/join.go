@@ -11,27 +11,27 @@ import (
 	"github.com/ffrtmp/ffrtmp/internal/ctxtime"
 )
 
-// probeMachine finds out what this machine can do. Trial encodes take seconds the first
-// time; then they are remembered.
+// probeMachine finds the encoders that work and the machine's size. The first time it
+// runs trial encodes, which take seconds; later it reads its cache.
 func (a *Agent) probeMachine(ctx context.Context) error {
 	encoders, err := probe.Encoders(ctx, a.tools, a.state.dir)
 	if err != nil {
-		return fmt.Errorf("trying encoders: %w", err)
+		return fmt.Errorf("probe encoders: %w", err)
 	}
 	a.facts, err = probe.Machine(encoders)
 	if err != nil {
-		return fmt.Errorf("looking at the machine: %w", err)
+		return fmt.Errorf("probe machine: %w", err)
 	}
 	a.encoders = encoders
-	a.log.Info("this machine", "ffmpeg", a.tools.Version, "encoders", encoders, "cpu", a.facts.CPUModel, "threads", a.facts.CPUThreads, "gpu", a.facts.GPUType)
+	a.log.Info("probed machine", "ffmpeg", a.tools.Version, "encoders", encoders, "cpu", a.facts.CPUModel, "threads", a.facts.CPUThreads, "gpu", a.facts.GPUType)
 	if len(encoders) == 0 {
-		a.log.Warn("none of ffmpeg's encoders works here: no job that encodes will come to this node", "ffmpeg", a.tools.FFmpeg)
+		a.log.Warn("no encoder works; this node will get no encoding jobs", "ffmpeg", a.tools.FFmpeg)
 	}
 	return nil
 }
 
-// join registers the node, for as long as that takes. It fails only when the
-// masters are another cluster's or never will take it, or with the context.
+// join registers the node and retries until it succeeds. It fails only when the
+// masters belong to another cluster or reject the node, or when the context ends.
 func (a *Agent) join(ctx context.Context) error {
 	for pause := time.Second; ; pause = min(2*pause, 30*time.Second) {
 		answer, err := a.client.Register(ctx, ffrtmp.Registration{
@@ -60,22 +60,22 @@ func (a *Agent) join(ctx context.Context) error {
 			return context.Cause(ctx)
 		}
 		if ffrtmp.CodeOf(err) == ffrtmp.Invalid {
-			return fmt.Errorf("the masters refuse this node: %w", err)
+			return fmt.Errorf("register: %w", err)
 		}
-		a.log.Warn("not registered, trying again", "error", err)
+		a.log.Warn("registration failed; retrying", "error", err)
 		if err := ctxtime.Sleep(ctx, pause); err != nil {
 			return err
 		}
 	}
 }
 
-// updateMasters keeps what masters say of themselves, over restarts too. It fails only
-// when they are another cluster's.
+// updateMasters stores the masters' addresses and lease TTL. It fails only when the
+// masters belong to another cluster.
 func (a *Agent) updateMasters(clusterID string, masters []string, leaseTTL float64) error {
 	if err := a.state.pin(clusterID, masters); errors.Is(err, errOtherCluster) {
 		return err
 	} else if err != nil {
-		a.log.Error("the masters' addresses could not be kept", "error", err)
+		a.log.Error("cannot store the addresses of the masters", "error", err)
 	}
 	if len(masters) > 0 {
 		a.client.SetMasters(masters)

@@ -8,12 +8,12 @@ import (
 )
 
 const (
-	maxReportedLog = 16 << 10 // of one attempt, in one heartbeat
-	maxLogBacklog  = 64 << 10 // more than that behind, the report skips to the end
+	maxReportedLog = 16 << 10 // per attempt and heartbeat
+	maxLogBacklog  = 64 << 10 // further behind, the report skips to the end
 )
 
-// logSince returns what the log has had since offset, from which offset on, and
-// the offset to go on at. It never returns more than maxReportedLog bytes.
+// logSince returns at most maxReportedLog bytes of log, where they begin and where the
+// next report continues.
 func logSince(p *supervisor.Process, offset, size int64) (text string, from, next int64) {
 	if size-offset > maxLogBacklog {
 		offset = size - maxReportedLog
@@ -26,7 +26,7 @@ func logSince(p *supervisor.Process, offset, size int64) (text string, from, nex
 	return printable(data), from, from + int64(len(data))
 }
 
-// finalLog returns the tail of the log that a result carries.
+// finalLog returns the log tail for a result.
 func finalLog(p *supervisor.Process) string {
 	if p == nil {
 		return ""
@@ -42,7 +42,7 @@ func finalLog(p *supervisor.Process) string {
 	return printable(data)
 }
 
-// wholeRunes cuts off a rune whose end is yet to come.
+// wholeRunes cuts off an incomplete last rune.
 func wholeRunes(data []byte) []byte {
 	for i := 1; i < utf8.UTFMax && i < len(data); i++ {
 		if last := data[len(data)-i:]; utf8.RuneStart(last[0]) {
@@ -55,8 +55,8 @@ func wholeRunes(data []byte) []byte {
 	return data
 }
 
-// printable replaces each byte that is not UTF-8 by one question mark, so that
-// offsets stay true.
+// printable replaces each invalid byte with one question mark, so that offsets stay
+// valid.
 func printable(data []byte) string {
 	if utf8.Valid(data) {
 		return string(data)

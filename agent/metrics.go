@@ -12,7 +12,7 @@ import (
 	"github.com/ffrtmp/ffrtmp"
 )
 
-// metrics is what the agent says of itself to Prometheus.
+// metrics are the agent's Prometheus metrics.
 type metrics struct {
 	registry   *prometheus.Registry
 	jobs       *prometheus.CounterVec
@@ -24,13 +24,13 @@ func newMetrics(a *Agent) *metrics {
 	m := &metrics{
 		registry: prometheus.NewRegistry(),
 		jobs: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "ffmpeg_agent_jobs_finished_total", Help: "Attempts that ended here, by result.",
+			Name: "ffmpeg_agent_jobs_finished_total", Help: "Attempts that ended on this node, by result.",
 		}, []string{"result"}),
 		failovers: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "ffmpeg_agent_master_failovers_total", Help: "How often another master than before led.",
+			Name: "ffmpeg_agent_master_failovers_total", Help: "Changes of leader seen by this agent.",
 		}),
 		heartbeats: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: "ffmpeg_agent_heartbeat_seconds", Help: "Time until a heartbeat was answered; masters hold them back until there is a command.",
+			Name: "ffmpeg_agent_heartbeat_seconds", Help: "Time until a heartbeat was answered; masters hold heartbeats until a command is due.",
 			Buckets: []float64{0.01, 0.1, 0.5, 1, 2, 5, 10, 15, 30, 60},
 		}),
 	}
@@ -73,6 +73,6 @@ func (a *Agent) Handler() http.Handler {
 func writeStatus(w http.ResponseWriter, status int, h ffrtmp.Health) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	// An error here means that the caller is gone.
+	// An error means that the client has gone.
 	_ = json.NewEncoder(w).Encode(h)
 }

@@ -13,12 +13,12 @@ import (
 	"github.com/ffrtmp/ffrtmp/internal/ctxtime"
 )
 
-// outbox hands results to the masters, one at a time, for as long as it takes. The
-// results themselves are in the attempts' directories.
+// outbox delivers results to the masters, one at a time, and retries until they are
+// accepted or refused. The results themselves are files of the attempts.
 type outbox struct {
 	client *client.Client
 	log    hclog.Logger
-	open   chan struct{} // closed once the masters are known to be the agent's own
+	open   chan struct{} // closed once the masters are known to belong to the agent's cluster
 	turn   *semaphore.Weighted
 	unsent atomic.Int64
 }
@@ -27,13 +27,13 @@ func newOutbox(c *client.Client, log hclog.Logger) *outbox {
 	return &outbox{client: c, log: log, open: make(chan struct{}), turn: semaphore.NewWeighted(1)}
 }
 
-// refusedError says that the masters will never take a result.
+// refusedError says that the masters will never accept a result.
 type refusedError struct{ err error }
 
-func (e *refusedError) Error() string { return "the masters refused the result: " + e.err.Error() }
+func (e *refusedError) Error() string { return "result refused: " + e.err.Error() }
 func (e *refusedError) Unwrap() error { return e.err }
 
-// deliver returns nil when a master has taken the result, a *refusedError when
+// deliver returns nil when a master has accepted the result, a *refusedError when
 // none ever will, or the context's error.
 func (o *outbox) deliver(ctx context.Context, r ffrtmp.Result) error {
 	o.unsent.Add(1)
@@ -49,15 +49,15 @@ func (o *outbox) deliver(ctx context.Context, r ffrtmp.Result) error {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		o.log.Error("a result was not taken", "job", r.JobID, "attempt", r.Attempt, "status", r.Status, "error", err)
+		o.log.Error("result not accepted; retrying", "job", r.JobID, "attempt", r.Attempt, "status", r.Status, "error", err)
 		if err := ctxtime.Sleep(ctx, pause); err != nil {
 			return err
 		}
 	}
 }
 
-// inTurn keeps its turn while no master can answer. A master's own failure gives
-// the turn to the next result, which it may not concern.
+// inTurn keeps its turn while no master answers. When a master itself fails, the next
+// result gets the turn: it may succeed.
 func (o *outbox) inTurn(ctx context.Context, r ffrtmp.Result) error {
 	if err := o.turn.Acquire(ctx, 1); err != nil {
 		return err

@@ -107,11 +107,11 @@ func TestSlots_Ended(t *testing.T) {
 func TestConfig_Invalid(t *testing.T) {
 	s := newSite(t, newFake(t))
 	for want, change := range map[string]func(*Config){
-		"state directory":  func(c *Config) { c.StateDir = "" },
-		"negative":         func(c *Config) { c.MaxConcurrentJobs = -1 },
-		"no master":        func(c *Config) { c.Masters = nil },
-		"media root":       func(c *Config) { c.MediaRoots = []string{"/nowhere"} },
-		"ffmpeg is not in": func(c *Config) { c.FFmpeg = "/nowhere/ffmpeg" },
+		"state directory": func(c *Config) { c.StateDir = "" },
+		"negative":        func(c *Config) { c.MaxConcurrentJobs = -1 },
+		"no master":       func(c *Config) { c.Masters = nil },
+		"media root":      func(c *Config) { c.MediaRoots = []string{"/nowhere"} },
+		"find ffmpeg":     func(c *Config) { c.FFmpeg = "/nowhere/ffmpeg" },
 	} {
 		cfg := s.config()
 		change(&cfg)

@@ -23,8 +23,8 @@ func idOf(j *ffrtmp.Job) attemptID { return attemptID{j.ID, j.Attempt} }
 
 func (id attemptID) String() string { return id.jobID + "-" + strconv.Itoa(id.attempt) }
 
-// record is the directory of one attempt. It is an attempt of ours as long as it
-// holds claim.json: that is written first and removed first.
+// attemptDir is the directory of one attempt. It counts as an attempt while it holds
+// claim.json, which is written first and removed first.
 type attemptDir struct{ path string }
 
 func (s *state) attemptDir(id attemptID) attemptDir {
@@ -45,8 +45,7 @@ func (s *state) attemptDirs() ([]attemptDir, error) {
 	return list, nil
 }
 
-// create makes the directory durable with what was claimed. It holds secrets of
-// the job.
+// create writes the claim and makes the directory durable. It holds the job's secrets.
 func (d attemptDir) create(j *ffrtmp.Job) error {
 	if err := os.MkdirAll(d.path, 0o700); err != nil {
 		return err
@@ -57,18 +56,18 @@ func (d attemptDir) create(j *ffrtmp.Job) error {
 	return atomicfile.SyncDir(filepath.Dir(d.path))
 }
 
-// claimed returns what was claimed; fs.ErrNotExist when the attempt is forgotten.
+// claimed returns the claimed job; fs.ErrNotExist when the attempt was removed.
 func (d attemptDir) claimed() (ffrtmp.Job, error) {
 	var j ffrtmp.Job
 	err := readJSON(d.file("claim.json"), &j)
 	if err == nil && idOf(&j).String() != filepath.Base(d.path) {
-		err = fmt.Errorf("%s is another attempt's", d.file("claim.json"))
+		err = fmt.Errorf("%s belongs to another attempt", d.file("claim.json"))
 	}
 	return j, err
 }
 
-// forgotten reports whether the attempt is no longer ours: what is left of its
-// directory is to be removed and says nothing any more.
+// removed reports whether the attempt was removed: the rest of its directory means
+// nothing.
 func (d attemptDir) removed() (bool, error) {
 	_, err := os.Stat(d.file("claim.json"))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -77,7 +76,7 @@ func (d attemptDir) removed() (bool, error) {
 	return false, err
 }
 
-// remove removes the attempt. A half removed one is no longer ours.
+// remove removes the attempt. A half-removed one no longer counts.
 func (d attemptDir) remove() error {
 	if err := os.Remove(d.file("claim.json")); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -87,12 +86,12 @@ func (d attemptDir) remove() error {
 
 func (d attemptDir) file(name string) string { return filepath.Join(d.path, name) }
 
-// outcome is how an attempt ended, kept until a master knows.
+// outcome is how an attempt ended, kept until a master has accepted it.
 type outcome struct {
 	Result    ffrtmp.Result `json:"result"`
-	Input     *recipe.File  `json:"input,omitempty"` // which Final must not be
+	Input     *recipe.File  `json:"input,omitempty"` // must differ from Final
 	Work      *recipe.File  `json:"work,omitempty"`  // of a completed file job
-	Final     *recipe.File  `json:"final,omitempty"` // what Work is to become
+	Final     *recipe.File  `json:"final,omitempty"` // the published name of Work
 	Published bool          `json:"published,omitempty"`
 }
 

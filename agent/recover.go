@@ -11,18 +11,18 @@ import (
 	"github.com/ffrtmp/ffrtmp/internal/tracing"
 )
 
-// step is a point in an attempt's life. Between any two of them the agent may die,
-// and the next one goes on.
+// step is a point on an attempt's way. The agent may die between any two; the next
+// one continues.
 type step string
 
 const (
 	stepClaimed   step = "claimed"   // claim.json is written
-	stepStarted   step = "started"   // the supervisor runs ffmpeg, or has
+	stepStarted   step = "started"   // the supervisor has started ffmpeg
 	stepEnded     step = "ended"     // ffmpeg has ended
-	stepDecided   step = "decided"   // outcome.json is written; the output is verified
-	stepSealed    step = "sealed"    // the masters start no other attempt
+	stepDecided   step = "decided"   // the output is verified and outcome.json written
+	stepSealed    step = "sealed"    // the masters will start no other attempt
 	stepMoved     step = "moved"     // the output is in place
-	stepDelivered step = "delivered" // the masters know the result
+	stepDelivered step = "delivered" // the masters have accepted the result
 	stepRemoved   step = "removed"   // the attempt's files are gone
 )
 
@@ -33,7 +33,7 @@ func (a *Agent) reached(at *attempt, s step) {
 	}
 }
 
-// adopt makes the attempt one of the node's.
+// adopt adds an attempt to the node's slots.
 func (a *Agent) adopt(j ffrtmp.Job) *attempt {
 	at := &attempt{
 		attemptID: idOf(&j), job: j, dir: a.state.attemptDir(idOf(&j)),
@@ -48,7 +48,7 @@ func (a *Agent) adopt(j ffrtmp.Job) *attempt {
 	return at
 }
 
-// spawn has the attempt live until it is delivered or the agent leaves.
+// spawn runs the attempt until it is delivered or the agent stops.
 func (a *Agent) spawn(at *attempt) {
 	a.attempts.Go(func() {
 		defer at.span.End()
@@ -58,7 +58,7 @@ func (a *Agent) spawn(at *attempt) {
 	})
 }
 
-// recoverAttempts takes up the attempts of an earlier agent.
+// recoverAttempts continues the attempts of an earlier agent.
 func (a *Agent) recoverAttempts() error {
 	dirs, err := a.state.attemptDirs()
 	if err != nil {
@@ -68,7 +68,7 @@ func (a *Agent) recoverAttempts() error {
 		j, err := d.claimed()
 		if err != nil {
 			if !errors.Is(err, fs.ErrNotExist) {
-				a.log.Error("an attempt cannot be read and is given up", "error", err)
+				a.log.Error("cannot read an attempt; removing it", "error", err)
 			}
 			if err := a.discardDir(d); err != nil {
 				return err
@@ -77,13 +77,13 @@ func (a *Agent) recoverAttempts() error {
 		}
 		at := a.adopt(j)
 		at.span.Set(tracing.Resumed.Bool(true))
-		at.log.Info("taking an attempt up again")
+		at.log.Info("attempt recovered")
 		a.spawn(at)
 	}
 	return nil
 }
 
-// discardDir ends and removes what is no attempt of ours, or cannot be known to be one.
+// discardDir stops and removes a directory that is not, or cannot be read as, an attempt.
 func (a *Agent) discardDir(d attemptDir) error {
 	if p, err := supervisor.Find(d.path); err == nil {
 		ctx, cancel := context.WithTimeout(a.work, 10*time.Second)

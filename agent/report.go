@@ -5,8 +5,8 @@ import (
 	"github.com/ffrtmp/ffrtmp/client"
 )
 
-// report says how the attempt stands, and at which byte of the log the next
-// report goes on when this one is taken.
+// report returns the attempt's state, and the log offset at which the next report
+// continues if this one is accepted.
 func (at *attempt) report() (ffrtmp.AttemptReport, int64) {
 	at.mu.Lock()
 	defer at.mu.Unlock()
@@ -17,7 +17,7 @@ func (at *attempt) report() (ffrtmp.AttemptReport, int64) {
 	}
 	st, err := at.process.State()
 	if err != nil {
-		// The files can be read again the next time; the lease must be renewed now.
+		// The next report can read the files again; the lease must be renewed now.
 		return r, at.logAt
 	}
 	r.Paused, r.Progress = st.Paused, float64(st.Percent)
@@ -31,8 +31,8 @@ func (at *attempt) report() (ffrtmp.AttemptReport, int64) {
 	return r, next
 }
 
-// reported notes that a master has taken a report. A new leader has no log yet:
-// rewind sends it the last of it again.
+// reported records that a master has accepted a report. A new leader has no live log
+// yet; rewind resends the tail.
 func (at *attempt) reported(logAt int64, rewind bool) {
 	at.mu.Lock()
 	defer at.mu.Unlock()
@@ -47,10 +47,10 @@ func (at *attempt) reported(logAt int64, rewind bool) {
 	}
 }
 
-// leader remembers who answered last. It belongs to the heartbeat loop.
+// leader remembers who answered last. Only the heartbeat loop uses it.
 type leader struct{ id string }
 
-// changed reports whether another master than before leads now.
+// changed reports whether the leader has changed.
 func (l *leader) changed(m client.Meta) bool {
 	id := m.Leader
 	if id == "" {

@@ -16,11 +16,11 @@ import (
 	"github.com/ffrtmp/ffrtmp/internal/tracing"
 )
 
-// errLeaving ends attempts' contexts when the agent ends; their ffmpeg goes on.
-var errLeaving = errors.New("the agent is leaving")
+// errStopping ends the contexts of attempts when the agent stops; ffmpeg continues.
+var errStopping = errors.New("the agent is stopping")
 
-// runAttempt sees an attempt through to its end. What fails on this machine meanwhile
-// (a full state directory, say) is tried again: every step starts from the files.
+// runAttempt takes an attempt to its end. It retries failures of this machine, such
+// as a full disk: every step starts from the files.
 func (a *Agent) runAttempt(at *attempt) {
 	for pause := time.Second; ; pause = min(2*pause, 30*time.Second) {
 		err := a.advance(at)
@@ -34,28 +34,28 @@ func (a *Agent) runAttempt(at *attempt) {
 		case err == nil:
 			err = a.remove(at)
 		case at.stopCommand() != nil:
-			at.log.Info("attempt ended by the masters", "verb", at.stopCommand().verb)
+			at.log.Info("attempt stopped by the masters", "command", at.stopCommand().verb)
 			at.span.Fail(at.stopCommand().Error())
 			err = a.discard(at, at.stopCommand().verb == ffrtmp.CommandCancel)
 		case errors.As(err, &refused):
-			at.log.Warn("attempt is no longer ours", "reason", refused.err)
+			at.log.Warn("result refused; removing the attempt", "error", refused.err)
 			at.span.Fail("the masters refused the result")
 			err = a.discard(at, false)
 		}
 		if err == nil {
 			return
 		}
-		at.log.Error("attempt does not get on, trying again", "error", err)
+		at.log.Error("attempt failed to advance; retrying", "error", err)
 		if ctxtime.Sleep(a.work, pause) != nil {
 			return
 		}
 	}
 }
 
-// advance takes the attempt from wherever its files say that it is to the masters'
-// knowing how it ended.
+// advance takes the attempt from the state that its files show to a result that the
+// masters have accepted.
 func (a *Agent) advance(at *attempt) error {
-	if forgotten, err := at.dir.removed(); forgotten || err != nil {
+	if removed, err := at.dir.removed(); removed || err != nil {
 		return err
 	}
 	if at.ctx.Err() != nil {
@@ -77,8 +77,8 @@ func (a *Agent) advance(at *attempt) error {
 	return a.submitResult(at, o)
 }
 
-// encode runs ffmpeg to its end, or finds it running or ended, and judges it. Its
-// error means that it could not be judged yet.
+// encode runs ffmpeg to its end, or finds it running or ended, and returns the
+// outcome. An error means that there is no outcome yet.
 func (a *Agent) encode(at *attempt) (*outcome, error) {
 	p, err := supervisor.Find(at.dir.path)
 	switch {
@@ -108,8 +108,8 @@ func (a *Agent) encode(at *attempt) (*outcome, error) {
 	return a.judge(at, exit)
 }
 
-// returnLost gives back what went down together with an earlier agent, as when the
-// machine was restarted: that is no failure of the job's and uses up no retry.
+// returnLost releases an attempt that ended together with an earlier agent, for
+// example when the machine restarted. The job did not fail and keeps its retries.
 func (a *Agent) returnLost(at *attempt, p *supervisor.Process) (*outcome, error) {
 	st, err := p.State()
 	if err != nil || st.Exit == nil || st.Exit.End != supervisor.Lost {
@@ -142,7 +142,7 @@ func (a *Agent) judge(at *attempt, exit supervisor.Exit) (*outcome, error) {
 		o.Result.Error, o.Result.FailureReason = exit.Error, exit.Reason
 		o.Result.Metrics = metricsOf(exit)
 		return o, nil
-	default: // stopped by an agent that died before it was done with that
+	default: // stopped by an agent that died before it removed the attempt
 		return a.newOutcome(at, ffrtmp.ResultCanceled), nil
 	}
 }
@@ -160,8 +160,8 @@ func (a *Agent) newOutcome(at *attempt, status ffrtmp.ResultStatus) *outcome {
 	}}
 }
 
-// submitResult tells the masters. An output is moved into place only after they have
-// sealed the attempt, and confirmed only after that.
+// submitResult hands the outcome to the masters. It moves the output into place only
+// after they have sealed the attempt, and confirms only after that.
 func (a *Agent) submitResult(at *attempt, o *outcome) error {
 	if o.Result.Status == ffrtmp.ResultCompleted && !o.Published {
 		at.enter(ffrtmp.PublishingPhase)
@@ -199,9 +199,9 @@ func (a *Agent) submitResult(at *attempt, o *outcome) error {
 	return nil
 }
 
-// publish moves the output into place, where nothing may have become the input
-// since that was opened. That the output is there already is taken for an earlier
-// agent's doing only when it is the file that was verified.
+// publish moves the output into place, unless that would replace the input. An
+// output that is already there was published by an earlier agent only if it has the
+// verified size.
 func publish(o *outcome) error {
 	if o.Work == nil {
 		return nil
@@ -214,19 +214,19 @@ func publish(o *outcome) error {
 		}
 	}
 	if err := media.Publish(*o.Work, *o.Final); err != nil {
-		return failure.Errorf(ffrtmp.OutputError, "publishing the output: %w", err)
+		return failure.Errorf(ffrtmp.OutputError, "publish: %w", err)
 	}
 	info, err := os.Stat(o.Final.Path())
 	if err != nil {
-		return failure.Errorf(ffrtmp.OutputError, "publishing the output: %w", err)
+		return failure.Errorf(ffrtmp.OutputError, "publish: %w", err)
 	}
 	if info.Size() != o.Result.Output.SizeBytes {
-		return failure.Errorf(ffrtmp.OutputError, "publishing the output: %s has %d bytes and not %d", o.Final.Path(), info.Size(), o.Result.Output.SizeBytes)
+		return failure.Errorf(ffrtmp.OutputError, "publish: %s has %d bytes, want %d", o.Final.Path(), info.Size(), o.Result.Output.SizeBytes)
 	}
 	return nil
 }
 
-// discard ends what still runs of an attempt and removes what it made.
+// discard stops an attempt and removes its files.
 func (a *Agent) discard(at *attempt, canceled bool) error {
 	p, err := supervisor.Find(at.dir.path)
 	if err != nil && !errors.Is(err, supervisor.ErrNotStarted) {
@@ -248,28 +248,28 @@ func (a *Agent) discard(at *attempt, canceled bool) error {
 	return a.remove(at)
 }
 
-// confirmCancel hands in the log of a canceled attempt. Nothing depends on it.
+// confirmCancel sends the log of a canceled attempt, best effort.
 func (a *Agent) confirmCancel(at *attempt) {
 	ctx, cancel := context.WithTimeout(a.work, 5*time.Second)
 	defer cancel()
 	if _, err := a.client.Result(ctx, a.newOutcome(at, ffrtmp.ResultCanceled).Result, client.Persist()); err != nil {
-		a.log.Debug("the log of a canceled attempt was not taken", "job", at.jobID, "error", err)
+		a.log.Debug("cannot send the log of a canceled attempt", "job", at.jobID, "error", err)
 	}
 }
 
-// removeWork removes a work file, if there is one. What cannot be removed stays, where
-// the log says: it must not hold a slot, nor keep the agent from starting.
+// removeWork removes a work file, if there is one. A failure is only logged: it must
+// neither hold a slot nor keep the agent from starting.
 func (a *Agent) removeWork(work *recipe.File) {
 	if work == nil {
 		return
 	}
 	if err := media.Remove(*work); err != nil {
-		a.log.Error("a work file could not be removed and stays", "path", work.Path(), "error", err)
+		a.log.Error("cannot remove a work file", "path", work.Path(), "error", err)
 	}
 }
 
-// remove removes the attempt's directory, and the work file before it, whose
-// name would be lost.
+// remove removes the work file and then the attempt's directory, which holds the
+// work file's name.
 func (a *Agent) remove(at *attempt) error {
 	p, err := supervisor.Find(at.dir.path)
 	if err != nil && !errors.Is(err, supervisor.ErrNotStarted) {

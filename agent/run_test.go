@@ -41,7 +41,7 @@ func TestProbe_NoEncoder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := a.probeMachine(t.Context()); err != nil || !strings.Contains(log.String(), "[WARN]  none of ffmpeg's encoders works here") {
+	if err := a.probeMachine(t.Context()); err != nil || !strings.Contains(log.String(), "[WARN]  no encoder works") {
 		t.Errorf("%v: %s", err, log.String())
 	}
 }

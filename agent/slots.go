@@ -7,8 +7,8 @@ import (
 	"sync"
 )
 
-// maxRemembered bounds the attempts that are remembered after their end: an answer
-// that was on its way meanwhile may still give one out.
+// maxRemembered bounds the ended attempts that are remembered: an answer that was
+// already on its way may still hand one out.
 const maxRemembered = 1024
 
 // slots holds the node's attempts.
@@ -17,7 +17,7 @@ type slots struct {
 	size     int
 	held     map[attemptID]*attempt
 	ended    []attemptID
-	released chan struct{} // closed when an attempt leaves; then replaced
+	released chan struct{} // closed and replaced when an attempt leaves
 }
 
 func newSlots(size int) *slots {
@@ -43,21 +43,21 @@ func (s *slots) remove(at *attempt) {
 	close(at.gone)
 }
 
-// get returns nil for an attempt that is not held.
+// get returns nil for an unknown attempt.
 func (s *slots) get(id attemptID) *attempt {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.held[id]
 }
 
-// known reports whether the attempt is held, or was not long ago.
+// known reports whether the attempt is or recently was in a slot.
 func (s *slots) known(id attemptID) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.held[id] != nil || slices.Contains(s.ended, id)
 }
 
-// all returns what is held, in a stable order.
+// all returns the attempts in a stable order.
 func (s *slots) all() []*attempt {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -74,7 +74,7 @@ func (s *slots) wait(ctx context.Context) (int, error) {
 	return s.until(ctx, func(held int) bool { return held < s.size })
 }
 
-// drained returns once nothing is held.
+// drained returns once all slots are free.
 func (s *slots) drained(ctx context.Context) error {
 	_, err := s.until(ctx, func(held int) bool { return held == 0 })
 	return err

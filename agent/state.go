@@ -18,7 +18,7 @@ import (
 	"github.com/ffrtmp/ffrtmp/internal/filelock"
 )
 
-// state is the agent's directory. Only one process has it open.
+// state is the agent's state directory. Only one process may open it.
 type state struct {
 	dir    string
 	nodeID string
@@ -28,7 +28,7 @@ type state struct {
 	cluster cluster
 }
 
-// cluster is what the agent remembers of the masters.
+// cluster is what the agent remembers about the masters.
 type cluster struct {
 	ID      string   `json:"cluster_id"`
 	Masters []string `json:"masters"`
@@ -64,7 +64,7 @@ func (s *state) load() error {
 	return nil
 }
 
-// identify reads the node's identity, or makes one.
+// identify reads the node's identity, or creates one.
 func (s *state) identify() error {
 	path := filepath.Join(s.dir, "identity")
 	data, err := os.ReadFile(path)
@@ -77,37 +77,37 @@ func (s *state) identify() error {
 	}
 	s.nodeID = strings.TrimSpace(string(data))
 	if !ffrtmp.IsID(s.nodeID) {
-		return fmt.Errorf("%s does not hold a UUID", path)
+		return fmt.Errorf("%s: not a UUID", path)
 	}
 	return nil
 }
 
 func (s *state) close() error { return s.lock.Close() }
 
-// attemptBytes is what an attempt's own files may come to, roughly.
+// attemptBytes is roughly the size of an attempt's own files.
 const attemptBytes = 2 << 20
 
-// checkSpace returns an error when the directory could not hold another attempt: one that
-// was claimed and then not recorded would be lost, and five losses end a job.
+// checkSpace returns an error when the directory cannot hold another attempt. An attempt
+// that is claimed but not recorded expires, and five of those end a job.
 func (s *state) checkSpace() error {
-	path := filepath.Join(s.dir, "room")
+	path := filepath.Join(s.dir, "space")
 	if err := os.WriteFile(path, make([]byte, attemptBytes), 0o600); err != nil {
-		_ = os.Remove(path) // what there was room for
+		_ = os.Remove(path) // the part that was written
 		return err
 	}
 	return os.Remove(path)
 }
 
-// errOtherCluster is a cluster other than the one that the agent belongs to.
+// errOtherCluster: the agent belongs to one cluster for its whole life.
 var errOtherCluster = errors.New("the masters belong to another cluster")
 
-// pin notes the cluster that answered and its masters. The first one is kept for
-// good: attempts and results of one cluster must not reach another.
+// pin stores the cluster that answered and its masters. The first cluster stays:
+// attempts and results of one cluster must not reach another.
 func (s *state) pin(id string, masters []string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if id != "" && s.cluster.ID != "" && id != s.cluster.ID {
-		return fmt.Errorf("%w: it is %s, and this agent's is %s; give it a state directory of its own", errOtherCluster, id, s.cluster.ID)
+		return fmt.Errorf("%w: got %s, want %s; use another --state-dir for another cluster", errOtherCluster, id, s.cluster.ID)
 	}
 	next := cluster{ID: s.cluster.ID, Masters: s.cluster.Masters}
 	if id != "" {

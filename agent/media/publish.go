@@ -11,10 +11,9 @@ import (
 	"github.com/ffrtmp/ffrtmp/internal/recipe"
 )
 
-// Publish moves a finished work file to its final place, and returns once both
-// its content and its name are on the disk. A file that was there before is
-// replaced. When work is gone and final is there, it was published before, and
-// Publish only makes sure of the disk. Both lie in the same directory.
+// Publish renames a finished work file to its final name, which it may replace, and
+// returns once content and name are on disk. If only final exists, it was published
+// before, and Publish only syncs. Both must be in one directory.
 func Publish(work, final recipe.File) error {
 	if work.Root != final.Root || filepath.Dir(work.Name) != filepath.Dir(final.Name) {
 		return fmt.Errorf("publish %s: not beside %s", work.Path(), final.Path())
@@ -40,9 +39,9 @@ func Publish(work, final recipe.File) error {
 	return syncName(root, filepath.Dir(final.Name))
 }
 
-// syncName makes the content of a file or directory durable.
+// syncName syncs a file or directory.
 func syncName(root *os.Root, name string) error {
-	f, err := root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe that is there by now is not waited for
+	f, err := root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0) // never blocks on a pipe
 	if err != nil {
 		return err
 	}

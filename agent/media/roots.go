@@ -1,6 +1,5 @@
-// Package media is the part of the file system that jobs may touch: the media
-// roots. Nothing outside of them is read or written, whatever a job's paths or
-// the symbolic links on the way say.
+// Package media opens files below the media roots, the only directories that jobs may
+// read or write, whatever a job's paths or symbolic links say.
 package media
 
 import (
@@ -17,17 +16,16 @@ import (
 	"github.com/ffrtmp/ffrtmp/internal/recipe"
 )
 
-// Roots are the trees that jobs may use, in the order in which relative paths are
-// tried. Its methods may be called concurrently.
+// Roots are the directories that jobs may use, in the order in which relative paths
+// are tried. Its methods may be called concurrently.
 type Roots struct {
 	roots []root
 }
 
-// root is a media root as it was given and as it is without links; a job may
-// name a file by either.
+// root is a media root as configured and with links resolved; a job may use either.
 type root struct{ given, real string }
 
-// OpenRoots resolves the roots. Every one must be a directory.
+// OpenRoots resolves the roots, which must be directories.
 func OpenRoots(dirs []string) (*Roots, error) {
 	if len(dirs) == 0 {
 		return nil, errors.New("no media root")
@@ -50,8 +48,8 @@ func OpenRoots(dirs []string) (*Roots, error) {
 	return r, nil
 }
 
-// Input finds a file to read. A path that leads out of the roots is a user error,
-// a file that is not there an input error.
+// Input finds a file to read. A path outside the roots is a user error, a missing file
+// an input error.
 func (r *Roots) Input(name string) (recipe.File, error) {
 	candidates, err := r.candidates("input", name)
 	if err != nil {
@@ -78,12 +76,12 @@ func (r *Roots) Input(name string) (recipe.File, error) {
 		}
 		return f, nil
 	}
-	return recipe.File{}, failure.Errorf(ffrtmp.InputError, "input: %s does not exist below a media root", name)
+	return recipe.File{}, failure.Errorf(ffrtmp.InputError, "input: %s: no such file below a media root", name)
 }
 
-// Output finds the place for a file to be written and makes its directories. A
-// relative path goes to the first root that has its directory already, else to
-// the first root. What is at that place, also a link, is left alone.
+// Output finds the place for a new file and creates its directories. A relative path
+// goes to the first root that already has its directory, else to the first root. A
+// file or link at that place stays.
 func (r *Roots) Output(name string) (recipe.File, error) {
 	candidates, err := r.candidates("output", name)
 	if err != nil {
@@ -111,8 +109,8 @@ func (r *Roots) Output(name string) (recipe.File, error) {
 	return r.output(name, candidates[0])
 }
 
-// output looks at one candidate; its error is fs.ErrNotExist when the directory
-// is missing.
+// output checks one candidate; its error is fs.ErrNotExist when the directory is
+// missing.
 func (r *Roots) output(name, path string) (recipe.File, error) {
 	if _, err := os.Lstat(path); errors.Is(err, syscall.ENAMETOOLONG) {
 		return recipe.File{}, failure.Errorf(ffrtmp.UserError, "output: %w", err)
@@ -131,9 +129,8 @@ func (r *Roots) output(name, path string) (recipe.File, error) {
 	return f, nil
 }
 
-// candidates lists the places that name may mean: itself when it is absolute, else
-// one below each root. The error says that it leaves the roots by its own words,
-// whatever there is on the disk.
+// candidates lists the paths that name may mean: itself when it is absolute, else one
+// below each root. A name that leaves the roots is an error, whatever is on disk.
 func (r *Roots) candidates(field, name string) ([]string, error) {
 	if filepath.IsAbs(name) {
 		name := filepath.Clean(name)
@@ -157,7 +154,7 @@ func (r *Roots) candidates(field, name string) ([]string, error) {
 	return paths, nil
 }
 
-// contains returns a path without links as a file of the root that holds it.
+// contains returns a resolved path as a file of its root.
 func (r *Roots) contains(path string) (recipe.File, bool) {
 	for _, root := range r.roots {
 		if rel, ok := below(root.real, path); ok {
@@ -173,5 +170,5 @@ func below(root, path string) (string, bool) {
 }
 
 func outside(field, name string) error {
-	return failure.Errorf(ffrtmp.UserError, "%s: %s is outside of the media roots", field, strings.ToValidUTF8(name, "?"))
+	return failure.Errorf(ffrtmp.UserError, "%s: %s is outside the media roots", field, strings.ToValidUTF8(name, "?"))
 }

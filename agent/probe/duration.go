@@ -12,15 +12,15 @@ import (
 	"github.com/ffrtmp/ffrtmp/internal/recipe"
 )
 
-// Tolerances of the duration: a container counts from the first frame to the
-// last, sound ends on a block of its own, and a source's header is rounded.
+// Tolerances of durations: containers count from the first frame to the last, sound
+// ends on a block boundary, and headers are rounded.
 const (
 	durationSlack = 1.0  // seconds
 	durationShare = 0.02 // of the whole
 )
 
 func verifyDuration(m ffprobe.Report, want recipe.Want, source supervisor.Source) error {
-	// Some containers give none; an output of nothing has failed above.
+	// Some containers state none; an empty output has failed before.
 	got, ok := ffprobe.Seconds(m.Format.Duration)
 	if !ok {
 		return nil

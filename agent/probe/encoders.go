@@ -23,16 +23,16 @@ const (
 	trialsAtOnce = 2
 )
 
-// trialCache holds what the trials found, and for which ffmpeg on which devices.
+// trialCache holds the result of the trials, and for which ffmpeg and devices.
 type trialCache struct {
 	Key      string   `json:"key"`
 	Encoders []string `json:"encoders"`
 }
 
-// Encoders returns the video encoders of ffrtmp.Encoders that work here, in that
-// order: ffmpeg lists them, and each has encoded a second of a small picture. The
-// answer is kept in dir until ffmpeg or the machine's GPU devices change. The
-// error is of ffmpeg as a whole, or of ctx.
+// Encoders returns the encoders of ffrtmp.Encoders that work on this machine, in that
+// order: ffmpeg lists them, and each has encoded a second of video. The result is
+// cached in dir until ffmpeg or the GPU devices change. An error means that ffmpeg
+// itself failed, or ctx ended.
 func Encoders(ctx context.Context, tools Tools, dir string) ([]string, error) {
 	info, err := os.Stat(tools.FFmpeg)
 	if err != nil {
@@ -41,7 +41,7 @@ func Encoders(ctx context.Context, tools Tools, dir string) ([]string, error) {
 	key := fmt.Sprintf("%s %s %d %d %s", tools.Version, tools.FFmpeg, info.Size(), info.ModTime().UnixNano(), strings.Join(gpuDevices(), " "))
 	path := filepath.Join(dir, cacheFile)
 	var kept trialCache
-	// A cache that cannot be read is as good as none.
+	// An unreadable cache is ignored.
 	if data, err := os.ReadFile(path); err == nil && json.Unmarshal(data, &kept) == nil && kept.Key == key {
 		return kept.Encoders, nil
 	}

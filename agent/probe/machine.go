@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// Facts are what a machine says of itself when it registers.
+// Facts describe a machine when it registers.
 type Facts struct {
 	CPUModel        string
 	CPUThreads      int // that this process may use
@@ -21,12 +21,12 @@ type Facts struct {
 	VAAPIDevice     string   // "" when there is none
 }
 
-// Machine returns the facts of this machine, given the encoders that work on it:
-// a GPU that cannot encode is none.
+// Machine returns the facts of this machine. A GPU without a working encoder does not
+// count.
 func Machine(encoders []string) (Facts, error) {
 	f := Facts{CPUThreads: runtime.NumCPU(), VAAPIDevice: vaapiDevice()}
 	var err error
-	// ARM has no model name; the architecture is the next best.
+	// ARM has no model name; use the architecture.
 	if f.CPUModel, err = field("/proc/cpuinfo", "model name"); err != nil {
 		return Facts{}, err
 	}
@@ -56,8 +56,7 @@ func Machine(encoders []string) (Facts, error) {
 	return f, nil
 }
 
-// field returns the value of the first line "name : value" of a file, "" when
-// there is none.
+// field returns the value of the first line "name : value" of a file, or "".
 func field(path, name string) (string, error) {
 	file, err := os.Open(path)
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package probe finds out what is true by trying it: which encoders of this
-// machine work, and whether an output is what its job asked for.
+// Package probe tests which encoders of this machine work, and whether an output is
+// what its job requested.
 package probe
 
 import (
@@ -33,7 +33,7 @@ func FindTools(ffmpeg string) (Tools, error) {
 	}
 	path, err := exec.LookPath(ffmpeg)
 	if err != nil {
-		return Tools{}, fmt.Errorf("ffmpeg is not installed, or --ffmpeg is wrong: %w", err)
+		return Tools{}, fmt.Errorf("find ffmpeg (--ffmpeg): %w", err)
 	}
 	t := Tools{}
 	if t.FFmpeg, err = filepath.Abs(path); err != nil {
@@ -42,7 +42,7 @@ func FindTools(ffmpeg string) (Tools, error) {
 	beside := filepath.Join(filepath.Dir(t.FFmpeg), "ffprobe")
 	if path, err = exec.LookPath(beside); err != nil {
 		if path, err = exec.LookPath("ffprobe"); err != nil {
-			return Tools{}, fmt.Errorf("ffprobe is neither beside %s nor in the path: %w", t.FFmpeg, err)
+			return Tools{}, fmt.Errorf("find ffprobe beside %s or in PATH: %w", t.FFmpeg, err)
 		}
 	}
 	if t.FFprobe, err = filepath.Abs(path); err != nil {
@@ -58,9 +58,8 @@ func FindTools(ffmpeg string) (Tools, error) {
 	return t, nil
 }
 
-// run returns what a program writes to its standard output. When ctx ends, the
-// program and whatever it has started are killed. The error has the last line of
-// its standard error.
+// run returns a program's standard output. When ctx ends it kills the program and its
+// children. The error has the last line of standard error.
 func run(ctx context.Context, program string, args ...string) ([]byte, error) {
 	return finish(ctx, exec.CommandContext(ctx, program, args...))
 }

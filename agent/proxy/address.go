@@ -1,7 +1,6 @@
-// Package proxy is the only way in which a job reaches the network. ffmpeg gets
-// the address of an endpoint on the loopback interface; the endpoint resolves,
-// checks and dials the server that the job named, redirects included, and
-// verifies its certificate.
+// Package proxy connects jobs to the network. ffmpeg gets the address of an endpoint
+// on the loopback interface; the endpoint resolves, checks and dials the job's server,
+// redirects included, and verifies its certificate.
 package proxy
 
 import (
@@ -13,19 +12,19 @@ import (
 	"github.com/ffrtmp/ffrtmp/internal/failure"
 )
 
-// zone is how far inside a network an address lies. A redirect may not lead
-// further in than where it comes from: a public server must not be able to point
-// an agent at what only the agent can reach.
+// zone is how far inside a network an address is. A redirect may not lead further in
+// than its own server: a public server must not direct an agent to addresses that
+// only the agent can reach.
 type zone int
 
 const (
 	public zone = iota
 	private
 	loopback
-	forbidden // link-local, which holds the cloud's metadata services, and what is no single host
+	forbidden // link-local (metadata services of clouds), and addresses that are no single host
 )
 
-// metadata are metadata services outside of the link-local ranges.
+// metadata are metadata services outside the link-local ranges.
 var metadata = []netip.Addr{netip.MustParseAddr("fd00:ec2::254"), netip.MustParseAddr("fd20:ce::254"), netip.MustParseAddr("100.100.100.200")}
 
 var carrierNAT = netip.MustParsePrefix("100.64.0.0/10")
@@ -48,9 +47,9 @@ func zoneOf(a netip.Addr) zone {
 	return public
 }
 
-// dialControl returns a function for net.Dialer.Control: it sees the address that a
-// name came to, at the moment of dialing, so that no second answer of a name
-// server can change it. It refuses what lies further in than limit.
+// dialControl returns a function for net.Dialer.Control that refuses addresses further
+// in than limit. It sees the resolved address at the moment of dialing, so a second
+// answer of a name server cannot change it.
 func dialControl(limit zone) func(network, address string, _ syscall.RawConn) error {
 	return func(_, address string, _ syscall.RawConn) error {
 		ap, err := netip.ParseAddrPort(address)
@@ -58,7 +57,7 @@ func dialControl(limit zone) func(network, address string, _ syscall.RawConn) er
 			return err
 		}
 		if zoneOf(ap.Addr()) > limit {
-			return failure.Errorf(ffrtmp.UserError, "the address %s is not one that a job may reach", ap.Addr())
+			return failure.Errorf(ffrtmp.UserError, "jobs may not connect to %s", ap.Addr())
 		}
 		return nil
 	}

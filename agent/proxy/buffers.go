@@ -7,17 +7,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// backlog bounds the bytes of a stream that wait on this machine, on either side of
-// the endpoint. By default the kernel holds megabytes, which is minutes of a small
-// stream: for so long ffmpeg's output time would move on although the server takes
-// nothing more. What is on its way to the server is not bounded by it.
+// backlog bounds the bytes of a stream that are buffered on this machine, on either
+// side of the endpoint. By default the kernel buffers megabytes, minutes of a small
+// stream, in which ffmpeg's output time would advance although the server takes
+// nothing. Bytes in flight to the server are not bounded.
 const backlog = 64 << 10
 
-// segment is that of Ethernet. Linux sizes a sender's buffer by the segments that it
-// may send, and the loopback's have 64 KiB.
+// segment is the size of Ethernet. Linux sizes send buffers by segments, and those of
+// the loopback interface have 64 KiB.
 const segment = 1460
 
-// setBuffers bounds what ffmpeg may send before the endpoint has read it. Accepted
+// setBuffers bounds what ffmpeg may send before the endpoint reads it. Accepted
 // connections inherit it.
 func setBuffers(listener syscall.Conn) error {
 	raw, err := listener.SyscallConn()
@@ -29,7 +29,7 @@ func setBuffers(listener syscall.Conn) error {
 		setOption(raw, unix.IPPROTO_TCP, unix.TCP_MAXSEG, segment))
 }
 
-// limitUnsent bounds what the kernel takes of the endpoint before it can send it.
+// limitUnsent bounds what the kernel buffers before it can send.
 func limitUnsent(conn syscall.RawConn) error {
 	return setOption(conn, unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, backlog)
 }

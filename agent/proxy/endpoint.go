@@ -13,24 +13,24 @@ import (
 	"github.com/ffrtmp/ffrtmp/internal/failure"
 )
 
-// dialTimeout bounds a connection's making, its name look-up and TLS included.
+// dialTimeout bounds a connection attempt, with name lookup and TLS.
 const dialTimeout = 15 * time.Second
 
-// Endpoint stands for one server, for the life of one ffmpeg.
+// Endpoint represents one server to one ffmpeg.
 type Endpoint struct {
 	address  string
 	target   bool // ffmpeg streams to the server; else it reads from it
 	listener net.Listener
 	cancel   context.CancelFunc
-	drain    time.Duration // how long connections may take to end by themselves
+	drain    time.Duration // how long connections may take to end
 	group    sync.WaitGroup
 
 	mu  sync.Mutex
-	err error // the first refusal or failure, with its reason
+	err error // the first failure, with its reason
 }
 
-// Open returns an endpoint for an http, https, rtmp or rtmps URL, which is read from
-// or, as a target, streamed to. Nothing is dialed before ffmpeg connects.
+// Open returns an endpoint for an http, https, rtmp or rtmps URL. ffmpeg reads from it
+// or, with target, streams to it. The endpoint dials when ffmpeg connects.
 func Open(raw string, target bool) (*Endpoint, error) {
 	u, err := url.Parse(raw)
 	if err != nil || u.Host == "" {
@@ -58,11 +58,11 @@ func Open(raw string, target bool) (*Endpoint, error) {
 	return e, nil
 }
 
-// Address returns the URL that ffmpeg is given.
+// Address returns the URL for ffmpeg.
 func (e *Endpoint) Address() string { return e.address }
 
-// Err returns the first reason for which the server could not be reached, or nil.
-// It is clearer than what ffmpeg makes of it.
+// Err returns why the server could not be reached, or nil. It is clearer than
+// ffmpeg's own message.
 func (e *Endpoint) Err() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()

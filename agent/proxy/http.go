@@ -21,9 +21,9 @@ const (
 	headerTimeout = 30 * time.Second
 )
 
-// serveHTTP answers GETs of one unguessable path with what the server answers.
+// serveHTTP passes GETs of one unguessable path to the server.
 func (e *Endpoint) serveHTTP(ctx context.Context, u *url.URL) {
-	// The base name stays, because ffmpeg also judges a format by its ending.
+	// The base name stays, because ffmpeg also detects a format by its extension.
 	local := "/" + rand.Text() + "/" + path.Base("/"+u.Path)
 	e.address = (&url.URL{Scheme: "http", Host: e.listener.Addr().String(), Path: local}).String()
 	server := &http.Server{
@@ -50,9 +50,9 @@ func (e *Endpoint) serveHTTP(ctx context.Context, u *url.URL) {
 	})
 }
 
-// hops are the servers that one request goes through, redirect by redirect.
+// hops follows one request from server to server.
 type hops struct {
-	limit   zone // how far in the next server may lie
+	limit   zone // how far in the next server may be
 	reached zone // of the last server
 }
 
@@ -65,7 +65,7 @@ func (h *hops) dial(ctx context.Context, network, address string) (net.Conn, err
 	return conn, err
 }
 
-// redirect decides whether to follow one.
+// redirect decides whether to follow a redirect.
 func (h *hops) redirect(next *http.Request, via []*http.Request) error {
 	if len(via) > maxRedirects {
 		return failure.Errorf(ffrtmp.InputError, "more than %d redirects", maxRedirects)
@@ -77,11 +77,11 @@ func (h *hops) redirect(next *http.Request, via []*http.Request) error {
 	return nil
 }
 
-// fetch passes one request on, over connections of its own.
+// fetch passes on one request, over its own connections.
 func (e *Endpoint) fetch(w http.ResponseWriter, r *http.Request, u *url.URL) {
 	h := &hops{limit: loopback}
 	transport := &http.Transport{
-		DisableKeepAlives:     true, // every hop is dialed, and so checked
+		DisableKeepAlives:     true, // every hop is dialed and thereby checked
 		TLSHandshakeTimeout:   dialTimeout,
 		ResponseHeaderTimeout: headerTimeout,
 		DialContext:           h.dial,
@@ -93,7 +93,7 @@ func (e *Endpoint) fetch(w http.ResponseWriter, r *http.Request, u *url.URL) {
 			request.Header.Set(name, v)
 		}
 	}
-	// Ranges count the bytes of the file, not of a compressed form of it.
+	// Ranges count bytes of the file, not of a compressed form.
 	request.Header.Set("Accept-Encoding", "identity")
 	response, err := client.Do(request)
 	if err != nil {
@@ -111,12 +111,12 @@ func (e *Endpoint) fetch(w http.ResponseWriter, r *http.Request, u *url.URL) {
 	}
 	w.WriteHeader(response.StatusCode)
 	if _, err := io.Copy(w, response.Body); err != nil {
-		panic(http.ErrAbortHandler) // ffmpeg must see a broken answer as broken
+		panic(http.ErrAbortHandler) // ffmpeg must notice a broken response
 	}
 }
 
-// describe gives a failure to reach a server its reason, without its URL, which
-// may hold a secret.
+// describe adds a reason to a network error and drops the URL, which may hold a
+// secret.
 func describe(what string, err error) error {
 	var refused *failure.Error
 	if errors.As(err, &refused) {

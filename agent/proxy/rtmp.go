@@ -17,11 +17,11 @@ import (
 	"github.com/ffrtmp/ffrtmp/internal/failure"
 )
 
-// lingerTimeout is how long a server may still answer after ffmpeg has hung up.
+// lingerTimeout is how long a server may still answer after ffmpeg has disconnected.
 const lingerTimeout = 500 * time.Millisecond
 
-// serveRTMP carries bytes between ffmpeg and the server; TLS is spoken here, so
-// that the certificate is verified.
+// serveRTMP relays bytes between ffmpeg and the server. It speaks TLS itself, so that
+// the certificate is verified.
 func (e *Endpoint) serveRTMP(ctx context.Context, u *url.URL) {
 	e.address = "rtmp://" + e.listener.Addr().String() + "/"
 	e.drain = 2 * lingerTimeout
@@ -64,7 +64,7 @@ func (e *Endpoint) serveRTMP(ctx context.Context, u *url.URL) {
 	})
 }
 
-// caller is ffmpeg's end of a connection. It remembers that ffmpeg has hung up.
+// caller is ffmpeg's end of a connection. It remembers that ffmpeg disconnected.
 type caller struct {
 	net.Conn
 	gone atomic.Bool
@@ -78,19 +78,19 @@ func (c *caller) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// relay copies both ways until both sides have ended or ctx has. What ffmpeg sent
-// last reaches the server before the connection to it is closed. A server that
-// takes a stream must not be the first to end.
+// relay copies both ways until both sides or ctx have ended. The last bytes of ffmpeg
+// reach the server before the connection closes. A server that receives a stream must
+// not disconnect first.
 func (e *Endpoint) relay(ctx context.Context, near *caller, far net.Conn) {
 	defer context.AfterFunc(ctx, func() { near.Close(); far.Close() })()
 	ended := func() {
 		if e.target && !near.gone.Load() && ctx.Err() == nil {
-			e.fail(failure.Errorf(ffrtmp.NetworkError, "RTMP server: it ended the connection"))
+			e.fail(failure.Errorf(ffrtmp.NetworkError, "RTMP server closed the connection"))
 		}
 	}
 	var directions sync.WaitGroup
 	directions.Go(func() {
-		// An error of either copy ends the stream, which ffmpeg then reports.
+		// An error of either copy ends the stream; ffmpeg reports that.
 		_, _ = io.Copy(far, near)
 		ended()
 		if c, ok := far.(interface{ CloseWrite() error }); ok {

@@ -15,21 +15,24 @@ import (
 	"github.com/ffrtmp/ffrtmp"
 )
 
-// cgroup holds ffmpeg within its limits of processor and memory.
+// cgroup limits ffmpeg's processor time and memory with cgroup version 2. We have our
+// own code because three files with one number each are all that is written: the
+// libraries (containerd/cgroups, runc's libcontainer) bring systemd over D-Bus, eBPF
+// and version 1, and moving the agent into a leaf would still be ours to do.
 type cgroup struct {
 	path string
 	dir  *os.File
 }
 
 // agentLeaf is the cgroup that the agent and its supervisors move to: version 2
-// allows processes in the leaves of the tree only.
+// allows processes only in leaves of the tree.
 const agentLeaf = "ffrtmp-agent"
 
 // cpuPeriod is the kernel's default, in microseconds.
 const cpuPeriod = 100_000
 
-// newCgroup makes a cgroup below the one that the agent runs in. It fails where
-// the agent has not been given its cgroup to manage (systemd: Delegate=yes).
+// newCgroup creates a cgroup below the agent's. It fails where the agent may not
+// manage its own cgroup (systemd: Delegate=yes).
 func newCgroup(name string, limits ffrtmp.ResourceLimits) (*cgroup, error) {
 	parent, err := ownCgroup()
 	if err != nil {
@@ -38,7 +41,7 @@ func newCgroup(name string, limits ffrtmp.ResourceLimits) (*cgroup, error) {
 	return newCgroupBelow(parent, name, limits)
 }
 
-// ownCgroup returns the directory of this process's cgroup, less agentLeaf.
+// ownCgroup returns the directory of this process's cgroup, without agentLeaf.
 func ownCgroup() (string, error) {
 	var mount string
 	mounts, err := os.ReadFile("/proc/self/mounts")
@@ -67,7 +70,7 @@ func ownCgroup() (string, error) {
 			return dir, nil
 		}
 	}
-	return "", errors.New("this process is in no cgroup of version 2")
+	return "", errors.New("this process is not in a version 2 cgroup")
 }
 
 func newCgroupBelow(parent, name string, limits ffrtmp.ResourceLimits) (_ *cgroup, err error) {
@@ -92,7 +95,7 @@ func newCgroupBelow(parent, name string, limits ffrtmp.ResourceLimits) (_ *cgrou
 		if err := g.write("memory.max", strconv.Itoa(limits.MaxMemoryMB<<20)); err != nil {
 			return nil, err
 		}
-		// Without swap a limit would only move ffmpeg there; a kernel without swap has no such file.
+		// Else ffmpeg would move to swap instead; a kernel without swap has no such file.
 		if err := g.write("memory.swap.max", "0"); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return nil, err
 		}
@@ -101,8 +104,8 @@ func newCgroupBelow(parent, name string, limits ffrtmp.ResourceLimits) (_ *cgrou
 	return g, err
 }
 
-// delegate lets the children of parent limit processor and memory. Processes
-// that are in parent itself move to a leaf first.
+// delegate enables limits of processor and memory for children of parent. Processes
+// in parent itself first move to a leaf.
 func delegate(parent string) error {
 	enabled, err := os.ReadFile(filepath.Join(parent, "cgroup.subtree_control"))
 	if err != nil {
@@ -116,7 +119,7 @@ func delegate(parent string) error {
 		return err
 	}
 	if has := strings.Fields(string(available)); !slices.Contains(has, "cpu") || !slices.Contains(has, "memory") {
-		return fmt.Errorf("%s has no controllers for cpu and memory", parent)
+		return fmt.Errorf("%s: no cpu and memory controllers", parent)
 	}
 	enable := func() error {
 		return writeControl(filepath.Join(parent, "cgroup.subtree_control"), "+cpu +memory")
@@ -153,7 +156,7 @@ func (g *cgroup) write(file, value string) error {
 	return writeControl(filepath.Join(g.path, file), value)
 }
 
-// outOfMemory reports whether the kernel has killed something in the cgroup.
+// outOfMemory reports whether the kernel has killed a process of the cgroup.
 func (g *cgroup) outOfMemory() bool {
 	f, err := os.Open(filepath.Join(g.path, "memory.events"))
 	if err != nil {
@@ -168,5 +171,5 @@ func (g *cgroup) outOfMemory() bool {
 	return false
 }
 
-// close removes the cgroup, which is empty by then.
+// close removes the cgroup, which must be empty.
 func (g *cgroup) close() error { return errors.Join(g.dir.Close(), os.Remove(g.path)) }

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// What an agent may ask of a supervisor, one word on a line. The answer is one
-// line as well: ok, or ended once the run is over and its exit is on the disk.
+// Commands of the control socket, one word per line. The answer is one line: ok, or
+// ended once the run has ended and its exit is on disk.
 const (
 	verbStop   = "stop"
 	verbPause  = "pause"
@@ -23,26 +23,26 @@ const (
 	answerEnded = "ended"
 )
 
-// maxControls bounds the connections that a supervisor holds at a time.
+// maxControls bounds the open connections of a supervisor.
 const maxControls = 32
 
 const controlTimeout = 5 * time.Second
 
-// request is a verb on its way to the run, which answers it once.
+// request is a command for the run, which answers it once.
 type request struct {
 	verb   string
 	answer chan<- string
 }
 
-// controlServer takes connections until it is closed.
+// controlServer accepts connections until it is closed.
 type controlServer struct {
 	listener net.Listener
 	requests chan request
-	ended    chan struct{} // closed with the run's end on the disk
+	ended    chan struct{} // closed once the run's end is on disk
 }
 
-// atSocket calls use with a path of the control socket that is short enough for
-// a socket address, however deep the directory lies.
+// atSocket calls use with a path of the control socket that fits a socket address,
+// however deep the directory is.
 func atSocket(dir string, use func(path string) error) error {
 	d, err := os.Open(dir)
 	if err != nil {
@@ -59,7 +59,7 @@ func listenControl(dir string) (*controlServer, error) {
 		if err != nil {
 			return err
 		}
-		l.SetUnlinkOnClose(false) // its path is gone by then
+		l.SetUnlinkOnClose(false) // its path is invalid by then
 		s.listener = l
 		return nil
 	})
@@ -108,7 +108,7 @@ func (s *controlServer) serve(conn net.Conn) {
 		case <-s.ended:
 		}
 	}
-	// One who waits may give up: that frees the slot.
+	// A client that disconnects frees its slot.
 	gone := make(chan struct{})
 	go func() {
 		defer close(gone)
@@ -124,7 +124,7 @@ func (s *controlServer) serve(conn net.Conn) {
 		return
 	}
 	_ = conn.SetWriteDeadline(time.Now().Add(controlTimeout))
-	_, _ = conn.Write([]byte(reply + "\n")) // one who has gone learns it from the files
+	_, _ = conn.Write([]byte(reply + "\n")) // a client that has gone reads the files
 }
 
 // ask sends one verb to the supervisor of a directory and returns its answer.

@@ -20,38 +20,37 @@ import (
 	"github.com/ffrtmp/ffrtmp/internal/recipe"
 )
 
-// firstFD is the number of the first file that a process inherits beside the
-// three standard ones.
+// firstFD is the number of the first inherited file after the three standard ones.
 const firstFD = 3
 
-// niceness of ffmpeg: everything else on the machine goes first.
+// niceness of ffmpeg: everything else on the machine has priority.
 const niceness = 10
 
-// ffmpeg is the process and what it holds. Methods are called by the run's goroutine.
+// ffmpeg is the process and its resources. Only the run's goroutine calls methods.
 type ffmpeg struct {
 	cmd       *exec.Cmd
 	identity  identity
 	stdin     *os.File
 	progress  *os.File
 	stderr    *os.File
-	work      *os.File // nil: no file is made
+	work      *os.File // nil without an output file
 	endpoints []*proxy.Endpoint
 	cgroup    *cgroup
 	notes     []string          // for the job's log
-	names     *strings.Replacer // from what ffmpeg knows files by to what a user does
-	ended     chan struct{}     // closed once the process group is gone
+	names     *strings.Replacer // from ffmpeg's names of files to the user's
+	ended     chan struct{}     // closed once the process group has ended
 	state     *os.ProcessState  // valid after ended
 	killing   bool
 }
 
-// startFFmpeg opens what the plan names and starts ffmpeg on it. What it returns
-// beside an error is to be aborted and closed.
+// startFFmpeg opens the plan's files and starts ffmpeg. The caller must abort and
+// close the result, also after an error.
 func startFFmpeg(a Config) (*ffmpeg, error) {
 	f := &ffmpeg{ended: make(chan struct{}), names: strings.NewReplacer()}
 	inherited := make([]*os.File, recipe.OptionsFD+1-firstFD)
 	defer func() {
 		for _, file := range inherited {
-			if file != nil && file != f.work { // the watch needs it
+			if file != nil && file != f.work { // the hang check reads it
 				file.Close()
 			}
 		}
@@ -75,7 +74,7 @@ func startFFmpeg(a Config) (*ffmpeg, error) {
 	return f, f.start()
 }
 
-// openFiles opens input, work file and options as the numbers that the plan gives them.
+// openFiles opens input, work file and options under the numbers of the plan.
 func (f *ffmpeg) openFiles(p recipe.Plan, inherited []*os.File) error {
 	at := func(fd int) **os.File { return &inherited[fd-firstFD] }
 	var names []string
@@ -105,7 +104,7 @@ func (f *ffmpeg) openFiles(p recipe.Plan, inherited []*os.File) error {
 	return nil
 }
 
-// checkInput refuses a job that would write over its own input.
+// checkInput refuses a job that would overwrite its own input.
 func checkInput(p recipe.Plan, input *os.File) error {
 	if p.Final == nil {
 		return nil
@@ -117,7 +116,7 @@ func checkInput(p recipe.Plan, input *os.File) error {
 	return media.CheckNotInput(*p.Final, info)
 }
 
-// inMemory returns a file that is on no disk and in no directory.
+// inMemory returns a file that has no name.
 func inMemory(content string) (*os.File, error) {
 	fd, err := unix.MemfdCreate("options", unix.MFD_CLOEXEC)
 	if err != nil {
@@ -130,7 +129,7 @@ func inMemory(content string) (*os.File, error) {
 	return file, nil
 }
 
-// openEndpoints returns the plan's arguments with the endpoints' addresses.
+// openEndpoints opens the endpoints and returns the arguments with their addresses.
 func (f *ffmpeg) openEndpoints(p recipe.Plan) ([]string, error) {
 	args := append([]string(nil), p.Args...)
 	for placeholder, url := range map[string]string{recipe.SourceAddress: p.Source, recipe.TargetAddress: p.Target} {
@@ -160,8 +159,8 @@ func (f *ffmpeg) endpointErr() error {
 	return nil
 }
 
-// limit makes the cgroup, where the job asks for one. A job whose limits cannot be
-// held runs without them, and its log says so.
+// limit creates the cgroup of a job with limits. A job whose limits cannot be
+// enforced runs without them, and its log says so.
 func (f *ffmpeg) limit(a Config) {
 	if a.Limits.MaxCPUPercent == 0 && a.Limits.MaxMemoryMB == 0 {
 		return
@@ -169,13 +168,13 @@ func (f *ffmpeg) limit(a Config) {
 	var err error
 	if f.cgroup, err = newCgroup(a.Name, a.Limits); err != nil {
 		f.cgroup = nil
-		f.notes = append(f.notes, fmt.Sprintf("max_cpu_percent and max_memory_mb are not enforced here: %v", err))
+		f.notes = append(f.notes, fmt.Sprintf("max_cpu_percent and max_memory_mb are not enforced on this node: %v", err))
 	}
 }
 
-// start starts the process, and the goroutine that ends with it. That goroutine
-// keeps its thread: the kernel lowers the priority of threads, and sends the
-// death signal when the thread that forked ends, not the process.
+// start starts the process and a goroutine that ends with it. The goroutine keeps
+// its thread: priorities belong to threads, and the kernel sends the death signal
+// when the thread that forked ends, not the process.
 func (f *ffmpeg) start() error {
 	stdin, ourStdin, err := os.Pipe()
 	if err != nil {
@@ -198,7 +197,7 @@ func (f *ffmpeg) start() error {
 	f.cmd.Stdin, f.cmd.Stderr, f.cmd.ExtraFiles[recipe.ProgressFD-firstFD] = stdin, stderr, progress
 	started := make(chan error)
 	go func() {
-		runtime.LockOSThread() // for good: the thread ends with the goroutine
+		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
 		err := unix.Setpriority(unix.PRIO_PROCESS, 0, niceness)
 		if err == nil {
 			err = f.launch()
@@ -218,14 +217,14 @@ func (f *ffmpeg) start() error {
 	return nil
 }
 
-// launch starts the process, in its cgroup if the kernel lets it.
+// launch starts the process, in its cgroup if the kernel allows it.
 func (f *ffmpeg) launch() error {
 	err := f.cmd.Start()
 	if err == nil || f.cgroup == nil || errors.Is(err, os.ErrNotExist) {
 		return err
 	}
-	f.notes = append(f.notes, fmt.Sprintf("max_cpu_percent and max_memory_mb are not enforced here: %v", err))
-	_ = f.cgroup.close() // an empty directory that stays costs nothing
+	f.notes = append(f.notes, fmt.Sprintf("max_cpu_percent and max_memory_mb are not enforced on this node: %v", err))
+	_ = f.cgroup.close() // a leftover empty directory costs nothing
 	f.cgroup = nil
 	attributes := *f.cmd.SysProcAttr
 	attributes.UseCgroupFD = false
@@ -236,8 +235,8 @@ func (f *ffmpeg) launch() error {
 	return f.cmd.Start()
 }
 
-// wait returns when ffmpeg has ended and nothing of its group is left. The group is
-// killed while ffmpeg's own entry still holds the number, so that no stranger can.
+// wait returns when ffmpeg and its process group have ended. It kills the group
+// before it reaps ffmpeg, so that the group's number cannot be reused.
 func (f *ffmpeg) wait() {
 	pid := f.cmd.Process.Pid
 	for {
@@ -271,12 +270,12 @@ func (f *ffmpeg) signal(sig unix.Signal) {
 	}
 }
 
-// quit asks ffmpeg to end as a user at its terminal would. One that is stopped
-// could not hear it.
+// quit asks ffmpeg to end as a user at its terminal would; a stopped one must be
+// continued first.
 func (f *ffmpeg) quit() {
 	f.signal(unix.SIGCONT)
 	_ = f.stdin.SetWriteDeadline(time.Now().Add(tick))
-	_, _ = io.WriteString(f.stdin, "q") // one that does not read is ended by signals
+	_, _ = io.WriteString(f.stdin, "q") // signals end one that does not read
 }
 
 // escalate sends the next signal and returns when to send the one after it.
@@ -297,7 +296,7 @@ func (f *ffmpeg) maxRSS() int64 {
 	return 0
 }
 
-// abort ends an ffmpeg whose start was not complete.
+// abort ends an ffmpeg whose start failed.
 func (f *ffmpeg) abort() {
 	f.signal(unix.SIGKILL)
 	if f.cmd != nil && f.cmd.Process != nil {
@@ -305,7 +304,7 @@ func (f *ffmpeg) abort() {
 	}
 }
 
-// close frees everything that was opened. The process has ended.
+// close frees all resources. The process has ended.
 func (f *ffmpeg) close() {
 	for _, e := range f.endpoints {
 		e.Close()
@@ -316,11 +315,12 @@ func (f *ffmpeg) close() {
 		}
 	}
 	if f.cgroup != nil {
-		_ = f.cgroup.close() // an empty directory that stays costs nothing
+		_ = f.cgroup.close() // a leftover empty directory costs nothing
 	}
 }
 
-// Environment is what of the agent's environment ffmpeg and ffprobe need; the API key is not.
+// Environment returns the part of the agent's environment that ffmpeg and ffprobe
+// need. It holds no secrets.
 func Environment() []string {
 	var env []string
 	for _, entry := range os.Environ() {

@@ -22,8 +22,8 @@ const (
 	stderrFile     = "supervisor.log"
 )
 
-// save replaces a file by v in one step; a reader sees the old or the new. It does not wait for the disk: what it saves
-// means nothing after a crash of the machine, but for the attempt.
+// save replaces a file atomically. Only the configuration is synced: the other files
+// mean nothing after a crash of the machine.
 func save(dir, name string, v any) error {
 	data, err := json.Marshal(v)
 	if err != nil {
@@ -45,8 +45,8 @@ func saveOnce(dir, name string, v any) error {
 	return atomicfile.Create(filepath.Join(dir, name), data)
 }
 
-// load reads a file into v and reports whether it is there. An empty one is what a
-// crash of the machine may have left of it.
+// load reads a file into v and reports whether it exists. An empty file counts as
+// missing: a crash of the machine may leave one.
 func load(dir, name string, v any) (bool, error) {
 	data, err := os.ReadFile(filepath.Join(dir, name))
 	if errors.Is(err, fs.ErrNotExist) || err == nil && len(data) == 0 {

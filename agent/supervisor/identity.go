@@ -11,8 +11,7 @@ import (
 	"syscall"
 )
 
-// identity names a process for good. A pid alone is used again, also after a
-// reboot.
+// identity names a process uniquely. A pid alone is reused, also after a reboot.
 type identity struct {
 	PID    int    `json:"pid"`
 	Start  uint64 `json:"start"` // clock ticks from boot, field 22 of /proc/PID/stat
@@ -37,8 +36,7 @@ func bootID() (string, error) {
 	return strings.TrimSpace(string(data)), err
 }
 
-// alive reports whether this very process runs; one that has ended and waits for
-// its parent does not.
+// alive reports whether this very process runs; a zombie does not.
 func (id identity) alive() (bool, error) {
 	boot, err := bootID()
 	if err != nil || boot != id.BootID {
@@ -51,13 +49,13 @@ func (id identity) alive() (bool, error) {
 	return err == nil && s.start == id.Start && s.state != 'Z' && s.state != 'X', err
 }
 
-// kill ends this very process; no other one is hit when its pid is used again.
+// kill ends this very process, never another one that has its pid now.
 func (id identity) kill() error {
 	p, err := os.FindProcess(id.PID) // holds the process, not the number
 	if err != nil {
 		return err
 	}
-	defer func() { _ = p.Release() }() // fails only when it is released already
+	defer func() { _ = p.Release() }() // fails only when already released
 	if alive, err := id.alive(); err != nil || !alive {
 		return err
 	}
@@ -67,7 +65,7 @@ func (id identity) kill() error {
 	return nil
 }
 
-// stat is what /proc/PID/stat says of a process.
+// stat is a part of /proc/PID/stat.
 type stat struct {
 	state byte
 	group int
@@ -79,7 +77,7 @@ func readStat(pid int) (stat, error) {
 	if err != nil {
 		return stat{}, err
 	}
-	// The name is in parentheses and may hold anything, also parentheses.
+	// The name is in parentheses and may contain anything, also parentheses.
 	fields := strings.Fields(string(data[bytes.LastIndexByte(data, ')')+1:]))
 	if len(fields) < 20 {
 		return stat{}, fmt.Errorf("/proc/%d/stat: %d fields", pid, len(fields))
@@ -91,12 +89,12 @@ func readStat(pid int) (stat, error) {
 	return s, errors.Join(errs[:]...)
 }
 
-// marker is in the environment of everything that a supervisor starts.
+// marker is in the environment of every process that a supervisor starts.
 func marker(dir string) string { return "FFRTMP_ATTEMPT_DIR=" + dir }
 
-// sweep kills what carries the directory's mark and is not older than the
-// supervisor: what a supervisor has left behind. The kernel ends ffmpeg itself
-// together with its supervisor; this is for what ffmpeg may have started.
+// sweep kills processes that carry the directory's marker and are not older than the
+// supervisor. The kernel ends ffmpeg together with its supervisor; sweep finds what
+// ffmpeg may have started.
 func sweep(dir string, supervisor identity) error {
 	boot, err := bootID()
 	if err != nil || boot != supervisor.BootID {
@@ -111,7 +109,7 @@ func sweep(dir string, supervisor identity) error {
 		if err != nil {
 			continue
 		}
-		// A process that is gone, or not ours to look into, is none of ours.
+		// A process that has ended, or that we may not inspect, is not ours.
 		id, err := identify(pid)
 		if err != nil || id.Start < supervisor.Start {
 			continue

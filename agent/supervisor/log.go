@@ -12,12 +12,12 @@ import (
 	"strings"
 )
 
-// segmentBytes is the size at which a log goes on in a new file. Two are kept.
+// segmentBytes is the size at which a log continues in a new file. Two are kept.
 const segmentBytes = MaxLogBytes / 2
 
 const segmentPrefix = "log."
 
-// segment is a piece of a log, named by how many bytes were written before it.
+// segment is a piece of a log, named by its offset.
 type segment struct {
 	path   string
 	offset int64
@@ -49,7 +49,7 @@ func segments(dir string) ([]segment, error) {
 	return list, nil
 }
 
-// logWriter writes whole lines without secrets. One goroutine uses it.
+// logWriter writes lines with secrets redacted. It is for one goroutine.
 type logWriter struct {
 	dir      string
 	redact   *strings.Replacer
@@ -85,8 +85,8 @@ func (w *logWriter) next() error {
 	return err
 }
 
-// maxLineBytes is where a line is cut. Secrets are looked for in twice as much, so
-// that none loses its end to the cut and goes unseen.
+// maxLineBytes is where a line is cut. Redaction covers twice as much, so that no
+// secret is cut and missed.
 const maxLineBytes = 16 << 10
 
 // line writes one line and returns it as written.
@@ -103,15 +103,15 @@ func (w *logWriter) line(s string) (string, error) {
 	return s, err
 }
 
-// readLog returns up to limit bytes of a log from offset on, or from the oldest
-// byte that is left, and where they begin.
+// readLog returns up to limit bytes of a log from offset, or from its oldest byte, and
+// where they begin.
 func readLog(dir string, offset int64, limit int) ([]byte, int64, error) {
 	for {
 		data, from, err := readSegments(dir, offset, limit)
 		if !errors.Is(err, fs.ErrNotExist) {
 			return data, from, err
 		}
-		// The oldest segment went away in between; there are newer ones.
+		// The oldest segment was removed meanwhile; there are newer ones.
 		if _, err := os.Stat(dir); err != nil {
 			return nil, offset, err
 		}

@@ -12,21 +12,21 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// readyFD is where a supervisor tells the agent that started it how it went: one
-// line, readyAnswer or an error's text.
+// readyFD is where a supervisor reports its start to the agent: one line, readyAnswer
+// or an error's text.
 const (
 	readyFD     = 3
 	readyAnswer = "ready"
 )
 
-// Main is the supervisor's process: `agent supervise DIR`. It returns the exit
-// status of the process once ffmpeg has ended and everything is on the disk.
+// Main is the supervisor's process, `agent supervise DIR`. It returns the exit status
+// once ffmpeg has ended and its end is on disk.
 func Main(dir string) int {
-	// Caught and dropped. To ignore them would be inherited by ffmpeg.
+	// Caught and dropped: ffmpeg would inherit ignored signals.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP, syscall.SIGINT)
 	ready := os.NewFile(readyFD, "ready")
 	err := supervise(dir, func() {
-		// An agent that has died meanwhile finds the answer in the files.
+		// If the agent has died, the next one reads the files.
 		_, _ = fmt.Fprintln(ready, readyAnswer)
 		ready.Close()
 	})
@@ -38,15 +38,15 @@ func Main(dir string) int {
 	return 0
 }
 
-// errStarted is refused to a second supervisor of one attempt.
-var errStarted = errors.New("this attempt has been started already")
+// errStarted is the error of a second supervisor of one attempt.
+var errStarted = errors.New("attempt was already started")
 
 func supervise(dir string, ready func()) error {
 	a, err := readConfig(dir)
 	if err != nil {
 		return err
 	}
-	// What ffmpeg leaves behind becomes this process's, which can then wait for it.
+	// Orphans of ffmpeg become children of this process, which can then wait for them.
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("child subreaper: %w", err)
 	}

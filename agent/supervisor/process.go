@@ -16,26 +16,26 @@ import (
 	"github.com/ffrtmp/ffrtmp"
 )
 
-// Process is a run as the agent sees it, whether this agent started it or one
-// before. Its methods may be called concurrently. They go by the files, so they
-// work in any agent that has the directory. Wait and Stop, like Find, also write
-// the end of a run that was lost: they are for the attempt's owner, who is done
-// with them before it removes the directory.
+// Process is a run as an agent sees it, whether this agent or an earlier one started
+// it. Its methods may be called concurrently. They read files, so they work in any
+// agent that has the directory. Find, Wait and Stop also write the end of a run whose
+// supervisor died: only the attempt's owner may call them, before it removes the
+// directory.
 type Process struct {
 	dir        string
 	supervisor identity
 }
 
-// ErrNotStarted is Find's error for a directory in which nothing has been started.
-var ErrNotStarted = errors.New("no supervisor was started here")
+// ErrNotStarted is Find's error for a directory without a run.
+var ErrNotStarted = errors.New("no supervisor was started")
 
-// startTimeout bounds the time until a supervisor has ffmpeg running.
+// startTimeout bounds the start of a supervisor and its ffmpeg.
 const startTimeout = 30 * time.Second
 
-// Start starts a supervisor for an attempt and returns once ffmpeg runs or has
-// failed to, which State tells. A directory that has had a supervisor is an
-// error. The run goes on when the agent ends, and when ctx does after the return;
-// a start that is given up before leaves nothing running.
+// Start starts a supervisor and returns once ffmpeg runs or has failed to start, which
+// State shows. A directory that already had a supervisor is an error. After Start has
+// returned, the run survives the agent and ctx; a canceled start leaves nothing
+// running.
 func Start(ctx context.Context, a Config) (*Process, error) {
 	if a.HangAfter == 0 {
 		a.HangAfter = DefaultHangAfter
@@ -60,7 +60,7 @@ func Start(ctx context.Context, a Config) (*Process, error) {
 		return nil, err
 	}
 	defer ready.Close()
-	cmd := exec.Command("/proc/self/exe", "supervise", dir) // this very program, also after an upgrade has replaced the file
+	cmd := exec.Command("/proc/self/exe", "supervise", dir) // this very program, even if an upgrade has replaced the file
 	cmd.Args[0] = os.Args[0]
 	cmd.Env = Environment()
 	cmd.Stderr = stderr
@@ -71,7 +71,7 @@ func Start(ctx context.Context, a Config) (*Process, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start supervisor: %w", err)
 	}
-	// Ends with the supervisor; an agent that ends before leaves it to init.
+	// Reaps the supervisor; if the agent ends first, init does.
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
@@ -88,15 +88,14 @@ func Start(ctx context.Context, a Config) (*Process, error) {
 	if answer != "" {
 		err = errors.New(answer)
 	}
-	// One that was about to begin would do so behind the caller's back; ffmpeg dies with it.
+	// It must not start ffmpeg after this return; ffmpeg dies with it.
 	_ = cmd.Process.Kill() // fails when it has ended
 	<-ended
 	return nil, fmt.Errorf("supervisor of %s: %w", a.Name, errors.Join(ctx.Err(), err))
 }
 
-// Find returns the run of a directory. When its supervisor has died without
-// saying how ffmpeg ended, what is left of ffmpeg is killed and the run's end is
-// Lost. The error is ErrNotStarted when there was none.
+// Find returns the run of a directory, or ErrNotStarted. If the supervisor died
+// without recording an end, Find kills the rest of ffmpeg and records Lost.
 func Find(dir string) (*Process, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -117,8 +116,8 @@ func Find(dir string) (*Process, error) {
 // Config returns what was started.
 func (p *Process) Config() (Config, error) { return readConfig(p.dir) }
 
-// State returns how the run stands. It only reads: what others may ask at any time
-// must not write into a directory that its owner is removing.
+// State returns the state of the run. It only reads: the owner may be removing the
+// directory.
 func (p *Process) State() (State, error) {
 	exit, err := p.exit()
 	if err != nil {
@@ -143,14 +142,13 @@ func (p *Process) State() (State, error) {
 	return s, nil
 }
 
-// ReadLog returns up to limit bytes of the log from offset on and the offset of
-// the first of them, which is higher than asked for when the beginning of the log
-// is gone. At the end of the log it returns none.
+// ReadLog returns up to limit bytes of the log and their offset, which is higher than
+// requested when older bytes have been dropped. At the end of the log it returns none.
 func (p *Process) ReadLog(offset int64, limit int) (data []byte, from int64, err error) {
 	return readLog(p.dir, offset, limit)
 }
 
-// exit returns how the run ended, nil when nobody has written that yet.
+// exit returns how the run ended, nil when that is not recorded yet.
 func (p *Process) exit() (*Exit, error) {
 	var e Exit
 	if found, err := load(p.dir, exitFile, &e); err != nil || !found {
@@ -159,8 +157,8 @@ func (p *Process) exit() (*Exit, error) {
 	return &e, nil
 }
 
-// result returns how the run ended, nil while it runs. The end of a lost one is
-// written here: only who owns the attempt may ask.
+// result returns how the run ended, nil while it runs. It records the end of a run
+// whose supervisor died: only the owner of the attempt may call it.
 func (p *Process) result() (*Exit, error) {
 	if e, err := p.exit(); e != nil || err != nil {
 		return e, err
@@ -168,18 +166,18 @@ func (p *Process) result() (*Exit, error) {
 	if alive, err := p.supervisor.alive(); err != nil || alive {
 		return nil, err
 	}
-	// It may have written its last file between the two looks above.
+	// It may have written its last file between the two checks above.
 	if e, err := p.exit(); e != nil || err != nil {
 		return e, err
 	}
-	if err := p.writeExit(Exit{End: Lost, Reason: ffrtmp.PlatformError, Error: "ffmpeg's supervisor ended without a word"}); err != nil {
+	if err := p.writeExit(Exit{End: Lost, Reason: ffrtmp.PlatformError, Error: "the supervisor of ffmpeg was killed"}); err != nil {
 		return nil, err
 	}
 	return p.exit()
 }
 
-// writeExit writes the end of a run whose supervisor is dead, after killing what is
-// left of ffmpeg. An end that is there already stays.
+// writeExit kills the rest of ffmpeg and records the end of a run whose supervisor is
+// dead. An existing record stays.
 func (p *Process) writeExit(e Exit) error {
 	if err := p.sweep(); err != nil {
 		return err
@@ -195,7 +193,7 @@ func (p *Process) writeExit(e Exit) error {
 	return nil
 }
 
-// sweep returns when nothing that the dead supervisor started is running.
+// sweep kills everything that the dead supervisor had started.
 func (p *Process) sweep() error {
 	var f identity
 	if found, err := load(p.dir, ffmpegFile, &f); err != nil {
@@ -208,15 +206,15 @@ func (p *Process) sweep() error {
 	return sweep(p.dir, p.supervisor)
 }
 
-// retryEvery is how soon a supervisor that does not answer yet is asked again.
+// retryEvery is the pause between requests to a supervisor that does not answer yet.
 const retryEvery = 20 * time.Millisecond
 
-// Wait returns how the run ended, once it has. The error is ctx's when that ends
-// first; the run goes on then.
+// Wait waits until the run has ended and returns how. If ctx ends first, the error is
+// ctx's and the run continues.
 func (p *Process) Wait(ctx context.Context) (Exit, error) { return p.until(ctx, verbWait) }
 
-// until asks again and again until the run has ended: a supervisor that has just
-// started does not listen yet.
+// until repeats a command until the run has ended: a supervisor that has just started
+// does not listen yet.
 func (p *Process) until(ctx context.Context, verb string) (Exit, error) {
 	ticker := time.NewTicker(retryEvery)
 	defer ticker.Stop()
@@ -227,7 +225,7 @@ func (p *Process) until(ctx context.Context, verb string) (Exit, error) {
 			}
 			return *e, nil
 		}
-		_, _ = ask(ctx, p.dir, verb) // whatever it says, the files are what counts
+		_, _ = ask(ctx, p.dir, verb) // whatever the answer, the files count
 		select {
 		case <-ctx.Done():
 			return Exit{}, ctx.Err()
@@ -236,13 +234,12 @@ func (p *Process) until(ctx context.Context, verb string) (Exit, error) {
 	}
 }
 
-// stopTimeout is when a supervisor that was asked to stop ffmpeg is taken for
-// frozen. It is later than its own SIGKILL.
+// stopTimeout is when a supervisor that was asked to stop counts as frozen. It is
+// later than its own SIGKILL.
 const stopTimeout = killAfter + 300*time.Millisecond
 
-// Stop ends ffmpeg: by q, SIGTERM after 0.7 s, SIGKILL after 1.3 s, to its whole
-// group, of which nothing is left when Stop returns. A run that has ended keeps
-// its end.
+// Stop ends ffmpeg and its whole process group: q, SIGTERM after 0.7 s, SIGKILL after
+// 1.3 s. A run that has already ended keeps its end.
 func (p *Process) Stop(ctx context.Context) (Exit, error) {
 	asked, cancel := context.WithTimeout(ctx, stopTimeout)
 	defer cancel()
@@ -259,10 +256,10 @@ func (p *Process) Stop(ctx context.Context) (Exit, error) {
 	return p.Wait(ctx)
 }
 
-// Pause freezes ffmpeg and its clocks; a paused or ended run stays as it is.
+// Pause stops ffmpeg and its clocks; it does nothing to a paused or ended run.
 func (p *Process) Pause(ctx context.Context) error { return p.send(ctx, verbPause) }
 
-// Resume lets a paused ffmpeg go on; a running or ended run stays as it is.
+// Resume continues a paused ffmpeg; it does nothing to a running or ended run.
 func (p *Process) Resume(ctx context.Context) error { return p.send(ctx, verbResume) }
 
 func (p *Process) send(ctx context.Context, verb string) error {

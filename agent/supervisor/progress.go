@@ -16,7 +16,7 @@ const (
 	phasePaused   = "paused"
 )
 
-// status is what is kept in state.json.
+// status is the content of state.json.
 type status struct {
 	Paused   bool            `json:"paused,omitempty"`
 	Progress ffrtmp.Progress `json:"progress"`
@@ -24,12 +24,12 @@ type status struct {
 	Source   Source          `json:"source"`
 }
 
-// take reads one line of ffmpeg's -progress output.
+// take applies one line of ffmpeg's -progress output.
 func (r *status) take(line string) {
 	name, value, _ := strings.Cut(line, "=")
 	value = strings.TrimSpace(strings.TrimSuffix(value, "x"))
 	p := &r.Progress
-	// ffmpeg says N/A for what it does not know yet: the last value stays.
+	// ffmpeg writes N/A for unknown values: the last value stays.
 	switch name {
 	case "frame":
 		if n, err := strconv.ParseInt(value, 10, 64); err == nil {
@@ -62,7 +62,7 @@ func (r *status) setPhase() {
 	}
 }
 
-// estimate derives the share that is done and the time that is left.
+// estimate computes the percentage and the remaining time.
 func (r *status) estimate(want recipe.Want) {
 	r.Percent, r.Progress.ETASeconds = 0, 0
 	total := want.Seconds
@@ -83,11 +83,11 @@ var (
 	audioForm    = regexp.MustCompile(`^  Stream #0:.*: Audio: `)
 )
 
-// sourceReader picks from ffmpeg's messages what they say of its first input.
+// sourceReader reads about the first input from ffmpeg's messages.
 type sourceReader struct {
 	source  Source
 	inside  bool // between "Input #0" and what follows it
-	closing bool // the encode is over and the file is being rearranged
+	closing bool // encoding has ended and the index is being moved to the front
 }
 
 func (r *sourceReader) take(line string) {

@@ -15,17 +15,17 @@ import (
 	"github.com/ffrtmp/ffrtmp/internal/failure"
 )
 
-// When a run is told to end, ffmpeg is asked by q, then by SIGTERM, then killed.
+// A run is ended by q, then SIGTERM, then SIGKILL.
 const (
 	termAfter = 700 * time.Millisecond
 	killAfter = 1300 * time.Millisecond
 )
 
-// tailLines is how many of ffmpeg's last messages are searched for why it failed.
+// tailLines is how many of ffmpeg's last messages are searched for the cause of a failure.
 const tailLines = 40
 
-// run is one ffmpeg from start to end. Its loop is one goroutine, which owns all
-// fields; what else runs only sends to it.
+// run is one ffmpeg from start to end. The goroutine of its loop owns all fields;
+// others only send to it.
 type run struct {
 	config   Config
 	requests <-chan request
@@ -35,8 +35,8 @@ type run struct {
 	source   sourceReader
 	tail     []string
 	started  time.Time
-	ending   *failure.Error // why the run is being ended by us; nil: ffmpeg runs on
-	stopped  bool           // ending was asked for
+	ending   *failure.Error // why we end the run; nil while ffmpeg runs
+	stopped  bool           // by request
 }
 
 func newRun(a Config, requests <-chan request) (*run, error) {
@@ -55,7 +55,7 @@ func newRun(a Config, requests <-chan request) (*run, error) {
 	return r, nil
 }
 
-// close frees what the run holds, after its end has been told.
+// close frees what the run holds, after its end is recorded.
 func (r *run) close() error {
 	if r.ffmpeg != nil {
 		r.ffmpeg.close()
@@ -63,7 +63,7 @@ func (r *run) close() error {
 	return r.log.file.Close()
 }
 
-// do runs ffmpeg to its end. ready is called once it runs, or has failed to start.
+// do runs ffmpeg to its end. It calls ready once ffmpeg runs or has failed to start.
 func (r *run) do(ready func()) Exit {
 	f, err := startFFmpeg(r.config)
 	r.ffmpeg = f
@@ -116,7 +116,7 @@ func (r *run) loop() Exit {
 			}
 			r.message(line)
 		case now := <-ticker.C:
-			if why := r.look(&w, now.Sub(last)); why != nil {
+			if why := r.checkLimits(&w, now.Sub(last)); why != nil {
 				end(why)
 			}
 			last = now
@@ -124,7 +124,7 @@ func (r *run) loop() Exit {
 			r.status.estimate(r.config.Plan.Want)
 			if r.status != saved {
 				saved = r.status
-				r.check(save(r.config.Dir, stateFile, r.status))
+				r.checkDisk(save(r.config.Dir, stateFile, r.status))
 			}
 		case q := <-r.requests:
 			r.serve(q, func() {
@@ -168,11 +168,11 @@ func (r *run) pause(pause bool) {
 	r.status.Paused = pause
 	r.status.setPhase()
 	r.status.estimate(r.config.Plan.Want)
-	r.check(save(r.config.Dir, stateFile, r.status)) // before the answer, so that one who asked sees it
+	r.checkDisk(save(r.config.Dir, stateFile, r.status)) // before the answer, so that the caller sees it
 }
 
-// look compares the run with its limits. Clocks stand while it is paused.
-func (r *run) look(w *watch, elapsed time.Duration) *failure.Error {
+// checkLimits compares the run with its limits. Clocks stop while it is paused.
+func (r *run) checkLimits(w *watch, elapsed time.Duration) *failure.Error {
 	if r.ending != nil {
 		return nil
 	}
@@ -188,13 +188,13 @@ func (r *run) look(w *watch, elapsed time.Duration) *failure.Error {
 	return w.step(o)
 }
 
-// drainTimeout is for pipes that something outside of ffmpeg's group still holds.
+// drainTimeout is for pipes held by processes outside ffmpeg's group.
 const drainTimeout = 500 * time.Millisecond
 
-// drain takes what ffmpeg has said last.
+// drain reads the last output of ffmpeg.
 func (r *run) drain(progress, messages <-chan string) {
 	deadline := time.Now().Add(drainTimeout)
-	r.check(errors.Join(r.ffmpeg.progress.SetReadDeadline(deadline), r.ffmpeg.stderr.SetReadDeadline(deadline)))
+	r.checkDisk(errors.Join(r.ffmpeg.progress.SetReadDeadline(deadline), r.ffmpeg.stderr.SetReadDeadline(deadline)))
 	for progress != nil || messages != nil {
 		select {
 		case line, ok := <-progress:
@@ -213,14 +213,14 @@ func (r *run) drain(progress, messages <-chan string) {
 	}
 }
 
-// finish says how the run ended.
+// finish returns how the run ended.
 func (r *run) finish() Exit {
 	f := r.ffmpeg
 	r.status.Paused = false
 	r.status.setPhase()
 	r.status.Source = r.source.source
 	e := Exit{Code: f.state.ExitCode(), CPU: f.state.UserTime() + f.state.SystemTime(), MaxRSS: f.maxRSS()}
-	unwritten := failure.Unwritten(r.tail) // whatever ffmpeg's status
+	unwritten := failure.Unwritten(r.tail) // whatever the exit status
 	status, _ := f.state.Sys().(syscall.WaitStatus)
 	switch {
 	case r.stopped:
@@ -230,12 +230,12 @@ func (r *run) finish() Exit {
 	case e.Code == 0 && unwritten == "":
 		e.End = Succeeded
 	case f.cgroup != nil && f.cgroup.outOfMemory():
-		e.End, e.Reason, e.Error = Failed, ffrtmp.RuntimeError, "ffmpeg needed more than max_memory_mb"
+		e.End, e.Reason, e.Error = Failed, ffrtmp.RuntimeError, "ffmpeg exceeded max_memory_mb"
 	case f.endpointErr() != nil && (unwritten == "" || r.config.Plan.Live()):
 		err := f.endpointErr()
 		e.End, e.Reason, e.Error = Failed, failure.Reason(err), r.log.redact.Replace(err.Error())
 	case status.Signaled():
-		e.End, e.Reason, e.Error = Failed, ffrtmp.RuntimeError, "ffmpeg was ended by signal: "+status.Signal().String()
+		e.End, e.Reason, e.Error = Failed, ffrtmp.RuntimeError, "ffmpeg was killed by signal: "+status.Signal().String()
 	default:
 		e.End = Failed
 		e.Reason, e.Error = failure.FromLog(r.tail)
@@ -252,37 +252,36 @@ func (r *run) exit(e Exit) Exit {
 	return e
 }
 
-// message takes one line of ffmpeg's stderr.
+// message handles one line of ffmpeg's stderr.
 func (r *run) message(line string) {
 	line = r.ffmpeg.names.Replace(line)
 	r.source.take(line)
 	written, err := r.log.line(line)
-	r.check(err)
+	r.checkDisk(err)
 	r.tail = append(r.tail, written)
 	if len(r.tail) > tailLines {
 		r.tail = r.tail[1:]
 	}
 }
 
-// note puts a line of our own into the job's log.
+// note adds a line of our own to the job's log.
 func (r *run) note(line string) {
 	_, err := r.log.line("ffrtmp: " + line)
-	r.check(err)
+	r.checkDisk(err)
 }
 
-// check ends the run when its directory cannot be written: nobody could learn
-// how it goes.
-func (r *run) check(err error) {
+// checkDisk ends the run when its directory cannot be written: no agent could see
+// its state.
+func (r *run) checkDisk(err error) {
 	if err != nil && r.ending == nil {
-		r.ending = failure.Errorf(ffrtmp.PlatformError, "the agent's state directory: %w", err)
+		r.ending = failure.Errorf(ffrtmp.PlatformError, "write the agent's state directory: %w", err)
 		if r.ffmpeg != nil {
 			r.ffmpeg.signal(unix.SIGKILL)
 		}
 	}
 }
 
-// lines sends what is read line by line until the end. A line longer than the
-// buffer loses its rest.
+// lines sends a file line by line. A line longer than the buffer is cut.
 func lines(f *os.File) <-chan string {
 	c := make(chan string)
 	go func() {

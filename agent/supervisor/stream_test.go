@@ -65,7 +65,7 @@ func TestStream_ServerDies(t *testing.T) {
 	eventually(t, "the stream is with the server", func() bool { return server.Streams()["the-key"].Received > 0 })
 	server.Kill()
 	e := wait(t, run)
-	if e.End != Failed || e.Reason != ffrtmp.NetworkError || e.Error != "RTMP server: it ended the connection" {
+	if e.End != Failed || e.Reason != ffrtmp.NetworkError || e.Error != "RTMP server closed the connection" {
 		t.Errorf("%+v\n%s", e, logText(t, run))
 	}
 }

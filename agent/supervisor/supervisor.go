@@ -1,18 +1,17 @@
-// Package supervisor runs one ffmpeg so that it outlives the agent. The agent's
-// own binary, started again as `agent supervise DIR` in a session of its own,
-// holds ffmpeg's stdin, clocks and limits, and writes what happens into the
-// attempt's directory. An agent that was killed finds it there again by pid and
-// start time and goes on as if it had never been away.
+// Package supervisor runs one ffmpeg so that it survives the agent. The agent's own
+// binary, started again as `agent supervise DIR` in a session of its own, holds
+// ffmpeg's stdin, clocks and limits, and records the run in the attempt's
+// directory. A new agent finds the supervisor by pid and start time and continues.
 //
 // Files in the directory, mode 0600, each replaced by a rename or appended to:
 //
 //	config.json     what to run (holds secrets)
 //	supervisor.json  the supervisor's pid, start time and boot id
 //	ffmpeg.json      the same of ffmpeg, whose pid is also its process group
-//	supervisor.log   the supervisor's own last words, if it has any
-//	state.json       progress, paused, what ffmpeg said of its input
+//	supervisor.log   the supervisor's stderr, normally empty
+//	state.json       progress, paused, what ffmpeg reported about its input
 //	log.<offset>     ffmpeg's messages; the newest two segments are kept
-//	exit.json        how it ended; written last, after the process group is gone
+//	exit.json        how it ended; written last, after the process group has ended
 //	control          a Unix socket that takes one command a line
 package supervisor
 
@@ -23,36 +22,35 @@ import (
 	"github.com/ffrtmp/ffrtmp/internal/recipe"
 )
 
-// Config is what to run and within what bounds.
+// Config is what to run and its limits.
 type Config struct {
-	Dir    string                `json:"-"`      // exists; one attempt each
+	Dir    string                `json:"-"`      // must exist; one run each
 	Name   string                `json:"name"`   // job and attempt, for messages
 	FFmpeg string                `json:"ffmpeg"` // path of the program
 	Plan   recipe.Plan           `json:"plan"`
 	Limits ffrtmp.ResourceLimits `json:"limits"`
-	// HangAfter is how long output time may stand still; 0 is DefaultHangAfter.
+	// HangAfter is how long ffmpeg may make no progress; 0 means DefaultHangAfter.
 	HangAfter time.Duration `json:"hang_after"`
 }
 
-// DefaultHangAfter is how long output time may stand still before ffmpeg is hung.
+// DefaultHangAfter is how long ffmpeg may make no progress before it counts as hung.
 const DefaultHangAfter = 60 * time.Second
 
-// MaxLogBytes bounds the log of one attempt on disk; the tail is what is kept.
+// MaxLogBytes bounds the log of one attempt on disk; the tail is kept.
 const MaxLogBytes = 1 << 20
 
 // End is how a run ended.
 type End string
 
-// Ends. Lost means that nobody saw the end: the supervisor itself was killed, and
-// ffmpeg with it.
+// Ends. Lost means that the supervisor was killed, and ffmpeg with it.
 const (
-	Succeeded End = "succeeded" // ffmpeg returned 0 by itself; its output is not verified yet
+	Succeeded End = "succeeded" // ffmpeg returned 0; its output is not verified yet
 	Failed    End = "failed"    // Reason and Error say why
 	Stopped   End = "stopped"   // by Stop
 	Lost      End = "lost"
 )
 
-// Exit is how a run ended and what it did until then.
+// Exit is how a run ended and what it had done.
 type Exit struct {
 	End       End                  `json:"end"`
 	Reason    ffrtmp.FailureReason `json:"reason,omitempty"` // of Failed and Lost
@@ -66,19 +64,19 @@ type Exit struct {
 	MaxRSS    int64                `json:"max_rss_bytes"` // of ffmpeg
 }
 
-// Source is what ffmpeg said of its input before it began.
+// Source is what ffmpeg reported about its input.
 type Source struct {
 	Seconds   float64 `json:"seconds,omitempty"` // 0: unknown
 	Estimated bool    `json:"estimated,omitempty"`
 	Audio     bool    `json:"audio,omitempty"`
 }
 
-// State is how a run stands.
+// State is the current state of a run.
 type State struct {
 	Running  bool
 	Paused   bool
 	Progress ffrtmp.Progress
 	Percent  int   // 0 to 99 while running; 0 when the duration is unknown
-	LogSize  int64 // bytes ever written; what ReadLog may be asked for ends here
+	LogSize  int64 // bytes ever written: the end of what ReadLog can return
 	Exit     *Exit // nil while running
 }

@@ -8,12 +8,12 @@ import (
 	"github.com/ffrtmp/ffrtmp/internal/failure"
 )
 
-// tick is how often a run looks at its clocks and its output.
+// tick is how often a run checks its clocks and its output.
 const tick = 250 * time.Millisecond
 
-// watch decides when a run has taken too long, made too much, or stands still.
-// Its clocks count ticks, of which none is longer than maxTick: time that the
-// supervisor itself was frozen, or the machine asleep, is nobody's fault.
+// watch decides when a run has exceeded its time or disk limit, or hangs. Its clocks
+// count ticks of at most maxTick: time in which the supervisor was frozen or the
+// machine asleep does not count.
 type watch struct {
 	limits    ffrtmp.ResourceLimits
 	hangAfter time.Duration
@@ -25,7 +25,7 @@ type watch struct {
 
 const maxTick = 4 * tick
 
-// observation is what a run looks like at a tick.
+// observation is the state of a run at a tick.
 type observation struct {
 	elapsed time.Duration // since the tick before
 	outTime float64       // seconds
@@ -34,7 +34,7 @@ type observation struct {
 	size    int64         // of the work file
 }
 
-// step takes an observation and returns why the run must end now, or nil.
+// step adds an observation and returns why the run must end now, or nil.
 func (w *watch) step(o observation) *failure.Error {
 	elapsed := min(o.elapsed, maxTick)
 	w.ran += elapsed

@@ -15,7 +15,7 @@ import (
 	"github.com/ffrtmp/ffrtmp/internal/flags"
 )
 
-// config is the agent's command line, checked and completed.
+// config is the checked command line, with defaults.
 type config struct {
 	masters            []string
 	register           bool
@@ -46,21 +46,21 @@ func parse(args []string, lookup func(string) (string, bool)) (*config, error) {
 	fs.StringSliceVar(&c.masters, "master", []string{"https://localhost:8080"}, "URL of a master, repeatable or comma-separated; the others are learned")
 	fs.BoolVar(&c.register, "register", true, "register with the masters (accepted for v2.2; agents always do)")
 	fs.StringVar(&c.name, "name", "", "name of this node (default: the host name)")
-	fs.StringVar(&c.stateDir, "state-dir", "agent-state", "identity, running attempts and results not yet handed in")
+	fs.StringVar(&c.stateDir, "state-dir", "agent-state", "directory for the identity, running attempts and unsent results")
 	fs.String("api-key", "", "API key; a file or MASTER_API_KEY keeps it out of process listings")
 	fs.String("api-key-file", "", "file that holds the API key")
 	fs.StringVar(&c.files.Cert, "cert", "", "client certificate, for masters with --mtls")
 	fs.StringVar(&c.files.Key, "key", "", "key of the client certificate")
-	fs.StringVar(&c.files.CA, "ca", "", "CA that masters are verified against (default: the system's)")
+	fs.StringVar(&c.files.CA, "ca", "", "CA that verifies the masters (default: the system's)")
 	fs.BoolVar(&c.insecureSkipVerify, "insecure-skip-verify", false, "do not verify the masters' certificates (development)")
-	fs.DurationVar(&c.pollInterval, "poll-interval", 10*time.Second, "how often to ask for jobs where long polls are not possible")
+	fs.DurationVar(&c.pollInterval, "poll-interval", 10*time.Second, "pause between claims where long polls are not possible")
 	fs.DurationVar(&c.heartbeatInterval, "heartbeat-interval", 30*time.Second, "longest time between heartbeats; never above a third of the masters' lease TTL")
 	fs.IntVar(&c.maxConcurrentJobs, "max-concurrent-jobs", 1, "jobs to run at once")
 	fs.StringToStringVar(&c.labels, "label", nil, "label key=value, repeatable")
 	fs.StringSliceVar(&c.mediaRoots, "media-root", nil, "directory tree that jobs may read and write, repeatable (default: the current directory)")
-	fs.StringVar(&c.ffmpeg, "ffmpeg", "ffmpeg", "ffmpeg to run; ffprobe is looked for beside it, then in PATH")
+	fs.StringVar(&c.ffmpeg, "ffmpeg", "ffmpeg", "path of ffmpeg; ffprobe is searched beside it, then in PATH")
 	fs.IntVar(&c.metricsPort, "metrics-port", 9091, "port of /metrics, /health and /ready; 0 serves none")
-	fs.DurationVar(&c.drainTimeout, "drain-timeout", 30*time.Second, "on SIGTERM: how long to wait for running jobs; what still runs then is taken up again by the next start")
+	fs.DurationVar(&c.drainTimeout, "drain-timeout", 30*time.Second, "how long to wait for running jobs on SIGTERM; the next start continues the rest")
 	c.log.Register(fs)
 	c.tracing.Register(fs)
 	version := fs.Bool("version", false, "print the version and exit")
@@ -82,13 +82,13 @@ func parse(args []string, lookup func(string) (string, bool)) (*config, error) {
 		return c, err
 	}
 	if fs.Changed("media-root") && (len(c.mediaRoots) == 0 || slices.Contains(c.mediaRoots, "")) {
-		// It would be the current directory, which for a service is /.
-		return c, flags.Usagef("--media-root must not be empty, nor any of several between commas")
+		// "" would mean the current directory, which for a service is /.
+		return c, flags.Usagef("--media-root must not be empty")
 	}
 	return c, c.complete()
 }
 
-// check refuses values that cannot work, naming the flag.
+// check rejects invalid values and names the flag.
 func (c *config) check() error {
 	if len(c.masters) == 0 {
 		return flags.Usagef("--master must not be empty")
@@ -100,7 +100,7 @@ func (c *config) check() error {
 		}
 	}
 	if !c.register {
-		return flags.Usagef("--register=false: an agent always registers; leave the flag out")
+		return flags.Usagef("--register=false: an agent always registers; omit the flag")
 	}
 	if (c.files.Cert == "") != (c.files.Key == "") {
 		return flags.Usagef("--cert and --key go together")
@@ -126,7 +126,7 @@ func (c *config) check() error {
 	return c.log.Check()
 }
 
-// complete fills in what depends on this machine.
+// complete sets defaults that depend on this machine.
 func (c *config) complete() error {
 	if c.name == "" {
 		host, err := os.Hostname()
@@ -145,7 +145,7 @@ func (c *config) complete() error {
 	return nil
 }
 
-// key returns the API key. Only masters without TLS, in development, may be open.
+// key returns the API key. Only masters without TLS (development) work without one.
 func (c *config) key() (string, error) {
 	key, set, err := c.apiKey()
 	if err != nil || set {

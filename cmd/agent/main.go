@@ -13,7 +13,7 @@ import (
 )
 
 func main() {
-	// The agent starts itself again, apart from itself, to keep watch over ffmpeg.
+	// The agent starts its own binary as the supervisor of each ffmpeg.
 	if len(os.Args) == 3 && os.Args[1] == "supervise" {
 		os.Exit(supervisor.Main(os.Args[2]))
 	}
@@ -24,8 +24,8 @@ func main() {
 	os.Exit(run(ctx, hangups, os.Args[1:], os.LookupEnv, os.Stdout, os.Stderr))
 }
 
-// run is the program; it returns the exit status. At every hangup it reads again
-// what may change while it runs.
+// run is the program; it returns the exit status. A hangup reloads certificates and
+// the API key.
 func run(ctx context.Context, hangups <-chan os.Signal, args []string, lookup func(string) (string, bool), stdout, stderr io.Writer) int {
 	c, err := parse(args, lookup)
 	if err == nil {

@@ -20,7 +20,7 @@ import (
 	"github.com/ffrtmp/ffrtmp/internal/version"
 )
 
-// metricsConnections bounds those of the metrics port, which is open to anybody.
+// metricsConnections bounds connections to the metrics port, which needs no key.
 const metricsConnections = 128
 
 // start runs an agent until ctx is done and it has drained.
@@ -66,29 +66,28 @@ func start(ctx context.Context, hangups <-chan os.Signal, c *config, stderr io.W
 		}
 		return nil
 	})
-	err = a.Run(running) // ends early when the metrics cannot be served
+	err = a.Run(running) // ends early when the metrics server fails
 	return errors.Join(err, server.Close(), group.Wait())
 }
 
-// reload reads again what may change while the agent runs. What cannot be used
-// stays as it was.
+// reload rereads certificates and the API key. On an error it keeps the old ones.
 func (c *config) reload(a *agent.Agent, identities *certs.Identities, logger hclog.Logger) {
-	logger.Info("SIGHUP: reading certificates and API key again")
+	logger.Info("reloading certificates and API key (SIGHUP)")
 	if err := identities.Reload(); err != nil {
-		logger.Error("certificate files cannot be used, keeping the old ones", "error", err)
+		logger.Error("cannot reload certificates; keeping the old ones", "error", err)
 	}
 	switch key, err := c.key(); {
 	case err != nil:
-		logger.Error("the API key cannot be read, keeping the old one", "error", err)
+		logger.Error("cannot read the API key; keeping the old one", "error", err)
 	case key == "":
-		logger.Warn("the API key is empty, keeping the old one")
+		logger.Warn("the API key is empty; keeping the old one")
 	default:
 		a.SetAPIKey(key)
 	}
 }
 
-// trust makes the agent verify the masters by --ca, in the version in force at each
-// connection, unless it is told not to.
+// trust makes the agent verify the masters by the current --ca, unless
+// --insecure-skip-verify is set.
 func (c *config) trust(a *agent.Config, logger hclog.Logger) error {
 	a.Identities = &certs.Identities{}
 	store, err := a.Identities.Open("client", c.files, logger.Named("tls"))
@@ -99,7 +98,7 @@ func (c *config) trust(a *agent.Config, logger hclog.Logger) error {
 		a.DialTLS = store.DialTLS
 		return nil
 	}
-	logger.Warn("the masters' certificates are not verified (--insecure-skip-verify, development)")
+	logger.Warn("certificates of masters are not verified (--insecure-skip-verify)")
 	a.TLS = store.Client()
 	a.TLS.InsecureSkipVerify = true
 	return nil

@@ -1,5 +1,5 @@
-// Package failure says why an attempt failed: it carries a ffrtmp.FailureReason
-// along an error, and reads one out of what ffmpeg said when it ended.
+// Package failure attaches a ffrtmp.FailureReason to an error, and finds one in the
+// log of a failed ffmpeg.
 package failure
 
 import (
@@ -9,7 +9,7 @@ import (
 	"github.com/ffrtmp/ffrtmp"
 )
 
-// Error is an error with the reason that a master is to be told.
+// Error is an error with the reason for the job's result.
 type Error struct {
 	Reason ffrtmp.FailureReason
 	Err    error
@@ -20,13 +20,13 @@ func (e *Error) Error() string { return e.Err.Error() }
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Errorf returns an Error with the given reason. It wraps what %w names.
+// Errorf returns an Error with a reason. It wraps the operand of %w.
 func Errorf(reason ffrtmp.FailureReason, format string, args ...any) *Error {
 	return &Error{Reason: reason, Err: fmt.Errorf(format, args...)}
 }
 
-// Reason returns the reason of the first Error in err's chain. Any other error is
-// this machine's fault, not the job's: a platform error.
+// Reason returns the reason of the first Error in err's chain. Any other error is a
+// platform error: the machine's fault, not the job's.
 func Reason(err error) ffrtmp.FailureReason {
 	var e *Error
 	if errors.As(err, &e) {

@@ -6,11 +6,11 @@ import (
 	"github.com/ffrtmp/ffrtmp"
 )
 
-// unwritten is what ffmpeg says of output that is not on the disk. It may return
-// success all the same.
+// unwritten matches messages about output that is not on disk. ffmpeg may still
+// return success.
 var unwritten = regexp.MustCompile(`No space left on device|Disk quota exceeded|Read-only file system|File too large|Error writing trailer`)
 
-// Unwritten returns the line of a log that says that output was not written, or "".
+// Unwritten returns the first line of a log that says that output was lost, or "".
 func Unwritten(lines []string) string {
 	for _, line := range lines {
 		if unwritten.MatchString(line) {
@@ -20,21 +20,21 @@ func Unwritten(lines []string) string {
 	return ""
 }
 
-// signs are what ffmpeg says when it fails, the more telling first. They are
-// looked for in the last lines of its log.
+// signs are messages of a failing ffmpeg, the more telling first. FromLog searches the
+// last lines of a log for them.
 var signs = []struct {
 	form   *regexp.Regexp
 	reason ffrtmp.FailureReason
 }{
-	// An RTMP server's own words, then how a stream ends without any: it is on no disk.
+	// An RTMP server's own message, then how a stream ends without one. No disk is involved.
 	{regexp.MustCompile(`\[rtmp.*Server error: `), ffrtmp.NetworkError},
 	{regexp.MustCompile(`Error (writing trailer of|closing file) rtmps?://`), ffrtmp.NetworkError},
 	{unwritten, ffrtmp.OutputError},
 	{regexp.MustCompile(`Cannot allocate memory|Error reinitializing|error while loading shared libraries|malloc.*failed`), ffrtmp.PlatformError},
-	// The options are ours, not a user's: this ffmpeg is too old, too new or built without something.
+	// The options are ours: this ffmpeg is too old, too new or lacks a feature.
 	{regexp.MustCompile(`Unrecognized option|Option .* not found|Unable to parse option value`), ffrtmp.PlatformError},
 	{regexp.MustCompile(`Unknown encoder|Encoder not found|No such filter`), ffrtmp.CapabilityMismatch},
-	// The encoder worked when the agent tried it: the hardware is gone, or has no session left.
+	// The encoder worked at the start: the hardware is gone or has no free session.
 	{regexp.MustCompile(`Cannot load (libcuda|nvcuda|libnvidia)|OpenEncodeSessionEx failed|No NVENC capable devices|No device available|Failed to initialise VAAPI|Error initializing an? (internal )?MFX session|No VA display|Device creation failed|Driver does not support the required nvenc API`), ffrtmp.PlatformError},
 	{regexp.MustCompile(`Connection refused|Connection reset|Connection timed out|Network is unreachable|No route to host|Failed to resolve|Temporary failure in name resolution|Broken pipe|HTTP error 5\d\d|Server returned 5XX|HTTP error 429|rtmp://\S*: (Input/output error|End of file|Operation timed out|Unknown error)|Handshake failed|TLS.*(error|fail)|Operation timed out`), ffrtmp.NetworkError},
 	{regexp.MustCompile(`(?i)only .* (are|is) supported for|not compatible with|Could not find tag for codec|codec not currently supported in container`), ffrtmp.UserError},
@@ -43,12 +43,11 @@ var signs = []struct {
 	{regexp.MustCompile(`Error writing|av_interleaved_write_frame|Could not write header|Error opening output|Permission denied|Input/output error`), ffrtmp.OutputError},
 }
 
-// ffmpegNoise is what ffmpeg says last whatever went wrong.
+// ffmpegNoise matches what ffmpeg prints last after any failure.
 var ffmpegNoise = regexp.MustCompile(`^(Conversion failed!|Exiting normally.*|\[?(libx26[45]|aac|libvpx|Svt|SVT).*|video:.* audio:.*|frame=.*|\s.*|x265 \[info\].*|encoded \d+ frames.*|Qavg.*|)$`)
 
-// FromLog finds out why ffmpeg failed from the last lines of its log, oldest
-// first: the reason, and the line that says it best. Without any sign it is a
-// runtime error.
+// FromLog returns why ffmpeg failed, from the last lines of its log, oldest first: the
+// reason and the most telling line. Without a known message it is a runtime error.
 func FromLog(lines []string) (ffrtmp.FailureReason, string) {
 	for _, sign := range signs {
 		for i := len(lines) - 1; i >= 0; i-- {

@@ -19,14 +19,14 @@ type Run struct {
 	Lease   string
 }
 
-// Machine is what a recipe must know of the machine that it is for.
+// Machine describes the machine that will run the recipe.
 type Machine struct {
-	VAAPIDevice string // such as /dev/dri/renderD128; "" when there is none
+	VAAPIDevice string // such as /dev/dri/renderD128, or ""
 }
 
-// Build makes the plan of one attempt at an encoding. Its error carries a reason:
-// a user error for a path outside of the media roots, an input error for a file
-// that is missing, a platform error for hardware that is gone.
+// Build returns the plan of one attempt. Its error has a reason: a user error for a
+// path outside the media roots, an input error for a missing file, a platform error
+// for missing hardware.
 func Build(e ffrtmp.Encoding, run Run, roots Roots, m Machine) (Plan, error) {
 	p := Plan{Want: want(e)}
 	// ffmpeg's stdin stays open to take q; -y is onto a file that has just been made.
@@ -63,7 +63,7 @@ func want(e ffrtmp.Encoding) Want {
 	return w
 }
 
-// codecName returns what ffprobe calls the codec that an encoder makes.
+// codecName returns ffprobe's name of an encoder's codec.
 func codecName(encoder string) string {
 	switch encoder {
 	case "libx264":
@@ -83,8 +83,7 @@ func codecName(encoder string) string {
 	return name
 }
 
-// muxers maps a file name's ending to ffmpeg's format: the name itself is not
-// shown to ffmpeg.
+// muxers maps file name extensions to ffmpeg's formats: ffmpeg never sees the name.
 var muxers = map[string]string{
 	".mp4": "mp4", ".mkv": "matroska", ".mov": "mov", ".webm": "webm", ".ts": "mpegts", ".flv": "flv",
 }
@@ -104,10 +103,10 @@ func (p *Plan) output(e ffrtmp.Encoding, run Run, roots Roots) error {
 	ext := strings.ToLower(path.Ext(final.Name))
 	muxer, ok := muxers[ext]
 	if !ok {
-		return failure.Errorf(ffrtmp.UserError, "output: %s is not a name that ends in .mp4, .mkv, .mov, .webm, .ts or .flv", final.Name)
+		return failure.Errorf(ffrtmp.UserError, "output: %s: the name must end in .mp4, .mkv, .mov, .webm, .ts or .flv", final.Name)
 	}
 	if muxer == "mpegts" && (p.Want.Codec == "vp9" || p.Want.Codec == "av1") {
-		// ffmpeg writes what no reader takes for video, and succeeds.
+		// ffmpeg succeeds, but no player finds the video.
 		return failure.Errorf(ffrtmp.UserError, "output: a .ts file cannot hold %s; use .mp4, .mkv or .webm", p.Want.Codec)
 	}
 	work := File{Root: final.Root, Name: path.Join(path.Dir(final.Name), workName(path.Base(final.Name), run))}
@@ -115,7 +114,7 @@ func (p *Plan) output(e ffrtmp.Encoding, run Run, roots Roots) error {
 	if muxer == "mp4" || muxer == "mov" {
 		p.add("-movflags", "+faststart")
 		if p.Want.Codec == "hevc" {
-			p.add("-tag:v", "hvc1") // players of one large vendor know no other
+			p.add("-tag:v", "hvc1") // Apple's players know no other
 		}
 	}
 	p.add("-map_metadata", "0", "-f", muxer, fmt.Sprintf("file:/proc/self/fd/%d", OutputFD))
@@ -124,15 +123,15 @@ func (p *Plan) output(e ffrtmp.Encoding, run Run, roots Roots) error {
 
 const maxNameBytes = 255
 
-// workName names a work file after its output, job, attempt and lease. The
-// output's name is shortened where the whole would be longer than a file name may be.
+// workName names a work file after its output, job, attempt and lease. It shortens the
+// output's name where the result would be too long for a file name.
 func workName(name string, run Run) string {
 	lease := run.Lease[:min(12, len(run.Lease))]
 	tail := fmt.Sprintf(".%s-%d-%s.part%s", run.JobID, run.Attempt, lease, path.Ext(name))
 	stem := strings.TrimSuffix(name, path.Ext(name))
 	end := min(len(stem), maxNameBytes-1-len(tail))
 	for end < len(stem) && !utf8.RuneStart(stem[end]) {
-		end-- // half a character would become another, longer one in a plan's JSON
+		end-- // half a character would become a longer one in the plan's JSON
 	}
 	return "." + stem[:end] + tail
 }

@@ -9,22 +9,22 @@ import (
 	"github.com/ffrtmp/ffrtmp/internal/failure"
 )
 
-// InputFormats are the demuxers that an input may choose. Playlists and scripts
-// (hls, concat, sdp…) are not among them: they name further files and servers,
-// past the media roots and the endpoints.
+// InputFormats are the demuxers that an input may use. Playlists and scripts (hls,
+// concat, sdp…) are excluded: they name further files and servers, outside the media
+// roots and the endpoints.
 const InputFormats = "aac,ac3,aiff,asf,av1,avi,dv,eac3,flac,flv,gxf,h264,hevc,ivf,m4v,matroska,mov,mp3,mpeg,mpegts,mpegvideo,mxf,nut,obu,ogg,rm,wav,yuv4mpegpipe"
 
 // ioTimeout is how long ffmpeg waits for a silent source, in microseconds.
 const ioTimeout = "30000000"
 
-// defaultFPS is a test pattern's rate when none is asked for.
+// defaultFPS is the rate of a test pattern unless the job sets one.
 const defaultFPS = 30
 
 func (p *Plan) input(e ffrtmp.Encoding, roots Roots) error {
 	scheme, _, remote := strings.Cut(e.Input, "://")
 	scheme = strings.ToLower(scheme)
 	if e.Mode == ffrtmp.ToRTMP && scheme != "rtmp" && scheme != "rtmps" {
-		p.add("-re") // a server takes a stream no faster than it plays
+		p.add("-re") // a server expects a stream in real time
 	}
 	switch {
 	case e.Input == "":
@@ -61,7 +61,7 @@ func (p *Plan) input(e ffrtmp.Encoding, roots Roots) error {
 	return nil
 }
 
-// pattern adds moving bars with a clock, and a tone.
+// pattern adds a moving test picture and a tone.
 func (p *Plan) pattern(e ffrtmp.Encoding) {
 	p.add("-f", "lavfi", "-i", fmt.Sprintf("testsrc2=size=%dx%d:rate=%s", e.Width, e.Height, number(cmp.Or(e.FPS, defaultFPS))))
 	if e.AudioEncoder == "" {

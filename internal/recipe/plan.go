@@ -1,15 +1,15 @@
-// Package recipe turns what a job asks for into the arguments of one ffmpeg run.
-// Arguments come from a closed set of recipes; nothing that a user wrote reaches
-// ffmpeg unless package job parsed and checked it first. No file and no server is
-// named to ffmpeg by a user's words: it inherits open files, and it speaks to
-// the loopback endpoints of package proxy.
+// Package recipe builds the arguments of an ffmpeg run from a job. Arguments come from
+// a closed set of recipes; user input reaches ffmpeg only after package ffrtmp has
+// parsed and checked it. ffmpeg never sees a user's path or URL: it inherits open files
+// and connects to loopback endpoints. The package does no I/O, so a master can show
+// the command that an agent would run.
 package recipe
 
 import "path"
 
-// Files that ffmpeg inherits, by number. Because they are opened outside of
-// ffmpeg, what was checked against the media roots is what is read and written,
-// whatever happens to links and directories in between.
+// Files that ffmpeg inherits, by number. They are opened by the agent, so ffmpeg reads
+// and writes exactly what was checked against the media roots, even if links or
+// directories change meanwhile.
 const (
 	ProgressFD = 3 // write end of a pipe, for -progress
 	InputFD    = 4
@@ -17,8 +17,7 @@ const (
 	OptionsFD  = 6
 )
 
-// Arguments that stand for the address of an endpoint, which is known only once
-// the endpoint has been opened.
+// Placeholders for the address of an endpoint, which is known only once it is open.
 const (
 	SourceAddress = "endpoint:source"
 	TargetAddress = "endpoint:target"
@@ -44,20 +43,20 @@ type Roots interface {
 // only in files of mode 0600.
 type Plan struct {
 	Args    []string `json:"args"`              // without the program's name
-	Input   *File    `json:"input,omitempty"`   // opened for reading as InputFD
+	Input   *File    `json:"input,omitempty"`   // opened as InputFD
 	Work    *File    `json:"work,omitempty"`    // created as OutputFD
-	Final   *File    `json:"final,omitempty"`   // what Work becomes once it is published
+	Final   *File    `json:"final,omitempty"`   // the published name of Work
 	Source  string   `json:"source,omitempty"`  // URL to read from, through an endpoint
 	Target  string   `json:"target,omitempty"`  // URL to stream to, through an endpoint
-	Options string   `json:"options,omitempty"` // lines of name=value read from OptionsFD: what must not be on a command line
-	Secrets []string `json:"secrets,omitempty"` // never to appear in a log
+	Options string   `json:"options,omitempty"` // name=value lines read from OptionsFD, kept off the command line
+	Secrets []string `json:"secrets,omitempty"` // redacted in logs
 	Want    Want     `json:"want"`
 }
 
-// Live reports whether the run streams to a server. Such a run makes no file.
+// Live reports whether the run streams to a server and makes no file.
 func (p *Plan) Live() bool { return p.Target != "" }
 
-// Want is what the output must be for the run to count as a success.
+// Want is what the output must be for the run to succeed.
 type Want struct {
 	Codec   string  `json:"codec"`             // ffprobe's name: h264, hevc, vp9, av1
 	Width   int     `json:"width,omitempty"`   // 0: by the source's aspect ratio
@@ -65,5 +64,5 @@ type Want struct {
 	FPS     float64 `json:"fps,omitempty"`     // 0: the source's
 	Seconds float64 `json:"seconds,omitempty"` // at most; 0: the whole source
 	Audio   string  `json:"audio,omitempty"`   // ffprobe's name, if the source has sound
-	Pattern bool    `json:"pattern,omitempty"` // a test pattern: sound and duration are certain
+	Pattern bool    `json:"pattern,omitempty"` // a test pattern, whose sound and duration are known
 }

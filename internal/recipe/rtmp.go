@@ -9,12 +9,12 @@ import (
 	"github.com/ffrtmp/ffrtmp/internal/failure"
 )
 
-// rtmpURL is an RTMP URL in the parts that the protocol sends on its own.
+// rtmpURL is an RTMP URL in the parts that the protocol sends separately.
 type rtmpURL struct{ scheme, host, app, play string }
 
-// parseRTMP splits a URL as ffmpeg does: the first two elements of a path of three
-// or more are the application and its instance, the rest is what is played. It
-// does not unescape, because neither ffmpeg nor servers do.
+// parseRTMP splits a URL as ffmpeg does: in a path of three or more elements, the first
+// two are the application and its instance, the rest is the stream. It does not
+// unescape, because neither ffmpeg nor servers do.
 func parseRTMP(field, raw string) (rtmpURL, error) {
 	scheme, rest, _ := strings.Cut(raw, "://")
 	authority, path, _ := strings.Cut(rest, "/")
@@ -22,8 +22,8 @@ func parseRTMP(field, raw string) (rtmpURL, error) {
 		return rtmpURL{}, failure.Errorf(ffrtmp.UserError, "%s: not an RTMP URL", field)
 	}
 	if strings.Contains(authority, "@") {
-		// ffmpeg takes these from its command line only, where every user of the machine can read them.
-		return rtmpURL{}, failure.Errorf(ffrtmp.UserError, "%s: a user name in an RTMP URL is not supported; use a stream key", field)
+		// ffmpeg takes these only from its command line, which every user of the machine can read.
+		return rtmpURL{}, failure.Errorf(ffrtmp.UserError, "%s: user names in RTMP URLs are not supported; use a stream key", field)
 	}
 	u := rtmpURL{scheme: strings.ToLower(scheme), host: authority}
 	parts := strings.SplitN(path, "/", 3)
@@ -51,11 +51,11 @@ func (u rtmpURL) secrets() []string {
 	return []string{stream, last, key}
 }
 
-// maxOptionBytes is what a line of an option file may have; ffmpeg's buffer is 1000.
+// maxOptionBytes bounds a line of an option file; ffmpeg's buffer has 1000.
 const maxOptionBytes = 990
 
-// stream adds an RTMP target. What names the stream goes into an option file, so
-// that the key is not on a command line, which every user of the machine can read.
+// stream adds an RTMP target. The stream's name goes into an option file, which keeps
+// its key off the command line: every user of the machine can read that.
 func (p *Plan) stream(e ffrtmp.Encoding) error {
 	u, err := parseRTMP("rtmp_url", e.URL)
 	if err != nil {
@@ -63,17 +63,17 @@ func (p *Plan) stream(e ffrtmp.Encoding) error {
 	}
 	for _, option := range [][2]string{{"rtmp_app", u.app}, {"rtmp_playpath", u.play}, {"rtmp_tcurl", u.tcURL()}} {
 		if option[1] == "" {
-			continue // an option file cannot say ""; it is the default
+			continue // an option file cannot express ""; it is the default
 		}
 		line := option[0] + "=" + option[1] + "\n"
 		if len(line) > maxOptionBytes {
-			return failure.Errorf(ffrtmp.UserError, "rtmp_url: is longer than ffmpeg can take")
+			return failure.Errorf(ffrtmp.UserError, "rtmp_url: too long for ffmpeg")
 		}
 		p.Options += line
 	}
 	p.Target = e.URL
 	p.Secrets = append(append(p.Secrets, e.URL), u.secrets()...)
-	// No timeout: a server that takes nothing makes output time stand still, which is watched.
+	// No timeout: the supervisor watches output time, which stops when a server stalls.
 	p.add("-map_metadata", "-1", "-flvflags", "no_duration_filesize",
 		"-fpre", fmt.Sprintf("/proc/self/fd/%d", OptionsFD), "-f", "flv", TargetAddress)
 	return nil

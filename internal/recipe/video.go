@@ -10,17 +10,17 @@ import (
 	"github.com/ffrtmp/ffrtmp/internal/failure"
 )
 
-// device adds what acceleration needs before the inputs.
+// device adds the options of hardware acceleration, which precede the inputs.
 func (p *Plan) device(e ffrtmp.Encoding, m Machine) error {
 	encodes, decodes := strings.HasSuffix(e.Encoder, "_vaapi"), e.HWAccel == "vaapi"
 	if encodes && m.VAAPIDevice == "" {
-		return failure.Errorf(ffrtmp.PlatformError, "%s needs a VAAPI device and this node has none now", e.Encoder)
+		return failure.Errorf(ffrtmp.PlatformError, "%s needs a VAAPI device; this node has none", e.Encoder)
 	}
 	if (encodes || decodes) && m.VAAPIDevice != "" {
 		p.add("-vaapi_device", m.VAAPIDevice)
 	}
-	// Frames are decoded on the device and brought back, so that filters work
-	// with every decoder; ffmpeg decodes in software where the device cannot.
+	// Frames are decoded on the device and copied back, so that filters work with
+	// every decoder; ffmpeg decodes in software where the device cannot.
 	switch {
 	case e.Input == "" || decodes && m.VAAPIDevice == "":
 	case e.HWAccel == "nvenc":
@@ -50,13 +50,13 @@ func (p *Plan) video(e ffrtmp.Encoding) {
 	case strings.HasSuffix(e.Encoder, "_qsv"):
 		filters = append(filters, "format=nv12")
 	default:
-		filters = append(filters, "format=yuv420p") // what every player can show
+		filters = append(filters, "format=yuv420p") // every player can show it
 	}
 	p.add("-vf", strings.Join(filters, ","), "-c:v", e.Encoder)
 	p.speed(e)
 	p.rate(e)
 	if e.Mode == ffrtmp.ToRTMP {
-		// A viewer can join every two seconds, and servers can cut there.
+		// Viewers can join, and servers can cut, every two seconds.
 		p.add("-force_key_frames", "expr:gte(t,n_forced*2)")
 		if strings.HasSuffix(e.Encoder, "_nvenc") {
 			p.add("-forced-idr", "1")
@@ -67,11 +67,11 @@ func (p *Plan) video(e ffrtmp.Encoding) {
 	}
 }
 
-// speed adds the preset, or what an encoder needs not to be impractically slow.
+// speed adds the preset, or options that keep an encoder from being impractically slow.
 func (p *Plan) speed(e ffrtmp.Encoding) {
 	preset := e.Preset
 	if preset == "" && e.Mode == ffrtmp.ToRTMP && e.Encoder == "libx264" {
-		preset = "veryfast" // a stream that is late is worse than one that is larger
+		preset = "veryfast" // a late stream is worse than a large one
 	}
 	if preset != "" {
 		p.add("-preset", preset)
@@ -84,8 +84,8 @@ func (p *Plan) speed(e ffrtmp.Encoding) {
 	}
 }
 
-// rate adds the bit rate, or the encoder's quality where ffmpeg's own default
-// would be a fixed low bit rate.
+// rate adds the bit rate, or a quality where ffmpeg's default would be a fixed low bit
+// rate.
 func (p *Plan) rate(e ffrtmp.Encoding) {
 	bitrate := e.Bitrate
 	if bitrate == "" && e.Mode == ffrtmp.ToRTMP {
@@ -94,7 +94,7 @@ func (p *Plan) rate(e ffrtmp.Encoding) {
 	if bitrate != "" {
 		p.add("-b:v", bitrate)
 		if e.Encoder == "libsvtav1" {
-			return // refuses a maximum beside a target
+			return // rejects a maximum beside a target
 		}
 		peak := bitrate
 		if e.Mode != ffrtmp.ToRTMP {
@@ -130,8 +130,8 @@ func scaled(bitrate string, factor float64) string {
 	return strconv.FormatInt(int64(n), 10)
 }
 
-// streamBitrate is about 0.1 bit for each pixel, which is what large streaming
-// sites recommend for H.264.
+// streamBitrate is about 0.1 bit per pixel, as large streaming sites recommend for
+// H.264.
 func streamBitrate(e ffrtmp.Encoding) string {
 	pixels := float64(e.Width) * float64(e.Height) * cmp.Or(e.FPS, defaultFPS)
 	return strconv.FormatInt(max(400_000, int64(pixels/10)), 10)
@@ -152,6 +152,6 @@ func (p *Plan) audio(e ffrtmp.Encoding) {
 		p.add("-b:a", e.AudioBitrate)
 	}
 	if e.Mode == ffrtmp.ToRTMP {
-		p.add("-ar", "44100") // flv knows 44.1 kHz and its fractions for mp3
+		p.add("-ar", "44100") // flv allows mp3 only at 44.1 kHz and its fractions
 	}
 }
