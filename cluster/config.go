@@ -27,6 +27,9 @@ type StateMachine interface {
 	Verify() error
 	// Discard removes the local state; snapshot and log rebuild it.
 	Discard() error
+	// SetClusterID is called once, with a function that returns the id of the
+	// cluster, "" while it is unknown. Snapshots carry it.
+	SetClusterID(id func() string)
 	// SnapshotIndex returns the applied index that a stored snapshot records.
 	SnapshotIndex(r io.Reader) (uint64, error)
 }

@@ -24,6 +24,9 @@ func checkOneCluster(t *testing.T, masters ...*master) {
 		if got := m.ClusterID(); got == "" || got != want {
 			t.Errorf("cluster id of %s: got %q, want %q", m.ID(), got, want)
 		}
+		if got := m.sm.clusterID(); got != want {
+			t.Errorf("cluster id of the state machine of %s: got %q, want %q", m.ID(), got, want)
+		}
 	}
 }
 

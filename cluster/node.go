@@ -127,6 +127,7 @@ func (n *Node) open(sm StateMachine) error {
 	if n.formation, err = openFormation(n.storage, n.formationConfig()); err != nil {
 		return err
 	}
+	sm.SetClusterID(n.formation.clusterID)
 	if !n.cfg.networked() {
 		_, trans := raft.NewInmemTransport(raft.ServerAddress(n.id.ID))
 		if err := n.openRaft(sm, trans, restore); err != nil {

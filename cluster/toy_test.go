@@ -21,6 +21,7 @@ type toy struct {
 	term      uint64
 	verifyErr error
 	discarded int
+	clusterID func() string
 	blind     atomic.Bool // records nothing, for benchmarks
 }
 
@@ -84,6 +85,8 @@ func (s *toy) Discard() error {
 	s.discarded++
 	return nil
 }
+
+func (s *toy) SetClusterID(id func() string) { s.clusterID = id }
 
 func (s *toy) SnapshotIndex(r io.Reader) (uint64, error) {
 	var head [8]byte

@@ -55,6 +55,7 @@ type Options struct {
 // called from any goroutine.
 type FSM struct {
 	opts    Options
+	cluster func() string // see SetClusterID
 	files   *store.Files
 	log     hclog.Logger
 	metrics metrics

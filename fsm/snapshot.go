@@ -53,7 +53,7 @@ func (c *captured) Persist(sink raft.SnapshotSink) error {
 }
 
 func (c *captured) write(w io.Writer) error {
-	m := snapshot.Manifest{SchemaVersion: store.SchemaVersion}
+	m := snapshot.Manifest{SchemaVersion: store.SchemaVersion, ClusterID: c.f.clusterID()}
 	var at int64
 	row := c.image.QueryRowContext(c.ctx, "SELECT applied_index, applied_term, time FROM meta")
 	if err := row.Scan(&m.Index, &m.Term, &at); err != nil {
@@ -84,6 +84,9 @@ func (f *FSM) Restore(r io.ReadCloser) error {
 		return errors.Join(fmt.Errorf("install snapshot: %w", err), r.Close())
 	}
 	if err := r.Close(); err != nil {
+		return errors.Join(err, store.Remove(path))
+	}
+	if err := f.checkCluster(m); err != nil {
 		return errors.Join(err, store.Remove(path))
 	}
 	if m.SchemaVersion > store.SchemaVersion {

@@ -1,0 +1,27 @@
+package fsm
+
+import (
+	"fmt"
+
+	"github.com/ffrtmp/ffrtmp/snapshot"
+)
+
+// SetClusterID sets where the id of the cluster comes from, before Raft runs.
+// Snapshots carry the id, and a snapshot of another cluster is refused.
+func (f *FSM) SetClusterID(id func() string) { f.cluster = id }
+
+// clusterID returns the id of the cluster, "" while it is unknown.
+func (f *FSM) clusterID() string {
+	if f.cluster == nil {
+		return ""
+	}
+	return f.cluster()
+}
+
+// checkCluster refuses a snapshot of another cluster.
+func (f *FSM) checkCluster(m snapshot.Manifest) error {
+	if own := f.clusterID(); own != "" && m.ClusterID != own {
+		return fmt.Errorf("restore snapshot: it belongs to cluster %q, this master to %q", m.ClusterID, own)
+	}
+	return nil
+}
