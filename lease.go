@@ -89,6 +89,7 @@ type Result struct {
 	Error          string          `json:"error,omitempty"`
 	FailureReason  FailureReason   `json:"failure_reason,omitempty"`
 	Logs           string          `json:"logs,omitempty"`
+	LogOffset      int64           `json:"log_offset,omitempty"`      // bytes of the attempt's log before Logs
 	Metrics        json.RawMessage `json:"metrics,omitempty"`         // an object
 	AnalyzerOutput json.RawMessage `json:"analyzer_output,omitempty"` // an object
 	// What v2.2 says of the end besides. It is checked, and not kept: a completed
@@ -113,6 +114,8 @@ func (r *Result) Validate() error {
 		return FieldErrorf("node_id", "is required")
 	case r.Attempt < 0:
 		return FieldErrorf("attempt", "must not be negative")
+	case r.LogOffset < 0:
+		return FieldErrorf("log_offset", "must not be negative")
 	case len(r.Metrics) > MaxResultJSONBytes:
 		return FieldErrorf("metrics", "is longer than %d bytes", MaxResultJSONBytes)
 	case len(r.AnalyzerOutput) > MaxResultJSONBytes:
@@ -137,6 +140,7 @@ func (r *Result) Validate() error {
 	default:
 		return FieldErrorf("status", "%q is not known; use publishing, completed, failed or canceled", r.Status)
 	}
+	r.LogOffset += int64(max(0, len(r.Logs)-MaxLogBytes))
 	r.Logs, r.Error = LogTail(r.Logs), shortError(r.Error)
 	return r.Output.validate()
 }

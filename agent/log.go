@@ -26,20 +26,21 @@ func logSince(p *supervisor.Process, offset, size int64) (text string, from, nex
 	return printable(data), from, from + int64(len(data))
 }
 
-// finalLog returns the log tail for a result.
-func finalLog(p *supervisor.Process) string {
+// finalLog returns the log tail for a result, and how many bytes of the log come before it.
+func finalLog(p *supervisor.Process) (log string, offset int64) {
 	if p == nil {
-		return ""
+		return "", 0
 	}
 	st, err := p.State()
 	if err != nil {
-		return ""
+		return "", 0
 	}
-	data, _, err := p.ReadLog(max(0, st.LogSize-ffrtmp.MaxLogBytes), ffrtmp.MaxLogBytes)
+	offset = max(0, st.LogSize-ffrtmp.MaxLogBytes)
+	data, _, err := p.ReadLog(offset, ffrtmp.MaxLogBytes)
 	if err != nil {
-		return ""
+		return "", 0
 	}
-	return printable(data)
+	return printable(data), offset
 }
 
 // wholeRunes cuts off an incomplete last rune.

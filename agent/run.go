@@ -154,9 +154,10 @@ func (a *Agent) failed(at *attempt, err error) *outcome {
 }
 
 func (a *Agent) newOutcome(at *attempt, status ffrtmp.ResultStatus) *outcome {
+	log, offset := finalLog(at.running())
 	return &outcome{Result: ffrtmp.Result{
 		JobID: at.jobID, NodeID: a.state.nodeID, Attempt: at.attempt, Lease: at.job.Lease,
-		Status: status, Logs: finalLog(at.running()),
+		Status: status, Logs: log, LogOffset: offset,
 	}}
 }
 
@@ -166,7 +167,7 @@ func (a *Agent) submitResult(at *attempt, o *outcome) error {
 	if o.Result.Status == ffrtmp.ResultCompleted && !o.Published {
 		at.enter(ffrtmp.PublishingPhase)
 		seal := o.Result
-		seal.Status, seal.Logs, seal.Metrics = ffrtmp.ResultPublishing, "", nil
+		seal.Status, seal.Logs, seal.LogOffset, seal.Metrics = ffrtmp.ResultPublishing, "", 0, nil
 		if err := a.outbox.deliver(at.ctx, seal); err != nil {
 			return err
 		}
@@ -176,7 +177,7 @@ func (a *Agent) submitResult(at *attempt, o *outcome) error {
 		span.End()
 		if err != nil {
 			result := a.failed(at, err).Result
-			result.Logs = o.Result.Logs
+			result.Logs, result.LogOffset = o.Result.Logs, o.Result.LogOffset
 			o.Result = result
 		} else {
 			a.reached(at, stepMoved)

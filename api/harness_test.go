@@ -109,7 +109,7 @@ func (f *fakeCluster) LeaderChanged() <-chan struct{} {
 
 func (f *fakeCluster) Leadership() <-chan bool            { return f.leadership }
 func (f *fakeCluster) Barrier(context.Context) error      { return nil }
-func (f *fakeCluster) CommandLevel() int                  { return int(fsm.LatestKind) }
+func (f *fakeCluster) CommandLevel() int                  { return fsm.Level }
 func (f *fakeCluster) LeaderTransport() http.RoundTripper { return f.transport }
 func (f *fakeCluster) VerifyLeader(context.Context) error {
 	f.mu.Lock()

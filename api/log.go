@@ -66,7 +66,8 @@ func (s *Server) log(ctx context.Context, j *ffrtmp.Job, attempt int) (string, e
 		}
 		return "", err
 	}
-	return s.cfg.State.AttemptLog(ctx, j.SequenceNumber, attempt)
+	text, _, err := s.cfg.State.AttemptLog(ctx, j.SequenceNumber, attempt)
+	return text, err
 }
 
 // firstAttemptInterval is how often a follower of a job that waits looks whether

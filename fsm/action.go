@@ -11,7 +11,7 @@ import (
 
 // act is what a user asks of one job.
 type act struct {
-	first
+	v1
 	action ffrtmp.Action
 	seq    uint64
 }
@@ -97,7 +97,7 @@ func (t *tx) cancel(j *activeJob) bool {
 		return false
 	}
 	if j.hold == store.HoldActive {
-		t.end(j, ending{outcome: ffrtmp.AttemptCanceled})
+		t.end(j, store.Result{Outcome: ffrtmp.AttemptCanceled})
 	}
 	t.meta.Canceled++
 	t.change(j, ffrtmp.Canceled, store.HoldNone)
@@ -124,7 +124,7 @@ func (t *tx) revive(j *activeJob, key classKey) any {
 // status and node that they were chosen for. A request about more jobs than one
 // command takes is several of them; the last one is final.
 type cancelMany struct {
-	first
+	v1
 	seqs   []uint64
 	status ffrtmp.Status // "": any
 	node   string        // "": any
@@ -182,7 +182,7 @@ func (c *cancelMany) audit(*tx) entry {
 
 // patch changes a pending job.
 type patch struct {
-	first
+	v1
 	seq        uint64
 	queue      int64 // codes, or -1 to leave as it is
 	priority   int64

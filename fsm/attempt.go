@@ -7,19 +7,11 @@ import (
 	"github.com/ffrtmp/ffrtmp/fsm/store"
 )
 
-// ending is how an attempt ends.
-type ending struct {
-	outcome                              ffrtmp.Outcome
-	error                                string
-	reason                               ffrtmp.FailureReason
-	log, output, metrics, analyzerOutput string // "" for none; the last three are JSON
-}
-
 var (
 	insertAttempt = store.Prepared(`INSERT INTO job_attempt (seq, attempt, node, outcome, started_at, ended_at, error, failure_reason, output, metrics, analyzer_output)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
-	insertLog     = store.Prepared(`INSERT INTO job_log (seq, attempt, log) VALUES (?, ?, ?)`)
-	insertLateLog = store.Prepared(`INSERT INTO job_log (seq, attempt, log) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`)
+	insertLog     = store.Prepared(`INSERT INTO job_log (seq, attempt, log, log_offset) VALUES (?, ?, ?, ?)`)
+	insertLateLog = store.Prepared(`INSERT INTO job_log (seq, attempt, log, log_offset) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING`)
 	deleteAttempt = store.Prepared(`DELETE FROM job_attempt WHERE seq = ? AND attempt = ?`)
 	updateFailed  = store.Prepared(`UPDATE job_state SET status = 4, hold = 0, losses = ?, completed_at = ?, last_activity_at = ?, error = ?, failure_reason = ? WHERE seq = ?`)
 	updateRetry   = store.Prepared(`UPDATE job_state SET status = 0, hold = 0, retry_count = ?, not_before = ?, last_activity_at = ?, avoid = ?, retry_reason = ?, progress = 0, progress_detail = NULL WHERE seq = ?`)
@@ -29,14 +21,14 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
 )
 
 // end puts the job's newest attempt, which goes on, on record as over.
-func (t *tx) end(j *activeJob, e ending) {
-	if e.outcome != ffrtmp.AttemptLost && e.outcome != ffrtmp.AttemptCanceled {
+func (t *tx) end(j *activeJob, e store.Result) {
+	if e.Outcome != ffrtmp.AttemptLost && e.Outcome != ffrtmp.AttemptCanceled {
 		observe(t.metrics.ran, j.startedAt, t.now)
 	}
-	t.exec(insertAttempt, int64(j.seq), j.attempt, j.node.Key, store.Code(store.OutcomeCodes, e.outcome), j.startedAt, t.now,
-		store.Null(e.error), store.Null(string(e.reason)), store.Null(e.output), store.Null(e.metrics), store.Null(e.analyzerOutput))
-	if e.log != "" {
-		t.exec(insertLog, int64(j.seq), j.attempt, e.log)
+	t.exec(insertAttempt, int64(j.seq), j.attempt, j.node.Key, store.Code(store.OutcomeCodes, e.Outcome), j.startedAt, t.now,
+		store.Null(e.Error), store.Null(string(e.Reason)), store.Null(e.Output), store.Null(e.Metrics), store.Null(e.AnalyzerOutput))
+	if e.Log != "" {
+		t.exec(insertLog, int64(j.seq), j.attempt, e.Log, e.LogOffset)
 	}
 }
 
@@ -51,30 +43,30 @@ func (t *tx) outcome(j *activeJob) ffrtmp.Outcome {
 
 // fail ends the attempt as a failure and the job too, unless it has a retry left
 // and the reason allows one. It reports whether the job is retried.
-func (t *tx) fail(j *activeJob, e ending, b backoff) bool {
+func (t *tx) fail(j *activeJob, e store.Result, b backoff) bool {
 	t.end(j, e)
-	if e.reason.Final() || j.retries >= j.maxRetries {
+	if e.Reason.Final() || j.retries >= j.maxRetries {
 		t.over(j, ffrtmp.Failed, e)
 		return false
 	}
 	j.retries++
 	j.notBefore = t.now + b.delay(j.retries)
-	if e.reason.AvoidNode() {
+	if e.Reason.AvoidNode() {
 		t.avoid(j, j.node)
 	}
 	t.meta.Retries++
 	t.change(j, ffrtmp.Pending, store.HoldNone)
-	t.exec(updateRetry, j.retries, j.notBefore, t.now, j.class.key.avoid, store.Null(e.error), int64(j.seq))
-	t.jobEvent(ffrtmp.JobRetrying, j, j.retries, e.reason)
+	t.exec(updateRetry, j.retries, j.notBefore, t.now, j.class.key.avoid, store.Null(e.Error), int64(j.seq))
+	t.jobEvent(ffrtmp.JobRetrying, j, j.retries, e.Reason)
 	return true
 }
 
 // over ends the job as a failure.
-func (t *tx) over(j *activeJob, status ffrtmp.Status, e ending) {
+func (t *tx) over(j *activeJob, status ffrtmp.Status, e store.Result) {
 	t.meta.Failed++
 	t.change(j, status, store.HoldNone)
-	t.exec(updateFailed, j.losses, t.now, t.now, store.Null(e.error), store.Null(string(e.reason)), int64(j.seq))
-	t.jobEvent(ffrtmp.JobFailed, j, 0, e.reason)
+	t.exec(updateFailed, j.losses, t.now, t.now, store.Null(e.Error), store.Null(string(e.Reason)), int64(j.seq))
+	t.jobEvent(ffrtmp.JobFailed, j, 0, e.Reason)
 }
 
 // avoid keeps the job's next attempts from the node while another can run them.
@@ -94,18 +86,18 @@ func (t *tx) avoid(j *activeJob, n *node) {
 // whether the node may yet take it back.
 func (t *tx) lose(j *activeJob, takeable bool) {
 	t.meta.Losses++
-	t.putBack(j, ending{outcome: ffrtmp.AttemptLost}, takeable)
+	t.requeue(j, store.Result{Outcome: ffrtmp.AttemptLost}, takeable)
 }
 
-// putBack ends an attempt that has not failed. The job goes back to the queue, or
+// requeue ends an attempt that has not failed. The job goes back to the queue, or
 // stays paused, and uses up no retry. What takes nodes down with it must end some
 // day, so the loss that is one too many ends the job.
-func (t *tx) putBack(j *activeJob, e ending, takeable bool) {
+func (t *tx) requeue(j *activeJob, e store.Result, takeable bool) {
 	j.losses++
 	t.end(j, e)
 	t.jobEvent(ffrtmp.JobLost, j, 0, "")
 	if j.losses >= ffrtmp.MaxLosses {
-		e.error, e.reason = "the attempts' nodes were lost too often", ffrtmp.NodeLost
+		e.Error, e.Reason = "the attempts' nodes were lost too often", ffrtmp.NodeLost
 		t.over(j, ffrtmp.Failed, e)
 		return
 	}
@@ -120,8 +112,8 @@ func (t *tx) putBack(j *activeJob, e ending, takeable bool) {
 	t.exec(updateLost, store.Code(store.StatusCodes, status), int64(h), j.losses, t.now, int64(j.seq))
 }
 
-// takeBack undoes a loss: the attempt goes on.
-func (t *tx) takeBack(j *activeJob) {
+// reclaim undoes a loss: the attempt goes on.
+func (t *tx) reclaim(j *activeJob) {
 	j.losses--
 	status := ffrtmp.Running
 	if j.status == ffrtmp.Paused {

@@ -94,7 +94,7 @@ func (t *tx) record(index uint64, n int, c *enveloped, result any) {
 
 // note records what is not a change of the state.
 type note struct {
-	first
+	v1
 	action, target string
 }
 
@@ -128,13 +128,8 @@ func details(pairs ...string) string {
 	return strings.Join(list, " ")
 }
 
-// Note puts into the audit log what is asked for but is no change of the state. It
-// keeps nothing from being done: while an older master could not apply the note,
-// there is none, and the index is 0.
+// Note records in the audit log what is asked for but is no change of the state.
 func (p *Proposer) Note(ctx context.Context, action, target string) (uint64, error) {
-	if Kind(p.opts.Level()) < KindNote {
-		return 0, nil
-	}
 	index, _, err := propose[noted](ctx, p, Idempotency{}, &note{action: action, target: target})
 	return index, err
 }

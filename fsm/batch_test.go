@@ -11,6 +11,7 @@ import (
 	"github.com/hashicorp/raft"
 
 	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/fsm/store"
 )
 
 // heldLog is a log whose entries are answered when the test says so.
@@ -93,7 +94,7 @@ func TestBatch_BoundsAnEntrysBytes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := &heldLog{release: make(chan error)}
 		b := batcher{log: log}
-		large := encodeCommand(envelope{}, &result{status: ffrtmp.ResultFailed, ending: ending{log: string(make([]byte, maxBatchBytes*2/5))}})
+		large := encodeCommand(envelope{}, &result{status: ffrtmp.ResultFailed, Result: store.Result{Log: string(make([]byte, maxBatchBytes*2/5))}})
 		var done sync.WaitGroup
 		for i := range 2 + 4 {
 			done.Go(func() {

@@ -11,7 +11,7 @@ import (
 
 // claim gives a node the next jobs that it can run, one for each lease at most.
 type claim struct {
-	first
+	v1
 	node   string
 	leases []lease
 }

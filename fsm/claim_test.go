@@ -209,7 +209,7 @@ func TestClaim_FencesTheLostAttempt(t *testing.T) {
 		_, err := c.result(a, old, status)
 		wantCode(t, err, ffrtmp.StaleAttempt)
 	}
-	if _, changed, err := c.TakeBack(c.Context(), a, []store.Attempt{{AttemptID: store.AttemptID{Seq: seq, Attempt: 1}, Lease: old.Lease}}); err != nil || len(changed.Attempts) != 0 {
+	if _, changed, err := c.Reclaim(c.Context(), a, []store.Attempt{{AttemptID: store.AttemptID{Seq: seq, Attempt: 1}, Lease: old.Lease}}); err != nil || len(changed.Attempts) != 0 {
 		t.Fatalf("%+v %v", changed, err)
 	}
 	if j := c.job(seq); j.Attempt != 2 || j.NodeName != "b" || j.Status != ffrtmp.Running {
@@ -242,20 +242,20 @@ func TestResult_GivenBackFiveTimesEndsAJob(t *testing.T) {
 	}
 }
 
-func TestTakeBack_UndoesTheLoss(t *testing.T) {
+func TestReclaim_UndoesTheLoss(t *testing.T) {
 	c := newCluster(t)
 	seq := c.submit()
 	node := c.register("a")
 	a := c.claimOne(node)
 	for range 2 * ffrtmp.MaxLosses {
 		c.expire(a)
-		_, changed, err := c.TakeBack(c.Context(), node, []store.Attempt{{AttemptID: store.AttemptID{Seq: seq, Attempt: 1}, Lease: a.Lease}})
+		_, changed, err := c.Reclaim(c.Context(), node, []store.Attempt{{AttemptID: store.AttemptID{Seq: seq, Attempt: 1}, Lease: a.Lease}})
 		if err != nil || len(changed.Attempts) != 1 {
 			t.Fatalf("%+v %v", changed, err)
 		}
 	}
 	c.expire(a)
-	if _, changed, _ := c.TakeBack(c.Context(), node, []store.Attempt{{AttemptID: store.AttemptID{Seq: seq, Attempt: 1}, Lease: lease{1}.String()}}); len(changed.Attempts) != 0 {
+	if _, changed, _ := c.Reclaim(c.Context(), node, []store.Attempt{{AttemptID: store.AttemptID{Seq: seq, Attempt: 1}, Lease: lease{1}.String()}}); len(changed.Attempts) != 0 {
 		t.Fatal("taken back with another's lease")
 	}
 	c.mustResult(node, a, ffrtmp.ResultCompleted)

@@ -28,7 +28,7 @@ func (e *encoder) bool(v bool) {
 	}
 }
 
-var errTruncated = errors.New("ends too early, or a length in it is wrong")
+var errTruncated = errors.New("truncated or corrupt")
 
 // decoder reads what encoder wrote. After the first fault err is set and every
 // method returns a zero value. No length is believed beyond what is there, so that

@@ -15,7 +15,7 @@ const (
 	KindClaim       Kind = 2
 	KindResult      Kind = 3
 	KindExpire      Kind = 4
-	KindTakeBack    Kind = 5
+	KindReclaim     Kind = 5
 	KindTimeOut     Kind = 6
 	KindAct         Kind = 7
 	KindCancelMany  Kind = 8
@@ -32,17 +32,6 @@ const (
 	KindImport      Kind = 19
 )
 
-// LatestKind is the highest kind that this build can apply. Masters tell each
-// other theirs, so that a new kind is proposed only when all voters know it.
-const LatestKind = KindImport
-
-// levelOrigin is version 2 of KindSubmit: what comes as a version takes a number, too,
-// that no kind will have.
-const levelOrigin = 20
-
-// Level is what masters tell each other: all numbers up to it can be applied.
-const Level = max(int(LatestKind), levelOrigin)
-
 // command is a change of state. It carries every time, identity, lease and random
 // number that it needs, so that every replica comes to the same state.
 type command interface {
@@ -54,28 +43,39 @@ type command interface {
 	apply(*tx) any
 }
 
-// kinds has a decoder for each version of each kind, version 1 first.
-var kinds = map[Kind][]func(*decoder) command{
-	KindSubmit:      {decodeSubmit, decodeSubmit2},
-	KindClaim:       {decodeClaim},
-	KindResult:      {decodeResult},
-	KindExpire:      {decodeExpire},
-	KindTakeBack:    {decodeTakeBack},
-	KindTimeOut:     {decodeTimeOut},
-	KindAct:         {decodeAct},
-	KindCancelMany:  {decodeCancelMany},
-	KindPatch:       {decodePatch},
-	KindRegister:    {decodeRegister},
-	KindEligibility: {decodeEligibility},
-	KindRemoveNode:  {decodeRemoveNode},
-	KindLiveness:    {decodeLiveness},
-	KindProgress:    {decodeProgress},
-	KindCreateKey:   {decodeCreateKey},
-	KindRevokeKey:   {decodeRevokeKey},
-	KindNote:        {decodeNote},
-	KindPrune:       {decodePrune},
-	KindImport:      {decodeImport},
+// commandVersion is a version of a kind.
+type commandVersion struct {
+	decode func(*decoder) command
+	level  int // the level that a master needs to apply it
 }
+
+// kinds has the versions of each kind, version 1 first. A version that is added gets
+// the next level.
+var kinds = map[Kind][]commandVersion{
+	KindSubmit:      {{decodeSubmit, 1}},
+	KindClaim:       {{decodeClaim, 1}},
+	KindResult:      {{decodeResult, 1}},
+	KindExpire:      {{decodeExpire, 1}},
+	KindReclaim:     {{decodeReclaim, 1}},
+	KindTimeOut:     {{decodeTimeOut, 1}},
+	KindAct:         {{decodeAct, 1}},
+	KindCancelMany:  {{decodeCancelMany, 1}},
+	KindPatch:       {{decodePatch, 1}},
+	KindRegister:    {{decodeRegister, 1}},
+	KindEligibility: {{decodeEligibility, 1}},
+	KindRemoveNode:  {{decodeRemoveNode, 1}},
+	KindLiveness:    {{decodeLiveness, 1}},
+	KindProgress:    {{decodeProgress, 1}},
+	KindCreateKey:   {{decodeCreateKey, 1}},
+	KindRevokeKey:   {{decodeRevokeKey, 1}},
+	KindNote:        {{decodeNote, 1}},
+	KindPrune:       {{decodePrune, 1}},
+	KindImport:      {{decodeImport, 1}},
+}
+
+// Level is what masters tell each other: this one can apply the versions of commands that need it or a lower one.
+// A version that needs more is proposed only when every voter has the level.
+const Level = 1
 
 // envelope is what every command has.
 type envelope struct {
@@ -101,7 +101,7 @@ type Idempotency struct {
 
 // An entry is one Raft log entry: a format byte, the number of commands, then
 // each command with its length. A command is kind, version, envelope, payload.
-const entryFormat = 1
+const entryFormat = 2 // 1 was that of development versions
 
 func encodeCommand(env envelope, c command) []byte {
 	e := encoder{b: make([]byte, 0, 256)}
@@ -150,13 +150,15 @@ type enveloped struct {
 	command command
 }
 
-var errUnknown = errors.New("this program does not know it; it may be older than the cluster's other masters")
+var errTrailing = errors.New("trailing bytes")
+
+var errUnknown = errors.New("written by another version of this program; this one cannot read it")
 
 // decodeEntry never skips what it does not know: a master that did would differ
 // from the others without a sign.
 func decodeEntry(data []byte) ([]enveloped, error) {
 	if len(data) == 0 || data[0] != entryFormat {
-		return nil, fmt.Errorf("entry format: %w", errUnknown)
+		return nil, fmt.Errorf("entry of %d bytes with an unknown format: %w", len(data), errUnknown)
 	}
 	d := decoder{b: data[1:]}
 	list := make([]enveloped, d.count(4))
@@ -168,7 +170,7 @@ func decodeEntry(data []byte) ([]enveloped, error) {
 		}
 	}
 	if d.err == nil && len(d.b) > 0 {
-		d.err = errors.New("is followed by something else")
+		d.err = errTrailing
 	}
 	if d.err != nil {
 		return nil, fmt.Errorf("entry: %w", d.err)
@@ -205,9 +207,9 @@ func (c *enveloped) decode(d *decoder) error {
 	if parts&hasIdempotency != 0 && c.idempotency.Key == "" || parts&hasActor != 0 && c.actor.Principal == "" {
 		d.fail()
 	}
-	c.command = versions[version-1](d)
+	c.command = versions[version-1].decode(d)
 	if d.err == nil && len(d.b) > 0 {
-		d.err = errors.New("is followed by something else")
+		d.err = errTrailing
 	}
 	if d.err != nil {
 		return fmt.Errorf("kind %d version %d: %w", kind, version, d.err)
@@ -215,7 +217,7 @@ func (c *enveloped) decode(d *decoder) error {
 	return nil
 }
 
-// first is embedded by commands of which there is one version so far.
-type first struct{}
+// v1 is embedded by commands in version 1 of their kind.
+type v1 struct{}
 
-func (first) version() uint64 { return 1 }
+func (v1) version() uint64 { return 1 }

@@ -35,12 +35,6 @@ var golden = map[string]command{
 		{
 			id: uuid.MustParse(numbered(1)), scenario: "4K60-h264", confidence: "auto", engine: "ffmpeg", classification: "film",
 			parameters: `{"input":"a.mov"}`, requires: `{"encoder":"libx264"}`, labels: `{"a":"b"}`, queue: 2, priority: 1, maxRetries: 7, timeout: 60e9,
-		},
-		{id: uuid.MustParse(numbered(2)), scenario: "720p", engine: "auto"},
-	}},
-	"01-submit-2": &submit{specs: []spec{
-		{
-			id: uuid.MustParse(numbered(1)), scenario: "4K60-h264", engine: "ffmpeg", queue: 1, priority: 2, maxRetries: 3,
 			origin: ffrtmp.Origin{RequestID: "request-1", Traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"},
 		},
 		{id: uuid.MustParse(numbered(2)), scenario: "720p", engine: "auto"},
@@ -48,12 +42,12 @@ var golden = map[string]command{
 	"02-claim-1": &claim{node: numbered(3), leases: []lease{goldenLease, {1}}},
 	"03-result-1": &result{
 		seq: 300, node: numbered(3), attempt: 2, lease: goldenLease, status: ffrtmp.ResultFailed,
-		ending:  ending{error: "boom", reason: ffrtmp.OutputError, log: "line\n", output: `{"path":"x"}`, metrics: `{"m":1}`, analyzerOutput: `{"n":2}`},
+		Result:  store.Result{Error: "boom", Reason: ffrtmp.OutputError, Log: "line\n", LogOffset: 300, Output: `{"path":"x"}`, Metrics: `{"m":1}`, AnalyzerOutput: `{"n":2}`},
 		backoff: goldenBackoff,
 	},
-	"04-expire-1":      &expire{refs: []attemptRef{{1, 1}, {300, 2}}},
-	"05-take-back-1":   &takeBack{node: numbered(3), attempts: []leasedRef{{attemptRef{300, 2}, goldenLease}}},
-	"06-time-out-1":    &timeOut{refs: []attemptRef{{300, 2}}, backoff: goldenBackoff},
+	"04-expire-1":      &expire{ids: []store.AttemptID{{Seq: 1, Attempt: 1}, {Seq: 300, Attempt: 2}}},
+	"05-reclaim-1":     &reclaim{node: numbered(3), attempts: []leasedRef{{store.AttemptID{Seq: 300, Attempt: 2}, goldenLease}}},
+	"06-time-out-1":    &timeOut{ids: []store.AttemptID{{Seq: 300, Attempt: 2}}, backoff: goldenBackoff},
 	"07-act-1":         &act{action: ffrtmp.Retry, seq: 300},
 	"08-cancel-many-1": &cancelMany{seqs: []uint64{3, 300, 200}, status: ffrtmp.Pending, node: numbered(3), before: 10, final: true},
 	"09-patch-1":       &patch{seq: 300, queue: 0, priority: -1, maxRetries: 4, relabel: true, labels: `{"a":"b"}`},
@@ -65,7 +59,7 @@ var golden = map[string]command{
 	"11-eligibility-1": &eligibility{node: numbered(3), value: ffrtmp.Draining},
 	"12-remove-node-1": &removeNode{node: numbered(3), force: true},
 	"13-liveness-1":    &liveness{nodes: []string{numbered(3), numbered(4)}, offline: true},
-	"14-progress-1":    &progress{reports: []progressReport{{attemptRef{300, 2}, 47, `{"frame":10}`, epoch.UnixNano()}}},
+	"14-progress-1":    &progress{reports: []progressReport{{store.AttemptID{Seq: 300, Attempt: 2}, 47, `{"frame":10}`, epoch.UnixNano()}}},
 	"15-create-key-1": &createKey{
 		id: "0123456789abcdef", name: "encoders", scopes: "read,agent", hash: [32]byte{1, 31: 2}, rateLimit: 50, expiresAt: epoch.UnixNano(),
 	},
@@ -183,7 +177,8 @@ func TestApply_HaltsOnWhatItDoesNotKnow(t *testing.T) {
 		"unknown kind":    encodeEntry([][]byte{append([]byte{99}, valid[1:]...)}),
 		"unknown version": encodeEntry([][]byte{append([]byte{valid[0], 9}, valid[2:]...)}),
 		"version 0":       encodeEntry([][]byte{append([]byte{valid[0], 0}, valid[2:]...)}),
-		"unknown format":  {2, 1},
+		"unknown format":  {entryFormat + 1, 1},
+		"format before":   {entryFormat - 1, 1},
 		"unknown part":    encodeEntry([][]byte{unknownPart}),
 		"empty":           {},
 		"truncated":       encodeEntry([][]byte{valid[:len(valid)-1]}),

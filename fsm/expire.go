@@ -5,26 +5,28 @@ import (
 	"github.com/ffrtmp/ffrtmp/fsm/store"
 )
 
-// attemptRef names an attempt in commands.
-type attemptRef struct {
-	seq     uint64
-	attempt int64
+func encodeID(e *encoder, id store.AttemptID) {
+	e.uint(id.Seq)
+	e.int(int64(id.Attempt))
 }
 
-func encodeRefs(e *encoder, refs []attemptRef) {
-	e.uint(uint64(len(refs)))
-	for _, r := range refs {
-		e.uint(r.seq)
-		e.int(r.attempt)
+func decodeID(d *decoder) store.AttemptID {
+	return store.AttemptID{Seq: d.uint(), Attempt: int(d.int())}
+}
+
+func encodeIDs(e *encoder, ids []store.AttemptID) {
+	e.uint(uint64(len(ids)))
+	for _, r := range ids {
+		encodeID(e, r)
 	}
 }
 
-func decodeRefs(d *decoder) []attemptRef {
-	refs := make([]attemptRef, d.count(2))
-	for i := range refs {
-		refs[i] = attemptRef{seq: d.uint(), attempt: d.int()}
+func decodeIDs(d *decoder) []store.AttemptID {
+	ids := make([]store.AttemptID, d.count(2))
+	for i := range ids {
+		ids[i] = decodeID(d)
 	}
-	return refs
+	return ids
 }
 
 // Changed is the result of a command about several attempts: those that it
@@ -33,16 +35,16 @@ type Changed struct{ Attempts []store.AttemptID }
 
 // expire says that leases have run out.
 type expire struct {
-	first
-	refs []attemptRef
+	v1
+	ids []store.AttemptID
 }
 
 func (*expire) kind() Kind            { return KindExpire }
-func (c *expire) encode(e *encoder)   { encodeRefs(e, c.refs) }
-func decodeExpire(d *decoder) command { return &expire{refs: decodeRefs(d)} }
+func (c *expire) encode(e *encoder)   { encodeIDs(e, c.ids) }
+func decodeExpire(d *decoder) command { return &expire{ids: decodeIDs(d)} }
 
 func (c *expire) apply(t *tx) any {
-	return t.eachActive(c.refs, func(j *activeJob) bool {
+	return t.eachActive(c.ids, func(j *activeJob) bool {
 		t.lose(j, true)
 		return true
 	})
@@ -50,11 +52,11 @@ func (c *expire) apply(t *tx) any {
 
 // eachActive calls do for those attempts that go on and are not sealed; do reports
 // whether it has changed anything.
-func (t *tx) eachActive(refs []attemptRef, do func(*activeJob) bool) Changed {
+func (t *tx) eachActive(ids []store.AttemptID, do func(*activeJob) bool) Changed {
 	var changed Changed
-	for _, r := range refs {
-		if j, ok := t.jobs[r.seq]; ok && j.attempt == r.attempt && j.hold == store.HoldActive && do(j) {
-			changed.Attempts = append(changed.Attempts, store.AttemptID{Seq: r.seq, Attempt: int(r.attempt)})
+	for _, r := range ids {
+		if j, ok := t.jobs[r.Seq]; ok && j.attempt == int64(r.Attempt) && j.hold == store.HoldActive && do(j) {
+			changed.Attempts = append(changed.Attempts, r)
 		}
 	}
 	return changed
@@ -63,80 +65,79 @@ func (t *tx) eachActive(refs []attemptRef, do func(*activeJob) bool) Changed {
 // timeOut says that attempts have run past their time and their nodes have not
 // said how they ended.
 type timeOut struct {
-	first
-	refs    []attemptRef
+	v1
+	ids     []store.AttemptID
 	backoff backoff
 }
 
 func (*timeOut) kind() Kind { return KindTimeOut }
 
 func (c *timeOut) encode(e *encoder) {
-	encodeRefs(e, c.refs)
+	encodeIDs(e, c.ids)
 	c.backoff.encode(e)
 }
 
 func decodeTimeOut(d *decoder) command {
-	return &timeOut{refs: decodeRefs(d), backoff: decodeBackoff(d)}
+	return &timeOut{ids: decodeIDs(d), backoff: decodeBackoff(d)}
 }
 
 func (c *timeOut) apply(t *tx) any {
-	return t.eachActive(c.refs, func(j *activeJob) bool {
+	return t.eachActive(c.ids, func(j *activeJob) bool {
 		if j.status == ffrtmp.Paused {
 			return false // its time stands still
 		}
-		t.fail(j, ending{outcome: ffrtmp.AttemptTimedOut, reason: ffrtmp.Timeout, error: "ran longer than its timeout"}, c.backoff)
+		t.fail(j, store.Result{Outcome: ffrtmp.AttemptTimedOut, Reason: ffrtmp.Timeout, Error: "ran longer than its timeout"}, c.backoff)
 		return true
 	})
 }
 
-// takeBack says that nodes still run attempts that were taken for lost.
-type takeBack struct {
-	first
+// reclaim says that nodes still run attempts that were taken for lost.
+type reclaim struct {
+	v1
 	node     string
 	attempts []leasedRef
 }
 
 type leasedRef struct {
-	attemptRef
+	store.AttemptID
 	lease lease
 }
 
-func (*takeBack) kind() Kind { return KindTakeBack }
+func (*reclaim) kind() Kind { return KindReclaim }
 
-func (c *takeBack) encode(e *encoder) {
+func (c *reclaim) encode(e *encoder) {
 	e.string(c.node)
 	e.uint(uint64(len(c.attempts)))
 	for i := range c.attempts {
 		a := &c.attempts[i]
-		e.uint(a.seq)
-		e.int(a.attempt)
+		encodeID(e, a.AttemptID)
 		e.fixed(a.lease[:])
 	}
 }
 
-func decodeTakeBack(d *decoder) command {
-	c := &takeBack{node: d.string()}
+func decodeReclaim(d *decoder) command {
+	c := &reclaim{node: d.string()}
 	c.attempts = make([]leasedRef, d.count(2+len(lease{})))
 	for i := range c.attempts {
 		a := &c.attempts[i]
-		a.seq, a.attempt = d.uint(), d.int()
+		a.AttemptID = decodeID(d)
 		d.fixed(a.lease[:])
 	}
 	return c
 }
 
 // apply gives back what has not been claimed since. A v2.2 node has no leases.
-func (c *takeBack) apply(t *tx) any {
+func (c *reclaim) apply(t *tx) any {
 	n, err := t.nodes.find(c.node)
 	if err != nil {
 		return err
 	}
 	var changed Changed
 	for _, a := range c.attempts {
-		j, ok := t.jobs[a.seq]
-		if ok && j.hold == store.HoldLost && j.node == n && j.attempt == a.attempt && (j.lease == a.lease || n.Legacy) {
-			t.takeBack(j)
-			changed.Attempts = append(changed.Attempts, store.AttemptID{Seq: a.seq, Attempt: int(a.attempt)})
+		j, ok := t.jobs[a.Seq]
+		if ok && j.hold == store.HoldLost && j.node == n && j.attempt == int64(a.Attempt) && (j.lease == a.lease || n.Legacy) {
+			t.reclaim(j)
+			changed.Attempts = append(changed.Attempts, a.AttemptID)
 		}
 	}
 	return changed

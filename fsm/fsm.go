@@ -106,6 +106,9 @@ func Open(opts Options) (*FSM, error) {
 	if f.fault = files.Trust(); f.fault == nil {
 		f.state, f.fault = openState(files.Current())
 	}
+	if errors.Is(f.fault, store.ErrVersion) {
+		return nil, errors.Join(f.fault, files.Close(false))
+	}
 	if f.fault != nil {
 		f.log.Warn("the state on disk cannot be used", "error", f.fault)
 		f.state = nil

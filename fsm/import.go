@@ -10,7 +10,7 @@ import (
 
 // importing takes jobs and nodes that another system has had.
 type importing struct {
-	first
+	v1
 	nodes []importedNode
 	jobs  []importedJob
 }
@@ -267,7 +267,7 @@ func (t *tx) importJob(c *importedJob) ImportedJob {
 	if a := &c.last; a.attempt > 0 {
 		t.exec(insertAttempt, int64(j.seq), a.attempt, nodeKey, a.outcome, a.startedAt, a.endedAt, store.Null(a.error), store.Null(a.reason), nil, nil, nil)
 		if c.log != "" {
-			t.exec(insertLog, int64(j.seq), a.attempt, c.log)
+			t.exec(insertLog, int64(j.seq), a.attempt, c.log, int64(0))
 		}
 	}
 	t.countImported(j)

@@ -60,7 +60,7 @@ func scopes(list string) (l []ffrtmp.Scope) {
 
 // createKey makes an API key.
 type createKey struct {
-	first
+	v1
 	id, name, scopes string
 	hash             [32]byte // SHA-256 of the secret
 	rateLimit        int64
@@ -158,7 +158,7 @@ func (c *createKey) audit(*tx) entry {
 
 // revokeKey makes an API key unusable.
 type revokeKey struct {
-	first
+	v1
 	id string
 }
 

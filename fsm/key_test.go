@@ -128,21 +128,3 @@ func TestKeys_ExpiryLiesAhead(t *testing.T) {
 		wantCode(t, err, ffrtmp.Invalid)
 	}
 }
-
-// While a cluster is upgraded nothing is proposed that an older master cannot apply.
-func TestKeys_WaitUntilEveryMasterKnowsThem(t *testing.T) {
-	c := newCluster(t)
-	level := int(KindProgress)
-	c.Proposer.opts.Level = func() int { return level }
-	_, _, _, err := c.CreateKey(c.Context(), Idempotency{}, ffrtmp.NewKey{Name: "n", Scopes: ffrtmp.Scopes})
-	wantCode(t, err, ffrtmp.Conflict)
-	seq := c.submit()
-	if _, _, err := c.Act(WithActor(c.Context(), Actor{Principal: "p"}), Idempotency{}, ffrtmp.Pause, seq); err != nil {
-		t.Fatal(err)
-	}
-	if got := c.audit(ffrtmp.AuditPage{}); len(got) != 0 {
-		t.Errorf("audited: %+v", got)
-	}
-	level = int(LatestKind)
-	c.createKey()
-}

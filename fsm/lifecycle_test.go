@@ -111,7 +111,7 @@ var events = []event{
 		return err
 	}},
 	{"take back", func(c *cluster, seq uint64, node string, a store.Attempt) error {
-		_, _, err := c.TakeBack(c.Context(), node, []store.Attempt{{AttemptID: store.AttemptID{Seq: seq, Attempt: a.Attempt}, Lease: a.Lease}})
+		_, _, err := c.Reclaim(c.Context(), node, []store.Attempt{{AttemptID: store.AttemptID{Seq: seq, Attempt: a.Attempt}, Lease: a.Lease}})
 		return err
 	}},
 	{"claim", func(c *cluster, _ uint64, node string, _ store.Attempt) error {

@@ -135,15 +135,17 @@ func TestAttemptLog_OfEachAttempt(t *testing.T) {
 	seq := c.submit()
 	node := c.register("a")
 	for n := range 2 {
-		c.mustResult(node, c.claimOne(node), ffrtmp.ResultFailed, failing(ffrtmp.RuntimeError, "boom"), func(r *ffrtmp.Result) { r.Logs = fmt.Sprint("log ", n+1) })
+		c.mustResult(node, c.claimOne(node), ffrtmp.ResultFailed, failing(ffrtmp.RuntimeError, "boom"), func(r *ffrtmp.Result) {
+			r.Logs, r.LogOffset = fmt.Sprint("log ", n+1), int64(n)
+		})
 		c.after(time.Hour)
 	}
 	for n := range 2 {
-		if log, err := c.fsm.AttemptLog(t.Context(), seq, n+1); err != nil || log != fmt.Sprint("log ", n+1) {
-			t.Errorf("attempt %d: %q %v", n+1, log, err)
+		if log, offset, err := c.fsm.AttemptLog(t.Context(), seq, n+1); err != nil || log != fmt.Sprint("log ", n+1) || offset != int64(n) {
+			t.Errorf("attempt %d: %q from %d, %v", n+1, log, offset, err)
 		}
 	}
-	if log, err := c.fsm.AttemptLog(t.Context(), seq, 3); err != nil || log != "" {
+	if log, _, err := c.fsm.AttemptLog(t.Context(), seq, 3); err != nil || log != "" {
 		t.Errorf("an attempt that is not there: %q %v", log, err)
 	}
 	if got := c.job(seq).Logs; got != "log 2" {

@@ -5,12 +5,12 @@ import "github.com/ffrtmp/ffrtmp/fsm/store"
 // progress keeps what the leader has been told of running attempts. It is not
 // live progress, which never enters the Raft log, but what of it survives.
 type progress struct {
-	first
+	v1
 	reports []progressReport
 }
 
 type progressReport struct {
-	attemptRef
+	store.AttemptID
 	percent int64
 	detail  string // JSON of a ffrtmp.Progress, or ""
 	at      int64  // ns, of the report
@@ -22,8 +22,7 @@ func (c *progress) encode(e *encoder) {
 	e.uint(uint64(len(c.reports)))
 	for i := range c.reports {
 		r := &c.reports[i]
-		e.uint(r.seq)
-		e.int(r.attempt)
+		encodeID(e, r.AttemptID)
 		e.int(r.percent)
 		e.string(r.detail)
 		e.int(r.at)
@@ -34,7 +33,7 @@ func decodeProgress(d *decoder) command {
 	c := &progress{reports: make([]progressReport, d.count(5))}
 	for i := range c.reports {
 		r := &c.reports[i]
-		r.seq, r.attempt = d.uint(), d.int()
+		r.AttemptID = decodeID(d)
 		r.percent = d.int()
 		r.detail = d.string()
 		r.at = d.int()
@@ -47,8 +46,8 @@ var updateProgress = store.Prepared(`UPDATE job_state SET progress = ?, progress
 func (c *progress) apply(t *tx) any {
 	done := Done{}
 	for _, r := range c.reports {
-		j, ok := t.jobs[r.seq]
-		if !ok || j.attempt != r.attempt || !j.hold.Current() {
+		j, ok := t.jobs[r.Seq]
+		if !ok || j.attempt != int64(r.Attempt) || !j.hold.Current() {
 			continue
 		}
 		t.exec(updateProgress, r.percent, store.Null(r.detail), min(r.at, t.now), int64(j.seq))

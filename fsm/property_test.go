@@ -119,7 +119,7 @@ func (h *history) step() {
 	case 13:
 		if len(h.claimed) > 0 {
 			a := pick(h, h.claimed...)
-			h.TakeBack(ctx, a.node, []store.Attempt{{AttemptID: a.AttemptID, Lease: a.Lease}})
+			h.Reclaim(ctx, a.node, []store.Attempt{{AttemptID: a.AttemptID, Lease: a.Lease}})
 		}
 	case 14:
 		h.Act(ctx, h.key(), pick(h, ffrtmp.Cancel, ffrtmp.Pause, ffrtmp.Resume, ffrtmp.Resume, ffrtmp.Retry), h.seq())

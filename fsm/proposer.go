@@ -66,7 +66,7 @@ func NewProposer(log Log, opts ProposerOptions) *Proposer {
 // propose sends a command and returns its result as a T.
 func propose[T any](ctx context.Context, p *Proposer, id Idempotency, c command) (index uint64, result T, err error) {
 	env := envelope{time: p.opts.Now().UnixNano(), idempotency: id, actor: actorOf(ctx)}
-	if err := p.checkLevel(&env, c); err != nil {
+	if err := p.checkLevel(c); err != nil {
 		return 0, result, err
 	}
 	data := encodeCommand(env, c)
@@ -84,19 +84,10 @@ func propose[T any](ctx context.Context, p *Proposer, id Idempotency, c command)
 	return index, result, nil
 }
 
-// checkLevel keeps what an older master could not apply out of the log while a
-// cluster is upgraded: newer kinds are refused, and the audit log begins later.
-func (p *Proposer) checkLevel(env *envelope, c command) error {
-	newer := c.kind() >= KindCreateKey
-	if !newer && env.actor.Principal == "" {
-		return nil
-	}
-	level := Kind(p.opts.Level())
-	if newer && level < c.kind() {
-		return ffrtmp.Errorf(ffrtmp.Conflict, "not every master can do this yet: upgrade all of them first")
-	}
-	if level < KindCreateKey {
-		env.actor = Actor{}
+// checkLevel keeps out of the log what a master of an older version could not apply, while a cluster is upgraded.
+func (p *Proposer) checkLevel(c command) error {
+	if p.opts.Level() < kinds[c.kind()][c.version()-1].level {
+		return ffrtmp.Errorf(ffrtmp.Conflict, "not every master supports this yet: upgrade all of them first")
 	}
 	return nil
 }
@@ -104,7 +95,6 @@ func (p *Proposer) checkLevel(env *envelope, c command) error {
 // Submit makes jobs, all or none.
 func (p *Proposer) Submit(ctx context.Context, id Idempotency, specs []ffrtmp.Spec) (uint64, Submitted, error) {
 	c := &submit{specs: make([]spec, len(specs))}
-	originless := p.opts.Level() < levelOrigin
 	for i := range specs {
 		id, err := uuid.Parse(p.opts.NewID())
 		if err != nil {
@@ -112,9 +102,6 @@ func (p *Proposer) Submit(ctx context.Context, id Idempotency, specs []ffrtmp.Sp
 		}
 		if c.specs[i], err = p.spec(id, &specs[i]); err != nil {
 			return 0, Submitted{}, err
-		}
-		if originless {
-			c.specs[i].origin = ffrtmp.Origin{}
 		}
 	}
 	return propose[Submitted](ctx, p, id, c)
@@ -209,9 +196,9 @@ func (p *Proposer) claim(ctx context.Context, c *claim) (uint64, []store.Attempt
 func (p *Proposer) Result(ctx context.Context, id Idempotency, seq uint64, r ffrtmp.Result) (uint64, Resulted, error) {
 	c := &result{
 		seq: seq, node: r.NodeID, attempt: int64(r.Attempt), lease: parseLease(r.Lease), status: r.Status,
-		ending: ending{
-			error: r.Error, reason: r.FailureReason, log: r.Logs,
-			output: store.Marshal(r.Output, r.Output == nil), metrics: string(r.Metrics), analyzerOutput: string(r.AnalyzerOutput),
+		Result: store.Result{
+			Error: r.Error, Reason: r.FailureReason, Log: r.Logs, LogOffset: r.LogOffset,
+			Output: store.Marshal(r.Output, r.Output == nil), Metrics: string(r.Metrics), AnalyzerOutput: string(r.AnalyzerOutput),
 		},
 	}
 	var err error
@@ -229,18 +216,10 @@ func (p *Proposer) backoff() (backoff, error) {
 	return backoff{base: int64(p.opts.RetryBase), limit: int64(p.opts.RetryCap), jitter: jitter.Int64()}, nil
 }
 
-func refs(ids []store.AttemptID) []attemptRef {
-	list := make([]attemptRef, len(ids))
-	for i, a := range ids {
-		list[i] = attemptRef{a.Seq, int64(a.Attempt)}
-	}
-	return list
-}
-
 // Expire ends attempts whose leases have run out. Those that have ended
 // meanwhile, are sealed or belong to the past are left alone.
 func (p *Proposer) Expire(ctx context.Context, attempts []store.AttemptID) (uint64, Changed, error) {
-	return propose[Changed](ctx, p, Idempotency{}, &expire{refs: refs(attempts)})
+	return propose[Changed](ctx, p, Idempotency{}, &expire{ids: attempts})
 }
 
 // TimeOut ends attempts that have run past their time, as failures.
@@ -249,15 +228,15 @@ func (p *Proposer) TimeOut(ctx context.Context, attempts []store.AttemptID) (uin
 	if err != nil {
 		return 0, Changed{}, err
 	}
-	return propose[Changed](ctx, p, Idempotency{}, &timeOut{refs: refs(attempts), backoff: b})
+	return propose[Changed](ctx, p, Idempotency{}, &timeOut{ids: attempts, backoff: b})
 }
 
-// TakeBack undoes the loss of attempts that a node still runs, unless a newer
+// Reclaim undoes the loss of attempts that a node still runs, unless a newer
 // attempt has been claimed. Of an attempt only JobSeq, Attempt and Lease count.
-func (p *Proposer) TakeBack(ctx context.Context, nodeID string, attempts []store.Attempt) (uint64, Changed, error) {
-	c := &takeBack{node: nodeID, attempts: make([]leasedRef, len(attempts))}
+func (p *Proposer) Reclaim(ctx context.Context, nodeID string, attempts []store.Attempt) (uint64, Changed, error) {
+	c := &reclaim{node: nodeID, attempts: make([]leasedRef, len(attempts))}
 	for i, a := range attempts {
-		c.attempts[i] = leasedRef{attemptRef{a.Seq, int64(a.Attempt)}, parseLease(a.Lease)}
+		c.attempts[i] = leasedRef{a.AttemptID, parseLease(a.Lease)}
 	}
 	return propose[Changed](ctx, p, Idempotency{}, c)
 }
@@ -338,7 +317,7 @@ type Report struct {
 func (p *Proposer) Progress(ctx context.Context, reports []Report) (uint64, Done, error) {
 	c := &progress{reports: make([]progressReport, len(reports))}
 	for i, r := range reports {
-		c.reports[i] = progressReport{attemptRef{r.Seq, int64(r.Attempt)}, int64(r.Percent), store.Marshal(r.Detail, r.Detail == nil), r.At.UnixNano()}
+		c.reports[i] = progressReport{r.AttemptID, int64(r.Percent), store.Marshal(r.Detail, r.Detail == nil), r.At.UnixNano()}
 	}
 	return propose[Done](ctx, p, Idempotency{}, c)
 }

@@ -14,7 +14,7 @@ import (
 // idempotency keys of jobs that are gone, events, and nodes that nothing names. The
 // proposer says where to look; what may go is decided here.
 type prune struct {
-	first
+	v1
 	before int64 // ns: jobs that were over by then, and keys that were used by then
 	events int64 // ns: events from before
 	seqs   []uint64

@@ -9,7 +9,7 @@ import (
 
 // register makes a node known or brings what is known of it up to date.
 type register struct {
-	first
+	v1
 	id   string // of a node that is not known yet; an agent's own, or born for a v2.2 one
 	node ffrtmp.Registration
 }
@@ -159,7 +159,7 @@ var updateHold = store.Prepared(`UPDATE job_state SET hold = 0 WHERE seq = ?`)
 
 // eligibility says whether a node is given new attempts.
 type eligibility struct {
-	first
+	v1
 	node  string
 	value ffrtmp.Eligibility
 }
@@ -200,7 +200,7 @@ func (c *eligibility) audit(*tx) entry { return entry{placements[c.value], c.nod
 // removeNode takes a node out of the fleet. One that holds attempts is refused
 // unless forced; then they are lost for good.
 type removeNode struct {
-	first
+	v1
 	node  string
 	force bool
 }
@@ -237,7 +237,7 @@ func (c *removeNode) audit(*tx) entry {
 
 // liveness says of nodes whether their heartbeats have lapsed.
 type liveness struct {
-	first
+	v1
 	nodes   []string
 	offline bool
 }

@@ -11,14 +11,14 @@ import (
 
 // result is what a node says of an attempt's end, or of its publishing.
 type result struct {
-	first
-	seq     uint64
-	node    string
-	attempt int64 // 0: a v2.2 node, which means the attempt that it holds
-	lease   lease
-	status  ffrtmp.ResultStatus
-	ending  ending // its outcome follows from status and reason
-	backoff backoff
+	v1
+	seq          uint64
+	node         string
+	attempt      int64 // 0: a v2.2 node, which means the attempt that it holds
+	lease        lease
+	status       ffrtmp.ResultStatus
+	store.Result // its outcome follows from status and reason
+	backoff      backoff
 }
 
 func (*result) kind() Kind { return KindResult }
@@ -29,12 +29,13 @@ func (c *result) encode(e *encoder) {
 	e.int(c.attempt)
 	e.fixed(c.lease[:])
 	e.uint(uint64(store.Code(store.ResultCodes, c.status)))
-	e.string(c.ending.error)
-	e.string(string(c.ending.reason))
-	e.string(c.ending.log)
-	e.string(c.ending.output)
-	e.string(c.ending.metrics)
-	e.string(c.ending.analyzerOutput)
+	e.string(c.Result.Error)
+	e.string(string(c.Result.Reason))
+	e.string(c.Result.Log)
+	e.uint(uint64(c.Result.LogOffset))
+	e.string(c.Result.Output)
+	e.string(c.Result.Metrics)
+	e.string(c.Result.AnalyzerOutput)
 	c.backoff.encode(e)
 }
 
@@ -42,9 +43,9 @@ func decodeResult(d *decoder) command {
 	c := &result{seq: d.uint(), node: d.name(), attempt: d.int()}
 	d.fixed(c.lease[:])
 	c.status = store.ResultCodes[d.code(len(store.ResultCodes))]
-	c.ending = ending{
-		error: d.string(), reason: ffrtmp.FailureReason(d.string()),
-		log: d.string(), output: d.string(), metrics: d.string(), analyzerOutput: d.string(),
+	c.Result = store.Result{
+		Error: d.string(), Reason: ffrtmp.FailureReason(d.string()),
+		Log: d.string(), LogOffset: int64(d.uint()), Output: d.string(), Metrics: d.string(), AnalyzerOutput: d.string(),
 	}
 	c.backoff = decodeBackoff(d)
 	return c
@@ -78,7 +79,7 @@ func (c *result) apply(t *tx) any {
 		return c.again(t, j)
 	}
 	if j.hold == store.HoldLost {
-		t.takeBack(j)
+		t.reclaim(j)
 	}
 	retry := 0
 	switch c.status {
@@ -90,31 +91,31 @@ func (c *result) apply(t *tx) any {
 		t.exec(updateSeal, t.now, int64(j.seq))
 		t.jobEvent(ffrtmp.JobPublishing, j, 0, "")
 	case ffrtmp.ResultCompleted:
-		c.ending.outcome = ffrtmp.AttemptCompleted
-		t.end(j, c.ending)
+		c.Result.Outcome = ffrtmp.AttemptCompleted
+		t.end(j, c.Result)
 		t.meta.Completed++
 		t.change(j, ffrtmp.Completed, store.HoldNone)
 		t.exec(updateComplete, t.now, t.now, int64(j.seq))
 		t.jobEvent(ffrtmp.JobCompleted, j, 0, "")
 	case ffrtmp.ResultFailed:
-		c.ending.outcome = ffrtmp.AttemptFailed
-		if c.ending.reason == ffrtmp.Timeout {
-			c.ending.outcome = ffrtmp.AttemptTimedOut
+		c.Result.Outcome = ffrtmp.AttemptFailed
+		if c.Result.Reason == ffrtmp.Timeout {
+			c.Result.Outcome = ffrtmp.AttemptTimedOut
 		}
-		if t.fail(j, c.ending, c.backoff) {
+		if t.fail(j, c.Result, c.backoff) {
 			retry = int(j.retries)
 		}
 	case ffrtmp.ResultCanceled:
-		t.giveBack(j, c.ending)
+		t.release(j, c.Result)
 	}
 	return c.answer(j, retry, false)
 }
 
-// giveBack is an attempt that its own node has given up without its failing: the
+// release is an attempt that its own node has given up without its failing: the
 // machine went down under it, say. That is a loss that nobody had to wait for.
-func (t *tx) giveBack(j *activeJob, e ending) {
-	e.outcome = ffrtmp.AttemptLost
-	t.putBack(j, e, false)
+func (t *tx) release(j *activeJob, e store.Result) {
+	e.Outcome = ffrtmp.AttemptLost
+	t.requeue(j, e, false)
 }
 
 // speaksFor reports whether the result is of the job's newest attempt, from the
@@ -144,9 +145,9 @@ func (c *result) again(t *tx, j *activeJob) any {
 		}
 	case ffrtmp.ResultCanceled:
 		same = outcome == ffrtmp.AttemptCanceled || outcome == ffrtmp.AttemptLost
-		if same && c.ending.log != "" {
+		if same && c.Result.Log != "" {
 			// A cancel ends the attempt at once; what ffmpeg said comes afterwards.
-			t.exec(insertLateLog, int64(j.seq), j.attempt, c.ending.log)
+			t.exec(insertLateLog, int64(j.seq), j.attempt, c.Result.Log, c.Result.LogOffset)
 		}
 	}
 	if !same {

@@ -12,6 +12,7 @@ import (
 
 // submit makes jobs, all or none.
 type submit struct {
+	v1
 	specs []spec
 }
 
@@ -28,48 +29,23 @@ type spec struct {
 
 func (*submit) kind() Kind { return KindSubmit }
 
-// version is 1 as long as no job has an origin, which version 2 adds.
-func (c *submit) version() uint64 {
-	for i := range c.specs {
-		if c.specs[i].origin != (ffrtmp.Origin{}) {
-			return 2
-		}
-	}
-	return 1
-}
-
 func (c *submit) encode(e *encoder) {
-	version := c.version()
 	e.uint(uint64(len(c.specs)))
 	for i := range c.specs {
-		s := &c.specs[i]
-		s.encode(e)
-		if version >= 2 {
-			e.string(s.origin.RequestID)
-			e.string(s.origin.Traceparent)
-		}
+		c.specs[i].encode(e)
 	}
 }
 
-func decodeSubmit(d *decoder) command { return decodeSpecs(d, 1) }
-
-func decodeSubmit2(d *decoder) command { return decodeSpecs(d, 2) }
-
-func decodeSpecs(d *decoder, version int) command {
+func decodeSubmit(d *decoder) command {
 	c := &submit{specs: make([]spec, d.count(specSize))}
 	for i := range c.specs {
-		s := &c.specs[i]
-		s.decode(d)
-		if version >= 2 {
-			s.origin.RequestID = d.string()
-			s.origin.Traceparent = d.string()
-		}
+		c.specs[i].decode(d)
 	}
 	return c
 }
 
 // specSize is the least that a spec takes.
-const specSize = 27
+const specSize = 29
 
 func (s *spec) encode(e *encoder) {
 	e.b = slices.Grow(e.b, 128+len(s.parameters)+len(s.requires)+len(s.labels))
@@ -85,6 +61,8 @@ func (s *spec) encode(e *encoder) {
 	e.uint(uint64(s.priority))
 	e.uint(uint64(s.maxRetries))
 	e.int(s.timeout)
+	e.string(s.origin.RequestID)
+	e.string(s.origin.Traceparent)
 }
 
 func (s *spec) decode(d *decoder) {
@@ -100,6 +78,7 @@ func (s *spec) decode(d *decoder) {
 	s.priority = d.code(len(store.PriorityCodes))
 	s.maxRetries = int64(d.uint())
 	s.timeout = d.int()
+	s.origin = ffrtmp.Origin{RequestID: d.string(), Traceparent: d.string()}
 }
 
 // Submitted is the result of a submission.

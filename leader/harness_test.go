@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -89,12 +88,10 @@ func (l *soloLog) failWith(err error) {
 
 type fakeCluster struct {
 	leadership chan bool
-	level      atomic.Int64 // below that of this build
 }
 
 func (f *fakeCluster) Leadership() <-chan bool       { return f.leadership }
 func (f *fakeCluster) Barrier(context.Context) error { return nil }
-func (f *fakeCluster) CommandLevel() int             { return int(fsm.LatestKind) - int(f.level.Load()) }
 
 const (
 	ttl       = 30 * time.Second

@@ -154,7 +154,7 @@ func isLost(r store.Attempt) bool { return r.Lost }
 func (t *term) takeBack(n *node, held []store.Attempt) error {
 	held = slices.DeleteFunc(held, func(r store.Attempt) bool { return !isLost(r) })
 	if len(held) > 0 {
-		_, changed, err := t.cfg.Proposer.TakeBack(t.ctx, n.id, held)
+		_, changed, err := t.cfg.Proposer.Reclaim(t.ctx, n.id, held)
 		if err != nil {
 			return err
 		}

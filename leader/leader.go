@@ -24,8 +24,6 @@ type Cluster interface {
 	Leadership() <-chan bool
 	// Barrier returns when every earlier command is in the state.
 	Barrier(ctx context.Context) error
-	// CommandLevel is the highest kind of command that every voter knows.
-	CommandLevel() int
 }
 
 // Config is what a Service is made of. All but Retention is required.

@@ -32,9 +32,6 @@ func (t *term) retain() {
 	}
 	var key store.RequestKey
 	for ctxtime.Sleep(t.ctx, interval) == nil {
-		if t.cfg.Cluster.CommandLevel() < int(fsm.KindPrune) {
-			continue // a voter is too old to understand it
-		}
 		var err error
 		if key, err = t.removeOld(key); err != nil && t.ctx.Err() == nil {
 			t.cfg.Logger.Warn("what is older than the retention could not be removed; the next look tries again", "error", err)

@@ -80,20 +80,3 @@ func TestRetentionRemovesWhatIsOldAndGoesOn(t *testing.T) {
 		}
 	})
 }
-
-// TestRetentionWaitsForOlderVoters: a voter that does not know the command would halt.
-func TestRetentionWaitsForOlderVoters(t *testing.T) {
-	inBubble(t, func(t *testing.T, b *bed) {
-		b.cluster.level.Store(int64(fsm.LatestKind - fsm.KindPrune + 1))
-		b.over(1)
-		time.Sleep(2 * retention)
-		if len(b.kept()) != 1 {
-			t.Fatal("a command was proposed that not every voter knows")
-		}
-		b.cluster.level.Store(0)
-		time.Sleep(2 * maxRetentionInterval)
-		if len(b.kept()) != 0 {
-			t.Fatal("nothing was removed although every voter knows how to")
-		}
-	})
-}

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"time"
 
 	"github.com/ffrtmp/ffrtmp"
@@ -26,6 +27,16 @@ type Attempt struct {
 	TimeoutAt time.Time // zero without a limit
 }
 
+// Result is how an attempt ended.
+type Result struct {
+	Outcome                         ffrtmp.Outcome
+	Error                           string
+	Reason                          ffrtmp.FailureReason
+	Log                             string // "" for none
+	LogOffset                       int64  // bytes of the attempt's log before Log
+	Output, Metrics, AnalyzerOutput string // JSON, or "" for none
+}
+
 // Claims returns the jobs of claimed attempts as their node is to see them: whole,
 // with their leases.
 func (r Reader) Claims(ctx context.Context, claimed []Attempt) ([]ffrtmp.Job, error) {
@@ -45,6 +56,8 @@ func (r Reader) Claims(ctx context.Context, claimed []Attempt) ([]ffrtmp.Job, er
 	})
 	return jobs, err
 }
+
+var queryLog = readOnly(`SELECT log, log_offset FROM job_log WHERE seq = ? AND attempt = ?`)
 
 var queryAttempts = readOnly(`SELECT a.attempt, n.id, a.outcome, a.started_at, a.ended_at, a.error, a.failure_reason FROM (
 	SELECT seq, attempt, node, outcome, started_at, ended_at, error, failure_reason FROM job_attempt WHERE seq = ?
@@ -79,12 +92,20 @@ func (db *DB) attempts(ctx context.Context, seq uint64) ([]ffrtmp.Attempt, error
 	return list, err
 }
 
-// AttemptLog returns the log that was handed in with an attempt's result, "" when
-// there was none.
-func (r Reader) AttemptLog(ctx context.Context, seq uint64, attempt int) (log string, err error) {
+// AttemptLog returns the log that came with an attempt's result, and how many bytes of the attempt's log came before
+// it and are not kept. Without a log both are zero.
+func (r Reader) AttemptLog(ctx context.Context, seq uint64, attempt int) (log string, offset int64, err error) {
 	err = r.read(ctx, func(ctx context.Context, db *DB) error {
-		log, err = db.log(ctx, seq, attempt)
+		log, offset, err = db.log(ctx, seq, attempt)
 		return err
 	})
-	return log, err
+	return log, offset, err
+}
+
+func (db *DB) log(ctx context.Context, seq uint64, attempt int) (log string, offset int64, err error) {
+	err = db.queries[queryLog].QueryRowContext(ctx, int64(seq), attempt).Scan(&log, &offset)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = nil
+	}
+	return log, offset, err
 }

@@ -55,7 +55,7 @@ func Open(path string) (_ *DB, err error) {
 	if db.writer, err = openWriter(path); err != nil {
 		return nil, err
 	}
-	if err := db.migrate(); err != nil {
+	if err := db.migrate(migrations); err != nil {
 		return nil, err
 	}
 	if err := db.prepare(); err != nil {

@@ -81,10 +81,7 @@ func scanJob(rows *sql.Rows) (ffrtmp.Job, error) {
 	return j, err
 }
 
-var (
-	queryJob = readOnly(selectJob + `WHERE t.seq = ?`)
-	queryLog = readOnly(`SELECT log FROM job_log WHERE seq = ? AND attempt = ?`)
-)
+var queryJob = readOnly(selectJob + `WHERE t.seq = ?`)
 
 // Job returns a job by number or id, with its attempts and the log of the newest,
 // or a NotFound error.
@@ -100,7 +97,7 @@ func (r Reader) Job(ctx context.Context, ref string) (j ffrtmp.Job, err error) {
 		if j.Attempts, err = db.attempts(ctx, seq); err != nil {
 			return err
 		}
-		j.Logs, err = db.log(ctx, seq, j.Attempt)
+		j.Logs, _, err = db.log(ctx, seq, j.Attempt)
 		return err
 	})
 	return j, err
@@ -115,15 +112,6 @@ func (db *DB) job(ctx context.Context, seq uint64) (j ffrtmp.Job, err error) {
 		err = ffrtmp.Errorf(ffrtmp.NotFound, "there is no job %d", seq)
 	}
 	return j, err
-}
-
-func (db *DB) log(ctx context.Context, seq uint64, attempt int) (string, error) {
-	var log string
-	err := db.queries[queryLog].QueryRowContext(ctx, int64(seq), attempt).Scan(&log)
-	if errors.Is(err, sql.ErrNoRows) {
-		return "", nil
-	}
-	return log, err
 }
 
 // Summary returns a job by number as lists show it: without attempts and logs.

@@ -2,52 +2,69 @@ package store
 
 import (
 	"embed"
+	"errors"
 	"fmt"
-	"slices"
 )
 
-// applicationID marks a SQLite file as ours: "ffrt".
-const applicationID = 0x66667274
+// Application ids mark a SQLite file as ours. Development versions had another schema under their own.
+const (
+	applicationID = 0x66667235 // "ffr5"
+	developmentID = 0x66667274 // "ffrt"
+)
+
+// ErrVersion says that a database was written by another version of this program, and cannot be used by this one.
+var ErrVersion = errors.New("the state was written by another version of this program")
 
 //go:embed migrations/*.sql
-var migrations embed.FS
+var migrationFiles embed.FS
 
-// SchemaVersion is the number of migrations; a database records how many it has
-// seen as its user_version.
-var SchemaVersion = len(migrationNames())
+// migration is a step of the schema.
+type migration struct{ name, sql string }
 
-func migrationNames() []string {
-	entries, err := migrations.ReadDir("migrations")
+// migrations are all steps in order. A database records how many it has seen as its user_version.
+var migrations = readMigrations()
+
+// SchemaVersion is that of the databases that this program writes.
+var SchemaVersion = len(migrations)
+
+func readMigrations() []migration {
+	entries, err := migrationFiles.ReadDir("migrations") // sorted by name
 	if err != nil {
 		panic(err) // embedded: it is there
 	}
-	names := make([]string, len(entries))
+	list := make([]migration, len(entries))
 	for i, e := range entries {
-		names[i] = e.Name()
+		sql, err := migrationFiles.ReadFile("migrations/" + e.Name())
+		if err != nil {
+			panic(err)
+		}
+		list[i] = migration{e.Name(), string(sql)}
 	}
-	slices.Sort(names)
-	return names
+	return list
 }
 
 // migrate brings the schema from what the database records to what this program
-// needs, a migration a transaction. The file is not used by anybody else yet.
-func (w *writer) migrate() error {
+// needs, a migration a transaction. Nothing else uses the file yet.
+func (w *writer) migrate(list []migration) error {
+	id, err := w.value("PRAGMA application_id")
+	if err != nil {
+		return err
+	}
 	version, err := w.value("PRAGMA user_version")
 	if err != nil {
 		return err
 	}
-	names := migrationNames()
-	if int(version) > len(names) {
-		return fmt.Errorf("its schema has version %d, this program knows %d: it is older than what wrote it", version, len(names))
+	switch {
+	case id == developmentID:
+		return fmt.Errorf("%w: a development version, whose schema is not migrated", ErrVersion)
+	case int(version) > len(list):
+		return fmt.Errorf("%w: its schema has version %d, this program supports %d", ErrVersion, version, len(list))
 	}
-	for i, name := range names[version:] {
-		text, err := migrations.ReadFile("migrations/" + name)
-		if err != nil {
-			return err
-		}
-		sql := fmt.Sprintf("BEGIN IMMEDIATE; %s; PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT", text, applicationID, int(version)+i+1)
+	for i, m := range list[version:] {
+		sql := fmt.Sprintf("BEGIN IMMEDIATE; %s; PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT",
+			m.sql, applicationID, int(version)+i+1)
 		if err := w.run(sql); err != nil {
-			return fmt.Errorf("migration %s: %w", name, err)
+			return fmt.Errorf("migration %s: %w", m.name, err)
 		}
 	}
 	return nil

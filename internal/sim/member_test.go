@@ -124,4 +124,4 @@ type leads struct {
 func (l leads) Leadership() <-chan bool { return l.leadership }
 
 func (l leads) Barrier(context.Context) error { return l.raft.Barrier(5 * time.Second).Error() }
-func (l leads) CommandLevel() int             { return int(fsm.LatestKind) }
+func (l leads) CommandLevel() int             { return fsm.Level }

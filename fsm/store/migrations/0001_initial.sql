@@ -29,7 +29,9 @@ CREATE TABLE job_spec (
     requires       TEXT NOT NULL,    -- JSON object, or '' for nothing
     labels         TEXT,             -- JSON object
     timeout        INTEGER NOT NULL, -- nanoseconds an attempt may take; 0: no limit
-    created_at     INTEGER NOT NULL
+    created_at     INTEGER NOT NULL,
+    request_id     TEXT,             -- of the request that submitted it
+    traceparent    TEXT              -- of the trace of that request
 ) STRICT;
 
 -- How a job stands: narrow, because every transition writes it. It has no
@@ -76,10 +78,12 @@ CREATE TABLE job_attempt (
     PRIMARY KEY (seq, attempt)
 ) STRICT, WITHOUT ROWID;
 
+-- The end of an attempt's log.
 CREATE TABLE job_log (
-    seq     INTEGER NOT NULL,
-    attempt INTEGER NOT NULL,
-    log     TEXT NOT NULL,
+    seq        INTEGER NOT NULL,
+    attempt    INTEGER NOT NULL,
+    log        TEXT NOT NULL,
+    log_offset INTEGER NOT NULL, -- bytes of the attempt's log before this
     PRIMARY KEY (seq, attempt)
 ) STRICT, WITHOUT ROWID;
 
@@ -122,6 +126,61 @@ CREATE TABLE idempotency (
     PRIMARY KEY (principal, key)
 ) STRICT, WITHOUT ROWID;
 
+-- API keys. Of a secret there is the SHA-256 only.
+CREATE TABLE api_key (
+    id         TEXT PRIMARY KEY,
+    name       TEXT NOT NULL,
+    scopes     TEXT NOT NULL, -- comma between
+    hash       BLOB NOT NULL CHECK (length(hash) = 32),
+    rate_limit INTEGER NOT NULL, -- requests a second; 0: the masters' default
+    created_at INTEGER NOT NULL,
+    created_by TEXT NOT NULL,
+    expires_at INTEGER NOT NULL,
+    revoked_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Administrative writes, each in the transaction that carried it out. n counts
+-- within the Raft entry; time does not fall from one row to the next.
+CREATE TABLE audit (
+    log_index  INTEGER NOT NULL,
+    n          INTEGER NOT NULL,
+    time       INTEGER NOT NULL,
+    principal  TEXT NOT NULL,
+    key_name   TEXT NOT NULL,
+    source     TEXT NOT NULL,
+    request_id TEXT NOT NULL,
+    action     TEXT NOT NULL,
+    target     TEXT NOT NULL,
+    detail     TEXT NOT NULL,
+    outcome    TEXT NOT NULL,
+    PRIMARY KEY (log_index, n)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX audit_time ON audit (time);
+
+-- Events, a row for each Raft entry: packed as fsm/event.go says, so
+-- that an event costs its bytes and no row of its own.
+CREATE TABLE event (
+    idx   INTEGER PRIMARY KEY, -- of the entry
+    time  INTEGER NOT NULL,    -- of the first event
+    count INTEGER NOT NULL,
+    data  BLOB NOT NULL
+) STRICT;
+
+-- The newest event that is no longer kept.
+CREATE TABLE event_floor (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    idx INTEGER NOT NULL,
+    n   INTEGER NOT NULL
+) STRICT;
+INSERT INTO event_floor VALUES (1, 0, 0);
+
+-- Every job that was ever imported. It outlives the job, which retention removes, so
+-- that a second import of the same jobs takes none of them again.
+CREATE TABLE imported (
+    id  TEXT PRIMARY KEY,
+    seq INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
 CREATE VIEW jobs AS
 SELECT s.id, s.seq AS sequence_number, s.scenario, s.confidence, s.engine, s.classification,
     json_replace(s.parameters, '$.stream_key', 'REDACTED') AS parameters,
@@ -134,14 +193,15 @@ SELECT s.id, s.seq AS sequence_number, s.scenario, s.confidence, s.engine, s.cla
     strftime('%Y-%m-%dT%H:%M:%fZ', nullif(t.started_at, 0) / 1e9, 'unixepoch') AS started_at,
     strftime('%Y-%m-%dT%H:%M:%fZ', nullif(t.last_activity_at, 0) / 1e9, 'unixepoch') AS last_activity_at,
     strftime('%Y-%m-%dT%H:%M:%fZ', nullif(t.completed_at, 0) / 1e9, 'unixepoch') AS completed_at,
-    t.retry_count, t.max_retries, t.retry_reason, t.error, t.failure_reason,
+    t.retry_count, t.max_retries, t.retry_reason, t.error, t.failure_reason, l.log AS logs,
     strftime('%Y-%m-%dT%H:%M:%fZ', nullif(max(t.timeout_at, 0), 0) / 1e9, 'unixepoch') AS timeout_at,
     t.attempt,
     strftime('%Y-%m-%dT%H:%M:%fZ', nullif(t.not_before, 0) / 1e9, 'unixepoch') AS not_before,
     s.labels, s.requires, t.progress_detail, a.output
 FROM job_spec s JOIN job_state t ON t.seq = s.seq
 LEFT JOIN node n ON n.key = t.node
-LEFT JOIN job_attempt a ON a.seq = t.seq AND a.attempt = t.attempt;
+LEFT JOIN job_attempt a ON a.seq = t.seq AND a.attempt = t.attempt
+LEFT JOIN job_log l ON l.seq = t.seq AND l.attempt = t.attempt;
 
 -- What a node holds is counted over all jobs: a column for it would be written at
 -- every claim and result.
