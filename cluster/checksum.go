@@ -2,7 +2,6 @@ package cluster
 
 import (
 	"encoding/binary"
-	"fmt"
 	"hash/crc32"
 
 	"github.com/hashicorp/raft"
@@ -11,19 +10,6 @@ import (
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 const checksumSize = 4
-
-// DamagedError says that the raft directory holds bytes other than those that
-// were written. Such a disk has lost data it acknowledged, so the master must
-// not vote with it again.
-type DamagedError struct {
-	Path string // the file
-	What string // the entry or value in it
-}
-
-func (e *DamagedError) Error() string {
-	return fmt.Sprintf("%s: %s is damaged: the disk has lost data; "+
-		"remove the raft directory and this master joins again as a new member", e.Path, e.What)
-}
 
 // entryChecksum covers all of an entry that decides what it does.
 func entryChecksum(l *raft.Log, extensions []byte) uint32 {

@@ -30,6 +30,9 @@ type StateMachine interface {
 	// SetClusterID is called once, with a function that returns the id of the
 	// cluster, "" while it is unknown. Snapshots carry it.
 	SetClusterID(id func() string)
+	// SetAside moves the local state into dir and begins with an empty one: it
+	// holds what snapshot and log do not.
+	SetAside(dir string) error
 	// SnapshotIndex returns the applied index that a stored snapshot records.
 	SnapshotIndex(r io.Reader) (uint64, error)
 }

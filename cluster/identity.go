@@ -6,7 +6,10 @@ import (
 	"github.com/google/uuid"
 )
 
-const identityFile = "identity.json"
+const (
+	identityFile = "identity.json"
+	maxID        = 64 // see idPattern
+)
 
 // identity is who a master is. It lives and dies with the raft directory: a
 // wiped disk has forgotten its votes, so it must come back as somebody else.
@@ -15,6 +18,26 @@ type identity struct {
 	// Starts counts how often this identity was started. Of two addresses for
 	// one id, the one from the later start is right; clocks have no say.
 	Starts uint64 `json:"starts"`
+	// Configured is the id that was asked for, when this is another: it has lost
+	// its log, and may not vote again.
+	Configured string `json:"configured,omitempty"`
+	// Former are the ids of this master whose logs are lost. It then has data set
+	// aside, and must not form a cluster without it.
+	Former []string `json:"former,omitempty"`
+	// SettingAside is where files of the former identity go, until they are there.
+	SettingAside string `json:"setting_aside,omitempty"`
+}
+
+// successor is who a master is after it has lost its log.
+func (id identity) successor() identity {
+	next := identity{ID: uuid.NewString(), Starts: 1, Configured: id.Configured, Former: append(id.Former, id.ID)}
+	if next.Configured == "" && uuid.Validate(id.ID) != nil {
+		next.Configured = id.ID
+	}
+	if c := next.Configured; c != "" {
+		next.ID = c[:min(len(c), maxID-9)] + "-" + next.ID[:8]
+	}
+	return next
 }
 
 // openIdentity reads the identity of the directory, or makes one, and counts
@@ -29,7 +52,7 @@ func openIdentity(s *storage, wanted string) (identity, error) {
 		id.ID = uuid.NewString()
 	case id.ID == "":
 		id.ID = wanted
-	case wanted != "" && wanted != id.ID:
+	case wanted != "" && wanted != id.ID && wanted != id.Configured:
 		return id, fmt.Errorf("node id: %s belongs to %s, not to %s", s.path, id.ID, wanted)
 	}
 	id.Starts++

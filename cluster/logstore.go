@@ -1,10 +1,16 @@
 package cluster
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"hash/crc32"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/hashicorp/raft"
 	raftboltdb "github.com/hashicorp/raft-boltdb/v2"
@@ -17,6 +23,9 @@ type raftStore interface {
 	raft.LogStore
 	raft.StableStore
 }
+
+// markInterval bounds how old the mark is after a crash of the machine.
+const markInterval = 5 * time.Second
 
 // deleteChunk bounds how many entries one transaction deletes, so that a big
 // compaction does not hold appends up for seconds.
@@ -31,6 +40,7 @@ const deleteChunk = 1024
 // tried again.
 type diskStore struct {
 	bolt  *raftboltdb.BoltStore
+	mark  *markFile
 	path  string
 	clock *writeClock
 	sizes meanSize
@@ -38,14 +48,20 @@ type diskStore struct {
 
 	mu     sync.Mutex
 	failed error
-	onFail func(error) // called once, with the first failure
+	// committed is what must not be taken back.
+	committed committedIndex
+	onFail    func(error) // called once, with the first failure
 
 	pendingVoteTerm uint64 // see stable.go; touched by Raft's main loop only
 }
 
 // openDiskStore opens or creates the file and reads all of it once, so that
-// damage is found before this master takes part in anything.
+// damage is found before this master takes part in anything. A file that lacks
+// what the mark beside it names is a *LostLogError.
 func openDiskStore(path string, clock *writeClock, onFail func(error)) (*diskStore, error) {
+	if err := checkBolt(path); err != nil && !isNew(path) {
+		return nil, err
+	}
 	bolt, err := raftboltdb.New(raftboltdb.Options{
 		Path: path,
 		BoltOptions: &bbolt.Options{
@@ -60,10 +76,94 @@ func openDiskStore(path string, clock *writeClock, onFail func(error)) (*diskSto
 		return nil, fmt.Errorf("raft log %s: %w", path, err)
 	}
 	d := &diskStore{bolt: bolt, path: path, clock: clock, onFail: onFail}
-	if err := d.verify(); err != nil {
+	err = d.verify()
+	if err == nil {
+		err = d.openMark()
+	}
+	if err != nil {
 		return nil, errors.Join(err, bolt.Close())
 	}
 	return d, nil
+}
+
+// isNew reports whether bbolt would make the file: a process that dies while it does
+// leaves an empty one.
+func isNew(path string) bool {
+	info, err := os.Stat(path)
+	return errors.Is(err, fs.ErrNotExist) || err == nil && info.Size() == 0
+}
+
+// openMark takes the mark from the file beside the log, or from the log when there is none.
+func (d *diskStore) openMark() error {
+	holds, err := d.holds()
+	if err != nil {
+		return err
+	}
+	mark, found, err := openMark(filepath.Join(filepath.Dir(d.path), logMarkFile))
+	if err != nil {
+		return fmt.Errorf("raft log's mark: %w", err)
+	}
+	d.mark = mark
+	if !found {
+		// What it named cannot be known any more; from now on it is kept again.
+		return mark.lower(func(m *logMark) { *m = holds })
+	}
+	return nil
+}
+
+// holds returns the mark that the log by itself would have.
+func (d *diskStore) holds() (m logMark, err error) {
+	if m.index, err = d.LastIndex(); err != nil {
+		return m, err
+	}
+	if m.index > 0 {
+		var l raft.Log
+		if err := d.GetLog(m.index, &l); err != nil {
+			return m, err
+		}
+		m.term = l.Term
+	}
+	if m.currentTerm, err = d.GetUint64(keyCurrentTerm); ignoreNotFound(err) != nil {
+		return m, err
+	}
+	term, candidate, err := d.vote()
+	if ignoreNotFound(err) != nil {
+		return m, err
+	}
+	if err == nil {
+		m.voteTerm, m.voteFor = term, voteSum(candidate)
+	}
+	return m, nil
+}
+
+func voteSum(candidate []byte) uint32 { return crc32.Checksum(candidate, castagnoli) }
+
+// lost returns what the mark names and the log does not hold, or "". Entries up to
+// covered are in a snapshot.
+func (d *diskStore) lost(covered uint64) (string, error) {
+	holds, err := d.holds()
+	if err != nil {
+		return "", err
+	}
+	mark := d.mark.current()
+	switch {
+	case mark.index > max(holds.index, covered):
+		return fmt.Sprintf("it ends at entry %d, but entry %d was written", max(holds.index, covered), mark.index), nil
+	case mark.currentTerm > holds.currentTerm:
+		return fmt.Sprintf("its term is %d, but term %d was written", holds.currentTerm, mark.currentTerm), nil
+	case mark.voteTerm > holds.voteTerm, mark.voteTerm == holds.voteTerm && mark.voteFor != holds.voteFor:
+		return fmt.Sprintf("the vote in term %d is not in it", mark.voteTerm), nil
+	case mark.index <= covered:
+		return "", nil
+	}
+	var l raft.Log
+	if err := d.GetLog(mark.index, &l); err != nil && !errors.Is(err, raft.ErrLogNotFound) {
+		return "", err
+	}
+	if l.Term != mark.term {
+		return fmt.Sprintf("its entry %d has term %d, but one of term %d was written", mark.index, l.Term, mark.term), nil
+	}
+	return "", nil
 }
 
 // verify reads every entry and value.
@@ -121,12 +221,50 @@ func (d *diskStore) StoreLogs(logs []*raft.Log) error {
 		size += len(l.Data)
 	}
 	d.sizes.add(len(logs), size)
-	return d.write(size, func() error { return d.bolt.StoreLogs(sealed) })
+	return d.write(size, func() error {
+		if err := d.bolt.StoreLogs(sealed); err != nil || len(logs) == 0 {
+			return err
+		}
+		last := logs[len(logs)-1]
+		return d.mark.update(func(m *logMark) { m.index, m.term = last.Index, last.Term })
+	})
 }
 
-// DeleteRange implements raft.LogStore. It deletes in chunks, from the end of
-// the range that keeps the rest of the log free of holes after a crash.
+// DeleteRange implements raft.LogStore. Raft deletes the oldest entries once a
+// snapshot covers them, and the newest when its leader has others in their place:
+// those must not be known to be committed.
 func (d *diskStore) DeleteRange(low, high uint64) error {
+	last, err := d.LastIndex()
+	if err != nil {
+		return err
+	}
+	if high < last || low > last {
+		return d.delete(low, high)
+	}
+	if committed := d.committed.index(); low <= committed {
+		return d.fail(&TruncateError{Low: low, High: last, Committed: committed})
+	}
+	return d.truncate(low, high)
+}
+
+// truncate deletes the newest entries, whatever is known of them.
+func (d *diskStore) truncate(low, high uint64) error {
+	var before raft.Log
+	if err := d.GetLog(low-1, &before); err != nil && !errors.Is(err, raft.ErrLogNotFound) {
+		return err
+	}
+	err := d.write(0, func() error {
+		return d.mark.lower(func(m *logMark) { m.index, m.term = before.Index, before.Term })
+	})
+	if err != nil {
+		return err
+	}
+	return d.delete(low, high)
+}
+
+// delete works in chunks, from the end of the range that keeps the rest of the log
+// free of holes after a crash.
+func (d *diskStore) delete(low, high uint64) error {
 	first, err := d.FirstIndex()
 	if err != nil {
 		return err
@@ -173,6 +311,11 @@ func (d *diskStore) write(size int, tx func() error) error {
 	if d.full.Load() {
 		return err
 	}
+	return d.fail(err)
+}
+
+// fail refuses everything from now on.
+func (d *diskStore) fail(err error) error {
 	d.mu.Lock()
 	first := d.failed == nil
 	d.failed = err
@@ -183,5 +326,22 @@ func (d *diskStore) write(size int, tx func() error) error {
 	return err
 }
 
+// keepMark syncs the mark from time to time, beside the writes.
+func (d *diskStore) keepMark(ctx context.Context) {
+	tick := time.NewTicker(markInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if err := d.mark.sync(); err != nil {
+			_ = d.fail(err) // which tells the node
+			return
+		}
+	}
+}
+
 // close waits for the transaction in flight.
-func (d *diskStore) close() error { return d.bolt.Close() }
+func (d *diskStore) close() error { return errors.Join(d.bolt.Close(), d.mark.close()) }

@@ -52,7 +52,8 @@ type Node struct {
 	formation *formation
 	lead      *leadership
 	watchdog  *watchdog
-	space     *diskSpace // nil when no disk is watched
+	committed *committedIndex // what must stay in the log; nil in memory
+	space     *diskSpace      // nil when no disk is watched
 	raft      *raft.Raft
 
 	// Nil on a single master, which opens no port.
@@ -116,14 +117,20 @@ func (n *Node) open(sm StateMachine) error {
 	if err := n.openDir(); err != nil {
 		return err
 	}
-	n.lead = newLeadership(n.id.ID, n.setLeads)
-	if err := n.openStores(); err != nil {
+	if err := n.finishAside(sm); err != nil {
+		return fmt.Errorf("set files aside: %w", err)
+	}
+	if err := n.openPeers(); err != nil {
 		return err
 	}
-	restore, err := (&recovery{sm: sm, store: n.store, snaps: n.snaps, log: n.log}).prepare()
+	restore, err := n.openLog(sm)
+	if untrusted(err) {
+		restore, err = n.startOver(sm, err)
+	}
 	if err != nil {
 		return err
 	}
+	n.lead = newLeadership(n.id.ID, n.setLeads)
 	if n.formation, err = openFormation(n.storage, n.formationConfig()); err != nil {
 		return err
 	}
@@ -158,7 +165,8 @@ func (n *Node) open(sm StateMachine) error {
 func (n *Node) start() {
 	n.spawn(func(ctx context.Context) { n.lead.run(ctx, n.notify) })
 	n.spawn(n.catchUp)
-	if n.sizes != nil {
+	if store, ok := n.store.(*diskStore); ok {
+		n.spawn(store.keepMark)
 		n.spawn(func(ctx context.Context) { n.boundLog(ctx, n.sizes) })
 	}
 	if n.space != nil {
@@ -175,32 +183,57 @@ func (n *Node) openDir() error {
 	if n.cfg.DiskReserve > 0 && !n.storage.inMemory() {
 		n.space = &diskSpace{reserve: n.cfg.DiskReserve, free: n.cfg.diskFree}
 	}
-	if n.id, err = openIdentity(n.storage, n.cfg.NodeID); err != nil {
-		return err
+	n.id, err = openIdentity(n.storage, n.cfg.NodeID)
+	return err
+}
+
+// openPeers reads what this master knows of the others.
+func (n *Node) openPeers() (err error) {
+	if len(n.id.Former) > 0 {
+		n.cfg.Expect = 0 // its data is set aside: it must not form a cluster without it
 	}
 	n.book, err = openAddressBook(n.storage, n.log)
 	return err
 }
 
-// openStores opens the log, watched by the watchdog, and the snapshots.
-func (n *Node) openStores() error {
+// openLog opens the log, watched by the watchdog, and the snapshots, and prepares
+// them for Raft. It returns whether Raft must restore the newest snapshot.
+func (n *Node) openLog(sm StateMachine) (restore bool, err error) {
 	clock := &writeClock{}
 	n.watchdog = newWatchdog(clock, n.stallChanged)
+	r := &recovery{sm: sm, log: n.log, dir: n.storage.path}
 	if n.storage.inMemory() {
 		n.store, n.snaps = raft.NewInmemStore(), raft.NewInmemSnapshotStore()
-		return nil
+		r.store, r.snaps = n.store, n.snaps
+		return r.prepare()
 	}
-	store, err := openDiskStore(n.storage.file("raft.db"), clock, n.fail)
+	if err := n.checkLogFile(sm); err != nil {
+		return false, err
+	}
+	store, err := openDiskStore(n.storage.file(logFile), clock, n.fail)
 	if err != nil {
-		return err
+		return false, err
+	}
+	if restore, err = n.openSnapshots(r, store); err != nil {
+		return false, errors.Join(err, store.close())
 	}
 	n.teardown.PushClose(store.close)
-	n.store, n.sizes, n.full = store, &store.sizes, &store.full
+	n.store, n.sizes, n.full, n.committed = store, &store.sizes, &store.full, &store.committed
+	applied, _ := sm.Applied()
+	n.committed.raise(applied)
+	return restore, nil
+}
+
+func (n *Node) openSnapshots(r *recovery, store *diskStore) (restore bool, err error) {
 	snapLog := n.log.Named("snapshot")
 	if n.snaps, err = raft.NewFileSnapshotStoreWithLogger(n.storage.path, snapshotsKept, snapLog); err != nil {
-		return fmt.Errorf("snapshots: %w", err)
+		return false, fmt.Errorf("snapshots: %w", err)
 	}
-	return setDamagedSnapshotsAside(n.storage.path, n.snaps, snapLog)
+	if err := setDamagedSnapshotsAside(n.storage.path, n.snaps, snapLog); err != nil {
+		return false, err
+	}
+	r.store, r.snaps = store, n.snaps
+	return r.prepare()
 }
 
 // openRaft starts Raft on the directory that recovery has prepared.
@@ -220,11 +253,17 @@ func (n *Node) openRaft(sm StateMachine, trans raft.Transport, restore bool) err
 	conf.NoSnapshotRestoreOnStart = !restore
 	conf.ShutdownOnRemove = false // a removed master can be added again
 	conf.NoLegacyTelemetry = true
+	if n.committed != nil {
+		sm = watchedState{sm, n.committed}
+	}
 	r, err := raft.NewRaft(conf, sm, n.store, n.store, n.snaps, trans)
 	if err != nil {
 		return fmt.Errorf("raft: %w", err)
 	}
 	n.raft = r
+	if n.committed != nil {
+		n.committed.raft.Store(r)
+	}
 	n.teardown.Push(n.shutdownRaft)
 	r.RegisterObserver(raft.NewObserver(nil, false, n.lead.observe))
 	n.teardown.Push(n.stopBackground)

@@ -18,13 +18,19 @@ type recovery struct {
 	store raftStore
 	snaps raft.SnapshotStore
 	log   hclog.Logger
+	dir   string // the raft directory
 }
+
+func (r *recovery) path() string { return filepath.Join(r.dir, logFile) }
 
 // prepare decides between trusting the state machine's own durable state and
 // rebuilding it. It returns whether Raft must restore the newest snapshot.
 func (r *recovery) prepare() (restore bool, err error) {
 	newest, err := r.newestSnapshot()
 	if err != nil {
+		return false, err
+	}
+	if err := r.checkMark(newest); err != nil {
 		return false, err
 	}
 	if err := r.wipeStaleLog(newest); err != nil {
@@ -37,6 +43,9 @@ func (r *recovery) prepare() (restore bool, err error) {
 		return false, err
 	}
 	reason, err := r.distrust(newest)
+	if errors.Is(err, errForeignState) {
+		return true, r.setStateAside(err)
+	}
 	if err != nil {
 		return false, err
 	}
@@ -48,6 +57,39 @@ func (r *recovery) prepare() (restore bool, err error) {
 		return false, fmt.Errorf("discard local state: %w", err)
 	}
 	return true, nil
+}
+
+// errForeignState says that the state was not made by this log.
+var errForeignState = errors.New("the state is not of this log")
+
+// setStateAside keeps a state that snapshot and log do not make again.
+func (r *recovery) setStateAside(why error) error {
+	aside, err := makeAside(r.dir)
+	if err != nil {
+		return err
+	}
+	r.log.Error("local state is set aside and rebuilt from snapshot and log", "reason", why, "aside", aside)
+	if err := r.sm.SetAside(aside); err != nil {
+		return fmt.Errorf("set local state aside: %w", err)
+	}
+	return nil
+}
+
+// checkMark refuses a log that lacks what was written to it.
+func (r *recovery) checkMark(newest *raft.SnapshotMeta) error {
+	store, ok := r.store.(*diskStore)
+	if !ok {
+		return nil
+	}
+	covered := uint64(0)
+	if newest != nil {
+		covered = newest.Index
+	}
+	reason, err := store.lost(covered)
+	if err != nil || reason == "" {
+		return err
+	}
+	return &LostLogError{Path: store.path, Reason: reason}
 }
 
 // newestSnapshot returns the newest snapshot, or nil.
@@ -111,8 +153,8 @@ func (r *recovery) checkReach(newest *raft.SnapshotMeta) error {
 	}
 	var l raft.Log
 	if err := r.store.GetLog(reach+1, &l); errors.Is(err, raft.ErrLogNotFound) {
-		return fmt.Errorf("raft log begins at %d but the newest usable snapshot ends at %d: "+
-			"remove the raft directory and this master joins again as a new member", first, reach)
+		return &LostLogError{Path: r.path(), Reason: fmt.Sprintf(
+			"it begins at entry %d, but the newest usable snapshot ends at %d", first, reach)}
 	} else if err != nil {
 		return err
 	}
@@ -163,11 +205,11 @@ func (r *recovery) distrust(newest *raft.SnapshotMeta) (string, error) {
 		if newest != nil && applied <= newest.Index {
 			return "", nil // compacted away below the snapshot
 		}
-		return fmt.Sprintf("applied index %d is not in the log", applied), nil
+		return "", &LostLogError{Path: r.path(), Reason: fmt.Sprintf("entry %d was applied and is not in it", applied)}
 	case err != nil:
 		return "", err
 	case entry.Term != term:
-		return fmt.Sprintf("applied index %d has term %d, the log has %d", applied, term, entry.Term), nil
+		return "", fmt.Errorf("%w: it applied entry %d of term %d, the log's has term %d", errForeignState, applied, term, entry.Term)
 	}
 	return "", nil
 }

@@ -38,6 +38,8 @@ func TestRecoveryDecides(t *testing.T) {
 		applied, term uint64
 		verify        error
 		discard       bool
+		lost          bool // the log
+		aside         bool
 	}{
 		{name: "new master"},
 		{name: "state agrees with the log", first: 1, last: 10, applied: 8, term: 2},
@@ -46,9 +48,12 @@ func TestRecoveryDecides(t *testing.T) {
 		{name: "state was applied below a snapshot that covers barriers", first: 11, last: 12, snapshot: 10, manifest: 8, applied: 9, term: 2},
 		{name: "state is behind the manifest", first: 4, last: 20, snapshot: 10, manifest: 8, applied: 7, term: 2, discard: true},
 		{name: "state is empty beside a snapshot", first: 11, last: 12, snapshot: 10, manifest: 8, discard: true},
-		{name: "state has another term than the log", first: 1, last: 10, applied: 8, term: 1, discard: true},
-		{name: "state is ahead of the log", first: 1, last: 10, applied: 11, term: 2, discard: true},
-		{name: "state without any log", applied: 11, term: 2, discard: true},
+		{name: "state has another term than the log", first: 1, last: 10, applied: 8, term: 1, discard: true, aside: true},
+		{name: "state is ahead of the log", first: 1, last: 10, applied: 11, term: 2, lost: true},
+		{name: "state without any log", applied: 11, term: 2, lost: true},
+		{name: "snapshot without any log", snapshot: 10, manifest: 8, applied: 9, term: 2},
+		{name: "log ends in the snapshot", first: 4, last: 6, snapshot: 10, manifest: 8, applied: 9, term: 2},
+		{name: "state is ahead of snapshot and log", first: 4, last: 12, snapshot: 10, manifest: 8, applied: 13, term: 2, lost: true},
 		{name: "state does not verify", first: 1, last: 10, applied: 8, term: 2, verify: errors.New("another boot"), discard: true},
 	}
 	for _, tt := range tests {
@@ -61,10 +66,14 @@ func TestRecoveryDecides(t *testing.T) {
 				storeSnapshot(t, snaps, tt.snapshot, 2, tt.manifest)
 			}
 			sm := &toy{index: tt.applied, term: tt.term, verifyErr: tt.verify}
-			r := &recovery{sm: sm, store: store, snaps: snaps, log: hclog.NewNullLogger()}
+			sm.commands = []string{"applied"}
+			r := &recovery{sm: sm, store: store, snaps: snaps, log: hclog.NewNullLogger(), dir: t.TempDir()}
 			restore, err := r.prepare()
-			if err != nil {
-				t.Fatal(err)
+			if lost := untrusted(err); lost != tt.lost || err != nil && !lost {
+				t.Fatalf("got error %v, lost: want %v", err, tt.lost)
+			}
+			if got := len(sm.aside) > 0; got != tt.aside {
+				t.Errorf("state set aside: got %v, want %v", got, tt.aside)
 			}
 			if restore != tt.discard || sm.discarded > 0 != tt.discard {
 				t.Errorf("restore %v, discarded %d times, want %v", restore, sm.discarded, tt.discard)

@@ -27,14 +27,15 @@ var errNotFound = raftboltdb.ErrKeyNotFound
 // the term waits in memory and both become durable as one value.
 func (d *diskStore) Set(key, val []byte) error {
 	if string(key) != string(keyLastVoteCand) {
-		return d.set(key, val)
+		return d.set(key, val, func(*logMark) {})
 	}
 	if d.pendingVoteTerm == 0 {
 		return errors.New("raft vote: a candidate without a term")
 	}
-	vote := binary.BigEndian.AppendUint64(nil, d.pendingVoteTerm)
+	term := d.pendingVoteTerm
 	d.pendingVoteTerm = 0
-	return d.set(keyVote, append(vote, val...))
+	vote := append(binary.BigEndian.AppendUint64(nil, term), val...)
+	return d.set(keyVote, vote, func(m *logMark) { m.voteTerm, m.voteFor = term, voteSum(val) })
 }
 
 // SetUint64 implements raft.StableStore.
@@ -43,7 +44,16 @@ func (d *diskStore) SetUint64(key []byte, val uint64) error {
 		d.pendingVoteTerm = val
 		return nil
 	}
-	return d.set(key, binary.BigEndian.AppendUint64(nil, val))
+	mark := func(m *logMark) {}
+	if string(key) == string(keyCurrentTerm) {
+		mark = func(m *logMark) { m.currentTerm = val }
+		if val < d.mark.current().currentTerm { // taken back, see recovery.undoHalfBootstrap
+			if err := d.mark.lower(mark); err != nil {
+				return err
+			}
+		}
+	}
+	return d.set(key, binary.BigEndian.AppendUint64(nil, val), mark)
 }
 
 // Get implements raft.StableStore.
@@ -83,8 +93,13 @@ func (d *diskStore) vote() (term uint64, candidate []byte, err error) {
 	return binary.BigEndian.Uint64(val), val[8:], nil
 }
 
-func (d *diskStore) set(key, val []byte) error {
-	return d.write(len(val), func() error { return d.bolt.Set(key, sealValue(val)) })
+func (d *diskStore) set(key, val []byte, mark func(*logMark)) error {
+	return d.write(len(val), func() error {
+		if err := d.bolt.Set(key, sealValue(val)); err != nil {
+			return err
+		}
+		return d.mark.update(mark)
+	})
 }
 
 func (d *diskStore) get(key []byte) ([]byte, error) {

@@ -22,6 +22,7 @@ type toy struct {
 	verifyErr error
 	discarded int
 	clusterID func() string
+	aside     []string    // commands of the states set aside
 	blind     atomic.Bool // records nothing, for benchmarks
 }
 
@@ -87,6 +88,13 @@ func (s *toy) Discard() error {
 }
 
 func (s *toy) SetClusterID(id func() string) { s.clusterID = id }
+
+func (s *toy) SetAside(string) error {
+	s.mu.Lock()
+	s.aside = append(s.aside, s.commands...)
+	s.mu.Unlock()
+	return s.Discard()
+}
 
 func (s *toy) SnapshotIndex(r io.Reader) (uint64, error) {
 	var head [8]byte
