@@ -22,20 +22,20 @@ func TestAgent_RestartAdoptsFFmpeg(t *testing.T) {
 	before := s.ffmpeg(agent)
 	agent.Kill()
 	if now := s.ffmpeg(agent); now.pid != before.pid {
-		t.Fatalf("with its agent dead, ffmpeg was process %d and is %d", before.pid, now.pid)
+		t.Fatalf("without its agent: got ffmpeg pid %d, want %d", now.pid, before.pid)
 	}
 	made := frames(s.look(id))
 	s.must(agent.Start())
 	s.must(agent.WaitReady(s.soon()))
-	s.until(id, "further on", func(j ffrtmp.Job) bool { return frames(j) > made })
+	s.until(id, "making progress", func(j ffrtmp.Job) bool { return frames(j) > made })
 	if now := s.ffmpeg(agent); now.pid != before.pid {
-		t.Errorf("ffmpeg was process %d and is %d", before.pid, now.pid)
+		t.Errorf("got ffmpeg pid %d, want %d", now.pid, before.pid)
 	}
 	film.release()
 	j := s.finished(id)
 	s.checkFilm(j, "out.mp4")
 	if len(j.Attempts) != 1 {
-		t.Errorf("it took these attempts: %+v", j.Attempts)
+		t.Errorf("got attempts %+v, want one", j.Attempts)
 	}
 }
 
@@ -46,16 +46,24 @@ func TestAgent_LostMachineJobMoves(t *testing.T) {
 	id := s.submit(film.encode("out.mp4", nil)).ID
 	first := s.encoding(id, 1)
 	if n := s.killMachine(s.agentOf(first)); n != 2 {
-		t.Fatalf("%d processes were killed with the agent; a supervisor and ffmpeg were expected", n)
+		t.Fatalf("killed %d processes with the agent, want 2: supervisor and ffmpeg", n)
 	}
 	film.release()
 	j := s.finished(id)
 	s.checkFilm(j, "out.mp4")
-	if got, want := outcomes(j), []ffrtmp.Outcome{ffrtmp.AttemptLost, ffrtmp.AttemptCompleted}; !slices.Equal(got, want) {
-		t.Errorf("the attempts were %q, want %q", got, want)
+	if got, want := outcomes(j), []ffrtmp.Outcome{ffrtmp.AttemptLost, ffrtmp.AttemptCompleted}; !slices.Equal(
+		got,
+		want,
+	) {
+		t.Errorf("got attempts %q, want %q", got, want)
 	}
 	if j.NodeName == first.NodeName || j.RetryCount != 0 {
-		t.Errorf("finished by %s after %d retries; a lost attempt of %s does not use one up", j.NodeName, j.RetryCount, first.NodeName)
+		t.Errorf(
+			"got node %s and %d retries, want another node than %s and no retry",
+			j.NodeName,
+			j.RetryCount,
+			first.NodeName,
+		)
 	}
 }
 
@@ -69,25 +77,28 @@ func TestAgent_FrozenPastLease(t *testing.T) {
 	s.must(frozen.Signal(syscall.SIGSTOP))
 	second := s.encoding(id, 2)
 	if second.NodeName == first.NodeName {
-		t.Fatalf("the frozen %s has got the job again", second.NodeName)
+		t.Fatalf("got the frozen node %s again, want another one", second.NodeName)
 	}
 	if len(s.ffmpegs(frozen)) == 0 || len(s.workFiles()) != 2 {
-		t.Fatalf("two encodes should be under way; work files %q", s.workFiles())
+		t.Fatalf("got work files %q, want two encodes", s.workFiles())
 	}
 	s.must(frozen.Signal(syscall.SIGCONT))
-	s.eventually("the thawed agent ends its ffmpeg", func() bool { return len(s.ffmpegs(frozen)) == 0 })
+	s.eventually("the resumed agent stops its ffmpeg", func() bool { return len(s.ffmpegs(frozen)) == 0 })
 	s.eventually("its work file is gone", func() bool { return len(s.workFiles()) == 1 })
 	film.release()
 	j := s.finished(id)
 	s.checkFilm(j, "out.mp4")
-	if got, want := outcomes(j), []ffrtmp.Outcome{ffrtmp.AttemptLost, ffrtmp.AttemptCompleted}; !slices.Equal(got, want) {
-		t.Errorf("the attempts were %q, want %q", got, want)
+	if got, want := outcomes(j), []ffrtmp.Outcome{ffrtmp.AttemptLost, ffrtmp.AttemptCompleted}; !slices.Equal(
+		got,
+		want,
+	) {
+		t.Errorf("got attempts %q, want %q", got, want)
 	}
 	if j.NodeID != second.NodeID {
-		t.Errorf("the result is %s's, not %s's", j.NodeName, second.NodeName)
+		t.Errorf("got the result of %s, want that of %s", j.NodeName, second.NodeName)
 	}
 	if left := s.workFiles(); len(left) != 0 {
-		t.Errorf("left behind: %q", left)
+		t.Errorf("got work files %q, want none", left)
 	}
 }
 
@@ -103,13 +114,13 @@ func TestAgent_FrozenCannotPublish(t *testing.T) {
 	done := s.finished(id)
 	s.eventually("the frozen agent's ffmpeg has ended too", func() bool { return len(s.ffmpegs(frozen)) == 0 })
 	if left := s.workFiles(); len(left) != 1 {
-		t.Fatalf("the frozen agent should have an output to publish: %q", left)
+		t.Fatalf("got work files %q, want one to publish", left)
 	}
 	s.must(frozen.Signal(syscall.SIGCONT))
 	s.eventually("its work file is gone", func() bool { return len(s.workFiles()) == 0 })
 	j := s.look(id)
 	s.checkFilm(j, "out.mp4")
 	if j.NodeID != done.NodeID || *j.Output != *done.Output || len(j.Attempts) != 2 {
-		t.Errorf("the result has changed:\n%+v\n%+v", done, j)
+		t.Errorf("got result %+v, want %+v", j, done)
 	}
 }

@@ -22,19 +22,19 @@ func TestBuild_PinnedDependencies(t *testing.T) {
 	}
 	for _, m := range info.Deps {
 		if m.Replace != nil {
-			t.Errorf("%s is replaced by %s", m.Path, m.Replace.Path)
+			t.Errorf("got %s replaced by %s, want no replacement", m.Path, m.Replace.Path)
 		}
 		if version, ok := want[m.Path]; ok && m.Version != version {
-			t.Errorf("%s is %s, want %s", m.Path, m.Version, version)
+			t.Errorf("%s: got %s, want %s", m.Path, m.Version, version)
 		}
 		delete(want, m.Path)
 	}
 	for path := range want {
-		t.Errorf("%s is not in it", path)
+		t.Errorf("dependency %s missing", path)
 	}
 	for _, s := range info.Settings {
 		if s.Key == "CGO_ENABLED" && s.Value != "0" {
-			t.Errorf("it is built with cgo")
+			t.Errorf("got cgo on, want off")
 		}
 	}
 }

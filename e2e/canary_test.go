@@ -22,7 +22,14 @@ func TestSecrets_StayWhereTheyBelong(t *testing.T) {
 	const streamKey = "canary-stream-key-7f3a"
 	traces := newCollector(t)
 	talkative := func(i int) []string {
-		return []string{"--log-level", "trace", "--log-format", []string{"json", "text"}[i%2], "--tracing-endpoint", traces.url}
+		return []string{
+			"--log-level",
+			"trace",
+			"--log-format",
+			[]string{"json", "text"}[i%2],
+			"--tracing-endpoint",
+			traces.url,
+		}
 	}
 	s := start(t, devcluster.Options{Masters: 3, Agents: 1, MasterArgs: talkative, AgentArgs: talkative})
 	s.voters(3)
@@ -31,10 +38,29 @@ func TestSecrets_StayWhereTheyBelong(t *testing.T) {
 	received := filepath.Join(t.TempDir(), "received.flv")
 	port := freePort(t)
 	url := "rtmp://127.0.0.1:" + port + "/live"
-	server := exec.Command("ffmpeg", "-hide_banner", "-loglevel", "error", "-nostdin", "-listen", "1", "-f", "flv", "-i", url+"/"+streamKey, "-c", "copy", "-y", received)
+	server := exec.Command(
+		"ffmpeg",
+		"-hide_banner",
+		"-loglevel",
+		"error",
+		"-nostdin",
+		"-listen",
+		"1",
+		"-f",
+		"flv",
+		"-i",
+		url+"/"+streamKey,
+		"-c",
+		"copy",
+		"-y",
+		received,
+	)
 	s.must(server.Start())
 	t.Cleanup(func() { _ = server.Process.Kill(); _ = server.Wait() })
-	s.eventually("the server listens", func() bool { return slices.Contains(openPorts(t, server.Process.Pid), "tcp/"+port) })
+	s.eventually(
+		"the server listens",
+		func() bool { return slices.Contains(openPorts(t, server.Process.Pid), "tcp/"+port) },
+	)
 
 	stream := func(to string, seconds int) ffrtmp.Spec {
 		none := 0
@@ -48,23 +74,27 @@ func TestSecrets_StayWhereTheyBelong(t *testing.T) {
 	gossip, err := os.ReadFile(filepath.Join(s.Dir(), "keys", "gossip.key"))
 	s.must(err)
 	secrets := map[string]string{
-		"the API key": s.APIKey(), "the gossip key": strings.TrimSpace(string(gossip)), "the stream key": streamKey, "the lease": lease,
+		"the API key": s.APIKey(), "the gossip key": strings.TrimSpace(string(gossip)),
+		"the stream key": streamKey, "the lease": lease,
 	}
 	s.checkProcesses(secrets, agent)
 	if j := s.finished(good.ID); j.Status != ffrtmp.Completed {
-		t.Fatalf("the stream is %s: %s\n%s", j.Status, j.Error, j.Logs)
+		t.Fatalf("got stream %s (%s), want completed\n%s", j.Status, j.Error, j.Logs)
 	}
 	s.must(server.Wait())
 	if info, err := os.Stat(received); err != nil || info.Size() < 10_000 {
-		t.Errorf("the server has received %v, %v", info, err)
+		t.Errorf("received file: got %v (%v), want at least 10 kB", info, err)
 	}
 	// One that nobody receives: what cannot be reached is told in many words.
 	bad := s.submit(stream("rtmp://127.0.0.1:"+freePort(t)+"/live", 1))
 	if j := s.finished(bad.ID); j.Status != ffrtmp.Failed || j.Error == "" {
-		t.Fatalf("the stream to nowhere is %s: %s", j.Status, j.Error)
+		t.Fatalf("unreachable server: got %s (%q), want failed with an error", j.Status, j.Error)
 	}
 	// A refused submission must not be told with its key either.
-	s.wire().call(t, "POST", s.Master(0).URL()+"/jobs", `{"scenario":"360p","parameters":{"stream_key":"`+streamKey+`","output_mode":"rtmp","rtmp_url":"nonsense"}}`).want(t, 400)
+	s.wire().
+		call(t, "POST", s.Master(0).URL()+"/jobs",
+			`{"scenario":"360p","parameters":{"stream_key":"`+streamKey+`","output_mode":"rtmp","rtmp_url":"nonsense"}}`).
+		want(t, 400)
 
 	// A key is told once. Neither what it opens nor what it does not shows it again.
 	made, own := s.createKey(s.Master(s.follower()), `{"name":"canary","scopes":["read"]}`)
@@ -74,13 +104,16 @@ func TestSecrets_StayWhereTheyBelong(t *testing.T) {
 	s.wire().call(t, "DELETE", s.Master(0).URL()+"/keys/"+id, "").want(t, 200)
 	for _, m := range s.Masters() {
 		own.key = made.Secret
-		s.eventually("the key is refused", func() bool { return own.call(t, "POST", m.URL()+"/jobs", `{}`).status == 401 })
+		s.eventually(
+			"the key is refused",
+			func() bool { return own.call(t, "POST", m.URL()+"/jobs", `{}`).status == 401 },
+		)
 		own.key = secret + "." + id
 		own.call(t, "POST", m.URL()+"/jobs", `{}`).want(t, 401)
 	}
 
 	secrets["a made key"] = secret
-	s.eventually("the agent has forgotten its attempts", func() bool {
+	s.eventually("the agent removes its attempts", func() bool {
 		left, err := os.ReadDir(filepath.Join(agent.StateDir(), "attempts"))
 		return err == nil && len(left) == 0
 	})
@@ -89,11 +122,11 @@ func TestSecrets_StayWhereTheyBelong(t *testing.T) {
 	s.checkFiles(secrets)
 	for what, secret := range secrets {
 		if traces.holds(secret) {
-			t.Errorf("a trace holds %s", what)
+			t.Errorf("a trace contains %s", what)
 		}
 	}
 	if len(traces.received()) == 0 {
-		t.Error("nothing was traced")
+		t.Error("got no traces")
 	}
 }
 
@@ -104,7 +137,7 @@ func (s *site) checkProcesses(secrets map[string]string, agent *devcluster.Agent
 	running := processes(s.t, func(dir string) bool { return mentions(filepath.Join(dir, "cmdline"), s.Dir()) })
 	running = append(running, s.ffmpegs(agent)...)
 	if len(running) < 6 { // three masters, an agent, a supervisor, ffmpeg
-		s.t.Errorf("only %d processes were looked at: %v", len(running), running)
+		s.t.Errorf("got %d processes, want 6: %v", len(running), running)
 	}
 	for _, p := range running {
 		for what, secret := range secrets {
@@ -119,7 +152,7 @@ func leaseOf(t *testing.T, a *devcluster.Agent) string {
 	t.Helper()
 	claims, err := filepath.Glob(filepath.Join(a.StateDir(), "attempts", "*", "claim.json"))
 	if err != nil || len(claims) != 1 {
-		t.Fatalf("claims %q, %v", claims, err)
+		t.Fatalf("got claims %q (%v), want one", claims, err)
 	}
 	data, err := os.ReadFile(claims[0])
 	if err != nil {
@@ -127,7 +160,7 @@ func leaseOf(t *testing.T, a *devcluster.Agent) string {
 	}
 	var claim struct{ Lease string }
 	if err := json.Unmarshal(data, &claim); err != nil || len(claim.Lease) != 32 {
-		t.Fatalf("the claim has lease %q, %v", claim.Lease, err)
+		t.Fatalf("got lease %q (%v), want 32 characters", claim.Lease, err)
 	}
 	return claim.Lease
 }
@@ -135,7 +168,17 @@ func leaseOf(t *testing.T, a *devcluster.Agent) string {
 // checkAnswers reads all that can be read.
 func (s *site) checkAnswers(secrets map[string]string, key string, jobs ...string) {
 	w := s.wire()
-	paths := []string{"/jobs", "/nodes", "/cluster", "/keys", "/keys/" + key, "/audit", "/health", "/health/ready", "/health/leader"}
+	paths := []string{
+		"/jobs",
+		"/nodes",
+		"/cluster",
+		"/keys",
+		"/keys/" + key,
+		"/audit",
+		"/health",
+		"/health/ready",
+		"/health/leader",
+	}
 	for _, id := range jobs {
 		paths = append(paths, "/jobs/"+id, "/api/v1/jobs/"+id, "/jobs/"+id+"/logs", "/jobs/"+id+"/explain")
 	}
@@ -152,7 +195,7 @@ func (s *site) checkAnswers(secrets map[string]string, key string, jobs ...strin
 	for _, url := range urls {
 		r := w.call(s.t, http.MethodGet, url, "")
 		if r.status != http.StatusOK && r.status != http.StatusTooManyRequests {
-			s.t.Errorf("GET %s: %d %s", url, r.status, r.body)
+			s.t.Errorf("GET %s: got status %d, want 200 or 429: %s", url, r.status, r.body)
 		}
 		for what, secret := range secrets {
 			if bytes.Contains(r.body, []byte(secret)) {
@@ -183,17 +226,17 @@ func (s *site) checkFiles(secrets map[string]string) {
 		}
 		for what, secret := range secrets {
 			if bytes.Contains(data, []byte(secret)) && !mayHold(within, what) {
-				s.t.Errorf("%s is in %s", what, within)
+				s.t.Errorf("%s found in %s", what, within)
 			}
 		}
 		info, err := d.Info()
 		if err == nil && !strings.HasPrefix(within, "media/") && info.Mode().Perm()&0o077 != 0 {
-			s.t.Errorf("%s may be read by others: %s", within, info.Mode())
+			s.t.Errorf("%s: got mode %s, want none for others", within, info.Mode())
 		}
 		return err
 	}))
 	if files < 20 {
-		s.t.Errorf("only %d files were looked into", files)
+		s.t.Errorf("got %d files, want at least 20", files)
 	}
 }
 

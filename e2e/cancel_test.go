@@ -26,13 +26,13 @@ func TestCancel_StopsFFmpegInTwoSeconds(t *testing.T) {
 		s.within(2*time.Second, "ffmpeg ends after a cancel", func() bool {
 			return len(s.ffmpegs(s.Agent(0))) == 0
 		})
-		t.Logf("no ffmpeg left %s after the cancel was sent", time.Since(sent).Round(time.Millisecond))
+		t.Logf("ffmpeg ended %s after the cancel was sent", time.Since(sent).Round(time.Millisecond))
 		j := s.look(id)
 		if j.Status != ffrtmp.Canceled || !slices.Equal(outcomes(j), []ffrtmp.Outcome{ffrtmp.AttemptCanceled}) {
-			t.Errorf("the job is %s, with attempts %+v", j.Status, j.Attempts)
+			t.Errorf("got job %s with attempts %+v, want one canceled", j.Status, j.Attempts)
 		}
 		s.eventually("its work file is gone", func() bool { return len(s.workFiles()) == 0 })
-		s.eventually("its log says what ffmpeg said", func() bool { return len(s.look(id).Logs) > 0 })
+		s.eventually("the log contains ffmpeg's output", func() bool { return len(s.look(id).Logs) > 0 })
 	}
 }
 
@@ -47,17 +47,17 @@ func TestPause_StopsFFmpegUntilResume(t *testing.T) {
 
 	s.must(s.client.Pause(s.soon(), id))
 	s.within(2*time.Second, "ffmpeg is stopped", stopped)
-	s.steadily(4*time.Second, "ffmpeg stays stopped, also past the lease", func() bool {
+	s.steadily(4*time.Second, "ffmpeg stays stopped past the lease", func() bool {
 		return stopped() && s.look(id).Status == ffrtmp.Paused
 	})
 	made := frames(s.look(id))
 	s.must(s.client.Resume(s.soon(), id))
-	s.within(2*time.Second, "ffmpeg goes on", func() bool { return !stopped() })
-	s.until(id, "further on", func(j ffrtmp.Job) bool { return j.Status == ffrtmp.Running && frames(j) > made })
+	s.within(2*time.Second, "ffmpeg continues", func() bool { return !stopped() })
+	s.until(id, "making progress", func(j ffrtmp.Job) bool { return j.Status == ffrtmp.Running && frames(j) > made })
 	film.release()
 	j := s.finished(id)
 	s.checkFilm(j, "out.mp4")
 	if len(j.Attempts) != 1 {
-		t.Errorf("it took these attempts: %+v", j.Attempts)
+		t.Errorf("got attempts %+v, want one", j.Attempts)
 	}
 }

@@ -57,9 +57,12 @@ func (c *collector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		for _, scope := range resource.ScopeSpans {
 			for _, s := range scope.Spans {
 				c.spans = append(c.spans, span{
-					trace: hex.EncodeToString(s.TraceId), id: hex.EncodeToString(s.SpanId), parent: hex.EncodeToString(s.ParentSpanId),
-					name: s.Name, service: about["service.name"], instance: about["service.instance.id"], attributes: attributes(s.Attributes),
-					failed: s.Status.GetCode() == 2,
+					trace: hex.EncodeToString(
+						s.TraceId,
+					), id: hex.EncodeToString(s.SpanId), parent: hex.EncodeToString(s.ParentSpanId),
+					name: s.Name, service: about["service.name"], instance: about["service.instance.id"],
+					attributes: attributes(s.Attributes),
+					failed:     s.Status.GetCode() == 2,
 				})
 			}
 		}

@@ -22,7 +22,8 @@ func TestCompose_SettingsAndSecrets(t *testing.T) {
 	script, err := os.ReadFile(filepath.Join(dir, "init.sh"))
 	s.must(err)
 	// At another place, and for whoever runs the test.
-	moved := strings.NewReplacer("cd /secrets", "cd "+secrets, "chown -R 65532:65532", ": chown").Replace(string(script))
+	moved := strings.NewReplacer("cd /secrets", "cd "+secrets, "chown -R 65532:65532", ": chown").
+		Replace(string(script))
 	made := func() string {
 		cmd := exec.Command("sh", "-c", moved)
 		cmd.Env = append(os.Environ(), "PATH="+shared.bin+":"+os.Getenv("PATH"))
@@ -34,7 +35,7 @@ func TestCompose_SettingsAndSecrets(t *testing.T) {
 		return string(key)
 	}
 	if first, again := made(), made(); first != again || len(first) < 40 {
-		t.Errorf("the API key was %q and is %q: it is made once", first, again)
+		t.Errorf("got API key %q, want %q: it is created once", again, first)
 	}
 
 	data, err := os.ReadFile(filepath.Join(dir, "compose.yaml"))
@@ -73,11 +74,15 @@ func TestCompose_SettingsAndSecrets(t *testing.T) {
 		}
 	}
 	if programs != 5 {
-		t.Errorf("%d masters and agents", programs)
+		t.Errorf("got %d masters and agents, want 5", programs)
 	}
 	for _, program := range []string{"master", "agent"} {
 		text, err := os.ReadFile(filepath.Join(dir, "Dockerfile."+program))
 		s.must(err)
-		checkSettings(t, program, environment(regexp.MustCompile(`FFRTMP_[A-Z_]+=\S+`).FindAllString(string(text), -1)))
+		checkSettings(
+			t,
+			program,
+			environment(regexp.MustCompile(`FFRTMP_[A-Z_]+=\S+`).FindAllString(string(text), -1)),
+		)
 	}
 }

@@ -26,12 +26,14 @@ func TestDisk_NearlyFull(t *testing.T) {
 	}
 	restart("--disk-reserve=0")
 	const node = "01985f3a-0000-7000-8000-00000000000a"
-	m.call(t, "POST", m.url+"/nodes/register", `{"node_id":"`+node+`","address":"a","max_concurrent_jobs":2,"encoders":["libx264"]}`).want(t, 201)
+	m.call(t, "POST", m.url+"/nodes/register",
+		`{"node_id":"`+node+`","address":"a","max_concurrent_jobs":2,"encoders":["libx264"]}`).
+		want(t, 201)
 	m.call(t, "POST", m.url+"/jobs", `{"scenario":"720p-h264"}`).want(t, 201)
 	var claimed ffrtmp.ClaimResponse
 	m.call(t, "POST", m.url+"/jobs/claim", `{"node_id":"`+node+`","max":1}`).want(t, 200).decode(t, &claimed)
 	if len(claimed.Jobs) != 1 {
-		t.Fatal("the job was not claimed")
+		t.Fatal("got no claimed job, want one")
 	}
 
 	restart("--disk-reserve=1EiB")
@@ -39,12 +41,17 @@ func TestDisk_NearlyFull(t *testing.T) {
 		r := m.call(t, "POST", m.url+"/jobs", `{"scenario":"720p-h264"}`)
 		return r.status == 507 && strings.Contains(string(r.body), `"insufficient_storage"`)
 	})
-	if ready := m.call(t, "GET", m.url+"/health/ready", "").want(t, 200); !strings.Contains(string(ready.body), "disk is nearly full") {
-		t.Errorf("readiness does not warn: %s", ready.body)
+	if ready := m.call(t, "GET", m.url+"/health/ready", "").want(t, 200); !strings.Contains(
+		string(ready.body),
+		"disk is nearly full",
+	) {
+		t.Errorf("got readiness %s, want a warning", ready.body)
 	}
 	j := claimed.Jobs[0]
 	for _, status := range []string{"publishing", "completed"} {
-		m.call(t, "POST", m.url+"/results", fmt.Sprintf(`{"job_id":%q,"node_id":%q,"attempt":%d,"lease":%q,"status":%q}`, j.ID, node, j.Attempt, j.Lease, status)).want(t, 200)
+		m.call(t, "POST", m.url+"/results", fmt.Sprintf(`{"job_id":%q,"node_id":%q,"attempt":%d,"lease":%q,"status":%q}`,
+			j.ID, node, j.Attempt, j.Lease, status)).
+			want(t, 200)
 	}
 
 	restart()

@@ -35,7 +35,7 @@ func (r *traced) server(s *site) *devcluster.Master {
 			return m
 		}
 	}
-	s.t.Fatalf("no master is at %v", r.host.Load())
+	s.t.Fatalf("got address %v, want one of a master", r.host.Load())
 	return nil
 }
 
@@ -59,7 +59,7 @@ func TestEvents_SurviveTheirMaster(t *testing.T) {
 	transport := &traced{RoundTripper: &http.Transport{TLSClientConfig: s.ClientTLS(), ForceAttemptHTTP2: true}}
 	reader, err := client.New(client.Config{Masters: s.URLs(), APIKey: s.APIKey(), Transport: transport})
 	s.must(err)
-	var told atomic.Int64
+	var received atomic.Int64
 	var list []ffrtmp.Event
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
@@ -70,14 +70,14 @@ func TestEvents_SurviveTheirMaster(t *testing.T) {
 				return
 			}
 			list = append(list, e)
-			told.Add(1)
+			received.Add(1)
 		}
 	}()
 	t.Cleanup(func() { cancel(); <-done })
 	hears := func(n int64) {
 		s.t.Helper()
-		enough := told.Load() + n
-		s.eventually("the reader is told more", func() bool { return told.Load() >= enough })
+		enough := received.Load() + n
+		s.eventually("the reader receives more events", func() bool { return received.Load() >= enough })
 	}
 	w := s.write(4, "events")
 	for range 2 {
@@ -89,16 +89,25 @@ func TestEvents_SurviveTheirMaster(t *testing.T) {
 	}
 	w.verify()
 	var last ffrtmp.Job
-	last, err = s.client.Submit(s.soon(), ffrtmp.Spec{Scenario: "360p", Requires: &ffrtmp.Requires{Labels: map[string]string{"nowhere": "true"}}})
+	last, err = s.client.Submit(
+		s.soon(),
+		ffrtmp.Spec{Scenario: "360p", Requires: &ffrtmp.Requires{Labels: map[string]string{"nowhere": "true"}}},
+	)
 	s.must(err)
 	for _, m := range s.Masters() {
 		one, err := client.New(client.Config{Masters: []string{m.URL()}, APIKey: s.APIKey(), TLS: s.ClientTLS()})
 		s.must(err)
 		want, err := eventsUpTo(s.soon(), one, last.ID)
 		s.must(err)
-		s.eventually("the reader is told everything", func() bool { return told.Load() >= int64(len(want)) })
-		if diff := cmp.Diff(want, list[:len(want)]); diff != "" || told.Load() != int64(len(want)) {
-			t.Fatalf("the reader was told %d events, master %s tells %d (-master +reader):\n%s", told.Load(), m.URL(), len(want), diff)
+		s.eventually("the reader receives all events", func() bool { return received.Load() >= int64(len(want)) })
+		if diff := cmp.Diff(want, list[:len(want)]); diff != "" || received.Load() != int64(len(want)) {
+			t.Fatalf(
+				"got %d events, master %s sent %d (-master +reader):\n%s",
+				received.Load(),
+				m.URL(),
+				len(want),
+				diff,
+			)
 		}
 		one.Close()
 	}

@@ -33,7 +33,9 @@ func TestTLS_VersionsByOpenssl(t *testing.T) {
 				"s_client", "-connect", "127.0.0.1:" + m.api, "-CAfile", filepath.Join(dir, "certs", "master.crt"),
 				"-verify_return_error", "-verify_ip", "127.0.0.1", "-brief",
 			}, test.args...)
-			out, err := exec.CommandContext(ctx, "openssl", args...).CombinedOutput() // its input is empty: it hangs up
+			out, err := exec.CommandContext(ctx, "openssl", args...).
+				CombinedOutput()
+				// its input is empty: it hangs up
 			if test.says == "" {
 				if err == nil || !strings.Contains(string(out), "alert protocol version") {
 					t.Errorf("%v\n%s", err, out)
@@ -52,14 +54,35 @@ func TestTLS_MutualOnAPIPort(t *testing.T) {
 	ca, foreign := newAuthority(t), newAuthority(t)
 	server, user := ca.issue("m1", ""), ca.issue("user", "")
 	api := freePort(t)
-	launch(t, t.TempDir(), []string{key}, "master", "--mtls", "--ca", ca.cert, "--cert", server.Cert, "--key", server.Key, "--port", api, "--metrics-port", freePort(t))
+	launch(
+		t,
+		t.TempDir(),
+		[]string{key},
+		"master",
+		"--mtls",
+		"--ca",
+		ca.cert,
+		"--cert",
+		server.Cert,
+		"--key",
+		server.Key,
+		"--port",
+		api,
+		"--metrics-port",
+		freePort(t),
+	)
 	get := func(files certs.Files) error {
 		files.CA = ca.cert // only the master's opinion counts
 		store, err := certs.Open(files, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		w := &wire{http: &http.Client{Transport: &http.Transport{TLSClientConfig: store.Client(), DisableKeepAlives: true}, Timeout: patience}}
+		w := &wire{
+			http: &http.Client{
+				Transport: &http.Transport{TLSClientConfig: store.Client(), DisableKeepAlives: true},
+				Timeout:   patience,
+			},
+		}
 		_, err = w.send(t.Context(), "GET", "https://127.0.0.1:"+api+"/health", "")
 		return err
 	}
@@ -69,7 +92,8 @@ func TestTLS_MutualOnAPIPort(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, err := tls.Dial("tcp", "127.0.0.1:"+api, &tls.Config{InsecureSkipVerify: true, MaxVersion: tls.VersionTLS12}); err == nil {
-		t.Error("TLS 1.2 without a certificate is accepted")
+	config := &tls.Config{InsecureSkipVerify: true, MaxVersion: tls.VersionTLS12}
+	if _, err := tls.Dial("tcp", "127.0.0.1:"+api, config); err == nil {
+		t.Error("TLS 1.2 without a certificate: got a connection, want an error")
 	}
 }

@@ -26,7 +26,22 @@ func TestReload_OnHangup(t *testing.T) {
 	m.key = "the-old-key"
 	agentMetrics := freePort(t)
 	giveTrial(t, filepath.Join(dir, "agent-state"))
-	agent := launch(t, dir, nil, "agent", "--master", m.url, "--ca", "certs/master.crt", "--api-key-file", keyFile, "--metrics-port", agentMetrics, "--heartbeat-interval", "1s")
+	agent := launch(
+		t,
+		dir,
+		nil,
+		"agent",
+		"--master",
+		m.url,
+		"--ca",
+		"certs/master.crt",
+		"--api-key-file",
+		keyFile,
+		"--metrics-port",
+		agentMetrics,
+		"--heartbeat-interval",
+		"1s",
+	)
 	testkit.Eventually(t, "the agent is ready", func() bool {
 		r, err := m.send(t.Context(), "GET", "http://127.0.0.1:"+agentMetrics+"/ready", "")
 		return err == nil && r.status == http.StatusOK
@@ -34,9 +49,19 @@ func TestReload_OnHangup(t *testing.T) {
 	before := served(t, m)
 
 	give("the-new-key")
-	renewed := launch(t, dir, nil, "master", "--generate-cert", "--cert", "certs/master.crt", "--key", "certs/master.key")
+	renewed := launch(
+		t,
+		dir,
+		nil,
+		"master",
+		"--generate-cert",
+		"--cert",
+		"certs/master.crt",
+		"--key",
+		"certs/master.key",
+	)
 	if status := renewed.status(t); status != 0 {
-		t.Fatalf("no new certificate: %d", status)
+		t.Fatalf("--generate-cert: got status %d, want 0", status)
 	}
 	for _, p := range []*program{agent, m.program} {
 		if err := p.cmd.Process.Signal(syscall.SIGHUP); err != nil {
@@ -50,14 +75,15 @@ func TestReload_OnHangup(t *testing.T) {
 		return err == nil && r.status == http.StatusOK
 	})
 	if served(t, m) == before {
-		t.Error("the old certificate is served")
+		t.Error("got the old certificate, want the new one")
 	}
 	m.key = "the-old-key"
 	m.call(t, "GET", m.url+"/jobs", "").want(t, 401)
 	m.key = "the-new-key"
 
 	// The agent does work that only a holder of the new key gets.
-	m.call(t, "POST", m.url+"/jobs", `{"scenario":"360p","parameters":{"duration":1,"output_mode":"null"}}`).want(t, 201)
+	m.call(t, "POST", m.url+"/jobs", `{"scenario":"360p","parameters":{"duration":1,"output_mode":"null"}}`).
+		want(t, 201)
 	testkit.Eventually(t, "the job is completed", func() bool {
 		return strings.Contains(string(m.call(t, "GET", m.url+"/jobs/1", "").body), `"status":"completed"`)
 	})
@@ -73,18 +99,23 @@ func TestReload_OnHangup(t *testing.T) {
 		}
 	}
 	for _, p := range []*program{m.program, agent} {
-		testkit.Eventually(t, "the log tells of both", func() bool {
+		testkit.Eventually(t, "the log reports both faults", func() bool {
 			text := p.output.String()
-			return strings.Contains(text, "keeping the old ones") && strings.Contains(text, "empty") && strings.Contains(text, "keeping the old one")
+			return strings.Contains(text, "keeping the old ones") && strings.Contains(text, "empty") &&
+				strings.Contains(text, "keeping the old one")
 		})
 	}
 	m.call(t, "GET", m.url+"/jobs", "").want(t, 200)
-	testkit.Eventually(t, "the metric tells", func() bool {
+	testkit.Eventually(t, "the metric shows the fault", func() bool {
 		r, err := m.send(t.Context(), "GET", "http://127.0.0.1:"+m.met+"/metrics", "")
-		return err == nil && strings.Contains(string(r.body), `ffmpeg_master_certificate_last_reload_successful{cert="api"} 0`)
+		return err == nil &&
+			strings.Contains(string(r.body), `ffmpeg_master_certificate_last_reload_successful{cert="api"} 0`)
 	})
-	if ready := m.call(t, "GET", m.url+"/health/ready", "").want(t, 200); !strings.Contains(string(ready.body), "cannot be used") {
-		t.Errorf("readiness does not warn: %s", ready.body)
+	if ready := m.call(t, "GET", m.url+"/health/ready", "").want(t, 200); !strings.Contains(
+		string(ready.body),
+		"cannot be used",
+	) {
+		t.Errorf("got readiness %s, want a warning", ready.body)
 	}
 }
 

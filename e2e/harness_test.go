@@ -114,7 +114,10 @@ func giveTrial(t *testing.T, stateDir string) {
 		return
 	}
 	if err == nil {
-		err = errors.Join(os.MkdirAll(stateDir, 0o700), os.WriteFile(filepath.Join(stateDir, "encoders.json"), data, 0o600))
+		err = errors.Join(
+			os.MkdirAll(stateDir, 0o700),
+			os.WriteFile(filepath.Join(stateDir, "encoders.json"), data, 0o600),
+		)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -148,7 +151,7 @@ func (s *site) steadily(long time.Duration, what string, cond func() bool) {
 	defer tick.Stop()
 	for {
 		if !cond() {
-			s.t.Fatalf("%s: no more", what)
+			s.t.Fatalf("no longer true: %s", what)
 		}
 		select {
 		case <-tick.C:
@@ -175,7 +178,7 @@ func (s *site) follower() int {
 			return i
 		}
 	}
-	s.t.Fatal("there is no follower")
+	s.t.Fatal("got no follower, want one")
 	return 0
 }
 
@@ -215,9 +218,9 @@ func (s *site) until(id, what string, cond func(ffrtmp.Job) bool) ffrtmp.Job {
 		case cond(j):
 			return j
 		case time.Since(began) > patience:
-			s.t.Fatalf("job %s is never %s: %+v\n%s", id, what, j, s.history(id))
+			s.t.Fatalf("job %s did not become %s: %+v\n%s", id, what, j, s.history(id))
 		case j.Status.Terminal():
-			s.t.Fatalf("job %s is over before it is %s: %+v", id, what, j)
+			s.t.Fatalf("job %s finished before it was %s: %+v", id, what, j)
 		}
 		<-tick.C
 	}
@@ -256,7 +259,7 @@ func (s *site) agentOf(j ffrtmp.Job) *devcluster.Agent {
 			return a
 		}
 	}
-	s.t.Fatalf("job %s runs on %q, which is no agent of ours", j.ID, j.NodeName)
+	s.t.Fatalf("job %s: got node %q, want an agent of this cluster", j.ID, j.NodeName)
 	return nil
 }
 

@@ -31,7 +31,7 @@ func TestConnections_TenThousandIdle(t *testing.T) {
 	}
 	number := min(wanted, 2*files-500) // this process, too, needs some
 	if number < wanted {
-		t.Logf("the limit of open files permits %d connections only", number)
+		t.Logf("the limit of open files allows %d connections", number)
 	}
 	dir := t.TempDir()
 	m := launchMaster(t, dir)
@@ -76,7 +76,7 @@ func TestConnections_TenThousandIdle(t *testing.T) {
 			}
 			defer resp.Body.Close()
 			if resp.StatusCode != http.StatusOK {
-				return fmt.Errorf("answered %s", resp.Status)
+				return fmt.Errorf("got status %s, want 200", resp.Status)
 			}
 			return nil
 		})
@@ -85,9 +85,9 @@ func TestConnections_TenThousandIdle(t *testing.T) {
 		t.Fatal(err)
 	}
 	grown := residentBytes(t, m.cmd.Process.Pid) - before
-	t.Logf("%d connections take %d bytes each", number, grown/number)
+	t.Logf("%d connections, %d bytes each", number, grown/number)
 	if grown/number > perConnection {
-		t.Errorf("a connection takes %d bytes, more than %d", grown/number, perConnection)
+		t.Errorf("got %d bytes per connection, want at most %d", grown/number, perConnection)
 	}
 	metrics := m.call(t, "GET", "http://127.0.0.1:"+m.met+"/metrics", "").want(t, 200).body
 	open := 0
@@ -102,7 +102,7 @@ func TestConnections_TenThousandIdle(t *testing.T) {
 	}
 	// A machine that took longer has seen the first of them closed for their age.
 	if took := time.Since(began); open < min(number, files)*9/10 && took < limits.IdleTime {
-		t.Errorf("%d connections are open after %s", open, took)
+		t.Errorf("got %d open connections after %s, want nearly all", open, took)
 	}
 	m.call(t, "POST", m.url+"/jobs", `{"scenario":"360p"}`).want(t, 201)
 	m.call(t, "GET", m.url+"/jobs/1", "").want(t, 200)
@@ -110,7 +110,7 @@ func TestConnections_TenThousandIdle(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := io.Copy(io.Discard, slow); err != nil {
-		t.Errorf("the slow client was not cut off: %v", err)
+		t.Errorf("slow client: got %v, want the end of the connection", err)
 	}
 }
 

@@ -30,7 +30,8 @@ INSERT INTO jobs (sequence_number, id, scenario, status, node_id, created_at, st
 WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 5000)
 SELECT i, printf('b0000000-0000-4000-8000-%012d', i), '720p60-h264', iif(i <= 3000, 'completed', 'pending'),
 	iif(i <= 3000, 'c0000000-0000-4000-8000-000000000001', NULL), '2026-11-22 07:03:35+00:00',
-	iif(i <= 3000, '2026-11-22 07:03:36+00:00', NULL), iif(i <= 3000, '2026-11-22 07:03:37+00:00', NULL), iif(i <= 3000, 'frame=  300', NULL) FROM n`); err != nil {
+	iif(i <= 3000, '2026-11-22 07:03:36+00:00', NULL), iif(i <= 3000, '2026-11-22 07:03:37+00:00', NULL),
+	iif(i <= 3000, 'frame=  300', NULL) FROM n`); err != nil {
 		t.Fatal(err)
 	}
 	if err := db.Close(); err != nil {
@@ -39,7 +40,11 @@ SELECT i, printf('b0000000-0000-4000-8000-%012d', i), '720p60-h264', iif(i <= 30
 
 	s := start(t, devcluster.Options{Masters: 3})
 	s.voters(3)
-	env := []string{"MASTER_URL=" + strings.Join(s.URLs(), ","), "FFRTMP_CA=" + s.CAFile(), "FFRTMP_API_KEY_FILE=" + s.APIKeyFile()}
+	env := []string{
+		"MASTER_URL=" + strings.Join(s.URLs(), ","),
+		"FFRTMP_CA=" + s.CAFile(),
+		"FFRTMP_API_KEY_FILE=" + s.APIKeyFile(),
+	}
 	leader, w := s.leader(), s.wire()
 	follower := s.Master(s.follower())
 	jobs := func(query string) (list ffrtmp.List) {
@@ -52,10 +57,10 @@ SELECT i, printf('b0000000-0000-4000-8000-%012d', i), '720p60-h264', iif(i <= 30
 	}
 
 	first := importing()
-	s.eventually("some jobs are there", func() bool { return jobs("limit=1").Count > 0 })
+	s.eventually("some jobs are imported", func() bool { return jobs("limit=1").Count > 0 })
 	s.Master(leader).Kill()
 	if status := first.status(t); status != 0 {
-		t.Fatalf("status %d:\n%s", status, first.output)
+		t.Fatalf("got status %d, want 0:\n%s", status, first.output)
 	}
 	report := func(p *program) (r struct{ Imported, Exist, Refused, Renumbered int }) {
 		t.Helper()
@@ -65,16 +70,16 @@ SELECT i, printf('b0000000-0000-4000-8000-%012d', i), '720p60-h264', iif(i <= 30
 		return r
 	}
 	if r := report(first); r.Imported != completed+waiting+2 || r.Exist+r.Refused+r.Renumbered != 0 {
-		t.Errorf("the first time: %+v", r)
+		t.Errorf("first import: got %+v, want everything imported", r)
 	}
 	again := importing()
 	if status, r := again.status(t), report(again); status != 0 || r.Imported != 0 || r.Exist != completed+waiting+2 {
-		t.Errorf("the second time: status %d, %+v", status, r)
+		t.Errorf("second import: got status %d, %+v, want everything known", status, r)
 	}
 
 	list := jobs("order=asc&limit=10000")
 	if list.Count != completed+waiting {
-		t.Fatalf("%d jobs", list.Count)
+		t.Fatalf("got %d jobs, want %d", list.Count, completed+waiting)
 	}
 	for i, j := range list.Jobs {
 		want := ffrtmp.Pending
@@ -82,13 +87,17 @@ SELECT i, printf('b0000000-0000-4000-8000-%012d', i), '720p60-h264', iif(i <= 30
 			want = ffrtmp.Completed
 		}
 		if j.SequenceNumber != uint64(i+1) || j.Status != want {
-			t.Fatalf("job %d of the list has the number %d and is %s", i+1, j.SequenceNumber, j.Status)
+			t.Fatalf("got job %d, %s, want job %d, %s", j.SequenceNumber, j.Status, i+1, want)
 		}
 	}
 	// A follower's own state follows the leader's.
-	s.eventually("the figures count every job once", func() bool {
+	s.eventually("the metrics count every job once", func() bool {
 		metrics := string(w.call(t, http.MethodGet, follower.MetricsURL()+"/metrics", "").want(t, http.StatusOK).body)
-		for _, line := range []string{"ffmpeg_master_jobs_total 5000", `ffmpeg_master_jobs_by_status{status="completed"} 3000`, `ffmpeg_master_nodes_by_status{status="offline"} 2`} {
+		for _, line := range []string{
+			"ffmpeg_master_jobs_total 5000",
+			`ffmpeg_master_jobs_by_status{status="completed"} 3000`,
+			`ffmpeg_master_nodes_by_status{status="offline"} 2`,
+		} {
 			if !strings.Contains(metrics, line+"\n") {
 				return false
 			}

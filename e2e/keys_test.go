@@ -25,7 +25,14 @@ func (s *site) createKey(m *devcluster.Master, body string) (ffrtmp.CreatedKey, 
 // A key works on every master at once, within its scopes, and stops working within a second of its end.
 func TestKeys_HoldOnEveryMaster(t *testing.T) {
 	keyFile := filepath.Join(t.TempDir(), "agent.key")
-	s := prepare(t, devcluster.Options{Masters: 3, Agents: 1, AgentArgs: func(int) []string { return []string{"--api-key-file", keyFile} }})
+	s := prepare(
+		t,
+		devcluster.Options{
+			Masters:   3,
+			Agents:    1,
+			AgentArgs: func(int) []string { return []string{"--api-key-file", keyFile} },
+		},
+	)
 	for _, m := range s.Masters() {
 		s.must(m.Start())
 	}
@@ -48,9 +55,11 @@ func TestKeys_HoldOnEveryMaster(t *testing.T) {
 		for _, w := range []*wire{oldKey, newKey} {
 			w.call(t, "GET", m.URL()+"/jobs?stale", "").want(t, http.StatusOK)
 			var j ffrtmp.Job
-			w.call(t, "POST", m.URL()+"/jobs", `{"scenario":"360p","parameters":{"duration":1,"preset":"ultrafast"}}`).want(t, http.StatusCreated).decode(t, &j)
+			w.call(t, "POST", m.URL()+"/jobs", `{"scenario":"360p","parameters":{"duration":1,"preset":"ultrafast"}}`).
+				want(t, http.StatusCreated).
+				decode(t, &j)
 			if j = s.finished(j.ID); j.Status != ffrtmp.Completed {
-				t.Errorf("job %s is %s: %s", j.ID, j.Status, j.Error)
+				t.Errorf("job %s: got %s (%s), want completed", j.ID, j.Status, j.Error)
 			}
 			w.call(t, "DELETE", m.URL()+"/nodes/"+j.NodeID, "").refused(t, http.StatusForbidden, ffrtmp.Forbidden)
 		}
@@ -59,7 +68,7 @@ func TestKeys_HoldOnEveryMaster(t *testing.T) {
 
 	admin := s.wire()
 	admin.call(t, "DELETE", follower.URL()+"/keys/"+old.ID, "").want(t, http.StatusOK)
-	took := s.within(time.Second, "the key opens no master", func() bool {
+	took := s.within(time.Second, "every master refuses the key", func() bool {
 		for _, m := range s.Masters() {
 			if oldKey.call(t, "GET", m.URL()+"/jobs?stale", "").status != http.StatusUnauthorized {
 				return false
@@ -69,7 +78,8 @@ func TestKeys_HoldOnEveryMaster(t *testing.T) {
 	})
 	t.Logf("revoked on all masters after %s", took)
 	for _, m := range s.Masters() {
-		oldKey.call(t, "POST", m.URL()+"/jobs", `{"scenario":"360p"}`).refused(t, http.StatusUnauthorized, ffrtmp.Unauthenticated)
+		oldKey.call(t, "POST", m.URL()+"/jobs", `{"scenario":"360p"}`).
+			refused(t, http.StatusUnauthorized, ffrtmp.Unauthenticated)
 		newKey.call(t, "GET", m.URL()+"/jobs?stale", "").want(t, http.StatusOK)
 	}
 
@@ -83,7 +93,7 @@ func TestKeys_HoldOnEveryMaster(t *testing.T) {
 		}
 		want := "bootstrap key.revoke " + old.ID + " 127.0.0.1"
 		if len(said) != 4 || said[0] != want {
-			t.Errorf("audited:\n%s\nwant 4, the first of them %s", strings.Join(said, "\n"), want)
+			t.Errorf("got audit records:\n%s\nwant 4, the first one %s", strings.Join(said, "\n"), want)
 		}
 	}
 }

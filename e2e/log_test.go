@@ -23,7 +23,8 @@ func records(t *testing.T, log string) []record {
 	var list []record
 	for line := range strings.Lines(log) {
 		var r record
-		if err := json.Unmarshal([]byte(line), &r); err != nil || r.Level == "" || r.Message == "" || r.Timestamp == "" {
+		if err := json.Unmarshal([]byte(line), &r); err != nil || r.Level == "" || r.Message == "" ||
+			r.Timestamp == "" {
 			t.Fatalf("%v in %s", err, line)
 		}
 		list = append(list, r)
@@ -38,7 +39,7 @@ func inOrder(t *testing.T, log string, parts ...string) {
 	for _, part := range parts {
 		at := strings.Index(rest, part)
 		if at < 0 {
-			t.Fatalf("%q is not in the log, or not where it belongs:\n%s", part, log)
+			t.Fatalf("got no %q in this place of the log:\n%s", part, log)
 		}
 		rest = rest[at+len(part):]
 	}
@@ -48,7 +49,7 @@ func inOrder(t *testing.T, log string, parts ...string) {
 // than the answer.
 func (m *single) announced(t *testing.T) string {
 	t.Helper()
-	testkit.Eventually(t, "the master says that it listens", func() bool {
+	testkit.Eventually(t, "the master logs its address", func() bool {
 		_, rest, ok := strings.Cut(m.output.String(), "Master node listening")
 		return ok && strings.Contains(rest, "\n")
 	})
@@ -59,10 +60,18 @@ func (m *single) announced(t *testing.T) string {
 func TestLog_MasterStart(t *testing.T) {
 	t.Run("text", func(t *testing.T) {
 		m := launchMaster(t, t.TempDir())
-		inOrder(t, m.announced(t),
-			"[INFO]  master: Starting FFmpeg RTMP Distributed Master Node", "[INFO]  master: Port: "+m.api, "[INFO]  master: Max Retries: 3",
-			"[INFO]  master: ✓ Persistent storage enabled", "[INFO]  master: ✓ API authentication enabled", "[INFO]  master: ✓ TLS enabled",
-			"[INFO]  master: ✓ Metrics endpoint enabled", "[INFO]  master: Master node listening on :"+m.api)
+		inOrder(
+			t,
+			m.announced(t),
+			"[INFO]  master: Starting FFmpeg RTMP Distributed Master Node",
+			"[INFO]  master: Port: "+m.api,
+			"[INFO]  master: Max Retries: 3",
+			"[INFO]  master: ✓ Persistent storage enabled",
+			"[INFO]  master: ✓ API authentication enabled",
+			"[INFO]  master: ✓ TLS enabled",
+			"[INFO]  master: ✓ Metrics endpoint enabled",
+			"[INFO]  master: Master node listening on :"+m.api,
+		)
 	})
 	t.Run("JSON, for development", func(t *testing.T) {
 		m := launchMaster(t, t.TempDir(), "--log-format", "json", "--tls=false", "--db", "", "--max-retries", "0")
@@ -70,11 +79,20 @@ func TestLog_MasterStart(t *testing.T) {
 		for _, r := range records(t, m.announced(t)) {
 			said += r.Level + " " + r.Message + "\n"
 		}
-		inOrder(t, said, "info Starting FFmpeg RTMP Distributed Master Node", "info Port: "+m.api, "info Max Retries: 0",
-			"warn all state is in memory", "info ✓ API authentication enabled", "warn TLS is off", "info ✓ Metrics endpoint enabled",
-			"info Master node listening on :"+m.api)
+		inOrder(
+			t,
+			said,
+			"info Starting FFmpeg RTMP Distributed Master Node",
+			"info Port: "+m.api,
+			"info Max Retries: 0",
+			"warn all state is in memory",
+			"info ✓ API authentication enabled",
+			"warn TLS is off",
+			"info ✓ Metrics endpoint enabled",
+			"info Master node listening on :"+m.api,
+		)
 		if strings.Contains(said, "✓ TLS") || strings.Contains(said, "✓ Persistent") {
-			t.Errorf("it promises what it does not do:\n%s", said)
+			t.Errorf("got lines about features that are off:\n%s", said)
 		}
 	})
 }
@@ -86,15 +104,20 @@ func TestLog_FailuresOnce(t *testing.T) {
 	}})
 	w, url := s.wire(), s.Master(s.follower()).URL()
 	var node, j struct{ ID string }
-	w.call(t, "POST", url+"/nodes/register", `{"address":"worker","type":"server","cpu_threads":8,"cpu_model":"cpu","ram_total_bytes":1024}`).want(t, 201).decode(t, &node)
+	w.call(t, "POST", url+"/nodes/register",
+		`{"address":"worker","type":"server","cpu_threads":8,"cpu_model":"cpu","ram_total_bytes":1024}`).
+		want(t, 201).
+		decode(t, &node)
 	w.call(t, "POST", url+"/jobs", `{"scenario":"720p30-h264","max_retries":2}`).want(t, 201).decode(t, &j)
 	for range 3 {
-		s.eventually("the node is given the job", func() bool {
+		s.eventually("the node gets the job", func() bool {
 			var next struct{ Job *struct{ ID string } }
 			w.call(t, "GET", url+"/jobs/next?node_id="+node.ID, "").want(t, 200).decode(t, &next)
 			return next.Job != nil
 		})
-		w.call(t, "POST", url+"/results", `{"job_id":"`+j.ID+`","node_id":"`+node.ID+`","status":"failed","error":"exit status 1"}`).want(t, 200)
+		w.call(t, "POST", url+"/results",
+			`{"job_id":"`+j.ID+`","node_id":"`+node.ID+`","status":"failed","error":"exit status 1"}`).
+			want(t, 200)
 	}
 	s.must(s.Stop(s.soon()))
 	count := map[string]int{}
@@ -109,7 +132,7 @@ func TestLog_FailuresOnce(t *testing.T) {
 		"job " + j.ID + " failed after 3 attempts - max retries reached",
 	} {
 		if count[want] != 1 {
-			t.Errorf("%d times in the logs of all masters: %s", count[want], want)
+			t.Errorf("got %d log lines, want one: %s", count[want], want)
 		}
 	}
 }

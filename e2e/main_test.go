@@ -32,7 +32,16 @@ func run(m *testing.M) (status int, err error) {
 		return 1, err
 	}
 	defer os.RemoveAll(dir)
-	shared.bin, shared.film, shared.trial = filepath.Join(dir, "bin"), filepath.Join(dir, "film.mkv"), filepath.Join(dir, "encoders.json")
+	shared.bin, shared.film, shared.trial = filepath.Join(
+		dir,
+		"bin",
+	), filepath.Join(
+		dir,
+		"film.mkv",
+	), filepath.Join(
+		dir,
+		"encoders.json",
+	)
 	if err := devcluster.Build(context.Background(), shared.bin); err != nil {
 		return 1, err
 	}

@@ -37,15 +37,15 @@ func TestMasters_DieDuringEncode(t *testing.T) {
 				s.must(m.Start())
 			}
 			s.must(s.WaitReady(s.soon()))
-			s.until(id, "further on", func(j ffrtmp.Job) bool { return frames(j) > made })
+			s.until(id, "making progress", func(j ffrtmp.Job) bool { return frames(j) > made })
 			if now := s.ffmpeg(s.Agent(0)); now.pid != before.pid {
-				t.Errorf("ffmpeg was process %d and is %d", before.pid, now.pid)
+				t.Errorf("got ffmpeg pid %d, want %d", now.pid, before.pid)
 			}
 			film.release()
 			j := s.finished(id)
 			s.checkFilm(j, "out.mp4")
 			if len(j.Attempts) != 1 || j.RetryCount != 0 {
-				t.Errorf("it took these attempts: %+v", j.Attempts)
+				t.Errorf("got attempts %+v, want one", j.Attempts)
 			}
 		})
 	}
@@ -63,12 +63,12 @@ func TestMasters_EncodeEndsWithoutThem(t *testing.T) {
 	film.release()
 	s.eventually("ffmpeg ends", func() bool { return len(s.ffmpegs(s.Agent(0))) == 0 })
 	if left := s.workFiles(); len(left) != 1 {
-		t.Errorf("without masters nothing may be published, and nothing thrown away: %q", left)
+		t.Errorf("got work files %q, want one: nothing published, nothing deleted", left)
 	}
 	s.must(s.Start(s.soon()))
 	j := s.finished(id)
 	s.checkFilm(j, "out.mp4")
 	if len(j.Attempts) != 1 {
-		t.Errorf("it took these attempts: %+v", j.Attempts)
+		t.Errorf("got attempts %+v, want one", j.Attempts)
 	}
 }

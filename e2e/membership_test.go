@@ -38,9 +38,10 @@ func (s *site) voters(n int) {
 			s.t.Logf("members: %+v", members)
 		}
 	}()
-	s.eventually("all masters vote", func() bool {
+	s.eventually("all masters are healthy voters", func() bool {
 		members = s.cluster().Members
-		return len(members) == n && !slices.ContainsFunc(members, func(m ffrtmp.Member) bool { return !m.Voter || !m.Healthy })
+		return len(members) == n &&
+			!slices.ContainsFunc(members, func(m ffrtmp.Member) bool { return !m.Voter || !m.Healthy })
 	})
 }
 
@@ -75,7 +76,7 @@ func TestMembership_FourthMasterIsPromoted(t *testing.T) {
 		return ok
 	})
 	if first.Voter {
-		t.Errorf("it votes before it has proved itself: %+v", first)
+		t.Errorf("got %+v, want a member without a vote", first)
 	}
 	s.must(fourth.WaitReady(s.soon()))
 	s.voters(4)
@@ -83,7 +84,7 @@ func TestMembership_FourthMasterIsPromoted(t *testing.T) {
 	var j ffrtmp.Job
 	s.wire().call(t, "GET", fourth.URL()+"/jobs/"+before.ID+"?stale", "").want(t, 200).decode(t, &j)
 	if j.ID != before.ID {
-		t.Errorf("the fourth master has job %+v", j)
+		t.Errorf("got job %+v, want %s", j, before.ID)
 	}
 }
 
@@ -118,14 +119,14 @@ func TestMembership_MovedMasters(t *testing.T) {
 	s.voters(3)
 	for _, m := range s.cluster().Members {
 		if !identities[m.ID] {
-			t.Errorf("%s is new", m.ID)
+			t.Errorf("got the new id %s, want an old one", m.ID)
 		}
 	}
 	if now := s.cluster().ClusterID; now != cluster {
-		t.Errorf("the cluster was %s and is %s", cluster, now)
+		t.Errorf("got cluster %s, want %s", now, cluster)
 	}
 	if j := s.look(id); j.SequenceNumber != 1 {
-		t.Errorf("the first job is %+v", j)
+		t.Errorf("got first job %+v, want number 1", j)
 	}
 }
 
@@ -135,7 +136,7 @@ func TestMembership_AnyStartOrder(t *testing.T) {
 		s := prepare(t, devcluster.Options{Masters: 3})
 		for _, i := range order[:2] {
 			s.must(s.Master(i).Start())
-			s.steadily(2*time.Second, "fewer masters than are expected form no cluster", func() bool {
+			s.steadily(2*time.Second, "fewer masters than expected form no cluster", func() bool {
 				r, err := s.wire().send(t.Context(), "GET", s.Master(order[0]).URL()+"/health/leader", "")
 				return err != nil || r.status == 503
 			})
@@ -147,7 +148,7 @@ func TestMembership_AnyStartOrder(t *testing.T) {
 			var here ffrtmp.ClusterStatus
 			s.wire().call(t, "GET", m.URL()+"/cluster?stale", "").want(t, 200).decode(t, &here)
 			if here.ClusterID != formed || formed == "" {
-				t.Errorf("started as %v: %s is of cluster %q, not %q", order, m.Name(), here.ClusterID, formed)
+				t.Errorf("start order %v, %s: got cluster %q, want %q", order, m.Name(), here.ClusterID, formed)
 			}
 		}
 		s.must(s.Close())

@@ -45,7 +45,7 @@ func TestMonitoring_AlertsFire(t *testing.T) {
 	for _, alert := range regexp.MustCompile(`- alert: (\w+)`).FindAllStringSubmatch(string(data), -1) {
 		fires := regexp.MustCompile(`alertname: ` + alert[1] + `\n\s+exp_alerts:\n`)
 		if !fires.Match(tests) || !strings.Contains(string(tests), "alertname: "+alert[1]+", exp_alerts: []") {
-			t.Errorf("no test shows %s both firing and silent", alert[1])
+			t.Errorf("%s: want a test for firing and one for silence", alert[1])
 		}
 	}
 }
@@ -72,7 +72,7 @@ func panels(t *testing.T) map[string][]string {
 			queries[p.Title] = append(queries[p.Title], target.Expr)
 		}
 		if p.Type != "row" && len(p.Targets) == 0 {
-			t.Errorf("the panel %s asks for nothing", p.Title)
+			t.Errorf("panel %s: got no query", p.Title)
 		}
 	}
 	return queries
@@ -84,7 +84,9 @@ var metricName = regexp.MustCompile(`\b(?:ffmpeg_(?:master|agent)|process|go)_[a
 // Every panel and alert uses metrics that masters and agents serve, in valid PromQL.
 func TestMonitoring_QueriesUseServedMetrics(t *testing.T) {
 	s := start(t, devcluster.Options{Masters: 1, Agents: 1})
-	id := s.submit(pattern("360p25-h264", map[string]any{"output_mode": "null", "duration": 3600, "preset": "ultrafast"})).ID
+	id := s.submit(
+		pattern("360p25-h264", map[string]any{"output_mode": "null", "duration": 3600, "preset": "ultrafast"}),
+	).ID
 	s.encoding(id, 1)
 	served := map[string]bool{"ffmpeg_agent_gpu_utilization_ratio": true} // by machines with a GPU
 	for _, url := range []string{s.Master(0).MetricsURL(), s.Agent(0).MetricsURL()} {
@@ -105,7 +107,7 @@ func TestMonitoring_QueriesUseServedMetrics(t *testing.T) {
 		for _, query := range queries {
 			for _, name := range metricName.FindAllString(query, -1) {
 				if !served[name] {
-					t.Errorf("%s asks for %s, which nobody serves", where, name)
+					t.Errorf("%s: metric %s is not served", where, name)
 				}
 			}
 		}

@@ -30,12 +30,19 @@ type oldAgent struct {
 func (s *site) oldAgent(w *wire, master, machine string) *oldAgent {
 	s.t.Helper()
 	a := &oldAgent{wire: w, t: s.t, master: master, done: map[string]bool{}}
-	r := a.do(http.MethodPost, "/nodes/register", `{"address":"`+machine+`","type":"laptop","cpu_threads":8,"cpu_model":"Intel(R) Core(TM) i7-8550U CPU @ 1.80GHz","has_gpu":true,
-"gpu_type":"NVIDIA GeForce MX150","gpu_capabilities":["nvenc_h264","nvenc_h265"],"ram_total_bytes":17179869184,"labels":{"arch":"amd64","node_type":"laptop","os":"linux"}}`)
+	r := a.do(
+		http.MethodPost,
+		"/nodes/register",
+		`{"address":"`+machine+`","type":"laptop","cpu_threads":8,"has_gpu":true,
+"cpu_model":"Intel(R) Core(TM) i7-8550U CPU @ 1.80GHz",
+"gpu_type":"NVIDIA GeForce MX150","gpu_capabilities":["nvenc_h264","nvenc_h265"],"ram_total_bytes":17179869184,
+"labels":{"arch":"amd64","node_type":"laptop","os":"linux"}}`,
+	)
 	var node ffrtmp.Node
 	r.decode(s.t, &node)
-	if r.status != http.StatusCreated && r.status != http.StatusOK || node.ID == "" || node.Name != machine || node.Type != "laptop" {
-		s.t.Fatalf("registered: %d %s", r.status, r.body)
+	if r.status != http.StatusCreated && r.status != http.StatusOK || node.ID == "" || node.Name != machine ||
+		node.Type != "laptop" {
+		s.t.Fatalf("registration: got %d %s", r.status, r.body)
 	}
 	a.node = node.ID
 	return a
@@ -52,7 +59,7 @@ func (a *oldAgent) do(method, path, body string) reply {
 			return r
 		}
 		if wait > 4*time.Second {
-			a.t.Errorf("%s %s was given up: %v", method, path, err)
+			a.t.Errorf("%s %s: got %v after all retries", method, path, err)
 			return reply{}
 		}
 		<-time.After(wait)
@@ -65,7 +72,7 @@ func (a *oldAgent) ok(method, path, body string) reply {
 	a.t.Helper()
 	r := a.do(method, path, body)
 	if r.status != http.StatusOK {
-		a.t.Errorf("%s %s: an old agent does not take %d %s", method, path, r.status, r.body)
+		a.t.Errorf("%s %s: got %d, want 200: %s", method, path, r.status, r.body)
 	}
 	return r
 }
@@ -84,17 +91,25 @@ func (a *oldAgent) work(finished chan<- string) {
 		}
 		id := next.Job.ID
 		if a.done[id] {
-			a.t.Errorf("job %s was given to its node twice", id)
+			a.t.Errorf("job %s: claimed twice by one node", id)
 		}
 		a.done[id] = true
 		var asked ffrtmp.Job
-		if err := json.Unmarshal(a.ok(http.MethodGet, "/api/v1/jobs/"+id, "").body, &asked); err != nil || asked.Status != ffrtmp.Running {
-			a.t.Errorf("job %s: %v %s", id, err, asked.Status)
+		if err := json.Unmarshal(a.ok(http.MethodGet, "/api/v1/jobs/"+id, "").body, &asked); err != nil ||
+			asked.Status != ffrtmp.Running {
+			a.t.Errorf("job %s: got status %[3]s (%[2]v), want running", id, err, asked.Status)
 		}
-		said := a.ok(http.MethodPost, "/results", `{"job_id":"`+id+`","node_id":"`+a.node+`","status":"completed","progress":100,"metrics":{"duration":1.5,"engine":"ffmpeg","platform_sla_compliant":true},
-"analyzer_output":{"scenario":"720p"},"logs":"=== FFmpeg ===\nframe=  300 of `+id+`","completed_at":"`+time.Now().Format(time.RFC3339Nano)+`","qoe_score":0.5,"energy_joules":12}`)
+		said := a.ok(
+			http.MethodPost,
+			"/results",
+			`{"job_id":"`+id+`","node_id":"`+a.node+`","status":"completed","progress":100,
+"metrics":{"duration":1.5,"engine":"ffmpeg","platform_sla_compliant":true},
+"analyzer_output":{"scenario":"720p"},"logs":"=== FFmpeg ===\nframe=  300 of `+id+`","completed_at":"`+time.Now().
+				Format(time.RFC3339Nano)+
+				`","qoe_score":0.5,"energy_joules":12}`,
+		)
 		if strings.TrimSpace(string(said.body)) != `{"status":"success"}` {
-			a.t.Errorf("result of job %s: %s", id, said.body)
+			a.t.Errorf("result of job %s: got %s, want success", id, said.body)
 		}
 		finished <- id
 	}
@@ -107,7 +122,10 @@ func TestLegacy_AgentsThroughFailover(t *testing.T) {
 			s := prepare(t, devcluster.Options{Masters: 3, MasterArgs: func(int) []string { return args }})
 			plain := args != nil
 			w := s.wire()
-			transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, MaxIdleConnsPerHost: 8}
+			transport := &http.Transport{
+				TLSClientConfig:     &tls.Config{InsecureSkipVerify: true},
+				MaxIdleConnsPerHost: 8,
+			}
 			t.Cleanup(transport.CloseIdleConnections)
 			w.http.Transport = transport
 			url := func(m *devcluster.Master) string {
@@ -142,7 +160,14 @@ func TestLegacy_AgentsThroughFailover(t *testing.T) {
 				}
 			}
 			const jobs = 120
-			body := `{"jobs":[` + strings.TrimSuffix(strings.Repeat(`{"scenario":"720p60-h264","confidence":"auto","engine":"auto","parameters":{"duration":5,"bitrate":"10M","engine":"auto"}},`, jobs), ",") + `]}`
+			body := `{"jobs":[` + strings.TrimSuffix(
+				strings.Repeat(
+					`{"scenario":"720p60-h264","confidence":"auto","engine":"auto",`+
+						`"parameters":{"duration":5,"bitrate":"10M","engine":"auto"}},`,
+					jobs,
+				),
+				",",
+			) + `]}`
 			w.call(t, http.MethodPost, agents[0].master+"/jobs/batch", body).want(t, http.StatusCreated)
 
 			finished := make(chan string, jobs)
@@ -156,22 +181,24 @@ func TestLegacy_AgentsThroughFailover(t *testing.T) {
 			s.Master(leader).Kill()
 			all.Wait()
 			if a, b := len(agents[0].done), len(agents[1].done); a+b != jobs || a == 0 || b == 0 {
-				t.Errorf("%d and %d jobs were done of %d", a, b, jobs)
+				t.Errorf("got %d and %d finished jobs, want %d by both", a, b, jobs)
 			}
 			var list ffrtmp.List
-			w.call(t, http.MethodGet, agents[1].master+"/jobs?status=completed", "").want(t, http.StatusOK).decode(t, &list)
+			w.call(t, http.MethodGet, agents[1].master+"/jobs?status=completed", "").
+				want(t, http.StatusOK).
+				decode(t, &list)
 			if list.Count != jobs {
-				t.Errorf("%d jobs are completed", list.Count)
+				t.Errorf("got %d completed jobs, want %d", list.Count, jobs)
 			}
 			for _, j := range list.Jobs {
 				if j.Attempt != 1 || j.Progress != 100 {
-					t.Errorf("job %d: attempt %d, %d %%", j.SequenceNumber, j.Attempt, j.Progress)
+					t.Errorf("job %d: got attempt %d, %d%%, want 1, 100%%", j.SequenceNumber, j.Attempt, j.Progress)
 				}
 			}
 			var kept struct{ Logs string }
 			w.call(t, http.MethodGet, agents[0].master+"/jobs/1/logs", "").want(t, http.StatusOK).decode(t, &kept)
 			if !strings.HasSuffix(kept.Logs, "frame=  300 of "+s.idOf(w, agents[0].master, "1")) {
-				t.Errorf("log of job 1: %q", kept.Logs)
+				t.Errorf("log of job 1: got %q, want its last line", kept.Logs)
 			}
 		})
 	}

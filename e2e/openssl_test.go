@@ -51,8 +51,37 @@ func (a *authority) issue(name, role string) certs.Files {
 	if err := os.WriteFile(extensions, []byte("subjectAltName="+names+"\n"), 0o600); err != nil {
 		a.t.Fatal(err)
 	}
-	a.openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN="+name, "-keyout", f.Key, "-out", request)
-	a.openssl("x509", "-req", "-in", request, "-CA", a.cert, "-CAkey", a.key, "-CAcreateserial", "-days", "2", "-extfile", extensions, "-out", f.Cert)
+	a.openssl(
+		"req",
+		"-newkey",
+		"ec",
+		"-pkeyopt",
+		"ec_paramgen_curve:P-256",
+		"-nodes",
+		"-subj",
+		"/CN="+name,
+		"-keyout",
+		f.Key,
+		"-out",
+		request,
+	)
+	a.openssl(
+		"x509",
+		"-req",
+		"-in",
+		request,
+		"-CA",
+		a.cert,
+		"-CAkey",
+		a.key,
+		"-CAcreateserial",
+		"-days",
+		"2",
+		"-extfile",
+		extensions,
+		"-out",
+		f.Cert,
+	)
 	return f
 }
 
@@ -91,7 +120,7 @@ func TestPeerPort_AcceptsMastersOnly(t *testing.T) {
 				}
 				err := dialPeer(s.Master(0).PeerAddress(), ca.cert, test.files, protocol, test.max, wait)
 				if taken := err == nil; taken != test.taken {
-					t.Errorf("taken: %v, want %v (%v)", taken, test.taken, err)
+					t.Errorf("got accepted %v, want %v (%v)", taken, test.taken, err)
 				}
 			})
 		}

@@ -18,26 +18,27 @@ import (
 func (s *site) checkFilm(j ffrtmp.Job, name string) {
 	s.t.Helper()
 	if j.Status != ffrtmp.Completed {
-		s.t.Fatalf("job %s is %s: %s\n%s\n%s", j.ID, j.Status, j.Error, j.Logs, s.history(j.ID))
+		s.t.Fatalf("job %s: got %s (%s), want completed\n%s\n%s", j.ID, j.Status, j.Error, j.Logs, s.history(j.ID))
 	}
 	path := filepath.Join(s.MediaRoot(), name)
 	data, err := os.ReadFile(path)
 	s.must(err)
 	sum := sha256.Sum256(data)
-	if j.Output == nil || j.Output.Path != path || j.Output.SizeBytes != int64(len(data)) || j.Output.SHA256 != hex.EncodeToString(sum[:]) {
-		s.t.Errorf("the record %+v is not that of the file, %d bytes with SHA-256 %x", j.Output, len(data), sum)
+	if j.Output == nil || j.Output.Path != path || j.Output.SizeBytes != int64(len(data)) ||
+		j.Output.SHA256 != hex.EncodeToString(sum[:]) {
+		s.t.Errorf("got record %+v, want that of the file: %d bytes, SHA-256 %x", j.Output, len(data), sum)
 	}
 	found, err := ffprobe.Run(s.t.Context(), path, "-count_frames")
 	s.must(err)
 	seconds, _ := ffprobe.Seconds(found.Format.Duration)
 	if math.Abs(seconds-filmSeconds) > 0.5 || len(found.Streams) != 2 {
-		s.t.Fatalf("the output is not the film: got %+v", found)
+		s.t.Fatalf("got output %+v, want the film", found)
 	}
 	video := found.First("video")
 	frames, _ := ffprobe.Seconds(video.Frames)
 	// At either end a frame may be repeated to fit the sound.
 	if video.Codec != "h264" || video.Height != 180 || math.Abs(frames-filmFPS*filmSeconds) > 2 {
-		s.t.Errorf("the output's video is not the film's: got %+v", video)
+		s.t.Errorf("got video %+v, want the film's", video)
 	}
 }
 

@@ -39,16 +39,16 @@ func TestParity_EveryRowHasATest(t *testing.T) {
 		}
 		rows++
 		if len(cells) != 4 || strings.TrimSpace(cells[2]) == "" {
-			t.Errorf("%q does not say how to see it", line)
+			t.Errorf("row %q: missing a way to try it", line)
 			continue
 		}
 		for name := range strings.SplitSeq(strings.TrimSuffix(cells[3], " |"), ", ") {
 			if name != "–" && !there[strings.Trim(name, "`")] {
-				t.Errorf("%s: there is no test %s", cells[1], name)
+				t.Errorf("%s: no test %s", cells[1], name)
 			}
 		}
 	}
 	if rows < 50 {
-		t.Errorf("only %d rows were read", rows)
+		t.Errorf("got %d rows, want at least 50", rows)
 	}
 }

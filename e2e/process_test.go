@@ -76,7 +76,7 @@ func (s *site) ffmpeg(a *devcluster.Agent) process {
 	s.t.Helper()
 	list := s.ffmpegs(a)
 	if len(list) != 1 || list[0].name != "ffmpeg" {
-		s.t.Fatalf("%s has these encodes under way: %+v", a.Name(), list)
+		s.t.Fatalf("%s: got encodes %+v, want one ffmpeg", a.Name(), list)
 	}
 	return list[0]
 }
@@ -93,7 +93,7 @@ func (s *site) killMachine(a *devcluster.Agent) int {
 		return append(supervisors, s.ffmpegs(a)...)
 	}
 	found := len(left())
-	s.eventually("nothing of "+a.Name()+" is left", func() bool {
+	s.eventually("all processes of "+a.Name()+" are gone", func() bool {
 		list := left()
 		for _, p := range list {
 			_ = syscall.Kill(p.pid, syscall.SIGKILL)

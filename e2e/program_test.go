@@ -45,7 +45,11 @@ func (o *output) String() string {
 // launch starts a program in dir. It ends with the test at the latest.
 func launch(t *testing.T, dir string, env []string, name string, args ...string) *program {
 	t.Helper()
-	p := &program{cmd: exec.Command(filepath.Join(shared.bin, name), args...), output: &output{}, ended: make(chan struct{})}
+	p := &program{
+		cmd:    exec.Command(filepath.Join(shared.bin, name), args...),
+		output: &output{},
+		ended:  make(chan struct{}),
+	}
 	p.cmd.Dir, p.cmd.Stdout, p.cmd.Stderr = dir, p.output, p.output
 	p.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir}, env...)
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -83,7 +87,7 @@ func (p *program) status(t *testing.T) int {
 	case <-p.ended:
 		return p.cmd.ProcessState.ExitCode()
 	case <-ctx.Done():
-		t.Fatalf("it does not end; it printed:\n%s", p.output)
+		t.Fatalf("still running, output:\n%s", p.output)
 		return 0
 	}
 }

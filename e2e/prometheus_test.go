@@ -34,18 +34,29 @@ func startPrometheus(t *testing.T, jobs ...scrape) *prometheus {
 		if err != nil {
 			t.Fatal(err)
 		}
-		config += "- {job_name: " + j.job + ", static_configs: [{targets: " + strings.ReplaceAll(string(targets), "http://", "") + "}]}\n"
+		config += "- {job_name: " + j.job + ", static_configs: [{targets: " + strings.ReplaceAll(
+			string(targets),
+			"http://",
+			"",
+		) + "}]}\n"
 	}
 	if err := os.WriteFile(filepath.Join(dir, "prometheus.yml"), []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	p := &prometheus{t: t, url: "http://127.0.0.1:" + freePort(t)}
-	cmd := exec.Command("prometheus", "--config.file", filepath.Join(dir, "prometheus.yml"), "--storage.tsdb.path", filepath.Join(dir, "data"),
-		"--web.listen-address", strings.TrimPrefix(p.url, "http://"))
+	cmd := exec.Command(
+		"prometheus",
+		"--config.file",
+		filepath.Join(dir, "prometheus.yml"),
+		"--storage.tsdb.path",
+		filepath.Join(dir, "data"),
+		"--web.listen-address",
+		strings.TrimPrefix(p.url, "http://"),
+	)
 	said := &output{}
 	cmd.Stdout, cmd.Stderr = said, said
 	if err := cmd.Start(); err != nil {
-		t.Fatalf("%v (make programs installs it)", err)
+		t.Fatalf("%v (install it with make programs)", err)
 	}
 	t.Cleanup(func() {
 		_ = cmd.Process.Kill()

@@ -23,7 +23,7 @@ func TestReads_Consistency(t *testing.T) {
 		r.decode(t, &j)
 		index := r.header.Get("X-Ffrtmp-Index")
 		if r.header.Get("Location") != "/jobs/"+j.ID {
-			t.Errorf("Location %q", r.header.Get("Location"))
+			t.Errorf("got Location %q", r.header.Get("Location"))
 		}
 		for _, how := range []string{"?consistent", "", "?stale&wait=10s&index=" + index} {
 			var seen ffrtmp.Job
@@ -32,13 +32,13 @@ func TestReads_Consistency(t *testing.T) {
 			reflects, _ := strconv.Atoi(r.header.Get("X-Ffrtmp-Index"))
 			written, _ := strconv.Atoi(index)
 			if seen.ID != j.ID || written == 0 || reflects < written {
-				t.Fatalf("%s: read %+v at index %d, written at %d", how, seen, reflects, written)
+				t.Fatalf("%s: got %+v at index %d, want index %d or later", how, seen, reflects, written)
 			}
 		}
 	}
 	far := w.call(t, "GET", s.Master(0).URL()+"/jobs?stale&index=1000000000&wait=300ms", "")
 	if far.refused(t, 503, ffrtmp.NoLeader); far.took < 300*time.Millisecond {
-		t.Errorf("an index that is not reached was waited for for %s", far.took)
+		t.Errorf("got an answer after %s, want at least 300 ms", far.took)
 	}
 }
 
@@ -71,20 +71,35 @@ func TestReads_Headers(t *testing.T) {
 			h := r.header
 			contact, err := strconv.Atoi(h.Get("X-Ffrtmp-Last-Contact"))
 			if err != nil || contact < 0 || contact > 10_000 {
-				t.Errorf("%s %s at %s: last contact %q", test.method, test.path, m.Name(), h.Get("X-Ffrtmp-Last-Contact"))
+				t.Errorf(
+					"%s %s at %s: got last contact %q",
+					test.method,
+					test.path,
+					m.Name(),
+					h.Get("X-Ffrtmp-Last-Contact"),
+				)
 			}
 			if index, err := strconv.Atoi(h.Get("X-Ffrtmp-Index")); err != nil || index < 0 {
-				t.Errorf("%s %s at %s: index %q", test.method, test.path, m.Name(), h.Get("X-Ffrtmp-Index"))
+				t.Errorf("%s %s at %s: got index %q", test.method, test.path, m.Name(), h.Get("X-Ffrtmp-Index"))
 			}
-			if h.Get("X-Ffrtmp-Known-Leader") != "true" || h.Get("X-Ffrtmp-Leader") != s.Master(leader).URL() || h.Get("X-Ffrtmp-Served-By") != test.servedBy {
-				t.Errorf("%s %s at %s, whose id is %s and its leader's %s: %v", test.method, test.path, m.Name(), own, leaderID, h)
+			if h.Get("X-Ffrtmp-Known-Leader") != "true" || h.Get("X-Ffrtmp-Leader") != s.Master(leader).URL() ||
+				h.Get("X-Ffrtmp-Served-By") != test.servedBy {
+				t.Errorf(
+					"%s %s at %s (id %s, leader %s): got headers %v",
+					test.method,
+					test.path,
+					m.Name(),
+					own,
+					leaderID,
+					h,
+				)
 			}
 		}
 	}
 	stranger := &wire{http: w.http}
 	r := stranger.call(t, "GET", s.Master(0).URL()+"/jobs", "")
 	if r.refused(t, 401, ffrtmp.Unauthenticated); r.header.Get("X-Ffrtmp-Served-By") == "" {
-		t.Errorf("headers %v", r.header)
+		t.Errorf("got headers %v, want a master's id", r.header)
 	}
 }
 
@@ -103,7 +118,7 @@ func TestWrites_WithoutLeader(t *testing.T) {
 			m.Kill()
 		}
 	}
-	s.eventually("it knows that there is no leader", func() bool {
+	s.eventually("it notices the lost leader", func() bool {
 		return w.call(t, "GET", alone.URL()+"/health/leader", "").status == 503
 	})
 	var held sync.WaitGroup
@@ -116,20 +131,28 @@ func TestWrites_WithoutLeader(t *testing.T) {
 				t.Error(err)
 				return
 			}
-			t.Logf("%s %s was answered %d after %s", request.method, request.path, r.status, r.took.Round(time.Millisecond))
+			t.Logf("%s %s: %d after %s", request.method, request.path, r.status, r.took.Round(time.Millisecond))
 			var e struct{ Code ffrtmp.Code }
 			r.decode(t, &e)
-			if r.status != 503 || e.Code != ffrtmp.NoLeader || r.header.Get("Retry-After") == "" || r.header.Get("X-Ffrtmp-Known-Leader") != "false" {
-				t.Errorf("%s %s: %d %s, headers %v", request.method, request.path, r.status, r.body, r.header)
+			if r.status != 503 || e.Code != ffrtmp.NoLeader || r.header.Get("Retry-After") == "" ||
+				r.header.Get("X-Ffrtmp-Known-Leader") != "false" {
+				t.Errorf(
+					"%s %s: got %d %s, headers %v, want no_leader",
+					request.method,
+					request.path,
+					r.status,
+					r.body,
+					r.header,
+				)
 			}
 			if r.took < 4*time.Second || r.took > 8*time.Second {
-				t.Errorf("%s %s was held for %s, not for 5 s", request.method, request.path, r.took)
+				t.Errorf("%s %s: held for %s, want 5 s", request.method, request.path, r.took)
 			}
 		})
 	}
 	r := w.call(t, "GET", alone.URL()+"/jobs/"+id+"?stale", "").want(t, 200)
 	if r.took > 4*time.Second || r.header.Get("X-Ffrtmp-Leader") != "" {
-		t.Errorf("a stale read was held for %s, headers %v", r.took, r.header)
+		t.Errorf("stale read: got an answer after %s, headers %v, want it at once", r.took, r.header)
 	}
 	w.call(t, "GET", alone.URL()+"/health", "").want(t, 200)
 	w.call(t, "GET", alone.URL()+"/health/ready", "").want(t, 503)
@@ -144,11 +167,11 @@ func TestWrites_WithoutLeader(t *testing.T) {
 			case err == nil && r.status == 201:
 				return
 			case err != nil || r.status != 503 || r.took < 4*time.Second:
-				t.Errorf("after %s: %d %s, %v", r.took, r.status, r.body, err)
+				t.Errorf("after %s: got %d %s (%v), want 201", r.took, r.status, r.body, err)
 				return
 			}
 		}
-		t.Error("none was carried out")
+		t.Error("got no accepted write, want one")
 	})
 	s.must(s.Start(s.soon()))
 	held.Wait()

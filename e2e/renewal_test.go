@@ -39,12 +39,15 @@ func TestRenewal_InterruptsNothing(t *testing.T) {
 
 	renewed := s.command("ffrtmp", "certs", "renew", "--dir", authority, "--within", "1h")
 	if n := strings.Count(renewed, "renewed"); n != 4 {
-		t.Fatalf("%d certificates were renewed, want 4:\n%s", n, renewed)
+		t.Fatalf("got %d renewed certificates, want 4:\n%s", n, renewed)
 	}
 	s.command("distribute-certs", authority)
 
 	for _, address := range s.doors() {
-		s.eventually("the new certificate is served at "+address, func() bool { return s.serial(address) != old[address] })
+		s.eventually(
+			"the new certificate is served at "+address,
+			func() bool { return s.serial(address) != old[address] },
+		)
 	}
 	leaf, err := certs.ReadPair(filepath.Join(authority, "agent-0.crt"), "")
 	s.must(err)
@@ -61,22 +64,22 @@ func TestRenewal_InterruptsNothing(t *testing.T) {
 	})
 	select {
 	case err := <-stream:
-		t.Fatalf("the stream ended: %v", err)
+		t.Fatalf("stream: got its end (%v), want it open", err)
 	default:
 	}
 	film.release()
 	s.checkFilm(s.finished(j.ID), "out.mp4")
 	if err := <-stream; err != nil {
-		t.Errorf("the stream: %v", err)
+		t.Errorf("stream: got %v", err)
 	}
 	if after := s.cluster(); after.Leader != before.Leader || after.Term != before.Term {
-		t.Errorf("%s led in term %d and %s leads in term %d", before.Leader, before.Term, after.Leader, after.Term)
+		t.Errorf("got leader %s in term %d, want %s in term %d", after.Leader, after.Term, before.Leader, before.Term)
 	}
 	s.wire().call(t, "POST", follower+"/jobs", `{"scenario":"360p"}`).want(t, 201)
 
 	again := s.command("ffrtmp", "certs", "renew", "--dir", authority)
 	if strings.Contains(again, "renewed") {
-		t.Errorf("renewed again:\n%s", again)
+		t.Errorf("got a second renewal:\n%s", again)
 	}
 }
 
@@ -114,7 +117,13 @@ func (s *site) command(name string, args ...string) string {
 		path = filepath.Join("..", "deploy", "systemd", name)
 	}
 	bin := s.t.TempDir()
-	s.must(os.WriteFile(filepath.Join(bin, "ssh"), []byte("#!/bin/sh\nfor command; do :; done\nexec sh -c \"$command\"\n"), 0o700))
+	s.must(
+		os.WriteFile(
+			filepath.Join(bin, "ssh"),
+			[]byte("#!/bin/sh\nfor command; do :; done\nexec sh -c \"$command\"\n"),
+			0o700,
+		),
+	)
 	cmd := exec.CommandContext(s.soon(), path, args...)
 	cmd.Env = []string{"PATH=" + bin + ":" + os.Getenv("PATH"), "HOME=" + bin}
 	out, err := cmd.CombinedOutput()
@@ -136,10 +145,14 @@ func (s *site) doors() []string {
 // serial is the serial number of the certificate that a new connection is shown.
 func (s *site) serial(address string) (serial string) {
 	s.t.Helper()
-	config := &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2"}, VerifyConnection: func(cs tls.ConnectionState) error {
-		serial = cs.PeerCertificates[0].SerialNumber.String()
-		return nil
-	}}
+	config := &tls.Config{
+		InsecureSkipVerify: true,
+		NextProtos:         []string{"h2"},
+		VerifyConnection: func(cs tls.ConnectionState) error {
+			serial = cs.PeerCertificates[0].SerialNumber.String()
+			return nil
+		},
+	}
 	if conn, err := tls.Dial("tcp", address, config); err == nil { // the peer port wants a certificate
 		conn.Close()
 	}

@@ -10,7 +10,10 @@ import (
 
 // A finished job is removed from every master after --retention; its number is not reused.
 func TestRetention_RemovesFinishedJobs(t *testing.T) {
-	s := start(t, devcluster.Options{Masters: 3, MasterArgs: func(int) []string { return []string{"--retention", "1s"} }})
+	s := start(
+		t,
+		devcluster.Options{Masters: 3, MasterArgs: func(int) []string { return []string{"--retention", "1s"} }},
+	)
 	nowhere := ffrtmp.Spec{Scenario: "360p", Requires: &ffrtmp.Requires{Labels: map[string]string{"nowhere": "true"}}}
 	waits, err := s.client.Submit(s.soon(), nowhere)
 	s.must(err)
@@ -21,7 +24,7 @@ func TestRetention_RemovesFinishedJobs(t *testing.T) {
 		one, err := client.New(client.Config{Masters: []string{m.URL()}, APIKey: s.APIKey(), TLS: s.ClientTLS()})
 		s.must(err)
 		t.Cleanup(one.Close)
-		s.eventually("the job is forgotten", func() bool {
+		s.eventually("the job is removed", func() bool {
 			_, err := one.Job(s.soon(), over.ID, client.Stale(0))
 			return ffrtmp.CodeOf(err) == ffrtmp.NotFound
 		})
@@ -31,6 +34,6 @@ func TestRetention_RemovesFinishedJobs(t *testing.T) {
 	next, err := s.client.Submit(s.soon(), nowhere)
 	s.must(err)
 	if next.SequenceNumber != over.SequenceNumber+1 {
-		t.Errorf("after job %d comes %d", over.SequenceNumber, next.SequenceNumber)
+		t.Errorf("got job number %d, want %d", next.SequenceNumber, over.SequenceNumber+1)
 	}
 }

@@ -37,7 +37,12 @@ type single struct {
 func launchMaster(t *testing.T, dir string, args ...string) *single {
 	t.Helper()
 	m := &single{api: freePort(t), met: freePort(t), wire: &wire{key: strings.TrimPrefix(key, "MASTER_API_KEY=")}}
-	m.program = launch(t, dir, []string{key}, "master", append([]string{"--port", m.api, "--metrics-port", m.met}, args...)...)
+	m.program = launch(
+		t,
+		dir,
+		[]string{key},
+		"master",
+		append([]string{"--port", m.api, "--metrics-port", m.met}, args...)...)
 	scheme := "https"
 	if slices.Contains(args, "--tls=false") {
 		scheme = "http"
@@ -54,11 +59,11 @@ func launchMaster(t *testing.T, dir string, args ...string) *single {
 			return m
 		}
 		if time.Since(began) > patience {
-			t.Fatalf("the master is not ready: %v %s", err, r.body)
+			t.Fatalf("master not ready: %v %s", err, r.body)
 		}
 		select {
 		case <-m.ended:
-			t.Fatal("the master has ended")
+			t.Fatal("master exited")
 		case <-tick.C:
 		}
 	}
@@ -86,20 +91,22 @@ func TestSingle_WithoutFlags(t *testing.T) {
 	slices.Sort(ports)
 	slices.Sort(want)
 	if !slices.Equal(ports, want) {
-		t.Errorf("open ports %q, want %q", ports, want)
+		t.Errorf("got open ports %q, want %q", ports, want)
 	}
 	if info, err := os.Stat(filepath.Join(dir, "certs", "master.key")); err != nil || info.Mode() != 0o600 {
-		t.Errorf("the key it has made: %v, %v", info, err)
+		t.Errorf("got key file %v (%v), want mode 0600", info, err)
 	}
 	plain := &wire{http: http.DefaultClient, key: m.key}
-	if r, err := plain.send(t.Context(), "GET", strings.Replace(m.url, "https", "http", 1)+"/jobs", ""); err == nil && r.status != http.StatusBadRequest {
-		t.Errorf("without TLS it answers %d: %s", r.status, r.body)
+	if r, err := plain.send(t.Context(), "GET", strings.Replace(m.url, "https", "http", 1)+"/jobs", ""); err == nil &&
+		r.status != http.StatusBadRequest {
+		t.Errorf("without TLS: got status %d, want 400: %s", r.status, r.body)
 	}
 	if _, err := plain.send(t.Context(), "GET", m.url+"/jobs", ""); err == nil {
-		t.Error("a client that does not trust the certificate got an answer")
+		t.Error("untrusted certificate: got an answer, want an error")
 	}
-	if got := querySQLite(t, filepath.Join(dir, "master.db"), `SELECT id FROM jobs WHERE status = 'pending'`); got != j.ID {
-		t.Errorf("SQLite says that job %q is pending, not %s", got, j.ID)
+	pending := querySQLite(t, filepath.Join(dir, "master.db"), `SELECT id FROM jobs WHERE status = 'pending'`)
+	if pending != j.ID {
+		t.Errorf("sqlite3: got pending job %q, want %s", pending, j.ID)
 	}
 
 	m.kill()
@@ -107,13 +114,13 @@ func TestSingle_WithoutFlags(t *testing.T) {
 	var again ffrtmp.Job
 	m.call(t, "GET", m.url+"/jobs/1", "").want(t, 200).decode(t, &again)
 	if again.ID != j.ID {
-		t.Errorf("after a kill -9 job 1 is %+v", again)
+		t.Errorf("after kill -9: got job %+v, want %s", again, j.ID)
 	}
 	if err := m.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
 	if status := m.status(t); status != 0 {
-		t.Errorf("it ended with status %d", status)
+		t.Errorf("got exit status %d, want 0", status)
 	}
 }
 
@@ -134,10 +141,18 @@ func querySQLite(t *testing.T, path, query string) (value string) {
 // A master with --db "" leaves no file.
 func TestSingle_InMemoryWritesNothing(t *testing.T) {
 	dir := t.TempDir()
-	m := launchMaster(t, dir, "--db", "", "--tls=false", "--max-retries=0", "--metrics=false") // v2.2's line for development
+	m := launchMaster(
+		t,
+		dir,
+		"--db",
+		"",
+		"--tls=false",
+		"--max-retries=0",
+		"--metrics=false",
+	) // v2.2's line for development
 	if c, err := net.Dial("tcp", "localhost:"+m.met); err == nil {
 		c.Close()
-		t.Error("something listens on --metrics-port")
+		t.Error("got a listener on --metrics-port, want none")
 	}
 	m.call(t, "POST", m.url+"/jobs", `{"scenario":"1080p30-h264"}`).want(t, 201)
 	m.call(t, "GET", m.url+"/jobs/1", "").want(t, 200)
@@ -145,10 +160,10 @@ func TestSingle_InMemoryWritesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	if status := m.status(t); status != 0 {
-		t.Errorf("it ended with status %d", status)
+		t.Errorf("got exit status %d, want 0", status)
 	}
 	if found, err := os.ReadDir(dir); err != nil || len(found) > 0 {
-		t.Errorf("it has left %v, %v", found, err)
+		t.Errorf("got files %v (%v), want none", found, err)
 	}
 }
 
@@ -162,8 +177,10 @@ func TestSingle_ForeignDatabase(t *testing.T) {
 	}
 	for _, statement := range []string{
 		`CREATE TABLE nodes (id TEXT PRIMARY KEY, name TEXT, address TEXT, status TEXT, last_heartbeat DATETIME)`,
-		`CREATE TABLE jobs (id TEXT PRIMARY KEY, sequence_number INTEGER UNIQUE, scenario TEXT, status TEXT, parameters TEXT, created_at DATETIME)`,
-		`INSERT INTO jobs VALUES ('96d9361e-3e52-4354-8096-73827c55a0a9', 1, '4K60-h264', 'pending', '{}', '2026-11-22 07:03:34.969877811+00:00')`,
+		`CREATE TABLE jobs (id TEXT PRIMARY KEY, sequence_number INTEGER UNIQUE,
+			scenario TEXT, status TEXT, parameters TEXT, created_at DATETIME)`,
+		`INSERT INTO jobs VALUES ('96d9361e-3e52-4354-8096-73827c55a0a9', 1,
+			'4K60-h264', 'pending', '{}', '2026-11-22 07:03:34.969877811+00:00')`,
 	} {
 		if _, err := db.Exec(statement); err != nil {
 			t.Fatal(err)
@@ -175,10 +192,10 @@ func TestSingle_ForeignDatabase(t *testing.T) {
 	before := contents(t, dir)
 	m := launch(t, dir, []string{key}, "master", "--port", freePort(t), "--metrics-port", freePort(t), "--tls=false")
 	if status := m.status(t); status != 1 || !strings.Contains(m.output.String(), "ffrtmp import") {
-		t.Errorf("status %d:\n%s", status, m.output)
+		t.Errorf("got status %d, want 1 and the hint to ffrtmp import:\n%s", status, m.output)
 	}
 	if after := contents(t, dir); !slices.Equal(before, after) {
-		t.Errorf("the directory was %q and is %q", before, after)
+		t.Errorf("got directory %q, want %q", after, before)
 	}
 }
 
@@ -216,8 +233,22 @@ func TestUsage_ErrorsAreOneLine(t *testing.T) {
 		{"a number that is none", "master", []string{"--max-retries=many"}, []string{key}, 2, "max-retries"},
 		{"no lease at all", "master", []string{"--lease-ttl", "0s"}, []string{key}, 2, "--lease-ttl"},
 		{"mutual TLS without a CA", "master", []string{"--mtls"}, []string{key}, 2, "--ca"},
-		{"a cluster of nobody", "master", []string{"--bootstrap-expect", "0"}, []string{key}, 2, "--bootstrap-expect"},
-		{"a cluster without gossip keys", "master", []string{"--bootstrap-expect", "3", "--ca", "ca.crt"}, []string{key}, 2, "--gossip-key-file"},
+		{
+			"a cluster of nobody",
+			"master",
+			[]string{"--bootstrap-expect", "0"},
+			[]string{key},
+			2,
+			"--bootstrap-expect",
+		},
+		{
+			"a cluster without gossip keys",
+			"master",
+			[]string{"--bootstrap-expect", "3", "--ca", "ca.crt"},
+			[]string{key},
+			2,
+			"--gossip-key-file",
+		},
 		{"a wrong value in the environment", "master", nil, []string{key, "FFRTMP_PORT=none"}, 2, "FFRTMP_PORT"},
 		{"no API key", "master", nil, nil, 1, "MASTER_API_KEY"},
 		{"an empty API key with TLS", "master", nil, []string{"MASTER_API_KEY="}, 1, "--tls=false"},
@@ -231,14 +262,15 @@ func TestUsage_ErrorsAreOneLine(t *testing.T) {
 			p := launch(t, dir, test.env, test.program, test.args...)
 			status := p.status(t)
 			text := p.output.String()
-			if status != test.status || !strings.Contains(text, test.says) || !strings.HasPrefix(text, test.program+": ") {
-				t.Errorf("status %d, want %d and a word of %s:\n%s", status, test.status, test.says, text)
+			if status != test.status || !strings.Contains(text, test.says) ||
+				!strings.HasPrefix(text, test.program+": ") {
+				t.Errorf("got status %d, want %d and a line with %s:\n%s", status, test.status, test.says, text)
 			}
 			if lines := strings.Count(text, "\n"); status == 2 && lines != 1 {
-				t.Errorf("%d lines:\n%s", lines, text)
+				t.Errorf("got %d lines, want one:\n%s", lines, text)
 			}
 			if found, err := os.ReadDir(dir); err != nil || len(found) > 0 {
-				t.Errorf("it has left %v, %v", found, err)
+				t.Errorf("got files %v (%v), want none", found, err)
 			}
 		})
 	}

@@ -23,11 +23,34 @@ const (
 )
 
 func makeFilm(path string) error {
-	out, err := exec.Command("ffmpeg", "-hide_banner", "-loglevel", "error", "-nostdin",
-		"-f", "lavfi", "-i", fmt.Sprintf("testsrc2=size=320x180:rate=%d", filmFPS), "-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000",
-		"-t", strconv.Itoa(filmSeconds), "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-c:a", "aac", path).CombinedOutput()
+	out, err := exec.Command(
+		"ffmpeg",
+		"-hide_banner",
+		"-loglevel",
+		"error",
+		"-nostdin",
+		"-f",
+		"lavfi",
+		"-i",
+		fmt.Sprintf("testsrc2=size=320x180:rate=%d", filmFPS),
+		"-f",
+		"lavfi",
+		"-i",
+		"sine=frequency=440:sample_rate=48000",
+		"-t",
+		strconv.Itoa(filmSeconds),
+		"-c:v",
+		"libx264",
+		"-preset",
+		"ultrafast",
+		"-pix_fmt",
+		"yuv420p",
+		"-c:a",
+		"aac",
+		path,
+	).CombinedOutput()
 	if err != nil {
-		return fmt.Errorf("make a film: %w\n%s", err, out)
+		return fmt.Errorf("create the film: %w\n%s", err, out)
 	}
 	return nil
 }
@@ -48,7 +71,9 @@ func newSource(t *testing.T) *source {
 		t.Fatal(err)
 	}
 	s := &source{released: make(chan struct{})}
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.serve(w, r, film) }))
+	server := httptest.NewServer(
+		http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.serve(w, r, film) }),
+	)
 	t.Cleanup(func() {
 		s.release()
 		server.CloseClientConnections()

@@ -19,7 +19,7 @@ func TestStop_LeaderHandsOver(t *testing.T) {
 	w := s.write(8, "stop")
 	w.more(100)
 	if gap := s.stopLeader(w); gap > 2*time.Second {
-		t.Errorf("nobody could write for %s", gap)
+		t.Errorf("got a write gap of %s, want at most 2 s", gap)
 	}
 	w.verify()
 }
@@ -35,13 +35,13 @@ func (s *site) stopLeader(w *writers) time.Duration {
 	w.more(100)
 	finish()
 	if status := <-answer; status != http.StatusCreated {
-		s.t.Errorf("the request in flight was answered with status %d", status)
+		s.t.Errorf("request in flight: got status %d, want 201", status)
 	}
 	if err := leader.Wait(s.soon()); err != nil {
 		s.t.Error(err)
 	}
 	gap := w.gap(told)
-	s.t.Logf("%s without an acknowledged write", gap)
+	s.t.Logf("write gap %s", gap)
 	s.restart(leader)
 	return gap
 }
@@ -87,14 +87,18 @@ func TestStop_AgentFinishesItsJob(t *testing.T) {
 	next := s.submit(film.encode("next.mp4", nil)).ID
 	s.encoding(id, 1)
 	s.must(agent.Signal(syscall.SIGTERM))
-	s.steadily(time.Second, "the agent runs on", func() bool { return agent.Running() && len(s.ffmpegs(agent)) == 1 })
+	s.steadily(
+		time.Second,
+		"the agent keeps running",
+		func() bool { return agent.Running() && len(s.ffmpegs(agent)) == 1 },
+	)
 	film.release()
 	s.checkFilm(s.finished(id), "out.mp4")
 	if err := agent.Wait(s.soon()); err != nil {
 		t.Error(err)
 	}
 	if j := s.look(next); j.Status != ffrtmp.Pending || j.Attempt != 0 {
-		t.Errorf("the next job is %s in attempt %d", j.Status, j.Attempt)
+		t.Errorf("next job: got %s in attempt %d, want pending in 0", j.Status, j.Attempt)
 	}
 }
 
@@ -112,12 +116,12 @@ func TestStop_AgentLeavesFFmpegRunning(t *testing.T) {
 	s.must(agent.Start())
 	s.must(agent.WaitReady(s.soon()))
 	if now := s.ffmpeg(agent); now.pid != before.pid {
-		t.Errorf("ffmpeg was process %d and is %d", before.pid, now.pid)
+		t.Errorf("got ffmpeg pid %d, want %d", now.pid, before.pid)
 	}
 	film.release()
 	j := s.finished(id)
 	s.checkFilm(j, "out.mp4")
 	if len(j.Attempts) != 1 {
-		t.Errorf("it took these attempts: %+v", j.Attempts)
+		t.Errorf("got attempts %+v, want one", j.Attempts)
 	}
 }

@@ -27,19 +27,39 @@ func TestTrace_FromClientToFFmpeg(t *testing.T) {
 	s := start(t, exporting(c, 3, 1))
 	s.voters(3)
 	leader, follower := s.Master(s.leader()), s.Master(s.follower())
-	run := launch(t, t.TempDir(), nil, "ffrtmp", "--master", follower.URL(), "--ca", s.CAFile(), "--api-key-file", s.APIKeyFile(),
-		"--tracing-endpoint", c.url, "--output", "json", "jobs", "submit", "--scenario", "360p-h264", "--duration", "1")
+	run := launch(
+		t,
+		t.TempDir(),
+		nil,
+		"ffrtmp",
+		"--master",
+		follower.URL(),
+		"--ca",
+		s.CAFile(),
+		"--api-key-file",
+		s.APIKeyFile(),
+		"--tracing-endpoint",
+		c.url,
+		"--output",
+		"json",
+		"jobs",
+		"submit",
+		"--scenario",
+		"360p-h264",
+		"--duration",
+		"1",
+	)
 	if status := run.status(t); status != 0 {
-		t.Fatalf("exit status %d: %s", status, run.output)
+		t.Fatalf("got exit status %d, want 0: %s", status, run.output)
 	}
 	var j ffrtmp.Job
 	s.must(json.Unmarshal([]byte(run.output.String()), &j))
 	if done := s.finished(j.ID); done.Status != ffrtmp.Completed {
-		t.Fatalf("%+v", done)
+		t.Fatalf("got job %+v, want completed", done)
 	}
 
 	var path []span // from ffmpeg's run up to the command line
-	s.eventually("the whole trace has arrived", func() bool {
+	s.eventually("the whole trace arrives", func() bool {
 		path = ancestry(c.received(), func(s span) bool { return s.name == "encode" })
 		return len(path) == 8
 	})
@@ -62,29 +82,33 @@ func TestTrace_FromClientToFFmpeg(t *testing.T) {
 		"ffrtmp-agent agent-0 encode",
 	}
 	if !slices.Equal(got, want) {
-		t.Errorf("the trace is\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+		t.Errorf("got trace\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 	attempt := path[1]
 	for _, name := range []string{"verify", "publish"} {
 		if !slices.ContainsFunc(c.received(), func(s span) bool { return s.name == name && s.parent == attempt.id }) {
-			t.Errorf("the attempt has no span %s", name)
+			t.Errorf("got no span %s under the attempt", name)
 		}
 	}
-	if attempt.attributes["ffrtmp.job.id"] != j.ID || attempt.attributes["ffrtmp.result"] != "completed" || attempt.failed {
-		t.Errorf("the attempt's span says %v", attempt.attributes)
+	if attempt.attributes["ffrtmp.job.id"] != j.ID || attempt.attributes["ffrtmp.result"] != "completed" ||
+		attempt.failed {
+		t.Errorf("got attempt attributes %v", attempt.attributes)
 	}
-	if slices.ContainsFunc(c.received(), func(s span) bool { return strings.Contains(s.name, "heartbeat") || strings.Contains(s.name, "claim") }) {
-		t.Error("agents' polling is traced")
+	if slices.ContainsFunc(
+		c.received(),
+		func(s span) bool { return strings.Contains(s.name, "heartbeat") || strings.Contains(s.name, "claim") },
+	) {
+		t.Error("got traces of polling, want none")
 	}
 
 	id := attempt.attributes["ffrtmp.request.id"]
 	for _, name := range []string{follower.Name(), leader.Name(), "agent-0"} {
 		if log := s.logOf(name); id == "" || !strings.Contains(log, "request_id="+id) {
-			t.Errorf("the log of %s does not name the request %q", name, id)
+			t.Errorf("log of %s: got no request id %q", name, id)
 		}
 	}
 	if j := s.look(j.ID); j.RequestID != id || !strings.Contains(j.Traceparent, path[2].id) {
-		t.Errorf("the job's origin is %+v", j.Origin)
+		t.Errorf("got origin %+v, want the client's", j.Origin)
 	}
 }
 
@@ -120,12 +144,13 @@ func TestTrace_CollectorAway(t *testing.T) {
 	s.wire().call(t, "POST", s.Master(0).URL()+"/jobs", `{"scenario":"360p-h264","parameters":{"duration":1}}`,
 		"Traceparent", parent, "X-Request-Id", "by-hand").want(t, 201).decode(t, &j)
 	if j.Traceparent != parent || j.RequestID != "by-hand" {
-		t.Errorf("the job's origin is %+v", j.Origin)
+		t.Errorf("got origin %+v, want the client's", j.Origin)
 	}
 	s.finished(j.ID)
-	s.eventually("the agent goes on with the client's trace", func() bool {
+	s.eventually("the agent continues the client's trace", func() bool {
 		return slices.ContainsFunc(c.received(), func(s span) bool {
-			return s.name == "attempt" && s.trace == strings.Split(parent, "-")[1] && s.parent == strings.Split(parent, "-")[2]
+			return s.name == "attempt" && s.trace == strings.Split(parent, "-")[1] &&
+				s.parent == strings.Split(parent, "-")[2]
 		})
 	})
 
@@ -133,9 +158,9 @@ func TestTrace_CollectorAway(t *testing.T) {
 	m.call(t, "POST", m.url+"/jobs", `{"scenario":"360p"}`).want(t, 201)
 	s.must(m.cmd.Process.Signal(os.Interrupt))
 	if status := m.status(t); status != 0 {
-		t.Errorf("exit status %d: %s", status, m.output)
+		t.Errorf("got exit status %d, want 0: %s", status, m.output)
 	}
 	if !strings.Contains(m.output.String(), "traces are not exported") {
-		t.Errorf("it does not say that the collector is away: %s", m.output)
+		t.Errorf("got no warning about the collector: %s", m.output)
 	}
 }

@@ -24,7 +24,7 @@ func units(t *testing.T, pattern string) []unit {
 	t.Helper()
 	paths, err := filepath.Glob(filepath.Join("..", "deploy", "systemd", pattern))
 	if err != nil || len(paths) == 0 {
-		t.Fatalf("units %q, %v", paths, err)
+		t.Fatalf("got units %q (%v)", paths, err)
 	}
 	var list []unit
 	for _, path := range paths {
@@ -67,7 +67,8 @@ func TestUnits_VerifyAndHarden(t *testing.T) {
 			continue
 		}
 		// The threshold is in tenths.
-		if out, err := exec.Command("systemd-analyze", "security", "--offline=true", "--threshold=25", "--no-pager", path).CombinedOutput(); err != nil {
+		security := exec.Command("systemd-analyze", "security", "--offline=true", "--threshold=25", "--no-pager", path)
+		if out, err := security.CombinedOutput(); err != nil {
 			t.Errorf("%s: %v\n%s", u.path, err, out)
 		}
 	}
@@ -96,14 +97,15 @@ func (s *site) install(bin string) string {
 func TestUnits_StartPrograms(t *testing.T) {
 	s := &site{t: t}
 	root := t.TempDir()
-	for _, dir := range []string{"etc/ffmpeg-rtmp/certs", "var/lib/ffmpeg-rtmp", "var/lib/ffmpeg-rtmp-agent", "srv/media"} {
+	dirs := []string{"etc/ffmpeg-rtmp/certs", "var/lib/ffmpeg-rtmp", "var/lib/ffmpeg-rtmp-agent", "srv/media"}
+	for _, dir := range dirs {
 		s.must(os.MkdirAll(filepath.Join(root, dir), 0o700))
 	}
 	s.must(os.WriteFile(filepath.Join(root, "api-key"), []byte("a key of the test\n"), 0o600)) // systemd's copy of it
 	etc := filepath.Join(root, "etc/ffmpeg-rtmp")
 	certFlags := []string{"--generate-cert", "--cert", etc + "/certs/master.crt", "--key", etc + "/certs/master.key"}
 	if status := launch(t, root, nil, "master", certFlags...).status(t); status != 0 {
-		t.Fatalf("--generate-cert ended with %d", status)
+		t.Fatalf("--generate-cert: got status %d, want 0", status)
 	}
 	s.must(os.Link(etc+"/certs/master.crt", etc+"/certs/ca.crt"))
 	api, masterMetrics, agentMetrics := freePort(t), freePort(t), freePort(t)
@@ -111,8 +113,12 @@ func TestUnits_StartPrograms(t *testing.T) {
 		name, ready string
 		env         map[string]string
 	}{
-		{"master", masterMetrics + "/health", map[string]string{"FFRTMP_PORT": api, "FFRTMP_METRICS_PORT": masterMetrics}},
-		{"agent", agentMetrics + "/ready", map[string]string{"FFRTMP_MASTER": "https://localhost:" + api, "FFRTMP_METRICS_PORT": agentMetrics}},
+		{"master", masterMetrics + "/health", map[string]string{
+			"FFRTMP_PORT": api, "FFRTMP_METRICS_PORT": masterMetrics,
+		}},
+		{"agent", agentMetrics + "/ready", map[string]string{
+			"FFRTMP_MASTER": "https://localhost:" + api, "FFRTMP_METRICS_PORT": agentMetrics,
+		}},
 	} {
 		u := units(t, "ffmpeg-"+p.name+".service")[0]
 		settings := environment(u.values("Environment"))
@@ -129,13 +135,13 @@ func TestUnits_StartPrograms(t *testing.T) {
 		}
 		command := strings.Fields(strings.ReplaceAll(u.values("ExecStart")[0], "${CREDENTIALS_DIRECTORY}", root))
 		if command[0] != installed+p.name {
-			t.Errorf("%s starts %s", u.path, command[0])
+			t.Errorf("%s: got command %s, want %s", u.path, command[0], installed+p.name)
 		}
 		running := launch(t, root, env, p.name, command[1:]...)
 		s.eventually(p.name+" is ready", func() bool {
 			select {
 			case <-running.ended:
-				t.Fatalf("%s has ended", p.name)
+				t.Fatalf("%s exited", p.name)
 			default:
 			}
 			response, err := http.Get("http://127.0.0.1:" + p.ready)
@@ -156,7 +162,7 @@ func TestUnits_ExampleSettings(t *testing.T) {
 		s.must(err)
 		settings := environment(strings.Split(strings.ReplaceAll(string(example), "\n#FFRTMP_", "\nFFRTMP_"), "\n"))
 		if len(settings) < 4 {
-			t.Errorf("%s.env has %d settings", name, len(settings))
+			t.Errorf("%s.env: got %d settings, want at least 4", name, len(settings))
 		}
 		checkSettings(t, name, settings)
 	}
@@ -172,11 +178,11 @@ func checkSettings(t *testing.T, name string, settings map[string]string) {
 		env = append(env, setting+"="+settings[setting])
 		flag := "--" + strings.ReplaceAll(strings.ToLower(strings.TrimPrefix(setting, "FFRTMP_")), "_", "-") + " "
 		if !strings.Contains(help.output.String(), flag) {
-			t.Errorf("%s has no flag for %s", name, setting)
+			t.Errorf("%s: no flag for %s", name, setting)
 		}
 	}
 	if p := launch(t, t.TempDir(), env, name, "--version"); p.status(t) != 0 {
-		t.Errorf("%s does not take the values: %s", name, p.output)
+		t.Errorf("%s: values refused: %s", name, p.output)
 	}
 }
 

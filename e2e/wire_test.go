@@ -72,7 +72,7 @@ func (w *wire) call(t *testing.T, method, url, body string, headers ...string) r
 func (r reply) want(t *testing.T, status int) reply {
 	t.Helper()
 	if r.status != status {
-		t.Fatalf("status %d, want %d: %s", r.status, status, r.body)
+		t.Fatalf("got status %d, want %d: %s", r.status, status, r.body)
 	}
 	return r
 }
@@ -87,7 +87,7 @@ func (r reply) refused(t *testing.T, status int, code ffrtmp.Code) {
 	}
 	r.want(t, status).decode(t, &e)
 	if e.Code != code || e.Status != status || e.Error == "" || r.header.Get("Content-Type") != "application/json" {
-		t.Errorf("refused with %s (%s), want code %s", r.body, r.header.Get("Content-Type"), code)
+		t.Errorf("got %s (%s), want code %s", r.body, r.header.Get("Content-Type"), code)
 	}
 }
 

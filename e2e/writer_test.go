@@ -57,7 +57,14 @@ func (w *writers) submit(label string, master int) int {
 	for ; ; master++ {
 		masters := w.s.Masters()
 		url := masters[master%len(masters)].URL() + "/jobs"
-		r, err := w.wire.send(context.Background(), http.MethodPost, url, string(body), "Idempotency-Key", w.tag+"-"+label)
+		r, err := w.wire.send(
+			context.Background(),
+			http.MethodPost,
+			url,
+			string(body),
+			"Idempotency-Key",
+			w.tag+"-"+label,
+		)
 		if err == nil && (r.status == http.StatusCreated || r.status == http.StatusOK) {
 			w.acknowledged(label, r)
 			return master % len(masters)
@@ -100,7 +107,7 @@ func (w *writers) count() int {
 func (w *writers) more(n int) {
 	w.s.t.Helper()
 	enough := w.count() + n
-	w.s.eventually(fmt.Sprintf("%d more writes are acknowledged", n), func() bool { return w.count() >= enough })
+	w.s.eventually(fmt.Sprintf("%d more acknowledged writes", n), func() bool { return w.count() >= enough })
 }
 
 // gap returns the longest time without an acknowledgement that began after from, or
@@ -125,7 +132,7 @@ func (w *writers) verify() {
 	t.Helper()
 	w.stop()
 	for _, r := range w.refused {
-		t.Errorf("a writer was given up: %s", r)
+		t.Errorf("refused write: %s", r)
 	}
 	leader := w.s.Master(w.s.leader()).URL()
 	jobs, index := w.list(leader, "consistent")
@@ -133,7 +140,7 @@ func (w *writers) verify() {
 	for _, j := range jobs {
 		label := j.Labels[w.tag]
 		if other, ok := submissions[label]; ok {
-			t.Errorf("submission %s made two jobs, %s and %s", label, other, j.ID)
+			t.Errorf("submission %s: got jobs %s and %s, want one", label, other, j.ID)
 		}
 		submissions[label] = j.ID
 	}
@@ -144,19 +151,23 @@ func (w *writers) verify() {
 		}
 	}
 	if lost > 0 {
-		t.Errorf("%d of %d acknowledged jobs are lost", lost, len(w.acked))
+		t.Errorf("lost %d of %d acknowledged jobs", lost, len(w.acked))
 	}
 	for _, m := range w.s.Masters() {
 		if !m.Running() {
 			continue
 		}
 		here, _ := w.list(m.URL(), "stale&wait=30s&index="+index)
-		same := slices.EqualFunc(jobs, here, func(a, b ffrtmp.Job) bool { return a.ID == b.ID && a.SequenceNumber == b.SequenceNumber })
+		same := slices.EqualFunc(
+			jobs,
+			here,
+			func(a, b ffrtmp.Job) bool { return a.ID == b.ID && a.SequenceNumber == b.SequenceNumber },
+		)
 		if !same {
-			t.Errorf("%s has %d jobs that are not the leader's %d", m.Name(), len(here), len(jobs))
+			t.Errorf("%s: got %d jobs, want the leader's %d", m.Name(), len(here), len(jobs))
 		}
 	}
-	t.Logf("%d acknowledged, %d there, %d lost", len(w.acked), len(jobs), lost)
+	t.Logf("%d acknowledged, %d found, %d lost", len(w.acked), len(jobs), lost)
 }
 
 // list returns all of the writers' jobs as one master shows them, and the index that
