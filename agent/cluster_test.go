@@ -11,14 +11,14 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/uuid"
-
 	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/internal/mastertest"
+	"github.com/ffrtmp/ffrtmp/internal/testkit"
 )
 
 // Only one agent at a time may use a state directory.
 func TestState_Locked(t *testing.T) {
-	s := newSite(t, newFake(t))
+	s := newSite(t, newMasters(t))
 	a, err := New(s.config())
 	if err != nil {
 		t.Fatal(err)
@@ -45,16 +45,12 @@ func TestState_Locked(t *testing.T) {
 
 // An agent never registers with another cluster than its first one.
 func TestRegister_OtherCluster(t *testing.T) {
-	f := newFake(t)
+	f := newMasters(t)
 	s := newSite(t, f)
 	a, stop := s.start()
-	if !eventually(func() bool { return a.Ready() == nil }) {
-		t.Fatal("not ready")
-	}
+	testkit.Eventually(t, "the agent is ready", func() bool { return a.Ready() == nil })
 	stop()
-	f.mu.Lock()
-	f.clusterID = uuid.NewString()
-	f.mu.Unlock()
+	f.SetMaster(mastertest.Start(t, nil))
 	b, err := New(s.config())
 	if err != nil {
 		t.Fatal(err)
@@ -67,19 +63,12 @@ func TestRegister_OtherCluster(t *testing.T) {
 // A node that was removed registers again with its next heartbeat.
 func TestRegister_AfterRemoval(t *testing.T) {
 	t.Parallel()
-	f := newFake(t)
+	f := newMasters(t)
 	s := newSite(t, f)
 	a, _ := s.start()
-	if !eventually(func() bool { return a.Ready() == nil }) {
-		t.Fatal("not ready")
-	}
-	f.mu.Lock()
-	delete(f.nodes, a.NodeID())
-	f.notify()
-	f.mu.Unlock()
-	if !eventually(func() bool { f.mu.Lock(); defer f.mu.Unlock(); return f.joins == 2 }) {
-		t.Fatal("it did not register again")
-	}
+	testkit.Eventually(t, "the agent is ready", func() bool { return a.Ready() == nil })
+	f.must(f.client.RemoveNode(t.Context(), a.NodeID(), true))
+	testkit.Eventually(t, "the node registers again", f.holds(func() bool { return f.registrations == 2 }))
 	id := f.submit("360p-h264", short)
 	f.awaitStatus(id, ffrtmp.Completed)
 }
@@ -87,13 +76,11 @@ func TestRegister_AfterRemoval(t *testing.T) {
 // The agent remembers masters it has learned of.
 func TestMasters_KeptOverRestart(t *testing.T) {
 	t.Parallel()
-	f := newFake(t)
-	second := f.serve()
+	f := newMasters(t)
+	second := f.AddAddress()
 	s := newSite(t, f)
 	a, stop := s.start()
-	if !eventually(func() bool { return slices.Contains(a.client.Masters(), second.URL) }) {
-		t.Fatalf("only %v are known", a.client.Masters())
-	}
+	testkit.Eventually(t, "the second address is known", func() bool { return slices.Contains(a.client.Masters(), second) })
 	stop()
 	gone := httptest.NewTLSServer(nil)
 	s.masters = []string{gone.URL}
@@ -106,8 +93,8 @@ func TestMasters_KeptOverRestart(t *testing.T) {
 // The next claim returns an attempt whose first answer was lost.
 func TestClaim_LostAnswer(t *testing.T) {
 	t.Parallel()
-	f := newFake(t)
-	f.lose.Store(2)
+	f := newMasters(t)
+	f.loseClaim.Store(2)
 	s := newSite(t, f)
 	s.start()
 	id := f.submit("360p-h264", short)
@@ -123,7 +110,7 @@ func TestClaim_LostAnswer(t *testing.T) {
 // An agent that cannot record an attempt claims nothing.
 func TestClaim_DiskFull(t *testing.T) {
 	t.Parallel()
-	f := newFake(t)
+	f := newMasters(t)
 	s := newSite(t, f)
 	a, err := New(s.config())
 	if err != nil {
@@ -134,33 +121,35 @@ func TestClaim_DiskFull(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.run(a)
-	if !eventually(func() bool { err := a.Ready(); return err != nil && strings.Contains(err.Error(), "state directory") }) {
-		t.Errorf("Ready = %v", a.Ready())
-	}
+	testkit.Eventually(t, "the agent is not ready because of its disk", func() bool { err := a.Ready(); return err != nil && strings.Contains(err.Error(), "state directory") })
 }
 
 // A new leader has no live log yet, so the agent resends the tail.
 func TestHeartbeat_NewLeader(t *testing.T) {
 	t.Parallel()
-	f := newFake(t)
-	second := f.serve()
+	f := newMasters(t)
+	f.AddAddress()
 	s := newSite(t, f)
 	s.start()
 	id := f.submit(slow, long)
-	before := f.await(id, "logged", func(j fakeJob) bool { return encoding(j) && strings.Contains(j.log, "Output #0") })
-	f.mu.Lock()
-	f.leaderURL, f.find(id).log = second.URL, ""
-	f.mu.Unlock()
-	after := f.await(id, "logged again", func(j fakeJob) bool { return strings.Contains(j.log, "Output #0") })
-	if !strings.HasPrefix(after.log, before.log) {
-		t.Errorf("the log was %q and is %q", before.log, after.log)
+	logged := func() bool {
+		return slices.ContainsFunc(f.beats, func(b ffrtmp.Heartbeat) bool {
+			return len(b.Attempts) == 1 && strings.Contains(b.Attempts[0].LogTail, "Output #0")
+		})
 	}
+	testkit.Eventually(t, "the log is reported", f.holds(logged))
+	f.await(id, "encoding", encoding)
+	f.mu.Lock()
+	f.beats = nil
+	f.mu.Unlock()
+	f.SetLeader(1)
+	testkit.Eventually(t, "the log is reported again", f.holds(logged))
 }
 
 func TestMetrics_Names(t *testing.T) {
 	t.Parallel()
-	f := newFake(t)
-	f.down.Store(true)
+	f := newMasters(t)
+	f.SetDown(true)
 	s := newSite(t, f)
 	a, _ := s.start()
 	get := func(path string) (int, string) {
@@ -175,10 +164,8 @@ func TestMetrics_Names(t *testing.T) {
 	if status, body := get("/health"); status != 200 || !strings.Contains(body, a.NodeID()) {
 		t.Errorf("health: %d %s", status, body)
 	}
-	f.down.Store(false)
-	if !eventually(func() bool { status, _ := get("/ready"); return status == 200 }) {
-		t.Error("never ready")
-	}
+	f.SetDown(false)
+	testkit.Eventually(t, "the agent is ready", func() bool { status, _ := get("/ready"); return status == 200 })
 	id := f.submit(slow, long)
 	f.await(id, "under way", encoding)
 	_, body := get("/metrics")
@@ -191,13 +178,11 @@ func TestMetrics_Names(t *testing.T) {
 			t.Errorf("no %s", want)
 		}
 	}
-	f.set(id, ffrtmp.Canceled)
-	if !eventually(func() bool {
+	f.cancel(id)
+	testkit.Eventually(t, "the canceled attempt is counted", func() bool {
 		_, body := get("/metrics")
 		return strings.Contains(body, `ffmpeg_agent_jobs_finished_total{result="canceled"} 1`) && strings.Contains(body, "ffmpeg_agent_jobs_running 0")
-	}) {
-		t.Error("the canceled attempt is not counted")
-	}
+	})
 }
 
 func TestMetrics_GPU(t *testing.T) {

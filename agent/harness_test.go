@@ -21,8 +21,10 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
+	"github.com/ffrtmp/ffrtmp"
 	"github.com/ffrtmp/ffrtmp/agent/probe"
 	"github.com/ffrtmp/ffrtmp/agent/supervisor"
+	"github.com/ffrtmp/ffrtmp/internal/testkit"
 )
 
 const childVariable = "FFRTMP_TEST_AGENT"
@@ -173,7 +175,6 @@ func (s *site) runs(id string, attempt int) int {
 // site is one machine: where its agents keep state and media.
 type site struct {
 	t           *testing.T
-	fake        *fake
 	state, root string
 	ffmpeg      string
 	jobs        int
@@ -182,9 +183,9 @@ type site struct {
 	log         hclog.Logger
 }
 
-func newSite(t *testing.T, f *fake) *site {
+func newSite(t *testing.T, f *masters) *site {
 	t.Helper()
-	s := &site{t: t, fake: f, state: filepath.Join(t.TempDir(), "state"), root: t.TempDir(), jobs: 1, masters: f.urls[:1]}
+	s := &site{t: t, state: filepath.Join(t.TempDir(), "state"), root: t.TempDir(), jobs: 1, masters: f.URLs()[:1]}
 	if err := os.Mkdir(s.state, 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -258,16 +259,14 @@ func (s *site) child(dieAt step) child {
 // checkClean fails the test when an attempt has left anything but its output.
 func (s *site) checkClean() {
 	s.t.Helper()
-	if !eventually(func() bool { return len(s.attempts()) == 0 }) {
-		s.t.Errorf("attempts are left: %v", s.attempts())
-	}
+	testkit.Eventually(s.t, "no attempt is left", func() bool { return len(s.attempts()) == 0 })
 	hidden, err := filepath.Glob(filepath.Join(s.root, ".*"))
 	if err != nil || len(hidden) > 0 {
 		s.t.Errorf("work files are left: %v %v", hidden, err)
 	}
 }
 
-func (s *site) checkOutput(j fakeJob, name string) {
+func (s *site) checkOutput(j ffrtmp.Job, name string) {
 	s.t.Helper()
 	path := filepath.Join(s.root, name)
 	data, err := os.ReadFile(path)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/internal/testkit"
 )
 
 // Replacing invalid bytes never changes the length.
@@ -41,14 +42,12 @@ func TestPrintable_Offsets(t *testing.T) {
 // The agent slows down when masters, or a proxy before them, answer long polls at once.
 func TestPolls_AnsweredEarly(t *testing.T) {
 	t.Parallel()
-	f := newFake(t)
-	f.eager = true
+	f := newMasters(t)
+	f.eager.Store(true)
 	s := newSite(t, f)
 	began := time.Now()
 	s.start()
-	if !eventually(func() bool { f.mu.Lock(); defer f.mu.Unlock(); return len(f.beats) >= 6 && len(f.claims) >= 4 }) {
-		t.Fatal("no heartbeats and claims")
-	}
+	testkit.Eventually(t, "six heartbeats and four claims", f.holds(func() bool { return len(f.beats) >= 6 && len(f.claims) >= 4 }))
 	// Pauses double from 100 ms on.
 	if d := time.Since(began); d < time.Second {
 		t.Errorf("six heartbeats and four claims in %v", d)
@@ -105,7 +104,7 @@ func TestSlots_Ended(t *testing.T) {
 }
 
 func TestConfig_Invalid(t *testing.T) {
-	s := newSite(t, newFake(t))
+	s := newSite(t, newMasters(t))
 	for want, change := range map[string]func(*Config){
 		"state directory": func(c *Config) { c.StateDir = "" },
 		"negative":        func(c *Config) { c.MaxConcurrentJobs = -1 },

@@ -10,11 +10,13 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/internal/testkit"
 )
 
 // An agent dies by SIGKILL after each step; the next one completes the job once.
@@ -22,7 +24,7 @@ func TestRestart_AfterEveryStep(t *testing.T) {
 	for _, at := range []step{stepClaimed, stepStarted, stepEnded, stepDecided, stepSealed, stepMoved, stepDelivered, stepRemoved} {
 		t.Run(string(at), func(t *testing.T) {
 			t.Parallel()
-			f := newFake(t)
+			f := newMasters(t)
 			s := newSite(t, f)
 			id := f.submit("360p30-h264", short)
 			first := s.child(at).start(t)
@@ -46,7 +48,7 @@ func TestRestart_AfterEveryStep(t *testing.T) {
 // The next agent continues to report an ffmpeg that is still running.
 func TestRestart_FFmpegRunning(t *testing.T) {
 	t.Parallel()
-	f := newFake(t)
+	f := newMasters(t)
 	s := newSite(t, f)
 	a, stop := s.start()
 	id := f.submit(slow, `{"output":"out.mp4","duration":4,"preset":"ultrafast"}`)
@@ -62,13 +64,12 @@ func TestRestart_FFmpegRunning(t *testing.T) {
 	if a.NodeID() != b.NodeID() {
 		t.Error("the node has another identity")
 	}
-	if !eventually(func() bool {
-		f.mu.Lock()
-		defer f.mu.Unlock()
-		return len(f.beats) > 0 && len(f.beats[0].Attempts) == 1
-	}) {
+	testkit.Eventually(t, "a heartbeat", f.holds(func() bool { return len(f.beats) > 0 }))
+	f.mu.Lock()
+	if len(f.beats[0].Attempts) != 1 {
 		t.Error("the first heartbeat does not list the attempt")
 	}
+	f.mu.Unlock()
 	f.awaitStatus(id, ffrtmp.Completed)
 	if n := s.runs(id, 1); n != 1 {
 		t.Errorf("ffmpeg ran %d times", n)
@@ -78,15 +79,14 @@ func TestRestart_FFmpegRunning(t *testing.T) {
 // A restarted agent reclaims its expired attempt by heartbeat; a claim would end it.
 func TestRestart_LeaseExpired(t *testing.T) {
 	t.Parallel()
-	f := newFake(t)
+	f := newQuickMasters(t, time.Hour)
 	s := newSite(t, f)
 	s.jobs = 2
 	id := f.submit(slow, `{"output":"out.mp4","duration":2,"preset":"ultrafast"}`)
 	if err := s.child(stepStarted).start(t).Wait(); err == nil {
 		t.Fatal("the first agent did not die")
 	}
-	f.set(id, ffrtmp.Pending)
-	f.loseBeats.Store(2)
+	f.awaitStatus(id, ffrtmp.Pending)
 	s.start()
 	if j := f.awaitStatus(id, ffrtmp.Completed); j.Attempt != 1 {
 		t.Errorf("attempt %d completed the job", j.Attempt)
@@ -99,7 +99,7 @@ func TestRestart_LeaseExpired(t *testing.T) {
 // Results wait on disk until a master answers.
 func TestResults_NoMasters(t *testing.T) {
 	t.Parallel()
-	f := newFake(t)
+	f := newMasters(t)
 	s := newSite(t, f)
 	s.jobs = 2
 	a, stop := s.start()
@@ -107,17 +107,14 @@ func TestResults_NoMasters(t *testing.T) {
 	second := f.submit(slow, `{"output":"b.mp4","duration":6,"preset":"ultrafast"}`)
 	f.await(first, "under way", encoding)
 	f.await(second, "under way", encoding)
-	f.down.Store(true)
-	f.poke()
-	if !eventually(func() bool { return a.outbox.unsent.Load() == 2 }) {
-		t.Fatal("ffmpeg did not go on without masters")
-	}
+	f.SetDown(true)
+	testkit.Eventually(t, "ffmpeg ends without masters", func() bool { return a.outbox.unsent.Load() == 2 })
 	if _, err := os.Stat(filepath.Join(s.root, "a.mp4")); err == nil {
 		t.Error("an output was published before its attempt was sealed")
 	}
 	stop()
 	s.start() // results outlive the agent too
-	f.down.Store(false)
+	f.SetDown(false)
 	f.awaitStatus(first, ffrtmp.Completed)
 	j := f.awaitStatus(second, ffrtmp.Completed)
 	s.checkOutput(j, "b.mp4")
@@ -132,7 +129,7 @@ func TestResults_NoMasters(t *testing.T) {
 // A supervisor that dies fails the attempt.
 func TestSupervisor_Killed(t *testing.T) {
 	t.Parallel()
-	f := newFake(t)
+	f := newMasters(t)
 	s := newSite(t, f)
 	s.start()
 	id := f.submit(slow, long)
@@ -147,7 +144,7 @@ func TestSupervisor_Killed(t *testing.T) {
 // A run that ended with its machine is released and uses up no retry.
 func TestRestart_MachineRebooted(t *testing.T) {
 	t.Parallel()
-	f := newFake(t)
+	f := newMasters(t)
 	s := newSite(t, f)
 	_, stop := s.start()
 	id := f.submit(slow, long)
@@ -160,7 +157,9 @@ func TestRestart_MachineRebooted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Heartbeats go on until the attempt is gone.
+	_, err = f.client.Cordon(t.Context(), b.NodeID()) // so that it does not claim the job again
+	f.must(err)
+	// Heartbeats continue until the attempt is gone.
 	var looking sync.WaitGroup
 	removed := make(chan struct{})
 	b.onStep = func(at *attempt, now step) {
@@ -181,7 +180,10 @@ func TestRestart_MachineRebooted(t *testing.T) {
 		}
 	}
 	stop = s.run(b)
-	f.awaitStatus(id, ffrtmp.Canceled)
+	j := f.awaitStatus(id, ffrtmp.Pending)
+	if j.RetryCount != 0 {
+		t.Errorf("got %d retries, want 0", j.RetryCount)
+	}
 	if got := f.results(id); !slices.Equal(got, []string{"canceled 1"}) {
 		t.Error(got)
 	}
@@ -196,7 +198,7 @@ func TestRestart_MachineRebooted(t *testing.T) {
 // An attempt without claim.json is only removed; ffmpeg does not run again.
 func TestRestart_HalfRemoved(t *testing.T) {
 	t.Parallel()
-	f := newFake(t)
+	f := newMasters(t)
 	s := newSite(t, f)
 	a, err := New(s.config())
 	if err != nil {

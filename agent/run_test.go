@@ -17,6 +17,7 @@ import (
 
 	"github.com/ffrtmp/ffrtmp"
 	"github.com/ffrtmp/ffrtmp/agent/supervisor"
+	"github.com/ffrtmp/ffrtmp/internal/testkit"
 )
 
 const (
@@ -26,14 +27,14 @@ const (
 	long = `{"output":"out.mp4","duration":3600,"preset":"ultrafast"}`
 )
 
-func encoding(j fakeJob) bool {
+func encoding(j ffrtmp.Job) bool {
 	return j.ProgressDetail != nil && j.ProgressDetail.Frame > 0
 }
 
 // An agent without a working encoder logs a warning.
 func TestProbe_NoEncoder(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, newFake(t))
+	s := newSite(t, newMasters(t))
 	s.ffmpeg = "/bin/echo"
 	var log bytes.Buffer
 	s.log = hclog.New(&hclog.LoggerOptions{Output: &log})
@@ -49,15 +50,13 @@ func TestProbe_NoEncoder(t *testing.T) {
 // An idle agent claims a job at once and completes it.
 func TestRun_Completed(t *testing.T) {
 	t.Parallel()
-	f := newFake(t)
+	f := newMasters(t)
 	s := newSite(t, f)
 	a, _ := s.start()
-	if !eventually(func() bool { f.mu.Lock(); defer f.mu.Unlock(); return len(f.claims) > 0 }) {
-		t.Fatal("no claim")
-	}
+	testkit.Eventually(t, "a claim", f.holds(func() bool { return len(f.claims) > 0 }))
 	submitted := time.Now()
 	id := f.submit("360p30-h264", short)
-	f.await(id, "claimed", func(j fakeJob) bool { return j.Status != ffrtmp.Pending })
+	f.await(id, "claimed", func(j ffrtmp.Job) bool { return j.Status != ffrtmp.Pending })
 	if d := time.Since(submitted); d > a.cfg.PollInterval/2 {
 		t.Errorf("claimed after %v on an idle agent, as by polling", d)
 	}
@@ -67,11 +66,12 @@ func TestRun_Completed(t *testing.T) {
 	if got := f.results(id); !slices.Equal(got, []string{"publishing 1", "completed 1"}) {
 		t.Error(got)
 	}
-	if !strings.Contains(j.Logs, "Output #0") {
-		t.Errorf("the log is %q", j.Logs)
+	if log := f.log(id); !strings.Contains(log, "Output #0") {
+		t.Errorf("the log is %q", log)
 	}
+	node, err := f.client.Node(t.Context(), a.NodeID())
+	f.must(err)
 	f.mu.Lock()
-	node := f.nodes[a.NodeID()]
 	metrics := f.accepted[1].Metrics
 	f.mu.Unlock()
 	if !slices.Contains(node.Encoders, "libx264") || node.CPUThreads < 1 || node.RAMTotalBytes == 0 || node.MaxConcurrentJobs != 1 || node.Name != "node" {
@@ -85,7 +85,7 @@ func TestRun_Completed(t *testing.T) {
 // A failed job has a reason and no output.
 func TestRun_Failed(t *testing.T) {
 	t.Parallel()
-	f := newFake(t)
+	f := newMasters(t)
 	s := newSite(t, f)
 	if err := os.WriteFile(filepath.Join(s.root, "broken.mp4"), []byte("not a film"), 0o600); err != nil {
 		t.Fatal(err)
@@ -116,7 +116,7 @@ func TestRun_Failed(t *testing.T) {
 // A job never overwrites its input, however the output is spelled.
 func TestOutput_IsInput(t *testing.T) {
 	t.Parallel()
-	f := newFake(t)
+	f := newMasters(t)
 	s := newSite(t, f)
 	at := func(name string) string { return filepath.Join(s.root, name) }
 	film := s.film("film.mp4")
@@ -155,7 +155,7 @@ func TestOutput_IsInput(t *testing.T) {
 // The output may turn into the input while ffmpeg runs.
 func TestOutput_BecomesInput(t *testing.T) {
 	t.Parallel()
-	f := newFake(t)
+	f := newMasters(t)
 	s := newSite(t, f)
 	film := s.film("film.mp4")
 	a, err := New(s.config())
@@ -198,7 +198,7 @@ func (s *site) film(name string) []byte {
 // A job fails when its output directory moves, and the node keeps working.
 func TestOutput_DirectoryMoved(t *testing.T) {
 	t.Parallel()
-	f := newFake(t)
+	f := newMasters(t)
 	s := newSite(t, f)
 	s.start()
 	id := f.submit(slow, `{"output":"sub/out.mp4","duration":5,"preset":"ultrafast"}`)
@@ -215,7 +215,7 @@ func TestOutput_DirectoryMoved(t *testing.T) {
 // A cancel ends ffmpeg within two seconds.
 func TestCancel_TwoSeconds(t *testing.T) {
 	t.Parallel()
-	f := newFake(t)
+	f := newMasters(t)
 	s := newSite(t, f)
 	s.start()
 	id := f.submit(slow, long)
@@ -227,10 +227,8 @@ func TestCancel_TwoSeconds(t *testing.T) {
 		t.Fatalf("ffmpeg's pid: %v", err)
 	}
 	began := time.Now()
-	f.set(id, ffrtmp.Canceled)
-	if !eventually(func() bool { return errors.Is(syscall.Kill(-ffmpeg.PID, 0), syscall.ESRCH) }) {
-		t.Fatal("ffmpeg's process group lives on")
-	}
+	f.cancel(id)
+	testkit.Eventually(t, "ffmpeg's process group ends", func() bool { return errors.Is(syscall.Kill(-ffmpeg.PID, 0), syscall.ESRCH) })
 	if d := time.Since(began); d > 2*time.Second {
 		t.Errorf("took %v", d)
 	}
@@ -252,27 +250,25 @@ func (s *site) find(id string, attempt int) *supervisor.Process {
 // A pause stops ffmpeg until it is resumed.
 func TestPause_Resume(t *testing.T) {
 	t.Parallel()
-	f := newFake(t)
+	f := newMasters(t)
 	s := newSite(t, f)
 	s.start()
 	id := f.submit(slow, `{"output":"out.mp4","duration":3,"preset":"ultrafast"}`)
 	f.await(id, "under way", encoding)
 	p := s.find(id, 1)
-	f.set(id, ffrtmp.Paused)
-	if !eventually(func() bool { st, err := p.State(); return err == nil && st.Paused }) {
-		t.Fatal("ffmpeg was not paused")
-	}
-	if !eventually(func() bool { f.mu.Lock(); defer f.mu.Unlock(); return f.beats[len(f.beats)-1].Attempts[0].Paused }) {
-		t.Error("no heartbeat says paused")
-	}
-	f.set(id, ffrtmp.Running)
+	f.must(f.client.Pause(t.Context(), id))
+	testkit.Eventually(t, "ffmpeg is paused", func() bool { st, err := p.State(); return err == nil && st.Paused })
+	testkit.Eventually(t, "a heartbeat says paused", f.holds(func() bool {
+		return len(f.beats[len(f.beats)-1].Attempts) == 1 && f.beats[len(f.beats)-1].Attempts[0].Paused
+	}))
+	f.must(f.client.Resume(t.Context(), id))
 	f.awaitStatus(id, ffrtmp.Completed)
 }
 
 // An attempt that was reassigned is stopped and publishes nothing.
 func TestStop_Reassigned(t *testing.T) {
 	t.Parallel()
-	f := newFake(t)
+	f := newQuickMasters(t, time.Millisecond)
 	s := newSite(t, f)
 	old := filepath.Join(s.root, "out.mp4")
 	if err := os.WriteFile(old, []byte("another node's"), 0o600); err != nil {
@@ -294,23 +290,21 @@ func TestStop_Reassigned(t *testing.T) {
 // A stale result publishes nothing.
 func TestResult_Stale(t *testing.T) {
 	t.Parallel()
-	f := newFake(t)
+	f := newQuickMasters(t, time.Millisecond)
 	s := newSite(t, f)
 	a, err := New(s.config())
 	if err != nil {
 		t.Fatal(err)
 	}
 	var id string
-	a.onStep = func(_ *attempt, at step) {
-		if at == stepDecided {
+	a.onStep = func(at *attempt, now step) {
+		if now == stepDecided && at.attempt == 1 {
 			f.reassign(id) // while the agent verifies
 		}
 	}
 	id = f.submit("360p30-h264", short)
 	s.run(a)
-	if !eventually(func() bool { f.mu.Lock(); defer f.mu.Unlock(); return f.find(id).Attempt == 2 }) {
-		t.Fatal("the encode does not end")
-	}
+	f.await(id, "completed by another node", func(j ffrtmp.Job) bool { return j.Attempt == 2 && j.Status == ffrtmp.Completed })
 	s.checkClean()
 	if _, err := os.Stat(filepath.Join(s.root, "out.mp4")); err == nil {
 		t.Error("a stale attempt has published its output")
@@ -323,7 +317,7 @@ func TestResult_Stale(t *testing.T) {
 // The agent claims only for its free slots.
 func TestSlots_Full(t *testing.T) {
 	t.Parallel()
-	f := newFake(t)
+	f := newMasters(t)
 	s := newSite(t, f)
 	s.jobs = 2
 	s.start()
@@ -336,7 +330,7 @@ func TestSlots_Full(t *testing.T) {
 	if f.job(ids[2]).Status != ffrtmp.Pending {
 		t.Error("three jobs run in two slots")
 	}
-	f.set(ids[0], ffrtmp.Canceled)
+	f.cancel(ids[0])
 	f.await(ids[2], "under way", encoding)
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -353,7 +347,7 @@ func TestSlots_Full(t *testing.T) {
 // A draining agent finishes its jobs and claims none.
 func TestDrain_WaitsForJobs(t *testing.T) {
 	t.Parallel()
-	f := newFake(t)
+	f := newMasters(t)
 	s := newSite(t, f)
 	s.drain = 30 * time.Second
 	_, stop := s.start()
