@@ -100,8 +100,7 @@ A master's certificate also names localhost, 127.0.0.1 and ::1. A certificate wi
 	cli.EnumVar(cmd, &issue.role, "role", "role of the holder in the cluster", []certs.Role{certs.RoleMaster, certs.RoleAgent})
 	set.StringVar(&issue.name, "name", "", "name of the holder")
 	set.StringSliceVar(&issue.hosts, "host", nil, "host name of the holder; may be repeated")
-	set.IPSliceVar(&issue.ips, "ip", nil, "IP address of the holder; may be repeated")
-	set.Lookup("ip").DefValue = "" // pflag would show [] for none
+	set.StringSliceVar(&issue.ips, "ip", nil, "IP address of the holder; may be repeated")
 	set.StringVar(&issue.cluster, "cluster", "default", "name of the cluster")
 	set.IntVar(&issue.days, "days", int(certs.DefaultLifetime/day), "days of validity, limited by the authority's")
 	set.BoolVar(&issue.force, "force", false, "overwrite an existing certificate")
@@ -113,7 +112,7 @@ type issuance struct {
 	dir, name, cluster string
 	role               certs.Role
 	hosts              []string
-	ips                []net.IP
+	ips                []string
 	days               int
 	force              bool
 }
@@ -123,6 +122,10 @@ func (c *command) issue(i issuance) error {
 		return flags.Usagef("--name: %q is not a file name; use a name such as master-1", i.name)
 	}
 	lifetime, err := lifetimeOf(i.days)
+	if err != nil {
+		return err
+	}
+	ips, err := parseIPs(i.ips)
 	if err != nil {
 		return err
 	}
@@ -138,10 +141,10 @@ func (c *command) issue(i issuance) error {
 	}
 	if i.role == certs.RoleMaster {
 		i.hosts = append(i.hosts, "localhost")
-		i.ips = append(i.ips, net.IPv4(127, 0, 0, 1), net.IPv6loopback)
+		ips = append(ips, net.IPv4(127, 0, 0, 1), net.IPv6loopback)
 	}
 	certPEM, keyPEM, err := ca.Issue(certs.Request{
-		CommonName: i.name, Hosts: i.hosts, IPs: i.ips,
+		CommonName: i.name, Hosts: i.hosts, IPs: ips,
 		Cluster: i.cluster, Role: i.role, Name: i.name, Lifetime: lifetime,
 	})
 	if err != nil {
@@ -156,6 +159,18 @@ func (c *command) issue(i issuance) error {
 	}
 	return c.print(map[string]any{"cert": certFile, "key": keyFile, "not_after": infos[0].NotAfter},
 		cli.Line(fmt.Sprintf("Wrote %s and %s, valid until %s.", certFile, keyFile, infos[0].NotAfter.UTC().Format(time.DateOnly))))
+}
+
+func parseIPs(list []string) ([]net.IP, error) {
+	var ips []net.IP
+	for _, text := range list {
+		ip := net.ParseIP(text)
+		if ip == nil {
+			return nil, flags.Usagef("--ip: %q is not an IP address", text)
+		}
+		ips = append(ips, ip)
+	}
+	return ips, nil
 }
 
 func (c *command) certsInspect() *cobra.Command {

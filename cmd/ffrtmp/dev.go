@@ -36,7 +36,7 @@ their logs. Ctrl-C stops them.`,
 	set.IntVar(&d.masters, "masters", 3, "number of masters")
 	set.IntVar(&d.agents, "agents", 2, "number of agents")
 	set.StringVar(&d.dir, "dir", "", "directory for state, keys and logs; kept (default a temporary one, removed at the end)")
-	set.StringArrayVar(&d.mediaRoots, "media-root", nil, "additional directory that jobs may read and write; may be repeated")
+	set.StringSliceVar(&d.mediaRoots, "media-root", nil, "additional directory that jobs may read and write; may be repeated")
 	set.StringVar(&d.binDir, "bin-dir", "", "directory of the programs master and agent (default that of ffrtmp)")
 	return cmd
 }

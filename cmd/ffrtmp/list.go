@@ -32,7 +32,7 @@ func (c *command) jobsList() *cobra.Command {
 	set.IntVar(&options.Limit, "limit", defaultPage, fmt.Sprintf("jobs per page, at most %d", ffrtmp.MaxLimit))
 	set.StringVar(&options.Cursor, "cursor", "", "start after the page that printed this cursor")
 	set.BoolVar(&all, "all", false, "list every page")
-	cli.EnumVar(cmd, &options.Order, "order", "sort order, oldest (asc) or newest (desc) first",
+	cli.EnumVar(cmd, &options.Order, "order", "order of submission",
 		[]ffrtmp.Order{ffrtmp.Ascending, ffrtmp.Descending})
 	return c.reading.register(cmd)
 }

@@ -2,12 +2,14 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/ffrtmp/ffrtmp/internal/cli"
 	"github.com/ffrtmp/ffrtmp/internal/flags"
@@ -87,6 +89,8 @@ Exit codes: 0 done, 1 refused or failed, 2 usage, 3 outcome unknown.`
 		return c.beginTrace(cmd)
 	}
 	c.settings.Register(root)
+	wrapped := fmt.Sprintf("FlagUsagesWrapped %d", c.terminal(c.out).Width())
+	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), "FlagUsages", wrapped))
 	return root
 }
 
@@ -123,7 +127,16 @@ func flagError(cmd *cobra.Command, err error) error {
 	if before := cmd.Flags().Args(); cmd.HasSubCommands() && len(before) > 0 {
 		return cmd.Args(cmd, before)
 	}
-	return flags.Explain(cmd.Flags(), err)
+	var invalid *pflag.InvalidValueError
+	if !errors.As(err, &invalid) {
+		return flags.Explain(cmd.Flags(), err)
+	}
+	name := invalid.GetFlag().Name
+	message := fmt.Sprintf("--%s: %q is invalid: %v", name, invalid.GetValue(), errors.Unwrap(err))
+	if name == "output" && cmd.Flags().Lookup("output-file") != nil {
+		message += "; the job's file is --output-file"
+	}
+	return flags.Usagef("%s", message)
 }
 
 // group is a command that only has subcommands: alone it prints its help.

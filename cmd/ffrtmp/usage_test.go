@@ -33,6 +33,8 @@ func TestUsageErrors(t *testing.T) {
 		{"bad time", []string{"jobs", "submit", "--scenario", "720p", "--duration", "long"}, "or a time such as 1m30s"},
 		{"bad limit", []string{"jobs", "list", "--limit", "0"}, "--limit: must be between 1 and 10000"},
 		{"bad number", []string{"jobs", "submit", "--scenario", "720p", "--fps", "fast"}, "must be a number"},
+		{"output for output-file", []string{"jobs", "submit", "--scenario", "720p", "-o", "a.mp4"}, "--output: \"a.mp4\" is invalid: must be one of table, json; the job's file is --output-file"},
+		{"bad address", []string{"certs", "issue", "--name", "a", "--ip", "foo"}, `--ip: "foo" is not an IP address`},
 		{"output without extension", []string{"jobs", "submit", "--scenario", "720p", "--output-file", "yaml"}, "must name a file that ends in"},
 		{"file and flags", []string{"jobs", "submit", "--file", "-", "--scenario", "720p"}, "--file and --scenario exclude each other"},
 		{"missing file", []string{"jobs", "submit", "--file", "/does/not/exist"}, "no such file"},
