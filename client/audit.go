@@ -8,7 +8,7 @@ import (
 	"github.com/ffrtmp/ffrtmp"
 )
 
-// Audit returns a page of the audit log, newest first.
+// Audit returns a page of the audit log, newest first. It needs the scope admin.
 func (c *Client) Audit(ctx context.Context, page ffrtmp.AuditPage, opts ...Option) (ffrtmp.AuditList, error) {
 	var list ffrtmp.AuditList
 	call := read("/audit", &list, opts)

@@ -8,19 +8,19 @@ import (
 	"time"
 )
 
-// Meta is what an answer says of itself, beside its body.
+// Meta is the metadata of an answer. WithMeta returns it.
 type Meta struct {
 	Status      int           // HTTP status
 	Index       uint64        // Raft index that the answer reflects; a write's own index
 	KnownLeader bool          // the answering master knows a leader
 	Leader      string        // its API URL
-	ServedBy    string        // id of the master that made the answer
-	LastContact time.Duration // since that master heard from the leader
+	ServedBy    string        // id of the master that produced the answer
+	LastContact time.Duration // time since that master has heard from the leader
 	RequestID   string
-	Master      string // URL that was asked
+	Master      string // URL of the request
 }
 
-// call is one request, repeated over masters until it is answered.
+// call is one request, retried at one master after another until it is answered.
 type call struct {
 	method  string
 	path    string
@@ -28,32 +28,32 @@ type call struct {
 	body    any                                // marshalled once; nil for none
 	out     any                                // decoded into; nil to drop the answer
 	stream  func(http.Header, io.Reader) error // reads the answer, however long it takes, instead of out
-	silence time.Duration                      // how long a stream may bring nothing; 0: for ever
+	silence time.Duration                      // how long a stream may be silent; 0: no limit
 
 	key       string // idempotency key
 	requestID string
 	repeats   bool          // safe to repeat although the outcome is unknown
 	wait      time.Duration // long poll, beyond the try's timeout
 	persist   bool          // repeated until the context ends
-	local     bool          // any master's own state will do
+	local     bool          // any master's own state is good enough
 	meta      *Meta
 }
 
-// Option changes one call.
+// Option changes one call. Options that do not apply to a call have no effect.
 type Option func(*call)
 
-// IdempotencyKey names a write, so that repeating it, in another process even,
-// does nothing twice. Without it every write is given a key of its own.
+// IdempotencyKey sets the key of a write. Repeating a write with the same key and body, even from another process, has
+// no further effect and returns the same result; with another body it is an ffrtmp.Conflict. By default every call has
+// a new key.
 func IdempotencyKey(key string) Option { return func(c *call) { c.key = key } }
 
-// RequestID is sent as X-Request-Id instead of one made up.
+// RequestID sets X-Request-Id, which logs and audit records contain. By default it is random.
 func RequestID(id string) Option { return func(c *call) { c.requestID = id } }
 
 // Consistent makes a read linearizable.
 func Consistent() Option { return func(c *call) { c.query.Set("consistent", "true") } }
 
-// Stale lets a master answer a read from its own state, if that is not older
-// than max; with max 0, however old it is.
+// Stale lets any master answer a read from its own state, if that is not older than max; 0 is no limit.
 func Stale(max time.Duration) Option {
 	return func(c *call) {
 		c.local = true
@@ -64,8 +64,8 @@ func Stale(max time.Duration) Option {
 	}
 }
 
-// AtLeast has a read wait, for up to wait, until the state has reached a Raft
-// index, such as that of a write (Meta.Index).
+// AtLeast makes a read wait, for up to wait, until the state has reached a Raft index, such as that of a write
+// (Meta.Index).
 func AtLeast(index uint64, wait time.Duration) Option {
 	return func(c *call) {
 		c.query.Set("index", strconv.FormatUint(index, 10))
@@ -74,10 +74,10 @@ func AtLeast(index uint64, wait time.Duration) Option {
 	}
 }
 
-// Persist repeats the call until its context ends, whatever Config.Patience says.
+// Persist retries the call until its context ends, instead of for Config.Patience.
 func Persist() Option { return func(c *call) { c.persist = true } }
 
-// WithMeta stores what the answer says of itself in m.
+// WithMeta stores the metadata of the answer in m. m must not be shared by concurrent calls.
 func WithMeta(m *Meta) Option { return func(c *call) { c.meta = m } }
 
 func newCall(method, path string, body, out any, opts []Option) *call {
@@ -96,7 +96,7 @@ func read(path string, out any, opts []Option) *call {
 	return newCall(http.MethodGet, path, nil, out, opts)
 }
 
-// write returns a call that changes something and is repeated under its key.
+// write returns a call that changes something and is retried under its key.
 func write(method, path string, body, out any, opts []Option) *call {
 	c := newCall(method, path, body, out, opts)
 	c.repeats = true
@@ -106,7 +106,7 @@ func write(method, path string, body, out any, opts []Option) *call {
 	return c
 }
 
-// report returns a call of an agent. Masters take these repeatedly without a key.
+// report returns a call of an agent. Masters accept repetitions without a key.
 func report(path string, body, out any, opts []Option) *call {
 	c := newCall(http.MethodPost, path, body, out, opts)
 	c.repeats = true

@@ -12,45 +12,44 @@ import (
 	"github.com/hashicorp/go-hclog"
 )
 
-// Defaults of Config. A try outlives the 5 s for which a master holds a request
-// during an election.
+// Defaults of Config. A try takes longer than the 5 s for which a master holds a request during an election.
 const (
 	DefaultTryTimeout = 10 * time.Second
 	DefaultPatience   = time.Minute
 )
 
-// Config says where the masters are and how to talk to them.
+// Config says where the masters are and how to reach them. Only Masters is required.
 type Config struct {
-	// Masters are API URLs; a bare host:port means https. At least one is needed.
-	// Names are resolved anew for every connection.
+	// Masters are API URLs; a bare host:port means https. One is enough: the others are learned. Names are resolved
+	// again for every connection.
 	Masters []string
 
-	// APIKey is sent as a bearer token with every request but Health's.
+	// APIKey is sent as a bearer token with every request except Health's.
 	APIKey string
 
-	// TLS verifies the masters, and may carry a client certificate. Nil trusts the
-	// system's roots.
+	// TLS verifies the masters, and may carry a client certificate. Nil trusts the system's CAs. TrustCA makes one for
+	// the CA of a cluster.
 	TLS *tls.Config
 
-	// DialTLS makes the connections instead of TLS, for one whose trust may change
-	// while the client lives. It offers HTTP/2.
+	// DialTLS makes the connections instead of TLS, for CAs that may change while the client exists. It must offer
+	// HTTP/2.
 	DialTLS func(ctx context.Context, network, addr string) (net.Conn, error)
 
-	// Transport replaces the client's own, for tests. TLS is then unused.
+	// Transport replaces the client's own, for tests. TLS and DialTLS are then unused.
 	Transport http.RoundTripper
 
-	// Wrap is put around the transport, for tracing. It may be nil.
+	// Wrap wraps the transport, for tracing. It may be nil.
 	Wrap func(http.RoundTripper) http.RoundTripper
 
-	// TryTimeout bounds one try at one master, beyond any long poll that was
-	// asked for. A master that does not even answer HTTP/2 pings is left sooner.
+	// TryTimeout bounds one try at one master, in addition to a long poll. A master that does not answer HTTP/2 pings is
+	// given up sooner. 0 means DefaultTryTimeout.
 	TryTimeout time.Duration
 
-	// Patience is how long a call is repeated after its first failed try. The
-	// call's context may end it sooner. Negative: only the context ends it.
+	// Patience is how long a call is retried after its first failed try. The call's context may end it sooner. 0 means
+	// DefaultPatience; negative: only the context ends a call.
 	Patience time.Duration
 
-	// Logger is told of failed tries, at debug level. Nil logs nothing.
+	// Logger logs failed tries at debug level. Nil logs nothing.
 	Logger hclog.Logger
 }
 
@@ -65,7 +64,7 @@ type Client struct {
 	log        hclog.Logger
 }
 
-// New returns a client. It connects to nothing yet.
+// New returns a client. It does not connect yet; its only errors are those of an invalid Config.
 func New(cfg Config) (*Client, error) {
 	masters, err := newMasters(cfg.Masters)
 	if err != nil {
@@ -106,24 +105,23 @@ func New(cfg Config) (*Client, error) {
 	return c, nil
 }
 
-// Close gives up idle connections. Calls under way are not disturbed.
+// Close closes idle connections. It does not disturb active calls, and the client stays usable.
 func (c *Client) Close() {
 	if c.own != nil {
 		c.own.CloseIdleConnections()
 	}
 }
 
-// SetAPIKey replaces the key, from the next try of any call on.
+// SetAPIKey replaces the API key, effective with the next try of any call.
 func (c *Client) SetAPIKey(key string) { c.apiKey.Store(&key) }
 
-// SetMasters replaces the masters that have been learned, for example from the
-// answer to a heartbeat. Those given to New are never forgotten: they lead back
-// to a cluster that has changed all its addresses. URLs that cannot be used are
-// left out, and so are plain http ones unless New was given only such.
+// SetMasters replaces the learned masters, for example with those of a heartbeat's answer. The masters of Config are
+// kept: they lead back to a cluster that has changed all its addresses. Invalid URLs are ignored, and so are plain http
+// ones unless Config has no others.
 func (c *Client) SetMasters(urls []string) { c.masters.learn(urls) }
 
-// Masters returns the addresses in use, those given to New first.
+// Masters returns the API URLs in use, those of Config first.
 func (c *Client) Masters() []string { return c.masters.urls() }
 
-// Leader returns the API URL of the leader that was last heard of, or "".
+// Leader returns the API URL of the last known leader, or "".
 func (c *Client) Leader() string { return c.masters.leaderURL() }

@@ -18,13 +18,12 @@ import (
 // maxAnswer bounds an answer: a full page of 10,000 jobs with the largest parameters.
 const maxAnswer = 1 << 30
 
-// maxUnread is how much of an answer that nobody wants is worth a connection.
+// maxUnread is how much of an unused answer is read to keep its connection.
 const maxUnread = 64 << 10
 
 func newID() string { return uuid.Must(uuid.NewV7()).String() }
 
-// do carries a call out: at one master after another, until one answers it, the
-// context ends or patience does.
+// do executes a call at one master after another, until one answers it, the context ends or the patience runs out.
 func (c *Client) do(ctx context.Context, call *call) error {
 	var body []byte
 	if call.body != nil {
@@ -54,7 +53,7 @@ func (c *Client) do(ctx context.Context, call *call) error {
 		}
 		tried.add(m.url, f.err)
 		tried.unknown = tried.unknown || f.unknown
-		c.log.Debug("a master did not answer", "master", m.url, "call", call.name(), "request_id", call.requestID, "error", f.err)
+		c.log.Debug("try failed", "master", m.url, "call", call.name(), "request_id", call.requestID, "error", f.err)
 		if ctx.Err() != nil {
 			return tried.end(call, context.Cause(ctx))
 		}
@@ -72,7 +71,7 @@ func (c *Client) do(ctx context.Context, call *call) error {
 	}
 }
 
-// try asks one master once. A *failure means that another try may succeed.
+// try sends the request to one master, once. A *failure means that another try may succeed.
 func (c *Client) try(ctx context.Context, call *call, base string, body []byte) (Meta, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -140,7 +139,7 @@ func newRequest(ctx context.Context, call *call, base string, body []byte) (*htt
 	return req, nil
 }
 
-// impatient puts off the end of the try with every read that brings something.
+// impatient extends the time limit of the try with every successful read.
 type impatient struct {
 	body    io.Reader
 	silence *time.Timer
@@ -153,8 +152,7 @@ func (r *impatient) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// watched ends the try when a read brings nothing for too long. Between reads it
-// waits for nobody.
+// watched ends the try when a read takes too long. It does not limit the time between reads.
 type watched struct {
 	body  io.Reader
 	limit time.Duration

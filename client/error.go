@@ -9,16 +9,15 @@ import (
 	"github.com/ffrtmp/ffrtmp"
 )
 
-// Try is what came of asking one master.
+// Try is the failure of one master to answer a call.
 type Try struct {
 	Master string // URL
-	Count  int    // how often it was asked
-	Err    error  // why its last try failed
+	Count  int    // number of tries
+	Err    error  // of the last try
 }
 
-// UnavailableError says that no master answered a call, and that the call has
-// changed nothing. ffrtmp.CodeOf gives ffrtmp.NoLeader; errors.Is finds the context's
-// error when that is what ended the call.
+// UnavailableError means that no master answered a call, and that the call has changed nothing. ffrtmp.CodeOf returns
+// ffrtmp.NoLeader, or ffrtmp.RateLimited; errors.Is finds the context's error if that ended the call.
 type UnavailableError struct {
 	Op    string // method and path
 	Tries []Try
@@ -40,8 +39,8 @@ func (e *UnavailableError) Unwrap() []error {
 	return []error{&ffrtmp.Error{Code: code, Message: "no master answered"}, e.Cause}
 }
 
-// UnknownOutcomeError says that a call may or may not have been carried out.
-// Repeating it with Key settles that. ffrtmp.CodeOf gives ffrtmp.UnknownOutcome.
+// UnknownOutcomeError means that a write may or may not have been executed. Repeat it with IdempotencyKey(Key) to settle
+// it. ffrtmp.CodeOf returns ffrtmp.UnknownOutcome; errors.Is finds the context's error if that ended the call.
 type UnknownOutcomeError struct {
 	Op    string // method and path
 	Key   string // idempotency key; "" when the call has none and needs none
@@ -58,7 +57,7 @@ func (e *UnknownOutcomeError) Unwrap() []error {
 	return []error{&ffrtmp.Error{Code: ffrtmp.UnknownOutcome, Message: "the outcome is unknown"}, e.Cause}
 }
 
-// describe says what came of the tries; masters that failed in one way stand together.
+// describe lists the failures of the tries, grouped by cause.
 func describe(tries []Try, cause error) string {
 	var reasons []string
 	masters, counts := map[string][]string{}, map[string]int{}
@@ -84,7 +83,7 @@ func describe(tries []Try, cause error) string {
 	return b.String()
 }
 
-// brief is an error without the address that was dialed, which its master has already.
+// brief is an error without the dialed address, which is that of its master.
 func brief(err error) string {
 	var dial *net.OpError
 	if errors.As(err, &dial) && dial.Op == "dial" {
@@ -96,7 +95,7 @@ func brief(err error) string {
 // attempts collects the tries of one call.
 type attempts struct {
 	tries   []Try
-	unknown bool // one of them may have been carried out
+	unknown bool // one of them may have been executed
 }
 
 func (a *attempts) add(master string, err error) {
@@ -110,8 +109,7 @@ func (a *attempts) add(master string, err error) {
 	a.tries = append(a.tries, Try{Master: master, Count: 1, Err: err})
 }
 
-// hopeless reports whether every one of n masters failed in a way that trying
-// again cannot mend.
+// hopeless reports whether all of n masters failed permanently.
 func (a *attempts) hopeless(n int) bool {
 	for _, t := range a.tries {
 		if !permanent(t.Err) {

@@ -16,19 +16,16 @@ import (
 )
 
 const (
-	// eventSilence is how long a stream of events may be silent; masters give a sign
-	// of life every 15 seconds.
+	// eventSilence is how long a stream of events may be silent; masters send a keep-alive every 15 seconds.
 	eventSilence = 45 * time.Second
 	// maxEventLine bounds a line of the stream.
 	maxEventLine = 1 << 20
 )
 
-// Events yields what happens after an event, each once and in order, until the
-// context ends or the loop is left. since is an event's ID in text, a write's Raft
-// index, "0" for all that is kept, or "" for what happens from now on. A stream
-// that breaks is taken up again at another master where it was left. The error that
-// ends the loop comes with no event; code Compacted says that events after since
-// are no longer kept.
+// Events yields the events after since, each once and in order, until the context ends or the loop is left. since is the
+// ID of an event (Event.ID().String()), the Raft index of a write (Meta.Index), "0" for all events that are kept (24
+// hours), or "" for events from now on. A broken stream is resumed at another master, without a gap or a repetition. The
+// error that ends the loop comes without an event; its code is ffrtmp.Compacted if events after since are no longer kept.
 func (c *Client) Events(ctx context.Context, since string, opts ...Option) iter.Seq2[ffrtmp.Event, error] {
 	return func(yield func(ffrtmp.Event, error) bool) {
 		call := read("/events", nil, append([]Option{Persist()}, opts...))
@@ -51,7 +48,7 @@ func (c *Client) Events(ctx context.Context, since string, opts ...Option) iter.
 	}
 }
 
-// OfTypes has Events yield only events of some types.
+// OfTypes makes Events yield events of some types only.
 func OfTypes(types ...ffrtmp.EventType) Option {
 	words := make([]string, len(types))
 	for i, t := range types {
@@ -60,15 +57,14 @@ func OfTypes(types ...ffrtmp.EventType) Option {
 	return func(c *call) { c.query.Set("type", strings.Join(words, ",")) }
 }
 
-// OfJob has Events yield only events of one job, by its id or number.
+// OfJob makes Events yield events of one job only, named by id or sequence number.
 func OfJob(ref string) Option { return func(c *call) { c.query.Set("job_id", ref) } }
 
-// errLeft says that the loop over the events was left.
-var errLeft = errors.New("the loop was left")
+// errLeft means that the loop over the events was left.
+var errLeft = errors.New("loop left")
 
-// readEvents reads Server-Sent Events: it calls at with each place that it has come
-// to, and do with each event after that, until do wants no more. It always ends with
-// an error.
+// readEvents reads Server-Sent Events: it calls at with each id, and then do with the event, until do returns false. It
+// always returns an error.
 func readEvents(body io.Reader, at func(id string), do func(ffrtmp.Event) bool) error {
 	lines := bufio.NewScanner(body)
 	lines.Buffer(nil, maxEventLine)

@@ -18,18 +18,17 @@ import (
 	"github.com/ffrtmp/ffrtmp"
 )
 
-// failure is a try that did not settle its call; another one may.
+// failure is a failed try; another one may succeed.
 type failure struct {
 	err        error
-	unknown    bool          // the call may have been carried out
+	unknown    bool          // the call may have been executed
 	retryAfter time.Duration // 0: the client's own backoff
 }
 
 func (f *failure) Error() string { return f.err.Error() }
 func (f *failure) Unwrap() error { return f.err }
 
-// transportError drops what net/url repeats of the request, and tells the try's own
-// time limit from the caller's.
+// transportError drops the request that net/url repeats, and distinguishes the try's own time limit from the caller's.
 func transportError(ctx context.Context, err error) error {
 	var wrapped *url.Error
 	if errors.As(err, &wrapped) {
@@ -45,7 +44,7 @@ func transportError(ctx context.Context, err error) error {
 	return err
 }
 
-// unsent reports whether the request cannot have reached a master.
+// unsent reports whether the request has certainly not reached a master.
 func unsent(err error) bool {
 	var dial *net.OpError
 	return errors.As(err, &dial) && dial.Op == "dial" || permanent(err)
@@ -62,14 +61,13 @@ func permanent(err error) bool {
 		errors.As(err, &record) || errors.As(err, &alert) || errors.Is(err, ErrSchemeMismatch)
 }
 
-// defaultRetryAfter is used for a master that has no leader and names no time.
+// defaultRetryAfter is used for a master without a leader that sends no Retry-After.
 const (
 	defaultRetryAfter = 250 * time.Millisecond
 	maxRetryAfter     = 30 * time.Second
 )
 
-// refusal reads an answer that is not a success: a *ffrtmp.Error, or a *failure when
-// another try may do better.
+// refusal reads an error answer: a *ffrtmp.Error, or a *failure if another try may succeed.
 func refusal(resp *http.Response, body io.Reader) error {
 	data, err := io.ReadAll(io.LimitReader(body, 64<<10))
 	if err != nil {
@@ -92,7 +90,7 @@ func refusal(resp *http.Response, body io.Reader) error {
 	return refused
 }
 
-// foreign reads an error that has no code: v2.2's, or a proxy's.
+// foreign reads an error answer without a code: v2.2's, or a proxy's.
 func foreign(resp *http.Response, message string, body []byte) error {
 	if message == "" {
 		message = strings.TrimSpace(string(body[:min(len(body), 500)]))
@@ -123,7 +121,7 @@ func foreign(resp *http.Response, message string, body []byte) error {
 // httpsWanted is the body with which net/http's server answers plain HTTP on a port for HTTPS.
 const httpsWanted = "Client sent an HTTP request to an HTTPS server."
 
-// codes gives errors without a code the one that goes with their status.
+// codes are the codes by HTTP status, for answers without a code.
 var codes = map[int]ffrtmp.Code{
 	http.StatusBadRequest:            ffrtmp.Invalid,
 	http.StatusUnauthorized:          ffrtmp.Unauthenticated,

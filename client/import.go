@@ -7,10 +7,9 @@ import (
 	"github.com/ffrtmp/ffrtmp"
 )
 
-// Import takes jobs and nodes of another system, with the state that they had there,
-// up to ffrtmp.MaxImport of them in ffrtmp.MaxImportBytes. Those that are known already are
-// left alone, and those at fault refused one by one. With dryRun it only says what it
-// would take.
+// Import imports jobs and nodes from another system with their state, up to ffrtmp.MaxImport of them and
+// ffrtmp.MaxImportBytes. Known ones are left alone and invalid ones are refused, each with its own result. With dryRun
+// it changes nothing. It needs the scope admin.
 func (c *Client) Import(ctx context.Context, batch ffrtmp.Import, dryRun bool, opts ...Option) (ffrtmp.ImportAnswer, error) {
 	var answer ffrtmp.ImportAnswer
 	call := write(http.MethodPost, "/import", batch, &answer, opts)

@@ -8,7 +8,7 @@ import (
 	"github.com/ffrtmp/ffrtmp"
 )
 
-// Submit adds a job to the queue and returns it.
+// Submit adds a job to the queue and returns it. An invalid spec is an ffrtmp.Invalid error that names the field.
 func (c *Client) Submit(ctx context.Context, spec ffrtmp.Spec, opts ...Option) (ffrtmp.Job, error) {
 	var j ffrtmp.Job
 	err := c.do(ctx, write(http.MethodPost, "/jobs", spec, &j, opts))
@@ -25,29 +25,30 @@ func (c *Client) SubmitBatch(ctx context.Context, specs []ffrtmp.Spec, opts ...O
 	return s, err
 }
 
-// Job returns a job by its id or sequence number.
+// Job returns a job by its id or sequence number, with its attempts and log. An unknown one is an ffrtmp.NotFound error.
 func (c *Client) Job(ctx context.Context, id string, opts ...Option) (ffrtmp.Job, error) {
 	var j ffrtmp.Job
 	err := c.do(ctx, read(jobPath(id, ""), &j, opts))
 	return j, err
 }
 
-// Cancel ends a job, its ffmpeg included. A canceled job may be canceled again.
+// Cancel cancels a job and stops its ffmpeg within seconds. Canceling a canceled job is no error; in any other final
+// state it is an ffrtmp.Conflict.
 func (c *Client) Cancel(ctx context.Context, id string, opts ...Option) error {
 	return c.act(ctx, id, ffrtmp.Cancel, opts)
 }
 
-// Pause stops a job where it is, or keeps it from starting.
+// Pause pauses a running job, or keeps a pending one from starting. In any other state it is an ffrtmp.Conflict.
 func (c *Client) Pause(ctx context.Context, id string, opts ...Option) error {
 	return c.act(ctx, id, ffrtmp.Pause, opts)
 }
 
-// Resume goes on with a paused job.
+// Resume resumes a paused job. In any other state it is an ffrtmp.Conflict.
 func (c *Client) Resume(ctx context.Context, id string, opts ...Option) error {
 	return c.act(ctx, id, ffrtmp.Resume, opts)
 }
 
-// Retry puts a failed or canceled job back into the queue.
+// Retry requeues a failed or canceled job. In any other state it is an ffrtmp.Conflict.
 func (c *Client) Retry(ctx context.Context, id string, opts ...Option) error {
 	return c.act(ctx, id, ffrtmp.Retry, opts)
 }
@@ -56,7 +57,7 @@ func (c *Client) act(ctx context.Context, id string, a ffrtmp.Action, opts []Opt
 	return c.do(ctx, write(http.MethodPost, jobPath(id, string(a)), nil, nil, opts))
 }
 
-// CancelMany cancels every job that the filter selects and returns their number.
+// CancelMany cancels all jobs that the filter selects and returns their number. An empty filter is refused.
 func (c *Client) CancelMany(ctx context.Context, f ffrtmp.Filter, opts ...Option) (int, error) {
 	body := struct {
 		Filter ffrtmp.Filter `json:"filter"`
@@ -68,14 +69,15 @@ func (c *Client) CancelMany(ctx context.Context, f ffrtmp.Filter, opts ...Option
 	return answer.Count, err
 }
 
-// Patch changes a pending job and returns it.
+// Patch changes queue, priority, labels or retries of a pending job and returns it. In any other state it is an
+// ffrtmp.Conflict.
 func (c *Client) Patch(ctx context.Context, id string, p ffrtmp.Patch, opts ...Option) (ffrtmp.Job, error) {
 	var j ffrtmp.Job
 	err := c.do(ctx, write(http.MethodPatch, jobPath(id, ""), p, &j, opts))
 	return j, err
 }
 
-// Explain says why a job waits, or who ran it when.
+// Explain returns why a job is waiting, or its attempts.
 func (c *Client) Explain(ctx context.Context, id string, opts ...Option) (ffrtmp.Explanation, error) {
 	var e ffrtmp.Explanation
 	err := c.do(ctx, read(jobPath(id, "explain"), &e, opts))

@@ -7,21 +7,21 @@ import (
 	"github.com/ffrtmp/ffrtmp"
 )
 
-// CreateKey makes an API key. The answer alone has its secret.
+// CreateKey creates an API key. Only this answer contains its secret. It needs the scope admin.
 func (c *Client) CreateKey(ctx context.Context, k ffrtmp.NewKey, opts ...Option) (ffrtmp.CreatedKey, error) {
 	var created ffrtmp.CreatedKey
 	err := c.do(ctx, write(http.MethodPost, "/keys", k, &created, opts))
 	return created, err
 }
 
-// Keys returns every key, the oldest first; those that have ended, for a while, too.
+// Keys returns all keys, oldest first. Expired and revoked ones are kept for a while. It needs the scope admin.
 func (c *Client) Keys(ctx context.Context, opts ...Option) ([]ffrtmp.Key, error) {
 	var list ffrtmp.KeyList
 	err := c.do(ctx, read("/keys", &list, opts))
 	return list.Keys, err
 }
 
-// RevokeKey makes a key unusable. A revoked key may be revoked again.
+// RevokeKey revokes a key. Revoking a revoked key is no error. It needs the scope admin.
 func (c *Client) RevokeKey(ctx context.Context, id string, opts ...Option) error {
 	return c.do(ctx, write(http.MethodDelete, join("/keys", id, ""), nil, nil, opts))
 }

@@ -8,16 +8,15 @@ import (
 	"github.com/ffrtmp/ffrtmp"
 )
 
-// ListOptions selects one page of jobs. The zero value is the newest
-// ffrtmp.DefaultLimit of all.
+// ListOptions selects one page of jobs. The zero value selects the newest ffrtmp.DefaultLimit jobs.
 type ListOptions struct {
 	ffrtmp.Filter
-	Limit  int
+	Limit  int          // jobs per page, at most ffrtmp.MaxLimit; 0: ffrtmp.DefaultLimit
 	Cursor string       // List.NextCursor of the page before
 	Order  ffrtmp.Order // newest first unless ffrtmp.Ascending
 }
 
-// Jobs returns one page. Its jobs lack logs and attempts.
+// Jobs returns one page of jobs, without their logs and attempts. Only an empty NextCursor means that there are no more.
 func (c *Client) Jobs(ctx context.Context, list ListOptions, opts ...Option) (ffrtmp.List, error) {
 	var page ffrtmp.List
 	call := read("/jobs", &page, opts)
@@ -42,8 +41,8 @@ func (c *Client) Jobs(ctx context.Context, list ListOptions, opts ...Option) (ff
 	return page, err
 }
 
-// AllJobs iterates over every job that the options select, page by page from
-// their cursor on. It ends after the first error.
+// AllJobs iterates over all jobs that the options select, page by page from their cursor on. It ends after the first
+// error.
 func (c *Client) AllJobs(ctx context.Context, list ListOptions, opts ...Option) iter.Seq2[ffrtmp.Job, error] {
 	return func(yield func(ffrtmp.Job, error) bool) {
 		for {

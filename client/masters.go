@@ -14,7 +14,7 @@ import (
 const (
 	firstRest  = 100 * time.Millisecond // after a first failure; doubles with each that follows
 	maxRest    = 30 * time.Second       // while other masters answer
-	lastRest   = 2 * time.Second        // when there is no other master to turn to
+	lastRest   = 2 * time.Second        // when no other master is left
 	maxMasters = 64
 )
 
@@ -28,8 +28,8 @@ type master struct {
 	lastResort time.Time // not even when all rest
 }
 
-// masters chooses where a request goes: to the leader, else to the master that
-// answered last, else to any that has not failed just now.
+// masters chooses where a request goes: to the leader, else to the master that answered last, else to any that has not
+// just failed.
 type masters struct {
 	mu      sync.Mutex
 	secure  bool // learned masters must be https
@@ -51,9 +51,9 @@ func newMasters(seeds []string) (*masters, error) {
 		}
 	}
 	if len(m.list) == 0 {
-		return nil, errors.New("client: no master's address is given")
+		return nil, errors.New("client: Masters is empty")
 	}
-	// Many clients with one list must not all begin with its first master.
+	// Clients with the same list start with different masters.
 	m.current = m.list[rand.IntN(len(m.list))]
 	return m, nil
 }
@@ -69,11 +69,11 @@ func normalise(s string) (string, error) {
 	}
 	switch {
 	case u.Scheme != "http" && u.Scheme != "https":
-		return "", fmt.Errorf("the scheme is %q; http or https is wanted", u.Scheme)
+		return "", fmt.Errorf("scheme is %q, not http or https", u.Scheme)
 	case u.Hostname() == "":
-		return "", errors.New("the host is missing")
+		return "", errors.New("host is missing")
 	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
-		return "", errors.New("only scheme, host, port and path are wanted")
+		return "", errors.New("user, query and fragment are not allowed")
 	}
 	return u.Scheme + "://" + strings.ToLower(u.Host) + strings.TrimRight(u.EscapedPath(), "/"), nil
 }
@@ -113,7 +113,7 @@ func (m *masters) learn(urls []string) {
 	}
 }
 
-// usable keeps an API key that was meant for https from being sent in the clear.
+// usable reports whether s is a valid URL. It refuses http where the API key was meant for https.
 func (m *masters) usable(s string) (string, bool) {
 	u, err := normalise(s)
 	return u, err == nil && (!m.secure || strings.HasPrefix(u, "https:"))
@@ -159,7 +159,7 @@ func (m *masters) pick(now time.Time, leader bool) (*master, time.Duration) {
 	return best, max(0, best.lastResort.Sub(now))
 }
 
-// answered notes that x answered, and who it says the leader is ("" if unknown).
+// answered records that x answered, and its leader ("" if unknown).
 func (m *masters) answered(x *master, leader string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -181,8 +181,7 @@ func (m *masters) answered(x *master, leader string) {
 	}
 }
 
-// failed notes that x is of no use for a while, which grows with every failure
-// in a row.
+// failed excludes x for a while, which grows with every consecutive failure.
 func (m *masters) failed(x *master, now time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -191,7 +190,7 @@ func (m *masters) failed(x *master, now time.Time) {
 	m.rest(x, now.Add(rest), now.Add(min(rest, lastRest)))
 }
 
-// refused notes that x lives but asked not to be asked again before a time.
+// refused excludes x for the time that it has asked for.
 func (m *masters) refused(x *master, now time.Time, after time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -206,7 +205,7 @@ func (m *masters) rest(x *master, until, lastResort time.Time) {
 	}
 }
 
-// jitter lengthens d by up to a half, so that clients do not return together.
+// jitter extends d by up to a half, so that clients do not return together.
 func jitter(d time.Duration) time.Duration { return d + rand.N(d/2+1) }
 
 func (m *masters) count() int {

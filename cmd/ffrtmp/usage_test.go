@@ -40,7 +40,7 @@ func TestUsageErrors(t *testing.T) {
 		{"missing file", []string{"jobs", "submit", "--file", "/does/not/exist"}, "no such file"},
 		{"cancel nothing", []string{"jobs", "cancel"}, "select them with a filter"},
 		{"cancel both", []string{"jobs", "cancel", "1", "--queue", "batch"}, "not both"},
-		{"bad master", []string{"nodes", "list", "--master", "ftp://x"}, "http or https is wanted"},
+		{"bad master", []string{"nodes", "list", "--master", "ftp://x"}, "not http or https"},
 		{"certificate without key", []string{"nodes", "list", "--cert", "a.crt"}, "--cert and --key go together"},
 		{"key and key file", []string{"nodes", "list", "--api-key", "a", "--api-key-file", "b"}, "leave one out"},
 		{"missing key file", []string{"nodes", "list", "--api-key-file", "/does/not/exist"}, "no such file"},
