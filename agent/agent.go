@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"os"
 	"sync"
 	"time"
 
@@ -89,7 +90,16 @@ func New(cfg Config) (*Agent, error) {
 		contactErr: errors.New("not registered yet"),
 	}
 	a.metrics = newMetrics(a)
+	warnRoot(a.log, os.Geteuid())
 	return a, nil
+}
+
+// warnRoot warns about an agent that runs as root. ffmpeg then runs as root, too,
+// although without most of root's capabilities.
+func warnRoot(log hclog.Logger, uid int) {
+	if uid == 0 {
+		log.Warn("running as root; use a user that may only access the media roots")
+	}
 }
 
 // NodeID returns the node's identity, which survives restarts.

@@ -7,6 +7,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
+
 	"github.com/ffrtmp/ffrtmp"
 	"github.com/ffrtmp/ffrtmp/internal/testkit"
 )
@@ -101,6 +103,17 @@ func TestSlots_Ended(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// An agent warns when it runs as root.
+func TestWarnRoot_UID(t *testing.T) {
+	for uid, want := range map[int]bool{0: true, 1000: false} {
+		var out strings.Builder
+		warnRoot(hclog.New(&hclog.LoggerOptions{Output: &out}), uid)
+		if got := strings.Contains(out.String(), "running as root"); got != want {
+			t.Errorf("uid %d: got warning %t, want %t", uid, got, want)
+		}
+	}
 }
 
 func TestConfig_Invalid(t *testing.T) {

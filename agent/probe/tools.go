@@ -13,7 +13,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/ffrtmp/ffrtmp/agent/supervisor"
+	"github.com/ffrtmp/ffrtmp/agent/confine"
 )
 
 // Tools are the programs that an agent runs.
@@ -70,8 +70,12 @@ func finish(ctx context.Context, cmd *exec.Cmd) ([]byte, error) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = time.Second
-	cmd.Env = append(supervisor.Environment(), "AV_LOG_FORCE_NOCOLOR=1")
-	if err := cmd.Run(); err != nil {
+	cmd.Env = append(confine.Environment(), "AV_LOG_FORCE_NOCOLOR=1")
+	err := confine.Start(cmd)
+	if err == nil {
+		err = cmd.Wait()
+	}
+	if err != nil {
 		lines := strings.Split(strings.TrimSpace(stderr.String()), "\n")
 		return nil, errors.Join(ctx.Err(), fmt.Errorf("%s: %w: %s", filepath.Base(cmd.Path), err, lines[len(lines)-1]))
 	}

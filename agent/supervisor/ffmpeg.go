@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/agent/confine"
 	"github.com/ffrtmp/ffrtmp/agent/media"
 	"github.com/ffrtmp/ffrtmp/agent/proxy"
 	"github.com/ffrtmp/ffrtmp/internal/failure"
@@ -22,9 +23,6 @@ import (
 
 // firstFD is the number of the first inherited file after the three standard ones.
 const firstFD = 3
-
-// niceness of ffmpeg: everything else on the machine has priority.
-const niceness = 10
 
 // ffmpeg is the process and its resources. Only the run's goroutine calls methods.
 type ffmpeg struct {
@@ -65,7 +63,7 @@ func startFFmpeg(a Config) (*ffmpeg, error) {
 	f.limit(a)
 	f.cmd = exec.Command(a.FFmpeg, args...)
 	f.cmd.Dir = "/"
-	f.cmd.Env = append(Environment(), marker(a.Dir), "AV_LOG_FORCE_NOCOLOR=1")
+	f.cmd.Env = append(confine.Environment(), marker(a.Dir), "AV_LOG_FORCE_NOCOLOR=1")
 	f.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	if f.cgroup != nil {
 		f.cmd.SysProcAttr.UseCgroupFD, f.cmd.SysProcAttr.CgroupFD = true, int(f.cgroup.dir.Fd())
@@ -198,7 +196,7 @@ func (f *ffmpeg) start() error {
 	started := make(chan error)
 	go func() {
 		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
-		err := unix.Setpriority(unix.PRIO_PROCESS, 0, niceness)
+		err := confine.Thread()
 		if err == nil {
 			err = f.launch()
 		}
@@ -317,19 +315,4 @@ func (f *ffmpeg) close() {
 	if f.cgroup != nil {
 		_ = f.cgroup.close() // a leftover empty directory costs nothing
 	}
-}
-
-// Environment returns the part of the agent's environment that ffmpeg and ffprobe
-// need. It holds no secrets.
-func Environment() []string {
-	var env []string
-	for _, entry := range os.Environ() {
-		name, _, _ := strings.Cut(entry, "=")
-		for _, prefix := range []string{"PATH", "HOME", "LANG", "LC_", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "XDG_RUNTIME_DIR", "LIBVA_", "CUDA_", "NVIDIA_", "SSL_CERT_"} {
-			if name == prefix || strings.HasSuffix(prefix, "_") && strings.HasPrefix(name, prefix) {
-				env = append(env, entry)
-			}
-		}
-	}
-	return env
 }

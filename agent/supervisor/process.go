@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/agent/confine"
 )
 
 // Process is a run as an agent sees it, whether this agent or an earlier one started
@@ -62,7 +63,7 @@ func Start(ctx context.Context, a Config) (*Process, error) {
 	defer ready.Close()
 	cmd := exec.Command("/proc/self/exe", "supervise", dir) // this very program, even if an upgrade has replaced the file
 	cmd.Args[0] = os.Args[0]
-	cmd.Env = Environment()
+	cmd.Env = confine.Environment()
 	cmd.Stderr = stderr
 	cmd.ExtraFiles = []*os.File{theirs} // readyFD
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}

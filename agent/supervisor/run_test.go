@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/agent/confine"
 	"github.com/ffrtmp/ffrtmp/agent/media"
 	"github.com/ffrtmp/ffrtmp/internal/recipe"
 )
@@ -66,7 +67,7 @@ func TestRun_NiceAndProgress(t *testing.T) {
 		return s.Progress.Phase == phaseEncoding && s.Progress.OutTimeSeconds > 0 && s.Progress.Speed > 0 && s.Progress.ETASeconds > 0
 	})
 	// Getpriority returns 20 minus the nice value.
-	if n, err := unix.Getpriority(unix.PRIO_PROCESS, ffmpegIdentity(t, a.Dir).PID); err != nil || 20-n != niceness {
+	if n, err := unix.Getpriority(unix.PRIO_PROCESS, ffmpegIdentity(t, a.Dir).PID); err != nil || 20-n != confine.Niceness {
 		t.Errorf("nice %d, %v", 20-n, err)
 	}
 	began := time.Now()
