@@ -9,7 +9,7 @@ import (
 	"github.com/ffrtmp/ffrtmp/internal/devcluster"
 )
 
-// shortLeases are arguments of masters under which a silent agent is soon given up.
+// shortLeases are master arguments that make the leases of a silent agent expire soon.
 func shortLeases(int) []string { return []string{"--lease-ttl", "3s"} }
 
 // A restarted agent finds its running ffmpeg and reports its result.

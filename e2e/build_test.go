@@ -10,11 +10,11 @@ import (
 func TestBuild_PinnedDependencies(t *testing.T) {
 	want := map[string]string{
 		"github.com/hashicorp/raft":           "v1.8.0",
-		"github.com/hashicorp/raft-boltdb/v2": "v2.3.0", // 2.3.1 wants a go-metrics that raft 1.8 does not have
+		"github.com/hashicorp/raft-boltdb/v2": "v2.3.0", // 2.3.1 needs an older go-metrics than raft 1.8
 		"github.com/hashicorp/memberlist":     "v0.7.0",
-		"go.etcd.io/bbolt":                    "v1.4.3", // raft-boltdb itself asks for 1.3.5
+		"go.etcd.io/bbolt":                    "v1.4.3", // raft-boltdb alone selects 1.3.5
 		"modernc.org/sqlite":                  "v1.60.1",
-		"modernc.org/libc":                    "v1.77.1", // the one that sqlite 1.60.1 is made for
+		"modernc.org/libc":                    "v1.77.1", // required by sqlite 1.60.1
 	}
 	info, err := buildinfo.ReadFile(filepath.Join(shared.bin, "master"))
 	if err != nil {

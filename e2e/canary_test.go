@@ -68,7 +68,7 @@ func TestSecrets_StayWhereTheyBelong(t *testing.T) {
 			"output_mode": "rtmp", "rtmp_url": to, "stream_key": streamKey, "duration": seconds, "preset": "ultrafast",
 		})}
 	}
-	good := s.submit(stream(url, 10)) // long enough to be looked at while it runs
+	good := s.submit(stream(url, 10)) // long enough to inspect while it runs
 	s.encoding(good.ID, 1)
 	lease := leaseOf(t, agent)
 	gossip, err := os.ReadFile(filepath.Join(s.Dir(), "keys", "gossip.key"))
@@ -85,18 +85,18 @@ func TestSecrets_StayWhereTheyBelong(t *testing.T) {
 	if info, err := os.Stat(received); err != nil || info.Size() < 10_000 {
 		t.Errorf("received file: got %v (%v), want at least 10 kB", info, err)
 	}
-	// One that nobody receives: what cannot be reached is told in many words.
+	// An unreachable server: its error message is long.
 	bad := s.submit(stream("rtmp://127.0.0.1:"+freePort(t)+"/live", 1))
 	if j := s.finished(bad.ID); j.Status != ffrtmp.Failed || j.Error == "" {
 		t.Fatalf("unreachable server: got %s (%q), want failed with an error", j.Status, j.Error)
 	}
-	// A refused submission must not be told with its key either.
+	// A refused submission does not repeat its key.
 	s.wire().
 		call(t, "POST", s.Master(0).URL()+"/jobs",
 			`{"scenario":"360p","parameters":{"stream_key":"`+streamKey+`","output_mode":"rtmp","rtmp_url":"nonsense"}}`).
 		want(t, 400)
 
-	// A key is told once. Neither what it opens nor what it does not shows it again.
+	// A created key is shown once, and never again.
 	made, own := s.createKey(s.Master(s.follower()), `{"name":"canary","scopes":["read"]}`)
 	id, secret, _ := strings.Cut(made.Secret, ".")
 	own.call(t, "GET", s.Master(0).URL()+"/jobs?api_key=nonsense", "").want(t, 200)
@@ -130,8 +130,7 @@ func TestSecrets_StayWhereTheyBelong(t *testing.T) {
 	}
 }
 
-// checkProcesses looks for secrets where ps shows them to everybody: on the command
-// lines of masters, agents, supervisors and ffmpeg.
+// checkProcesses searches the command lines of masters, agents, supervisors and ffmpeg for secrets.
 func (s *site) checkProcesses(secrets map[string]string, agent *devcluster.Agent) {
 	s.t.Helper()
 	running := processes(s.t, func(dir string) bool { return mentions(filepath.Join(dir, "cmdline"), s.Dir()) })
@@ -165,7 +164,7 @@ func leaseOf(t *testing.T, a *devcluster.Agent) string {
 	return claim.Lease
 }
 
-// checkAnswers reads all that can be read.
+// checkAnswers searches the answers of all GET endpoints for secrets.
 func (s *site) checkAnswers(secrets map[string]string, key string, jobs ...string) {
 	w := s.wire()
 	paths := []string{
@@ -205,7 +204,7 @@ func (s *site) checkAnswers(secrets map[string]string, key string, jobs ...strin
 	}
 }
 
-// checkFiles looks into everything that the cluster has left on the disk.
+// checkFiles searches all files of the cluster for secrets.
 func (s *site) checkFiles(secrets map[string]string) {
 	files := 0
 	s.must(filepath.WalkDir(s.Dir(), func(path string, d fs.DirEntry, err error) error {
@@ -240,7 +239,7 @@ func (s *site) checkFiles(secrets map[string]string) {
 	}
 }
 
-// mayHold reports whether a file is one that cannot do without a secret.
+// mayHold reports whether a file needs the secret.
 func mayHold(path, secret string) bool {
 	switch secret {
 	case "the stream key", "the lease":

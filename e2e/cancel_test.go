@@ -22,7 +22,7 @@ func TestCancel_StopsFFmpegInTwoSeconds(t *testing.T) {
 		s.ffmpeg(s.Agent(0))
 		sent := time.Now()
 		s.wire().call(t, "POST", follower+"/jobs/"+id+"/cancel", "").want(t, 200)
-		// From its acknowledgement on: before that the disks count, which others may use.
+		// Measured from the acknowledgement: before that, a busy disk counts.
 		s.within(2*time.Second, "ffmpeg ends after a cancel", func() bool {
 			return len(s.ffmpegs(s.Agent(0))) == 0
 		})

@@ -77,7 +77,7 @@ func TestChaos_Faults(t *testing.T) {
 	s.sameEverywhere()
 }
 
-// encodes are real jobs, handed in one after the other by several users.
+// encodes are real jobs, submitted one after the other by several users.
 type encodes struct {
 	s    *site
 	stop func()
@@ -125,7 +125,7 @@ func (e *encodes) encode(output string) {
 	}
 }
 
-// verify checks that every job has one result, and that it is the file that is there.
+// verify checks that every job has one result, which matches its file.
 func (e *encodes) verify() {
 	t := e.s.t
 	t.Helper()
@@ -160,7 +160,7 @@ func (e *encodes) verify() {
 	e.s.eventually("no work file is left", func() bool { return len(e.s.workFiles()) == 0 })
 }
 
-// sameEverywhere compares what every master has in its own state, byte by byte.
+// sameEverywhere compares the states of all masters byte by byte.
 func (s *site) sameEverywhere() {
 	s.t.Helper()
 	w := s.wire()
@@ -195,5 +195,5 @@ func (s *site) sameEverywhere() {
 	}
 }
 
-// around is what surrounds a place of a text.
+// around returns the text near a position.
 func around(text []byte, at int) []byte { return text[max(0, at-300):min(len(text), at+300)] }

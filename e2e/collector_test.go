@@ -21,10 +21,10 @@ type collector struct {
 
 	mu     sync.Mutex
 	spans  []span
-	bodies bytes.Buffer // all that was received
+	bodies bytes.Buffer // everything received
 }
 
-// span is one that was received.
+// span is a received span.
 type span struct {
 	trace, id, parent string // hex
 	name              string
@@ -84,7 +84,7 @@ func (c *collector) received() []span {
 	return slices.Clone(c.spans)
 }
 
-// holds reports whether anything that was received has the text in it.
+// holds reports whether a received body contains the text.
 func (c *collector) holds(text string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -21,7 +21,7 @@ func TestCompose_SettingsAndSecrets(t *testing.T) {
 	}
 	script, err := os.ReadFile(filepath.Join(dir, "init.sh"))
 	s.must(err)
-	// At another place, and for whoever runs the test.
+	// Run it in another directory, as any user.
 	moved := strings.NewReplacer("cd /secrets", "cd "+secrets, "chown -R 65532:65532", ": chown").
 		Replace(string(script))
 	made := func() string {

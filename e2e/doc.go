@@ -1,7 +1,6 @@
-// Package e2e tries the programs as their users have them: real masters and agents
-// as processes, over real TLS, with real ffmpeg, killed by real signals. What a test
-// asserts is what a user would see: answers over HTTP, files in the media root, and
-// what /proc says of processes.
+// Package e2e tests the programs as users run them: masters and agents as processes,
+// over TLS, with ffmpeg, killed by signals. Tests check what a user sees: HTTP answers,
+// files in the media root, and processes in /proc.
 //
-// Tests tagged chaos (make chaos) run for longer and draw their faults from a seed.
+// Tests with the build tag chaos (make chaos) run longer and choose their faults from a seed.
 package e2e

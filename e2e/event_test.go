@@ -14,7 +14,7 @@ import (
 	"github.com/ffrtmp/ffrtmp/internal/devcluster"
 )
 
-// traced remembers which master a client has asked for events last.
+// traced records which master serves the client's events.
 type traced struct {
 	http.RoundTripper
 	host atomic.Value
@@ -39,7 +39,7 @@ func (r *traced) server(s *site) *devcluster.Master {
 	return nil
 }
 
-// eventsUpTo reads events until one that is about the job.
+// eventsUpTo reads events up to the first one of the job.
 func eventsUpTo(ctx context.Context, c *client.Client, id string) (list []ffrtmp.Event, err error) {
 	for e, err := range c.Events(ctx, "0") {
 		if err != nil {

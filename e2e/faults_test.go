@@ -11,8 +11,8 @@ import (
 	"github.com/ffrtmp/ffrtmp/internal/devcluster"
 )
 
-// faults are made for as long as given: one after the other to the masters, and
-// independently of that to each agent, so that any of them may fall together.
+// faults injects faults for a given time: into one master after the other and, independently,
+// into each agent, so that faults overlap.
 type faults struct {
 	s     *site
 	seed  uint64
@@ -20,7 +20,7 @@ type faults struct {
 	long  time.Duration
 }
 
-// make returns when the time is over and all that was made ill is well again.
+// make returns when the time is up and every process runs again.
 func (f *faults) make() {
 	var all sync.WaitGroup
 	all.Go(func() { f.repeat(0, f.master) })
@@ -38,8 +38,7 @@ func (f *faults) repeat(stream uint64, fault func(*rand.Rand)) {
 	}
 }
 
-// pass lets some time pass. That is no waiting for something to happen: time is what
-// makes one fault differ from another.
+// pass waits a random time. It does not wait for an event: the time makes the faults differ.
 func (f *faults) pass(draw *rand.Rand, limit time.Duration) {
 	timer := time.NewTimer(time.Duration(draw.Int64N(int64(limit))))
 	<-timer.C

@@ -35,7 +35,7 @@ func TestTLS_VersionsByOpenssl(t *testing.T) {
 			}, test.args...)
 			out, err := exec.CommandContext(ctx, "openssl", args...).
 				CombinedOutput()
-				// its input is empty: it hangs up
+				// with empty input it disconnects
 			if test.says == "" {
 				if err == nil || !strings.Contains(string(out), "alert protocol version") {
 					t.Errorf("%v\n%s", err, out)
@@ -72,7 +72,7 @@ func TestTLS_MutualOnAPIPort(t *testing.T) {
 		freePort(t),
 	)
 	get := func(files certs.Files) error {
-		files.CA = ca.cert // only the master's opinion counts
+		files.CA = ca.cert // only the master's verification matters
 		store, err := certs.Open(files, nil)
 		if err != nil {
 			t.Fatal(err)

@@ -81,14 +81,14 @@ func TestReload_OnHangup(t *testing.T) {
 	m.call(t, "GET", m.url+"/jobs", "").want(t, 401)
 	m.key = "the-new-key"
 
-	// The agent does work that only a holder of the new key gets.
+	// The agent claims a job, which needs the new key.
 	m.call(t, "POST", m.url+"/jobs", `{"scenario":"360p","parameters":{"duration":1,"output_mode":"null"}}`).
 		want(t, 201)
 	testkit.Eventually(t, "the job is completed", func() bool {
 		return strings.Contains(string(m.call(t, "GET", m.url+"/jobs/1", "").body), `"status":"completed"`)
 	})
 
-	// What cannot be used changes nothing.
+	// Unusable files change nothing.
 	give("")
 	if err := os.WriteFile(filepath.Join(dir, "certs", "master.crt"), []byte("half a certif"), 0o600); err != nil {
 		t.Fatal(err)
@@ -119,7 +119,7 @@ func TestReload_OnHangup(t *testing.T) {
 	}
 }
 
-// served is the serial number of the certificate that a new connection gets.
+// served returns the serial number of the certificate on a new connection.
 func served(t *testing.T, m *single) string {
 	t.Helper()
 	fresh := &http.Client{Transport: m.http.Transport.(*http.Transport).Clone()}

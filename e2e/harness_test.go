@@ -16,8 +16,7 @@ import (
 	"github.com/ffrtmp/ffrtmp/internal/testkit"
 )
 
-// patience bounds every single wait of a test. It is long because machines are
-// busy; what has to be quick is measured.
+// patience bounds each wait. It is long because machines are busy; what must be fast is measured.
 const patience = time.Minute
 
 // site is a cluster under test.
@@ -27,7 +26,7 @@ type site struct {
 	client *client.Client
 }
 
-// start starts a cluster and waits until all of it is ready. It ends with the test.
+// start starts a cluster and waits until it is ready. The test's end stops it.
 func start(t *testing.T, opts devcluster.Options) *site {
 	t.Helper()
 	s := prepare(t, opts)
@@ -38,7 +37,7 @@ func start(t *testing.T, opts devcluster.Options) *site {
 	return s
 }
 
-// prepare makes a cluster of which nothing runs yet.
+// prepare creates a cluster without starting it.
 func prepare(t *testing.T, opts devcluster.Options) *site {
 	t.Helper()
 	opts.BinDir = shared.bin
@@ -64,7 +63,7 @@ func prepare(t *testing.T, opts devcluster.Options) *site {
 	return s
 }
 
-// soon is a context for one wait.
+// soon returns a context for one wait.
 func (s *site) soon() context.Context {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	s.t.Cleanup(cancel)
@@ -78,7 +77,7 @@ func (s *site) must(err error) {
 	}
 }
 
-// showLogs shows the ends of all logs.
+// showLogs prints the last lines of all logs.
 func (s *site) showLogs() {
 	paths, _ := filepath.Glob(filepath.Join(s.Dir(), "logs", "*.log"))
 	for _, path := range paths {
@@ -88,7 +87,7 @@ func (s *site) showLogs() {
 	}
 }
 
-// history is all that the logs say of a job.
+// history returns all log lines about a job.
 func (s *site) history(id string) string {
 	var text strings.Builder
 	paths, _ := filepath.Glob(filepath.Join(s.Dir(), "logs", "*.log"))
@@ -103,8 +102,8 @@ func (s *site) history(id string) string {
 	return text.String()
 }
 
-// giveTrial spares an agent the trials of all encoders, which take seconds, once one
-// has made them. The agent itself decides whether they hold for its ffmpeg.
+// giveTrial gives an agent the encoder trials of the first one, which take seconds. The agent
+// checks whether they apply to its ffmpeg.
 func (s *site) giveTrial(a *devcluster.Agent) { giveTrial(s.t, a.StateDir()) }
 
 func giveTrial(t *testing.T, stateDir string) {
@@ -136,14 +135,13 @@ func (s *site) eventually(what string, cond func() bool) {
 	s.within(patience, what, cond)
 }
 
-// within waits until cond holds, which must be before limit is over, and returns
-// how long that took.
+// within waits until cond holds, at most for limit, and returns how long it took.
 func (s *site) within(limit time.Duration, what string, cond func() bool) time.Duration {
 	s.t.Helper()
 	return testkit.Within(s.t, limit, what, cond)
 }
 
-// steadily checks that cond holds all the time, for as long as given.
+// steadily checks that cond holds all the time.
 func (s *site) steadily(long time.Duration, what string, cond func() bool) {
 	s.t.Helper()
 	over := time.After(long)
@@ -182,14 +180,14 @@ func (s *site) follower() int {
 	return 0
 }
 
-// restart starts a master that has ended, and waits until it is ready.
+// restart starts a stopped master and waits until it is ready.
 func (s *site) restart(m *devcluster.Master) {
 	s.t.Helper()
 	s.must(m.Start())
 	s.must(m.WaitReady(s.soon()))
 }
 
-// submit hands a job in.
+// submit submits a job.
 func (s *site) submit(spec ffrtmp.Spec) ffrtmp.Job {
 	s.t.Helper()
 	j, err := s.client.Submit(s.soon(), spec)
@@ -197,7 +195,7 @@ func (s *site) submit(spec ffrtmp.Spec) ffrtmp.Job {
 	return j
 }
 
-// look returns the job as it is now.
+// look returns the current job.
 func (s *site) look(id string) ffrtmp.Job {
 	s.t.Helper()
 	j, err := s.client.Job(s.soon(), id)
@@ -205,7 +203,7 @@ func (s *site) look(id string) ffrtmp.Job {
 	return j
 }
 
-// until waits until the job is as cond wants it, and returns it.
+// until waits until cond holds for the job, and returns it.
 func (s *site) until(id, what string, cond func(ffrtmp.Job) bool) ffrtmp.Job {
 	s.t.Helper()
 	var j ffrtmp.Job
@@ -226,7 +224,7 @@ func (s *site) until(id, what string, cond func(ffrtmp.Job) bool) ffrtmp.Job {
 	}
 }
 
-// encoding waits until ffmpeg has made frames in the given attempt.
+// encoding waits until ffmpeg has encoded frames in the given attempt.
 func (s *site) encoding(id string, attempt int) ffrtmp.Job {
 	s.t.Helper()
 	return s.until(id, "encoding", func(j ffrtmp.Job) bool {
@@ -234,8 +232,8 @@ func (s *site) encoding(id string, attempt int) ffrtmp.Job {
 	})
 }
 
-// frames is how many the job's ffmpeg has made as far as is known: a new leader may know
-// of none before the agent tells it.
+// frames returns the last reported number of encoded frames: a new leader knows none until
+// the agent reports.
 func frames(j ffrtmp.Job) int64 {
 	if j.ProgressDetail == nil {
 		return 0
@@ -243,7 +241,7 @@ func frames(j ffrtmp.Job) int64 {
 	return j.ProgressDetail.Frame
 }
 
-// finished waits until the job is over and returns it.
+// finished waits until the job has finished, and returns it.
 func (s *site) finished(id string) ffrtmp.Job {
 	s.t.Helper()
 	j, err := s.client.Wait(s.soon(), id, nil)

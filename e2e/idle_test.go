@@ -29,7 +29,7 @@ func TestConnections_TenThousandIdle(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	number := min(wanted, 2*files-500) // this process, too, needs some
+	number := min(wanted, 2*files-500) // this process needs some too
 	if number < wanted {
 		t.Logf("the limit of open files allows %d connections", number)
 	}
@@ -37,11 +37,11 @@ func TestConnections_TenThousandIdle(t *testing.T) {
 	m := launchMaster(t, dir)
 	config := m.http.Transport.(*http.Transport).TLSClientConfig.Clone()
 	config.ServerName = "localhost"
-	// Both spare both sides most of the handshake.
+	// Both make the handshakes cheap.
 	config.ClientSessionCache, config.CurvePreferences = tls.NewLRUClientSessionCache(1), []tls.CurveID{tls.X25519}
 	before := residentBytes(t, m.cmd.Process.Pid)
 
-	// Meanwhile somebody never gets to the end of a header on the port that is open to all.
+	// Meanwhile a slow client never finishes its header on the metrics port.
 	slow, err := net.Dial("tcp", "127.0.0.1:"+m.met)
 	if err != nil {
 		t.Fatal(err)
@@ -100,7 +100,7 @@ func TestConnections_TenThousandIdle(t *testing.T) {
 			open = int(value)
 		}
 	}
-	// A machine that took longer has seen the first of them closed for their age.
+	// After that time the first ones are closed as idle.
 	if took := time.Since(began); open < min(number, files)*9/10 && took < limits.IdleTime {
 		t.Errorf("got %d open connections after %s, want nearly all", open, took)
 	}
@@ -114,7 +114,7 @@ func TestConnections_TenThousandIdle(t *testing.T) {
 	}
 }
 
-// raiseFileLimit raises it as far as it goes.
+// raiseFileLimit raises the limit of open files to its maximum.
 func raiseFileLimit() error {
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
@@ -124,7 +124,7 @@ func raiseFileLimit() error {
 	return syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit)
 }
 
-// residentBytes is how much memory a process has in use.
+// residentBytes returns a process's resident memory.
 func residentBytes(t *testing.T, pid int) int {
 	t.Helper()
 	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))

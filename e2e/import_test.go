@@ -90,7 +90,7 @@ SELECT i, printf('b0000000-0000-4000-8000-%012d', i), '720p60-h264', iif(i <= 30
 			t.Fatalf("got job %d, %s, want job %d, %s", j.SequenceNumber, j.Status, i+1, want)
 		}
 	}
-	// A follower's own state follows the leader's.
+	// A follower lags behind the leader.
 	s.eventually("the metrics count every job once", func() bool {
 		metrics := string(w.call(t, http.MethodGet, follower.MetricsURL()+"/metrics", "").want(t, http.StatusOK).body)
 		for _, line := range []string{

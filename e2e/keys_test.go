@@ -12,7 +12,7 @@ import (
 	"github.com/ffrtmp/ffrtmp/internal/devcluster"
 )
 
-// createKey makes a key by way of one master.
+// createKey creates a key through one master.
 func (s *site) createKey(m *devcluster.Master, body string) (ffrtmp.CreatedKey, *wire) {
 	s.t.Helper()
 	var k ffrtmp.CreatedKey
@@ -42,13 +42,13 @@ func TestKeys_HoldOnEveryMaster(t *testing.T) {
 	s.voters(3)
 	follower := s.Master(s.follower())
 
-	// An agent needs no more than its own scope.
+	// An agent needs only its own scope.
 	agents, agent := s.createKey(follower, `{"name":"encoders","scopes":["agent"]}`)
 	s.must(os.WriteFile(keyFile, []byte(agents.Secret+"\n"), 0o600))
 	s.must(s.Agent(0).Start())
 	s.must(s.Agent(0).WaitReady(s.soon()))
 
-	// Two live at once, as during a rotation.
+	// Two keys are valid at once, as in a rotation.
 	old, oldKey := s.createKey(follower, `{"name":"ci","scopes":["submit"],"expires_in":"1h"}`)
 	_, newKey := s.createKey(follower, `{"name":"ci","scopes":["submit"]}`)
 	for _, m := range s.Masters() {
@@ -83,7 +83,7 @@ func TestKeys_HoldOnEveryMaster(t *testing.T) {
 		newKey.call(t, "GET", m.URL()+"/jobs?stale", "").want(t, http.StatusOK)
 	}
 
-	// Every master tells who did that.
+	// Every master has the audit records.
 	for _, m := range s.Masters() {
 		var list ffrtmp.AuditList
 		admin.call(t, "GET", m.URL()+"/audit", "").want(t, http.StatusOK).decode(t, &list)

@@ -8,13 +8,13 @@ import (
 	"github.com/ffrtmp/ffrtmp/internal/devcluster"
 )
 
-// holdTime is for how long a master holds a request without a leader: no caller is told of
-// an absence that is shorter. What it is on a machine of one's own, the long runs measure
-// (TestChaos_TenKilledLeaders); where others use the disk, an election alone takes seconds.
+// holdTime is how long a master holds a request without a leader: shorter gaps are invisible
+// to callers. On a shared disk an election alone takes seconds; TestChaos_TenKilledLeaders has
+// the limits for a quiet machine.
 const holdTime = 5 * time.Second
 
-// killLeaders kills the leader with SIGKILL n times under writers, each time bringing
-// it back, and returns how long nobody could write each time.
+// killLeaders kills the leader n times under load, restarts it each time, and returns the
+// write gaps, sorted.
 func (s *site) killLeaders(w *writers, n int) []time.Duration {
 	s.t.Helper()
 	var gaps []time.Duration

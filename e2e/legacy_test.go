@@ -59,7 +59,7 @@ func TestLegacy_RecordedExchange(t *testing.T) {
 
 	s.Master(s.leader()).Kill()
 	beat()
-	// It asks for work it does not know to be given already: a v2.2 node may hold many.
+	// A v2.2 node may hold several jobs.
 	second := fieldsOf(t, call("POST", "/jobs", submit).want(t, 201))["id"].(string)
 	if j := next()["job"].(map[string]any); j["id"] != second {
 		t.Errorf("got next job %v, want %s", j["id"], second)
@@ -84,7 +84,7 @@ func TestLegacy_RecordedExchange(t *testing.T) {
 		fieldsOf(t, call("GET", "/jobs/"+id+"/logs", "").want(t, 200)),
 		map[string]any{"job_id": id, "logs": "frame=300"},
 	)
-	// An id is never taken for a number: v2.2 read this one as job 96.
+	// An id is not a number: v2.2 took this one for job 96.
 	call("GET", "/jobs/1d9361e3-3e52-4354-8096-73827c55a0a9", "").refused(t, 404, ffrtmp.NotFound)
 
 	failed := `{"job_id":"` + second + `","node_id":"` + nodeID + `","status":"failed","error":"exit status 1"}`
@@ -95,7 +95,7 @@ func TestLegacy_RecordedExchange(t *testing.T) {
 	)
 	hasFields(t, fieldsOf(t, call("GET", "/nodes", "").want(t, 200)), map[string]any{"count": 1.0})
 
-	// An agent that registers again has restarted, and lost what it had.
+	// A second registration means a restart: the node's jobs are requeued.
 	third := fieldsOf(t, call("POST", "/jobs", submit).want(t, 201))["id"].(string)
 	if j := next()["job"].(map[string]any); j["id"] != third {
 		t.Errorf("got next job %v, want %s", j["id"], third)

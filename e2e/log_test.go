@@ -9,7 +9,7 @@ import (
 	"github.com/ffrtmp/ffrtmp/internal/testkit"
 )
 
-// record is a line of a log in JSON.
+// record is a JSON log line.
 type record struct {
 	Level     string `json:"@level"`
 	Message   string `json:"@message"`
@@ -17,7 +17,7 @@ type record struct {
 	Timestamp string `json:"@timestamp"`
 }
 
-// records reads a log in JSON, in which every line must be a record.
+// records parses a JSON log.
 func records(t *testing.T, log string) []record {
 	t.Helper()
 	var list []record
@@ -32,7 +32,7 @@ func records(t *testing.T, log string) []record {
 	return list
 }
 
-// inOrder fails the test unless the parts stand in the log in this order.
+// inOrder checks that the log contains the parts in this order.
 func inOrder(t *testing.T, log string, parts ...string) {
 	t.Helper()
 	rest := log
@@ -45,8 +45,7 @@ func inOrder(t *testing.T, log string, parts ...string) {
 	}
 }
 
-// announced waits for what a master prints before it answers, which may be read later
-// than the answer.
+// announced waits for the log lines of the start, which may arrive after the first answer.
 func (m *single) announced(t *testing.T) string {
 	t.Helper()
 	testkit.Eventually(t, "the master logs its address", func() bool {

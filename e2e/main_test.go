@@ -10,11 +10,11 @@ import (
 	"github.com/ffrtmp/ffrtmp/internal/devcluster"
 )
 
-// shared is made once for all tests.
+// shared is created once for all tests.
 var shared struct {
 	bin   string // the programs
 	film  string // see source
-	trial string // what the first agent's trials of encoders found, which each would find again
+	trial string // the first agent's encoder trials
 }
 
 func TestMain(m *testing.M) {

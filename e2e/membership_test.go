@@ -10,7 +10,7 @@ import (
 	"github.com/ffrtmp/ffrtmp/internal/devcluster"
 )
 
-// cluster returns what the leader says of the cluster.
+// cluster returns the leader's cluster status.
 func (s *site) cluster() ffrtmp.ClusterStatus {
 	s.t.Helper()
 	status, err := s.client.Cluster(s.soon())
@@ -29,7 +29,7 @@ func (s *site) member(url string) (m ffrtmp.Member, ok bool) {
 	return members[i], true
 }
 
-// voters waits until n masters vote, all of them healthy, and there are no others.
+// voters waits until the cluster has n members, all of them healthy voters.
 func (s *site) voters(n int) {
 	s.t.Helper()
 	var members []ffrtmp.Member
@@ -45,7 +45,7 @@ func (s *site) voters(n int) {
 	})
 }
 
-// reconnect is for masters that have got other addresses.
+// reconnect replaces the client after masters have moved.
 func (s *site) reconnect() {
 	s.t.Helper()
 	c, err := client.New(client.Config{Masters: s.URLs(), APIKey: s.APIKey(), TLS: s.ClientTLS()})
@@ -54,7 +54,7 @@ func (s *site) reconnect() {
 	s.client = c
 }
 
-// nodeID is a master's identity, as it says itself.
+// nodeID returns a master's id from its own health.
 func (s *site) nodeID(m *devcluster.Master) string {
 	s.t.Helper()
 	h, err := s.client.Health(s.soon(), m.URL())
@@ -80,7 +80,7 @@ func TestMembership_FourthMasterIsPromoted(t *testing.T) {
 	}
 	s.must(fourth.WaitReady(s.soon()))
 	s.voters(4)
-	// What it tells by itself is what the others have acknowledged before.
+	// Its own state has the earlier writes.
 	var j ffrtmp.Job
 	s.wire().call(t, "GET", fourth.URL()+"/jobs/"+before.ID+"?stale", "").want(t, 200).decode(t, &j)
 	if j.ID != before.ID {

@@ -14,11 +14,10 @@ import (
 	"github.com/ffrtmp/ffrtmp/internal/devcluster"
 )
 
-// metricsOf are the series that a master or an agent serves, by name and labels, and
-// the text itself.
+// metricsOf returns the series of a master or agent by name and labels, and the text.
 func (s *site) metricsOf(url string) (map[string]string, string) {
 	s.t.Helper()
-	// As Prometheus asks: without a key.
+	// Without a key, like Prometheus.
 	resp, err := http.Get(url + "/metrics")
 	s.must(err)
 	defer resp.Body.Close()
@@ -36,8 +35,7 @@ func (s *site) metricsOf(url string) (map[string]string, string) {
 	return series, string(body)
 }
 
-// masterSeries are those of the contract that a master of a cluster serves from its
-// start; of a histogram the count.
+// masterSeries are the documented series of a clustered master; of a histogram, the count.
 var masterSeries = []string{
 	"ffmpeg_master_uptime_seconds", "ffmpeg_master_nodes_total",
 	`ffmpeg_master_nodes_by_status{status="available"}`, `ffmpeg_master_nodes_by_status{status="busy"}`,
@@ -64,8 +62,7 @@ var masterSeries = []string{
 	"process_resident_memory_bytes",
 }
 
-// agentSeries are those of an agent that has an encode under way, on a machine
-// without a GPU.
+// agentSeries are the documented series of an agent during an encode, without a GPU.
 var agentSeries = []string{
 	"ffmpeg_agent_jobs_running",
 	`ffmpeg_agent_jobs_finished_total{result="completed"}`, `ffmpeg_agent_jobs_finished_total{result="failed"}`,
@@ -76,7 +73,7 @@ var agentSeries = []string{
 	"go_goroutines", "process_cpu_seconds_total",
 }
 
-// kept are v2.2's names that promtool objects to, and what it says.
+// kept are promtool's remarks about v2.2's names.
 var kept = []string{
 	`ffmpeg_master_nodes_total non-counter metrics should not have "_total" suffix`,
 }
@@ -151,7 +148,7 @@ func TestMetrics_Documented(t *testing.T) {
 			_, text := s.metricsOf(url)
 			promtool := exec.Command("promtool", "check", "metrics")
 			promtool.Stdin = strings.NewReader(text)
-			out, _ := promtool.CombinedOutput() // it exits with 3 on any remark
+			out, _ := promtool.CombinedOutput() // exits with 3 after a remark
 			for line := range strings.Lines(string(out)) {
 				if !slices.Contains(kept, strings.TrimSpace(line)) {
 					t.Errorf("%s: %s", url, line)
@@ -174,7 +171,7 @@ func TestMetrics_Documented(t *testing.T) {
 		for i := range 20 {
 			ask(i + 1)
 		}
-		if after := series(); after > before+5 { // what else happens meanwhile
+		if after := series(); after > before+5 { // for concurrent requests
 			t.Errorf("80 requests: got %d series, want about %d", after, before)
 		}
 	})
@@ -204,7 +201,7 @@ func TestMetrics_Documented(t *testing.T) {
 	})
 }
 
-// holds reports whether all of want is in got.
+// holds reports whether got contains want.
 func holds(got, want map[string]string) bool {
 	common := maps.Clone(got)
 	maps.DeleteFunc(common, func(name, _ string) bool { _, ok := want[name]; return !ok })

@@ -19,7 +19,7 @@ var (
 	dashboardFile = filepath.Join("..", "deploy", "grafana", "ffrtmp.json")
 )
 
-// promtool runs Prometheus's own checker beside the files that it checks.
+// promtool runs promtool in dir.
 func promtool(t *testing.T, dir string, args ...string) {
 	t.Helper()
 	cmd := exec.Command("promtool", args...)
@@ -50,7 +50,7 @@ func TestMonitoring_AlertsFire(t *testing.T) {
 	}
 }
 
-// panels are the queries of the dashboard, by the panel's title.
+// panels returns the dashboard's queries by panel title.
 func panels(t *testing.T) map[string][]string {
 	t.Helper()
 	data, err := os.ReadFile(dashboardFile)
@@ -78,7 +78,7 @@ func panels(t *testing.T) map[string][]string {
 	return queries
 }
 
-// metricName is that of a series in a query; everything that we serve has such a name.
+// metricName matches the name of a metric in a query.
 var metricName = regexp.MustCompile(`\b(?:ffmpeg_(?:master|agent)|process|go)_[a-z0-9_]+\b`)
 
 // Every panel and alert uses metrics that masters and agents serve, in valid PromQL.
@@ -88,7 +88,7 @@ func TestMonitoring_QueriesUseServedMetrics(t *testing.T) {
 		pattern("360p25-h264", map[string]any{"output_mode": "null", "duration": 3600, "preset": "ultrafast"}),
 	).ID
 	s.encoding(id, 1)
-	served := map[string]bool{"ffmpeg_agent_gpu_utilization_ratio": true} // by machines with a GPU
+	served := map[string]bool{"ffmpeg_agent_gpu_utilization_ratio": true} // only with a GPU
 	for _, url := range []string{s.Master(0).MetricsURL(), s.Agent(0).MetricsURL()} {
 		s.addMetrics(served, url+"/metrics")
 	}
@@ -117,7 +117,7 @@ func TestMonitoring_QueriesUseServedMetrics(t *testing.T) {
 	promtool(t, ".", "check", "rules", "--lint=none", path)
 }
 
-// addMetrics adds the names of the series that an address serves.
+// addMetrics adds the names of the metrics at url.
 func (s *site) addMetrics(names map[string]bool, url string) {
 	r := s.wire().call(s.t, "GET", url, "")
 	r.want(s.t, 200)

@@ -14,10 +14,9 @@ import (
 	"github.com/ffrtmp/ffrtmp/internal/devcluster"
 )
 
-// oldAgent is what v2.2's agent does on the wire: it knows one master, sends what that
-// version sends, takes only 200 (201 too when it registers), and tries again after 1,
-// 2 and 4 s when it gets no answer at all. An answer that it would not take fails the
-// test.
+// oldAgent behaves like v2.2's agent on the wire: it knows one master, sends v2.2's bodies,
+// accepts only 200 (and 201 for a registration), and retries after 1, 2 and 4 s without an
+// answer. Any other answer fails the test.
 type oldAgent struct {
 	*wire
 	t      *testing.T
@@ -26,7 +25,7 @@ type oldAgent struct {
 	done   map[string]bool
 }
 
-// oldAgent registers an agent that runs on a machine of this name.
+// oldAgent registers an agent on the named machine.
 func (s *site) oldAgent(w *wire, master, machine string) *oldAgent {
 	s.t.Helper()
 	a := &oldAgent{wire: w, t: s.t, master: master, done: map[string]bool{}}
@@ -67,7 +66,7 @@ func (a *oldAgent) do(method, path, body string) reply {
 	}
 }
 
-// ok makes a request that must be answered with 200.
+// ok sends a request that must return 200.
 func (a *oldAgent) ok(method, path, body string) reply {
 	a.t.Helper()
 	r := a.do(method, path, body)
@@ -77,7 +76,7 @@ func (a *oldAgent) ok(method, path, body string) reply {
 	return r
 }
 
-// work takes jobs and reports them done until there is none, and says of each on finished.
+// work claims and completes jobs until none is left, and sends their ids to finished.
 func (a *oldAgent) work(finished chan<- string) {
 	for !a.t.Failed() {
 		a.ok(http.MethodPost, "/nodes/"+a.node+"/heartbeat", "")

@@ -16,7 +16,7 @@ import (
 	"github.com/ffrtmp/ffrtmp/internal/devcluster"
 )
 
-// authority is a CA that openssl has made, as an operator would who trusts nothing else.
+// authority is a CA made by openssl.
 type authority struct {
 	t         *testing.T
 	cert, key string
@@ -38,7 +38,7 @@ func (a *authority) openssl(args ...string) {
 	}
 }
 
-// issue makes a certificate for 127.0.0.1 with a role, or without one.
+// issue creates a certificate for 127.0.0.1, with a role if given.
 func (a *authority) issue(name, role string) certs.Files {
 	a.t.Helper()
 	dir := a.t.TempDir()
@@ -93,7 +93,7 @@ func TestPeerPort_AcceptsMastersOnly(t *testing.T) {
 		return []string{"--cluster", "studio", "--peer-cert", f.Cert, "--peer-key", f.Key, "--peer-ca", f.CA}
 	}})
 	s.voters(3)
-	// A write through a follower has crossed the peer port.
+	// A write to a follower crosses the peer port.
 	s.wire().call(t, "POST", s.Master(s.follower()).URL()+"/jobs", `{"scenario":"360p"}`).want(t, 201)
 
 	master := ca.issue("m9", "ffrtmp://studio/master/m9")
@@ -127,9 +127,8 @@ func TestPeerPort_AcceptsMastersOnly(t *testing.T) {
 	}
 }
 
-// dialPeer connects to a peer port. It returns nil when the other side speaks or keeps
-// the connection open for as long as wait, and the reason when it does not: with TLS 1.3
-// a client learns only afterwards what the server thinks of its certificate.
+// dialPeer connects to a peer port. It returns nil if the server sends something or keeps the
+// connection open for wait: with TLS 1.3 a refused client learns so only after the handshake.
 func dialPeer(address, ca string, files certs.Files, protocol string, maxVersion uint16, wait time.Duration) error {
 	pool := x509.NewCertPool()
 	pem, err := os.ReadFile(ca)
@@ -154,7 +153,7 @@ func dialPeer(address, ca string, files certs.Files, protocol string, maxVersion
 	}
 	_, err = conn.Read(make([]byte, 1))
 	if timeout := net.Error(nil); errors.As(err, &timeout) && timeout.Timeout() {
-		return nil // it waits for us to speak
+		return nil // it waits for our first byte
 	}
 	return err
 }

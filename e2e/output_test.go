@@ -13,8 +13,8 @@ import (
 	"github.com/ffrtmp/ffrtmp/internal/ffprobe"
 )
 
-// checkFilm holds the output of a completed encode of the film against what was asked
-// for and against the job's record. Every frame of it is decoded.
+// checkFilm compares the output of a completed encode with the film and with the job's record.
+// It decodes every frame.
 func (s *site) checkFilm(j ffrtmp.Job, name string) {
 	s.t.Helper()
 	if j.Status != ffrtmp.Completed {
@@ -36,13 +36,13 @@ func (s *site) checkFilm(j ffrtmp.Job, name string) {
 	}
 	video := found.First("video")
 	frames, _ := ffprobe.Seconds(video.Frames)
-	// At either end a frame may be repeated to fit the sound.
+	// A frame at either end may be repeated to fit the audio.
 	if video.Codec != "h264" || video.Height != 180 || math.Abs(frames-filmFPS*filmSeconds) > 2 {
 		s.t.Errorf("got video %+v, want the film's", video)
 	}
 }
 
-// workFiles are the outputs that are being written.
+// workFiles returns the unpublished outputs.
 func (s *site) workFiles() []string {
 	s.t.Helper()
 	var found []string

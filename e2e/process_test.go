@@ -13,7 +13,7 @@ import (
 	"github.com/ffrtmp/ffrtmp/internal/devcluster"
 )
 
-// process is what /proc says of a process. Zombies are not counted.
+// process is a process in /proc that is not a zombie.
 type process struct {
 	pid   int
 	name  string
@@ -21,7 +21,7 @@ type process struct {
 	group int
 }
 
-// processes lists those that fit.
+// processes lists the processes for which fits holds.
 func processes(t *testing.T, fits func(dir string) bool) []process {
 	t.Helper()
 	dirs, err := filepath.Glob("/proc/[0-9]*")
@@ -56,14 +56,13 @@ func readProcess(dir string) (process, bool) {
 	return p, errors.Join(errs[:]...) == nil && p.state != 'Z' && p.state != 'X'
 }
 
-// mentions reports whether a file of a process says what it was started with.
+// mentions reports whether a file contains the text.
 func mentions(path, text string) bool {
 	data, err := os.ReadFile(path)
 	return err == nil && bytes.Contains(data, []byte(text))
 }
 
-// ffmpegs are the encodes that an agent has under way, all processes of their groups
-// included.
+// ffmpegs returns the processes of an agent's running encodes.
 func (s *site) ffmpegs(a *devcluster.Agent) []process {
 	s.t.Helper()
 	return processes(s.t, func(dir string) bool {
@@ -71,7 +70,7 @@ func (s *site) ffmpegs(a *devcluster.Agent) []process {
 	})
 }
 
-// ffmpeg is the one encode that an agent has under way.
+// ffmpeg returns the agent's only running encode.
 func (s *site) ffmpeg(a *devcluster.Agent) process {
 	s.t.Helper()
 	list := s.ffmpegs(a)
@@ -81,8 +80,8 @@ func (s *site) ffmpeg(a *devcluster.Agent) process {
 	return list[0]
 }
 
-// killMachine ends an agent and all that it has started, as a loss of power would. It
-// returns how many processes that were beside the agent.
+// killMachine kills an agent and all its processes, like a power cut. It returns the number of
+// killed processes besides the agent.
 func (s *site) killMachine(a *devcluster.Agent) int {
 	s.t.Helper()
 	a.Kill()

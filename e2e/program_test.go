@@ -16,15 +16,14 @@ import (
 	"github.com/ffrtmp/ffrtmp/internal/devcluster"
 )
 
-// program is one run of a program by itself, in a directory of its own and with no
-// environment but what it is given.
+// program is one run of a program in its own directory, with only the given environment.
 type program struct {
 	cmd    *exec.Cmd
 	output *output
 	ended  chan struct{}
 }
 
-// output collects what a program prints.
+// output collects a program's output.
 type output struct {
 	mu  sync.Mutex
 	buf bytes.Buffer
@@ -42,7 +41,7 @@ func (o *output) String() string {
 	return o.buf.String()
 }
 
-// launch starts a program in dir. It ends with the test at the latest.
+// launch starts a program in dir. The test's end stops it.
 func launch(t *testing.T, dir string, env []string, name string, args ...string) *program {
 	t.Helper()
 	p := &program{
@@ -92,8 +91,8 @@ func (p *program) status(t *testing.T) int {
 	}
 }
 
-// freePort returns a port that is the test's own until its end: one that was let go
-// again could be another's by the time that a program listens there.
+// freePort reserves a port for the test: a released one could be taken before the program
+// listens.
 func freePort(t *testing.T) string {
 	t.Helper()
 	port, release, err := devcluster.ReservePort()

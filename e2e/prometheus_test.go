@@ -13,13 +13,13 @@ import (
 	"time"
 )
 
-// prometheus is Debian's, scraping what it is told to.
+// prometheus is a running Prometheus.
 type prometheus struct {
 	t   *testing.T
 	url string
 }
 
-// scrape is a job of Prometheus's: metrics ports under a name.
+// scrape is a scrape job: a name and its metrics ports.
 type scrape struct {
 	job     string
 	targets []string // http://host:port
@@ -68,7 +68,7 @@ func startPrometheus(t *testing.T, jobs ...scrape) *prometheus {
 	return p
 }
 
-// want waits until a query has one answer, and that is as it should be.
+// want waits until a query returns one value that fits.
 func (p *prometheus) want(query string, fits func(float64) bool) {
 	p.t.Helper()
 	var last string
@@ -86,7 +86,7 @@ func (p *prometheus) want(query string, fits func(float64) bool) {
 	p.t.Fatalf("%s: %s", query, last)
 }
 
-// ask asks once; ok is false unless there is one number for an answer.
+// ask runs a query once; ok is false unless it returns one number.
 func (p *prometheus) ask(query string) (value float64, said string, ok bool) {
 	resp, err := http.Get(p.url + "/api/v1/query?query=" + url.QueryEscape(query))
 	if err != nil {

@@ -83,8 +83,8 @@ func TestRenewal_InterruptsNothing(t *testing.T) {
 	}
 }
 
-// takeAuthority moves the authority's key to a directory of its own, with copies of the
-// certificates and word of where they are used.
+// takeAuthority moves the CA key to its own directory, with copies of the certificates and a
+// hosts file.
 func (s *site) takeAuthority() string {
 	s.t.Helper()
 	dir := s.t.TempDir()
@@ -109,7 +109,7 @@ func (s *site) takeAuthority() string {
 	return dir
 }
 
-// command runs one of our programs, with an ssh that stays on this machine.
+// command runs a program with an ssh that runs its command locally.
 func (s *site) command(name string, args ...string) string {
 	s.t.Helper()
 	path := filepath.Join(shared.bin, name)
@@ -133,7 +133,7 @@ func (s *site) command(name string, args ...string) string {
 	return string(out)
 }
 
-// doors are the ports at which masters show certificates.
+// doors returns the addresses where masters show certificates.
 func (s *site) doors() []string {
 	var list []string
 	for _, m := range s.Masters() {
@@ -142,7 +142,7 @@ func (s *site) doors() []string {
 	return list
 }
 
-// serial is the serial number of the certificate that a new connection is shown.
+// serial returns the serial number of the certificate on a new connection.
 func (s *site) serial(address string) (serial string) {
 	s.t.Helper()
 	config := &tls.Config{

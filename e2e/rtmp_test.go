@@ -106,7 +106,7 @@ func TestStream_ToAnRTMPServer(t *testing.T) {
 	}
 }
 
-// checkCommandLines looks for secrets where every user of the machine could see them.
+// checkCommandLines searches ffmpeg's command lines for secrets.
 func (s *site) checkCommandLines(secrets ...string) {
 	s.t.Helper()
 	for _, p := range s.ffmpegs(s.Agent(0)) {

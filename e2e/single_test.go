@@ -24,7 +24,7 @@ import (
 
 const key = "MASTER_API_KEY=a-key-for-tests"
 
-// single is a master by itself, started as somebody would who tries it out.
+// single is a single master.
 type single struct {
 	*program
 	*wire
@@ -52,7 +52,7 @@ func launchMaster(t *testing.T, dir string, args ...string) *single {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		// The certificate is not there before the master has made it.
+		// The master creates the certificate first.
 		m.http = trusting(t, filepath.Join(dir, "certs", "master.crt"))
 		r, err := m.send(t.Context(), "GET", m.url+"/health/ready", "")
 		if err == nil && r.status == http.StatusOK {
@@ -69,7 +69,7 @@ func launchMaster(t *testing.T, dir string, args ...string) *single {
 	}
 }
 
-// trusting returns a client that trusts the certificate in a file, as curl --cacert does.
+// trusting returns a client that trusts the certificate in a file, like curl --cacert.
 func trusting(t *testing.T, cert string) *http.Client {
 	pool := x509.NewCertPool()
 	if pem, err := os.ReadFile(cert); err == nil {
@@ -124,7 +124,7 @@ func TestSingle_WithoutFlags(t *testing.T) {
 	}
 }
 
-// querySQLite returns the one value of a query, as an operator's sqlite3 would.
+// querySQLite returns the single value of a query, like sqlite3.
 func querySQLite(t *testing.T, path, query string) (value string) {
 	t.Helper()
 	db, err := sql.Open("sqlite", sqlitedsn.File(path, "mode=ro", "_pragma=busy_timeout(5000)"))

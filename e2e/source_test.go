@@ -55,9 +55,8 @@ func makeFilm(path string) error {
 	return nil
 }
 
-// source is an HTTP server with a film that comes at the pace of real time, as from a
-// camera, until it is released. An encode of it lasts for as long as a test needs it
-// to, on a fast machine and on a slow one.
+// source is an HTTP server that sends a film in real time, like a camera, until it is released.
+// An encode of it lasts as long as a test needs, on any machine.
 type source struct {
 	url      string
 	released chan struct{}
@@ -83,7 +82,7 @@ func newSource(t *testing.T) *source {
 	return s
 }
 
-// release lets the film go on as fast as it is read.
+// release sends the rest as fast as it is read.
 func (s *source) release() { s.once.Do(func() { close(s.released) }) }
 
 func (s *source) serve(w http.ResponseWriter, r *http.Request, film []byte) {
@@ -108,14 +107,14 @@ func (s *source) serve(w http.ResponseWriter, r *http.Request, film []byte) {
 	}
 }
 
-// encode is a job that encodes the source to a file in the media root.
+// encode returns a job that encodes the source to a file in the media root.
 func (s *source) encode(output string, parameters map[string]any) ffrtmp.Spec {
 	all := map[string]any{"input": s.url, "output": output, "preset": "ultrafast", "resolution": "320x180"}
 	maps.Copy(all, parameters)
 	return ffrtmp.Spec{Scenario: "360p-h264", Parameters: object(all)}
 }
 
-// pattern is a job that encodes a test pattern.
+// pattern returns a job that encodes a test pattern.
 func pattern(scenario string, parameters map[string]any) ffrtmp.Spec {
 	return ffrtmp.Spec{Scenario: scenario, Parameters: object(parameters)}
 }

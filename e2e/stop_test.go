@@ -24,8 +24,8 @@ func TestStop_LeaderHandsOver(t *testing.T) {
 	w.verify()
 }
 
-// stopLeader tells the leader to end under writers, with a request in flight, and starts it
-// again. It returns for how long nobody could write.
+// stopLeader stops the leader under load, with a request in flight, restarts it, and returns the
+// write gap.
 func (s *site) stopLeader(w *writers) time.Duration {
 	s.t.Helper()
 	leader := s.Master(s.leader())
@@ -46,8 +46,8 @@ func (s *site) stopLeader(w *writers) time.Duration {
 	return gap
 }
 
-// slowSubmission begins to submit a job and stops within its body. The rest is sent
-// by finish; then the answer's status comes, or 0 for a broken connection.
+// slowSubmission sends a part of a submission; finish sends the rest. answer then receives the
+// status, or 0 for a broken connection.
 func (s *site) slowSubmission(url string) (finish func(), answer <-chan int) {
 	s.t.Helper()
 	body, pipe := io.Pipe()

@@ -12,7 +12,7 @@ import (
 	"github.com/ffrtmp/ffrtmp/internal/devcluster"
 )
 
-// exporting is how a cluster under test is started that exports its traces at once.
+// exporting returns options of a cluster that exports its traces at once.
 func exporting(c *collector, masters, agents int) devcluster.Options {
 	args := func(int) []string { return []string{"--tracing-endpoint", c.url, "--log-level", "debug"} }
 	return devcluster.Options{
@@ -112,7 +112,7 @@ func TestTrace_FromClientToFFmpeg(t *testing.T) {
 	}
 }
 
-// ancestry returns the span that fits and all above it, itself first.
+// ancestry returns the first span for which fits holds, and its ancestors.
 func ancestry(spans []span, fits func(span) bool) []span {
 	var path []span
 	for i := slices.IndexFunc(spans, fits); i >= 0; {
@@ -123,7 +123,7 @@ func ancestry(spans []span, fits func(span) bool) []span {
 	return path
 }
 
-// logOf is what a master or an agent has logged so far.
+// logOf returns the log of a master or agent.
 func (s *site) logOf(name string) string {
 	s.t.Helper()
 	data, err := os.ReadFile(filepath.Join(s.Dir(), "logs", name+".log"))

@@ -11,10 +11,10 @@ import (
 	"testing"
 )
 
-// installed is where the units of deploy/systemd expect the programs.
+// installed is the programs' directory in the units of deploy/systemd.
 const installed = "/opt/ffmpeg-rtmp/bin/"
 
-// unit is a file of deploy/systemd as systemd would read it.
+// unit is a file of deploy/systemd.
 type unit struct {
 	path string
 	text string
@@ -37,7 +37,7 @@ func units(t *testing.T, pattern string) []unit {
 	return list
 }
 
-// values are those of a key, in order.
+// values returns the values of a key, in order.
 func (u unit) values(key string) []string {
 	var list []string
 	for line := range strings.Lines(u.text) {
@@ -74,8 +74,7 @@ func TestUnits_VerifyAndHarden(t *testing.T) {
 	}
 }
 
-// install fills a directory as docs/operations.md fills that of the programs: with them,
-// and with the scripts beside the units.
+// install links the programs and scripts into bin, as docs/operations.md installs them.
 func (s *site) install(bin string) string {
 	s.t.Helper()
 	s.must(os.Mkdir(bin, 0o700))
@@ -168,7 +167,7 @@ func TestUnits_ExampleSettings(t *testing.T) {
 	}
 }
 
-// checkSettings hands settings to a program and has it read them, and no more.
+// checkSettings checks that a program accepts the settings.
 func checkSettings(t *testing.T, name string, settings map[string]string) {
 	t.Helper()
 	help := launch(t, t.TempDir(), nil, name, "--help")
@@ -186,7 +185,7 @@ func checkSettings(t *testing.T, name string, settings map[string]string) {
 	}
 }
 
-// environment reads lines of NAME=value.
+// environment parses lines of NAME=value.
 func environment(lines []string) map[string]string {
 	found := map[string]string{}
 	for _, line := range lines {

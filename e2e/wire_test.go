@@ -13,13 +13,13 @@ import (
 	"github.com/ffrtmp/ffrtmp"
 )
 
-// wire speaks plain HTTP to masters, as curl would, and tries nothing twice.
+// wire sends HTTP requests like curl, without retries.
 type wire struct {
 	http *http.Client
 	key  string
 }
 
-// wire returns a client of the cluster with connections of its own.
+// wire returns a client with its own connections.
 func (s *site) wire() *wire {
 	transport := &http.Transport{TLSClientConfig: s.ClientTLS(), MaxIdleConnsPerHost: 64}
 	s.t.Cleanup(transport.CloseIdleConnections)
@@ -34,7 +34,7 @@ type reply struct {
 	took   time.Duration
 }
 
-// send makes one request. Headers are given as name, value, name, value…
+// send sends one request. Headers are name, value, name, value…
 func (w *wire) send(ctx context.Context, method, url, body string, headers ...string) (reply, error) {
 	began := time.Now()
 	req, err := http.NewRequestWithContext(ctx, method, url, strings.NewReader(body))
@@ -58,7 +58,7 @@ func (w *wire) send(ctx context.Context, method, url, body string, headers ...st
 	return r, err
 }
 
-// call makes one request, which must be answered.
+// call sends one request, which must get an answer.
 func (w *wire) call(t *testing.T, method, url, body string, headers ...string) reply {
 	t.Helper()
 	r, err := w.send(t.Context(), method, url, body, headers...)
@@ -77,7 +77,7 @@ func (r reply) want(t *testing.T, status int) reply {
 	return r
 }
 
-// refused fails the test unless the answer is an error of the contract's form.
+// refused checks that the answer is an error document with the code.
 func (r reply) refused(t *testing.T, status int, code ffrtmp.Code) {
 	t.Helper()
 	var e struct {

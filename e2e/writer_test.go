@@ -12,29 +12,29 @@ import (
 	"github.com/ffrtmp/ffrtmp"
 )
 
-// writers submit jobs, one after the other each, by plain HTTP. They know all masters,
-// and repeat what was not acknowledged at the next one, under the same idempotency key.
+// writers submit jobs over HTTP, each one after the other. They repeat an unacknowledged
+// submission at the next master with the same idempotency key.
 type writers struct {
 	s    *site
 	wire *wire  // of the submissions
 	tag  string // a label of all their jobs
-	stop func() // returns when nothing is in flight any more
+	stop func() // waits for the requests in flight
 
 	mu      sync.Mutex
 	acked   map[string]string // label of a submission → id of its job
-	times   []time.Time       // of the acknowledgements
-	refused []string          // answers that no writer may get
+	times   []time.Time       // of acknowledgements
+	refused []string          // unexpected answers
 }
 
 // write starts n writers.
 func (s *site) write(n int, tag string) *writers {
 	w := &writers{s: s, wire: s.wire(), tag: tag, acked: map[string]string{}}
-	w.wire.http.Timeout = 3 * time.Second // a frozen master takes connections and says nothing
+	w.wire.http.Timeout = 3 * time.Second // a frozen master accepts connections and never answers
 	ctx, cancel := context.WithCancel(context.Background())
 	var all sync.WaitGroup
 	for i := range n {
 		all.Go(func() {
-			master := i // each begins with another one
+			master := i // each starts with another one
 			for k := 0; ctx.Err() == nil; k++ {
 				master = w.submit(fmt.Sprintf("%d-%d", i, k), master)
 			}
@@ -45,13 +45,13 @@ func (s *site) write(n int, tag string) *writers {
 	return w
 }
 
-// submit hands in one job, at master first and then at the others in turn. It returns
-// the number of the master that has acknowledged it.
+// submit submits one job, to master first and then to the others in turn. It returns the number
+// of the master that acknowledged it.
 func (w *writers) submit(label string, master int) int {
 	body, _ := json.Marshal(ffrtmp.Spec{
 		Scenario: "360p", Queue: ffrtmp.Batch,
 		Labels:   map[string]string{w.tag: label},
-		Requires: &ffrtmp.Requires{Labels: map[string]string{"nowhere": "true"}}, // none runs
+		Requires: &ffrtmp.Requires{Labels: map[string]string{"nowhere": "true"}}, // no node can run it
 	})
 	began := time.Now()
 	for ; ; master++ {
@@ -110,8 +110,7 @@ func (w *writers) more(n int) {
 	w.s.eventually(fmt.Sprintf("%d more acknowledged writes", n), func() bool { return w.count() >= enough })
 }
 
-// gap returns the longest time without an acknowledgement that began after from, or
-// within which from lies.
+// gap returns the longest time between two acknowledgements that ends after from.
 func (w *writers) gap(from time.Time) time.Duration {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -124,9 +123,8 @@ func (w *writers) gap(from time.Time) time.Duration {
 	return longest
 }
 
-// verify reads all of the writers' jobs back, linearizably and then from every
-// running master's own state: every acknowledged one is there, and no submission has
-// made two.
+// verify reads all jobs back, from the leader and from every running master's own state: no
+// acknowledged job is lost, and no submission has two.
 func (w *writers) verify() {
 	t := w.s.t
 	t.Helper()
@@ -170,8 +168,7 @@ func (w *writers) verify() {
 	t.Logf("%d acknowledged, %d found, %d lost", len(w.acked), len(jobs), lost)
 }
 
-// list returns all of the writers' jobs as one master shows them, and the index that
-// they are of.
+// list returns all jobs of the writers from one master, and their index.
 func (w *writers) list(master, how string) (jobs []ffrtmp.Job, index string) {
 	w.s.t.Helper()
 	for _, r := range w.s.wire().pages(w.s.t, master+"/jobs?limit=10000&order=asc&label="+w.tag+"&"+how) {
