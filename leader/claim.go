@@ -3,7 +3,6 @@ package leader
 import (
 	"cmp"
 	"context"
-	"crypto/subtle"
 	"slices"
 	"time"
 
@@ -12,21 +11,17 @@ import (
 	"github.com/ffrtmp/ffrtmp/fsm/store"
 )
 
-// Claim returns up to maximum attempts that the node now holds, each with its
-// lease: first those that it holds but has never listed (the answer that named them
-// was lost), else newly claimed ones. Without any it waits for work; a wait that
-// ends, is given up, or outlives the leadership or a lease of the node returns none.
+// Claim returns up to maximum attempts that the node now holds, each with its lease: first
+// those that it has never listed in a heartbeat (the answer that named them was lost), else
+// newly claimed ones. Without any it waits for work. It returns none when the wait or ctx
+// ends, leadership moves, or a lease of the node expires.
 func (s *Service) Claim(ctx context.Context, nodeID string, maximum int, wait time.Duration) (uint64, []ffrtmp.Job, error) {
-	t, err := s.leading()
+	t, n, err := s.contact(nodeID)
 	if err != nil {
 		return 0, nil, err
 	}
-	n, err := t.node(nodeID)
-	if err != nil {
-		return 0, nil, err
-	}
-	if again := t.unlisted(n, maximum); len(again) > 0 {
-		jobs, err := t.cfg.State.Claims(ctx, again)
+	if unlisted := t.unlisted(n, maximum); len(unlisted) > 0 {
+		jobs, err := t.cfg.State.Claims(ctx, unlisted)
 		if err != nil || len(jobs) > 0 {
 			return 0, jobs, err
 		}
@@ -34,16 +29,12 @@ func (s *Service) Claim(ctx context.Context, nodeID string, maximum int, wait ti
 	return t.claim(ctx, n, maximum, wait)
 }
 
-// Next claims one job for a node of v2.2, or returns none. It never names one that
-// the node holds already, for v2.2's agents would run it twice; but a request that is
-// repeated, because its answer was lost between two masters, names the same job again.
-// That node's empty heartbeats would keep another one for ever.
+// Next claims one job for a v2.2 node, or returns none. It never returns one that the node
+// already holds, because v2.2's agents would run it twice. The exception is a request that
+// is repeated because its answer was lost between two masters: it gets the same job again,
+// or the node's empty heartbeats would renew a job that it does not know of.
 func (s *Service) Next(ctx context.Context, nodeID, requestID string) (uint64, []ffrtmp.Job, error) {
-	t, err := s.leading()
-	if err != nil {
-		return 0, nil, err
-	}
-	n, err := t.node(nodeID)
+	t, n, err := s.contact(nodeID)
 	if err != nil {
 		return 0, nil, err
 	}
@@ -65,24 +56,35 @@ func (s *Service) Next(ctx context.Context, nodeID, requestID string) (uint64, [
 	return index, jobs, err
 }
 
+// contact returns the term and the node that makes a request.
+func (s *Service) contact(nodeID string) (*term, *node, error) {
+	t, err := s.leading()
+	if err != nil {
+		return nil, nil, err
+	}
+	n, err := t.contact(nodeID)
+	return t, n, err
+}
+
+// claim claims attempts for a node, and waits until there are some.
 func (t *term) claim(ctx context.Context, n *node, maximum int, wait time.Duration) (uint64, []ffrtmp.Job, error) {
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	w := newWaiter(n.id)
 	defer func() {
 		if t.waiters.leave(w) {
-			t.nudge()
+			t.signalWork()
 		}
 	}()
 	for {
-		if t.waiters.rest(w) {
-			t.nudge()
+		if t.waiters.idle(w) {
+			t.signalWork()
 		}
 		if !t.cfg.State.HasReady(n.id, time.Now()) {
 			select {
 			case <-w.wake:
 				if !t.cfg.State.HasReady(n.id, time.Now()) {
-					continue // another was faster
+					continue // another waiter was faster
 				}
 			case <-w.dismissed:
 				return 0, nil, nil
@@ -94,9 +96,9 @@ func (t *term) claim(ctx context.Context, n *node, maximum int, wait time.Durati
 				return 0, nil, nil
 			}
 		}
-		t.waiters.look(w)
-		// Not the client's context: an attempt that is claimed must be watched,
-		// even when its node has gone.
+		t.waiters.claiming(w)
+		// Not the client's context: a claimed attempt must be watched even when the
+		// client has disconnected.
 		index, claimed, err := t.cfg.Proposer.Claim(t.ctx, n.id, maximum)
 		if err != nil {
 			return 0, nil, err
@@ -108,15 +110,15 @@ func (t *term) claim(ctx context.Context, n *node, maximum int, wait time.Durati
 	}
 }
 
-// nudge makes run look whether work can wake somebody.
-func (t *term) nudge() {
+// signalWork makes run wake idle claims if there is work.
+func (t *term) signalWork() {
 	select {
-	case t.work <- struct{}{}:
+	case t.workReady <- struct{}{}:
 	default:
 	}
 }
 
-// started begins to watch new attempts, and returns their jobs.
+// started starts watching new attempts, and returns their jobs.
 func (t *term) started(ctx context.Context, n *node, claimed []store.Attempt) ([]ffrtmp.Job, error) {
 	t.mu.Lock()
 	for _, c := range claimed {
@@ -126,22 +128,16 @@ func (t *term) started(ctx context.Context, n *node, claimed []store.Attempt) ([
 	return t.cfg.State.Claims(ctx, claimed)
 }
 
-// unlisted returns, oldest first, attempts that the node holds but does not seem to
-// know of.
+// unlisted returns, oldest first, attempts that the node holds but has not yet listed.
 func (t *term) unlisted(n *node, maximum int) []store.Attempt {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	var found []store.Attempt
 	for _, a := range n.held {
-		if !a.listed && !a.sealed {
-			found = append(found, store.Attempt{AttemptID: a.id(), JobID: a.jobID, Lease: a.lease})
+		if !a.listed && !a.Sealed {
+			found = append(found, a.Attempt)
 		}
 	}
 	slices.SortFunc(found, func(a, b store.Attempt) int { return cmp.Compare(a.Seq, b.Seq) })
 	return found[:min(maximum, len(found))]
-}
-
-// sameLease compares leases in constant time.
-func sameLease(a, b string) bool {
-	return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1
 }

@@ -11,7 +11,8 @@ import (
 	"github.com/ffrtmp/ffrtmp"
 )
 
-func TestAWaitingClaimIsWokenByASubmission(t *testing.T) {
+// A submission ends the wait of a claim at once.
+func TestClaim_WokenBySubmission(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bed) {
 		a := b.register(1, 1)
 		start := time.Now()
@@ -29,7 +30,8 @@ func TestAWaitingClaimIsWokenByASubmission(t *testing.T) {
 	})
 }
 
-func TestAWaitingClaimEndsEmpty(t *testing.T) {
+// A waiting claim ends empty with its wait, its client or the leadership.
+func TestClaim_EndsEmpty(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bed) {
 		a := b.register(1, 1)
 		for name, end := range map[string]func(cancel func()){
@@ -53,31 +55,34 @@ func TestAWaitingClaimEndsEmpty(t *testing.T) {
 	})
 }
 
-func TestWithoutLeadershipNothingIsClaimed(t *testing.T) {
+// Claims and heartbeats fail on a master that does not lead.
+func TestService_NotLeading(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bed) {
 		a := b.register(1, 1)
 		b.lead(false)
 		if _, _, err := b.Claim(t.Context(), a, 1, 0); ffrtmp.CodeOf(err) != ffrtmp.NoLeader {
-			t.Errorf("claim: %v", err)
+			t.Errorf("got %v from a claim", err)
 		}
 		if _, _, err := b.Heartbeat(t.Context(), a, nil); ffrtmp.CodeOf(err) != ffrtmp.NoLeader {
-			t.Errorf("heartbeat: %v", err)
+			t.Errorf("got %v from a heartbeat", err)
 		}
 	})
 }
 
-func TestAnUnknownNodeIsNotFound(t *testing.T) {
+// Claims and heartbeats of an unknown node fail.
+func TestService_UnknownNode(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bed) {
 		if _, _, err := b.Claim(t.Context(), nodeID(9), 1, 0); ffrtmp.CodeOf(err) != ffrtmp.NotFound {
-			t.Errorf("claim: %v", err)
+			t.Errorf("got %v from a claim", err)
 		}
 		if _, _, err := b.Heartbeat(t.Context(), nodeID(9), nil); ffrtmp.CodeOf(err) != ffrtmp.NotFound {
-			t.Errorf("heartbeat: %v", err)
+			t.Errorf("got %v from a heartbeat", err)
 		}
 	})
 }
 
-func TestALostClaimIsDeliveredAgain(t *testing.T) {
+// A claim returns attempts again until a heartbeat lists them.
+func TestClaim_AnswerLost(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bed) {
 		a := b.register(1, 3)
 		for range 3 {
@@ -86,23 +91,24 @@ func TestALostClaimIsDeliveredAgain(t *testing.T) {
 		first := b.claimOne(a)
 		again := b.claim(a, 2, 0)
 		if len(again) != 1 || again[0].ID != first.ID || again[0].Lease != first.Lease {
-			t.Fatalf("claimed again: %v", again)
+			t.Fatalf("got %v, want %v", again, first)
 		}
 		b.beat(a, report(first))
 		next := b.claim(a, 1, 0)
 		if len(next) != 1 || next[0].ID == first.ID {
-			t.Fatalf("after it was listed: %v", next)
+			t.Fatalf("got %v after the first was listed, want another", next)
 		}
 		// A new leader has not seen it listed.
 		b.lead(false)
 		b.lead(true)
 		if all := b.claim(a, 3, 0); len(all) != 2 {
-			t.Fatalf("from a new leader: %d attempts, want 2", len(all))
+			t.Fatalf("got %d attempts from a new leader, want 2", len(all))
 		}
 	})
 }
 
-func TestNeverMoreThanTheFreeSlots(t *testing.T) {
+// A node never gets more attempts than it has free slots.
+func TestClaim_FreeSlots(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bed) {
 		a := b.register(1, 2)
 		for range 5 {
@@ -110,7 +116,7 @@ func TestNeverMoreThanTheFreeSlots(t *testing.T) {
 		}
 		jobs := b.claim(a, 10, 0)
 		if len(jobs) != 2 {
-			t.Fatalf("claimed %d, want 2", len(jobs))
+			t.Fatalf("got %d attempts, want 2", len(jobs))
 		}
 		b.beat(a, report(jobs[0]), report(jobs[1]))
 		claimed := make(chan []ffrtmp.Job, 1)
@@ -123,7 +129,8 @@ func TestNeverMoreThanTheFreeSlots(t *testing.T) {
 	})
 }
 
-func TestARetryIsClaimedWhenItsBackoffIsOver(t *testing.T) {
+// A waiting claim gets a retry when its backoff ends.
+func TestClaim_AfterBackoff(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bed) {
 		a := b.register(1, 1)
 		id := b.submit(ffrtmp.Spec{})
@@ -132,19 +139,19 @@ func TestARetryIsClaimedWhenItsBackoffIsOver(t *testing.T) {
 		}
 		notBefore := b.job(id).NotBefore
 		if wait := time.Until(notBefore); wait < 5*time.Second || wait >= 7500*time.Millisecond {
-			t.Errorf("backoff %s, want [5s, 7.5s)", wait)
+			t.Errorf("got backoff %s, want [5s, 7.5s)", wait)
 		}
 		if jobs := b.claim(a, 1, time.Minute); len(jobs) != 1 {
-			t.Fatal("not claimed")
+			t.Fatalf("got %d attempts, want 1", len(jobs))
 		}
 		if late := time.Since(notBefore); late < 0 || late > overdueInterval {
-			t.Errorf("claimed %s after its time", late)
+			t.Errorf("got the job %s after its backoff, want within %s", late, overdueInterval)
 		}
 	})
 }
 
-// TestIdleNodesDoNotStampede has many nodes wait, of which each job wakes one.
-func TestIdleNodesDoNotStampede(t *testing.T) {
+// Many nodes wait, and each job wakes one of them.
+func TestClaim_WakesOneNodeAJob(t *testing.T) {
 	const nodes, jobs = 1000, 20
 	inBubble(t, func(t *testing.T, b *bed) {
 		var all sync.WaitGroup
@@ -160,7 +167,7 @@ func TestIdleNodesDoNotStampede(t *testing.T) {
 			synctest.Wait()
 		}
 		if got := served.Load(); got != jobs {
-			t.Errorf("%d of %d jobs were claimed at once", got, jobs)
+			t.Errorf("got %d jobs claimed, want %d", got, jobs)
 		}
 		if claims := b.log.commandCount() - before - jobs; claims > 2*jobs {
 			t.Errorf("got %d claims for %d jobs, want at most %d", claims, jobs, 2*jobs)

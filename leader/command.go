@@ -7,45 +7,46 @@ import (
 	"github.com/ffrtmp/ffrtmp"
 )
 
-// news reports whether the node has not been told one of the commands yet. Those that
-// it has been told are repeated until it agrees, but each ends one wait only: an
-// agent that takes its time, or never says that it is paused, must not spin.
-func (t *term) news(n *node, commands []ffrtmp.Command) bool {
+// hasNew reports whether one of the commands has not been sent to the node yet. Commands
+// are repeated until the node agrees, but each ends only one wait, or an agent that is slow
+// to act would poll without pause.
+func (t *term) hasNew(n *node, commands []ffrtmp.Command) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return slices.ContainsFunc(commands, func(c ffrtmp.Command) bool {
-		return n.told[ffrtmp.AttemptRef{JobID: c.JobID, Attempt: c.Attempt}] != c.Command
+		return n.sent[ffrtmp.AttemptRef{JobID: c.JobID, Attempt: c.Attempt}] != c.Command
 	})
 }
 
-// tell notes what the node is told now, and forgets attempts that it no longer lists.
-func (t *term) tell(n *node, reports []ffrtmp.AttemptReport, commands []ffrtmp.Command) {
+// recordSent records what is sent to the node now, and forgets attempts that it no longer
+// lists.
+func (t *term) recordSent(n *node, reports []ffrtmp.AttemptReport, commands []ffrtmp.Command) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if len(n.told) == 0 && len(commands) == 0 {
+	if len(n.sent) == 0 && len(commands) == 0 {
 		return
 	}
-	told := make(map[ffrtmp.AttemptRef]ffrtmp.Verb, len(commands))
+	sent := make(map[ffrtmp.AttemptRef]ffrtmp.Verb, len(commands))
 	for i := range reports {
-		if verb, ok := n.told[refOf(&reports[i])]; ok {
-			told[refOf(&reports[i])] = verb
+		if verb, ok := n.sent[refOf(&reports[i])]; ok {
+			sent[refOf(&reports[i])] = verb
 		}
 	}
 	for _, c := range commands {
-		told[ffrtmp.AttemptRef{JobID: c.JobID, Attempt: c.Attempt}] = c.Command
+		sent[ffrtmp.AttemptRef{JobID: c.JobID, Attempt: c.Attempt}] = c.Command
 	}
-	n.told = told
+	n.sent = sent
 }
 
 func refOf(r *ffrtmp.AttemptReport) ffrtmp.AttemptRef {
 	return ffrtmp.AttemptRef{JobID: r.JobID, Attempt: r.Attempt}
 }
 
-// commands returns what the node is to do about the attempts that it lists, and a
-// channel that is closed when that may have changed.
+// commands returns the commands for the attempts that the node lists, and a channel that
+// is closed when they may have changed.
 func (t *term) commands(ctx context.Context, n *node, reports []ffrtmp.AttemptReport) ([]ffrtmp.Command, <-chan struct{}, error) {
 	commands := []ffrtmp.Command{}
-	var foreign []*ffrtmp.AttemptReport
+	var stray []*ffrtmp.AttemptReport
 	add := func(r *ffrtmp.AttemptReport, v ffrtmp.Verb) {
 		commands = append(commands, ffrtmp.Command{Command: v, JobID: r.JobID, Attempt: r.Attempt})
 	}
@@ -55,18 +56,18 @@ func (t *term) commands(ctx context.Context, n *node, reports []ffrtmp.AttemptRe
 		r := &reports[i]
 		switch a := t.attempts[r.JobID]; {
 		case !a.is(n, r.Attempt, r.Lease):
-			foreign = append(foreign, r)
-		case a.paused && r.Paused:
-			delete(n.told, refOf(r))
-		case a.paused:
+			stray = append(stray, r)
+		case a.paused() && r.Paused:
+			delete(n.sent, refOf(r))
+		case a.paused():
 			add(r, ffrtmp.CommandPause)
-		case r.Paused || n.told[refOf(r)] == ffrtmp.CommandPause: // its agent may not say that it is paused
+		case r.Paused || n.sent[refOf(r)] == ffrtmp.CommandPause: // some agents do not report a pause
 			add(r, ffrtmp.CommandResume)
 		}
 	}
 	t.mu.Unlock()
-	for _, r := range foreign {
-		verb, err := t.verdict(ctx, n, r)
+	for _, r := range stray {
+		verb, err := t.strayCommand(ctx, n, r)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -77,10 +78,9 @@ func (t *term) commands(ctx context.Context, n *node, reports []ffrtmp.AttemptRe
 	return commands, changed, nil
 }
 
-// verdict is what to do with an attempt that is not watched as the node's. Nothing,
-// when it is the node's after all, because it was lost or taken back just now, and
-// when it was the node that has ended it.
-func (t *term) verdict(ctx context.Context, n *node, r *ffrtmp.AttemptReport) (ffrtmp.Verb, error) {
+// strayCommand is the command for an attempt that the leader does not watch as the node's:
+// none when the node has just reclaimed it or has ended it itself.
+func (t *term) strayCommand(ctx context.Context, n *node, r *ffrtmp.AttemptReport) (ffrtmp.Verb, error) {
 	if len(t.heldBy(n, []*ffrtmp.AttemptReport{r})) > 0 {
 		return "", nil
 	}

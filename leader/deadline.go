@@ -5,24 +5,24 @@ import (
 	"time"
 )
 
-// timed is something that falls due: an attempt by its lease or its timeout, a node
-// by its silence. It embeds a place.
-type timed interface {
+// dueItem falls due: an attempt when its lease expires or it times out, a node when it
+// has been silent for too long. It embeds a queueEntry.
+type dueItem interface {
 	due() time.Time // zero: never
 	queued() *bool
 }
 
-// place says whether its owner is in a queue.
-type place struct{ inQueue bool }
+// queueEntry says whether its owner is in the queue.
+type queueEntry struct{ inQueue bool }
 
-func (p *place) queued() *bool { return &p.inQueue }
+func (e *queueEntry) queued() *bool { return &e.inQueue }
 
-// deadline is a timed thing in the queue. Its time is a lower bound: a renewal only
-// moves what due returns, and the entry follows when its time comes. So a renewal
-// costs nothing, however many there are.
+// deadline is an item in the queue. Its time is a lower bound: a renewal changes only what
+// due returns, and the entry is moved when its time comes. So a renewal costs nothing,
+// which timers, or a heap that is fixed at every change, would not give.
 type deadline struct {
 	at time.Time
-	of timed
+	of dueItem
 }
 
 // deadlines is a queue by time. It implements heap.Interface.
@@ -44,8 +44,8 @@ func (d *deadlines) Pop() any {
 	return x
 }
 
-// watch puts x into the queue, unless it is there.
-func (d *deadlines) watch(x timed) {
+// watch puts x into the queue unless it is in it.
+func (d *deadlines) watch(x dueItem) {
 	if at := x.due(); !at.IsZero() && !*x.queued() {
 		*x.queued() = true
 		heap.Push(d, deadline{at, x})
@@ -53,8 +53,8 @@ func (d *deadlines) watch(x timed) {
 }
 
 // expired removes and returns what is due at now.
-func (d *deadlines) expired(now time.Time) []timed {
-	var due []timed
+func (d *deadlines) expired(now time.Time) []dueItem {
+	var due []dueItem
 	for len(*d) > 0 && !(*d)[0].at.After(now) {
 		x := heap.Pop(d).(deadline).of //nolint:errcheck // nothing else is in it
 		*x.queued() = false

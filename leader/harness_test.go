@@ -17,8 +17,8 @@ import (
 	"github.com/ffrtmp/ffrtmp/fsm"
 )
 
-// bed is a scheduler on a real state, inside a synctest bubble: time passes only
-// while everybody waits.
+// bed is a Service on a real state in a synctest bubble: time passes only while every
+// goroutine waits.
 type bed struct {
 	t        *testing.T
 	fsm      *fsm.FSM
@@ -134,7 +134,7 @@ func (b *bed) lead(leading bool) {
 	b.cluster.leadership <- leading
 	synctest.Wait()
 	if b.Leading() != leading {
-		b.t.Fatalf("Leading() = %v", !leading)
+		b.t.Fatalf("got Leading() %v, want %v", !leading, leading)
 	}
 }
 
@@ -143,7 +143,7 @@ func nodeID(n int) string {
 	return "aaaaaaaa-0000-4000-8000-" + "000000000000"[len(s):] + s
 }
 
-// register makes node n known, with so many slots.
+// register registers node n with a number of slots.
 func (b *bed) register(n, slots int) string {
 	b.t.Helper()
 	r := ffrtmp.Registration{NodeID: nodeID(n), Address: "n" + strconv.Itoa(n), Encoders: ffrtmp.Encoders, HasGPU: true, MaxConcurrentJobs: slots}
@@ -157,7 +157,7 @@ func (b *bed) register(n, slots int) string {
 	return r.NodeID
 }
 
-// registerOld makes a node known as a v2.2 agent does.
+// registerOld registers a node as a v2.2 agent does.
 func (b *bed) registerOld(address string) string {
 	b.t.Helper()
 	r := ffrtmp.Registration{Address: address}
@@ -197,12 +197,12 @@ func (b *bed) claim(node string, limit int, wait time.Duration) []ffrtmp.Job {
 	return jobs
 }
 
-// claimOne claims one job that must be there.
+// claimOne claims one job, which must exist.
 func (b *bed) claimOne(node string) ffrtmp.Job {
 	b.t.Helper()
 	jobs := b.claim(node, 1, 0)
 	if len(jobs) != 1 {
-		b.t.Fatalf("claimed %d jobs, want 1", len(jobs))
+		b.t.Fatalf("got %d jobs, want 1", len(jobs))
 	}
 	return jobs[0]
 }
@@ -258,7 +258,7 @@ func (b *bed) result(node string, j ffrtmp.Job, status ffrtmp.ResultStatus) ffrt
 func (b *bed) wantStatus(ref string, want ffrtmp.Status, attempt int) {
 	b.t.Helper()
 	if j := b.job(ref); j.Status != want || j.Attempt != attempt {
-		b.t.Fatalf("job is %s at attempt %d, want %s at %d", j.Status, j.Attempt, want, attempt)
+		b.t.Fatalf("got job %s at attempt %d, want %s at %d", j.Status, j.Attempt, want, attempt)
 	}
 }
 

@@ -9,7 +9,8 @@ import (
 	"github.com/ffrtmp/ffrtmp"
 )
 
-func TestAWaitingHeartbeatIsAnsweredByACommand(t *testing.T) {
+// A command ends the wait of a heartbeat at once.
+func TestHeartbeat_WokenByCommand(t *testing.T) {
 	for _, step := range []struct {
 		action ffrtmp.Action
 		want   ffrtmp.Verb
@@ -39,12 +40,13 @@ func TestAWaitingHeartbeatIsAnsweredByACommand(t *testing.T) {
 	}
 }
 
-func TestAWaitingHeartbeatEndsWithAThirdOfTheLease(t *testing.T) {
+// A heartbeat waits for at most a third of the lease time.
+func TestHeartbeat_WaitBound(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bed) {
 		a := b.register(1, 1)
 		start := time.Now()
 		if commands := b.beatWait(a, time.Minute); len(commands) != 0 {
-			t.Errorf("commands: %v", commands)
+			t.Errorf("got commands %v, want none", commands)
 		}
 		if took := time.Since(start); took != ttl/3 {
 			t.Errorf("answered after %s, want %s", took, ttl/3)
@@ -52,7 +54,8 @@ func TestAWaitingHeartbeatEndsWithAThirdOfTheLease(t *testing.T) {
 	})
 }
 
-func TestPauseAndResumeUntilTheNodeAgrees(t *testing.T) {
+// Pause and resume are repeated until the node agrees.
+func TestHeartbeat_PauseAndResume(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bed) {
 		a := b.register(1, 1)
 		id := b.submit(ffrtmp.Spec{})
@@ -87,9 +90,9 @@ func TestPauseAndResumeUntilTheNodeAgrees(t *testing.T) {
 	})
 }
 
-// TestACommandEndsAWaitOnce is of agents that know only the contract: they never say
-// that an attempt is paused, and take their time to end one.
-func TestACommandEndsAWaitOnce(t *testing.T) {
+// An agent that knows only the contract never reports a pause and is slow to end an
+// attempt.
+func TestHeartbeat_CommandEndsOneWait(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bed) {
 		a := b.register(1, 1)
 		id := b.submit(ffrtmp.Spec{})
@@ -99,33 +102,34 @@ func TestACommandEndsAWaitOnce(t *testing.T) {
 			start := time.Now()
 			commands := b.beatWait(a, 5*time.Second, report(j))
 			if len(commands) != 1 || commands[0].Command != verb {
-				t.Errorf("%s: commands %v, want %s", when, commands, verb)
+				t.Errorf("%s: got commands %v, want %s", when, commands, verb)
 			}
 			if took := time.Since(start); took != after {
-				t.Errorf("%s: answered after %s, want %s", when, took, after)
+				t.Errorf("%s: got an answer after %s, want %s", when, took, after)
 			}
 		}
 		b.act(ffrtmp.Pause, id)
 		want("paused", ffrtmp.CommandPause, 0)
-		want("told already", ffrtmp.CommandPause, 5*time.Second)
+		want("sent already", ffrtmp.CommandPause, 5*time.Second)
 		b.act(ffrtmp.Resume, id)
 		want("resumed", ffrtmp.CommandResume, 0)
 		if commands := b.beatWait(a, 5*time.Second, report(j)); len(commands) != 0 {
-			t.Errorf("it runs and has been told to: commands %v", commands)
+			t.Errorf("got commands %v for a resumed attempt, want none", commands)
 		}
 		b.act(ffrtmp.Pause, id)
 		want("paused again", ffrtmp.CommandPause, 0)
 		b.lead(false)
 		b.lead(true)
 		want("new leader", ffrtmp.CommandPause, 0)
-		want("told by the new leader", ffrtmp.CommandPause, 5*time.Second)
+		want("sent by the new leader", ffrtmp.CommandPause, 5*time.Second)
 		b.act(ffrtmp.Cancel, id)
 		want("canceled", ffrtmp.CommandCancel, 0)
 		want("still running", ffrtmp.CommandCancel, 5*time.Second)
 	})
 }
 
-func TestAnAttemptThatItsNodeEndedIsNoCommand(t *testing.T) {
+// A node gets no command for an attempt that it has ended itself.
+func TestHeartbeat_AttemptEndedByNode(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bed) {
 		a := b.register(1, 1)
 		b.submit(ffrtmp.Spec{})
@@ -135,12 +139,13 @@ func TestAnAttemptThatItsNodeEndedIsNoCommand(t *testing.T) {
 		synctest.Wait()
 		b.result(a, j, ffrtmp.ResultCompleted)
 		if commands := <-answer; len(commands) != 0 {
-			t.Errorf("commands: %v", commands)
+			t.Errorf("got commands %v, want none", commands)
 		}
 	})
 }
 
-func TestReportsAreSpreadByTheSizeOfTheFleet(t *testing.T) {
+// The more nodes there are, the less often each reports.
+func TestHeartbeat_IntervalByNodeCount(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bed) {
 		a := b.register(1, 1)
 		_, timing, err := b.Heartbeat(t.Context(), a, nil)
@@ -156,7 +161,8 @@ func TestReportsAreSpreadByTheSizeOfTheFleet(t *testing.T) {
 	})
 }
 
-func TestProgressIsLiveAndSavedTogether(t *testing.T) {
+// Progress is visible at once and committed in one command.
+func TestProgress_LiveAndSaved(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bed) {
 		a := b.register(1, 20)
 		for range 20 {
@@ -195,14 +201,15 @@ func TestProgressIsLiveAndSavedTogether(t *testing.T) {
 	})
 }
 
-func TestFailuresAreLoggedInTheOldWords(t *testing.T) {
+// Failures are logged in v2.2's words.
+func TestResult_LogsV22Lines(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bed) {
 		a := b.register(1, 1)
 		id := b.submit(ffrtmp.Spec{})
 		for range 4 {
 			jobs := b.claim(a, 1, time.Minute)
 			if len(jobs) != 1 {
-				t.Fatal("not claimed")
+				t.Fatalf("got %d attempts, want 1", len(jobs))
 			}
 			b.result(a, jobs[0], ffrtmp.ResultFailed)
 			b.result(a, jobs[0], ffrtmp.ResultFailed) // said twice, logged once

@@ -1,10 +1,10 @@
-// Package leader is what only the leader does, in memory: it renews leases and
-// ends those that nobody renews, lets agents wait for work and for commands, keeps
-// live progress and logs, and notices nodes that have fallen silent.
+// Package leader does what only the leader does, in memory: it renews and expires
+// leases, holds the long polls of agents, keeps live progress and logs, and marks silent
+// nodes offline.
 //
-// All of it is a function of the replicated state: a term of leadership begins by
-// reading what runs, and ends by forgetting it. Whatever changes what users see
-// is proposed as a command; heartbeats are not.
+// A term of leadership starts by reading the running attempts from the replicated state
+// and discards everything when it ends. What users see changes only by commands;
+// heartbeats are not replicated. DESIGN.md says why.
 package leader
 
 import (
@@ -18,15 +18,16 @@ import (
 	"github.com/ffrtmp/ffrtmp/fsm"
 )
 
-// Cluster tells the Service when it leads; cluster.Node has it.
+// Cluster reports leadership; cluster.Node implements it. It keeps package cluster, and
+// Raft with it, out of this one; tests fake it.
 type Cluster interface {
-	// Leadership delivers the newest state; the Service is its only reader.
+	// Leadership delivers the newest state. The Service is its only reader.
 	Leadership() <-chan bool
-	// Barrier returns when every earlier command is in the state.
+	// Barrier returns once every earlier command has been applied.
 	Barrier(ctx context.Context) error
 }
 
-// Config is what a Service is made of. All but Retention is required.
+// Config configures a Service. All but Retention is required.
 type Config struct {
 	State    *fsm.FSM
 	Proposer *fsm.Proposer
@@ -34,16 +35,15 @@ type Config struct {
 	LeaseTTL time.Duration // how long an attempt outlives its node's last heartbeat
 	Logger   hclog.Logger
 
-	Retention time.Duration // how long a job is kept when it is over; 0: for ever
+	Retention time.Duration // how long a finished job is kept; 0: without limit
 }
 
-// LegacyTTL is the lease of attempts on v2.2's nodes, which send a heartbeat every
-// 30 seconds and cannot be told to send more.
+// LegacyTTL is the lease of attempts on v2.2's nodes, which always send a
+// heartbeat every 30 seconds.
 const LegacyTTL = 90 * time.Second
 
-// Service does the leader's work while this master leads. Its methods may be
-// called from any goroutine; those that need leadership return a NoLeader error
-// without it.
+// Service does the leader's work while this master leads. Its methods are safe for
+// concurrent use; those that need leadership return a NoLeader error without it.
 type Service struct {
 	cfg Config
 
@@ -51,13 +51,13 @@ type Service struct {
 	term *term // nil unless leading
 }
 
-// New returns a Service that does nothing until Run.
+// New returns a Service that is idle until Run.
 func New(cfg Config) *Service {
 	return &Service{cfg: cfg}
 }
 
-// Run follows the leadership until ctx is done. Every term's work has ended when
-// it returns.
+// Run follows the leadership until ctx is done. No goroutine of a term is left when it
+// returns.
 func (s *Service) Run(ctx context.Context) {
 	var stop func()
 	defer func() {
@@ -81,7 +81,7 @@ func (s *Service) Run(ctx context.Context) {
 	}
 }
 
-// begin starts a term and returns what ends it and waits until it has ended.
+// begin starts a term. stop ends it and waits for it.
 func (s *Service) begin(ctx context.Context) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
@@ -95,11 +95,11 @@ func (s *Service) begin(ctx context.Context) (stop func()) {
 	}
 }
 
-// lead is one term of leadership, from the barrier until ctx is done.
+// lead runs one term of leadership until ctx is done.
 func (s *Service) lead(ctx context.Context) {
 	t, err := s.load(ctx)
 	for err != nil {
-		s.cfg.Logger.Warn("the leader's work cannot begin yet", "error", err)
+		s.cfg.Logger.Warn("not ready to lead yet; retrying", "error", err)
 		select {
 		case <-ctx.Done():
 			return
@@ -125,8 +125,8 @@ func (s *Service) setTerm(t *term) {
 	s.term = t
 }
 
-// Leading reports whether this master leads and has everything that was committed
-// before it did.
+// Leading reports whether this master leads and has applied every command of earlier
+// leaders.
 func (s *Service) Leading() bool { return s.current() != nil }
 
 func (s *Service) current() *term {
@@ -139,5 +139,5 @@ func (s *Service) leading() (*term, error) {
 	if t := s.current(); t != nil && t.ctx.Err() == nil {
 		return t, nil
 	}
-	return nil, ffrtmp.Errorf(ffrtmp.NoLeader, "this master does not lead, or not yet")
+	return nil, ffrtmp.Errorf(ffrtmp.NoLeader, "this master is not the leader")
 }

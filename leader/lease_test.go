@@ -9,7 +9,8 @@ import (
 	"github.com/ffrtmp/ffrtmp/fsm"
 )
 
-func TestALeaseThatNobodyRenewsRunsOut(t *testing.T) {
+// An attempt whose lease is not renewed is lost, and its node is fenced off.
+func TestLease_Expires(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bed) {
 		a, other := b.register(1, 1), b.register(2, 1)
 		id := b.submit(ffrtmp.Spec{})
@@ -24,19 +25,19 @@ func TestALeaseThatNobodyRenewsRunsOut(t *testing.T) {
 			t.Fatalf("second claim: %+v", second)
 		}
 		if got := b.beat(a, report(first)); len(got) != 1 || got[0].Command != ffrtmp.CommandStop {
-			t.Errorf("the fenced node is told %v, want stop", got)
+			t.Errorf("got commands %v for the stale attempt, want stop", got)
 		}
 		_, _, err := b.Result(t.Context(), fsm.Idempotency{}, &ffrtmp.Result{JobID: id, NodeID: a, Attempt: 1, Lease: first.Lease, Status: ffrtmp.ResultCompleted})
 		if ffrtmp.CodeOf(err) != ffrtmp.StaleAttempt {
-			t.Errorf("the fenced node's result: %v, want stale_attempt", err)
+			t.Errorf("got %v for the stale result, want stale_attempt", err)
 		}
 		b.wantStatus(id, ffrtmp.Running, 2)
 	})
 }
 
-// A node that fell silent may have left a claim open. To give it its own job again
-// would end the attempt that it may still run.
-func TestALostJobIsNotGivenToTheSilence(t *testing.T) {
+// A silent node may have left a claim open. If that got the node's own job, the attempt
+// that may still be running there would end.
+func TestLease_SilentNodesOpenClaim(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bed) {
 		silent := b.register(1, 2)
 		id := b.submit(ffrtmp.Spec{})
@@ -46,7 +47,7 @@ func TestALostJobIsNotGivenToTheSilence(t *testing.T) {
 		go func() { ended <- b.claim(silent, 1, time.Hour) }()
 		pass(ttl + time.Second)
 		if jobs := <-ended; len(jobs) > 0 {
-			t.Errorf("the silent node was given %v", jobs)
+			t.Errorf("got %v for the silent node, want none", jobs)
 		}
 		b.wantStatus(id, ffrtmp.Pending, 1)
 		b.beat(silent, report(first))
@@ -54,7 +55,8 @@ func TestALostJobIsNotGivenToTheSilence(t *testing.T) {
 	})
 }
 
-func TestHeartbeatsKeepALeaseAlive(t *testing.T) {
+// A heartbeat renews only the attempts that it lists.
+func TestLease_RenewedByHeartbeats(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bed) {
 		a := b.register(1, 2)
 		kept, left := b.submit(ffrtmp.Spec{}), b.submit(ffrtmp.Spec{})
@@ -68,7 +70,8 @@ func TestHeartbeatsKeepALeaseAlive(t *testing.T) {
 	})
 }
 
-func TestALostAttemptIsTakenBackByItsNode(t *testing.T) {
+// A node reclaims its lost attempt by a heartbeat or a result.
+func TestReclaim(t *testing.T) {
 	for _, by := range []string{"heartbeat", "result"} {
 		t.Run(by, func(t *testing.T) {
 			inBubble(t, func(t *testing.T, b *bed) {
@@ -83,7 +86,7 @@ func TestALostAttemptIsTakenBackByItsNode(t *testing.T) {
 					return
 				}
 				if got := b.beat(a, report(j)); len(got) != 0 {
-					t.Errorf("commands: %v", got)
+					t.Errorf("got commands %v, want none", got)
 				}
 				b.wantStatus(id, ffrtmp.Running, 1)
 				pass(ttl + time.Second) // and it has a lease again, that runs out again
@@ -93,9 +96,9 @@ func TestALostAttemptIsTakenBackByItsNode(t *testing.T) {
 	}
 }
 
-// A node that was silent for too long may hand in its result before it sends its next
-// heartbeat. That is not told to stop then: nobody else would ever finish the job.
-func TestALostAttemptThatPublishesGoesOn(t *testing.T) {
+// A node that was silent for too long may send a result before its next heartbeat. The
+// heartbeat must not be answered with stop, because no other node would finish the job.
+func TestReclaim_ByPublishing(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bed) {
 		node := b.register(1, 1)
 		id := b.submit(ffrtmp.Spec{})
@@ -105,7 +108,7 @@ func TestALostAttemptThatPublishesGoesOn(t *testing.T) {
 		b.result(node, j, ffrtmp.ResultPublishing)
 		for range 3 {
 			if commands := b.beat(node, report(j)); len(commands) > 0 {
-				t.Fatalf("commands %+v", commands)
+				t.Fatalf("got commands %+v, want none", commands)
 			}
 			pass(ttl)
 		}
@@ -115,9 +118,9 @@ func TestALostAttemptThatPublishesGoesOn(t *testing.T) {
 	})
 }
 
-// The heartbeat has been answered as if all were well, so that its node does not know
-// that it should say anything. Its job must not be given away.
-func TestAHeartbeatBesideTheExpiryKeepsTheJob(t *testing.T) {
+// A heartbeat is answered while the expiry is being committed. Its node does not know that
+// the lease has expired, so no other node may get the job.
+func TestReclaim_HeartbeatDuringExpiry(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bed) {
 		late, other := b.register(1, 1), b.register(2, 1)
 		id := b.submit(ffrtmp.Spec{})
@@ -134,12 +137,13 @@ func TestAHeartbeatBesideTheExpiryKeepsTheJob(t *testing.T) {
 		pass(ttl - 2*time.Second) // the heartbeat has renewed it
 		b.wantStatus(id, ffrtmp.Running, 1)
 		if jobs := <-claimed; len(jobs) > 0 {
-			t.Errorf("the other node was given %v", jobs)
+			t.Errorf("got %v for the other node, want none", jobs)
 		}
 	})
 }
 
-func TestAHeartbeatWithAWrongLeaseTakesNothingBack(t *testing.T) {
+// A heartbeat with a wrong lease reclaims nothing.
+func TestReclaim_WrongLease(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bed) {
 		a := b.register(1, 1)
 		id := b.submit(ffrtmp.Spec{})
@@ -147,13 +151,14 @@ func TestAHeartbeatWithAWrongLeaseTakesNothingBack(t *testing.T) {
 		pass(ttl + time.Second)
 		j.Lease = "00000000000000000000000000000001"
 		if got := b.beat(a, report(j)); len(got) != 1 || got[0].Command != ffrtmp.CommandStop {
-			t.Errorf("commands: %v, want stop", got)
+			t.Errorf("got commands %v, want stop", got)
 		}
 		b.wantStatus(id, ffrtmp.Pending, 1)
 	})
 }
 
-func TestASealedAttemptIsNeverLost(t *testing.T) {
+// A sealed attempt is never lost.
+func TestLease_Sealed(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bed) {
 		a := b.register(1, 1)
 		id := b.submit(ffrtmp.Spec{})
@@ -166,7 +171,8 @@ func TestASealedAttemptIsNeverLost(t *testing.T) {
 	})
 }
 
-func TestLegacyNodesHaveLongerLeasesThatAnyHeartbeatRenews(t *testing.T) {
+// A v2.2 node has longer leases, which any of its heartbeats renews.
+func TestLease_V22Node(t *testing.T) {
 	for name, h := range map[string]*ffrtmp.Heartbeat{"without a body": nil, "that lists nothing": {}} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T, b *bed) {
@@ -179,10 +185,10 @@ func TestLegacyNodesHaveLongerLeasesThatAnyHeartbeatRenews(t *testing.T) {
 				a := b.registerOld("enc-01")
 				id := b.submit(ffrtmp.Spec{})
 				if _, jobs, err := b.Next(t.Context(), a, "first"); err != nil || len(jobs) != 1 {
-					t.Fatalf("next: %v, %v", jobs, err)
+					t.Fatalf("got %v (%v), want one job", jobs, err)
 				}
 				if _, jobs, err := b.Next(t.Context(), a, "second"); err != nil || len(jobs) != 0 {
-					t.Fatalf("next again: %v, %v; it must not name what the node has", jobs, err)
+					t.Fatalf("got %v (%v) from the second request, want none", jobs, err)
 				}
 				for range 10 {
 					pass(LegacyTTL - time.Second)
@@ -192,7 +198,7 @@ func TestLegacyNodesHaveLongerLeasesThatAnyHeartbeatRenews(t *testing.T) {
 				pass(LegacyTTL + time.Second)
 				b.wantStatus(id, ffrtmp.Pending, 1)
 
-				// Nobody else has the job: the node takes it back.
+				// No other node has the job: the node reclaims it.
 				beat(a)
 				b.wantStatus(id, ffrtmp.Running, 1)
 				pass(LegacyTTL + time.Second)
@@ -204,7 +210,8 @@ func TestLegacyNodesHaveLongerLeasesThatAnyHeartbeatRenews(t *testing.T) {
 	}
 }
 
-func TestATimeoutIsAFailureFiveSecondsLater(t *testing.T) {
+// An attempt fails five seconds after its timeout.
+func TestTimeout(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bed) {
 		a := b.register(1, 1)
 		id := b.submit(ffrtmp.Spec{Parameters: []byte(`{"resource_limits":{"timeout_sec":60}}`)})
@@ -219,15 +226,16 @@ func TestATimeoutIsAFailureFiveSecondsLater(t *testing.T) {
 		b.wantStatus(id, ffrtmp.Pending, 1)
 		got := b.job(id)
 		if got.RetryCount != 1 || got.Attempts[0].Outcome != ffrtmp.AttemptTimedOut || got.Attempts[0].FailureReason != ffrtmp.Timeout {
-			t.Errorf("after the timeout: %+v", got)
+			t.Errorf("got %+v, want a timed-out attempt and one retry", got)
 		}
 		if commands := b.beat(a, report(j)); len(commands) != 1 || commands[0].Command != ffrtmp.CommandStop {
-			t.Errorf("commands: %v, want stop", commands)
+			t.Errorf("got commands %v, want stop", commands)
 		}
 	})
 }
 
-func TestAnExpiryThatCannotBeProposedIsProposedAgain(t *testing.T) {
+// An expiry that cannot be proposed is retried.
+func TestExpire_Retried(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bed) {
 		a := b.register(1, 1)
 		id := b.submit(ffrtmp.Spec{})
@@ -241,27 +249,29 @@ func TestAnExpiryThatCannotBeProposedIsProposedAgain(t *testing.T) {
 	})
 }
 
-func TestExpiriesOfOneMomentAreOneCommand(t *testing.T) {
+// Leases that expire together take one command.
+func TestExpire_Batched(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bed) {
 		a := b.register(1, 50)
 		for range 50 {
 			b.submit(ffrtmp.Spec{})
 		}
 		if got := len(b.claim(a, 50, 0)); got != 50 {
-			t.Fatalf("claimed %d", got)
+			t.Fatalf("got %d attempts, want 50", got)
 		}
 		before := b.log.count()
 		pass(ttl + time.Second)
 		if got := b.log.count() - before; got != 1 {
-			t.Errorf("50 leases ran out in %d entries, want 1", got)
+			t.Errorf("got %d entries, want 1", got)
 		}
 		if c := b.fsm.Counts(); c.Jobs[ffrtmp.Pending] != 50 {
-			t.Errorf("counts: %v", c.Jobs)
+			t.Errorf("got %v, want 50 pending", c.Jobs)
 		}
 	})
 }
 
-func TestASilentNodeIsOfflineUntilItSpeaks(t *testing.T) {
+// A silent node is offline until its next contact.
+func TestNode_Offline(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bed) {
 		a := b.register(1, 1)
 		status := func() ffrtmp.NodeStatus {
@@ -273,19 +283,19 @@ func TestASilentNodeIsOfflineUntilItSpeaks(t *testing.T) {
 		}
 		pass(offlineAfter*ttl - time.Second)
 		if status() != ffrtmp.NodeAvailable {
-			t.Error("offline too early")
+			t.Errorf("got %s before the limit, want available", status())
 		}
 		pass(2 * time.Second)
 		if status() != ffrtmp.NodeOffline {
-			t.Error("not offline")
+			t.Errorf("got %s after the limit, want offline", status())
 		}
 		b.beat(a)
 		if status() != ffrtmp.NodeAvailable {
-			t.Error("not back")
+			t.Errorf("got %s after a contact, want available", status())
 		}
 		pass(offlineAfter*ttl + time.Second)
 		if status() != ffrtmp.NodeOffline {
-			t.Error("not offline again")
+			t.Errorf("got %s after the second silence, want offline", status())
 		}
 	})
 }

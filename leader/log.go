@@ -9,40 +9,55 @@ import (
 	"github.com/ffrtmp/ffrtmp"
 )
 
-// Log is the end of a running attempt's log, in memory, as its node reports it. It
-// may be read by many while the Service writes it.
+// Log is the tail of a running attempt's log, in memory, as its node reports it. One
+// goroutine may write it while many read it.
 type Log struct {
-	mu     sync.Mutex
-	offset int64  // bytes of the attempt's log before data
-	data   []byte // at most ffrtmp.MaxLogBytes
-	end    error  // why no more will come, or nil
-	more   chan struct{}
+	mu       sync.Mutex
+	offset   int64  // bytes of the attempt's log before data
+	data     []byte // at most ffrtmp.MaxLogBytes
+	relative bool   // the reports do not say where they begin, so offset is a guess
+	asked    int64  // the furthest position that a reader asked for while the log was empty
+	end      error  // why the log has ended, or nil
+	more     chan struct{}
 }
 
 func newLog() *Log { return &Log{more: make(chan struct{})} }
 
-// Read returns what the log holds from offset on and where that begins: later than
-// offset when the log no longer goes back so far. The error says that no more will
-// come: io.EOF after the last of the log, or a NoLeader error when this master no
-// longer leads. Without an error, more is closed when there is something new.
+// Read returns what the log has from offset on, and where that begins: later than
+// offset when the log no longer reaches back so far. The error is io.EOF after the end of
+// the log, or a NoLeader error when this master no longer leads. Without an error, more
+// is closed when the log grows or ends.
 func (l *Log) Read(offset int64) (text string, from int64, more <-chan struct{}, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	from = min(max(offset, l.offset), l.length())
-	return string(l.data[from-l.offset:]), from, l.more, l.end
+	if l.length() == 0 {
+		l.asked = max(l.asked, offset)
+	}
+	from = max(offset, l.offset)
+	if l.relative {
+		from = min(from, l.length()) // the reader counted from another leader's guess
+	}
+	return string(l.data[min(from-l.offset, int64(len(l.data))):]), from, l.more, l.end
 }
 
 // length is that of the attempt's log as far as it is known.
 func (l *Log) length() int64 { return l.offset + int64(len(l.data)) }
 
-// append adds a report that begins at offset bytes of the attempt's log. What is
-// known already is skipped; after a gap the log begins anew at offset.
+// append adds a report that begins at offset bytes of the attempt's log.
 func (l *Log) append(offset int64, text string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.end == nil {
+		l.put(offset, text)
+	}
+}
+
+// put adds text that begins at offset. What is known already is skipped; after a gap the
+// log starts again at offset. The caller holds mu.
+func (l *Log) put(offset int64, text string) {
 	known := l.length() - offset
 	switch {
-	case l.end != nil || known >= int64(len(text)):
+	case known >= int64(len(text)):
 		return
 	case known >= 0:
 		text = text[known:]
@@ -52,15 +67,20 @@ func (l *Log) append(offset int64, text string) {
 	l.add(text)
 }
 
-// extend adds a report that does not say where in the log it begins. It goes on
-// where the last one ended, unless it is the last one again: agents repeat a report
-// whose answer was lost.
+// extend adds a report that does not say where in the log it begins: at the end of the
+// last one, unless it repeats it. Agents repeat a report whose answer was lost. A new
+// leader has no last one: then it begins where a reader has got to.
 func (l *Log) extend(text string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.end == nil && !bytes.HasSuffix(l.data, []byte(text)) {
-		l.add(text)
+	if l.end != nil || bytes.HasSuffix(l.data, []byte(text)) {
+		return
 	}
+	if l.length() == 0 {
+		l.offset = l.asked
+	}
+	l.relative = true
+	l.add(text)
 }
 
 // add appends text and wakes readers. The caller holds mu.
@@ -74,25 +94,33 @@ func (l *Log) add(text string) {
 	l.more = make(chan struct{})
 }
 
-// overlap is how much of the known log is looked for in the final one.
-const overlap = 1024
+// maxOverlap bounds how much of the known log is searched for in the final one.
+const maxOverlap = 1024
 
-// finish adds what the end of the complete log has beyond the reports.
-func (l *Log) finish(tail string) {
+// locate returns where the final part of the log begins, by the part of it that is known
+// already. Without any it follows what is known.
+func (l *Log) locate(tail string) int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.end != nil {
-		return
-	}
-	known := string(l.data[max(0, len(l.data)-overlap):])
+	known := string(l.data[max(0, len(l.data)-maxOverlap):])
 	if i := strings.LastIndex(tail, known); i >= 0 && known != "" {
-		tail = tail[i+len(known):]
+		return max(0, l.length()-int64(i+len(known)))
 	}
-	l.end = io.EOF
-	l.add(tail)
+	return l.length()
 }
 
-// abandon ends the log of a leader that leads no more.
+// finish ends the log. Its last part begins at offset bytes of it.
+func (l *Log) finish(offset int64, tail string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.end == nil {
+		l.end = io.EOF
+		l.put(offset, tail)
+		l.add("")
+	}
+}
+
+// abandon ends the log of a leader that no longer leads.
 func (l *Log) abandon() {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -33,7 +33,7 @@ func TestLog(t *testing.T) {
 		{name: "bounded", steps: []step{{0, "abc"}, {3, long}}, want: long, wantFrom: 3},
 		{name: "the end adds what is new", steps: []step{{0, "one\ntwo\n"}}, tail: "one\ntwo\nthree\n", want: "one\ntwo\nthree\n"},
 		{name: "the end is all there is", tail: "three\n", want: "three\n"},
-		{name: "beyond the end", steps: []step{{0, "ab"}}, from: 99, want: "", wantFrom: 2},
+		{name: "beyond the end", steps: []step{{0, "ab"}}, from: 99, want: "", wantFrom: 99},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			l := newLog()
@@ -41,34 +41,35 @@ func TestLog(t *testing.T) {
 				l.append(s.offset, s.text)
 			}
 			if c.tail != "" {
-				l.finish(c.tail)
+				l.finish(l.locate(c.tail), c.tail)
 			}
 			text, from, _, err := l.Read(c.from)
 			if text != c.want || from != c.wantFrom {
-				t.Errorf("%d bytes from %d, want %d from %d: %.40q", len(text), from, len(c.want), c.wantFrom, text)
+				t.Errorf("got %d bytes from %d, want %d from %d: %.40q", len(text), from, len(c.want), c.wantFrom, text)
 			}
 			if ended := errors.Is(err, io.EOF); ended != (c.tail != "") {
-				t.Errorf("error %v", err)
+				t.Errorf("got error %v", err)
 			}
 		})
 	}
 }
 
-func TestLogWakesItsReaders(t *testing.T) {
+// Every change of a log wakes its readers.
+func TestLog_WakesReaders(t *testing.T) {
 	l := newLog()
 	for _, c := range []struct {
 		name   string
 		change func()
 	}{
 		{"report", func() { l.append(0, "ab") }},
-		{"end", func() { l.finish("ab") }}, // after it there is no report
+		{"end", func() { l.finish(0, "ab") }}, // after it there is no report
 	} {
 		_, _, more, _ := l.Read(0)
 		c.change()
 		select {
 		case <-more:
 		default:
-			t.Errorf("%s: not woken", c.name)
+			t.Errorf("%s: reader was not woken", c.name)
 		}
 	}
 	l = newLog()
@@ -76,6 +77,45 @@ func TestLogWakesItsReaders(t *testing.T) {
 	l.abandon()
 	<-more
 	if _, _, _, err := l.Read(0); ffrtmp.CodeOf(err) != ffrtmp.NoLeader {
-		t.Errorf("abandoned: %v", err)
+		t.Errorf("got %v, want no_leader", err)
+	}
+}
+
+// A reader resumes at a new leader, whose log is empty until the node's next report.
+func TestLog_ResumedAtANewLeader(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		report   func(l *Log)
+		want     string
+		wantFrom int64
+	}{
+		{"report with an overlap", func(l *Log) { l.append(90, "0123456789abc") }, "abc", 100},
+		{"report after a gap", func(l *Log) { l.append(150, "abc") }, "abc", 150},
+		{"report without an offset", func(l *Log) { l.extend("abc") }, "abc", 100},
+		{"end of the log", func(l *Log) { l.finish(90, "0123456789abc") }, "abc", 100},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			l := newLog()
+			if text, from, _, _ := l.Read(100); text != "" || from != 100 {
+				t.Fatalf("got %q from %d, want nothing from 100", text, from)
+			}
+			c.report(l)
+			if text, from, _, _ := l.Read(100); text != c.want || from != c.wantFrom {
+				t.Errorf("got %q from %d, want %q from %d", text, from, c.want, c.wantFrom)
+			}
+		})
+	}
+}
+
+// Two leaders count the reports of an agent that sends no offsets from different bytes.
+func TestLog_PositionOfAnotherLeader(t *testing.T) {
+	l := newLog()
+	l.extend("abc")
+	if _, from, _, _ := l.Read(100); from != 3 {
+		t.Fatalf("got position %d, want 3", from)
+	}
+	l.extend("def")
+	if text, from, _, _ := l.Read(3); text != "def" || from != 3 {
+		t.Errorf("got %q from %d, want %q from 3", text, from, "def")
 	}
 }

@@ -5,75 +5,75 @@ import (
 	"sync"
 )
 
-// waiters are the claims that wait for work, longest waiting first. New work wakes
-// as many of them as there are jobs for, never all: thousands of idle agents must
-// not come running for one job. The zero value is ready to use.
+// waiters are the claims that wait for work, longest waiting first. New work wakes only as
+// many of them as there are jobs, or one job would cost thousands of proposals. The zero
+// value is ready to use.
 type waiters struct {
-	mu      sync.Mutex
-	resting list.List // of *waiter
-	looking int       // taken from the rest, and not yet done with their claim
+	mu     sync.Mutex
+	idlers list.List // of *waiter
+	active int       // woken, and not yet done with their claim
 }
 
-// waiter is one waiting claim. It rests, looks for work, or neither.
+// waiter is one waiting claim: idle, active, or neither.
 type waiter struct {
 	node      string
 	wake      chan struct{} // holds one token
-	dismissed chan struct{} // closed when it is to end without work
-	at        *list.Element // its place among the resting, or nil
-	looking   bool
+	dismissed chan struct{} // closed to end it without work
+	at        *list.Element // its position among the idle ones, or nil
+	active    bool
 }
 
 func newWaiter(nodeID string) *waiter {
 	return &waiter{node: nodeID, wake: make(chan struct{}, 1), dismissed: make(chan struct{})}
 }
 
-// rest puts w among those that work may wake. To miss none, its owner looks for
-// work once more after that. It reports whether w was looking: the work that it
-// was woken for may then be another's.
-func (ws *waiters) rest(w *waiter) (looked bool) {
+// idle makes w one of those that work may wake. Its owner then checks for work once more,
+// so as to miss none. idle reports whether w was active: another waiter may then take the
+// work that w was woken for.
+func (ws *waiters) idle(w *waiter) (wasActive bool) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
-	looked = ws.take(w)
-	w.at = ws.resting.PushBack(w)
-	return looked
+	wasActive = ws.take(w)
+	w.at = ws.idlers.PushBack(w)
+	return wasActive
 }
 
-// look counts w among those that are about to claim.
-func (ws *waiters) look(w *waiter) {
+// claiming makes w active: its owner is about to claim.
+func (ws *waiters) claiming(w *waiter) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
 	ws.take(w)
-	w.looking = true
-	ws.looking++
+	w.active = true
+	ws.active++
 }
 
-// leave ends w's part, and reports whether it was looking.
-func (ws *waiters) leave(w *waiter) (looked bool) {
+// leave removes w, and reports whether it was active.
+func (ws *waiters) leave(w *waiter) (wasActive bool) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
 	return ws.take(w)
 }
 
-func (ws *waiters) take(w *waiter) (looked bool) {
+func (ws *waiters) take(w *waiter) (wasActive bool) {
 	if w.at != nil {
-		ws.resting.Remove(w.at)
+		ws.idlers.Remove(w.at)
 		w.at = nil
 	}
-	if looked = w.looking; looked {
-		w.looking = false
-		ws.looking--
+	if wasActive = w.active; wasActive {
+		w.active = false
+		ws.active--
 	}
-	return looked
+	return wasActive
 }
 
-// dismiss ends the claims of nodes that wait.
+// dismiss ends the waiting claims of nodes.
 func (ws *waiters) dismiss(nodes map[string]bool) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
 	var next *list.Element
-	for e := ws.resting.Front(); e != nil; e = next {
+	for e := ws.idlers.Front(); e != nil; e = next {
 		next = e.Next()
-		w := e.Value.(*waiter) //nolint:errcheck // nothing else is in it
+		w := e.Value.(*waiter) //nolint:errcheck // the list has no other type
 		if nodes[w.node] {
 			ws.take(w)
 			close(w.dismissed)
@@ -81,24 +81,23 @@ func (ws *waiters) dismiss(nodes map[string]bool) {
 	}
 }
 
-// rouse wakes resting waiters, as long as there are more jobs than claims that
-// look for them, whose nodes can use one.
-func (ws *waiters) rouse(jobs int, usable func(nodeID string) bool) {
+// wake wakes idle waiters whose nodes can run a job, up to one active waiter a job.
+func (ws *waiters) wake(jobs int, usable func(nodeID string) bool) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
 	var next *list.Element
-	for e := ws.resting.Front(); e != nil && ws.looking < jobs; e = next {
+	for e := ws.idlers.Front(); e != nil && ws.active < jobs; e = next {
 		next = e.Next()
-		w := e.Value.(*waiter) //nolint:errcheck // nothing else is in it
+		w := e.Value.(*waiter) //nolint:errcheck // the list has no other type
 		if !usable(w.node) {
 			continue
 		}
 		ws.take(w)
-		w.looking = true
-		ws.looking++
+		w.active = true
+		ws.active++
 		select {
 		case w.wake <- struct{}{}:
-		default: // it has a token that it has not seen yet
+		default: // it has not received its last token yet
 		}
 	}
 }

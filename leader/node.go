@@ -6,24 +6,24 @@ import (
 	"github.com/ffrtmp/ffrtmp"
 )
 
-// offlineAfter is how many lease times a node may be silent before it counts as
-// offline; v2.2's nodes at least LegacyTTL.
+// offlineAfter is after how many lease times of silence a node is offline; v2.2's nodes
+// not before LegacyTTL.
 const offlineAfter = 3
 
-// node is an agent as the leader knows it.
+// node is the live form of a node: what the leader knows beyond its row.
 type node struct {
-	place
-	id      string
-	legacy  bool
-	held    map[string]*attempt // by job id
-	silent  time.Duration       // how long it may be silent
-	seen    time.Time           // newest sign of life, or the beginning of the term
-	heard   bool                // seen is a sign of life
-	offline bool                // as the state has it, or is about to
-	gone    bool
-	changed chan struct{} // closed when there may be a command for it
-	// told is the last command that the node was given for each attempt.
-	told map[ffrtmp.AttemptRef]ffrtmp.Verb
+	queueEntry
+	id        string
+	legacy    bool
+	held      map[string]*attempt // by job id
+	silent    time.Duration       // how long it may be silent
+	seen      time.Time           // last contact, or the start of the term
+	contacted bool                // seen is a contact
+	offline   bool                // in the state, or proposed
+	removed   bool
+	changed   chan struct{} // closed when commands for it may have changed
+	// sent is the last command that the node was sent for each attempt.
+	sent map[ffrtmp.AttemptRef]ffrtmp.Verb
 }
 
 // ttl is how long the node's leases last.
@@ -36,27 +36,27 @@ func (n *node) ttl(ttl time.Duration) time.Duration {
 
 // due is when the node counts as offline.
 func (n *node) due() time.Time {
-	if n.offline || n.gone {
+	if n.offline || n.removed {
 		return time.Time{}
 	}
 	return n.seen.Add(n.silent)
 }
 
-// wake makes heartbeats that wait look for commands.
+// wake makes waiting heartbeats look for commands.
 func (n *node) wake() {
 	close(n.changed)
 	n.changed = make(chan struct{})
 }
 
-// addNode begins to watch a node, or takes note of what has changed of it. The
-// caller holds mu, or has the term to itself.
-func (t *term) addNode(j *ffrtmp.Node) *node {
-	n := t.nodes[j.ID]
+// addNode starts watching a node, or updates one. The caller holds mu, or is the only user
+// of the term.
+func (t *term) addNode(row *ffrtmp.Node) *node {
+	n := t.nodes[row.ID]
 	if n == nil {
-		n = &node{id: j.ID, held: map[string]*attempt{}, changed: make(chan struct{})}
-		t.nodes[j.ID] = n
+		n = &node{id: row.ID, held: map[string]*attempt{}, changed: make(chan struct{})}
+		t.nodes[row.ID] = n
 	}
-	n.legacy, n.offline, n.seen = j.Legacy, j.Status == ffrtmp.NodeOffline, time.Now()
+	n.legacy, n.offline, n.seen = row.Legacy, row.Status == ffrtmp.NodeOffline, time.Now()
 	n.silent = offlineAfter * t.cfg.LeaseTTL
 	if n.legacy {
 		n.silent = max(n.silent, LegacyTTL)
@@ -65,42 +65,42 @@ func (t *term) addNode(j *ffrtmp.Node) *node {
 	return n
 }
 
-// node returns the node with this id, which has just given a sign of life, and
-// makes known that one that was offline is back. The caller must not hold mu.
-func (t *term) node(id string) (*node, error) {
+// contact returns the node with this id and records that it has just been in contact. One
+// that was offline is marked online. The caller must not hold mu.
+func (t *term) contact(id string) (*node, error) {
 	t.mu.Lock()
 	n := t.nodes[id]
 	t.mu.Unlock()
 	if n == nil {
-		j, err := t.cfg.State.Node(id)
+		row, err := t.cfg.State.Node(id)
 		if err != nil {
 			return nil, err
 		}
 		t.mu.Lock()
-		n = t.addNode(&j)
+		n = t.addNode(&row)
 		t.mu.Unlock()
 	}
 	t.mu.Lock()
-	n.seen, n.heard = time.Now(), true
-	back := n.offline
+	n.seen, n.contacted = time.Now(), true
+	wasOffline := n.offline
 	n.offline = false
-	if back {
+	if wasOffline {
 		t.watch(n)
 	}
 	t.mu.Unlock()
-	if back {
+	if wasOffline {
 		if _, _, err := t.cfg.Proposer.SetOffline(t.ctx, []string{id}, false); err != nil {
 			t.mu.Lock()
 			n.offline = true
 			t.mu.Unlock()
 			return nil, err
 		}
-		t.cfg.Logger.Info("node is back", "node", id)
+		t.cfg.Logger.Info("node is online", "node", id)
 	}
 	return n, nil
 }
 
-// LastSeen is when the node last gave a sign of life to this leader.
+// LastSeen is when the node was last in contact with this leader.
 func (s *Service) LastSeen(nodeID string) (time.Time, bool) {
 	t := s.current()
 	if t == nil {
@@ -109,8 +109,33 @@ func (s *Service) LastSeen(nodeID string) (time.Time, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	n := t.nodes[nodeID]
-	if n == nil || !n.heard {
+	if n == nil || !n.contacted {
 		return time.Time{}, false
 	}
 	return n.seen.Round(0).UTC(), true
+}
+
+// markOffline
+func (t *term) markOffline(nodes []*node) {
+	if len(nodes) == 0 {
+		return
+	}
+	names := make([]string, len(nodes))
+	t.mu.Lock()
+	for i, n := range nodes {
+		names[i], n.offline = n.id, true
+	}
+	t.mu.Unlock()
+	if _, _, err := t.cfg.Proposer.SetOffline(t.ctx, names, true); err != nil {
+		t.mu.Lock()
+		for _, n := range nodes {
+			n.offline, n.seen = false, time.Now().Add(retryInterval-n.silent)
+			t.deadlines.watch(n)
+		}
+		t.mu.Unlock()
+		t.cfg.Logger.Warn("cannot mark silent nodes offline; retrying", "error", err)
+		return
+	}
+	t.cfg.Logger.Warn("nodes are offline", "nodes", names)
+	t.signalWork() // jobs that avoid some nodes may now run on the others
 }

@@ -9,14 +9,14 @@ import (
 )
 
 const (
-	// saveInterval is how often live progress becomes part of the state.
+	// saveInterval is how often live progress is committed to the state.
 	saveInterval = 30 * time.Second
 	// maxSave bounds the attempts in one command.
 	maxSave = 5000
 )
 
-// Overlay puts what the leader knows of a running attempt over what the state
-// says of its job. It returns false if that attempt has ended since the state was read.
+// Overlay puts live progress into a job that was read from the state. It returns false if
+// the job's attempt has ended since.
 func (s *Service) Overlay(j *ffrtmp.Job) bool {
 	t := s.current()
 	if t == nil || j.Status != ffrtmp.Running && j.Status != ffrtmp.Paused {
@@ -25,7 +25,7 @@ func (s *Service) Overlay(j *ffrtmp.Job) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	a := t.attempts[j.ID]
-	if a == nil || a.number != j.Attempt {
+	if a == nil || a.AttemptID.Attempt != j.Attempt {
 		return false
 	}
 	if a.reported.IsZero() {
@@ -36,14 +36,14 @@ func (s *Service) Overlay(j *ffrtmp.Job) bool {
 		return true
 	}
 	detail := *a.detail
-	if a.sealed {
+	if a.Sealed {
 		detail.Phase = ffrtmp.PublishingPhase
 	}
 	j.ProgressDetail = &detail
 	return true
 }
 
-// Log returns the log of an attempt that goes on, or nil.
+// Log returns the log of a running attempt, or nil.
 func (s *Service) Log(jobID string, attempt int) *Log {
 	t := s.current()
 	if t == nil {
@@ -51,26 +51,26 @@ func (s *Service) Log(jobID string, attempt int) *Log {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if a := t.attempts[jobID]; a != nil && a.number == attempt {
+	if a := t.attempts[jobID]; a != nil && a.AttemptID.Attempt == attempt {
 		return a.log
 	}
 	return nil
 }
 
-// save proposes the progress that the state does not have yet.
+// save proposes the progress that is not in the state yet.
 func (t *term) save() {
 	var reports []fsm.Report
 	t.mu.Lock()
 	for _, a := range t.attempts {
 		if a.unsaved {
 			a.unsaved = false
-			reports = append(reports, fsm.Report{AttemptID: a.id(), Percent: a.progress, Detail: a.detail, At: a.reported})
+			reports = append(reports, fsm.Report{AttemptID: a.AttemptID, Percent: a.progress, Detail: a.detail, At: a.reported})
 		}
 	}
 	t.mu.Unlock()
 	for chunk := range slices.Chunk(reports, maxSave) {
 		if _, _, err := t.cfg.Proposer.Progress(t.ctx, chunk); err != nil {
-			t.cfg.Logger.Warn("progress could not be saved; the next report will be", "error", err)
+			t.cfg.Logger.Warn("cannot save progress; retrying with the next report", "error", err)
 			return
 		}
 	}

@@ -1,11 +1,8 @@
 package leader
 
-import (
-	"github.com/ffrtmp/ffrtmp"
-	"github.com/ffrtmp/ffrtmp/fsm/store"
-)
+import "github.com/ffrtmp/ffrtmp/fsm/store"
 
-// Changed makes the Service look at everything that runs again, after a user has
+// Changed makes the Service compare all running attempts with the state, after a user has
 // changed many jobs.
 func (s *Service) Changed() {
 	if t, err := s.leading(); err == nil {
@@ -13,9 +10,9 @@ func (s *Service) Changed() {
 	}
 }
 
-// NodeChanged makes the Service look at a node again: it has registered or has
-// been removed, or a user has canceled, paused or resumed something that it runs
-// and must hear of that at once. An id of no node does nothing.
+// NodeChanged makes the Service compare a node with the state: it was registered or
+// removed, or a user has canceled, paused or resumed a job on it. An unknown id does
+// nothing.
 func (s *Service) NodeChanged(id string) {
 	t, err := s.leading()
 	if err != nil || id == "" {
@@ -31,46 +28,37 @@ func (s *Service) NodeChanged(id string) {
 	case n == nil:
 		return
 	default:
-		n.gone = true
+		n.removed = true
 		delete(t.nodes, id)
 		n.wake()
 	}
 	t.reconcile(n.held, t.cfg.State.NodeAttempts(id))
 }
 
-// reconcileAll makes memory agree with the state. It also runs now and then,
-// because a command may be carried out after its proposer has given it up.
+// reconcileAll makes memory agree with the state. It also runs periodically, because a
+// command may be committed after its proposer has given up on it.
 func (t *term) reconcileAll() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.reconcile(t.attempts, t.cfg.State.Running())
 }
 
-// reconcile makes attempts, by job id, agree with those that the state says go on.
-// The caller has held mu since before it read the state.
+// reconcile makes attempts, by job id, agree with those that run in the state. The caller
+// has held mu since before it read the state.
 func (t *term) reconcile(attempts map[string]*attempt, state []store.Attempt) {
-	goesOn := make(map[string]bool, len(state))
+	running := make(map[string]bool, len(state))
 	for i := range state {
 		r := &state[i]
-		goesOn[r.JobID] = !r.Lost
-		if a := t.attempts[r.JobID]; a == nil || a.number != r.Attempt {
+		running[r.JobID] = !r.Lost
+		if a := t.attempts[r.JobID]; a == nil || a.AttemptID.Attempt != r.Attempt {
 			t.add(*r)
 		} else {
 			a.follow(r)
 		}
 	}
 	for id := range attempts {
-		if !goesOn[id] {
-			t.drop(id, "")
+		if !running[id] {
+			t.drop(id)
 		}
 	}
-}
-
-// follow takes over how the state says that the attempt stands.
-func (a *attempt) follow(r *store.Attempt) {
-	if paused := r.Status == ffrtmp.Paused; paused != a.paused {
-		a.paused, a.timeout = paused, timeoutOf(r)
-		a.node.wake()
-	}
-	a.sealed = a.sealed || r.Sealed
 }

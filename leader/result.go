@@ -8,27 +8,28 @@ import (
 	"github.com/ffrtmp/ffrtmp/fsm"
 )
 
-// Result carries out what a node says of an attempt's end.
+// Result commits what a node reports of an attempt's end.
 func (s *Service) Result(ctx context.Context, id fsm.Idempotency, r *ffrtmp.Result) (uint64, ffrtmp.ResultResponse, error) {
 	t, err := s.leading()
 	if err != nil {
 		return 0, ffrtmp.ResultResponse{}, err
 	}
-	if _, err := t.node(r.NodeID); err != nil && ffrtmp.CodeOf(err) != ffrtmp.NotFound {
+	if _, err := t.contact(r.NodeID); err != nil && ffrtmp.CodeOf(err) != ffrtmp.NotFound {
 		return 0, ffrtmp.ResultResponse{}, err
 	}
 	seq, err := t.seq(ctx, r.JobID)
 	if err != nil {
 		return 0, ffrtmp.ResultResponse{}, err
 	}
+	t.locateLog(r)
 	index, done, err := t.cfg.Proposer.Result(t.ctx, id, seq, *r)
 	if err != nil {
 		if code := ffrtmp.CodeOf(err); code == ffrtmp.StaleAttempt {
-			t.cfg.Logger.Info("stale result refused", "job", r.JobID, "attempt", r.Attempt, "node", r.NodeID, "status", r.Status)
+			t.cfg.Logger.Info("stale result rejected", "job", r.JobID, "attempt", r.Attempt, "node", r.NodeID, "status", r.Status)
 		}
 		return 0, ffrtmp.ResultResponse{}, err
 	}
-	t.settle(r, done)
+	t.applyResult(r, done)
 	if done.Retry > 0 {
 		return index, ffrtmp.ResultResponse{Status: "retrying", Retry: done.Retry, MaxRetries: done.MaxRetries}, nil
 	}
@@ -41,20 +42,34 @@ func (t *term) seq(ctx context.Context, jobID string) (uint64, error) {
 	a := t.attempts[jobID]
 	t.mu.Unlock()
 	if a != nil {
-		return a.seq, nil
+		return a.Seq, nil
 	}
 	return t.cfg.State.Resolve(ctx, jobID)
 }
 
-// settle takes note of a result that the state has accepted.
-func (t *term) settle(r *ffrtmp.Result, done fsm.Resulted) {
+// locateLog completes a result that does not say where its log begins.
+func (t *term) locateLog(r *ffrtmp.Result) {
+	if r.LogOffset != 0 || r.Logs == "" {
+		return
+	}
+	t.mu.Lock()
+	a := t.attempts[r.JobID]
+	t.mu.Unlock()
+	if a != nil {
+		r.LogOffset = a.log.locate(r.Logs)
+	}
+}
+
+// applyResult updates memory to a result that the state has accepted.
+func (t *term) applyResult(r *ffrtmp.Result, done fsm.Resulted) {
 	t.mu.Lock()
 	a := t.attempts[done.ID]
-	if a != nil && a.number == done.Attempt {
+	if a != nil && a.AttemptID.Attempt == done.Attempt {
 		if r.Status == ffrtmp.ResultPublishing {
-			a.sealed, a.paused = true, false
+			a.Sealed, a.Status = true, ffrtmp.Running
 		} else {
-			t.drop(done.ID, r.Logs)
+			a.log.finish(r.LogOffset, r.Logs)
+			t.drop(done.ID)
 		}
 	}
 	t.mu.Unlock()
@@ -64,11 +79,11 @@ func (t *term) settle(r *ffrtmp.Result, done fsm.Resulted) {
 	if r.Status == ffrtmp.ResultFailed {
 		t.logFailure(done.ID, r.NodeID, r.FailureReason, done.Retry, done.MaxRetries)
 	} else {
-		t.cfg.Logger.Info("job "+string(r.Status), "job", done.ID, "attempt", done.Attempt, "node", r.NodeID)
+		t.cfg.Logger.Info("result accepted", "status", r.Status, "job", done.ID, "attempt", done.Attempt, "node", r.NodeID)
 	}
 }
 
-// logFailure says what comes of a failed run, in v2.2's words, which count runs.
+// logFailure logs the consequence of a failed run, in v2.2's words, which count runs.
 func (t *term) logFailure(jobID, nodeID string, reason ffrtmp.FailureReason, retry, maxRetries int) {
 	runs := maxRetries + 1
 	switch {

@@ -9,22 +9,21 @@ import (
 )
 
 const (
-	// eventsKept is how long readers of events may stay away.
-	eventsKept = 24 * time.Hour
-	// maxRetentionInterval bounds the time between two looks for what is old.
+	// eventRetention is how long events are kept for readers to resume.
+	eventRetention = 24 * time.Hour
+	// maxRetentionInterval bounds the time between two scans.
 	maxRetentionInterval = time.Minute
-	// maxPrune bounds the jobs that one command removes, and with them the time for
-	// which it holds up others.
+	// maxPrune bounds the jobs that one command removes, and so the time for which it
+	// delays others.
 	maxPrune = 200
-	// keysLooked bounds the idempotency keys that one look reads. They are in no
-	// order of age, so they are looked through in turn.
-	keysLooked = 10_000
-	// pruneRest is how much longer than it takes to remove something nothing is
-	// removed, when there is much to remove.
-	pruneRest = 4
+	// keysPerScan bounds the idempotency keys that one scan reads. They are not ordered
+	// by age, so each scan continues where the last one stopped.
+	keysPerScan = 10_000
+	// pruneIdleRatio is the pause after a removal, in multiples of the time it took.
+	pruneIdleRatio = 4
 )
 
-// retain removes what is older than it is to be kept until the term ends.
+// retain removes what is older than the retention, until the term ends.
 func (t *term) retain() {
 	interval := maxRetentionInterval
 	if t.cfg.Retention > 0 {
@@ -34,20 +33,20 @@ func (t *term) retain() {
 	for ctxtime.Sleep(t.ctx, interval) == nil {
 		var err error
 		if key, err = t.removeOld(key); err != nil && t.ctx.Err() == nil {
-			t.cfg.Logger.Warn("what is older than the retention could not be removed; the next look tries again", "error", err)
+			t.cfg.Logger.Warn("cannot remove what is older than the retention; retrying", "error", err)
 		}
 	}
 }
 
-// removeOld removes all jobs and events that are old, in portions, and the old ones
-// among the next idempotency keys.
+// removeOld removes old jobs and events, in portions, and the old ones among the next
+// idempotency keys.
 func (t *term) removeOld(key store.RequestKey) (next store.RequestKey, err error) {
 	now := time.Now()
-	r := fsm.PruneRequest{Before: time.Unix(0, 0), Events: now.Add(-eventsKept)}
+	r := fsm.PruneRequest{Before: time.Unix(0, 0), Events: now.Add(-eventRetention)}
 	if t.cfg.Retention > 0 {
 		r.Before = now.Add(-t.cfg.Retention)
 	}
-	if r.Keys, next, err = t.cfg.State.OldKeys(t.ctx, r.Before, key, keysLooked); err != nil {
+	if r.Keys, next, err = t.cfg.State.OldKeys(t.ctx, r.Before, key, keysPerScan); err != nil {
 		return key, err
 	}
 	var total fsm.Pruned
@@ -77,7 +76,7 @@ func (t *term) removeOld(key store.RequestKey) (next store.RequestKey, err error
 		if len(r.Seqs) > 0 {
 			last = r.Seqs[len(r.Seqs)-1]
 		}
-		if ctxtime.Sleep(t.ctx, pruneRest*time.Since(start)) != nil {
+		if ctxtime.Sleep(t.ctx, pruneIdleRatio*time.Since(start)) != nil {
 			return next, nil
 		}
 	}

@@ -43,8 +43,8 @@ func (b *bed) kept() []uint64 {
 	return seqs
 }
 
-// TestRetentionRemovesWhatIsOldAndGoesOn lets days pass under a leader.
-func TestRetentionRemovesWhatIsOldAndGoesOn(t *testing.T) {
+// Days pass under one leader.
+func TestRetention_RemovesOld(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bed) {
 		b.over(2*maxPrune + 1)
 		waiting := b.submit(ffrtmp.Spec{})

@@ -11,10 +11,10 @@ import (
 	"github.com/ffrtmp/ffrtmp/fsm"
 )
 
-// TestLeadershipFlaps changes leadership 100 times while nodes work, wait and fall
-// silent. The leader's work must neither stop nor run twice, nothing may be lost
-// that is alive, and no goroutine may be left (the bubble would not end).
-func TestLeadershipFlaps(t *testing.T) {
+// Leadership changes 100 times while nodes work and wait. The leader's work must neither
+// stop nor run twice, no live attempt may be lost, and no goroutine may be left (or the
+// bubble would not end).
+func TestTerm_LeadershipFlaps(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bed) {
 		const nodes = 5
 		goroutines := runtime.NumGoroutine()
@@ -36,13 +36,13 @@ func TestLeadershipFlaps(t *testing.T) {
 		close(stop)
 		working.Wait()
 		if c := b.fsm.Counts(); c.Jobs[ffrtmp.Completed] != 50 || c.Losses != 0 {
-			t.Errorf("after 100 changes: %v jobs, %d losses", c.Jobs, c.Losses)
+			t.Errorf("got %v and %d losses, want 50 completed and none", c.Jobs, c.Losses)
 		}
 		if now := runtime.NumGoroutine(); now > goroutines+5 {
-			t.Errorf("%d goroutines, %d before", now, goroutines)
+			t.Errorf("got %d goroutines, want about %d", now, goroutines)
 		}
 
-		// The work that is left is still done.
+		// The Service still works.
 		id := b.submit(ffrtmp.Spec{})
 		b.claimOne(nodeID(0))
 		pass(ttl + time.Second)
@@ -86,7 +86,8 @@ func (b *bed) work(node string, stop <-chan struct{}) {
 	}
 }
 
-func TestANewLeaderRenewsEveryLease(t *testing.T) {
+// A new leader renews every lease.
+func TestTerm_RenewsEveryLease(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bed) {
 		a := b.register(1, 1)
 		id := b.submit(ffrtmp.Spec{})
@@ -99,14 +100,15 @@ func TestANewLeaderRenewsEveryLease(t *testing.T) {
 		pass(ttl - time.Second)
 		b.wantStatus(id, ffrtmp.Running, 1)
 		if got := b.beat(a, report(j)); len(got) != 0 {
-			t.Errorf("commands: %v", got)
+			t.Errorf("got commands %v, want none", got)
 		}
 		pass(ttl + time.Second)
 		b.wantStatus(id, ffrtmp.Pending, 1)
 	})
 }
 
-func TestARemovedNodeLosesWhatItHeld(t *testing.T) {
+// A removed node loses its attempts.
+func TestNode_Removed(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bed) {
 		a := b.register(1, 1)
 		id := b.submit(ffrtmp.Spec{})
@@ -118,17 +120,16 @@ func TestARemovedNodeLosesWhatItHeld(t *testing.T) {
 		b.NodeChanged(a)
 		b.wantStatus(id, ffrtmp.Pending, 1)
 		if _, _, err := b.Heartbeat(t.Context(), a, nil); ffrtmp.CodeOf(err) != ffrtmp.NotFound {
-			t.Errorf("heartbeat: %v", err)
+			t.Errorf("got %v from a heartbeat", err)
 		}
 		if other := b.register(2, 1); b.claimOne(other).Attempt != 2 {
-			t.Error("not the second attempt")
+			t.Error("got another attempt than the second")
 		}
 	})
 }
 
-// TestMemoryFollowsTheState changes the state behind the Service's back, as a
-// command does whose proposer has given it up.
-func TestMemoryFollowsTheState(t *testing.T) {
+// A command whose proposer has given up on it changes the state without the Service.
+func TestReconcile_FollowsState(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bed) {
 		a := b.register(1, 1)
 		id := b.submit(ffrtmp.Spec{})
