@@ -35,8 +35,7 @@ func finalLog(p *supervisor.Process) (log string, offset int64) {
 	if err != nil {
 		return "", 0
 	}
-	offset = max(0, st.LogSize-ffrtmp.MaxLogBytes)
-	data, _, err := p.ReadLog(offset, ffrtmp.MaxLogBytes)
+	data, offset, err := p.ReadLog(max(0, st.LogSize-ffrtmp.MaxLogBytes), ffrtmp.MaxLogBytes)
 	if err != nil {
 		return "", 0
 	}

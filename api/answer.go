@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"net/http"
 	"strconv"
 
@@ -15,6 +16,7 @@ type answer struct {
 	status   int    // 0: 200
 	index    uint64 // of a write; 0: what the state had reached before it was read
 	location string
+	header   http.Header // besides those that every answer has
 	body     any
 	stream   func(ctx context.Context, w *flushWriter) error // instead of body: text as it comes
 	document []byte                                          // instead of body: as it is
@@ -35,6 +37,7 @@ func (s *Server) write(w http.ResponseWriter, c *call, a *answer, err error) {
 	if a.index != 0 {
 		w.Header().Set(indexHeader, strconv.FormatUint(a.index, 10))
 	}
+	maps.Copy(w.Header(), a.header)
 	if a.location != "" {
 		w.Header().Set("Location", a.location)
 	}

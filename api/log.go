@@ -4,108 +4,133 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net/http"
 	"slices"
 	"strconv"
 	"time"
 
 	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/leader"
+)
+
+// Headers of an answer that carries a log. They let a reader resume where its connection
+// broke, and learn how many bytes are no longer kept.
+const (
+	logAttemptHeader = "X-Ffrtmp-Log-Attempt" // number of the attempt
+	logOffsetHeader  = "X-Ffrtmp-Log-Offset"  // bytes of the attempt's log before the answer's
 )
 
 // attemptLog is the answer to GET /jobs/{id}/logs.
 type attemptLog struct {
-	JobID string `json:"job_id"`
-	Logs  string `json:"logs"`
+	JobID  string `json:"job_id"`
+	Logs   string `json:"logs"`
+	Offset int64  `json:"offset"` // bytes of the attempt's log before Logs
 }
 
-// logs returns the log of an attempt, by default the newest. The log of one that
-// goes on comes from the leader's memory.
+// logRequest is what a reader asks of a log.
+type logRequest struct {
+	attempt int
+	follow  bool
+	offset  int64
+}
+
+// parseLogRequest reads a query. Without an attempt it is the newest one, or the first
+// when there is none yet.
+func parseLogRequest(c *call, j *ffrtmp.Job) (r logRequest, err error) {
+	q := c.URL.Query()
+	r.attempt = max(j.Attempt, 1)
+	if q.Has("attempt") {
+		if r.attempt, err = strconv.Atoi(q.Get("attempt")); err != nil || r.attempt < 1 {
+			return r, ffrtmp.FieldErrorf("attempt", "%q is not the number of an attempt", q.Get("attempt"))
+		}
+		if r.attempt > j.Attempt {
+			return r, ffrtmp.Errorf(ffrtmp.NotFound, "job %s has no attempt %d", j.ID, r.attempt)
+		}
+	}
+	offset, err := queryUint(q, "offset")
+	if err != nil {
+		return r, err
+	}
+	r.offset = int64(offset)
+	if r.follow, err = queryBool(q, "follow"); err != nil {
+		return r, err
+	}
+	if r.follow && c.consistency.stale {
+		return r, ffrtmp.FieldErrorf("follow", "cannot be combined with stale: only the leader has the log of a running attempt")
+	}
+	return r, nil
+}
+
+// logs returns the log of an attempt. That of a running one comes from the leader's memory.
 func (s *Server) logs(c *call) (*answer, error) {
 	j, err := s.job(c)
 	if err != nil {
 		return nil, err
 	}
-	q := c.URL.Query()
-	number := j.Attempt
-	if q.Has("attempt") {
-		if number, err = strconv.Atoi(q.Get("attempt")); err != nil || number < 1 {
-			return nil, ffrtmp.FieldErrorf("attempt", "%q is not the number of an attempt", q.Get("attempt"))
-		}
-		if number > j.Attempt {
-			return nil, ffrtmp.Errorf(ffrtmp.NotFound, "job %s has no attempt %d", j.ID, number)
-		}
-	}
-	follow, err := queryBool(q, "follow")
+	r, err := parseLogRequest(c, &j)
 	if err != nil {
 		return nil, err
 	}
-	offset, err := queryUint(q, "offset")
+	text, from, err := s.readLog(c.Context(), &j, r.attempt, r.offset)
 	if err != nil {
 		return nil, err
 	}
-	if follow {
-		if c.consistency.stale {
-			return nil, ffrtmp.FieldErrorf("follow", "does not go together with stale: only the leader has the log of what runs")
-		}
-		return &answer{stream: func(ctx context.Context, w *flushWriter) error {
-			return s.follow(ctx, w, j, number, int64(offset))
+	header := http.Header{}
+	header.Set(logAttemptHeader, strconv.Itoa(r.attempt))
+	header.Set(logOffsetHeader, strconv.FormatInt(from, 10))
+	if r.follow {
+		return &answer{header: header, stream: func(ctx context.Context, w *flushWriter) error {
+			return s.follow(ctx, w, j, r.attempt, from)
 		}}, nil
 	}
-	text, err := s.log(c.Context(), &j, number)
-	if err != nil {
-		return nil, err
-	}
-	return &answer{body: attemptLog{j.ID, text}}, nil
+	return &answer{header: header, body: attemptLog{j.ID, text, from}}, nil
 }
 
-// log is what is known of an attempt's log.
-func (s *Server) log(ctx context.Context, j *ffrtmp.Job, attempt int) (string, error) {
+// readLog returns what is kept of an attempt's log from offset on, and where that begins.
+func (s *Server) readLog(ctx context.Context, j *ffrtmp.Job, attempt int, offset int64) (text string, from int64, err error) {
 	if live := s.cfg.Leader.Log(j.ID, attempt); live != nil {
-		text, _, _, err := live.Read(0)
-		if err == nil || errors.Is(err, io.EOF) {
-			return text, nil
+		text, from, _, err = live.Read(offset)
+		if errors.Is(err, io.EOF) {
+			err = nil
 		}
-		return "", err
+		return text, from, err
 	}
-	text, _, err := s.cfg.State.AttemptLog(ctx, j.SequenceNumber, attempt)
-	return text, err
+	text, start, err := s.cfg.State.AttemptLog(ctx, j.SequenceNumber, attempt)
+	from = max(offset, start)
+	return text[min(from-start, int64(len(text))):], from, err
 }
 
-// firstAttemptInterval is how often a follower of a job that waits looks whether
-// it has been claimed.
-const firstAttemptInterval = 200 * time.Millisecond
+// errLogGap breaks a stream off. Its reader resumes, and the answer's header says how many
+// bytes are gone.
+var errLogGap = errors.New("log: the reader's position is no longer kept")
 
-// follow writes an attempt's log until the attempt is over. Without an attempt yet
-// it waits for the first.
+// follow writes an attempt's log from offset on until the attempt ends.
 func (s *Server) follow(ctx context.Context, w *flushWriter, j ffrtmp.Job, attempt int, offset int64) error {
-	live := s.cfg.Leader.Log(j.ID, attempt)
-	for live == nil && goesOn(&j, attempt) {
-		if !s.cfg.Leader.Leading() {
-			return ffrtmp.Errorf(ffrtmp.NoLeader, "this master no longer leads")
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(firstAttemptInterval):
-		}
-		var err error
-		if j, err = s.cfg.State.Job(ctx, j.ID); err != nil {
-			return err
-		}
-		if attempt == 0 {
-			attempt = j.Attempt
-		}
-		live = s.cfg.Leader.Log(j.ID, attempt)
-	}
-	if live == nil {
-		text, err := s.log(ctx, &j, attempt)
-		if err != nil {
-			return err
-		}
-		_, err = io.WriteString(w, text[min(offset, int64(len(text))):])
+	live, err := s.awaitLog(ctx, &j, attempt)
+	if err != nil {
 		return err
 	}
+	if live != nil {
+		return followLive(ctx, w, live, offset)
+	}
+	text, from, err := s.readLog(ctx, &j, attempt, offset)
+	if err != nil {
+		return err
+	}
+	if from != offset {
+		return errLogGap
+	}
+	_, err = io.WriteString(w, text)
+	return err
+}
+
+// followLive writes the log of a running attempt from offset on.
+func followLive(ctx context.Context, w io.Writer, live *leader.Log, offset int64) error {
 	for {
 		text, from, more, end := live.Read(offset)
+		if from > offset {
+			return errLogGap
+		}
 		if _, err := io.WriteString(w, text); err != nil {
 			return err
 		}
@@ -124,11 +149,39 @@ func (s *Server) follow(ctx context.Context, w *flushWriter, j ffrtmp.Job, attem
 	}
 }
 
-// goesOn reports whether an attempt, or the first when there is none yet, has its
-// end before it. A claim is in the state a moment before the leader has its log.
-func goesOn(j *ffrtmp.Job, attempt int) bool {
-	if attempt == 0 {
+// firstAttemptInterval is how often the follower of a waiting job checks whether it has
+// been claimed.
+const firstAttemptInterval = 200 * time.Millisecond
+
+// awaitLog returns the live log of an attempt once the attempt runs, or nil when it has
+// ended. It updates j.
+func (s *Server) awaitLog(ctx context.Context, j *ffrtmp.Job, attempt int) (*leader.Log, error) {
+	for {
+		if live := s.cfg.Leader.Log(j.ID, attempt); live != nil || !awaitsEnd(j, attempt) {
+			return live, nil
+		}
+		if !s.cfg.Leader.Leading() {
+			return nil, ffrtmp.Errorf(ffrtmp.NoLeader, "this master no longer leads")
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(firstAttemptInterval):
+		}
+		var err error
+		if *j, err = s.cfg.State.Job(ctx, j.ID); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// awaitsEnd reports whether an attempt is running or yet to start. A claim is in the state
+// a moment before the leader has its log.
+func awaitsEnd(j *ffrtmp.Job, attempt int) bool {
+	if j.Attempt < attempt {
 		return !j.Status.Terminal()
 	}
-	return slices.ContainsFunc(j.Attempts, func(a ffrtmp.Attempt) bool { return a.Attempt == attempt && a.Outcome == ffrtmp.AttemptRunning })
+	return slices.ContainsFunc(j.Attempts, func(a ffrtmp.Attempt) bool {
+		return a.Attempt == attempt && a.Outcome == ffrtmp.AttemptRunning
+	})
 }

@@ -1,10 +1,14 @@
 package api
 
 import (
+	"encoding/json"
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/ffrtmp/ffrtmp"
 )
 
 // TestALogComesInChunksWithoutOffsets is of agents that know only the contract:
@@ -62,4 +66,103 @@ func TestALogThatIsFollowedBreaksWhenTheLeaderDoesNotLead(t *testing.T) {
 	case <-time.After(10 * time.Second):
 		t.Error("it goes on")
 	}
+}
+
+// longLog is a log that is longer than what is kept of it, and where the kept part begins.
+func longLog() (text string, start int) {
+	var b strings.Builder
+	for n := 0; b.Len() < ffrtmp.MaxLogBytes+10_000; n++ {
+		fmt.Fprintf(&b, "frame=%d\n", n)
+	}
+	return b.String(), b.Len() - ffrtmp.MaxLogBytes
+}
+
+func TestLogs_OfAKeptTail(t *testing.T) {
+	text, start := longLog()
+	for _, state := range []string{"running", "completed"} {
+		t.Run(state, func(t *testing.T) {
+			m := newMaster(t)
+			m.register(nodeA)
+			m.submit(`{"scenario":"720p"}`)
+			j := m.claim(nodeA)
+			m.reportLog(j, 0, text)
+			if state == "completed" {
+				tail, _ := json.Marshal(text[start:])
+				m.want(200, "POST", "/results", fmt.Sprintf(`{"job_id":%q,"node_id":%q,"attempt":1,"lease":%q,"status":"completed","logs":%s,"log_offset":%d}`,
+					j.ID, nodeA, j.Lease, tail, start))
+			}
+			for _, test := range []struct{ offset, from int }{
+				{0, start}, {start - 1, start}, {start, start}, {start + 1000, start + 1000}, {len(text), len(text)}, {len(text) + 5, len(text) + 5},
+			} {
+				r := m.want(200, "GET", fmt.Sprintf("/jobs/1/logs?offset=%d", test.offset), "")
+				wantLogHeader(t, r.Header, test.from)
+				want := attemptLog{j.ID, text[min(test.from, len(text)):], int64(test.from)}
+				var got attemptLog
+				if r.decode(t, &got); got != want {
+					t.Errorf("offset %d: got %d bytes from %d, want %d from %d", test.offset, len(got.Logs), got.Offset, len(want.Logs), want.Offset)
+				}
+				if state == "completed" {
+					r := m.want(200, "GET", fmt.Sprintf("/jobs/1/logs?follow&offset=%d", test.offset), "")
+					wantLogHeader(t, r.Header, test.from)
+					if got := string(r.body); got != want.Logs {
+						t.Errorf("follow, offset %d: got %d bytes, want %d", test.offset, len(got), len(want.Logs))
+					}
+				}
+			}
+		})
+	}
+}
+
+// A stream never skips what it cannot deliver: it breaks off, and its reader asks again.
+func TestFollow_BreaksOffAtAGap(t *testing.T) {
+	m := newMaster(t)
+	m.register(nodeA)
+	m.submit(`{"scenario":"720p"}`)
+	j := m.claim(nodeA)
+	lines := m.followLog(j.ID)
+	m.reportLog(j, 0, "one\n")
+	wantLine(t, lines, "one\n")
+	m.reportLog(j, 100, "two\n")
+	if text := <-lines; !strings.HasPrefix(text, "broken: ") {
+		t.Fatalf("got %q, want a broken stream", text)
+	}
+	r := m.want(200, "GET", "/jobs/1/logs?offset=4", "")
+	wantLogHeader(t, r.Header, 100)
+}
+
+// The connection breaks, the attempt ends, and the reader comes back for the rest.
+func TestFollow_ResumedAfterTheEnd(t *testing.T) {
+	text, start := longLog()
+	m := newMaster(t)
+	m.register(nodeA)
+	m.submit(`{"scenario":"720p"}`)
+	j := m.claim(nodeA)
+	position := len(text) - 20
+	m.reportLog(j, 0, text[:position])
+	// This agent does not say where the log in its result begins.
+	tail, _ := json.Marshal(text[start:])
+	m.want(200, "POST", "/results", fmt.Sprintf(`{"job_id":%q,"node_id":%q,"attempt":1,"lease":%q,"status":"completed","logs":%s}`, j.ID, nodeA, j.Lease, tail))
+	r := m.want(200, "GET", fmt.Sprintf("/jobs/1/logs?follow&attempt=1&offset=%d", position), "")
+	wantLogHeader(t, r.Header, position)
+	if got := string(r.body); got != text[position:] {
+		t.Errorf("got %q, want %q", got, text[position:])
+	}
+}
+
+func wantLogHeader(t *testing.T, h http.Header, from int) {
+	t.Helper()
+	if got, want := h.Get(logAttemptHeader)+" "+h.Get(logOffsetHeader), fmt.Sprint(1, " ", from); got != want {
+		t.Errorf("got attempt and offset %s, want %s", got, want)
+	}
+}
+
+// reportLog sends a heartbeat with a part of the log.
+func (m *master) reportLog(j ffrtmp.Job, offset int, text string) {
+	m.t.Helper()
+	part, err := json.Marshal(text)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	m.want(200, "POST", "/nodes/"+nodeA+"/heartbeat", fmt.Sprintf(
+		`{"attempts":[{"job_id":%q,"attempt":%d,"lease":%q,"log_tail":%s,"log_offset":%d}]}`, j.ID, j.Attempt, j.Lease, part, offset))
 }

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -184,29 +185,47 @@ func TestWaitOutlivesMasters(t *testing.T) {
 	})
 }
 
-func TestFollowLogsGoesOnWhereItBroke(t *testing.T) {
+func TestFollowLogs_ResumesWhereItBroke(t *testing.T) {
 	const text = "frame=1\nframe=2\nframe=3\n"
-	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Query().Get("offset") == "" {
-			w.Header().Set("X-Ffrtmp-Log-Offset", "5") // the front is gone
-			_, _ = io.WriteString(w, text[5:10])
-			w.(http.Flusher).Flush()
-			panic(http.ErrAbortHandler)
-		}
-		w.Header().Set("X-Ffrtmp-Log-Offset", "10")
-		_, _ = io.WriteString(w, text[10:])
-	})
-	c := dial(t, client.Config{}, s)
-	var out bytes.Buffer
-	if err := c.FollowLogs(within(t, 10*time.Second), "7", 2, &out); err != nil || out.String() != text[5:] {
-		t.Fatalf("%q, %v", out.String(), err)
+	for _, test := range []struct {
+		name          string
+		first, second int // where each of the two answers begins
+		want          string
+	}{
+		{"nothing is gone", 0, 10, text},
+		{"the beginning is gone", 5, 10, "[5 bytes of the log are no longer kept]\n" + text[5:]},
+		{"the middle is gone", 0, 18, text[:10] + "\n[8 bytes of the log are no longer kept]\n" + text[18:]},
+		{"the rest is gone", 0, 99, text[:10] + "\n[89 bytes of the log are no longer kept]\n"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+				w.Header().Set("X-Ffrtmp-Log-Attempt", "2")
+				if r.URL.Query().Get("offset") == "" {
+					w.Header().Set("X-Ffrtmp-Log-Offset", strconv.Itoa(test.first))
+					_, _ = io.WriteString(w, text[test.first:10])
+					w.(http.Flusher).Flush()
+					panic(http.ErrAbortHandler)
+				}
+				w.Header().Set("X-Ffrtmp-Log-Offset", strconv.Itoa(test.second))
+				_, _ = io.WriteString(w, text[min(test.second, len(text)):])
+			})
+			c := dial(t, client.Config{}, s)
+			var out bytes.Buffer
+			if err := c.FollowLogs(within(t, time.Minute), "7", 0, &out); err != nil || out.String() != test.want {
+				t.Fatalf("got %q (%v), want %q", out.String(), err, test.want)
+			}
+			if got, want := s.requests()[1].uri, "/jobs/7/logs?attempt=2&follow=true&offset=10"; got != want {
+				t.Errorf("got request %s, want %s", got, want)
+			}
+		})
 	}
-	if uri := s.requests()[1].uri; uri != "/jobs/7/logs?attempt=2&follow=true&offset=10" {
-		t.Error(uri)
-	}
+}
+
+func TestFollowLogs_ReturnsTheWritersError(t *testing.T) {
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, "frame=1\n") })
 	full := errors.New("disk full")
-	if err := c.FollowLogs(within(t, 10*time.Second), "7", 2, failing{full}); !errors.Is(err, full) {
-		t.Errorf("the writer's error became %v", err)
+	if err := dial(t, client.Config{}, s).FollowLogs(within(t, time.Minute), "7", 2, failing{full}); !errors.Is(err, full) {
+		t.Errorf("got %v, want %v", err, full)
 	}
 }
 

@@ -22,27 +22,29 @@ func (c *Client) Logs(ctx context.Context, id string, attempt int, opts ...Optio
 }
 
 // FollowLogs copies the log of an attempt to w as it is written, until the
-// attempt ends; attempt 0 is the newest. A connection that breaks is taken up
-// again at the byte where it broke, until the context ends.
+// attempt ends; attempt 0 is the newest. After a broken connection it resumes at
+// the byte where the connection broke, until the context ends. Masters keep only
+// the end of a log: where bytes are gone, a line says how many.
 func (c *Client) FollowLogs(ctx context.Context, id string, attempt int, w io.Writer, opts ...Option) error {
 	call := read(jobPath(id, "logs"), nil, append([]Option{Persist()}, opts...))
 	call.query.Set("follow", "true")
 	if attempt > 0 {
 		call.query.Set("attempt", strconv.Itoa(attempt))
 	}
-	out := &sink{w: w}
-	var offset int64 // in the attempt's log, of what is to come
+	out := &logWriter{w: w}
 	call.stream = func(h http.Header, body io.Reader) error {
-		if from, err := strconv.ParseInt(h.Get("X-Ffrtmp-Log-Offset"), 10, 64); err == nil {
-			offset = from // the master no longer has what is before
+		if number := h.Get("X-Ffrtmp-Log-Attempt"); number != "" {
+			call.query.Set("attempt", number) // the newest may soon be another one
 		}
-		n, err := io.Copy(out, body)
-		offset += n
+		if from, err := strconv.ParseInt(h.Get("X-Ffrtmp-Log-Offset"), 10, 64); err == nil {
+			out.seek(from)
+		}
+		_, err := io.Copy(out, body)
 		if out.err != nil {
 			return fmt.Errorf("client: writing the log: %w", out.err)
 		}
 		if err != nil {
-			call.query.Set("offset", strconv.FormatInt(offset, 10))
+			call.query.Set("offset", strconv.FormatInt(out.offset, 10))
 			return &failure{err: err}
 		}
 		return nil
@@ -50,16 +52,38 @@ func (c *Client) FollowLogs(ctx context.Context, id string, attempt int, w io.Wr
 	return c.do(ctx, call)
 }
 
-// sink keeps the writer's error apart from the reader's.
-type sink struct {
-	w   io.Writer
-	err error
+// logWriter copies a log and knows its position in it. It keeps the writer's error
+// apart from the reader's.
+type logWriter struct {
+	w       io.Writer
+	offset  int64 // in the attempt's log, of what comes next
+	midLine bool
+	err     error
 }
 
-func (s *sink) Write(p []byte) (int, error) {
-	n, err := s.w.Write(p)
+func (l *logWriter) Write(p []byte) (int, error) {
+	n, err := l.w.Write(p)
+	if n > 0 {
+		l.offset += int64(n)
+		l.midLine = p[n-1] != '\n'
+	}
 	if err != nil {
-		s.err = err
+		l.err = err
 	}
 	return n, err
+}
+
+// seek notes where what comes next begins, and writes how many bytes are missing.
+func (l *logWriter) seek(offset int64) {
+	missing := offset - l.offset
+	l.offset = offset
+	if missing <= 0 || l.err != nil {
+		return
+	}
+	text := fmt.Sprintf("[%d bytes of the log are no longer kept]\n", missing)
+	if l.midLine {
+		text = "\n" + text
+	}
+	l.midLine = false
+	_, l.err = io.WriteString(l.w, text)
 }
