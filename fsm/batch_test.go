@@ -194,8 +194,13 @@ func TestBatch_QueueIsBounded(t *testing.T) {
 	})
 }
 
-// TestReplicas_EndInOneState submits and runs jobs through a real Raft of three.
+// A real Raft of three submits and runs jobs. In a bubble, time stands still while a machine works: however slow it is,
+// no leader is deposed, and no outcome is unknown.
 func TestReplicas_EndInOneState(t *testing.T) {
+	synctest.Test(t, testReplicas)
+}
+
+func testReplicas(t *testing.T) {
 	replicas := newReplicas(t, func(f *FSM) raft.FSM { return f })
 	p := NewProposer(replicas[0], ProposerOptions{})
 	nodes := make([]string, 8)
