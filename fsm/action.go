@@ -29,8 +29,8 @@ func decodeAct(d *decoder) command {
 
 var (
 	updateStatus  = store.Prepared(`UPDATE job_state SET status = ?, timeout_at = ?, last_activity_at = ? WHERE seq = ?`)
-	updateCancel  = store.Prepared(`UPDATE job_state SET status = 5, hold = 0, completed_at = ?, last_activity_at = ? WHERE seq = ?`)
-	updateRevived = store.Prepared(`UPDATE job_state SET status = 0, hold = 0, retry_count = 0, losses = 0, not_before = 0, completed_at = 0,
+	updateCancel  = store.Prepared(`UPDATE job_state SET status = ?, hold = ?, completed_at = ?, last_activity_at = ? WHERE seq = ?`)
+	updateRevived = store.Prepared(`UPDATE job_state SET status = ?, hold = ?, retry_count = 0, losses = 0, not_before = 0, completed_at = 0,
 	last_activity_at = ?, progress = 0, progress_detail = NULL, avoid = '', retry_reason = NULL, error = NULL, failure_reason = NULL WHERE seq = ?`)
 )
 
@@ -63,6 +63,10 @@ func (c *act) apply(t *tx) any {
 }
 
 func (c *act) audit(t *tx) entry { return entry{"job." + string(c.action), t.jobTarget(c.seq), ""} }
+
+func (c *act) replay(_ *tx, k kept) any {
+	return Done{Seq: k.seq, Count: 1, Status: store.StatusCodes[k.count], Replayed: true}
+}
 
 // findAny is find that also returns the class key of a job that is over.
 func (t *tx) findAny(seq uint64) (*activeJob, classKey, *ffrtmp.Error) {
@@ -101,7 +105,7 @@ func (t *tx) cancel(j *activeJob) bool {
 	}
 	t.meta.Canceled++
 	t.change(j, ffrtmp.Canceled, store.HoldNone)
-	t.exec(updateCancel, t.now, t.now, int64(j.seq))
+	t.exec(updateCancel, store.StatusCanceled, int64(store.HoldNone), t.now, t.now, int64(j.seq))
 	t.jobEvent(ffrtmp.JobCanceled, j, 0, "")
 	return true
 }
@@ -115,7 +119,7 @@ func (t *tx) revive(j *activeJob, key classKey) any {
 	}
 	j.status, j.retries, j.losses, j.notBefore = ffrtmp.Pending, 0, 0, 0
 	t.add(j, class)
-	t.exec(updateRevived, t.now, int64(j.seq))
+	t.exec(updateRevived, store.StatusPending, int64(store.HoldNone), t.now, int64(j.seq))
 	t.jobEvent(ffrtmp.JobRequeued, j, 0, "")
 	return Done{Seq: j.seq, Count: 1, Status: j.status}
 }
@@ -174,6 +178,8 @@ func (c *cancelMany) apply(t *tx) any {
 	}
 	return done
 }
+
+func (c *cancelMany) partial() bool { return !c.final }
 
 func (c *cancelMany) audit(*tx) entry {
 	detail := details("status", string(c.status), "node_id", c.node, "selected", strconv.Itoa(len(c.seqs)))

@@ -43,7 +43,7 @@ const selectActive = `SELECT s.seq, s.id, s.requires, s.timeout, t.status, t.que
 FROM job_state t JOIN job_spec s ON s.seq = t.seq `
 
 var (
-	selectActiveAll = store.Prepared(selectActive + `WHERE t.status < 3 ORDER BY t.seq`)
+	selectActiveAll = store.Prepared(selectActive + `WHERE t.status < ? ORDER BY t.seq`)
 	selectActiveOne = store.Prepared(selectActive + `WHERE t.seq = ?`)
 )
 
@@ -145,5 +145,5 @@ func (s *state) load() error {
 		}
 		s.add(j, class)
 		return nil
-	}, selectActiveAll)
+	}, selectActiveAll, store.StatusCompleted)
 }

@@ -18,7 +18,7 @@ type tx struct {
 	*state
 	metrics *metrics
 	events  packedEvents
-	given   []given // results of its claims: one array for all costs less
+	claimed []claimed // results of its claims: one array for all costs less
 	now     int64
 	actor   Actor // of the command
 	err     error

@@ -30,8 +30,8 @@ func actorOf(ctx context.Context) Actor {
 	return a
 }
 
-// audited are the commands that somebody may have to answer for.
-type audited interface {
+// auditable are the commands that are recorded in the audit log.
+type auditable interface {
 	// audit describes the command after it has been applied or refused.
 	audit(t *tx) entry
 }
@@ -64,7 +64,7 @@ func (t *tx) record(index uint64, n int, c *enveloped, result any) {
 	if c.actor.Principal == "" {
 		return
 	}
-	command, ok := c.command.(audited)
+	command, ok := c.command.(auditable)
 	if !ok {
 		return
 	}
@@ -80,7 +80,7 @@ func (t *tx) record(index uint64, n int, c *enveloped, result any) {
 		if r.Replayed {
 			return
 		}
-	case noted:
+	case audited:
 		outcome = outcomeRequested
 	}
 	name := ""
@@ -98,15 +98,15 @@ type note struct {
 	action, target string
 }
 
-// noted is the result of a note.
-type noted struct{}
+// audited is the result of a note.
+type audited struct{}
 
 func (*note) kind() Kind          { return KindNote }
 func (c *note) encode(e *encoder) { e.string(c.action); e.string(c.target) }
 func decodeNote(d *decoder) command {
 	return &note{action: d.string(), target: d.string()}
 }
-func (*note) apply(*tx) any     { return noted{} }
+func (*note) apply(*tx) any     { return audited{} }
 func (c *note) audit(*tx) entry { return entry{action: c.action, target: c.target} }
 
 // jobTarget names a job as users do.
@@ -130,6 +130,6 @@ func details(pairs ...string) string {
 
 // Note records in the audit log what is asked for but is no change of the state.
 func (p *Proposer) Note(ctx context.Context, action, target string) (uint64, error) {
-	index, _, err := propose[noted](ctx, p, Idempotency{}, &note{action: action, target: target})
+	index, _, err := propose[audited](ctx, p, Idempotency{}, &note{action: action, target: target})
 	return index, err
 }

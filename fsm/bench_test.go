@@ -76,14 +76,14 @@ func BenchmarkApply(b *testing.B) {
 			s := &specs[i].specs[0]
 			rawExec(b, raw, insertSpec, int64(next+i+1), uuid.Must(uuid.NewV7()).String(), s.scenario, s.confidence, s.engine, s.classification,
 				s.parameters, s.requires, s.labels, s.timeout, int64(i), nil, nil)
-			rawExec(b, raw, insertState, int64(next+i+1), s.queue, s.priority, s.maxRetries)
+			rawExec(b, raw, insertState, int64(next+i+1), store.StatusPending, s.queue, s.priority, s.maxRetries)
 		})
 		looped[1] += rawBatch(b, raw, n, func(i int) {
-			rawExec(b, raw, updateClaim, int64(1), int64(1), l[:], epoch.UnixNano(), int64(0), epoch.UnixNano(), int64(next+i+1))
+			rawExec(b, raw, updateClaim, store.StatusRunning, int64(store.HoldActive), int64(1), int64(1), l[:], epoch.UnixNano(), int64(0), epoch.UnixNano(), int64(next+i+1))
 		})
 		looped[2] += rawBatch(b, raw, n, func(i int) {
 			rawExec(b, raw, insertAttempt, int64(next+i+1), int64(1), int64(1), int64(1), epoch.UnixNano(), epoch.UnixNano(), nil, nil, nil, nil, nil)
-			rawExec(b, raw, updateComplete, epoch.UnixNano(), epoch.UnixNano(), int64(next+i+1))
+			rawExec(b, raw, updateComplete, store.StatusCompleted, int64(store.HoldNone), epoch.UnixNano(), epoch.UnixNano(), int64(next+i+1))
 		})
 		next += n
 	}

@@ -35,8 +35,8 @@ func decodeClaim(d *decoder) command {
 	return c
 }
 
-// given is a store.Attempt before it is written out, which only the leader needs.
-type given struct {
+// claimed is a store.Attempt before it is written out, which only the leader needs.
+type claimed struct {
 	seq       uint64
 	id        uuid.UUID
 	attempt   int64
@@ -44,11 +44,11 @@ type given struct {
 	timeoutAt int64
 }
 
-func (g given) claimed() store.Attempt {
-	return store.Attempt{AttemptID: store.AttemptID{Seq: g.seq, Attempt: int(g.attempt)}, JobID: g.id.String(), Lease: g.lease.String(), TimeoutAt: store.TimeOf(g.timeoutAt)}
+func (c claimed) row() store.Attempt {
+	return store.Attempt{AttemptID: store.AttemptID{Seq: c.seq, Attempt: int(c.attempt)}, JobID: c.id.String(), Lease: c.lease.String(), TimeoutAt: store.TimeOf(c.timeoutAt)}
 }
 
-var updateClaim = store.Prepared(`UPDATE job_state SET status = 1, hold = 1, attempt = ?, node = ?, lease = ?, started_at = ?,
+var updateClaim = store.Prepared(`UPDATE job_state SET status = ?, hold = ?, attempt = ?, node = ?, lease = ?, started_at = ?,
 	timeout_at = ?, last_activity_at = ?, not_before = 0, progress = 0, progress_detail = NULL WHERE seq = ?`)
 
 // apply gives nothing to a node that is not eligible or has no free slot. A node
@@ -59,7 +59,7 @@ func (c *claim) apply(t *tx) any {
 		return err
 	}
 	t.setOffline(n, false)
-	from := len(t.given)
+	from := len(t.claimed)
 	for _, l := range c.leases {
 		if n.Eligibility != ffrtmp.Eligible || n.Free(int(n.held)) == 0 {
 			break
@@ -68,13 +68,13 @@ func (c *claim) apply(t *tx) any {
 		if j == nil {
 			break
 		}
-		t.given = append(t.given, t.start(j, n, l))
+		t.claimed = append(t.claimed, t.start(j, n, l))
 	}
-	return t.given[from:len(t.given):len(t.given)]
+	return t.claimed[from:len(t.claimed):len(t.claimed)]
 }
 
 // start begins the job's next attempt. The one before, if lost, is fenced off.
-func (t *tx) start(j *activeJob, n *node, l lease) given {
+func (t *tx) start(j *activeJob, n *node, l lease) claimed {
 	t.ready.remove(j)
 	if j.hold == store.HoldLost {
 		j.node.drop(j)
@@ -91,7 +91,7 @@ func (t *tx) start(j *activeJob, n *node, l lease) given {
 	}
 	t.change(j, ffrtmp.Running, store.HoldActive)
 	now := driver.Value(t.now)
-	t.exec(updateClaim, j.attempt, n.Key, j.lease[:], now, j.timeoutAt, now, int64(j.seq))
+	t.exec(updateClaim, store.StatusRunning, int64(store.HoldActive), j.attempt, n.Key, j.lease[:], now, j.timeoutAt, now, int64(j.seq))
 	t.jobEvent(ffrtmp.JobStarted, j, 0, "")
-	return given{j.seq, j.id, j.attempt, l, j.timeoutAt}
+	return claimed{j.seq, j.id, j.attempt, l, j.timeoutAt}
 }

@@ -169,9 +169,9 @@ func TestBackoff_IsCapped(t *testing.T) {
 // TestClaim_AvoidsTheNodeThatFailed as long as another could run the job.
 func TestClaim_AvoidsTheNodeThatFailed(t *testing.T) {
 	for _, test := range []struct {
-		name  string
-		other func(c *cluster) // what becomes of the other node
-		given bool             // to the node that failed
+		name    string
+		other   func(c *cluster) // what becomes of the other node
+		claimed bool             // to the node that failed
 	}{
 		{"another can", func(*cluster) {}, false},
 		{"the other is offline", func(c *cluster) { c.SetOffline(c.Context(), []string{c.register("b")}, true) }, true},
@@ -187,10 +187,10 @@ func TestClaim_AvoidsTheNodeThatFailed(t *testing.T) {
 			c.mustResult(node, c.claimOne(node), ffrtmp.ResultFailed, failing(ffrtmp.InputError, "no input"))
 			c.after(time.Minute)
 			test.other(c)
-			if given := len(c.claim(node, 1)) == 1; given != test.given {
+			if given := len(c.claim(node, 1)) == 1; given != test.claimed {
 				t.Fatalf("given to the node that failed: %v", given)
 			}
-			if w := c.fsm.Waiting(seq); !test.given && !slices.Equal(w.Avoided, []string{node}) {
+			if w := c.fsm.Waiting(seq); !test.claimed && !slices.Equal(w.Avoided, []string{node}) {
 				t.Fatalf("%+v", w)
 			}
 			c.checkDerived()

@@ -28,7 +28,7 @@ func TestProposer_WaitsForEveryMastersLevel(t *testing.T) {
 	c.Proposer.opts.Level = func() int { return level }
 	newer(t, func() {
 		ctx := WithActor(t.Context(), Actor{Principal: "p"})
-		_, _, err := propose[noted](ctx, c.Proposer, Idempotency{}, &note2{note{action: "a"}})
+		_, _, err := propose[audited](ctx, c.Proposer, Idempotency{}, &note2{note{action: "a"}})
 		wantCode(t, err, ffrtmp.Conflict)
 		if len(c.entries) != 0 {
 			t.Fatalf("got %d entries, want none", len(c.entries))
@@ -37,7 +37,7 @@ func TestProposer_WaitsForEveryMastersLevel(t *testing.T) {
 			t.Errorf("a version that every master knows was refused: %v", err)
 		}
 		level = Level + 1
-		if _, _, err := propose[noted](ctx, c.Proposer, Idempotency{}, &note2{note{action: "version", target: "2"}}); err != nil {
+		if _, _, err := propose[audited](ctx, c.Proposer, Idempotency{}, &note2{note{action: "version", target: "2"}}); err != nil {
 			t.Fatal(err)
 		}
 		if got := c.audit(ffrtmp.AuditPage{}); len(got) != 2 {

@@ -22,6 +22,29 @@ var (
 	insertIdempotency = store.Prepared(`INSERT INTO idempotency (principal, key, hash, seq, count, created_at) VALUES (?, ?, ?, ?, ?, ?)`)
 )
 
+// kept is what is kept of a command's result under its idempotency key: the number of the first job that it was
+// about, or 0, and a count, whose meaning is the command's.
+type kept struct {
+	seq   uint64
+	count int64
+}
+
+// keeper is a result of which something is kept.
+type keeper interface{ keep() kept }
+
+// replayer is a command whose repetition is answered with more than a Done. The state may have moved on since.
+type replayer interface{ replay(t *tx, k kept) any }
+
+// partial is a command of a request that takes several: only the last one completes it.
+type partial interface{ partial() bool }
+
+func (d Done) keep() kept {
+	if d.Status != "" {
+		return kept{d.Seq, store.Code(store.StatusCodes, d.Status)}
+	}
+	return kept{d.Seq, int64(d.Count)}
+}
+
 // applyOnce applies a command unless a request with its idempotency key has
 // succeeded before; then the result is that of the earlier one.
 func (t *tx) applyOnce(c *enveloped) any {
@@ -29,67 +52,38 @@ func (t *tx) applyOnce(c *enveloped) any {
 	if id.Key == "" {
 		return c.command.apply(t)
 	}
-	row := make([]driver.Value, 3)
-	if t.row(row, selectIdempotency, id.Principal, id.Key) && t.replayable(uint64(row[1].(int64)), store.RequestKey{Principal: id.Principal, Key: id.Key}) {
-		if !bytes.Equal(row[0].([]byte), id.Hash[:]) {
+	if k, hash, ok := t.earlier(id); ok {
+		if !bytes.Equal(hash, id.Hash[:]) {
 			return ffrtmp.Errorf(ffrtmp.Conflict, "the idempotency key %q was used for another request", id.Key)
 		}
-		return t.replay(c.command, uint64(row[1].(int64)), row[2].(int64))
+		if r, ok := c.command.(replayer); ok {
+			return r.replay(t, k)
+		}
+		return Done{Seq: k.seq, Count: int(k.count), Replayed: true}
 	}
 	result := c.command.apply(t)
-	var seq uint64
-	var count int64
-	switch r := result.(type) {
-	case *ffrtmp.Error:
-		return r
-	case Submitted:
-		seq, count = r.Jobs[0].SequenceNumber, int64(len(r.Jobs))
-	case Imported:
-		seq, count = r.from, int64(r.span)
-	case Resulted:
-		seq, count = r.Seq, int64(r.Retry)
-	case Done:
-		seq, count = r.Seq, int64(r.Count)
-		if r.Status != "" {
-			count = store.Code(store.StatusCodes, r.Status)
-		}
-	}
-	if bulk, ok := c.command.(*cancelMany); ok && !bulk.final {
+	if _, refused := result.(*ffrtmp.Error); refused {
 		return result
 	}
-	t.exec(insertIdempotency, id.Principal, id.Key, id.Hash[:], int64(seq), count, t.now)
+	if p, ok := c.command.(partial); ok && p.partial() {
+		return result
+	}
+	var k kept
+	if r, ok := result.(keeper); ok {
+		k = r.keep()
+	}
+	t.exec(insertIdempotency, id.Principal, id.Key, id.Hash[:], int64(k.seq), k.count, t.now)
 	return result
 }
 
-// replay returns the result of a command that was carried out before, from what was
-// kept of it: the state may have moved on.
-func (t *tx) replay(c command, seq uint64, count int64) any {
-	switch c := c.(type) {
-	case *submit:
-		return Submitted{Jobs: t.submitted(seq, int(count)), Replayed: true}
-	case *importing:
-		return t.imported(c, seq, uint64(count))
-	case *act:
-		return Done{Seq: seq, Count: 1, Status: store.StatusCodes[count], Replayed: true}
-	case *result:
-		j, refused := t.find(seq)
-		if refused != nil {
-			return refused
-		}
-		return Resulted{
-			Seq: seq, ID: j.id.String(), Attempt: int(c.attempt), Status: j.status,
-			Retry: int(count), MaxRetries: int(j.maxRetries), Repeated: true,
-		}
-	case *createKey:
-		return c.again(t)
-	case *register:
-		n, known := c.find(t)
-		if !known || n.Removed {
-			return ffrtmp.Errorf(ffrtmp.NotFound, "the node that this registered has been removed")
-		}
-		return NodeRegistered{Node: n.show()}
+// earlier returns what is kept of an earlier request with the idempotency key, and the request's hash.
+func (t *tx) earlier(id *Idempotency) (k kept, hash []byte, ok bool) {
+	row := make([]driver.Value, 3)
+	if !t.row(row, selectIdempotency, id.Principal, id.Key) {
+		return k, nil, false
 	}
-	return Done{Seq: seq, Count: int(count), Replayed: true}
+	k = kept{uint64(row[1].(int64)), row[2].(int64)}
+	return k, row[0].([]byte), t.replayable(k.seq, store.RequestKey{Principal: id.Principal, Key: id.Key})
 }
 
 // Submitted reports whether a submission or an import with this idempotency key has made

@@ -185,16 +185,17 @@ func (c *importing) audit(*tx) entry {
 	return entry{"import", "", details("jobs", fmt.Sprint(len(c.jobs)), "nodes", fmt.Sprint(len(c.nodes)))}
 }
 
-// imported is the result of an import that was carried out before and gave the count
-// numbers from from on to the jobs that it took.
-func (t *tx) imported(c *importing, from, count uint64) Imported {
+func (i Imported) keep() kept { return kept{i.from, int64(i.span)} }
+
+// replay looks at what the import has made: it gave the kept numbers to the jobs that it took.
+func (c *importing) replay(t *tx, k kept) any {
 	result := Imported{Nodes: make([]ImportedNode, len(c.nodes)), Jobs: make([]ImportedJob, len(c.jobs)), Replayed: true}
 	for i := range c.nodes {
 		result.Nodes[i].ID = t.nodes.known(c.nodes[i].id, c.nodes[i].node.Address)
 	}
 	for i := range c.jobs {
 		seq := t.known(&c.jobs[i])
-		result.Jobs[i] = ImportedJob{Seq: seq, New: seq >= from && seq < from+count}
+		result.Jobs[i] = ImportedJob{Seq: seq, New: seq >= k.seq && seq < k.seq+uint64(k.count)}
 	}
 	return result
 }

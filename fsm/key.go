@@ -86,8 +86,8 @@ func decodeCreateKey(d *decoder) command {
 	return c
 }
 
-// keyed is the result of a command about a key.
-type keyed struct {
+// withKey is the result of a command about a key.
+type withKey struct {
 	key      ffrtmp.Key
 	replayed bool
 }
@@ -118,7 +118,7 @@ func (c *createKey) apply(t *tx) any {
 	}}
 	t.keys[k.ID], t.rekeyed = k, true
 	t.exec(insertKey, k.ID, k.Name, c.scopes, k.hash[:], c.rateLimit, t.now, k.CreatedBy, c.expiresAt)
-	return keyed{key: k.Key}
+	return withKey{key: k.Key}
 }
 
 // endedKeys returns the keys that had ended before a time.
@@ -133,16 +133,16 @@ func (t *tx) endedKeys(before int64) []string {
 	return ids
 }
 
-// again gives the key that this command has made before its new secret: the answer
+// replay gives the key that this command has made before its new secret: the answer
 // that had the first one may have been lost, and it is not kept anywhere.
-func (c *createKey) again(t *tx) any {
+func (c *createKey) replay(t *tx, _ kept) any {
 	k, ok := t.keys[c.id]
 	if !ok || !k.RevokedAt.IsZero() {
 		return ffrtmp.Errorf(ffrtmp.Conflict, "the key %s that this request has made is revoked", c.id)
 	}
 	k.hash, t.rekeyed = c.hash, true
 	t.exec(updateKeyHash, k.hash[:], k.ID)
-	return keyed{key: k.Key, replayed: true}
+	return withKey{key: k.Key, replayed: true}
 }
 
 func (c *createKey) audit(*tx) entry {
@@ -175,7 +175,7 @@ func (c *revokeKey) apply(t *tx) any {
 		k.RevokedAt, t.rekeyed = store.TimeOf(t.now), true
 		t.exec(updateKeyEnded, t.now, k.ID)
 	}
-	return keyed{key: k.Key}
+	return withKey{key: k.Key}
 }
 
 func (c *revokeKey) audit(t *tx) entry {
@@ -216,12 +216,12 @@ func (p *Proposer) CreateKey(ctx context.Context, id Idempotency, k ffrtmp.NewKe
 	if !expires.IsZero() {
 		c.expiresAt = expires.UnixNano()
 	}
-	index, done, err := propose[keyed](ctx, p, id, c)
+	index, done, err := propose[withKey](ctx, p, id, c)
 	return index, ffrtmp.CreatedKey{Key: done.key, Secret: c.id + "." + secret}, done.replayed, err
 }
 
 // RevokeKey makes an API key unusable; one that is revoked already stays so.
 func (p *Proposer) RevokeKey(ctx context.Context, id string) (uint64, ffrtmp.Key, error) {
-	index, done, err := propose[keyed](ctx, p, Idempotency{}, &revokeKey{id: id})
+	index, done, err := propose[withKey](ctx, p, Idempotency{}, &revokeKey{id: id})
 	return index, done.key, err
 }

@@ -15,7 +15,7 @@ type situation struct {
 	reach func(c *cluster) (seq uint64, node string, a store.Attempt)
 }
 
-func claimed(c *cluster) (uint64, string, store.Attempt) {
+func claimedJob(c *cluster) (uint64, string, store.Attempt) {
 	seq := c.submit()
 	node := c.register("a")
 	return seq, node, c.claimOne(node)
@@ -25,24 +25,24 @@ var situations = []situation{
 	{"pending", func(c *cluster) (uint64, string, store.Attempt) {
 		return c.submit(), c.register("a"), store.Attempt{AttemptID: store.AttemptID{Attempt: 1}}
 	}},
-	{"running", claimed},
+	{"running", claimedJob},
 	{"sealed", func(c *cluster) (uint64, string, store.Attempt) {
-		seq, node, a := claimed(c)
+		seq, node, a := claimedJob(c)
 		c.mustResult(node, a, ffrtmp.ResultPublishing)
 		return seq, node, a
 	}},
 	{"lost", func(c *cluster) (uint64, string, store.Attempt) {
-		seq, node, a := claimed(c)
+		seq, node, a := claimedJob(c)
 		c.expire(a)
 		return seq, node, a
 	}},
 	{"retrying", func(c *cluster) (uint64, string, store.Attempt) {
-		seq, node, a := claimed(c)
+		seq, node, a := claimedJob(c)
 		c.mustResult(node, a, ffrtmp.ResultFailed, failing(ffrtmp.RuntimeError, "boom"))
 		return seq, node, a
 	}},
 	{"paused", func(c *cluster) (uint64, string, store.Attempt) {
-		seq, node, a := claimed(c)
+		seq, node, a := claimedJob(c)
 		c.mustAct(ffrtmp.Pause, seq)
 		return seq, node, a
 	}},
@@ -52,23 +52,23 @@ var situations = []situation{
 		return seq, c.register("a"), store.Attempt{AttemptID: store.AttemptID{Attempt: 1}}
 	}},
 	{"paused and lost", func(c *cluster) (uint64, string, store.Attempt) {
-		seq, node, a := claimed(c)
+		seq, node, a := claimedJob(c)
 		c.mustAct(ffrtmp.Pause, seq)
 		c.expire(a)
 		return seq, node, a
 	}},
 	{"completed", func(c *cluster) (uint64, string, store.Attempt) {
-		seq, node, a := claimed(c)
+		seq, node, a := claimedJob(c)
 		c.mustResult(node, a, ffrtmp.ResultCompleted)
 		return seq, node, a
 	}},
 	{"failed", func(c *cluster) (uint64, string, store.Attempt) {
-		seq, node, a := claimed(c)
+		seq, node, a := claimedJob(c)
 		c.mustResult(node, a, ffrtmp.ResultFailed, failing(ffrtmp.UserError, "no such thing"))
 		return seq, node, a
 	}},
 	{"canceled", func(c *cluster) (uint64, string, store.Attempt) {
-		seq, node, a := claimed(c)
+		seq, node, a := claimedJob(c)
 		c.mustAct(ffrtmp.Cancel, seq)
 		return seq, node, a
 	}},

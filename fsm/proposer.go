@@ -184,10 +184,10 @@ func (p *Proposer) ClaimAs(ctx context.Context, nodeID, as string) (uint64, []st
 }
 
 func (p *Proposer) claim(ctx context.Context, c *claim) (uint64, []store.Attempt, error) {
-	index, attempts, err := propose[[]given](ctx, p, Idempotency{}, c)
+	index, attempts, err := propose[[]claimed](ctx, p, Idempotency{}, c)
 	claimed := make([]store.Attempt, len(attempts))
 	for i, g := range attempts {
-		claimed[i] = g.claimed()
+		claimed[i] = g.row()
 	}
 	return index, claimed, err
 }
@@ -281,12 +281,12 @@ func (p *Proposer) Patch(ctx context.Context, id Idempotency, seq uint64, change
 
 // Register makes a node known. A v2.2 node, which has no id, gets one, or the one
 // that it had under the same address.
-func (p *Proposer) Register(ctx context.Context, id Idempotency, r ffrtmp.Registration) (uint64, NodeRegistered, error) {
+func (p *Proposer) Register(ctx context.Context, id Idempotency, r ffrtmp.Registration) (uint64, Registered, error) {
 	nodeID := r.NodeID
 	if nodeID == "" {
 		nodeID = p.opts.NewID()
 	}
-	return propose[NodeRegistered](ctx, p, id, &register{id: nodeID, node: r})
+	return propose[Registered](ctx, p, id, &register{id: nodeID, node: r})
 }
 
 // SetEligibility says whether a node is given new attempts.

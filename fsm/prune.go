@@ -60,7 +60,7 @@ type Pruned struct{ Jobs, Keys, Nodes, Entries int }
 const maxPrunedEntries = 256
 
 var (
-	selectOver     = store.Prepared(`SELECT 1 FROM job_state WHERE seq = ? AND status >= 3 AND completed_at < ?`)
+	selectFinished = store.Prepared(`SELECT 1 FROM job_state WHERE seq = ? AND status >= ? AND completed_at < ?`)
 	deleteState    = store.Prepared(`DELETE FROM job_state WHERE seq = ?`)
 	deleteSpec     = store.Prepared(`DELETE FROM job_spec WHERE seq = ?`)
 	deleteAttempts = store.Prepared(`DELETE FROM job_attempt WHERE seq = ?`)
@@ -81,7 +81,7 @@ func (c *prune) apply(t *tx) any {
 	var p Pruned
 	one := make([]driver.Value, 1)
 	for _, seq := range c.seqs {
-		if !t.row(one, selectOver, int64(seq), c.before) {
+		if !t.row(one, selectFinished, int64(seq), store.StatusCompleted, c.before) {
 			continue
 		}
 		for _, s := range []store.Statement{deleteState, deleteSpec, deleteAttempts, deleteLogs} {

@@ -63,8 +63,8 @@ func decodeRegistration(d *decoder, n *ffrtmp.Registration) {
 	n.Version = d.string()
 }
 
-// NodeRegistered is the result of a registration.
-type NodeRegistered struct {
+// Registered is the result of a registration.
+type Registered struct {
 	Node ffrtmp.Node
 	New  bool
 	Lost []store.AttemptID // what a v2.2 node held: it registers when it has restarted
@@ -73,7 +73,7 @@ type NodeRegistered struct {
 func (c *register) apply(t *tx) any {
 	legacy := c.node.NodeID == ""
 	n, known := c.find(t)
-	var result NodeRegistered
+	var result Registered
 	switch {
 	case !known:
 		n = t.nodes.make(c.id)
@@ -97,6 +97,14 @@ func (c *register) apply(t *tx) any {
 	t.event(ffrtmp.NodeRegistered, n)
 	result.Node = n.show()
 	return result
+}
+
+func (c *register) replay(t *tx, _ kept) any {
+	n, known := c.find(t)
+	if !known || n.Removed {
+		return ffrtmp.Errorf(ffrtmp.NotFound, "the node that this registered has been removed")
+	}
+	return Registered{Node: n.show()}
 }
 
 // describe takes in what a registration says.
@@ -152,10 +160,10 @@ func (t *tx) loseAll(n *node) []store.AttemptID {
 // forget fences off a lost attempt.
 func (t *tx) forget(j *activeJob) {
 	t.change(j, j.status, store.HoldNone)
-	t.exec(updateHold, int64(j.seq))
+	t.exec(updateHold, int64(store.HoldNone), int64(j.seq))
 }
 
-var updateHold = store.Prepared(`UPDATE job_state SET hold = 0 WHERE seq = ?`)
+var updateHold = store.Prepared(`UPDATE job_state SET hold = ? WHERE seq = ?`)
 
 // eligibility says whether a node is given new attempts.
 type eligibility struct {

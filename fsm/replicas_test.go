@@ -260,14 +260,14 @@ func (f *rawFSM) command(data []byte) {
 		f.submitted++
 		body := string(data)
 		f.exec(insertSpec, f.submitted, numbered(int(f.submitted)), "1080p30-h264", "", "auto", "", body[:400], body[400:], nil, int64(0), now, nil, nil)
-		f.exec(insertState, f.submitted, int64(1), int64(1), int64(3))
+		f.exec(insertState, f.submitted, store.StatusPending, int64(1), int64(1), int64(3))
 	case KindClaim:
 		f.claimed++
-		f.exec(updateClaim, int64(1), int64(1), data[len(data)-16:], now, int64(0), now, f.claimed)
+		f.exec(updateClaim, store.StatusRunning, int64(store.HoldActive), int64(1), int64(1), data[len(data)-16:], now, int64(0), now, f.claimed)
 	case KindResult:
 		f.completed++
 		f.exec(insertAttempt, f.completed, int64(1), int64(1), int64(1), now, now, nil, nil, nil, nil, nil)
-		f.exec(updateComplete, now, now, f.completed)
+		f.exec(updateComplete, store.StatusCompleted, int64(store.HoldNone), now, now, f.completed)
 	}
 }
 

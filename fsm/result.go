@@ -63,8 +63,8 @@ type Resulted struct {
 }
 
 var (
-	updateSeal     = store.Prepared(`UPDATE job_state SET status = 1, hold = 2, last_activity_at = ? WHERE seq = ?`)
-	updateComplete = store.Prepared(`UPDATE job_state SET status = 3, hold = 0, completed_at = ?, last_activity_at = ?, progress = 100, progress_detail = NULL WHERE seq = ?`)
+	updateSeal     = store.Prepared(`UPDATE job_state SET status = ?, hold = ?, last_activity_at = ? WHERE seq = ?`)
+	updateComplete = store.Prepared(`UPDATE job_state SET status = ?, hold = ?, completed_at = ?, last_activity_at = ?, progress = 100, progress_detail = NULL WHERE seq = ?`)
 )
 
 func (c *result) apply(t *tx) any {
@@ -72,11 +72,11 @@ func (c *result) apply(t *tx) any {
 	if refused != nil {
 		return refused
 	}
-	if !c.speaksFor(j) {
+	if !c.isCurrent(j) {
 		return ffrtmp.Errorf(ffrtmp.StaleAttempt, "node %s does not hold this attempt of job %s", c.node, j.id)
 	}
 	if j.hold == store.HoldNone {
-		return c.again(t, j)
+		return c.repeated(t, j)
 	}
 	if j.hold == store.HoldLost {
 		t.reclaim(j)
@@ -88,14 +88,14 @@ func (c *result) apply(t *tx) any {
 			return c.answer(j, 0, true)
 		}
 		t.change(j, ffrtmp.Running, store.HoldSealed)
-		t.exec(updateSeal, t.now, int64(j.seq))
+		t.exec(updateSeal, store.StatusRunning, int64(store.HoldSealed), t.now, int64(j.seq))
 		t.jobEvent(ffrtmp.JobPublishing, j, 0, "")
 	case ffrtmp.ResultCompleted:
 		c.Result.Outcome = ffrtmp.AttemptCompleted
 		t.end(j, c.Result)
 		t.meta.Completed++
 		t.change(j, ffrtmp.Completed, store.HoldNone)
-		t.exec(updateComplete, t.now, t.now, int64(j.seq))
+		t.exec(updateComplete, store.StatusCompleted, int64(store.HoldNone), t.now, t.now, int64(j.seq))
 		t.jobEvent(ffrtmp.JobCompleted, j, 0, "")
 	case ffrtmp.ResultFailed:
 		c.Result.Outcome = ffrtmp.AttemptFailed
@@ -118,10 +118,10 @@ func (t *tx) release(j *activeJob, e store.Result) {
 	t.requeue(j, e, false)
 }
 
-// speaksFor reports whether the result is of the job's newest attempt, from the
+// isCurrent reports whether the result is of the job's newest attempt, from the
 // node that was given it, with its lease. A v2.2 node need name neither attempt nor
 // lease; what it names must be right.
-func (c *result) speaksFor(j *activeJob) bool {
+func (c *result) isCurrent(j *activeJob) bool {
 	if j.node == nil || j.node.ID != c.node {
 		return false
 	}
@@ -129,9 +129,22 @@ func (c *result) speaksFor(j *activeJob) bool {
 	return (c.attempt == j.attempt || unnamed && c.attempt == 0) && (c.lease == j.lease || unnamed && c.lease == lease{})
 }
 
-// again answers a result of an attempt that is over: the same as before is fine,
+func (r Resulted) keep() kept { return kept{r.Seq, int64(r.Retry)} }
+
+func (c *result) replay(t *tx, k kept) any {
+	j, refused := t.find(k.seq)
+	if refused != nil {
+		return refused
+	}
+	return Resulted{
+		Seq: k.seq, ID: j.id.String(), Attempt: int(c.attempt), Status: j.status,
+		Retry: int(k.count), MaxRetries: int(j.maxRetries), Repeated: true,
+	}
+}
+
+// repeated answers a result of an attempt that is over: the same as before is fine,
 // anything else comes too late.
-func (c *result) again(t *tx, j *activeJob) any {
+func (c *result) repeated(t *tx, j *activeJob) any {
 	outcome := t.outcome(j)
 	same := false
 	retry := 0

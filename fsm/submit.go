@@ -90,7 +90,7 @@ type Submitted struct {
 var (
 	insertSpec = store.Prepared(`INSERT INTO job_spec (seq, id, scenario, confidence, engine, classification, parameters, requires, labels, timeout, created_at, request_id, traceparent)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
-	insertState = store.Prepared(`INSERT INTO job_state (seq, status, queue, priority, max_retries) VALUES (?, 0, ?, ?, ?)`)
+	insertState = store.Prepared(`INSERT INTO job_state (seq, status, queue, priority, max_retries) VALUES (?, ?, ?, ?, ?)`)
 	selectIDs   = store.Prepared(`SELECT seq, id FROM job_spec WHERE seq >= ? AND seq < ? ORDER BY seq`)
 )
 
@@ -111,7 +111,7 @@ func (c *submit) apply(t *tx) any {
 		seq := t.meta.NextSeq
 		t.meta.NextSeq++
 		t.insertSpec(seq, s, t.now)
-		t.exec(insertState, int64(seq), s.queue, s.priority, s.maxRetries)
+		t.exec(insertState, int64(seq), store.StatusPending, s.queue, s.priority, s.maxRetries)
 		j := &activeJob{
 			seq: seq, id: s.id, status: ffrtmp.Pending, createdAt: t.now, timeout: s.timeout, maxRetries: s.maxRetries,
 			rank: ffrtmp.Rank(store.QueueCodes[s.queue], store.PriorityCodes[s.priority]),
@@ -122,6 +122,12 @@ func (c *submit) apply(t *tx) any {
 	}
 	t.meta.Submitted += int64(len(c.specs))
 	return result
+}
+
+func (s Submitted) keep() kept { return kept{s.Jobs[0].SequenceNumber, int64(len(s.Jobs))} }
+
+func (c *submit) replay(t *tx, k kept) any {
+	return Submitted{Jobs: t.submitted(k.seq, int(k.count)), Replayed: true}
 }
 
 // insertSpec writes what a job is.

@@ -61,7 +61,7 @@ var queryLog = readOnly(`SELECT log, log_offset FROM job_log WHERE seq = ? AND a
 
 var queryAttempts = readOnly(`SELECT a.attempt, n.id, a.outcome, a.started_at, a.ended_at, a.error, a.failure_reason FROM (
 	SELECT seq, attempt, node, outcome, started_at, ended_at, error, failure_reason FROM job_attempt WHERE seq = ?
-	UNION ALL SELECT seq, attempt, node, 0, started_at, 0, NULL, NULL FROM job_state WHERE seq = ? AND hold IN (1, 2)
+	UNION ALL SELECT seq, attempt, node, ?, started_at, 0, NULL, NULL FROM job_state WHERE seq = ? AND hold IN (?, ?)
 ) a LEFT JOIN node n ON n.key = a.node ORDER BY a.attempt`)
 
 // Attempts returns a job's attempts in order.
@@ -88,7 +88,7 @@ func (db *DB) attempts(ctx context.Context, seq uint64) ([]ffrtmp.Attempt, error
 		a.Error, a.FailureReason = fault.String, ffrtmp.FailureReason(reason.String)
 		list = append(list, a)
 		return nil
-	}, int64(seq), int64(seq))
+	}, int64(seq), Code(OutcomeCodes, ffrtmp.AttemptRunning), int64(seq), int64(HoldActive), int64(HoldSealed))
 	return list, err
 }
 

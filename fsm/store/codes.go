@@ -18,6 +18,16 @@ var (
 	ResultCodes      = []ffrtmp.ResultStatus{ffrtmp.ResultPublishing, ffrtmp.ResultCompleted, ffrtmp.ResultFailed, ffrtmp.ResultCanceled}
 )
 
+// The codes that statements name, in the order of StatusCodes and OutcomeCodes.
+const (
+	StatusPending int64 = iota
+	StatusRunning
+	StatusPaused
+	StatusCompleted
+	StatusFailed
+	StatusCanceled
+)
+
 // Code returns the number of a word. Words are validated before they reach the
 // FSM, so an unknown one is a fault of the program.
 func Code[T ~string](list []T, word T) int64 {

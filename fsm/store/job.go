@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"strconv"
 
 	"github.com/ffrtmp/ffrtmp"
@@ -41,12 +42,12 @@ func (db *DB) resolve(ctx context.Context, ref string) (uint64, error) {
 	return seq, nil
 }
 
-const selectJob = `SELECT s.seq, s.id, s.scenario, s.confidence, s.engine, s.classification, s.parameters, s.requires, s.labels, s.created_at, s.request_id, s.traceparent,
+var selectJob = fmt.Sprintf(`SELECT s.seq, s.id, s.scenario, s.confidence, s.engine, s.classification, s.parameters, s.requires, s.labels, s.created_at, s.request_id, s.traceparent,
 	t.status, t.queue, t.priority, t.max_retries, t.retry_count, t.attempt, t.hold, t.started_at, max(t.timeout_at, 0), t.last_activity_at,
 	t.completed_at, t.not_before, t.progress, t.progress_detail, t.retry_reason, t.error, t.failure_reason, n.id, n.name, a.output
 FROM job_state t CROSS JOIN job_spec s ON s.seq = t.seq
 LEFT JOIN node n ON n.key = t.node
-LEFT JOIN job_attempt a ON a.seq = t.seq AND a.attempt = t.attempt AND t.status = 3 `
+LEFT JOIN job_attempt a ON a.seq = t.seq AND a.attempt = t.attempt AND t.status = %d `, StatusCompleted)
 
 // scanJob reads a row of selectJob.
 func scanJob(rows *sql.Rows) (ffrtmp.Job, error) {

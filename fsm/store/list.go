@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -126,7 +127,7 @@ func conditions(filter ffrtmp.Filter, page ffrtmp.Page) (string, []any) {
 	case "":
 	case ffrtmp.Failed, ffrtmp.Canceled:
 		// SQLite uses a partial index only when it sees the index's own condition.
-		add("t.status IN (4, 5)")
+		add(fmt.Sprintf("t.status IN (%d, %d)", StatusFailed, StatusCanceled))
 		fallthrough
 	default:
 		add("t.status = ?", Code(StatusCodes, filter.Status))

@@ -13,7 +13,7 @@ type RequestKey struct{ Principal, Key string }
 var (
 	queryBorn      = readOnly(`SELECT seq, created_at FROM job_spec WHERE seq >= ? ORDER BY seq LIMIT 1`)
 	queryNewest    = readOnly(`SELECT coalesce(max(seq), 0) FROM job_spec`)
-	queryOver      = readOnly(`SELECT seq FROM job_state WHERE seq > ? AND seq < ? AND status >= 3 AND completed_at < ? ORDER BY seq LIMIT ?`)
+	queryOver      = readOnly(`SELECT seq FROM job_state WHERE seq > ? AND seq < ? AND status >= ? AND completed_at < ? ORDER BY seq LIMIT ?`)
 	queryOldEvents = readOnly(`SELECT EXISTS (SELECT 1 FROM (SELECT time FROM event ORDER BY idx LIMIT 1) WHERE time < ?)`)
 	queryKeys      = readOnly(`SELECT principal, key, created_at < ? AND NOT EXISTS
 	(SELECT 1 FROM job_state WHERE i.seq > 0 AND seq >= i.seq AND seq < i.seq + max(i.count, 1))
@@ -36,7 +36,7 @@ func (r Reader) OldJobs(ctx context.Context, before time.Time, after uint64, lim
 			err := r.Scan(&seq)
 			seqs = append(seqs, seq)
 			return err
-		}, int64(after), int64(end), before.UnixNano(), limit)
+		}, int64(after), int64(end), StatusCompleted, before.UnixNano(), limit)
 	})
 	return seqs, err
 }
