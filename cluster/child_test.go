@@ -85,7 +85,7 @@ func runChild(spec string) error {
 		return err
 	}
 	go func() { _ = http.Serve(ln, childAPI(m)) }()
-	state := childState{m.ID(), m.PeerAddr(), m.GossipAddr(), ln.Addr().String()}
+	state := childState{m.ID(), m.peerAddr(), m.gossipAddr(), ln.Addr().String()}
 	if err := json.NewEncoder(os.Stdout).Encode(state); err != nil {
 		return err
 	}

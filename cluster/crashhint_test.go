@@ -41,6 +41,7 @@ func (c *fakeCandidate) voters() []string                    { return c.members 
 func (c *fakeCandidate) raftState() raft.RaftState           { return c.state }
 func (c *fakeCandidate) lastEntry() (term, index uint64)     { return 2, c.logs["b"] }
 func (c *fakeCandidate) requestVote(index uint64) bool       { return c.observe(voteRequest("c", index)) }
+
 func voteRequest(from string, index uint64) *raft.Observation {
 	return &raft.Observation{Data: raft.RequestVoteRequest{
 		RPCHeader: raft.RPCHeader{ID: []byte(from)}, LastLogTerm: 2, LastLogIndex: index,

@@ -6,9 +6,9 @@ import (
 	"slices"
 )
 
-// GossipAddr returns the host:port at which others reach this master's gossip,
+// gossipAddr returns the host:port at which others reach this master's gossip,
 // "" when none is open.
-func (n *Node) GossipAddr() string { return n.own.Load().Gossip }
+func (n *Node) gossipAddr() string { return n.own.Load().Gossip }
 
 // openGossip joins the other masters. Membership follows what gossip finds.
 func (n *Node) openGossip() error {
@@ -20,7 +20,7 @@ func (n *Node) openGossip() error {
 	if err != nil {
 		return err
 	}
-	host, _, err := net.SplitHostPort(n.PeerAddr())
+	host, _, err := net.SplitHostPort(n.peerAddr())
 	if err != nil {
 		return err
 	}
@@ -54,7 +54,7 @@ func (n *Node) openGossip() error {
 func (n *Node) gossipMeta() gossipMeta {
 	held := n.formation.current()
 	return gossipMeta{
-		Peer: n.PeerAddr(), APIURL: n.cfg.APIURL, Version: n.cfg.Version,
+		Peer: n.peerAddr(), APIURL: n.cfg.APIURL, Version: n.cfg.Version,
 		Expect: n.cfg.Expect, Cluster: held.ClusterID, Formed: held.Formed,
 		Starts: n.id.Starts, Level: n.cfg.CommandLevel,
 	}

@@ -39,7 +39,7 @@ func startIDs(t *testing.T, a *authority, join []string, ids ...string) []*maste
 		cfg.NodeID = id
 		m := start(t, cfg)
 		masters = append(masters, m)
-		join = append(join, m.GossipAddr())
+		join = append(join, m.gossipAddr())
 	}
 	return masters
 }
@@ -56,7 +56,7 @@ func TestForm_AnyOrder(t *testing.T) {
 			for _, m := range masters {
 				testkit.Eventually(t, "2 masters in view", func() bool { return len(m.gossip.alive()) == 2 })
 			}
-			join := []string{masters[0].GossipAddr(), masters[1].GossipAddr()}
+			join := []string{masters[0].gossipAddr(), masters[1].gossipAddr()}
 			masters = append(masters, startIDs(t, a, join, order[2])...)
 			waitReady(t, masters...)
 			write(t, "formed", masters...)
@@ -71,7 +71,7 @@ func TestForm_OverlappingSets(t *testing.T) {
 	t.Parallel()
 	a := newAuthority(t)
 	masters := append(startIDs(t, a, nil, "b"), startIDs(t, a, nil, "c")...)
-	join := []string{masters[0].GossipAddr(), masters[1].GossipAddr()}
+	join := []string{masters[0].gossipAddr(), masters[1].gossipAddr()}
 	for _, id := range []string{"d", "a"} {
 		masters = append(masters, startIDs(t, a, join, id)...)
 	}
@@ -87,7 +87,7 @@ func TestMembership_Join(t *testing.T) {
 	t.Parallel()
 	masters := form(t, 3)
 	write(t, "before", masters...)
-	fourth := start(t, masters[0].authority.config("m3", 0, masters[0].GossipAddr()))
+	fourth := start(t, masters[0].authority.config("m3", 0, masters[0].gossipAddr()))
 	testkit.Eventually(t, "the fourth is a non-voter", func() bool {
 		return slices.ContainsFunc(fourth.Members(), func(m Member) bool { return m.ID == fourth.ID() && !m.Voter })
 	})
@@ -113,7 +113,7 @@ func TestNode_CommandLevel(t *testing.T) {
 	if got := masters[0].CommandLevel(); got != 5 {
 		t.Errorf("voter of level 5 is down: got level %d, want 5", got)
 	}
-	masters[1].restart(func(c *Config) { c.CommandLevel, c.Join = 8, []string{masters[0].GossipAddr()} })
+	masters[1].restart(func(c *Config) { c.CommandLevel, c.Join = 8, []string{masters[0].gossipAddr()} })
 	testkit.Eventually(t, "level 6 after the upgrade", func() bool { return masters[0].CommandLevel() == 6 })
 }
 
@@ -121,12 +121,12 @@ func TestNode_CommandLevel(t *testing.T) {
 func TestMembership_Restart(t *testing.T) {
 	t.Parallel()
 	masters := form(t, 3)
-	id, before := masters[2].ID(), masters[2].PeerAddr()
-	masters[2] = masters[2].restart(func(c *Config) { c.Join = []string{masters[0].GossipAddr()} })
+	id, before := masters[2].ID(), masters[2].peerAddr()
+	masters[2] = masters[2].restart(func(c *Config) { c.Join = []string{masters[0].gossipAddr()} })
 	if got := masters[2].ID(); got != id {
 		t.Fatalf("got id %s, want %s", got, id)
 	}
-	if masters[2].PeerAddr() == before {
+	if masters[2].peerAddr() == before {
 		t.Fatalf("got the old port %s, want another", before)
 	}
 	waitReady(t, masters...)
@@ -137,7 +137,7 @@ func TestMembership_Restart(t *testing.T) {
 	}
 	testkit.Eventually(t, "the new address is known", func() bool {
 		return slices.ContainsFunc(masters[0].Members(), func(m Member) bool {
-			return m.ID == id && m.Address == masters[2].PeerAddr() && m.Healthy
+			return m.ID == id && m.Address == masters[2].peerAddr() && m.Healthy
 		})
 	})
 }
@@ -156,7 +156,7 @@ func TestMembership_RestartAll(t *testing.T) {
 		cfg := m.cfg
 		cfg.Join = join
 		again[i] = start(t, cfg)
-		join = append(join, again[i].GossipAddr())
+		join = append(join, again[i].gossipAddr())
 	}
 	waitReady(t, again...)
 	waitApplied(t, "before", again...)
@@ -171,7 +171,7 @@ func TestMembership_WipedMaster(t *testing.T) {
 	masters := form(t, 3)
 	old := masters[2]
 	old.stop()
-	fresh := start(t, masters[0].authority.config("m2b", 3, masters[0].GossipAddr()))
+	fresh := start(t, masters[0].authority.config("m2b", 3, masters[0].gossipAddr()))
 	if fresh.ID() == old.ID() {
 		t.Fatalf("got the old id %s, want a new one", old.ID())
 	}
@@ -241,7 +241,7 @@ func TestFollower_InstallsSnapshot(t *testing.T) {
 			t.Fatalf("first index: got %d (%v), want at least 20", first, err)
 		}
 	}
-	again := behind.restart(func(c *Config) { c.Join = []string{rest[0].GossipAddr()} })
+	again := behind.restart(func(c *Config) { c.Join = []string{rest[0].gossipAddr()} })
 	waitApplied(t, "19", again)
 	waitReady(t, again)
 	if got, want := again.sm.all(), rest[0].sm.all(); !slices.Equal(got, want) {
@@ -258,8 +258,8 @@ func TestSolo(t *testing.T) {
 			m := start(t, Config{Cluster: testCluster, Expect: 1, APIURL: "https://solo", Dir: dir})
 			waitReady(t, m)
 			write(t, "one", m)
-			if m.PeerAddr() != "" || m.GossipAddr() != "" {
-				t.Errorf("got ports %q and %q, want none", m.PeerAddr(), m.GossipAddr())
+			if m.peerAddr() != "" || m.gossipAddr() != "" {
+				t.Errorf("got ports %q and %q, want none", m.peerAddr(), m.gossipAddr())
 			}
 			if err := m.VerifyLeader(testkit.Context(t)); err != nil {
 				t.Error(err)

@@ -11,16 +11,16 @@ import (
 var (
 	// ErrNoLeader is returned while no leader is known. Nothing was sent.
 	ErrNoLeader = errors.New("no leader is known")
-	// ErrIsLeader is returned for a request that this master must serve
-	// itself. Nothing was sent.
-	ErrIsLeader = errors.New("this master is the leader")
 	// ErrNotSent means that a forwarded request has not reached the leader and
-	// may be repeated. It wraps ErrNoLeader and ErrIsLeader.
+	// may be repeated. It wraps ErrNoLeader.
 	ErrNotSent = errors.New("request was not sent")
 	// ErrUnknownOutcome means that a request was sent and its answer was lost:
 	// it may have been carried out.
 	ErrUnknownOutcome = errors.New("request was sent but its outcome is unknown")
 )
+
+// errIsLeader rejects a request that this master must serve itself.
+var errIsLeader = errors.New("this master is the leader")
 
 // LeaderTransport returns a RoundTripper that sends each request to the current
 // leader's Config.Forward in one hop over mutual TLS; the host of its URL is
@@ -38,7 +38,7 @@ func (t leaderTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	case !ok:
 		return nil, refuse(r, ErrNoLeader)
 	case leader.ID == n.id.ID:
-		return nil, refuse(r, ErrIsLeader)
+		return nil, refuse(r, errIsLeader)
 	}
 
 	// The trace is called before a header field is written, so a request without

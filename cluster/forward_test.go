@@ -27,7 +27,7 @@ func TestForward_Leader(t *testing.T) {
 	waitApplied(t, "forwarded", masters...)
 
 	_, _, err = post(t, leader(t, masters...), "to itself")
-	checkKind(t, "on the leader", err, ErrIsLeader, ErrUnknownOutcome)
+	checkKind(t, "on the leader", err, errIsLeader, ErrUnknownOutcome)
 	checkKind(t, "on the leader", err, ErrNotSent, ErrUnknownOutcome)
 }
 
@@ -50,7 +50,7 @@ func TestForward_NotSent(t *testing.T) {
 	}
 	closed := ln.Addr().String()
 	ln.Close()
-	for name, addr := range map[string]string{"nobody listens": closed, "another master answers": f.PeerAddr()} {
+	for name, addr := range map[string]string{"nobody listens": closed, "another master answers": f.peerAddr()} {
 		f.peers.closeIdle()
 		f.book.learn(l.ID(), address{Peer: addr, Starts: 1 << 40})
 		_, _, err := post(t, f, name)

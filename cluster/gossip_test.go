@@ -65,7 +65,7 @@ func TestGossip_WrongKey(t *testing.T) {
 	a := newAuthority(t)
 	m := start(t, a.config("m0", 1))
 	waitReady(t, m)
-	cfg := a.config("m1", 0, m.GossipAddr())
+	cfg := a.config("m1", 0, m.gossipAddr())
 	cfg.GossipKeys = [][]byte{[]byte("fedcba9876543210")}
 	other := start(t, cfg)
 	testkit.Eventually(t, "the first join was tried", other.gossip.triedAll)

@@ -182,7 +182,7 @@ func formWith(t testing.TB, n int, change func(i int, cfg *Config)) []*master {
 		change(i, &cfg)
 		masters[i] = start(t, cfg)
 		masters[i].authority = a
-		join = []string{masters[0].GossipAddr()}
+		join = []string{masters[0].gossipAddr()}
 	}
 	waitReady(t, masters...)
 	return masters

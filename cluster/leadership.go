@@ -12,7 +12,6 @@ import (
 // Leader is the master that the others follow.
 type Leader struct {
 	ID     string
-	Addr   string // host:port of its peer port; "" when no port is open
 	APIURL string // where clients reach it; "" while unknown
 }
 
@@ -137,7 +136,7 @@ func (n *Node) Leader() (Leader, bool) {
 		return Leader{}, false
 	}
 	a, _ := n.book.lookup(id)
-	return Leader{ID: id, Addr: a.Peer, APIURL: a.APIURL}, true
+	return Leader{ID: id, APIURL: a.APIURL}, true
 }
 
 // Leadership returns a channel that receives whether this master leads, at each
@@ -149,8 +148,8 @@ func (n *Node) Leadership() <-chan bool { return n.lead.consumer }
 // is lost. Get it before calling Leader, and a new one each time.
 func (n *Node) LeaderChanged() <-chan struct{} { return n.lead.next() }
 
-// LeaderChanges counts the leaders seen since the start.
-func (n *Node) LeaderChanges() uint64 { return n.lead.changes.Load() }
+// leaderChanges counts the leaders seen since the start.
+func (n *Node) leaderChanges() uint64 { return n.lead.changes.Load() }
 
 // betterSuccessor reports whether a voter is a better successor than another.
 func (s *status) betterSuccessor(other *status) bool {

@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -81,7 +82,7 @@ func TestNode_TransferLeadership(t *testing.T) {
 		t.Error("LeaderChanged: got an open channel, want a closed one")
 	}
 	waitNotified()
-	if got := old.LeaderChanges(); got < 2 {
+	if got := old.leaderChanges(); got < 2 {
 		t.Errorf("got %d leader changes, want at least 2", got)
 	}
 	testkit.Eventually(t, "a follower refuses to transfer leadership", func() bool {
@@ -105,7 +106,8 @@ func TestNode_CloseTransfersLeadership(t *testing.T) {
 		if old.Term() > term {
 			return true
 		}
-		masters = append(rest, old.restart(func(c *Config) { c.Join = []string{rest[0].GossipAddr()} }))
+		again := old.restart(func(c *Config) { c.Join = []string{rest[0].gossipAddr()} })
+		masters = append(slices.Clone(rest), again)
 		waitReady(t, masters...)
 		return false
 	})

@@ -31,9 +31,9 @@ const (
 	tlsPendingLimit = 256
 )
 
-// PeerAddr returns the host:port at which others reach the peer port, "" when
+// peerAddr returns the host:port at which others reach the peer port, "" when
 // none is open.
-func (n *Node) PeerAddr() string { return n.own.Load().Peer }
+func (n *Node) peerAddr() string { return n.own.Load().Peer }
 
 // openPeerPort listens for Raft and HTTP/2. It returns serve, which accepts
 // connections and is called once Raft can answer them.

@@ -13,9 +13,9 @@ import (
 
 // Roles of a member.
 const (
-	RoleLeader   = "leader"
-	RoleFollower = "follower"
-	RoleNonvoter = "nonvoter"
+	roleLeader   = "leader"
+	roleFollower = "follower"
+	roleNonvoter = "nonvoter"
 )
 
 // Member is one master of the Raft configuration.
@@ -25,7 +25,7 @@ type Member struct {
 	Address string // host:port of its peer port
 	APIURL  string
 	Version string
-	Role    string // RoleLeader, RoleFollower or RoleNonvoter
+	Role    string // leader, follower or nonvoter
 	Voter   bool
 	// Healthy means that it answered just now, hears from the leader and is not
 	// far behind.
@@ -180,14 +180,14 @@ func (n *Node) member(server raft.Server, leader string, newest uint64, statuses
 	s, answered := statuses[id]
 	m := Member{
 		ID: id, Name: s.Name, Address: a.Peer, APIURL: a.APIURL, Version: s.Version,
-		Role: RoleFollower, Voter: server.Suffrage == raft.Voter,
+		Role: roleFollower, Voter: server.Suffrage == raft.Voter,
 		LastContact: s.LastContact, AppliedIndex: s.Applied, CommandLevel: s.Level,
 	}
 	switch {
 	case id == leader:
-		m.Role = RoleLeader
+		m.Role = roleLeader
 	case !m.Voter:
-		m.Role = RoleNonvoter
+		m.Role = roleNonvoter
 	}
 	if !s.Contacted { // or not answered
 		m.LastContact = -1

@@ -48,7 +48,7 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 	gauge(descLastContact, contact.Seconds())
 	gauge(descPeers, float64(len(n.servers())))
 	gauge(descSnapshotAge, time.Since(n.snapshotTime()).Seconds())
-	out <- prometheus.MustNewConstMetric(descLeaderChanges, prometheus.CounterValue, float64(n.LeaderChanges()))
+	out <- prometheus.MustNewConstMetric(descLeaderChanges, prometheus.CounterValue, float64(n.leaderChanges()))
 }
 
 // snapshotTime returns when the newest snapshot was made. Raft's file store puts

@@ -20,7 +20,7 @@ func connect(t *testing.T, m *master, config *tls.Config, protocol string, h hel
 	t.Helper()
 	config = config.Clone()
 	config.NextProtos = []string{protocol}
-	conn, err := (&tls.Dialer{Config: config}).DialContext(testkit.Context(t), "tcp", m.PeerAddr())
+	conn, err := (&tls.Dialer{Config: config}).DialContext(testkit.Context(t), "tcp", m.peerAddr())
 	if err != nil {
 		return err
 	}
@@ -103,7 +103,7 @@ func TestPeerPort_RefusalLogged(t *testing.T) {
 	cfg.Logger = hclog.New(&hclog.LoggerOptions{Output: log})
 	m := start(t, cfg)
 
-	probe, err := net.Dial("tcp", m.PeerAddr()) // not logged
+	probe, err := net.Dial("tcp", m.peerAddr()) // not logged
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -167,7 +167,7 @@ func TestStreamLayer_DialStranger(t *testing.T) {
 	}
 	testkit.Eventually(t, "the member is dialed", func() bool { return dial() == nil }) // dialTimeout may pass
 	for name, addr := range map[string]string{
-		"an agent": listenAsAgent(t, masters[0].authority), "another member": masters[2].PeerAddr(),
+		"an agent": listenAsAgent(t, masters[0].authority), "another member": masters[2].peerAddr(),
 	} {
 		masters[0].book.learn(masters[1].ID(), address{Peer: addr, Starts: 1 << 40})
 		if err := dial(); err == nil {
@@ -183,7 +183,7 @@ func TestForward_OtherCluster(t *testing.T) {
 	m := start(t, a.config("m0", 1))
 	waitReady(t, m)
 	_, client := a.peer(testCluster, certs.RoleMaster, "stranger")
-	book := &addressBook{storage: &storage{}, known: map[string]address{m.ID(): {Peer: m.PeerAddr()}}}
+	book := &addressBook{storage: &storage{}, known: map[string]address{m.ID(): {Peer: m.peerAddr()}}}
 	peers := newPeerClient(book, client)
 	defer peers.closeIdle()
 	for cluster, want := range map[string]int{m.ClusterID(): http.StatusOK, "another": http.StatusMisdirectedRequest} {
@@ -214,7 +214,7 @@ func TestPeerPort_SilentConnections(t *testing.T) {
 	m := start(t, a.config("m0", 1))
 	waitReady(t, m)
 	for range 8 {
-		conn, err := net.Dial("tcp", m.PeerAddr())
+		conn, err := net.Dial("tcp", m.peerAddr())
 		if err != nil {
 			t.Fatal(err)
 		}
