@@ -258,7 +258,7 @@ func TestLostLog_BecomesNewMember(t *testing.T) {
 	cfg := m.cfg
 	for _, other := range masters {
 		if other != m {
-			cfg.Join = append(cfg.Join, other.GossipAddr())
+			cfg.Join = append(cfg.Join, other.gossipAddr())
 		}
 	}
 	sm := m.sm
