@@ -117,7 +117,7 @@ func TestClaim_DiskFull(t *testing.T) {
 		t.Fatal(err)
 	}
 	// Nothing can be written there while a directory with something in it has the name.
-	if err := os.MkdirAll(filepath.Join(s.state, "room", "taken"), 0o700); err != nil {
+	if err := os.MkdirAll(filepath.Join(s.state, "space", "taken"), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	s.run(a)
