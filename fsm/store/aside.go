@@ -1,7 +1,9 @@
 package store
 
 import (
+	"encoding/json"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -20,4 +22,42 @@ func (f *Files) SetAside(dir string) error {
 		}
 	}
 	return atomicfile.SyncDir(dir)
+}
+
+// CopyState copies a state file that no process has open into dir, and returns the
+// link to open it by and whether everything that was written to it is there.
+func CopyState(from, dir string) (link string, trusted bool, err error) {
+	if from, err = filepath.EvalSymlinks(from); err != nil {
+		return "", false, err
+	}
+	if dir, err = filepath.Abs(dir); err != nil {
+		return "", false, err
+	}
+	to := filepath.Join(dir, "state-copy.db")
+	for _, suffix := range []string{"", "-wal"} {
+		data, err := os.Open(from + suffix)
+		if errors.Is(err, fs.ErrNotExist) && suffix != "" {
+			continue
+		}
+		if err == nil {
+			err = errors.Join(copyTo(to+suffix, data), data.Close())
+		}
+		if err != nil {
+			return "", false, err
+		}
+	}
+	f := &Files{dir: dir, link: filepath.Join(dir, "state.db"), current: to, bootID: kernelBootID()}
+	if data, err := os.ReadFile(filepath.Join(filepath.Dir(from), TrustFile)); err == nil {
+		trusted = json.Unmarshal(data, &f.record) == nil && f.Trust() == nil
+	}
+	return f.link, trusted, f.Use(to)
+}
+
+func copyTo(path string, from io.Reader) error {
+	out, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, from)
+	return errors.Join(err, out.Close())
 }

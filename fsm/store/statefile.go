@@ -29,22 +29,21 @@ type Files struct {
 	record  record
 }
 
-// record is kept in the file trustFile.
+// record is kept in the file TrustFile.
 type record struct {
 	BootID string `json:"boot_id"` // of the boot under which the state was written last
 	Clean  bool   `json:"clean"`   // it was synced and closed, and not opened since
 }
 
-const trustFile = "state-trust.json"
+// TrustFile records, beside the state files, whether the current one can be trusted.
+const TrustFile = "state-trust.json"
 
 // OpenFiles opens the state files in dir, of which path is the link to the current one; it makes an empty one when
 // there is none. Without a path they are in memory. bootID names the boot of the machine; "" asks the kernel.
 func OpenFiles(path, dir, bootID string) (*Files, error) {
 	f := &Files{bootID: bootID}
 	if f.bootID == "" {
-		// Without it nothing that was not closed cleanly is trusted.
-		id, _ := os.ReadFile("/proc/sys/kernel/random/boot_id")
-		f.bootID = strings.TrimSpace(string(id))
+		f.bootID = kernelBootID()
 	}
 	if path == "" {
 		return f, f.openMemory()
@@ -69,7 +68,7 @@ func OpenFiles(path, dir, bootID string) (*Files, error) {
 		f.fresh = true
 		return f, f.Use(f.current)
 	}
-	data, err := os.ReadFile(filepath.Join(f.dir, trustFile))
+	data, err := os.ReadFile(filepath.Join(f.dir, TrustFile))
 	if err == nil {
 		err = json.Unmarshal(data, &f.record)
 	}
@@ -77,6 +76,13 @@ func OpenFiles(path, dir, bootID string) (*Files, error) {
 		f.record = record{}
 	}
 	return f, f.removeOthers()
+}
+
+// kernelBootID names the boot of the machine; without it nothing that was not closed
+// cleanly is trusted.
+func kernelBootID() string {
+	id, _ := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	return strings.TrimSpace(string(id))
 }
 
 func (f *Files) openMemory() (err error) {
@@ -152,7 +158,7 @@ func (f *Files) mark(clean bool) error {
 	if err != nil {
 		return err
 	}
-	path := filepath.Join(f.dir, trustFile)
+	path := filepath.Join(f.dir, TrustFile)
 	return atomicfile.Write(path, data, 0o600)
 }
 
