@@ -13,7 +13,7 @@ type acted struct {
 	JobID  string        `json:"job_id"`
 }
 
-// act returns the function that takes an action on a job.
+// act returns the endpoint of an action on a job.
 func (s *Server) act(action ffrtmp.Action) func(*call, *nothing) (*answer, error) {
 	return func(c *call, _ *nothing) (*answer, error) {
 		j, err := s.job(c)
@@ -29,8 +29,8 @@ func (s *Server) act(action ffrtmp.Action) func(*call, *nothing) (*answer, error
 	}
 }
 
-// selection is the body of a bulk action. Its filter must be there and say
-// something: a mistyped field must not mean every job.
+// selection is the body of a bulk action. Its filter must not be empty: a mistyped field
+// must not select every job.
 type selection struct {
 	Filter map[string]json.RawMessage `json:"filter"`
 }

@@ -11,15 +11,15 @@ import (
 	"github.com/ffrtmp/ffrtmp"
 )
 
-// answer is what an endpoint gives back. It is encoded in one place.
+// answer is what an endpoint returns. Server.write encodes it.
 type answer struct {
 	status   int    // 0: 200
-	index    uint64 // of a write; 0: what the state had reached before it was read
+	index    uint64 // of a write; 0: that of the state before it was read
 	location string
 	header   http.Header // besides those that every answer has
 	body     any
-	stream   func(ctx context.Context, w *flushWriter) error // instead of body: text as it comes
-	document []byte                                          // instead of body: as it is
+	stream   func(ctx context.Context, w *flushWriter) error // instead of body
+	document []byte                                          // instead of body
 
 	streamType string // media type of stream; "": plain text
 }
@@ -57,8 +57,8 @@ func (s *Server) write(w http.ResponseWriter, c *call, a *answer, err error) {
 	writeJSON(w, status, a.body)
 }
 
-// writeJSON answers with a JSON document. An error of the connection is not
-// reported: there is nobody left to tell.
+// writeJSON answers with a JSON document. An error of the connection is ignored: the client
+// is gone.
 func writeJSON(w http.ResponseWriter, status int, v any) {
 	body, err := json.Marshal(v)
 	if err != nil {

@@ -13,16 +13,16 @@ import (
 	"github.com/ffrtmp/ffrtmp/fsm"
 )
 
-// Principal is who makes a request. Idempotency keys are kept apart by its name.
+// Principal is who makes a request. Idempotency keys belong to its name.
 type Principal struct {
 	Name      string // id of the key, or bootstrapName
 	Scopes    []ffrtmp.Scope
-	rateLimit int             // of the key; 0: it says nothing
-	live      context.Context // ends when the key does; nil: it does not
+	rateLimit int             // of the key; 0: the default
+	live      context.Context // ends when the key is revoked; nil: never
 	expires   time.Time       // zero: never
 }
 
-// bootstrapName is the principal of the keys that a master was started with.
+// bootstrapName is the principal of the keys that a master is started with.
 const bootstrapName = "bootstrap"
 
 // may reports whether the principal has a scope.
@@ -35,21 +35,21 @@ func (p *Principal) may(needed ffrtmp.Scope) bool {
 	return false
 }
 
-// Authenticator tells who makes a request, or returns an Unauthenticated error.
+// Authenticator returns who makes a request, or an Unauthenticated error. It is an interface
+// because a master replaces its bootstrap key while it runs.
 type Authenticator interface {
 	Authenticate(r *http.Request) (Principal, error)
 }
 
-// keys accepts the keys of the replicated state, by this master's clock, and those
-// that it was started with. Of these it keeps hashes only.
+// keys accepts the keys of the replicated state, by this master's clock, and bootstrap keys,
+// of which it keeps only hashes.
 type keys struct {
 	state     *fsm.FSM
 	bootstrap [][sha256.Size]byte
 }
 
-// Keys returns an Authenticator for the keys of the state and the given ones, which
-// are an administrator's. Without any given one, every request is the
-// administrator's.
+// Keys returns an Authenticator for the keys of the state and for bootstrap keys, which have
+// the scope admin. Without a bootstrap key, every request has it.
 func Keys(state *fsm.FSM, bootstrap ...string) Authenticator {
 	k := &keys{state: state}
 	for _, key := range bootstrap {
@@ -58,11 +58,11 @@ func Keys(state *fsm.FSM, bootstrap ...string) Authenticator {
 	return k
 }
 
-// errUnknownKey is in the chain of a refusal that a newer state might not have made.
+// errUnknownKey marks a refusal that a newer state might not have made.
 var errUnknownKey = errors.New("not a key of this master's state")
 
-// Authenticate compares with every bootstrap key and with one key of the state, be
-// there one with the given id or not, so that the time that it takes says nothing.
+// Authenticate compares with every bootstrap key and with one key of the state, whether or
+// not the id exists, so that its duration reveals nothing.
 func (k *keys) Authenticate(r *http.Request) (Principal, error) {
 	admin := Principal{Name: bootstrapName, Scopes: []ffrtmp.Scope{ffrtmp.ScopeAdmin}}
 	if len(k.bootstrap) == 0 {
@@ -99,7 +99,7 @@ func (k *keys) Authenticate(r *http.Request) (Principal, error) {
 	return Principal{Name: c.ID, Scopes: c.Scopes, rateLimit: c.RateLimit, live: c.Live, expires: c.ExpiresAt}, nil
 }
 
-// bearer returns the key that a request carries.
+// bearer returns a request's key.
 func bearer(r *http.Request) (string, error) {
 	header := r.Header.Get("Authorization")
 	if header == "" {
@@ -112,9 +112,8 @@ func bearer(r *http.Request) (string, error) {
 	return strings.TrimSpace(token), nil
 }
 
-// authenticate tells who makes a request. A key that was made a moment ago may not
-// have reached this master yet: that is waited for, unless this master is the one
-// that must know.
+// authenticate returns who makes a request. A new key may not have reached this master yet:
+// it waits for that, unless it is a leader that has applied everything.
 func (s *Server) authenticate(r *http.Request) (Principal, error) {
 	ctx, cancel := context.WithTimeout(r.Context(), s.keyWait)
 	defer cancel()
@@ -129,14 +128,13 @@ func (s *Server) authenticate(r *http.Request) (Principal, error) {
 			continue
 		}
 		if behind := s.cfg.Cluster.Ready(); behind != nil {
-			return p, ffrtmp.Errorf(ffrtmp.NoLeader, "this master cannot tell whether the API key is valid: %w", behind)
+			return p, ffrtmp.Errorf(ffrtmp.NoLeader, "cannot verify the API key yet: %w", behind)
 		}
 		return p, err
 	}
 }
 
-// admit authenticates a request, counts it against the key's rate, and notes a
-// failure.
+// admit authenticates a request, applies the key's rate limit, and records a failure.
 func (s *Server) admit(r *http.Request, agents bool) (Principal, error) {
 	p, err := s.authenticate(r)
 	if ffrtmp.CodeOf(err) == ffrtmp.Unauthenticated {

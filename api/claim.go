@@ -24,9 +24,9 @@ func validateClaim(r *ffrtmp.ClaimRequest) error {
 	return checkDuration("wait", time.Duration(r.Wait), maxWait)
 }
 
-// claim gives a node attempts to run, and waits for them. An idempotency key changes
-// nothing: what a lost answer named is given again, with the same leases, until the
-// node lists it in a heartbeat.
+// claim returns attempts for a node to run, and waits until there are some. An idempotency
+// key has no effect: attempts are returned again, with the same leases, until the node lists
+// them in a heartbeat.
 func (s *Server) claim(c *call, r *ffrtmp.ClaimRequest) (*answer, error) {
 	if err := validateClaim(r); err != nil {
 		return nil, err
@@ -38,7 +38,7 @@ func (s *Server) claim(c *call, r *ffrtmp.ClaimRequest) (*answer, error) {
 		return nil, err
 	}
 	if len(jobs) == 0 && s.stopping.Err() != nil {
-		// An empty answer would make the agent ask here again at once.
+		// After an empty answer the agent would ask this master again at once.
 		return nil, errStopping
 	}
 	if jobs == nil {
@@ -47,7 +47,7 @@ func (s *Server) claim(c *call, r *ffrtmp.ClaimRequest) (*answer, error) {
 	return &answer{index: index, body: ffrtmp.ClaimResponse{Jobs: jobs}}, nil
 }
 
-// next is how agents of v2.2 claim.
+// next claims a job for a v2.2 agent.
 func (s *Server) next(c *call) (*answer, error) {
 	nodeID := c.URL.Query().Get("node_id")
 	if nodeID == "" {
@@ -56,7 +56,7 @@ func (s *Server) next(c *call) (*answer, error) {
 	var body struct {
 		Job *ffrtmp.Job `json:"job"`
 	}
-	if c.Method == http.MethodHead { // whoever only looks is not given a job
+	if c.Method == http.MethodHead { // a HEAD claims nothing
 		return &answer{body: body}, nil
 	}
 	index, jobs, err := s.cfg.Leader.Next(c.Context(), nodeID, c.id)

@@ -35,8 +35,8 @@ type transferred struct {
 	Previous string `json:"previous"`
 }
 
-// transferLeader hands the leadership to another voter. That is audited beforehand:
-// afterwards this master could not write it down.
+// transferLeader transfers leadership to another voter. The audit record is written first:
+// afterwards this master can no longer write one.
 func (s *Server) transferLeader(c *call, _ *nothing) (*answer, error) {
 	voters := 0
 	for _, m := range s.cfg.Cluster.Members() {
@@ -45,14 +45,14 @@ func (s *Server) transferLeader(c *call, _ *nothing) (*answer, error) {
 		}
 	}
 	if voters < 2 {
-		return nil, ffrtmp.Errorf(ffrtmp.Conflict, "there is no other voter that could lead")
+		return nil, ffrtmp.Errorf(ffrtmp.Conflict, "no other voter can lead")
 	}
 	index, err := s.cfg.Proposer.Note(c.Context(), "leader.transfer", s.cfg.Cluster.ID())
 	if err != nil {
 		return nil, err
 	}
 	if err := s.cfg.Cluster.TransferLeadership(c.Context()); err != nil {
-		return nil, ffrtmp.Errorf(ffrtmp.Conflict, "the leadership was not handed over: %w", err)
+		return nil, ffrtmp.Errorf(ffrtmp.Conflict, "transfer leadership: %w", err)
 	}
 	return &answer{index: index, body: transferred{"transferred", s.cfg.Cluster.ID()}}, nil
 }

@@ -20,22 +20,22 @@ const (
 type servedBy int
 
 const (
-	leaderOnly    servedBy = iota // a follower forwards it
-	byConsistency                 // as the reader asks: the leader, or with ?stale any master
-	anyMaster                     // this master, about itself
+	leaderOnly    servedBy = iota // a follower forwards the request
+	byConsistency                 // the leader, or with ?stale any master
+	anyMaster                     // each master for itself
 )
 
-// endpoint is one route: what it needs, and the function that carries it out.
+// endpoint is one route: what it requires, and the function that serves it.
 type endpoint struct {
 	pattern  string
 	servedBy servedBy
 	open     bool         // needs no key
 	scope    ffrtmp.Scope // that a key must have
-	agents   bool         // a key of an agent will do, too
-	audit    bool         // what it proposes goes into the audit log
-	maxBody  int64        // 0: the common bound; what may be larger may take longer
-	long     bool         // waits or streams: may take longer, and ends early when the server is to shut down
-	repeat   bool         // repeating it is harmless, with or without an idempotency key
+	agents   bool         // a key with the scope agent is accepted, too
+	audit    bool         // recorded in the audit log
+	maxBody  int64        // 0: maxBody; a larger body may take longer
+	long     bool         // waits or streams: may take longer, and ends early at a shutdown
+	repeat   bool         // harmless to repeat, even without an idempotency key
 	serve    func(*call) (*answer, error)
 }
 
@@ -45,17 +45,16 @@ type call struct {
 	endpoint    *endpoint
 	id          string
 	principal   Principal
-	forwarded   bool // by another master: it is not forwarded again
+	forwarded   bool // by another master; not forwarded again
 	body        []byte
 	idempotency fsm.Idempotency
 	consistency consistency
 }
 
-// nothing is the input of endpoints that take no body, or an empty object.
+// nothing is the body of endpoints that take none, or an empty object.
 type nothing struct{}
 
-// with makes an endpoint's function out of one that takes the decoded body: it is
-// decoded and, when it can be, validated.
+// with decodes and validates a body for an endpoint's function.
 func with[In any](f func(c *call, in *In) (*answer, error)) func(*call) (*answer, error) {
 	return func(c *call) (*answer, error) {
 		in := new(In)
@@ -73,7 +72,7 @@ func with[In any](f func(c *call, in *In) (*answer, error)) func(*call) (*answer
 	}
 }
 
-// handler carries out an endpoint's requests, here or on the leader.
+// handler serves an endpoint's requests, here or on the leader.
 func (s *Server) handler(e *endpoint) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c := &call{Request: r, endpoint: e, id: requestIDOf(r.Context()), forwarded: isForwarded(r.Context())}
@@ -85,7 +84,7 @@ func (s *Server) handler(e *endpoint) http.Handler {
 	})
 }
 
-// prepare reads and checks all of a request that does not depend on its endpoint.
+// prepare reads a request and checks all that does not depend on its endpoint.
 func (s *Server) prepare(w http.ResponseWriter, c *call) (err error) {
 	if !c.endpoint.open {
 		if c.principal, err = s.admit(c.Request, c.endpoint.agents || c.endpoint.scope == ffrtmp.ScopeAgent); err != nil {
@@ -108,8 +107,8 @@ func (s *Server) prepare(w http.ResponseWriter, c *call) (err error) {
 		}
 	}
 	if c.long() || c.endpoint.maxBody != 0 {
-		// The endpoint bounds its own waits; a client that reads too slowly is
-		// cut off by the deadline of each write.
+		// The endpoint bounds its own waits, and the deadline of each write cuts off a
+		// client that reads too slowly.
 		control := http.NewResponseController(w)
 		if err := errors.Join(control.SetReadDeadline(time.Now().Add(longTimeout)), control.SetWriteDeadline(time.Now().Add(longTimeout))); err != nil {
 			return err
@@ -132,7 +131,7 @@ func (s *Server) prepare(w http.ResponseWriter, c *call) (err error) {
 	return nil
 }
 
-// allows returns a Forbidden error that names the scope which the principal lacks.
+// allows returns a Forbidden error that names the missing scope.
 func (e *endpoint) allows(p *Principal) error {
 	if p.may(e.scope) || e.agents && p.may(ffrtmp.ScopeAgent) {
 		return nil
@@ -156,17 +155,17 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, erro
 	return body, nil
 }
 
-// Bounds on what is read of a body that is refused for its length.
+// Bounds on reading a body that is refused for its length.
 const (
 	drainBytes = 64 << 20
 	drainTime  = 5 * time.Second
 )
 
-// drain reads the rest of a refused body, within bounds: closing a connection on
-// unread data resets it, and a client that still writes would never see the answer.
+// drain reads the rest of a refused body, within bounds: closing a connection with unread
+// data resets it, and a client that is still writing would not see the answer.
 func drain(w http.ResponseWriter, body io.Reader) {
 	if http.NewResponseController(w).SetReadDeadline(time.Now().Add(drainTime)) == nil {
-		_, _ = io.CopyN(io.Discard, body, drainBytes) // whether it could be read makes no difference
+		_, _ = io.CopyN(io.Discard, body, drainBytes) // an error makes no difference
 	}
 }
 

@@ -9,7 +9,7 @@ import (
 	"github.com/ffrtmp/ffrtmp"
 )
 
-// statuses is the one place where an error's code becomes an HTTP status.
+// statuses maps an error's code to an HTTP status.
 var statuses = map[ffrtmp.Code]int{
 	ffrtmp.Invalid:             http.StatusBadRequest,
 	ffrtmp.Unauthenticated:     http.StatusUnauthorized,
@@ -26,7 +26,7 @@ var statuses = map[ffrtmp.Code]int{
 	ffrtmp.Internal:            http.StatusInternalServerError,
 }
 
-// problem is the body of every answer that is not a success.
+// problem is the body of every error answer.
 type problem struct {
 	Error  string      `json:"error"`
 	Code   ffrtmp.Code `json:"code"`
@@ -34,16 +34,16 @@ type problem struct {
 	Field  string      `json:"field,omitempty"`
 }
 
-// describe returns what a client may learn of an error: all of a ffrtmp.Error but its
-// cause, and nothing of any other.
+// describe returns what a client may know of an error: a ffrtmp.Error without its cause, and
+// nothing of any other.
 func describe(err error) problem {
 	var e *ffrtmp.Error
 	switch {
 	case errors.As(err, &e):
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		e = ffrtmp.Errorf(ffrtmp.UnknownOutcome, "the request took too long or was given up; its outcome is not known")
+		e = ffrtmp.Errorf(ffrtmp.UnknownOutcome, "the request timed out or was canceled; its outcome is unknown")
 	default:
-		e = ffrtmp.Errorf(ffrtmp.Internal, "internal error; the master's log says more under this request's X-Request-Id")
+		e = ffrtmp.Errorf(ffrtmp.Internal, "internal error; see the master's log for this request's X-Request-Id")
 	}
 	status, ok := statuses[e.Code]
 	if !ok {
@@ -52,10 +52,10 @@ func describe(err error) problem {
 	return problem{Error: shorten(e.Error()), Code: e.Code, Status: status, Field: shorten(e.Field)}
 }
 
-// maxMessage bounds an error's message and field, in bytes: both may quote the input.
+// maxMessage bounds an error's message and field, in bytes. Both may quote the input.
 const maxMessage = 1 << 10
 
-// shorten cuts a text that is too long between two characters.
+// shorten cuts a text to maxMessage bytes, between two characters.
 func shorten(s string) string {
 	if len(s) <= maxMessage {
 		return s
@@ -80,10 +80,10 @@ func writeError(w http.ResponseWriter, err error) {
 	writeJSON(w, p.Status, p)
 }
 
-// retryAfter is how soon it makes sense to come back, in seconds.
+// retryAfter is the value of Retry-After, in seconds.
 const retryAfter = "1"
 
-// inField says that what err is about stands within a field.
+// inField puts a field in front of an error's own.
 func inField(field string, err error) error {
 	var e *ffrtmp.Error
 	if !errors.As(err, &e) {

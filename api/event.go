@@ -14,22 +14,24 @@ import (
 	"github.com/ffrtmp/ffrtmp"
 )
 
-// eventStreamType is that of Server-Sent Events.
+// eventStreamType is the media type of Server-Sent Events. Writing them is ten lines of our
+// own: libraries for it keep topics and buffers in memory, and our events are in the state,
+// with ids that are valid on every master.
 const eventStreamType = "text/event-stream"
 
 const (
 	maxEventStreams   = 256              // of one master
-	keepAliveInterval = 15 * time.Second // between signs of life of a stream that has nothing to say
-	// eventPace is the least time between two looks at the state for a stream. One
-	// that comes after a silence is told at once.
+	keepAliveInterval = 15 * time.Second // between two messages of an idle stream
+	// eventPace is the least time between two reads of the state for a stream. An event
+	// after a pause is sent at once.
 	eventPace = 100 * time.Millisecond
-	// eventContact is how long a stream goes on after its master has heard from the
-	// leader: one that is cut off would be silent for ever.
+	// eventContact is how long after the last contact with the leader a stream ends: a
+	// master that is cut off would stay silent.
 	eventContact = 30 * time.Second
 )
 
-// events streams what happens, from this master's own state: ids mean the same on
-// every master, so that a reader can go on at another one.
+// events streams events from this master's own state. Their ids are the same on every
+// master, so a reader can resume at another one.
 func (s *Server) events(c *call) (*answer, error) {
 	filter, err := parseEventFilter(c)
 	if err != nil {
@@ -46,9 +48,9 @@ func (s *Server) events(c *call) (*answer, error) {
 	}
 	select {
 	case s.eventStreams <- struct{}{}:
-		context.AfterFunc(c.Context(), func() { <-s.eventStreams }) // when the request is over
+		context.AfterFunc(c.Context(), func() { <-s.eventStreams }) // when the request ends
 	default:
-		return nil, ffrtmp.Errorf(ffrtmp.RateLimited, "this master has %d streams of events already", maxEventStreams)
+		return nil, ffrtmp.Errorf(ffrtmp.RateLimited, "this master has %d event streams, which is its limit", maxEventStreams)
 	}
 	return &answer{streamType: eventStreamType, stream: func(ctx context.Context, w *flushWriter) error {
 		err := s.streamEvents(ctx, w, after, filter)
@@ -59,12 +61,12 @@ func (s *Server) events(c *call) (*answer, error) {
 	}}, nil
 }
 
-// eventsFrom returns the place after which the reader wants to be told: where it
-// has got to, or where the state is now. This master may be behind the reader.
+// eventsFrom returns the id after which to start: the one that the reader has, or the newest
+// of the state. This master may be behind the reader.
 func (s *Server) eventsFrom(ctx context.Context, c *call) (ffrtmp.EventID, error) {
 	field, text := "since", c.URL.Query().Get("since")
 	if last := c.Header.Get("Last-Event-ID"); last != "" {
-		field, text = "Last-Event-ID", last // a browser comes back with the address that it had
+		field, text = "Last-Event-ID", last // a browser reconnects with the same address
 	}
 	if text == "" {
 		return s.cfg.State.LastEvent(ctx)
@@ -76,7 +78,7 @@ func (s *Server) eventsFrom(ctx context.Context, c *call) (ffrtmp.EventID, error
 	if err := s.prepareRead(ctx, consistency{index: after.Index, wait: defaultIndexWait}); err != nil {
 		return after, err
 	}
-	// What is too old is refused now: later the status has been sent.
+	// An id that is too old is refused now, before the status is sent.
 	_, _, err = s.cfg.State.Events(ctx, after)
 	return after, err
 }
@@ -129,14 +131,14 @@ func (s *Server) streamEvents(ctx context.Context, w *flushWriter, after ffrtmp.
 	}
 }
 
-// writeResumePoint tells the reader how far it has got, without an event: a silent
-// stream, too, must be taken up again where it was left.
+// writeResumePoint sends the reader its position without an event, so that an idle stream,
+// too, resumes where it broke.
 func writeResumePoint(w *flushWriter, id ffrtmp.EventID) error {
 	_, err := fmt.Fprintf(w, ": keep-alive\nid: %s\n\n", id)
 	return err
 }
 
-// eventFilter is which events a reader wants; the zero value is all.
+// eventFilter selects events; the zero value selects all.
 type eventFilter struct {
 	types []ffrtmp.EventType
 	job   string // id or sequence number
@@ -148,7 +150,7 @@ func parseEventFilter(c *call) (f eventFilter, err error) {
 		for name := range strings.SplitSeq(q.Get("type"), ",") {
 			t := ffrtmp.EventType(name)
 			if !t.Valid() {
-				return f, ffrtmp.FieldErrorf("type", "%q is not a type of events", name)
+				return f, ffrtmp.FieldErrorf("type", "%q is not an event type", name)
 			}
 			f.types = append(f.types, t)
 		}
@@ -162,7 +164,7 @@ func (f *eventFilter) selects(e *ffrtmp.Event) bool {
 		(f.job == "" || e.JobID == f.job || e.JobID != "" && strconv.FormatUint(e.SequenceNumber, 10) == f.job)
 }
 
-// format writes those events that the reader wants as it reads them.
+// format encodes the selected events.
 func (f *eventFilter) format(list []ffrtmp.Event) ([]byte, error) {
 	var b bytes.Buffer
 	for i := range list {

@@ -8,7 +8,7 @@ import (
 	"github.com/ffrtmp/ffrtmp"
 )
 
-// explain says why a job waits, or who ran it.
+// explain returns why a job waits, or which nodes ran it.
 func (s *Server) explain(c *call) (*answer, error) {
 	j, err := s.job(c)
 	if err != nil {
@@ -29,7 +29,7 @@ func (s *Server) explain(c *call) (*answer, error) {
 	return &answer{body: e}, nil
 }
 
-// exclusion is why the node is not given the job now, or "".
+// exclusion is why the node cannot get the job now, or "".
 func exclusion(j *ffrtmp.Job, n *ffrtmp.Node, avoided []string) string {
 	switch reason := j.Requires.Unmet(n); {
 	case reason != "":

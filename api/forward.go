@@ -18,24 +18,24 @@ import (
 // leaderWait is how long a request waits for a leader before it is refused.
 const leaderWait = 5 * time.Second
 
-// errStopping ends what waits when the server is to shut down.
+// errStopping ends long polls at a shutdown.
 var errStopping = ffrtmp.Errorf(ffrtmp.NoLeader, "this master is shutting down")
 
-// leaderPoll is how often a held request looks again when nobody says that the
-// leader has changed: a new leader may not be ready at once.
+// leaderPoll is how often a waiting request tries again without a change of leader: a new
+// leader may not be ready at once.
 const leaderPoll = 50 * time.Millisecond
 
-// dispatch carries a request out: here when this master leads or may answer by
-// itself, else on the leader. Without a leader, and when one is lost on the way
-// and the request may be repeated, it is held for a new one, up to leaderWait: also
-// while the server shuts down, for its successor may not have been heard of yet.
+// dispatch serves a request here, when this master leads or may answer by itself, else on
+// the leader. Without a leader, and when the leader is lost on the way and the request may
+// be repeated, it waits up to leaderWait for a new one. It also does while the server shuts
+// down: the next leader may not be known yet.
 func (s *Server) dispatch(w http.ResponseWriter, c *call) {
-	var held <-chan time.Time
-	var givenUp <-chan struct{}
+	var expired <-chan time.Time
+	var stopping <-chan struct{}
 	if c.long() {
-		givenUp = s.stopping.Done()
+		stopping = s.stopping.Done()
 	}
-	var unknown error // of an earlier try: what later ones say does not undo it
+	var unknown error // of an earlier try; later ones cannot change it
 	for {
 		changed := s.cfg.Cluster.LeaderChanged()
 		done, err := s.try(w, c)
@@ -53,18 +53,18 @@ func (s *Server) dispatch(w http.ResponseWriter, c *call) {
 			s.write(w, c, nil, err)
 			return
 		}
-		if held == nil {
+		if expired == nil {
 			timer := time.NewTimer(leaderWait)
 			defer timer.Stop()
-			held = timer.C
+			expired = timer.C
 		}
 		select {
 		case <-changed:
 		case <-time.After(leaderPoll):
-		case <-held:
+		case <-expired:
 			s.write(w, c, nil, err)
 			return
-		case <-givenUp:
+		case <-stopping:
 			s.write(w, c, nil, err)
 			return
 		case <-c.Context().Done():
@@ -76,11 +76,11 @@ func (s *Server) dispatch(w http.ResponseWriter, c *call) {
 // reads reports whether the request changes nothing.
 func (c *call) reads() bool { return c.Method == http.MethodGet || c.Method == http.MethodHead }
 
-// long reports whether the request may wait for something to happen.
+// long reports whether the request may wait or stream.
 func (c *call) long() bool { return c.endpoint.long || c.consistency.index != 0 }
 
-// mayRepeat reports whether a request that failed with err can be made again
-// without having its effect twice.
+// mayRepeat reports whether a request that failed with err can be repeated without a second
+// effect.
 func (s *Server) mayRepeat(c *call, err error) bool {
 	switch ffrtmp.CodeOf(err) {
 	case ffrtmp.NoLeader:
@@ -91,14 +91,14 @@ func (s *Server) mayRepeat(c *call, err error) bool {
 	return false
 }
 
-// attempt tries once. Unless it is done, nothing has been written and err is one
-// that another try may mend.
+// try serves or forwards a request once. Unless done, nothing has been written and another
+// try may succeed.
 func (s *Server) try(w http.ResponseWriter, c *call) (done bool, err error) {
 	here := c.endpoint.servedBy == anyMaster || c.endpoint.servedBy == byConsistency && s.local(c.consistency)
 	switch {
 	case here || s.cfg.Cluster.IsLeader():
 		if !here && !s.cfg.Leader.Leading() {
-			// Its state may lack what its predecessor has acknowledged.
+			// Its state may lack commands that its predecessor has acknowledged.
 			return false, ffrtmp.Errorf(ffrtmp.NoLeader, "the new leader is not ready yet")
 		}
 		a, err := s.serveHere(c)
@@ -113,7 +113,7 @@ func (s *Server) try(w http.ResponseWriter, c *call) (done bool, err error) {
 	return s.forward(w, c)
 }
 
-// leaderTransport makes requests of whoever leads by then.
+// leaderTransport sends requests to the current leader.
 type leaderTransport struct{ cluster Cluster }
 
 // RoundTrip implements http.RoundTripper.
@@ -121,7 +121,7 @@ func (t leaderTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return t.cluster.LeaderTransport().RoundTrip(r)
 }
 
-// forward sends the request to the leader, in one hop, and passes the answer on.
+// forward sends the request to the leader, in one hop, and copies the answer.
 func (s *Server) forward(w http.ResponseWriter, c *call) (done bool, err error) {
 	ctx, cancel := s.untilStopping(c)
 	defer cancel()
@@ -129,28 +129,28 @@ func (s *Server) forward(w http.ResponseWriter, c *call) (done bool, err error) 
 	resp, err := s.leader.RoundTrip(s.outgoing(ctx, c))
 	switch {
 	case errors.Is(err, cluster.ErrNoLeader), errors.Is(err, cluster.ErrNotSent):
-		return false, ffrtmp.Errorf(ffrtmp.NoLeader, "the cluster has no leader that can be reached: %w", err)
+		return false, ffrtmp.Errorf(ffrtmp.NoLeader, "no leader can be reached: %w", err)
 	case err != nil && c.long() && s.stopping.Err() != nil:
-		return false, errStopping // every one of them may be repeated
+		return false, errStopping // all of them may be repeated
 	case err != nil:
-		return false, ffrtmp.Errorf(ffrtmp.UnknownOutcome, "the connection to the leader broke; whether the request was carried out is not known: %w", err)
+		return false, ffrtmp.Errorf(ffrtmp.UnknownOutcome, "the connection to the leader broke; the outcome is unknown: %w", err)
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode == http.StatusServiceUnavailable || resp.StatusCode == http.StatusGatewayTimeout {
 		body, err := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
 		if err != nil {
-			return false, ffrtmp.Errorf(ffrtmp.UnknownOutcome, "the connection to the leader broke within its answer: %w", err)
+			return false, ffrtmp.Errorf(ffrtmp.UnknownOutcome, "the connection to the leader broke during its answer: %w", err)
 		}
 		if err := readProblem(body); !isIndexTimeout(err) {
 			return false, err
 		}
 		resp.Body = io.NopCloser(bytes.NewReader(body))
 	}
-	return s.passOn(w, c, resp)
+	return s.copyAnswer(w, c, resp)
 }
 
-// outgoing is the request as the leader gets it: the client's own, credential
-// included, for the leader checks that itself.
+// outgoing is the request for the leader: the client's own with its key, which the leader
+// checks again.
 func (s *Server) outgoing(ctx context.Context, c *call) *http.Request {
 	out := &http.Request{
 		Method:        c.Method,
@@ -171,11 +171,11 @@ func (s *Server) outgoing(ctx context.Context, c *call) *http.Request {
 	return out.WithContext(ctx)
 }
 
-// firstPart is how much of an answer is read before any of it is passed on: when
-// the leader dies before that, the client need not know.
+// firstPart is how much of an answer is read before any of it is copied. When the leader
+// dies before that, the request can still be repeated.
 const firstPart = 256 << 10
 
-func (s *Server) passOn(w http.ResponseWriter, c *call, resp *http.Response) (done bool, err error) {
+func (s *Server) copyAnswer(w http.ResponseWriter, c *call, resp *http.Response) (done bool, err error) {
 	var first []byte
 	streamed := resp.Header.Get("Content-Type") == streamType
 	if streamed {
@@ -184,7 +184,7 @@ func (s *Server) passOn(w http.ResponseWriter, c *call, resp *http.Response) (do
 		}
 	} else {
 		if first, err = io.ReadAll(io.LimitReader(resp.Body, firstPart)); err != nil {
-			return false, ffrtmp.Errorf(ffrtmp.UnknownOutcome, "the connection to the leader broke within its answer: %w", err)
+			return false, ffrtmp.Errorf(ffrtmp.UnknownOutcome, "the connection to the leader broke during its answer: %w", err)
 		}
 	}
 	header := w.Header()
@@ -195,13 +195,13 @@ func (s *Server) passOn(w http.ResponseWriter, c *call, resp *http.Response) (do
 		_, err = io.Copy(out, resp.Body)
 	}
 	if err != nil {
-		// What is missing can only be told by cutting the connection.
+		// Only a broken connection shows the client that the answer is incomplete.
 		panic(http.ErrAbortHandler)
 	}
 	return true, nil
 }
 
-// readProblem is the error that the leader answered with.
+// readProblem decodes the leader's error.
 func readProblem(body []byte) error {
 	var p problem
 	if err := json.Unmarshal(body, &p); err != nil || p.Code == "" {
@@ -210,8 +210,8 @@ func readProblem(body []byte) error {
 	return &ffrtmp.Error{Code: p.Code, Field: p.Field, Message: strings.TrimPrefix(p.Error, p.Field+": ")}
 }
 
-// untilStopping is the request's context; a long poll's also ends when the server
-// is to shut down, and with the key that it was made with.
+// untilStopping is the request's context. That of a long poll also ends at a shutdown and
+// with the request's key.
 func (s *Server) untilStopping(c *call) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(c.Context())
 	if !c.long() {

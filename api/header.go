@@ -20,14 +20,14 @@ const (
 	forwardedHeader   = "X-Ffrtmp-Forwarded"    // on a forwarded request: node id of the master that sent it
 )
 
-// Bounds on a request's header, its first line included. Beyond maxHeader the answer
-// is ours; beyond hardMaxHeader it is net/http's, in plain text.
+// Bounds on a request's header, its first line included. Above maxHeader the answer is a
+// problem of ours; above hardMaxHeader it is net/http's plain text.
 const (
 	maxHeader     = limits.HeaderBytes
 	hardMaxHeader = 2 * maxHeader
 )
 
-// headerBytes is the length of a request's header, about as it was sent.
+// headerBytes is the approximate length of a request's header.
 func headerBytes(r *http.Request) int {
 	n := len(r.Method) + len(r.RequestURI) + len(r.Host)
 	for name, values := range r.Header {
@@ -38,7 +38,8 @@ func headerBytes(r *http.Request) int {
 	return n
 }
 
-// setHeaders says who answers and by what state. A write sets its own index later.
+// setHeaders sets which master answers and from which state. A write sets its own index
+// later.
 func (s *Server) setHeaders(h http.Header) {
 	leader, known := s.cfg.Cluster.Leader()
 	h.Set(indexHeader, strconv.FormatUint(s.cfg.State.Index(), 10))
@@ -54,10 +55,10 @@ func (s *Server) setHeaders(h http.Header) {
 	}
 }
 
-// hopByHop headers are between two neighbours and are not passed on.
+// hopByHop headers are not forwarded.
 var hopByHop = []string{"Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization", "Te", "Trailer", "Transfer-Encoding", "Upgrade", "Proxy-Connection"}
 
-// copyEndToEnd copies what a message says to its far end.
+// copyEndToEnd copies all headers but the hop-by-hop ones.
 func copyEndToEnd(to, from http.Header) {
 	skip := map[string]bool{}
 	for _, name := range hopByHop {
@@ -75,7 +76,7 @@ func copyEndToEnd(to, from http.Header) {
 	}
 }
 
-// dropForged removes what only a master may say of a request.
+// dropForged removes headers that only a master may set on a request.
 func dropForged(h http.Header) {
 	for name := range h {
 		if strings.HasPrefix(name, "X-Ffrtmp-") || strings.HasPrefix(name, "X-Forwarded-") || name == "Forwarded" {
@@ -84,7 +85,7 @@ func dropForged(h http.Header) {
 	}
 }
 
-// sourceOf is the address of the client, as the master that it asked saw it.
+// sourceOf is the client's address, as the master that it connected to saw it.
 func sourceOf(r *http.Request) string {
 	if isForwarded(r.Context()) {
 		return r.Header.Get(sourceHeader)

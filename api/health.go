@@ -8,7 +8,7 @@ import (
 	"github.com/ffrtmp/ffrtmp"
 )
 
-// role is this master's part in the cluster.
+// role is this master's role in the cluster.
 func (s *Server) role() string {
 	if s.cfg.Cluster.IsLeader() {
 		return "leader"
@@ -26,12 +26,12 @@ func (s *Server) healthOf(status string) ffrtmp.Health {
 	return ffrtmp.Health{Status: status, Role: s.role(), NodeID: s.cfg.Cluster.ID(), Leader: leader.ID, Version: s.cfg.Version}
 }
 
-// health says that the process lives, and no more.
+// health answers whenever the process is alive.
 func (s *Server) health(*call) (*answer, error) {
 	return &answer{body: s.healthOf("healthy")}, nil
 }
 
-// healthReady says whether this master can serve, and what will keep it from that.
+// healthReady reports whether this master can serve, and warns of what will prevent it.
 func (s *Server) healthReady(*call) (*answer, error) {
 	var warnings []string
 	err := s.cfg.Cluster.Ready()
@@ -51,7 +51,7 @@ func (s *Server) healthReady(*call) (*answer, error) {
 	return &answer{status: status, body: h}, nil
 }
 
-// reasons lists what is joined in err.
+// reasons lists the errors that are joined in err.
 func reasons(err error) []string {
 	joined, ok := err.(interface{ Unwrap() []error })
 	if !ok {
@@ -76,8 +76,7 @@ func (s *Server) healthLeader(*call) (*answer, error) {
 	return &answer{status: http.StatusServiceUnavailable, body: s.notReady("no leader", "the cluster has no leader")}, nil
 }
 
-// unfit is the body of an answer of a master that is not what was asked for. It can
-// be read as an error, too.
+// notReady is the body of a negative health answer. It is also a valid error body.
 func (s *Server) notReady(status string, reasons ...string) ffrtmp.Health {
 	h := s.healthOf(status)
 	h.Reasons, h.Code, h.Error = reasons, ffrtmp.NoLeader, shorten(strings.Join(reasons, "; "))

@@ -7,7 +7,7 @@ import (
 	"github.com/ffrtmp/ffrtmp"
 )
 
-// idempotencyHeader names a request, so that repeating it has the effect of one.
+// idempotencyHeader identifies a request, so that repeating it has no second effect.
 const idempotencyHeader = "Idempotency-Key"
 
 const maxIdempotencyKey = 255
@@ -29,8 +29,8 @@ func idempotencyKey(r *http.Request) (string, error) {
 	return key, nil
 }
 
-// fingerprint tells whether two requests with one key ask for the same: by method,
-// path and the body as it parses, whatever its spacing and order of fields.
+// fingerprint is equal for two requests with the same method, path and parsed body, whatever
+// its spacing and order of fields.
 func fingerprint(r *http.Request, body []byte) ([sha256.Size]byte, error) {
 	if len(body) > 0 {
 		canonical, err := ffrtmp.Canonical(body)

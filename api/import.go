@@ -7,8 +7,8 @@ import (
 	"github.com/ffrtmp/ffrtmp"
 )
 
-// importing is the body of POST /import. Its jobs and nodes are decoded one by one: one
-// that is at fault is refused alone.
+// importing is the body of POST /import. Its jobs and nodes are decoded one by one, so that
+// only invalid ones are rejected.
 type importing struct {
 	Nodes []json.RawMessage `json:"nodes"`
 	Jobs  []json.RawMessage `json:"jobs"`
@@ -19,13 +19,13 @@ func (b *importing) Validate() error {
 	case n == 0:
 		return ffrtmp.FieldErrorf("jobs", "must hold at least one job, or nodes one node")
 	case n > ffrtmp.MaxImport:
-		return ffrtmp.FieldErrorf("jobs", "and nodes are %d, more than %d", n, ffrtmp.MaxImport)
+		return ffrtmp.FieldErrorf("jobs", "has %d jobs and nodes, more than %d", n, ffrtmp.MaxImport)
 	}
 	return nil
 }
 
-// importBatch takes jobs and nodes of another system. With ?dry_run it only says what
-// it would take.
+// importBatch imports jobs and nodes of another system. With ?dry_run it only reports what
+// it would import.
 func (s *Server) importBatch(c *call, b *importing) (*answer, error) {
 	dryRun, err := queryBool(c.URL.Query(), "dry_run")
 	if err != nil {
@@ -33,7 +33,7 @@ func (s *Server) importBatch(c *call, b *importing) (*answer, error) {
 	}
 	result := ffrtmp.ImportAnswer{DryRun: dryRun}
 	var batch ffrtmp.Import
-	nodes, jobs := make([]int, 0, len(b.Nodes)), make([]int, 0, len(b.Jobs)) // places of those that are valid
+	nodes, jobs := make([]int, 0, len(b.Nodes)), make([]int, 0, len(b.Jobs)) // positions of the valid ones
 	result.Nodes, batch.Nodes = decodeEach(b.Nodes, &nodes, func(n *ffrtmp.ImportedNode) (string, error) { return n.ID, n.Validate() })
 	result.Jobs, batch.Jobs = decodeEach(b.Jobs, &jobs, func(j *ffrtmp.ImportedJob) (string, error) { return j.ID, j.Validate() })
 	if dryRun {
@@ -66,8 +66,8 @@ func outcomeOf(taken bool) ffrtmp.ImportOutcome {
 	return ffrtmp.ImportExists
 }
 
-// decodeEach decodes and validates a list, and returns a result for each of it and
-// those that are valid, whose places it adds to valid.
+// decodeEach decodes and validates a list. It returns a result for each item, and the valid
+// items, whose positions it adds to valid.
 func decodeEach[T any](list []json.RawMessage, valid *[]int, validate func(*T) (id string, err error)) ([]ffrtmp.ImportResult, []T) {
 	results, good := make([]ffrtmp.ImportResult, len(list)), make([]T, 0, len(list))
 	for i, raw := range list {
@@ -86,7 +86,7 @@ func decodeEach[T any](list []json.RawMessage, valid *[]int, validate func(*T) (
 	return results, good
 }
 
-// wouldImport says what would become of what is valid.
+// wouldImport is the answer to a dry run.
 func (s *Server) wouldImport(c *call, batch ffrtmp.Import, result ffrtmp.ImportAnswer, nodes, jobs []int) (*answer, error) {
 	ids := make([]string, len(batch.Jobs))
 	for i := range batch.Jobs {

@@ -6,11 +6,11 @@ import (
 	"sync"
 )
 
-// inFlight counts requests that are being answered, on whatever port they came.
+// inFlight counts the requests that are being served, on all ports.
 type inFlight struct {
 	mu   sync.Mutex
 	n    int
-	idle chan struct{} // closed when n is 0 again; nil unless somebody waits
+	idle chan struct{} // closed when n is 0 again; nil unless wait runs
 }
 
 func (f *inFlight) begin() {
@@ -45,6 +45,6 @@ func (f *inFlight) wait(ctx context.Context) error {
 	case <-idle:
 		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("requests are still being answered: %w", ctx.Err())
+		return fmt.Errorf("requests in flight: %w", ctx.Err())
 	}
 }

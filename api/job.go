@@ -6,7 +6,7 @@ import (
 	"github.com/ffrtmp/ffrtmp"
 )
 
-// shown is a job as everybody but its node may see it.
+// jobView is a job with live progress and without secrets.
 func (s *Server) jobView(j *ffrtmp.Job) *ffrtmp.Job {
 	s.cfg.Leader.Overlay(j)
 	j.Parameters = ffrtmp.RedactParameters(j.Parameters)
@@ -34,8 +34,8 @@ func (s *Server) current(read func() (ffrtmp.Job, error)) (ffrtmp.Job, error) {
 
 var numberForm = regexp.MustCompile(`^[1-9][0-9]{0,18}$`)
 
-// job is the job that the path names, by its id or its sequence number. A number
-// is a number as a whole: never the digits in front of an id.
+// job is the job that the path names, by its id or its sequence number. The whole name must
+// be a number: the digits at the start of an id are none.
 func (s *Server) job(c *call) (ffrtmp.Job, error) {
 	name := c.PathValue("id")
 	if !ffrtmp.IsID(name) && !numberForm.MatchString(name) {

@@ -7,8 +7,8 @@ import (
 	"github.com/ffrtmp/ffrtmp"
 )
 
-// createKey makes an API key. This answer alone has its secret. A repeated request
-// is about the same key and gives it another secret.
+// createKey creates an API key. Only this answer has its secret. A repeated request gives
+// the same key another secret.
 func (s *Server) createKey(c *call, k *ffrtmp.NewKey) (*answer, error) {
 	index, created, replayed, err := s.cfg.Proposer.CreateKey(c.Context(), c.idempotency, *k)
 	if err != nil {
@@ -56,7 +56,7 @@ type revoked struct {
 	KeyID  string           `json:"key_id"`
 }
 
-// revokeKey makes a key unusable on every master that applies this.
+// revokeKey revokes a key. Each master enforces it once it has applied the command.
 func (s *Server) revokeKey(c *call, _ *nothing) (*answer, error) {
 	known, err := s.key(c)
 	if err != nil {

@@ -14,11 +14,11 @@ import (
 
 const metricPrefix = "ffmpeg_master_"
 
-// maxScrapes bounds what is gathered at once: the port is open to anybody.
+// maxScrapes bounds concurrent scrapes: the port needs no key.
 const maxScrapes = 8
 
-// metrics are the API's own figures. Those of the cluster come from the state (room
-// fsm), those of consensus from the room cluster.
+// metrics are the API's own. Those of jobs and nodes are in package fsm, those of consensus
+// in package cluster.
 type metrics struct {
 	requests     *prometheus.CounterVec
 	seconds      *prometheus.HistogramVec
@@ -36,7 +36,7 @@ func newMetrics(s *Server, reg prometheus.Registerer) *metrics {
 			Buckets: prometheus.ExponentialBuckets(0.001, 4, 9),
 		}, []string{"route"}),
 		forwarded: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: metricPrefix + "forwarded_requests_total", Help: "Requests that this master has sent on to the leader.",
+			Name: metricPrefix + "forwarded_requests_total", Help: "Requests forwarded to the leader.",
 		}),
 		authFailures: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: metricPrefix + "auth_failures_total", Help: "Requests without a valid API key.",
@@ -51,7 +51,7 @@ func newMetrics(s *Server, reg prometheus.Registerer) *metrics {
 	return m
 }
 
-// connections serves how many there are.
+// connections registers the number of connections.
 func (m *metrics) connections(reg prometheus.Registerer, c *limits.Connections) {
 	if reg == nil {
 		return
@@ -61,13 +61,13 @@ func (m *metrics) connections(reg prometheus.Registerer, c *limits.Connections) 
 			Name: metricPrefix + "http_connections", Help: "Connections to the API port.",
 		}, func() float64 { return float64(c.Open()) }),
 		prometheus.NewCounterFunc(prometheus.CounterOpts{
-			Name: metricPrefix + "http_connections_closed_total", Help: "Connections that were closed because there were too many.",
+			Name: metricPrefix + "http_connections_closed_total", Help: "Connections closed because there were too many.",
 		}, func() float64 { return float64(c.Closed()) }),
 	)
 }
 
-// request counts an answered request. The labels are bounded: a route is a pattern
-// of ours, a method one that a pattern has.
+// request counts an answered request. The labels are bounded: routes and methods are those
+// of the endpoints.
 func (m *metrics) request(r *http.Request, status int, took time.Duration) {
 	method, route, ok := strings.Cut(r.Pattern, " ")
 	if !ok {

@@ -34,16 +34,16 @@ func (s *Server) Handler() http.Handler {
 	return s.cfg.Tracer.Handler(http.HandlerFunc(s.observe), isSubmission)
 }
 
-// ForwardHandler answers requests that another master has forwarded. They are
-// authenticated again and never forwarded further.
+// ForwardHandler answers requests that another master has forwarded. They are authenticated
+// again and never forwarded a second time.
 func (s *Server) ForwardHandler() http.Handler {
 	return s.cfg.Tracer.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.observe(w, r.WithContext(context.WithValue(r.Context(), forwardedKey, true)))
 	}), isSubmission)
 }
 
-// observe is around every request: identity, headers, log, figures, and an answer
-// even when the code panics.
+// observe wraps every request: request id, headers, log, metrics, and an answer after a
+// panic.
 func (s *Server) observe(w http.ResponseWriter, r *http.Request) {
 	s.inFlight.begin()
 	defer s.inFlight.end()
@@ -68,7 +68,7 @@ func (s *Server) observe(w http.ResponseWriter, r *http.Request) {
 		s.cfg.Logger.Debug("request", "request_id", id, "method", r.Method, "route", r.Pattern, "status", rec.status,
 			"duration", time.Since(start), "forwarded_by", r.Header.Get(forwardedHeader))
 	}()
-	if headerBytes(r) > maxHeader && !isForwarded(r.Context()) { // a master that forwards adds to it
+	if headerBytes(r) > maxHeader && !isForwarded(r.Context()) { // a forwarding master adds to it
 		const status = http.StatusRequestHeaderFieldsTooLarge
 		writeJSON(rec, status, problem{Error: fmt.Sprintf("the header is longer than %d bytes", maxHeader), Code: ffrtmp.TooLarge, Status: status})
 		return

@@ -10,7 +10,7 @@ import (
 	"github.com/ffrtmp/ffrtmp/leader"
 )
 
-// register makes a node known, or known again.
+// register registers a node, or updates one.
 func (s *Server) register(c *call, r *ffrtmp.Registration) (*answer, error) {
 	index, done, err := s.cfg.Proposer.Register(c.Context(), c.idempotency, *r)
 	if err != nil {
@@ -44,7 +44,7 @@ func (s *Server) masters() []string {
 	return urls
 }
 
-// shownNode adds what only the leader knows.
+// nodeView is a node with what only the leader knows.
 func (s *Server) nodeView(n ffrtmp.Node) ffrtmp.Node {
 	if seen, ok := s.cfg.Leader.LastSeen(n.ID); ok && seen.After(n.LastHeartbeat) {
 		n.LastHeartbeat = seen
@@ -52,9 +52,9 @@ func (s *Server) nodeView(n ffrtmp.Node) ffrtmp.Node {
 	return n
 }
 
-// heartbeat renews leases and hands out commands. An empty body is v2.2's. An
-// idempotency key changes nothing: renewing twice is renewing, progress and log go by
-// what they say, and a command is repeated until the node agrees.
+// heartbeat renews leases and returns commands. An empty body is v2.2's. An idempotency key
+// has no effect: renewing twice is renewing, progress and log say what they are about, and
+// commands are repeated until the node agrees.
 func (s *Server) heartbeat(c *call) (*answer, error) {
 	var h *ffrtmp.Heartbeat
 	if len(c.body) > 0 {
@@ -123,7 +123,7 @@ func (s *Server) getNode(c *call) (*answer, error) {
 	return &answer{body: s.nodeView(n)}, nil
 }
 
-// node is the one that the path names. Who names none does not get as far as the log.
+// node is the node that the path names.
 func (s *Server) node(c *call) (ffrtmp.Node, error) { return s.cfg.State.Node(c.PathValue("id")) }
 
 // removed is the answer to DELETE /nodes/{id}.
@@ -132,8 +132,8 @@ type removed struct {
 	NodeID string `json:"node_id"`
 }
 
-// removeNode forgets a node. One that is busy is refused, unless forced: then what
-// it holds is lost to it for good.
+// removeNode removes a node. A busy one is refused unless forced: then its attempts are lost
+// and it cannot reclaim them.
 func (s *Server) removeNode(c *call, _ *nothing) (*answer, error) {
 	force, err := queryBool(c.URL.Query(), "force")
 	if err != nil {

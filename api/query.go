@@ -2,7 +2,7 @@ package api
 
 import "github.com/ffrtmp/ffrtmp"
 
-// query answers SQL over the state, which it cannot change.
+// query runs read-only SQL on the state.
 func (s *Server) query(c *call, q *ffrtmp.QueryRequest) (*answer, error) {
 	result, err := s.cfg.State.Query(c.Context(), q.SQL)
 	if err != nil {

@@ -9,20 +9,19 @@ import (
 	"github.com/ffrtmp/ffrtmp"
 )
 
-// defaultRate is how many requests a second a key may make to this master unless it
-// says otherwise itself: more than people and their scripts make, less than what
-// keeps others from being served.
+// defaultRate is how many requests a second a key may make to this master, unless the key
+// has a limit of its own: more than users and scripts need, too few to overload a master.
 const defaultRate = 1000
 
-// rates is a token bucket for each key: a second's worth may come at once.
+// rates has a token bucket for each key, with a burst of one second.
 type rates struct {
 	mu      sync.Mutex
 	buckets map[string]*rate.Limiter // by id; at most ffrtmp.MaxKeys
 }
 
-// take counts a request. The bootstrap key is not counted. Nor is, unless a key says
-// so itself, what agents do: they may share one key, and a heartbeat that is put off
-// costs a lease.
+// take counts a request. The bootstrap key is not limited. Nor are, unless the key has a
+// limit of its own, agents' requests: many agents may share one key, and a refused heartbeat
+// may cost a lease.
 func (r *rates) take(p *Principal, agents bool) error {
 	limit := p.rateLimit
 	if limit == 0 {
@@ -54,7 +53,7 @@ func (r *rates) bucket(id string, limit int) *rate.Limiter {
 	return b
 }
 
-// pruneIdle drops the buckets that are full: a new one would be the same.
+// pruneIdle removes full buckets: a new one is the same.
 func (r *rates) pruneIdle(now time.Time) {
 	for id, b := range r.buckets {
 		if b.TokensAt(now) >= float64(b.Burst()) {

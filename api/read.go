@@ -19,18 +19,17 @@ const (
 	maxWait          = 60 * time.Second
 )
 
-// consistency is what a reader asks of the state that it is shown. The zero value
-// asks for the leader's.
+// consistency is what a reader requires of the state. The zero value is the leader's state.
 type consistency struct {
 	consistent bool          // linearizable
-	stale      bool          // this master's own state will do
+	stale      bool          // this master's own state suffices
 	maxStale   time.Duration // with stale: 0 is no bound
 	index      uint64        // the state must have reached it
 	wait       time.Duration // how long to wait until it has
 }
 
-// indexField marks the error of a read that has waited for an index as long as it
-// was to. It comes from a master that could answer: another try mends nothing.
+// indexField marks the error of a read that has waited for an index in vain. The master can
+// answer, so another try does not help.
 const indexField = "index"
 
 func isIndexTimeout(err error) bool {
@@ -46,14 +45,14 @@ func parseConsistency(q url.Values) (c consistency, err error) {
 		return c, err
 	}
 	if c.consistent && c.stale {
-		return c, ffrtmp.FieldErrorf("consistent", "does not go together with stale")
+		return c, ffrtmp.FieldErrorf("consistent", "cannot be combined with stale")
 	}
 	if q.Has("max_stale") {
 		if c.maxStale, err = queryDuration(q, "max_stale", 0); err != nil {
 			return c, err
 		}
 		if !c.stale || c.maxStale == 0 {
-			return c, ffrtmp.FieldErrorf("max_stale", "must be more than 0 and go together with stale")
+			return c, ffrtmp.FieldErrorf("max_stale", "must be more than 0, and needs stale")
 		}
 	}
 	if c.index, err = queryUint(q, indexField); err != nil {
@@ -62,7 +61,7 @@ func parseConsistency(q url.Values) (c consistency, err error) {
 	c.wait = defaultIndexWait
 	if q.Has("wait") {
 		if !q.Has(indexField) {
-			return c, ffrtmp.FieldErrorf("wait", "goes together with index")
+			return c, ffrtmp.FieldErrorf("wait", "needs index")
 		}
 		if c.wait, err = queryDuration(q, "wait", maxWait); err != nil {
 			return c, err
@@ -71,8 +70,8 @@ func parseConsistency(q url.Values) (c consistency, err error) {
 	return c, nil
 }
 
-// local reports whether this master may answer although it does not lead. One
-// that has not heard from its leader for longer than max_stale may not.
+// local reports whether this master may answer although it does not lead: with stale, unless
+// its last contact with the leader is longer ago than max_stale.
 func (s *Server) local(c consistency) bool {
 	if !c.stale {
 		return false
@@ -84,11 +83,11 @@ func (s *Server) local(c consistency) bool {
 	return ok && age <= c.maxStale
 }
 
-// prepareRead waits until the state may be shown.
+// prepareRead waits until the state is as new as the reader requires.
 func (s *Server) prepareRead(ctx context.Context, c consistency) error {
 	if c.consistent {
 		if err := s.cfg.Cluster.VerifyLeader(ctx); err != nil {
-			return ffrtmp.Errorf(ffrtmp.NoLeader, "the leadership could not be verified: %w", err)
+			return ffrtmp.Errorf(ffrtmp.NoLeader, "verify leadership: %w", err)
 		}
 	}
 	if c.index == 0 || s.cfg.State.Index() >= c.index {
@@ -105,12 +104,12 @@ func (s *Server) prepareRead(ctx context.Context, c consistency) error {
 	return nil
 }
 
-// checkQuery refuses what url.URL.Query would leave out: what cannot be read, and all
-// but the first value of a parameter.
+// checkQuery refuses what url.URL.Query silently ignores: malformed parts, and all but the
+// first value of a parameter.
 func checkQuery(raw string) error {
 	q, err := url.ParseQuery(raw)
 	if err != nil {
-		return ffrtmp.Errorf(ffrtmp.Invalid, "the query cannot be read: %w", err)
+		return ffrtmp.Errorf(ffrtmp.Invalid, "malformed query: %w", err)
 	}
 	for _, name := range slices.Sorted(maps.Keys(q)) {
 		if len(q[name]) > 1 {
@@ -120,7 +119,7 @@ func checkQuery(raw string) error {
 	return nil
 }
 
-// queryBool reads a flag that is on by its presence alone.
+// queryBool reads a flag. Its presence alone turns it on.
 func queryBool(q url.Values, name string) (bool, error) {
 	switch q.Get(name) {
 	case "":

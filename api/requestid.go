@@ -7,13 +7,12 @@ import (
 	"github.com/google/uuid"
 )
 
-// requestIDHeader names a request in the logs of every master that it passes.
+// requestIDHeader identifies a request in the logs of every master.
 const requestIDHeader = "X-Request-Id"
 
 var saneRequestID = regexp.MustCompile(`^[A-Za-z0-9._:/+=-]{1,128}$`)
 
-// requestID returns the client's own id when it can be put into a log line as it
-// is, else a new one.
+// requestID returns the client's own id if it is safe in a log line, else a new one.
 func requestID(r *http.Request) string {
 	if id := r.Header.Get(requestIDHeader); saneRequestID.MatchString(id) {
 		return id

@@ -62,7 +62,7 @@ func (s *Server) endpoints() []endpoint {
 	}
 }
 
-// routeAll gives every endpoint its requests, and noRoute all others.
+// routeAll routes requests to endpoints, and all others to noRoute.
 func (s *Server) routeAll() {
 	words := map[string]servedBy{} // paths without a wildcard
 	for _, e := range s.endpoints() {
@@ -74,8 +74,8 @@ func (s *Server) routeAll() {
 	}
 	for path, by := range words {
 		for _, method := range methods {
-			// HEAD is a GET, unless that is no mere read: then it would have its effect
-			// and throw the answer away. GET /jobs/batch asks for no job of that name.
+			// HEAD is a GET, except where a GET has an effect. GET /jobs/batch is not a
+			// request for a job of that name.
 			if head := method == http.MethodHead && by != leaderOnly; !head && !s.routes[method+" "+path] {
 				s.mux.HandleFunc(method+" "+path, s.noRoute)
 			}
@@ -84,7 +84,7 @@ func (s *Server) routeAll() {
 	s.mux.HandleFunc("/", s.noRoute)
 }
 
-// route is ServeMux without its redirects to a path that is clean.
+// route is ServeMux without redirects to clean paths.
 func (s *Server) route(w http.ResponseWriter, r *http.Request) {
 	if !isClean(r.URL) {
 		s.noRoute(w, r)
@@ -99,7 +99,7 @@ func isClean(u *url.URL) bool {
 	return strings.HasPrefix(p, "/") && strings.TrimSuffix(p, "/") == strings.TrimSuffix(path.Clean(p), "/")
 }
 
-// noRoute answers what is no endpoint's: 405 when another method would be.
+// noRoute answers requests without an endpoint: 405 if the path has one for another method.
 func (s *Server) noRoute(w http.ResponseWriter, r *http.Request) {
 	if _, err := s.admit(r, false); err != nil {
 		writeError(w, err)
@@ -107,12 +107,12 @@ func (s *Server) noRoute(w http.ResponseWriter, r *http.Request) {
 	}
 	allow := s.allowed(r)
 	if allow == nil {
-		writeError(w, ffrtmp.Errorf(ffrtmp.NotFound, "there is nothing at %s", r.URL.Path))
+		writeError(w, ffrtmp.Errorf(ffrtmp.NotFound, "no such path: %s", r.URL.Path))
 		return
 	}
 	w.Header().Set("Allow", strings.Join(allow, ", "))
 	writeJSON(w, http.StatusMethodNotAllowed, problem{
-		Error: shorten(r.Method + " is not possible here; use " + strings.Join(allow, " or ")), Code: ffrtmp.Invalid, Status: http.StatusMethodNotAllowed,
+		Error: shorten(r.Method + " is not allowed here; use " + strings.Join(allow, " or ")), Code: ffrtmp.Invalid, Status: http.StatusMethodNotAllowed,
 	})
 }
 

@@ -1,11 +1,10 @@
-// Package api is the HTTP face of a master: what users, agents and other masters
-// may ask, who may ask it, and which master answers.
+// Package api is the HTTP API of a master, for users, agents and other masters.
 //
-// The way of a write: an endpoint (job.go, node.go…) is reached through handler,
-// which checks the request (endpoint.go), and dispatch, which carries it out here or
-// sends it to the leader in one hop (forward.go). The leader's endpoint proposes a
-// command (fsm.Proposer) and answers when a majority has it on disk. Errors become
-// HTTP in one table (error.go).
+// All endpoints are in one table (routes.go). A request is authenticated and checked
+// (endpoint.go), then dispatched: served here or forwarded to the leader in one hop
+// (forward.go). The leader's endpoint (submit.go, job.go, node.go…) proposes a command
+// (fsm.Proposer) and answers once a majority has it on disk (answer.go). Errors become HTTP
+// statuses in one table (error.go).
 package api
 
 import (
@@ -27,18 +26,19 @@ import (
 	"github.com/ffrtmp/ffrtmp/leader"
 )
 
-// Bounds on a client's time. Long polls, streams and batches have longTimeout for
-// the whole instead of answerTimeout.
+// Bounds on a client's time. Long polls, streams and batches have longTimeout instead of
+// answerTimeout.
 const (
 	answerTimeout = limits.AnswerTime
 	longTimeout   = 120 * time.Second
-	// drainTimeout is how long Shutdown lets requests in flight finish.
+	// drainTimeout is how long Shutdown waits for requests in flight.
 	drainTimeout = 30 * time.Second
-	// keyWait is how long a key that is not known here may be on its way.
+	// keyWait is how long a request waits for its key to be replicated to this master.
 	keyWait = time.Second
 )
 
-// Cluster is what the API asks of consensus and membership; cluster.Node has it.
+// Cluster is what the API needs of consensus and membership. cluster.Node implements it;
+// tests fake it to choose the leader.
 type Cluster interface {
 	ID() string
 	ClusterID() string
@@ -58,13 +58,15 @@ type Cluster interface {
 	DiskLow() bool
 }
 
-// Certificates is what the API asks of this master's TLS; certs.Identities has it.
+// Certificates is what the API needs of this master's certificates. certs.Identities
+// implements it; tests fake expired ones.
 type Certificates interface {
-	// Health returns what an operator should see to, and an error when it is too late.
+	// Health returns warnings about certificates that expire soon, and an error about
+	// expired ones.
 	Health() (warnings []string, err error)
 }
 
-// Config is what a Server is made of. All but TLS, Certificates, MaxConnections, Tracer and
+// Config configures a Server. All but TLS, Certificates, MaxConnections, Tracer and
 // Registerer are required.
 type Config struct {
 	State    *fsm.FSM
@@ -80,7 +82,7 @@ type Config struct {
 	LeaseTTL time.Duration
 
 	Certificates   Certificates
-	MaxConnections int // at once; 0: no bound
+	MaxConnections int // 0: no limit
 
 	Registerer prometheus.Registerer
 	Gatherer   prometheus.Gatherer // served by MetricsHandler
@@ -90,17 +92,17 @@ type Config struct {
 type Server struct {
 	cfg      Config
 	mux      *http.ServeMux
-	routes   map[string]bool // patterns of endpoints, as opposed to those of noRoute
+	routes   map[string]bool // patterns of endpoints
 	http     *http.Server
 	metrics  *metrics
 	rates    rates
 	leader   http.RoundTripper // to the leader
 	inFlight inFlight
 
-	eventStreams chan struct{} // one token for each that is open
-	keepAlive    time.Duration // keepAliveInterval, but for tests
+	eventStreams chan struct{} // one token for each open stream
+	keepAlive    time.Duration // keepAliveInterval, except in tests
 
-	stopping context.Context // done when long polls are to end
+	stopping context.Context // done at a shutdown
 	stop     context.CancelFunc
 	started  time.Time
 	keyWait  time.Duration
@@ -108,7 +110,7 @@ type Server struct {
 	authFailures rate.Sometimes // how often one is logged
 }
 
-// New returns a server that does not listen yet.
+// New returns a server. Serve makes it listen.
 func New(cfg Config) *Server {
 	s := &Server{
 		cfg: cfg, mux: http.NewServeMux(), routes: map[string]bool{}, started: time.Now(), keyWait: keyWait,
@@ -129,8 +131,8 @@ func New(cfg Config) *Server {
 	return s
 }
 
-// Serve answers on l until Shutdown, with TLS when the server has a configuration
-// for it. It returns nil after Shutdown.
+// Serve answers on l until Shutdown, with TLS if Config.TLS is set. It returns nil after
+// Shutdown.
 func (s *Server) Serve(l net.Listener) error {
 	serve := s.http.Serve
 	if s.cfg.TLS != nil {
@@ -142,9 +144,8 @@ func (s *Server) Serve(l net.Listener) error {
 	return nil
 }
 
-// Shutdown stops listening, ends long polls early, and lets other requests finish,
-// forwarded ones too, until ctx is done or drainTimeout is over; what is left then is
-// cut off.
+// Shutdown stops listening, ends long polls, and waits for other requests, forwarded ones
+// too, until ctx is done or drainTimeout has passed. Then it closes their connections.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.stop()
 	ctx, cancel := context.WithTimeout(ctx, drainTimeout)

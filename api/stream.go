@@ -6,11 +6,11 @@ import (
 	"time"
 )
 
-// streamType marks an answer that comes as it arises; a follower passes it on so.
+// streamType marks a streamed answer, which a follower forwards without delay.
 const streamType = "text/plain; charset=utf-8"
 
-// flushWriter sends what is written at once, when it is to, and gives every write
-// its own deadline: a stream may last for hours, a slow reader may not.
+// flushWriter flushes each write, if flush is set, and gives it a deadline of its own: a
+// stream may last for hours, but a reader must keep up.
 type flushWriter struct {
 	http.ResponseWriter
 	control *http.ResponseController
@@ -33,14 +33,14 @@ func (f *flushWriter) Write(p []byte) (int, error) {
 		err = f.control.Flush()
 	}
 	if err == nil {
-		// HTTP/2 would end the stream at the deadline although nothing is written.
+		// HTTP/2 would end an idle stream at the deadline.
 		err = f.control.SetWriteDeadline(time.Time{})
 	}
 	return n, err
 }
 
-// stream sends a streamed answer. One that ends before its time is cut off, so
-// that the client can tell.
+// stream sends a streamed answer. After an error it breaks the connection, so that the
+// client knows that the answer is incomplete.
 func (s *Server) stream(w http.ResponseWriter, c *call, a *answer) {
 	ctx, cancel := s.untilStopping(c)
 	defer cancel()
