@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"math"
 	"regexp"
 	"strconv"
 	"strings"
@@ -24,29 +25,25 @@ type status struct {
 	Source   Source          `json:"source"`
 }
 
-// take applies one line of ffmpeg's -progress output.
+// take applies one line of ffmpeg's -progress output. ffmpeg writes N/A, nan or inf
+// for what it does not know: the last value stays.
 func (r *status) take(line string) {
 	name, value, _ := strings.Cut(line, "=")
 	value = strings.TrimSpace(strings.TrimSuffix(value, "x"))
+	n, isInt := strconv.ParseInt(value, 10, 64)
+	f, isFloat := strconv.ParseFloat(value, 64)
+	whole := isInt == nil && n >= 0
+	number := isFloat == nil && f >= 0 && !math.IsInf(f, 0) // NaN is not >= 0
 	p := &r.Progress
-	// ffmpeg writes N/A for unknown values: the last value stays.
-	switch name {
-	case "frame":
-		if n, err := strconv.ParseInt(value, 10, 64); err == nil {
-			p.Frame = n
-		}
-	case "fps":
-		if f, err := strconv.ParseFloat(value, 64); err == nil {
-			p.FPS = f
-		}
-	case "speed":
-		if f, err := strconv.ParseFloat(value, 64); err == nil {
-			p.Speed = f
-		}
-	case "out_time_us":
-		if n, err := strconv.ParseInt(value, 10, 64); err == nil && n > 0 {
-			p.OutTimeSeconds = float64(n) / 1e6
-		}
+	switch {
+	case name == "frame" && whole:
+		p.Frame = n
+	case name == "fps" && number:
+		p.FPS = f
+	case name == "speed" && number:
+		p.Speed = f
+	case name == "out_time_us" && whole && n > 0:
+		p.OutTimeSeconds = float64(n) / 1e6
 	}
 	r.setPhase()
 }
@@ -73,8 +70,9 @@ func (r *status) estimate(want recipe.Want) {
 		return
 	}
 	r.Percent = min(99, int(100*r.Progress.OutTimeSeconds/total))
-	if r.Progress.Speed > 0 {
-		r.Progress.ETASeconds = max(0, total-r.Progress.OutTimeSeconds) / r.Progress.Speed
+	eta := max(0, total-r.Progress.OutTimeSeconds) / r.Progress.Speed
+	if r.Progress.Speed > 0 && !math.IsInf(eta, 0) {
+		r.Progress.ETASeconds = eta
 	}
 }
 
