@@ -3,10 +3,12 @@ package proxy
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ffrtmp/ffrtmp"
@@ -24,6 +26,7 @@ type Endpoint struct {
 	cancel   context.CancelFunc
 	drain    time.Duration // how long connections may take to end
 	group    sync.WaitGroup
+	received atomic.Int64 // bytes from the server
 
 	mu  sync.Mutex
 	err error // the first failure, with its reason
@@ -67,6 +70,23 @@ func (e *Endpoint) Err() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.err
+}
+
+// Received returns how many bytes have come from the server.
+func (e *Endpoint) Received() int64 { return e.received.Load() }
+
+// counted counts what is read from the server.
+func (e *Endpoint) counted(from io.Reader) io.Reader { return &counter{from, &e.received} }
+
+type counter struct {
+	io.Reader
+	n *atomic.Int64
+}
+
+func (c *counter) Read(p []byte) (int, error) {
+	n, err := c.Reader.Read(p)
+	c.n.Add(int64(n))
+	return n, err
 }
 
 func (e *Endpoint) fail(err error) {

@@ -110,7 +110,7 @@ func (e *Endpoint) fetch(w http.ResponseWriter, r *http.Request, u *url.URL) {
 		}
 	}
 	w.WriteHeader(response.StatusCode)
-	if _, err := io.Copy(w, response.Body); err != nil {
+	if _, err := io.Copy(w, e.counted(response.Body)); err != nil {
 		panic(http.ErrAbortHandler) // ffmpeg must notice a broken response
 	}
 }

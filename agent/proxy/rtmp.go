@@ -99,7 +99,7 @@ func (e *Endpoint) relay(ctx context.Context, near *caller, far net.Conn) {
 		_ = far.SetReadDeadline(time.Now().Add(lingerTimeout))
 	})
 	directions.Go(func() {
-		_, _ = io.Copy(near, far)
+		_, _ = io.Copy(near, e.counted(far))
 		ended()
 		near.Close()
 	})

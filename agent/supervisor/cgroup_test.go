@@ -39,7 +39,7 @@ func TestCgroup_NoControllers(t *testing.T) {
 		must(t, os.WriteFile(filepath.Join(parent, name), []byte("pids"), 0o644))
 	}
 	_, err := newCgroupBelow(parent, "job-1", ffrtmp.ResourceLimits{MaxMemoryMB: 512})
-	if err == nil || !strings.Contains(err.Error(), "no controllers for cpu and memory") {
+	if err == nil || !strings.Contains(err.Error(), "no cpu and memory controllers") {
 		t.Errorf("got %v", err)
 	}
 }

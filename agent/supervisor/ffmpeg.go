@@ -31,7 +31,8 @@ type ffmpeg struct {
 	stdin     *os.File
 	progress  *os.File
 	stderr    *os.File
-	work      *os.File // nil without an output file
+	input     os.FileInfo // nil without an input file
+	work      *os.File    // nil without an output file
 	endpoints []*proxy.Endpoint
 	cgroup    *cgroup
 	notes     []string          // for the job's log
@@ -81,8 +82,13 @@ func (f *ffmpeg) openFiles(p recipe.Plan, inherited []*os.File) error {
 		if *at(recipe.InputFD), err = media.Open(*p.Input); err != nil {
 			return failure.Errorf(ffrtmp.InputError, "input: %w", err)
 		}
-		if err := checkInput(p, *at(recipe.InputFD)); err != nil {
-			return err
+		if f.input, err = (*at(recipe.InputFD)).Stat(); err != nil {
+			return failure.Errorf(ffrtmp.InputError, "input: %w", err)
+		}
+		if p.Final != nil {
+			if err := media.CheckNotInput(*p.Final, f.input); err != nil {
+				return err
+			}
 		}
 		names = append(names, fmt.Sprintf("file:/proc/self/fd/%d", recipe.InputFD), p.Input.Path())
 	}
@@ -100,18 +106,6 @@ func (f *ffmpeg) openFiles(p recipe.Plan, inherited []*os.File) error {
 	}
 	f.names = strings.NewReplacer(names...)
 	return nil
-}
-
-// checkInput refuses a job that would overwrite its own input.
-func checkInput(p recipe.Plan, input *os.File) error {
-	if p.Final == nil {
-		return nil
-	}
-	info, err := input.Stat()
-	if err != nil {
-		return failure.Errorf(ffrtmp.InputError, "input: %w", err)
-	}
-	return media.CheckNotInput(*p.Final, info)
 }
 
 // inMemory returns a file that has no name.

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // identity names a process uniquely. A pid alone is reused, also after a reboot.
@@ -70,7 +71,11 @@ type stat struct {
 	state byte
 	group int
 	start uint64
+	cpu   time.Duration // user and system time, with children that have ended
 }
+
+// clockTick is the unit of times in /proc: USER_HZ is 100 on every Linux that Go runs on.
+const clockTick = 10 * time.Millisecond
 
 func readStat(pid int) (stat, error) {
 	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
@@ -83,9 +88,14 @@ func readStat(pid int) (stat, error) {
 		return stat{}, fmt.Errorf("/proc/%d/stat: %d fields", pid, len(fields))
 	}
 	s := stat{state: fields[0][0]}
-	var errs [2]error
+	var errs [6]error
 	s.group, errs[0] = strconv.Atoi(fields[2])
 	s.start, errs[1] = strconv.ParseUint(fields[19], 10, 64)
+	for i, field := range fields[11:15] {
+		var ticks int64
+		ticks, errs[2+i] = strconv.ParseInt(field, 10, 64)
+		s.cpu += time.Duration(ticks) * clockTick
+	}
 	return s, errors.Join(errs[:]...)
 }
 

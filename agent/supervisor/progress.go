@@ -83,9 +83,8 @@ var (
 
 // sourceReader reads about the first input from ffmpeg's messages.
 type sourceReader struct {
-	source  Source
-	inside  bool // between "Input #0" and what follows it
-	closing bool // encoding has ended and the index is being moved to the front
+	source Source
+	inside bool // between "Input #0" and what follows it
 }
 
 func (r *sourceReader) take(line string) {
@@ -96,8 +95,6 @@ func (r *sourceReader) take(line string) {
 		r.inside = false
 	case strings.Contains(line, "Estimating duration from bitrate"):
 		r.source.Estimated = true
-	case strings.Contains(line, "Starting second pass: moving the moov atom"):
-		r.closing = true
 	}
 	if !r.inside {
 		return

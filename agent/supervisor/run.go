@@ -91,7 +91,7 @@ func (r *run) loop() Exit {
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
 	var escalate <-chan time.Time
-	w := watch{limits: r.config.Limits, hangAfter: r.config.HangAfter}
+	w := watch{limits: r.config.Limits, hangAfter: r.config.HangAfter, live: r.config.Plan.Live()}
 	last, saved := time.Now(), r.status
 	end := func(why *failure.Error) {
 		if r.ending == nil {
@@ -176,11 +176,15 @@ func (r *run) checkLimits(w *watch, elapsed time.Duration) *failure.Error {
 	if r.ending != nil {
 		return nil
 	}
-	o := observation{elapsed: elapsed, outTime: r.status.Progress.OutTimeSeconds, closing: r.source.closing}
+	p := r.status.Progress
+	o := observation{elapsed: elapsed, outTime: p.OutTimeSeconds, frames: p.Frame, read: w.last.read, cpu: w.last.cpu}
 	if work := r.ffmpeg.work; work != nil {
 		if info, err := work.Stat(); err == nil {
 			o.size, o.written = info.Size(), info.ModTime()
 		}
+	}
+	if w.needsUsage() {
+		o.read, o.cpu = r.ffmpeg.usage()
 	}
 	if r.status.Paused {
 		o.elapsed = 0

@@ -161,8 +161,8 @@ func TestRun_Limits(t *testing.T) {
 		reason ffrtmp.FailureReason
 		says   string
 	}{
-		"hung":                {`echo "frame=3" >&3; echo "out_time_us=100000" >&3; while :; do echo "frame=3" >&3; sleep 0.1; done`, ffrtmp.ToNull, ffrtmp.ResourceLimits{}, ffrtmp.Hung, "stood still at 0.1 s"},
-		"hung from the start": {`while :; do sleep 0.1; done`, ffrtmp.ToNull, ffrtmp.ResourceLimits{}, ffrtmp.Hung, "stood still at 0.0 s"},
+		"hung":                {`echo "frame=3" >&3; echo "out_time_us=100000" >&3; while :; do echo "frame=3" >&3; sleep 0.1; done`, ffrtmp.ToNull, ffrtmp.ResourceLimits{}, ffrtmp.Hung, "at 0.1 s of output"},
+		"hung from the start": {`exec sleep 600`, ffrtmp.ToNull, ffrtmp.ResourceLimits{}, ffrtmp.Hung, "at 0.0 s of output"},
 		"timeout":             {frames, ffrtmp.ToNull, ffrtmp.ResourceLimits{TimeoutSec: 1}, ffrtmp.Timeout, "timeout_sec = 1"},
 		"disk":                {`head -c 2000000 /dev/zero >/proc/self/fd/5; ` + frames, ffrtmp.ToFile, ffrtmp.ResourceLimits{MaxDiskMB: 1}, ffrtmp.UserError, "max_disk_mb = 1"},
 	} {
@@ -193,6 +193,31 @@ func TestRun_LimitsNotEnforced(t *testing.T) {
 	}
 	if says := strings.Contains(logText(t, run), "not enforced"); says != (unavailable != nil) {
 		t.Errorf("cgroup: %v, log: %s", unavailable, logText(t, run))
+	}
+}
+
+// Position finds where a process reads a file.
+func TestPosition_OfInput(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "in")
+	must(t, os.WriteFile(path, make([]byte, 100), 0o600))
+	f, err := os.Open(path)
+	must(t, err)
+	defer f.Close()
+	_, err = f.Read(make([]byte, 42))
+	must(t, err)
+	info, err := f.Stat()
+	must(t, err)
+	if got := position("/proc/self", info); got != 42 {
+		t.Errorf("got position %d, want 42", got)
+	}
+}
+
+// An encoder may think for long before its first frame.
+func TestRun_LongLookahead(t *testing.T) {
+	a := attempt(t, fakeFFmpeg(t, `end=$(($(date +%s) + 6)); while [ $(date +%s) -lt $end ]; do :; done`), recipe.Plan{})
+	a.HangAfter = 3 * time.Second
+	if e := wait(t, start(t, a)); e.End != Succeeded {
+		t.Errorf("got %+v, want a success", e)
 	}
 }
 

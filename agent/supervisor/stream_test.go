@@ -38,7 +38,7 @@ func TestStream_ServerStalls(t *testing.T) {
 	}
 	server.Freeze()
 	frozen := time.Now()
-	if e := wait(t, run); e.End != Failed || e.Reason != ffrtmp.Hung || !strings.Contains(e.Error, "stood still at") {
+	if e := wait(t, run); e.End != Failed || e.Reason != ffrtmp.Hung || !strings.Contains(e.Error, "no progress") {
 		t.Errorf("%+v", e)
 	}
 	t.Logf("hung %s after the server froze", time.Since(frozen).Round(time.Millisecond))

@@ -1,7 +1,6 @@
 package supervisor
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/ffrtmp/ffrtmp"
@@ -17,21 +16,42 @@ const tick = 250 * time.Millisecond
 type watch struct {
 	limits    ffrtmp.ResourceLimits
 	hangAfter time.Duration
+	live      bool // a stream, whose output time alone counts
 	ran       time.Duration
-	still     time.Duration
-	outTime   float64
-	written   time.Time
+	still     time.Duration // since the last progress
+	last      observation
+	cpu       time.Duration // at the last progress
 }
 
 const maxTick = 4 * tick
 
-// observation is the state of a run at a tick.
+// observation is the state of a run at a tick. Everything but elapsed is progress
+// when it changes; cpu only before the first frame.
 type observation struct {
 	elapsed time.Duration // since the tick before
 	outTime float64       // seconds
-	closing bool          // the container is being rearranged: output time is at its end
-	written time.Time     // when the work file last changed; only asked of one that is closing
+	frames  int64
+	written time.Time     // when the work file last changed
 	size    int64         // of the work file
+	read    int64         // input position
+	cpu     time.Duration // of the process group
+}
+
+// usageAfter is how long a run must stand still before its input position and CPU time
+// are read, which takes a look at every process of the machine.
+const usageAfter = time.Second
+
+// needsUsage reports whether the next observation needs input position and CPU time.
+func (w *watch) needsUsage() bool { return !w.live && w.still >= usageAfter }
+
+// advanced reports whether an observation shows progress. Waiting takes a little CPU
+// time, too: less than a hundredth of hangAfter does not count.
+func (w *watch) advanced(o observation) bool {
+	if o.outTime != w.last.outTime || w.live {
+		return o.outTime != w.last.outTime
+	}
+	return o.frames != w.last.frames || o.size != w.last.size || !o.written.Equal(w.last.written) ||
+		o.read != w.last.read || o.frames == 0 && o.cpu-w.cpu >= w.hangAfter/100
 }
 
 // step adds an observation and returns why the run must end now, or nil.
@@ -39,9 +59,10 @@ func (w *watch) step(o observation) *failure.Error {
 	elapsed := min(o.elapsed, maxTick)
 	w.ran += elapsed
 	w.still += elapsed
-	if o.outTime != w.outTime || o.closing && !o.written.Equal(w.written) {
-		w.outTime, w.written, w.still = o.outTime, o.written, 0
+	if w.advanced(o) {
+		w.still, w.cpu = 0, o.cpu
 	}
+	w.last = o
 	timeout := time.Duration(w.limits.TimeoutSec) * time.Second
 	switch {
 	case timeout > 0 && w.ran >= timeout:
@@ -49,7 +70,7 @@ func (w *watch) step(o observation) *failure.Error {
 	case w.limits.MaxDiskMB > 0 && o.size > int64(w.limits.MaxDiskMB)<<20:
 		return failure.Errorf(ffrtmp.UserError, "the output grew past max_disk_mb = %d", w.limits.MaxDiskMB)
 	case w.still >= w.hangAfter:
-		return failure.Errorf(ffrtmp.Hung, "%s", fmt.Sprintf("ffmpeg hung: its output time stood still at %.1f s for %s", o.outTime, w.hangAfter))
+		return failure.Errorf(ffrtmp.Hung, "ffmpeg hung: no progress for %s, at %.1f s of output", w.hangAfter, o.outTime)
 	}
 	return nil
 }
