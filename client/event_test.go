@@ -12,9 +12,8 @@ import (
 	"github.com/ffrtmp/ffrtmp/client"
 )
 
-// TestEvents_GoOnWhereTheyWereLeft has every stream break after an event, in the
-// middle of the next, or after a mere place.
-func TestEvents_GoOnWhereTheyWereLeft(t *testing.T) {
+// A stream that breaks after an event, within one or after an id alone is resumed there.
+func TestEvents_Resume(t *testing.T) {
 	streams := map[string]string{
 		"":    ": keep-alive\nid: 3.0\n\nid: 4.0\nevent: job.submitted\ndata: {\"index\":4,\"n\":0,\"type\":\"job.submitted\"}\n\nid: 4.1\nevent: job.sub",
 		"4.0": "id: 4.1\nevent: job.submitted\ndata: {\"index\":4,\"n\":1}\n\n: keep-alive\nid: 9.0\n\n",
@@ -31,7 +30,7 @@ func TestEvents_GoOnWhereTheyWereLeft(t *testing.T) {
 	c := dial(t, client.Config{}, serve(t, handle), serve(t, handle))
 	var got []string
 	var end error
-	for e, err := range c.Events(within(t, 20*time.Second), "", client.OfTypes(ffrtmp.JobSubmitted, ffrtmp.JobFailed)) {
+	for e, err := range c.Events(within(t, time.Minute), "", client.OfTypes(ffrtmp.JobSubmitted, ffrtmp.JobFailed)) {
 		if err != nil {
 			end = err
 			continue
@@ -39,27 +38,28 @@ func TestEvents_GoOnWhereTheyWereLeft(t *testing.T) {
 		got = append(got, e.ID().String())
 	}
 	if fmt.Sprint(got) != "[4.0 4.1 9.1]" {
-		t.Errorf("got %v", got)
+		t.Errorf("got %v, want [4.0 4.1 9.1]", got)
 	}
 	if ffrtmp.CodeOf(end) != ffrtmp.Compacted {
-		t.Errorf("ended with %v", end)
+		t.Errorf("got the end %v, want Compacted or Canceled", end)
 	}
 }
 
-func TestEvents_EndWithTheLoopOrTheContext(t *testing.T) {
+// Events end with the loop or the context.
+func TestEvents_End(t *testing.T) {
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprint(w, "id: 4.0\ndata: {\"index\":4,\"n\":0}\n\n")
 		w.(http.Flusher).Flush()
 		<-r.Context().Done()
 	})
 	c := dial(t, client.Config{}, s)
-	for e, err := range c.Events(within(t, 20*time.Second), "0") {
+	for e, err := range c.Events(within(t, time.Minute), "0") {
 		if err != nil || e.Index != 4 {
 			t.Fatalf("%+v, %v", e, err)
 		}
 		break
 	}
-	ctx, cancel := context.WithCancel(within(t, 20*time.Second))
+	ctx, cancel := context.WithCancel(within(t, time.Minute))
 	defer cancel()
 	var end error
 	for _, err := range c.Events(ctx, "0") {
@@ -67,6 +67,6 @@ func TestEvents_EndWithTheLoopOrTheContext(t *testing.T) {
 		cancel()
 	}
 	if !errors.Is(end, context.Canceled) {
-		t.Errorf("ended with %v", end)
+		t.Errorf("got the end %v, want Compacted or Canceled", end)
 	}
 }
