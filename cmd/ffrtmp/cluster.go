@@ -17,35 +17,6 @@ func (c *command) cluster() *cobra.Command {
 		c.clusterStatus(), c.clusterMembers(), c.clusterTransfer())
 }
 
-func (c *command) clusterStatus() *cobra.Command {
-	return c.reading.register(&cobra.Command{
-		Use:   "status",
-		Short: "Show the leader, its progress and the members",
-		Args:  exactly(),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return c.with(cmd, func(ctx context.Context, cl *client.Client) error {
-				s, err := c.clusterNow(ctx, cl)
-				if err != nil {
-					return err
-				}
-				return c.print(s, clusterFields(s), memberTable(s.Members))
-			})
-		},
-	})
-}
-
-func clusterFields(s ffrtmp.ClusterStatus) *cli.Fields {
-	f := &cli.Fields{}
-	f.Add("Cluster", s.Name)
-	f.Add("ID", s.ClusterID)
-	f.Add("Leader", leaderText(s))
-	f.Add("Term", s.Term)
-	f.Add("Committed", s.CommitIndex)
-	f.Add("Applied", s.AppliedIndex)
-	f.Add("Health", health(s.Members))
-	return f
-}
-
 func (c *command) clusterNow(ctx context.Context, cl *client.Client) (ffrtmp.ClusterStatus, error) {
 	s, err := cl.Cluster(ctx, c.reading.options()...)
 	if ffrtmp.CodeOf(err) == ffrtmp.NoLeader && ctx.Err() == nil {
@@ -60,29 +31,30 @@ func (c *command) clusterNow(ctx context.Context, cl *client.Client) (ffrtmp.Clu
 	return s, nil
 }
 
-func leaderText(s ffrtmp.ClusterStatus) cli.Cell {
-	if s.Leader == "" {
-		return cli.Coloured("none", cli.Red)
+// spare is how many healthy voters there are beyond a majority.
+func spare(members []ffrtmp.Member) int {
+	voters, healthy := countVoters(members)
+	return healthy - (voters/2 + 1)
+}
+
+func countVoters(members []ffrtmp.Member) (voters, healthy int) {
+	for _, m := range members {
+		if !m.Voter {
+			continue
+		}
+		voters++
+		if m.Healthy {
+			healthy++
+		}
 	}
-	return cli.Coloured(s.Leader+" "+s.LeaderURL, "")
+	return voters, healthy
 }
 
 // health is how many voters are healthy, and how many of them may fail before the cluster refuses writes.
 func health(members []ffrtmp.Member) cli.Cell {
-	voters, healthy := 0, 0
-	for _, m := range members {
-		if m.Voter {
-			voters++
-			if m.Healthy {
-				healthy++
-			}
-		}
-	}
-	spare := healthy - (voters/2 + 1)
+	voters, healthy := countVoters(members)
 	text := fmt.Sprintf("%d of %d voters healthy", healthy, voters)
-	switch {
-	case spare < 0:
-		return cli.Coloured(text+", no quorum", cli.Red)
+	switch spare := spare(members); {
 	case spare == 0 && voters > 1:
 		return cli.Coloured(text+", none may fail", cli.Yellow)
 	case spare > 0:

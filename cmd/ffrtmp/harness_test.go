@@ -33,7 +33,7 @@ type result struct {
 // invoke runs a command line with an environment that holds nothing but env.
 func invoke(t *testing.T, env []string, stdin string, args ...string) result {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	var out, errOut bytes.Buffer
 	c := newCommand(strings.NewReader(stdin), &out, &errOut, env)
@@ -118,6 +118,11 @@ func (m *fakeMaster) seen(route string) []request {
 		}
 	}
 	return list
+}
+
+// hidePort replaces the master's URL, of five digits, in a golden text.
+func (m *fakeMaster) hidePort(text string) string {
+	return strings.ReplaceAll(text, m.server.URL, "https://127.0.0.1:54321")
 }
 
 func (m *fakeMaster) env() []string {
@@ -209,12 +214,12 @@ func sampleNode() ffrtmp.Node {
 func sampleCluster() ffrtmp.ClusterStatus {
 	member := func(n int, role string, contact int64, healthy bool) ffrtmp.Member {
 		return ffrtmp.Member{
-			ID: fmt.Sprintf("0198c000-0000-7000-8000-00000000000%d", n), Address: fmt.Sprintf("10.0.0.%d:8300", n), APIURL: fmt.Sprintf("https://10.0.0.%d:8080", n),
+			ID: fmt.Sprintf("0198c000-0000-7000-8000-00000000000%d", n), Address: fmt.Sprintf("10.0.0.%d:8300", n), APIURL: fmt.Sprintf("https://127.0.0.1:%d", n), // refused
 			Role: role, Voter: role != "nonvoter", Healthy: healthy, LastContactMS: contact, AppliedIndex: 4711, Version: "3.0.0",
 		}
 	}
 	return ffrtmp.ClusterStatus{
-		ClusterID: "0198d000-0000-7000-8000-000000000001", Name: "default", Leader: "0198c000-0000-7000-8000-000000000001", LeaderURL: "https://10.0.0.1:8080",
+		ClusterID: "0198d000-0000-7000-8000-000000000001", Name: "default", Leader: "0198c000-0000-7000-8000-000000000001", LeaderURL: "https://127.0.0.1:1",
 		Term: 3, CommitIndex: 4711, AppliedIndex: 4711,
 		Members: []ffrtmp.Member{member(1, "leader", 0, true), member(2, "follower", 12, true), member(3, "follower", 65_000, false)},
 	}

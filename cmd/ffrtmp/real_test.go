@@ -82,5 +82,5 @@ func TestRealCluster(t *testing.T) {
 	env[2] = right
 	cluster.Master(0).Kill()
 	cluster.Master(1).Kill()
-	step(exitDone, "no quorum", "cluster", "status")
+	step(exitFailed, "no quorum: 1 of 3 voters answer", "cluster", "status")
 }

@@ -73,6 +73,8 @@ func (c *command) hint(err error) string {
 	var unknown *client.UnknownOutcomeError
 	var unavailable *client.UnavailableError
 	switch {
+	case errors.As(err, new(noQuorumError)):
+		return "Start the masters that do not answer. If their disks are lost, stop a survivor and run ffrtmp recover there."
 	case errors.As(err, &unknown):
 		return unknownHint(unknown)
 	case errors.As(err, &unavailable):

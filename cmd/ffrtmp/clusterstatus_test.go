@@ -1,0 +1,73 @@
+package main
+
+import (
+	"encoding/json"
+	"net"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/ffrtmp/ffrtmp"
+)
+
+// survivor is the only one of three masters that answers: it knows no leader.
+func survivor(t *testing.T) *fakeMaster {
+	t.Helper()
+	m := newFakeMaster(t)
+	m.handle("GET /cluster", func(w http.ResponseWriter, r *http.Request) {
+		if !r.URL.Query().Has("stale") {
+			refuse(w, http.StatusServiceUnavailable, ffrtmp.NoLeader, "the cluster has no leader that can be reached")
+			return
+		}
+		s := sampleCluster()
+		s.Leader, s.LeaderURL, s.Members[0].Role = "", "", "follower"
+		w.Header().Set("X-Ffrtmp-Served-By", s.Members[0].ID)
+		_ = json.NewEncoder(w).Encode(s)
+	})
+	return m
+}
+
+// Without a quorum, the survivor's view and the reason of every other master are shown, and the exit code is 1.
+func TestClusterStatus_NoQuorum(t *testing.T) {
+	r := survivor(t).run(t, "cluster", "status")
+	if r.code != exitFailed {
+		t.Errorf("got exit code %d, want %d", r.code, exitFailed)
+	}
+	mustContain(t, "the status", r.out, "Leader     none", "1 of 3 voters answer, no quorum", "https://127.0.0.1:2", "connection refused")
+	mustContain(t, "the error", r.err, "no quorum: 1 of 3 voters answer, 2 are needed", "ffrtmp recover")
+	r = survivor(t).run(t, "cluster", "status", "-o", "json")
+	var document clusterReport
+	if err := json.Unmarshal([]byte(r.out), &document); err != nil || document.Quorum || len(document.Views) != 3 || r.code != exitFailed {
+		t.Errorf("got code %d, %v, %+v, want three views and no quorum", r.code, err, document)
+	}
+}
+
+// A master that accepts connections and never answers does not hold up the others' answers.
+func TestClusterStatus_SilentMaster(t *testing.T) {
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	start := time.Now()
+	r := survivor(t).run(t, "cluster", "status", "--master", "https://"+silent.Addr().String())
+	if r.code != exitFailed {
+		t.Errorf("got exit code %d, want %d", r.code, exitFailed)
+	}
+	m := survivor(t)
+	r = m.run(t, "cluster", "status", "--master", m.server.URL+",https://"+silent.Addr().String())
+	// The patience for a call is 2 s in tests, for a handshake 3 s.
+	if took := time.Since(start); took > 20*time.Second {
+		t.Errorf("got the answers after %v, want them after 2 s each", took)
+	}
+	mustContain(t, "the status", r.out, "1 of 3 voters answer, no quorum", "timed out after 1.7s")
+}
+
+// No master answers at all.
+func TestClusterStatus_NoMaster(t *testing.T) {
+	r := invoke(t, []string{"MASTER_URL=https://127.0.0.1:1"}, "", "cluster", "status")
+	if r.code != exitFailed {
+		t.Errorf("got exit code %d, want %d", r.code, exitFailed)
+	}
+	mustContain(t, "the error", r.err, "show cluster: no master answered", "connection refused", "Check that a master runs")
+}
