@@ -7,47 +7,6 @@ import (
 	"github.com/ffrtmp/ffrtmp"
 )
 
-func TestIdempotency_Submit(t *testing.T) {
-	c := newCluster(t)
-	specs := []ffrtmp.Spec{newSpec(t), newSpec(t)}
-	id := Idempotency{Principal: "p", Key: "k", Hash: [32]byte{1}}
-	_, first, err := c.Submit(c.Context(), id, specs)
-	if err != nil || first.Replayed || len(first.Jobs) != 2 {
-		t.Fatalf("%+v %v", first, err)
-	}
-	c.reopen()
-	_, second, err := c.Submit(c.Context(), id, specs)
-	if err != nil || !second.Replayed || len(second.Jobs) != 2 || second.Jobs[0] != first.Jobs[0] || second.Jobs[1] != first.Jobs[1] {
-		t.Fatalf("%+v %v", second, err)
-	}
-	other := id
-	other.Hash = [32]byte{2}
-	_, _, err = c.Submit(c.Context(), other, specs)
-	wantCode(t, err, ffrtmp.Conflict)
-	id.Principal = "q"
-	if _, third, err := c.Submit(c.Context(), id, specs); err != nil || third.Replayed {
-		t.Fatalf("another principal's key: %+v %v", third, err)
-	}
-	if n := c.fsm.Counts().Submitted; n != 4 {
-		t.Fatalf("%d jobs were submitted", n)
-	}
-}
-
-func TestIdempotency_ARefusalIsNotKept(t *testing.T) {
-	c := newCluster(t)
-	seq := c.submit()
-	id := Idempotency{Principal: "p", Key: "k"}
-	_, _, err := c.Act(c.Context(), id, ffrtmp.Resume, seq)
-	wantCode(t, err, ffrtmp.Conflict)
-	c.mustAct(ffrtmp.Pause, seq)
-	if _, done, err := c.Act(c.Context(), id, ffrtmp.Resume, seq); err != nil || done.Replayed {
-		t.Fatalf("%+v %v", done, err)
-	}
-	if _, done, err := c.Act(c.Context(), id, ffrtmp.Resume, seq); err != nil || !done.Replayed || done.Seq != seq {
-		t.Fatalf("%+v %v", done, err)
-	}
-}
-
 func TestCancelMany(t *testing.T) {
 	c := newCluster(t)
 	var all []uint64

@@ -29,27 +29,3 @@ func TestResult_CompletesAJob(t *testing.T) {
 		t.Fatalf("%+v", j.Attempts)
 	}
 }
-
-// TestResult_OldNodesNeedNoLeaseButNotAWrongOne: neither attempt nor lease is asked of a
-// node of v2.2, which knows of neither.
-func TestResult_OldNodesNeedNoLeaseButNotAWrongOne(t *testing.T) {
-	c := newCluster(t)
-	node := c.register("old", func(r *ffrtmp.Registration) { r.NodeID = "" })
-	seq := c.submit()
-	a := c.claimOne(node)
-	for _, wrong := range []string{"wrong", "00000000000000000000000000000000", "0123456789abcdef0123456789abcdef"} {
-		for _, attempt := range []int{0, 1} {
-			_, err := c.result(node, a, ffrtmp.ResultCompleted, func(r *ffrtmp.Result) { r.Attempt, r.Lease = attempt, wrong })
-			wantCode(t, err, ffrtmp.StaleAttempt)
-		}
-	}
-	_, err := c.result(node, a, ffrtmp.ResultCompleted, func(r *ffrtmp.Result) { r.Attempt, r.Lease = 2, "" })
-	wantCode(t, err, ffrtmp.StaleAttempt)
-	if j := c.job(seq); j.Status != ffrtmp.Running {
-		t.Fatalf("job is %s", j.Status)
-	}
-	c.mustResult(node, a, ffrtmp.ResultCompleted, func(r *ffrtmp.Result) { r.Attempt, r.Lease = 0, "" })
-	if j := c.job(seq); j.Status != ffrtmp.Completed {
-		t.Fatalf("job is %s", j.Status)
-	}
-}
