@@ -21,22 +21,16 @@ func TestAgent_RestartAdoptsFFmpeg(t *testing.T) {
 	s.encoding(id, 1)
 	before := s.ffmpeg(agent)
 	agent.Kill()
-	if now := s.ffmpeg(agent); now.pid != before.pid {
-		t.Fatalf("without its agent: got ffmpeg pid %d, want %d", now.pid, before.pid)
-	}
+	s.sameFFmpeg(agent, before)
 	made := frames(s.look(id))
 	s.must(agent.Start())
 	s.must(agent.WaitReady(s.soon()))
 	s.until(id, "making progress", func(j ffrtmp.Job) bool { return frames(j) > made })
-	if now := s.ffmpeg(agent); now.pid != before.pid {
-		t.Errorf("got ffmpeg pid %d, want %d", now.pid, before.pid)
-	}
+	s.sameFFmpeg(agent, before)
 	film.release()
 	j := s.finished(id)
 	s.checkFilm(j, "out.mp4")
-	if len(j.Attempts) != 1 {
-		t.Errorf("got attempts %+v, want one", j.Attempts)
-	}
+	s.oneAttempt(j)
 }
 
 // When an encoding machine dies, another node finishes its job without using up a retry.

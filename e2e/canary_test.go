@@ -93,7 +93,8 @@ func TestSecrets_StayWhereTheyBelong(t *testing.T) {
 	// A refused submission does not repeat its key.
 	s.wire().
 		call(t, "POST", s.Master(0).URL()+"/jobs",
-			`{"scenario":"360p","parameters":{"stream_key":"`+streamKey+`","output_mode":"rtmp","rtmp_url":"nonsense"}}`).
+			`{"scenario":"360p","parameters":{"output_mode":"rtmp","rtmp_url":"nonsense","stream_key":"`+
+				streamKey+`"}}`).
 		want(t, 400)
 
 	// A created key is shown once, and never again.

@@ -49,8 +49,9 @@ func TestDisk_NearlyFull(t *testing.T) {
 	}
 	j := claimed.Jobs[0]
 	for _, status := range []string{"publishing", "completed"} {
-		m.call(t, "POST", m.url+"/results", fmt.Sprintf(`{"job_id":%q,"node_id":%q,"attempt":%d,"lease":%q,"status":%q}`,
-			j.ID, node, j.Attempt, j.Lease, status)).
+		result := fmt.Sprintf(`{"job_id":%q,"node_id":%q,"attempt":%d,"lease":%q,"status":%q}`,
+			j.ID, node, j.Attempt, j.Lease, status)
+		m.call(t, "POST", m.url+"/results", result).
 			want(t, 200)
 	}
 

@@ -122,7 +122,7 @@ func TestReload_OnHangup(t *testing.T) {
 // served returns the serial number of the certificate on a new connection.
 func served(t *testing.T, m *single) string {
 	t.Helper()
-	fresh := &http.Client{Transport: m.http.Transport.(*http.Transport).Clone()}
+	fresh := &http.Client{Transport: as[*http.Transport](t, m.http.Transport).Clone()}
 	defer fresh.CloseIdleConnections()
 	r, err := fresh.Get(m.url + "/health")
 	if err != nil {

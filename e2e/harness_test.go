@@ -159,6 +159,29 @@ func (s *site) steadily(long time.Duration, what string, cond func() bool) {
 	}
 }
 
+// environment returns the settings of ffrtmp and of client.ConfigFromEnv for this cluster.
+func (s *site) environment() []string {
+	return []string{
+		"MASTER_URL=" + strings.Join(s.URLs(), ","), "FFRTMP_CA=" + s.CAFile(), "FFRTMP_API_KEY_FILE=" + s.APIKeyFile(),
+	}
+}
+
+// oneAttempt checks that the job took a single attempt.
+func (s *site) oneAttempt(j ffrtmp.Job) {
+	s.t.Helper()
+	if len(j.Attempts) != 1 || j.RetryCount != 0 {
+		s.t.Errorf("got attempts %+v and %d retries, want one attempt", j.Attempts, j.RetryCount)
+	}
+}
+
+// sameFFmpeg checks that the agent's encode is still the process before.
+func (s *site) sameFFmpeg(a *devcluster.Agent, before process) {
+	s.t.Helper()
+	if now := s.ffmpeg(a); now.pid != before.pid {
+		s.t.Errorf("got ffmpeg pid %d, want %d", now.pid, before.pid)
+	}
+}
+
 // leader returns the number of the master that leads.
 func (s *site) leader() int {
 	s.t.Helper()

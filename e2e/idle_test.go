@@ -35,7 +35,7 @@ func TestConnections_TenThousandIdle(t *testing.T) {
 	}
 	dir := t.TempDir()
 	m := launchMaster(t, dir)
-	config := m.http.Transport.(*http.Transport).TLSClientConfig.Clone()
+	config := as[*http.Transport](t, m.http.Transport).TLSClientConfig.Clone()
 	config.ServerName = "localhost"
 	// Both make the handshakes cheap.
 	config.ClientSessionCache, config.CurvePreferences = tls.NewLRUClientSessionCache(1), []tls.CurveID{tls.X25519}

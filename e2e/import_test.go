@@ -40,11 +40,7 @@ SELECT i, printf('b0000000-0000-4000-8000-%012d', i), '720p60-h264', iif(i <= 30
 
 	s := start(t, devcluster.Options{Masters: 3})
 	s.voters(3)
-	env := []string{
-		"MASTER_URL=" + strings.Join(s.URLs(), ","),
-		"FFRTMP_CA=" + s.CAFile(),
-		"FFRTMP_API_KEY_FILE=" + s.APIKeyFile(),
-	}
+	env := s.environment()
 	leader, w := s.leader(), s.wire()
 	follower := s.Master(s.follower())
 	jobs := func(query string) (list ffrtmp.List) {

@@ -34,7 +34,7 @@ func TestLegacy_RecordedExchange(t *testing.T) {
 		"name": "enc-01", "address": "enc-01", "type": "server", "cpu_threads": 32.0, "cpu_model": "EPYC",
 		"has_gpu": false, "ram_total_bytes": 68719476736.0, "status": "available",
 	})
-	nodeID := node["id"].(string)
+	nodeID := as[string](t, node["id"])
 	beat := func() { t.Helper(); call("POST", "/nodes/"+nodeID+"/heartbeat", "").want(t, 200) }
 	next := func() map[string]any {
 		t.Helper()
@@ -47,11 +47,11 @@ func TestLegacy_RecordedExchange(t *testing.T) {
 		"sequence_number": 1.0, "scenario": "4K60-h264", "confidence": "", "engine": "auto", "status": "pending",
 		"queue": "default", "priority": "medium", "retry_count": 0.0,
 	})
-	if p := created["parameters"].(map[string]any); p["bitrate"] != "10M" || p["duration"] != 5.0 {
+	if p := as[map[string]any](t, created["parameters"]); p["bitrate"] != "10M" || p["duration"] != 5.0 {
 		t.Errorf("got parameters %v, want bitrate 10M and duration 5", p)
 	}
-	id := created["id"].(string)
-	claimed := next()["job"].(map[string]any)
+	id := as[string](t, created["id"])
+	claimed := as[map[string]any](t, next()["job"])
 	hasFields(t, claimed, map[string]any{"id": id, "node_id": nodeID, "status": "running", "sequence_number": 1.0})
 	if body := text(call("GET", "/jobs/next?node_id="+nodeID, "").want(t, 200)); body != `{"job":null}` {
 		t.Errorf("got %s, want no job", body)
@@ -60,8 +60,8 @@ func TestLegacy_RecordedExchange(t *testing.T) {
 	s.Master(s.leader()).Kill()
 	beat()
 	// A v2.2 node may hold several jobs.
-	second := fieldsOf(t, call("POST", "/jobs", submit).want(t, 201))["id"].(string)
-	if j := next()["job"].(map[string]any); j["id"] != second {
+	second := as[string](t, fieldsOf(t, call("POST", "/jobs", submit).want(t, 201))["id"])
+	if j := as[map[string]any](t, next()["job"]); j["id"] != second {
 		t.Errorf("got next job %v, want %s", j["id"], second)
 	}
 	hasFields(t, fieldsOf(t, call("GET", "/api/v1/jobs/"+id, "").want(t, 200)), map[string]any{"status": "running"})
@@ -96,8 +96,8 @@ func TestLegacy_RecordedExchange(t *testing.T) {
 	hasFields(t, fieldsOf(t, call("GET", "/nodes", "").want(t, 200)), map[string]any{"count": 1.0})
 
 	// A second registration means a restart: the node's jobs are requeued.
-	third := fieldsOf(t, call("POST", "/jobs", submit).want(t, 201))["id"].(string)
-	if j := next()["job"].(map[string]any); j["id"] != third {
+	third := as[string](t, fieldsOf(t, call("POST", "/jobs", submit).want(t, 201))["id"])
+	if j := as[map[string]any](t, next()["job"]); j["id"] != third {
 		t.Errorf("got next job %v, want %s", j["id"], third)
 	}
 	again := call("POST", "/nodes/register", register)
@@ -112,6 +112,16 @@ func TestLegacy_RecordedExchange(t *testing.T) {
 	late := strings.ReplaceAll(result, id, third)
 	call("POST", "/results", late).refused(t, 409, ffrtmp.StaleAttempt)
 	call("POST", "/nodes/00000000-0000-4000-8000-000000000000/heartbeat", "").refused(t, 404, ffrtmp.NotFound)
+}
+
+// as returns v as a T.
+func as[T any](t *testing.T, v any) T {
+	t.Helper()
+	typed, ok := v.(T)
+	if !ok {
+		t.Fatalf("got %T, want %T", v, typed)
+	}
+	return typed
 }
 
 // text returns the body without its final newline.

@@ -38,15 +38,11 @@ func TestMasters_DieDuringEncode(t *testing.T) {
 			}
 			s.must(s.WaitReady(s.soon()))
 			s.until(id, "making progress", func(j ffrtmp.Job) bool { return frames(j) > made })
-			if now := s.ffmpeg(s.Agent(0)); now.pid != before.pid {
-				t.Errorf("got ffmpeg pid %d, want %d", now.pid, before.pid)
-			}
+			s.sameFFmpeg(s.Agent(0), before)
 			film.release()
 			j := s.finished(id)
 			s.checkFilm(j, "out.mp4")
-			if len(j.Attempts) != 1 || j.RetryCount != 0 {
-				t.Errorf("got attempts %+v, want one", j.Attempts)
-			}
+			s.oneAttempt(j)
 		})
 	}
 }
@@ -68,7 +64,5 @@ func TestMasters_EncodeEndsWithoutThem(t *testing.T) {
 	s.must(s.Start(s.soon()))
 	j := s.finished(id)
 	s.checkFilm(j, "out.mp4")
-	if len(j.Attempts) != 1 {
-		t.Errorf("got attempts %+v, want one", j.Attempts)
-	}
+	s.oneAttempt(j)
 }

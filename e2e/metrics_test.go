@@ -134,10 +134,11 @@ func TestMetrics_Documented(t *testing.T) {
 				return holds(got, map[string]string{
 					"ffmpeg_master_nodes_total": "2", `ffmpeg_master_nodes_by_status{status="busy"}`: "1",
 					`ffmpeg_master_nodes_by_status{status="available"}`: "1",
-					"ffmpeg_master_jobs_total":                          "3", `ffmpeg_master_jobs_by_status{status="completed"}`: "1",
-					`ffmpeg_master_jobs_by_status{status="failed"}`:  "1",
-					`ffmpeg_master_jobs_by_status{status="running"}`: "1",
-					"ffmpeg_master_job_retries_total":                "1", "ffmpeg_master_raft_peers": "3",
+					"ffmpeg_master_jobs_total":                          "3",
+					`ffmpeg_master_jobs_by_status{status="completed"}`:  "1",
+					`ffmpeg_master_jobs_by_status{status="failed"}`:     "1",
+					`ffmpeg_master_jobs_by_status{status="running"}`:    "1",
+					"ffmpeg_master_job_retries_total":                   "1", "ffmpeg_master_raft_peers": "3",
 					"ffmpeg_master_job_wait_seconds_count": "3",
 				})
 			})

@@ -38,7 +38,7 @@ func TestModule_ReadmeExample(t *testing.T) {
 	var stderr bytes.Buffer
 	run := exec.CommandContext(s.soon(), filepath.Join(dir, "example"))
 	run.Stderr = &stderr
-	run.Env = append(os.Environ(), "MASTER_URL="+strings.Join(s.URLs(), ","), "FFRTMP_CA="+s.CAFile(), "FFRTMP_API_KEY_FILE="+s.APIKeyFile())
+	run.Env = append(os.Environ(), s.environment()...)
 	out, err := run.Output()
 	if want := "completed " + s.MediaRoot(); err != nil || !strings.Contains(string(out), want) {
 		t.Errorf("got %v, %q, %s, want an output with %q", err, out, &stderr, want)

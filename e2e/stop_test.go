@@ -115,13 +115,9 @@ func TestStop_AgentLeavesFFmpegRunning(t *testing.T) {
 	s.must(agent.Stop(s.soon()))
 	s.must(agent.Start())
 	s.must(agent.WaitReady(s.soon()))
-	if now := s.ffmpeg(agent); now.pid != before.pid {
-		t.Errorf("got ffmpeg pid %d, want %d", now.pid, before.pid)
-	}
+	s.sameFFmpeg(agent, before)
 	film.release()
 	j := s.finished(id)
 	s.checkFilm(j, "out.mp4")
-	if len(j.Attempts) != 1 {
-		t.Errorf("got attempts %+v, want one", j.Attempts)
-	}
+	s.oneAttempt(j)
 }

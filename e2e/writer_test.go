@@ -36,7 +36,7 @@ func (s *site) write(n int, tag string) *writers {
 		all.Go(func() {
 			master := i // each starts with another one
 			for k := 0; ctx.Err() == nil; k++ {
-				master = w.submit(fmt.Sprintf("%d-%d", i, k), master)
+				master = w.submit(context.WithoutCancel(ctx), fmt.Sprintf("%d-%d", i, k), master)
 			}
 		})
 	}
@@ -47,7 +47,7 @@ func (s *site) write(n int, tag string) *writers {
 
 // submit submits one job, to master first and then to the others in turn. It returns the number
 // of the master that acknowledged it.
-func (w *writers) submit(label string, master int) int {
+func (w *writers) submit(ctx context.Context, label string, master int) int {
 	body, _ := json.Marshal(ffrtmp.Spec{
 		Scenario: "360p", Queue: ffrtmp.Batch,
 		Labels:   map[string]string{w.tag: label},
@@ -57,14 +57,7 @@ func (w *writers) submit(label string, master int) int {
 	for ; ; master++ {
 		masters := w.s.Masters()
 		url := masters[master%len(masters)].URL() + "/jobs"
-		r, err := w.wire.send(
-			context.Background(),
-			http.MethodPost,
-			url,
-			string(body),
-			"Idempotency-Key",
-			w.tag+"-"+label,
-		)
+		r, err := w.wire.send(ctx, http.MethodPost, url, string(body), "Idempotency-Key", w.tag+"-"+label)
 		if err == nil && (r.status == http.StatusCreated || r.status == http.StatusOK) {
 			w.acknowledged(label, r)
 			return master % len(masters)

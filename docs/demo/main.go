@@ -5,12 +5,12 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
-	"os/signal"
 	"strings"
 	"time"
 )
@@ -19,9 +19,7 @@ func main() {
 	out := flag.String("o", "docs/demo/demo.svg", "file to write")
 	title := flag.String("title", "make demo", "command shown in the first line")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	if err := record(ctx, *out, *title, flag.Args()); err != nil {
+	if err := record(context.Background(), *out, *title, flag.Args()); err != nil {
 		fmt.Fprintln(os.Stderr, "demo:", err)
 		os.Exit(1)
 	}
@@ -30,7 +28,7 @@ func main() {
 // record runs the command and writes what it printed.
 func record(ctx context.Context, path, title string, command []string) error {
 	if len(command) == 0 {
-		return fmt.Errorf("usage: demo [-o FILE] [-title TEXT] COMMAND...")
+		return errors.New("usage: demo [-o FILE] [-title TEXT] COMMAND")
 	}
 	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
 	cmd.Stderr = os.Stderr

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/xml"
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -23,7 +24,9 @@ func render(lines []line) string {
 	total := times[len(times)-1] + endPause
 	width, height := size(lines)
 	var b strings.Builder
-	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%d" height="%d">`+"\n", width, height, width, height)
+	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" width="%[1]d" height="%[2]d" viewBox="0 0 %[1]d %[2]d">`,
+		width, height)
+	b.WriteByte('\n')
 	b.WriteString(style)
 	for i := range lines {
 		share := 100 * times[i].Seconds() / total.Seconds()
@@ -69,6 +72,9 @@ func size(lines []line) (width, height int) {
 	return int(float64(longest)*charWidth) + 2*padding, len(lines)*rowHeight + 2*padding
 }
 
+// recovery matches lines about what works again.
+var recovery = regexp.MustCompile(`new leader|caught up to|^demo passed`)
+
 // class chooses the color of a line.
 func class(text string) string {
 	switch {
@@ -76,7 +82,7 @@ func class(text string) string {
 		return ` class="command"`
 	case strings.Contains(text, "s  kill -9"):
 		return ` class="failure"`
-	case strings.Contains(text, "new leader") || strings.Contains(text, "caught up to") || strings.HasPrefix(text, "demo passed"):
+	case recovery.MatchString(text):
 		return ` class="recovery"`
 	}
 	return ""
