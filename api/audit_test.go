@@ -17,9 +17,8 @@ func (m *master) audit(query string) ffrtmp.AuditList {
 	return list
 }
 
-// Who, what, when and from where survive the way over another master, and nobody
-// outside can forge them.
-func TestTheAuditLogSaysWhoFromWhere(t *testing.T) {
+// A forwarded request is recorded with its real client, and no client can forge one.
+func TestAudit_ForwardedRequest(t *testing.T) {
 	leader, follower, _ := pair(t)
 	k, own := leader.createKey(`{"name":"ops","scopes":["admin"]}`)
 	leader.submit(`{"scenario":"720p"}`)

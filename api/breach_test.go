@@ -85,9 +85,9 @@ func (m *master) unchanged(f func()) {
 	}
 }
 
-// TestEveryDocumentedLimitIsHeld oversteps every type, enumeration, bound and pattern
-// that the document names, in the body, the query and the headers of every operation.
-func TestEveryDocumentedLimitIsHeld(t *testing.T) {
+// Every type, enumeration, bound and pattern of the document is exceeded in turn, in the body, the
+// query and the headers of every operation.
+func TestOpenAPI_Limits(t *testing.T) {
 	m := newMaster(t)
 	m.register(nodeA)
 	m.submit(`{"scenario":"720p"}`)
@@ -310,9 +310,8 @@ func textBreaches(s *openapi3.Schema) (list []string) {
 	return list
 }
 
-// TestPathsAndMethodsThatAreNot asks for jobs and nodes by what is no name of theirs,
-// at paths that are no endpoint's, and by methods that endpoints do not have.
-func TestPathsAndMethodsThatAreNot(t *testing.T) {
+// Unknown jobs, nodes and paths, and methods that an endpoint does not have.
+func TestRoutes_Unknown(t *testing.T) {
 	m := newMaster(t)
 	m.register(nodeA)
 	id := m.submit(`{"scenario":"720p"}`).ID
@@ -361,8 +360,8 @@ func TestPathsAndMethodsThatAreNot(t *testing.T) {
 	})
 }
 
-// TestHeadIsGetWithoutABody also asks for a stream, which must not be waited for.
-func TestHeadIsGetWithoutABody(t *testing.T) {
+// HEAD is GET without a body, and does not wait for a stream.
+func TestRoutes_Head(t *testing.T) {
 	m := newMaster(t)
 	m.submit(`{"scenario":"720p"}`)
 	for _, path := range []string{"/jobs", "/jobs/1", "/jobs/1/logs?follow", "/cluster", "/health", "/openapi.yaml"} {

@@ -82,7 +82,8 @@ func (r *eventReader) next() ffrtmp.Event {
 	}
 }
 
-func TestEventsFollowTheState(t *testing.T) {
+// A stream sends every event once, and resumes after any of them.
+func TestEvents(t *testing.T) {
 	t.Parallel()
 	m := newMaster(t)
 	m.submit(`{"scenario":"720p"}`)
@@ -127,7 +128,8 @@ func TestEventsFollowTheState(t *testing.T) {
 	}
 }
 
-func TestEventsRefuseWhatTheyCannotKeepTo(t *testing.T) {
+// Malformed filters, and ids that are no longer kept.
+func TestEvents_Refused(t *testing.T) {
 	t.Parallel()
 	m := newMaster(t)
 	for _, bad := range []string{"?since=x", "?since=1.x", "?since=-1", "?since=1.-1", "?since=1.2.3", "?type=nothing", "?since=99999999999999999999.0"} {
@@ -144,9 +146,8 @@ func TestEventsRefuseWhatTheyCannotKeepTo(t *testing.T) {
 	m.want(http.StatusTooManyRequests, "GET", "/events", "")
 }
 
-// TestEventsWaitForALaggingMaster asks for what comes after an entry that this
-// master does not have yet.
-func TestEventsWaitForALaggingMaster(t *testing.T) {
+// A stream starts after an entry that this master does not have yet.
+func TestEvents_LaggingMaster(t *testing.T) {
 	t.Parallel()
 	m := newMaster(t)
 	next := m.fsm.Index() + 1
@@ -159,9 +160,8 @@ func TestEventsWaitForALaggingMaster(t *testing.T) {
 	}
 }
 
-// TestSilentStreamsOfEventsLiveAndEnd: a reader of a silent stream is told where it
-// stands, until the master stops or has lost its cluster.
-func TestSilentStreamsOfEventsLiveAndEnd(t *testing.T) {
+// An idle stream sends its position until the master stops or loses its cluster.
+func TestEvents_KeepAlive(t *testing.T) {
 	t.Parallel()
 	m := newMaster(t, hurried)
 	m.api.keepAlive = 20 * time.Millisecond

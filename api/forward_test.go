@@ -86,7 +86,8 @@ func (m *master) follow(leader *master) {
 	m.cluster.setLeader(&cluster.Leader{ID: leader.cluster.id, APIURL: "https://" + leader.cluster.id + ":8080"})
 }
 
-func TestAFollowerForwards(t *testing.T) {
+// A follower forwards writes and reads to the leader.
+func TestForward(t *testing.T) {
 	_, follower, peer := pair(t)
 	r := follower.want(201, "POST", "/jobs?x=y", `{"scenario":"720p"}`,
 		"X-Request-Id", "abc-1", "Traceparent", "00-1-2-03", "X-Forwarded-For", "10.9.9.9", "X-Ffrtmp-Forwarded", "evil")
@@ -133,7 +134,8 @@ func TestAFollowerForwards(t *testing.T) {
 	}
 }
 
-func TestAForwardedRequestIsNotForwardedAgain(t *testing.T) {
+// A forwarded request is not forwarded again.
+func TestForward_OneHop(t *testing.T) {
 	_, follower, _ := pair(t)
 	peer := newPeerPort(t, follower)
 	req, err := http.NewRequestWithContext(t.Context(), "POST", peer.server.URL+"/jobs", strings.NewReader(`{"scenario":"720p"}`))
@@ -152,7 +154,8 @@ func TestAForwardedRequestIsNotForwardedAgain(t *testing.T) {
 	}
 }
 
-func TestARequestIsHeldForALeader(t *testing.T) {
+// A request waits for a leader to be elected.
+func TestForward_WaitsForALeader(t *testing.T) {
 	leader, follower, _ := pair(t)
 	follower.cluster.setLeader(nil)
 	answered := make(chan response, 1)
@@ -175,7 +178,8 @@ func TestARequestIsHeldForALeader(t *testing.T) {
 	}
 }
 
-func TestWithoutALeaderARequestIsRefusedAfterFiveSeconds(t *testing.T) {
+// Without a leader a request is refused after five seconds.
+func TestForward_NoLeader(t *testing.T) {
 	t.Parallel()
 	leader, follower, peer := pair(t)
 	follower.cluster.setLeader(nil)
@@ -206,9 +210,8 @@ func TestWithoutALeaderARequestIsRefusedAfterFiveSeconds(t *testing.T) {
 	}
 }
 
-// TestTheConnectionIsCutAfterTheRequestWasSent loses the answer of a request that
-// the leader has carried out.
-func TestTheConnectionIsCutAfterTheRequestWasSent(t *testing.T) {
+// The leader serves the request, but its answer is lost.
+func TestForward_AnswerLost(t *testing.T) {
 	for _, c := range []struct {
 		name, method, path, body string
 		header                   []string
@@ -238,9 +241,9 @@ func TestTheConnectionIsCutAfterTheRequestWasSent(t *testing.T) {
 	}
 }
 
-// TestAnUnknownOutcomeStaysUnknown loses an answer and then the leader: that later
-// tries reach nobody does not mean that the first one did nothing.
-func TestAnUnknownOutcomeStaysUnknown(t *testing.T) {
+// The answer is lost, then the leader: that later tries fail does not mean that the first one did
+// nothing.
+func TestForward_UnknownOutcome(t *testing.T) {
 	t.Parallel()
 	leader, follower, peer := pair(t)
 	peer.cut.Store(true)
@@ -254,8 +257,8 @@ func TestAnUnknownOutcomeStaysUnknown(t *testing.T) {
 	}
 }
 
-// TestLeadershipIsLostWhileTheLeaderWrites asks the leader itself.
-func TestLeadershipIsLostWhileTheLeaderWrites(t *testing.T) {
+// The leader itself loses leadership during a write.
+func TestForward_LeadershipLost(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		lost   error
@@ -285,7 +288,8 @@ func TestLeadershipIsLostWhileTheLeaderWrites(t *testing.T) {
 	}
 }
 
-func TestLongPollsAndStreamsThroughAFollower(t *testing.T) {
+// Long polls and streams work through a follower.
+func TestForward_LongPollsAndStreams(t *testing.T) {
 	leader, follower, _ := pair(t)
 	follower.register(nodeA)
 	claimed := make(chan ffrtmp.Job, 1)

@@ -11,7 +11,8 @@ import (
 	"github.com/ffrtmp/ffrtmp"
 )
 
-func TestTheSameKeyIsTheSameJob(t *testing.T) {
+// The same key and body give the same job, another body a conflict.
+func TestIdempotency_Submit(t *testing.T) {
 	m := newMaster(t)
 	key := []string{"Idempotency-Key", "order 66"}
 	var first, second ffrtmp.Job
@@ -33,7 +34,8 @@ func TestTheSameKeyIsTheSameJob(t *testing.T) {
 	m.want(201, "POST", "/jobs", `{"scenario":"720p"}`, other...)
 }
 
-func TestManyAtOnceWithOneKeyMakeOneJob(t *testing.T) {
+// Concurrent requests with one key create one job.
+func TestIdempotency_Concurrent(t *testing.T) {
 	m := newMaster(t)
 	var all sync.WaitGroup
 	var mu sync.Mutex
@@ -52,7 +54,8 @@ func TestManyAtOnceWithOneKeyMakeOneJob(t *testing.T) {
 	}
 }
 
-func TestActionsWithAKeyHappenOnce(t *testing.T) {
+// An action with a key happens once.
+func TestIdempotency_Action(t *testing.T) {
 	m := newMaster(t)
 	m.submit(`{"scenario":"720p"}`)
 	key := []string{"Idempotency-Key", "k"}
@@ -63,9 +66,8 @@ func TestActionsWithAKeyHappenOnce(t *testing.T) {
 	m.want(200, "POST", "/jobs/1/resume", "")
 }
 
-// TestARepeatedActionIsAnsweredAsTheFirst says what the action did, not what has
-// become of the job since.
-func TestARepeatedActionIsAnsweredAsTheFirst(t *testing.T) {
+// A repeated action is answered as the first time, whatever the job is now.
+func TestIdempotency_RepeatedAction(t *testing.T) {
 	m := newMaster(t)
 	m.submit(`{"scenario":"720p"}`)
 	steps := []struct{ action, want string }{{"pause", "paused"}, {"resume", "pending"}, {"cancel", "canceled"}, {"retry", "pending"}}
@@ -83,7 +85,8 @@ func TestARepeatedActionIsAnsweredAsTheFirst(t *testing.T) {
 	}
 }
 
-func TestARegistrationWithAKeyHappensOnce(t *testing.T) {
+// A registration with a key happens once.
+func TestIdempotency_Register(t *testing.T) {
 	m := newMaster(t)
 	const legacy = `{"address":"old","cpu_threads":8}`
 	key := []string{"Idempotency-Key", "r"}
@@ -105,7 +108,8 @@ func TestARegistrationWithAKeyHappensOnce(t *testing.T) {
 	}
 }
 
-func TestAResultWithAKeyIsTakenOnce(t *testing.T) {
+// A result with a key is accepted once.
+func TestIdempotency_Result(t *testing.T) {
 	m := newMaster(t)
 	m.register(nodeA)
 	m.submit(`{"scenario":"720p"}`)
@@ -128,7 +132,8 @@ func TestAResultWithAKeyIsTakenOnce(t *testing.T) {
 	m.want(409, "POST", "/results", failed) // without the key it is stale
 }
 
-func TestABatchIsAllOrNone(t *testing.T) {
+// A batch creates all of its jobs or none.
+func TestSubmitBatch(t *testing.T) {
 	m := newMaster(t)
 	m.want(400, "POST", "/jobs/batch", `{"jobs":[{"scenario":"720p"},{"scenario":"x"}]}`)
 	if n := len(m.list("")); n != 0 {
@@ -161,7 +166,8 @@ func (m *master) list(query string) []ffrtmp.Job {
 	return l.Jobs
 }
 
-func TestListsComeInPages(t *testing.T) {
+// Pages follow each other without a gap or a repeat.
+func TestListJobs_Pages(t *testing.T) {
 	m := newMaster(t)
 	for i := range 7 {
 		queue := []string{"live", "batch"}[i%2]

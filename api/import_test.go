@@ -14,8 +14,7 @@ const (
 	oldNode   = "c24161b8-833c-4fd1-add0-ecd232af3bcb"
 )
 
-// TestImport takes a batch with good and bad ones: what can be taken is, and each of
-// the others is refused by itself, with its field.
+// Valid items are imported, invalid ones rejected one by one with their field.
 func TestImport(t *testing.T) {
 	m := newMaster(t)
 	body := `{"nodes":[

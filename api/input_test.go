@@ -10,7 +10,7 @@ import (
 	"unicode/utf8"
 )
 
-// TestBadInput asks every endpoint for what it must refuse.
+// What every endpoint must refuse.
 func TestBadInput(t *testing.T) {
 	m := newMaster(t)
 	m.register(nodeA)
@@ -164,7 +164,8 @@ func TestBadInput(t *testing.T) {
 	}
 }
 
-func TestAnErrorDoesNotEchoAllOfTheInput(t *testing.T) {
+// An error does not repeat a long input.
+func TestError_Shortened(t *testing.T) {
 	m := newMaster(t)
 	long := strings.Repeat("\u00e9", 3<<19)
 	for path, body := range map[string]string{
@@ -180,7 +181,8 @@ func TestAnErrorDoesNotEchoAllOfTheInput(t *testing.T) {
 	}
 }
 
-func TestAnEmptyPatchIsNoChange(t *testing.T) {
+// An empty patch changes nothing.
+func TestPatchJob_Empty(t *testing.T) {
 	m := newMaster(t)
 	m.submit(`{"scenario":"720p","labels":{"a":"b"}}`)
 	m.want(200, "PATCH", "/jobs/1", `{}`)
@@ -190,7 +192,8 @@ func TestAnEmptyPatchIsNoChange(t *testing.T) {
 	}
 }
 
-func TestEverythingButHealthNeedsAKey(t *testing.T) {
+// Every endpoint except health needs a key.
+func TestAuth_Required(t *testing.T) {
 	m := newMaster(t)
 	for _, e := range append(m.api.endpoints(), endpoint{pattern: "GET /nothing"}) {
 		method, path, _ := strings.Cut(e.pattern, " ")
@@ -214,7 +217,8 @@ func TestEverythingButHealthNeedsAKey(t *testing.T) {
 	}
 }
 
-func TestBodiesAreBounded(t *testing.T) {
+// A body over the limit is refused.
+func TestBody_Bounded(t *testing.T) {
 	m := newMaster(t)
 	body := `{"scenario":"720p","classification":"` + strings.Repeat("x", maxBody) + `"}`
 	r := m.want(413, "POST", "/jobs", body)

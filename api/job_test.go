@@ -13,7 +13,8 @@ func result(j ffrtmp.Job, status, more string) string {
 	return fmt.Sprintf(`{"job_id":%q,"node_id":%q,"attempt":%d,"lease":%q,"status":%q%s}`, j.ID, j.NodeID, j.Attempt, j.Lease, status, more)
 }
 
-func TestAJobFromSubmissionToCompletion(t *testing.T) {
+// A job from submission to completion.
+func TestJob_Lifecycle(t *testing.T) {
 	m := newMaster(t)
 	m.register(nodeA)
 	submitted := m.want(http.StatusCreated, "POST", "/jobs", `{"scenario":"720p30-h264"}`)

@@ -21,7 +21,8 @@ func (m *master) createKey(body string) (ffrtmp.CreatedKey, []string) {
 	return k, []string{"Authorization", "Bearer " + k.Secret}
 }
 
-func TestKeysAreMadeShownOnceAndRevoked(t *testing.T) {
+// A key is created, its secret shown once, and revoked.
+func TestKeys_Lifecycle(t *testing.T) {
 	m := newMaster(t)
 	r := m.want(201, "POST", "/keys", `{"name":"ci","scopes":["read","submit","read"],"expires_in":"1h","rate_limit":9}`)
 	var k ffrtmp.CreatedKey
@@ -67,7 +68,8 @@ func TestKeysAreMadeShownOnceAndRevoked(t *testing.T) {
 	}
 }
 
-func TestKeysThatAreRefused(t *testing.T) {
+// Unknown, malformed and revoked keys.
+func TestKeys_Refused(t *testing.T) {
 	m := newMaster(t)
 	for body, field := range map[string]string{
 		`{"scopes":["read"]}`:                                                               "name",
@@ -104,7 +106,8 @@ func TestKeysThatAreRefused(t *testing.T) {
 	}
 }
 
-func TestAKeyExpiresByTheMastersClock(t *testing.T) {
+// A key expires by the master's clock.
+func TestKeys_Expiry(t *testing.T) {
 	m := newMaster(t)
 	k, own := m.createKey(`{"name":"n","scopes":["read"],"expires_in":0.3}`)
 	eventually(t, "the key expires", func() bool { return m.request("GET", "/jobs", "", own...).StatusCode == 401 })
@@ -118,8 +121,8 @@ func TestAKeyExpiresByTheMastersClock(t *testing.T) {
 	}
 }
 
-// A repeated request, as after a lost answer, is about the same key.
-func TestAKeyIsMadeOnceUnderAnIdempotencyKey(t *testing.T) {
+// A repeated request, as after a lost answer, gives the same key.
+func TestKeys_Idempotency(t *testing.T) {
 	m := newMaster(t)
 	once := []string{"Idempotency-Key", "k"}
 	var first, second ffrtmp.CreatedKey
@@ -133,8 +136,8 @@ func TestAKeyIsMadeOnceUnderAnIdempotencyKey(t *testing.T) {
 	m.want(200, "GET", "/jobs", "", "Authorization", "Bearer "+second.Secret)
 }
 
-// Idempotency keys are kept apart by API key.
-func TestTwoKeysDoNotShareIdempotencyKeys(t *testing.T) {
+// Idempotency keys belong to one API key.
+func TestIdempotency_ByPrincipal(t *testing.T) {
 	m := newMaster(t)
 	_, a := m.createKey(`{"name":"a","scopes":["submit"]}`)
 	_, b := m.createKey(`{"name":"b","scopes":["submit"]}`)
@@ -144,8 +147,8 @@ func TestTwoKeysDoNotShareIdempotencyKeys(t *testing.T) {
 	m.want(201, "POST", "/jobs", `{"scenario":"720p"}`, append(once, b...)...)
 }
 
-// A key's end ends what it is waiting for.
-func TestARevokedKeysStreamsAndPollsEnd(t *testing.T) {
+// Streams and long polls end with their key.
+func TestKeys_RevokedWhileWaiting(t *testing.T) {
 	m := newMaster(t)
 	m.submit(`{"scenario":"720p"}`)
 	for _, limit := range []string{"", `,"expires_in":0.5`} {
@@ -209,9 +212,8 @@ func apart(t *testing.T) (leader, follower *master, catchUp func()) {
 	}
 }
 
-// A follower does not vouch: what it takes for a key is one for the leader, too, or
-// it is refused there.
-func TestTheLeaderRefusesAKeyThatAFollowerStillTakes(t *testing.T) {
+// The leader refuses a key that a lagging follower still accepts.
+func TestKeys_RevokedAtTheLeader(t *testing.T) {
 	leader, follower, catchUp := apart(t)
 	k, own := leader.createKey(`{"name":"n","scopes":["submit"]}`)
 	catchUp()
@@ -229,8 +231,8 @@ func TestTheLeaderRefusesAKeyThatAFollowerStillTakes(t *testing.T) {
 	}
 }
 
-// A key may be used with any master as soon as it has been made.
-func TestAFollowerWaitsForAKeyThatIsOnItsWay(t *testing.T) {
+// A key is valid at every master as soon as it has been created.
+func TestKeys_NewAtAFollower(t *testing.T) {
 	leader, follower, catchUp := apart(t)
 	follower.api.keyWait = 10 * time.Second
 	_, own := leader.createKey(`{"name":"n","scopes":["submit"]}`)

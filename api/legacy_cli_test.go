@@ -32,8 +32,8 @@ func (m *master) v22Result(status int, node, id, result, more string) response {
 	return m.want(status, "POST", "/results", `{"job_id":"`+id+`","node_id":"`+node+`","status":"`+result+`","completed_at":"`+time.Now().Format(time.RFC3339Nano)+`"`+more+`}`)
 }
 
-// TestWhatWasBrokenInV22 has the defects of v2.2's master, as its clients saw them.
-func TestWhatWasBrokenInV22(t *testing.T) {
+// The defects of v2.2's master, as its clients saw them.
+func TestV22_Defects(t *testing.T) {
 	m := newMaster(t)
 	cpu := m.v22Node("enc-01", `,"has_gpu":false`)
 
@@ -111,8 +111,8 @@ func TestWhatWasBrokenInV22(t *testing.T) {
 	m.v22Result(http.StatusOK, cpu, live.ID, "completed", "")
 }
 
-// TestOldNodes register with all that agents of v2.2 have sent in the wild.
-func TestOldNodes(t *testing.T) {
+// All registrations that v2.2 agents are known to send.
+func TestV22_Registrations(t *testing.T) {
 	m := newMaster(t)
 	for i, more := range []string{
 		``,
@@ -131,9 +131,8 @@ func TestOldNodes(t *testing.T) {
 	}
 }
 
-// TestOldCLI holds the answers that v2.2's CLI reads to the types that it reads them
-// as, and the statuses to those that it takes.
-func TestOldCLI(t *testing.T) {
+// The answers have the types, and the statuses are those, that v2.2's CLI reads.
+func TestV22_CLI(t *testing.T) {
 	m := newMaster(t)
 	node := m.v22Node("enc-01", `,"has_gpu":true,"gpu_type":"T4","gpu_capabilities":["nvenc_h264"]`)
 	const submit = `{"scenario":"4K60-h264","confidence":"auto","engine":"auto","parameters":{"duration":5,"bitrate":"10M","engine":"auto"},"queue":"default","priority":"medium"}`

@@ -9,10 +9,9 @@ import (
 	"github.com/ffrtmp/ffrtmp"
 )
 
-// TestTheOldExchange makes the requests that v2.2's agent and curl lines made, as
-// they were recorded, and holds the answers to the recorded ones: status, and every
-// field that was there with the value that it had.
-func TestTheOldExchange(t *testing.T) {
+// The recorded requests of v2.2's agent and curl lines get the recorded answers: status, and every
+// field with its value.
+func TestV22_RecordedTraffic(t *testing.T) {
 	m := newMaster(t)
 	same := func(r response, status int, recorded string) {
 		t.Helper()
@@ -96,9 +95,8 @@ func contains(t *testing.T, path string, got, want any) {
 	}
 }
 
-// TestAnOldAgentFailsAndIsFenced has a v2.2 agent fail a job, and hand in a result
-// for a job that it does not hold any more.
-func TestAnOldAgentFailsAndIsFenced(t *testing.T) {
+// A v2.2 agent reports a failure, and a result for a job that it no longer holds.
+func TestV22_StaleResult(t *testing.T) {
 	m := newMaster(t)
 	var node ffrtmp.Registered
 	m.want(201, "POST", "/nodes/register", `{"address":"enc-01"}`).decode(t, &node)
@@ -130,10 +128,9 @@ func TestAnOldAgentFailsAndIsFenced(t *testing.T) {
 	}
 }
 
-// TestAnAnswerWithAJobIsLostBetweenMasters: the follower asks again, and must not get
-// another job. The node would be given the second, and its empty heartbeats would keep
-// the first for ever.
-func TestAnAnswerWithAJobIsLostBetweenMasters(t *testing.T) {
+// A follower repeats the request and must get the same job: the node would run the second, and its
+// empty heartbeats would renew the first without end.
+func TestNext_AnswerLost(t *testing.T) {
 	leader, follower, peer := pair(t)
 	var node ffrtmp.Registered
 	leader.want(201, "POST", "/nodes/register", `{"address":"enc-01"}`).decode(t, &node)
@@ -165,8 +162,8 @@ func TestAnAnswerWithAJobIsLostBetweenMasters(t *testing.T) {
 	}
 }
 
-// TestALoadBalancerRepeatsAClaim under one request id, at another master, say.
-func TestALoadBalancerRepeatsAClaim(t *testing.T) {
+// A load balancer repeats a claim under one request id.
+func TestNext_RepeatedByALoadBalancer(t *testing.T) {
 	leader, follower, _ := pair(t)
 	node := leader.v22Node("enc-01", "")
 	first, second := leader.submit(`{"scenario":"720p"}`), leader.submit(`{"scenario":"720p"}`)

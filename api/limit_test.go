@@ -17,8 +17,8 @@ import (
 	"github.com/ffrtmp/ffrtmp/internal/limits"
 )
 
-// TestASlowClientIsCutOff connects and says nothing more, or never reads.
-func TestASlowClientIsCutOff(t *testing.T) {
+// A client that sends nothing, or never reads, is disconnected.
+func TestServer_Timeouts(t *testing.T) {
 	t.Parallel()
 	m := newMaster(t)
 	conn, err := tls.Dial("tcp", m.server.Listener.Addr().String(), &tls.Config{InsecureSkipVerify: true})
@@ -65,9 +65,8 @@ func hurried(s *http.Server) {
 	s.Handler = s.Handler.(*conformance).next
 }
 
-// TestALongPollOutlivesTheAnswerTimeout waits longer than the server's timeouts,
-// which are shortened for it, over HTTP/1.1 and HTTP/2.
-func TestALongPollOutlivesTheAnswerTimeout(t *testing.T) {
+// A long poll outlives the server's timeouts, over HTTP/1.1 and HTTP/2.
+func TestServer_LongPoll(t *testing.T) {
 	for _, http2 := range []bool{false, true} {
 		t.Run(fmt.Sprint("http2 ", http2), func(t *testing.T) {
 			t.Parallel()
@@ -97,15 +96,15 @@ func TestALongPollOutlivesTheAnswerTimeout(t *testing.T) {
 	}
 }
 
-func TestAReadThatWaitsForAnIndexOutlivesTheAnswerTimeout(t *testing.T) {
+// A read that waits for an index outlives the server's timeouts.
+func TestServer_IndexWait(t *testing.T) {
 	t.Parallel()
 	m := newMaster(t, hurried)
 	m.want(503, "GET", "/jobs?index=1000&wait=3s", "")
 }
 
-// TestAStreamMayBeIdle follows a log that says nothing for longer than the write
-// timeout.
-func TestAStreamMayBeIdle(t *testing.T) {
+// A log may be silent for longer than the write timeout.
+func TestServer_IdleStream(t *testing.T) {
 	t.Parallel()
 	m := newMaster(t, hurried)
 	m.register(nodeA)
@@ -127,7 +126,8 @@ func TestAStreamMayBeIdle(t *testing.T) {
 	}
 }
 
-func TestShutdownEndsReadsThatWaitForAnIndex(t *testing.T) {
+// A shutdown ends reads that wait for an index.
+func TestShutdown_IndexWait(t *testing.T) {
 	for _, path := range []string{"/jobs?index=1000&wait=60s", "/jobs?stale&index=1000&wait=60s"} {
 		for _, leads := range []bool{false, true} {
 			m, follower, peer := pair(t)
@@ -152,7 +152,8 @@ func TestShutdownEndsReadsThatWaitForAnIndex(t *testing.T) {
 	}
 }
 
-func TestShutdownEndsLongPollsAndFinishesTheRest(t *testing.T) {
+// A shutdown ends long polls and finishes other requests.
+func TestShutdown(t *testing.T) {
 	m := newMaster(t)
 	m.register(nodeA)
 	poll := make(chan response, 1)
@@ -201,9 +202,9 @@ func TestShutdownEndsLongPollsAndFinishesTheRest(t *testing.T) {
 	}
 }
 
-// A master that is told to stop has handed its leadership over before, and knows its
-// successor a moment later: what it has in flight is carried out by that one.
-func TestShutdownFinishesWhatTheLeaderIsToDo(t *testing.T) {
+// A stopping master transfers leadership first and learns of its successor a moment later, which
+// must serve the requests in flight.
+func TestShutdown_ForwardsToTheNextLeader(t *testing.T) {
 	for path, body := range map[string]string{"/jobs": `{"scenario":"720p"}`, "/jobs/batch": `{"jobs":[{"scenario":"720p"}]}`} {
 		t.Run("held for a leader: "+path, func(t *testing.T) {
 			leader, follower, _ := pair(t)
@@ -256,8 +257,8 @@ func wantFinished(t *testing.T, answer <-chan response, down <-chan error) {
 	}
 }
 
-// While the disks are nearly full nothing new is taken, but what there is goes on.
-func TestFullDisksRefuseNewJobsOnly(t *testing.T) {
+// While the disks are nearly full, only new jobs are refused.
+func TestDiskFull(t *testing.T) {
 	m := newMaster(t)
 	m.register(nodeA)
 	m.submit(`{"scenario":"720p"}`)
@@ -304,8 +305,8 @@ func TestFullDisksRefuseNewJobsOnly(t *testing.T) {
 	m.submit(`{"scenario":"720p"}`)
 }
 
-// TestSecretsAreShownToTheNodeOnly looks for a canary in every answer and log line.
-func TestSecretsAreShownToTheNodeOnly(t *testing.T) {
+// Only the node gets the secrets of a job: no other answer or log line has them.
+func TestSecrets(t *testing.T) {
 	m := newMaster(t)
 	m.register(nodeA)
 	const canary = "c4n4ry"
@@ -341,6 +342,7 @@ func TestSecretsAreShownToTheNodeOnly(t *testing.T) {
 	}
 }
 
+// The metrics port serves the documented series.
 func TestMetrics(t *testing.T) {
 	m := newMaster(t)
 	m.submit(`{"scenario":"720p"}`)

@@ -11,9 +11,8 @@ import (
 	"github.com/ffrtmp/ffrtmp"
 )
 
-// TestALogComesInChunksWithoutOffsets is of agents that know only the contract:
-// each report has the log that is new, and does not count bytes.
-func TestALogComesInChunksWithoutOffsets(t *testing.T) {
+// An agent that knows only the contract reports new text without offsets.
+func TestFollow_WithoutOffsets(t *testing.T) {
 	m := newMaster(t)
 	m.register(nodeA)
 	m.submit(`{"scenario":"720p"}`)
@@ -51,8 +50,8 @@ func TestFollow_FromTheClaimOn(t *testing.T) {
 	wantLine(t, lines, "one\n")
 }
 
-// A log that ended well would be taken for all of it.
-func TestALogThatIsFollowedBreaksWhenTheLeaderDoesNotLead(t *testing.T) {
+// The stream breaks: after a clean end the log would seem complete.
+func TestFollow_LeadershipLost(t *testing.T) {
 	m := newMaster(t)
 	m.register(nodeA)
 	id := m.submit(`{"scenario":"720p"}`).ID
@@ -77,7 +76,8 @@ func longLog() (text string, start int) {
 	return b.String(), b.Len() - ffrtmp.MaxLogBytes
 }
 
-func TestLogs_OfAKeptTail(t *testing.T) {
+// The position of a log that is longer than its kept tail.
+func TestLogs_Offsets(t *testing.T) {
 	text, start := longLog()
 	for _, state := range []string{"running", "completed"} {
 		t.Run(state, func(t *testing.T) {
@@ -113,8 +113,8 @@ func TestLogs_OfAKeptTail(t *testing.T) {
 	}
 }
 
-// A stream never skips what it cannot deliver: it breaks off, and its reader asks again.
-func TestFollow_BreaksOffAtAGap(t *testing.T) {
+// A stream breaks off at a gap instead of skipping it.
+func TestFollow_Gap(t *testing.T) {
 	m := newMaster(t)
 	m.register(nodeA)
 	m.submit(`{"scenario":"720p"}`)
@@ -130,7 +130,7 @@ func TestFollow_BreaksOffAtAGap(t *testing.T) {
 	wantLogHeader(t, r.Header, 100)
 }
 
-// The connection breaks, the attempt ends, and the reader comes back for the rest.
+// The connection breaks, the attempt ends, and the reader resumes.
 func TestFollow_ResumedAfterTheEnd(t *testing.T) {
 	text, start := longLog()
 	m := newMaster(t)

@@ -23,7 +23,8 @@ import (
 	"github.com/ffrtmp/ffrtmp/fsm"
 )
 
-func TestTheDocumentIsServed(t *testing.T) {
+// The document is served.
+func TestOpenAPI_Served(t *testing.T) {
 	m := newMaster(t)
 	r := m.want(200, "GET", "/openapi.yaml", "")
 	if string(r.body) != string(openapiDocument) || r.Header.Get("Content-Type") != "application/yaml" {
@@ -31,7 +32,8 @@ func TestTheDocumentIsServed(t *testing.T) {
 	}
 }
 
-func TestTheDocumentHasEveryRoute(t *testing.T) {
+// The document has every route.
+func TestOpenAPI_Routes(t *testing.T) {
 	doc := loadDocument(t)
 	var routes []string
 	for _, e := range new(Server).endpoints() {
@@ -82,9 +84,8 @@ var documented = map[string]any{
 	"ClusterStatus": ffrtmp.ClusterStatus{}, "Member": ffrtmp.Member{}, "Transferred": transferred{}, "Health": ffrtmp.Health{},
 }
 
-// TestTheDocumentHasEveryField compares the schemas with the Go types that are
-// encoded and decoded: fields, their types, and which an answer always has.
-func TestTheDocumentHasEveryField(t *testing.T) {
+// The schemas have the fields, types and required fields of the Go types.
+func TestOpenAPI_Fields(t *testing.T) {
 	doc := loadDocument(t)
 	for name, ref := range doc.Components.Schemas {
 		properties := propertiesOf(ref.Value)
@@ -164,8 +165,8 @@ func schemaTypes(t reflect.Type) []string {
 	return []string{"object"}
 }
 
-// TestTheDocumentsEnumerationsAreTheCodes reads the constants of the room job.
-func TestTheDocumentsEnumerationsAreTheCodes(t *testing.T) {
+// The enumerations are the constants of package ffrtmp.
+func TestOpenAPI_Enumerations(t *testing.T) {
 	doc := loadDocument(t)
 	constants := constantsOf(t, "..")
 	for schema, typ := range map[string]string{
@@ -238,9 +239,8 @@ func constantsOf(t *testing.T, dir string) map[string][]string {
 	return found
 }
 
-// TestTheDocumentHasEveryError compares the table of errors in the document's
-// introduction with the one that makes them.
-func TestTheDocumentHasEveryError(t *testing.T) {
+// The document's table of errors is the code's.
+func TestOpenAPI_Errors(t *testing.T) {
 	text := loadDocument(t).Info.Description
 	for code, status := range statuses {
 		if row := fmt.Sprintf("| %d | `%s` |", status, code); !strings.Contains(text, row) && !slices.Contains([]int{http.StatusNotFound, http.StatusConflict, http.StatusGone}, status) {
@@ -272,10 +272,9 @@ func constraint(s *openapi3.Schema, property string) []string {
 	return list
 }
 
-// TestTrafficIsAsDocumented walks over every endpoint. The harness holds each request
-// and answer to the document; what is checked here is that every operation is reached
-// with every status that it is documented to answer with.
-func TestTrafficIsAsDocumented(t *testing.T) {
+// Every operation is reached with every status that it documents. The harness checks each request
+// and answer against the document.
+func TestOpenAPI_Traffic(t *testing.T) {
 	m := newMaster(t)
 	m.register(nodeA)
 	m.want(200, "POST", "/nodes/register", `{"node_id":"`+nodeA+`","address":"a","max_concurrent_jobs":8,"encoders":["libx264"]}`)

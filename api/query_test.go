@@ -8,7 +8,8 @@ import (
 	"github.com/ffrtmp/ffrtmp"
 )
 
-func TestQueryAnswersWithRows(t *testing.T) {
+// A query returns rows.
+func TestQuery(t *testing.T) {
 	t.Parallel()
 	m := newMaster(t)
 	m.submit(`{"scenario":"720p"}`)
@@ -38,8 +39,8 @@ func TestQueryAnswersWithRows(t *testing.T) {
 	}
 }
 
-// TestQueryOfAStaleStateNeedsNoLeader asks a master that knows no leader.
-func TestQueryOfAStaleStateNeedsNoLeader(t *testing.T) {
+// A stale query needs no leader.
+func TestQuery_Stale(t *testing.T) {
 	t.Parallel()
 	m := startMaster(t, "f1", nil)
 	m.want(http.StatusOK, "POST", "/query?stale", `{"sql":"SELECT count(*) FROM jobs"}`)

@@ -10,7 +10,8 @@ import (
 	"github.com/ffrtmp/ffrtmp"
 )
 
-func TestAKeysRateIsLimited(t *testing.T) {
+// A key has a limited rate.
+func TestRate(t *testing.T) {
 	m := newMaster(t)
 	_, slow := m.createKey(`{"name":"slow","scopes":["read","agent"],"rate_limit":1}`)
 	_, other := m.createKey(`{"name":"other","scopes":["read"]}`)
@@ -32,8 +33,8 @@ func TestAKeysRateIsLimited(t *testing.T) {
 	eventually(t, "it may go on", func() bool { return m.request("GET", "/jobs", "", slow...).StatusCode == 200 })
 }
 
-// What agents do is not counted unless their key says so.
-func TestAgentsAreNotHeldUp(t *testing.T) {
+// Agents' requests are not limited unless their key has a limit of its own.
+func TestRate_Agents(t *testing.T) {
 	now := time.Now()
 	for _, test := range []struct {
 		name    string
@@ -57,7 +58,8 @@ func TestAgentsAreNotHeldUp(t *testing.T) {
 	}
 }
 
-func TestRatesAreForgottenWhenTheyAreIdle(t *testing.T) {
+// Idle buckets are removed.
+func TestRate_PrunesIdle(t *testing.T) {
 	r := rates{buckets: map[string]*rate.Limiter{}}
 	for i := range ffrtmp.MaxKeys {
 		r.bucket(fmt.Sprint(i), 5)

@@ -12,7 +12,8 @@ import (
 	"github.com/ffrtmp/ffrtmp"
 )
 
-func TestWhoAnswersARead(t *testing.T) {
+// Which master answers a read.
+func TestRead_ServedBy(t *testing.T) {
 	leader, follower, _ := pair(t)
 	leader.submit(`{"scenario":"720p"}`)
 	for query, want := range map[string]string{
@@ -34,7 +35,8 @@ func TestWhoAnswersARead(t *testing.T) {
 	}
 }
 
-func TestStaleReadsNeedNoLeader(t *testing.T) {
+// A stale read needs no leader.
+func TestRead_Stale(t *testing.T) {
 	leader, follower, _ := pair(t)
 	leader.submit(`{"scenario":"720p"}`)
 	follower.cluster.setLeader(nil)
@@ -46,7 +48,8 @@ func TestStaleReadsNeedNoLeader(t *testing.T) {
 	}
 }
 
-func TestAConsistentReadVerifiesTheLeader(t *testing.T) {
+// A consistent read verifies leadership.
+func TestRead_Consistent(t *testing.T) {
 	t.Parallel()
 	m := newMaster(t)
 	m.submit(`{"scenario":"720p"}`)
@@ -64,7 +67,8 @@ func TestAConsistentReadVerifiesTheLeader(t *testing.T) {
 	m.want(503, "GET", "/jobs/1?consistent", "")
 }
 
-func TestAReadWaitsForAnIndex(t *testing.T) {
+// A read waits for an index.
+func TestRead_Index(t *testing.T) {
 	leader, follower, _ := pair(t)
 	for _, m := range []*master{leader, follower} {
 		index := leader.fsm.Index()
@@ -107,7 +111,8 @@ func TestAReadWaitsForAnIndex(t *testing.T) {
 	}
 }
 
-func TestEveryAnswerCarriesTheHeaders(t *testing.T) {
+// Every answer has the documented headers.
+func TestHeaders(t *testing.T) {
 	m := newMaster(t)
 	for _, c := range [][2]string{{"GET", "/jobs"}, {"GET", "/health"}, {"GET", "/nothing"}, {"PUT", "/jobs"}, {"POST", "/jobs"}} {
 		r := m.request(c[0], c[1], "")
@@ -127,6 +132,7 @@ func TestEveryAnswerCarriesTheHeaders(t *testing.T) {
 	}
 }
 
+// Liveness, readiness and leadership.
 func TestHealth(t *testing.T) {
 	leader, follower, _ := pair(t)
 	check := func(m *master, path string, status int, role string) {
@@ -173,7 +179,8 @@ type certificateHealth struct {
 
 func (c certificateHealth) Health() ([]string, error) { return c.warnings, c.err }
 
-func TestReadinessTellsOfCertificates(t *testing.T) {
+// Readiness warns of certificates that expire soon and fails on expired ones.
+func TestHealth_Certificates(t *testing.T) {
 	m := newMaster(t)
 	m.api.cfg.Certificates = certificateHealth{warnings: []string{"master.crt expires soon"}}
 	var h ffrtmp.Health
@@ -189,6 +196,7 @@ func TestReadinessTellsOfCertificates(t *testing.T) {
 	}
 }
 
+// The cluster status lists the members.
 func TestClusterStatus(t *testing.T) {
 	m := newMaster(t)
 	var s ffrtmp.ClusterStatus
@@ -198,7 +206,8 @@ func TestClusterStatus(t *testing.T) {
 	}
 }
 
-func TestNodesOverHTTP(t *testing.T) {
+// Nodes are listed, drained, cordoned and removed.
+func TestNodes(t *testing.T) {
 	m := newMaster(t)
 	m.register(nodeA)
 	eligibility := func(path string) ffrtmp.Eligibility {
@@ -242,6 +251,7 @@ func TestNodesOverHTTP(t *testing.T) {
 	}
 }
 
+// Why a job waits, and which nodes ran it.
 func TestExplain(t *testing.T) {
 	m := newMaster(t)
 	explain := func(ref string) (e ffrtmp.Explanation) {
@@ -271,9 +281,8 @@ func TestExplain(t *testing.T) {
 	}
 }
 
-// TestASealedAttemptWhoseNodeNeverReturns is run again only when an operator removes
-// the node by force; what it says when it returns after all is refused.
-func TestASealedAttemptWhoseNodeNeverReturns(t *testing.T) {
+// A sealed attempt runs again only when its node is removed by force; its late result is stale.
+func TestRemoveNode_SealedAttempt(t *testing.T) {
 	m := newMaster(t)
 	m.register(nodeA)
 	m.submit(`{"scenario":"720p"}`)

@@ -60,8 +60,7 @@ var matrix = map[string]struct {
 	"GET /health/leader": {},
 }
 
-// TestScopes walks the whole matrix, scope by route: who is let in gets any answer
-// but 401 and 403, and who is not is told the scope that is missing.
+// Every scope at every route: allowed, or refused with the missing scope.
 func TestScopes(t *testing.T) {
 	m := newMaster(t)
 	m.submit(`{"scenario":"720p"}`)

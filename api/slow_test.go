@@ -74,9 +74,8 @@ func dialRaw(t *testing.T, m *master, protocols ...string) *tls.Conn {
 	return conn
 }
 
-// TestSlowClientsAreCutOff has all times shortened, which TestASlowClientIsCutOff
-// and the room limits hold to what they are meant to be.
-func TestSlowClientsAreCutOff(t *testing.T) {
+// All times are shortened; TestServer_Timeouts and package limits check the real ones.
+func TestServer_ShortTimeouts(t *testing.T) {
 	t.Parallel()
 	w := &watched{closed: map[string]bool{}}
 	m := newMaster(t, w.watch, hurried, func(s *http.Server) {
@@ -173,7 +172,7 @@ func (f *framer) ask(stream uint32, method, path string, end http2.HeadersFrameP
 	return f.WriteHeaders(end)
 }
 
-// TestRapidReset opens streams and resets them at once, without end (CVE-2023-44487).
+// Streams that are opened and reset in a loop (CVE-2023-44487).
 func TestRapidReset(t *testing.T) {
 	m := newMaster(t)
 	conn := dialRaw(t, m, "h2")
@@ -209,7 +208,8 @@ func TestRapidReset(t *testing.T) {
 	m.want(200, "GET", "/jobs", "")
 }
 
-func TestHeadersAreBounded(t *testing.T) {
+// A header over the limit is refused.
+func TestHeader_Bounded(t *testing.T) {
 	m := newMaster(t)
 	m.want(200, "GET", "/jobs", "", "X-Long", strings.Repeat("x", maxHeader-1<<10))
 	var p problem
@@ -228,8 +228,8 @@ func TestHeadersAreBounded(t *testing.T) {
 	}
 }
 
-// TestAForwardedRequestMayHaveAFullHeader: the master that forwards adds its own.
-func TestAForwardedRequestMayHaveAFullHeader(t *testing.T) {
+// The forwarding master adds headers of its own.
+func TestHeader_Forwarded(t *testing.T) {
 	_, follower, _ := pair(t)
 	follower.want(200, "GET", "/nodes", "", "X-Long", strings.Repeat("x", limits.HeaderBytes-400))
 }
