@@ -37,7 +37,7 @@ func TestAudit_ForwardedRequest(t *testing.T) {
 	for _, r := range list.Records {
 		actions = append(actions, r.Principal+" "+r.Action+" "+r.Outcome)
 		if r.Source != "127.0.0.1" || r.Time.Before(start.Add(-time.Minute)) || r.RequestID == "" {
-			t.Errorf("%+v", r)
+			t.Errorf("got %+v", r)
 		}
 	}
 	if diff := cmp.Diff([]string{
@@ -47,21 +47,21 @@ func TestAudit_ForwardedRequest(t *testing.T) {
 		t.Fatal(diff)
 	}
 	if got := []string{list.Records[3].RequestID, list.Records[5].RequestID, list.Records[3].KeyName}; !cmp.Equal(got, []string{"r-m2", "r-m1", "ops"}) {
-		t.Errorf("%q", got)
+		t.Errorf("got %q", got)
 	}
 	if first := leader.audit("?limit=2"); first.Count != 2 || first.NextCursor == "" {
-		t.Errorf("%+v", first)
+		t.Errorf("got %+v", first)
 	} else if second := leader.audit("?limit=2&cursor=" + first.NextCursor); second.Records[0] != list.Records[2] {
-		t.Errorf("%+v", second)
+		t.Errorf("got %+v", second)
 	}
 	if got := leader.audit("?since=" + time.Now().Add(time.Hour).UTC().Format(time.RFC3339)); got.Count != 0 || got.Records == nil {
-		t.Errorf("%+v", got)
+		t.Errorf("got %+v", got)
 	}
 	for query, field := range map[string]string{"?limit=0": "limit", "?limit=10001": "limit", "?since=yesterday": "since", "?cursor=1": "cursor"} {
 		var p problem
 		leader.want(http.StatusBadRequest, "GET", "/audit"+query, "").decode(t, &p)
 		if p.Field != field {
-			t.Errorf("%s: %+v", query, p)
+			t.Errorf("%s: got %+v", query, p)
 		}
 	}
 }

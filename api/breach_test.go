@@ -51,10 +51,10 @@ func (m *master) refused(status int, method, path, body, field string, header ..
 	r := m.request(method, path, body, header...)
 	what := fmt.Sprintf("%s %.100s %.100s", method, path, body)
 	if got := r.Header.Get("Content-Type"); got != "application/json" {
-		m.t.Errorf("%s: Content-Type %q", what, got)
+		m.t.Errorf("got %s: Content-Type %q", what, got)
 	}
 	if r.StatusCode != status {
-		m.t.Errorf("%s: %d, want %d: %.200s", what, r.StatusCode, status, r.body)
+		m.t.Errorf("%s: got %d, want %d: %.200s", what, r.StatusCode, status, r.body)
 		return
 	}
 	if method == http.MethodHead {
@@ -65,7 +65,7 @@ func (m *master) refused(status int, method, path, body, field string, header ..
 	// Of a value in a map the map may be named.
 	within := p.Field != "" && (strings.HasPrefix(field, p.Field+".") || strings.HasPrefix(field, p.Field+"["))
 	if p.Status != status || p.Code == "" || p.Error == "" || field != "" && p.Field != field && !within {
-		m.t.Errorf("%s: want field %s: %.300s", what, field, r.body)
+		m.t.Errorf("got %s: want field %s: %.300s", what, field, r.body)
 	}
 }
 
@@ -344,7 +344,7 @@ func TestRoutes_Unknown(t *testing.T) {
 				m.refused(405, method, path, "", "")
 				allow := strings.Split(m.request(method, path, "").Header.Get("Allow"), ", ")
 				if slices.Sort(allow); !slices.Equal(allow, has) {
-					t.Errorf("%s %s: Allow %q, want %q", method, path, allow, has)
+					t.Errorf("got %s %s: Allow %q, want %q", method, path, allow, has)
 				}
 			}
 		}
@@ -366,7 +366,7 @@ func TestRoutes_Head(t *testing.T) {
 	m.submit(`{"scenario":"720p"}`)
 	for _, path := range []string{"/jobs", "/jobs/1", "/jobs/1/logs?follow", "/cluster", "/health", "/openapi.yaml"} {
 		if r := m.want(200, "HEAD", path, ""); len(r.body) != 0 || r.Header.Get("X-Ffrtmp-Index") == "" {
-			t.Errorf("%s: %q %v", path, r.body, r.Header)
+			t.Errorf("%s: got %q %v", path, r.body, r.Header)
 		}
 	}
 }

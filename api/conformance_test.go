@@ -99,7 +99,7 @@ func (c *conformance) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 
 	if err := c.check(request, pattern, sent.Bytes(), answer); err != nil {
-		c.t.Errorf("%s %s: %d is not as documented: %v", request.Method, request.URL, answer.status, err)
+		c.t.Errorf("got %s %s: %d is not as documented: %v", request.Method, request.URL, answer.status, err)
 	}
 }
 

@@ -40,7 +40,7 @@ func (m *master) stream(query string, header ...string) *eventReader {
 	}
 	m.t.Cleanup(func() { resp.Body.Close() })
 	if resp.StatusCode != http.StatusOK || resp.Header.Get("Content-Type") != "text/event-stream" {
-		m.t.Fatalf("%s %v", resp.Status, resp.Header)
+		m.t.Fatalf("got %s %v", resp.Status, resp.Header)
 	}
 	return &eventReader{m.t, bufio.NewScanner(resp.Body), "", resp}
 }
@@ -66,7 +66,7 @@ func (r *eventReader) next() ffrtmp.Event {
 	for {
 		fields := r.block()
 		if fields == nil {
-			r.t.Fatalf("the stream has ended: %v", r.lines.Err())
+			r.t.Fatalf("the stream has ended: got %v", r.lines.Err())
 		}
 		if fields["data"] == "" {
 			continue
@@ -76,7 +76,7 @@ func (r *eventReader) next() ffrtmp.Event {
 			r.t.Fatal(err)
 		}
 		if fields["id"] != e.ID().String() || fields["event"] != string(e.Type) {
-			r.t.Fatalf("%v", fields)
+			r.t.Fatalf("got %v", fields)
 		}
 		return e
 	}
@@ -138,7 +138,7 @@ func TestEvents_Refused(t *testing.T) {
 	m.want(http.StatusBadRequest, "GET", "/events", "", "Last-Event-ID", "x")
 	m.want(http.StatusServiceUnavailable, "GET", "/events?since=1000.0", "") // not reached in time
 	if r := m.want(http.StatusOK, "HEAD", "/events", ""); r.Header.Get("Content-Type") != eventStreamType {
-		t.Errorf("%v", r.Header)
+		t.Errorf("got %v", r.Header)
 	}
 	for range maxEventStreams {
 		m.api.eventStreams <- struct{}{}
@@ -192,6 +192,6 @@ func TestEvents_KeepAlive(t *testing.T) {
 		s.id = ""
 	}
 	if err := s.lines.Err(); err != nil {
-		t.Errorf("a stopping master does not end its streams in order: %v", err)
+		t.Errorf("a stopping master does not end its streams in order: got %v", err)
 	}
 }

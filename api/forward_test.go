@@ -110,11 +110,11 @@ func TestForward(t *testing.T) {
 		t.Errorf("forwarded query %q", sent.URL.RawQuery)
 	}
 	if got := follower.job("1"); got.Status != ffrtmp.Pending {
-		t.Errorf("read through the follower: %+v", got)
+		t.Errorf("read through the follower: got %+v", got)
 	}
 	for path, status := range map[string]int{"/jobs/99": 404, "/jobs?limit=x": 400} {
 		if r := follower.want(status, "GET", path, ""); r.Header.Get(servedByHeader) != "m1" {
-			t.Errorf("%s: not the leader's answer", path)
+			t.Errorf("got %s: not the leader's answer", path)
 		}
 	}
 	// The follower lets in nobody that the leader would not.
@@ -130,7 +130,7 @@ func TestForward(t *testing.T) {
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != 401 {
-		t.Errorf("the peer port takes requests without a key: %d", resp.StatusCode)
+		t.Errorf("the peer port takes requests without a key: got %d", resp.StatusCode)
 	}
 }
 
@@ -150,7 +150,7 @@ func TestForward_OneHop(t *testing.T) {
 	defer resp.Body.Close()
 	body, _ := io.ReadAll(resp.Body)
 	if resp.StatusCode != 503 || !strings.Contains(string(body), "no_leader") {
-		t.Errorf("%d %s", resp.StatusCode, body)
+		t.Errorf("got %d %s", resp.StatusCode, body)
 	}
 }
 
@@ -169,12 +169,12 @@ func TestForward_WaitsForALeader(t *testing.T) {
 	<-time.After(300 * time.Millisecond)
 	select {
 	case r := <-answered:
-		t.Fatalf("not held: %d %s", r.StatusCode, r.body)
+		t.Fatalf("not held: got %d %s", r.StatusCode, r.body)
 	default:
 	}
 	follower.follow(leader)
 	if r := <-answered; r.StatusCode != 201 {
-		t.Errorf("%d %s", r.StatusCode, r.body)
+		t.Errorf("got %d %s", r.StatusCode, r.body)
 	}
 }
 
@@ -196,17 +196,17 @@ func TestForward_NoLeader(t *testing.T) {
 			r, err := m.try(context.Background(), "POST", "/jobs", `{"scenario":"720p"}`)
 			took := time.Since(start)
 			if err != nil || r.StatusCode != 503 || !strings.Contains(string(r.body), "no_leader") || r.Header.Get("Retry-After") == "" {
-				t.Errorf("%s: %v %v %s", name, err, r.Response, r.body)
+				t.Errorf("%s: got %v %v %s", name, err, r.Response, r.body)
 			}
 			if took < leaderWait || took > leaderWait+5*time.Second {
-				t.Errorf("%s: refused after %s", name, took)
+				t.Errorf("got %s: refused after %s", name, took)
 			}
 		})
 	}
 	all.Wait()
 	leader.lead()
 	if n := len(leader.list("")); n != 0 {
-		t.Errorf("%d jobs", n)
+		t.Errorf("got %d jobs", n)
 	}
 }
 
@@ -232,10 +232,10 @@ func TestForward_AnswerLost(t *testing.T) {
 			peer.cut.Store(true)
 			r := follower.request(c.method, c.path, c.body, c.header...)
 			if r.StatusCode != c.status || !strings.Contains(string(r.body), c.code) {
-				t.Errorf("%d %s", r.StatusCode, r.body)
+				t.Errorf("got %d %s", r.StatusCode, r.body)
 			}
 			if n := len(leader.list("")); n != c.jobs {
-				t.Errorf("%d jobs, want %d", n, c.jobs)
+				t.Errorf("got %d jobs, want %d", n, c.jobs)
 			}
 		})
 	}
@@ -250,10 +250,10 @@ func TestForward_UnknownOutcome(t *testing.T) {
 	peer.onCut = func() { follower.cluster.setLeader(nil) }
 	r := follower.request("POST", "/jobs", `{"scenario":"720p"}`, "Idempotency-Key", "k")
 	if r.StatusCode != 504 || !strings.Contains(string(r.body), "unknown_outcome") {
-		t.Errorf("%d %s", r.StatusCode, r.body)
+		t.Errorf("got %d %s", r.StatusCode, r.body)
 	}
 	if n := len(leader.list("")); n != 1 {
-		t.Errorf("%d jobs", n)
+		t.Errorf("got %d jobs", n)
 	}
 }
 
@@ -326,10 +326,10 @@ func TestForward_LongPollsAndStreams(t *testing.T) {
 		t.Errorf("after %s: %s", time.Since(start), r.body)
 	}
 	if text, ok := <-lines; ok {
-		t.Errorf("after the end of the attempt: %q", text)
+		t.Errorf("after the end of the attempt: got %q", text)
 	}
 	if n := len(leader.list("?status=canceled")); n != 1 {
-		t.Errorf("%d canceled", n)
+		t.Errorf("got %d canceled", n)
 	}
 }
 
@@ -343,7 +343,7 @@ func (m *master) claimWait(node, wait string) ffrtmp.Job {
 	var c ffrtmp.ClaimResponse
 	r.decode(m.t, &c)
 	if len(c.Jobs) != 1 {
-		m.t.Errorf("claimed: %s", r.body)
+		m.t.Errorf("claimed: got %s", r.body)
 		return ffrtmp.Job{}
 	}
 	return c.Jobs[0]
@@ -390,6 +390,6 @@ func wantLine(t *testing.T, lines <-chan string, want string) {
 			t.Fatalf("streamed %q, want %q", got, want)
 		}
 	case <-time.After(5 * time.Second):
-		t.Fatalf("%q was not streamed", want)
+		t.Fatalf("got %q was not streamed", want)
 	}
 }

@@ -57,20 +57,20 @@ func FuzzBodies(f *testing.F) {
 			first, err := take(body)
 			if err != nil {
 				if ffrtmp.CodeOf(err) != ffrtmp.Invalid {
-					t.Errorf("%s: refused with %v", name, err)
+					t.Errorf("got %s: refused with %v", name, err)
 				}
 				continue
 			}
 			if _, err := ffrtmp.Canonical(body); err != nil {
-				t.Errorf("%s: taken, but for an idempotency key: %v", name, err)
+				t.Errorf("got %s: taken, but for an idempotency key: %v", name, err)
 			}
 			sent, err := json.Marshal(first)
 			if err != nil {
-				t.Fatalf("%s: %v", name, err)
+				t.Fatalf("%s: got %v", name, err)
 			}
 			second, err := take(sent)
 			if err != nil {
-				t.Fatalf("%s: %s was taken for %s, which is refused: %v", name, body, sent, err)
+				t.Fatalf("%s: got %s was taken for %s, which is refused: %v", name, body, sent, err)
 			}
 			again, err := json.Marshal(second)
 			if diff := cmp.Diff(string(sent), string(again)); diff != "" || err != nil {

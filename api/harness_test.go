@@ -255,7 +255,7 @@ type response struct {
 func (r response) decode(t *testing.T, v any) {
 	t.Helper()
 	if err := json.Unmarshal(r.body, v); err != nil {
-		t.Fatalf("%s: %v", r.body, err)
+		t.Fatalf("%s: got %v", r.body, err)
 	}
 }
 
@@ -292,7 +292,7 @@ func (m *master) want(status int, method, path, body string, header ...string) r
 	m.t.Helper()
 	r := m.request(method, path, body, header...)
 	if r.StatusCode != status {
-		m.t.Fatalf("%s %s: %d, want %d: %s", method, path, r.StatusCode, status, r.body)
+		m.t.Fatalf("got %s %s: %d, want %d: %s", method, path, r.StatusCode, status, r.body)
 	}
 	return r
 }

@@ -19,12 +19,12 @@ func TestIdempotency_Submit(t *testing.T) {
 	m.want(201, "POST", "/jobs", `{"scenario":"720p","queue":"batch"}`, key...).decode(t, &first)
 	m.want(200, "POST", "/jobs", ` { "queue":"batch", "scenario":"720p" } `, key...).decode(t, &second)
 	if first.ID != second.ID {
-		t.Errorf("two jobs: %s, %s", first.ID, second.ID)
+		t.Errorf("two jobs: got %s, %s", first.ID, second.ID)
 	}
 	m.want(409, "POST", "/jobs", `{"scenario":"1080p","queue":"batch"}`, key...)
 	m.want(409, "POST", "/jobs/batch", `{"jobs":[{"scenario":"720p"}]}`, key...)
 	if n := len(m.list("")); n != 1 {
-		t.Errorf("%d jobs", n)
+		t.Errorf("got %d jobs", n)
 	}
 	m.want(201, "POST", "/jobs", `{"scenario":"720p","queue":"batch"}`, "Idempotency-Key", "order 67")
 
@@ -50,7 +50,7 @@ func TestIdempotency_Concurrent(t *testing.T) {
 	}
 	all.Wait()
 	if n := len(m.list("")); n != 1 || statuses[201] != 1 || statuses[200] != 19 {
-		t.Errorf("%d jobs, answers %v", n, statuses)
+		t.Errorf("got %d jobs, answers %v", n, statuses)
 	}
 }
 
@@ -76,7 +76,7 @@ func TestIdempotency_RepeatedAction(t *testing.T) {
 			var a acted
 			m.want(200, "POST", "/jobs/1/"+step.action, "", "Idempotency-Key", step.action).decode(t, &a)
 			if string(a.Status) != step.want {
-				t.Errorf("%s: %s, want %s", step.action, a.Status, step.want)
+				t.Errorf("%s: got %s, want %s", step.action, a.Status, step.want)
 			}
 		}
 		if round == 0 {
@@ -96,7 +96,7 @@ func TestIdempotency_Register(t *testing.T) {
 	m.want(200, "GET", "/jobs/next?node_id="+n.ID, "")
 	m.want(200, "POST", "/nodes/register", legacy, key...).decode(t, &again)
 	if again.ID != n.ID {
-		t.Errorf("another node: %s, %s", n.ID, again.ID)
+		t.Errorf("another node: got %s, %s", n.ID, again.ID)
 	}
 	if j := m.job("1"); j.Status != ffrtmp.Running {
 		t.Errorf("the node is taken to have restarted: the job is %s", j.Status)
@@ -137,7 +137,7 @@ func TestSubmitBatch(t *testing.T) {
 	m := newMaster(t)
 	m.want(400, "POST", "/jobs/batch", `{"jobs":[{"scenario":"720p"},{"scenario":"x"}]}`)
 	if n := len(m.list("")); n != 0 {
-		t.Fatalf("%d jobs of a refused batch", n)
+		t.Fatalf("got %d jobs of a refused batch", n)
 	}
 	body := `{"jobs":[` + strings.Repeat(`{"scenario":"720p"},`, 9999) + `{"scenario":"720p"}]}`
 	key := []string{"Idempotency-Key", "k"}
@@ -145,7 +145,7 @@ func TestSubmitBatch(t *testing.T) {
 	m.want(201, "POST", "/jobs/batch", body, key...).decode(t, &first)
 	m.want(200, "POST", "/jobs/batch", body, key...).decode(t, &again)
 	if first.Count != 10000 || len(first.Jobs) != 10000 || first.Jobs[9999].SequenceNumber != 10000 {
-		t.Errorf("%d jobs", first.Count)
+		t.Errorf("got %d jobs", first.Count)
 	}
 	one, _ := json.Marshal(first)
 	two, _ := json.Marshal(again)
@@ -182,7 +182,7 @@ func TestListJobs_Pages(t *testing.T) {
 		}
 		if cursor = l.NextCursor; cursor == "" {
 			if pages != 3 {
-				t.Errorf("%d pages", pages)
+				t.Errorf("got %d pages", pages)
 			}
 			break
 		}
@@ -195,15 +195,15 @@ func TestListJobs_Pages(t *testing.T) {
 		"?status=running": 0, "?priority=medium": 7, "?scenario=1080p": 0, "?node_id=" + nodeA: 0,
 	} {
 		if got := len(m.list(query)); got != want {
-			t.Errorf("%s: %d jobs, want %d", query, got, want)
+			t.Errorf("%s: got %d jobs, want %d", query, got, want)
 		}
 	}
 	if newest := m.list(""); newest[0].SequenceNumber != 7 {
-		t.Errorf("the newest is not first: %d", newest[0].SequenceNumber)
+		t.Errorf("the newest is not first: got %d", newest[0].SequenceNumber)
 	}
 	var canceled struct{ Count int }
 	m.want(200, "POST", "/jobs/cancel", `{"filter":{"queue":"live"}}`).decode(t, &canceled)
 	if canceled.Count != 4 || len(m.list("?status=canceled")) != 4 {
-		t.Errorf("%d canceled", canceled.Count)
+		t.Errorf("got %d canceled", canceled.Count)
 	}
 }

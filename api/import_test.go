@@ -38,7 +38,7 @@ func TestImport(t *testing.T) {
 		var fields []string
 		for _, r := range append(answer.Nodes[1:], answer.Jobs[2:]...) {
 			if r.Outcome != ffrtmp.ImportRefused || r.Error == "" {
-				t.Errorf("%+v", r)
+				t.Errorf("got %+v", r)
 			}
 			fields = append(fields, r.Field)
 		}
@@ -46,7 +46,7 @@ func TestImport(t *testing.T) {
 			t.Errorf("refused for %s", got)
 		}
 		if got := []ffrtmp.ImportOutcome{answer.Nodes[0].Outcome, answer.Jobs[0].Outcome, answer.Jobs[1].Outcome}; got[0] != want[0] || got[1] != want[1] || got[2] != want[2] {
-			t.Errorf("%s: %v, want %v", query, got, want)
+			t.Errorf("%s: got %v, want %v", query, got, want)
 		}
 	}
 	send("?dry_run=true", ffrtmp.ImportTaken, ffrtmp.ImportTaken, ffrtmp.ImportTaken)
@@ -56,21 +56,21 @@ func TestImport(t *testing.T) {
 	send("?dry_run=true", ffrtmp.ImportExists, ffrtmp.ImportExists, ffrtmp.ImportExists)
 
 	if j := m.job("8"); j.ID != importedB || j.Status != ffrtmp.Completed || j.NodeName != "enc-01" || j.Logs != "frame=1" {
-		t.Errorf("%+v", j)
+		t.Errorf("got %+v", j)
 	}
 	// The node's agent, which has not been restarted, goes on under the id it has.
 	m.want(http.StatusOK, "POST", "/nodes/"+oldNode+"/heartbeat", "")
 	var next struct{ Job *ffrtmp.Job }
 	m.want(http.StatusOK, "GET", "/jobs/next?node_id="+oldNode, "").decode(t, &next)
 	if next.Job == nil || next.Job.ID != importedA || next.Job.SequenceNumber != 7 {
-		t.Errorf("%+v", next.Job)
+		t.Errorf("got %+v", next.Job)
 	}
 	many := `{"jobs":[` + strings.Repeat(`{},`, ffrtmp.MaxImport) + `{}]}`
 	for body, field := range map[string]string{`{}`: "jobs", `{"jobs":[],"nodes":[]}`: "jobs", many: "jobs", `{"jobs":{}}`: "jobs"} {
 		var p problem
 		m.want(http.StatusBadRequest, "POST", "/import", body).decode(t, &p)
 		if p.Field != field {
-			t.Errorf("%.40s: %+v", body, p)
+			t.Errorf("%.40s: got %+v", body, p)
 		}
 	}
 	m.want(http.StatusRequestEntityTooLarge, "POST", "/import", `{"jobs":["`+strings.Repeat("x", ffrtmp.MaxImportBytes)+`"]}`)

@@ -146,7 +146,7 @@ func TestBadInput(t *testing.T) {
 			var p problem
 			r.decode(t, &p)
 			if r.StatusCode != c.status || p.Status != c.status || p.Field != c.field || p.Error == "" || p.Code == "" {
-				t.Errorf("%d, field %q: %s", r.StatusCode, p.Field, r.body)
+				t.Errorf("got %d, field %q: %s", r.StatusCode, p.Field, r.body)
 			}
 			if got := r.Header.Get("Content-Type"); got != "application/json" {
 				t.Errorf("Content-Type %q", got)
@@ -160,7 +160,7 @@ func TestBadInput(t *testing.T) {
 		t.Errorf("the job has become %s", j.Status)
 	}
 	if r := m.want(200, "GET", "/jobs", ""); !strings.Contains(string(r.body), `"count":1`) {
-		t.Errorf("something was submitted: %s", r.body)
+		t.Errorf("something was submitted: got %s", r.body)
 	}
 }
 
@@ -188,7 +188,7 @@ func TestPatchJob_Empty(t *testing.T) {
 	m.want(200, "PATCH", "/jobs/1", `{}`)
 	m.want(200, "PATCH", "/jobs/1", `{"priority":"high","unknown":1}`)
 	if j := m.job("1"); j.Priority != "high" || j.Labels["a"] != "b" {
-		t.Errorf("patched: %+v", j)
+		t.Errorf("patched: got %+v", j)
 	}
 }
 
@@ -201,14 +201,14 @@ func TestAuth_Required(t *testing.T) {
 			r := m.request(method, path, "", "Authorization", header)
 			if e.open {
 				if r.StatusCode != http.StatusOK {
-					t.Errorf("%s: %d", e.pattern, r.StatusCode)
+					t.Errorf("%s: got %d", e.pattern, r.StatusCode)
 				}
 				continue
 			}
 			var p problem
 			r.decode(t, &p)
 			if r.StatusCode != 401 || p.Code != "unauthenticated" || r.Header.Get("WWW-Authenticate") == "" {
-				t.Errorf("%s with %q: %d %s", e.pattern, header, r.StatusCode, r.body)
+				t.Errorf("got %s with %q: %d %s", e.pattern, header, r.StatusCode, r.body)
 			}
 		}
 	}
@@ -223,7 +223,7 @@ func TestBody_Bounded(t *testing.T) {
 	body := `{"scenario":"720p","classification":"` + strings.Repeat("x", maxBody) + `"}`
 	r := m.want(413, "POST", "/jobs", body)
 	if !strings.Contains(string(r.body), "8388608 bytes") || !strings.Contains(string(r.body), `"too_large"`) {
-		t.Errorf("answer: %s", r.body)
+		t.Errorf("answer: got %s", r.body)
 	}
 	// A client that writes all of its body before it reads gets the answer, too.
 	conn, err := tls.Dial("tcp", m.server.Listener.Addr().String(), &tls.Config{InsecureSkipVerify: true})
@@ -234,7 +234,7 @@ func TestBody_Bounded(t *testing.T) {
 	const size = 20 << 20
 	fmt.Fprintf(conn, "POST /jobs HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Length: %d\r\n\r\n", testKey, size)
 	if _, err := conn.Write(make([]byte, size)); err != nil {
-		t.Fatalf("cut off while it writes: %v", err)
+		t.Fatalf("cut off while it writes: got %v", err)
 	}
 	late, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	if err != nil {

@@ -24,35 +24,35 @@ func TestJob_Lifecycle(t *testing.T) {
 		t.Errorf("Location %q, want %q", got, want)
 	}
 	if j.SequenceNumber != 1 || j.Status != ffrtmp.Pending {
-		t.Errorf("submitted: %+v", j)
+		t.Errorf("submitted: got %+v", j)
 	}
 	claimed := m.claim(nodeA)
 	if claimed.ID != j.ID || claimed.Lease == "" || claimed.Attempt != 1 {
-		t.Fatalf("claimed: %+v", claimed)
+		t.Fatalf("claimed: got %+v", claimed)
 	}
 	m.want(http.StatusOK, "POST", "/nodes/"+nodeA+"/heartbeat", fmt.Sprintf(
 		`{"attempts":[{"job_id":%q,"attempt":1,"lease":%q,"progress":40.7,"progress_detail":{"phase":"encoding","fps":25},"log_tail":"frame=1\n"}]}`, j.ID, claimed.Lease))
 	if now := m.job("1"); now.Progress != 40 || now.ProgressDetail == nil || now.ProgressDetail.FPS != 25 || now.Lease != "" {
-		t.Errorf("while it runs: %+v", now)
+		t.Errorf("while it runs: got %+v", now)
 	}
 	m.want(http.StatusOK, "POST", "/results", result(claimed, "publishing", ""))
 	if now := m.job("1"); now.Status != ffrtmp.Running || now.ProgressDetail.Phase != ffrtmp.PublishingPhase {
-		t.Errorf("while it is published: %+v", now)
+		t.Errorf("while it is published: got %+v", now)
 	}
 	done := result(claimed, "completed", `,"output":{"path":"/out.mp4","size_bytes":9},"logs":"frame=1\nframe=2\n"`)
 	for range 2 { // the second time changes nothing
 		if got := m.want(http.StatusOK, "POST", "/results", done); string(got.body) != "{\"status\":\"success\"}\n" {
-			t.Errorf("result: %s", got.body)
+			t.Errorf("result: got %s", got.body)
 		}
 	}
 	now := m.job(j.ID)
 	if now.Status != ffrtmp.Completed || now.Output == nil || now.Output.Path != "/out.mp4" || now.Progress != 100 || len(now.Attempts) != 1 {
-		t.Errorf("completed: %+v", now)
+		t.Errorf("completed: got %+v", now)
 	}
 	var logs attemptLog
 	m.want(http.StatusOK, "GET", "/jobs/1/logs", "").decode(t, &logs)
 	if logs.Logs != "frame=1\nframe=2\n" {
-		t.Errorf("logs: %q", logs.Logs)
+		t.Errorf("logs: got %q", logs.Logs)
 	}
 }
 

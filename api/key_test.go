@@ -29,10 +29,10 @@ func TestKeys_Lifecycle(t *testing.T) {
 	r.decode(t, &k)
 	id, secret, _ := strings.Cut(k.Secret, ".")
 	if id != k.ID || len(secret) != 43 || r.Header.Get("Location") != "/keys/"+k.ID || r.Header.Get(indexHeader) == "" {
-		t.Fatalf("%s %v", r.body, r.Header)
+		t.Fatalf("got %s %v", r.body, r.Header)
 	}
 	if left := time.Until(k.ExpiresAt); left > time.Hour || left < 50*time.Minute || k.Status != ffrtmp.KeyActive || k.CreatedBy != "bootstrap" || k.RateLimit != 9 {
-		t.Errorf("%+v", k)
+		t.Errorf("got %+v", k)
 	}
 	if diff := cmp.Diff([]ffrtmp.Scope{ffrtmp.ScopeSubmit, ffrtmp.ScopeRead}, k.Scopes); diff != "" {
 		t.Error(diff)
@@ -46,20 +46,20 @@ func TestKeys_Lifecycle(t *testing.T) {
 	var list ffrtmp.KeyList
 	r.decode(t, &list)
 	if list.Count != 2 || len(list.Keys) != 2 || list.Keys[0].ID != k.ID || strings.Contains(string(r.body), secret) || strings.Contains(string(r.body), "hash") {
-		t.Errorf("listed: %s", r.body)
+		t.Errorf("listed: got %s", r.body)
 	}
 	if r := m.want(200, "DELETE", "/keys/"+k.ID, ""); string(r.body) != `{"status":"revoked","key_id":"`+k.ID+"\"}\n" {
-		t.Errorf("revoked: %s", r.body)
+		t.Errorf("revoked: got %s", r.body)
 	}
 	m.want(200, "DELETE", "/keys/"+k.ID, "")
 	if r := m.want(401, "GET", "/jobs", "", own...); !strings.Contains(string(r.body), "revoked") {
-		t.Errorf("%s", r.body)
+		t.Errorf("got %s", r.body)
 	}
 	m.want(200, "GET", "/jobs", "", other...)
 	var shown ffrtmp.Key
 	m.want(200, "GET", "/keys/"+k.ID, "").decode(t, &shown)
 	if shown.Status != ffrtmp.KeyRevoked || shown.RevokedAt.IsZero() {
-		t.Errorf("shown: %+v", shown)
+		t.Errorf("shown: got %+v", shown)
 	}
 	m.want(404, "GET", "/keys/nobody", "")
 	m.want(404, "DELETE", "/keys/nobody", "")
@@ -90,7 +90,7 @@ func TestKeys_Refused(t *testing.T) {
 		var p problem
 		m.want(400, "POST", "/keys", body).decode(t, &p)
 		if p.Field != field || p.Code != ffrtmp.Invalid {
-			t.Errorf("%s: %+v, want field %s", body, p, field)
+			t.Errorf("%s: got %+v, want field %s", body, p, field)
 		}
 	}
 	k, _ := m.createKey(`{"name":"n","scopes":["read"]}`)
@@ -98,7 +98,7 @@ func TestKeys_Refused(t *testing.T) {
 	for _, token := range []string{id, secret, id + ".", id + "." + secret + "x", "0123456789abcdef." + secret, "." + secret, k.Secret + ".x"} {
 		r := m.want(401, "GET", "/jobs", "", "Authorization", "Bearer "+token)
 		if !strings.Contains(string(r.body), "the API key is not valid") {
-			t.Errorf("%q: %s", token, r.body)
+			t.Errorf("%q: got %s", token, r.body)
 		}
 	}
 	if logs := m.logs.String(); !strings.Contains(logs, "authentication failed: source=127.0.0.1") || strings.Contains(logs, secret) {
@@ -117,7 +117,7 @@ func TestKeys_Expiry(t *testing.T) {
 	var shown ffrtmp.Key
 	m.want(200, "GET", "/keys/"+k.ID, "").decode(t, &shown)
 	if shown.Status != ffrtmp.KeyExpired {
-		t.Errorf("%+v", shown)
+		t.Errorf("got %+v", shown)
 	}
 }
 
@@ -130,7 +130,7 @@ func TestKeys_Idempotency(t *testing.T) {
 	m.want(200, "POST", "/keys", `{"scopes":["read"],"name":"n"}`, once...).decode(t, &second)
 	m.want(409, "POST", "/keys", `{"name":"m","scopes":["read"]}`, once...)
 	if first.ID != second.ID || first.Secret == second.Secret {
-		t.Errorf("%+v, then %+v", first, second)
+		t.Errorf("got %+v, then %+v", first, second)
 	}
 	m.want(401, "GET", "/jobs", "", "Authorization", "Bearer "+first.Secret)
 	m.want(200, "GET", "/jobs", "", "Authorization", "Bearer "+second.Secret)
@@ -247,7 +247,7 @@ func TestKeys_NewAtAFollower(t *testing.T) {
 	eventually(t, "the follower waits", func() bool { return follower.waiting() == 1 })
 	catchUp()
 	if status := <-answered; status != 201 {
-		t.Errorf("%d, want 201", status)
+		t.Errorf("got %d, want 201", status)
 	}
 	follower.api.keyWait = 10 * time.Millisecond
 	forged := []string{"Authorization", "Bearer 0123456789abcdef.secret"}
@@ -259,6 +259,6 @@ func TestKeys_NewAtAFollower(t *testing.T) {
 	var p problem
 	follower.want(503, "POST", "/jobs", `{"scenario":"720p"}`, forged...).decode(t, &p)
 	if p.Code != ffrtmp.NoLeader || !strings.Contains(p.Error, "has not caught up") {
-		t.Errorf("%+v", p)
+		t.Errorf("got %+v", p)
 	}
 }

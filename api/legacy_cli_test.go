@@ -44,14 +44,14 @@ func TestV22_Defects(t *testing.T) {
 	}
 	m.want(http.StatusNotFound, "POST", "/jobs/1d9361e3-3e52-4354-8096-73827c55a0a9/cancel", "")
 	if j := m.job("1"); j.ID != first.ID || j.Status != ffrtmp.Pending {
-		t.Errorf("job 1: %+v", j)
+		t.Errorf("job 1: got %+v", j)
 	}
 
 	// A job for a GPU, at the head of the queue, kept nodes without one idle.
 	gpu := m.submit(`{"scenario":"720p60-h264","queue":"live","priority":"high","parameters":{"hwaccel":"nvenc"}}`)
 	m.want(http.StatusMethodNotAllowed, "HEAD", "/jobs/next?node_id="+cpu, "") // a probe, say; it takes no job away
 	if j := m.next(cpu); j == nil || j.ID != first.ID {
-		t.Fatalf("behind a job for a GPU: %+v", j)
+		t.Fatalf("behind a job for a GPU: got %+v", j)
 	}
 	if j := m.next(cpu); j != nil {
 		t.Errorf("a node without a GPU was given %+v", j)
@@ -71,12 +71,12 @@ func TestV22_Defects(t *testing.T) {
 	// "banana" was a status, of jobs and in filters.
 	second := m.submit(`{"scenario":"720p60-h264"}`)
 	if j := m.next(cpu); j == nil || j.ID != second.ID {
-		t.Fatalf("after a cancel: %+v", j)
+		t.Fatalf("after a cancel: got %+v", j)
 	}
 	for _, r := range []response{m.v22Result(http.StatusBadRequest, cpu, second.ID, "banana", ""), m.want(http.StatusBadRequest, "GET", "/jobs?status=banana", "")} {
 		var p problem
 		if r.decode(t, &p); p.Field != "status" {
-			t.Errorf("banana: %s", r.body)
+			t.Errorf("banana: got %s", r.body)
 		}
 	}
 
@@ -84,7 +84,7 @@ func TestV22_Defects(t *testing.T) {
 	m.v22Result(http.StatusOK, cpu, second.ID, "failed", `,"error":"exit status 1","logs":"Conversion failed!","metrics":null,"analyzer_output":null`)
 	var nodes ffrtmp.NodeList
 	if m.want(http.StatusOK, "GET", "/nodes", "").decode(t, &nodes); nodes.Count != 1 || nodes.Nodes[0].ID != cpu || nodes.Nodes[0].Status != ffrtmp.NodeAvailable {
-		t.Errorf("nodes after a retry: %+v", nodes)
+		t.Errorf("nodes after a retry: got %+v", nodes)
 	}
 	eventually(t, "the backoff is over", func() bool { return m.next(cpu) != nil })
 	for attempt, want := range map[int]string{1: "Conversion failed!", 2: "frame=1"} {
@@ -100,7 +100,7 @@ func TestV22_Defects(t *testing.T) {
 	// A live job that took long was started again beside itself.
 	live := m.submit(`{"scenario":"live-720p30-h264"}`)
 	if j := m.next(cpu); j == nil || j.ID != live.ID || j.Queue != ffrtmp.Live {
-		t.Fatalf("live job: %+v", j)
+		t.Fatalf("live job: got %+v", j)
 	}
 	other := m.v22Node("enc-02", "")
 	m.want(http.StatusOK, "POST", "/nodes/"+cpu+"/heartbeat", "")
@@ -126,7 +126,7 @@ func TestV22_Registrations(t *testing.T) {
 	for _, kind := range []string{"server", "desktop", "laptop"} {
 		var n ffrtmp.Registered
 		if m.want(http.StatusCreated, "POST", "/nodes/register", `{"address":"`+kind+`","type":"`+kind+`"}`).decode(t, &n); n.Type != kind || n.Name != kind {
-			t.Errorf("%s: %+v", kind, n)
+			t.Errorf("%s: got %+v", kind, n)
 		}
 	}
 }
@@ -158,7 +158,7 @@ func TestV22_CLI(t *testing.T) {
 		m.want(http.StatusOK, "GET", "/jobs/"+ref, "").decode(t, &failed)
 		readable(t, "a failed job", failed, jobTypes)
 		if failed["status"] != "failed" || failed["failure_reason"] != "user_error" || failed["node_name"] != "enc-01" || failed["completed_at"] == nil {
-			t.Errorf("%v", failed)
+			t.Errorf("got %v", failed)
 		}
 	}
 	for _, action := range []struct {
@@ -168,19 +168,19 @@ func TestV22_CLI(t *testing.T) {
 		var answer map[string]any
 		m.want(http.StatusOK, "POST", "/jobs/1/"+action.name, "").decode(t, &answer)
 		if answer["job_id"] != id || answer["status"] != string(action.status) {
-			t.Errorf("%s: %v", action.name, answer)
+			t.Errorf("%s: got %v", action.name, answer)
 		}
 	}
 	var logs map[string]any
 	if m.want(http.StatusOK, "GET", "/jobs/1/logs", "").decode(t, &logs); logs["job_id"] != id || logs["logs"] != "no such file" {
-		t.Errorf("logs: %v", logs)
+		t.Errorf("logs: got %v", logs)
 	}
 	var jobs struct {
 		Jobs  []map[string]any
 		Count int
 	}
 	if m.want(http.StatusOK, "GET", "/jobs", "").decode(t, &jobs); jobs.Count != 1 || len(jobs.Jobs) != 1 {
-		t.Fatalf("jobs: %+v", jobs)
+		t.Fatalf("jobs: got %+v", jobs)
 	}
 	readable(t, "a job of the list", jobs.Jobs[0], jobTypes)
 	var nodes struct {
@@ -188,7 +188,7 @@ func TestV22_CLI(t *testing.T) {
 		Count int
 	}
 	if m.want(http.StatusOK, "GET", "/nodes", "").decode(t, &nodes); nodes.Count != 1 || len(nodes.Nodes) != 1 {
-		t.Fatalf("nodes: %+v", nodes)
+		t.Fatalf("nodes: got %+v", nodes)
 	}
 	readable(t, "a node of the list", nodes.Nodes[0], nodeTypes)
 	var described map[string]any
@@ -225,7 +225,7 @@ func readable(t *testing.T, what string, got, types map[string]any) {
 		}
 		if !ok {
 			text, _ := json.Marshal(v)
-			t.Errorf("%s: %s is %s, which cannot be read as %T", what, field, text, like)
+			t.Errorf("%s: got %s is %s, which cannot be read as %T", what, field, text, like)
 		}
 	}
 }

@@ -16,7 +16,7 @@ func TestV22_RecordedTraffic(t *testing.T) {
 	same := func(r response, status int, recorded string) {
 		t.Helper()
 		if r.StatusCode != status {
-			t.Errorf("%d, recorded %d: %s", r.StatusCode, status, r.body)
+			t.Errorf("got %d, recorded %d: %s", r.StatusCode, status, r.body)
 		}
 		if got := r.Header.Get("Content-Type"); got != "application/json" {
 			t.Errorf("Content-Type %q", got)
@@ -31,7 +31,7 @@ func TestV22_RecordedTraffic(t *testing.T) {
 
 	same(m.request("GET", "/health", "", "Authorization", ""), 200, `{"status":"healthy"}`)
 	if r := m.request("GET", "/jobs", "", "Authorization", ""); r.StatusCode != 401 || !strings.Contains(string(r.body), "Missing Authorization header") {
-		t.Errorf("no key: %d %s", r.StatusCode, r.body)
+		t.Errorf("no key: got %d %s", r.StatusCode, r.body)
 	}
 	registration := `{"address":"enc-01","type":"server","cpu_threads":32,"cpu_model":"EPYC","has_gpu":false,"ram_total_bytes":68719476736,"labels":{"os":"linux"}}`
 	recorded := `{"name":"enc-01","address":"enc-01","type":"server","cpu_threads":32,"cpu_model":"EPYC","has_gpu":false,"ram_total_bytes":68719476736,"labels":{"os":"linux"},"status":"available"}`
@@ -40,11 +40,11 @@ func TestV22_RecordedTraffic(t *testing.T) {
 	var node ffrtmp.Registered
 	r.decode(t, &node)
 	if node.LeaseTTLSeconds != 90 || len(node.Masters) != 1 || node.ClusterID == "" {
-		t.Errorf("registered: %s", r.body)
+		t.Errorf("registered: got %s", r.body)
 	}
 	same(m.request("POST", "/nodes/register", registration), 200, `{"id":"`+node.ID+`"}`)
 	if r := m.request("POST", "/nodes/"+node.ID+"/heartbeat", ""); r.StatusCode != 200 {
-		t.Errorf("heartbeat: %d %s", r.StatusCode, r.body)
+		t.Errorf("heartbeat: got %d %s", r.StatusCode, r.body)
 	}
 	r = m.request("POST", "/jobs", `{"scenario":"4K60-h264","parameters":{"duration":5,"bitrate":"10M"}}`)
 	same(r, 201, `{"sequence_number":1,"scenario":"4K60-h264","confidence":"","engine":"auto","parameters":{"bitrate":"10M","duration":5},"status":"pending","queue":"default","priority":"medium","retry_count":0}`)
@@ -71,11 +71,11 @@ func contains(t *testing.T, path string, got, want any) {
 	case map[string]any:
 		object, ok := got.(map[string]any)
 		if !ok {
-			t.Errorf("%s: %v is no object", path, got)
+			t.Errorf("%s: got %v is no object", path, got)
 		}
 		for k, v := range want {
 			if _, ok := object[k]; !ok {
-				t.Errorf("%s.%s is missing", path, k)
+				t.Errorf("got %s.%s is missing", path, k)
 				continue
 			}
 			contains(t, path+"."+k, object[k], v)
@@ -83,14 +83,14 @@ func contains(t *testing.T, path string, got, want any) {
 	case []any:
 		list, ok := got.([]any)
 		if !ok || len(list) != len(want) {
-			t.Fatalf("%s: %v, want %v", path, got, want)
+			t.Fatalf("%s: got %v, want %v", path, got, want)
 		}
 		for i := range want {
 			contains(t, path+"[]", list[i], want[i])
 		}
 	default:
 		if got != want {
-			t.Errorf("%s: %v, want %v", path, got, want)
+			t.Errorf("%s: got %v, want %v", path, got, want)
 		}
 	}
 }
@@ -104,7 +104,7 @@ func TestV22_StaleResult(t *testing.T) {
 	m.want(200, "GET", "/jobs/next?node_id="+node.ID, "")
 	failed := `{"job_id":"` + j.ID + `","node_id":"` + node.ID + `","status":"failed","error":"broken"}`
 	if r := m.want(200, "POST", "/results", failed); string(r.body) != `{"status":"retrying","retry":1,"max_retries":3}`+"\n" {
-		t.Errorf("failed: %s", r.body)
+		t.Errorf("failed: got %s", r.body)
 	}
 	m.register(nodeA)
 	eventually(t, "the backoff is over", func() bool {
@@ -114,17 +114,17 @@ func TestV22_StaleResult(t *testing.T) {
 	})
 	completed := strings.Replace(failed, "failed", "completed", 1)
 	if r := m.want(409, "POST", "/results", completed); !strings.Contains(string(r.body), "stale_attempt") {
-		t.Errorf("late result: %s", r.body)
+		t.Errorf("late result: got %s", r.body)
 	}
 	if now := m.job(j.ID); now.Status != ffrtmp.Running || now.NodeID != nodeA {
-		t.Errorf("job: %+v", now)
+		t.Errorf("job: got %+v", now)
 	}
 	// It registers again: it has restarted, and lost what it held.
 	m.submit(`{"scenario":"720p"}`)
 	m.want(200, "GET", "/jobs/next?node_id="+node.ID, "")
 	m.want(http.StatusOK, "POST", "/nodes/register", `{"address":"enc-01"}`)
 	if now := m.job("2"); now.Status != ffrtmp.Pending {
-		t.Errorf("after it registered again: %s", now.Status)
+		t.Errorf("after it registered again: got %s", now.Status)
 	}
 }
 

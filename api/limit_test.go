@@ -49,7 +49,7 @@ func TestServer_Timeouts(t *testing.T) {
 		{"idle", m.api.http.IdleTimeout, 120 * time.Second},
 	} {
 		if d.got != d.want {
-			t.Errorf("%s timeout %s, want %s", d.name, d.got, d.want)
+			t.Errorf("got %s timeout %s, want %s", d.name, d.got, d.want)
 		}
 	}
 }
@@ -118,11 +118,11 @@ func TestServer_IdleStream(t *testing.T) {
 	m.want(200, "POST", "/results", result(j, "completed", `,"logs":"one\ntwo\n"`))
 	wantLine(t, lines, "two\n")
 	if text, ok := <-lines; ok {
-		t.Errorf("after the end: %q", text)
+		t.Errorf("after the end: got %q", text)
 	}
 	// From the state, and from an offset.
 	if r := m.want(200, "GET", "/jobs/1/logs?follow&offset=4", ""); string(r.body) != "two\n" {
-		t.Errorf("followed afterwards: %q", r.body)
+		t.Errorf("followed afterwards: got %q", r.body)
 	}
 }
 
@@ -140,10 +140,10 @@ func TestShutdown_IndexWait(t *testing.T) {
 			case r := <-answer:
 				var p problem
 				if r.decode(t, &p); p.Code != ffrtmp.NoLeader || p.Field != "" {
-					t.Errorf("%s: %d %s", path, r.StatusCode, r.body)
+					t.Errorf("%s: got %d %s", path, r.StatusCode, r.body)
 				}
 			case <-time.After(20 * time.Second):
-				t.Fatalf("%s is still waited for", path)
+				t.Fatalf("got %s is still waited for", path)
 			}
 			if err := <-down; err != nil {
 				t.Error(err)
@@ -182,16 +182,16 @@ func TestShutdown(t *testing.T) {
 	down := make(chan error, 1)
 	go func() { down <- m.api.Shutdown(context.Background()) }()
 	if r := <-poll; r.StatusCode != 503 || !strings.Contains(string(r.body), "no_leader") {
-		t.Errorf("long poll: %d %s", r.StatusCode, r.body)
+		t.Errorf("long poll: got %d %s", r.StatusCode, r.body)
 	}
 	select {
 	case err := <-down:
-		t.Fatalf("shut down before the write was answered: %v", err)
+		t.Fatalf("shut down before the write was answered: got %v", err)
 	case <-time.After(100 * time.Millisecond):
 	}
 	m.log.mu.Unlock()
 	if r := <-write; r.StatusCode != 201 {
-		t.Errorf("write: %d %s", r.StatusCode, r.body)
+		t.Errorf("write: got %d %s", r.StatusCode, r.body)
 	}
 	if err := <-down; err != nil {
 		t.Error(err)
@@ -250,7 +250,7 @@ func (m *master) stopDuring(method, path, body string, underWay func() bool) (an
 func wantFinished(t *testing.T, answer <-chan response, down <-chan error) {
 	t.Helper()
 	if r := <-answer; r.Response == nil || r.StatusCode != 201 {
-		t.Errorf("the request in flight: %v %s", r.Response, r.body)
+		t.Errorf("the request in flight: got %v %s", r.Response, r.body)
 	}
 	if err := <-down; err != nil {
 		t.Error(err)
@@ -274,7 +274,7 @@ func TestDiskFull(t *testing.T) {
 		return h.Warnings
 	}
 	if got := warnings(); got != nil {
-		t.Errorf("warnings before: %q", got)
+		t.Errorf("warnings before: got %q", got)
 	}
 	full(errors.New("less than 512 MiB are free"))
 	const imported = `{"jobs":[{"id":"01985f3a-0000-7000-8000-000000000001","scenario":"720p","status":"pending","created_at":"2026-01-02T03:04:05Z"}]}`
@@ -286,7 +286,7 @@ func TestDiskFull(t *testing.T) {
 		var p problem
 		m.want(507, "POST", path, body).decode(t, &p)
 		if p.Code != ffrtmp.InsufficientStorage || p.Error != "new jobs are refused: less than 512 MiB are free" {
-			t.Errorf("%s: %+v", path, p)
+			t.Errorf("%s: got %+v", path, p)
 		}
 	}
 	m.want(200, "POST", "/jobs", `{"scenario":"720p"}`, "Idempotency-Key", "before")
@@ -299,7 +299,7 @@ func TestDiskFull(t *testing.T) {
 	m.want(200, "POST", "/results", result(claimed, "completed", ""))
 	m.want(200, "POST", "/jobs/2/cancel", "")
 	if got := warnings(); len(got) != 1 || got[0] != "the disk is nearly full" {
-		t.Errorf("warnings: %q", got)
+		t.Errorf("warnings: got %q", got)
 	}
 	full(nil)
 	m.submit(`{"scenario":"720p"}`)
@@ -324,12 +324,12 @@ func TestSecrets(t *testing.T) {
 		{"POST", "/jobs", strings.Replace(asKey, "720p", "8K", 1)},
 	} {
 		if r := m.request(c.method, c.path, c.body); strings.Contains(string(r.body), canary) {
-			t.Errorf("%s %s shows the secret: %s", c.method, c.path, r.body)
+			t.Errorf("got %s %s shows the secret: %s", c.method, c.path, r.body)
 		}
 	}
 	j := m.claim(nodeA)
 	if n := strings.Count(string(j.Parameters), canary); n != 2 {
-		t.Errorf("the node is not told: %s", j.Parameters)
+		t.Errorf("the node is not told: got %s", j.Parameters)
 	}
 	m.want(200, "POST", "/results", result(j, "failed", ""))
 	for _, secret := range []string{canary, j.Lease, testKey} {

@@ -28,7 +28,7 @@ func TestOpenAPI_Served(t *testing.T) {
 	m := newMaster(t)
 	r := m.want(200, "GET", "/openapi.yaml", "")
 	if string(r.body) != string(openapiDocument) || r.Header.Get("Content-Type") != "application/yaml" {
-		t.Errorf("%s, %d bytes", r.Header.Get("Content-Type"), len(r.body))
+		t.Errorf("got %s, %d bytes", r.Header.Get("Content-Type"), len(r.body))
 	}
 }
 
@@ -106,7 +106,7 @@ func TestOpenAPI_Fields(t *testing.T) {
 				continue
 			}
 			if want := schemaTypes(typ); !slices.ContainsFunc(property.Value.Type.Slice(), func(s string) bool { return slices.Contains(want, s) }) {
-				t.Errorf("%s.%s is %s, documented as %v", name, field, typ, property.Value.Type.Slice())
+				t.Errorf("got %s.%s is %s, documented as %v", name, field, typ, property.Value.Type.Slice())
 			}
 		}
 	}
@@ -252,7 +252,7 @@ func TestOpenAPI_Errors(t *testing.T) {
 		status, code := constraint(schema, "status"), constraint(schema, "code")
 		for _, c := range code {
 			if want := statuses[ffrtmp.Code(c)]; len(status) != 1 || status[0] != strconv.Itoa(want) {
-				t.Errorf("%s: %s has the status %d, documented %v", name, c, want, status)
+				t.Errorf("%s: got %s has the status %d, documented %v", name, c, want, status)
 			}
 		}
 	}
@@ -411,7 +411,7 @@ func TestOpenAPI_Traffic(t *testing.T) {
 	for pattern, operation := range operations(m.conformance.doc) {
 		for status := range operation.Responses.Map() {
 			if status != "default" && !m.conformance.saw(pattern, status) {
-				t.Errorf("%s was never answered with %s", pattern, status)
+				t.Errorf("got %s was never answered with %s", pattern, status)
 			}
 		}
 	}

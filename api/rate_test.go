@@ -24,7 +24,7 @@ func TestRate(t *testing.T) {
 	var p problem
 	refused.decode(t, &p)
 	if refused.StatusCode != 429 || p.Code != ffrtmp.RateLimited || refused.Header.Get("Retry-After") != "1" {
-		t.Errorf("%d %+v %v", refused.StatusCode, p, refused.Header)
+		t.Errorf("got %d %+v %v", refused.StatusCode, p, refused.Header)
 	}
 	for range 20 {
 		m.want(200, "GET", "/jobs", "", other...)
@@ -53,7 +53,7 @@ func TestRate_Agents(t *testing.T) {
 			passed++
 		}
 		if limited := passed < 100_000; limited != test.limited {
-			t.Errorf("%s: after %d in %s", test.name, passed, time.Since(now))
+			t.Errorf("got %s: after %d in %s", test.name, passed, time.Since(now))
 		}
 	}
 }
@@ -67,6 +67,6 @@ func TestRate_PrunesIdle(t *testing.T) {
 	r.buckets["7"].AllowN(time.Now().Add(time.Hour), 5)
 	r.bucket("new", 5)
 	if _, kept := r.buckets["7"]; len(r.buckets) != 2 || !kept {
-		t.Errorf("%d buckets", len(r.buckets))
+		t.Errorf("got %d buckets", len(r.buckets))
 	}
 }

@@ -20,7 +20,7 @@ func TestRead_ServedBy(t *testing.T) {
 		"": "m1", "?stale": "m2", "?stale=true": "m2", "?stale=false": "m1", "?stale&max_stale=1s": "m2", "?consistent": "m1", "?consistent=0": "m1",
 	} {
 		if got := follower.want(200, "GET", "/jobs/1"+query, "").Header.Get(servedByHeader); got != want {
-			t.Errorf("%q was answered by %s, want %s", query, got, want)
+			t.Errorf("got %q was answered by %s, want %s", query, got, want)
 		}
 	}
 	follower.cluster.mu.Lock()
@@ -31,7 +31,7 @@ func TestRead_ServedBy(t *testing.T) {
 	}
 	r := follower.want(200, "GET", "/jobs/1?stale&max_stale=5s", "")
 	if r.Header.Get(servedByHeader) != "m2" || r.Header.Get(lastContactHeader) != "3000" {
-		t.Errorf("headers: %v", r.Header)
+		t.Errorf("headers: got %v", r.Header)
 	}
 }
 
@@ -43,7 +43,7 @@ func TestRead_Stale(t *testing.T) {
 	for _, path := range []string{"/jobs/1", "/jobs", "/nodes", "/cluster", "/jobs/1/logs", "/jobs/1/explain"} {
 		r := follower.want(200, "GET", path+"?stale", "")
 		if r.Header.Get(knownLeaderHeader) != "false" || r.Header.Get(leaderHeader) != "" {
-			t.Errorf("%s: headers %v", path, r.Header)
+			t.Errorf("got %s: headers %v", path, r.Header)
 		}
 	}
 }
@@ -88,7 +88,7 @@ func TestRead_Index(t *testing.T) {
 		}
 		j := leader.submit(`{"scenario":"720p"}`)
 		if r := <-answered; r.StatusCode != 200 || !strings.Contains(string(r.body), j.ID) {
-			t.Errorf("%d %s", r.StatusCode, r.body)
+			t.Errorf("got %d %s", r.StatusCode, r.body)
 		}
 	}
 	for name, ask := range map[string]func() response{
@@ -99,14 +99,14 @@ func TestRead_Index(t *testing.T) {
 		start := time.Now()
 		r := ask()
 		if took := time.Since(start); took > leaderWait {
-			t.Errorf("%s: held as if there were no leader, for %s", name, took)
+			t.Errorf("got %s: held as if there were no leader, for %s", name, took)
 		}
 		var p problem
 		if r.decode(t, &p); p.Field != "index" || p.Code != ffrtmp.NoLeader || p.Error != "index: the state has not reached 1000 within 100ms" {
-			t.Errorf("%s: %s", name, r.body)
+			t.Errorf("%s: got %s", name, r.body)
 		}
 		if r.Header.Get("Retry-After") == "" {
-			t.Errorf("%s: no Retry-After", name)
+			t.Errorf("got %s: no Retry-After", name)
 		}
 	}
 }
@@ -118,7 +118,7 @@ func TestHeaders(t *testing.T) {
 		r := m.request(c[0], c[1], "")
 		for _, name := range []string{indexHeader, knownLeaderHeader, leaderHeader, lastContactHeader, servedByHeader, requestIDHeader} {
 			if r.Header.Get(name) == "" {
-				t.Errorf("%s %s: no %s", c[0], c[1], name)
+				t.Errorf("got %s %s: no %s", c[0], c[1], name)
 			}
 		}
 	}
@@ -141,13 +141,13 @@ func TestHealth(t *testing.T) {
 		r := m.want(status, "GET", path, "", "Authorization", "")
 		r.decode(t, &h)
 		if h.Role != role || h.NodeID != m.cluster.id || h.Version != "test" {
-			t.Errorf("%s: %+v", path, h)
+			t.Errorf("%s: got %+v", path, h)
 		}
 		if later := r.Header.Get("Retry-After") != ""; later != (status == 503) {
-			t.Errorf("%s: %d with Retry-After %q", path, status, r.Header.Get("Retry-After"))
+			t.Errorf("%s: got %d with Retry-After %q", path, status, r.Header.Get("Retry-After"))
 		}
 		if bad := status >= 300; bad != (h.Error != "") || bad != (h.Code == ffrtmp.NoLeader) {
-			t.Errorf("%s: %d with the error %q, code %q", path, status, h.Error, h.Code)
+			t.Errorf("%s: got %d with the error %q, code %q", path, status, h.Error, h.Code)
 		}
 	}
 	check(leader, "/health", 200, "leader")
@@ -164,10 +164,10 @@ func TestHealth(t *testing.T) {
 	var h ffrtmp.Health
 	follower.want(503, "GET", "/health/ready", "").decode(t, &h)
 	if h.Error != "no leader; log writes hang" || h.Code != ffrtmp.NoLeader {
-		t.Errorf("not ready: %+v", h)
+		t.Errorf("not ready: got %+v", h)
 	}
 	if len(h.Reasons) != 2 || h.Reasons[1] != "log writes hang" {
-		t.Errorf("reasons: %q", h.Reasons)
+		t.Errorf("reasons: got %q", h.Reasons)
 	}
 }
 
@@ -186,13 +186,13 @@ func TestHealth_Certificates(t *testing.T) {
 	var h ffrtmp.Health
 	m.want(200, "GET", "/health/ready", "").decode(t, &h)
 	if h.Status != "ready" || len(h.Warnings) != 1 || h.Warnings[0] != "master.crt expires soon" || h.Reasons != nil {
-		t.Errorf("%+v", h)
+		t.Errorf("got %+v", h)
 	}
 	m.api.cfg.Certificates = certificateHealth{err: errors.New("master.crt expired")}
 	h = ffrtmp.Health{}
 	m.want(503, "GET", "/health/ready", "").decode(t, &h)
 	if h.Status != "unready" || len(h.Reasons) != 1 || h.Reasons[0] != "master.crt expired" || h.Warnings != nil {
-		t.Errorf("%+v", h)
+		t.Errorf("got %+v", h)
 	}
 }
 
@@ -202,7 +202,7 @@ func TestClusterStatus(t *testing.T) {
 	var s ffrtmp.ClusterStatus
 	m.want(200, "GET", "/cluster", "").decode(t, &s)
 	if s.Leader != "m1" || s.LeaderURL != "https://m1:8080" || s.Term != 1 || len(s.Members) != 1 || s.Members[0].Role != "leader" || s.Name != "default" {
-		t.Errorf("status: %+v", s)
+		t.Errorf("status: got %+v", s)
 	}
 }
 
@@ -233,7 +233,7 @@ func TestNodes(t *testing.T) {
 	var n ffrtmp.Node
 	m.want(200, "GET", "/nodes/"+nodeA, "").decode(t, &n)
 	if n.Status != ffrtmp.NodeBusy || len(n.Running) != 1 {
-		t.Errorf("node: %+v", n)
+		t.Errorf("node: got %+v", n)
 	}
 	before := n.LastHeartbeat
 	m.want(200, "POST", "/nodes/"+nodeA+"/heartbeat", `{"attempts":[]}`)
@@ -243,7 +243,7 @@ func TestNodes(t *testing.T) {
 	}
 	m.want(409, "DELETE", "/nodes/"+nodeA, "")
 	if r := m.want(200, "DELETE", "/nodes/"+nodeA+"?force=true", ""); string(r.body) != `{"status":"removed","node_id":"`+nodeA+`"}`+"\n" {
-		t.Errorf("removed: %s", r.body)
+		t.Errorf("removed: got %s", r.body)
 	}
 	m.want(404, "GET", "/nodes/"+nodeA, "")
 	if j := m.job("1"); j.Status != ffrtmp.Pending {
@@ -261,23 +261,23 @@ func TestExplain(t *testing.T) {
 	}
 	m.submit(`{"scenario":"720p"}`)
 	if e := explain("1"); e.Summary != "no node is registered" {
-		t.Errorf("without nodes: %+v", e)
+		t.Errorf("without nodes: got %+v", e)
 	}
 	m.register(nodeA)
 	m.submit(`{"scenario":"720p-av1","queue":"batch"}`)
 	if e := explain("2"); e.Ahead != 1 || len(e.Nodes) != 1 || !strings.Contains(e.Nodes[0].Reason, "libsvtav1") || e.Summary != "no node can run it now" {
-		t.Errorf("no encoder: %+v", e)
+		t.Errorf("no encoder: got %+v", e)
 	}
 	if e := explain("1"); e.Nodes[0].Reason != "" || e.Ahead != 0 {
-		t.Errorf("ready: %+v", e)
+		t.Errorf("ready: got %+v", e)
 	}
 	j := m.claim(nodeA)
 	if e := explain("1"); len(e.Attempts) != 1 || !strings.Contains(e.Summary, "attempt 1 runs") {
-		t.Errorf("running: %+v", e)
+		t.Errorf("running: got %+v", e)
 	}
 	m.want(200, "POST", "/results", result(j, "failed", `,"failure_reason":"user_error","error":"bad parameters"`))
 	if e := explain("1"); !strings.Contains(e.Summary, "bad parameters") || e.Attempts[0].Outcome != ffrtmp.AttemptFailed {
-		t.Errorf("failed: %+v", e)
+		t.Errorf("failed: got %+v", e)
 	}
 }
 
@@ -295,7 +295,7 @@ func TestRemoveNode_SealedAttempt(t *testing.T) {
 	m.register(nodeB)
 	var none ffrtmp.ClaimResponse
 	if m.want(200, "POST", "/jobs/claim", `{"node_id":"`+nodeB+`","max":1}`).decode(t, &none); len(none.Jobs) > 0 {
-		t.Fatalf("a sealed job was given away: %+v", none.Jobs)
+		t.Fatalf("a sealed job was given away: got %+v", none.Jobs)
 	}
 	m.want(409, "DELETE", "/nodes/"+nodeA, "")
 	m.want(200, "DELETE", "/nodes/"+nodeA+"?force=true", "")
@@ -308,6 +308,6 @@ func TestRemoveNode_SealedAttempt(t *testing.T) {
 	result(200, nodeB, again, ffrtmp.ResultPublishing)
 	result(200, nodeB, again, ffrtmp.ResultCompleted)
 	if j := m.job("1"); j.Status != ffrtmp.Completed || j.NodeID != nodeB {
-		t.Errorf("%+v", j)
+		t.Errorf("got %+v", j)
 	}
 }

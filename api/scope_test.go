@@ -73,14 +73,14 @@ func TestScopes(t *testing.T) {
 	for _, e := range m.api.endpoints() {
 		want, ok := matrix[e.pattern]
 		if seen[e.pattern] = true; !ok {
-			t.Errorf("%s: it is not decided who may use it", e.pattern)
+			t.Errorf("got %s: it is not decided who may use it", e.pattern)
 			continue
 		}
 		if e.audit != want.audited {
-			t.Errorf("%s: audited %v, want %v", e.pattern, e.audit, want.audited)
+			t.Errorf("got %s: audited %v, want %v", e.pattern, e.audit, want.audited)
 		}
 		if e.open != (want.scopes == "") || !e.open && e.scope == "" {
-			t.Errorf("%s: open %v, scope %q, want %q", e.pattern, e.open, e.scope, want.scopes)
+			t.Errorf("got %s: open %v, scope %q, want %q", e.pattern, e.open, e.scope, want.scopes)
 		}
 		method, path, _ := strings.Cut(e.pattern, " ")
 		path = strings.ReplaceAll(path, "{id}", "nobody")
@@ -88,7 +88,7 @@ func TestScopes(t *testing.T) {
 			path += "?since=nonsense" // a good answer would not end
 		}
 		if r := m.request(method, path, "", "Authorization", ""); (r.StatusCode == 401) == e.open {
-			t.Errorf("%s without a key: %d", e.pattern, r.StatusCode)
+			t.Errorf("got %s without a key: %d", e.pattern, r.StatusCode)
 		}
 		if e.open {
 			continue
@@ -102,9 +102,9 @@ func TestScopes(t *testing.T) {
 			}
 			switch {
 			case allowed && (r.StatusCode == http.StatusForbidden || r.StatusCode == http.StatusUnauthorized):
-				t.Errorf("%s with %s: %d %s", e.pattern, scope, r.StatusCode, p.Error)
+				t.Errorf("got %s with %s: %d %s", e.pattern, scope, r.StatusCode, p.Error)
 			case !allowed && (r.StatusCode != http.StatusForbidden || p.Code != ffrtmp.Forbidden || !strings.Contains(p.Error, "scope "+string(e.scope))):
-				t.Errorf("%s with %s: %d %+v, want 403 that names %s", e.pattern, scope, r.StatusCode, p, e.scope)
+				t.Errorf("got %s with %s: %d %+v, want 403 that names %s", e.pattern, scope, r.StatusCode, p, e.scope)
 			}
 		}
 	}
@@ -117,7 +117,7 @@ func TestScopes(t *testing.T) {
 		method, path, _ := strings.Cut(pattern, " ")
 		m.want(401, method, path, "", "Authorization", "")
 		if r := m.request(method, path, "", keys[ffrtmp.ScopeAgent]...); r.StatusCode != 404 && r.StatusCode != 405 {
-			t.Errorf("%s: %d", pattern, r.StatusCode)
+			t.Errorf("%s: got %d", pattern, r.StatusCode)
 		}
 	}
 }

@@ -190,11 +190,11 @@ func TestRapidReset(t *testing.T) {
 	for {
 		frame, err := f.ReadFrame()
 		if err != nil {
-			t.Fatalf("not told off: %v", err)
+			t.Fatalf("not told off: got %v", err)
 		}
 		if s, ok := frame.(*http2.SettingsFrame); ok && !s.IsAck() {
 			if n, ok := s.Value(http2.SettingMaxConcurrentStreams); !ok || n != 250 {
-				t.Errorf("%d streams are allowed at once", n)
+				t.Errorf("got %d streams are allowed at once", n)
 			}
 		}
 		if g, ok := frame.(*http2.GoAwayFrame); ok {
@@ -215,7 +215,7 @@ func TestHeader_Bounded(t *testing.T) {
 	var p problem
 	m.want(431, "GET", "/jobs", "", "X-Long", strings.Repeat("x", maxHeader)).decode(t, &p)
 	if p.Code != "too_large" || p.Status != 431 || p.Error == "" {
-		t.Errorf("%+v", p)
+		t.Errorf("got %+v", p)
 	}
 	m.want(431, "GET", "/jobs?"+strings.Repeat("x", maxHeader), "")
 	m.want(431, "GET", "/health", "", "X-Long", strings.Repeat("x", maxHeader))
@@ -224,7 +224,7 @@ func TestHeader_Bounded(t *testing.T) {
 	go fmt.Fprintf(conn, "GET /jobs HTTP/1.1\r\nHost: x\r\nX-Long: %s\r\n\r\n", strings.Repeat("x", 8<<20)) // cut off on the way
 	answer := make([]byte, len("HTTP/1.1 431"))
 	if _, err := io.ReadFull(conn, answer); err != nil || string(answer) != "HTTP/1.1 431" {
-		t.Errorf("%q, %v", answer, err)
+		t.Errorf("got %q, %v", answer, err)
 	}
 }
 
