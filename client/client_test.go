@@ -31,7 +31,8 @@ func TestClient_Refusal(t *testing.T) {
 		text   string
 	}{
 		{"coded", 409, `{"error":"job 7 is running","code":"conflict","status":409}`, ffrtmp.Conflict, "job 7 is running"},
-		{"stale attempt", 409, `{"error":"attempt 1 was lost","code":"stale_attempt","status":409}`, ffrtmp.StaleAttempt, "attempt 1 was lost"},
+		{"stale attempt", 409, `{"error":"attempt 1 was lost","code":"stale_attempt","status":409}`, ffrtmp.StaleAttempt,
+			"attempt 1 was lost"},
 		{"full disk", 507, `{"error":"disk","code":"insufficient_storage","status":507}`, ffrtmp.InsufficientStorage, "disk"},
 		{"plain text of v2.2", 404, "Job not found\n", ffrtmp.NotFound, "HTTP 404: Job not found"},
 		{"empty", 401, "", ffrtmp.Unauthenticated, "HTTP 401: Unauthorized"},
@@ -66,17 +67,30 @@ func TestRequests(t *testing.T) {
 		key  bool
 		call func() error
 	}{
-		{`POST /jobs {"scenario":"360p"}`, true, func() error { _, err := c.Submit(ctx, ffrtmp.Spec{Scenario: "360p"}); return err }},
-		{`POST /jobs/batch {"jobs":[{"scenario":"360p"}]}`, true, func() error { _, err := c.SubmitBatch(ctx, []ffrtmp.Spec{{Scenario: "360p"}}); return err }},
-		{`GET /jobs/7 `, false, func() error { _, err := c.Job(ctx, "7"); return err }},
-		{`GET /jobs/a%2Fb `, false, func() error { _, err := c.Job(ctx, "a/b"); return err }},
-		{`GET /jobs/7?index=9&wait=2s `, false, func() error { _, err := c.Job(ctx, "7", client.AtLeast(9, 2*time.Second)); return err }},
-		{`GET /jobs/7?max_stale=5s&stale=true `, false, func() error { _, err := c.Job(ctx, "7", client.Stale(5*time.Second)); return err }},
-		{`GET /jobs/7?consistent=true `, false, func() error { _, err := c.Job(ctx, "7", client.Consistent()); return err }},
-		{`GET /jobs?cursor=5&label=a%3Db&limit=10&node_id=n&order=asc&priority=high&queue=live&scenario=360p&status=running `, false, func() error {
-			_, err := c.Jobs(ctx, client.ListOptions{Filter: ffrtmp.Filter{Status: ffrtmp.Running, Queue: ffrtmp.Live, Priority: ffrtmp.High, Scenario: "360p", NodeID: "n", Label: "a=b"}, Limit: 10, Cursor: "5", Order: ffrtmp.Ascending})
+		{`POST /jobs {"scenario":"360p"}`, true, func() error {
+			_,
+				err := c.Submit(ctx, ffrtmp.Spec{Scenario: "360p"})
 			return err
 		}},
+		{`POST /jobs/batch {"jobs":[{"scenario":"360p"}]}`, true,
+			func() error { _, err := c.SubmitBatch(ctx, []ffrtmp.Spec{{Scenario: "360p"}}); return err }},
+		{`GET /jobs/7 `, false, func() error { _, err := c.Job(ctx, "7"); return err }},
+		{`GET /jobs/a%2Fb `, false, func() error { _, err := c.Job(ctx, "a/b"); return err }},
+		{`GET /jobs/7?index=9&wait=2s `, false, func() error {
+			_,
+				err := c.Job(ctx, "7", client.AtLeast(9, 2*time.Second))
+			return err
+		}},
+		{`GET /jobs/7?max_stale=5s&stale=true `, false,
+			func() error { _, err := c.Job(ctx, "7", client.Stale(5*time.Second)); return err }},
+		{`GET /jobs/7?consistent=true `, false, func() error { _, err := c.Job(ctx, "7", client.Consistent()); return err }},
+		{`GET /jobs?cursor=5&label=a%3Db&limit=10&node_id=n&order=asc&priority=high&queue=live&scenario=360p&status=running `,
+			false, func() error {
+				_, err := c.Jobs(ctx, client.ListOptions{Filter: ffrtmp.Filter{Status: ffrtmp.Running, Queue: ffrtmp.Live,
+					Priority: ffrtmp.High, Scenario: "360p", NodeID: "n", Label: "a=b"}, Limit: 10, Cursor: "5",
+					Order: ffrtmp.Ascending})
+				return err
+			}},
 		{`POST /keys {"name":"ci","scopes":["read"]}`, true, func() error {
 			_, err := c.CreateKey(ctx, ffrtmp.NewKey{Name: "ci", Scopes: []ffrtmp.Scope{ffrtmp.ScopeRead}})
 			return err
@@ -84,15 +98,21 @@ func TestRequests(t *testing.T) {
 		{`GET /keys `, false, func() error { _, err := c.Keys(ctx); return err }},
 		{`DELETE /keys/a%2Fb `, true, func() error { return c.RevokeKey(ctx, "a/b") }},
 		{`GET /audit?cursor=9.1&limit=10&since=2026-01-02T03%3A04%3A05Z `, false, func() error {
-			_, err := c.Audit(ctx, ffrtmp.AuditPage{Since: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Limit: 10, Cursor: "9.1"})
+			_, err := c.Audit(ctx, ffrtmp.AuditPage{Since: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Limit: 10,
+				Cursor: "9.1"})
 			return err
 		}},
 		{`POST /jobs/7/cancel `, true, func() error { return c.Cancel(ctx, "7") }},
 		{`POST /jobs/7/pause `, true, func() error { return c.Pause(ctx, "7") }},
 		{`POST /jobs/7/resume `, true, func() error { return c.Resume(ctx, "7") }},
 		{`POST /jobs/7/retry `, true, func() error { return c.Retry(ctx, "7") }},
-		{`POST /jobs/cancel {"filter":{"queue":"live"}}`, true, func() error { _, err := c.CancelMany(ctx, ffrtmp.Filter{Queue: ffrtmp.Live}); return err }},
-		{`PATCH /jobs/7 {"queue":"live"}`, true, func() error { _, err := c.Patch(ctx, "7", ffrtmp.Patch{Queue: &queue}); return err }},
+		{`POST /jobs/cancel {"filter":{"queue":"live"}}`, true,
+			func() error { _, err := c.CancelMany(ctx, ffrtmp.Filter{Queue: ffrtmp.Live}); return err }},
+		{`PATCH /jobs/7 {"queue":"live"}`, true, func() error {
+			_,
+				err := c.Patch(ctx, "7", ffrtmp.Patch{Queue: &queue})
+			return err
+		}},
 		{`GET /jobs/7/logs?attempt=2 `, false, func() error { _, err := c.Logs(ctx, "7", 2); return err }},
 		{`GET /jobs/7/explain `, false, func() error { _, err := c.Explain(ctx, "7"); return err }},
 		{`POST /nodes/n/heartbeat {"attempts":[],"wait":"5s"}`, false, func() error {
@@ -162,15 +182,21 @@ func TestAllJobs(t *testing.T) {
 func TestWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
-		c, err := client.New(client.Config{Masters: []string{"https://a"}, Patience: time.Second, Transport: roundTripper(func(*http.Request) (*http.Response, error) {
-			switch d := time.Since(start); {
-			case d < 3*time.Second:
-				return reply(200, `{"status":"running","progress":50}`), nil
-			case d < 5*time.Minute:
-				return nil, errors.New("connection refused")
-			}
-			return reply(200, `{"status":"completed","progress":100}`), nil
-		})})
+		c, err := client.New(
+			client.Config{
+				Masters:  []string{"https://a"},
+				Patience: time.Second,
+				Transport: roundTripper(func(*http.Request) (*http.Response, error) {
+					switch d := time.Since(start); {
+					case d < 3*time.Second:
+						return reply(200, `{"status":"running","progress":50}`), nil
+					case d < 5*time.Minute:
+						return nil, errors.New("connection refused")
+					}
+					return reply(200, `{"status":"completed","progress":100}`), nil
+				}),
+			},
+		)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -207,7 +233,7 @@ func TestFollowLogs_Resume(t *testing.T) {
 				if r.URL.Query().Get("offset") == "" {
 					w.Header().Set("X-Ffrtmp-Log-Offset", strconv.Itoa(test.first))
 					_, _ = io.WriteString(w, text[test.first:10])
-					w.(http.Flusher).Flush()
+					_ = http.NewResponseController(w).Flush()
 					panic(http.ErrAbortHandler)
 				}
 				w.Header().Set("X-Ffrtmp-Log-Offset", strconv.Itoa(test.second))
@@ -229,7 +255,8 @@ func TestFollowLogs_Resume(t *testing.T) {
 func TestFollowLogs_WriterError(t *testing.T) {
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, "frame=1\n") })
 	full := errors.New("disk full")
-	if err := dial(t, client.Config{}, s).FollowLogs(within(t, time.Minute), "7", 2, failing{full}); !errors.Is(err, full) {
+	err := dial(t, client.Config{}, s).FollowLogs(within(t, time.Minute), "7", 2, failing{full})
+	if !errors.Is(err, full) {
 		t.Errorf("got %v, want %v", err, full)
 	}
 }
@@ -318,7 +345,8 @@ func TestClient_Cancel(t *testing.T) {
 	c := dial(t, client.Config{}, s)
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() { <-asked; cancel() }()
-	if _, err := c.Submit(ctx, ffrtmp.Spec{}); !errors.Is(err, context.Canceled) || ffrtmp.CodeOf(err) != ffrtmp.UnknownOutcome {
+	if _, err := c.Submit(ctx, ffrtmp.Spec{}); !errors.Is(err, context.Canceled) ||
+		ffrtmp.CodeOf(err) != ffrtmp.UnknownOutcome {
 		t.Errorf("%v", err)
 	}
 }

@@ -10,7 +10,8 @@ import (
 
 const healthPath = "/health"
 
-// Cluster returns the leader, the Raft indexes and the members. With Stale it is the own view of the master that answers.
+// Cluster returns the leader, the Raft indexes and the members. With Stale it is the own view of the master that
+// answers.
 func (c *Client) Cluster(ctx context.Context, opts ...Option) (ffrtmp.ClusterStatus, error) {
 	var s ffrtmp.ClusterStatus
 	err := c.do(ctx, read("/cluster", &s, opts))

@@ -3,9 +3,10 @@
 //
 // # Errors
 //
-// A refusal by a master is returned at once as a *ffrtmp.Error; ffrtmp.CodeOf returns its code. Without an answer in time,
-// the error is an *UnavailableError if the call has changed nothing, and an *UnknownOutcomeError if it may have. A call
-// that its context ends returns one of these two; errors.Is finds context.Canceled or context.DeadlineExceeded in it.
+// A refusal by a master is returned at once as a *ffrtmp.Error; ffrtmp.CodeOf returns its code. Without an answer in
+// time, the error is an *UnavailableError if the call has changed nothing, and an *UnknownOutcomeError if it may have.
+// A call that its context ends returns one of these two; errors.Is finds context.Canceled or context.DeadlineExceeded
+// in it.
 //
 // # Retries
 //

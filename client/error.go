@@ -39,8 +39,8 @@ func (e *UnavailableError) Unwrap() []error {
 	return []error{&ffrtmp.Error{Code: code, Message: "no master answered"}, e.Cause}
 }
 
-// UnknownOutcomeError means that a write may or may not have been executed. Repeat it with IdempotencyKey(Key) to settle
-// it. ffrtmp.CodeOf returns ffrtmp.UnknownOutcome; errors.Is finds the context's error if that ended the call.
+// UnknownOutcomeError means that a write may or may not have been executed. Repeat it with IdempotencyKey(Key) to
+// settle it. ffrtmp.CodeOf returns ffrtmp.UnknownOutcome; errors.Is finds the context's error if that ended the call.
 type UnknownOutcomeError struct {
 	Op    string // method and path
 	Key   string // idempotency key; "" when the call has none and needs none

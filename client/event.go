@@ -22,10 +22,11 @@ const (
 	maxEventLine = 1 << 20
 )
 
-// Events yields the events after since, each once and in order, until the context ends or the loop is left. since is the
-// ID of an event (Event.ID().String()), the Raft index of a write (Meta.Index), "0" for all events that are kept (24
-// hours), or "" for events from now on. A broken stream is resumed at another master, without a gap or a repetition. The
-// error that ends the loop comes without an event; its code is ffrtmp.Compacted if events after since are no longer kept.
+// Events yields the events after since, each once and in order, until the context ends or the loop is left. since is
+// the ID of an event (Event.ID().String()), the Raft index of a write (Meta.Index), "0" for all events that are kept
+// (24 hours), or "" for events from now on. A broken stream is resumed at another master, without a gap or a
+// repetition. The error that ends the loop comes without an event; its code is ffrtmp.Compacted if events after since
+// are no longer kept.
 func (c *Client) Events(ctx context.Context, since string, opts ...Option) iter.Seq2[ffrtmp.Event, error] {
 	return func(yield func(ffrtmp.Event, error) bool) {
 		call := read("/events", nil, append([]Option{Persist()}, opts...))

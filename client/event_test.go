@@ -15,7 +15,8 @@ import (
 // A stream that breaks after an event, within one or after an id alone is resumed there.
 func TestEvents_Resume(t *testing.T) {
 	streams := map[string]string{
-		"":    ": keep-alive\nid: 3.0\n\nid: 4.0\nevent: job.submitted\ndata: {\"index\":4,\"n\":0,\"type\":\"job.submitted\"}\n\nid: 4.1\nevent: job.sub",
+		"": ": keep-alive\nid: 3.0\n\nid: 4.0\nevent: job.submitted\ndata: " +
+			"{\"index\":4,\"n\":0,\"type\":\"job.submitted\"}\n\nid: 4.1\nevent: job.sub",
 		"4.0": "id: 4.1\nevent: job.submitted\ndata: {\"index\":4,\"n\":1}\n\n: keep-alive\nid: 9.0\n\n",
 		"9.0": "id: 9.1\ndata: {\"index\":9,\"n\":1}\n\n",
 	}
@@ -49,7 +50,7 @@ func TestEvents_Resume(t *testing.T) {
 func TestEvents_End(t *testing.T) {
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprint(w, "id: 4.0\ndata: {\"index\":4,\"n\":0}\n\n")
-		w.(http.Flusher).Flush()
+		_ = http.NewResponseController(w).Flush()
 		<-r.Context().Done()
 	})
 	c := dial(t, client.Config{}, s)

@@ -55,13 +55,14 @@ func ExampleClient_Submit() {
 	var unknown *client.UnknownOutcomeError
 	switch {
 	case ffrtmp.CodeOf(err) == ffrtmp.Invalid:
-		log.Fatalf("wrong spec: %v", err)
+		fmt.Println("wrong spec:", err)
 	case errors.As(err, &unknown):
-		log.Fatalf("repeat with the key %s: %v", unknown.Key, err)
+		fmt.Println("repeat with the key", unknown.Key, "to learn the outcome:", err)
 	case err != nil:
-		log.Fatal(err)
+		fmt.Println("not submitted:", err)
+	default:
+		fmt.Println("submitted job", job.SequenceNumber)
 	}
-	fmt.Println("submitted job", job.SequenceNumber)
 }
 
 // Watch a job until it ends.
@@ -72,13 +73,14 @@ func ExampleClient_Wait() {
 	job, err := c.Wait(context.Background(), "12", func(j ffrtmp.Job) {
 		fmt.Printf("%s %d %%\n", j.Status, j.Progress)
 	})
-	if err != nil {
-		log.Fatal(err)
+	switch {
+	case err != nil:
+		fmt.Println(err)
+	case job.Status == ffrtmp.Completed:
+		fmt.Println("wrote", job.Output.Path)
+	default:
+		fmt.Println(job.Status, job.Error)
 	}
-	if job.Status != ffrtmp.Completed {
-		log.Fatalf("job %d %s: %s", job.SequenceNumber, job.Status, job.Error)
-	}
-	fmt.Println("wrote", job.Output.Path)
 }
 
 // Follow all events, and resume after a restart of the program.
@@ -86,13 +88,13 @@ func ExampleClient_Events() {
 	c := newClient()
 	defer c.Close()
 
-	last := "" // load it from where the program stores it
+	last := "" // the id that the program has stored
 	for e, err := range c.Events(context.Background(), last, client.OfTypes(ffrtmp.JobCompleted, ffrtmp.JobFailed)) {
 		if err != nil {
-			log.Fatal(err) // ffrtmp.Compacted: the program was down for more than a day
+			fmt.Println(err) // ffrtmp.Compacted: the program was down for more than a day
+			return
 		}
-		fmt.Println(e.Type, e.SequenceNumber)
-		last = e.ID().String() // store it
+		fmt.Println(e.Type, e.SequenceNumber, "; store", e.ID())
 	}
 }
 
@@ -109,12 +111,14 @@ func ExampleClient_Claim() {
 	}
 	registered, err := c.Register(ctx, node)
 	if err != nil {
-		log.Fatal(err)
+		fmt.Println(err)
+		return
 	}
 	for {
 		jobs, err := c.Claim(ctx, ffrtmp.ClaimRequest{NodeID: node.NodeID, Max: 1, Wait: ffrtmp.Duration(30 * time.Second)})
 		if err != nil {
-			log.Fatal(err)
+			fmt.Println(err)
+			return
 		}
 		for _, job := range jobs {
 			renewing, done := context.WithCancel(ctx)

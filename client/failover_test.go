@@ -32,7 +32,9 @@ func TestFailover_LearnLeader(t *testing.T) {
 	if _, err := c.Job(t.Context(), "a", client.WithMeta(&meta)); err != nil {
 		t.Fatal(err)
 	}
-	if meta.Index != 42 || !meta.KnownLeader || meta.Leader != leader.URL || meta.ServedBy != "f" || meta.LastContact != 12*time.Millisecond || meta.Master != follower.URL {
+	if meta.Index != 42 || !meta.KnownLeader || meta.Leader != leader.URL || meta.ServedBy != "f" ||
+		meta.LastContact != 12*time.Millisecond ||
+		meta.Master != follower.URL {
 		t.Errorf("meta = %+v", meta)
 	}
 	if _, err := c.Job(t.Context(), "a"); err != nil {
@@ -161,13 +163,15 @@ func TestFailover_NoLeader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
 		var asked []time.Duration
-		c, err := client.New(client.Config{Masters: []string{"https://a"}, Transport: roundTripper(func(*http.Request) (*http.Response, error) {
-			asked = append(asked, time.Since(start))
-			if len(asked) == 1 {
-				return reply(503, `{"error":"no leader","code":"no_leader","status":503}`, "Retry-After", "3"), nil
-			}
-			return reply(200, `{"id":"x"}`), nil
-		})})
+		c, err := client.New(
+			client.Config{Masters: []string{"https://a"}, Transport: roundTripper(func(*http.Request) (*http.Response, error) {
+				asked = append(asked, time.Since(start))
+				if len(asked) == 1 {
+					return reply(503, `{"error":"no leader","code":"no_leader","status":503}`, "Retry-After", "3"), nil
+				}
+				return reply(200, `{"id":"x"}`), nil
+			})},
+		)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -184,13 +188,19 @@ func TestFailover_NoLeader(t *testing.T) {
 func TestPatience(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		calls := 0
-		c, err := client.New(client.Config{Patience: 10 * time.Second, Masters: []string{"https://a", "https://b"}, Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
-			calls++
-			if r.URL.Host == "a" {
-				return nil, &net.OpError{Op: "dial", Err: errors.New("connection refused")}
-			}
-			return reply(503, `{"error":"election under way","code":"no_leader","status":503}`), nil
-		})})
+		c, err := client.New(
+			client.Config{
+				Patience: 10 * time.Second,
+				Masters:  []string{"https://a", "https://b"},
+				Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+					calls++
+					if r.URL.Host == "a" {
+						return nil, &net.OpError{Op: "dial", Err: errors.New("connection refused")}
+					}
+					return reply(503, `{"error":"election under way","code":"no_leader","status":503}`), nil
+				}),
+			},
+		)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -216,9 +226,11 @@ func TestPatience(t *testing.T) {
 
 func TestUnknownOutcome(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, err := client.New(client.Config{Masters: []string{"https://a"}, Transport: roundTripper(func(*http.Request) (*http.Response, error) {
-			return nil, io.ErrUnexpectedEOF
-		})})
+		c, err := client.New(
+			client.Config{Masters: []string{"https://a"}, Transport: roundTripper(func(*http.Request) (*http.Response, error) {
+				return nil, io.ErrUnexpectedEOF
+			})},
+		)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -226,7 +238,8 @@ func TestUnknownOutcome(t *testing.T) {
 		defer cancel()
 		_, err = c.Submit(ctx, ffrtmp.Spec{}, client.IdempotencyKey("k"))
 		var unknown *client.UnknownOutcomeError
-		if !errors.As(err, &unknown) || unknown.Key != "k" || ffrtmp.CodeOf(err) != ffrtmp.UnknownOutcome || !errors.Is(err, context.DeadlineExceeded) {
+		if !errors.As(err, &unknown) || unknown.Key != "k" || ffrtmp.CodeOf(err) != ffrtmp.UnknownOutcome ||
+			!errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("write: %T %v", err, err)
 		}
 		ctx, cancel = context.WithTimeout(t.Context(), 5*time.Second)
@@ -241,13 +254,19 @@ func TestUnknownOutcome(t *testing.T) {
 // A silent master is left after the long poll and the timeout of the try.
 func TestFailover_SilentMaster(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, err := client.New(client.Config{TryTimeout: 3 * time.Second, Masters: []string{"http://a"}, Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
-			if r.URL.Host == "b" {
-				return reply(200, `{"commands":[]}`), nil
-			}
-			<-r.Context().Done()
-			return nil, r.Context().Err()
-		})})
+		c, err := client.New(
+			client.Config{
+				TryTimeout: 3 * time.Second,
+				Masters:    []string{"http://a"},
+				Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+					if r.URL.Host == "b" {
+						return reply(200, `{"commands":[]}`), nil
+					}
+					<-r.Context().Done()
+					return nil, r.Context().Err()
+				}),
+			},
+		)
 		if err != nil {
 			t.Fatal(err)
 		}

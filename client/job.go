@@ -25,7 +25,8 @@ func (c *Client) SubmitBatch(ctx context.Context, specs []ffrtmp.Spec, opts ...O
 	return s, err
 }
 
-// Job returns a job by its id or sequence number, with its attempts and log. An unknown one is an ffrtmp.NotFound error.
+// Job returns a job by its id or sequence number, with its attempts and log. An unknown one is an ffrtmp.NotFound
+// error.
 func (c *Client) Job(ctx context.Context, id string, opts ...Option) (ffrtmp.Job, error) {
 	var j ffrtmp.Job
 	err := c.do(ctx, read(jobPath(id, ""), &j, opts))

@@ -18,7 +18,8 @@ func (c *Client) Register(ctx context.Context, r ffrtmp.Registration, opts ...Op
 // Heartbeat renews the leases of the attempts that it lists, and only those, and returns commands for the node. With
 // h.Wait it is a long poll that returns early when a command is due. An unknown node, an ffrtmp.NotFound error, must
 // register again. It needs the scope agent.
-func (c *Client) Heartbeat(ctx context.Context, nodeID string, h ffrtmp.Heartbeat, opts ...Option) (ffrtmp.HeartbeatResponse, error) {
+func (c *Client) Heartbeat(ctx context.Context, nodeID string, h ffrtmp.Heartbeat,
+	opts ...Option) (ffrtmp.HeartbeatResponse, error) {
 	if h.Attempts == nil {
 		// Left out, they would be taken for v2.2's: renew all.
 		h.Attempts = []ffrtmp.AttemptReport{}

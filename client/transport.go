@@ -13,9 +13,9 @@ const (
 	handshakeTimeout = 3 * time.Second
 )
 
-// newTransport returns a transport that detects a frozen or unreachable master within about four seconds, even in a long
-// poll: HTTP/2 pings are answered by the process, TCP keep-alives only by its kernel. dialTLS, if not nil, makes the
-// connections instead of config.
+// newTransport returns a transport that detects a frozen or unreachable master within about four seconds, even in a
+// long poll: HTTP/2 pings are answered by the process, TCP keep-alives only by its kernel. dialTLS, if not nil, makes
+// the connections instead of config.
 func newTransport(config *tls.Config, dialTLS func(context.Context, string, string) (net.Conn, error)) *http.Transport {
 	if config != nil {
 		config = config.Clone()

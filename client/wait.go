@@ -9,8 +9,8 @@ import (
 )
 
 // Wait polls a job, named by id or sequence number, until it has completed, failed or been canceled, and returns it. It
-// calls progress, which may be nil, after every poll: every 100 ms at first, every second later. It survives any loss of
-// masters; only the context or a refusal (such as ffrtmp.NotFound) ends it early. That a job failed is not an error.
+// calls progress, which may be nil, after every poll: every 100 ms at first, every second later. It survives any loss
+// of masters; only the context or a refusal (such as ffrtmp.NotFound) ends it early. That a job failed is not an error.
 func (c *Client) Wait(ctx context.Context, id string, progress func(ffrtmp.Job), opts ...Option) (ffrtmp.Job, error) {
 	const first, last = 100 * time.Millisecond, time.Second
 	opts = append([]Option{Persist()}, opts...)

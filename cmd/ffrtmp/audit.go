@@ -64,7 +64,8 @@ func auditTable(records []ffrtmp.AuditRecord) *cli.Table {
 	t := cli.NewTable("TIME", "WHO~", "FROM", "ACTION", "TARGET~", "OUTCOME", "DETAIL~?", "REQUEST~?")
 	for _, r := range records {
 		who := strings.TrimSpace(r.Principal + " " + r.KeyName)
-		t.Add(r.Time.UTC().Format(time.RFC3339), who, r.Source, r.Action, r.Target, auditOutcome(r.Outcome), r.Detail, r.RequestID)
+		t.Add(r.Time.UTC().Format(time.RFC3339), who, r.Source, r.Action, r.Target, auditOutcome(r.Outcome), r.Detail,
+			r.RequestID)
 	}
 	return t
 }

@@ -96,7 +96,8 @@ func (b *benchmark) validate(cmd *cobra.Command) error {
 // spec is a job that only this run's own nodes could run.
 func (b *benchmark) spec() ffrtmp.Spec {
 	label := map[string]string{benchLabel: b.label}
-	return ffrtmp.Spec{Scenario: "360p30-h264", Queue: ffrtmp.Batch, Labels: label, Requires: &ffrtmp.Requires{Labels: label}}
+	return ffrtmp.Spec{Scenario: "360p30-h264", Queue: ffrtmp.Batch, Labels: label,
+		Requires: &ffrtmp.Requires{Labels: label}}
 }
 
 // run is the result with one number of clients.
@@ -125,7 +126,8 @@ func (c *command) benchLoad(ctx context.Context, b benchmark) (err error) {
 			return fmt.Errorf("bench with %s: %w", cli.Count(n, "client"), err)
 		}
 		runs = append(runs, r)
-		t.Add(r.Clients, r.Operations, fmt.Sprintf("%.0f", r.PerSecond), fmt.Sprintf("%.2f", r.P50), fmt.Sprintf("%.2f", r.P99), r.Errors)
+		t.Add(r.Clients, r.Operations, fmt.Sprintf("%.0f", r.PerSecond), fmt.Sprintf("%.2f", r.P50),
+			fmt.Sprintf("%.2f", r.P99), r.Errors)
 		fmt.Fprintf(c.err, "%s %s: %.0f/s\n", cli.Count(n, "client"), b.mode, r.PerSecond)
 	}
 	return c.print(map[string]any{"mode": b.mode, "runs": runs}, t)

@@ -44,7 +44,8 @@ func newQueue(m *fakeMaster) *queue {
 			return
 		}
 		n := len(q.submitted) + 1
-		j := ffrtmp.Job{ID: fmt.Sprintf("0198a000-0000-7000-8000-%012d", n), SequenceNumber: uint64(n), Attempt: 1, Lease: "lease"}
+		j := ffrtmp.Job{ID: fmt.Sprintf("0198a000-0000-7000-8000-%012d", n), SequenceNumber: uint64(n),
+			Attempt: 1, Lease: "lease"}
 		q.submitted, q.waiting = append(q.submitted, j), append(q.waiting, j)
 		w.WriteHeader(http.StatusCreated)
 		_ = json.NewEncoder(w).Encode(j)
@@ -87,7 +88,8 @@ func TestBench(t *testing.T) {
 				Mode benchMode
 				Runs []run
 			}
-			if err := json.Unmarshal([]byte(r.out), &document); err != nil || r.code != exitDone || document.Mode != mode || len(document.Runs) != 2 {
+			if err := json.Unmarshal([]byte(r.out), &document); err != nil || r.code != exitDone || document.Mode != mode ||
+				len(document.Runs) != 2 {
 				t.Fatalf("code %d, %v: %s %s", r.code, err, r.out, r.err)
 			}
 			total := 0

@@ -22,15 +22,13 @@ type benchNode struct {
 
 // work repeats the operation until end.
 func (n *benchNode) work(ctx context.Context, end time.Time) error {
-	for time.Now().Before(end) {
+	for ctx.Err() == nil && time.Now().Before(end) {
 		start := time.Now()
 		err := n.operation(ctx)
 		switch {
 		case err == nil:
 			n.took = append(n.took, time.Since(start))
-		case ctx.Err() != nil:
-			return nil
-		case !transient(err):
+		case ctx.Err() == nil && !transient(err):
 			return err
 		default:
 			n.errors++
@@ -71,7 +69,8 @@ func (n *benchNode) claim(ctx context.Context) (ffrtmp.Job, error) {
 		return ffrtmp.Job{}, err
 	}
 	if len(jobs) == 0 {
-		return ffrtmp.Job{}, ffrtmp.Errorf(ffrtmp.Internal, "no job was offered to a free node within %s although one is pending", wait)
+		return ffrtmp.Job{}, ffrtmp.Errorf(ffrtmp.Internal,
+			"no job was offered to a free node within %s although one is pending", wait)
 	}
 	return jobs[0], nil
 }

@@ -19,7 +19,8 @@ import (
 const day = 24 * time.Hour
 
 func (c *command) certs() *cobra.Command {
-	return group("certs", "Create, renew and inspect certificates", c.certsInit(), c.certsIssue(), c.certsRenew(), c.certsInspect())
+	return group("certs", "Create, renew and inspect certificates", c.certsInit(), c.certsIssue(), c.certsRenew(),
+		c.certsInspect())
 }
 
 func (c *command) certsInit() *cobra.Command {
@@ -97,7 +98,8 @@ A master's certificate also names localhost, 127.0.0.1 and ::1. A certificate wi
 	}
 	set := cmd.Flags()
 	set.StringVar(&issue.dir, "dir", "certs", "directory of the authority; NAME.crt and NAME.key are written to it")
-	cli.EnumVar(cmd, &issue.role, "role", "role of the holder in the cluster", []certs.Role{certs.RoleMaster, certs.RoleAgent})
+	cli.EnumVar(cmd, &issue.role, "role", "role of the holder in the cluster",
+		[]certs.Role{certs.RoleMaster, certs.RoleAgent})
 	set.StringVar(&issue.name, "name", "", "name of the holder")
 	set.StringSliceVar(&issue.hosts, "host", nil, "host name of the holder; may be repeated")
 	set.StringSliceVar(&issue.ips, "ip", nil, "IP address of the holder; may be repeated")
@@ -157,8 +159,11 @@ func (c *command) issue(i issuance) error {
 	if err != nil {
 		return fmt.Errorf("issue certificate: %w", err)
 	}
-	return c.print(map[string]any{"cert": certFile, "key": keyFile, "not_after": infos[0].NotAfter},
-		cli.Line(fmt.Sprintf("Wrote %s and %s, valid until %s.", certFile, keyFile, infos[0].NotAfter.UTC().Format(time.DateOnly))))
+	return c.print(
+		map[string]any{"cert": certFile, "key": keyFile, "not_after": infos[0].NotAfter},
+		cli.Line(
+			fmt.Sprintf("Wrote %s and %s, valid until %s.", certFile, keyFile, infos[0].NotAfter.UTC().Format(time.DateOnly))),
+	)
 }
 
 func parseIPs(list []string) ([]net.IP, error) {
@@ -226,7 +231,8 @@ func (i inspected) fields() *cli.Fields {
 	f.Add("IPs", strings.Join(ips, ", "))
 	f.Add("URIs", strings.Join(i.URIs, ", "))
 	f.Add("Valid from", i.NotBefore.UTC().Format(time.RFC3339))
-	left := cli.Coloured(fmt.Sprintf("%s (%s left)", i.NotAfter.UTC().Format(time.RFC3339), cli.Count(i.DaysLeft, "day")), "")
+	left := cli.Coloured(fmt.Sprintf("%s (%s left)", i.NotAfter.UTC().Format(time.RFC3339), cli.Count(i.DaysLeft, "day")),
+		"")
 	switch {
 	case i.DaysLeft < 0:
 		left = cli.Coloured(i.NotAfter.UTC().Format(time.RFC3339)+" (expired)", cli.Red)

@@ -22,7 +22,8 @@ func TestCertificates(t *testing.T) {
 	if info, err := os.Stat(filepath.Join(dir, "ca.key")); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("ca.key: %v, %v", info.Mode(), err)
 	}
-	issue := []string{"issue", "--dir", dir, "--role", "master", "--name", "m1", "--host", "m1.example", "--ip", "10.0.0.1", "--cluster", "c1", "--days", "20"}
+	issue := []string{"issue", "--dir", dir, "--role", "master", "--name", "m1", "--host", "m1.example", "--ip",
+		"10.0.0.1", "--cluster", "c1", "--days", "20"}
 	if r := run(issue...); r.code != exitDone {
 		t.Fatalf("issue: %d %s", r.code, r.err)
 	}
@@ -50,7 +51,8 @@ func TestCertificates(t *testing.T) {
 	}
 
 	r := run("inspect", filepath.Join(dir, "m1.crt"))
-	mustContain(t, "inspect", r.out, "CN=m1", "CN=Test CA", "master m1 of cluster c1", "m1.example, localhost", "ffrtmp://c1/master/m1", "(19 days left)")
+	mustContain(t, "inspect", r.out, "CN=m1", "CN=Test CA", "master m1 of cluster c1", "m1.example, localhost",
+		"ffrtmp://c1/master/m1", "(19 days left)")
 	r = run("inspect", filepath.Join(dir, "ca.crt"), "-o", "json")
 	var document struct {
 		Certificates []struct {

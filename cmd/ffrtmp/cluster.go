@@ -87,7 +87,8 @@ func (c *command) clusterMembers() *cobra.Command {
 func memberTable(members []ffrtmp.Member) *cli.Table {
 	t := cli.NewTable("ID~", "ROLE", "VOTER", "HEALTHY", "CONTACT<", "APPLIED<", "ADDRESS?", "API~?", "VERSION~?")
 	for _, m := range members {
-		t.Add(m.ID, memberRole(m.Role), yesNo(m.Voter, ""), yesNo(m.Healthy, cli.Red), contact(m), m.AppliedIndex, m.Address, m.APIURL, m.Version)
+		t.Add(m.ID, memberRole(m.Role), yesNo(m.Voter, ""), yesNo(m.Healthy, cli.Red), contact(m), m.AppliedIndex, m.Address,
+			m.APIURL, m.Version)
 	}
 	return t
 }

@@ -236,7 +236,8 @@ func (r clusterReport) answering() (n int) {
 
 // troubled reports whether the masters' own views tell more than the leader's.
 func (r clusterReport) troubled() bool {
-	return slices.ContainsFunc(r.Views, func(v masterView) bool { return v.Error != "" || v.Leader != r.Leader || v.Leader == "" })
+	return slices.ContainsFunc(r.Views,
+		func(v masterView) bool { return v.Error != "" || v.Leader != r.Leader || v.Leader == "" })
 }
 
 func (r clusterReport) fields() *cli.Fields {

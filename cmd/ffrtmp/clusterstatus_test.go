@@ -33,11 +33,13 @@ func TestClusterStatus_NoQuorum(t *testing.T) {
 	if r.code != exitFailed {
 		t.Errorf("got exit code %d, want %d", r.code, exitFailed)
 	}
-	mustContain(t, "the status", r.out, "Leader     none", "1 of 3 voters answer, no quorum", "https://127.0.0.1:2", "connection refused")
+	mustContain(t, "the status", r.out, "Leader     none", "1 of 3 voters answer, no quorum", "https://127.0.0.1:2",
+		"connection refused")
 	mustContain(t, "the error", r.err, "no quorum: 1 of 3 voters answer, 2 are needed", "ffrtmp recover")
 	r = survivor(t).run(t, "cluster", "status", "-o", "json")
 	var document clusterReport
-	if err := json.Unmarshal([]byte(r.out), &document); err != nil || document.Quorum || len(document.Views) != 3 || r.code != exitFailed {
+	if err := json.Unmarshal([]byte(r.out), &document); err != nil || document.Quorum || len(document.Views) != 3 ||
+		r.code != exitFailed {
 		t.Errorf("got code %d, %v, %+v, want three views and no quorum", r.code, err, document)
 	}
 }
@@ -69,5 +71,6 @@ func TestClusterStatus_NoMaster(t *testing.T) {
 	if r.code != exitFailed {
 		t.Errorf("got exit code %d, want %d", r.code, exitFailed)
 	}
-	mustContain(t, "the error", r.err, "show cluster: no master answered", "connection refused", "Check that a master runs")
+	mustContain(t, "the error", r.err, "show cluster: no master answered", "connection refused",
+		"Check that a master runs")
 }

@@ -25,7 +25,9 @@ func (c *command) completion() *cobra.Command {
 			RunE:  func(cmd *cobra.Command, _ []string) error { return generate(cmd.Root(), c.out) },
 		}
 	}
-	cmd := group("completion", "Print a shell completion script",
+	cmd := group(
+		"completion",
+		"Print a shell completion script",
 		shell("bash", "source <(ffrtmp completion bash)", func(root *cobra.Command, w io.Writer) error {
 			return root.GenBashCompletionV2(w, true)
 		}),
@@ -33,7 +35,9 @@ func (c *command) completion() *cobra.Command {
 		shell("fish", "ffrtmp completion fish | source", func(root *cobra.Command, w io.Writer) error {
 			return root.GenFishCompletion(w, true)
 		}),
-		shell("powershell", "ffrtmp completion powershell | Out-String | Invoke-Expression", (*cobra.Command).GenPowerShellCompletionWithDesc))
+		shell("powershell", "ffrtmp completion powershell | Out-String | Invoke-Expression",
+			(*cobra.Command).GenPowerShellCompletionWithDesc),
+	)
 	cmd.Long = "Print a shell completion script. bash needs the package bash-completion."
 	return cmd
 }
@@ -77,7 +81,11 @@ func (c *command) jobWords(wanted func(ffrtmp.Status) bool) cli.Completer {
 		page, err := cl.Jobs(ctx, client.ListOptions{Limit: offeredJobs})
 		for _, j := range page.Jobs {
 			if wanted(j.Status) {
-				words = append(words, cobra.CompletionWithDesc(strconv.FormatUint(j.SequenceNumber, 10), cli.Printable(fmt.Sprintf("%s, %s", j.Scenario, j.Status))))
+				words = append(
+					words,
+					cobra.CompletionWithDesc(strconv.FormatUint(j.SequenceNumber, 10),
+						cli.Printable(fmt.Sprintf("%s, %s", j.Scenario, j.Status))),
+				)
 			}
 		}
 		return words, err

@@ -63,7 +63,8 @@ type reading struct {
 // register gives a command that only reads its flags, and returns it.
 func (r *reading) register(cmd *cobra.Command) *cobra.Command {
 	cmd.Flags().BoolVar(&r.stale, "stale", false, "accept the state of any master, which may be old")
-	cmd.Flags().DurationVar(&r.timeout, "timeout", 0, "give up after this time (default: once no master has answered for 10s)")
+	cmd.Flags().DurationVar(&r.timeout, "timeout", 0,
+		"give up after this time (default: once no master has answered for 10s)")
 	return cmd
 }
 

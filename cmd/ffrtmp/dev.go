@@ -35,8 +35,10 @@ their logs. Ctrl-C stops them.`,
 	set := cmd.Flags()
 	set.IntVar(&d.masters, "masters", 3, "number of masters")
 	set.IntVar(&d.agents, "agents", 2, "number of agents")
-	set.StringVar(&d.dir, "dir", "", "directory for state, keys and logs; kept (default a temporary one, removed at the end)")
-	set.StringSliceVar(&d.mediaRoots, "media-root", nil, "additional directory that jobs may read and write; may be repeated")
+	set.StringVar(&d.dir, "dir", "",
+		"directory for state, keys and logs; kept (default a temporary one, removed at the end)")
+	set.StringSliceVar(&d.mediaRoots, "media-root", nil,
+		"additional directory that jobs may read and write; may be repeated")
 	set.StringVar(&d.binDir, "bin-dir", "", "directory of the programs master and agent (default that of ffrtmp)")
 	return cmd
 }
@@ -96,7 +98,8 @@ func (c *command) develop(ctx context.Context, d development) (err error) {
 
 func (d development) options() (devcluster.Options, error) {
 	if d.masters < 1 || d.masters > 9 || d.agents < 0 || d.agents > 64 {
-		return devcluster.Options{}, flags.Usagef("--masters must be 1 to 9 and --agents 0 to 64, not %d and %d", d.masters, d.agents)
+		return devcluster.Options{}, flags.Usagef("--masters must be 1 to 9 and --agents 0 to 64, not %d and %d", d.masters,
+			d.agents)
 	}
 	binDir := d.binDir
 	if binDir == "" {
@@ -131,7 +134,8 @@ func (d development) options() (devcluster.Options, error) {
 func (c *command) introduce(cluster *devcluster.Cluster, d development) error {
 	urls := cluster.URLs()
 	text := &strings.Builder{}
-	fmt.Fprintf(text, "A cluster of %s and %s is running:\n\n", cli.Count(d.masters, "master"), cli.Count(d.agents, "agent"))
+	fmt.Fprintf(text, "A cluster of %s and %s is running:\n\n", cli.Count(d.masters, "master"),
+		cli.Count(d.agents, "agent"))
 	for _, m := range cluster.Masters() {
 		fmt.Fprintf(text, "  %s  %s\n", m.Name(), m.URL())
 	}
@@ -144,14 +148,20 @@ In another terminal:
   %s jobs submit --scenario 720p30-h264 --duration 60 --watch
 
 Media files are in %s.
-`, strings.Join(urls, ","), shellWord(cluster.CAFile()), shellWord(cluster.APIKeyFile()), shellWord(os.Args[0]), cluster.MediaRoot())
+`, strings.Join(urls, ","), shellWord(cluster.CAFile()), shellWord(cluster.APIKeyFile()), shellWord(os.Args[0]),
+		cluster.MediaRoot())
 	if d.dir == "" {
-		fmt.Fprintf(text, "State and logs are in %s, which is removed at the end (--dir keeps it). Ctrl-C stops the cluster.\n", cluster.Dir())
+		fmt.Fprintf(text,
+			"State and logs are in %s, which is removed at the end (--dir keeps it). Ctrl-C stops the cluster.\n", cluster.Dir())
 	} else {
 		fmt.Fprintf(text, "State and logs are in %s. Ctrl-C stops the cluster.\n", cluster.Dir())
 	}
 	return c.print(map[string]any{
-		"masters": urls, "ca": cluster.CAFile(), "api_key_file": cluster.APIKeyFile(), "media_root": cluster.MediaRoot(), "dir": cluster.Dir(),
+		"masters":      urls,
+		"ca":           cluster.CAFile(),
+		"api_key_file": cluster.APIKeyFile(),
+		"media_root":   cluster.MediaRoot(),
+		"dir":          cluster.Dir(),
 	}, cli.Line(text.String()))
 }
 

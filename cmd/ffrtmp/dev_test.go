@@ -41,7 +41,6 @@ func standIn(path, port string) {
 	cert, key, number := set.String("cert", "", ""), set.String("key", "", ""), set.String(port, "", "")
 	_ = set.Parse(os.Args[1:])
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
-	defer stop()
 	http.HandleFunc(path, func(http.ResponseWriter, *http.Request) {})
 	http.HandleFunc("/say", func(_ http.ResponseWriter, r *http.Request) { fmt.Println(r.URL.Query().Get("what")) })
 	http.HandleFunc("/die", func(http.ResponseWriter, *http.Request) { os.Exit(7) })
@@ -54,6 +53,7 @@ func standIn(path, port string) {
 		os.Exit(1)
 	}()
 	<-ctx.Done()
+	stop()
 	os.Exit(0)
 }
 
@@ -118,18 +118,22 @@ func TestDev(t *testing.T) {
 	out, errOut := newScreen(), newScreen()
 	code := make(chan int)
 	go func() {
-		code <- Run(ctx, []string{"dev", "--masters", "2", "--agents", "1", "--dir", dir, "--bin-dir", standIns(t)}, nil, out, errOut, nil)
+		code <- Run(ctx, []string{"dev", "--masters", "2", "--agents", "1", "--dir", dir, "--bin-dir", standIns(t)}, nil, out,
+			errOut, nil)
 	}()
 	text := out.until(t, "Ctrl-C stops the cluster.")
-	mustContain(t, "the screen", text, "A cluster of 2 masters and 1 agent is running", "export MASTER_URL=https://127.0.0.1:", "export FFRTMP_API_KEY_FILE='", `it'\''s state`)
-	if key, err := os.ReadFile(filepath.Join(dir, "keys", "api.key")); err != nil || strings.Contains(text, strings.TrimSpace(string(key))) {
+	mustContain(t, "the screen", text, "A cluster of 2 masters and 1 agent is running",
+		"export MASTER_URL=https://127.0.0.1:", "export FFRTMP_API_KEY_FILE='", `it'\''s state`)
+	if key, err := os.ReadFile(filepath.Join(dir, "keys", "api.key")); err != nil ||
+		strings.Contains(text, strings.TrimSpace(string(key))) {
 		t.Errorf("the API key is shown, or not there: %v", err)
 	}
 
 	_, rest, _ := strings.Cut(text, "MASTER_URL=")
 	urls, _, _ := strings.Cut(rest, "\n")
 	masters := strings.Split(urls, ",")
-	client := http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true}}
+	client := http.Client{
+		Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true}}
 	get := func(url string) {
 		if resp, err := client.Get(url); err == nil {
 			_, _ = io.Copy(io.Discard, resp.Body)
@@ -165,7 +169,8 @@ func TestDev_JSON(t *testing.T) {
 	out, errOut := newScreen(), newScreen()
 	code := make(chan int)
 	go func() {
-		code <- Run(ctx, []string{"dev", "--masters", "1", "--agents", "1", "-o", "json", "--bin-dir", standIns(t)}, nil, out, errOut, nil)
+		code <- Run(ctx, []string{"dev", "--masters", "1", "--agents", "1", "-o", "json", "--bin-dir", standIns(t)}, nil, out,
+			errOut, nil)
 	}()
 	out.until(t, "\n}\n")
 	cancel()
@@ -185,7 +190,8 @@ func TestDev_JSON(t *testing.T) {
 }
 
 func TestDev_StartFailure(t *testing.T) {
-	if r := invoke(t, nil, "", "dev", "--bin-dir", t.TempDir()); r.code != exitFailed || !strings.Contains(r.err, "no program master") {
+	if r := invoke(t, nil, "", "dev", "--bin-dir", t.TempDir()); r.code != exitFailed ||
+		!strings.Contains(r.err, "no program master") {
 		t.Errorf("code %d, %q", r.code, r.err)
 	}
 	dir := standIns(t)

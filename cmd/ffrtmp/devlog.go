@@ -64,7 +64,8 @@ func (l *devLog) Write(p []byte) (int, error) {
 	if !l.up || !l.fresh(name+level+text) {
 		return len(p), nil
 	}
-	line := fmt.Sprintf("%s %s %s %s\n", l.term.Paint(cli.Faint, at), l.term.Paint(nameColour(name), fmt.Sprintf("%-8s", name)),
+	line := fmt.Sprintf("%s %s %s %s\n", l.term.Paint(cli.Faint, at),
+		l.term.Paint(nameColour(name), fmt.Sprintf("%-8s", name)),
 		l.term.Paint(levelColours[level], fmt.Sprintf("%-5s", level)), text)
 	if _, err := io.WriteString(l.w, line); err != nil {
 		return 0, err

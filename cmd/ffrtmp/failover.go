@@ -146,7 +146,8 @@ func (l *openLoop) progress(c *command) {
 	n := len(l.acks)
 	gap, at := longestGap(l.acks)
 	l.mu.Unlock()
-	fmt.Fprintf(c.err, "%4.0fs  %d acknowledged  longest gap %d ms (at %.1fs)\n", time.Since(l.start).Seconds(), n, gap.Milliseconds(), at.Seconds())
+	fmt.Fprintf(c.err, "%4.0fs  %d acknowledged  longest gap %d ms (at %.1fs)\n", time.Since(l.start).Seconds(), n,
+		gap.Milliseconds(), at.Seconds())
 }
 
 // longestGap returns the longest time between two of acks, and when it began.

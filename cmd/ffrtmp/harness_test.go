@@ -179,23 +179,46 @@ const (
 // sampleJob is a running job with everything set that tables show.
 func sampleJob() ffrtmp.Job {
 	return ffrtmp.Job{
-		ID: jobID, SequenceNumber: 12, Scenario: "1080p30-h264", Confidence: "auto", Engine: "auto",
-		Parameters: json.RawMessage(`{"bitrate":"10M","duration":60}`),
-		Status:     ffrtmp.Running, Queue: ffrtmp.Default, Priority: ffrtmp.High, Progress: 52,
-		NodeID: nodeID, NodeName: "agent-1", CreatedAt: ago(3*time.Hour + 30*time.Second), StartedAt: ago(90*time.Minute + 30*time.Second),
-		LastActivityAt: ago(time.Second), RetryCount: 1, MaxRetries: 3, RetryReason: "exit status 1", Attempt: 2,
+		ID:             jobID,
+		SequenceNumber: 12,
+		Scenario:       "1080p30-h264",
+		Confidence:     "auto",
+		Engine:         "auto",
+		Parameters:     json.RawMessage(`{"bitrate":"10M","duration":60}`),
+		Status:         ffrtmp.Running,
+		Queue:          ffrtmp.Default,
+		Priority:       ffrtmp.High,
+		Progress:       52,
+		NodeID:         nodeID,
+		NodeName:       "agent-1",
+		CreatedAt:      ago(3*time.Hour + 30*time.Second),
+		StartedAt:      ago(90*time.Minute + 30*time.Second),
+		LastActivityAt: ago(time.Second),
+		RetryCount:     1,
+		MaxRetries:     3,
+		RetryReason:    "exit status 1",
+		Attempt:        2,
 		Attempts: []ffrtmp.Attempt{
-			{Attempt: 1, NodeID: nodeID, Outcome: ffrtmp.AttemptFailed, StartedAt: ago(2*time.Hour + 30*time.Second), EndedAt: ago(2 * time.Hour), Error: "exit status 1", FailureReason: ffrtmp.RuntimeError},
+			{Attempt: 1, NodeID: nodeID, Outcome: ffrtmp.AttemptFailed,
+				StartedAt: ago(2*time.Hour + 30*time.Second), EndedAt: ago(2 * time.Hour), Error: "exit status 1",
+				FailureReason: ffrtmp.RuntimeError},
 			{Attempt: 2, NodeID: nodeID, Outcome: ffrtmp.AttemptRunning, StartedAt: ago(90*time.Minute + 30*time.Second)},
 		},
-		Labels: map[string]string{"team": "video", "batch": "nightly"}, Requires: &ffrtmp.Requires{Encoder: "libx264"},
-		ProgressDetail: &ffrtmp.Progress{Phase: "encoding", Frame: 900, FPS: 143.2, Speed: 4.77, OutTimeSeconds: 31.2, ETASeconds: 6.1},
+		Labels:   map[string]string{"team": "video", "batch": "nightly"},
+		Requires: &ffrtmp.Requires{Encoder: "libx264"},
+		ProgressDetail: &ffrtmp.Progress{Phase: "encoding", Frame: 900, FPS: 143.2,
+			Speed: 4.77, OutTimeSeconds: 31.2, ETASeconds: 6.1},
 	}
 }
 
 func sampleJobs() []ffrtmp.Job {
-	waiting := ffrtmp.Job{ID: "0198a000-0000-7000-8000-00000000000d", SequenceNumber: 13, Scenario: "live-4K60-h265", Status: ffrtmp.Pending, Queue: ffrtmp.Live, Priority: ffrtmp.Medium, CreatedAt: ago(time.Hour + 30*time.Second), MaxRetries: 3}
-	failed := ffrtmp.Job{ID: "0198a000-0000-7000-8000-000000000009", SequenceNumber: 9, Scenario: "720p30-vp9", Status: ffrtmp.Failed, Queue: ffrtmp.Batch, Priority: ffrtmp.Low, CreatedAt: ago(50*time.Hour + time.Minute), RetryCount: 3, MaxRetries: 3, FailureReason: ffrtmp.InputError, NodeName: "encoder-west-2", Error: "no such file"}
+	waiting := ffrtmp.Job{ID: "0198a000-0000-7000-8000-00000000000d", SequenceNumber: 13,
+		Scenario: "live-4K60-h265", Status: ffrtmp.Pending, Queue: ffrtmp.Live,
+		Priority: ffrtmp.Medium, CreatedAt: ago(time.Hour + 30*time.Second), MaxRetries: 3}
+	failed := ffrtmp.Job{ID: "0198a000-0000-7000-8000-000000000009", SequenceNumber: 9,
+		Scenario: "720p30-vp9", Status: ffrtmp.Failed, Queue: ffrtmp.Batch, Priority: ffrtmp.Low,
+		CreatedAt: ago(50*time.Hour + time.Minute), RetryCount: 3, MaxRetries: 3,
+		FailureReason: ffrtmp.InputError, NodeName: "encoder-west-2", Error: "no such file"}
 	running := sampleJob()
 	running.Attempts = nil
 	return []ffrtmp.Job{waiting, running, failed}
@@ -203,24 +226,50 @@ func sampleJobs() []ffrtmp.Job {
 
 func sampleNode() ffrtmp.Node {
 	return ffrtmp.Node{
-		ID: nodeID, Name: "agent-1", Address: "10.0.0.7:9091", Type: "server", CPUThreads: 16, CPUModel: "Xeon E5-2680",
-		HasGPU: true, GPUType: "NVIDIA A10", RAMTotalBytes: 64 << 30, Labels: map[string]string{"zone": "b"},
-		Status: ffrtmp.NodeBusy, LastHeartbeat: ago(2*time.Hour + 30*time.Second), RegisteredAt: ago(49*time.Hour + time.Minute),
-		MaxConcurrentJobs: 2, Encoders: []string{"libx264", "h264_nvenc"}, Eligibility: ffrtmp.Eligible, Version: "3.0.0",
-		Running: []ffrtmp.AttemptRef{{JobID: jobID, Attempt: 2}},
+		ID:                nodeID,
+		Name:              "agent-1",
+		Address:           "10.0.0.7:9091",
+		Type:              "server",
+		CPUThreads:        16,
+		CPUModel:          "Xeon E5-2680",
+		HasGPU:            true,
+		GPUType:           "NVIDIA A10",
+		RAMTotalBytes:     64 << 30,
+		Labels:            map[string]string{"zone": "b"},
+		Status:            ffrtmp.NodeBusy,
+		LastHeartbeat:     ago(2*time.Hour + 30*time.Second),
+		RegisteredAt:      ago(49*time.Hour + time.Minute),
+		MaxConcurrentJobs: 2,
+		Encoders:          []string{"libx264", "h264_nvenc"},
+		Eligibility:       ffrtmp.Eligible,
+		Version:           "3.0.0",
+		Running:           []ffrtmp.AttemptRef{{JobID: jobID, Attempt: 2}},
 	}
 }
 
 func sampleCluster() ffrtmp.ClusterStatus {
 	member := func(n int, role string, contact int64, healthy bool) ffrtmp.Member {
 		return ffrtmp.Member{
-			ID: fmt.Sprintf("0198c000-0000-7000-8000-00000000000%d", n), Address: fmt.Sprintf("10.0.0.%d:8300", n), APIURL: fmt.Sprintf("https://127.0.0.1:%d", n), // refused
-			Role: role, Voter: role != "nonvoter", Healthy: healthy, LastContactMS: contact, AppliedIndex: 4711, Version: "3.0.0",
+			ID:            fmt.Sprintf("0198c000-0000-7000-8000-00000000000%d", n),
+			Address:       fmt.Sprintf("10.0.0.%d:8300", n),
+			APIURL:        fmt.Sprintf("https://127.0.0.1:%d", n), // refused
+			Role:          role,
+			Voter:         role != "nonvoter",
+			Healthy:       healthy,
+			LastContactMS: contact,
+			AppliedIndex:  4711,
+			Version:       "3.0.0",
 		}
 	}
 	return ffrtmp.ClusterStatus{
-		ClusterID: "0198d000-0000-7000-8000-000000000001", Name: "default", Leader: "0198c000-0000-7000-8000-000000000001", LeaderURL: "https://127.0.0.1:1",
-		Term: 3, CommitIndex: 4711, AppliedIndex: 4711,
-		Members: []ffrtmp.Member{member(1, "leader", 0, true), member(2, "follower", 12, true), member(3, "follower", 65_000, false)},
+		ClusterID:    "0198d000-0000-7000-8000-000000000001",
+		Name:         "default",
+		Leader:       "0198c000-0000-7000-8000-000000000001",
+		LeaderURL:    "https://127.0.0.1:1",
+		Term:         3,
+		CommitIndex:  4711,
+		AppliedIndex: 4711,
+		Members: []ffrtmp.Member{member(1, "leader", 0, true), member(2, "follower", 12, true),
+			member(3, "follower", 65_000, false)},
 	}
 }

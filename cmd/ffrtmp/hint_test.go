@@ -40,14 +40,16 @@ func TestHint(t *testing.T) {
 		return "https://localhost" + server.URL[len("https://127.0.0.1"):]
 	}
 	good, other := serve("localhost", time.Hour, tls.NoClientCert), serve("other", time.Hour, tls.NoClientCert)
-	expired, mutual := serve("localhost", time.Nanosecond, tls.NoClientCert), serve("localhost", time.Hour, tls.RequireAnyClientCert)
+	expired, mutual := serve("localhost", time.Nanosecond, tls.NoClientCert), serve("localhost", time.Hour,
+		tls.RequireAnyClientCert)
 	plain := httptest.NewServer(http.NotFoundHandler())
 	t.Cleanup(plain.Close)
 	for _, c := range []struct {
 		name, master, ca string
 		want             []string
 	}{
-		{"no authority", good, "", []string{"unknown CA: set --ca FILE to the masters' CA, or to a single master's own certificate"}},
+		{"no authority", good, "", []string{"unknown CA: set --ca FILE to the masters' CA, or to a single master's own " +
+			"certificate"}},
 		{"wrong authority", newFakeMaster(t).server.URL, caFile, []string{"not issued by the CA in " + caFile}},
 		{"other host", other, caFile, []string{"is for another host", other}},
 		{"expired", expired, caFile, []string{"has expired", "ffrtmp certs inspect"}},
@@ -56,7 +58,9 @@ func TestHint(t *testing.T) {
 		{"http to https", "http" + good[len("https"):], caFile, []string{"use https:// in --master"}},
 		{"no master's port", plain.URL, caFile, []string{"HTTP 404", "not the API of a master: check " + plain.URL + "."}},
 		{"unknown host", "https://no-such-host.invalid", caFile, []string{"gave up after 2s", "check --master"}},
-		{"nobody", "https://127.0.0.1:1,https://127.0.0.2:1", caFile, []string{"https://127.0.0.1:1", "https://127.0.0.2:1", ": connect: connection refused (", "Check that a master runs at https://127.0.0.1:1, https://127.0.0.2:1"}},
+		{"nobody", "https://127.0.0.1:1,https://127.0.0.2:1", caFile,
+			[]string{"https://127.0.0.1:1", "https://127.0.0.2:1", ": connect: connection refused (",
+				"Check that a master runs at https://127.0.0.1:1, https://127.0.0.2:1"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

@@ -3,6 +3,7 @@ package main
 import (
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -45,7 +46,10 @@ func (m *fakeMaster) importing(t *testing.T, next uint64) {
 		answer := ffrtmp.ImportAnswer{DryRun: r.URL.Query().Get("dry_run") == "true"}
 		result := func(id string, wish uint64, err error) ffrtmp.ImportResult {
 			if err != nil {
-				e := err.(*ffrtmp.Error) //nolint:errorlint // validation returns no others
+				var e *ffrtmp.Error
+				if !errors.As(err, &e) {
+					t.Errorf("got error %v, want an *ffrtmp.Error", err)
+				}
 				return ffrtmp.ImportResult{ID: id, Outcome: ffrtmp.ImportRefused, Error: e.Error(), Field: e.Field}
 			}
 			if seq, ok := known[id]; ok {
@@ -98,13 +102,15 @@ func TestImport_Complete(t *testing.T) {
 	m := newFakeMaster(t)
 	m.importing(t, 5)
 	good := v22Database(t, `DELETE FROM nodes WHERE id = 'enc-03'; DELETE FROM jobs WHERE sequence_number >= 20;
-INSERT INTO jobs (sequence_number, id, scenario, status, created_at) WITH RECURSIVE n(i) AS (VALUES (100) UNION ALL SELECT i + 1 FROM n WHERE i < 1300)
+INSERT INTO jobs (sequence_number, id, scenario, status,
+	created_at) WITH RECURSIVE n(i) AS (VALUES (100) UNION ALL SELECT i + 1 FROM n WHERE i < 1300)
 SELECT i, printf('b0000000-0000-4000-8000-%012d', i), '720p', 'pending', '2026-11-22 07:03:35+00:00' FROM n`)
 	r := m.run(t, "import", "--from", good)
 	if r.code != exitDone || r.err != "" {
 		t.Fatalf("code %d, %s", r.code, r.err)
 	}
-	mustContain(t, "the report", r.out, "1215 rows imported, 0 existing, 0 refused.", "12 jobs got a new number", "--label v22-sequence=NUMBER")
+	mustContain(t, "the report", r.out, "1215 rows imported, 0 existing, 0 refused.", "12 jobs got a new number",
+		"--label v22-sequence=NUMBER")
 	if n := len(m.seen("POST /import")); n != 4 { // the nodes, and 1213 jobs by 500
 		t.Errorf("%d requests", n)
 	}

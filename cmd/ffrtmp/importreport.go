@@ -125,9 +125,14 @@ func (r *importReport) parts() []cli.HumanWriter {
 	if r.DryRun {
 		taken = "to import (dry run: nothing was changed)"
 	}
-	last := cli.Lines{fmt.Sprintf("%s %s, %d existing, %d refused.", cli.Count(r.Imported, "row"), taken, r.Exist, r.Refused)}
+	last := cli.Lines{
+		fmt.Sprintf("%s %s, %d existing, %d refused.", cli.Count(r.Imported, "row"), taken, r.Exist, r.Refused)}
 	if r.Renumbered > 0 {
-		last = append(last, fmt.Sprintf("%s got a new number. Find one by its old number: ffrtmp jobs list --label %s=NUMBER", cli.Count(r.Renumbered, "job"), v22.SequenceLabel))
+		last = append(
+			last,
+			fmt.Sprintf("%s got a new number. Find one by its old number: ffrtmp jobs list --label %s=NUMBER",
+				cli.Count(r.Renumbered, "job"), v22.SequenceLabel),
+		)
 	}
 	return append(shown, last)
 }

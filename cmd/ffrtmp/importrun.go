@@ -3,13 +3,15 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"slices"
 
 	"github.com/ffrtmp/ffrtmp"
 	"github.com/ffrtmp/ffrtmp/client"
 	"github.com/ffrtmp/ffrtmp/internal/v22"
 )
 
-// importBytes is the approximate size of one request: far below the masters' limit, to keep entries of the Raft log small.
+// importBytes is the approximate size of one request: far below the masters' limit, to keep entries of the Raft log
+// small.
 const importBytes = 1 << 20
 
 // importRun sends rows in batches and counts the results.
@@ -91,9 +93,10 @@ func (i *importRun) flush(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	results := append(answer.Nodes, answer.Jobs...)
+	results := slices.Concat(answer.Nodes, answer.Jobs)
 	if len(results) != len(i.pending) {
-		return ffrtmp.Errorf(ffrtmp.Internal, "the masters answered with %d results for %d rows", len(results), len(i.pending))
+		return ffrtmp.Errorf(ffrtmp.Internal, "the masters answered with %d results for %d rows", len(results),
+			len(i.pending))
 	}
 	for k, row := range i.pending {
 		if row.Kind == kindNode && results[k].Outcome != ffrtmp.ImportRefused {

@@ -135,7 +135,8 @@ func keyTable(keys []ffrtmp.Key) *cli.Table {
 		if k.RateLimit != 0 {
 			limit = strconv.Itoa(k.RateLimit) + "/s"
 		}
-		t.Add(k.ID, k.Name, ffrtmp.JoinScopes(k.Scopes, ","), keyStatus(k.Status), cli.Age(k.CreatedAt), expires, limit, k.CreatedBy)
+		t.Add(k.ID, k.Name, ffrtmp.JoinScopes(k.Scopes, ","), keyStatus(k.Status), cli.Age(k.CreatedAt), expires, limit,
+			k.CreatedBy)
 	}
 	return t
 }

@@ -14,25 +14,38 @@ const keyID = "0123456789abcdef"
 
 func sampleKeys() []ffrtmp.Key {
 	return []ffrtmp.Key{
-		{ID: "aaaaaaaaaaaaaaaa", Name: "ci", Scopes: []ffrtmp.Scope{ffrtmp.ScopeSubmit}, Status: ffrtmp.KeyRevoked, CreatedAt: ago(50*time.Hour + time.Minute), CreatedBy: "bootstrap", RevokedAt: ago(time.Hour)},
-		{ID: keyID, Name: "ci", Scopes: []ffrtmp.Scope{ffrtmp.ScopeSubmit, ffrtmp.ScopeRead}, Status: ffrtmp.KeyActive, CreatedAt: ago(time.Hour + 30*time.Second), CreatedBy: "bootstrap", ExpiresAt: ago(-time.Hour), RateLimit: 20},
-		{ID: "bbbbbbbbbbbbbbbb", Name: "encoders", Scopes: []ffrtmp.Scope{ffrtmp.ScopeAgent}, Status: ffrtmp.KeyExpired, CreatedAt: ago(49*time.Hour + time.Minute), CreatedBy: keyID, ExpiresAt: ago(time.Hour)},
+		{ID: "aaaaaaaaaaaaaaaa", Name: "ci", Scopes: []ffrtmp.Scope{ffrtmp.ScopeSubmit},
+			Status: ffrtmp.KeyRevoked, CreatedAt: ago(50*time.Hour + time.Minute), CreatedBy: "bootstrap",
+			RevokedAt: ago(time.Hour)},
+		{ID: keyID, Name: "ci", Scopes: []ffrtmp.Scope{ffrtmp.ScopeSubmit, ffrtmp.ScopeRead},
+			Status: ffrtmp.KeyActive, CreatedAt: ago(time.Hour + 30*time.Second), CreatedBy: "bootstrap",
+			ExpiresAt: ago(-time.Hour), RateLimit: 20},
+		{ID: "bbbbbbbbbbbbbbbb", Name: "encoders", Scopes: []ffrtmp.Scope{ffrtmp.ScopeAgent},
+			Status: ffrtmp.KeyExpired, CreatedAt: ago(49*time.Hour + time.Minute), CreatedBy: keyID,
+			ExpiresAt: ago(time.Hour)},
 	}
 }
 
 func sampleAudit() ffrtmp.AuditList {
 	return ffrtmp.AuditList{Count: 2, NextCursor: "4711.0", Records: []ffrtmp.AuditRecord{
-		{ID: "4712.3", Time: ago(time.Hour), Principal: keyID, KeyName: "ops", Source: "192.0.2.7", RequestID: "r-2", Action: "node.remove", Target: nodeID, Detail: "force=true", Outcome: "ok"},
-		{ID: "4711.0", Time: ago(2 * time.Hour), Principal: "bootstrap", Source: "2001:db8::7", RequestID: "r-1", Action: "job.cancel", Target: jobID, Outcome: "conflict"},
+		{ID: "4712.3", Time: ago(time.Hour), Principal: keyID, KeyName: "ops", Source: "192.0.2.7",
+			RequestID: "r-2", Action: "node.remove", Target: nodeID, Detail: "force=true", Outcome: "ok"},
+		{ID: "4711.0", Time: ago(2 * time.Hour), Principal: "bootstrap", Source: "2001:db8::7",
+			RequestID: "r-1", Action: "job.cancel", Target: jobID, Outcome: "conflict"},
 	}}
 }
 
 // The key stands alone on standard output, so that it can be put into a file.
 func TestKeysCreate(t *testing.T) {
 	m := newFakeMaster(t)
-	made := ffrtmp.CreatedKey{Key: ffrtmp.Key{ID: keyID, Name: "ci", Scopes: []ffrtmp.Scope{ffrtmp.ScopeSubmit, ffrtmp.ScopeRead}, Status: ffrtmp.KeyActive, CreatedAt: ago(time.Second), CreatedBy: "bootstrap", ExpiresAt: ago(-time.Hour)}, Secret: keyID + ".c2VjcmV0"}
+	made := ffrtmp.CreatedKey{
+		Key: ffrtmp.Key{ID: keyID, Name: "ci", Scopes: []ffrtmp.Scope{ffrtmp.ScopeSubmit, ffrtmp.ScopeRead},
+			Status: ffrtmp.KeyActive, CreatedAt: ago(time.Second), CreatedBy: "bootstrap", ExpiresAt: ago(-time.Hour)},
+		Secret: keyID + ".c2VjcmV0",
+	}
 	m.answer("POST /keys", http.StatusCreated, made)
-	create := []string{"keys", "create", "ci", "--scope", "submit", "--scope", "read", "--expires", "90d", "--rate-limit", "20"}
+	create := []string{"keys", "create", "ci", "--scope", "submit", "--scope", "read", "--expires", "90d", "--rate-limit",
+		"20"}
 	r := m.run(t, create...)
 	if r.code != exitDone || r.out != made.Secret+"\n" || strings.Contains(r.err, "c2VjcmV0") {
 		t.Errorf("code %d, %q, %q", r.code, r.out, r.err)
@@ -44,14 +57,18 @@ func TestKeysCreate(t *testing.T) {
 	}
 	golden(t, "keys-create.json", r.out)
 	for when, want := range map[string]string{
-		"90d": `"expires_in":"2160h0m0s"`, "12h": `"expires_in":"12h0m0s"`, "2101-01-31": `"expires_at":"2101-01-31T00:00:00Z"`, "2101-01-31T10:00:00+02:00": `"expires_at":"2101-01-31T10:00:00+02:00"`,
+		"90d": `"expires_in":"2160h0m0s"`, "12h": `"expires_in":"12h0m0s"`,
+		"2101-01-31":                `"expires_at":"2101-01-31T00:00:00Z"`,
+		"2101-01-31T10:00:00+02:00": `"expires_at":"2101-01-31T10:00:00+02:00"`,
 	} {
 		if r := m.run(t, "keys", "create", "ci", "--scope", "read,submit", "--expires", when); r.code != exitDone {
 			t.Fatalf("%s: %q", when, r.err)
 		}
 		seen := m.seen("POST /keys")
 		last := seen[len(seen)-1]
-		if !strings.Contains(last.body, want) || !strings.Contains(last.body, `"scopes":["submit","read"]`) || last.idempotency == "" || !json.Valid([]byte(last.body)) {
+		if !strings.Contains(last.body, want) || !strings.Contains(last.body, `"scopes":["submit","read"]`) ||
+			last.idempotency == "" ||
+			!json.Valid([]byte(last.body)) {
 			t.Errorf("--expires %s sends %s", when, last.body)
 		}
 	}
@@ -67,7 +84,8 @@ func TestKeysRevoke(t *testing.T) {
 			t.Errorf("%s: code %d, %q, %q", name, r.code, r.out, r.err)
 		}
 	}
-	for name, want := range map[string]string{"0123": "ambiguous: use one of the ids", "nobody": "no such active key", "encoders": "no such active key"} {
+	for name, want := range map[string]string{"0123": "ambiguous: use one of the ids", "nobody": "no such active key",
+		"encoders": "no such active key"} {
 		if r := m.run(t, "keys", "revoke", name); r.code != exitFailed || !strings.Contains(r.err, want) {
 			t.Errorf("%s: code %d, %q", name, r.code, r.err)
 		}

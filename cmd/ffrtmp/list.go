@@ -58,7 +58,8 @@ func (c *command) listJobs(cmd *cobra.Command, options client.ListOptions, all b
 }
 
 // fetchJobs returns one page, or all of them as one.
-func (c *command) fetchJobs(ctx context.Context, cl *client.Client, options client.ListOptions, all bool) (page ffrtmp.List, err error) {
+func (c *command) fetchJobs(ctx context.Context, cl *client.Client, options client.ListOptions,
+	all bool) (page ffrtmp.List, err error) {
 	opts := c.reading.options()
 	if err := resolveNode(ctx, cl, &options.Filter, opts...); err != nil {
 		return page, err
@@ -83,10 +84,12 @@ func (c *command) fetchJobs(ctx context.Context, cl *client.Client, options clie
 }
 
 func jobTable(jobs []ffrtmp.Job) *cli.Table {
-	t := cli.NewTable("JOB<", "SCENARIO~", "STATUS", "QUEUE?", "PRIORITY?", "PROGRESS<", "NODE~", "RETRIES<?", "FAILURE~?", "CREATED<")
+	t := cli.NewTable("JOB<", "SCENARIO~", "STATUS", "QUEUE?", "PRIORITY?", "PROGRESS<", "NODE~", "RETRIES<?", "FAILURE~?",
+		"CREATED<")
 	for _, j := range jobs {
 		t.Add(j.SequenceNumber, j.Scenario, status(j.Status), j.Queue, j.Priority, fmt.Sprintf("%d%%", j.Progress),
-			cmp.Or(j.NodeName, j.NodeID), fmt.Sprintf("%d/%d", j.RetryCount, j.MaxRetries), j.FailureReason, cli.Age(j.CreatedAt))
+			cmp.Or(j.NodeName, j.NodeID), fmt.Sprintf("%d/%d", j.RetryCount, j.MaxRetries), j.FailureReason,
+			cli.Age(j.CreatedAt))
 	}
 	return t
 }

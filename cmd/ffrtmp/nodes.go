@@ -38,7 +38,8 @@ func (c *command) nodes() *cobra.Command {
 }
 
 func nodeTable(nodes []ffrtmp.Node) *cli.Table {
-	t := cli.NewTable("ID~", "NAME~", "STATUS", "ELIGIBILITY", "JOBS<", "TYPE?", "CPU~?", "MEMORY<?", "GPU~?", "HEARTBEAT<")
+	t := cli.NewTable("ID~", "NAME~", "STATUS", "ELIGIBILITY", "JOBS<", "TYPE?", "CPU~?", "MEMORY<?", "GPU~?",
+		"HEARTBEAT<")
 	for _, n := range nodes {
 		t.Add(n.ID, n.Name, nodeStatus(n.Status), eligibility(n.Eligibility), slots(n), n.Type, cpu(n),
 			cli.Size(n.RAMTotalBytes), gpu(n), cli.Age(n.LastHeartbeat))

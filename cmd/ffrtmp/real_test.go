@@ -28,7 +28,8 @@ func TestRealCluster(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	env := []string{"MASTER_URL=" + strings.Join(cluster.URLs(), ","), "FFRTMP_CA=" + cluster.CAFile(), "FFRTMP_API_KEY_FILE=" + cluster.APIKeyFile()}
+	env := []string{"MASTER_URL=" + strings.Join(cluster.URLs(), ","), "FFRTMP_CA=" + cluster.CAFile(),
+		"FFRTMP_API_KEY_FILE=" + cluster.APIKeyFile()}
 	step := func(code int, want string, args ...string) result {
 		t.Helper()
 		r := invoke(t, env, "", args...)
@@ -38,7 +39,8 @@ func TestRealCluster(t *testing.T) {
 		return r
 	}
 
-	r := step(exitDone, `"completed"`, "jobs", "submit", "--scenario", "360p30-h264", "--duration", "1", "--output-file", "one.mp4", "--watch", "-o", "json")
+	r := step(exitDone, `"completed"`, "jobs", "submit", "--scenario", "360p30-h264", "--duration", "1", "--output-file",
+		"one.mp4", "--watch", "-o", "json")
 	var done ffrtmp.Job
 	if err := json.Unmarshal([]byte(r.out), &done); err != nil || done.Output == nil || done.Output.SizeBytes == 0 {
 		t.Errorf("%v: %s", err, r.out)
@@ -48,15 +50,18 @@ func TestRealCluster(t *testing.T) {
 	step(exitDone, "completed", "jobs", "list", "--status", "completed")
 	step(exitFailed, "completed", "jobs", "pause", "1")
 
-	step(exitDone, "Job 2 submitted", "jobs", "submit", "--scenario", "360p", "--requires-label", "zone=moon", "--label", "a=b", "--idempotency-key", "k")
-	step(exitDone, "Job 2 submitted", "jobs", "submit", "--scenario", "360p", "--requires-label", "zone=moon", "--label", "a=b", "--idempotency-key", "k")
+	step(exitDone, "Job 2 submitted", "jobs", "submit", "--scenario", "360p", "--requires-label", "zone=moon", "--label",
+		"a=b", "--idempotency-key", "k")
+	step(exitDone, "Job 2 submitted", "jobs", "submit", "--scenario", "360p", "--requires-label", "zone=moon", "--label",
+		"a=b", "--idempotency-key", "k")
 	step(exitDone, "paused", "jobs", "pause", "2")
 	step(exitDone, "resumed", "jobs", "resume", "2")
 	step(exitDone, "1 job canceled", "jobs", "cancel", "--label", "a=b")
 	step(exitFailed, "job 2 was canceled", "jobs", "watch", "2")
 	step(exitDone, "requeued", "jobs", "retry", "2")
 
-	step(exitFailed, "does not exist", "jobs", "submit", "--scenario", "360p", "--input", "missing.mp4", "--max-retries", "0", "--watch")
+	step(exitFailed, "does not exist", "jobs", "submit", "--scenario", "360p", "--input", "missing.mp4", "--max-retries",
+		"0", "--watch")
 
 	step(exitDone, "cordoned", "nodes", "cordon", "agent-0")
 	step(exitDone, "eligible", "nodes", "uncordon", "agent-0")
@@ -66,7 +71,8 @@ func TestRealCluster(t *testing.T) {
 	for range 3 {
 		before := moved.To
 		r := step(exitDone, `"leader_url"`, "cluster", "transfer-leader", "-o", "json")
-		if err := json.Unmarshal([]byte(r.out), &moved); err != nil || moved.From == moved.To || moved.To == "" || before != "" && moved.From != before {
+		if err := json.Unmarshal([]byte(r.out), &moved); err != nil || moved.From == moved.To || moved.To == "" ||
+			before != "" && moved.From != before {
 			t.Errorf("%v: leadership went from %q to %q, after %q", err, moved.From, moved.To, before)
 		}
 		step(exitDone, "Leader     "+moved.To, "cluster", "status")

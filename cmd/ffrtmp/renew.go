@@ -34,7 +34,8 @@ certificate about to expire could not be renewed.`,
 	}
 	set := cmd.Flags()
 	set.StringVar(&r.dir, "dir", "certs", "directory of the authority")
-	set.DurationVar(&r.within, "within", 0, "renew when less time than this is left, such as 720h (default a third of the lifetime)")
+	set.DurationVar(&r.within, "within", 0,
+		"renew when less time than this is left, such as 720h (default a third of the lifetime)")
 	set.IntVar(&r.days, "days", 0, "days of validity (default as before)")
 	set.BoolVar(&r.force, "force", false, "renew all certificates, those of another authority included")
 	set.BoolVar(&r.dryRun, "dry-run", false, "report what would be renewed and change nothing")
@@ -84,7 +85,8 @@ func (c *command) renew(r renewing, files []string) error {
 	}
 	left, end := time.Until(ca.NotAfter()), ca.NotAfter().UTC()
 	if left < 0 {
-		return fmt.Errorf("the authority %s expired at %s: create a new one with ffrtmp certs init", caFile, end.Format(time.RFC3339))
+		return fmt.Errorf("the authority %s expired at %s: create a new one with ffrtmp certs init", caFile,
+			end.Format(time.RFC3339))
 	}
 	if len(files) == 0 {
 		if files, err = filepath.Glob(filepath.Join(r.dir, "*.crt")); err != nil {
@@ -100,7 +102,11 @@ func (c *command) renew(r renewing, files []string) error {
 			bad++
 		}
 		if one.lifetime > left && len(warnings) == 0 {
-			warnings = append(warnings, fmt.Sprintf("the authority %s expires at %s, before the renewed certificates would", caFile, end.Format(time.RFC3339)))
+			warnings = append(
+				warnings,
+				fmt.Sprintf("the authority %s expires at %s, before the renewed certificates would", caFile,
+					end.Format(time.RFC3339)),
+			)
 		}
 	}
 	document := map[string]any{

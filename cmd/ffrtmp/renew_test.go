@@ -53,7 +53,12 @@ func (p *pki) file(name string) string { return filepath.Join(p.dir, name) }
 func (p *pki) issue(ca *certs.CA, name string, lifetime time.Duration) {
 	p.t.Helper()
 	cert, key, err := ca.Issue(certs.Request{
-		CommonName: name, Hosts: []string{name + ".example", "localhost"}, Cluster: "c1", Role: certs.RoleMaster, Name: name, Lifetime: lifetime,
+		CommonName: name,
+		Hosts:      []string{name + ".example", "localhost"},
+		Cluster:    "c1",
+		Role:       certs.RoleMaster,
+		Name:       name,
+		Lifetime:   lifetime,
 	})
 	if err != nil {
 		p.t.Fatal(err)
@@ -137,12 +142,15 @@ func TestRenew_Golden(t *testing.T) {
 func TestRenew_Contents(t *testing.T) {
 	p := newPKI(t, 0)
 	p.issue(p.ca, "ours", time.Minute)
-	// One of openssl's making, with a subject and names that we would not write so.
+	// One of openssl's making, with a subject and names unlike ours.
 	for _, args := range [][]string{
-		{"req", "-newkey", "rsa:2048", "-nodes", "-keyout", "theirs.key", "-out", "theirs.csr", "-subj", "/C=DE/O=Studio/CN=theirs"},
-		{"x509", "-req", "-in", "theirs.csr", "-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial", "-days", "1", "-extfile", "ext", "-out", "theirs.crt"},
+		{"req", "-newkey", "rsa:2048", "-nodes", "-keyout", "theirs.key", "-out", "theirs.csr", "-subj",
+			"/C=DE/O=Studio/CN=theirs"},
+		{"x509", "-req", "-in", "theirs.csr", "-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial", "-days", "1",
+			"-extfile", "ext", "-out", "theirs.crt"},
 	} {
-		ext := "subjectAltName=critical,DNS:m.example,IP:10.0.0.1,email:ops@example,URI:ffrtmp://prod/master/m\nextendedKeyUsage=serverAuth\nkeyUsage=critical,digitalSignature,keyEncipherment\n"
+		ext := "subjectAltName=critical,DNS:m.example,IP:10.0.0.1,email:ops@example,URI:ffrtmp://prod/master/m\n" +
+			"extendedKeyUsage=serverAuth\nkeyUsage=critical,digitalSignature,keyEncipherment\n"
 		if err := os.WriteFile(p.file("ext"), []byte(ext), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -161,10 +169,13 @@ func TestRenew_Contents(t *testing.T) {
 		if bytes.Equal(after.RawSubjectPublicKeyInfo, before.RawSubjectPublicKeyInfo) {
 			t.Errorf("%s: the key is the same", name)
 		}
-		if !bytes.Equal(after.RawSubject, before.RawSubject) || after.KeyUsage != before.KeyUsage || !reflect.DeepEqual(after.ExtKeyUsage, before.ExtKeyUsage) ||
+		if !bytes.Equal(after.RawSubject, before.RawSubject) || after.KeyUsage != before.KeyUsage ||
+			!reflect.DeepEqual(after.ExtKeyUsage, before.ExtKeyUsage) ||
 			!reflect.DeepEqual(after.DNSNames, before.DNSNames) || !reflect.DeepEqual(after.IPAddresses, before.IPAddresses) ||
-			!reflect.DeepEqual(after.EmailAddresses, before.EmailAddresses) || !reflect.DeepEqual(after.URIs, before.URIs) {
-			t.Errorf("%s: it said %v %v %v and says %v %v %v", name, before.Subject, before.DNSNames, before.URIs, after.Subject, after.DNSNames, after.URIs)
+			!reflect.DeepEqual(after.EmailAddresses, before.EmailAddresses) ||
+			!reflect.DeepEqual(after.URIs, before.URIs) {
+			t.Errorf("%s: it said %v %v %v and says %v %v %v", name, before.Subject, before.DNSNames, before.URIs, after.Subject,
+				after.DNSNames, after.URIs)
 		}
 		if after.SerialNumber.Cmp(before.SerialNumber) == 0 {
 			t.Errorf("%s: the serial number is the same", name)
@@ -176,7 +187,8 @@ func TestRenew_Contents(t *testing.T) {
 		if info, err := os.Stat(p.file(name + ".key")); err != nil || info.Mode().Perm() != 0o600 {
 			t.Errorf("%s.key: %v, %v", name, info.Mode(), err)
 		}
-		cmd := exec.CommandContext(t.Context(), "openssl", "verify", "-x509_strict", "-purpose", "sslserver", "-CAfile", "ca.crt", name+".crt")
+		cmd := exec.CommandContext(t.Context(), "openssl", "verify", "-x509_strict", "-purpose", "sslserver", "-CAfile",
+			"ca.crt", name+".crt")
 		cmd.Dir = p.dir
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Errorf("openssl: %v\n%s", err, out)
@@ -199,8 +211,10 @@ func TestRenew_Refused(t *testing.T) {
 	if r.code != exitFailed {
 		t.Errorf("exit code %d", r.code)
 	}
-	mustContain(t, "the table", r.out, "issued by another authority", "the authority expires no later", "no certificate found")
-	mustContain(t, "the errors", r.err, "3 certificates could not be renewed", "warning: the authority pki/ca.crt expires at")
+	mustContain(t, "the table", r.out, "issued by another authority", "the authority expires no later",
+		"no certificate found")
+	mustContain(t, "the errors", r.err, "3 certificates could not be renewed",
+		"warning: the authority pki/ca.crt expires at")
 
 	// Its own certificate is the first of those that ca.crt says to trust.
 	both := append(p.ca.CertPEM(), other.CertPEM()...)

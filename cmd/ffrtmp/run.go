@@ -48,21 +48,20 @@ func newCommand(in io.Reader, out, errOut io.Writer, env []string) *command {
 }
 
 func (c *command) run(ctx context.Context, args []string) int {
-	root := c.root()
+	root := c.root() //nolint:contextcheck // cobra passes ctx to the commands
 	// cobra takes nil for "use os.Args".
 	root.SetArgs(append([]string{}, args...))
 	root.SetIn(c.in)
 	root.SetOut(c.out)
 	root.SetErr(c.err)
 	code := c.report(root.ExecuteContext(ctx))
-	c.endTrace(code)
+	c.endTrace(code) //nolint:contextcheck // traces are sent although ctx has ended
 	return code
 }
 
 func (c *command) root() *cobra.Command {
-	root := group("ffrtmp", "Run FFmpeg jobs on a highly available cluster",
-		c.jobs(), c.nodes(), c.cluster(), c.keys(), c.audit(), c.certs(), c.importCommand(), c.recoverCommand(), c.dev(), c.bench(),
-		c.completion(), c.version())
+	root := group("ffrtmp", "Run FFmpeg jobs on a highly available cluster", c.jobs(), c.nodes(), c.cluster(), c.keys(),
+		c.audit(), c.certs(), c.importCommand(), c.recoverCommand(), c.dev(), c.bench(), c.completion(), c.version())
 	root.Long = `Submit FFmpeg jobs to a cluster of masters, watch them, and operate the cluster.
 
 A flag overrides the environment (FFRTMP_<FLAG>, also MASTER_URL and MASTER_API_KEY),
@@ -111,7 +110,8 @@ func help() *cobra.Command {
 			}
 			return found.Help()
 		},
-		ValidArgsFunction: func(cmd *cobra.Command, args []string, _ string) (words []cobra.Completion, _ cobra.ShellCompDirective) {
+		ValidArgsFunction: func(cmd *cobra.Command, args []string, _ string) (words []cobra.Completion,
+			_ cobra.ShellCompDirective) {
 			if found, rest, err := cmd.Root().Find(args); err == nil && len(rest) == 0 {
 				for _, sub := range found.Commands() {
 					words = append(words, cobra.CompletionWithDesc(sub.Name(), sub.Short))

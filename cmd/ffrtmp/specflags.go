@@ -72,7 +72,8 @@ func (f *specFlags) registerParameters(set *pflag.FlagSet) {
 	} {
 		set.Var(&parameter{f.parameters, p.parameter, asText, "string", ""}, p.flag, p.usage)
 	}
-	set.Var(&parameter{f.parameters, "duration", asSeconds, "duration", ""}, "duration", "time to encode, in seconds or as 1m30s")
+	set.Var(&parameter{f.parameters, "duration", asSeconds, "duration", ""}, "duration",
+		"time to encode, in seconds or as 1m30s")
 	set.Var(&parameter{f.parameters, "fps", asNumber, "float", ""}, "fps", "frames per second")
 	set.Var(&parameter{f.parameters, "threads", asNumber, "int", ""}, "threads", "threads for ffmpeg")
 	set.Var(&anyParameter{f.parameters}, "param", "set any parameter to a JSON value or a word; may be repeated")

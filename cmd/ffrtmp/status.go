@@ -141,8 +141,12 @@ func attemptTable(attempts []ffrtmp.Attempt) *cli.Table {
 
 func outcome(o ffrtmp.Outcome) cli.Cell {
 	colours := map[ffrtmp.Outcome]cli.Colour{
-		ffrtmp.AttemptRunning: cli.Cyan, ffrtmp.AttemptCompleted: cli.Green, ffrtmp.AttemptFailed: cli.Red, ffrtmp.AttemptTimedOut: cli.Red,
-		ffrtmp.AttemptLost: cli.Yellow, ffrtmp.AttemptCanceled: cli.Faint,
+		ffrtmp.AttemptRunning:   cli.Cyan,
+		ffrtmp.AttemptCompleted: cli.Green,
+		ffrtmp.AttemptFailed:    cli.Red,
+		ffrtmp.AttemptTimedOut:  cli.Red,
+		ffrtmp.AttemptLost:      cli.Yellow,
+		ffrtmp.AttemptCanceled:  cli.Faint,
 	}
 	return cli.Coloured(string(o), colours[o])
 }

@@ -33,9 +33,11 @@ func TestSubmit_Body(t *testing.T) {
 		},
 		{
 			"files",
-			[]string{"--scenario=720p30", "--input", "in.mov", "--output-file", "out.mp4", "--output", "json", "--duration", "1m30s"},
+			[]string{"--scenario=720p30", "--input", "in.mov", "--output-file", "out.mp4", "--output", "json", "--duration",
+				"1m30s"},
 			"",
-			`{"scenario":"720p30","confidence":"auto","engine":"auto","parameters":{"duration":90,"input":"in.mov","output":"out.mp4"}}`,
+			`{"scenario":"720p30","confidence":"auto","engine":"auto",
+			  "parameters":{"duration":90,"input":"in.mov","output":"out.mp4"}}`,
 		},
 		{
 			"where and when",
@@ -44,22 +46,27 @@ func TestSubmit_Body(t *testing.T) {
 				"--max-retries", "0", "--requires-label", "zone=b", "--gpu",
 			},
 			"",
-			`{"scenario":"720p","confidence":"auto","engine":"auto","queue":"batch","priority":"low","labels":{"a":"1","b":"2","c":"x=y"},
+			`{"scenario":"720p","confidence":"auto","engine":"auto",
+			  "queue":"batch","priority":"low","labels":{"a":"1","b":"2","c":"x=y"},
 			  "requires":{"gpu":true,"labels":{"zone":"b"}},"max_retries":0}`,
 		},
 		{
 			"any parameter",
-			[]string{"--scenario", "720p", "--param", `resource_limits={"timeout_sec":5}`, "--param", "codec=libx264", "--fps", "29.97", "--threads", "2"},
+			[]string{"--scenario", "720p", "--param", `resource_limits={"timeout_sec":5}`, "--param", "codec=libx264", "--fps",
+				"29.97", "--threads", "2"},
 			"",
-			`{"scenario":"720p","confidence":"auto","engine":"auto","parameters":{"codec":"libx264","fps":29.97,"resource_limits":{"timeout_sec":5},"threads":2}}`,
+			`{"scenario":"720p","confidence":"auto","engine":"auto",
+			  "parameters":{"codec":"libx264","fps":29.97,"resource_limits":{"timeout_sec":5},"threads":2}}`,
 		},
 		{
 			"a stream",
 			[]string{"--scenario", "720p", "--rtmp-url", "rtmp://x/live", "--stream-key-file", key},
 			"",
-			`{"scenario":"720p","confidence":"auto","engine":"auto","parameters":{"rtmp_url":"rtmp://x/live","stream_key":"s3cret"}}`,
+			`{"scenario":"720p","confidence":"auto","engine":"auto",
+			  "parameters":{"rtmp_url":"rtmp://x/live","stream_key":"s3cret"}}`,
 		},
-		{"standard input", []string{"--file", "-"}, `{"scenario":"1080p","queue":"live"}`, `{"scenario":"1080p","queue":"live"}`},
+		{"standard input", []string{"--file", "-"}, `{"scenario":"1080p","queue":"live"}`,
+			`{"scenario":"1080p","queue":"live"}`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := invoke(t, m.env(), c.stdin, append([]string{"jobs", "submit", "--idempotency-key", "k-1"}, c.args...)...)
@@ -89,16 +96,20 @@ func parse(t *testing.T, document string) any {
 
 func TestSubmit_Batch(t *testing.T) {
 	m := newFakeMaster(t)
-	m.answer("POST /jobs/batch", http.StatusCreated, ffrtmp.Submitted{Jobs: []ffrtmp.SubmittedJob{{ID: "a", SequenceNumber: 4}, {ID: "b", SequenceNumber: 5}}, Count: 2})
+	m.answer("POST /jobs/batch", http.StatusCreated,
+		ffrtmp.Submitted{Jobs: []ffrtmp.SubmittedJob{{ID: "a", SequenceNumber: 4}, {ID: "b", SequenceNumber: 5}}, Count: 2})
 	file := filepath.Join(t.TempDir(), "jobs.json")
-	if err := os.WriteFile(file, []byte(`{"jobs":[{"scenario":"720p"},{"scenario":"480p","priority":"high"}]}`), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(`{"jobs":[{"scenario":"720p"},{"scenario":"480p","priority":"high"}]}`),
+		0o600); err != nil {
 		t.Fatal(err)
 	}
 	r := m.run(t, "jobs", "submit", "--file", file)
 	if r.code != exitDone || r.out != "2 jobs submitted: 4 to 5.\n" {
 		t.Errorf("code %d, %q %q", r.code, r.out, r.err)
 	}
-	if seen := m.seen("POST /jobs/batch"); len(seen) != 1 || cmp.Diff(parse(t, seen[0].body), parse(t, `{"jobs":[{"scenario":"720p"},{"scenario":"480p","priority":"high"}]}`)) != "" {
+	if seen := m.seen("POST /jobs/batch"); len(seen) != 1 ||
+		cmp.Diff(parse(t, seen[0].body),
+			parse(t, `{"jobs":[{"scenario":"720p"},{"scenario":"480p","priority":"high"}]}`)) != "" {
 		t.Errorf("sent %v", seen)
 	}
 	for name, c := range map[string]struct{ body, want string }{
@@ -127,9 +138,11 @@ func TestJobsList_All(t *testing.T) {
 		}
 		_ = json.NewEncoder(w).Encode(page)
 	})
-	r := m.run(t, "jobs", "list", "--all", "--status", "failed", "--queue", "batch", "--label", "a=b", "--node", "agent-1", "--scenario", "720p", "--priority", "low", "--order", "asc", "-o", "json")
+	r := m.run(t, "jobs", "list", "--all", "--status", "failed", "--queue", "batch", "--label", "a=b", "--node", "agent-1",
+		"--scenario", "720p", "--priority", "low", "--order", "asc", "-o", "json")
 	var list ffrtmp.List
-	if err := json.Unmarshal([]byte(r.out), &list); err != nil || list.Count != 2 || len(list.Jobs) != 2 || list.NextCursor != "" {
+	if err := json.Unmarshal([]byte(r.out), &list); err != nil || list.Count != 2 || len(list.Jobs) != 2 ||
+		list.NextCursor != "" {
 		t.Errorf("%v: %q %q", err, r.out, r.err)
 	}
 	const filters = "label=a%3Db&limit=10000&node_id=n&order=asc&priority=low&queue=batch&scenario=720p&status=failed"

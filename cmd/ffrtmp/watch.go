@@ -87,7 +87,8 @@ func (c *command) show(observations <-chan cli.Observation, ended <-chan ending)
 const explainEvery = 2 * time.Second
 
 // observe sends every look at the job, and returns the job when it has ended.
-func observe(ctx context.Context, cl *client.Client, id string, observations chan<- cli.Observation, opts ...client.Option) (ffrtmp.Job, error) {
+func observe(ctx context.Context, cl *client.Client, id string, observations chan<- cli.Observation,
+	opts ...client.Option) (ffrtmp.Job, error) {
 	var meta client.Meta
 	var o cli.Observation
 	var asked time.Time
@@ -129,7 +130,8 @@ func (c *command) conclude(ctx context.Context, id string, j ffrtmp.Job, err err
 		return c.tell(completion(j))
 	case ffrtmp.Failed:
 		c.logTail(j)
-		return fmt.Errorf("job %d failed after %s: %s", j.SequenceNumber, cli.Count(j.Attempt, "attempt"), cmp.Or(j.Error, string(j.FailureReason), "no reason given"))
+		return fmt.Errorf("job %d failed after %s: %s", j.SequenceNumber, cli.Count(j.Attempt, "attempt"),
+			cmp.Or(j.Error, string(j.FailureReason), "no reason given"))
 	}
 	return fmt.Errorf("job %d was canceled", j.SequenceNumber)
 }

@@ -11,8 +11,13 @@ import (
 // encoding is the second attempt of a job.
 func encoding() ffrtmp.Job {
 	return ffrtmp.Job{
-		SequenceNumber: 12, Status: ffrtmp.Running, Progress: 52, NodeName: "agent-1", Attempt: 2,
-		ProgressDetail: &ffrtmp.Progress{Phase: "encoding", Frame: 900, FPS: 143.2, Speed: 4.77, OutTimeSeconds: 31.2, ETASeconds: 6.1},
+		SequenceNumber: 12,
+		Status:         ffrtmp.Running,
+		Progress:       52,
+		NodeName:       "agent-1",
+		Attempt:        2,
+		ProgressDetail: &ffrtmp.Progress{Phase: "encoding", Frame: 900, FPS: 143.2,
+			Speed: 4.77, OutTimeSeconds: 31.2, ETASeconds: 6.1},
 	}
 }
 
@@ -22,8 +27,14 @@ func TestProgressLine(t *testing.T) {
 		Job: ffrtmp.Job{SequenceNumber: 13, Status: ffrtmp.Pending},
 		Why: ffrtmp.Explanation{Summary: "no node that can run it is free", Ahead: 4},
 	}
-	retrying := Observation{Job: ffrtmp.Job{SequenceNumber: 14, Status: ffrtmp.Pending, RetryCount: 2, MaxRetries: 3, RetryReason: "exit\x1b[2J status 1", NotBefore: time.Now().Add(90*time.Second + 999*time.Millisecond)}}
-	live := Observation{Job: ffrtmp.Job{SequenceNumber: 15, Status: ffrtmp.Running, NodeName: "a", ProgressDetail: &ffrtmp.Progress{Phase: "encoding", FPS: 60, Speed: 1, OutTimeSeconds: 3725}}}
+	retrying := Observation{
+		Job: ffrtmp.Job{SequenceNumber: 14, Status: ffrtmp.Pending, RetryCount: 2, MaxRetries: 3,
+			RetryReason: "exit\x1b[2J status 1", NotBefore: time.Now().Add(90*time.Second + 999*time.Millisecond)},
+	}
+	live := Observation{
+		Job: ffrtmp.Job{SequenceNumber: 15, Status: ffrtmp.Running, NodeName: "a",
+			ProgressDetail: &ffrtmp.Progress{Phase: "encoding", FPS: 60, Speed: 1, OutTimeSeconds: 3725}},
+	}
 	paused := running
 	paused.Job.Status, paused.Job.ProgressDetail = ffrtmp.Paused, &ffrtmp.Progress{Phase: "paused"}
 	done := running
@@ -35,7 +46,8 @@ func TestProgressLine(t *testing.T) {
 		width  int
 		want   string
 	}{
-		{"wide", running, 0, 100, "Job 12  " + strings.Repeat("█", 20) + strings.Repeat("░", 20) + "   52%  0:06 left  143 fps  4.8x  agent-1  attempt 2"},
+		{"wide", running, 0, 100, "Job 12  " + strings.Repeat("█", 20) + strings.Repeat("░",
+			20) + "   52%  0:06 left  143 fps  4.8x  agent-1  attempt 2"},
 		{"medium", running, 0, 60, "Job 12  █████░░░░░░   52%  0:06 left  143 fps  4.8x  agent-1"},
 		{"narrow", running, 0, 40, "Job 12  ███████░░░░░░░░   52%  0:06 left"},
 		{"too narrow for a bar", running, 0, 20, "Job 12   52%"},

@@ -40,12 +40,14 @@ func (s *Settings) Register(root *cobra.Command) {
 		"API URL of a master; may be repeated or separated by commas (env MASTER_URL, default "+defaultMaster+")")
 	f.StringVar(&s.APIKey, "api-key", "", "API key; visible to ps, prefer --api-key-file (env MASTER_API_KEY)")
 	f.StringVar(&s.APIKeyFile, "api-key-file", "", "file that holds the API key")
-	f.StringVar(&s.CA, "ca", "", "file with the CA that the masters' certificates are verified against (default the system's CAs)")
+	f.StringVar(&s.CA, "ca", "",
+		"file with the CA that the masters' certificates are verified against (default the system's CAs)")
 	f.StringVar(&s.Cert, "cert", "", "client certificate file, for masters that require one")
 	f.StringVar(&s.Key, "key", "", "private key file of --cert")
 	f.BoolVar(&s.Insecure, "insecure-skip-verify", false, "do not verify the masters' certificates (development only)")
 	f.VarP(enum[Format]{&s.Format, Formats}, "output", "o", "output format ("+Join(Formats)+")")
-	f.StringVar(&s.config, "config", "", "YAML configuration file with these flags as keys (default ~/.ffrtmp/config.yaml)")
+	f.StringVar(&s.config, "config", "",
+		"YAML configuration file with these flags as keys (default ~/.ffrtmp/config.yaml)")
 	s.Tracing.Register(f)
 	Complete(root, "output", Formats...)
 	s.global = f

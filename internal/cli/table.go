@@ -108,7 +108,8 @@ func render(w io.Writer, term Terminal, columns []column, widths []int, rows [][
 	return err
 }
 
-// fit leaves out spare columns, the last first, until the others fit into limit (0: no limit), and returns their widths.
+// fit leaves out spare columns, the last first, until the others fit into limit (0: no limit), and returns their
+// widths.
 func (t *Table) fit(limit int) []int {
 	for {
 		widths, ok := t.widths(limit)
