@@ -36,7 +36,9 @@ type streamConfig struct {
 	dial func(ctx context.Context, id, protocol string) (*tls.Conn, error)
 	// hello introduces this master; checkHello checks who connects to it.
 	hello      func(to string) hello
-	checkHello func(hello) error
+	checkHello func(hello) (ack, error)
+	// checkAck checks the answer of the member that was dialed at an address.
+	checkAck func(id, peer string, a ack) error
 	// onBroken is called when a connection that a member has opened ends. It
 	// must not block.
 	onBroken func(id string)
@@ -80,7 +82,8 @@ func (s *streamLayer) Dial(member raft.ServerAddress, timeout time.Duration) (ne
 	if err != nil {
 		return nil, fmt.Errorf("dial %s: %w", id, err)
 	}
-	if err := sendHello(conn, s.hello(id)); err != nil {
+	check := func(a ack) error { return s.checkAck(id, conn.RemoteAddr().String(), a) }
+	if err := sendHello(conn, s.hello(id), check); err != nil {
 		conn.Close()
 		return nil, err
 	}

@@ -56,13 +56,16 @@ func (n *Node) gossipMeta() gossipMeta {
 	return gossipMeta{
 		Peer: n.peerAddr(), APIURL: n.cfg.APIURL, Version: n.cfg.Version,
 		Expect: n.cfg.Expect, Cluster: held.ClusterID, Formed: held.Formed,
-		Starts: n.id.Starts, Level: n.cfg.CommandLevel,
+		Starts: n.id.Starts, Level: n.cfg.CommandLevel, Run: n.run,
 	}
 }
 
 // viewChanged learns addresses from the view and advances the formation.
 func (n *Node) viewChanged(ctx context.Context, alive []gossipMember) {
 	for _, m := range alive {
+		if n.isTwin(m) {
+			continue
+		}
 		n.book.learn(m.ID, address{
 			Peer: m.Peer, Gossip: m.Gossip, APIURL: m.APIURL, Level: m.Level, Starts: m.Starts,
 		})
@@ -70,6 +73,16 @@ func (n *Node) viewChanged(ctx context.Context, alive []gossipMember) {
 	if err := n.formation.step(ctx, alive, n.gossip.triedAll()); err != nil {
 		n.log.Error("cannot form the cluster", "error", err)
 	}
+}
+
+// isTwin reports whether the view has a second process with a member's identity.
+func (n *Node) isTwin(m gossipMember) bool {
+	known, ok := n.book.lookup(m.ID)
+	if !ok || known.Peer == m.Peer || m.Starts < known.Starts || m.ID == n.id.ID {
+		return false
+	}
+	_, found := n.runsElsewhere(m.ID, m.Run, m.Peer)
+	return found
 }
 
 // missing reports whether the view lacks masters, and their last known gossip

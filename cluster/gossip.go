@@ -31,6 +31,7 @@ type gossipMeta struct {
 	Formed  bool   `json:"f,omitempty"` // it has history
 	Starts  uint64 `json:"s"`           // see identity
 	Level   int    `json:"l,omitempty"` // command level
+	Run     string `json:"r"`           // names the process, see hello
 }
 
 // gossipMember is a master that gossip considers alive.

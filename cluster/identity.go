@@ -24,8 +24,18 @@ type identity struct {
 	// Former are the ids of this master whose logs are lost. It then has data set
 	// aside, and must not form a cluster without it.
 	Former []string `json:"former,omitempty"`
+	// Lost is why the log must not be voted with any more, as another master knows.
+	Lost string `json:"lost,omitempty"`
 	// SettingAside is where files of the former identity go, until they are there.
 	SettingAside string `json:"setting_aside,omitempty"`
+}
+
+// lost returns a *LostLogError when the log must not be voted with.
+func (id identity) lost() error {
+	if id.Lost == "" {
+		return nil
+	}
+	return &LostLogError{Path: logFile, Reason: id.Lost}
 }
 
 // successor is who a master is after it has lost its log.

@@ -47,11 +47,11 @@ func (n *Node) openPeerPort() (serve func(), err error) {
 
 	n.hint = newCrashHint(n.id.ID, n.lead, n, n.log.Named("crash"))
 	n.stream = newStreamLayer(n.id.ID, streamConfig{
-		dial: n.peers.dial, hello: n.hello, checkHello: n.checkHello,
+		dial: n.peers.dial, hello: n.hello, checkHello: n.checkHello, checkAck: n.checkAck,
 		onBroken: n.hint.connectionBroken, log: n.log.Named("peer"),
 	})
 	contacts := newContactTracker(n.ctx, rpcTimeout+n.cfg.Timing.Heartbeat)
-	n.transport = newTransport(n.stream, &n.verifier, contacts, n.log.Named("transport"))
+	n.transport = newTransport(n.stream, &n.verifier, contacts, n.memory, n.log.Named("transport"))
 	n.teardown.PushClose(func() error { n.stream.block(errStopped); return n.transport.Close() })
 
 	listener := newPeerListener(tcp, n.cfg.PeerServerTLS, n.stream.accept, n.log.Named("peer"))
@@ -109,25 +109,6 @@ func (n *Node) servePeers(listener *peerListener) {
 // ownAddress is what is known of this master before any port is open.
 func (n *Node) ownAddress() address {
 	return address{APIURL: n.cfg.APIURL, Level: n.cfg.CommandLevel, Starts: n.id.Starts}
-}
-
-// hello introduces this master on a Raft connection to another.
-func (n *Node) hello(to string) hello {
-	return hello{Cluster: n.formation.clusterID(), From: n.id.ID, To: to, Address: *n.own.Load()}
-}
-
-// checkHello checks who connects and learns its address: a master that returns
-// with another address need not wait for gossip.
-func (n *Node) checkHello(h hello) error {
-	own := n.formation.clusterID()
-	switch {
-	case h.To != n.id.ID:
-		return fmt.Errorf("this is %s, not %s", n.id.ID, h.To)
-	case own == "" || h.Cluster != own:
-		return fmt.Errorf("cluster id %q is not this master's", h.Cluster)
-	}
-	n.book.learn(h.From, h.Address)
-	return nil
 }
 
 func ignoreClosed(err error) error {

@@ -51,6 +51,7 @@ type status struct {
 	Commit        uint64        `json:"commit_index"`
 	Applied       uint64        `json:"applied_index"`
 	DiskLow       bool          `json:"disk_low"`
+	Run           string        `json:"run"` // of the process, see hello
 }
 
 // statusTimeout bounds the request to one member.
@@ -63,7 +64,7 @@ const maxLag = 4096
 func (n *Node) status() status {
 	term, index := n.lastEntry()
 	s := status{
-		ID: n.id.ID, Name: n.hostname, Version: n.cfg.Version, APIURL: n.cfg.APIURL, Level: n.cfg.CommandLevel,
+		ID: n.id.ID, Run: n.run, Name: n.hostname, Version: n.cfg.Version, APIURL: n.cfg.APIURL, Level: n.cfg.CommandLevel,
 		BootstrapVote: n.formation.current(), Leads: n.IsLeader(),
 		LastTerm: term, LastIndex: index,
 		Commit: n.raft.CommitIndex(), Applied: n.raft.AppliedIndex(), DiskLow: n.DiskLow(),

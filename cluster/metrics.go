@@ -28,7 +28,10 @@ var (
 )
 
 // Describe implements prometheus.Collector.
-func (c collector) Describe(out chan<- *prometheus.Desc) { prometheus.DescribeByCollect(c, out) }
+func (c collector) Describe(out chan<- *prometheus.Desc) {
+	prometheus.DescribeByCollect(c, out)
+	out <- descTwin // there is none yet to describe it by
+}
 
 // Collect implements prometheus.Collector.
 func (c collector) Collect(out chan<- prometheus.Metric) {
@@ -41,6 +44,7 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 		leads = 1
 	}
 	contact, _ := n.LastContact()
+	n.twins.collect(out)
 	gauge(descLeads, leads)
 	gauge(descTerm, float64(n.Term()))
 	gauge(descCommit, float64(n.CommitIndex()))

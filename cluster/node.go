@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
 	"github.com/prometheus/client_golang/prometheus"
@@ -52,6 +53,9 @@ type Node struct {
 	formation *formation
 	lead      *leadership
 	watchdog  *watchdog
+	memory    *peerMemory
+	twins     twins
+	run       string          // names this process, see hello
 	committed *committedIndex // what must stay in the log; nil in memory
 	space     *diskSpace      // nil when no disk is watched
 	raft      *raft.Raft
@@ -101,6 +105,7 @@ func Open(cfg Config, sm StateMachine) (*Node, error) {
 		failed: make(chan error, 1), stopped: make(chan struct{}),
 		notify: make(chan bool, 8),
 	}
+	n.run = uuid.NewString()[:8]
 	n.own.Store(&address{})
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	if err := n.open(sm); err != nil {
@@ -123,7 +128,11 @@ func (n *Node) open(sm StateMachine) error {
 	if err := n.openPeers(); err != nil {
 		return err
 	}
-	restore, err := n.openLog(sm)
+	var restore bool
+	err := n.id.lost()
+	if err == nil {
+		restore, err = n.openLog(sm)
+	}
 	if untrusted(err) {
 		restore, err = n.startOver(sm, err)
 	}
@@ -157,6 +166,7 @@ func (n *Node) open(sm StateMachine) error {
 		return err
 	}
 	serve()
+	n.spawn(n.rememberPeers)
 	n.start()
 	return n.openMetrics()
 }
@@ -192,6 +202,7 @@ func (n *Node) openPeers() (err error) {
 	if len(n.id.Former) > 0 {
 		n.cfg.Expect = 0 // its data is set aside: it must not form a cluster without it
 	}
+	n.memory = openPeerMemory(n.storage, n.log)
 	n.book, err = openAddressBook(n.storage, n.log)
 	return err
 }

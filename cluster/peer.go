@@ -25,12 +25,17 @@ const (
 
 // peerClient dials members by id and speaks HTTP/2 to them.
 type peerClient struct {
-	book   *addressBook
+	book   lookup
 	config *tls.Config
 	http   *http.Transport
 }
 
-func newPeerClient(book *addressBook, config *tls.Config) *peerClient {
+// lookup knows where members can be dialed.
+type lookup interface {
+	lookup(id string) (address, bool)
+}
+
+func newPeerClient(book lookup, config *tls.Config) *peerClient {
 	p := &peerClient{book: book, config: config}
 	p.http = &http.Transport{
 		DialTLSContext: func(ctx context.Context, _, hostport string) (net.Conn, error) {

@@ -25,7 +25,7 @@ func connect(t *testing.T, m *master, config *tls.Config, protocol string, h hel
 		return err
 	}
 	defer conn.Close()
-	return sendHello(conn, h)
+	return sendHello(conn, h, func(ack) error { return nil })
 }
 
 // client returns a client that presents a certificate for the role and accepts
@@ -147,7 +147,7 @@ func listenAsAgent(t *testing.T, a *authority) (addr string) {
 			if err != nil {
 				return
 			}
-			_, _ = receiveHello(conn, func(hello) error { return nil }) // the dialer refuses
+			_, _ = receiveHello(conn, func(hello) (ack, error) { return ack{}, nil }) // the dialer refuses
 			conn.Close()
 		}
 	}()

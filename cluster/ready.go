@@ -85,7 +85,10 @@ func (n *Node) Failed() <-chan error { return n.failed }
 func (n *Node) fail(err error) {
 	err = fmt.Errorf("this master cannot continue: %w", err)
 	n.failureErr.Store(&err)
-	n.failed <- err // does not block: the store fails once
+	select {
+	case n.failed <- err:
+	default: // it has failed before
+	}
 }
 
 func (n *Node) failure() error {

@@ -336,9 +336,10 @@ func (r *Recovery) Install(others ...string) error {
 	if err := copyFile(r.storage.file(identityFile), filepath.Join(aside, identityFile)); err != nil {
 		return err
 	}
-	if err := moveFiles(r.storage.path, aside, logFile, logMarkFile, snapshotsDir, voteFile); err != nil {
+	if err := moveFiles(r.storage.path, aside, logFile, logMarkFile, snapshotsDir, voteFile, memoryFile); err != nil {
 		return err
 	}
+	r.id.Lost = ""
 	vote := bootstrapVote{ClusterID: r.Report.NewClusterID, Proposer: r.id.ID, Expect: 1}
 	if err := errors.Join(r.storage.save(voteFile, vote), r.storage.save(identityFile, r.id)); err != nil {
 		return err

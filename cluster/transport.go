@@ -26,6 +26,7 @@ type transport struct {
 	self     raft.ServerAddress
 	verifier *leaderVerifier
 	contacts *contactTracker
+	memory   *peerMemory
 }
 
 // For a transport without PreVote, Raft only logs a warning and disables it.
@@ -35,11 +36,14 @@ var (
 	_ raft.WithClose   = (*transport)(nil)
 )
 
-func newTransport(s *streamLayer, verifier *leaderVerifier, contacts *contactTracker, log hclog.Logger) *transport {
+func newTransport(
+	s *streamLayer, verifier *leaderVerifier, contacts *contactTracker, memory *peerMemory, log hclog.Logger,
+) *transport {
 	return &transport{
 		self:     raft.ServerAddress(s.self),
 		verifier: verifier,
 		contacts: contacts,
+		memory:   memory,
 		NetworkTransport: raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
 			ServerAddressProvider:   idAddresses{},
 			Logger:                  log,
@@ -68,7 +72,11 @@ func (t *transport) AppendEntries(
 	}
 	return run(id, func() error {
 		return t.verifier.append(id, req, resp, func() error {
-			return retryStale(func() error { return t.NetworkTransport.AppendEntries(id, to, req, resp) })
+			err := retryStale(func() error { return t.NetworkTransport.AppendEntries(id, to, req, resp) })
+			if err == nil {
+				t.memory.noteAppended(id, req, resp)
+			}
+			return err
 		})
 	})
 }

@@ -144,3 +144,87 @@ func TestDisk_RecoverSurvivor(t *testing.T) {
 	}
 	s.voters(3)
 }
+
+// A copy of a running master's directory is refused and exits; the first continues.
+func TestDisk_ClonedDirectory(t *testing.T) {
+	s := start(t, devcluster.Options{Masters: 3})
+	s.voters(3)
+	ids := submitMany(s, 5)
+	first := s.Master(s.leader())
+	clone, err := s.AddMaster()
+	s.must(err)
+	s.must(os.CopyFS(filepath.Join(clone.Dir(), "raft"), os.DirFS(filepath.Join(first.Dir(), "raft"))))
+	s.must(clone.Start())
+	if err := clone.Wait(s.soon()); err == nil {
+		t.Error("the clone ended with status 0")
+	}
+	log, err := os.ReadFile(clone.LogPath())
+	s.must(err)
+	if !strings.Contains(string(log), "is in use at "+first.PeerAddress()) {
+		t.Errorf("the clone's log does not name %s", first.PeerAddress())
+	}
+	ids = append(ids, submitMany(s, 5)...)
+	for _, id := range ids {
+		s.look(id)
+	}
+	s.voters(3)
+	named := 0
+	for _, m := range s.Masters()[:3] {
+		log, err := os.ReadFile(m.LogPath())
+		s.must(err)
+		for line := range strings.Lines(string(log)) {
+			if strings.Contains(line, "a second master with the same identity is refused") &&
+				strings.Contains(line, first.PeerAddress()) && strings.Contains(line, clone.PeerAddress()) {
+				named++
+			}
+		}
+	}
+	if named == 0 {
+		t.Error("no master logs both addresses")
+	}
+}
+
+// Two of three are rolled back to old copies: what the third has acknowledged is kept.
+func TestDisk_OthersRolledBack(t *testing.T) {
+	s := start(t, devcluster.Options{Masters: 3})
+	s.voters(3)
+	ids := submitMany(s, 5)
+	keeper := s.Master(s.leader())
+	var others []*devcluster.Master
+	for _, m := range s.Masters() {
+		if m != keeper {
+			others = append(others, m)
+		}
+	}
+	copies := t.TempDir()
+	for _, m := range others {
+		s.must(os.CopyFS(filepath.Join(copies, m.Name()), os.DirFS(filepath.Join(m.Dir(), "raft"))))
+	}
+	ids = append(ids, submitMany(s, 20)...)
+	for _, m := range append(others, keeper) {
+		s.must(m.Stop(s.soon()))
+	}
+	for _, m := range others {
+		raft := filepath.Join(m.Dir(), "raft")
+		s.must(os.RemoveAll(raft))
+		s.must(os.CopyFS(raft, os.DirFS(filepath.Join(copies, m.Name()))))
+	}
+	for _, m := range s.Masters() {
+		s.must(m.Start())
+	}
+	for _, m := range others {
+		if err := m.Wait(s.soon()); err == nil {
+			t.Errorf("%s ended with status 0", m.Name())
+		}
+	}
+	_ = keeper.Stop(s.soon()) // it may have been asked to remove entries, and have stopped
+	recoverMaster(t, s.Dir(), filepath.Join(keeper.Dir(), "raft"))
+	for _, m := range s.Masters() {
+		s.must(m.Start())
+	}
+	s.must(keeper.WaitReady(s.soon()))
+	s.voters(3)
+	for _, id := range ids {
+		s.look(id)
+	}
+}

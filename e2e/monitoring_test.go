@@ -88,7 +88,10 @@ func TestMonitoring_QueriesUseServedMetrics(t *testing.T) {
 		pattern("360p25-h264", map[string]any{"output_mode": "null", "duration": 3600, "preset": "ultrafast"}),
 	).ID
 	s.encoding(id, 1)
-	served := map[string]bool{"ffmpeg_agent_gpu_utilization_ratio": true} // only with a GPU
+	served := map[string]bool{
+		"ffmpeg_agent_gpu_utilization_ratio":                true, // only with a GPU
+		"ffmpeg_master_identity_conflict_timestamp_seconds": true, // only after a copy was refused
+	}
 	for _, url := range []string{s.Master(0).MetricsURL(), s.Agent(0).MetricsURL()} {
 		s.addMetrics(served, url+"/metrics")
 	}

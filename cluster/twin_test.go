@@ -1,0 +1,198 @@
+package cluster
+
+import (
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/ffrtmp/ffrtmp/internal/testkit"
+)
+
+// copyDir copies a raft directory as somebody would who clones a machine.
+func copyDir(t *testing.T, from string) string {
+	t.Helper()
+	to := filepath.Join(t.TempDir(), "copy")
+	if err := os.CopyFS(to, os.DirFS(from)); err != nil {
+		t.Fatal(err)
+	}
+	return to
+}
+
+// reopen opens a master with a state machine that keeps its state, as a database does.
+func reopen(t *testing.T, cfg Config, sm *toy) *master {
+	t.Helper()
+	node, err := Open(cfg, sm)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := &master{Node: node, sm: sm, cfg: cfg, t: t}
+	t.Cleanup(m.stop)
+	return m
+}
+
+// joining returns a configuration that finds the other masters.
+func joining(m *master, masters []*master) Config {
+	cfg := m.cfg
+	for _, other := range masters {
+		if other != m {
+			cfg.Join = append(cfg.Join, other.gossipAddr())
+		}
+	}
+	return cfg
+}
+
+// A second process with the identity of a living master ends, however often it was
+// started, and the cluster keeps the first.
+func TestTwin_SecondIsRefused(t *testing.T) {
+	t.Parallel()
+	registry := prometheus.NewRegistry()
+	masters := formWith(t, 3, func(_ int, cfg *Config) {
+		cfg.Metrics = prometheus.WrapRegistererWith(
+			prometheus.Labels{"master": cfg.Version}, registry)
+	})
+	write(t, "one", masters...)
+	waitApplied(t, "one", masters...)
+	for name, m := range map[string]*master{"follower": follower(t, masters...), "leader": leader(t, masters...)} {
+		t.Run(name, func(t *testing.T) {
+			cfg := joining(m, masters)
+			cfg.Dir, cfg.Metrics, cfg.Timing = copyDir(t, m.cfg.Dir), nil, Local
+			raiseStarts(t, cfg.Dir)
+			twin := reopen(t, cfg, &toy{})
+			var refused *TwinError
+			if err := waitFailed(t, twin); !errors.As(err, &refused) || refused.Address != m.peerAddr() {
+				t.Fatalf("got %v, want *TwinError that names %s", err, m.peerAddr())
+			}
+			for _, other := range masters {
+				if a, _ := other.book.lookup(m.ID()); a.Peer != m.peerAddr() {
+					t.Errorf("%s dials %s at %s, want %s", other.ID(), m.ID(), a.Peer, m.peerAddr())
+				}
+			}
+			if !conflict(t, registry, m.peerAddr(), twin.peerAddr()) {
+				t.Error("no metric names both addresses")
+			}
+		})
+	}
+	write(t, "two", masters...)
+	waitApplied(t, "two", masters...)
+}
+
+// raiseStarts makes the copy look like the newer one.
+func raiseStarts(t *testing.T, dir string) {
+	t.Helper()
+	s := &storage{path: dir}
+	var id identity
+	if err := s.load(identityFile, &id); err != nil {
+		t.Fatal(err)
+	}
+	id.Starts += 10
+	if err := s.save(identityFile, id); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func waitFailed(t *testing.T, m *master) error {
+	t.Helper()
+	select {
+	case err := <-m.Failed():
+		return err
+	case <-testContext(t).Done():
+		t.Fatal("it goes on")
+		return nil
+	}
+}
+
+func conflict(t *testing.T, registry *prometheus.Registry, address, refused string) bool {
+	t.Helper()
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			if text := m.String(); strings.Contains(text, address) && strings.Contains(text, refused) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// An old copy of a whole directory is refused by whoever remembers more, and joins
+// again as a new member.
+func TestPeerMemory_OldCopyIsRefused(t *testing.T) {
+	t.Parallel()
+	masters := form(t, 3)
+	write(t, "one", masters...)
+	waitApplied(t, "one", masters...)
+	m := follower(t, masters...)
+	old := copyDir(t, m.cfg.Dir)
+	state := &toy{index: m.sm.index, term: m.sm.term, commands: m.sm.all()}
+	for range 5 {
+		write(t, "two", masters...)
+	}
+	waitApplied(t, "two", masters...)
+	l := leader(t, masters...)
+	testkit.Eventually(t, "the leader knows what the follower has", func() bool {
+		return l.memory.acknowledged(m.ID()) == l.raft.LastIndex()
+	})
+	m.stop()
+
+	cfg := joining(m, masters)
+	cfg.Dir = old
+	again := reopen(t, cfg, state)
+	var back *RolledBackError
+	if err := waitFailed(t, again); !errors.As(err, &back) || back.Acknowledged <= back.Index {
+		t.Fatalf("got %v, want *RolledBackError", err)
+	}
+	again.stop()
+	renewed := reopen(t, cfg, state)
+	if renewed.ID() == m.ID() {
+		t.Fatal("it has kept its identity")
+	}
+	waitReady(t, renewed)
+	waitApplied(t, "two", renewed)
+	testkit.Eventually(t, "the old member is replaced", func() bool {
+		voters := renewed.voters()
+		return len(voters) == 3 && !slices.Contains(voters, m.ID())
+	})
+}
+
+// Who comes back as it went is welcome, whatever it has truncated meanwhile.
+func TestPeerMemory_Meet(t *testing.T) {
+	s := &storage{path: t.TempDir()}
+	m := openPeerMemory(s, testLogger("memory"))
+	m.note("a", 100)
+	if missing := m.meet("a", "run 1", "address", 100); missing != 0 {
+		t.Errorf("it has all: got %d missing", missing)
+	}
+	m.note("a", 110)
+	if missing := m.meet("a", "run 1", "address", 105); missing != 0 {
+		t.Errorf("the same process, as of a moment ago: got %d missing", missing)
+	}
+	if missing := m.meet("a", "run 2", "address", 109); missing != 110 {
+		t.Errorf("an older copy: got %d missing, want 110", missing)
+	}
+	m.save()
+	m = openPeerMemory(s, testLogger("memory"))
+	if got := m.acknowledged("a"); got != 110 {
+		t.Errorf("after a restart: got %d, want 110", got)
+	}
+	if missing := m.meet("a", "run 3", "address", 110); missing != 0 {
+		t.Errorf("it has all: got %d missing", missing)
+	}
+	for _, damaged := range []string{"", "{", `{"a":null}`, `[]`, "\x00\x00"} {
+		overwrite(t, s.file(memoryFile), []byte(damaged))
+		if got := openPeerMemory(s, testLogger("memory")).acknowledged("a"); got != 0 {
+			t.Errorf("%q: got %d, want 0", damaged, got)
+		}
+	}
+	if _, err := json.Marshal(m.members); err != nil {
+		t.Error(err)
+	}
+}
