@@ -57,14 +57,14 @@ func resolveEncoder(codec, hwaccel string) (string, error) {
 	hardware := !slices.Contains([]string{"", "none", "auto"}, hwaccel)
 	family, known := hardwareFamilies[hwaccel]
 	if hardware && !known {
-		return "", FieldErrorf("parameters.hwaccel", "%q is not known; use none, auto, cuda, nvenc, qsv or vaapi", hwaccel)
+		return "", FieldErrorf("parameters.hwaccel", "unknown value %q; use none, auto, cuda, nvenc, qsv or vaapi", hwaccel)
 	}
 	if knownEncoder(codec) {
 		return codec, nil
 	}
 	software, ok := softwareEncoders[codec]
 	if !ok {
-		return "", FieldErrorf("parameters.codec", "%q is not known; use h264, h265, hevc, vp9, av1 or one of %s", codec, strings.Join(Encoders, ", "))
+		return "", FieldErrorf("parameters.codec", "unknown value %q; use h264, h265, hevc, vp9, av1 or one of %s", codec, strings.Join(Encoders, ", "))
 	}
 	if !hardware {
 		return software, nil

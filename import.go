@@ -97,9 +97,9 @@ func (j *ImportedJob) Validate() error {
 	case j.FailureReason != "" && !reasonForm.MatchString(string(j.FailureReason)):
 		return FieldErrorf("failure_reason", "%q is not a word of lower-case letters, digits and underscores", j.FailureReason)
 	case j.Status.Terminal() && j.CompletedAt.IsZero():
-		return FieldErrorf("completed_at", "is required of a job that is %s", j.Status)
+		return FieldErrorf("completed_at", "is required for a job that is %s", j.Status)
 	case !j.Status.Terminal() && !j.CompletedAt.IsZero():
-		return FieldErrorf("completed_at", "a job that is %s is not over", j.Status)
+		return FieldErrorf("completed_at", "a job that is %s has not ended", j.Status)
 	case j.Logs != "" && j.LastAttempt == nil:
 		return FieldErrorf("logs", "are of an attempt: last_attempt is missing")
 	}
@@ -128,7 +128,7 @@ func (j *ImportedJob) validateAttempt() error {
 	case a.NodeID != "" && !IsID(a.NodeID):
 		return FieldErrorf("last_attempt.node_id", "%q is not a UUID in lower case", a.NodeID)
 	case !slices.Contains([]Outcome{AttemptCompleted, AttemptFailed, AttemptLost, AttemptCanceled, AttemptTimedOut}, a.Outcome):
-		return FieldErrorf("last_attempt.outcome", "%q is not known; use completed, failed, lost, canceled or timed_out", a.Outcome)
+		return FieldErrorf("last_attempt.outcome", "unknown value %q; use completed, failed, lost, canceled or timed_out", a.Outcome)
 	case (a.Outcome == AttemptCompleted) != (j.Status == Completed):
 		return FieldErrorf("last_attempt.outcome", "%q does not go with a job that is %s", a.Outcome, j.Status)
 	case a.FailureReason != "" && !reasonForm.MatchString(string(a.FailureReason)):

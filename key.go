@@ -38,12 +38,10 @@ func JoinScopes(list []Scope, separator string) string {
 // Bounds of keys.
 const (
 	MaxKeys      = 10_000         // live, expired and revoked ones together
-	KeyKept      = 30 * 24 * hour // how long an expired or revoked key stays on record, at least
-	MaxKeyLife   = 3650 * 24 * hour
-	MaxRateLimit = 100_000
+	KeyKept      = 30 * 24 * time.Hour // how long an expired or revoked key stays on record, at least
+	MaxKeyLife   = 3650 * 24 * time.Hour
+	maxRateLimit = 100_000
 )
-
-const hour = time.Hour
 
 // NewKey is the body of POST /keys.
 type NewKey struct {
@@ -64,15 +62,15 @@ func (k *NewKey) Validate() error {
 	case len(k.Scopes) == 0:
 		return FieldErrorf("scopes", "must name at least one of admin, submit, read and agent")
 	case k.ExpiresIn != 0 && !k.ExpiresAt.IsZero():
-		return FieldErrorf("expires_in", "does not go together with expires_at")
+		return FieldErrorf("expires_in", "cannot be combined with expires_at")
 	case k.ExpiresIn < 0 || time.Duration(k.ExpiresIn) > MaxKeyLife:
 		return FieldErrorf("expires_in", "must be more than 0s and at most %s", MaxKeyLife)
-	case k.RateLimit < 0 || k.RateLimit > MaxRateLimit:
-		return FieldErrorf("rate_limit", "must be between 1 and %d requests a second, or 0 for the masters' default", MaxRateLimit)
+	case k.RateLimit < 0 || k.RateLimit > maxRateLimit:
+		return FieldErrorf("rate_limit", "must be between 1 and %d requests a second, or 0 for the masters' default", maxRateLimit)
 	}
 	for i, s := range k.Scopes {
 		if !slices.Contains(Scopes, s) {
-			return FieldErrorf(fmt.Sprintf("scopes[%d]", i), "%q is not known; use admin, submit, read or agent", s)
+			return FieldErrorf(fmt.Sprintf("scopes[%d]", i), "unknown value %q; use admin, submit, read or agent", s)
 		}
 	}
 	k.Scopes = slices.DeleteFunc(slices.Clone(Scopes), func(s Scope) bool { return !slices.Contains(k.Scopes, s) })

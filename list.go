@@ -15,15 +15,15 @@ type Filter struct {
 // Validate returns an error that names the first field with an unknown value.
 func (f *Filter) Validate() error {
 	if f.Status != "" && !f.Status.Valid() {
-		return FieldErrorf("status", "%q is not known; use pending, running, paused, completed, failed or canceled", f.Status)
+		return FieldErrorf("status", "unknown value %q; use pending, running, paused, completed, failed or canceled", f.Status)
 	}
 	if f.Queue != "" {
-		if err := ValidateQueue(f.Queue); err != nil {
+		if err := validateQueue(f.Queue); err != nil {
 			return err
 		}
 	}
 	if f.Priority != "" {
-		return ValidatePriority(f.Priority)
+		return validatePriority(f.Priority)
 	}
 	return nil
 }
@@ -67,7 +67,7 @@ func (p *Page) Validate() error {
 		p.Order = Descending
 	}
 	if !slices.Contains([]Order{Ascending, Descending}, p.Order) {
-		return FieldErrorf("order", "%q is not known; use asc or desc", p.Order)
+		return FieldErrorf("order", "unknown value %q; use asc or desc", p.Order)
 	}
 	return nil
 }
@@ -77,22 +77,4 @@ type List struct {
 	Jobs       []Job  `json:"jobs"`
 	Count      int    `json:"count"` // of Jobs
 	NextCursor string `json:"next_cursor,omitempty"`
-}
-
-// NodeList is the answer to GET /nodes.
-type NodeList struct {
-	Nodes []Node `json:"nodes"`
-	Count int    `json:"count"`
-}
-
-// Submitted is the answer to POST /jobs/batch.
-type Submitted struct {
-	Jobs  []SubmittedJob `json:"jobs"`
-	Count int            `json:"count"`
-}
-
-// SubmittedJob names one job of a batch.
-type SubmittedJob struct {
-	ID             string `json:"id"`
-	SequenceNumber uint64 `json:"sequence_number"`
 }

@@ -152,3 +152,9 @@ func (r *Registration) checkTexts() error {
 	}
 	return nil
 }
+
+// NodeList is the answer to GET /nodes.
+type NodeList struct {
+	Nodes []Node `json:"nodes"`
+	Count int    `json:"count"`
+}

@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/ffrtmp/ffrtmp/internal/strictjson"
 )
 
 // Parameters is what a submission may say about the encode, over its scenario.
@@ -79,8 +81,8 @@ type Encoding struct {
 	Limits       ResourceLimits
 }
 
-// DefaultPatternSeconds is how long a test pattern runs when no duration is given.
-const DefaultPatternSeconds = 10
+// patternSeconds is how long a test pattern runs when no duration is given.
+const patternSeconds = 10
 
 const (
 	maxDurationSeconds = 30 * 24 * 3600
@@ -94,8 +96,8 @@ var (
 )
 
 var (
-	parameterNames = fieldsOf[Parameters]()
-	limitNames     = fieldsOf[ResourceLimits]()
+	parameterNames = strictjson.Fields[Parameters]()
+	limitNames     = strictjson.Fields[ResourceLimits]()
 )
 
 var inputSchemes = []string{"http", "https", "rtmp", "rtmps"}
@@ -167,7 +169,7 @@ func resolveInput(e *Encoding, p Parameters) error {
 	case seconds != nil:
 		e.Duration = *seconds
 	case p.Input == "":
-		e.Duration = DefaultPatternSeconds
+		e.Duration = patternSeconds
 	}
 	return nil
 }
@@ -185,7 +187,7 @@ func resolveOutput(e *Encoding, p Parameters) error {
 	case "null":
 		e.Mode = ToNull
 	default:
-		return FieldErrorf("parameters.output_mode", "%q is not known; use file, rtmp, stream or null", mode)
+		return FieldErrorf("parameters.output_mode", "unknown value %q; use file, rtmp, stream or null", mode)
 	}
 	if e.Mode != ToRTMP && (p.RTMPURL != "" || p.StreamKey != "") {
 		return FieldErrorf("parameters.output_mode", "must be rtmp, with an rtmp_url, for a stream_key or rtmp_url to be of use; it is %s", e.Mode)
@@ -302,7 +304,7 @@ func resolveAudio(e *Encoding, p Parameters) error {
 	}
 	encoder, ok := audioEncoders[codec]
 	if !ok {
-		return FieldErrorf("parameters.audio_codec", "%q is not known; use aac, mp3, opus, ac3 or none", codec)
+		return FieldErrorf("parameters.audio_codec", "unknown value %q; use aac, mp3, opus, ac3 or none", codec)
 	}
 	if p.AudioBitrate != "" && !bitrateForm.MatchString(p.AudioBitrate) {
 		return FieldErrorf("parameters.audio_bitrate", "%q is not a bit rate such as 128k", p.AudioBitrate)

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/ffrtmp/ffrtmp/internal/strictjson"
 )
 
 // Requires is what a job asks of the node that runs it. The zero value asks nothing.
@@ -25,7 +27,7 @@ func (r *Requires) UnmarshalJSON(data []byte) error {
 	return err
 }
 
-var requirementNames = fieldsOf[Requires]()
+var requirementNames = strictjson.Fields[Requires]()
 
 // IsZero reports whether r asks for nothing.
 func (r *Requires) IsZero() bool {

@@ -37,7 +37,7 @@ func parseScenario(name string) (scenario, error) {
 	}
 	m := scenarioForm.FindStringSubmatch(name)
 	if m == nil {
-		return scenario{}, FieldErrorf("scenario", "%q is not known: it is [live-]SIZE[FPS][-CODEC] with a size of 4K, 2160p, 1440p, 1080p, 720p, 480p or 360p and a codec of h264, h265, hevc, vp9 or av1", name)
+		return scenario{}, FieldErrorf("scenario", "unknown value %q: it is [live-]SIZE[FPS][-CODEC] with a size of 4K, 2160p, 1440p, 1080p, 720p, 480p or 360p and a codec of h264, h265, hevc, vp9 or av1", name)
 	}
 	s := scenario{live: m[1] != "", size: sizes[strings.ToLower(m[2])], codec: "h264"}
 	if m[3] != "" {

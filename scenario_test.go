@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/ffrtmp/ffrtmp/internal/strictjson"
 )
 
 func resolve(t *testing.T, scenario, parameters string) (Encoding, error) {
@@ -19,7 +21,7 @@ func resolve(t *testing.T, scenario, parameters string) (Encoding, error) {
 }
 
 func TestScenarioMeansWhatItSays(t *testing.T) {
-	pattern := Encoding{Mode: ToFile, Duration: DefaultPatternSeconds, AudioEncoder: "aac"}
+	pattern := Encoding{Mode: ToFile, Duration: patternSeconds, AudioEncoder: "aac"}
 	tests := []struct {
 		scenario, parameters string
 		want                 func(*Encoding)
@@ -120,7 +122,7 @@ func TestBadJobsNameTheField(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.body, func(t *testing.T) {
 			var s Spec
-			err := Decode([]byte(tt.body), &s)
+			err := decodeSpec([]byte(tt.body), &s)
 			if err == nil {
 				err = s.Validate()
 			}
@@ -192,4 +194,10 @@ func FuzzParseParameters(f *testing.F) {
 		}
 		RedactParameters(s.Parameters)
 	})
+}
+
+// decodeSpec has the fields named as jsonbody names them, which this package cannot import.
+func decodeSpec(data []byte, s *Spec) error {
+	_, err := decodeStrict(data, "", strictjson.Fields[Spec](), s)
+	return err
 }

@@ -51,7 +51,7 @@ func (s *Spec) Validate() error {
 	}
 	for field, engine := range map[string]string{"engine": s.Engine, "parameters.engine": p.Engine} {
 		if !slices.Contains([]string{"", "auto", "ffmpeg"}, engine) {
-			return FieldErrorf(field, "%q is not known; use auto or ffmpeg", engine)
+			return FieldErrorf(field, "unknown value %q; use auto or ffmpeg", engine)
 		}
 	}
 	if err := errors.Join(checkText("confidence", s.Confidence, 64), checkText("classification", s.Classification, 64)); err != nil {
@@ -93,24 +93,24 @@ func (s *Spec) place(live bool) error {
 	if s.Priority == "" {
 		s.Priority = Medium
 	}
-	if err := ValidateQueue(s.Queue); err != nil {
+	if err := validateQueue(s.Queue); err != nil {
 		return err
 	}
-	return ValidatePriority(s.Priority)
+	return validatePriority(s.Priority)
 }
 
-// ValidateQueue returns an error that names the field unless q is one of Queues.
-func ValidateQueue(q Queue) error {
+// validateQueue returns an error that names the field unless q is one of Queues.
+func validateQueue(q Queue) error {
 	if !slices.Contains(Queues, q) {
-		return FieldErrorf("queue", "%q is not known; use live, default or batch", q)
+		return FieldErrorf("queue", "unknown value %q; use live, default or batch", q)
 	}
 	return nil
 }
 
-// ValidatePriority returns an error that names the field unless p is one of Priorities.
-func ValidatePriority(p Priority) error {
+// validatePriority returns an error that names the field unless p is one of Priorities.
+func validatePriority(p Priority) error {
 	if !slices.Contains(Priorities, p) {
-		return FieldErrorf("priority", "%q is not known; use high, medium or low", p)
+		return FieldErrorf("priority", "unknown value %q; use high, medium or low", p)
 	}
 	return nil
 }
@@ -155,12 +155,12 @@ type Patch struct {
 // Validate returns an error that names the first field at fault.
 func (p *Patch) Validate() error {
 	if p.Queue != nil {
-		if err := ValidateQueue(*p.Queue); err != nil {
+		if err := validateQueue(*p.Queue); err != nil {
 			return err
 		}
 	}
 	if p.Priority != nil {
-		if err := ValidatePriority(*p.Priority); err != nil {
+		if err := validatePriority(*p.Priority); err != nil {
 			return err
 		}
 	}
@@ -170,4 +170,16 @@ func (p *Patch) Validate() error {
 		}
 	}
 	return validateLabels("labels", p.Labels)
+}
+
+// Submitted is the answer to POST /jobs/batch.
+type Submitted struct {
+	Jobs  []SubmittedJob `json:"jobs"`
+	Count int            `json:"count"`
+}
+
+// SubmittedJob names one job of a batch.
+type SubmittedJob struct {
+	ID             string `json:"id"`
+	SequenceNumber uint64 `json:"sequence_number"`
 }

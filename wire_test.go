@@ -29,8 +29,8 @@ func TestBadInputNamesTheField(t *testing.T) {
 		{"node_id", (&Result{JobID: "j", Status: ResultFailed}).Validate()},
 		{"status", (&Result{JobID: "j", NodeID: "n", Status: "done"}).Validate()},
 		{"attempt", (&Result{JobID: "j", NodeID: "n", Status: ResultFailed, Attempt: -1}).Validate()},
-		{"metrics", (&Result{JobID: "j", NodeID: "n", Metrics: make([]byte, MaxResultJSONBytes+1)}).Validate()},
-		{"analyzer_output", (&Result{JobID: "j", NodeID: "n", AnalyzerOutput: make([]byte, MaxResultJSONBytes+1)}).Validate()},
+		{"metrics", (&Result{JobID: "j", NodeID: "n", Metrics: make([]byte, maxResultJSONBytes+1)}).Validate()},
+		{"analyzer_output", (&Result{JobID: "j", NodeID: "n", AnalyzerOutput: make([]byte, maxResultJSONBytes+1)}).Validate()},
 		{"failure_reason", (&Result{JobID: "j", NodeID: "n", Status: ResultFailed, FailureReason: FailureReason(strings.Repeat("x", 65))}).Validate()},
 		{"", lease.Validate()},
 		{"", (&Result{
@@ -101,24 +101,6 @@ func TestLongTextIsCutToWhatIsKept(t *testing.T) {
 	}
 }
 
-func TestDecodeNamesTheField(t *testing.T) {
-	for body, want := range map[string]string{
-		`{"node_id":"n","max":1,"wait":"5s","unknown":1}`: "",
-		`{"node_id":"n","max":"1"}`:                       "max: cannot be string; a whole number is wanted",
-		`{"node_id":7}`:                                   "node_id: cannot be number; a string is wanted",
-		`[]`:                                              "the body must be a JSON object, not array",
-		`{"node_id"`:                                      "the body is not valid JSON",
-		``:                                                "the body is not valid JSON",
-		`{"wait":"soon"}`:                                 `wait: cannot be "soon"; a duration such as "30s" is wanted`,
-	} {
-		var c ClaimRequest
-		err := Decode([]byte(body), &c)
-		if want == "" && err != nil || want != "" && (CodeOf(err) != Invalid || !strings.Contains(err.Error(), want)) {
-			t.Errorf("%s: %v", body, err)
-		}
-	}
-}
-
 func TestDuration(t *testing.T) {
 	for in, want := range map[string]time.Duration{`"30s"`: 30 * time.Second, `1.5`: 1500 * time.Millisecond, `0`: 0, `"1m30s"`: 90 * time.Second} {
 		var d Duration
@@ -128,20 +110,6 @@ func TestDuration(t *testing.T) {
 	}
 	if out, err := json.Marshal(Duration(90 * time.Second)); err != nil || string(out) != `"1m30s"` {
 		t.Errorf("%s %v", out, err)
-	}
-}
-
-func TestCanonicalFormsOfEqualDocumentsAreEqual(t *testing.T) {
-	a, err := Canonical([]byte(`{"b": 1, "a": {"y": 1e2, "x": 12345678901234567890}}`))
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := Canonical([]byte("{\"a\":{\"x\":12345678901234567890,\"y\":1e2},\n\"b\":1}"))
-	if err != nil || string(a) != string(b) {
-		t.Errorf("%s\n%s\n%v", a, b, err)
-	}
-	if _, err := Canonical([]byte(`{`)); CodeOf(err) != Invalid {
-		t.Error(err)
 	}
 }
 

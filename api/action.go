@@ -46,7 +46,7 @@ func (sel *selection) filter() (f ffrtmp.Filter, err error) {
 	for name, raw := range sel.Filter {
 		into, ok := fields[name]
 		if !ok {
-			return f, ffrtmp.FieldErrorf("filter."+name, "is not known")
+			return f, ffrtmp.FieldErrorf("filter."+name, "unknown field")
 		}
 		if err := json.Unmarshal(raw, into); err != nil {
 			return f, ffrtmp.FieldErrorf("filter."+name, "must be a string")

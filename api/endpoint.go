@@ -8,6 +8,7 @@ import (
 
 	"github.com/ffrtmp/ffrtmp"
 	"github.com/ffrtmp/ffrtmp/fsm"
+	"github.com/ffrtmp/ffrtmp/internal/jsonbody"
 )
 
 // Largest bodies. A batch holds up to ffrtmp.MaxBatch jobs.
@@ -59,7 +60,7 @@ func with[In any](f func(c *call, in *In) (*answer, error)) func(*call) (*answer
 	return func(c *call) (*answer, error) {
 		in := new(In)
 		if _, none := any(in).(*nothing); !none || len(c.body) > 0 {
-			if err := ffrtmp.Decode(c.body, in); err != nil {
+			if err := jsonbody.Decode(c.body, in); err != nil {
 				return nil, err
 			}
 		}

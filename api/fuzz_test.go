@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/internal/jsonbody"
 )
 
 // takers decode and check a body as the endpoints do, and return what they take it for.
@@ -33,7 +34,7 @@ var takers = map[string]func([]byte) (any, error){
 func take[In any](check func(*In) error) func([]byte) (any, error) {
 	return func(body []byte) (any, error) {
 		in := new(In)
-		if err := ffrtmp.Decode(body, in); err != nil {
+		if err := jsonbody.Decode(body, in); err != nil {
 			return nil, err
 		}
 		return in, check(in)
@@ -61,7 +62,7 @@ func FuzzBodies(f *testing.F) {
 				}
 				continue
 			}
-			if _, err := ffrtmp.Canonical(body); err != nil {
+			if _, err := jsonbody.Canonical(body); err != nil {
 				t.Errorf("got %s: taken, but for an idempotency key: %v", name, err)
 			}
 			sent, err := json.Marshal(first)

@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/internal/jsonbody"
 )
 
 // idempotencyHeader identifies a request, so that repeating it has no second effect.
@@ -33,7 +34,7 @@ func idempotencyKey(r *http.Request) (string, error) {
 // its spacing and order of fields.
 func fingerprint(r *http.Request, body []byte) ([sha256.Size]byte, error) {
 	if len(body) > 0 {
-		canonical, err := ffrtmp.Canonical(body)
+		canonical, err := jsonbody.Canonical(body)
 		if err != nil {
 			return [sha256.Size]byte{}, err
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/internal/jsonbody"
 )
 
 // importing is the body of POST /import. Its jobs and nodes are decoded one by one, so that
@@ -72,7 +73,7 @@ func decodeEach[T any](list []json.RawMessage, valid *[]int, validate func(*T) (
 	results, good := make([]ffrtmp.ImportResult, len(list)), make([]T, 0, len(list))
 	for i, raw := range list {
 		var v T
-		err := ffrtmp.Decode(raw, &v)
+		err := jsonbody.Decode(raw, &v)
 		id, invalid := validate(&v)
 		if err = errors.Join(err, invalid); err != nil {
 			p := describe(err)

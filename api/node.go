@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/internal/jsonbody"
 	"github.com/ffrtmp/ffrtmp/leader"
 )
 
@@ -59,7 +60,7 @@ func (s *Server) heartbeat(c *call) (*answer, error) {
 	var h *ffrtmp.Heartbeat
 	if len(c.body) > 0 {
 		h = &ffrtmp.Heartbeat{}
-		if err := ffrtmp.Decode(c.body, h); err != nil {
+		if err := jsonbody.Decode(c.body, h); err != nil {
 			return nil, err
 		}
 		if err := validateHeartbeat(h); err != nil {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/ffrtmp/ffrtmp"
 	"github.com/ffrtmp/ffrtmp/fsm"
+	"github.com/ffrtmp/ffrtmp/internal/jsonbody"
 	"github.com/ffrtmp/ffrtmp/internal/tracing"
 )
 
@@ -51,7 +52,7 @@ func (b *batch) Validate() error {
 func (b *batch) specs() ([]ffrtmp.Spec, error) {
 	specs := make([]ffrtmp.Spec, len(b.Jobs))
 	for i, raw := range b.Jobs {
-		err := ffrtmp.Decode(raw, &specs[i])
+		err := jsonbody.Decode(raw, &specs[i])
 		if err == nil {
 			err = specs[i].Validate()
 		}

@@ -13,6 +13,7 @@ import (
 	"github.com/ffrtmp/ffrtmp/client"
 	"github.com/ffrtmp/ffrtmp/internal/cli"
 	"github.com/ffrtmp/ffrtmp/internal/flags"
+	"github.com/ffrtmp/ffrtmp/internal/jsonbody"
 )
 
 func (c *command) jobsSubmit() *cobra.Command {
@@ -147,12 +148,12 @@ func parseSpecs(data []byte) (specs []ffrtmp.Spec, batch bool, err error) {
 	var body struct {
 		Jobs []json.RawMessage `json:"jobs"`
 	}
-	if err := ffrtmp.Decode(data, &body); err != nil {
+	if err := jsonbody.Decode(data, &body); err != nil {
 		return nil, false, err
 	}
 	if body.Jobs == nil {
 		var spec ffrtmp.Spec
-		err := ffrtmp.Decode(data, &spec)
+		err := jsonbody.Decode(data, &spec)
 		return []ffrtmp.Spec{spec}, false, err
 	}
 	if len(body.Jobs) == 0 || len(body.Jobs) > ffrtmp.MaxBatch {
@@ -160,7 +161,7 @@ func parseSpecs(data []byte) (specs []ffrtmp.Spec, batch bool, err error) {
 	}
 	for i, raw := range body.Jobs {
 		var spec ffrtmp.Spec
-		if err := ffrtmp.Decode(raw, &spec); err != nil {
+		if err := jsonbody.Decode(raw, &spec); err != nil {
 			return nil, true, fmt.Errorf("job %d: %w", i+1, err)
 		}
 		specs = append(specs, spec)

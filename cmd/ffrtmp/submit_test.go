@@ -114,7 +114,7 @@ func TestSubmit_Batch(t *testing.T) {
 	}
 	for name, c := range map[string]struct{ body, want string }{
 		"bad job":     {`{"jobs":[{"scenario":"720p"},{"scenario":"9K"}]}`, "job 2: scenario"},
-		"wrong type":  {`{"jobs":[{"scenario":1}]}`, "job 1: scenario: cannot be number"},
+		"wrong type":  {`{"jobs":[{"scenario":1}]}`, "job 1: scenario: must be a string, not number"},
 		"empty batch": {`{"jobs":[]}`, "must hold 1 to 10000 jobs"},
 		"no JSON":     {`scenario: 720p`, "not valid JSON"},
 	} {

@@ -30,7 +30,7 @@ func TestUsageErrors(t *testing.T) {
 		{"no scenario", []string{"jobs", "submit"}, "is required, for example"},
 		{"unknown scenario", []string{"jobs", "submit", "--scenario", "9K"}, "it is [live-]SIZE[FPS][-CODEC]"},
 		{"unknown parameter", []string{"jobs", "submit", "--scenario", "720p", "--param", "colour=red"},
-			"parameters.colour: is not known"},
+			"parameters.colour: unknown field"},
 		{"bad time", []string{"jobs", "submit", "--scenario", "720p", "--duration", "long"}, "or a time such as 1m30s"},
 		{"bad limit", []string{"jobs", "list", "--limit", "0"}, "--limit: must be between 1 and 10000"},
 		{"bad number", []string{"jobs", "submit", "--scenario", "720p", "--fps", "fast"}, "must be a number"},

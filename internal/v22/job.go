@@ -67,7 +67,7 @@ func (r record) job() (ffrtmp.ImportedJob, error) {
 	}
 	var faults []error
 	if !known {
-		faults = append(faults, ffrtmp.FieldErrorf("status", "%q is not known", r["status"]))
+		faults = append(faults, ffrtmp.FieldErrorf("status", "unknown value %q", r["status"]))
 	}
 	if len(j.Parameters) > 0 && !json.Valid(j.Parameters) {
 		faults = append(faults, ffrtmp.FieldErrorf("parameters", "is not valid JSON"))

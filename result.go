@@ -7,67 +7,6 @@ import (
 	"time"
 )
 
-// ClaimRequest is the body of POST /jobs/claim.
-type ClaimRequest struct {
-	NodeID string   `json:"node_id"`
-	Max    int      `json:"max"`
-	Wait   Duration `json:"wait"`
-}
-
-// ClaimResponse holds the attempts that the node now holds, each with its lease.
-type ClaimResponse struct {
-	Jobs []Job `json:"jobs"`
-}
-
-// Heartbeat is the body of POST /nodes/{id}/heartbeat. A v2.2 agent sends none.
-// Only the attempts that it lists are renewed. With Wait, the answer comes when a
-// command is due or Wait is over.
-type Heartbeat struct {
-	Attempts []AttemptReport `json:"attempts"`
-	Wait     Duration        `json:"wait,omitempty"`
-}
-
-// AttemptReport is what an agent says of an attempt that it holds.
-type AttemptReport struct {
-	JobID     string    `json:"job_id"`
-	Attempt   int       `json:"attempt"`
-	Lease     string    `json:"lease"`
-	Paused    bool      `json:"paused,omitempty"`
-	Progress  float64   `json:"progress"` // per cent; a job shows whole ones
-	Detail    *Progress `json:"progress_detail,omitempty"`
-	LogTail   string    `json:"log_tail,omitempty"`   // log that is new
-	LogOffset *int64    `json:"log_offset,omitempty"` // bytes of the attempt's log before LogTail; nil: all that was reported
-}
-
-// Verb is what a master asks of an agent.
-type Verb string
-
-// Commands to agents. Stop and Cancel both end ffmpeg; after Stop the attempt is
-// no longer the node's, and nothing that it made may be published.
-const (
-	CommandCancel Verb = "cancel"
-	CommandPause  Verb = "pause"
-	CommandResume Verb = "resume"
-	CommandStop   Verb = "stop"
-)
-
-// Command asks an agent to act on an attempt. Commands are repeated until the
-// node's state agrees; carrying one out twice changes nothing.
-type Command struct {
-	Command Verb   `json:"command"`
-	JobID   string `json:"job_id"`
-	Attempt int    `json:"attempt"`
-}
-
-// HeartbeatResponse answers a heartbeat.
-type HeartbeatResponse struct {
-	Commands        []Command `json:"commands"`
-	Masters         []string  `json:"masters"` // API URLs
-	LeaseTTLSeconds float64   `json:"lease_ttl_seconds"`
-	ReportSeconds   float64   `json:"report_seconds"` // how often a busy agent should report, by the size of the fleet
-	ClusterID       string    `json:"cluster_id"`
-}
-
 // ResultStatus is what an agent says of an attempt's end.
 type ResultStatus string
 
@@ -102,8 +41,8 @@ type Result struct {
 	Output  *Output `json:"output,omitempty"`
 }
 
-// MaxResultJSONBytes bounds each of Metrics and AnalyzerOutput.
-const MaxResultJSONBytes = 64 << 10
+// maxResultJSONBytes bounds each of Metrics and AnalyzerOutput.
+const maxResultJSONBytes = 64 << 10
 
 // Validate checks a result and cuts its log to the tail that is kept.
 func (r *Result) Validate() error {
@@ -116,10 +55,10 @@ func (r *Result) Validate() error {
 		return FieldErrorf("attempt", "must not be negative")
 	case r.LogOffset < 0:
 		return FieldErrorf("log_offset", "must not be negative")
-	case len(r.Metrics) > MaxResultJSONBytes:
-		return FieldErrorf("metrics", "is longer than %d bytes", MaxResultJSONBytes)
-	case len(r.AnalyzerOutput) > MaxResultJSONBytes:
-		return FieldErrorf("analyzer_output", "is longer than %d bytes", MaxResultJSONBytes)
+	case len(r.Metrics) > maxResultJSONBytes:
+		return FieldErrorf("metrics", "is longer than %d bytes", maxResultJSONBytes)
+	case len(r.AnalyzerOutput) > maxResultJSONBytes:
+		return FieldErrorf("analyzer_output", "is longer than %d bytes", maxResultJSONBytes)
 	case !isObject(r.Metrics):
 		return FieldErrorf("metrics", "must be an object")
 	case !isObject(r.AnalyzerOutput):
@@ -138,7 +77,7 @@ func (r *Result) Validate() error {
 	switch r.Status {
 	case ResultPublishing, ResultCompleted, ResultFailed, ResultCanceled:
 	default:
-		return FieldErrorf("status", "%q is not known; use publishing, completed, failed or canceled", r.Status)
+		return FieldErrorf("status", "unknown value %q; use publishing, completed, failed or canceled", r.Status)
 	}
 	r.LogOffset += int64(max(0, len(r.Logs)-MaxLogBytes))
 	r.Logs, r.Error = LogTail(r.Logs), shortError(r.Error)

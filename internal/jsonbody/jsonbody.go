@@ -1,0 +1,50 @@
+// Package jsonbody decodes the bodies of requests. Every fault is an ffrtmp.Invalid error that names the field.
+package jsonbody
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"unicode/utf8"
+
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/internal/strictjson"
+)
+
+// Decode parses a JSON object into v. Unknown fields are ignored, since v2.2's clients send some; the types that must not
+// ignore them do not.
+func Decode(data []byte, v any) error {
+	switch {
+	case !utf8.Valid(data):
+		// encoding/json would put U+FFFD in its place, or keep it where it keeps JSON as it is.
+		return ffrtmp.Errorf(ffrtmp.Invalid, "the body is not valid JSON: it is not UTF-8")
+	case string(bytes.TrimSpace(data)) == "null": // which leaves v as it is
+		return ffrtmp.Errorf(ffrtmp.Invalid, "the body must be a JSON object, not null")
+	}
+	return invalid(strictjson.Unmarshal(data, "", v))
+}
+
+// invalid turns a fault of the document into an error for its sender.
+func invalid(err error) error {
+	var fault *strictjson.Error
+	var own *ffrtmp.Error
+	switch {
+	case err == nil || errors.As(err, &own):
+		return err
+	case errors.As(err, &fault) && fault.Field != "":
+		return ffrtmp.FieldErrorf(fault.Field, "%s", fault.Message)
+	default:
+		return ffrtmp.Errorf(ffrtmp.Invalid, "%v", err)
+	}
+}
+
+// Canonical returns the JSON document with sorted keys and no white space, so that equal documents have equal bytes.
+func Canonical(data []byte) ([]byte, error) {
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.UseNumber()
+	var v any
+	if err := dec.Decode(&v); err != nil {
+		return nil, ffrtmp.Errorf(ffrtmp.Invalid, "not valid JSON: %v", err)
+	}
+	return json.Marshal(v)
+}
