@@ -37,7 +37,7 @@ func JoinScopes(list []Scope, separator string) string {
 
 // Bounds of keys.
 const (
-	MaxKeys      = 10_000         // live, expired and revoked ones together
+	MaxKeys      = 10_000              // live, expired and revoked ones together
 	KeyKept      = 30 * 24 * time.Hour // how long an expired or revoked key stays on record, at least
 	MaxKeyLife   = 3650 * 24 * time.Hour
 	maxRateLimit = 100_000

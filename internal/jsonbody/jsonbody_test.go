@@ -58,7 +58,6 @@ func TestDecode_Field(t *testing.T) {
 	}
 }
 
-
 // Equal documents have equal canonical forms.
 func TestCanonical(t *testing.T) {
 	a, err := Canonical([]byte(`{"b": 1, "a": {"y": 1e2, "x": 12345678901234567890}}`))
