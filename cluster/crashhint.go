@@ -16,9 +16,9 @@ import (
 )
 
 const (
-	// A process that dies closes its connections and its port in any order, so
-	// the port is probed more than once.
-	probeTries   = 6
+	// A process that dies closes its connections and its port in any order, and
+	// on a busy machine slowly, so the port is probed for up to a second.
+	probeTries   = 8
 	probePause   = 10 * time.Millisecond
 	probeTimeout = 100 * time.Millisecond
 	// rankTimeout bounds the requests for the other voters' logs.
