@@ -28,10 +28,13 @@ func decodeAct(d *decoder) command {
 }
 
 var (
-	updateStatus  = store.Prepared(`UPDATE job_state SET status = ?, timeout_at = ?, last_activity_at = ? WHERE seq = ?`)
-	updateCancel  = store.Prepared(`UPDATE job_state SET status = ?, hold = ?, completed_at = ?, last_activity_at = ? WHERE seq = ?`)
-	updateRevived = store.Prepared(`UPDATE job_state SET status = ?, hold = ?, retry_count = 0, losses = 0, not_before = 0, completed_at = 0,
-	last_activity_at = ?, progress = 0, progress_detail = NULL, avoid = '', retry_reason = NULL, error = NULL, failure_reason = NULL WHERE seq = ?`)
+	updateStatus = store.Prepared(`UPDATE job_state SET status = ?, timeout_at = ?, last_activity_at = ? WHERE seq = ?`)
+	updateCancel = store.Prepared(`UPDATE job_state SET status = ?, hold = ?, completed_at = ?, last_activity_at = ?
+	WHERE seq = ?`)
+	updateRevived = store.Prepared(`UPDATE job_state SET status = ?, hold = ?, retry_count = 0, losses = 0,
+	not_before = 0, completed_at = 0,
+	last_activity_at = ?, progress = 0, progress_detail = NULL, avoid = '', retry_reason = NULL, error = NULL,
+	failure_reason = NULL WHERE seq = ?`)
 )
 
 func (c *act) apply(t *tx) any {
@@ -169,7 +172,8 @@ func (c *cancelMany) apply(t *tx) any {
 	done := Done{Count: int(c.before)}
 	for _, seq := range c.seqs {
 		j, ok := t.jobs[seq]
-		if !ok || j.hold == store.HoldSealed || c.status != "" && j.status != c.status || c.node != "" && (j.node == nil || j.node.ID != c.node) {
+		if !ok || j.hold == store.HoldSealed || c.status != "" && j.status != c.status || c.node != "" && (j.node == nil ||
+			j.node.ID != c.node) {
 			continue
 		}
 		if t.cancel(j) {
@@ -267,7 +271,8 @@ func (c *patch) audit(t *tx) entry {
 	if c.relabel {
 		labels = cmp.Or(c.labels, "{}")
 	}
-	return entry{"job.patch", t.jobTarget(c.seq), details("queue", queue, "priority", priority, "max_retries", retries, "labels", labels)}
+	return entry{"job.patch", t.jobTarget(c.seq), details("queue", queue, "priority", priority, "max_retries", retries,
+		"labels", labels)}
 }
 
 // place reads the codes of a job's queue and priority.

@@ -38,7 +38,8 @@ type activeJob struct {
 // lease is an attempt's unguessable token. The zero lease fits no attempt.
 type lease [16]byte
 
-const selectActive = `SELECT s.seq, s.id, s.requires, s.timeout, t.status, t.queue, t.priority, t.max_retries, t.retry_count,
+const selectActive = `SELECT s.seq, s.id, s.requires, s.timeout, t.status, t.queue, t.priority, t.max_retries,
+	t.retry_count,
 	t.losses, t.attempt, t.hold, t.node, t.lease, t.started_at, t.timeout_at, t.not_before, t.avoid, s.created_at
 FROM job_state t JOIN job_spec s ON s.seq = t.seq `
 

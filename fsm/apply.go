@@ -144,6 +144,7 @@ func (f *FSM) begin() error {
 		if !store.IsBusy(err) {
 			return err
 		}
-		f.log.Warn("another process holds the write lock of the database, and the cluster waits for it here", "db", f.state.Path())
+		f.log.Warn("another process holds the write lock of the database, and the cluster waits for it here", "db",
+			f.state.Path())
 	}
 }

@@ -8,16 +8,22 @@ import (
 )
 
 var (
-	insertAttempt = store.Prepared(`INSERT INTO job_attempt (seq, attempt, node, outcome, started_at, ended_at, error, failure_reason, output, metrics, analyzer_output)
+	insertAttempt = store.Prepared(`INSERT INTO job_attempt (seq, attempt, node, outcome, started_at, ended_at, error,
+	failure_reason, output, metrics, analyzer_output)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
-	insertLog       = store.Prepared(`INSERT INTO job_log (seq, attempt, log, log_offset) VALUES (?, ?, ?, ?)`)
-	insertLateLog   = store.Prepared(`INSERT INTO job_log (seq, attempt, log, log_offset) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING`)
-	deleteAttempt   = store.Prepared(`DELETE FROM job_attempt WHERE seq = ? AND attempt = ?`)
-	updateFailed    = store.Prepared(`UPDATE job_state SET status = ?, hold = ?, losses = ?, completed_at = ?, last_activity_at = ?, error = ?, failure_reason = ? WHERE seq = ?`)
-	updateRetry     = store.Prepared(`UPDATE job_state SET status = ?, hold = ?, retry_count = ?, not_before = ?, last_activity_at = ?, avoid = ?, retry_reason = ?, progress = 0, progress_detail = NULL WHERE seq = ?`)
-	updateLost      = store.Prepared(`UPDATE job_state SET status = ?, hold = ?, losses = ?, last_activity_at = ?, progress = 0, progress_detail = NULL WHERE seq = ?`)
-	updateReclaimed = store.Prepared(`UPDATE job_state SET status = ?, hold = ?, losses = ?, last_activity_at = ? WHERE seq = ?`)
-	selectOutcome   = store.Prepared(`SELECT outcome FROM job_attempt WHERE seq = ? AND attempt = ?`)
+	insertLog     = store.Prepared(`INSERT INTO job_log (seq, attempt, log, log_offset) VALUES (?, ?, ?, ?)`)
+	insertLateLog = store.Prepared(`INSERT INTO job_log (seq, attempt, log, log_offset) VALUES (?, ?, ?, ?)
+	ON CONFLICT DO NOTHING`)
+	deleteAttempt = store.Prepared(`DELETE FROM job_attempt WHERE seq = ? AND attempt = ?`)
+	updateFailed  = store.Prepared(`UPDATE job_state SET status = ?, hold = ?, losses = ?, completed_at = ?,
+	last_activity_at = ?, error = ?, failure_reason = ? WHERE seq = ?`)
+	updateRetry = store.Prepared(`UPDATE job_state SET status = ?, hold = ?, retry_count = ?, not_before = ?,
+	last_activity_at = ?, avoid = ?, retry_reason = ?, progress = 0, progress_detail = NULL WHERE seq = ?`)
+	updateLost = store.Prepared(`UPDATE job_state SET status = ?, hold = ?, losses = ?, last_activity_at = ?,
+	progress = 0, progress_detail = NULL WHERE seq = ?`)
+	updateReclaimed = store.Prepared(`UPDATE job_state SET status = ?, hold = ?, losses = ?, last_activity_at = ?
+	WHERE seq = ?`)
+	selectOutcome = store.Prepared(`SELECT outcome FROM job_attempt WHERE seq = ? AND attempt = ?`)
 )
 
 // end puts the job's newest attempt, which goes on, on record as over.
@@ -25,8 +31,10 @@ func (t *tx) end(j *activeJob, e store.Result) {
 	if e.Outcome != ffrtmp.AttemptLost && e.Outcome != ffrtmp.AttemptCanceled {
 		observe(t.metrics.ran, j.startedAt, t.now)
 	}
-	t.exec(insertAttempt, int64(j.seq), j.attempt, j.node.Key, store.Code(store.OutcomeCodes, e.Outcome), j.startedAt, t.now,
-		store.Null(e.Error), store.Null(string(e.Reason)), store.Null(e.Output), store.Null(e.Metrics), store.Null(e.AnalyzerOutput))
+	t.exec(insertAttempt, int64(j.seq), j.attempt, j.node.Key, store.Code(store.OutcomeCodes, e.Outcome), j.startedAt,
+		t.now,
+		store.Null(e.Error), store.Null(string(e.Reason)), store.Null(e.Output), store.Null(e.Metrics),
+		store.Null(e.AnalyzerOutput))
 	if e.Log != "" {
 		t.exec(insertLog, int64(j.seq), j.attempt, e.Log, e.LogOffset)
 	}
@@ -56,7 +64,8 @@ func (t *tx) fail(j *activeJob, e store.Result, b backoff) bool {
 	}
 	t.meta.Retries++
 	t.change(j, ffrtmp.Pending, store.HoldNone)
-	t.exec(updateRetry, store.StatusPending, int64(store.HoldNone), j.retries, j.notBefore, t.now, j.class.key.avoid, store.Null(e.Error), int64(j.seq))
+	t.exec(updateRetry, store.StatusPending, int64(store.HoldNone), j.retries, j.notBefore, t.now, j.class.key.avoid,
+		store.Null(e.Error), int64(j.seq))
 	t.jobEvent(ffrtmp.JobRetrying, j, j.retries, e.Reason)
 	return true
 }
@@ -65,7 +74,8 @@ func (t *tx) fail(j *activeJob, e store.Result, b backoff) bool {
 func (t *tx) over(j *activeJob, status ffrtmp.Status, e store.Result) {
 	t.meta.Failed++
 	t.change(j, status, store.HoldNone)
-	t.exec(updateFailed, store.Code(store.StatusCodes, status), int64(store.HoldNone), j.losses, t.now, t.now, store.Null(e.Error), store.Null(string(e.Reason)), int64(j.seq))
+	t.exec(updateFailed, store.Code(store.StatusCodes, status), int64(store.HoldNone), j.losses, t.now, t.now,
+		store.Null(e.Error), store.Null(string(e.Reason)), int64(j.seq))
 	t.jobEvent(ffrtmp.JobFailed, j, 0, e.Reason)
 }
 

@@ -45,7 +45,8 @@ const auditKept = 366 * 24 * time.Hour
 // Each new record takes the place of up to two that need not be kept any longer: so
 // the log shrinks when less happens than a year ago, and no record costs much.
 var (
-	insertAudit = store.Prepared(`INSERT INTO audit (log_index, n, time, principal, key_name, source, request_id, action, target, detail, outcome)
+	insertAudit = store.Prepared(`INSERT INTO audit (log_index, n, time, principal, key_name, source, request_id, action,
+	target, detail, outcome)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
 	deleteAudit = store.Prepared(`DELETE FROM audit WHERE (log_index, n) IN
 	(SELECT log_index, n FROM audit WHERE time < ? ORDER BY time, log_index, n LIMIT 2)`)
@@ -88,7 +89,8 @@ func (t *tx) record(index uint64, n int, c *enveloped, result any) {
 		name = k.Name
 	}
 	e := command.audit(t)
-	t.exec(insertAudit, int64(index), int64(n), t.now, c.actor.Principal, name, c.actor.Source, c.actor.RequestID, e.action, e.target, e.detail, outcome)
+	t.exec(insertAudit, int64(index), int64(n), t.now, c.actor.Principal, name, c.actor.Source, c.actor.RequestID,
+		e.action, e.target, e.detail, outcome)
 	t.exec(deleteAudit, t.now-int64(auditKept))
 }
 

@@ -38,7 +38,10 @@ func TestAudit_EveryAdministrativeWrite(t *testing.T) {
 	c.Act(ctx, Idempotency{}, ffrtmp.Resume, seq)
 	c.Act(ctx, Idempotency{}, ffrtmp.Resume, seq) // refused
 	c.Act(ctx, Idempotency{}, ffrtmp.Resume, 99)
-	c.Patch(ctx, Idempotency{}, seq, ffrtmp.Patch{Queue: &queue, MaxRetries: &retries, Labels: map[string]string{"a": "b"}})
+	c.Patch(ctx, Idempotency{}, seq, ffrtmp.Patch{
+		Queue: &queue, MaxRetries: &retries,
+		Labels: map[string]string{"a": "b"},
+	})
 	c.CancelMany(ctx, Idempotency{}, ffrtmp.Filter{Status: ffrtmp.Pending}, []uint64{seq})
 	c.Act(ctx, Idempotency{}, ffrtmp.Retry, seq)
 	c.SetEligibility(ctx, Idempotency{}, node, ffrtmp.Draining)
@@ -47,7 +50,10 @@ func TestAudit_EveryAdministrativeWrite(t *testing.T) {
 	c.claim(node, 1)
 	c.RemoveNode(ctx, node, false) // refused
 	c.RemoveNode(ctx, node, true)
-	_, second, _, err := c.CreateKey(ctx, Idempotency{}, ffrtmp.NewKey{Name: "second", Scopes: []ffrtmp.Scope{ffrtmp.ScopeSubmit, ffrtmp.ScopeAgent}, RateLimit: 3})
+	_, second, _, err := c.CreateKey(ctx, Idempotency{}, ffrtmp.NewKey{
+		Name:   "second",
+		Scopes: []ffrtmp.Scope{ffrtmp.ScopeSubmit, ffrtmp.ScopeAgent}, RateLimit: 3,
+	})
 	if err != nil || second.CreatedBy != made.ID {
 		t.Fatalf("%+v, %v", second, err)
 	}
@@ -78,11 +84,13 @@ func TestAudit_EveryAdministrativeWrite(t *testing.T) {
 	}
 	got := c.audit(ffrtmp.AuditPage{})
 	for i := range got {
-		if r := got[i]; r.Principal != made.ID || r.KeyName != "reports" || r.Source != "192.0.2.7" || r.RequestID != "r-1" || r.Time != c.now {
+		if r := got[i]; r.Principal != made.ID || r.KeyName != "reports" || r.Source != "192.0.2.7" ||
+			r.RequestID != "r-1" || r.Time != c.now {
 			t.Errorf("who, when, from where: %+v", r)
 		}
 	}
-	if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(ffrtmp.AuditRecord{}, "ID", "Time", "Principal", "KeyName", "Source", "RequestID")); diff != "" {
+	if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(ffrtmp.AuditRecord{}, "ID", "Time", "Principal", "KeyName",
+		"Source", "RequestID")); diff != "" {
 		t.Error(diff)
 	}
 	c.reopen()

@@ -88,7 +88,8 @@ func (b *batcher) propose(ctx context.Context, data []byte) (uint64, any, error)
 		p.state = withdrawn
 		return 0, nil, ffrtmp.Errorf(ffrtmp.NoLeader, "the command was not proposed in time: %w", ctx.Err())
 	}
-	return 0, nil, ffrtmp.Errorf(ffrtmp.UnknownOutcome, "the command was proposed, but its outcome did not come in time: %w", ctx.Err())
+	return 0, nil, ffrtmp.Errorf(ffrtmp.UnknownOutcome,
+		"the command was proposed, but its outcome did not come in time: %w", ctx.Err())
 }
 
 // send proposes entries until the queue is empty, and ends.
@@ -111,7 +112,8 @@ func (b *batcher) send() {
 		case err != nil:
 			err = outcomeError(err)
 		case !ok || len(results) != len(batch):
-			err = ffrtmp.Errorf(ffrtmp.UnknownOutcome, "entry %d was answered with %T for %d commands", index, response, len(batch))
+			err = ffrtmp.Errorf(ffrtmp.UnknownOutcome, "entry %d was answered with %T for %d commands", index, response,
+				len(batch))
 		}
 		for i, p := range batch {
 			if err != nil {
@@ -158,5 +160,8 @@ func outcomeError(err error) error {
 			return &ffrtmp.Error{Code: ffrtmp.NoLeader, Message: "this master does not lead", Err: err}
 		}
 	}
-	return &ffrtmp.Error{Code: ffrtmp.UnknownOutcome, Message: "leadership was lost before the outcome was known", Err: fmt.Errorf("propose: %w", err)}
+	return &ffrtmp.Error{
+		Code: ffrtmp.UnknownOutcome, Message: "leadership was lost before the outcome was known",
+		Err: fmt.Errorf("propose: %w", err),
+	}
 }

@@ -94,7 +94,8 @@ func TestBatch_BoundsAnEntrysBytes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := &heldLog{release: make(chan error)}
 		b := batcher{log: log}
-		large := encodeCommand(envelope{}, &result{status: ffrtmp.ResultFailed, Result: store.Result{Log: string(make([]byte, maxBatchBytes*2/5))}})
+		large := encodeCommand(envelope{}, &result{status: ffrtmp.ResultFailed, Result: store.Result{Log: string(make([]byte,
+			maxBatchBytes*2/5))}})
 		var done sync.WaitGroup
 		for i := range 2 + 4 {
 			done.Go(func() {
@@ -205,7 +206,10 @@ func testReplicas(t *testing.T) {
 	p := NewProposer(replicas[0], ProposerOptions{})
 	nodes := make([]string, 8)
 	for i := range nodes {
-		_, registered, err := p.Register(t.Context(), Idempotency{}, ffrtmp.Registration{NodeID: numbered(i), Address: "a", MaxConcurrentJobs: 2, Encoders: []string{"libx264"}})
+		_, registered, err := p.Register(t.Context(), Idempotency{}, ffrtmp.Registration{
+			NodeID: numbered(i), Address: "a",
+			MaxConcurrentJobs: 2, Encoders: []string{"libx264"},
+		})
 		if err != nil {
 			t.Fatal(err)
 		}

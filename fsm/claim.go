@@ -45,10 +45,14 @@ type claimed struct {
 }
 
 func (c claimed) row() store.Attempt {
-	return store.Attempt{AttemptID: store.AttemptID{Seq: c.seq, Attempt: int(c.attempt)}, JobID: c.id.String(), Lease: c.lease.String(), TimeoutAt: store.TimeOf(c.timeoutAt)}
+	return store.Attempt{
+		AttemptID: store.AttemptID{Seq: c.seq, Attempt: int(c.attempt)}, JobID: c.id.String(),
+		Lease: c.lease.String(), TimeoutAt: store.TimeOf(c.timeoutAt),
+	}
 }
 
-var updateClaim = store.Prepared(`UPDATE job_state SET status = ?, hold = ?, attempt = ?, node = ?, lease = ?, started_at = ?,
+var updateClaim = store.Prepared(`UPDATE job_state SET status = ?, hold = ?, attempt = ?, node = ?, lease = ?,
+	started_at = ?,
 	timeout_at = ?, last_activity_at = ?, not_before = 0, progress = 0, progress_detail = NULL WHERE seq = ?`)
 
 // apply gives nothing to a node that is not eligible or has no free slot. A node
@@ -91,7 +95,8 @@ func (t *tx) start(j *activeJob, n *node, l lease) claimed {
 	}
 	t.change(j, ffrtmp.Running, store.HoldActive)
 	now := driver.Value(t.now)
-	t.exec(updateClaim, store.StatusRunning, int64(store.HoldActive), j.attempt, n.Key, j.lease[:], now, j.timeoutAt, now, int64(j.seq))
+	t.exec(updateClaim, store.StatusRunning, int64(store.HoldActive), j.attempt, n.Key, j.lease[:], now, j.timeoutAt, now,
+		int64(j.seq))
 	t.jobEvent(ffrtmp.JobStarted, j, 0, "")
 	return claimed{j.seq, j.id, j.attempt, l, j.timeoutAt}
 }

@@ -61,14 +61,18 @@ func TestClaim_WaitsOutTheBackoff(t *testing.T) {
 		wait *= 2
 	}
 	r := c.mustResult(node, c.claimOne(node), ffrtmp.ResultFailed, failing(ffrtmp.RuntimeError, "boom"))
-	if j := c.job(seq); r.Retry != 0 || j.Status != ffrtmp.Failed || j.Error != "boom" || j.FailureReason != ffrtmp.RuntimeError || len(j.Attempts) != 4 {
+	if j := c.job(seq); r.Retry != 0 || j.Status != ffrtmp.Failed || j.Error != "boom" ||
+		j.FailureReason != ffrtmp.RuntimeError || len(j.Attempts) != 4 {
 		t.Fatalf("%+v %+v", r, j)
 	}
 }
 
 func TestBackoff_IsCapped(t *testing.T) {
 	b := backoff{base: int64(5 * time.Second), limit: int64(5 * time.Minute)}
-	for retry, want := range map[int64]time.Duration{1: 5 * time.Second, 2: 10 * time.Second, 6: 160 * time.Second, 7: 5 * time.Minute, 100: 5 * time.Minute} {
+	for retry, want := range map[int64]time.Duration{
+		1: 5 * time.Second, 2: 10 * time.Second, 6: 160 * time.Second,
+		7: 5 * time.Minute, 100: 5 * time.Minute,
+	} {
 		if got := time.Duration(b.delay(retry)); got != want {
 			t.Errorf("retry %d waits %s, want %s", retry, got, want)
 		}
@@ -88,8 +92,14 @@ func TestClaim_AvoidsTheNodeThatFailed(t *testing.T) {
 	}{
 		{"another can", func(*cluster) {}, false},
 		{"the other is offline", func(c *cluster) { c.SetOffline(c.Context(), []string{c.register("b")}, true) }, true},
-		{"the other is cordoned", func(c *cluster) { c.SetEligibility(c.Context(), Idempotency{}, c.register("b"), ffrtmp.Cordoned) }, true},
-		{"the other cannot", func(c *cluster) { c.register("b", func(r *ffrtmp.Registration) { r.Encoders = []string{"libx265"} }) }, true},
+		{"the other is cordoned", func(c *cluster) {
+			c.SetEligibility(c.Context(), Idempotency{}, c.register("b"),
+				ffrtmp.Cordoned)
+		}, true},
+		{"the other cannot", func(c *cluster) {
+			c.register("b",
+				func(r *ffrtmp.Registration) { r.Encoders = []string{"libx265"} })
+		}, true},
 		{"the other is gone", func(c *cluster) { c.RemoveNode(c.Context(), c.register("b"), true) }, true},
 	} {
 		t.Run(test.name, func(t *testing.T) {

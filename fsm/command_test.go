@@ -23,10 +23,16 @@ import (
 var update = flag.Bool("update", false, "write the golden files of commands that have none")
 
 var (
-	goldenEnvelope = envelope{time: epoch.UnixNano(), idempotency: Idempotency{Principal: "key-1", Key: "once", Hash: [32]byte{1, 2, 31: 3}}}
-	goldenActor    = envelope{time: epoch.UnixNano(), actor: Actor{Principal: "key-1", Source: "192.0.2.1", RequestID: "r-1"}}
-	goldenLease    = lease{0: 0xaa, 15: 0xbb}
-	goldenBackoff  = backoff{base: 5e9, limit: 300e9, jitter: 499}
+	goldenEnvelope = envelope{time: epoch.UnixNano(), idempotency: Idempotency{
+		Principal: "key-1", Key: "once",
+		Hash: [32]byte{1, 2, 31: 3},
+	}}
+	goldenActor = envelope{time: epoch.UnixNano(), actor: Actor{
+		Principal: "key-1", Source: "192.0.2.1",
+		RequestID: "r-1",
+	}}
+	goldenLease   = lease{0: 0xaa, 15: 0xbb}
+	goldenBackoff = backoff{base: 5e9, limit: 300e9, jitter: 499}
 )
 
 // golden has a command of every kind and version with a value in every field.
@@ -34,38 +40,61 @@ var golden = map[string]command{
 	"01-submit-1": &submit{specs: []spec{
 		{
 			id: uuid.MustParse(numbered(1)), scenario: "4K60-h264", confidence: "auto", engine: "ffmpeg", classification: "film",
-			parameters: `{"input":"a.mov"}`, requires: `{"encoder":"libx264"}`, labels: `{"a":"b"}`, queue: 2, priority: 1, maxRetries: 7, timeout: 60e9,
-			origin: ffrtmp.Origin{RequestID: "request-1", Traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"},
+			parameters: `{"input":"a.mov"}`, requires: `{"encoder":"libx264"}`, labels: `{"a":"b"}`, queue: 2, priority: 1,
+			maxRetries: 7, timeout: 60e9,
+			origin: ffrtmp.Origin{
+				RequestID:   "request-1",
+				Traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+			},
 		},
 		{id: uuid.MustParse(numbered(2)), scenario: "720p", engine: "auto"},
 	}},
 	"02-claim-1": &claim{node: numbered(3), leases: []lease{goldenLease, {1}}},
 	"03-result-1": &result{
 		seq: 300, node: numbered(3), attempt: 2, lease: goldenLease, status: ffrtmp.ResultFailed,
-		Result:  store.Result{Error: "boom", Reason: ffrtmp.OutputError, Log: "line\n", LogOffset: 300, Output: `{"path":"x"}`, Metrics: `{"m":1}`, AnalyzerOutput: `{"n":2}`},
+		Result: store.Result{
+			Error: "boom", Reason: ffrtmp.OutputError, Log: "line\n", LogOffset: 300,
+			Output: `{"path":"x"}`, Metrics: `{"m":1}`, AnalyzerOutput: `{"n":2}`,
+		},
 		backoff: goldenBackoff,
 	},
-	"04-expire-1":      &expire{ids: []store.AttemptID{{Seq: 1, Attempt: 1}, {Seq: 300, Attempt: 2}}},
-	"05-reclaim-1":     &reclaim{node: numbered(3), attempts: []leasedRef{{store.AttemptID{Seq: 300, Attempt: 2}, goldenLease}}},
-	"06-time-out-1":    &timeOut{ids: []store.AttemptID{{Seq: 300, Attempt: 2}}, backoff: goldenBackoff},
-	"07-act-1":         &act{action: ffrtmp.Retry, seq: 300},
-	"08-cancel-many-1": &cancelMany{seqs: []uint64{3, 300, 200}, status: ffrtmp.Pending, node: numbered(3), before: 10, final: true},
-	"09-patch-1":       &patch{seq: 300, queue: 0, priority: -1, maxRetries: 4, relabel: true, labels: `{"a":"b"}`},
+	"04-expire-1": &expire{ids: []store.AttemptID{{Seq: 1, Attempt: 1}, {Seq: 300, Attempt: 2}}},
+	"05-reclaim-1": &reclaim{node: numbered(3), attempts: []leasedRef{{
+		store.AttemptID{Seq: 300, Attempt: 2},
+		goldenLease,
+	}}},
+	"06-time-out-1": &timeOut{ids: []store.AttemptID{{Seq: 300, Attempt: 2}}, backoff: goldenBackoff},
+	"07-act-1":      &act{action: ffrtmp.Retry, seq: 300},
+	"08-cancel-many-1": &cancelMany{
+		seqs: []uint64{3, 300, 200}, status: ffrtmp.Pending, node: numbered(3), before: 10,
+		final: true,
+	},
+	"09-patch-1": &patch{seq: 300, queue: 0, priority: -1, maxRetries: 4, relabel: true, labels: `{"a":"b"}`},
 	"10-register-1": &register{id: numbered(4), node: ffrtmp.Registration{
-		NodeID: numbered(4), Name: "n", Address: "n:1", Type: "server", CPUThreads: 8, CPUModel: "cpu", HasGPU: true, GPUType: "gpu",
-		GPUCapabilities: []string{"nvenc"}, RAMTotalBytes: 16 << 30, Labels: map[string]string{"zone": "a", "rack": "2"}, MaxConcurrentJobs: 3,
-		Encoders: []string{"libx264", "h264_nvenc"}, Version: "3.0.0",
+		NodeID: numbered(4), Name: "n", Address: "n:1", Type: "server", CPUThreads: 8, CPUModel: "cpu", HasGPU: true,
+		GPUType:         "gpu",
+		GPUCapabilities: []string{"nvenc"}, RAMTotalBytes: 16 << 30, Labels: map[string]string{"zone": "a", "rack": "2"},
+		MaxConcurrentJobs: 3,
+		Encoders:          []string{"libx264", "h264_nvenc"}, Version: "3.0.0",
 	}},
 	"11-eligibility-1": &eligibility{node: numbered(3), value: ffrtmp.Draining},
 	"12-remove-node-1": &removeNode{node: numbered(3), force: true},
 	"13-liveness-1":    &liveness{nodes: []string{numbered(3), numbered(4)}, offline: true},
-	"14-progress-1":    &progress{reports: []progressReport{{store.AttemptID{Seq: 300, Attempt: 2}, 47, `{"frame":10}`, epoch.UnixNano()}}},
+	"14-progress-1": &progress{reports: []progressReport{{
+		store.AttemptID{Seq: 300, Attempt: 2},
+		47, `{"frame":10}`,
+		epoch.UnixNano(),
+	}}},
 	"15-create-key-1": &createKey{
-		id: "0123456789abcdef", name: "encoders", scopes: "read,agent", hash: [32]byte{1, 31: 2}, rateLimit: 50, expiresAt: epoch.UnixNano(),
+		id: "0123456789abcdef", name: "encoders", scopes: "read,agent", hash: [32]byte{1, 31: 2}, rateLimit: 50,
+		expiresAt: epoch.UnixNano(),
 	},
 	"16-revoke-key-1": &revokeKey{id: "0123456789abcdef"},
 	"17-note-1":       &note{action: "leader.transfer", target: numbered(5)},
-	"18-prune-1":      &prune{before: epoch.UnixNano(), events: epoch.UnixNano() + 1, seqs: []uint64{3, 300}, keys: []store.RequestKey{{Principal: "key-1", Key: "once"}, {Principal: "key-2", Key: ""}}},
+	"18-prune-1": &prune{
+		before: epoch.UnixNano(), events: epoch.UnixNano() + 1, seqs: []uint64{3, 300},
+		keys: []store.RequestKey{{Principal: "key-1", Key: "once"}, {Principal: "key-2", Key: ""}},
+	},
 	"19-import-1": &importing{
 		nodes: []importedNode{{id: numbered(3), node: ffrtmp.Registration{
 			Name: "n", Address: "n", Type: "laptop", CPUThreads: 8, CPUModel: "cpu", HasGPU: true, GPUType: "gpu",
@@ -73,9 +102,16 @@ var golden = map[string]command{
 		}, registeredAt: 1, heartbeat: 2}},
 		jobs: []importedJob{
 			{
-				spec: spec{id: uuid.MustParse(numbered(1)), scenario: "4K60-h264", engine: "auto", requires: `{"encoder":"libx264"}`, queue: 1, priority: 1, maxRetries: 3},
-				seq:  300, status: 4, progress: 47, createdAt: 3, activityAt: 4, completedAt: 5, retries: 3, retryReason: "again", error: "boom", reason: "timeout", log: "line\n",
-				last: pastAttempt{attempt: 4, node: numbered(3), outcome: 5, startedAt: 6, endedAt: 7, error: "boom", reason: "timeout"},
+				spec: spec{
+					id: uuid.MustParse(numbered(1)), scenario: "4K60-h264", engine: "auto",
+					requires: `{"encoder":"libx264"}`, queue: 1, priority: 1, maxRetries: 3,
+				},
+				seq: 300, status: 4, progress: 47, createdAt: 3, activityAt: 4, completedAt: 5, retries: 3, retryReason: "again",
+				error: "boom", reason: "timeout", log: "line\n",
+				last: pastAttempt{
+					attempt: 4, node: numbered(3), outcome: 5, startedAt: 6, endedAt: 7, error: "boom",
+					reason: "timeout",
+				},
 			},
 			{spec: spec{id: uuid.MustParse(numbered(2)), scenario: "720p", engine: "auto"}},
 		},
@@ -94,7 +130,8 @@ func TestCommands_KeepTheirBytes(t *testing.T) {
 			count++
 			found := false
 			for name := range golden {
-				found = found || strings.HasPrefix(name, fmt.Sprintf("%02d-", kind)) && strings.HasSuffix(name, fmt.Sprintf("-%d", v+1))
+				found = found || strings.HasPrefix(name, fmt.Sprintf("%02d-", kind)) && strings.HasSuffix(name, fmt.Sprintf("-%d",
+					v+1))
 			}
 			if !found {
 				t.Errorf("kind %d version %d has no golden command", kind, v+1)

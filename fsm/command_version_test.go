@@ -37,7 +37,10 @@ func TestProposer_WaitsForEveryMastersLevel(t *testing.T) {
 			t.Errorf("a version that every master knows was refused: %v", err)
 		}
 		level = Level + 1
-		if _, _, err := propose[audited](ctx, c.Proposer, Idempotency{}, &note2{note{action: "version", target: "2"}}); err != nil {
+		if _, _, err := propose[audited](ctx, c.Proposer, Idempotency{}, &note2{note{
+			action: "version",
+			target: "2",
+		}}); err != nil {
 			t.Fatal(err)
 		}
 		if got := c.audit(ffrtmp.AuditPage{}); len(got) != 2 {

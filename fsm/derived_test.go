@@ -1,13 +1,13 @@
 package fsm
 
 import (
-	"github.com/ffrtmp/ffrtmp/fsm/store"
-
 	"cmp"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/ffrtmp/ffrtmp/fsm/store"
 )
 
 // derived writes down everything that a state keeps in memory, in a fixed order,
@@ -39,8 +39,10 @@ func (s *state) derived() string {
 		if j.heap != nil && (*j.heap)[j.at].job != j {
 			place += ", in another's place"
 		}
-		fmt.Fprintf(&b, "job %d %s %s hold %d rank %d class %q attempt %d node %s lease %x started %d timeout %d at %d not before %d retries %d/%d losses %d: %s\n",
-			j.seq, j.id, j.status, j.hold, j.rank, j.class.key, j.attempt, node, j.lease, j.startedAt, j.timeout, j.timeoutAt, j.notBefore, j.retries, j.maxRetries, j.losses, place)
+		fmt.Fprintf(&b, "job %d %s %s hold %d rank %d class %q attempt %d node %s lease %x "+
+			"started %d timeout %d at %d not before %d retries %d/%d losses %d: %s\n",
+			j.seq, j.id, j.status, j.hold, j.rank, j.class.key, j.attempt, node, j.lease, j.startedAt, j.timeout, j.timeoutAt,
+			j.notBefore, j.retries, j.maxRetries, j.losses, place)
 	}
 	fmt.Fprintf(&b, "ready %d of %d\n", s.ready.count, waiting)
 	for status, n := range s.active {

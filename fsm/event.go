@@ -111,7 +111,8 @@ func (f *FSM) Events(ctx context.Context, after ffrtmp.EventID) (list []ffrtmp.E
 		})
 	})
 	if err == nil && after.Before(floor) {
-		err = ffrtmp.Errorf(ffrtmp.Compacted, "events up to %s are no longer kept: those after %s cannot be told without a gap", floor, after)
+		err = ffrtmp.Errorf(ffrtmp.Compacted,
+			"events up to %s are no longer kept: those after %s cannot be told without a gap", floor, after)
 	}
 	if err != nil {
 		return nil, after, err

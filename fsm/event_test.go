@@ -60,7 +60,10 @@ func TestEvents_TellEveryChangeOfState(t *testing.T) {
 	c.after(time.Minute)
 	a = c.claimOne(node)
 	c.expire(a)
-	if _, _, err := c.Reclaim(t.Context(), node, []store.Attempt{{AttemptID: store.AttemptID{Seq: a.Seq, Attempt: a.Attempt}, Lease: a.Lease}}); err != nil {
+	if _, _, err := c.Reclaim(t.Context(), node, []store.Attempt{{AttemptID: store.AttemptID{
+		Seq:     a.Seq,
+		Attempt: a.Attempt,
+	}, Lease: a.Lease}}); err != nil {
 		t.Fatal(err)
 	}
 	c.mustAct(ffrtmp.Pause, seq)

@@ -86,7 +86,10 @@ func (c *timeOut) apply(t *tx) any {
 		if j.status == ffrtmp.Paused {
 			return false // its time stands still
 		}
-		t.fail(j, store.Result{Outcome: ffrtmp.AttemptTimedOut, Reason: ffrtmp.Timeout, Error: "ran longer than its timeout"}, c.backoff)
+		t.fail(j, store.Result{
+			Outcome: ffrtmp.AttemptTimedOut, Reason: ffrtmp.Timeout,
+			Error: "ran longer than its timeout",
+		}, c.backoff)
 		return true
 	})
 }
@@ -135,7 +138,8 @@ func (c *reclaim) apply(t *tx) any {
 	var changed Changed
 	for _, a := range c.attempts {
 		j, ok := t.jobs[a.Seq]
-		if ok && j.hold == store.HoldLost && j.node == n && j.attempt == int64(a.Attempt) && (j.lease == a.lease || n.Legacy) {
+		if ok && j.hold == store.HoldLost && j.node == n && j.attempt == int64(a.Attempt) && (j.lease == a.lease ||
+			n.Legacy) {
 			t.reclaim(j)
 			changed.Attempts = append(changed.Attempts, a.AttemptID)
 		}

@@ -33,10 +33,14 @@ func TestOpen_LeavesForeignFilesAlone(t *testing.T) {
 				t.Fatal(err)
 			}
 		},
-		"empty file":    func(t *testing.T, path string) { write(t, path, "") },
-		"text":          func(t *testing.T, path string) { write(t, path, "hello") },
-		"directory":     func(t *testing.T, path string) { check(t, os.Mkdir(path, 0o700)) },
-		"foreign link":  func(t *testing.T, path string) { write(t, path+".real", "x"); check(t, os.Symlink(path+".real", path)) },
+		"empty file": func(t *testing.T, path string) { write(t, path, "") },
+		"text":       func(t *testing.T, path string) { write(t, path, "hello") },
+		"directory":  func(t *testing.T, path string) { check(t, os.Mkdir(path, 0o700)) },
+		"foreign link": func(t *testing.T, path string) {
+			write(t, path+".real", "x")
+			check(t, os.Symlink(path+".real",
+				path))
+		},
 		"dangling link": func(t *testing.T, path string) { check(t, os.Symlink("/nowhere/state-1.db", path)) },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -276,7 +280,10 @@ func TestSnapshot_AFailedSyncDiscardsTheState(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			fatal := make(chan error, 1)
 			dir := t.TempDir()
-			c := openCluster(t, Options{Path: filepath.Join(dir, "master.db"), Dir: filepath.Join(dir, "master.raft"), Fatal: func(err error) { fatal <- err }})
+			c := openCluster(t, Options{
+				Path: filepath.Join(dir, "master.db"), Dir: filepath.Join(dir, "master.raft"),
+				Fatal: func(err error) { fatal <- err },
+			})
 			c.submit()
 			s, err := c.fsm.Snapshot()
 			check(t, err)

@@ -131,7 +131,8 @@ func (c *cluster) submit(change ...func(*ffrtmp.Spec)) uint64 {
 func (c *cluster) register(name string, change ...func(*ffrtmp.Registration)) string {
 	c.Helper()
 	r := ffrtmp.Registration{
-		NodeID: uuid.NewSHA1(uuid.Nil, []byte(name)).String(), Name: name, Address: name + ":9000", CPUThreads: 8, RAMTotalBytes: 16 << 30,
+		NodeID: uuid.NewSHA1(uuid.Nil, []byte(name)).String(), Name: name, Address: name + ":9000", CPUThreads: 8,
+		RAMTotalBytes:     16 << 30,
 		MaxConcurrentJobs: 4, Encoders: []string{"libx264", "libx265"},
 	}
 	for _, f := range change {
@@ -168,7 +169,9 @@ func (c *cluster) claimOne(node string) store.Attempt {
 }
 
 // result hands in a result for a claimed attempt.
-func (c *cluster) result(node string, a store.Attempt, status ffrtmp.ResultStatus, change ...func(*ffrtmp.Result)) (Resulted, error) {
+func (c *cluster) result(node string, a store.Attempt, status ffrtmp.ResultStatus,
+	change ...func(*ffrtmp.Result),
+) (Resulted, error) {
 	r := ffrtmp.Result{JobID: a.JobID, NodeID: node, Attempt: a.Attempt, Lease: a.Lease, Status: status}
 	for _, f := range change {
 		f(&r)
@@ -177,7 +180,9 @@ func (c *cluster) result(node string, a store.Attempt, status ffrtmp.ResultStatu
 	return resulted, err
 }
 
-func (c *cluster) mustResult(node string, a store.Attempt, status ffrtmp.ResultStatus, change ...func(*ffrtmp.Result)) Resulted {
+func (c *cluster) mustResult(node string, a store.Attempt, status ffrtmp.ResultStatus,
+	change ...func(*ffrtmp.Result),
+) Resulted {
 	c.Helper()
 	r, err := c.result(node, a, status, change...)
 	if err != nil {

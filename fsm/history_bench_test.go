@@ -43,7 +43,10 @@ func BenchmarkHistory(b *testing.B) {
 				}
 				claiming += c.timed(b, commands)
 				for i := range commands {
-					commands[i] = &result{seq: uint64(next + i + 1), node: node, attempt: 1, lease: lease{1}, status: ffrtmp.ResultCompleted}
+					commands[i] = &result{
+						seq: uint64(next + i + 1), node: node, attempt: 1, lease: lease{1},
+						status: ffrtmp.ResultCompleted,
+					}
 				}
 				completing += c.timed(b, commands)
 				next += n
@@ -59,7 +62,10 @@ func BenchmarkHistory(b *testing.B) {
 			}
 			b.ReportMetric(float64(b.N*n)/claiming.Seconds(), "claims/s")
 			b.ReportMetric(float64(b.N*n)/completing.Seconds(), "completes/s")
-			for name, filter := range map[string]ffrtmp.Filter{"page": {}, "pending": {Status: ffrtmp.Pending}, "failed": {Status: ffrtmp.Failed}} {
+			for name, filter := range map[string]ffrtmp.Filter{
+				"page": {}, "pending": {Status: ffrtmp.Pending},
+				"failed": {Status: ffrtmp.Failed},
+			} {
 				start := time.Now()
 				if _, err := c.fsm.Jobs(b.Context(), filter, ffrtmp.Page{Limit: 100, Order: ffrtmp.Descending}); err != nil {
 					b.Fatal(err)

@@ -29,7 +29,8 @@ func TestCancelMany(t *testing.T) {
 	if j := c.job(running.Seq); j.Status != ffrtmp.Running {
 		t.Fatalf("a job that was claimed meanwhile is %s", j.Status)
 	}
-	if n := c.fsm.Counts().Jobs; n[ffrtmp.Canceled] != int64(len(all)-1) || n[ffrtmp.Pending] != 0 || n[ffrtmp.Running] != 1 {
+	if n := c.fsm.Counts().Jobs; n[ffrtmp.Canceled] != int64(len(all)-1) || n[ffrtmp.Pending] != 0 ||
+		n[ffrtmp.Running] != 1 {
 		t.Fatalf("%v", n)
 	}
 }

@@ -49,12 +49,15 @@ func importedNodeOf(n *ffrtmp.ImportedNode) importedNode {
 func importedJobOf(s spec, j *ffrtmp.ImportedJob) importedJob {
 	made := importedJob{
 		spec: s, seq: int64(j.SequenceNumber), status: store.Code(store.StatusCodes, j.Status), progress: int64(j.Progress),
-		createdAt: store.Nanoseconds(j.CreatedAt), activityAt: store.Nanoseconds(j.LastActivityAt), completedAt: store.Nanoseconds(j.CompletedAt),
-		retries: int64(j.RetryCount), retryReason: j.RetryReason, error: j.Error, reason: string(j.FailureReason), log: j.Logs,
+		createdAt: store.Nanoseconds(j.CreatedAt), activityAt: store.Nanoseconds(j.LastActivityAt),
+		completedAt: store.Nanoseconds(j.CompletedAt),
+		retries:     int64(j.RetryCount), retryReason: j.RetryReason, error: j.Error, reason: string(j.FailureReason),
+		log: j.Logs,
 	}
 	if a := j.LastAttempt; a != nil {
 		made.last = pastAttempt{
-			int64(a.Attempt), a.NodeID, store.Code(store.OutcomeCodes, a.Outcome), store.Nanoseconds(a.StartedAt), store.Nanoseconds(a.EndedAt), a.Error, string(a.FailureReason),
+			int64(a.Attempt), a.NodeID, store.Code(store.OutcomeCodes, a.Outcome), store.Nanoseconds(a.StartedAt),
+			store.Nanoseconds(a.EndedAt), a.Error, string(a.FailureReason),
 		}
 	}
 	return made
@@ -163,14 +166,20 @@ type ImportedJob struct {
 }
 
 var (
-	selectImported = store.Prepared(`SELECT max(seq) FROM (SELECT seq FROM job_spec WHERE id = ? UNION ALL SELECT seq FROM imported WHERE id = ?)`)
+	selectImported = store.Prepared(`SELECT max(seq) FROM (SELECT seq FROM job_spec WHERE id = ? UNION ALL SELECT seq
+	FROM imported WHERE id = ?)`)
 	insertImported = store.Prepared(`INSERT INTO imported (id, seq) VALUES (?, ?)`)
-	insertPast     = store.Prepared(`INSERT INTO job_state (seq, status, queue, priority, max_retries, retry_count, losses, attempt, hold, node, started_at, last_activity_at,
-	completed_at, progress, retry_reason, error, failure_reason) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
+	insertPast     = store.Prepared(`INSERT INTO job_state (seq, status, queue, priority, max_retries, retry_count,
+	losses, attempt, hold, node, started_at, last_activity_at,
+	completed_at, progress, retry_reason, error, failure_reason) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
+	?)`)
 )
 
 func (c *importing) apply(t *tx) any {
-	result := Imported{Nodes: make([]ImportedNode, len(c.nodes)), Jobs: make([]ImportedJob, len(c.jobs)), from: t.meta.NextSeq}
+	result := Imported{
+		Nodes: make([]ImportedNode, len(c.nodes)), Jobs: make([]ImportedJob, len(c.jobs)),
+		from: t.meta.NextSeq,
+	}
 	for i := range c.nodes {
 		result.Nodes[i] = t.importNode(&c.nodes[i])
 	}
@@ -238,7 +247,8 @@ func (t *tx) importNode(c *importedNode) ImportedNode {
 
 // statusEvents tells what has become of a job that does not wait to be run.
 var statusEvents = map[ffrtmp.Status]ffrtmp.EventType{
-	ffrtmp.Paused: ffrtmp.JobPaused, ffrtmp.Completed: ffrtmp.JobCompleted, ffrtmp.Failed: ffrtmp.JobFailed, ffrtmp.Canceled: ffrtmp.JobCanceled,
+	ffrtmp.Paused: ffrtmp.JobPaused, ffrtmp.Completed: ffrtmp.JobCompleted, ffrtmp.Failed: ffrtmp.JobFailed,
+	ffrtmp.Canceled: ffrtmp.JobCanceled,
 }
 
 // importJob takes a job that is not known yet. It keeps its number unless that has
@@ -249,24 +259,29 @@ func (t *tx) importJob(c *importedJob) ImportedJob {
 	}
 	status := store.StatusCodes[c.status]
 	j := &activeJob{
-		seq: max(t.meta.NextSeq, uint64(max(c.seq, 0))), id: c.id, status: status, rank: ffrtmp.Rank(store.QueueCodes[c.queue], store.PriorityCodes[c.priority]),
-		attempt: c.last.attempt, createdAt: c.createdAt, startedAt: c.last.startedAt, timeout: c.timeout, retries: c.retries, maxRetries: c.maxRetries,
+		seq: max(t.meta.NextSeq, uint64(max(c.seq, 0))), id: c.id, status: status,
+		rank:    ffrtmp.Rank(store.QueueCodes[c.queue], store.PriorityCodes[c.priority]),
+		attempt: c.last.attempt, createdAt: c.createdAt, startedAt: c.last.startedAt, timeout: c.timeout, retries: c.retries,
+		maxRetries: c.maxRetries,
 	}
 	t.meta.NextSeq = j.seq + 1
 	nodeKey := int64(0)
 	if n := t.nodes.byID[c.last.node]; n != nil && n.Legacy {
 		nodeKey, j.node = n.Key, n
 	}
-	if store.OutcomeCodes[c.last.outcome] == ffrtmp.AttemptLost && status == ffrtmp.Pending && j.node != nil && !j.node.Removed {
+	if store.OutcomeCodes[c.last.outcome] == ffrtmp.AttemptLost && status == ffrtmp.Pending && j.node != nil &&
+		!j.node.Removed {
 		// As after any loss: until the next claim, its node may yet hand in the result.
 		j.hold, j.losses = store.HoldLost, 1
 	}
 	t.insertSpec(j.seq, &c.spec, c.createdAt)
-	t.exec(insertPast, int64(j.seq), c.status, c.queue, c.priority, c.maxRetries, c.retries, j.losses, j.attempt, int64(j.hold), nodeKey, j.startedAt, c.activityAt,
+	t.exec(insertPast, int64(j.seq), c.status, c.queue, c.priority, c.maxRetries, c.retries, j.losses, j.attempt,
+		int64(j.hold), nodeKey, j.startedAt, c.activityAt,
 		c.completedAt, c.progress, store.Null(c.retryReason), store.Null(c.error), store.Null(c.reason))
 	t.exec(insertImported, c.id.String(), int64(j.seq))
 	if a := &c.last; a.attempt > 0 {
-		t.exec(insertAttempt, int64(j.seq), a.attempt, nodeKey, a.outcome, a.startedAt, a.endedAt, store.Null(a.error), store.Null(a.reason), nil, nil, nil)
+		t.exec(insertAttempt, int64(j.seq), a.attempt, nodeKey, a.outcome, a.startedAt, a.endedAt, store.Null(a.error),
+			store.Null(a.reason), nil, nil, nil)
 		if c.log != "" {
 			t.exec(insertLog, int64(j.seq), a.attempt, c.log, int64(0))
 		}

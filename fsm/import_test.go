@@ -14,12 +14,18 @@ func importedJob42(t testing.TB, change ...func(*ffrtmp.ImportedJob)) ffrtmp.Imp
 	t.Helper()
 	retries := 3
 	j := ffrtmp.ImportedJob{
-		ID: numbered(0xf42), SequenceNumber: 42, Spec: ffrtmp.Spec{Scenario: "720p60-h264", Confidence: "auto", MaxRetries: &retries, Labels: map[string]string{"from": "v2.2"}},
-		Status: ffrtmp.Failed, Progress: 47, CreatedAt: epoch.Add(-5 * time.Hour), LastActivityAt: epoch.Add(-2 * time.Hour), CompletedAt: epoch.Add(-2 * time.Hour),
-		RetryCount: 1, RetryReason: "exit status 1", Error: "exit status 2", FailureReason: ffrtmp.RuntimeError, Logs: "what ffmpeg said\n",
+		ID: numbered(0xf42), SequenceNumber: 42, Spec: ffrtmp.Spec{
+			Scenario: "720p60-h264", Confidence: "auto",
+			MaxRetries: &retries, Labels: map[string]string{"from": "v2.2"},
+		},
+		Status: ffrtmp.Failed, Progress: 47, CreatedAt: epoch.Add(-5 * time.Hour), LastActivityAt: epoch.Add(-2 * time.Hour),
+		CompletedAt: epoch.Add(-2 * time.Hour),
+		RetryCount:  1, RetryReason: "exit status 1", Error: "exit status 2", FailureReason: ffrtmp.RuntimeError,
+		Logs: "what ffmpeg said\n",
 		LastAttempt: &ffrtmp.Attempt{
-			Attempt: 2, NodeID: numbered(0xe42), Outcome: ffrtmp.AttemptFailed, StartedAt: epoch.Add(-3 * time.Hour), EndedAt: epoch.Add(-2 * time.Hour),
-			Error: "exit status 2", FailureReason: ffrtmp.RuntimeError,
+			Attempt: 2, NodeID: numbered(0xe42), Outcome: ffrtmp.AttemptFailed, StartedAt: epoch.Add(-3 * time.Hour),
+			EndedAt: epoch.Add(-2 * time.Hour),
+			Error:   "exit status 2", FailureReason: ffrtmp.RuntimeError,
 		},
 	}
 	for _, f := range change {
@@ -34,8 +40,11 @@ func importedJob42(t testing.TB, change ...func(*ffrtmp.ImportedJob)) ffrtmp.Imp
 func importedNode42(t testing.TB, change ...func(*ffrtmp.ImportedNode)) ffrtmp.ImportedNode {
 	t.Helper()
 	n := ffrtmp.ImportedNode{
-		ID:           numbered(0xe42),
-		Registration: ffrtmp.Registration{Address: "enc-42", Type: "laptop", CPUThreads: 8, CPUModel: "Core i7", RAMTotalBytes: 16 << 30},
+		ID: numbered(0xe42),
+		Registration: ffrtmp.Registration{
+			Address: "enc-42", Type: "laptop", CPUThreads: 8, CPUModel: "Core i7",
+			RAMTotalBytes: 16 << 30,
+		},
 		RegisteredAt: epoch.Add(-9 * time.Hour), LastHeartbeat: epoch.Add(-time.Hour),
 	}
 	for _, f := range change {
@@ -64,20 +73,26 @@ func TestImport_KeepsWhatAJobHasBeenThrough(t *testing.T) {
 	c := newCluster(t)
 	was := importedJob42(t)
 	taken := c.take(ffrtmp.Import{Nodes: []ffrtmp.ImportedNode{importedNode42(t)}, Jobs: []ffrtmp.ImportedJob{was}})
-	if len(taken.Jobs) != 1 || taken.Jobs[0] != (ImportedJob{Seq: 42, New: true}) || taken.Nodes[0] != (ImportedNode{ID: numbered(0xe42), New: true}) {
+	if len(taken.Jobs) != 1 || taken.Jobs[0] != (ImportedJob{Seq: 42, New: true}) ||
+		taken.Nodes[0] != (ImportedNode{ID: numbered(0xe42), New: true}) {
 		t.Fatalf("%+v", taken)
 	}
 	c.checkDerived()
 	want := ffrtmp.Job{
-		ID: was.ID, SequenceNumber: 42, Scenario: "720p60-h264", Confidence: "auto", Engine: "auto", Status: ffrtmp.Failed, Queue: ffrtmp.Default, Priority: ffrtmp.Medium,
-		Progress: 47, NodeID: numbered(0xe42), NodeName: "enc-42", CreatedAt: was.CreatedAt, StartedAt: was.LastAttempt.StartedAt, LastActivityAt: was.LastActivityAt,
-		CompletedAt: was.CompletedAt, RetryCount: 1, MaxRetries: 3, RetryReason: "exit status 1", Error: "exit status 2", FailureReason: ffrtmp.RuntimeError,
-		Logs: "what ffmpeg said\n", Attempt: 2, Attempts: []ffrtmp.Attempt{*was.LastAttempt}, Labels: map[string]string{"from": "v2.2"}, Requires: &ffrtmp.Requires{Encoder: "libx264"},
+		ID: was.ID, SequenceNumber: 42, Scenario: "720p60-h264", Confidence: "auto", Engine: "auto", Status: ffrtmp.Failed,
+		Queue: ffrtmp.Default, Priority: ffrtmp.Medium,
+		Progress: 47, NodeID: numbered(0xe42), NodeName: "enc-42", CreatedAt: was.CreatedAt,
+		StartedAt: was.LastAttempt.StartedAt, LastActivityAt: was.LastActivityAt,
+		CompletedAt: was.CompletedAt, RetryCount: 1, MaxRetries: 3, RetryReason: "exit status 1", Error: "exit status 2",
+		FailureReason: ffrtmp.RuntimeError,
+		Logs:          "what ffmpeg said\n", Attempt: 2, Attempts: []ffrtmp.Attempt{*was.LastAttempt},
+		Labels: map[string]string{"from": "v2.2"}, Requires: &ffrtmp.Requires{Encoder: "libx264"},
 	}
 	if diff := cmp.Diff(want, c.job(42)); diff != "" {
 		t.Error(diff)
 	}
-	if n, err := c.fsm.Node(numbered(0xe42)); err != nil || n.Status != ffrtmp.NodeOffline || !n.Legacy || !n.LastHeartbeat.Equal(epoch.Add(-time.Hour)) {
+	if n, err := c.fsm.Node(numbered(0xe42)); err != nil || n.Status != ffrtmp.NodeOffline || !n.Legacy ||
+		!n.LastHeartbeat.Equal(epoch.Add(-time.Hour)) {
 		t.Errorf("%+v %v", n, err)
 	}
 	// It can be retried like any job that has failed here.
@@ -90,7 +105,10 @@ func TestImport_KeepsWhatAJobHasBeenThrough(t *testing.T) {
 
 func TestImport_TakesNothingTwice(t *testing.T) {
 	c := newCluster(t)
-	batch := ffrtmp.Import{Nodes: []ffrtmp.ImportedNode{importedNode42(t)}, Jobs: []ffrtmp.ImportedJob{importedJob42(t), importedJob42(t, waiting, func(j *ffrtmp.ImportedJob) { j.ID = numbered(0xf43) })}}
+	batch := ffrtmp.Import{Nodes: []ffrtmp.ImportedNode{importedNode42(t)}, Jobs: []ffrtmp.ImportedJob{
+		importedJob42(t),
+		importedJob42(t, waiting, func(j *ffrtmp.ImportedJob) { j.ID = numbered(0xf43) }),
+	}}
 	id := Idempotency{Principal: "p", Key: "once"}
 	ctx := WithActor(c.Context(), Actor{Principal: "p"})
 	_, first, err := c.Import(ctx, id, batch)
@@ -102,7 +120,8 @@ func TestImport_TakesNothingTwice(t *testing.T) {
 	if err != nil || again.Jobs[0] != first.Jobs[0] || again.Jobs[1] != first.Jobs[1] {
 		t.Errorf("repeated: %+v %v, first %+v", again, err, first)
 	}
-	if list, err := c.fsm.Audit(c.Context(), ffrtmp.AuditPage{Limit: 10}); err != nil || len(list.Records) != 1 || list.Records[0].Action != "import" || list.Records[0].Detail != "jobs=2 nodes=1" {
+	if list, err := c.fsm.Audit(c.Context(), ffrtmp.AuditPage{Limit: 10}); err != nil || len(list.Records) != 1 ||
+		list.Records[0].Action != "import" || list.Records[0].Detail != "jobs=2 nodes=1" {
 		t.Errorf("audited: %+v %v", list, err)
 	}
 	c.reopen()
@@ -116,11 +135,13 @@ func TestImport_TakesNothingTwice(t *testing.T) {
 		t.Error("the node was taken twice")
 	}
 	counts := c.fsm.Counts()
-	if counts.Submitted != 2 || counts.Jobs[ffrtmp.Failed] != 1 || counts.Jobs[ffrtmp.Pending] != 1 || counts.Retries != 2 || counts.Nodes[ffrtmp.NodeOffline] != 1 {
+	if counts.Submitted != 2 || counts.Jobs[ffrtmp.Failed] != 1 || counts.Jobs[ffrtmp.Pending] != 1 ||
+		counts.Retries != 2 || counts.Nodes[ffrtmp.NodeOffline] != 1 {
 		t.Errorf("%+v", counts)
 	}
 	// What was removed since does not come back.
-	if _, err := c.sqlite().ExecContext(c.Context(), `DELETE FROM job_spec WHERE seq = 42; DELETE FROM job_state WHERE seq = 42`); err != nil {
+	if _, err := c.sqlite().ExecContext(c.Context(), `DELETE FROM job_spec WHERE seq = 42; DELETE FROM job_state
+	WHERE seq = 42`); err != nil {
 		t.Fatal(err)
 	}
 	if _, _, err := c.RemoveNode(c.Context(), numbered(0xe42), false); err != nil {
@@ -129,7 +150,10 @@ func TestImport_TakesNothingTwice(t *testing.T) {
 	if third := c.take(batch); third.Jobs[0].New || third.Nodes[0].New {
 		t.Errorf("came back: %+v", third)
 	}
-	if known, err := c.fsm.KnownJobs(c.Context(), []string{numbered(0xf42), numbered(0xf43), numbered(0xfff)}); err != nil || known[numbered(0xf42)] != 42 || known[numbered(0xf43)] != 43 || len(known) != 2 {
+	if known, err := c.fsm.KnownJobs(c.Context(), []string{
+		numbered(0xf42), numbered(0xf43),
+		numbered(0xfff),
+	}); err != nil || known[numbered(0xf42)] != 42 || known[numbered(0xf43)] != 43 || len(known) != 2 {
 		t.Errorf("known: %v %v", known, err)
 	}
 }
@@ -142,7 +166,10 @@ func TestImport_Numbers(t *testing.T) {
 	want := []uint64{2, 3, 10, 11, 12}
 	var batch ffrtmp.Import
 	for i, n := range numbers {
-		batch.Jobs = append(batch.Jobs, importedJob42(t, waiting, func(j *ffrtmp.ImportedJob) { j.ID, j.SequenceNumber = numbered(0xf00+i), n }))
+		batch.Jobs = append(batch.Jobs, importedJob42(t, waiting, func(j *ffrtmp.ImportedJob) {
+			j.ID,
+				j.SequenceNumber = numbered(0xf00+i), n
+		}))
 	}
 	for i, j := range c.take(batch).Jobs {
 		if j.Seq != want[i] {
@@ -165,9 +192,13 @@ func TestImport_Numbers(t *testing.T) {
 func TestImport_TheOldAgentMayFinishFirst(t *testing.T) {
 	for _, claimed := range []bool{false, true} {
 		c := newCluster(t)
-		c.take(ffrtmp.Import{Nodes: []ffrtmp.ImportedNode{importedNode42(t)}, Jobs: []ffrtmp.ImportedJob{importedJob42(t, waiting, func(j *ffrtmp.ImportedJob) {
-			j.LastAttempt = &ffrtmp.Attempt{Attempt: 1, NodeID: numbered(0xe42), Outcome: ffrtmp.AttemptLost, StartedAt: epoch, EndedAt: epoch}
-		})}})
+		c.take(ffrtmp.Import{Nodes: []ffrtmp.ImportedNode{importedNode42(t)}, Jobs: []ffrtmp.ImportedJob{importedJob42(t,
+			waiting, func(j *ffrtmp.ImportedJob) {
+				j.LastAttempt = &ffrtmp.Attempt{
+					Attempt: 1, NodeID: numbered(0xe42), Outcome: ffrtmp.AttemptLost, StartedAt: epoch,
+					EndedAt: epoch,
+				}
+			})}})
 		c.checkDerived()
 		if j := c.job(42); j.Status != ffrtmp.Pending || j.Attempt != 1 {
 			t.Fatalf("%+v", j)
@@ -175,7 +206,10 @@ func TestImport_TheOldAgentMayFinishFirst(t *testing.T) {
 		if claimed {
 			c.claimOne(c.register("node"))
 		}
-		_, _, err := c.Result(c.Context(), Idempotency{}, 42, ffrtmp.Result{JobID: numbered(0xf42), NodeID: numbered(0xe42), Status: ffrtmp.ResultCompleted})
+		_, _, err := c.Result(c.Context(), Idempotency{}, 42, ffrtmp.Result{
+			JobID: numbered(0xf42), NodeID: numbered(0xe42),
+			Status: ffrtmp.ResultCompleted,
+		})
 		if claimed {
 			wantCode(t, err, ffrtmp.StaleAttempt)
 		} else if j := c.job(42); err != nil || j.Status != ffrtmp.Completed || len(j.Attempts) != 1 {
@@ -189,14 +223,20 @@ func TestImport_TheOldAgentMayFinishFirst(t *testing.T) {
 func TestImport_ANodeIsKnownByItsAddress(t *testing.T) {
 	c := newCluster(t)
 	c.take(ffrtmp.Import{Nodes: []ffrtmp.ImportedNode{importedNode42(t)}})
-	if id := c.register("enc-42", func(r *ffrtmp.Registration) { r.NodeID, r.Address = "", "enc-42" }); id != numbered(0xe42) {
+	if id := c.register("enc-42", func(r *ffrtmp.Registration) {
+		r.NodeID, r.Address = "",
+			"enc-42"
+	}); id != numbered(0xe42) {
 		t.Errorf("registered as %s", id)
 	}
-	taken := c.take(ffrtmp.Import{Nodes: []ffrtmp.ImportedNode{importedNode42(t, func(n *ffrtmp.ImportedNode) { n.ID = numbered(0xe43) })}})
-	if taken.Nodes[0] != (ImportedNode{ID: numbered(0xe42)}) || c.fsm.KnownNode(numbered(0xe43), "enc-42") != numbered(0xe42) {
+	taken := c.take(ffrtmp.Import{Nodes: []ffrtmp.ImportedNode{importedNode42(t,
+		func(n *ffrtmp.ImportedNode) { n.ID = numbered(0xe43) })}})
+	if taken.Nodes[0] != (ImportedNode{ID: numbered(0xe42)}) || c.fsm.KnownNode(numbered(0xe43),
+		"enc-42") != numbered(0xe42) {
 		t.Errorf("another id, the same address: %+v", taken.Nodes)
 	}
-	if n, err := c.fsm.Node(numbered(0xe42)); err != nil || n.Status != ffrtmp.NodeAvailable || n.Eligibility != ffrtmp.Eligible {
+	if n, err := c.fsm.Node(numbered(0xe42)); err != nil || n.Status != ffrtmp.NodeAvailable ||
+		n.Eligibility != ffrtmp.Eligible {
 		t.Errorf("%+v %v", n, err)
 	}
 	c.checkDerived()
@@ -211,11 +251,13 @@ func TestImport_IsToldAndAnsweredFor(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if diff := cmp.Diff("1.0 node.registered on a node\n1.1 node.offline on a node\n1.2 job.submitted 42.2 on a node\n1.3 job.failed 42.2 on a node runtime_error\n", told(c.allEvents(ffrtmp.EventID{}))); diff != "" {
+	if diff := cmp.Diff("1.0 node.registered on a node\n1.1 node.offline on a node\n"+
+		"1.2 job.submitted 42.2 on a node\n1.3 job.failed 42.2 on a node runtime_error\n", told(c.allEvents(ffrtmp.EventID{}))); diff != "" {
 		t.Error(diff)
 	}
 	list, err := c.fsm.Audit(t.Context(), ffrtmp.AuditPage{Limit: 10})
-	if err != nil || len(list.Records) != 2 || list.Records[0].Action != "import" || list.Records[0].Detail != "jobs=1 nodes=1" {
+	if err != nil || len(list.Records) != 2 || list.Records[0].Action != "import" ||
+		list.Records[0].Detail != "jobs=1 nodes=1" {
 		t.Errorf("audit log: %+v, %v", list, err)
 	}
 }

@@ -34,7 +34,8 @@ func (k *key) ended() int64 {
 	return ended
 }
 
-var selectKeys = store.Prepared(`SELECT id, name, scopes, hash, rate_limit, created_at, created_by, expires_at, revoked_at FROM api_key ORDER BY id`)
+var selectKeys = store.Prepared(`SELECT id, name, scopes, hash, rate_limit, created_at, created_by, expires_at,
+	revoked_at FROM api_key ORDER BY id`)
 
 func (s *state) loadKeys() error {
 	row := make([]driver.Value, 9)
@@ -43,7 +44,8 @@ func (s *state) loadKeys() error {
 		k.ID, k.Name, k.Scopes = store.Text(row[0]), store.Text(row[1]), scopes(store.Text(row[2]))
 		copy(k.hash[:], row[3].([]byte))
 		k.RateLimit, k.CreatedBy = int(row[4].(int64)), store.Text(row[6])
-		k.CreatedAt, k.ExpiresAt, k.RevokedAt = store.TimeOf(row[5].(int64)), store.TimeOf(row[7].(int64)), store.TimeOf(row[8].(int64))
+		k.CreatedAt, k.ExpiresAt, k.RevokedAt = store.TimeOf(row[5].(int64)), store.TimeOf(row[7].(int64)),
+			store.TimeOf(row[8].(int64))
 		s.keys[k.ID] = k
 		return nil
 	}, selectKeys)
@@ -93,7 +95,8 @@ type withKey struct {
 }
 
 var (
-	insertKey = store.Prepared(`INSERT INTO api_key (id, name, scopes, hash, rate_limit, created_at, created_by, expires_at, revoked_at)
+	insertKey = store.Prepared(`INSERT INTO api_key (id, name, scopes, hash, rate_limit, created_at, created_by,
+	expires_at, revoked_at)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0)`)
 	updateKeyHash  = store.Prepared(`UPDATE api_key SET hash = ? WHERE id = ?`)
 	updateKeyEnded = store.Prepared(`UPDATE api_key SET revoked_at = ? WHERE id = ?`)
@@ -106,7 +109,9 @@ func (c *createKey) apply(t *tx) any {
 	}
 	forgotten := t.endedKeys(t.now - int64(ffrtmp.KeyKept))
 	if len(t.keys)-len(forgotten) >= ffrtmp.MaxKeys {
-		return ffrtmp.Errorf(ffrtmp.Conflict, "there are %d keys already; those that have been revoked or expired for %s make room", ffrtmp.MaxKeys, ffrtmp.KeyKept)
+		return ffrtmp.Errorf(ffrtmp.Conflict,
+			"there are %d keys already; those that have been revoked or expired for %s make room", ffrtmp.MaxKeys,
+			ffrtmp.KeyKept)
 	}
 	for _, id := range forgotten {
 		delete(t.keys, id)
@@ -153,7 +158,8 @@ func (c *createKey) audit(*tx) entry {
 	if c.expiresAt != 0 {
 		expires = store.TimeOf(c.expiresAt).Format(time.RFC3339)
 	}
-	return entry{"key.create", c.id, details("scopes", c.scopes, "rate_limit", limit, "expires_at", expires, "name", c.name)}
+	return entry{"key.create", c.id, details("scopes", c.scopes, "rate_limit", limit, "expires_at", expires, "name",
+		c.name)}
 }
 
 // revokeKey makes an API key unusable.
@@ -192,14 +198,17 @@ const keyIDBytes = 8
 // CreateKey makes an API key and returns its secret, which is kept nowhere. Under an
 // idempotency key the id follows from that, so that a repeated request is about the
 // same API key; it is given another secret, for the first may not have arrived.
-func (p *Proposer) CreateKey(ctx context.Context, id Idempotency, k ffrtmp.NewKey) (index uint64, created ffrtmp.CreatedKey, replayed bool, err error) {
+func (p *Proposer) CreateKey(ctx context.Context, id Idempotency, k ffrtmp.NewKey) (index uint64,
+	created ffrtmp.CreatedKey, replayed bool, err error,
+) {
 	now := p.opts.Now()
 	expires := k.ExpiresAt.Time
 	if k.ExpiresIn != 0 {
 		expires = now.Add(time.Duration(k.ExpiresIn))
 	}
 	if !expires.IsZero() && (!expires.After(now) || expires.Sub(now) > ffrtmp.MaxKeyLife) {
-		return 0, created, false, ffrtmp.FieldErrorf("expires_at", "must lie ahead, by at most %s; it is %s now", ffrtmp.MaxKeyLife, now.UTC().Format(time.RFC3339))
+		return 0, created, false, ffrtmp.FieldErrorf("expires_at", "must lie ahead, by at most %s; it is %s now",
+			ffrtmp.MaxKeyLife, now.UTC().Format(time.RFC3339))
 	}
 	var random [keyIDBytes + 32]byte
 	if _, err := io.ReadFull(p.opts.Rand, random[:]); err != nil {
@@ -211,7 +220,8 @@ func (p *Proposer) CreateKey(ctx context.Context, id Idempotency, k ffrtmp.NewKe
 		name = sum[:keyIDBytes]
 	}
 	c := &createKey{
-		id: hex.EncodeToString(name), name: k.Name, scopes: ffrtmp.JoinScopes(k.Scopes, ","), hash: sha256.Sum256([]byte(secret)), rateLimit: int64(k.RateLimit),
+		id: hex.EncodeToString(name), name: k.Name, scopes: ffrtmp.JoinScopes(k.Scopes, ","),
+		hash: sha256.Sum256([]byte(secret)), rateLimit: int64(k.RateLimit),
 	}
 	if !expires.IsZero() {
 		c.expiresAt = expires.UnixNano()

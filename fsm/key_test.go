@@ -90,7 +90,8 @@ func TestKeys_ARepeatedRequestGetsAnotherSecret(t *testing.T) {
 	}
 	live, _ := c.fsm.Credential(first.ID)
 	_, second, replayed, err := c.CreateKey(c.Context(), id, k)
-	if err != nil || !replayed || second.ID != first.ID || c.opens(first) || !c.opens(second) || len(c.fsm.Keys()) != 1 || live.Live.Err() == nil {
+	if err != nil || !replayed || second.ID != first.ID || c.opens(first) || !c.opens(second) || len(c.fsm.Keys()) != 1 ||
+		live.Live.Err() == nil {
 		t.Fatalf("%+v, then %+v, %v", first, second, err)
 	}
 	c.checkDerived()
@@ -124,7 +125,10 @@ func TestKeys_ThoseThatHaveEndedMakeRoom(t *testing.T) {
 func TestKeys_ExpiryLiesAhead(t *testing.T) {
 	c := newCluster(t)
 	for _, at := range []time.Time{c.now, c.now.Add(-time.Hour), c.now.Add(ffrtmp.MaxKeyLife + time.Hour)} {
-		_, _, _, err := c.CreateKey(c.Context(), Idempotency{}, ffrtmp.NewKey{Name: "n", Scopes: ffrtmp.Scopes, ExpiresAt: ffrtmp.Time{Time: at}})
+		_, _, _, err := c.CreateKey(c.Context(), Idempotency{}, ffrtmp.NewKey{
+			Name: "n", Scopes: ffrtmp.Scopes,
+			ExpiresAt: ffrtmp.Time{Time: at},
+		})
 		wantCode(t, err, ffrtmp.Invalid)
 	}
 }

@@ -101,7 +101,7 @@ var events = []event{
 	reported("complete", ffrtmp.ResultCompleted),
 	reported("fail", ffrtmp.ResultFailed, failing(ffrtmp.RuntimeError, "boom")),
 	reported("fail for good", ffrtmp.ResultFailed, failing(ffrtmp.UserError, "no such thing")),
-	reported("give back", ffrtmp.ResultCanceled),
+	reported("release", ffrtmp.ResultCanceled),
 	{"expire", func(c *cluster, seq uint64, _ string, a store.Attempt) error {
 		_, _, err := c.Expire(c.Context(), []store.AttemptID{{Seq: seq, Attempt: a.Attempt}})
 		return err
@@ -110,8 +110,9 @@ var events = []event{
 		_, _, err := c.TimeOut(c.Context(), []store.AttemptID{{Seq: seq, Attempt: a.Attempt}})
 		return err
 	}},
-	{"take back", func(c *cluster, seq uint64, node string, a store.Attempt) error {
-		_, _, err := c.Reclaim(c.Context(), node, []store.Attempt{{AttemptID: store.AttemptID{Seq: seq, Attempt: a.Attempt}, Lease: a.Lease}})
+	{"reclaim", func(c *cluster, seq uint64, node string, a store.Attempt) error {
+		a.Seq = seq
+		_, _, err := c.Reclaim(c.Context(), node, []store.Attempt{a})
 		return err
 	}},
 	{"claim", func(c *cluster, _ uint64, node string, _ store.Attempt) error {
@@ -128,28 +129,92 @@ var events = []event{
 	}},
 }
 
-// lifecycle says what becomes of a job: by situation, for every event in the
-// order of the list above, the status and the outcomes of its attempts afterwards,
+// lifecycle has, for every situation and event, the status of the job and the outcomes of its attempts afterwards,
 // or the code of the refusal.
-var lifecycle = map[string][]string{
-	//                       cancel             pause             resume            retry             publish            complete           fail               fail for good      give back          expire             time out           take back          claim               remove            remove by force
-	"pending":              {"canceled", "paused", "conflict", "conflict", "stale_attempt", "stale_attempt", "stale_attempt", "stale_attempt", "stale_attempt", "pending", "pending", "pending", "running running", "pending", "pending"},
-	"running":              {"canceled canceled", "paused running", "conflict", "conflict", "running running", "completed completed", "pending failed", "failed failed", "pending lost", "pending lost", "pending timed_out", "running running", "running running", "conflict", "pending lost"},
-	"sealed":               {"conflict", "conflict", "conflict", "conflict", "running running", "completed completed", "pending failed", "failed failed", "pending lost", "running running", "running running", "running running", "running running", "conflict", "pending lost"},
-	"lost":                 {"canceled lost", "paused lost", "conflict", "conflict", "running running", "completed completed", "pending failed", "failed failed", "pending lost", "pending lost", "pending lost", "running running", "running lost running", "pending lost", "pending lost"},
-	"retrying":             {"canceled failed", "paused failed", "conflict", "conflict", "stale_attempt", "stale_attempt", "pending failed", "pending failed", "stale_attempt", "pending failed", "pending failed", "pending failed", "pending failed", "pending failed", "pending failed"},
-	"paused":               {"canceled canceled", "conflict", "running running", "conflict", "running running", "completed completed", "pending failed", "failed failed", "paused lost", "paused lost", "paused running", "paused running", "paused running", "conflict", "paused lost"},
-	"paused while pending": {"canceled", "conflict", "pending", "conflict", "stale_attempt", "stale_attempt", "stale_attempt", "stale_attempt", "stale_attempt", "paused", "paused", "paused", "paused", "paused", "paused"},
-	"paused and lost":      {"canceled lost", "conflict", "pending lost", "conflict", "running running", "completed completed", "pending failed", "failed failed", "paused lost", "paused lost", "paused lost", "paused running", "paused lost", "paused lost", "paused lost"},
-	"completed":            {"conflict", "conflict", "conflict", "conflict", "completed completed", "completed completed", "stale_attempt", "stale_attempt", "stale_attempt", "completed completed", "completed completed", "completed completed", "completed completed", "completed completed", "completed completed"},
-	"failed":               {"conflict", "conflict", "conflict", "pending failed", "stale_attempt", "stale_attempt", "failed failed", "failed failed", "stale_attempt", "failed failed", "failed failed", "failed failed", "failed failed", "failed failed", "failed failed"},
-	"canceled":             {"canceled canceled", "conflict", "conflict", "pending canceled", "stale_attempt", "stale_attempt", "stale_attempt", "stale_attempt", "canceled canceled", "canceled canceled", "canceled canceled", "canceled canceled", "canceled canceled", "canceled canceled", "canceled canceled"},
+var lifecycle = map[string]map[string]string{
+	"pending": {
+		"cancel": "canceled", "pause": "paused", "resume": "conflict",
+		"retry": "conflict", "publish": "stale_attempt", "complete": "stale_attempt",
+		"fail": "stale_attempt", "fail for good": "stale_attempt", "release": "stale_attempt",
+		"expire": "pending", "time out": "pending", "reclaim": "pending",
+		"claim": "running running", "remove node": "pending", "remove node by force": "pending",
+	},
+	"running": {
+		"cancel": "canceled canceled", "pause": "paused running", "resume": "conflict",
+		"retry": "conflict", "publish": "running running", "complete": "completed completed",
+		"fail": "pending failed", "fail for good": "failed failed", "release": "pending lost",
+		"expire": "pending lost", "time out": "pending timed_out", "reclaim": "running running",
+		"claim": "running running", "remove node": "conflict", "remove node by force": "pending lost",
+	},
+	"sealed": {
+		"cancel": "conflict", "pause": "conflict", "resume": "conflict",
+		"retry": "conflict", "publish": "running running", "complete": "completed completed",
+		"fail": "pending failed", "fail for good": "failed failed", "release": "pending lost",
+		"expire": "running running", "time out": "running running", "reclaim": "running running",
+		"claim": "running running", "remove node": "conflict", "remove node by force": "pending lost",
+	},
+	"lost": {
+		"cancel": "canceled lost", "pause": "paused lost", "resume": "conflict",
+		"retry": "conflict", "publish": "running running", "complete": "completed completed",
+		"fail": "pending failed", "fail for good": "failed failed", "release": "pending lost",
+		"expire": "pending lost", "time out": "pending lost", "reclaim": "running running",
+		"claim": "running lost running", "remove node": "pending lost", "remove node by force": "pending lost",
+	},
+	"retrying": {
+		"cancel": "canceled failed", "pause": "paused failed", "resume": "conflict",
+		"retry": "conflict", "publish": "stale_attempt", "complete": "stale_attempt",
+		"fail": "pending failed", "fail for good": "pending failed", "release": "stale_attempt",
+		"expire": "pending failed", "time out": "pending failed", "reclaim": "pending failed",
+		"claim": "pending failed", "remove node": "pending failed", "remove node by force": "pending failed",
+	},
+	"paused": {
+		"cancel": "canceled canceled", "pause": "conflict", "resume": "running running",
+		"retry": "conflict", "publish": "running running", "complete": "completed completed",
+		"fail": "pending failed", "fail for good": "failed failed", "release": "paused lost",
+		"expire": "paused lost", "time out": "paused running", "reclaim": "paused running",
+		"claim": "paused running", "remove node": "conflict", "remove node by force": "paused lost",
+	},
+	"paused while pending": {
+		"cancel": "canceled", "pause": "conflict", "resume": "pending",
+		"retry": "conflict", "publish": "stale_attempt", "complete": "stale_attempt",
+		"fail": "stale_attempt", "fail for good": "stale_attempt", "release": "stale_attempt",
+		"expire": "paused", "time out": "paused", "reclaim": "paused",
+		"claim": "paused", "remove node": "paused", "remove node by force": "paused",
+	},
+	"paused and lost": {
+		"cancel": "canceled lost", "pause": "conflict", "resume": "pending lost",
+		"retry": "conflict", "publish": "running running", "complete": "completed completed",
+		"fail": "pending failed", "fail for good": "failed failed", "release": "paused lost",
+		"expire": "paused lost", "time out": "paused lost", "reclaim": "paused running",
+		"claim": "paused lost", "remove node": "paused lost", "remove node by force": "paused lost",
+	},
+	"completed": {
+		"cancel": "conflict", "pause": "conflict", "resume": "conflict",
+		"retry": "conflict", "publish": "completed completed", "complete": "completed completed",
+		"fail": "stale_attempt", "fail for good": "stale_attempt", "release": "stale_attempt",
+		"expire": "completed completed", "time out": "completed completed", "reclaim": "completed completed",
+		"claim": "completed completed", "remove node": "completed completed", "remove node by force": "completed completed",
+	},
+	"failed": {
+		"cancel": "conflict", "pause": "conflict", "resume": "conflict",
+		"retry": "pending failed", "publish": "stale_attempt", "complete": "stale_attempt",
+		"fail": "failed failed", "fail for good": "failed failed", "release": "stale_attempt",
+		"expire": "failed failed", "time out": "failed failed", "reclaim": "failed failed",
+		"claim": "failed failed", "remove node": "failed failed", "remove node by force": "failed failed",
+	},
+	"canceled": {
+		"cancel": "canceled canceled", "pause": "conflict", "resume": "conflict",
+		"retry": "pending canceled", "publish": "stale_attempt", "complete": "stale_attempt",
+		"fail": "stale_attempt", "fail for good": "stale_attempt", "release": "canceled canceled",
+		"expire": "canceled canceled", "time out": "canceled canceled", "reclaim": "canceled canceled",
+		"claim": "canceled canceled", "remove node": "canceled canceled", "remove node by force": "canceled canceled",
+	},
 }
 
 func TestLifecycle(t *testing.T) {
 	c := openCluster(t, Options{}) // one for all: opening costs more than a case
 	for _, s := range situations {
-		for i, e := range events {
+		for _, e := range events {
 			t.Run(s.name+"/"+e.name, func(t *testing.T) {
 				c.TB = t
 				seq, node, a := s.reach(c)
@@ -163,7 +228,7 @@ func TestLifecycle(t *testing.T) {
 						got += " " + string(attempt.Outcome)
 					}
 				}
-				if want := lifecycle[s.name][i]; got != want {
+				if want := lifecycle[s.name][e.name]; got != want {
 					t.Errorf("got %q, want %q", got, want)
 				}
 				if err != nil && rows(c.fsm) != before {

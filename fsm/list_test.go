@@ -44,7 +44,10 @@ func TestJobs_FiltersAndPages(t *testing.T) {
 	filters := map[string]ffrtmp.Filter{
 		"everything": {}, "scenario": {Scenario: "720p"}, "queue": {Queue: ffrtmp.Live}, "priority": {Priority: ffrtmp.High},
 		"node": {NodeID: node}, "unknown node": {NodeID: numbered(99)}, "label": {Label: "n=3"}, "label key": {Label: "even"},
-		"no such label": {Label: "odd"}, "all at once": {Status: ffrtmp.Pending, Scenario: "1080p", Queue: ffrtmp.Batch, Label: "even=false"},
+		"no such label": {Label: "odd"}, "all at once": {
+			Status: ffrtmp.Pending, Scenario: "1080p", Queue: ffrtmp.Batch,
+			Label: "even=false",
+		},
 		"running on a node": {Status: ffrtmp.Running, NodeID: other},
 	}
 	for _, s := range ffrtmp.Statuses {
@@ -77,7 +80,8 @@ func TestJobs_FiltersAndPages(t *testing.T) {
 
 func matches(f ffrtmp.Filter, j ffrtmp.Job) bool {
 	for want, have := range map[string]string{
-		string(f.Status): string(j.Status), string(f.Queue): string(j.Queue), string(f.Priority): string(j.Priority), f.Scenario: j.Scenario, f.NodeID: j.NodeID,
+		string(f.Status): string(j.Status), string(f.Queue): string(j.Queue), string(f.Priority): string(j.Priority),
+		f.Scenario: j.Scenario, f.NodeID: j.NodeID,
 	} {
 		if want != "" && want != have {
 			return false
@@ -117,7 +121,8 @@ func TestJob_ByNumberOrIDAndNothingElse(t *testing.T) {
 	seq := c.submit()
 	id := c.job(seq).ID
 	for ref, found := range map[string]bool{
-		"1": true, id: true, "2": false, "0": false, "-1": false, numbered(77): false, id[:8]: false, "1-" + id: false, "": false, "1 ": false,
+		"1": true, id: true, "2": false, "0": false, "-1": false, numbered(77): false, id[:8]: false, "1-" + id: false,
+		"": false, "1 ": false,
 		"99999999999999999999": false, "01980000-0000-7000-8000-000000000099": false,
 	} {
 		_, err := c.fsm.Job(t.Context(), ref)
@@ -135,13 +140,15 @@ func TestAttemptLog_OfEachAttempt(t *testing.T) {
 	seq := c.submit()
 	node := c.register("a")
 	for n := range 2 {
-		c.mustResult(node, c.claimOne(node), ffrtmp.ResultFailed, failing(ffrtmp.RuntimeError, "boom"), func(r *ffrtmp.Result) {
-			r.Logs, r.LogOffset = fmt.Sprint("log ", n+1), int64(n)
-		})
+		c.mustResult(node, c.claimOne(node), ffrtmp.ResultFailed, failing(ffrtmp.RuntimeError, "boom"),
+			func(r *ffrtmp.Result) {
+				r.Logs, r.LogOffset = fmt.Sprint("log ", n+1), int64(n)
+			})
 		c.after(time.Hour)
 	}
 	for n := range 2 {
-		if log, offset, err := c.fsm.AttemptLog(t.Context(), seq, n+1); err != nil || log != fmt.Sprint("log ", n+1) || offset != int64(n) {
+		if log, offset, err := c.fsm.AttemptLog(t.Context(), seq, n+1); err != nil || log != fmt.Sprint("log ", n+1) ||
+			offset != int64(n) {
 			t.Errorf("attempt %d: %q from %d, %v", n+1, log, offset, err)
 		}
 	}
@@ -170,7 +177,8 @@ func TestRunning(t *testing.T) {
 		t.Fatalf("%+v", list)
 	}
 	for i, r := range list {
-		if r.JobID != claims[i].JobID || r.Lease != claims[i].Lease || r.NodeID != node || r.Sealed != (i == 0) || r.Lost != (i == 1) {
+		if r.JobID != claims[i].JobID || r.Lease != claims[i].Lease || r.NodeID != node || r.Sealed != (i == 0) ||
+			r.Lost != (i == 1) {
 			t.Errorf("%+v", r)
 		}
 	}
@@ -191,7 +199,8 @@ func TestCounts_TerminalOnesOnlyGrow(t *testing.T) {
 	c.mustAct(ffrtmp.Retry, seq)
 	c.reopen()
 	n := c.fsm.Counts()
-	if n.Submitted != 1 || n.Jobs[ffrtmp.Failed] != 1 || n.Jobs[ffrtmp.Pending] != 1 || n.Nodes[ffrtmp.NodeAvailable] != 1 || n.CPUThreads != 8 || n.GPUNodes != 1 {
+	if n.Submitted != 1 || n.Jobs[ffrtmp.Failed] != 1 || n.Jobs[ffrtmp.Pending] != 1 ||
+		n.Nodes[ffrtmp.NodeAvailable] != 1 || n.CPUThreads != 8 || n.GPUNodes != 1 {
 		t.Fatalf("%+v", n)
 	}
 }
@@ -201,7 +210,10 @@ func TestPatch_MovesAJobInTheQueue(t *testing.T) {
 	c.submit()
 	second := c.submit()
 	queue, retries := ffrtmp.Live, 7
-	if _, _, err := c.Patch(t.Context(), Idempotency{}, second, ffrtmp.Patch{Queue: &queue, MaxRetries: &retries, Labels: map[string]string{"a": "b"}}); err != nil {
+	if _, _, err := c.Patch(t.Context(), Idempotency{}, second, ffrtmp.Patch{
+		Queue: &queue, MaxRetries: &retries,
+		Labels: map[string]string{"a": "b"},
+	}); err != nil {
 		t.Fatal(err)
 	}
 	if j := c.job(second); j.Queue != ffrtmp.Live || j.MaxRetries != 7 || j.Labels["a"] != "b" {
@@ -221,12 +233,17 @@ func TestProgress_OnlyOfTheCurrentAttempt(t *testing.T) {
 	node := c.register("a")
 	a := c.claimOne(node)
 	c.after(time.Minute)
-	report := Report{store.AttemptID{Seq: seq, Attempt: a.Attempt}, 40, &ffrtmp.Progress{Phase: "encoding", FPS: 29.97}, c.now}
+	report := Report{
+		store.AttemptID{Seq: seq, Attempt: a.Attempt},
+		40, &ffrtmp.Progress{Phase: "encoding", FPS: 29.97},
+		c.now,
+	}
 	stale := Report{store.AttemptID{Seq: seq, Attempt: a.Attempt + 1}, 90, nil, c.now}
 	if _, done, err := c.Progress(t.Context(), []Report{report, stale}); err != nil || done.Count != 1 {
 		t.Fatalf("%+v %v", done, err)
 	}
-	if j := c.job(seq); j.Progress != 40 || j.ProgressDetail == nil || j.ProgressDetail.FPS != 29.97 || !j.LastActivityAt.Equal(c.now) {
+	if j := c.job(seq); j.Progress != 40 || j.ProgressDetail == nil || j.ProgressDetail.FPS != 29.97 ||
+		!j.LastActivityAt.Equal(c.now) {
 		t.Fatalf("%+v", j)
 	}
 }

@@ -70,10 +70,11 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 }
 
 var (
-	descJobs       = desc("jobs_total", "Jobs ever submitted.")
-	descByStatus   = desc("jobs_by_status", "Jobs by status; those of terminal statuses are counted for ever.", "status")
-	descRetries    = desc("job_retries_total", "Retries ever started.")
-	descExpired    = desc("leases_expired_total", "Attempts ever lost: their leases ran out, or their nodes restarted or were removed.")
+	descJobs     = desc("jobs_total", "Jobs ever submitted.")
+	descByStatus = desc("jobs_by_status", "Jobs by status; those of terminal statuses are counted for ever.", "status")
+	descRetries  = desc("job_retries_total", "Retries ever started.")
+	descExpired  = desc("leases_expired_total",
+		"Attempts ever lost: their leases ran out, or their nodes restarted or were removed.")
 	descNodes      = desc("nodes_total", "Registered nodes.")
 	descNodeStatus = desc("nodes_by_status", "Registered nodes by status.", "status")
 	descThreads    = desc("cluster_cpu_threads", "CPU threads of all nodes that are not offline.")
@@ -87,7 +88,10 @@ type collector struct{ f *FSM }
 
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descJobs, descByStatus, descRetries, descExpired, descNodes, descNodeStatus, descThreads, descRAM, descGPUs, descSize} {
+	for _, d := range []*prometheus.Desc{
+		descJobs, descByStatus, descRetries, descExpired, descNodes, descNodeStatus,
+		descThreads, descRAM, descGPUs, descSize,
+	} {
 		ch <- d
 	}
 }

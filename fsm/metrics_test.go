@@ -37,7 +37,10 @@ func figures(t *testing.T, r *prometheus.Registry) map[string]float64 {
 func TestEveryReplicaHasTheSameFigures(t *testing.T) {
 	open := func() (*cluster, *prometheus.Registry) {
 		dir, registry := t.TempDir(), prometheus.NewRegistry()
-		return openCluster(t, Options{Path: filepath.Join(dir, "master.db"), Dir: filepath.Join(dir, "raft"), Registerer: registry}), registry
+		return openCluster(t, Options{
+			Path: filepath.Join(dir, "master.db"), Dir: filepath.Join(dir, "raft"),
+			Registerer: registry,
+		}), registry
 	}
 	leader, ours := open()
 	follower, theirs := open()
@@ -54,7 +57,10 @@ func TestEveryReplicaHasTheSameFigures(t *testing.T) {
 	leader.mustResult(node, first, ffrtmp.ResultCompleted) // repeated
 	second := leader.claimOne(node)                        // waited 13 s
 	leader.after(5 * time.Second)
-	if _, _, err := leader.Expire(t.Context(), []store.AttemptID{{Seq: second.Seq, Attempt: second.Attempt}}); err != nil { // not a run
+	if _, _, err := leader.Expire(t.Context(), []store.AttemptID{{
+		Seq:     second.Seq,
+		Attempt: second.Attempt,
+	}}); err != nil { // not a run
 		t.Fatal(err)
 	}
 	third := leader.claimOne(node) // not the first attempt: no wait

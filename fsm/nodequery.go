@@ -79,7 +79,8 @@ func (f *FSM) NodeAttempts(nodeID string) []store.Attempt {
 
 func (j *activeJob) running() store.Attempt {
 	return store.Attempt{
-		AttemptID: store.AttemptID{Seq: j.seq, Attempt: int(j.attempt)}, JobID: j.id.String(), NodeID: j.node.ID, Lease: j.lease.String(), Status: j.status,
+		AttemptID: store.AttemptID{Seq: j.seq, Attempt: int(j.attempt)}, JobID: j.id.String(), NodeID: j.node.ID,
+		Lease: j.lease.String(), Status: j.status,
 		Sealed: j.hold == store.HoldSealed, Lost: j.hold == store.HoldLost, TimeoutAt: store.TimeOf(max(j.timeoutAt, 0)),
 	}
 }
@@ -111,7 +112,8 @@ func (f *FSM) Counts() Counts {
 	for status, n := range s.active {
 		c.Jobs[store.StatusCodes[status]] = int64(n)
 	}
-	c.Jobs[ffrtmp.Completed], c.Jobs[ffrtmp.Failed], c.Jobs[ffrtmp.Canceled] = s.meta.Completed, s.meta.Failed, s.meta.Canceled
+	c.Jobs[ffrtmp.Completed], c.Jobs[ffrtmp.Failed], c.Jobs[ffrtmp.Canceled] = s.meta.Completed, s.meta.Failed,
+		s.meta.Canceled
 	for _, n := range s.nodes.byKey {
 		if n.Removed {
 			continue

@@ -41,7 +41,8 @@ func decodeProgress(d *decoder) command {
 	return c
 }
 
-var updateProgress = store.Prepared(`UPDATE job_state SET progress = ?, progress_detail = ?, last_activity_at = max(last_activity_at, ?) WHERE seq = ?`)
+var updateProgress = store.Prepared(`UPDATE job_state SET progress = ?, progress_detail = ?,
+	last_activity_at = max(last_activity_at, ?) WHERE seq = ?`)
 
 func (c *progress) apply(t *tx) any {
 	done := Done{}

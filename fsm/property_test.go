@@ -128,7 +128,10 @@ func (h *history) step() {
 	case 16:
 		h.TimeOut(ctx, []store.AttemptID{h.attempt()})
 	case 17:
-		h.Progress(ctx, []Report{{AttemptID: h.attempt(), Percent: h.random.IntN(100), Detail: &ffrtmp.Progress{FPS: 29.97}, At: h.now}})
+		h.Progress(ctx, []Report{{
+			AttemptID: h.attempt(), Percent: h.random.IntN(100), Detail: &ffrtmp.Progress{FPS: 29.97},
+			At: h.now,
+		}})
 	case 18:
 		h.SetOffline(ctx, []string{node}, h.random.IntN(2) == 0)
 	case 19:
@@ -202,7 +205,8 @@ func (h *history) importSome(node string) {
 		batch.Jobs = append(batch.Jobs, j)
 	}
 	if h.random.IntN(3) == 0 {
-		batch.Nodes = append(batch.Nodes, importedNode42(h, func(n *ffrtmp.ImportedNode) { n.ID = numbered(0xe00 + h.random.IntN(2)) }))
+		batch.Nodes = append(batch.Nodes, importedNode42(h,
+			func(n *ffrtmp.ImportedNode) { n.ID = numbered(0xe00 + h.random.IntN(2)) }))
 	}
 	if _, taken, err := h.Import(h.Context(), h.key(), batch); err == nil {
 		h.jobs = max(h.jobs, int(taken.from+taken.span)-1)
@@ -217,8 +221,10 @@ func (h *history) resultOfSome() {
 	if h.random.IntN(10) == 0 {
 		a.Lease = "forged"
 	}
-	reason := pick(h, ffrtmp.UserError, ffrtmp.InputError, ffrtmp.RuntimeError, ffrtmp.Timeout, ffrtmp.OutputError, ffrtmp.NetworkError, ffrtmp.PlatformError)
-	_, _ = h.result(a.node, a.Attempt, pick(h, ffrtmp.ResultPublishing, ffrtmp.ResultCompleted, ffrtmp.ResultFailed, ffrtmp.ResultFailed, ffrtmp.ResultCanceled),
+	reason := pick(h, ffrtmp.UserError, ffrtmp.InputError, ffrtmp.RuntimeError, ffrtmp.Timeout, ffrtmp.OutputError,
+		ffrtmp.NetworkError, ffrtmp.PlatformError)
+	_, _ = h.result(a.node, a.Attempt, pick(h, ffrtmp.ResultPublishing, ffrtmp.ResultCompleted, ffrtmp.ResultFailed,
+		ffrtmp.ResultFailed, ffrtmp.ResultCanceled),
 		failing(reason, "it says so"), func(r *ffrtmp.Result) { r.Logs = "a log" })
 }
 
@@ -228,7 +234,10 @@ func (h *history) keySome(ctx context.Context) {
 		h.Note(ctx, "leader.transfer", "m1")
 		return
 	}
-	k := ffrtmp.NewKey{Name: "k", Scopes: []ffrtmp.Scope{pick(h, ffrtmp.Scopes...)}, ExpiresIn: ffrtmp.Duration(h.random.IntN(2) * int(time.Minute))}
+	k := ffrtmp.NewKey{
+		Name: "k", Scopes: []ffrtmp.Scope{pick(h, ffrtmp.Scopes...)},
+		ExpiresIn: ffrtmp.Duration(h.random.IntN(2) * int(time.Minute)),
+	}
 	if _, made, _, err := h.CreateKey(ctx, h.key(), k); err == nil {
 		h.keys = append(h.keys, made.ID)
 	}
@@ -240,10 +249,14 @@ func (h *history) keySome(ctx context.Context) {
 func (h *history) changeSome(ctx context.Context, node string) {
 	if h.random.IntN(2) == 0 {
 		queue, retries := pick(h, ffrtmp.Queues...), h.random.IntN(5)
-		h.Patch(ctx, Idempotency{}, h.seq(), ffrtmp.Patch{Queue: &queue, MaxRetries: &retries, Labels: map[string]string{"c": "3"}})
+		h.Patch(ctx, Idempotency{}, h.seq(), ffrtmp.Patch{
+			Queue: &queue, MaxRetries: &retries,
+			Labels: map[string]string{"c": "3"},
+		})
 		return
 	}
-	h.CancelMany(ctx, h.key(), ffrtmp.Filter{Status: pick(h, "", ffrtmp.Pending), NodeID: pick(h, "", node)}, []uint64{h.seq(), h.seq()})
+	h.CancelMany(ctx, h.key(), ffrtmp.Filter{Status: pick(h, "", ffrtmp.Pending), NodeID: pick(h, "", node)},
+		[]uint64{h.seq(), h.seq()})
 }
 
 func (h *history) prune() {
@@ -253,7 +266,10 @@ func (h *history) prune() {
 	if err != nil {
 		h.Fatal(err)
 	}
-	keys := []store.RequestKey{{Principal: "p", Key: fmt.Sprint(h.random.IntN(20))}, {Principal: "p", Key: fmt.Sprint(h.random.IntN(20))}}
+	keys := []store.RequestKey{{Principal: "p", Key: fmt.Sprint(h.random.IntN(20))}, {
+		Principal: "p",
+		Key:       fmt.Sprint(h.random.IntN(20)),
+	}}
 	h.Prune(h.Context(), PruneRequest{Before: before, Events: before, Seqs: append(seqs, uint64(h.jobs)), Keys: keys})
 }
 
@@ -268,7 +284,8 @@ func (h *history) fleet(ctx context.Context, node string) {
 		h.nodes = append(h.nodes[:4], old)
 	default:
 		h.SetEligibility(ctx, Idempotency{}, node, ffrtmp.Eligible)
-		h.register(fmt.Sprint("node", h.random.IntN(4)), func(r *ffrtmp.Registration) { r.CPUThreads = 4 * (1 + h.random.IntN(4)) })
+		h.register(fmt.Sprint("node", h.random.IntN(4)),
+			func(r *ffrtmp.Registration) { r.CPUThreads = 4 * (1 + h.random.IntN(4)) })
 	}
 }
 

@@ -79,7 +79,8 @@ func propose[T any](ctx context.Context, p *Proposer, id Idempotency, c command)
 	}
 	result, ok := answer.(T)
 	if !ok {
-		return index, result, ffrtmp.Errorf(ffrtmp.Conflict, "the idempotency key %q was used for another kind of request", id.Key)
+		return index, result, ffrtmp.Errorf(ffrtmp.Conflict, "the idempotency key %q was used for another kind of request",
+			id.Key)
 	}
 	return index, result, nil
 }
@@ -115,8 +116,10 @@ func (p *Proposer) spec(id uuid.UUID, s *ffrtmp.Spec) (spec, error) {
 	}
 	made := spec{
 		id: id, scenario: s.Scenario, confidence: s.Confidence, engine: s.Engine, classification: s.Classification,
-		parameters: string(s.Parameters), labels: store.Marshal(s.Labels, len(s.Labels) == 0), requires: store.Marshal(s.Requires, s.Requires.IsZero()),
-		queue: store.Code(store.QueueCodes, s.Queue), priority: store.Code(store.PriorityCodes, s.Priority), maxRetries: int64(p.opts.MaxRetries), timeout: int64(timeout),
+		parameters: string(s.Parameters), labels: store.Marshal(s.Labels, len(s.Labels) == 0),
+		requires: store.Marshal(s.Requires, s.Requires.IsZero()),
+		queue:    store.Code(store.QueueCodes, s.Queue), priority: store.Code(store.PriorityCodes, s.Priority),
+		maxRetries: int64(p.opts.MaxRetries), timeout: int64(timeout),
 		origin: s.Origin,
 	}
 	if s.MaxRetries != nil {
@@ -198,7 +201,8 @@ func (p *Proposer) Result(ctx context.Context, id Idempotency, seq uint64, r ffr
 		seq: seq, node: r.NodeID, attempt: int64(r.Attempt), lease: parseLease(r.Lease), status: r.Status,
 		Result: store.Result{
 			Error: r.Error, Reason: r.FailureReason, Log: r.Logs, LogOffset: r.LogOffset,
-			Output: store.Marshal(r.Output, r.Output == nil), Metrics: string(r.Metrics), AnalyzerOutput: string(r.AnalyzerOutput),
+			Output: store.Marshal(r.Output, r.Output == nil), Metrics: string(r.Metrics),
+			AnalyzerOutput: string(r.AnalyzerOutput),
 		},
 	}
 	var err error
@@ -252,10 +256,15 @@ const maxCancel = 10_000
 // CancelMany cancels those of the jobs that are not over and, where given, still
 // have the status and the node of the filter that they were chosen by (FSM.Seqs).
 // Many jobs take several commands; Done.Count is of all.
-func (p *Proposer) CancelMany(ctx context.Context, id Idempotency, filter ffrtmp.Filter, seqs []uint64) (index uint64, done Done, err error) {
+func (p *Proposer) CancelMany(ctx context.Context, id Idempotency, filter ffrtmp.Filter, seqs []uint64) (index uint64,
+	done Done, err error,
+) {
 	for {
 		n := min(len(seqs), maxCancel)
-		c := &cancelMany{seqs: seqs[:n], status: filter.Status, node: filter.NodeID, before: uint64(done.Count), final: n == len(seqs)}
+		c := &cancelMany{
+			seqs: seqs[:n], status: filter.Status, node: filter.NodeID, before: uint64(done.Count),
+			final: n == len(seqs),
+		}
 		index, done, err = propose[Done](ctx, p, id, c)
 		if err != nil || c.final || done.Replayed {
 			return index, done, err
@@ -266,7 +275,10 @@ func (p *Proposer) CancelMany(ctx context.Context, id Idempotency, filter ffrtmp
 
 // Patch changes a pending job.
 func (p *Proposer) Patch(ctx context.Context, id Idempotency, seq uint64, change ffrtmp.Patch) (uint64, Done, error) {
-	c := &patch{seq: seq, queue: -1, priority: -1, maxRetries: -1, relabel: change.Labels != nil, labels: store.Marshal(change.Labels, len(change.Labels) == 0)}
+	c := &patch{
+		seq: seq, queue: -1, priority: -1, maxRetries: -1, relabel: change.Labels != nil,
+		labels: store.Marshal(change.Labels, len(change.Labels) == 0),
+	}
 	if change.Queue != nil {
 		c.queue = store.Code(store.QueueCodes, *change.Queue)
 	}
@@ -290,7 +302,9 @@ func (p *Proposer) Register(ctx context.Context, id Idempotency, r ffrtmp.Regist
 }
 
 // SetEligibility says whether a node is given new attempts.
-func (p *Proposer) SetEligibility(ctx context.Context, id Idempotency, nodeID string, value ffrtmp.Eligibility) (uint64, Done, error) {
+func (p *Proposer) SetEligibility(ctx context.Context, id Idempotency, nodeID string,
+	value ffrtmp.Eligibility,
+) (uint64, Done, error) {
 	return propose[Done](ctx, p, id, &eligibility{node: nodeID, value: value})
 }
 
@@ -317,7 +331,10 @@ type Report struct {
 func (p *Proposer) Progress(ctx context.Context, reports []Report) (uint64, Done, error) {
 	c := &progress{reports: make([]progressReport, len(reports))}
 	for i, r := range reports {
-		c.reports[i] = progressReport{r.AttemptID, int64(r.Percent), store.Marshal(r.Detail, r.Detail == nil), r.At.UnixNano()}
+		c.reports[i] = progressReport{
+			r.AttemptID, int64(r.Percent), store.Marshal(r.Detail, r.Detail == nil),
+			r.At.UnixNano(),
+		}
 	}
 	return propose[Done](ctx, p, Idempotency{}, c)
 }

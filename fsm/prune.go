@@ -2,12 +2,12 @@ package fsm
 
 import (
 	"context"
-	"github.com/ffrtmp/ffrtmp/fsm/store"
-
 	"database/sql/driver"
 	"maps"
 	"slices"
 	"time"
+
+	"github.com/ffrtmp/ffrtmp/fsm/store"
 )
 
 // prune removes what is over and old: jobs with all that belongs to them, the
@@ -68,12 +68,13 @@ var (
 	selectUnused   = store.Prepared(`SELECT 1 FROM idempotency i WHERE principal = ? AND key = ? AND created_at < ?
 	AND NOT EXISTS (SELECT 1 FROM job_state WHERE i.seq > 0 AND seq >= i.seq AND seq < i.seq + max(i.count, 1))`)
 	deleteKey       = store.Prepared(`DELETE FROM idempotency WHERE principal = ? AND key = ?`)
-	selectOldEvents = store.Prepared(`SELECT idx, count FROM (SELECT idx, time, count FROM event ORDER BY idx LIMIT ?) WHERE time < ? ORDER BY idx DESC LIMIT 1`)
-	deleteEvents    = store.Prepared(`DELETE FROM event WHERE idx <= ?`)
-	countEvents     = store.Prepared(`SELECT count(*) FROM event WHERE idx <= ?`)
-	updateFloor     = store.Prepared(`UPDATE event_floor SET idx = ?, n = ? WHERE one = 1`)
-	selectOldest    = store.Prepared(`SELECT created_at FROM job_spec ORDER BY seq LIMIT 1`)
-	deleteNode      = store.Prepared(`DELETE FROM node WHERE key = ?`)
+	selectOldEvents = store.Prepared(`SELECT idx, count FROM (SELECT idx, time, count FROM event
+	ORDER BY idx LIMIT ?) WHERE time < ? ORDER BY idx DESC LIMIT 1`)
+	deleteEvents = store.Prepared(`DELETE FROM event WHERE idx <= ?`)
+	countEvents  = store.Prepared(`SELECT count(*) FROM event WHERE idx <= ?`)
+	updateFloor  = store.Prepared(`UPDATE event_floor SET idx = ?, n = ? WHERE one = 1`)
+	selectOldest = store.Prepared(`SELECT created_at FROM job_spec ORDER BY seq LIMIT 1`)
+	deleteNode   = store.Prepared(`DELETE FROM node WHERE key = ?`)
 )
 
 func (c *prune) apply(t *tx) any {

@@ -24,7 +24,8 @@ func newQueried(t *testing.T) *cluster {
 	node := c.register("a")
 	c.submit(func(s *ffrtmp.Spec) {
 		s.Scenario = "720p"
-		s.Parameters = fmt.Appendf(nil, `{"output_mode":"rtmp","rtmp_url":"rtmp://user:%s@example.com/live","stream_key":%q}`, hush, hush)
+		s.Parameters = fmt.Appendf(nil,
+			`{"output_mode":"rtmp","rtmp_url":"rtmp://user:%s@example.com/live","stream_key":%q}`, hush, hush)
 		s.Labels = map[string]string{"a": "b"}
 	})
 	c.mustResult(node, c.claimOne(node), ffrtmp.ResultFailed, failing(ffrtmp.RuntimeError, "boom"))
@@ -51,20 +52,28 @@ func TestQuery_AnswersOverTheViews(t *testing.T) {
 	c := newQueried(t)
 	j := c.job(1)
 	for _, tt := range []struct{ sql, want string }{
-		{"SELECT sequence_number, status, node_name FROM jobs ORDER BY sequence_number DESC", "[sequence_number status node_name] [[3 running a] [2 pending <nil>] [1 pending a]]"},
+		{
+			"SELECT sequence_number, status, node_name FROM jobs ORDER BY sequence_number DESC",
+			"[sequence_number status node_name] [[3 running a] [2 pending <nil>] [1 pending a]]",
+		},
 		{"SELECT count(*) FROM jobs", "[count(*)] [[3]]"},
 		{"SELECT status, count(*) AS n FROM jobs GROUP BY status ORDER BY n DESC;", "[status n] [[pending 2] [running 1]]"},
 		{"SELECT id FROM jobs WHERE sequence_number = 1 -- the first; one", "[id] [[" + j.ID + "]]"},
 		{"SELECT sequence_number FROM jobs WHERE sequence_number = '1'", "[sequence_number] [[1]]"},
 		{"select sequence_number from jobs where id = '" + j.ID + "' /* ; */ ;", "[sequence_number] [[1]]"},
 		{
-			"SELECT j.id = a.job_id, a.outcome, a.error, n.name FROM jobs j JOIN attempts a ON a.job_id = j.id JOIN nodes n ON n.id = a.node_id ORDER BY a.attempt, j.sequence_number",
+			"SELECT j.id = a.job_id, a.outcome, a.error, n.name FROM jobs j JOIN attempts a ON a.job_id = j.id " +
+				"JOIN nodes n ON n.id = a.node_id ORDER BY a.attempt, j.sequence_number",
 			"[j.id = a.job_id outcome error name] [[1 failed boom a] [1 running <nil> a]]",
 		},
 		{"SELECT status, running FROM nodes", "[status running] [[busy 1]]"},
 		{"SELECT l.key, l.value FROM jobs, json_each(labels) l", "[key value] [[a b]]"},
-		{"WITH RECURSIVE n(x) AS (VALUES (1) UNION ALL SELECT x + 1 FROM n WHERE x < 4) SELECT sum(x) AS a, max(x) AS a FROM n", "[a a] [[10 4]]"},
-		{"VALUES (1, 2.5, 'x;(', x'00ff', NULL, 9e999)", "[column1 column2 column3 column4 column5 column6] [[1 2.5 x;( [0 255] <nil> +Inf]]"},
+		{"WITH RECURSIVE n(x) AS (VALUES (1) UNION ALL SELECT x + 1 FROM n WHERE x < 4) " +
+			"SELECT sum(x) AS a, max(x) AS a FROM n", "[a a] [[10 4]]"},
+		{
+			"VALUES (1, 2.5, 'x;(', x'00ff', NULL, 9e999)",
+			"[column1 column2 column3 column4 column5 column6] [[1 2.5 x;( [0 255] <nil> +Inf]]",
+		},
 		{"SELECT 1 WHERE 0", "[1] []"},
 	} {
 		if got := c.ask(tt.sql); got != tt.want {
@@ -75,7 +84,8 @@ func TestQuery_AnswersOverTheViews(t *testing.T) {
 	if err != nil || !r.Truncated || r.Count != usersql.MaxRows || r.Rows[usersql.MaxRows-1][0] != int64(usersql.MaxRows) {
 		t.Errorf("an endless answer: %d rows, truncated %v: %v", r.Count, r.Truncated, err)
 	}
-	r, err = c.fsm.Query(t.Context(), "WITH RECURSIVE n(x) AS (VALUES (1) UNION ALL SELECT x + 1 FROM n) SELECT hex(zeroblob(50000)) FROM n LIMIT 200")
+	r, err = c.fsm.Query(t.Context(),
+		"WITH RECURSIVE n(x) AS (VALUES (1) UNION ALL SELECT x + 1 FROM n) SELECT hex(zeroblob(50000)) FROM n LIMIT 200")
 	if err != nil || !r.Truncated || r.Count > usersql.MaxRowBytes/100_000+1 {
 		t.Errorf("a fat answer: %d rows, truncated %v: %v", r.Count, r.Truncated, err)
 	}
@@ -90,7 +100,8 @@ func TestQuery_KnowsTheFieldsOfTheAPI(t *testing.T) {
 		"nodes":    fieldsWithout(ffrtmp.Node{}, "current_job_id"),
 		"attempts": fieldsWithout(ffrtmp.Attempt{}),
 	} {
-		if got := c.ask("SELECT " + strings.Join(fields, ", ") + " FROM " + view + " WHERE 0"); got != fmt.Sprint(fields, []string{}) {
+		if got := c.ask("SELECT " + strings.Join(fields, ", ") + " FROM " + view + " WHERE 0"); got != fmt.Sprint(fields,
+			[]string{}) {
 			t.Errorf("%s: %s", view, got)
 		}
 	}
@@ -119,11 +130,15 @@ func TestQuery_ShowsTheLargestJob(t *testing.T) {
 	}
 	node := c.register("a", func(r *ffrtmp.Registration) { r.Labels = labels })
 	c.submit(func(s *ffrtmp.Spec) {
-		s.Parameters = fmt.Appendf(nil, `{"output_mode":"rtmp","rtmp_url":"rtmp://example.com/%s"}`, strings.Repeat("x", ffrtmp.MaxParametersBytes-100))
+		s.Parameters = fmt.Appendf(nil, `{"output_mode":"rtmp","rtmp_url":"rtmp://example.com/%s"}`, strings.Repeat("x",
+			ffrtmp.MaxParametersBytes-100))
 		s.Labels, s.Requires = labels, &ffrtmp.Requires{Labels: labels}
 	})
 	log := strings.Repeat("l", ffrtmp.MaxLogBytes)
-	c.mustResult(node, c.claimOne(node), ffrtmp.ResultFailed, func(r *ffrtmp.Result) { r.Logs, r.Error = log, strings.Repeat("e", 4096) })
+	c.mustResult(node, c.claimOne(node), ffrtmp.ResultFailed, func(r *ffrtmp.Result) {
+		r.Logs, r.Error = log,
+			strings.Repeat("e", 4096)
+	})
 	r, err := c.fsm.Query(t.Context(), "SELECT * FROM jobs")
 	if err != nil || r.Count != 1 || !slices.Contains(r.Rows[0], any(log)) {
 		t.Errorf("%d rows with %v: %v", r.Count, r.Columns, err)
@@ -133,15 +148,18 @@ func TestQuery_ShowsTheLargestJob(t *testing.T) {
 // TestQuery_CannotReadSecrets tries to get at what the views do not show.
 func TestQuery_CannotReadSecrets(t *testing.T) {
 	c := newQueried(t)
-	if got := c.ask("SELECT parameters FROM jobs WHERE sequence_number = 1"); !strings.Contains(got, "example.com") || strings.Contains(got, hush) {
+	if got := c.ask("SELECT parameters FROM jobs WHERE sequence_number = 1"); !strings.Contains(got, "example.com") ||
+		strings.Contains(got, hush) {
 		t.Errorf("parameters are %s", got)
 	}
 	if got := c.ask("SELECT * FROM jobs j, nodes n, attempts a"); strings.Contains(got, hush) {
 		t.Error("a secret shows")
 	}
 	for _, table := range []string{
-		"job_spec", "main.job_spec", "temp.job_spec", "job_state", "'job_state'", `"job_spec"`, "[job_spec]", "`job_spec`", "idempotency", "meta", "event",
-		"sqlite_stat1", "pragma_database_list", "'pragma_table_info'('jobs')", "[pragma_hard_heap_limit](1)", "temp.pragma_soft_heap_limit(1)", "ffrtmp_view", "ffrtmp_view(1, 'jobs')",
+		"job_spec", "main.job_spec", "temp.job_spec", "job_state", "'job_state'", `"job_spec"`, "[job_spec]", "`job_spec`",
+		"idempotency", "meta", "event",
+		"sqlite_stat1", "pragma_database_list", "'pragma_table_info'('jobs')", "[pragma_hard_heap_limit](1)",
+		"temp.pragma_soft_heap_limit(1)", "ffrtmp_view", "ffrtmp_view(1, 'jobs')",
 	} {
 		got := c.ask("SELECT * FROM " + table)
 		if !strings.HasPrefix(got, "invalid: sql: ") {
@@ -149,8 +167,12 @@ func TestQuery_CannotReadSecrets(t *testing.T) {
 		}
 	}
 	// What the query's own database says of itself is all that there is to find.
-	for _, sql := range []string{"SELECT sql FROM sqlite_schema", "SELECT hex(data) FROM sqlite_dbpage", "SELECT * FROM dbstat"} {
-		if got := c.ask(sql); strings.Contains(got, hush) || strings.Contains(got, "job_spec") || strings.Contains(got, fmt.Sprintf("%X", "job_spec")) {
+	for _, sql := range []string{
+		"SELECT sql FROM sqlite_schema", "SELECT hex(data) FROM sqlite_dbpage",
+		"SELECT * FROM dbstat",
+	} {
+		if got := c.ask(sql); strings.Contains(got, hush) || strings.Contains(got, "job_spec") || strings.Contains(got,
+			fmt.Sprintf("%X", "job_spec")) {
 			t.Errorf("%s: %s", sql, got)
 		}
 	}
@@ -165,17 +187,26 @@ func TestQuery_ChangesNothing(t *testing.T) {
 	file := filepath.Join(dir, "x.db")
 	for _, sql := range []string{
 		"", " ", ";", "-- nothing", "/* nothing */",
-		"DELETE FROM jobs", "UPDATE jobs SET status = 'completed'", "INSERT INTO jobs (id) VALUES ('x')", "REPLACE INTO nodes (id) VALUES (1)",
-		"WITH x AS (SELECT 1) DELETE FROM jobs", "WITH x AS (SELECT 1) INSERT INTO nodes (id) SELECT * FROM x", "WITH x AS (SELECT 1) UPDATE jobs SET id = 1",
-		"DROP TABLE jobs", "CREATE TABLE x (y)", "CREATE TEMP TABLE x (y)", "CREATE VIRTUAL TABLE x USING fts5(y)", "ALTER TABLE jobs RENAME TO x",
-		"ATTACH '" + file + "' AS x", "DETACH main", "VACUUM", "VACUUM INTO '" + file + "'", "REINDEX", "ANALYZE", "BEGIN", "COMMIT", "SAVEPOINT x",
-		"PRAGMA query_only = 0", "PRAGMA writable_schema = 1", "PRAGMA hard_heap_limit = 1", "EXPLAIN PRAGMA hard_heap_limit = 1", "EXPLAIN SELECT 1",
-		"SELECT 1; ATTACH '" + file + "' AS x", "SELECT 1; PRAGMA hard_heap_limit = 1", "SELECT 1;;", "SELECT 1;\x00ATTACH '" + file + "' AS x",
+		"DELETE FROM jobs", "UPDATE jobs SET status = 'completed'", "INSERT INTO jobs (id) VALUES ('x')",
+		"REPLACE INTO nodes (id) VALUES (1)",
+		"WITH x AS (SELECT 1) DELETE FROM jobs", "WITH x AS (SELECT 1) INSERT INTO nodes (id) SELECT * FROM x",
+		"WITH x AS (SELECT 1) UPDATE jobs SET id = 1",
+		"DROP TABLE jobs", "CREATE TABLE x (y)", "CREATE TEMP TABLE x (y)", "CREATE VIRTUAL TABLE x USING fts5(y)",
+		"ALTER TABLE jobs RENAME TO x",
+		"ATTACH '" + file + "' AS x", "DETACH main", "VACUUM", "VACUUM INTO '" + file + "'", "REINDEX", "ANALYZE", "BEGIN",
+		"COMMIT", "SAVEPOINT x",
+		"PRAGMA query_only = 0", "PRAGMA writable_schema = 1", "PRAGMA hard_heap_limit = 1",
+		"EXPLAIN PRAGMA hard_heap_limit = 1", "EXPLAIN SELECT 1",
+		"SELECT 1; ATTACH '" + file + "' AS x", "SELECT 1; PRAGMA hard_heap_limit = 1", "SELECT 1;;",
+		"SELECT 1;\x00ATTACH '" + file + "' AS x",
 		"SELECT $x(';); ATTACH '" + file + "' AS x; --')", "SELECT ?", "SELECT :a", "SELECT @a", "SELECT #1",
-		"SELECT 1) LIMIT 1) SELECT 1; ATTACH '" + file + "' AS x; SELECT (1", "SELECT 1), x AS (SELECT (1", "SELECT 1 /*", "SELECT 'x", "SELECT [x",
-		"SELECT load_extension('x')", "SELECT load_extension('x', 'y')", "SELECT writefile('" + file + "', 'x')", "SELECT readfile('/etc/passwd')", "SELECT edit('x')",
+		"SELECT 1) LIMIT 1) SELECT 1; ATTACH '" + file + "' AS x; SELECT (1", "SELECT 1), x AS (SELECT (1", "SELECT 1 /*",
+		"SELECT 'x", "SELECT [x",
+		"SELECT load_extension('x')", "SELECT load_extension('x', 'y')", "SELECT writefile('" + file + "', 'x')",
+		"SELECT readfile('/etc/passwd')", "SELECT edit('x')",
 		"SELECT fts3_tokenizer('simple')", "SELECT * FROM fsdir('/')", "SELECT sqlite_rename_table(1,2,3,4,5,6,7)",
-		"SELECT no_such FROM jobs", "SELECT FROM", "SELECT \xff", "SELECT 1 AS \ufeff, * FROM \ufeffpragma_hard_heap_limit(1)",
+		"SELECT no_such FROM jobs", "SELECT FROM", "SELECT \xff",
+		"SELECT 1 AS \ufeff, * FROM \ufeffpragma_hard_heap_limit(1)",
 	} {
 		if got := c.ask(sql); !strings.HasPrefix(got, "invalid: sql: ") {
 			t.Errorf("%q: %s", sql, got)
@@ -198,7 +229,10 @@ func TestQuery_IsBounded(t *testing.T) {
 	some := strings.Replace(endless, "x + 1 FROM n", "x + 1 FROM n WHERE x < 50000", 1)
 	bomb := "WITH a AS (SELECT 1 AS x)"
 	for i := range 40 {
-		bomb += fmt.Sprintf(", %c%d AS (SELECT 1 AS x FROM %s, %[3]s)", 'b', i, map[bool]string{true: "a", false: fmt.Sprint("b", i-1)}[i == 0])
+		bomb += fmt.Sprintf(", %c%d AS (SELECT 1 AS x FROM %s, %[3]s)", 'b', i, map[bool]string{
+			true:  "a",
+			false: fmt.Sprint("b", i-1),
+		}[i == 0])
 	}
 	c.fsm.users = usersql.New(c.fsm, usersql.Limits{Time: time.Minute, Memory: 16 << 20})
 	for name, sql := range map[string]string{
@@ -215,10 +249,14 @@ func TestQuery_IsBounded(t *testing.T) {
 	}
 	c.fsm.users = usersql.New(c.fsm, usersql.Limits{Time: time.Minute, Memory: 1 << 40})
 	for name, sql := range map[string]string{
-		"zeroblob": "SELECT zeroblob(1000000000)", "randomblob": "SELECT length(randomblob(1000000000))", "printf": "SELECT printf('%1000000000d', 1)",
-		"doubled": "WITH RECURSIVE n(x) AS (VALUES ('x') UNION ALL SELECT x || x FROM n) SELECT length(x) FROM n", "group_concat": some + "SELECT group_concat(x) FROM n",
-		"replace": "SELECT replace(replace(printf('%10000d', 1), ' ', printf('%10000d', 1)), ' ', 'xxxx')", "json": some + "SELECT json_group_array(x) FROM n",
-		"written out": bomb + " SELECT * FROM b39", "deep": "SELECT " + strings.Repeat("(", 5000) + "1" + strings.Repeat(")", 5000),
+		"zeroblob": "SELECT zeroblob(1000000000)", "randomblob": "SELECT length(randomblob(1000000000))",
+		"printf":       "SELECT printf('%1000000000d', 1)",
+		"doubled":      "WITH RECURSIVE n(x) AS (VALUES ('x') UNION ALL SELECT x || x FROM n) SELECT length(x) FROM n",
+		"group_concat": some + "SELECT group_concat(x) FROM n",
+		"replace":      "SELECT replace(replace(printf('%10000d', 1), ' ', printf('%10000d', 1)), ' ', 'xxxx')",
+		"json":         some + "SELECT json_group_array(x) FROM n",
+		"written out":  bomb + " SELECT * FROM b39", "deep": "SELECT " + strings.Repeat("(", 5000) + "1" + strings.Repeat(")",
+			5000),
 		"wide": "SELECT 1" + strings.Repeat(",1", 1000), "long union": "SELECT 1" + strings.Repeat(" UNION SELECT 1", 200),
 		"many tables": "SELECT 1 FROM jobs" + strings.Repeat(", jobs", 70),
 	} {

@@ -201,7 +201,10 @@ func (c *eligibility) apply(t *tx) any {
 }
 
 // placements are the words for what eligibility does to a node.
-var placements = map[ffrtmp.Eligibility]string{ffrtmp.Draining: "node.drain", ffrtmp.Cordoned: "node.cordon", ffrtmp.Eligible: "node.uncordon"}
+var placements = map[ffrtmp.Eligibility]string{
+	ffrtmp.Draining: "node.drain", ffrtmp.Cordoned: "node.cordon",
+	ffrtmp.Eligible: "node.uncordon",
+}
 
 func (c *eligibility) audit(*tx) entry { return entry{placements[c.value], c.node, ""} }
 

@@ -204,7 +204,10 @@ func executing(b *testing.B, cycling bool) func(int) error {
 	batch := batcher{log: leader}
 	commands := []command{benchSubmit(b)}
 	if cycling {
-		commands = append(commands, &claim{node: numbered(1), leases: []lease{{}}}, &result{node: numbered(1), status: ffrtmp.ResultCompleted})
+		commands = append(commands, &claim{node: numbered(1), leases: []lease{{}}}, &result{
+			node:   numbered(1),
+			status: ffrtmp.ResultCompleted,
+		})
 	}
 	return func(int) error {
 		for _, c := range commands {
@@ -245,7 +248,8 @@ func (f *rawFSM) ApplyBatch(entries []*raft.Log) []any {
 	}
 	last := entries[len(entries)-1]
 	m := store.Meta{
-		Index: last.Index, Term: last.Term, Time: epoch.UnixNano(), NextSeq: uint64(f.submitted), Submitted: f.submitted, Completed: f.completed,
+		Index: last.Index, Term: last.Term, Time: epoch.UnixNano(), NextSeq: uint64(f.submitted), Submitted: f.submitted,
+		Completed: f.completed,
 	}
 	if err := f.state.Commit(&m); err != nil {
 		panic(err)
@@ -259,11 +263,13 @@ func (f *rawFSM) command(data []byte) {
 	case KindSubmit:
 		f.submitted++
 		body := string(data)
-		f.exec(insertSpec, f.submitted, numbered(int(f.submitted)), "1080p30-h264", "", "auto", "", body[:400], body[400:], nil, int64(0), now, nil, nil)
+		f.exec(insertSpec, f.submitted, numbered(int(f.submitted)), "1080p30-h264", "", "auto", "", body[:400], body[400:],
+			nil, int64(0), now, nil, nil)
 		f.exec(insertState, f.submitted, store.StatusPending, int64(1), int64(1), int64(3))
 	case KindClaim:
 		f.claimed++
-		f.exec(updateClaim, store.StatusRunning, int64(store.HoldActive), int64(1), int64(1), data[len(data)-16:], now, int64(0), now, f.claimed)
+		f.exec(updateClaim, store.StatusRunning, int64(store.HoldActive), int64(1), int64(1), data[len(data)-16:], now,
+			int64(0), now, f.claimed)
 	case KindResult:
 		f.completed++
 		f.exec(insertAttempt, f.completed, int64(1), int64(1), int64(1), now, now, nil, nil, nil, nil, nil)
@@ -299,6 +305,9 @@ func cycle(ctx context.Context, p *Proposer, node string, spec []ffrtmp.Spec) (u
 		return 0, fmt.Errorf("%d attempts were given", len(claimed))
 	}
 	a := claimed[0]
-	index, _, err := p.Result(ctx, Idempotency{}, a.Seq, ffrtmp.Result{JobID: a.JobID, NodeID: node, Attempt: a.Attempt, Lease: a.Lease, Status: ffrtmp.ResultCompleted})
+	index, _, err := p.Result(ctx, Idempotency{}, a.Seq, ffrtmp.Result{
+		JobID: a.JobID, NodeID: node, Attempt: a.Attempt,
+		Lease: a.Lease, Status: ffrtmp.ResultCompleted,
+	})
 	return index, err
 }

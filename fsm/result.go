@@ -64,7 +64,8 @@ type Resulted struct {
 
 var (
 	updateSeal     = store.Prepared(`UPDATE job_state SET status = ?, hold = ?, last_activity_at = ? WHERE seq = ?`)
-	updateComplete = store.Prepared(`UPDATE job_state SET status = ?, hold = ?, completed_at = ?, last_activity_at = ?, progress = 100, progress_detail = NULL WHERE seq = ?`)
+	updateComplete = store.Prepared(`UPDATE job_state SET status = ?, hold = ?, completed_at = ?, last_activity_at = ?,
+	progress = 100, progress_detail = NULL WHERE seq = ?`)
 )
 
 func (c *result) apply(t *tx) any {

@@ -15,14 +15,16 @@ func TestResult_CompletesAJob(t *testing.T) {
 		t.Fatalf("%+v", j)
 	}
 	c.mustResult(node, a, ffrtmp.ResultPublishing)
-	if j := c.job(seq); j.Status != ffrtmp.Running || j.ProgressDetail == nil || j.ProgressDetail.Phase != ffrtmp.PublishingPhase {
+	if j := c.job(seq); j.Status != ffrtmp.Running || j.ProgressDetail == nil ||
+		j.ProgressDetail.Phase != ffrtmp.PublishingPhase {
 		t.Fatalf("%+v", j)
 	}
 	c.mustResult(node, a, ffrtmp.ResultCompleted, func(r *ffrtmp.Result) {
 		r.Output, r.Logs = &ffrtmp.Output{Path: "out.mp4", SizeBytes: 7}, "frame=1"
 	})
 	j := c.job(seq)
-	if j.Status != ffrtmp.Completed || j.Progress != 100 || j.Logs != "frame=1" || j.Output == nil || j.Output.Path != "out.mp4" || !j.CompletedAt.Equal(c.now) {
+	if j.Status != ffrtmp.Completed || j.Progress != 100 || j.Logs != "frame=1" || j.Output == nil ||
+		j.Output.Path != "out.mp4" || !j.CompletedAt.Equal(c.now) {
 		t.Fatalf("%+v", j)
 	}
 	if len(j.Attempts) != 1 || j.Attempts[0].Outcome != ffrtmp.AttemptCompleted {

@@ -70,7 +70,10 @@ func TestPrune_RemovesWhatIsOverAndOldAndNothingElse(t *testing.T) {
 		t.Fatalf("old are %v: %v", seqs, err)
 	}
 	// A request that names others removes no others.
-	_, p, err := c.Prune(t.Context(), PruneRequest{Before: cutoff, Seqs: []uint64{1, 2, 3, 4, 5, 6}, Keys: []store.RequestKey{{Principal: "p", Key: "once"}}})
+	_, p, err := c.Prune(t.Context(), PruneRequest{
+		Before: cutoff, Seqs: []uint64{1, 2, 3, 4, 5, 6},
+		Keys: []store.RequestKey{{Principal: "p", Key: "once"}},
+	})
 	if err != nil || p.Jobs != 1 || p.Keys != 1 {
 		t.Fatalf("%+v %v", p, err)
 	}
@@ -89,7 +92,8 @@ func TestPrune_RemovesWhatIsOverAndOldAndNothingElse(t *testing.T) {
 		c.job(seq)
 	}
 	after := c.fsm.Counts()
-	if after.Submitted != before.Submitted || after.Jobs[ffrtmp.Completed] != before.Jobs[ffrtmp.Completed] || after.Jobs[ffrtmp.Canceled] != before.Jobs[ffrtmp.Canceled] {
+	if after.Submitted != before.Submitted || after.Jobs[ffrtmp.Completed] != before.Jobs[ffrtmp.Completed] ||
+		after.Jobs[ffrtmp.Canceled] != before.Jobs[ffrtmp.Canceled] {
 		t.Errorf("cumulative figures went from %+v to %+v", before, after)
 	}
 	// The key went with its job.
@@ -188,7 +192,10 @@ func TestPrune_GivesSpaceBack(t *testing.T) {
 	}
 	specs := make([]ffrtmp.Spec, 500)
 	for i := range specs {
-		specs[i] = newSpec(t, func(s *ffrtmp.Spec) { s.Parameters = fmt.Appendf(nil, `{"input":"/%s"}`, strings.Repeat("x", 2000)) })
+		specs[i] = newSpec(t, func(s *ffrtmp.Spec) {
+			s.Parameters = fmt.Appendf(nil, `{"input":"/%s"}`, strings.Repeat("x",
+				2000))
+		})
 	}
 	for range 6 {
 		if _, _, err := c.Submit(t.Context(), Idempotency{}, specs); err != nil {

@@ -90,7 +90,8 @@ func (f *FSM) Restore(r io.ReadCloser) error {
 		return errors.Join(err, store.Remove(path))
 	}
 	if m.SchemaVersion > store.SchemaVersion {
-		return errors.Join(fmt.Errorf("the snapshot's schema has version %d, this program knows %d", m.SchemaVersion, store.SchemaVersion), store.Remove(path))
+		return errors.Join(fmt.Errorf("the snapshot's schema has version %d, this program knows %d", m.SchemaVersion,
+			store.SchemaVersion), store.Remove(path))
 	}
 	s, err := openState(path)
 	if err != nil {

@@ -28,7 +28,10 @@ func openState(path string) (*state, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &state{DB: db, jobs: map[uint64]*activeJob{}, ready: newReady(), nodes: newNodes(), keys: map[string]*key{}, rekeyed: true}
+	s := &state{
+		DB: db, jobs: map[uint64]*activeJob{}, ready: newReady(), nodes: newNodes(), keys: map[string]*key{},
+		rekeyed: true,
+	}
 	if err := s.load(); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}

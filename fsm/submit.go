@@ -88,10 +88,12 @@ type Submitted struct {
 }
 
 var (
-	insertSpec = store.Prepared(`INSERT INTO job_spec (seq, id, scenario, confidence, engine, classification, parameters, requires, labels, timeout, created_at, request_id, traceparent)
+	insertSpec = store.Prepared(`INSERT INTO job_spec (seq, id, scenario, confidence, engine, classification, parameters,
+	requires, labels, timeout, created_at, request_id, traceparent)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
-	insertState = store.Prepared(`INSERT INTO job_state (seq, status, queue, priority, max_retries) VALUES (?, ?, ?, ?, ?)`)
-	selectIDs   = store.Prepared(`SELECT seq, id FROM job_spec WHERE seq >= ? AND seq < ? ORDER BY seq`)
+	insertState = store.Prepared(`INSERT INTO job_state (seq, status, queue, priority, max_retries) VALUES (?, ?, ?, ?,
+	?)`)
+	selectIDs = store.Prepared(`SELECT seq, id FROM job_spec WHERE seq >= ? AND seq < ? ORDER BY seq`)
 )
 
 func (c *submit) apply(t *tx) any {

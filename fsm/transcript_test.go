@@ -83,10 +83,13 @@ func (r *transcript) run(t *testing.T, d *datadriven.TestData) string {
 	commands := map[string]func(*datadriven.TestData) (string, error){
 		"submit": r.submitJobs, "register": r.registerNode, "claim": r.claimJobs, "result": r.handIn,
 		"expire": r.attempts(r.Expire), "time-out": r.attempts(r.TimeOut), "reclaim": r.reclaim,
-		"cancel": r.act(ffrtmp.Cancel), "pause": r.act(ffrtmp.Pause), "resume": r.act(ffrtmp.Resume), "retry": r.act(ffrtmp.Retry),
-		"drain": r.setEligibility(ffrtmp.Draining), "cordon": r.setEligibility(ffrtmp.Cordoned), "uncordon": r.setEligibility(ffrtmp.Eligible),
-		"offline": r.setOffline(true), "online": r.setOffline(false), "remove": r.remove(false), "force-remove": r.remove(true),
-		"after": r.wait, "restart": r.restart,
+		"cancel": r.act(ffrtmp.Cancel), "pause": r.act(ffrtmp.Pause), "resume": r.act(ffrtmp.Resume),
+		"retry": r.act(ffrtmp.Retry),
+		"drain": r.setEligibility(ffrtmp.Draining), "cordon": r.setEligibility(ffrtmp.Cordoned),
+		"uncordon": r.setEligibility(ffrtmp.Eligible),
+		"offline":  r.setOffline(true), "online": r.setOffline(false), "remove": r.remove(false),
+		"force-remove": r.remove(true),
+		"after":        r.wait, "restart": r.restart,
 	}
 	do, ok := commands[d.Cmd]
 	if !ok {
@@ -255,7 +258,9 @@ func (r *transcript) reclaim(d *datadriven.TestData) (string, error) {
 	return fmt.Sprint("changed ", len(changed.Attempts)), err
 }
 
-func (r *transcript) attempts(do func(context.Context, []store.AttemptID) (uint64, Changed, error)) func(*datadriven.TestData) (string, error) {
+func (r *transcript) attempts(do func(context.Context, []store.AttemptID) (uint64, Changed,
+	error),
+) func(*datadriven.TestData) (string, error) {
 	return func(d *datadriven.TestData) (string, error) {
 		seq := uint64(r.number(d, "job", 0))
 		_, changed, err := do(r.Context(), []store.AttemptID{{Seq: seq, Attempt: r.number(d, "attempt", r.job(seq).Attempt)}})

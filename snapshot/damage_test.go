@@ -19,7 +19,10 @@ import (
 func TestDamageIsRefused(t *testing.T) {
 	stream := capture(t, newDB(t, 300))
 	rng := rand.New(rand.NewPCG(1, 2))
-	places := []int{0, 1, 7, 8, 11, 12, 100, len(stream) - 1, len(stream) - sha256.Size, len(stream) - sha256.Size - 1, len(stream) / 2}
+	places := []int{
+		0, 1, 7, 8, 11, 12, 100, len(stream) - 1, len(stream) - sha256.Size, len(stream) - sha256.Size - 1,
+		len(stream) / 2,
+	}
 	for range 100 {
 		places = append(places, rng.IntN(len(stream)))
 	}

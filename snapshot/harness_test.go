@@ -15,7 +15,8 @@ import (
 // newDB makes a WAL database like a master's, with a table of rows.
 func newDB(t testing.TB, rows int) *sql.DB {
 	t.Helper()
-	dsn := sqlitedsn.File(filepath.Join(t.TempDir(), "live.db"), "_pragma=journal_mode(wal)", "_pragma=synchronous(off)", "_pragma=busy_timeout(5000)")
+	dsn := sqlitedsn.File(filepath.Join(t.TempDir(), "live.db"), "_pragma=journal_mode(wal)", "_pragma=synchronous(off)",
+		"_pragma=busy_timeout(5000)")
 	db, err := sql.Open("sqlite", dsn)
 	if err != nil {
 		t.Fatal(err)
@@ -54,7 +55,8 @@ func pin(t testing.TB, db *sql.DB) *Image {
 }
 
 var manifest = Manifest{
-	SchemaVersion: 3, Index: 1234, Term: 5, ClusterID: "6f1f2c5e", CreatedAt: time.Date(2026, 11, 22, 1, 2, 3, 4, time.UTC),
+	SchemaVersion: 3, Index: 1234, Term: 5, ClusterID: "6f1f2c5e", CreatedAt: time.Date(2026, 11, 22, 1, 2, 3, 4,
+		time.UTC),
 }
 
 // capture is the snapshot of a database as it is now.

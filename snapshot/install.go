@@ -15,7 +15,8 @@ import (
 	"github.com/ffrtmp/ffrtmp/internal/sqlitedsn"
 )
 
-// FilePattern is the pattern (as in os.CreateTemp and filepath.Glob) of the files that Install makes. A process that dies
+// FilePattern is the pattern (as in os.CreateTemp and filepath.Glob) of the files that Install makes. A process that
+// dies
 // inside Install leaves one behind; the owner of the directory may remove all that it does not use.
 const FilePattern = "state-*.db"
 
@@ -23,7 +24,8 @@ const FilePattern = "state-*.db"
 const maxWindow = 64 << 20
 
 // Install writes the database of a snapshot to a new file in dir (mode 0600) and returns its path. By then the checksum
-// is right, SQLite has found the database whole, and file and directory are on the disk. On any error nothing is left in
+// is right, SQLite has found the database whole, and file and directory are on the disk. On any error nothing is left
+// in
 // dir. The reader must end where the snapshot ends.
 func Install(r io.Reader, dir string) (path string, m Manifest, err error) {
 	f, err := os.CreateTemp(dir, FilePattern)
@@ -106,7 +108,8 @@ func integrityCheck(path string) error {
 	var verdict string
 	var failure *sqlite.Error
 	switch err := db.QueryRow("PRAGMA integrity_check(1)").Scan(&verdict); {
-	case errors.As(err, &failure) && (failure.Code() == sqlitelib.SQLITE_CORRUPT || failure.Code() == sqlitelib.SQLITE_NOTADB):
+	case errors.As(err, &failure) && (failure.Code() == sqlitelib.SQLITE_CORRUPT ||
+		failure.Code() == sqlitelib.SQLITE_NOTADB):
 		return fmt.Errorf("%w: check database: %w", ErrCorrupt, err)
 	case err != nil:
 		return fmt.Errorf("check database: %w", err)

@@ -30,7 +30,8 @@ type Manifest struct {
 	Size          int64     `json:"size"` // of the database, bytes; set by Write
 }
 
-// ReadManifest reads the manifest of a stream, and not a byte beyond it. It does not know yet whether the rest is whole:
+// ReadManifest reads the manifest of a stream, and not a byte beyond it. It does not know yet whether the rest is
+// whole:
 // the checksum stands at the end and is checked by Install.
 func ReadManifest(r io.Reader) (Manifest, error) {
 	var head [len(magic) + 4]byte
@@ -53,7 +54,8 @@ func ReadManifest(r io.Reader) (Manifest, error) {
 		return Manifest{}, fmt.Errorf("%w: manifest: %w", ErrCorrupt, err)
 	}
 	if m.FormatVersion != formatVersion {
-		return Manifest{}, fmt.Errorf("snapshot has format version %d, this program reads version %d", m.FormatVersion, formatVersion)
+		return Manifest{}, fmt.Errorf("snapshot has format version %d, this program reads version %d", m.FormatVersion,
+			formatVersion)
 	}
 	if m.Size <= 0 {
 		return Manifest{}, fmt.Errorf("%w: a database of %d bytes", ErrCorrupt, m.Size)

@@ -99,7 +99,8 @@ func TestWriterDoesNotDisturbTheImage(t *testing.T) {
 		t.Fatal(err)
 	}
 	var rows int
-	if err := img.QueryRowContext(context.Background(), "SELECT count(*) FROM item WHERE body LIKE 'job number%'").Scan(&rows); err != nil {
+	if err := img.QueryRowContext(context.Background(),
+		"SELECT count(*) FROM item WHERE body LIKE 'job number%'").Scan(&rows); err != nil {
 		t.Fatal(err)
 	}
 	if rows != 5000 {
@@ -151,7 +152,8 @@ func TestWriteEndsWithItsContextAndItsWriter(t *testing.T) {
 	}
 
 	full := errors.New("no space left")
-	if err := pin(t, db).Write(context.Background(), &failingWriter{room: 10_000, err: full}, manifest); !errors.Is(err, full) {
+	if err := pin(t, db).Write(context.Background(), &failingWriter{room: 10_000, err: full}, manifest); !errors.Is(err,
+		full) {
 		t.Errorf("got %v, want %v", err, full)
 	}
 }

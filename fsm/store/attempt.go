@@ -59,7 +59,8 @@ func (r Reader) Claims(ctx context.Context, claimed []Attempt) ([]ffrtmp.Job, er
 
 var queryLog = readOnly(`SELECT log, log_offset FROM job_log WHERE seq = ? AND attempt = ?`)
 
-var queryAttempts = readOnly(`SELECT a.attempt, n.id, a.outcome, a.started_at, a.ended_at, a.error, a.failure_reason FROM (
+var queryAttempts = readOnly(`SELECT a.attempt, n.id, a.outcome, a.started_at, a.ended_at, a.error,
+	a.failure_reason FROM (
 	SELECT seq, attempt, node, outcome, started_at, ended_at, error, failure_reason FROM job_attempt WHERE seq = ?
 	UNION ALL SELECT seq, attempt, node, ?, started_at, 0, NULL, NULL FROM job_state WHERE seq = ? AND hold IN (?, ?)
 ) a LEFT JOIN node n ON n.key = a.node ORDER BY a.attempt`)

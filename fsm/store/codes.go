@@ -9,13 +9,22 @@ import (
 // The numbers that stand in the database and in commands for the words of
 // the root package. A list only ever grows at its end: a word's number never changes.
 var (
-	StatusCodes      = []ffrtmp.Status{ffrtmp.Pending, ffrtmp.Running, ffrtmp.Paused, ffrtmp.Completed, ffrtmp.Failed, ffrtmp.Canceled}
-	QueueCodes       = []ffrtmp.Queue{ffrtmp.Live, ffrtmp.Default, ffrtmp.Batch}
-	PriorityCodes    = []ffrtmp.Priority{ffrtmp.High, ffrtmp.Medium, ffrtmp.Low}
-	OutcomeCodes     = []ffrtmp.Outcome{ffrtmp.AttemptRunning, ffrtmp.AttemptCompleted, ffrtmp.AttemptFailed, ffrtmp.AttemptLost, ffrtmp.AttemptCanceled, ffrtmp.AttemptTimedOut}
+	StatusCodes = []ffrtmp.Status{
+		ffrtmp.Pending, ffrtmp.Running, ffrtmp.Paused, ffrtmp.Completed, ffrtmp.Failed,
+		ffrtmp.Canceled,
+	}
+	QueueCodes    = []ffrtmp.Queue{ffrtmp.Live, ffrtmp.Default, ffrtmp.Batch}
+	PriorityCodes = []ffrtmp.Priority{ffrtmp.High, ffrtmp.Medium, ffrtmp.Low}
+	OutcomeCodes  = []ffrtmp.Outcome{
+		ffrtmp.AttemptRunning, ffrtmp.AttemptCompleted, ffrtmp.AttemptFailed,
+		ffrtmp.AttemptLost, ffrtmp.AttemptCanceled, ffrtmp.AttemptTimedOut,
+	}
 	EligibilityCodes = []ffrtmp.Eligibility{ffrtmp.Eligible, ffrtmp.Cordoned, ffrtmp.Draining}
 	ActionCodes      = []ffrtmp.Action{ffrtmp.Cancel, ffrtmp.Pause, ffrtmp.Resume, ffrtmp.Retry}
-	ResultCodes      = []ffrtmp.ResultStatus{ffrtmp.ResultPublishing, ffrtmp.ResultCompleted, ffrtmp.ResultFailed, ffrtmp.ResultCanceled}
+	ResultCodes      = []ffrtmp.ResultStatus{
+		ffrtmp.ResultPublishing, ffrtmp.ResultCompleted, ffrtmp.ResultFailed,
+		ffrtmp.ResultCanceled,
+	}
 )
 
 // The codes that statements name, in the order of StatusCodes and OutcomeCodes.

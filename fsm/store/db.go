@@ -77,7 +77,8 @@ const readLimit = 30 * time.Second
 const checkLimit = 10 * time.Minute
 
 func (db *DB) openReaders() error {
-	connector, err := sqlite.NewConnector(sqlitedsn.File(db.path, busyTimeout, "_pragma=query_only(1)", "_pragma=cache_size(-8192)"))
+	connector, err := sqlite.NewConnector(sqlitedsn.File(db.path, busyTimeout, "_pragma=query_only(1)",
+		"_pragma=cache_size(-8192)"))
 	if err != nil {
 		return err
 	}

@@ -21,7 +21,8 @@ type Events struct {
 const MaxEntries = 256
 
 var (
-	queryEvents     = readOnly(fmt.Sprintf(`SELECT idx, time, count, data FROM event WHERE idx >= ? ORDER BY idx LIMIT %d`, MaxEntries))
+	queryEvents = readOnly(fmt.Sprintf(`SELECT idx, time, count, data FROM event WHERE idx >= ?
+	ORDER BY idx LIMIT %d`, MaxEntries))
 	queryEventCount = readOnly(`SELECT count FROM event WHERE idx = ?`)
 	queryFloor      = readOnly(`SELECT idx, n FROM event_floor`)
 )

@@ -42,9 +42,12 @@ func (db *DB) resolve(ctx context.Context, ref string) (uint64, error) {
 	return seq, nil
 }
 
-var selectJob = fmt.Sprintf(`SELECT s.seq, s.id, s.scenario, s.confidence, s.engine, s.classification, s.parameters, s.requires, s.labels, s.created_at, s.request_id, s.traceparent,
-	t.status, t.queue, t.priority, t.max_retries, t.retry_count, t.attempt, t.hold, t.started_at, max(t.timeout_at, 0), t.last_activity_at,
-	t.completed_at, t.not_before, t.progress, t.progress_detail, t.retry_reason, t.error, t.failure_reason, n.id, n.name, a.output
+var selectJob = fmt.Sprintf(`SELECT s.seq, s.id, s.scenario, s.confidence, s.engine, s.classification, s.parameters,
+	s.requires, s.labels, s.created_at, s.request_id, s.traceparent,
+	t.status, t.queue, t.priority, t.max_retries, t.retry_count, t.attempt, t.hold, t.started_at, max(t.timeout_at, 0),
+	t.last_activity_at,
+	t.completed_at, t.not_before, t.progress, t.progress_detail, t.retry_reason, t.error, t.failure_reason, n.id, n.name,
+	a.output
 FROM job_state t CROSS JOIN job_spec s ON s.seq = t.seq
 LEFT JOIN node n ON n.key = t.node
 LEFT JOIN job_attempt a ON a.seq = t.seq AND a.attempt = t.attempt AND t.status = %d `, StatusCompleted)
@@ -52,11 +55,13 @@ LEFT JOIN job_attempt a ON a.seq = t.seq AND a.attempt = t.attempt AND t.status 
 // scanJob reads a row of selectJob.
 func scanJob(rows *sql.Rows) (ffrtmp.Job, error) {
 	var j ffrtmp.Job
-	var parameters, requires, labels, detail, retryReason, fault, reason, nodeID, nodeName, output, requestID, traceparent sql.NullString
+	var parameters, requires, labels, detail, retryReason, fault, reason, nodeID, nodeName, output, requestID,
+		traceparent sql.NullString
 	var status, queue, priority int
 	var created, started, timeout, activity, completed, notBefore int64
 	var h Hold
-	err := rows.Scan(&j.SequenceNumber, &j.ID, &j.Scenario, &j.Confidence, &j.Engine, &j.Classification, &parameters, &requires, &labels, &created, &requestID, &traceparent,
+	err := rows.Scan(&j.SequenceNumber, &j.ID, &j.Scenario, &j.Confidence, &j.Engine, &j.Classification, &parameters,
+		&requires, &labels, &created, &requestID, &traceparent,
 		&status, &queue, &priority, &j.MaxRetries, &j.RetryCount, &j.Attempt, &h, &started, &timeout, &activity,
 		&completed, &notBefore, &j.Progress, &detail, &retryReason, &fault, &reason, &nodeID, &nodeName, &output)
 	if err != nil {

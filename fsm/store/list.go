@@ -34,12 +34,13 @@ func (r Reader) Jobs(ctx context.Context, filter ffrtmp.Filter, page ffrtmp.Page
 func (r Reader) Seqs(ctx context.Context, filter ffrtmp.Filter, after uint64, limit int) ([]uint64, error) {
 	var seqs []uint64
 	err := r.list(ctx, filter, ffrtmp.Page{Limit: limit, Cursor: after, Order: ffrtmp.Ascending}, `SELECT t.seq
-FROM job_state t CROSS JOIN job_spec s ON s.seq = t.seq LEFT JOIN node n ON n.key = t.node `, func(rows *sql.Rows) error {
-		var seq uint64
-		err := rows.Scan(&seq)
-		seqs = append(seqs, seq)
-		return err
-	})
+FROM job_state t CROSS JOIN job_spec s ON s.seq = t.seq LEFT JOIN node n ON n.key = t.node `,
+		func(rows *sql.Rows) error {
+			var seq uint64
+			err := rows.Scan(&seq)
+			seqs = append(seqs, seq)
+			return err
+		})
 	return seqs[:min(len(seqs), limit)], err
 }
 
@@ -48,7 +49,9 @@ FROM job_state t CROSS JOIN job_spec s ON s.seq = t.seq LEFT JOIN node n ON n.ke
 // The database has no index on status but for failed and canceled jobs, because
 // every transition would pay for it. Jobs that are not over are found by memory
 // instead, and for all others the order of sequence numbers is index enough.
-func (r Reader) list(ctx context.Context, filter ffrtmp.Filter, page ffrtmp.Page, columns string, scan func(*sql.Rows) error) error {
+func (r Reader) list(ctx context.Context, filter ffrtmp.Filter, page ffrtmp.Page, columns string,
+	scan func(*sql.Rows) error,
+) error {
 	var active []uint64
 	byMemory := filter.Status != "" && !filter.Status.Terminal()
 	if byMemory {
@@ -70,7 +73,8 @@ func (r Reader) list(ctx context.Context, filter ffrtmp.Filter, page ffrtmp.Page
 			if err != nil {
 				return err
 			}
-			rows, err := db.readers.QueryContext(ctx, columns+where+` LIMIT ?`, append(slices.Clone(args), string(some), left)...)
+			rows, err := db.readers.QueryContext(ctx, columns+where+` LIMIT ?`, append(slices.Clone(args), string(some),
+				left)...)
 			if err := eachRow(rows, err, count); err != nil {
 				return err
 			}

@@ -15,7 +15,8 @@ type Meta struct {
 }
 
 var (
-	selectMeta = Prepared(`SELECT applied_index, applied_term, time, next_seq, submitted, completed, failed, canceled, retries, losses FROM meta`)
+	selectMeta = Prepared(`SELECT applied_index, applied_term, time, next_seq, submitted, completed, failed, canceled,
+	retries, losses FROM meta`)
 	updateMeta = Prepared(`UPDATE meta SET applied_index = ?, applied_term = ?, time = ?, next_seq = ?,
 	submitted = ?, completed = ?, failed = ?, canceled = ?, retries = ?, losses = ? WHERE one = 1`)
 	beginImmediate = Prepared(`BEGIN IMMEDIATE`)
@@ -38,7 +39,8 @@ func (db *DB) Begin() error { return db.Exec(beginImmediate) }
 
 // Commit writes the row and commits the transaction.
 func (db *DB) Commit(m *Meta) error {
-	err := db.Exec(updateMeta, int64(m.Index), int64(m.Term), m.Time, int64(m.NextSeq), m.Submitted, m.Completed, m.Failed, m.Canceled, m.Retries, m.Losses)
+	err := db.Exec(updateMeta, int64(m.Index), int64(m.Term), m.Time, int64(m.NextSeq), m.Submitted, m.Completed,
+		m.Failed, m.Canceled, m.Retries, m.Losses)
 	if err != nil {
 		return err
 	}

@@ -24,8 +24,14 @@ func newWriter(t *testing.T, sql string) (path string) {
 // Nothing was released before migration 0001: what a development version wrote is refused, with the reason.
 func TestOpen_RefusesOtherVersions(t *testing.T) {
 	for name, test := range map[string]struct{ sql, reason string }{
-		"development": {fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = 6", developmentID), "a development version"},
-		"newer":       {fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = 7", applicationID), "its schema has version 7"},
+		"development": {
+			fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = 6", developmentID),
+			"a development version",
+		},
+		"newer": {
+			fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = 7", applicationID),
+			"its schema has version 7",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := Open(newWriter(t, test.sql))

@@ -16,11 +16,15 @@ type Node struct {
 }
 
 var (
-	selectNodes = Prepared(`SELECT key, id, name, address, type, cpu_threads, cpu_model, has_gpu, gpu_type, gpu_capabilities,
-	ram_total_bytes, labels, max_concurrent_jobs, encoders, version, legacy, eligibility, offline, removed, registered_at, last_heartbeat
+	selectNodes = Prepared(`SELECT key, id, name, address, type, cpu_threads, cpu_model, has_gpu, gpu_type,
+	gpu_capabilities,
+	ram_total_bytes, labels, max_concurrent_jobs, encoders, version, legacy, eligibility, offline, removed, registered_at,
+	last_heartbeat
 FROM node ORDER BY key`)
-	upsertNode = Prepared(`INSERT OR REPLACE INTO node (key, id, name, address, type, cpu_threads, cpu_model, has_gpu, gpu_type, gpu_capabilities,
-	ram_total_bytes, labels, max_concurrent_jobs, encoders, version, legacy, eligibility, offline, removed, registered_at, last_heartbeat)
+	upsertNode = Prepared(`INSERT OR REPLACE INTO node (key, id, name, address, type, cpu_threads, cpu_model, has_gpu,
+	gpu_type, gpu_capabilities,
+	ram_total_bytes, labels, max_concurrent_jobs, encoders, version, legacy, eligibility, offline, removed, registered_at,
+	last_heartbeat)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
 )
 
@@ -49,8 +53,11 @@ func (db *DB) EachNode(do func(Node)) error {
 
 // PutNode writes a node.
 func (db *DB) PutNode(n *Node) error {
-	return db.Exec(upsertNode, n.Key, n.ID, n.Name, n.Address, n.Type, int64(n.CPUThreads), n.CPUModel, Bool(n.HasGPU), n.GPUType,
-		Null(Marshal(n.GPUCapabilities, len(n.GPUCapabilities) == 0)), n.RAMTotalBytes, Null(Marshal(n.Labels, len(n.Labels) == 0)),
+	return db.Exec(upsertNode, n.Key, n.ID, n.Name, n.Address, n.Type, int64(n.CPUThreads), n.CPUModel, Bool(n.HasGPU),
+		n.GPUType,
+		Null(Marshal(n.GPUCapabilities, len(n.GPUCapabilities) == 0)), n.RAMTotalBytes, Null(Marshal(n.Labels,
+			len(n.Labels) == 0)),
 		int64(n.MaxConcurrentJobs), Null(Marshal(n.Encoders, len(n.Encoders) == 0)), n.Version, Bool(n.Legacy),
-		Code(EligibilityCodes, n.Eligibility), Bool(n.Offline), Bool(n.Removed), n.RegisteredAt.UnixNano(), n.LastHeartbeat.UnixNano())
+		Code(EligibilityCodes, n.Eligibility), Bool(n.Offline), Bool(n.Removed), n.RegisteredAt.UnixNano(),
+		n.LastHeartbeat.UnixNano())
 }

@@ -28,7 +28,9 @@ type Reader struct {
 // NewReader returns a Reader. acquire returns the database of the moment (see DB.Use), and an error when there is none.
 // active returns, in no order, the jobs of a status that is not terminal which keep wants: the database has no index
 // by which to find them.
-func NewReader(acquire func() (db *DB, release func(), err error), active func(status ffrtmp.Status, keep func(seq uint64) bool) []uint64) Reader {
+func NewReader(acquire func() (db *DB, release func(), err error), active func(status ffrtmp.Status,
+	keep func(seq uint64) bool) []uint64,
+) Reader {
 	return Reader{acquire: acquire, active: active}
 }
 

@@ -11,9 +11,10 @@ import (
 type RequestKey struct{ Principal, Key string }
 
 var (
-	queryBorn      = readOnly(`SELECT seq, created_at FROM job_spec WHERE seq >= ? ORDER BY seq LIMIT 1`)
-	queryNewest    = readOnly(`SELECT coalesce(max(seq), 0) FROM job_spec`)
-	queryOver      = readOnly(`SELECT seq FROM job_state WHERE seq > ? AND seq < ? AND status >= ? AND completed_at < ? ORDER BY seq LIMIT ?`)
+	queryBorn   = readOnly(`SELECT seq, created_at FROM job_spec WHERE seq >= ? ORDER BY seq LIMIT 1`)
+	queryNewest = readOnly(`SELECT coalesce(max(seq), 0) FROM job_spec`)
+	queryOver   = readOnly(`SELECT seq FROM job_state WHERE seq > ? AND seq < ? AND status >= ?
+	AND completed_at < ? ORDER BY seq LIMIT ?`)
 	queryOldEvents = readOnly(`SELECT EXISTS (SELECT 1 FROM (SELECT time FROM event ORDER BY idx LIMIT 1) WHERE time < ?)`)
 	queryKeys      = readOnly(`SELECT principal, key, created_at < ? AND NOT EXISTS
 	(SELECT 1 FROM job_state WHERE i.seq > 0 AND seq >= i.seq AND seq < i.seq + max(i.count, 1))
@@ -76,7 +77,9 @@ func (r Reader) HasOldEvents(ctx context.Context, before time.Time) (old bool, e
 // OldKeys looks at the next limit idempotency keys after one and returns those that
 // were used before a time and whose jobs are gone, and where to look next: from the
 // beginning when all have been looked at.
-func (r Reader) OldKeys(ctx context.Context, before time.Time, after RequestKey, limit int) (old []RequestKey, next RequestKey, err error) {
+func (r Reader) OldKeys(ctx context.Context, before time.Time, after RequestKey, limit int) (old []RequestKey,
+	next RequestKey, err error,
+) {
 	seen := 0
 	err = r.read(ctx, func(ctx context.Context, db *DB) error {
 		return db.each(ctx, queryKeys, func(r *sql.Rows) error {

@@ -113,7 +113,8 @@ func (f *Files) target() (string, error) {
 	if !filepath.IsAbs(target) {
 		target = filepath.Join(filepath.Dir(f.link), target)
 	}
-	if ours, err := filepath.Match(snapshot.FilePattern, filepath.Base(target)); err != nil || !ours || filepath.Dir(target) != f.dir {
+	if ours, err := filepath.Match(snapshot.FilePattern, filepath.Base(target)); err != nil || !ours ||
+		filepath.Dir(target) != f.dir {
 		return "", f.foreign("it leads to " + target)
 	}
 	if _, err := os.Stat(target); errors.Is(err, fs.ErrNotExist) {
@@ -125,7 +126,8 @@ func (f *Files) target() (string, error) {
 }
 
 func (f *Files) foreign(why string) error {
-	return fmt.Errorf("%s: %w: %s; it was left as it is. Choose another --db; the jobs of a v2.2 database are brought in with: ffrtmp import --from %s",
+	return fmt.Errorf("%s: %w: %s; nothing was changed. Choose another --db; "+
+		"to import the jobs of a v2.2 database: ffrtmp import --from %s",
 		f.link, ErrForeign, why, f.link)
 }
 

@@ -51,7 +51,8 @@ const busyTimeout = "_pragma=busy_timeout(1000)"
 // and no more: SQLite looks through all of it on the commit of a transaction that has
 // balanced a tree, which with 64 MiB took a fifth of the time.
 func openWriter(path string) (writer, error) {
-	connector, err := sqlite.NewConnector(sqlitedsn.File(path, busyTimeout, "_txlock=immediate", "_auto_vacuum=2", "_pragma=journal_mode(wal)", "_pragma=synchronous(off)",
+	connector, err := sqlite.NewConnector(sqlitedsn.File(path, busyTimeout, "_txlock=immediate", "_auto_vacuum=2",
+		"_pragma=journal_mode(wal)", "_pragma=synchronous(off)",
 		"_pragma=cache_size(-16384)", "_pragma=wal_autocheckpoint(4000)", "_pragma=temp_store(memory)"))
 	if err != nil {
 		return writer{}, err

@@ -138,7 +138,8 @@ func sqlWords(sql string) ([]word, error) {
 			words = append(words, word{string(c), false, i})
 			i++
 		default:
-			return nil, wordError("has the sign " + strings.ToValidUTF8(string(rune(c)), "?") + " outside of quotes; a query has no parameters")
+			return nil, wordError("has the sign " + strings.ToValidUTF8(string(rune(c)),
+				"?") + " outside of quotes; a query has no parameters")
 		}
 	}
 	return words, nil

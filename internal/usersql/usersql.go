@@ -87,7 +87,8 @@ func (r *Runner) Query(ctx context.Context, text string) (result ffrtmp.QueryRes
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	ctx, stop := context.WithTimeoutCause(ctx, r.limits.Time, ffrtmp.Errorf(ffrtmp.TooLarge, "the query takes longer than %s", r.limits.Time))
+	ctx, stop := context.WithTimeoutCause(ctx, r.limits.Time, ffrtmp.Errorf(ffrtmp.TooLarge,
+		"the query takes longer than %s", r.limits.Time))
 	defer stop()
 	go watchMemory(ctx, r.limits.Memory, func() {
 		cancel(ffrtmp.Errorf(ffrtmp.TooLarge, "the query takes more memory than %d MiB", r.limits.Memory>>20))
@@ -109,7 +110,8 @@ func (r *Runner) Query(ctx context.Context, text string) (result ffrtmp.QueryRes
 // isUserError reports whether an error of SQLite is the statement's fault.
 func isUserError(e *sqlite.Error) bool {
 	switch e.Code() & 0xff {
-	case sqlite3.SQLITE_ERROR, sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_AUTH, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_RANGE, sqlite3.SQLITE_CONSTRAINT:
+	case sqlite3.SQLITE_ERROR, sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_AUTH,
+		sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_RANGE, sqlite3.SQLITE_CONSTRAINT:
 		return true
 	}
 	return false
@@ -137,7 +139,8 @@ func (q *userQuery) run(text string, result *ffrtmp.QueryResult) (err error) {
 	}
 	defer func() { err = errors.Join(err, conn.Close()) }()
 	for view := range userViews {
-		if _, err := conn.ExecContext(q.ctx, fmt.Sprintf("CREATE VIRTUAL TABLE %s USING %s(%s, %s)", view, viewModule, number, view)); err != nil {
+		if _, err := conn.ExecContext(q.ctx, fmt.Sprintf("CREATE VIRTUAL TABLE %s USING %s(%s, %s)", view, viewModule,
+			number, view)); err != nil {
 			return err
 		}
 	}
@@ -154,7 +157,8 @@ func (q *userQuery) run(text string, result *ffrtmp.QueryResult) (err error) {
 	}
 	// The driver interrupts SQLite only until the first row is there, so that the
 	// first row has to come last: all are made before it.
-	whole := fmt.Sprintf("WITH the_answer AS MATERIALIZED (SELECT * FROM (\n%s\n) LIMIT %d) SELECT * FROM the_answer", text, MaxRows+1)
+	whole := fmt.Sprintf("WITH the_answer AS MATERIALIZED (SELECT * FROM (\n%s\n) LIMIT %d) SELECT * FROM the_answer",
+		text, MaxRows+1)
 	rows, err := conn.QueryContext(q.ctx, whole)
 	if err != nil {
 		return err

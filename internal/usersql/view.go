@@ -97,7 +97,8 @@ type view struct {
 
 // load reads the view's columns and returns them with their types.
 func (v *view) load() (types []string, err error) {
-	rows, err := v.query.state.QueryContext(v.query.ctx, "SELECT name, type FROM pragma_table_info(?) ORDER BY cid", v.name)
+	rows, err := v.query.state.QueryContext(v.query.ctx, "SELECT name, type FROM pragma_table_info(?) ORDER BY cid",
+		v.name)
 	err = eachRow(rows, err, func(rows *sql.Rows) error {
 		var name, kind string
 		err := rows.Scan(&name, &kind)
@@ -171,7 +172,8 @@ func (c *viewCursor) Filter(column int, used string, values []vtab.Value) error 
 		text += " WHERE " + c.columns[column] + " = ?"
 		args = []any{values[0]}
 	}
-	if c.rows, err = c.query.state.QueryContext(c.query.ctx, text, args...); err != nil { //nolint:rowserrcheck // Next does
+	if c.rows, err = c.query.state.QueryContext(c.query.ctx, text,
+		args...); err != nil { //nolint:rowserrcheck // Next does
 		return fmt.Errorf("%s: %w", c.name, err)
 	}
 	return c.Next()
