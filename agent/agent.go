@@ -79,6 +79,9 @@ func New(cfg Config) (*Agent, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := roots.Exclude(s.dir); err != nil {
+		return nil, errors.Join(err, s.close())
+	}
 	c.SetMasters(s.masters())
 	a := &Agent{
 		cfg: cfg, log: cfg.Logger, state: s, client: c, roots: roots, tools: tools,

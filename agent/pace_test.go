@@ -119,11 +119,11 @@ func TestWarnRoot_UID(t *testing.T) {
 func TestConfig_Invalid(t *testing.T) {
 	s := newSite(t, newMasters(t))
 	for want, change := range map[string]func(*Config){
-		"state directory": func(c *Config) { c.StateDir = "" },
-		"negative":        func(c *Config) { c.MaxConcurrentJobs = -1 },
-		"no master":       func(c *Config) { c.Masters = nil },
-		"media root":      func(c *Config) { c.MediaRoots = []string{"/nowhere"} },
-		"find ffmpeg":     func(c *Config) { c.FFmpeg = "/nowhere/ffmpeg" },
+		"state directory":  func(c *Config) { c.StateDir = "" },
+		"negative":         func(c *Config) { c.MaxConcurrentJobs = -1 },
+		"Masters is empty": func(c *Config) { c.Masters = nil },
+		"media root":       func(c *Config) { c.MediaRoots = []string{"/nowhere"} },
+		"find ffmpeg":      func(c *Config) { c.FFmpeg = "/nowhere/ffmpeg" },
 	} {
 		cfg := s.config()
 		change(&cfg)

@@ -71,7 +71,8 @@ func (a *Agent) recoverAttempts() error {
 				a.log.Error("cannot read an attempt; removing it", "error", err)
 			}
 			if err := a.discardDir(d); err != nil {
-				return err
+				// One attempt must not keep the agent from running others.
+				a.log.Error("cannot remove an attempt", "path", d.path, "error", err)
 			}
 			continue
 		}

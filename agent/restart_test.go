@@ -195,6 +195,30 @@ func TestRestart_MachineRebooted(t *testing.T) {
 	}
 }
 
+// What cannot be read or removed in the state directory does not keep an agent from starting.
+func TestRestart_UnreadableAttempt(t *testing.T) {
+	t.Parallel()
+	f := newMasters(t)
+	s := newSite(t, f)
+	attempts := filepath.Join(s.state, "attempts")
+	for _, err := range []error{
+		os.MkdirAll(filepath.Join(attempts, "stuck", "claim.json", "full"), 0o700), // neither read nor removed
+		os.WriteFile(filepath.Join(attempts, "x.mp4"), nil, 0o600),
+		os.MkdirAll(filepath.Join(attempts, "damaged"), 0o700),
+		os.WriteFile(filepath.Join(attempts, "damaged", "claim.json"), []byte("{"), 0o600),
+		os.WriteFile(filepath.Join(attempts, "damaged", "supervisor.json"), []byte("{"), 0o600),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.start()
+	f.awaitStatus(f.submit("360p30-h264", short), ffrtmp.Completed)
+	if _, err := os.Stat(filepath.Join(attempts, "damaged")); err == nil {
+		t.Error("got a damaged attempt left behind, want it removed")
+	}
+}
+
 // An attempt without claim.json is only removed; ffmpeg does not run again.
 func TestRestart_HalfRemoved(t *testing.T) {
 	t.Parallel()

@@ -99,6 +99,33 @@ func TestRoots_Input(t *testing.T) {
 	}
 }
 
+// Jobs reach nothing in the agent's state directory, which may be below a root.
+func TestRoots_StateDirectory(t *testing.T) {
+	dir, roots := tree(t)
+	state := filepath.Join(dir, "a/state")
+	must(t, os.MkdirAll(filepath.Join(state, "attempts"), 0o700))
+	must(t, os.WriteFile(filepath.Join(state, "identity"), nil, 0o600))
+	must(t, os.Symlink("state/attempts", filepath.Join(dir, "a/link")))
+	must(t, roots.Exclude(filepath.Join(dir, "alias/state")))
+	for _, name := range []string{"state/attempts/x.mp4", "link/x.mp4", state + "/x.mp4", "sub/../state/x.mp4", "state/new/x.mp4", "state"} {
+		if f, err := roots.Output(name); err == nil || failure.Reason(err) != ffrtmp.UserError {
+			t.Errorf("output %s: got %v, %v; want a user error", name, f, err)
+		}
+	}
+	if f, err := roots.Input("state/identity"); err == nil || failure.Reason(err) != ffrtmp.UserError {
+		t.Errorf("input: got %v, %v; want a user error", f, err)
+	}
+	if entries, err := os.ReadDir(filepath.Join(state, "attempts")); err != nil || len(entries) > 0 {
+		t.Errorf("got %v, %v in the state directory, want nothing", entries, err)
+	}
+	if f, err := roots.Output("state-2/x.mp4"); err != nil || f.Name != "state-2/x.mp4" {
+		t.Errorf("got %v, %v for a directory with a similar name", f, err)
+	}
+	if err := roots.Exclude(dir); err == nil {
+		t.Error("got no error for a root below the excluded directory")
+	}
+}
+
 func TestRoots_Output(t *testing.T) {
 	dir, roots := tree(t)
 	for name, c := range map[string]struct {

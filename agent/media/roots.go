@@ -19,7 +19,8 @@ import (
 // Roots are the directories that jobs may use, in the order in which relative paths
 // are tried. Its methods may be called concurrently.
 type Roots struct {
-	roots []root
+	roots    []root
+	excluded string // without links; "" for none
 }
 
 // root is a media root as configured and with links resolved; a job may use either.
@@ -46,6 +47,25 @@ func OpenRoots(dirs []string) (*Roots, error) {
 		r.roots = append(r.roots, root{given, real})
 	}
 	return r, nil
+}
+
+// Exclude keeps jobs out of a directory, which may be below a root. A root below it is
+// an error. It must be called before any other method.
+func (r *Roots) Exclude(dir string) error {
+	path, err := filepath.Abs(dir)
+	if err == nil {
+		path, err = filepath.EvalSymlinks(path)
+	}
+	if err != nil {
+		return err
+	}
+	for _, root := range r.roots {
+		if _, ok := below(path, root.real); ok || path == root.real {
+			return fmt.Errorf("media root %s is in the agent's state directory %s", root.given, dir)
+		}
+	}
+	r.excluded = path
+	return nil
 }
 
 // Input finds a file to read. A path outside the roots is a user error, a missing file
@@ -156,6 +176,9 @@ func (r *Roots) candidates(field, name string) ([]string, error) {
 
 // contains returns a resolved path as a file of its root.
 func (r *Roots) contains(path string) (recipe.File, bool) {
+	if _, ok := below(r.excluded, path); r.excluded != "" && (ok || path == r.excluded) {
+		return recipe.File{}, false
+	}
 	for _, root := range r.roots {
 		if rel, ok := below(root.real, path); ok {
 			return recipe.File{Root: root.real, Name: rel}, true
@@ -170,5 +193,5 @@ func below(root, path string) (string, bool) {
 }
 
 func outside(field, name string) error {
-	return failure.Errorf(ffrtmp.UserError, "%s: %s is outside the media roots", field, strings.ToValidUTF8(name, "?"))
+	return failure.Errorf(ffrtmp.UserError, "%s: %s is outside the media roots, or in the agent's state directory", field, strings.ToValidUTF8(name, "?"))
 }
