@@ -44,7 +44,7 @@ func TestFromLog_RealFailures(t *testing.T) {
 		"codec in container":  {append(pattern, "-c:v", "libvpx-vp9", "-f", "flv", "/dev/null"), ffrtmp.UserError, "not compatible"},
 		"disk is full":        {append(pattern[:4:4], "-t", "20", "-c:v", "rawvideo", "-f", "nut", "/dev/full"), ffrtmp.OutputError, "No space left"},
 		"another ffmpeg":      {append(pattern, "-of-a-later-version", "1", "-f", "null", "-"), ffrtmp.PlatformError, "Unrecognized option"},
-		"no video":            {[]string{"-f", "lavfi", "-i", "sine", "-map", "0:v:0", "-t", "0.1", "-f", "null", "-"}, ffrtmp.InputError, "matches no streams"},
+		"no video":            {[]string{"-f", "lavfi", "-i", "sine", "-map", "0:V:0", "-t", "0.1", "-f", "null", "-"}, ffrtmp.UserError, "the input has no video"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			out, err := exec.Command("ffmpeg", append([]string{"-hide_banner", "-nostats", "-nostdin", "-y"}, c.args...)...).CombinedOutput()

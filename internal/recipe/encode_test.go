@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -156,6 +157,43 @@ func TestBuild_KeepsSource(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The film is encoded, not the cover picture in front of it.
+func TestBuild_CoverArt(t *testing.T) {
+	roots, dir := openRoots(t)
+	cover := filepath.Join(dir, "cover.png")
+	makeFile(t, "-f", "lavfi", "-i", "color=red:size=320x180", "-frames:v", "1", cover)
+	pattern := []string{"-f", "lavfi", "-i", "testsrc2=size=64x36:rate=10", "-t", "2"}
+	for name, args := range map[string][]string{
+		"film.mp4": append(append([]string{"-i", cover}, pattern...), "-map", "0", "-map", "1",
+			"-c:v:0", "copy", "-disposition:v:0", "attached_pic", "-c:v:1", "libx264"),
+		"film.mkv": append(pattern, "-attach", cover, "-metadata:s:t", "mimetype=image/png"),
+	} {
+		makeFile(t, append(args, filepath.Join(dir, name))...)
+		p := build(t, roots, "360p", `{"input":"`+name+`","output":"out-`+name+`","preset":"ultrafast"}`)
+		encode(t, p)
+		if n := frames(t, p.Work.Path()); n != 20 {
+			t.Errorf("%s: got %d frames, want 20", name, n)
+		}
+	}
+}
+
+// makeFile runs ffmpeg to make an input.
+func makeFile(t *testing.T, args ...string) {
+	t.Helper()
+	if out, err := exec.Command("ffmpeg", append([]string{"-v", "error", "-y"}, args...)...).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+}
+
+func frames(t *testing.T, path string) int {
+	t.Helper()
+	report, err := ffprobe.Run(t.Context(), path, "-count_frames")
+	must(t, err)
+	n, err := strconv.Atoi(report.First("video").Frames)
+	must(t, err)
+	return n
 }
 
 // A playlist or script inside the roots must not lead out of them.

@@ -32,7 +32,7 @@ func (p *Plan) device(e ffrtmp.Encoding, m Machine) error {
 }
 
 func (p *Plan) video(e ffrtmp.Encoding) {
-	p.add("-map", "0:v:0")
+	p.add("-map", "0:V:0") // V: no cover pictures
 	var filters []string
 	if e.Input != "" {
 		if e.FPS > 0 {
