@@ -5,7 +5,8 @@ import (
 	"testing"
 )
 
-func TestRequirements(t *testing.T) {
+// Requirements.
+func TestRequires_Unmet(t *testing.T) {
 	ours := &Node{Encoders: []string{"libx264"}, CPUThreads: 4, RAMTotalBytes: 1 << 30, Labels: map[string]string{"zone": "a"}}
 	legacy := &Node{Legacy: true, CPUThreads: 4}
 	tests := []struct {
@@ -35,7 +36,7 @@ func TestRequirements(t *testing.T) {
 }
 
 // A job that asks for another encoder than its codec's waits for a node with both.
-func TestAnotherEncoderIsRequiredBesideTheCodecs(t *testing.T) {
+func TestRequires_CodecEncoder(t *testing.T) {
 	spec := Spec{Scenario: "720p", Requires: &Requires{Encoder: "libx265", CodecEncoder: "h264_nvenc"}}
 	if err := spec.Validate(); err != nil {
 		t.Fatal(err)
@@ -53,7 +54,8 @@ func TestAnotherEncoderIsRequiredBesideTheCodecs(t *testing.T) {
 	}
 }
 
-func TestRankOrdersQueueBeforePriority(t *testing.T) {
+// Rank orders queue before priority.
+func TestRank(t *testing.T) {
 	last := -1
 	for _, q := range Queues {
 		for _, p := range Priorities {
@@ -68,7 +70,8 @@ func TestRankOrdersQueueBeforePriority(t *testing.T) {
 	}
 }
 
-func TestStateTable(t *testing.T) {
+// State table.
+func TestStatus_Allows(t *testing.T) {
 	want := map[Action]map[Status]bool{
 		Cancel: {Pending: true, Running: true, Paused: true, Canceled: true},
 		Pause:  {Pending: true, Running: true},

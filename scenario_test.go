@@ -20,7 +20,8 @@ func resolve(t *testing.T, scenario, parameters string) (Encoding, error) {
 	return Resolve(scenario, p)
 }
 
-func TestScenarioMeansWhatItSays(t *testing.T) {
+// Scenario means what it says.
+func TestResolve_Scenario(t *testing.T) {
 	pattern := Encoding{Mode: ToFile, Duration: patternSeconds, AudioEncoder: "aac"}
 	tests := []struct {
 		scenario, parameters string
@@ -67,7 +68,8 @@ func TestScenarioMeansWhatItSays(t *testing.T) {
 	}
 }
 
-func TestBadJobsNameTheField(t *testing.T) {
+// Bad jobs name the field.
+func TestSpec_Invalid(t *testing.T) {
 	tests := []struct{ body, field string }{
 		{`{}`, "scenario"},
 		{`{"scenario":"banana"}`, "scenario"},
@@ -141,7 +143,8 @@ func fieldOf(e *Error) string {
 	return e.Field
 }
 
-func TestSpecIsCompleted(t *testing.T) {
+// Spec is completed.
+func TestSpec_Defaults(t *testing.T) {
 	s := Spec{Scenario: "live-720p", Parameters: json.RawMessage(`{ "fps": 25, "bitrate":"1M"}`)}
 	if err := s.Validate(); err != nil {
 		t.Fatal(err)
@@ -155,7 +158,8 @@ func TestSpecIsCompleted(t *testing.T) {
 	}
 }
 
-func TestSecretsAreRedacted(t *testing.T) {
+// Secrets are redacted.
+func TestRedactParameters(t *testing.T) {
 	const canary = "s3cr3t"
 	for _, raw := range []string{
 		`{"rtmp_url":"rtmp://host/live","stream_key":"s3cr3t"}`,

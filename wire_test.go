@@ -15,7 +15,7 @@ import (
 func ptr[T any](v T) *T { return &v }
 
 // What masters are sent is refused by naming the field.
-func TestBadInputNamesTheField(t *testing.T) {
+func TestValidate_Field(t *testing.T) {
 	tooMany := map[string]string{}
 	for i := range 65 {
 		tooMany[fmt.Sprint("k", i)] = "v"
@@ -76,7 +76,8 @@ func TestBadInputNamesTheField(t *testing.T) {
 	}
 }
 
-func TestLeftOutFieldsAreFilledIn(t *testing.T) {
+// Left out fields are filled in.
+func TestValidate_Defaults(t *testing.T) {
 	r := Registration{NodeID: "0190a1b2-0000-7000-8000-000000000000", Address: "10.0.0.1"}
 	if err := r.Validate(); err != nil || r.Name != "10.0.0.1" || r.Type != "server" || r.MaxConcurrentJobs != 1 {
 		t.Errorf("%+v %v", r, err)
@@ -91,7 +92,8 @@ func TestLeftOutFieldsAreFilledIn(t *testing.T) {
 	}
 }
 
-func TestLongTextIsCutToWhatIsKept(t *testing.T) {
+// Long text is cut to what is kept.
+func TestResult_LongText(t *testing.T) {
 	r := Result{JobID: "j", NodeID: "n", Status: ResultFailed, Error: strings.Repeat("e", 5000), Logs: "front" + strings.Repeat("l", MaxLogBytes)}
 	if err := r.Validate(); err != nil {
 		t.Fatal(err)
@@ -113,7 +115,8 @@ func TestDuration(t *testing.T) {
 	}
 }
 
-func TestErrorCodesSurviveWrapping(t *testing.T) {
+// Error codes survive wrapping.
+func TestCodeOf_Wrapped(t *testing.T) {
 	for want, err := range map[Code]error{
 		"":       nil,
 		Internal: fs.ErrNotExist,
@@ -129,7 +132,8 @@ func TestErrorCodesSurviveWrapping(t *testing.T) {
 	}
 }
 
-func TestFinalFailuresAndNodesToAvoid(t *testing.T) {
+// Final failures and nodes to avoid.
+func TestFailureReason(t *testing.T) {
 	reasons := []FailureReason{UserError, CapabilityMismatch, InputError, OutputError, NetworkError, RuntimeError, PlatformError, Timeout, Hung, NodeLost, "of_v22"}
 	final, avoid := map[FailureReason]bool{}, map[FailureReason]bool{}
 	for _, r := range reasons {
@@ -148,7 +152,8 @@ func TestFinalFailuresAndNodesToAvoid(t *testing.T) {
 	}
 }
 
-func TestFreeSlots(t *testing.T) {
+// Free slots.
+func TestNode_Free(t *testing.T) {
 	n := Node{MaxConcurrentJobs: 2}
 	if n.Free(0) != 2 || n.Free(2) != 0 || n.Free(3) != 0 {
 		t.Error("two slots are not two")

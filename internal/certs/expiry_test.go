@@ -11,7 +11,8 @@ import (
 
 const day = 24 * time.Hour
 
-func TestHealthWarnsBeforeTheEnd(t *testing.T) {
+// Health warns before the end.
+func TestHealth_Warnings(t *testing.T) {
 	ca, err := NewCA("long", 400*day)
 	if err != nil {
 		t.Fatal(err)
@@ -60,7 +61,8 @@ func TestHealthWarnsBeforeTheEnd(t *testing.T) {
 	}
 }
 
-func TestCollectorServesWhatIsInForce(t *testing.T) {
+// Collector serves what is in force.
+func TestCollector(t *testing.T) {
 	ca, err := NewCA("ca", 30*day)
 	if err != nil {
 		t.Fatal(err)

@@ -22,7 +22,8 @@ func parse(t *testing.T, data []byte) *x509.Certificate {
 	return cert
 }
 
-func TestCertificatesAlwaysCarryUsageAndIdentifiers(t *testing.T) {
+// Certificates always carry usage and identifiers.
+func TestIssue_UsageAndIdentifiers(t *testing.T) {
 	ca := newCA(t, "same name")
 	req := Request{CommonName: "same name", Hosts: []string{"a.example", "::1"}, Lifetime: time.Hour}
 	issued, _, err := ca.Issue(req)
@@ -52,7 +53,8 @@ func TestCertificatesAlwaysCarryUsageAndIdentifiers(t *testing.T) {
 	}
 }
 
-func TestIssuedCertificateDoesNotOutliveItsAuthority(t *testing.T) {
+// Issued certificate does not outlive its authority.
+func TestIssue_Lifetime(t *testing.T) {
 	ca, err := NewCA("ca", time.Hour)
 	if err != nil {
 		t.Fatal(err)
@@ -66,7 +68,8 @@ func TestIssuedCertificateDoesNotOutliveItsAuthority(t *testing.T) {
 	}
 }
 
-func TestRequestsRefused(t *testing.T) {
+// Requests refused.
+func TestIssue_Refused(t *testing.T) {
 	for name, req := range map[string]Request{
 		"no common name":    {},
 		"negative lifetime": {CommonName: "x", Lifetime: -1},
@@ -88,7 +91,8 @@ func TestRequestsRefused(t *testing.T) {
 	}
 }
 
-func TestWritePairModes(t *testing.T) {
+// Write pair modes.
+func TestWritePair_Modes(t *testing.T) {
 	ca := newCA(t, "ca")
 	cert, key, err := ca.Issue(Request{CommonName: "x"})
 	if err != nil {
@@ -119,7 +123,8 @@ func TestWritePairModes(t *testing.T) {
 	}
 }
 
-func TestWritePairCleansUpWhenItFails(t *testing.T) {
+// Write pair cleans up when it fails.
+func TestWritePair_Failure(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.Mkdir(filepath.Join(dir, "a.key"), 0o700); err != nil {
 		t.Fatal(err)

@@ -18,9 +18,9 @@ func openssl(t *testing.T, dir string, args ...string) {
 	}
 }
 
-// TestOpensslMadeCertificates makes an authority and a master by plain openssl: no key identifiers asked for, an RSA
+// TestOpenSSL_Made makes an authority and a master by plain openssl: no key identifiers asked for, an RSA
 // authority, and the role as a URI SAN in the extension file.
-func TestOpensslMadeCertificates(t *testing.T) {
+func TestOpenSSL_Made(t *testing.T) {
 	dir := t.TempDir()
 	openssl(t, dir, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "ca.key", "-out", "ca.crt", "-days", "1", "-subj", "/CN=plain")
 	write(t, filepath.Join(dir, "ext"), []byte("subjectAltName=DNS:localhost,IP:127.0.0.1,URI:ffrtmp://prod/master/m1\n"))
@@ -47,7 +47,8 @@ func TestOpensslMadeCertificates(t *testing.T) {
 	}
 }
 
-func TestOpensslVerifiesOursStrictly(t *testing.T) {
+// Openssl verifies ours strictly.
+func TestOpenSSL_Verifies(t *testing.T) {
 	ca := newCA(t, "ca")
 	dir := t.TempDir()
 	files := install(t, dir, ca, ca, masterRequest("prod", "a"))

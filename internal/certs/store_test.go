@@ -16,7 +16,8 @@ import (
 	"github.com/ffrtmp/ffrtmp/internal/testkit"
 )
 
-func TestStoreFollowsItsFiles(t *testing.T) {
+// Store follows its files.
+func TestStore_FollowsFiles(t *testing.T) {
 	t.Parallel()
 	ca := newCA(t, "ca")
 	req := Request{CommonName: "first", IPs: []net.IP{net.IPv4(127, 0, 0, 1)}, Cluster: "prod", Role: RoleMaster, Name: "a"}
@@ -65,7 +66,8 @@ func TestStoreFollowsItsFiles(t *testing.T) {
 	})
 }
 
-func TestDialTLSFollowsTheCA(t *testing.T) {
+// Dial TLS follows the CA.
+func TestDialTLS_FollowsCA(t *testing.T) {
 	t.Parallel()
 	ca, next := newCA(t, "ca"), newCA(t, "next")
 	client := open(t, install(t, t.TempDir(), ca, ca, Request{CommonName: "client"}))
@@ -101,7 +103,8 @@ func TestDialTLSFollowsTheCA(t *testing.T) {
 	testkit.Eventually(t, "new authority", func() bool { return dial() == nil })
 }
 
-func TestStoreKeepsTheOldFilesWhenTheNewAreBad(t *testing.T) {
+// Store keeps the old files when the new are bad.
+func TestStore_BadFiles(t *testing.T) {
 	ca := newCA(t, "ca")
 	otherCert, _, err := ca.Issue(Request{CommonName: "other"})
 	if err != nil {
@@ -149,8 +152,8 @@ func TestStoreKeepsTheOldFilesWhenTheNewAreBad(t *testing.T) {
 	}
 }
 
-// TestStoreFollowsALinkToADirectory replaces all files at once, as Kubernetes does.
-func TestStoreFollowsALinkToADirectory(t *testing.T) {
+// TestStore_LinkedDirectory replaces all files at once, as Kubernetes does.
+func TestStore_LinkedDirectory(t *testing.T) {
 	t.Parallel()
 	ca := newCA(t, "ca")
 	dir := t.TempDir()
@@ -178,8 +181,8 @@ func TestStoreFollowsALinkToADirectory(t *testing.T) {
 	testkit.Eventually(t, "the second version in force", func() bool { return own.Leaf().Subject.CommonName == "second" })
 }
 
-// TestStoreIsSilentBetweenTwoRenames stops half-way through the replacement of a pair.
-func TestStoreIsSilentBetweenTwoRenames(t *testing.T) {
+// TestStore_BetweenRenames stops half-way through the replacement of a pair.
+func TestStore_BetweenRenames(t *testing.T) {
 	t.Parallel()
 	ca := newCA(t, "ca")
 	dir := t.TempDir()
@@ -210,8 +213,8 @@ func TestStoreIsSilentBetweenTwoRenames(t *testing.T) {
 	}
 }
 
-// TestAnAuthorityTakenAway: its clients stay as long as their connections do, and get no new ones.
-func TestAnAuthorityTakenAway(t *testing.T) {
+// TestStore_AuthorityRemoved: its clients stay as long as their connections do, and get no new ones.
+func TestStore_AuthorityRemoved(t *testing.T) {
 	ca, gone := newCA(t, "ca"), newCA(t, "gone")
 	files := install(t, t.TempDir(), ca, ca, Request{CommonName: "api", IPs: []net.IP{net.IPv4(127, 0, 0, 1)}})
 	write(t, files.CA, append(bytes.Clone(ca.CertPEM()), gone.CertPEM()...))
@@ -253,7 +256,8 @@ func TestAnAuthorityTakenAway(t *testing.T) {
 	}
 }
 
-func TestOpenRefusesBadFiles(t *testing.T) {
+// Open refuses bad files.
+func TestOpen_BadFiles(t *testing.T) {
 	good := install(t, t.TempDir(), newCA(t, "ca"), newCA(t, "ca"), Request{CommonName: "x"})
 	junk := filepath.Join(t.TempDir(), "junk")
 	write(t, junk, []byte("junk"))

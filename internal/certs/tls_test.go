@@ -12,7 +12,8 @@ import (
 	"testing"
 )
 
-func TestPeerAcceptsMastersOfItsCluster(t *testing.T) {
+// Peer accepts masters of its cluster.
+func TestPeer_Accepts(t *testing.T) {
 	ca := newCA(t, "ca")
 	a, b := identityOf(t, ca, masterRequest("prod", "a")), identityOf(t, ca, masterRequest("prod", "b"))
 	server, _ := a.Peer("prod")
@@ -33,7 +34,8 @@ func TestPeerAcceptsMastersOfItsCluster(t *testing.T) {
 	}
 }
 
-func TestPeerRefusesEverybodyElse(t *testing.T) {
+// Peer refuses everybody else.
+func TestPeer_Refuses(t *testing.T) {
 	ca, other := newCA(t, "ca"), newCA(t, "ca")
 	own := identityOf(t, ca, masterRequest("prod", "a"))
 	agent := Request{CommonName: "x", IPs: []net.IP{net.IPv4(127, 0, 0, 1)}, Cluster: "prod", Role: RoleAgent, Name: "x"}
@@ -71,7 +73,8 @@ func TestPeerRefusesEverybodyElse(t *testing.T) {
 	}
 }
 
-func TestPeerRefusesNoCertificateAndOldTLS(t *testing.T) {
+// Peer refuses no certificate and old TLS.
+func TestPeer_NoCertificate(t *testing.T) {
 	ca := newCA(t, "ca")
 	own := identityOf(t, ca, masterRequest("prod", "a"))
 	server, _ := own.Peer("prod")
@@ -87,7 +90,8 @@ func TestPeerRefusesNoCertificateAndOldTLS(t *testing.T) {
 	}
 }
 
-func TestPeerRefusesAllWithoutACA(t *testing.T) {
+// Peer refuses all without ACA.
+func TestPeer_NoCA(t *testing.T) {
 	files := install(t, t.TempDir(), newCA(t, "ca"), newCA(t, "ca"), masterRequest("prod", "a"))
 	files.CA = ""
 	s := open(t, files)
@@ -127,7 +131,8 @@ func TestAPI(t *testing.T) {
 	}
 }
 
-func TestAPISpeaksOlderTLSButNotOld(t *testing.T) {
+// API speaks older TLS but not old.
+func TestAPI_Versions(t *testing.T) {
 	own := identityOf(t, newCA(t, "ca"), Request{CommonName: "api", IPs: []net.IP{net.IPv4(127, 0, 0, 1)}})
 	for version, want := range map[uint16]error{tls.VersionTLS11: errAny, tls.VersionTLS12: nil, tls.VersionTLS13: nil} {
 		client := own.Client()
@@ -141,8 +146,8 @@ func TestAPISpeaksOlderTLSButNotOld(t *testing.T) {
 	}
 }
 
-// TestHTTP2 drives a whole http.Server and http.Transport, which have their own ideas about a tls.Config.
-func TestHTTP2(t *testing.T) {
+// TestAPI_HTTP2 drives a whole http.Server and http.Transport, which have their own ideas about a tls.Config.
+func TestAPI_HTTP2(t *testing.T) {
 	own := identityOf(t, newCA(t, "ca"), Request{CommonName: "api", IPs: []net.IP{net.IPv4(127, 0, 0, 1)}})
 	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, r.Proto+" "+r.TLS.PeerCertificates[0].Subject.CommonName)

@@ -24,7 +24,7 @@ type Cluster struct {
 	env     []string
 	output  io.Writer
 	secrets *secrets
-	warden  *warden
+	killer  *killer
 	tls     *certs.Store
 	http    *http.Client // for health checks; a new connection each, since masters come and go
 
@@ -60,7 +60,7 @@ func (c *Cluster) prepare() (err error) {
 		return err
 	}
 	c.env = slices.Concat(cleanEnvironment(), c.opts.Env, []string{markOf(c.tmp)})
-	if c.warden, err = hireWarden(markOf(c.tmp)); err != nil {
+	if c.killer, err = startKiller(markOf(c.tmp)); err != nil {
 		return err
 	}
 	if c.secrets, err = newSecrets(filepath.Join(c.dir, "keys"), c.opts.CertLifetime); err != nil {
@@ -212,9 +212,9 @@ func (c *Cluster) Close() error {
 			all.Go(p.close)
 		}
 		all.Wait()
-		if c.warden != nil {
+		if c.killer != nil {
 			c.closeErr = killMarked(markOf(c.tmp))
-			c.warden.dismiss()
+			c.killer.stop()
 		}
 		c.releasePorts()
 		remove := c.tmp

@@ -72,7 +72,8 @@ func childOf(t *testing.T, a *Agent) int {
 	return pid
 }
 
-func TestStartAndCloseLeaveNothing(t *testing.T) {
+// Start and close leave nothing.
+func TestClose_LeavesNothing(t *testing.T) {
 	c := start(t, Options{Masters: 3, Agents: 2})
 	var pids []int
 	for _, p := range c.processes() {
@@ -110,7 +111,8 @@ func TestStartAndCloseLeaveNothing(t *testing.T) {
 	}
 }
 
-func TestArguments(t *testing.T) {
+// Arguments.
+func TestStart_Arguments(t *testing.T) {
 	c := start(t, Options{Masters: 3, Agents: 1, MasterArgs: func(i int) []string {
 		return []string{"--lease-ttl", strconv.Itoa(5+i) + "s"}
 	}})
@@ -144,7 +146,8 @@ func TestArguments(t *testing.T) {
 	}
 }
 
-func TestRestartKeepsPortsAndDirectories(t *testing.T) {
+// Restart keeps ports and directories.
+func TestRestart_KeepsPlaces(t *testing.T) {
 	c := start(t, Options{Masters: 2})
 	m := c.Master(1)
 	url, pid := m.URL(), m.PID()
@@ -220,7 +223,8 @@ func TestLeader(t *testing.T) {
 	}
 }
 
-func TestAFailedStartSaysWhyAndLeavesNothing(t *testing.T) {
+// A failed start says why and leaves nothing.
+func TestStart_Failure(t *testing.T) {
 	dir := t.TempDir()
 	_, err := Start(timeout(t), Options{Masters: 2, Agents: 1, BinDir: binDir(t), Dir: dir, MasterArgs: func(i int) []string {
 		return [][]string{nil, {"--fail", "the disk is missing"}}[i]
@@ -252,7 +256,8 @@ func TestAFailedStartSaysWhyAndLeavesNothing(t *testing.T) {
 	}
 }
 
-func TestOutputIsPrefixed(t *testing.T) {
+// Output is prefixed.
+func TestOutput_Prefixed(t *testing.T) {
 	var out bytes.Buffer // read after Stop
 	c := start(t, Options{Masters: 2, Output: &out})
 	if err := c.Stop(timeout(t)); err != nil {
@@ -270,7 +275,8 @@ func TestOutputIsPrefixed(t *testing.T) {
 	}
 }
 
-func TestPrefixerKeepsLinesWhole(t *testing.T) {
+// Prefixer keeps lines whole.
+func TestPrefixer_WholeLines(t *testing.T) {
 	var out bytes.Buffer
 	p := &prefixer{prefix: "x | ", w: &out}
 	for _, part := range []string{"a", "b\nc\n", "", "d", "\n\ne"} {
@@ -283,7 +289,8 @@ func TestPrefixerKeepsLinesWhole(t *testing.T) {
 	}
 }
 
-func TestEnvironmentIsOurs(t *testing.T) {
+// Environment is ours.
+func TestEnvironment(t *testing.T) {
 	t.Setenv("FFRTMP_PORT", "1")
 	t.Setenv("MASTER_API_KEY", "from outside")
 	c := start(t, Options{Masters: 1, Env: []string{"FFRTMP_LOG_LEVEL=debug"}})
@@ -306,7 +313,8 @@ func TestEnvironmentIsOurs(t *testing.T) {
 	}
 }
 
-func TestCloseAtAnyTime(t *testing.T) {
+// Close at any time.
+func TestClose_AtAnyTime(t *testing.T) {
 	bin := binDir(t)
 	for range 5 {
 		c, err := New(Options{Masters: 3, Agents: 1, BinDir: bin})
@@ -326,8 +334,8 @@ func TestCloseAtAnyTime(t *testing.T) {
 	}
 }
 
-// TestNothingOutlivesTheParent kills a program in the middle of its cluster.
-func TestNothingOutlivesTheParent(t *testing.T) {
+// TestKiller_ParentKilled kills a program in the middle of its cluster.
+func TestKiller_ParentKilled(t *testing.T) {
 	if dir := os.Getenv("DEVCLUSTER_TEST_PARENT"); dir != "" {
 		c := start(t, Options{Masters: 2, Agents: 1, Dir: dir})
 		pids := fmt.Sprint(c.Master(0).PID(), c.Master(1).PID(), c.Agent(0).PID(), childOf(t, c.Agent(0)))
@@ -340,7 +348,7 @@ func TestNothingOutlivesTheParent(t *testing.T) {
 		<-make(chan struct{})
 	}
 	dir := t.TempDir()
-	parent := exec.Command(os.Args[0], "-test.run", "^TestNothingOutlivesTheParent$")
+	parent := exec.Command(os.Args[0], "-test.run", "^TestKiller_ParentKilled$")
 	parent.Env = append(os.Environ(), "DEVCLUSTER_TEST_PARENT="+dir, "TMPDIR="+dir) // what it cannot remove is in dir
 	if err := parent.Start(); err != nil {
 		t.Fatal(err)

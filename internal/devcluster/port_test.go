@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-func TestReservedPortIsOursAlone(t *testing.T) {
+// Reserved port is ours alone.
+func TestPort_Reserved(t *testing.T) {
 	ports, err := reservePorts(50)
 	if err != nil {
 		t.Fatal(err)

@@ -12,7 +12,8 @@ import (
 	"github.com/hashicorp/go-hclog"
 )
 
-func TestServerHasEveryLimit(t *testing.T) {
+// Server has every limit.
+func TestServer_Limits(t *testing.T) {
 	s := Server(http.NotFoundHandler(), hclog.NewNullLogger())
 	for _, d := range []struct {
 		name      string
@@ -103,7 +104,8 @@ func (b *bounded) idle() int {
 	return b.conns.idle.Len()
 }
 
-func TestTooManyConnectionsPushOutTheLongestIdle(t *testing.T) {
+// Too many connections push out the longest idle.
+func TestBound_ClosesLongestIdle(t *testing.T) {
 	for name, http2 := range map[string]bool{"HTTP/1.1": false, "HTTP/2": true} {
 		t.Run(name, func(t *testing.T) {
 			b := newBounded(t, http2)
@@ -136,7 +138,8 @@ func TestTooManyConnectionsPushOutTheLongestIdle(t *testing.T) {
 	}
 }
 
-func TestANewConnectionIsRefusedWhenAllAreBusy(t *testing.T) {
+// A new connection is refused when all are busy.
+func TestBound_AllBusy(t *testing.T) {
 	b := newBounded(t, false)
 	done := make(chan error, 2)
 	for range cap(done) {

@@ -15,11 +15,11 @@ var (
 	steps     = flag.Int("steps", 2000, "steps in each run")
 )
 
-// TestNothingAcknowledgedIsLost is the project's promise: whatever crashes, is cut
+// TestSim_NothingLost is the project's promise: whatever crashes, is cut
 // off or freezes, and whoever leads, no acknowledged job is lost or doubled, no job
 // has two results, nothing starts beside a sealed attempt, and all masters hold the
 // same state.
-func TestNothingAcknowledgedIsLost(t *testing.T) {
+func TestSim_NothingLost(t *testing.T) {
 	runs, lost, terms := 0, 0, 0
 	for seed := *firstSeed; seed < *firstSeed+uint64(*seeds); seed++ {
 		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {

@@ -14,7 +14,8 @@ import (
 
 const parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
-func TestOffCostsNothing(t *testing.T) {
+// Off costs nothing.
+func TestTracer_Off(t *testing.T) {
 	before := runtime.NumGoroutine()
 	tracer, err := Open(t.Context(), Config{})
 	if tracer != nil || err != nil {
@@ -46,7 +47,8 @@ func TestOffCostsNothing(t *testing.T) {
 	}
 }
 
-func TestATraceparentIsTakenOnlyWhenItIsOne(t *testing.T) {
+// A traceparent is taken only when it is one.
+func TestTraceparent(t *testing.T) {
 	for value, want := range map[string]string{
 		parent: parent,
 		"":     "",
@@ -73,9 +75,9 @@ func TestCheckEndpoint(t *testing.T) {
 	}
 }
 
-// TestACollectorThatHangs holds nobody up: spans beyond the queue are dropped, and the
+// TestTracer_CollectorHangs holds nobody up: spans beyond the queue are dropped, and the
 // end is bounded.
-func TestACollectorThatHangs(t *testing.T) {
+func TestTracer_CollectorHangs(t *testing.T) {
 	ctx, release := context.WithCancel(t.Context())
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-ctx.Done() }))
 	defer server.Close()

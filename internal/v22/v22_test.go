@@ -57,9 +57,9 @@ func open(t *testing.T, path string) *Database {
 	return d
 }
 
-// TestTranslation holds what each row becomes, and that masters would take exactly
+// TestDatabase_Golden holds what each row becomes, and that masters would take exactly
 // those that are said to be good.
-func TestTranslation(t *testing.T) {
+func TestDatabase_Golden(t *testing.T) {
 	path := makeDatabase(t, fixture(t))
 	before, err := os.ReadFile(path)
 	if err != nil {
@@ -118,8 +118,8 @@ func TestTranslation(t *testing.T) {
 	}
 }
 
-// TestWhatAKilledMasterLeftInTheWAL is read too.
-func TestWhatAKilledMasterLeftInTheWAL(t *testing.T) {
+// TestOpen_WAL is read too.
+func TestOpen_WAL(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "master.db")
 	master, err := sql.Open("sqlite", sqlitedsn.File(path, "_pragma=journal_mode(wal)"))
 	if err != nil {
@@ -146,8 +146,8 @@ func jobsOf(t *testing.T, d *Database) []Job {
 	return list
 }
 
-// TestAnOlderDatabase lacks what v2.2 itself adds when it opens one.
-func TestAnOlderDatabase(t *testing.T) {
+// TestOpen_Older lacks what v2.2 itself adds when it opens one.
+func TestOpen_Older(t *testing.T) {
 	d := open(t, makeDatabase(t, `CREATE TABLE jobs (id TEXT PRIMARY KEY, scenario TEXT, parameters TEXT, status TEXT, created_at DATETIME, retry_count INTEGER);
 CREATE TABLE nodes (id TEXT PRIMARY KEY, address TEXT, type TEXT, cpu_threads INTEGER, cpu_model TEXT, has_gpu BOOLEAN, ram_total_bytes INTEGER, labels TEXT, status TEXT, last_heartbeat DATETIME, registered_at DATETIME);
 INSERT INTO jobs VALUES ('a0000000-0000-4000-8000-000000000001', '720p', '{}', 'pending', '2026-11-22 07:03:35+00:00', 0)`))
@@ -157,7 +157,8 @@ INSERT INTO jobs VALUES ('a0000000-0000-4000-8000-000000000001', '720p', '{}', '
 	}
 }
 
-func TestWhatIsNoDatabaseOfV22(t *testing.T) {
+// What is no database of V22.
+func TestOpen_Refuses(t *testing.T) {
 	dir := t.TempDir()
 	text := filepath.Join(dir, "text")
 	if err := os.WriteFile(text, []byte(strings.Repeat("no database", 100)), 0o600); err != nil {
@@ -179,8 +180,8 @@ func TestWhatIsNoDatabaseOfV22(t *testing.T) {
 	}
 }
 
-// TestEveryStatus has no status of v2.2 without one of ours.
-func TestEveryStatus(t *testing.T) {
+// TestDatabase_Statuses has no status of v2.2 without one of ours.
+func TestDatabase_Statuses(t *testing.T) {
 	seen := map[string]ffrtmp.Status{}
 	for _, j := range jobsOf(t, open(t, makeDatabase(t, fixture(t)))) {
 		seen[j.Status] = j.Job.Status
