@@ -47,13 +47,17 @@ func (d *demo) name(i int) string { return d.cluster.Master(i).Name() }
 // writes are not possible.
 func (d *demo) submit(ctx context.Context) error {
 	url := d.cluster.Master(d.follower).URL()
-	follower, err := client.New(client.Config{Masters: []string{url}, APIKey: d.cluster.APIKey(), TLS: d.cluster.ClientTLS()})
+	follower, err := client.New(
+		client.Config{Masters: []string{url}, APIKey: d.cluster.APIKey(), TLS: d.cluster.ClientTLS()},
+	)
 	if err != nil {
 		return err
 	}
 	defer follower.Close()
 	// Two threads, so that a large machine is not done before the leader can be killed.
-	parameters, err := json.Marshal(map[string]any{"input": d.input, "output": outputName, "preset": "medium", "threads": 2})
+	parameters, err := json.Marshal(
+		map[string]any{"input": d.input, "output": outputName, "preset": "medium", "threads": 2},
+	)
 	if err != nil {
 		return err
 	}
@@ -180,7 +184,12 @@ func (d *demo) restart(ctx context.Context) error {
 		for _, member := range now.Members {
 			if member.APIURL == m.URL() && member.Healthy && member.AppliedIndex >= before.CommitIndex {
 				d.catchUp = time.Since(began)
-				d.say("%s restarted and caught up to index %d after %s", m.Name(), member.AppliedIndex, round(d.catchUp))
+				d.say(
+					"%s restarted and caught up to index %d after %s",
+					m.Name(),
+					member.AppliedIndex,
+					round(d.catchUp),
+				)
 				return nil
 			}
 		}
@@ -209,7 +218,12 @@ func progressLine(j ffrtmp.Job) string {
 	filled := j.Progress * width / 100
 	line := fmt.Sprintf("[%s%s] %3d %%", strings.Repeat("#", filled), strings.Repeat(".", width-filled), j.Progress)
 	if p := j.ProgressDetail; p != nil && j.Status == ffrtmp.Running {
-		line += fmt.Sprintf("  %.0f fps  %.2fx  %s left", p.FPS, p.Speed, round(time.Duration(p.ETASeconds*float64(time.Second))))
+		line += fmt.Sprintf(
+			"  %.0f fps  %.2fx  %s left",
+			p.FPS,
+			p.Speed,
+			round(time.Duration(p.ETASeconds*float64(time.Second))),
+		)
 	} else {
 		line += "  " + string(j.Status)
 	}

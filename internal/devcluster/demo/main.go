@@ -27,8 +27,9 @@ func main() {
 	keep := flag.Bool("keep", false, "keep the cluster running until Ctrl-C")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, *bin, *input, *keep); err != nil {
+	err := run(ctx, *bin, *input, *keep)
+	stop()
+	if err != nil {
 		fmt.Fprintf(os.Stderr, "\ndemo FAILED: %v\n", err)
 		os.Exit(1)
 	}
@@ -75,7 +76,9 @@ func (d *demo) start(ctx context.Context) error {
 	}
 	d.follower = (d.leader + 1) % 3
 	d.say("cluster ready after %s, leader: %s", round(time.Since(began)), d.name(d.leader))
-	d.client, err = client.New(client.Config{Masters: d.cluster.URLs(), APIKey: d.cluster.APIKey(), TLS: d.cluster.ClientTLS()})
+	d.client, err = client.New(
+		client.Config{Masters: d.cluster.URLs(), APIKey: d.cluster.APIKey(), TLS: d.cluster.ClientTLS()},
+	)
 	return err
 }
 
