@@ -95,6 +95,7 @@ The cluster keeps running until Ctrl-C. In another terminal:
 
 Media root: %s
 Logs:       %s
-`, join(d.cluster.URLs()), d.cluster.CAFile(), d.cluster.APIKeyFile(), d.cluster.MediaRoot(), filepath.Join(d.cluster.Dir(), "logs"))
+`, join(d.cluster.URLs()), d.cluster.CAFile(), d.cluster.APIKeyFile(), d.cluster.MediaRoot(),
+		filepath.Join(d.cluster.Dir(), "logs"))
 	<-ctx.Done()
 }

@@ -106,7 +106,8 @@ func (w *writer) verify(ctx context.Context) error {
 	}
 	submissions := map[string]string{} // label value → job
 	found := 0
-	for j, err := range w.client.AllJobs(ctx, client.ListOptions{Filter: ffrtmp.Filter{Label: label}}, client.Consistent()) {
+	opts := client.ListOptions{Filter: ffrtmp.Filter{Label: label}}
+	for j, err := range w.client.AllJobs(ctx, opts, client.Consistent()) {
 		if err != nil {
 			return err
 		}
