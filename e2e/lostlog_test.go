@@ -44,7 +44,17 @@ func TestDisk_LostLogOfSingleMaster(t *testing.T) {
 			if err := harm(filepath.Join(raftDir, "raft.db")); err != nil {
 				t.Fatal(err)
 			}
-			p := launch(t, dir, []string{key}, "master", "--port", freePort(t), "--metrics-port", freePort(t), "--tls=false")
+			p := launch(
+				t,
+				dir,
+				[]string{key},
+				"master",
+				"--port",
+				freePort(t),
+				"--metrics-port",
+				freePort(t),
+				"--tls=false",
+			)
 			if status := p.status(t); status != 1 {
 				t.Errorf("got status %d, want 1", status)
 			}
@@ -54,7 +64,9 @@ func TestDisk_LostLogOfSingleMaster(t *testing.T) {
 				t.Errorf("got %s, want one line that names ffrtmp recover", text)
 			}
 			recoverMaster(t, dir, raftDir, "--dry-run")
-			if got := querySQLite(t, filepath.Join(dir, "master.db"), `SELECT COUNT(*) FROM jobs`); got != fmt.Sprint(jobs) {
+			if got := querySQLite(t, filepath.Join(dir, "master.db"), `SELECT COUNT(*) FROM jobs`); got != fmt.Sprint(
+				jobs,
+			) {
 				t.Errorf("after a refused start and a dry run: got %s jobs, want %d", got, jobs)
 			}
 			recoverMaster(t, dir, raftDir)

@@ -65,7 +65,8 @@ func (d *demo) prepare(ctx context.Context, file string) error {
 		cmd := exec.CommandContext(ctx, "ffmpeg", "-hide_banner", "-loglevel", "error", "-nostdin",
 			"-f", "lavfi", "-i", "testsrc2=size=1280x720:rate=30",
 			"-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000",
-			"-t", strconv.Itoa(sourceSeconds), "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-c:a", "aac",
+			"-t", strconv.Itoa(sourceSeconds), "-c:v", "libx264", "-preset", "ultrafast",
+			"-pix_fmt", "yuv420p", "-c:a", "aac",
 			filepath.Join(root, d.input))
 		if out, err := cmd.CombinedOutput(); err != nil {
 			return fmt.Errorf("create the clip: %w\n%s", err, out)
