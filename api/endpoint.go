@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"os"
 	"time"
 
 	"github.com/ffrtmp/ffrtmp"
@@ -32,6 +33,7 @@ type endpoint struct {
 	servedBy servedBy
 	open     bool         // needs no key
 	scope    ffrtmp.Scope // that a key must have
+	query    []string     // parameters, besides those of byConsistency
 	agents   bool         // a key with the scope agent is accepted, too
 	audit    bool         // recorded in the audit log
 	maxBody  int64        // 0: maxBody; a larger body may take longer
@@ -99,7 +101,7 @@ func (s *Server) prepare(w http.ResponseWriter, c *call) (err error) {
 		actor := fsm.Actor{Principal: c.principal.Name, Source: sourceOf(c.Request), RequestID: c.id}
 		c.Request = c.WithContext(fsm.WithActor(c.Context(), actor))
 	}
-	if err := checkQuery(c.URL.RawQuery); err != nil {
+	if err := c.endpoint.checkQuery(c.URL.RawQuery); err != nil {
 		return err
 	}
 	if c.endpoint.servedBy == byConsistency {
@@ -150,8 +152,12 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, erro
 	case errors.As(err, &tooLarge):
 		drain(w, r.Body)
 		return nil, ffrtmp.Errorf(ffrtmp.TooLarge, "the body is longer than %d bytes", limit)
-	case err != nil:
-		return nil, ffrtmp.Errorf(ffrtmp.Invalid, "the body could not be read: %w", err)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		// The write deadline ends at about the same time. An error means that the client is gone.
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(drainTime))
+		return nil, &ffrtmp.Error{Code: ffrtmp.RequestTimeout, Message: "the body did not arrive in time", Err: err}
+	case err != nil: // its text may have an address of ours
+		return nil, &ffrtmp.Error{Code: ffrtmp.Invalid, Message: "the body is incomplete", Err: err}
 	}
 	return body, nil
 }

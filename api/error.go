@@ -23,6 +23,7 @@ var statuses = map[ffrtmp.Code]int{
 	ffrtmp.UnknownOutcome:      http.StatusGatewayTimeout,
 	ffrtmp.Compacted:           http.StatusGone,
 	ffrtmp.InsufficientStorage: http.StatusInsufficientStorage,
+	ffrtmp.RequestTimeout:      http.StatusRequestTimeout,
 	ffrtmp.Internal:            http.StatusInternalServerError,
 }
 

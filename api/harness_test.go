@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -65,6 +66,8 @@ type fakeCluster struct {
 	diskLow    bool
 	verified   int
 	others     []cluster.Member
+
+	membersAsked atomic.Int64 // calls of Members, which asks every master
 }
 
 func newFakeCluster(id string) *fakeCluster {
@@ -118,7 +121,16 @@ func (f *fakeCluster) VerifyLeader(context.Context) error {
 	return f.verifyErr
 }
 func (f *fakeCluster) TransferLeadership(context.Context) error { return nil }
+func (f *fakeCluster) APIURLs() []string                        { return []string{"https://" + f.id + ":8080"} }
+func (f *fakeCluster) Role() string {
+	if f.IsLeader() {
+		return "leader"
+	}
+	return "follower"
+}
+
 func (f *fakeCluster) Members() []cluster.Member {
+	f.membersAsked.Add(1)
 	own := cluster.Member{ID: f.id, Address: "10.0.0.1:8300", APIURL: "https://" + f.id + ":8080", Role: "follower", Voter: true, Healthy: true, Version: "test"}
 	if f.IsLeader() {
 		own.Role = "leader"

@@ -8,22 +8,9 @@ import (
 	"github.com/ffrtmp/ffrtmp"
 )
 
-// role is this master's role in the cluster.
-func (s *Server) role() string {
-	if s.cfg.Cluster.IsLeader() {
-		return "leader"
-	}
-	for _, m := range s.cfg.Cluster.Members() {
-		if m.ID == s.cfg.Cluster.ID() && m.Role != "leader" {
-			return m.Role
-		}
-	}
-	return "follower"
-}
-
 func (s *Server) healthOf(status string) ffrtmp.Health {
 	leader, _ := s.cfg.Cluster.Leader()
-	return ffrtmp.Health{Status: status, Role: s.role(), NodeID: s.cfg.Cluster.ID(), Leader: leader.ID, Version: s.cfg.Version}
+	return ffrtmp.Health{Status: status, Role: s.cfg.Cluster.Role(), NodeID: s.cfg.Cluster.ID(), Leader: leader.ID, Version: s.cfg.Version}
 }
 
 // health answers whenever the process is alive.

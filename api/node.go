@@ -30,19 +30,8 @@ func (s *Server) register(c *call, r *ffrtmp.Registration) (*answer, error) {
 	if n.Legacy {
 		ttl = max(ttl, leader.LegacyTTL)
 	}
-	a.body = ffrtmp.Registered{Node: s.nodeView(n), LeaseTTLSeconds: ttl.Seconds(), Masters: s.masters(), ClusterID: s.cfg.Cluster.ClusterID()}
+	a.body = ffrtmp.Registered{Node: s.nodeView(n), LeaseTTLSeconds: ttl.Seconds(), Masters: s.cfg.Cluster.APIURLs(), ClusterID: s.cfg.Cluster.ClusterID()}
 	return a, nil
-}
-
-// masters lists the API URLs of all masters.
-func (s *Server) masters() []string {
-	urls := []string{}
-	for _, m := range s.cfg.Cluster.Members() {
-		if m.APIURL != "" {
-			urls = append(urls, m.APIURL)
-		}
-	}
-	return urls
 }
 
 // nodeView is a node with what only the leader knows.
@@ -77,7 +66,7 @@ func (s *Server) heartbeat(c *call) (*answer, error) {
 		commands = []ffrtmp.Command{}
 	}
 	return &answer{body: ffrtmp.HeartbeatResponse{
-		Commands: commands, Masters: s.masters(), ClusterID: s.cfg.Cluster.ClusterID(),
+		Commands: commands, Masters: s.cfg.Cluster.APIURLs(), ClusterID: s.cfg.Cluster.ClusterID(),
 		LeaseTTLSeconds: timing.LeaseTTL.Seconds(), ReportSeconds: timing.Report.Seconds(),
 	}}, nil
 }

@@ -49,6 +49,16 @@ func TestOpenAPI_Routes(t *testing.T) {
 			if diff := cmp.Diff(want, scopesOf(operation)); diff != "" {
 				t.Errorf("scopes of %s (-code +document):\n%s", e.pattern, diff)
 			}
+			for _, p := range operation.Parameters {
+				if p.Value.In == "query" && !e.hasParameter(p.Value.Name) {
+					t.Errorf("%s refuses the documented parameter %s", e.pattern, p.Value.Name)
+				}
+			}
+			for _, name := range e.query {
+				if operation.Parameters.GetByInAndName("query", name) == nil {
+					t.Errorf("parameter %s of %s is not documented", name, e.pattern)
+				}
+			}
 		}
 	}
 	slices.Sort(routes)

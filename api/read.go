@@ -104,19 +104,29 @@ func (s *Server) prepareRead(ctx context.Context, c consistency) error {
 	return nil
 }
 
-// checkQuery refuses what url.URL.Query silently ignores: malformed parts, and all but the
-// first value of a parameter.
-func checkQuery(raw string) error {
+// consistencyParameters are those of every endpoint that is servedBy byConsistency.
+var consistencyParameters = []string{"consistent", "stale", "max_stale", indexField, "wait"}
+
+// checkQuery refuses what url.URL.Query silently ignores: malformed parts, all but the first
+// value of a parameter, and parameters that the endpoint does not have.
+func (e *endpoint) checkQuery(raw string) error {
 	q, err := url.ParseQuery(raw)
 	if err != nil {
 		return ffrtmp.Errorf(ffrtmp.Invalid, "malformed query: %w", err)
 	}
 	for _, name := range slices.Sorted(maps.Keys(q)) {
-		if len(q[name]) > 1 {
+		switch {
+		case !e.open && !e.hasParameter(name): // load balancers may add what they like
+			return ffrtmp.FieldErrorf(name, "is not a query parameter of this path")
+		case len(q[name]) > 1:
 			return ffrtmp.FieldErrorf(name, "is given %d times", len(q[name]))
 		}
 	}
 	return nil
+}
+
+func (e *endpoint) hasParameter(name string) bool {
+	return slices.Contains(e.query, name) || e.servedBy == byConsistency && slices.Contains(consistencyParameters, name)
 }
 
 // queryBool reads a flag. Its presence alone turns it on.

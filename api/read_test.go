@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/cluster"
 )
 
 // Which master answers a read.
@@ -196,6 +197,21 @@ func TestHealth_Certificates(t *testing.T) {
 	}
 }
 
+// A slow or dead master must not delay heartbeats, registrations or health checks of another.
+func TestNoOtherMasterIsAsked(t *testing.T) {
+	m := newMaster(t)
+	m.register(nodeA)
+	m.want(200, "POST", "/nodes/"+nodeA+"/heartbeat", "")
+	for _, path := range []string{"/health", "/health/ready", "/health/leader"} {
+		m.want(200, "GET", path, "")
+	}
+	m.cluster.setLeader(&cluster.Leader{ID: "m2"})
+	m.want(200, "GET", "/health", "")
+	if n := m.cluster.membersAsked.Load(); n != 0 {
+		t.Errorf("got %d requests to every master, want none", n)
+	}
+}
+
 // The cluster status lists the members.
 func TestClusterStatus(t *testing.T) {
 	m := newMaster(t)
@@ -309,5 +325,21 @@ func TestRemoveNode_SealedAttempt(t *testing.T) {
 	result(200, nodeB, again, ffrtmp.ResultCompleted)
 	if j := m.job("1"); j.Status != ffrtmp.Completed || j.NodeID != nodeB {
 		t.Errorf("got %+v", j)
+	}
+}
+
+// A mistyped parameter must not be ignored.
+func TestQueryParameters_Unknown(t *testing.T) {
+	m := newMaster(t)
+	for _, e := range m.api.endpoints() {
+		if e.open {
+			continue
+		}
+		method, path, _ := strings.Cut(e.pattern, " ")
+		r := m.want(400, method, strings.ReplaceAll(path, "{id}", "1")+"?stauts=failed", "")
+		var p problem
+		if r.decode(t, &p); p.Field != "stauts" || p.Code != ffrtmp.Invalid {
+			t.Errorf("%s: got %+v, want the field stauts", e.pattern, p)
+		}
 	}
 }

@@ -16,7 +16,10 @@ func (s *Server) endpoints() []endpoint {
 	return []endpoint{
 		{pattern: "POST /jobs", scope: ffrtmp.ScopeSubmit, serve: with(s.submitJob)},
 		{pattern: "POST /jobs/batch", scope: ffrtmp.ScopeSubmit, serve: with(s.submitBatch), maxBody: maxBatchBody},
-		{pattern: "GET /jobs", scope: ffrtmp.ScopeRead, servedBy: byConsistency, serve: s.listJobs},
+		{
+			pattern: "GET /jobs", scope: ffrtmp.ScopeRead, servedBy: byConsistency, serve: s.listJobs,
+			query: []string{"status", "queue", "priority", "scenario", "node_id", "label", "limit", "cursor", "order"},
+		},
 		{pattern: "GET /jobs/{id}", scope: ffrtmp.ScopeRead, servedBy: byConsistency, serve: s.getJob},
 		{pattern: "GET /api/v1/jobs/{id}", scope: ffrtmp.ScopeRead, agents: true, servedBy: byConsistency, serve: s.getJob},
 		{pattern: "PATCH /jobs/{id}", scope: ffrtmp.ScopeSubmit, audit: true, serve: with(s.patchJob)},
@@ -25,25 +28,37 @@ func (s *Server) endpoints() []endpoint {
 		{pattern: "POST /jobs/{id}/resume", scope: ffrtmp.ScopeSubmit, audit: true, serve: with(s.act(ffrtmp.Resume))},
 		{pattern: "POST /jobs/{id}/retry", scope: ffrtmp.ScopeSubmit, audit: true, serve: with(s.act(ffrtmp.Retry))},
 		{pattern: "POST /jobs/cancel", scope: ffrtmp.ScopeSubmit, audit: true, serve: with(s.cancelMany)},
-		{pattern: "GET /jobs/{id}/logs", scope: ffrtmp.ScopeRead, servedBy: byConsistency, serve: s.logs, long: true},
+		{
+			pattern: "GET /jobs/{id}/logs", scope: ffrtmp.ScopeRead, servedBy: byConsistency, serve: s.logs, long: true,
+			query: []string{"attempt", "follow", "offset"},
+		},
 		{pattern: "GET /jobs/{id}/explain", scope: ffrtmp.ScopeRead, servedBy: byConsistency, serve: s.explain},
 
 		{pattern: "POST /jobs/claim", scope: ffrtmp.ScopeAgent, serve: with(s.claim), long: true, repeat: true},
-		{pattern: "GET /jobs/next", scope: ffrtmp.ScopeAgent, serve: s.next},
+		{pattern: "GET /jobs/next", scope: ffrtmp.ScopeAgent, serve: s.next, query: []string{"node_id"}},
 		{pattern: "POST /results", scope: ffrtmp.ScopeAgent, serve: with(s.result), repeat: true},
 
 		{pattern: "POST /nodes/register", scope: ffrtmp.ScopeAgent, serve: with(s.register), repeat: true},
 		{pattern: "POST /nodes/{id}/heartbeat", scope: ffrtmp.ScopeAgent, serve: s.heartbeat, long: true, repeat: true},
 		{pattern: "GET /nodes", scope: ffrtmp.ScopeRead, servedBy: byConsistency, serve: s.listNodes},
 		{pattern: "GET /nodes/{id}", scope: ffrtmp.ScopeRead, servedBy: byConsistency, serve: s.getNode},
-		{pattern: "DELETE /nodes/{id}", scope: ffrtmp.ScopeAdmin, audit: true, serve: with(s.removeNode)},
+		{
+			pattern: "DELETE /nodes/{id}", scope: ffrtmp.ScopeAdmin, audit: true, serve: with(s.removeNode),
+			query: []string{"force"},
+		},
 		{pattern: "POST /nodes/{id}/drain", scope: ffrtmp.ScopeAdmin, audit: true, serve: with(s.setEligibility(ffrtmp.Draining))},
 		{pattern: "POST /nodes/{id}/cordon", scope: ffrtmp.ScopeAdmin, audit: true, serve: with(s.setEligibility(ffrtmp.Cordoned))},
 		{pattern: "POST /nodes/{id}/uncordon", scope: ffrtmp.ScopeAdmin, audit: true, serve: with(s.setEligibility(ffrtmp.Eligible))},
 
-		{pattern: "GET /events", scope: ffrtmp.ScopeRead, servedBy: anyMaster, serve: s.events, long: true},
+		{
+			pattern: "GET /events", scope: ffrtmp.ScopeRead, servedBy: anyMaster, serve: s.events, long: true,
+			query: []string{"since", "type", "job_id"},
+		},
 		{pattern: "POST /query", scope: ffrtmp.ScopeAdmin, servedBy: byConsistency, serve: with(s.query), repeat: true},
-		{pattern: "POST /import", scope: ffrtmp.ScopeAdmin, audit: true, serve: with(s.importBatch), maxBody: ffrtmp.MaxImportBytes, repeat: true},
+		{
+			pattern: "POST /import", scope: ffrtmp.ScopeAdmin, audit: true, serve: with(s.importBatch), maxBody: ffrtmp.MaxImportBytes, repeat: true,
+			query: []string{"dry_run"},
+		},
 
 		{pattern: "GET /cluster", scope: ffrtmp.ScopeRead, servedBy: byConsistency, serve: s.clusterStatus},
 		{pattern: "POST /cluster/leader/transfer", scope: ffrtmp.ScopeAdmin, audit: true, serve: with(s.transferLeader)},
@@ -52,7 +67,10 @@ func (s *Server) endpoints() []endpoint {
 		{pattern: "GET /keys", scope: ffrtmp.ScopeAdmin, servedBy: byConsistency, serve: s.listKeys},
 		{pattern: "GET /keys/{id}", scope: ffrtmp.ScopeAdmin, servedBy: byConsistency, serve: s.getKey},
 		{pattern: "DELETE /keys/{id}", scope: ffrtmp.ScopeAdmin, audit: true, serve: with(s.revokeKey)},
-		{pattern: "GET /audit", scope: ffrtmp.ScopeAdmin, servedBy: byConsistency, serve: s.audit},
+		{
+			pattern: "GET /audit", scope: ffrtmp.ScopeAdmin, servedBy: byConsistency, serve: s.audit,
+			query: []string{"limit", "cursor", "since"},
+		},
 
 		{pattern: "GET /openapi.yaml", scope: ffrtmp.ScopeRead, agents: true, servedBy: anyMaster, serve: s.openapi},
 

@@ -48,7 +48,9 @@ type Cluster interface {
 	LeaderTransport() http.RoundTripper
 	VerifyLeader(ctx context.Context) error
 	TransferLeadership(ctx context.Context) error
-	Members() []cluster.Member
+	Members() []cluster.Member // asks every master, which may take half a second
+	APIURLs() []string
+	Role() string
 	Term() uint64
 	CommitIndex() uint64
 	AppliedIndex() uint64

@@ -1,8 +1,10 @@
 package api
 
 import (
+	"bufio"
 	"bytes"
 	"crypto/tls"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net"
@@ -15,6 +17,7 @@ import (
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
 
+	"github.com/ffrtmp/ffrtmp"
 	"github.com/ffrtmp/ffrtmp/internal/limits"
 )
 
@@ -137,6 +140,40 @@ func TestServer_ShortTimeouts(t *testing.T) {
 	m.want(200, "GET", "/jobs", "") // others are served
 	for name, conn := range conns {
 		t.Run(name, func(t *testing.T) { w.gone(t, conn) })
+	}
+}
+
+// A body that does not arrive, or ends early, is answered without an internal address.
+func TestBody_Incomplete(t *testing.T) {
+	m := newMaster(t, hurried)
+	for _, test := range []struct {
+		name   string
+		end    func(*tls.Conn) error
+		status int
+		code   ffrtmp.Code
+	}{
+		{"slow", func(*tls.Conn) error { return nil }, 408, ffrtmp.RequestTimeout},
+		{"cut off", (*tls.Conn).CloseWrite, 400, ffrtmp.Invalid},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			conn := dialRaw(t, m)
+			fmt.Fprintf(conn, "POST /jobs HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Length: 100\r\n\r\n{", testKey)
+			if err := test.end(conn); err != nil {
+				t.Fatal(err)
+			}
+			resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer resp.Body.Close()
+			var p problem
+			if err := json.NewDecoder(resp.Body).Decode(&p); err != nil {
+				t.Fatal(err)
+			}
+			if resp.StatusCode != test.status || p.Code != test.code || strings.Contains(p.Error, "127.0.0.1") {
+				t.Errorf("got %d %+v, want %d %s without an address", resp.StatusCode, p, test.status, test.code)
+			}
+		})
 	}
 }
 

@@ -100,6 +100,10 @@ func TestMembership_Join(t *testing.T) {
 			return !m.Voter || !m.Healthy || m.Address == "" || m.APIURL == "" || m.Version == "" || m.AppliedIndex == 0
 		})
 	})
+	fourth.stop()
+	if got := len(masters[0].APIURLs()); got != 4 {
+		t.Errorf("got %d API URLs with one master down, want 4", got)
+	}
 }
 
 // The command level is the lowest of any voter, also while that voter is down.

@@ -175,6 +175,32 @@ func (n *Node) Members() []Member {
 	return members
 }
 
+// APIURLs returns where clients reach the masters of the configuration, ordered by id. It
+// knows them from the address book and asks no other master.
+func (n *Node) APIURLs() []string {
+	servers := n.servers()
+	slices.SortFunc(servers, func(a, b raft.Server) int { return strings.Compare(string(a.ID), string(b.ID)) })
+	urls := make([]string, 0, len(servers))
+	for _, s := range servers {
+		if a, _ := n.book.lookup(string(s.ID)); a.APIURL != "" {
+			urls = append(urls, a.APIURL)
+		}
+	}
+	return urls
+}
+
+// Role returns this master's own: leader, follower or nonvoter. It asks no other master.
+func (n *Node) Role() string {
+	isNonvoter := func(s raft.Server) bool { return string(s.ID) == n.id.ID && s.Suffrage != raft.Voter }
+	switch {
+	case n.IsLeader():
+		return roleLeader
+	case slices.ContainsFunc(n.servers(), isNonvoter):
+		return roleNonvoter
+	}
+	return roleFollower
+}
+
 func (n *Node) member(server raft.Server, leader string, newest uint64, statuses map[string]status) Member {
 	id := string(server.ID)
 	a, _ := n.book.lookup(id)
