@@ -156,7 +156,8 @@ func makeAside(dir string) (string, error) {
 // files are kept. A single master has no others and does not start.
 func (n *Node) startOver(sm StateMachine, cause error) (restore bool, err error) {
 	if !n.cfg.networked() {
-		return false, fmt.Errorf("%w: this master does not start, and nothing was changed; run: ffrtmp recover --raft-dir %s", cause, n.cfg.Dir)
+		return false, fmt.Errorf("%w: this master does not start, and nothing was changed; "+
+			"run: ffrtmp recover --raft-dir %s", cause, n.cfg.Dir)
 	}
 	aside, err := makeAside(n.storage.path)
 	if err != nil {

@@ -18,7 +18,8 @@ func filled(t *testing.T, entries uint64) (path string, log, mark []byte) {
 	t.Helper()
 	path = filepath.Join(t.TempDir(), logFile)
 	d := openTestStore(t, path)
-	err := errors.Join(d.SetUint64(keyCurrentTerm, 4), d.SetUint64(keyLastVoteTerm, 4), d.Set(keyLastVoteCand, []byte("b")))
+	err := errors.Join(d.SetUint64(keyCurrentTerm, 4),
+		d.SetUint64(keyLastVoteTerm, 4), d.Set(keyLastVoteCand, []byte("b")))
 	if err != nil {
 		t.Fatal(err)
 	}

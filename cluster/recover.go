@@ -206,6 +206,9 @@ func (r *Recovery) Build(sm StateMachine, trusted bool) error {
 			return err
 		}
 	}
+	if !trusted && r.Report.StateProblem == "" {
+		r.Report.StateProblem = "the machine went down while it was open; SQLite finds it whole"
+	}
 	if err := r.restoreNewer(sm); err != nil {
 		return err
 	}
@@ -271,8 +274,8 @@ func (r *Recovery) replay(sm StateMachine) (index, term uint64, err error) {
 	}
 	for {
 		var next raft.Log
-		if err := r.log.GetLog(index+1, &next); err != nil {
-			return index, term, nil // its end, or damage that the report names
+		if r.log.GetLog(index+1, &next) != nil { // its end, or damage that the report names
+			return index, term, nil
 		}
 		if next.Type == raft.LogCommand || next.Type == raft.LogConfiguration {
 			sm.ApplyBatch([]*raft.Log{&next})

@@ -209,7 +209,8 @@ func (r *recovery) distrust(newest *raft.SnapshotMeta) (string, error) {
 	case err != nil:
 		return "", err
 	case entry.Term != term:
-		return "", fmt.Errorf("%w: it applied entry %d of term %d, the log's has term %d", errForeignState, applied, term, entry.Term)
+		return "", fmt.Errorf("%w: it applied entry %d of term %d, the log's has term %d",
+			errForeignState, applied, term, entry.Term)
 	}
 	return "", nil
 }

@@ -43,18 +43,39 @@ func TestRecoveryDecides(t *testing.T) {
 	}{
 		{name: "new master"},
 		{name: "state agrees with the log", first: 1, last: 10, applied: 8, term: 2},
-		{name: "state agrees with snapshot and log", first: 4, last: 20, snapshot: 10, manifest: 8, applied: 15, term: 2},
-		{name: "state is exactly the snapshot's", first: 11, last: 12, snapshot: 10, manifest: 8, applied: 8, term: 2},
-		{name: "state was applied below a snapshot that covers barriers", first: 11, last: 12, snapshot: 10, manifest: 8, applied: 9, term: 2},
-		{name: "state is behind the manifest", first: 4, last: 20, snapshot: 10, manifest: 8, applied: 7, term: 2, discard: true},
+		{
+			name:  "state agrees with snapshot and log",
+			first: 4, last: 20, snapshot: 10, manifest: 8, applied: 15, term: 2,
+		},
+		{
+			name:  "state is exactly the snapshot's",
+			first: 11, last: 12, snapshot: 10, manifest: 8, applied: 8, term: 2,
+		},
+		{
+			name:  "state was applied below a snapshot that covers barriers",
+			first: 11, last: 12, snapshot: 10, manifest: 8, applied: 9, term: 2,
+		},
+		{
+			name:  "state is behind the manifest",
+			first: 4, last: 20, snapshot: 10, manifest: 8, applied: 7, term: 2, discard: true,
+		},
 		{name: "state is empty beside a snapshot", first: 11, last: 12, snapshot: 10, manifest: 8, discard: true},
-		{name: "state has another term than the log", first: 1, last: 10, applied: 8, term: 1, discard: true, aside: true},
+		{
+			name:  "state has another term than the log",
+			first: 1, last: 10, applied: 8, term: 1, discard: true, aside: true,
+		},
 		{name: "state is ahead of the log", first: 1, last: 10, applied: 11, term: 2, lost: true},
 		{name: "state without any log", applied: 11, term: 2, lost: true},
 		{name: "snapshot without any log", snapshot: 10, manifest: 8, applied: 9, term: 2},
 		{name: "log ends in the snapshot", first: 4, last: 6, snapshot: 10, manifest: 8, applied: 9, term: 2},
-		{name: "state is ahead of snapshot and log", first: 4, last: 12, snapshot: 10, manifest: 8, applied: 13, term: 2, lost: true},
-		{name: "state does not verify", first: 1, last: 10, applied: 8, term: 2, verify: errors.New("another boot"), discard: true},
+		{
+			name:  "state is ahead of snapshot and log",
+			first: 4, last: 12, snapshot: 10, manifest: 8, applied: 13, term: 2, lost: true,
+		},
+		{
+			name:  "state does not verify",
+			first: 1, last: 10, applied: 8, term: 2, verify: errors.New("another boot"), discard: true,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -196,3 +196,55 @@ func TestPeerMemory_Meet(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Masters that were rolled back ask the third to remove what it knows to be
+// acknowledged, and nobody remembers more: it stops and keeps its entries.
+func TestLostLog_TruncationStops(t *testing.T) {
+	t.Parallel()
+	masters := form(t, 3)
+	write(t, "one", masters...)
+	waitApplied(t, "one", masters...)
+	copies := make([]string, len(masters))
+	states := make([]*toy, len(masters))
+	for i, m := range masters[1:] {
+		copies[i+1] = copyDir(t, m.cfg.Dir)
+		states[i+1] = &toy{index: m.sm.index, term: m.sm.term, commands: m.sm.all()}
+	}
+	for range 5 {
+		write(t, "two", masters...)
+	}
+	waitApplied(t, "two", masters...)
+	keeper := masters[0]
+	for _, m := range masters {
+		m.stop()
+	}
+	if err := os.Remove(keeper.storage.file(memoryFile)); err != nil {
+		t.Fatal(err)
+	}
+	var others []*master
+	for i, m := range masters[1:] {
+		cfg := m.cfg
+		cfg.Dir = copies[i+1]
+		for _, other := range others {
+			cfg.Join = append(cfg.Join, other.gossipAddr())
+		}
+		others = append(others, reopen(t, cfg, states[i+1]))
+	}
+	for range 2 {
+		write(t, "three", others...)
+	}
+	before, last := keeper.sm.all(), keeper.sm.index
+	for range 2 { // it stays so over a restart
+		cfg := keeper.cfg
+		cfg.Join = []string{others[0].gossipAddr(), others[1].gossipAddr()}
+		again := reopen(t, cfg, keeper.sm)
+		var refused *TruncateError
+		if err := waitFailed(t, again); !errors.As(err, &refused) || refused.Committed < last {
+			t.Fatalf("got %v, want *TruncateError about entry %d", err, last)
+		}
+		again.stop()
+		if !slices.Equal(keeper.sm.all(), before) {
+			t.Fatalf("its state changed: got %q, want %q", keeper.sm.all(), before)
+		}
+	}
+}
