@@ -46,7 +46,8 @@ func (c *act) apply(t *tx) any {
 		return ffrtmp.Errorf(ffrtmp.Conflict, "job %s is %s: it cannot be asked to %s", j.id, j.status, c.action)
 	}
 	if j.hold == store.HoldSealed {
-		return ffrtmp.Errorf(ffrtmp.Conflict, "job %s is publishing its output: it cannot be asked to %s", j.id, c.action)
+		return ffrtmp.Errorf(ffrtmp.Conflict, "job %s is publishing its output: it cannot be asked to %s", j.id,
+			c.action)
 	}
 	switch c.action {
 	case ffrtmp.Cancel:
@@ -172,8 +173,9 @@ func (c *cancelMany) apply(t *tx) any {
 	done := Done{Count: int(c.before)}
 	for _, seq := range c.seqs {
 		j, ok := t.jobs[seq]
-		if !ok || j.hold == store.HoldSealed || c.status != "" && j.status != c.status || c.node != "" && (j.node == nil ||
-			j.node.ID != c.node) {
+		if !ok || j.hold == store.HoldSealed || c.status != "" && j.status != c.status || c.node != "" &&
+			(j.node == nil ||
+				j.node.ID != c.node) {
 			continue
 		}
 		if t.cancel(j) {

@@ -131,7 +131,8 @@ func (t *tx) reclaim(j *activeJob) {
 	}
 	t.change(j, status, store.HoldActive)
 	t.exec(deleteAttempt, int64(j.seq), j.attempt)
-	t.exec(updateReclaimed, store.Code(store.StatusCodes, status), int64(store.HoldActive), j.losses, t.now, int64(j.seq))
+	t.exec(updateReclaimed, store.Code(store.StatusCodes, status), int64(store.HoldActive), j.losses, t.now,
+		int64(j.seq))
 	t.jobEvent(ffrtmp.JobRecovered, j, 0, "")
 }
 

@@ -45,7 +45,8 @@ const auditKept = 366 * 24 * time.Hour
 // Each new record takes the place of up to two that need not be kept any longer: so
 // the log shrinks when less happens than a year ago, and no record costs much.
 var (
-	insertAudit = store.Prepared(`INSERT INTO audit (log_index, n, time, principal, key_name, source, request_id, action,
+	insertAudit = store.Prepared(`INSERT INTO audit (log_index, n, time, principal, key_name, source, request_id,
+	action,
 	target, detail, outcome)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
 	deleteAudit = store.Prepared(`DELETE FROM audit WHERE (log_index, n) IN

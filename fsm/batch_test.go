@@ -94,8 +94,9 @@ func TestBatch_BoundsAnEntrysBytes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := &heldLog{release: make(chan error)}
 		b := batcher{log: log}
-		large := encodeCommand(envelope{}, &result{status: ffrtmp.ResultFailed, Result: store.Result{Log: string(make([]byte,
-			maxBatchBytes*2/5))}})
+		large := encodeCommand(envelope{}, &result{status: ffrtmp.ResultFailed,
+			Result: store.Result{Log: string(make([]byte,
+				maxBatchBytes*2/5))}})
 		var done sync.WaitGroup
 		for i := range 2 + 4 {
 			done.Go(func() {

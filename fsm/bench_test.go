@@ -17,7 +17,8 @@ import (
 func benchSpec(t testing.TB) ffrtmp.Spec {
 	return newSpec(t, func(s *ffrtmp.Spec) {
 		s.Parameters = fmt.Appendf(nil,
-			`{"input":"/media/%s.mov","output":"/media/out.mp4","bitrate":"10M","preset":"medium"}`, strings.Repeat("x", 300))
+			`{"input":"/media/%s.mov","output":"/media/out.mp4","bitrate":"10M","preset":"medium"}`,
+			strings.Repeat("x", 300))
 		s.Labels = map[string]string{"title": "a film", "customer": "somebody"}
 	})
 }
@@ -78,7 +79,8 @@ func BenchmarkApply(b *testing.B) {
 		l := lease{1}
 		looped[0] += rawBatch(b, raw, n, func(i int) {
 			s := &specs[i].specs[0]
-			rawExec(b, raw, insertSpec, int64(next+i+1), uuid.Must(uuid.NewV7()).String(), s.scenario, s.confidence, s.engine,
+			rawExec(b, raw, insertSpec, int64(next+i+1), uuid.Must(uuid.NewV7()).String(), s.scenario, s.confidence,
+				s.engine,
 				s.classification,
 				s.parameters, s.requires, s.labels, s.timeout, int64(i), nil, nil)
 			rawExec(b, raw, insertState, int64(next+i+1), store.StatusPending, s.queue, s.priority, s.maxRetries)
@@ -88,9 +90,11 @@ func BenchmarkApply(b *testing.B) {
 				epoch.UnixNano(), int64(0), epoch.UnixNano(), int64(next+i+1))
 		})
 		looped[2] += rawBatch(b, raw, n, func(i int) {
-			rawExec(b, raw, insertAttempt, int64(next+i+1), int64(1), int64(1), int64(1), epoch.UnixNano(), epoch.UnixNano(),
+			rawExec(b, raw, insertAttempt, int64(next+i+1), int64(1), int64(1), int64(1), epoch.UnixNano(),
+				epoch.UnixNano(),
 				nil, nil, nil, nil, nil)
-			rawExec(b, raw, updateComplete, store.StatusCompleted, int64(store.HoldNone), epoch.UnixNano(), epoch.UnixNano(),
+			rawExec(b, raw, updateComplete, store.StatusCompleted, int64(store.HoldNone), epoch.UnixNano(),
+				epoch.UnixNano(),
 				int64(next+i+1))
 		})
 		next += n

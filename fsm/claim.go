@@ -95,7 +95,8 @@ func (t *tx) start(j *activeJob, n *node, l lease) claimed {
 	}
 	t.change(j, ffrtmp.Running, store.HoldActive)
 	now := driver.Value(t.now)
-	t.exec(updateClaim, store.StatusRunning, int64(store.HoldActive), j.attempt, n.Key, j.lease[:], now, j.timeoutAt, now,
+	t.exec(updateClaim, store.StatusRunning, int64(store.HoldActive), j.attempt, n.Key, j.lease[:], now, j.timeoutAt,
+		now,
 		int64(j.seq))
 	t.jobEvent(ffrtmp.JobStarted, j, 0, "")
 	return claimed{j.seq, j.id, j.attempt, l, j.timeoutAt}

@@ -6,16 +6,7 @@ import (
 	"time"
 
 	"github.com/ffrtmp/ffrtmp"
-	"github.com/ffrtmp/ffrtmp/fsm/store"
 )
-
-func seqs(claimed []store.Attempt) []uint64 {
-	var list []uint64
-	for _, a := range claimed {
-		list = append(list, a.Seq)
-	}
-	return list
-}
 
 // An operator's hand on a node is no sign of life from it.
 func TestSetEligibility_IsNoHeartbeat(t *testing.T) {

@@ -39,8 +39,10 @@ var (
 var golden = map[string]command{
 	"01-submit-1": &submit{specs: []spec{
 		{
-			id: uuid.MustParse(numbered(1)), scenario: "4K60-h264", confidence: "auto", engine: "ffmpeg", classification: "film",
-			parameters: `{"input":"a.mov"}`, requires: `{"encoder":"libx264"}`, labels: `{"a":"b"}`, queue: 2, priority: 1,
+			id: uuid.MustParse(numbered(1)), scenario: "4K60-h264", confidence: "auto", engine: "ffmpeg",
+			classification: "film",
+			parameters:     `{"input":"a.mov"}`, requires: `{"encoder":"libx264"}`, labels: `{"a":"b"}`, queue: 2,
+			priority:   1,
 			maxRetries: 7, timeout: 60e9,
 			origin: ffrtmp.Origin{
 				RequestID:   "request-1",
@@ -73,7 +75,8 @@ var golden = map[string]command{
 	"10-register-1": &register{id: numbered(4), node: ffrtmp.Registration{
 		NodeID: numbered(4), Name: "n", Address: "n:1", Type: "server", CPUThreads: 8, CPUModel: "cpu", HasGPU: true,
 		GPUType:         "gpu",
-		GPUCapabilities: []string{"nvenc"}, RAMTotalBytes: 16 << 30, Labels: map[string]string{"zone": "a", "rack": "2"},
+		GPUCapabilities: []string{"nvenc"}, RAMTotalBytes: 16 << 30, Labels: map[string]string{"zone": "a",
+			"rack": "2"},
 		MaxConcurrentJobs: 3,
 		Encoders:          []string{"libx264", "h264_nvenc"}, Version: "3.0.0",
 	}},
@@ -106,8 +109,9 @@ var golden = map[string]command{
 					id: uuid.MustParse(numbered(1)), scenario: "4K60-h264", engine: "auto",
 					requires: `{"encoder":"libx264"}`, queue: 1, priority: 1, maxRetries: 3,
 				},
-				seq: 300, status: 4, progress: 47, createdAt: 3, activityAt: 4, completedAt: 5, retries: 3, retryReason: "again",
-				error: "boom", reason: "timeout", log: "line\n",
+				seq: 300, status: 4, progress: 47, createdAt: 3, activityAt: 4, completedAt: 5, retries: 3,
+				retryReason: "again",
+				error:       "boom", reason: "timeout", log: "line\n",
 				last: pastAttempt{
 					attempt: 4, node: numbered(3), outcome: 5, startedAt: 6, endedAt: 7, error: "boom",
 					reason: "timeout",
@@ -130,8 +134,9 @@ func TestCommands_KeepTheirBytes(t *testing.T) {
 			count++
 			found := false
 			for name := range golden {
-				found = found || strings.HasPrefix(name, fmt.Sprintf("%02d-", kind)) && strings.HasSuffix(name, fmt.Sprintf("-%d",
-					v+1))
+				found = found || strings.HasPrefix(name, fmt.Sprintf("%02d-", kind)) && strings.HasSuffix(name,
+					fmt.Sprintf("-%d",
+						v+1))
 			}
 			if !found {
 				t.Errorf("kind %d version %d has no golden command", kind, v+1)
@@ -224,7 +229,8 @@ func TestApply_HaltsOnWhatItDoesNotKnow(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var fatal error
 			dir := t.TempDir()
-			c := openCluster(t, Options{Path: filepath.Join(dir, "master.db"), Dir: dir, Fatal: func(err error) { fatal = err }})
+			c := openCluster(t, Options{Path: filepath.Join(dir, "master.db"), Dir: dir,
+				Fatal: func(err error) { fatal = err }})
 			c.submit()
 			index, _ := c.fsm.Applied()
 			answers := c.fsm.ApplyBatch([]*raft.Log{
@@ -234,7 +240,8 @@ func TestApply_HaltsOnWhatItDoesNotKnow(t *testing.T) {
 			if fatal == nil || len(answers) != 2 || answers[0] != nil {
 				t.Fatalf("fatal error %v, answers %v", fatal, answers)
 			}
-			c.fsm.ApplyBatch([]*raft.Log{{Index: index + 3, Term: 1, Type: raft.LogCommand, Data: encodeEntry([][]byte{valid})}})
+			c.fsm.ApplyBatch([]*raft.Log{{Index: index + 3, Term: 1, Type: raft.LogCommand,
+				Data: encodeEntry([][]byte{valid})}})
 			if got := c.fsm.Index(); got != index {
 				t.Fatalf("went on to %d after the fault at %d", got, index)
 			}

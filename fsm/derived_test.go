@@ -41,7 +41,8 @@ func (s *state) derived() string {
 		}
 		fmt.Fprintf(&b, "job %d %s %s hold %d rank %d class %q attempt %d node %s lease %x "+
 			"started %d timeout %d at %d not before %d retries %d/%d losses %d: %s\n",
-			j.seq, j.id, j.status, j.hold, j.rank, j.class.key, j.attempt, node, j.lease, j.startedAt, j.timeout, j.timeoutAt,
+			j.seq, j.id, j.status, j.hold, j.rank, j.class.key, j.attempt, node, j.lease, j.startedAt, j.timeout,
+			j.timeoutAt,
 			j.notBefore, j.retries, j.maxRetries, j.losses, place)
 	}
 	fmt.Fprintf(&b, "ready %d of %d\n", s.ready.count, waiting)
@@ -63,7 +64,8 @@ func (s *state) derived() string {
 	for _, key := range slices.Sorted(maps.Keys(s.nodes.byKey)) {
 		n := s.nodes.byKey[key]
 		fmt.Fprintf(&b, "node %d %+v offline %v removed %v held %d attempts %v by address %v\n",
-			n.Key, n.Node, n.Offline, n.Removed, n.held, slices.Sorted(maps.Keys(n.attempts)), s.nodes.byAddress[n.Address] == n)
+			n.Key, n.Node, n.Offline, n.Removed, n.held, slices.Sorted(maps.Keys(n.attempts)),
+			s.nodes.byAddress[n.Address] == n)
 	}
 	for _, id := range slices.Sorted(maps.Keys(s.keys)) {
 		fmt.Fprintf(&b, "key %+v\n", *s.keys[id])

@@ -85,7 +85,8 @@ func TestEvents_TellEveryChangeOfState(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := c.Patch(t.Context(), Idempotency{}, 2, ffrtmp.Patch{Labels: map[string]string{"a": "b"}}); err != nil {
+	if _, _, err := c.Patch(t.Context(), Idempotency{}, 2,
+		ffrtmp.Patch{Labels: map[string]string{"a": "b"}}); err != nil {
 		t.Fatal(err)
 	}
 	c.mustAct(ffrtmp.Cancel, 2)

@@ -19,7 +19,8 @@ type Done struct {
 
 var (
 	selectIdempotency = store.Prepared(`SELECT hash, seq, count FROM idempotency WHERE principal = ? AND key = ?`)
-	insertIdempotency = store.Prepared(`INSERT INTO idempotency (principal, key, hash, seq, count, created_at) VALUES (?,
+	insertIdempotency = store.Prepared(`INSERT INTO idempotency (principal, key, hash, seq, count, created_at)
+	VALUES (?,
 	?, ?, ?, ?, ?)`)
 )
 

@@ -48,7 +48,8 @@ func importedNodeOf(n *ffrtmp.ImportedNode) importedNode {
 
 func importedJobOf(s spec, j *ffrtmp.ImportedJob) importedJob {
 	made := importedJob{
-		spec: s, seq: int64(j.SequenceNumber), status: store.Code(store.StatusCodes, j.Status), progress: int64(j.Progress),
+		spec: s, seq: int64(j.SequenceNumber), status: store.Code(store.StatusCodes, j.Status),
+		progress:  int64(j.Progress),
 		createdAt: store.Nanoseconds(j.CreatedAt), activityAt: store.Nanoseconds(j.LastActivityAt),
 		completedAt: store.Nanoseconds(j.CompletedAt),
 		retries:     int64(j.RetryCount), retryReason: j.RetryReason, error: j.Error, reason: string(j.FailureReason),
@@ -198,7 +199,8 @@ func (i Imported) keep() kept { return kept{i.from, int64(i.span)} }
 
 // replay looks at what the import has made: it gave the kept numbers to the jobs that it took.
 func (c *importing) replay(t *tx, k kept) any {
-	result := Imported{Nodes: make([]ImportedNode, len(c.nodes)), Jobs: make([]ImportedJob, len(c.jobs)), Replayed: true}
+	result := Imported{Nodes: make([]ImportedNode, len(c.nodes)), Jobs: make([]ImportedJob, len(c.jobs)),
+		Replayed: true}
 	for i := range c.nodes {
 		result.Nodes[i].ID = t.nodes.known(c.nodes[i].id, c.nodes[i].node.Address)
 	}
@@ -261,7 +263,8 @@ func (t *tx) importJob(c *importedJob) ImportedJob {
 	j := &activeJob{
 		seq: max(t.meta.NextSeq, uint64(max(c.seq, 0))), id: c.id, status: status,
 		rank:    ffrtmp.Rank(store.QueueCodes[c.queue], store.PriorityCodes[c.priority]),
-		attempt: c.last.attempt, createdAt: c.createdAt, startedAt: c.last.startedAt, timeout: c.timeout, retries: c.retries,
+		attempt: c.last.attempt, createdAt: c.createdAt, startedAt: c.last.startedAt, timeout: c.timeout,
+		retries:    c.retries,
 		maxRetries: c.maxRetries,
 	}
 	t.meta.NextSeq = j.seq + 1

@@ -18,9 +18,10 @@ func importedJob42(t testing.TB, change ...func(*ffrtmp.ImportedJob)) ffrtmp.Imp
 			Scenario: "720p60-h264", Confidence: "auto",
 			MaxRetries: &retries, Labels: map[string]string{"from": "v2.2"},
 		},
-		Status: ffrtmp.Failed, Progress: 47, CreatedAt: epoch.Add(-5 * time.Hour), LastActivityAt: epoch.Add(-2 * time.Hour),
-		CompletedAt: epoch.Add(-2 * time.Hour),
-		RetryCount:  1, RetryReason: "exit status 1", Error: "exit status 2", FailureReason: ffrtmp.RuntimeError,
+		Status: ffrtmp.Failed, Progress: 47, CreatedAt: epoch.Add(-5 * time.Hour),
+		LastActivityAt: epoch.Add(-2 * time.Hour),
+		CompletedAt:    epoch.Add(-2 * time.Hour),
+		RetryCount:     1, RetryReason: "exit status 1", Error: "exit status 2", FailureReason: ffrtmp.RuntimeError,
 		Logs: "what ffmpeg said\n",
 		LastAttempt: &ffrtmp.Attempt{
 			Attempt: 2, NodeID: numbered(0xe42), Outcome: ffrtmp.AttemptFailed, StartedAt: epoch.Add(-3 * time.Hour),
@@ -79,11 +80,13 @@ func TestImport_KeepsWhatAJobHasBeenThrough(t *testing.T) {
 	}
 	c.checkDerived()
 	want := ffrtmp.Job{
-		ID: was.ID, SequenceNumber: 42, Scenario: "720p60-h264", Confidence: "auto", Engine: "auto", Status: ffrtmp.Failed,
-		Queue: ffrtmp.Default, Priority: ffrtmp.Medium,
+		ID: was.ID, SequenceNumber: 42, Scenario: "720p60-h264", Confidence: "auto", Engine: "auto",
+		Status: ffrtmp.Failed,
+		Queue:  ffrtmp.Default, Priority: ffrtmp.Medium,
 		Progress: 47, NodeID: numbered(0xe42), NodeName: "enc-42", CreatedAt: was.CreatedAt,
 		StartedAt: was.LastAttempt.StartedAt, LastActivityAt: was.LastActivityAt,
-		CompletedAt: was.CompletedAt, RetryCount: 1, MaxRetries: 3, RetryReason: "exit status 1", Error: "exit status 2",
+		CompletedAt: was.CompletedAt, RetryCount: 1, MaxRetries: 3, RetryReason: "exit status 1",
+		Error:         "exit status 2",
 		FailureReason: ffrtmp.RuntimeError,
 		Logs:          "what ffmpeg said\n", Attempt: 2, Attempts: []ffrtmp.Attempt{*was.LastAttempt},
 		Labels: map[string]string{"from": "v2.2"}, Requires: &ffrtmp.Requires{Encoder: "libx264"},
@@ -192,13 +195,14 @@ func TestImport_Numbers(t *testing.T) {
 func TestImport_TheOldAgentMayFinishFirst(t *testing.T) {
 	for _, claimed := range []bool{false, true} {
 		c := newCluster(t)
-		c.take(ffrtmp.Import{Nodes: []ffrtmp.ImportedNode{importedNode42(t)}, Jobs: []ffrtmp.ImportedJob{importedJob42(t,
-			waiting, func(j *ffrtmp.ImportedJob) {
-				j.LastAttempt = &ffrtmp.Attempt{
-					Attempt: 1, NodeID: numbered(0xe42), Outcome: ffrtmp.AttemptLost, StartedAt: epoch,
-					EndedAt: epoch,
-				}
-			})}})
+		c.take(ffrtmp.Import{Nodes: []ffrtmp.ImportedNode{importedNode42(t)},
+			Jobs: []ffrtmp.ImportedJob{importedJob42(t,
+				waiting, func(j *ffrtmp.ImportedJob) {
+					j.LastAttempt = &ffrtmp.Attempt{
+						Attempt: 1, NodeID: numbered(0xe42), Outcome: ffrtmp.AttemptLost, StartedAt: epoch,
+						EndedAt: epoch,
+					}
+				})}})
 		c.checkDerived()
 		if j := c.job(42); j.Status != ffrtmp.Pending || j.Attempt != 1 {
 			t.Fatalf("%+v", j)
@@ -245,14 +249,16 @@ func TestImport_ANodeIsKnownByItsAddress(t *testing.T) {
 func TestImport_IsToldAndAnsweredFor(t *testing.T) {
 	c := newCluster(t)
 	ctx := WithActor(c.Context(), Actor{Principal: "bootstrap", Source: "192.0.2.1", RequestID: "r"})
-	batch := ffrtmp.Import{Nodes: []ffrtmp.ImportedNode{importedNode42(t)}, Jobs: []ffrtmp.ImportedJob{importedJob42(t)}}
+	batch := ffrtmp.Import{Nodes: []ffrtmp.ImportedNode{importedNode42(t)},
+		Jobs: []ffrtmp.ImportedJob{importedJob42(t)}}
 	for range 2 { // the second one takes nothing
 		if _, _, err := c.Import(ctx, Idempotency{}, batch); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if diff := cmp.Diff("1.0 node.registered on a node\n1.1 node.offline on a node\n"+
-		"1.2 job.submitted 42.2 on a node\n1.3 job.failed 42.2 on a node runtime_error\n", told(c.allEvents(ffrtmp.EventID{}))); diff != "" {
+		"1.2 job.submitted 42.2 on a node\n1.3 job.failed 42.2 on a node runtime_error\n",
+		told(c.allEvents(ffrtmp.EventID{}))); diff != "" {
 		t.Error(diff)
 	}
 	list, err := c.fsm.Audit(t.Context(), ffrtmp.AuditPage{Limit: 10})

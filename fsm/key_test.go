@@ -90,7 +90,8 @@ func TestKeys_ARepeatedRequestGetsAnotherSecret(t *testing.T) {
 	}
 	live, _ := c.fsm.Credential(first.ID)
 	_, second, replayed, err := c.CreateKey(c.Context(), id, k)
-	if err != nil || !replayed || second.ID != first.ID || c.opens(first) || !c.opens(second) || len(c.fsm.Keys()) != 1 ||
+	if err != nil || !replayed || second.ID != first.ID || c.opens(first) || !c.opens(second) ||
+		len(c.fsm.Keys()) != 1 ||
 		live.Live.Err() == nil {
 		t.Fatalf("%+v, then %+v, %v", first, second, err)
 	}

@@ -42,8 +42,10 @@ func TestJobs_FiltersAndPages(t *testing.T) {
 		all = append(all, c.job(seq+1))
 	}
 	filters := map[string]ffrtmp.Filter{
-		"everything": {}, "scenario": {Scenario: "720p"}, "queue": {Queue: ffrtmp.Live}, "priority": {Priority: ffrtmp.High},
-		"node": {NodeID: node}, "unknown node": {NodeID: numbered(99)}, "label": {Label: "n=3"}, "label key": {Label: "even"},
+		"everything": {}, "scenario": {Scenario: "720p"}, "queue": {Queue: ffrtmp.Live},
+		"priority": {Priority: ffrtmp.High},
+		"node":     {NodeID: node}, "unknown node": {NodeID: numbered(99)}, "label": {Label: "n=3"},
+		"label key":     {Label: "even"},
 		"no such label": {Label: "odd"}, "all at once": {
 			Status: ffrtmp.Pending, Scenario: "1080p", Queue: ffrtmp.Batch,
 			Label: "even=false",
@@ -283,7 +285,8 @@ func TestReadyChanged(t *testing.T) {
 		{"submit", func() { c.submit() }, true},
 		{"claim", func() { a = c.claimOne(node) }, false},
 		{"progress", func() {
-			c.Progress(t.Context(), []Report{{AttemptID: store.AttemptID{Seq: a.Seq, Attempt: 1}, Percent: 1, At: c.now}})
+			c.Progress(t.Context(), []Report{{AttemptID: store.AttemptID{Seq: a.Seq, Attempt: 1}, Percent: 1,
+				At: c.now}})
 		}, false},
 		{"publish", func() { c.mustResult(node, a, ffrtmp.ResultPublishing) }, false},
 		{"complete", func() { c.mustResult(node, a, ffrtmp.ResultCompleted) }, true},

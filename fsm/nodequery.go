@@ -81,7 +81,8 @@ func (j *activeJob) running() store.Attempt {
 	return store.Attempt{
 		AttemptID: store.AttemptID{Seq: j.seq, Attempt: int(j.attempt)}, JobID: j.id.String(), NodeID: j.node.ID,
 		Lease: j.lease.String(), Status: j.status,
-		Sealed: j.hold == store.HoldSealed, Lost: j.hold == store.HoldLost, TimeoutAt: store.TimeOf(max(j.timeoutAt, 0)),
+		Sealed: j.hold == store.HoldSealed, Lost: j.hold == store.HoldLost, TimeoutAt: store.TimeOf(max(j.timeoutAt,
+			0)),
 	}
 }
 

@@ -101,7 +101,8 @@ func (h *history) step() {
 	h.after(time.Duration(h.random.IntN(4000)) * time.Millisecond)
 	ctx := h.Context()
 	if h.random.IntN(2) == 0 {
-		ctx = WithActor(ctx, Actor{Principal: pick(h, append(h.keys, "bootstrap")...), Source: "192.0.2.1", RequestID: "r"})
+		ctx = WithActor(ctx, Actor{Principal: pick(h, append(h.keys, "bootstrap")...), Source: "192.0.2.1",
+			RequestID: "r"})
 	}
 	node := pick(h, h.nodes...)
 	switch h.random.IntN(23) {
@@ -190,7 +191,8 @@ func (h *history) importSome(node string) {
 	for range 1 + h.random.IntN(3) {
 		n := h.random.IntN(30)
 		j := importedJob42(h, func(j *ffrtmp.ImportedJob) {
-			j.ID, j.SequenceNumber, j.RetryCount = numbered(0xf00+n), uint64(h.random.IntN(3*h.jobs+1)), h.random.IntN(3)
+			j.ID, j.SequenceNumber, j.RetryCount = numbered(0xf00+n), uint64(h.random.IntN(3*h.jobs+1)),
+				h.random.IntN(3)
 			j.Status = pick(h, ffrtmp.Pending, ffrtmp.Paused, ffrtmp.Completed, ffrtmp.Failed, ffrtmp.Canceled)
 			j.CompletedAt = time.Time{}
 			if j.Status.Terminal() {

@@ -79,7 +79,8 @@ func propose[T any](ctx context.Context, p *Proposer, id Idempotency, c command)
 	}
 	result, ok := answer.(T)
 	if !ok {
-		return index, result, ffrtmp.Errorf(ffrtmp.Conflict, "the idempotency key %q was used for another kind of request",
+		return index, result, ffrtmp.Errorf(ffrtmp.Conflict,
+			"the idempotency key %q was used for another kind of request",
 			id.Key)
 	}
 	return index, result, nil

@@ -57,7 +57,8 @@ func TestQuery_AnswersOverTheViews(t *testing.T) {
 			"[sequence_number status node_name] [[3 running a] [2 pending <nil>] [1 pending a]]",
 		},
 		{"SELECT count(*) FROM jobs", "[count(*)] [[3]]"},
-		{"SELECT status, count(*) AS n FROM jobs GROUP BY status ORDER BY n DESC;", "[status n] [[pending 2] [running 1]]"},
+		{"SELECT status, count(*) AS n FROM jobs GROUP BY status ORDER BY n DESC;",
+			"[status n] [[pending 2] [running 1]]"},
 		{"SELECT id FROM jobs WHERE sequence_number = 1 -- the first; one", "[id] [[" + j.ID + "]]"},
 		{"SELECT sequence_number FROM jobs WHERE sequence_number = '1'", "[sequence_number] [[1]]"},
 		{"select sequence_number from jobs where id = '" + j.ID + "' /* ; */ ;", "[sequence_number] [[1]]"},
@@ -80,8 +81,10 @@ func TestQuery_AnswersOverTheViews(t *testing.T) {
 			t.Errorf("%s\n got %s\nwant %s", tt.sql, got, tt.want)
 		}
 	}
-	r, err := c.fsm.Query(t.Context(), "WITH RECURSIVE n(x) AS (VALUES (1) UNION ALL SELECT x + 1 FROM n) SELECT x FROM n")
-	if err != nil || !r.Truncated || r.Count != usersql.MaxRows || r.Rows[usersql.MaxRows-1][0] != int64(usersql.MaxRows) {
+	r, err := c.fsm.Query(t.Context(),
+		"WITH RECURSIVE n(x) AS (VALUES (1) UNION ALL SELECT x + 1 FROM n) SELECT x FROM n")
+	if err != nil || !r.Truncated || r.Count != usersql.MaxRows ||
+		r.Rows[usersql.MaxRows-1][0] != int64(usersql.MaxRows) {
 		t.Errorf("an endless answer: %d rows, truncated %v: %v", r.Count, r.Truncated, err)
 	}
 	r, err = c.fsm.Query(t.Context(),
@@ -100,7 +103,8 @@ func TestQuery_KnowsTheFieldsOfTheAPI(t *testing.T) {
 		"nodes":    fieldsWithout(ffrtmp.Node{}, "current_job_id"),
 		"attempts": fieldsWithout(ffrtmp.Attempt{}),
 	} {
-		if got := c.ask("SELECT " + strings.Join(fields, ", ") + " FROM " + view + " WHERE 0"); got != fmt.Sprint(fields,
+		if got := c.ask("SELECT " + strings.Join(fields,
+			", ") + " FROM " + view + " WHERE 0"); got != fmt.Sprint(fields,
 			[]string{}) {
 			t.Errorf("%s: %s", view, got)
 		}
@@ -156,7 +160,8 @@ func TestQuery_CannotReadSecrets(t *testing.T) {
 		t.Error("a secret shows")
 	}
 	for _, table := range []string{
-		"job_spec", "main.job_spec", "temp.job_spec", "job_state", "'job_state'", `"job_spec"`, "[job_spec]", "`job_spec`",
+		"job_spec", "main.job_spec", "temp.job_spec", "job_state", "'job_state'", `"job_spec"`, "[job_spec]",
+		"`job_spec`",
 		"idempotency", "meta", "event",
 		"sqlite_stat1", "pragma_database_list", "'pragma_table_info'('jobs')", "[pragma_hard_heap_limit](1)",
 		"temp.pragma_soft_heap_limit(1)", "ffrtmp_view", "ffrtmp_view(1, 'jobs')",
@@ -193,14 +198,16 @@ func TestQuery_ChangesNothing(t *testing.T) {
 		"WITH x AS (SELECT 1) UPDATE jobs SET id = 1",
 		"DROP TABLE jobs", "CREATE TABLE x (y)", "CREATE TEMP TABLE x (y)", "CREATE VIRTUAL TABLE x USING fts5(y)",
 		"ALTER TABLE jobs RENAME TO x",
-		"ATTACH '" + file + "' AS x", "DETACH main", "VACUUM", "VACUUM INTO '" + file + "'", "REINDEX", "ANALYZE", "BEGIN",
+		"ATTACH '" + file + "' AS x", "DETACH main", "VACUUM", "VACUUM INTO '" + file + "'", "REINDEX", "ANALYZE",
+		"BEGIN",
 		"COMMIT", "SAVEPOINT x",
 		"PRAGMA query_only = 0", "PRAGMA writable_schema = 1", "PRAGMA hard_heap_limit = 1",
 		"EXPLAIN PRAGMA hard_heap_limit = 1", "EXPLAIN SELECT 1",
 		"SELECT 1; ATTACH '" + file + "' AS x", "SELECT 1; PRAGMA hard_heap_limit = 1", "SELECT 1;;",
 		"SELECT 1;\x00ATTACH '" + file + "' AS x",
 		"SELECT $x(';); ATTACH '" + file + "' AS x; --')", "SELECT ?", "SELECT :a", "SELECT @a", "SELECT #1",
-		"SELECT 1) LIMIT 1) SELECT 1; ATTACH '" + file + "' AS x; SELECT (1", "SELECT 1), x AS (SELECT (1", "SELECT 1 /*",
+		"SELECT 1) LIMIT 1) SELECT 1; ATTACH '" + file + "' AS x; SELECT (1", "SELECT 1), x AS (SELECT (1",
+		"SELECT 1 /*",
 		"SELECT 'x", "SELECT [x",
 		"SELECT load_extension('x')", "SELECT load_extension('x', 'y')", "SELECT writefile('" + file + "', 'x')",
 		"SELECT readfile('/etc/passwd')", "SELECT edit('x')",
@@ -255,9 +262,11 @@ func TestQuery_IsBounded(t *testing.T) {
 		"group_concat": some + "SELECT group_concat(x) FROM n",
 		"replace":      "SELECT replace(replace(printf('%10000d', 1), ' ', printf('%10000d', 1)), ' ', 'xxxx')",
 		"json":         some + "SELECT json_group_array(x) FROM n",
-		"written out":  bomb + " SELECT * FROM b39", "deep": "SELECT " + strings.Repeat("(", 5000) + "1" + strings.Repeat(")",
+		"written out":  bomb + " SELECT * FROM b39", "deep": "SELECT " + strings.Repeat("(",
+			5000) + "1" + strings.Repeat(")",
 			5000),
-		"wide": "SELECT 1" + strings.Repeat(",1", 1000), "long union": "SELECT 1" + strings.Repeat(" UNION SELECT 1", 200),
+		"wide": "SELECT 1" + strings.Repeat(",1", 1000), "long union": "SELECT 1" + strings.Repeat(" UNION SELECT 1",
+			200),
 		"many tables": "SELECT 1 FROM jobs" + strings.Repeat(", jobs", 70),
 	} {
 		if got := c.ask(sql); !strings.HasPrefix(got, "invalid: sql: ") {

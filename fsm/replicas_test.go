@@ -180,7 +180,8 @@ func proposing(b *testing.B, clients int, cycling bool) func(int) error {
 	p := NewProposer(leader, ProposerOptions{})
 	nodes := make([]string, clients)
 	for i := range nodes {
-		r := ffrtmp.Registration{NodeID: numbered(i), Address: "a", MaxConcurrentJobs: 1024, Encoders: []string{"libx264"}}
+		r := ffrtmp.Registration{NodeID: numbered(i), Address: "a", MaxConcurrentJobs: 1024,
+			Encoders: []string{"libx264"}}
 		_, registered, err := p.Register(b.Context(), Idempotency{}, r)
 		if err != nil {
 			b.Fatal(err)
@@ -244,11 +245,13 @@ func (f *rawFSM) ApplyBatch(entries []*raft.Log) []any {
 			results[i] = true
 		}
 		responses[i] = results
-		f.exec(insertEvents, int64(e.Index), epoch.UnixNano(), int64(len(results)), make([]byte, eventBytes*len(results)))
+		f.exec(insertEvents, int64(e.Index), epoch.UnixNano(), int64(len(results)), make([]byte,
+			eventBytes*len(results)))
 	}
 	last := entries[len(entries)-1]
 	m := store.Meta{
-		Index: last.Index, Term: last.Term, Time: epoch.UnixNano(), NextSeq: uint64(f.submitted), Submitted: f.submitted,
+		Index: last.Index, Term: last.Term, Time: epoch.UnixNano(), NextSeq: uint64(f.submitted),
+		Submitted: f.submitted,
 		Completed: f.completed,
 	}
 	if err := f.state.Commit(&m); err != nil {
@@ -263,7 +266,8 @@ func (f *rawFSM) command(data []byte) {
 	case KindSubmit:
 		f.submitted++
 		body := string(data)
-		f.exec(insertSpec, f.submitted, numbered(int(f.submitted)), "1080p30-h264", "", "auto", "", body[:400], body[400:],
+		f.exec(insertSpec, f.submitted, numbered(int(f.submitted)), "1080p30-h264", "", "auto", "", body[:400],
+			body[400:],
 			nil, int64(0), now, nil, nil)
 		f.exec(insertState, f.submitted, store.StatusPending, int64(1), int64(1), int64(3))
 	case KindClaim:

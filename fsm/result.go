@@ -29,13 +29,13 @@ func (c *result) encode(e *encoder) {
 	e.int(c.attempt)
 	e.fixed(c.lease[:])
 	e.uint(uint64(store.Code(store.ResultCodes, c.status)))
-	e.string(c.Result.Error)
-	e.string(string(c.Result.Reason))
-	e.string(c.Result.Log)
-	e.uint(uint64(c.Result.LogOffset))
-	e.string(c.Result.Output)
-	e.string(c.Result.Metrics)
-	e.string(c.Result.AnalyzerOutput)
+	e.string(c.Error)
+	e.string(string(c.Reason))
+	e.string(c.Log)
+	e.uint(uint64(c.LogOffset))
+	e.string(c.Output)
+	e.string(c.Metrics)
+	e.string(c.AnalyzerOutput)
 	c.backoff.encode(e)
 }
 
@@ -45,7 +45,8 @@ func decodeResult(d *decoder) command {
 	c.status = store.ResultCodes[d.code(len(store.ResultCodes))]
 	c.Result = store.Result{
 		Error: d.string(), Reason: ffrtmp.FailureReason(d.string()),
-		Log: d.string(), LogOffset: int64(d.uint()), Output: d.string(), Metrics: d.string(), AnalyzerOutput: d.string(),
+		Log: d.string(), LogOffset: int64(d.uint()), Output: d.string(), Metrics: d.string(),
+		AnalyzerOutput: d.string(),
 	}
 	c.backoff = decodeBackoff(d)
 	return c
@@ -92,16 +93,16 @@ func (c *result) apply(t *tx) any {
 		t.exec(updateSeal, store.StatusRunning, int64(store.HoldSealed), t.now, int64(j.seq))
 		t.jobEvent(ffrtmp.JobPublishing, j, 0, "")
 	case ffrtmp.ResultCompleted:
-		c.Result.Outcome = ffrtmp.AttemptCompleted
+		c.Outcome = ffrtmp.AttemptCompleted
 		t.end(j, c.Result)
 		t.meta.Completed++
 		t.change(j, ffrtmp.Completed, store.HoldNone)
 		t.exec(updateComplete, store.StatusCompleted, int64(store.HoldNone), t.now, t.now, int64(j.seq))
 		t.jobEvent(ffrtmp.JobCompleted, j, 0, "")
 	case ffrtmp.ResultFailed:
-		c.Result.Outcome = ffrtmp.AttemptFailed
-		if c.Result.Reason == ffrtmp.Timeout {
-			c.Result.Outcome = ffrtmp.AttemptTimedOut
+		c.Outcome = ffrtmp.AttemptFailed
+		if c.Reason == ffrtmp.Timeout {
+			c.Outcome = ffrtmp.AttemptTimedOut
 		}
 		if t.fail(j, c.Result, c.backoff) {
 			retry = int(j.retries)
@@ -127,7 +128,8 @@ func (c *result) isCurrent(j *activeJob) bool {
 		return false
 	}
 	unnamed := j.node.Legacy
-	return (c.attempt == j.attempt || unnamed && c.attempt == 0) && (c.lease == j.lease || unnamed && c.lease == lease{})
+	return (c.attempt == j.attempt || unnamed && c.attempt == 0) && (c.lease == j.lease || unnamed &&
+		c.lease == lease{})
 }
 
 func (r Resulted) keep() kept { return kept{r.Seq, int64(r.Retry)} }
@@ -159,9 +161,9 @@ func (c *result) repeated(t *tx, j *activeJob) any {
 		}
 	case ffrtmp.ResultCanceled:
 		same = outcome == ffrtmp.AttemptCanceled || outcome == ffrtmp.AttemptLost
-		if same && c.Result.Log != "" {
+		if same && c.Log != "" {
 			// A cancel ends the attempt at once; what ffmpeg said comes afterwards.
-			t.exec(insertLateLog, int64(j.seq), j.attempt, c.Result.Log, c.Result.LogOffset)
+			t.exec(insertLateLog, int64(j.seq), j.attempt, c.Log, c.LogOffset)
 		}
 	}
 	if !same {

@@ -88,7 +88,8 @@ type Submitted struct {
 }
 
 var (
-	insertSpec = store.Prepared(`INSERT INTO job_spec (seq, id, scenario, confidence, engine, classification, parameters,
+	insertSpec = store.Prepared(`INSERT INTO job_spec (seq, id, scenario, confidence, engine, classification,
+	parameters,
 	requires, labels, timeout, created_at, request_id, traceparent)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
 	insertState = store.Prepared(`INSERT INTO job_state (seq, status, queue, priority, max_retries) VALUES (?, ?, ?, ?,

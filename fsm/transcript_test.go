@@ -60,7 +60,8 @@ type transcript struct {
 
 func newTranscript(t *testing.T) *transcript {
 	r := &transcript{
-		cluster: openCluster(t, Options{}), ids: map[string]string{}, names: map[string]string{}, legacy: map[string]bool{},
+		cluster: openCluster(t, Options{}), ids: map[string]string{}, names: map[string]string{},
+		legacy: map[string]bool{},
 		leases: map[store.AttemptID]string{}, newest: map[string]store.Attempt{}, shown: map[string]string{},
 	}
 	r.Proposer.opts.Rand = &countingRand{}
@@ -263,7 +264,8 @@ func (r *transcript) attempts(do func(context.Context, []store.AttemptID) (uint6
 ) func(*datadriven.TestData) (string, error) {
 	return func(d *datadriven.TestData) (string, error) {
 		seq := uint64(r.number(d, "job", 0))
-		_, changed, err := do(r.Context(), []store.AttemptID{{Seq: seq, Attempt: r.number(d, "attempt", r.job(seq).Attempt)}})
+		_, changed, err := do(r.Context(), []store.AttemptID{{Seq: seq, Attempt: r.number(d, "attempt",
+			r.job(seq).Attempt)}})
 		return fmt.Sprint("changed ", len(changed.Attempts)), err
 	}
 }

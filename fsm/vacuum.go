@@ -21,7 +21,8 @@ func (f *FSM) startVacuum() {
 		for {
 			more, err := f.vacuumSome()
 			if err != nil {
-				f.log.Warn("space could not be given back to the file system; the next removal tries again", "error", err)
+				f.log.Warn("space could not be given back to the file system; the next removal tries again", "error",
+					err)
 			}
 			if !more || err != nil || ctxtime.Sleep(f.life, vacuumRest) != nil {
 				return

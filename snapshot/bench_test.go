@@ -54,6 +54,7 @@ func fill(b *testing.B, db *sql.DB) {
 	b.Helper()
 	exec(b, db, "DROP INDEX item_body")
 	exec(b, db, `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i < 100000)
-		INSERT INTO item (body) SELECT '{"id":"' || hex(randomblob(16)) || '","parameters":{"preset":"fast","n":' || i ||
+		INSERT INTO item (body) SELECT '{"id":"' || hex(randomblob(16)) || '","parameters":{"preset":"fast","n":' ||
+	i ||
 	'}}' || hex(zeroblob(200)) FROM n`)
 }

@@ -50,7 +50,8 @@ func TestDamageIsRefused(t *testing.T) {
 		refuse(fmt.Sprintf("zeros from %d on", at), append(bytes.Clone(stream[:at]), make([]byte, len(stream)-at+1)...))
 	}
 	refuse("twice", append(bytes.Clone(stream), stream...))
-	refuse("an empty zstd frame more", append(bytes.Clone(stream), 0x28, 0xb5, 0x2f, 0xfd, 0x20, 0x00, 0x01, 0x00, 0x00))
+	refuse("an empty zstd frame more", append(bytes.Clone(stream), 0x28, 0xb5, 0x2f, 0xfd, 0x20, 0x00, 0x01, 0x00,
+		0x00))
 	if _, _, err := Install(bytes.NewReader(stream), dir); err != nil {
 		t.Errorf("the undamaged snapshot: %v", err)
 	}

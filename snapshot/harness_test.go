@@ -15,7 +15,8 @@ import (
 // newDB makes a WAL database like a master's, with a table of rows.
 func newDB(t testing.TB, rows int) *sql.DB {
 	t.Helper()
-	dsn := sqlitedsn.File(filepath.Join(t.TempDir(), "live.db"), "_pragma=journal_mode(wal)", "_pragma=synchronous(off)",
+	dsn := sqlitedsn.File(filepath.Join(t.TempDir(), "live.db"), "_pragma=journal_mode(wal)",
+		"_pragma=synchronous(off)",
 		"_pragma=busy_timeout(5000)")
 	db, err := sql.Open("sqlite", dsn)
 	if err != nil {

@@ -46,7 +46,8 @@ var selectJob = fmt.Sprintf(`SELECT s.seq, s.id, s.scenario, s.confidence, s.eng
 	s.requires, s.labels, s.created_at, s.request_id, s.traceparent,
 	t.status, t.queue, t.priority, t.max_retries, t.retry_count, t.attempt, t.hold, t.started_at, max(t.timeout_at, 0),
 	t.last_activity_at,
-	t.completed_at, t.not_before, t.progress, t.progress_detail, t.retry_reason, t.error, t.failure_reason, n.id, n.name,
+	t.completed_at, t.not_before, t.progress, t.progress_detail, t.retry_reason, t.error, t.failure_reason, n.id,
+	n.name,
 	a.output
 FROM job_state t CROSS JOIN job_spec s ON s.seq = t.seq
 LEFT JOIN node n ON n.key = t.node

@@ -18,12 +18,14 @@ type Node struct {
 var (
 	selectNodes = Prepared(`SELECT key, id, name, address, type, cpu_threads, cpu_model, has_gpu, gpu_type,
 	gpu_capabilities,
-	ram_total_bytes, labels, max_concurrent_jobs, encoders, version, legacy, eligibility, offline, removed, registered_at,
+	ram_total_bytes, labels, max_concurrent_jobs, encoders, version, legacy, eligibility, offline, removed,
+	registered_at,
 	last_heartbeat
 FROM node ORDER BY key`)
 	upsertNode = Prepared(`INSERT OR REPLACE INTO node (key, id, name, address, type, cpu_threads, cpu_model, has_gpu,
 	gpu_type, gpu_capabilities,
-	ram_total_bytes, labels, max_concurrent_jobs, encoders, version, legacy, eligibility, offline, removed, registered_at,
+	ram_total_bytes, labels, max_concurrent_jobs, encoders, version, legacy, eligibility, offline, removed,
+	registered_at,
 	last_heartbeat)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
 )

@@ -15,8 +15,9 @@ var (
 	queryNewest = readOnly(`SELECT coalesce(max(seq), 0) FROM job_spec`)
 	queryOver   = readOnly(`SELECT seq FROM job_state WHERE seq > ? AND seq < ? AND status >= ?
 	AND completed_at < ? ORDER BY seq LIMIT ?`)
-	queryOldEvents = readOnly(`SELECT EXISTS (SELECT 1 FROM (SELECT time FROM event ORDER BY idx LIMIT 1) WHERE time < ?)`)
-	queryKeys      = readOnly(`SELECT principal, key, created_at < ? AND NOT EXISTS
+	queryOldEvents = readOnly(`SELECT EXISTS (SELECT 1 FROM (SELECT time FROM event ORDER BY idx LIMIT 1)
+	WHERE time < ?)`)
+	queryKeys = readOnly(`SELECT principal, key, created_at < ? AND NOT EXISTS
 	(SELECT 1 FROM job_state WHERE i.seq > 0 AND seq >= i.seq AND seq < i.seq + max(i.count, 1))
 FROM idempotency i WHERE (principal, key) > (?, ?) ORDER BY principal, key LIMIT ?`)
 )

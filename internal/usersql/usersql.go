@@ -1,3 +1,6 @@
+// Package usersql answers the SQL of users over a few views of the state, in a sandbox: each query has a database of
+// its own, in memory, with virtual tables over the views and nothing else. The tokenizer is our own because the driver
+// has no authorizer: it must tell one read-only statement from several before SQLite sees them.
 package usersql
 
 import (
