@@ -2,7 +2,6 @@ package devcluster
 
 import (
 	"crypto/rand"
-	"encoding/base64"
 	"fmt"
 	"net"
 	"os"
@@ -10,6 +9,7 @@ import (
 	"time"
 
 	"github.com/ffrtmp/ffrtmp/internal/certs"
+	"github.com/ffrtmp/ffrtmp/internal/gossipkey"
 )
 
 // clusterName is in the certificates' roles.
@@ -40,13 +40,11 @@ func newSecrets(dir string, lifetime time.Duration) (*secrets, error) {
 	if err := certs.WritePair(s.caFile(), filepath.Join(dir, "ca.key"), ca.CertPEM(), caKey); err != nil {
 		return nil, err
 	}
-	gossip := make([]byte, 32)
-	_, _ = rand.Read(gossip) // never fails
-	for name, content := range map[string]string{
-		s.apiKeyFile(): s.apiKey + "\n",
-		s.gossipFile(): base64.StdEncoding.EncodeToString(gossip) + "\n",
+	for name, content := range map[string][]byte{
+		s.apiKeyFile(): []byte(s.apiKey + "\n"),
+		s.gossipFile(): gossipkey.Format(gossipkey.New()),
 	} {
-		if err := os.WriteFile(name, []byte(content), 0o600); err != nil {
+		if err := os.WriteFile(name, content, 0o600); err != nil {
 			return nil, err
 		}
 	}
