@@ -1,5 +1,9 @@
-// Package limits holds what every HTTP port of ours allows its clients: how long they may take, how much they may send
-// before anybody knows them, and how many of them there may be.
+// Package limits bounds the clients of every HTTP port: their time, the size of an unauthenticated request, and the
+// number of connections.
+//
+// We limit connections ourselves because net/http has no such limit, and netutil.LimitListener stops accepting at its
+// limit: clients that hold idle connections would then lock everyone else out. Connections closes the longest idle one
+// instead.
 package limits
 
 import (
