@@ -11,13 +11,14 @@ import (
 
 	"github.com/ffrtmp/ffrtmp"
 	"github.com/ffrtmp/ffrtmp/internal/devcluster"
+	"github.com/ffrtmp/ffrtmp/internal/sqlitedsn"
 )
 
 // An import survives a killed leader; repeating it adds nothing.
 func TestImport_ThroughFailover(t *testing.T) {
 	const completed, waiting = 3000, 2000
 	path := filepath.Join(t.TempDir(), "master.db")
-	db, err := sql.Open("sqlite", path)
+	db, err := sql.Open("sqlite", sqlitedsn.File(path))
 	if err != nil {
 		t.Fatal(err)
 	}

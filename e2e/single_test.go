@@ -171,7 +171,7 @@ func TestSingle_InMemoryWritesNothing(t *testing.T) {
 func TestSingle_ForeignDatabase(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "master.db")
-	db, err := sql.Open("sqlite", path)
+	db, err := sql.Open("sqlite", sqlitedsn.File(path))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/ffrtmp/ffrtmp"
 	"github.com/ffrtmp/ffrtmp/fsm/store"
+	"github.com/ffrtmp/ffrtmp/internal/sqlitedsn"
 	"github.com/ffrtmp/ffrtmp/snapshot"
 )
 
@@ -24,7 +25,7 @@ import (
 func TestOpen_LeavesForeignFilesAlone(t *testing.T) {
 	for name, make := range map[string]func(t *testing.T, path string){
 		"v2.2 database": func(t *testing.T, path string) {
-			db, err := sql.Open("sqlite", path)
+			db, err := sql.Open("sqlite", sqlitedsn.File(path))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/ffrtmp/ffrtmp"
 	"github.com/ffrtmp/ffrtmp/fsm/store"
+	"github.com/ffrtmp/ffrtmp/internal/sqlitedsn"
 )
 
 // The first database of the process may be a test's own.
@@ -224,7 +225,7 @@ func wantCode(t testing.TB, err error, code ffrtmp.Code) {
 // sqlite opens the state's database beside the FSM.
 func (c *cluster) sqlite() *sql.DB {
 	c.Helper()
-	db, err := sql.Open("sqlite", "file:"+c.fsm.Path()+"?_pragma=busy_timeout(10000)")
+	db, err := sql.Open("sqlite", sqlitedsn.File(c.fsm.Path(), "_pragma=busy_timeout(10000)"))
 	if err != nil {
 		c.Fatal(err)
 	}

@@ -77,7 +77,7 @@ func capture(t testing.TB, db *sql.DB) []byte {
 // content is everything that a reader of the table sees.
 func content(t testing.TB, path string) string {
 	t.Helper()
-	db, err := sql.Open("sqlite", path)
+	db, err := sql.Open("sqlite", sqlitedsn.File(path))
 	if err != nil {
 		t.Fatal(err)
 	}

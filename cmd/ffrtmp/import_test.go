@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/internal/sqlitedsn"
 )
 
 // v22Database makes the database of a v2.2 master, changed by some more SQL.
@@ -21,7 +22,7 @@ func v22Database(t *testing.T, change string) string {
 		t.Fatal(err)
 	}
 	path := filepath.Join(t.TempDir(), "master.db")
-	db, err := sql.Open("sqlite", path)
+	db, err := sql.Open("sqlite", sqlitedsn.File(path))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -24,3 +24,19 @@ func TestFile(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestMemory(t *testing.T) {
+	t.Chdir(t.TempDir())
+	db, err := sql.Open("sqlite", Memory("_pragma=user_version(7)"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	var version int
+	if err := db.QueryRowContext(t.Context(), "PRAGMA user_version").Scan(&version); err != nil || version != 7 {
+		t.Errorf("got version %d (%v), want 7", version, err)
+	}
+	if files, err := os.ReadDir("."); err != nil || len(files) > 0 {
+		t.Errorf("got files %v (%v), want none", files, err)
+	}
+}

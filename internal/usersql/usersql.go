@@ -20,6 +20,7 @@ import (
 
 	"github.com/ffrtmp/ffrtmp"
 	"github.com/ffrtmp/ffrtmp/internal/ctxtime"
+	"github.com/ffrtmp/ffrtmp/internal/sqlitedsn"
 )
 
 // Bounds of an answer, of a value, and of all queries together.
@@ -125,7 +126,7 @@ type memoryDatabase struct{}
 
 // Connect implements driver.Connector.
 func (memoryDatabase) Connect(context.Context) (driver.Conn, error) {
-	return sandbox.Open("file::memory:?_pragma=temp_store(memory)&_pragma=cache_size(-1024)&_defensive=1")
+	return sandbox.Open(sqlitedsn.Memory("_pragma=temp_store(memory)", "_pragma=cache_size(-1024)", "_defensive=1"))
 }
 
 // Driver implements driver.Connector.
