@@ -53,7 +53,22 @@ func (b *addressBook) learn(id string, a address) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	old, ok := b.known[id]
-	if ok && (old == a || a.Starts < old.Starts) {
+	if ok && a.Starts < old.Starts {
+		return
+	}
+	b.storeLocked(id, a)
+}
+
+// replace stores the address that a member itself has given: it is alive there,
+// whatever a process with a later start has claimed.
+func (b *addressBook) replace(id string, a address) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.storeLocked(id, a)
+}
+
+func (b *addressBook) storeLocked(id string, a address) {
+	if old, ok := b.known[id]; ok && old == a {
 		return
 	}
 	b.known[id] = a

@@ -63,7 +63,7 @@ func (n *Node) gossipMeta() gossipMeta {
 // viewChanged learns addresses from the view and advances the formation.
 func (n *Node) viewChanged(ctx context.Context, alive []gossipMember) {
 	for _, m := range alive {
-		if n.isTwin(m) {
+		if n.isTwin(ctx, m) {
 			continue
 		}
 		n.book.learn(m.ID, address{
@@ -76,12 +76,12 @@ func (n *Node) viewChanged(ctx context.Context, alive []gossipMember) {
 }
 
 // isTwin reports whether the view has a second process with a member's identity.
-func (n *Node) isTwin(m gossipMember) bool {
+func (n *Node) isTwin(ctx context.Context, m gossipMember) bool {
 	known, ok := n.book.lookup(m.ID)
 	if !ok || known.Peer == m.Peer || m.Starts < known.Starts || m.ID == n.id.ID {
 		return false
 	}
-	_, found := n.runsElsewhere(m.ID, m.Run, m.Peer)
+	_, found := n.runsElsewhere(ctx, m.ID, m.Run, m.Peer)
 	return found
 }
 

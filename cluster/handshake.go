@@ -125,6 +125,7 @@ func (n *Node) hello(to string) hello {
 
 // self is what this master says of itself to a member.
 func (n *Node) self(to string) self {
+	<-n.raftOpened // Raft dials as soon as it runs
 	index := n.raft.LastIndex()
 	if n.storage.inMemory() {
 		index = math.MaxUint64 // whoever keeps nothing has nothing to be missing
@@ -143,14 +144,14 @@ func (n *Node) checkHello(h hello) (ack, error) {
 		return ack{}, fmt.Errorf("cluster id %q is not this master's", h.Cluster)
 	}
 	answer := ack{self: n.self(h.From)}
-	if at, found := n.runsElsewhere(h.From, h.Run, h.Address.Peer); found {
+	if at, found := n.runsElsewhere(n.ctx, h.From, h.Run, h.Address.Peer); found {
 		answer.Twin = at
 		return answer, fmt.Errorf("the identity %s is in use at %s", h.From, at)
 	}
 	if err := n.compare(h.From, h.Address.Peer, h.self); err != nil {
 		return answer, err
 	}
-	n.book.learn(h.From, h.Address)
+	n.book.replace(h.From, h.Address)
 	return answer, nil
 }
 

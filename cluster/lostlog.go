@@ -3,7 +3,6 @@ package cluster
 import (
 	"errors"
 	"fmt"
-	"github.com/ffrtmp/ffrtmp/internal/atomicfile"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -11,6 +10,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/raft"
+
+	"github.com/ffrtmp/ffrtmp/internal/atomicfile"
 )
 
 // DamagedError says that a file of the raft directory holds other bytes than

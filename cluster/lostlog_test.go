@@ -219,19 +219,24 @@ func TestLog_CommittedEntriesStay(t *testing.T) {
 // A single master whose log is lost does not start and changes nothing.
 func TestLostLog_SingleMasterRefuses(t *testing.T) {
 	t.Parallel()
-	for name, harm := range map[string]func(t *testing.T, path string){
-		"missing":   func(t *testing.T, path string) { os.Remove(path) },
-		"empty":     func(t *testing.T, path string) { overwrite(t, path, nil) },
-		"truncated": func(t *testing.T, path string) { os.Truncate(path, 8192) },
-		"zeros":     func(t *testing.T, path string) { overwrite(t, path, make([]byte, 1<<16)) },
-		"text":      func(t *testing.T, path string) { overwrite(t, path, []byte("not a log")) },
+	replaced := func(data []byte) func(string) error {
+		return func(path string) error { return os.WriteFile(path, data, 0o600) }
+	}
+	for name, harm := range map[string]func(path string) error{
+		"missing":   os.Remove,
+		"empty":     replaced(nil),
+		"truncated": func(path string) error { return os.Truncate(path, 8192) },
+		"zeros":     replaced(make([]byte, 1<<16)),
+		"text":      replaced([]byte("not a log")),
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := start(t, Config{Cluster: testCluster, Expect: 1, Dir: t.TempDir()})
 			waitReady(t, m)
 			write(t, "acknowledged", m)
 			m.stop()
-			harm(t, filepath.Join(m.cfg.Dir, logFile))
+			if err := harm(filepath.Join(m.cfg.Dir, logFile)); err != nil {
+				t.Fatal(err)
+			}
 			_, err := Open(m.cfg, m.sm)
 			if !untrusted(err) || !strings.Contains(err.Error(), "ffrtmp recover --raft-dir "+m.cfg.Dir) ||
 				strings.Contains(err.Error(), "\n") {

@@ -55,10 +55,12 @@ type Node struct {
 	watchdog  *watchdog
 	memory    *peerMemory
 	twins     twins
-	run       string          // names this process, see hello
-	committed *committedIndex // what must stay in the log; nil in memory
-	space     *diskSpace      // nil when no disk is watched
-	raft      *raft.Raft
+	run       string // names this process, see hello
+
+	raftOpened chan struct{}   // closed when raft is there
+	committed  *committedIndex // what must stay in the log; nil in memory
+	space      *diskSpace      // nil when no disk is watched
+	raft       *raft.Raft
 
 	// Nil on a single master, which opens no port.
 	stream     *streamLayer
@@ -105,6 +107,7 @@ func Open(cfg Config, sm StateMachine) (*Node, error) {
 		failed: make(chan error, 1), stopped: make(chan struct{}),
 		notify: make(chan bool, 8),
 	}
+	n.raftOpened = make(chan struct{})
 	n.run = uuid.NewString()[:8]
 	n.own.Store(&address{})
 	n.ctx, n.cancel = context.WithCancel(context.Background())
@@ -272,6 +275,7 @@ func (n *Node) openRaft(sm StateMachine, trans raft.Transport, restore bool) err
 		return fmt.Errorf("raft: %w", err)
 	}
 	n.raft = r
+	close(n.raftOpened)
 	if n.committed != nil {
 		n.committed.raft.Store(r)
 	}

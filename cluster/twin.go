@@ -9,6 +9,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
+// twinTimeout is how long a living process may take to answer: an address is given up
+// to another process only when it does not.
+const twinTimeout = 2 * time.Second
+
 // TwinError says that another process with this master's identity is running: one of
 // the two data directories is a copy of the other.
 type TwinError struct {
@@ -53,7 +57,7 @@ func (t *twins) collect(out chan<- prometheus.Metric) {
 
 // runsElsewhere reports whether another process than run is alive as the member, and
 // where: it is asked for where the member was met, or else was last known to be.
-func (n *Node) runsElsewhere(id, run, peer string) (address string, found bool) {
+func (n *Node) runsElsewhere(ctx context.Context, id, run, peer string) (address string, found bool) {
 	address, same := n.memory.met(id, run)
 	if address == "" {
 		known, _ := n.book.lookup(id)
@@ -62,7 +66,7 @@ func (n *Node) runsElsewhere(id, run, peer string) (address string, found bool) 
 	if same || address == "" || address == peer {
 		return "", false
 	}
-	ctx, cancel := context.WithTimeout(n.ctx, statusTimeout)
+	ctx, cancel := context.WithTimeout(ctx, twinTimeout)
 	defer cancel()
 	client := newPeerClient(addressOf{id: address}, n.cfg.PeerClientTLS)
 	defer client.closeIdle()
