@@ -31,8 +31,10 @@ func TestClient_Refusal(t *testing.T) {
 		text   string
 	}{
 		{"coded", 409, `{"error":"job 7 is running","code":"conflict","status":409}`, ffrtmp.Conflict, "job 7 is running"},
-		{"stale attempt", 409, `{"error":"attempt 1 was lost","code":"stale_attempt","status":409}`, ffrtmp.StaleAttempt,
-			"attempt 1 was lost"},
+		{
+			"stale attempt", 409, `{"error":"attempt 1 was lost","code":"stale_attempt","status":409}`, ffrtmp.StaleAttempt,
+			"attempt 1 was lost",
+		},
 		{"full disk", 507, `{"error":"disk","code":"insufficient_storage","status":507}`, ffrtmp.InsufficientStorage, "disk"},
 		{"plain text of v2.2", 404, "Job not found\n", ffrtmp.NotFound, "HTTP 404: Job not found"},
 		{"empty", 401, "", ffrtmp.Unauthenticated, "HTTP 401: Unauthorized"},
@@ -72,8 +74,10 @@ func TestRequests(t *testing.T) {
 				err := c.Submit(ctx, ffrtmp.Spec{Scenario: "360p"})
 			return err
 		}},
-		{`POST /jobs/batch {"jobs":[{"scenario":"360p"}]}`, true,
-			func() error { _, err := c.SubmitBatch(ctx, []ffrtmp.Spec{{Scenario: "360p"}}); return err }},
+		{
+			`POST /jobs/batch {"jobs":[{"scenario":"360p"}]}`, true,
+			func() error { _, err := c.SubmitBatch(ctx, []ffrtmp.Spec{{Scenario: "360p"}}); return err },
+		},
 		{`GET /jobs/7 `, false, func() error { _, err := c.Job(ctx, "7"); return err }},
 		{`GET /jobs/a%2Fb `, false, func() error { _, err := c.Job(ctx, "a/b"); return err }},
 		{`GET /jobs/7?index=9&wait=2s `, false, func() error {
@@ -81,16 +85,24 @@ func TestRequests(t *testing.T) {
 				err := c.Job(ctx, "7", client.AtLeast(9, 2*time.Second))
 			return err
 		}},
-		{`GET /jobs/7?max_stale=5s&stale=true `, false,
-			func() error { _, err := c.Job(ctx, "7", client.Stale(5*time.Second)); return err }},
+		{
+			`GET /jobs/7?max_stale=5s&stale=true `, false,
+			func() error { _, err := c.Job(ctx, "7", client.Stale(5*time.Second)); return err },
+		},
 		{`GET /jobs/7?consistent=true `, false, func() error { _, err := c.Job(ctx, "7", client.Consistent()); return err }},
-		{`GET /jobs?cursor=5&label=a%3Db&limit=10&node_id=n&order=asc&priority=high&queue=live&scenario=360p&status=running `,
+		{
+			`GET /jobs?cursor=5&label=a%3Db&limit=10&node_id=n&order=asc&priority=high&queue=live&scenario=360p&status=running `,
 			false, func() error {
-				_, err := c.Jobs(ctx, client.ListOptions{Filter: ffrtmp.Filter{Status: ffrtmp.Running, Queue: ffrtmp.Live,
-					Priority: ffrtmp.High, Scenario: "360p", NodeID: "n", Label: "a=b"}, Limit: 10, Cursor: "5",
-					Order: ffrtmp.Ascending})
+				_, err := c.Jobs(ctx, client.ListOptions{
+					Filter: ffrtmp.Filter{
+						Status: ffrtmp.Running, Queue: ffrtmp.Live,
+						Priority: ffrtmp.High, Scenario: "360p", NodeID: "n", Label: "a=b",
+					}, Limit: 10, Cursor: "5",
+					Order: ffrtmp.Ascending,
+				})
 				return err
-			}},
+			},
+		},
 		{`POST /keys {"name":"ci","scopes":["read"]}`, true, func() error {
 			_, err := c.CreateKey(ctx, ffrtmp.NewKey{Name: "ci", Scopes: []ffrtmp.Scope{ffrtmp.ScopeRead}})
 			return err
@@ -98,16 +110,20 @@ func TestRequests(t *testing.T) {
 		{`GET /keys `, false, func() error { _, err := c.Keys(ctx); return err }},
 		{`DELETE /keys/a%2Fb `, true, func() error { return c.RevokeKey(ctx, "a/b") }},
 		{`GET /audit?cursor=9.1&limit=10&since=2026-01-02T03%3A04%3A05Z `, false, func() error {
-			_, err := c.Audit(ctx, ffrtmp.AuditPage{Since: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Limit: 10,
-				Cursor: "9.1"})
+			_, err := c.Audit(ctx, ffrtmp.AuditPage{
+				Since: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Limit: 10,
+				Cursor: "9.1",
+			})
 			return err
 		}},
 		{`POST /jobs/7/cancel `, true, func() error { return c.Cancel(ctx, "7") }},
 		{`POST /jobs/7/pause `, true, func() error { return c.Pause(ctx, "7") }},
 		{`POST /jobs/7/resume `, true, func() error { return c.Resume(ctx, "7") }},
 		{`POST /jobs/7/retry `, true, func() error { return c.Retry(ctx, "7") }},
-		{`POST /jobs/cancel {"filter":{"queue":"live"}}`, true,
-			func() error { _, err := c.CancelMany(ctx, ffrtmp.Filter{Queue: ffrtmp.Live}); return err }},
+		{
+			`POST /jobs/cancel {"filter":{"queue":"live"}}`, true,
+			func() error { _, err := c.CancelMany(ctx, ffrtmp.Filter{Queue: ffrtmp.Live}); return err },
+		},
 		{`PATCH /jobs/7 {"queue":"live"}`, true, func() error {
 			_,
 				err := c.Patch(ctx, "7", ffrtmp.Patch{Queue: &queue})

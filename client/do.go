@@ -101,8 +101,10 @@ func (c *Client) try(ctx context.Context, call *call, base string, body []byte) 
 		silence.Stop()
 		var body io.Reader = resp.Body
 		if call.silence > 0 {
-			body = &watched{body: body, limit: call.silence,
-				end: func() { cancel(fmt.Errorf("nothing came for %v", call.silence)) }}
+			body = &watched{
+				body: body, limit: call.silence,
+				end: func() { cancel(fmt.Errorf("nothing came for %v", call.silence)) },
+			}
 		}
 		if err = call.stream(resp.Header, body); err != nil {
 			return meta, err

@@ -32,8 +32,10 @@ func ConfigFromEnv() (Config, error) {
 	if urls == "" {
 		return Config{}, errors.New("client: MASTER_URL is not set")
 	}
-	cfg := Config{Masters: strings.Split(urls, ","),
-		APIKey: cmp.Or(os.Getenv("FFRTMP_API_KEY"), os.Getenv("MASTER_API_KEY"))}
+	cfg := Config{
+		Masters: strings.Split(urls, ","),
+		APIKey:  cmp.Or(os.Getenv("FFRTMP_API_KEY"), os.Getenv("MASTER_API_KEY")),
+	}
 	var err error
 	if file := os.Getenv("FFRTMP_CA"); file != "" {
 		if cfg.TLS, err = TrustCA(file); err != nil {

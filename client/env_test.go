@@ -21,16 +21,23 @@ func TestConfigFromEnv(t *testing.T) {
 	}{
 		{"nothing", "", map[string]string{}, true},
 		{"masters", "", map[string]string{"MASTER_URL": "https://a:1,https://b:1"}, false},
-		{"key", "k", map[string]string{"MASTER_URL": "https://a:1,https://b:1", "MASTER_API_KEY": "k",
-			"FFRTMP_API_KEY_FILE": key}, false},
-		{"key file", "from-file", map[string]string{"MASTER_URL": "https://a:1,https://b:1", "FFRTMP_API_KEY_FILE": key},
-			false},
+		{"key", "k", map[string]string{
+			"MASTER_URL": "https://a:1,https://b:1", "MASTER_API_KEY": "k",
+			"FFRTMP_API_KEY_FILE": key,
+		}, false},
+		{
+			"key file", "from-file",
+			map[string]string{"MASTER_URL": "https://a:1,https://b:1", "FFRTMP_API_KEY_FILE": key},
+			false,
+		},
 		{"missing CA", "", map[string]string{"MASTER_URL": "https://a:1", "FFRTMP_CA": key + ".none"}, true},
 		{"CA without a certificate", "", map[string]string{"MASTER_URL": "https://a:1", "FFRTMP_CA": key}, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			for _, name := range []string{"MASTER_URL", "FFRTMP_MASTER", "MASTER_API_KEY", "FFRTMP_API_KEY",
-				"FFRTMP_API_KEY_FILE", "FFRTMP_CA"} {
+			for _, name := range []string{
+				"MASTER_URL", "FFRTMP_MASTER", "MASTER_API_KEY", "FFRTMP_API_KEY",
+				"FFRTMP_API_KEY_FILE", "FFRTMP_CA",
+			} {
 				t.Setenv(name, tt.env[name])
 			}
 			cfg, err := client.ConfigFromEnv()

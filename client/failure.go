@@ -113,8 +113,10 @@ func foreign(resp *http.Response, message string, body []byte) error {
 	case http.StatusBadGateway, http.StatusGatewayTimeout:
 		return &failure{err: refused, unknown: true}
 	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
-		return &failure{err: refused, unknown: resp.StatusCode == http.StatusServiceUnavailable,
-			retryAfter: retryAfter(resp.Header)}
+		return &failure{
+			err: refused, unknown: resp.StatusCode == http.StatusServiceUnavailable,
+			retryAfter: retryAfter(resp.Header),
+		}
 	}
 	return refused
 }

@@ -11,7 +11,8 @@ import (
 // ffrtmp.MaxImportBytes. Known ones are left alone and invalid ones are refused, each with its own result. With dryRun
 // it changes nothing. It needs the scope admin.
 func (c *Client) Import(ctx context.Context, batch ffrtmp.Import, dryRun bool,
-	opts ...Option) (ffrtmp.ImportAnswer, error) {
+	opts ...Option,
+) (ffrtmp.ImportAnswer, error) {
 	var answer ffrtmp.ImportAnswer
 	call := write(http.MethodPost, "/import", batch, &answer, opts)
 	if dryRun {

@@ -19,7 +19,8 @@ func (c *Client) Register(ctx context.Context, r ffrtmp.Registration, opts ...Op
 // h.Wait it is a long poll that returns early when a command is due. An unknown node, an ffrtmp.NotFound error, must
 // register again. It needs the scope agent.
 func (c *Client) Heartbeat(ctx context.Context, nodeID string, h ffrtmp.Heartbeat,
-	opts ...Option) (ffrtmp.HeartbeatResponse, error) {
+	opts ...Option,
+) (ffrtmp.HeartbeatResponse, error) {
 	if h.Attempts == nil {
 		// Left out, they would be taken for v2.2's: renew all.
 		h.Attempts = []ffrtmp.AttemptReport{}

@@ -96,8 +96,10 @@ func (b *benchmark) validate(cmd *cobra.Command) error {
 // spec is a job that only this run's own nodes could run.
 func (b *benchmark) spec() ffrtmp.Spec {
 	label := map[string]string{benchLabel: b.label}
-	return ffrtmp.Spec{Scenario: "360p30-h264", Queue: ffrtmp.Batch, Labels: label,
-		Requires: &ffrtmp.Requires{Labels: label}}
+	return ffrtmp.Spec{
+		Scenario: "360p30-h264", Queue: ffrtmp.Batch, Labels: label,
+		Requires: &ffrtmp.Requires{Labels: label},
+	}
 }
 
 // run is the result with one number of clients.

@@ -44,8 +44,10 @@ func newQueue(m *fakeMaster) *queue {
 			return
 		}
 		n := len(q.submitted) + 1
-		j := ffrtmp.Job{ID: fmt.Sprintf("0198a000-0000-7000-8000-%012d", n), SequenceNumber: uint64(n),
-			Attempt: 1, Lease: "lease"}
+		j := ffrtmp.Job{
+			ID: fmt.Sprintf("0198a000-0000-7000-8000-%012d", n), SequenceNumber: uint64(n),
+			Attempt: 1, Lease: "lease",
+		}
 		q.submitted, q.waiting = append(q.submitted, j), append(q.waiting, j)
 		w.WriteHeader(http.StatusCreated)
 		_ = json.NewEncoder(w).Encode(j)

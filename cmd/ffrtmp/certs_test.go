@@ -22,8 +22,10 @@ func TestCertificates(t *testing.T) {
 	if info, err := os.Stat(filepath.Join(dir, "ca.key")); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("ca.key: %v, %v", info.Mode(), err)
 	}
-	issue := []string{"issue", "--dir", dir, "--role", "master", "--name", "m1", "--host", "m1.example", "--ip",
-		"10.0.0.1", "--cluster", "c1", "--days", "20"}
+	issue := []string{
+		"issue", "--dir", dir, "--role", "master", "--name", "m1", "--host", "m1.example", "--ip",
+		"10.0.0.1", "--cluster", "c1", "--days", "20",
+	}
 	if r := run(issue...); r.code != exitDone {
 		t.Fatalf("issue: %d %s", r.code, r.err)
 	}

@@ -133,7 +133,8 @@ func TestDev(t *testing.T) {
 	urls, _, _ := strings.Cut(rest, "\n")
 	masters := strings.Split(urls, ",")
 	client := http.Client{
-		Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true}}
+		Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true},
+	}
 	get := func(url string) {
 		if resp, err := client.Get(url); err == nil {
 			_, _ = io.Copy(io.Discard, resp.Body)

@@ -24,14 +24,18 @@ func TestGolden(t *testing.T) {
 	m.answer(
 		"POST /jobs/batch",
 		http.StatusCreated,
-		ffrtmp.Submitted{Jobs: []ffrtmp.SubmittedJob{{ID: jobID, SequenceNumber: 12}, {ID: "b", SequenceNumber: 13}},
-			Count: 2},
+		ffrtmp.Submitted{
+			Jobs:  []ffrtmp.SubmittedJob{{ID: jobID, SequenceNumber: 12}, {ID: "b", SequenceNumber: 13}},
+			Count: 2,
+		},
 	)
 	m.answer(
 		"GET /jobs/12/explain",
 		http.StatusOK,
-		ffrtmp.Explanation{JobID: jobID, Status: ffrtmp.Running, Summary: "attempt 2 runs on agent-1",
-			Attempts: running.Attempts},
+		ffrtmp.Explanation{
+			JobID: jobID, Status: ffrtmp.Running, Summary: "attempt 2 runs on agent-1",
+			Attempts: running.Attempts,
+		},
 	)
 	m.answer("POST /jobs/cancel", http.StatusOK, map[string]int{"count": 2})
 	m.answer("GET /jobs/12/logs", http.StatusOK, map[string]string{"job_id": jobID, "logs": "frame= 900\nspeed=4.77x\n"})
@@ -40,15 +44,19 @@ func TestGolden(t *testing.T) {
 		Status:  ffrtmp.Pending,
 		Summary: "no node that can run it is free",
 		Ahead:   1,
-		Nodes: []ffrtmp.NodeExplanation{{NodeID: nodeID, Name: "agent-1", Reason: "all 2 slots are taken"},
-			{NodeID: "n2", Name: "agent-2"}},
+		Nodes: []ffrtmp.NodeExplanation{
+			{NodeID: nodeID, Name: "agent-1", Reason: "all 2 slots are taken"},
+			{NodeID: "n2", Name: "agent-2"},
+		},
 	})
 	m.answer(
 		"GET /nodes",
 		http.StatusOK,
 		ffrtmp.NodeList{
-			Nodes: []ffrtmp.Node{sampleNode(),
-				{ID: "n2", Name: "old", Status: ffrtmp.NodeOffline, Eligibility: ffrtmp.Draining, Legacy: true, Type: "desktop"}},
+			Nodes: []ffrtmp.Node{
+				sampleNode(),
+				{ID: "n2", Name: "old", Status: ffrtmp.NodeOffline, Eligibility: ffrtmp.Draining, Legacy: true, Type: "desktop"},
+			},
 			Count: 2,
 		},
 	)

@@ -199,26 +199,34 @@ func sampleJob() ffrtmp.Job {
 		RetryReason:    "exit status 1",
 		Attempt:        2,
 		Attempts: []ffrtmp.Attempt{
-			{Attempt: 1, NodeID: nodeID, Outcome: ffrtmp.AttemptFailed,
+			{
+				Attempt: 1, NodeID: nodeID, Outcome: ffrtmp.AttemptFailed,
 				StartedAt: ago(2*time.Hour + 30*time.Second), EndedAt: ago(2 * time.Hour), Error: "exit status 1",
-				FailureReason: ffrtmp.RuntimeError},
+				FailureReason: ffrtmp.RuntimeError,
+			},
 			{Attempt: 2, NodeID: nodeID, Outcome: ffrtmp.AttemptRunning, StartedAt: ago(90*time.Minute + 30*time.Second)},
 		},
 		Labels:   map[string]string{"team": "video", "batch": "nightly"},
 		Requires: &ffrtmp.Requires{Encoder: "libx264"},
-		ProgressDetail: &ffrtmp.Progress{Phase: "encoding", Frame: 900, FPS: 143.2,
-			Speed: 4.77, OutTimeSeconds: 31.2, ETASeconds: 6.1},
+		ProgressDetail: &ffrtmp.Progress{
+			Phase: "encoding", Frame: 900, FPS: 143.2,
+			Speed: 4.77, OutTimeSeconds: 31.2, ETASeconds: 6.1,
+		},
 	}
 }
 
 func sampleJobs() []ffrtmp.Job {
-	waiting := ffrtmp.Job{ID: "0198a000-0000-7000-8000-00000000000d", SequenceNumber: 13,
+	waiting := ffrtmp.Job{
+		ID: "0198a000-0000-7000-8000-00000000000d", SequenceNumber: 13,
 		Scenario: "live-4K60-h265", Status: ffrtmp.Pending, Queue: ffrtmp.Live,
-		Priority: ffrtmp.Medium, CreatedAt: ago(time.Hour + 30*time.Second), MaxRetries: 3}
-	failed := ffrtmp.Job{ID: "0198a000-0000-7000-8000-000000000009", SequenceNumber: 9,
+		Priority: ffrtmp.Medium, CreatedAt: ago(time.Hour + 30*time.Second), MaxRetries: 3,
+	}
+	failed := ffrtmp.Job{
+		ID: "0198a000-0000-7000-8000-000000000009", SequenceNumber: 9,
 		Scenario: "720p30-vp9", Status: ffrtmp.Failed, Queue: ffrtmp.Batch, Priority: ffrtmp.Low,
 		CreatedAt: ago(50*time.Hour + time.Minute), RetryCount: 3, MaxRetries: 3,
-		FailureReason: ffrtmp.InputError, NodeName: "encoder-west-2", Error: "no such file"}
+		FailureReason: ffrtmp.InputError, NodeName: "encoder-west-2", Error: "no such file",
+	}
 	running := sampleJob()
 	running.Attempts = nil
 	return []ffrtmp.Job{waiting, running, failed}
@@ -269,7 +277,9 @@ func sampleCluster() ffrtmp.ClusterStatus {
 		Term:         3,
 		CommitIndex:  4711,
 		AppliedIndex: 4711,
-		Members: []ffrtmp.Member{member(1, "leader", 0, true), member(2, "follower", 12, true),
-			member(3, "follower", 65_000, false)},
+		Members: []ffrtmp.Member{
+			member(1, "leader", 0, true), member(2, "follower", 12, true),
+			member(3, "follower", 65_000, false),
+		},
 	}
 }

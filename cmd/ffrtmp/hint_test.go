@@ -58,9 +58,13 @@ func TestHint(t *testing.T) {
 		{"http to https", "http" + good[len("https"):], caFile, []string{"use https:// in --master"}},
 		{"no master's port", plain.URL, caFile, []string{"HTTP 404", "not the API of a master: check " + plain.URL + "."}},
 		{"unknown host", "https://no-such-host.invalid", caFile, []string{"gave up after 2s", "check --master"}},
-		{"nobody", "https://127.0.0.1:1,https://127.0.0.2:1", caFile,
-			[]string{"https://127.0.0.1:1", "https://127.0.0.2:1", ": connect: connection refused (",
-				"Check that a master runs at https://127.0.0.1:1, https://127.0.0.2:1"}},
+		{
+			"nobody", "https://127.0.0.1:1,https://127.0.0.2:1", caFile,
+			[]string{
+				"https://127.0.0.1:1", "https://127.0.0.2:1", ": connect: connection refused (",
+				"Check that a master runs at https://127.0.0.1:1, https://127.0.0.2:1",
+			},
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

@@ -126,7 +126,8 @@ func (r *importReport) parts() []cli.HumanWriter {
 		taken = "to import (dry run: nothing was changed)"
 	}
 	last := cli.Lines{
-		fmt.Sprintf("%s %s, %d existing, %d refused.", cli.Count(r.Imported, "row"), taken, r.Exist, r.Refused)}
+		fmt.Sprintf("%s %s, %d existing, %d refused.", cli.Count(r.Imported, "row"), taken, r.Exist, r.Refused),
+	}
 	if r.Renumbered > 0 {
 		last = append(
 			last,

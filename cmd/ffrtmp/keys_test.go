@@ -14,24 +14,34 @@ const keyID = "0123456789abcdef"
 
 func sampleKeys() []ffrtmp.Key {
 	return []ffrtmp.Key{
-		{ID: "aaaaaaaaaaaaaaaa", Name: "ci", Scopes: []ffrtmp.Scope{ffrtmp.ScopeSubmit},
+		{
+			ID: "aaaaaaaaaaaaaaaa", Name: "ci", Scopes: []ffrtmp.Scope{ffrtmp.ScopeSubmit},
 			Status: ffrtmp.KeyRevoked, CreatedAt: ago(50*time.Hour + time.Minute), CreatedBy: "bootstrap",
-			RevokedAt: ago(time.Hour)},
-		{ID: keyID, Name: "ci", Scopes: []ffrtmp.Scope{ffrtmp.ScopeSubmit, ffrtmp.ScopeRead},
+			RevokedAt: ago(time.Hour),
+		},
+		{
+			ID: keyID, Name: "ci", Scopes: []ffrtmp.Scope{ffrtmp.ScopeSubmit, ffrtmp.ScopeRead},
 			Status: ffrtmp.KeyActive, CreatedAt: ago(time.Hour + 30*time.Second), CreatedBy: "bootstrap",
-			ExpiresAt: ago(-time.Hour), RateLimit: 20},
-		{ID: "bbbbbbbbbbbbbbbb", Name: "encoders", Scopes: []ffrtmp.Scope{ffrtmp.ScopeAgent},
+			ExpiresAt: ago(-time.Hour), RateLimit: 20,
+		},
+		{
+			ID: "bbbbbbbbbbbbbbbb", Name: "encoders", Scopes: []ffrtmp.Scope{ffrtmp.ScopeAgent},
 			Status: ffrtmp.KeyExpired, CreatedAt: ago(49*time.Hour + time.Minute), CreatedBy: keyID,
-			ExpiresAt: ago(time.Hour)},
+			ExpiresAt: ago(time.Hour),
+		},
 	}
 }
 
 func sampleAudit() ffrtmp.AuditList {
 	return ffrtmp.AuditList{Count: 2, NextCursor: "4711.0", Records: []ffrtmp.AuditRecord{
-		{ID: "4712.3", Time: ago(time.Hour), Principal: keyID, KeyName: "ops", Source: "192.0.2.7",
-			RequestID: "r-2", Action: "node.remove", Target: nodeID, Detail: "force=true", Outcome: "ok"},
-		{ID: "4711.0", Time: ago(2 * time.Hour), Principal: "bootstrap", Source: "2001:db8::7",
-			RequestID: "r-1", Action: "job.cancel", Target: jobID, Outcome: "conflict"},
+		{
+			ID: "4712.3", Time: ago(time.Hour), Principal: keyID, KeyName: "ops", Source: "192.0.2.7",
+			RequestID: "r-2", Action: "node.remove", Target: nodeID, Detail: "force=true", Outcome: "ok",
+		},
+		{
+			ID: "4711.0", Time: ago(2 * time.Hour), Principal: "bootstrap", Source: "2001:db8::7",
+			RequestID: "r-1", Action: "job.cancel", Target: jobID, Outcome: "conflict",
+		},
 	}}
 }
 
@@ -39,13 +49,17 @@ func sampleAudit() ffrtmp.AuditList {
 func TestKeysCreate(t *testing.T) {
 	m := newFakeMaster(t)
 	made := ffrtmp.CreatedKey{
-		Key: ffrtmp.Key{ID: keyID, Name: "ci", Scopes: []ffrtmp.Scope{ffrtmp.ScopeSubmit, ffrtmp.ScopeRead},
-			Status: ffrtmp.KeyActive, CreatedAt: ago(time.Second), CreatedBy: "bootstrap", ExpiresAt: ago(-time.Hour)},
+		Key: ffrtmp.Key{
+			ID: keyID, Name: "ci", Scopes: []ffrtmp.Scope{ffrtmp.ScopeSubmit, ffrtmp.ScopeRead},
+			Status: ffrtmp.KeyActive, CreatedAt: ago(time.Second), CreatedBy: "bootstrap", ExpiresAt: ago(-time.Hour),
+		},
 		Secret: keyID + ".c2VjcmV0",
 	}
 	m.answer("POST /keys", http.StatusCreated, made)
-	create := []string{"keys", "create", "ci", "--scope", "submit", "--scope", "read", "--expires", "90d", "--rate-limit",
-		"20"}
+	create := []string{
+		"keys", "create", "ci", "--scope", "submit", "--scope", "read", "--expires", "90d", "--rate-limit",
+		"20",
+	}
 	r := m.run(t, create...)
 	if r.code != exitDone || r.out != made.Secret+"\n" || strings.Contains(r.err, "c2VjcmV0") {
 		t.Errorf("code %d, %q, %q", r.code, r.out, r.err)
@@ -84,8 +98,10 @@ func TestKeysRevoke(t *testing.T) {
 			t.Errorf("%s: code %d, %q, %q", name, r.code, r.out, r.err)
 		}
 	}
-	for name, want := range map[string]string{"0123": "ambiguous: use one of the ids", "nobody": "no such active key",
-		"encoders": "no such active key"} {
+	for name, want := range map[string]string{
+		"0123": "ambiguous: use one of the ids", "nobody": "no such active key",
+		"encoders": "no such active key",
+	} {
 		if r := m.run(t, "keys", "revoke", name); r.code != exitFailed || !strings.Contains(r.err, want) {
 			t.Errorf("%s: code %d, %q", name, r.code, r.err)
 		}

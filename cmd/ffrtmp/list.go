@@ -59,7 +59,8 @@ func (c *command) listJobs(cmd *cobra.Command, options client.ListOptions, all b
 
 // fetchJobs returns one page, or all of them as one.
 func (c *command) fetchJobs(ctx context.Context, cl *client.Client, options client.ListOptions,
-	all bool) (page ffrtmp.List, err error) {
+	all bool,
+) (page ffrtmp.List, err error) {
 	opts := c.reading.options()
 	if err := resolveNode(ctx, cl, &options.Filter, opts...); err != nil {
 		return page, err

@@ -28,8 +28,10 @@ func TestRealCluster(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	env := []string{"MASTER_URL=" + strings.Join(cluster.URLs(), ","), "FFRTMP_CA=" + cluster.CAFile(),
-		"FFRTMP_API_KEY_FILE=" + cluster.APIKeyFile()}
+	env := []string{
+		"MASTER_URL=" + strings.Join(cluster.URLs(), ","), "FFRTMP_CA=" + cluster.CAFile(),
+		"FFRTMP_API_KEY_FILE=" + cluster.APIKeyFile(),
+	}
 	step := func(code int, want string, args ...string) result {
 		t.Helper()
 		r := invoke(t, env, "", args...)
@@ -60,7 +62,7 @@ func TestRealCluster(t *testing.T) {
 	step(exitFailed, "job 2 was canceled", "jobs", "watch", "2")
 	step(exitDone, "requeued", "jobs", "retry", "2")
 
-	step(exitFailed, "does not exist", "jobs", "submit", "--scenario", "360p", "--input", "missing.mp4", "--max-retries",
+	step(exitFailed, "no such file", "jobs", "submit", "--scenario", "360p", "--input", "missing.mp4", "--max-retries",
 		"0", "--watch")
 
 	step(exitDone, "cordoned", "nodes", "cordon", "agent-0")

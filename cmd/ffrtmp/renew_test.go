@@ -144,10 +144,14 @@ func TestRenew_Contents(t *testing.T) {
 	p.issue(p.ca, "ours", time.Minute)
 	// One of openssl's making, with a subject and names unlike ours.
 	for _, args := range [][]string{
-		{"req", "-newkey", "rsa:2048", "-nodes", "-keyout", "theirs.key", "-out", "theirs.csr", "-subj",
-			"/C=DE/O=Studio/CN=theirs"},
-		{"x509", "-req", "-in", "theirs.csr", "-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial", "-days", "1",
-			"-extfile", "ext", "-out", "theirs.crt"},
+		{
+			"req", "-newkey", "rsa:2048", "-nodes", "-keyout", "theirs.key", "-out", "theirs.csr", "-subj",
+			"/C=DE/O=Studio/CN=theirs",
+		},
+		{
+			"x509", "-req", "-in", "theirs.csr", "-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial", "-days", "1",
+			"-extfile", "ext", "-out", "theirs.crt",
+		},
 	} {
 		ext := "subjectAltName=critical,DNS:m.example,IP:10.0.0.1,email:ops@example,URI:ffrtmp://prod/master/m\n" +
 			"extendedKeyUsage=serverAuth\nkeyUsage=critical,digitalSignature,keyEncipherment\n"

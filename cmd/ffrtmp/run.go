@@ -111,7 +111,8 @@ func help() *cobra.Command {
 			return found.Help()
 		},
 		ValidArgsFunction: func(cmd *cobra.Command, args []string, _ string) (words []cobra.Completion,
-			_ cobra.ShellCompDirective) {
+			_ cobra.ShellCompDirective,
+		) {
 			if found, rest, err := cmd.Root().Find(args); err == nil && len(rest) == 0 {
 				for _, sub := range found.Commands() {
 					words = append(words, cobra.CompletionWithDesc(sub.Name(), sub.Short))

@@ -33,8 +33,10 @@ func TestSubmit_Body(t *testing.T) {
 		},
 		{
 			"files",
-			[]string{"--scenario=720p30", "--input", "in.mov", "--output-file", "out.mp4", "--output", "json", "--duration",
-				"1m30s"},
+			[]string{
+				"--scenario=720p30", "--input", "in.mov", "--output-file", "out.mp4", "--output", "json", "--duration",
+				"1m30s",
+			},
 			"",
 			`{"scenario":"720p30","confidence":"auto","engine":"auto",
 			  "parameters":{"duration":90,"input":"in.mov","output":"out.mp4"}}`,
@@ -52,8 +54,10 @@ func TestSubmit_Body(t *testing.T) {
 		},
 		{
 			"any parameter",
-			[]string{"--scenario", "720p", "--param", `resource_limits={"timeout_sec":5}`, "--param", "codec=libx264", "--fps",
-				"29.97", "--threads", "2"},
+			[]string{
+				"--scenario", "720p", "--param", `resource_limits={"timeout_sec":5}`, "--param", "codec=libx264", "--fps",
+				"29.97", "--threads", "2",
+			},
 			"",
 			`{"scenario":"720p","confidence":"auto","engine":"auto",
 			  "parameters":{"codec":"libx264","fps":29.97,"resource_limits":{"timeout_sec":5},"threads":2}}`,
@@ -65,8 +69,12 @@ func TestSubmit_Body(t *testing.T) {
 			`{"scenario":"720p","confidence":"auto","engine":"auto",
 			  "parameters":{"rtmp_url":"rtmp://x/live","stream_key":"s3cret"}}`,
 		},
-		{"standard input", []string{"--file", "-"}, `{"scenario":"1080p","queue":"live"}`,
-			`{"scenario":"1080p","queue":"live"}`},
+		{
+			"standard input",
+			[]string{"--file", "-"},
+			`{"scenario":"1080p","queue":"live"}`,
+			`{"scenario":"1080p","queue":"live"}`,
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := invoke(t, m.env(), c.stdin, append([]string{"jobs", "submit", "--idempotency-key", "k-1"}, c.args...)...)

@@ -88,7 +88,8 @@ const explainEvery = 2 * time.Second
 
 // observe sends every look at the job, and returns the job when it has ended.
 func observe(ctx context.Context, cl *client.Client, id string, observations chan<- cli.Observation,
-	opts ...client.Option) (ffrtmp.Job, error) {
+	opts ...client.Option,
+) (ffrtmp.Job, error) {
 	var meta client.Meta
 	var o cli.Observation
 	var asked time.Time

@@ -42,8 +42,10 @@ func (p *player) serve(w http.ResponseWriter, _ *http.Request) {
 
 // lifeOf is a job that waits, runs over a change of leaders, and ends as given.
 func lifeOf(m *fakeMaster, end ffrtmp.Job) *player {
-	pending := ffrtmp.Job{ID: jobID, SequenceNumber: 12, Scenario: "1080p30-h264",
-		Status: ffrtmp.Pending, CreatedAt: ago(time.Hour)}
+	pending := ffrtmp.Job{
+		ID: jobID, SequenceNumber: 12, Scenario: "1080p30-h264",
+		Status: ffrtmp.Pending, CreatedAt: ago(time.Hour),
+	}
 	running := sampleJob()
 	later := running
 	later.Progress = 80
@@ -100,8 +102,10 @@ func TestWatch_Lines(t *testing.T) {
 }
 
 func TestWatch_Failure(t *testing.T) {
-	for name, end := range map[string]ffrtmp.Job{"failed": failed(),
-		"canceled": func() ffrtmp.Job { j := completed(); j.Status = ffrtmp.Canceled; return j }()} {
+	for name, end := range map[string]ffrtmp.Job{
+		"failed":   failed(),
+		"canceled": func() ffrtmp.Job { j := completed(); j.Status = ffrtmp.Canceled; return j }(),
+	} {
 		t.Run(name, func(t *testing.T) {
 			m := newFakeMaster(t)
 			lifeOf(m, end)
@@ -111,8 +115,10 @@ func TestWatch_Failure(t *testing.T) {
 			}
 			want := []string{"ffrtmp: job 12 was canceled"}
 			if name == "failed" {
-				want = []string{"ffrtmp: job 12 failed after 4 attempts: ffmpeg ended with exit status 1", "log line 29",
-					"log line 10\n"}
+				want = []string{
+					"ffrtmp: job 12 failed after 4 attempts: ffmpeg ended with exit status 1", "log line 29",
+					"log line 10\n",
+				}
 				if strings.Contains(r.err, "log line 9\n") {
 					t.Errorf("more than the tail of the log: %q", r.err)
 				}

@@ -16,8 +16,10 @@ func encoding() ffrtmp.Job {
 		Progress:       52,
 		NodeName:       "agent-1",
 		Attempt:        2,
-		ProgressDetail: &ffrtmp.Progress{Phase: "encoding", Frame: 900, FPS: 143.2,
-			Speed: 4.77, OutTimeSeconds: 31.2, ETASeconds: 6.1},
+		ProgressDetail: &ffrtmp.Progress{
+			Phase: "encoding", Frame: 900, FPS: 143.2,
+			Speed: 4.77, OutTimeSeconds: 31.2, ETASeconds: 6.1,
+		},
 	}
 }
 
@@ -28,12 +30,16 @@ func TestProgressLine(t *testing.T) {
 		Why: ffrtmp.Explanation{Summary: "no node that can run it is free", Ahead: 4},
 	}
 	retrying := Observation{
-		Job: ffrtmp.Job{SequenceNumber: 14, Status: ffrtmp.Pending, RetryCount: 2, MaxRetries: 3,
-			RetryReason: "exit\x1b[2J status 1", NotBefore: time.Now().Add(90*time.Second + 999*time.Millisecond)},
+		Job: ffrtmp.Job{
+			SequenceNumber: 14, Status: ffrtmp.Pending, RetryCount: 2, MaxRetries: 3,
+			RetryReason: "exit\x1b[2J status 1", NotBefore: time.Now().Add(90*time.Second + 999*time.Millisecond),
+		},
 	}
 	live := Observation{
-		Job: ffrtmp.Job{SequenceNumber: 15, Status: ffrtmp.Running, NodeName: "a",
-			ProgressDetail: &ffrtmp.Progress{Phase: "encoding", FPS: 60, Speed: 1, OutTimeSeconds: 3725}},
+		Job: ffrtmp.Job{
+			SequenceNumber: 15, Status: ffrtmp.Running, NodeName: "a",
+			ProgressDetail: &ffrtmp.Progress{Phase: "encoding", FPS: 60, Speed: 1, OutTimeSeconds: 3725},
+		},
 	}
 	paused := running
 	paused.Job.Status, paused.Job.ProgressDetail = ffrtmp.Paused, &ffrtmp.Progress{Phase: "paused"}
