@@ -101,7 +101,7 @@ func (s *screen) String() string {
 // until waits for the screen to show something.
 func (s *screen) until(t *testing.T, what string) string {
 	t.Helper()
-	deadline := time.After(30 * time.Second)
+	deadline := time.After(2 * time.Minute)
 	for !strings.Contains(s.String(), what) {
 		select {
 		case <-s.changed:
@@ -205,7 +205,7 @@ func TestDev_StartFailure(t *testing.T) {
 	}
 	r := invoke(t, nil, "", "dev", "--masters", "1", "--bin-dir", dir)
 	if r.code != exitFailed {
-		t.Errorf("exit code %d", r.code)
+		t.Errorf("got exit code %d, want %d", r.code, exitFailed)
 	}
 	mustContain(t, "the error", r.err, "master-0 ended", "\nthe disk is on fire")
 }

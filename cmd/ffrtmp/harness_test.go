@@ -33,11 +33,17 @@ type result struct {
 // invoke runs a command line with an environment that holds nothing but env.
 func invoke(t *testing.T, env []string, stdin string, args ...string) result {
 	t.Helper()
+	return invokePatiently(t, 2*time.Second, env, stdin, args...)
+}
+
+// invokePatiently is invoke with another time for which a request is retried.
+func invokePatiently(t *testing.T, patience time.Duration, env []string, stdin string, args ...string) result {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	var out, errOut bytes.Buffer
 	c := newCommand(strings.NewReader(stdin), &out, &errOut, env)
-	c.patience = 2 * time.Second
+	c.patience = patience
 	return result{c.run(ctx, args), out.String(), errOut.String()}
 }
 
@@ -160,7 +166,7 @@ func mustContain(t *testing.T, where, text string, parts ...string) {
 	t.Helper()
 	for _, part := range parts {
 		if !strings.Contains(text, part) {
-			t.Errorf("%s lacks %q:\n%s", where, part, text)
+			t.Errorf("%s: got\n%s\nwant it to contain %q", where, text, part)
 		}
 	}
 }

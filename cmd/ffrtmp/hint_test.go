@@ -70,7 +70,7 @@ func TestHint(t *testing.T) {
 			t.Parallel()
 			r := invoke(t, []string{"MASTER_API_KEY=k"}, "", "nodes", "list", "--master", c.master, "--ca", c.ca)
 			if r.code != exitFailed {
-				t.Errorf("exit code %d", r.code)
+				t.Errorf("got exit code %d, want %d", r.code, exitFailed)
 			}
 			mustContain(t, "the error", r.err, append(c.want, "list nodes: ")...)
 		})

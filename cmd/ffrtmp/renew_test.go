@@ -213,7 +213,7 @@ func TestRenew_Refused(t *testing.T) {
 	}
 	r := p.renew("--within", "90m")
 	if r.code != exitFailed {
-		t.Errorf("exit code %d", r.code)
+		t.Errorf("got exit code %d, want %d", r.code, exitFailed)
 	}
 	mustContain(t, "the table", r.out, "issued by another authority", "the authority expires no later",
 		"no certificate found")

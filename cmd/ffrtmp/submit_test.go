@@ -129,7 +129,7 @@ func TestSubmit_Batch(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := invoke(t, m.env(), c.body, "jobs", "submit", "--file", "-")
 			if r.code != exitUsage {
-				t.Errorf("exit code %d", r.code)
+				t.Errorf("got exit code %d, want %d", r.code, exitUsage)
 			}
 			mustContain(t, "the error", r.err, c.want)
 		})

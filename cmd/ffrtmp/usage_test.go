@@ -68,10 +68,10 @@ func TestUsageErrors(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			r := invoke(t, nil, "", c.args...)
 			if r.code != exitUsage {
-				t.Errorf("exit code %d, want %d", r.code, exitUsage)
+				t.Errorf("got exit code %d, want %d", r.code, exitUsage)
 			}
 			if strings.Count(r.err, "\n") != 1 || r.out != "" {
-				t.Errorf("want one line of error and no output, got %q and %q", r.err, r.out)
+				t.Errorf("got error %q and output %q, want one line of error", r.err, r.out)
 			}
 			mustContain(t, "the error", r.err, c.want)
 		})
@@ -146,7 +146,7 @@ func TestExitCodes(t *testing.T) {
 			t.Parallel()
 			r := m.run(t, c.args...)
 			if r.code != c.code {
-				t.Errorf("exit code %d, want %d", r.code, c.code)
+				t.Errorf("got exit code %d, want %d", r.code, c.code)
 			}
 			mustContain(t, "the error", r.err, c.err...)
 		})

@@ -111,7 +111,7 @@ func TestWatch_Failure(t *testing.T) {
 			lifeOf(m, end)
 			r := invoke(t, m.lenient(), "", "jobs", "status", "12", "--follow")
 			if r.code != exitFailed {
-				t.Errorf("exit code %d", r.code)
+				t.Errorf("got exit code %d, want %d", r.code, exitFailed)
 			}
 			want := []string{"ffrtmp: job 12 was canceled"}
 			if name == "failed" {
