@@ -9,7 +9,7 @@ import (
 	"github.com/ffrtmp/ffrtmp/fsm/store"
 )
 
-// act is what a user asks of one job.
+// act cancels, pauses, resumes or retries one job.
 type act struct {
 	v1
 	action ffrtmp.Action
@@ -43,11 +43,10 @@ func (c *act) apply(t *tx) any {
 		return refused
 	}
 	if !j.status.Allows(c.action) {
-		return ffrtmp.Errorf(ffrtmp.Conflict, "job %s is %s: it cannot be asked to %s", j.id, j.status, c.action)
+		return ffrtmp.Errorf(ffrtmp.Conflict, "cannot %s job %s: it is %s", c.action, j.id, j.status)
 	}
 	if j.hold == store.HoldSealed {
-		return ffrtmp.Errorf(ffrtmp.Conflict, "job %s is publishing its output: it cannot be asked to %s", j.id,
-			c.action)
+		return ffrtmp.Errorf(ffrtmp.Conflict, "cannot %s job %s: it is publishing its output", c.action, j.id)
 	}
 	switch c.action {
 	case ffrtmp.Cancel:
@@ -72,16 +71,16 @@ func (c *act) replay(_ *tx, k kept) any {
 	return Done{Seq: k.seq, Count: 1, Status: store.StatusCodes[k.count], Replayed: true}
 }
 
-// findAny is find that also returns the class key of a job that is over.
+// findAny is find that also returns the class key of a finished job.
 func (t *tx) findAny(seq uint64) (*activeJob, classKey, *ffrtmp.Error) {
 	if j, ok := t.jobs[seq]; ok {
 		return j, j.class.key, nil
 	}
-	return t.findOver(seq)
+	return t.findFinished(seq)
 }
 
-// setStatus pauses or resumes a job. An attempt's time stands still meanwhile: what
-// was left of it is kept as a negative timeout_at.
+// setStatus pauses or resumes a job. A paused attempt's timeout does not run: the time
+// left is kept as a negative timeout_at.
 func (t *tx) setStatus(j *activeJob, status ffrtmp.Status) {
 	switch {
 	case status == ffrtmp.Paused && j.timeoutAt > 0:
@@ -98,8 +97,8 @@ func (t *tx) setStatus(j *activeJob, status ffrtmp.Status) {
 	t.jobEvent(what, j, 0, "")
 }
 
-// cancel ends a job; an attempt that goes on is fenced off. It reports whether
-// the job was not canceled before.
+// cancel ends a job and makes its running attempt stale. It returns false when the
+// job was canceled before.
 func (t *tx) cancel(j *activeJob) bool {
 	if j.status == ffrtmp.Canceled {
 		return false
@@ -114,8 +113,8 @@ func (t *tx) cancel(j *activeJob) bool {
 	return true
 }
 
-// revive puts a job that is over back into the queue as if it were new, but for
-// the numbers of its attempts.
+// revive requeues a finished job as if it were new, except that its attempt numbers
+// continue.
 func (t *tx) revive(j *activeJob, key classKey) any {
 	class, err := t.ready.class(classKey{requires: key.requires})
 	if err != nil {
@@ -222,8 +221,8 @@ func decodePatch(d *decoder) command {
 }
 
 var (
-	selectPlace  = store.Prepared(`SELECT queue, priority FROM job_state WHERE seq = ?`)
-	updatePlace  = store.Prepared(`UPDATE job_state SET queue = ?, priority = ?, max_retries = ? WHERE seq = ?`)
+	selectQueue  = store.Prepared(`SELECT queue, priority FROM job_state WHERE seq = ?`)
+	updateQueue  = store.Prepared(`UPDATE job_state SET queue = ?, priority = ?, max_retries = ? WHERE seq = ?`)
 	updateLabels = store.Prepared(`UPDATE job_spec SET labels = ? WHERE seq = ?`)
 )
 
@@ -233,11 +232,11 @@ func (c *patch) apply(t *tx) any {
 		return refused
 	}
 	if j.status != ffrtmp.Pending {
-		return ffrtmp.Errorf(ffrtmp.Conflict, "job %s is %s: only a pending job can be changed", j.id, j.status)
+		return ffrtmp.Errorf(ffrtmp.Conflict, "cannot change job %s: it is %s, not pending", j.id, j.status)
 	}
 	place, ok := t.place(j.seq)
 	if !ok {
-		return ffrtmp.Errorf(ffrtmp.Internal, "job %s has no state: %v", j.id, t.err)
+		return ffrtmp.Errorf(ffrtmp.Internal, "read state of job %s: %v", j.id, t.err)
 	}
 	if c.queue >= 0 {
 		place[0] = c.queue
@@ -251,7 +250,7 @@ func (c *patch) apply(t *tx) any {
 	t.ready.remove(j)
 	j.rank = ffrtmp.Rank(store.QueueCodes[place[0]], store.PriorityCodes[place[1]])
 	t.enqueue(j)
-	t.exec(updatePlace, place[0], place[1], j.maxRetries, int64(j.seq))
+	t.exec(updateQueue, place[0], place[1], j.maxRetries, int64(j.seq))
 	if c.relabel {
 		t.exec(updateLabels, store.Null(c.labels), int64(j.seq))
 	}
@@ -280,7 +279,7 @@ func (c *patch) audit(t *tx) entry {
 // place reads the codes of a job's queue and priority.
 func (t *tx) place(seq uint64) (place [2]int64, ok bool) {
 	row := make([]driver.Value, 2)
-	if !t.row(row, selectPlace, int64(seq)) {
+	if !t.row(row, selectQueue, int64(seq)) {
 		return place, false
 	}
 	return [2]int64{row[0].(int64), row[1].(int64)}, true

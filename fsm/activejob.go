@@ -10,8 +10,8 @@ import (
 	"github.com/ffrtmp/ffrtmp/fsm/store"
 )
 
-// activeJob is the hot part of a job that is not over. Like everything in memory
-// it is derived: made from the database on opening, and changed together with it.
+// activeJob is the hot part of an unfinished job. Like everything in memory it is
+// derived: loaded from the database on opening and changed together with it.
 type activeJob struct {
 	seq        uint64
 	id         uuid.UUID
@@ -31,11 +31,11 @@ type activeJob struct {
 	maxRetries int64
 	losses     int64
 
-	heap *heap // the one it waits in, or nil
-	at   int   // its place there
+	heap *heap // that it waits in, or nil
+	at   int   // its index there
 }
 
-// lease is an attempt's unguessable token. The zero lease fits no attempt.
+// lease is an attempt's unguessable token. The zero lease matches no attempt.
 type lease [16]byte
 
 const selectActive = `SELECT s.seq, s.id, s.requires, s.timeout, t.status, t.queue, t.priority, t.max_retries,
@@ -50,7 +50,7 @@ var (
 
 const activeColumns = 19
 
-// scanActive makes the job of a row of selectActive, and the key of its class.
+// scanActive converts a row of selectActive into a job and the key of its class.
 func (s *state) scanActive(row []driver.Value) (*activeJob, classKey, error) {
 	key := classKey{requires: row[2].(string), avoid: row[17].(string)}
 	id, err := uuid.Parse(row[1].(string))
@@ -80,7 +80,7 @@ func (s *state) scanActive(row []driver.Value) (*activeJob, classKey, error) {
 	return j, key, nil
 }
 
-// add takes a job that is not over into memory.
+// add adds an unfinished job to memory.
 func (s *state) add(j *activeJob, class *class) {
 	j.class = class
 	class.users++
@@ -92,7 +92,7 @@ func (s *state) add(j *activeJob, class *class) {
 	s.enqueue(j)
 }
 
-// enqueue puts a pending job where it waits to be claimed.
+// enqueue adds a pending job to the ready queue.
 func (s *state) enqueue(j *activeJob) {
 	if j.status == ffrtmp.Pending {
 		s.wake = true
@@ -101,7 +101,7 @@ func (s *state) enqueue(j *activeJob) {
 }
 
 // change moves a job between states in memory; the caller writes the database.
-// Everything derived follows from it: heaps, counts, what its node holds.
+// It updates everything derived: heaps, counts and the node's attempts.
 func (s *state) change(j *activeJob, status ffrtmp.Status, h store.Hold) {
 	s.ready.remove(j)
 	s.active[store.Code(store.StatusCodes, j.status)]--
@@ -122,7 +122,7 @@ func (s *state) change(j *activeJob, status ffrtmp.Status, h store.Hold) {
 	s.enqueue(j)
 }
 
-// load fills memory from the database.
+// load loads memory from the database.
 func (s *state) load() error {
 	var err error
 	if s.meta, err = s.Meta(); err != nil {

@@ -13,12 +13,12 @@ import (
 )
 
 // tx is the transaction of one ApplyBatch. The first error of the database is
-// kept in err; it ends the process, so commands need not look at it.
+// kept in err; it ends the process, so commands need not check it.
 type tx struct {
 	*state
 	metrics *metrics
 	events  packedEvents
-	claimed []claimed // results of its claims: one array for all costs less
+	claimed []claimed // results of its claims, in one array to save allocations
 	now     int64
 	actor   Actor // of the command
 	err     error
@@ -44,8 +44,8 @@ func (f *FSM) Apply(entry *raft.Log) any { return f.ApplyBatch([]*raft.Log{entry
 
 // ApplyBatch implements raft.BatchingFSM. All entries are applied in one
 // transaction. The response to an entry is a []any with the result of each of its
-// commands; it is nil for an entry that is no command or is applied already. A
-// fault of the database or an entry that cannot be understood is fatal.
+// commands, or nil for an entry that is not a command or was applied before. A
+// database error or an entry that cannot be decoded is fatal.
 func (f *FSM) ApplyBatch(entries []*raft.Log) []any {
 	timer := prometheus.NewTimer(f.metrics.apply)
 	defer timer.ObserveDuration()
@@ -68,7 +68,7 @@ func (f *FSM) ApplyBatch(entries []*raft.Log) []any {
 func (f *FSM) applyAll(entries []*raft.Log, responses []any) error {
 	s := f.state
 	if s == nil {
-		return errors.New("the state has not been verified")
+		return errors.New("state not verified")
 	}
 	if entries[len(entries)-1].Index <= s.meta.Index {
 		return nil
@@ -130,11 +130,11 @@ func (t *tx) finish() error {
 	return t.Commit(&t.meta)
 }
 
-// errClosed ends applying without a fault.
-var errClosed = errors.New("the state is closed")
+// errClosed stops applying without an error.
+var errClosed = errors.New("state is closed")
 
-// begin takes the write lock. Another process may hold it (an operator with
-// sqlite3): that is waited out however long it takes.
+// begin takes the write lock. If another process holds it (an operator with sqlite3),
+// begin waits without limit.
 func (f *FSM) begin() error {
 	for {
 		if f.closing.Load() {
@@ -144,7 +144,7 @@ func (f *FSM) begin() error {
 		if !store.IsBusy(err) {
 			return err
 		}
-		f.log.Warn("another process holds the write lock of the database, and the cluster waits for it here", "db",
+		f.log.Warn("waiting for another process to release the database lock", "db",
 			f.state.Path())
 	}
 }

@@ -26,7 +26,7 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
 	selectOutcome = store.Prepared(`SELECT outcome FROM job_attempt WHERE seq = ? AND attempt = ?`)
 )
 
-// end puts the job's newest attempt, which goes on, on record as over.
+// end records that the job's running attempt has ended.
 func (t *tx) end(j *activeJob, e store.Result) {
 	if e.Outcome != ffrtmp.AttemptLost && e.Outcome != ffrtmp.AttemptCanceled {
 		observe(t.metrics.ran, j.startedAt, t.now)
@@ -40,7 +40,7 @@ func (t *tx) end(j *activeJob, e store.Result) {
 	}
 }
 
-// outcome returns how the job's attempt ended, or "" when it is not on record.
+// outcome returns how the job's attempt ended, or "" when that is not recorded.
 func (t *tx) outcome(j *activeJob) ffrtmp.Outcome {
 	row := make([]driver.Value, 1)
 	if !t.row(row, selectOutcome, int64(j.seq), j.attempt) {
@@ -54,7 +54,7 @@ func (t *tx) outcome(j *activeJob) ffrtmp.Outcome {
 func (t *tx) fail(j *activeJob, e store.Result, b backoff) bool {
 	t.end(j, e)
 	if e.Reason.Final() || j.retries >= j.maxRetries {
-		t.over(j, ffrtmp.Failed, e)
+		t.finishFailed(j, e)
 		return false
 	}
 	j.retries++
@@ -70,18 +70,19 @@ func (t *tx) fail(j *activeJob, e store.Result, b backoff) bool {
 	return true
 }
 
-// over ends the job as a failure.
-func (t *tx) over(j *activeJob, status ffrtmp.Status, e store.Result) {
+// finishFailed finishes the job as failed.
+func (t *tx) finishFailed(j *activeJob, e store.Result) {
 	t.meta.Failed++
-	t.change(j, status, store.HoldNone)
-	t.exec(updateFailed, store.Code(store.StatusCodes, status), int64(store.HoldNone), j.losses, t.now, t.now,
+	t.change(j, ffrtmp.Failed, store.HoldNone)
+	t.exec(updateFailed, store.StatusFailed, int64(store.HoldNone), j.losses, t.now, t.now,
 		store.Null(e.Error), store.Null(string(e.Reason)), int64(j.seq))
 	t.jobEvent(ffrtmp.JobFailed, j, 0, e.Reason)
 }
 
 // avoid keeps the job's next attempts from the node while another can run them.
 func (t *tx) avoid(j *activeJob, n *node) {
-	// The requirements have made a class before, so they make one again.
+	// The requirements were parsed before, so this cannot fail.
+	// lose ends an attempt whose node does not answer for it any more; takeable says
 	c, err := t.ready.class(j.class.avoiding(n.Key))
 	if err != nil {
 		t.err = err
@@ -92,37 +93,38 @@ func (t *tx) avoid(j *activeJob, n *node) {
 	j.class = c
 }
 
-// lose ends an attempt whose node does not answer for it any more; takeable says
-// whether the node may yet take it back.
-func (t *tx) lose(j *activeJob, takeable bool) {
+// lose ends an attempt whose node does not answer for it any more; reclaimable says
+// expire ends an attempt that its node stopped renewing. If reclaimable, the node may
+// reclaim it until the next claim.
+func (t *tx) expire(j *activeJob, reclaimable bool) {
 	t.meta.Losses++
-	t.requeue(j, store.Result{Outcome: ffrtmp.AttemptLost}, takeable)
+	t.requeue(j, store.Result{Outcome: ffrtmp.AttemptLost}, reclaimable)
 }
 
-// requeue ends an attempt that has not failed. The job goes back to the queue, or
-// stays paused, and uses up no retry. What takes nodes down with it must end some
-// day, so the loss that is one too many ends the job.
-func (t *tx) requeue(j *activeJob, e store.Result, takeable bool) {
+// requeue ends an attempt that was lost, not failed. The job is pending again, or stays
+// paused, and no retry is counted. A job that crashes its nodes must not run again
+// and again, so MaxLosses losses fail it.
+func (t *tx) requeue(j *activeJob, e store.Result, reclaimable bool) {
 	j.losses++
 	t.end(j, e)
 	t.jobEvent(ffrtmp.JobLost, j, 0, "")
 	if j.losses >= ffrtmp.MaxLosses {
 		e.Error, e.Reason = "the attempts' nodes were lost too often", ffrtmp.NodeLost
-		t.over(j, ffrtmp.Failed, e)
+		t.finishFailed(j, e)
 		return
 	}
 	status, h := ffrtmp.Pending, store.HoldNone
 	if j.status == ffrtmp.Paused {
 		status = ffrtmp.Paused
 	}
-	if takeable {
+	if reclaimable {
 		h = store.HoldLost
 	}
 	t.change(j, status, h)
 	t.exec(updateLost, store.Code(store.StatusCodes, status), int64(h), j.losses, t.now, int64(j.seq))
 }
 
-// reclaim undoes a loss: the attempt goes on.
+// reclaim undoes a loss: the attempt continues.
 func (t *tx) reclaim(j *activeJob) {
 	j.losses--
 	status := ffrtmp.Running
@@ -136,8 +138,8 @@ func (t *tx) reclaim(j *activeJob) {
 	t.jobEvent(ffrtmp.JobRecovered, j, 0, "")
 }
 
-// backoff is how long a retry waits: min(limit, base·2^(n-1)) times [1, 1.5), the
-// jitter drawn by the proposer.
+// backoff is how long a retry waits: min(limit, base·2^(n-1)) times [1, 1.5), with
+// the proposer's jitter.
 type backoff struct {
 	base, limit int64 // ns
 	jitter      int64 // thousandths, 0 to 499

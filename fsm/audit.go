@@ -10,7 +10,7 @@ import (
 	"github.com/ffrtmp/ffrtmp/fsm/store"
 )
 
-// Actor is who asks for a command, for the audit log.
+// Actor is who issued a command, for the audit log.
 type Actor struct {
 	Principal string // id of a key, or the bootstrap key's name; "": not audited
 	Source    string // address of the client
@@ -19,8 +19,8 @@ type Actor struct {
 
 type actorKey struct{}
 
-// WithActor returns a context under which commands are audited: what is proposed
-// with it is recorded in the transaction that carries it out.
+// WithActor returns a context whose commands are audited, in the transaction that
+// applies them.
 func WithActor(ctx context.Context, a Actor) context.Context {
 	return context.WithValue(ctx, actorKey{}, a)
 }
@@ -30,20 +30,20 @@ func actorOf(ctx context.Context) Actor {
 	return a
 }
 
-// auditable are the commands that are recorded in the audit log.
+// auditable is a command that is recorded in the audit log.
 type auditable interface {
-	// audit describes the command after it has been applied or refused.
+	// audit describes the command after it was applied or rejected.
 	audit(t *tx) entry
 }
 
-// entry is what the audit log says of a command.
+// entry describes a command in the audit log.
 type entry struct{ action, target, detail string }
 
-// auditKept is how long the audit log is kept, at least.
+// auditKept is the minimum age of a removed audit record.
 const auditKept = 366 * 24 * time.Hour
 
-// Each new record takes the place of up to two that need not be kept any longer: so
-// the log shrinks when less happens than a year ago, and no record costs much.
+// Each insert removes up to two expired records: the log shrinks when activity does, at a
+// constant cost for each record.
 var (
 	insertAudit = store.Prepared(`INSERT INTO audit (log_index, n, time, principal, key_name, source, request_id,
 	action,
@@ -53,15 +53,14 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
 	(SELECT log_index, n FROM audit WHERE time < ? ORDER BY time, log_index, n LIMIT 2)`)
 )
 
-// Outcomes in the audit log, beside the codes of refusals.
+// Outcomes in the audit log, beside error codes.
 const (
 	outcomeOK        = "ok"
-	outcomeRequested = "requested" // it is not known here what became of it
+	outcomeRequested = "requested" // the outcome is not known here
 )
 
-// record puts the nth command of the entry with this index into the audit log,
-// refusals included. What was answered from the record of an earlier request is not
-// recorded twice.
+// record adds the nth command of the entry at index to the audit log, rejected or not.
+// A replayed request is not recorded twice.
 func (t *tx) record(index uint64, n int, c *enveloped, result any) {
 	if c.actor.Principal == "" {
 		return
@@ -95,7 +94,7 @@ func (t *tx) record(index uint64, n int, c *enveloped, result any) {
 	t.exec(deleteAudit, t.now-int64(auditKept))
 }
 
-// note records what is not a change of the state.
+// note audits an operation that does not change the state.
 type note struct {
 	v1
 	action, target string
@@ -112,7 +111,7 @@ func decodeNote(d *decoder) command {
 func (*note) apply(*tx) any     { return audited{} }
 func (c *note) audit(*tx) entry { return entry{action: c.action, target: c.target} }
 
-// jobTarget names a job as users do.
+// jobTarget returns the job's id.
 func (t *tx) jobTarget(seq uint64) string {
 	if j, err := t.find(seq); err == nil {
 		return j.id.String()
@@ -120,7 +119,7 @@ func (t *tx) jobTarget(seq uint64) string {
 	return strconv.FormatUint(seq, 10)
 }
 
-// details joins what is not empty: names and values in turn.
+// details joins names and non-empty values.
 func details(pairs ...string) string {
 	var list []string
 	for i := 0; i < len(pairs); i += 2 {
@@ -131,7 +130,7 @@ func details(pairs ...string) string {
 	return strings.Join(list, " ")
 }
 
-// Note records in the audit log what is asked for but is no change of the state.
+// Note audits an operation that does not change the state.
 func (p *Proposer) Note(ctx context.Context, action, target string) (uint64, error) {
 	index, _, err := propose[audited](ctx, p, Idempotency{}, &note{action: action, target: target})
 	return index, err

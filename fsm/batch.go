@@ -20,18 +20,18 @@ const (
 	maxQueued     = 16384   // commands
 )
 
-// applyLimit bounds the wait for an entry. Raft answers sooner, with a lost
-// leadership when there is no majority; this is for a log that hangs.
+// applyLimit bounds the wait for an entry, in case the log hangs. Without a majority,
+// Raft reports lost leadership sooner.
 const applyLimit = 30 * time.Second
 
-// Log is what proposals go through: Raft's, in a master. The response is what
-// ApplyBatch said of the entry.
+// Log replicates entries; in a master it is Raft's. The response is that of
+// ApplyBatch.
 type Log interface {
 	Apply(ctx context.Context, data []byte) (index uint64, response any, err error)
 }
 
 // batcher coalesces concurrent commands into few log entries. It never waits for
-// more to come: an entry holds what was queued while earlier ones were in flight.
+// more: an entry holds what was queued while earlier entries were in flight.
 type batcher struct {
 	log Log
 
@@ -40,11 +40,11 @@ type batcher struct {
 	inFlight int
 }
 
-// proposal is a command on its way.
+// proposal is a queued or proposed command.
 type proposal struct {
 	data    []byte
 	state   proposalState // guarded by the batcher's mutex
-	outcome chan outcome  // has room for the one outcome
+	outcome chan outcome  // buffered, for one outcome
 }
 
 type proposalState int
@@ -62,14 +62,14 @@ type outcome struct {
 }
 
 // propose returns the result of a command once it is applied here. When ctx ends
-// earlier: a command that is still queued is withdrawn, and it is safe to repeat;
-// of one that is on its way the outcome is unknown.
+// earlier, a queued command is withdrawn and is safe to retry; the outcome of a
+// proposed one is unknown.
 func (b *batcher) propose(ctx context.Context, data []byte) (uint64, any, error) {
 	p := &proposal{data: data, outcome: make(chan outcome, 1)}
 	b.mu.Lock()
 	if len(b.queue) >= maxQueued {
 		b.mu.Unlock()
-		return 0, nil, ffrtmp.Errorf(ffrtmp.RateLimited, "the leader has %d commands waiting", maxQueued)
+		return 0, nil, ffrtmp.Errorf(ffrtmp.RateLimited, "command queue is full (%d waiting)", maxQueued)
 	}
 	b.queue = append(b.queue, p)
 	if b.inFlight < maxInFlight {
@@ -86,7 +86,7 @@ func (b *batcher) propose(ctx context.Context, data []byte) (uint64, any, error)
 	defer b.mu.Unlock()
 	if p.state == queued {
 		p.state = withdrawn
-		return 0, nil, ffrtmp.Errorf(ffrtmp.NoLeader, "the command was not proposed in time: %w", ctx.Err())
+		return 0, nil, ffrtmp.Errorf(ffrtmp.NoLeader, "command not proposed in time: %w", ctx.Err())
 	}
 	return 0, nil, ffrtmp.Errorf(ffrtmp.UnknownOutcome,
 		"the command was proposed, but its outcome did not come in time: %w", ctx.Err())
@@ -103,7 +103,7 @@ func (b *batcher) send() {
 		for i, p := range batch {
 			data[i] = p.data
 		}
-		// Not the context of any one command: the others would suffer.
+		// Not a command's own context: it would cancel the others.
 		ctx, cancel := context.WithTimeout(context.Background(), applyLimit)
 		index, response, err := b.log.Apply(ctx, encodeEntry(data))
 		cancel()
@@ -112,7 +112,7 @@ func (b *batcher) send() {
 		case err != nil:
 			err = outcomeError(err)
 		case !ok || len(results) != len(batch):
-			err = ffrtmp.Errorf(ffrtmp.UnknownOutcome, "entry %d was answered with %T for %d commands", index, response,
+			err = ffrtmp.Errorf(ffrtmp.UnknownOutcome, "entry %d: got %T for %d commands", index, response,
 				len(batch))
 		}
 		for i, p := range batch {
@@ -153,7 +153,7 @@ func (b *batcher) take() []*proposal {
 	return batch
 }
 
-// outcomeError says of a failed proposal whether it may be repeated.
+// outcomeError converts a proposal's error: NoLeader if it is safe to retry.
 func outcomeError(err error) error {
 	for _, before := range []error{raft.ErrNotLeader, raft.ErrLeadershipTransferInProgress, raft.ErrEnqueueTimeout} {
 		if errors.Is(err, before) {

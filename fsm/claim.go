@@ -9,7 +9,7 @@ import (
 	"github.com/ffrtmp/ffrtmp/fsm/store"
 )
 
-// claim gives a node the next jobs that it can run, one for each lease at most.
+// claim assigns a node the next jobs that it can run, at most one for each lease.
 type claim struct {
 	v1
 	node   string
@@ -55,8 +55,8 @@ var updateClaim = store.Prepared(`UPDATE job_state SET status = ?, hold = ?, att
 	started_at = ?,
 	timeout_at = ?, last_activity_at = ?, not_before = 0, progress = 0, progress_detail = NULL WHERE seq = ?`)
 
-// apply gives nothing to a node that is not eligible or has no free slot. A node
-// that claims is not offline, whatever it was taken for.
+// apply assigns nothing to a node that is not eligible or has no free slot. A node
+// that claims is online.
 func (c *claim) apply(t *tx) any {
 	n, err := t.nodes.find(c.node)
 	if err != nil {
@@ -77,7 +77,7 @@ func (c *claim) apply(t *tx) any {
 	return t.claimed[from:len(t.claimed):len(t.claimed)]
 }
 
-// start begins the job's next attempt. The one before, if lost, is fenced off.
+// start begins the job's next attempt. The previous one, if lost, is now stale.
 func (t *tx) start(j *activeJob, n *node, l lease) claimed {
 	t.ready.remove(j)
 	if j.hold == store.HoldLost {

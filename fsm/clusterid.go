@@ -6,8 +6,8 @@ import (
 	"github.com/ffrtmp/ffrtmp/snapshot"
 )
 
-// SetClusterID sets where the id of the cluster comes from, before Raft runs.
-// Snapshots carry the id, and a snapshot of another cluster is refused.
+// SetClusterID sets the source of the cluster id, before Raft runs. Snapshots
+// carry the id, and a snapshot of another cluster is rejected.
 func (f *FSM) SetClusterID(id func() string) { f.cluster = id }
 
 // clusterID returns the id of the cluster, "" while it is unknown.
@@ -18,10 +18,10 @@ func (f *FSM) clusterID() string {
 	return f.cluster()
 }
 
-// checkCluster refuses a snapshot of another cluster.
+// checkCluster rejects a snapshot of another cluster.
 func (f *FSM) checkCluster(m snapshot.Manifest) error {
 	if own := f.clusterID(); own != "" && m.ClusterID != own {
-		return fmt.Errorf("restore snapshot: it belongs to cluster %q, this master to %q", m.ClusterID, own)
+		return fmt.Errorf("restore snapshot: snapshot is of cluster %q, this master of %q", m.ClusterID, own)
 	}
 	return nil
 }

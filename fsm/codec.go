@@ -30,13 +30,13 @@ func (e *encoder) bool(v bool) {
 
 var errTruncated = errors.New("truncated or corrupt")
 
-// decoder reads what encoder wrote. After the first fault err is set and every
-// method returns a zero value. No length is believed beyond what is there, so that
-// a damaged entry cannot ask for much memory.
+// decoder reads what encoder wrote. After the first error err is set and every
+// method returns a zero value. Lengths are checked against the remaining bytes, so that
+// a corrupt entry cannot allocate much memory.
 type decoder struct {
 	b    []byte
 	err  error
-	last string // that name returned
+	last string // returned by name
 }
 
 func (d *decoder) fail() {
@@ -81,8 +81,7 @@ func (d *decoder) view() []byte { return d.take(d.uint()) }
 
 func (d *decoder) string() string { return string(d.view()) }
 
-// name reads a string that is often the one that name has read before, which then is
-// returned again.
+// name reads a string that often repeats, without allocating it again.
 func (d *decoder) name() string {
 	if s := d.view(); string(s) != d.last {
 		d.last = string(s)

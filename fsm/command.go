@@ -5,8 +5,8 @@ import (
 	"fmt"
 )
 
-// Kind numbers a command. Numbers are only ever appended: they stand in Raft
-// logs on disk and are read by other versions of this program.
+// Kind numbers a command. Numbers are append-only: they are in Raft logs on disk and are
+// read by other versions of this program.
 type Kind uint64
 
 // The kinds of commands.
@@ -33,13 +33,13 @@ const (
 )
 
 // command is a change of state. It carries every time, identity, lease and random
-// number that it needs, so that every replica comes to the same state.
+// number that it needs, so that every replica reaches the same state.
 type command interface {
 	kind() Kind
 	version() uint64
 	encode(*encoder)
 	// apply checks, then writes. It returns a result, or a *ffrtmp.Error when the
-	// command is refused; then it has written nothing.
+	// command is rejected; then it has written nothing.
 	apply(*tx) any
 }
 
@@ -49,8 +49,8 @@ type commandVersion struct {
 	level  int // the level that a master needs to apply it
 }
 
-// kinds has the versions of each kind, version 1 first. A version that is added gets
-// the next level.
+// kinds has the versions of each kind, version 1 first. A new version gets the next
+// level.
 var kinds = map[Kind][]commandVersion{
 	KindSubmit:      {{decodeSubmit, 1}},
 	KindClaim:       {{decodeClaim, 1}},
@@ -73,8 +73,8 @@ var kinds = map[Kind][]commandVersion{
 	KindImport:      {{decodeImport, 1}},
 }
 
-// Level is what masters tell each other: this one can apply the versions of commands that need it or a lower one.
-// A version that needs more is proposed only when every voter has the level.
+// Level is the highest command level that this build can apply; masters exchange it.
+// A version is proposed only when every voter has its level.
 const Level = 1
 
 // envelope is what every command has.
@@ -84,19 +84,18 @@ type envelope struct {
 	actor       Actor
 }
 
-// Parts of an envelope that may be missing.
+// Optional parts of an envelope.
 const (
 	hasIdempotency = 1 << iota
 	hasActor
 )
 
-// Idempotency names a request that may be repeated: of the requests with one
-// principal and key, only the first one that succeeds has an effect. The zero
-// value names none.
+// Idempotency identifies a request that may be repeated: of the requests with one
+// principal and key, only the first success has an effect. The zero value is none.
 type Idempotency struct {
 	Principal string
 	Key       string
-	Hash      [32]byte // of the parsed request; another one under the same key is a conflict
+	Hash      [32]byte // of the parsed request; a different one under the same key is a conflict
 }
 
 // An entry is one Raft log entry: a format byte, the number of commands, then
@@ -154,8 +153,8 @@ var errTrailing = errors.New("trailing bytes")
 
 var errUnknown = errors.New("written by another version of this program; this one cannot read it")
 
-// decodeEntry never skips what it does not know: a master that did would differ
-// from the others without a sign.
+// decodeEntry never skips an unknown command: the master would silently diverge from
+// the others.
 func decodeEntry(data []byte) ([]enveloped, error) {
 	if len(data) == 0 || data[0] != entryFormat {
 		return nil, fmt.Errorf("entry of %d bytes with an unknown format: %w", len(data), errUnknown)

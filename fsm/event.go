@@ -13,7 +13,7 @@ import (
 // eventCodes are the numbers of the types of events in the database; see codes.go.
 var eventCodes = ffrtmp.EventTypes
 
-// packedEvents are those of one Raft entry: each is its code, the time since
+// packedEvents are the events of one Raft entry: each is its code, the time since
 // the first, the node's key (0 for none) and, of a job, its number, id, attempt,
 // retry and reason.
 type packedEvents struct {
@@ -37,7 +37,7 @@ func (t *tx) event(what ffrtmp.EventType, n *node) {
 	}
 }
 
-// jobEvent notes what has happened to a job and its newest attempt.
+// jobEvent adds an event about a job and its newest attempt.
 func (t *tx) jobEvent(what ffrtmp.EventType, j *activeJob, retry int64, reason ffrtmp.FailureReason) {
 	t.event(what, j.node)
 	e := &t.events
@@ -89,9 +89,8 @@ func unpack(packed store.Events, do func(e ffrtmp.Event, node int64) error) erro
 // maxEvents bounds the events of one answer: one entry can hold tens of thousands.
 const maxEvents = 16384
 
-// Events returns the next events after one of them, and the place up to which
-// there are no others. An error with code Compacted says that some that followed
-// it are no longer kept.
+// Events returns the next events after a resume point, and the new resume point. The
+// error has code Compacted when some of the events after it were pruned.
 func (f *FSM) Events(ctx context.Context, after ffrtmp.EventID) (list []ffrtmp.Event, upTo ffrtmp.EventID, err error) {
 	index := f.Index()
 	entries, full := 0, false
@@ -112,21 +111,21 @@ func (f *FSM) Events(ctx context.Context, after ffrtmp.EventID) (list []ffrtmp.E
 	})
 	if err == nil && after.Before(floor) {
 		err = ffrtmp.Errorf(ffrtmp.Compacted,
-			"events up to %s are no longer kept: those after %s cannot be told without a gap", floor, after)
+			"resume point %s is too old: events up to %s are no longer kept", after, floor)
 	}
 	if err != nil {
 		return nil, after, err
 	}
 	f.nameNodes(list, nodes)
-	// Entries up to index were in the state before the rows were read.
+	// Entries up to index were applied before the rows were read.
 	if end := (ffrtmp.EventID{Index: index}); !full && entries < store.MaxEntries && upTo.Before(end) {
 		upTo = end
 	}
 	return list, upTo, nil
 }
 
-// LastEvent returns the place after which come the events of entries that have not
-// been applied yet.
+// LastEvent returns the resume point for the events of entries that are not
+// applied yet.
 func (f *FSM) LastEvent(ctx context.Context) (last ffrtmp.EventID, err error) {
 	last.Index = f.Index()
 	count, err := f.EventCount(ctx, last.Index)
@@ -134,7 +133,7 @@ func (f *FSM) LastEvent(ctx context.Context) (last ffrtmp.EventID, err error) {
 	return last, err
 }
 
-// nameNodes gives events the ids of the nodes with these keys.
+// nameNodes sets the events' node ids, by the nodes' keys.
 func (f *FSM) nameNodes(list []ffrtmp.Event, keys []int64) {
 	f.mu.RLock()
 	defer f.mu.RUnlock()

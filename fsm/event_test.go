@@ -29,8 +29,8 @@ func (c *cluster) allEvents(after ffrtmp.EventID) []ffrtmp.Event {
 	}
 }
 
-// told is what has happened, in words.
-func told(list []ffrtmp.Event) string {
+// formatEvents writes one line for each event.
+func formatEvents(list []ffrtmp.Event) string {
 	var b strings.Builder
 	for _, e := range list {
 		fmt.Fprintf(&b, "%s %s", e.ID(), e.Type)
@@ -123,7 +123,7 @@ func TestEvents_TellEveryChangeOfState(t *testing.T) {
 26.0 node.removed on a node
 `
 	all := c.allEvents(ffrtmp.EventID{})
-	if diff := cmp.Diff(want, told(all)); diff != "" {
+	if diff := cmp.Diff(want, formatEvents(all)); diff != "" {
 		t.Error(diff)
 	}
 	completed := all[10]
@@ -132,7 +132,7 @@ func TestEvents_TellEveryChangeOfState(t *testing.T) {
 	}
 	// From every place on, the rest follows, and no more.
 	for i, e := range all {
-		if diff := cmp.Diff(told(all[i+1:]), told(c.allEvents(e.ID()))); diff != "" {
+		if diff := cmp.Diff(formatEvents(all[i+1:]), formatEvents(c.allEvents(e.ID()))); diff != "" {
 			t.Fatalf("after %s: %s", e.ID(), diff)
 		}
 	}

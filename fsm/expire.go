@@ -30,10 +30,10 @@ func decodeIDs(d *decoder) []store.AttemptID {
 }
 
 // Changed is the result of a command about several attempts: those that it
-// changed. The others were no longer as the proposer believed.
+// changed. The others had changed since the proposer looked.
 type Changed struct{ Attempts []store.AttemptID }
 
-// expire says that leases have run out.
+// expire ends attempts whose leases have expired.
 type expire struct {
 	v1
 	ids []store.AttemptID
@@ -45,13 +45,13 @@ func decodeExpire(d *decoder) command { return &expire{ids: decodeIDs(d)} }
 
 func (c *expire) apply(t *tx) any {
 	return t.eachActive(c.ids, func(j *activeJob) bool {
-		t.lose(j, true)
+		t.expire(j, true)
 		return true
 	})
 }
 
-// eachActive calls do for those attempts that go on and are not sealed; do reports
-// whether it has changed anything.
+// eachActive calls do for those of the attempts that are running and not sealed; do
+// reports whether it changed anything.
 func (t *tx) eachActive(ids []store.AttemptID, do func(*activeJob) bool) Changed {
 	var changed Changed
 	for _, r := range ids {
@@ -62,8 +62,7 @@ func (t *tx) eachActive(ids []store.AttemptID, do func(*activeJob) bool) Changed
 	return changed
 }
 
-// timeOut says that attempts have run past their time and their nodes have not
-// said how they ended.
+// timeOut fails attempts that have exceeded their timeout without a result.
 type timeOut struct {
 	v1
 	ids     []store.AttemptID
@@ -84,7 +83,7 @@ func decodeTimeOut(d *decoder) command {
 func (c *timeOut) apply(t *tx) any {
 	return t.eachActive(c.ids, func(j *activeJob) bool {
 		if j.status == ffrtmp.Paused {
-			return false // its time stands still
+			return false // its timeout does not run
 		}
 		t.fail(j, store.Result{
 			Outcome: ffrtmp.AttemptTimedOut, Reason: ffrtmp.Timeout,
@@ -94,7 +93,7 @@ func (c *timeOut) apply(t *tx) any {
 	})
 }
 
-// reclaim says that nodes still run attempts that were taken for lost.
+// reclaim restores lost attempts that their node is still running.
 type reclaim struct {
 	v1
 	node     string
@@ -129,7 +128,7 @@ func decodeReclaim(d *decoder) command {
 	return c
 }
 
-// apply gives back what has not been claimed since. A v2.2 node has no leases.
+// apply restores those that have not been claimed since. A v2.2 node has no leases.
 func (c *reclaim) apply(t *tx) any {
 	n, err := t.nodes.find(c.node)
 	if err != nil {

@@ -2,13 +2,13 @@ package fsm
 
 import "slices"
 
-// Waiting is what keeps a pending job from being claimed.
+// Waiting explains why a pending job is not claimed.
 type Waiting struct {
-	Ahead   int      // pending jobs that are served first, whatever nodes they need
-	Avoided []string // ids of nodes that are not given it, as long as another can run it
+	Ahead   int      // pending jobs that are served first, for any node
+	Avoided []string // ids of nodes that do not get it while another can run it
 }
 
-// Waiting tells of a pending job; of any other it tells nothing.
+// Waiting explains a pending job; it is empty for any other.
 func (f *FSM) Waiting(seq uint64) Waiting {
 	f.mu.RLock()
 	defer f.mu.RUnlock()

@@ -1,22 +1,21 @@
-// Package fsm is the replicated state: commands become SQL, in the same way on
-// every master.
+// Package fsm is the replicated state machine: it applies commands as SQL, identically
+// on every master.
 //
 // The state is a live SQLite database. It is written in the same transaction as
 // the index of the Raft entry that it reflects, so a restart replays nothing.
 // Durability is the Raft log's: SQLite does not sync, and after an unclean reboot
-// the database is thrown away and made again from snapshot and log.
+// the database is discarded and restored from snapshot and log.
 //
-// In memory is only what is derived from the database: which jobs wait for which
-// kind of node, what each node holds. It is made on opening and changed together
-// with the database.
+// Memory holds only what is derived from the database: which jobs wait for which kind
+// of node, which attempts each node runs. It is loaded on opening and changed
+// together with the database.
 //
-// A write goes: Proposer (where time, identities, leases and random numbers are
-// born) – Raft – ApplyBatch – a result, which is a value or a *ffrtmp.Error. What
-// cannot be understood or written ends the process through Options.Fatal.
+// The write path is Proposer (which generates times, ids, leases and random numbers),
+// Raft, ApplyBatch, and a result, which is a value or a *ffrtmp.Error. An entry that
+// cannot be decoded or written ends the process through Options.Fatal.
 //
-// Jobs come out of queries with their parameters as submitted, secrets included.
-// Whoever shows one to anybody but the node that runs it calls
-// ffrtmp.RedactParameters.
+// Queries return jobs with their parameters as submitted, secrets included. Call
+// ffrtmp.RedactParameters before showing one to anyone but the node that runs it.
 package fsm
 
 import (
@@ -35,16 +34,16 @@ import (
 // Options of an FSM.
 type Options struct {
 	// Path is where the operator finds the database: a symbolic link that the FSM
-	// makes, to the state file of the moment in Dir. Empty: the state is kept in
-	// memory (a private directory in /dev/shm where there is one) and gone on Close.
+	// maintains, to the current state file in Dir. Empty: the state is kept in memory (a
+	// private directory in /dev/shm if that exists) and removed on Close.
 	Path string
-	// Dir holds the state files. It is the FSM's own but for what other parts
-	// keep there under other names than state*.
+	// Dir holds the state files. The FSM owns the names state*; other packages may keep
+	// files under other names there.
 	Dir        string
 	Logger     hclog.Logger          // nil: none
 	Registerer prometheus.Registerer // nil: no metrics
-	// Fatal is called when the state cannot follow the log any more: the process
-	// must end. The default panics. When it returns, the FSM applies nothing more.
+	// Fatal is called when an entry cannot be applied: the process must end. The default
+	// panics. If it returns, the FSM applies no more entries.
 	Fatal func(error)
 
 	bootID string // for tests; "" asks the kernel
@@ -60,7 +59,7 @@ type FSM struct {
 	log     hclog.Logger
 	metrics metrics
 
-	applying sync.Mutex // held while entries are applied, or the state is worked at between them
+	applying sync.Mutex // held while entries are applied, and by maintenance between them
 
 	life       context.Context // ends with Close
 	end        context.CancelFunc
@@ -78,14 +77,14 @@ type FSM struct {
 	index   atomic.Uint64
 	changed *broadcast  // the index
 	waking  *broadcast  // what can be claimed
-	halted  atomic.Bool // applies nothing more
-	failed  atomic.Bool // because of a fault
+	halted  atomic.Bool // no more entries are applied
+	failed  atomic.Bool // because of an error
 	closing atomic.Bool
 }
 
-// Open opens the state, or makes an empty one. A state that is damaged or cannot
-// be trusted is not an error: Verify tells. An error with store.ErrForeign in its chain
-// means that Path is something that is not ours; it has not been touched.
+// Open opens the state, or creates an empty one. A state that is corrupt or not trusted
+// is not an error here, but in Verify. An error that wraps store.ErrForeign means that
+// Path is not ours; it was not touched.
 func Open(opts Options) (*FSM, error) {
 	if opts.Logger == nil {
 		opts.Logger = hclog.NewNullLogger()
@@ -110,7 +109,7 @@ func Open(opts Options) (*FSM, error) {
 		return nil, errors.Join(f.fault, files.Close(false))
 	}
 	if f.fault != nil {
-		f.log.Warn("the state on disk cannot be used", "error", f.fault)
+		f.log.Warn("state on disk is unusable", "error", f.fault)
 		f.state = nil
 		return f, nil
 	}
@@ -118,8 +117,8 @@ func Open(opts Options) (*FSM, error) {
 	return f, nil
 }
 
-// Applied returns the Raft index and term that the state reflects; 0, 0 when
-// there is no state that can be trusted.
+// Applied returns the Raft index and term of the state; 0, 0 when there is no trusted
+// state.
 func (f *FSM) Applied() (index, term uint64) {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
@@ -133,8 +132,8 @@ func (f *FSM) Applied() (index, term uint64) {
 func (f *FSM) Index() uint64 { return f.index.Load() }
 
 // Verify returns nil when the state on disk can be trusted: it could be opened,
-// was closed cleanly or was written under the same boot of the machine, and, when
-// its process died, SQLite finds it whole.
+// was closed cleanly or written under the same boot of the machine, and passes SQLite's
+// check if its process died.
 func (f *FSM) Verify() error {
 	if f.fault != nil {
 		return f.fault
@@ -147,7 +146,7 @@ func (f *FSM) Verify() error {
 	return f.state.Check()
 }
 
-// Discard throws the state away and begins with an empty one.
+// Discard discards the state and starts with an empty one.
 func (f *FSM) Discard() error {
 	path, err := f.files.Create()
 	if err != nil {
@@ -161,7 +160,7 @@ func (f *FSM) Discard() error {
 	return f.replace(s)
 }
 
-// replace makes another database the state.
+// replace switches to another database.
 func (f *FSM) replace(s *state) error {
 	f.applying.Lock()
 	defer f.applying.Unlock()
@@ -171,7 +170,7 @@ func (f *FSM) replace(s *state) error {
 	f.mu.Unlock()
 	if old != nil {
 		if err := old.Close(); err != nil {
-			f.log.Warn("closing the replaced state", "error", err)
+			f.log.Warn("cannot close the replaced state", "error", err)
 		}
 	}
 	if err := f.files.Use(s.Path()); err != nil {
@@ -183,14 +182,14 @@ func (f *FSM) replace(s *state) error {
 	return nil
 }
 
-// Close closes the state. When it returns without an error, the state is on the
-// disk and will be trusted after a reboot.
+// Close closes the state. If it returns nil, the state is synced and will be trusted
+// after a reboot.
 func (f *FSM) Close() error {
 	if f.closing.Swap(true) {
 		return nil
 	}
 	f.applying.Lock()
-	f.end() // from now on nothing is started in the background
+	f.end() // no background work starts from now on
 	f.applying.Unlock()
 	f.background.Wait()
 	f.applying.Lock()
@@ -211,10 +210,10 @@ func (f *FSM) Close() error {
 	return f.files.Close(true)
 }
 
-// halt ends the process, or at least all applying.
+// halt ends the process, or at least stops applying.
 func (f *FSM) halt(err error) {
 	f.failed.Store(true)
 	f.halted.Store(true)
-	f.log.Error("the state cannot follow the log", "error", err)
+	f.log.Error("cannot apply the log; stopping", "error", err)
 	f.opts.Fatal(err)
 }

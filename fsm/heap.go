@@ -1,8 +1,8 @@
 package fsm
 
-// heap is a binary heap of jobs of which every job knows its place, so that any
-// of them can be taken out. A job is in one heap at a time. What jobs are compared
-// by lies beside them: looking at thousands of jobs would miss the processor's cache.
+// heap is a binary heap of jobs. Every job knows its index, so that any can be removed. A
+// job is in one heap at a time. The keys are stored beside the jobs: reading thousands
+// of jobs would miss the processor's cache.
 type heap []item
 
 // item is a job in a heap: the least key comes first, of equal ones the job that
@@ -80,8 +80,8 @@ func (h heap) put(i int, w item) {
 	w.job.at = i
 }
 
-// until calls do for every job whose key is limit at most, in no order, until do
-// returns false. It looks at no others but their children.
+// until calls do for every job whose key is at most limit, in no order, until do
+// returns false. It visits only these and their children.
 func (h heap) until(limit int64, do func(*activeJob) bool) {
 	var walk func(i int) bool
 	walk = func(i int) bool {

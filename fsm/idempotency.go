@@ -9,9 +9,9 @@ import (
 	"github.com/ffrtmp/ffrtmp/fsm/store"
 )
 
-// Done is the result of a command that makes nothing.
+// Done is the result of a command that creates nothing.
 type Done struct {
-	Seq      uint64        // of the first job that it was about, or 0
+	Seq      uint64        // of its first job, or 0
 	Count    int           // of jobs changed
 	Status   ffrtmp.Status // that an action gave its job
 	Replayed bool          // an earlier request with the same idempotency key did it
@@ -24,20 +24,20 @@ var (
 	?, ?, ?, ?, ?)`)
 )
 
-// kept is what is kept of a command's result under its idempotency key: the number of the first job that it was
-// about, or 0, and a count, whose meaning is the command's.
+// kept is the part of a command's result that is stored under its idempotency key: the number of its first job,
+// or 0, and a count whose meaning depends on the command.
 type kept struct {
 	seq   uint64
 	count int64
 }
 
-// keeper is a result of which something is kept.
+// keeper is a result that is stored in part.
 type keeper interface{ keep() kept }
 
 // replayer is a command whose repetition is answered with more than a Done. The state may have moved on since.
 type replayer interface{ replay(t *tx, k kept) any }
 
-// partial is a command of a request that takes several: only the last one completes it.
+// partial is one of several commands of a request: only the last one completes it.
 type partial interface{ partial() bool }
 
 func (d Done) keep() kept {
@@ -56,7 +56,7 @@ func (t *tx) applyOnce(c *enveloped) any {
 	}
 	if k, hash, ok := t.earlier(id); ok {
 		if !bytes.Equal(hash, id.Hash[:]) {
-			return ffrtmp.Errorf(ffrtmp.Conflict, "the idempotency key %q was used for another request", id.Key)
+			return ffrtmp.Errorf(ffrtmp.Conflict, "idempotency key %q was used for another request", id.Key)
 		}
 		if r, ok := c.command.(replayer); ok {
 			return r.replay(t, k)
@@ -78,7 +78,7 @@ func (t *tx) applyOnce(c *enveloped) any {
 	return result
 }
 
-// earlier returns what is kept of an earlier request with the idempotency key, and the request's hash.
+// earlier returns what is stored of an earlier request with the idempotency key, and the request's hash.
 func (t *tx) earlier(id *Idempotency) (k kept, hash []byte, ok bool) {
 	row := make([]driver.Value, 3)
 	if !t.row(row, selectIdempotency, id.Principal, id.Key) {
@@ -88,8 +88,8 @@ func (t *tx) earlier(id *Idempotency) (k kept, hash []byte, ok bool) {
 	return k, row[0].([]byte), t.replayable(k.seq, store.RequestKey{Principal: id.Principal, Key: id.Key})
 }
 
-// Submitted reports whether a submission or an import with this idempotency key has made
-// jobs, of which some are still there. It is false without a key.
+// Submitted reports whether a submission or an import with this idempotency key created
+// jobs that still exist. It is false without a key.
 func (f *FSM) Submitted(ctx context.Context, id Idempotency) (bool, error) {
 	return f.KeyMadeJobs(ctx, store.RequestKey{Principal: id.Principal, Key: id.Key})
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/ffrtmp/ffrtmp/fsm/store"
 )
 
-// importing takes jobs and nodes that another system has had.
+// importing adds jobs and nodes of another system.
 type importing struct {
 	v1
 	nodes []importedNode
@@ -24,7 +24,7 @@ type importedNode struct {
 
 type importedJob struct {
 	spec
-	seq                                int64 // that it had there
+	seq                                int64 // in the other system
 	status                             int64 // code
 	progress                           int64
 	createdAt, activityAt, completedAt int64
@@ -33,7 +33,7 @@ type importedJob struct {
 	last                               pastAttempt
 }
 
-// pastAttempt is the one of which something is known; with the number 0, none.
+// pastAttempt is the last attempt of an imported job; number 0 is none.
 type pastAttempt struct {
 	attempt            int64
 	node               string
@@ -144,23 +144,23 @@ func (j *importedJob) decode(d *decoder) {
 	j.last.reason = d.string()
 }
 
-// Imported is the result of an import, in its order. The numbers of the jobs that it
-// has taken are the span ones from from on.
+// Imported is the result of an import, in its order. Its new jobs have the span numbers
+// starting at from.
 type Imported struct {
 	Nodes    []ImportedNode
 	Jobs     []ImportedJob
-	Replayed bool // an earlier request with the same idempotency key took them
+	Replayed bool // an earlier request with the same idempotency key imported them
 	from     uint64
 	span     uint64
 }
 
-// ImportedNode is a node as it is known here, under another id perhaps.
+// ImportedNode is a node's id here, which may differ from the imported one.
 type ImportedNode struct {
 	ID  string
 	New bool
 }
 
-// ImportedJob is a job as it is known here.
+// ImportedJob is a job's number here.
 type ImportedJob struct {
 	Seq uint64
 	New bool
@@ -197,7 +197,7 @@ func (c *importing) audit(*tx) entry {
 
 func (i Imported) keep() kept { return kept{i.from, int64(i.span)} }
 
-// replay looks at what the import has made: it gave the kept numbers to the jobs that it took.
+// replay looks up what the import created: jobs with numbers in the stored span are its own.
 func (c *importing) replay(t *tx, k kept) any {
 	result := Imported{Nodes: make([]ImportedNode, len(c.nodes)), Jobs: make([]ImportedJob, len(c.jobs)),
 		Replayed: true}
@@ -211,7 +211,7 @@ func (c *importing) replay(t *tx, k kept) any {
 	return result
 }
 
-// known returns the number of a job that is here or was once imported, or 0.
+// known returns the number of a job that exists or was once imported, or 0.
 func (t *tx) known(j *importedJob) uint64 {
 	id := j.id.String()
 	row := make([]driver.Value, 1)
@@ -247,14 +247,14 @@ func (t *tx) importNode(c *importedNode) ImportedNode {
 	return ImportedNode{ID: n.ID, New: true}
 }
 
-// statusEvents tells what has become of a job that does not wait to be run.
+// statusEvents has the event of an imported job that is not pending.
 var statusEvents = map[ffrtmp.Status]ffrtmp.EventType{
 	ffrtmp.Paused: ffrtmp.JobPaused, ffrtmp.Completed: ffrtmp.JobCompleted, ffrtmp.Failed: ffrtmp.JobFailed,
 	ffrtmp.Canceled: ffrtmp.JobCanceled,
 }
 
-// importJob takes a job that is not known yet. It keeps its number unless that has
-// been passed; numbers in between are never used then.
+// importJob adds a job that is not known yet. It keeps its number if that is not used
+// yet; the numbers skipped are never used.
 func (t *tx) importJob(c *importedJob) ImportedJob {
 	if seq := t.known(c); seq != 0 {
 		return ImportedJob{Seq: seq}
@@ -274,7 +274,7 @@ func (t *tx) importJob(c *importedJob) ImportedJob {
 	}
 	if store.OutcomeCodes[c.last.outcome] == ffrtmp.AttemptLost && status == ffrtmp.Pending && j.node != nil &&
 		!j.node.Removed {
-		// As after any loss: until the next claim, its node may yet hand in the result.
+		// As after any loss, its node may report the result until the next claim.
 		j.hold, j.losses = store.HoldLost, 1
 	}
 	t.insertSpec(j.seq, &c.spec, c.createdAt)
@@ -305,7 +305,7 @@ func (t *tx) importJob(c *importedJob) ImportedJob {
 	return ImportedJob{Seq: j.seq, New: true}
 }
 
-// countImported adds a job to the figures of all that ever happened.
+// countImported adds a job to the cumulative counts.
 func (t *tx) countImported(j *activeJob) {
 	t.meta.Submitted++
 	t.meta.Retries += j.retries
@@ -319,7 +319,7 @@ func (t *tx) countImported(j *activeJob) {
 	}
 }
 
-// KnownNode returns the id of the node for which an import would take this one, or "".
+// KnownNode returns the id of the node that an import would match with this one, or "".
 func (f *FSM) KnownNode(id, address string) string {
 	f.mu.RLock()
 	defer f.mu.RUnlock()

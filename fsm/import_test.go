@@ -258,7 +258,7 @@ func TestImport_IsToldAndAnsweredFor(t *testing.T) {
 	}
 	if diff := cmp.Diff("1.0 node.registered on a node\n1.1 node.offline on a node\n"+
 		"1.2 job.submitted 42.2 on a node\n1.3 job.failed 42.2 on a node runtime_error\n",
-		told(c.allEvents(ffrtmp.EventID{}))); diff != "" {
+		formatEvents(c.allEvents(ffrtmp.EventID{}))); diff != "" {
 		t.Error(diff)
 	}
 	list, err := c.fsm.Audit(t.Context(), ffrtmp.AuditPage{Limit: 10})

@@ -23,7 +23,7 @@ type key struct {
 	hash       [32]byte
 }
 
-// ended is when the key stopped being usable, or will; 0: never.
+// ended is when the key expires or was revoked; 0: never.
 func (k *key) ended() int64 {
 	ended := int64(0)
 	for _, at := range []time.Time{k.ExpiresAt, k.RevokedAt} {
@@ -51,8 +51,7 @@ func (s *state) loadKeys() error {
 	}, selectKeys)
 }
 
-// scopes reads the scopes of a key. One that this build does not know stays: it
-// allows nothing here.
+// scopes parses the scopes of a key. An unknown scope is kept and allows nothing.
 func scopes(list string) (l []ffrtmp.Scope) {
 	for s := range strings.SplitSeq(list, ",") {
 		l = append(l, ffrtmp.Scope(s))
@@ -60,7 +59,7 @@ func scopes(list string) (l []ffrtmp.Scope) {
 	return l
 }
 
-// createKey makes an API key.
+// createKey creates an API key.
 type createKey struct {
 	v1
 	id, name, scopes string
@@ -105,7 +104,7 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0)`)
 
 func (c *createKey) apply(t *tx) any {
 	if _, exists := t.keys[c.id]; exists {
-		return ffrtmp.Errorf(ffrtmp.Conflict, "there is a key %s already", c.id)
+		return ffrtmp.Errorf(ffrtmp.Conflict, "key %s already exists", c.id)
 	}
 	forgotten := t.endedKeys(t.now - int64(ffrtmp.KeyKept))
 	if len(t.keys)-len(forgotten) >= ffrtmp.MaxKeys {
@@ -126,7 +125,7 @@ func (c *createKey) apply(t *tx) any {
 	return withKey{key: k.Key}
 }
 
-// endedKeys returns the keys that had ended before a time.
+// endedKeys returns the keys that ended before a time.
 func (t *tx) endedKeys(before int64) []string {
 	var ids []string
 	for id, k := range t.keys {
@@ -138,12 +137,12 @@ func (t *tx) endedKeys(before int64) []string {
 	return ids
 }
 
-// replay gives the key that this command has made before its new secret: the answer
-// that had the first one may have been lost, and it is not kept anywhere.
+// replay sets a new secret for the key that this request created: the response with the
+// first one may have been lost, and it is not stored.
 func (c *createKey) replay(t *tx, _ kept) any {
 	k, ok := t.keys[c.id]
 	if !ok || !k.RevokedAt.IsZero() {
-		return ffrtmp.Errorf(ffrtmp.Conflict, "the key %s that this request has made is revoked", c.id)
+		return ffrtmp.Errorf(ffrtmp.Conflict, "key %s, made by this request, is revoked", c.id)
 	}
 	k.hash, t.rekeyed = c.hash, true
 	t.exec(updateKeyHash, k.hash[:], k.ID)
@@ -162,7 +161,7 @@ func (c *createKey) audit(*tx) entry {
 		c.name)}
 }
 
-// revokeKey makes an API key unusable.
+// revokeKey revokes an API key.
 type revokeKey struct {
 	v1
 	id string
@@ -175,7 +174,7 @@ func decodeRevokeKey(d *decoder) command { return &revokeKey{id: d.string()} }
 func (c *revokeKey) apply(t *tx) any {
 	k, ok := t.keys[c.id]
 	if !ok {
-		return ffrtmp.Errorf(ffrtmp.NotFound, "there is no key %q", c.id)
+		return ffrtmp.Errorf(ffrtmp.NotFound, "no key %q", c.id)
 	}
 	if k.RevokedAt.IsZero() {
 		k.RevokedAt, t.rekeyed = store.TimeOf(t.now), true
@@ -192,12 +191,12 @@ func (c *revokeKey) audit(t *tx) entry {
 	return entry{"key.revoke", c.id, details("name", name)}
 }
 
-// keyIDBytes make an id unlike that of any other key.
+// keyIDBytes is the length of a random key id.
 const keyIDBytes = 8
 
-// CreateKey makes an API key and returns its secret, which is kept nowhere. Under an
-// idempotency key the id follows from that, so that a repeated request is about the
-// same API key; it is given another secret, for the first may not have arrived.
+// CreateKey creates an API key and returns its secret, which is not stored. With an
+// idempotency key the id is derived from it, so that a repeated request finds the
+// same API key; it sets a new secret, because the first may not have arrived.
 func (p *Proposer) CreateKey(ctx context.Context, id Idempotency, k ffrtmp.NewKey) (index uint64,
 	created ffrtmp.CreatedKey, replayed bool, err error,
 ) {
@@ -207,12 +206,12 @@ func (p *Proposer) CreateKey(ctx context.Context, id Idempotency, k ffrtmp.NewKe
 		expires = now.Add(time.Duration(k.ExpiresIn))
 	}
 	if !expires.IsZero() && (!expires.After(now) || expires.Sub(now) > ffrtmp.MaxKeyLife) {
-		return 0, created, false, ffrtmp.FieldErrorf("expires_at", "must lie ahead, by at most %s; it is %s now",
+		return 0, created, false, ffrtmp.FieldErrorf("expires_at", "must be in the future, by at most %s; it is now %s",
 			ffrtmp.MaxKeyLife, now.UTC().Format(time.RFC3339))
 	}
 	var random [keyIDBytes + 32]byte
 	if _, err := io.ReadFull(p.opts.Rand, random[:]); err != nil {
-		return 0, created, false, fmt.Errorf("make a key: %w", err)
+		return 0, created, false, fmt.Errorf("generate key: %w", err)
 	}
 	name, secret := random[:keyIDBytes], base64.RawURLEncoding.EncodeToString(random[keyIDBytes:])
 	if id.Key != "" {
@@ -230,7 +229,7 @@ func (p *Proposer) CreateKey(ctx context.Context, id Idempotency, k ffrtmp.NewKe
 	return index, ffrtmp.CreatedKey{Key: done.key, Secret: c.id + "." + secret}, done.replayed, err
 }
 
-// RevokeKey makes an API key unusable; one that is revoked already stays so.
+// RevokeKey revokes an API key. Revoking it again has no effect.
 func (p *Proposer) RevokeKey(ctx context.Context, id string) (uint64, ffrtmp.Key, error) {
 	index, done, err := propose[withKey](ctx, p, Idempotency{}, &revokeKey{id: id})
 	return index, done.key, err

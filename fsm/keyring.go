@@ -8,21 +8,20 @@ import (
 	"github.com/ffrtmp/ffrtmp"
 )
 
-// Credential is an API key with what it takes to recognise it.
+// Credential is an API key with the hash of its secret.
 type Credential struct {
 	ffrtmp.Key
 	Hash [32]byte // SHA-256 of the secret
-	// Live ends when the key is revoked or gets another secret, with the entry that
-	// says so.
+	// Live ends when an entry is applied that revokes the key or changes its secret.
 	Live context.Context
 	end  context.CancelFunc
 }
 
-// keyring is the keys as of one entry. It is never changed, so that looking a key up
-// does not wait for entries to be applied.
+// keyring has the keys as of one entry. It is immutable, so that looking up a key does
+// not wait for entries to be applied.
 type keyring map[string]Credential
 
-// publishKeys makes the keys of the state those that requests are checked against.
+// publishKeys replaces the keys that requests are checked against by those of the state.
 func (f *FSM) publishKeys(s *state) {
 	old := *f.keys.Load()
 	next := make(keyring, len(s.keys))

@@ -9,7 +9,7 @@ import (
 	"github.com/ffrtmp/ffrtmp"
 )
 
-// metrics are the cluster's figures, from this master's own state.
+// metrics are the cluster's metrics, from this master's own state.
 type metrics struct {
 	registerer prometheus.Registerer
 	apply      prometheus.Histogram
@@ -34,12 +34,12 @@ func newMetrics(r prometheus.Registerer, f *FSM) metrics {
 		}),
 		ran: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "ffmpeg_master_job_run_seconds",
-			Help:    "Time from an attempt's start to its end, of those that completed, failed or timed out.",
+			Help:    "Run time of attempts that completed, failed or timed out.",
 			Buckets: prometheus.ExponentialBuckets(0.1, 4, 10),
 		}),
 		stale: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "ffmpeg_master_stale_results_total",
-			Help: "Results refused because their attempt was no longer the job's current one.",
+			Help: "Results rejected because their attempt was no longer current.",
 		}),
 		collector: &collector{f},
 	}
@@ -53,8 +53,8 @@ func (m *metrics) all() []prometheus.Collector {
 	return []prometheus.Collector{m.apply, m.waited, m.ran, m.stale, m.collector}
 }
 
-// observe takes in how long something took by the commands' own times (ns since
-// 1970), which are the same on every master that applies them.
+// observe records a duration by the commands' own times (ns since 1970), which are the
+// same on every master.
 func observe(h prometheus.Histogram, from, to int64) { h.Observe(time.Duration(to - from).Seconds()) }
 
 func (m *metrics) unregister() {
@@ -71,7 +71,7 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 
 var (
 	descJobs     = desc("jobs_total", "Jobs ever submitted.")
-	descByStatus = desc("jobs_by_status", "Jobs by status; those of terminal statuses are counted for ever.", "status")
+	descByStatus = desc("jobs_by_status", "Jobs by status; terminal ones are cumulative.", "status")
 	descRetries  = desc("job_retries_total", "Retries ever started.")
 	descExpired  = desc("leases_expired_total",
 		"Attempts ever lost: their leases ran out, or their nodes restarted or were removed.")
@@ -83,7 +83,7 @@ var (
 	descSize       = desc("db_size_bytes", "Size of the state's database file.")
 )
 
-// collector reads the figures when they are asked for.
+// collector reads the counts on each scrape.
 type collector struct{ f *FSM }
 
 // Describe implements prometheus.Collector.

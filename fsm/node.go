@@ -7,17 +7,17 @@ import (
 	"github.com/ffrtmp/ffrtmp/fsm/store"
 )
 
-// node is a node that is or once was registered, with what it holds.
+// node is a node that is or was registered, with its attempts.
 type node struct {
 	store.Node
 	held     int64                 // attempts that run
 	attempts map[uint64]*activeJob // those, and the lost ones that it may reclaim
 }
 
-// usable reports whether the node can be given new work, slots aside.
+// usable reports whether the node may get new work, ignoring its slots.
 func (n *node) usable() bool { return !n.Removed && !n.Offline && n.Eligibility == ffrtmp.Eligible }
 
-// take and drop keep the node's account of a job's newest attempt.
+// take and drop update the node's attempts.
 func (n *node) take(j *activeJob) {
 	n.attempts[j.seq] = j
 	if j.hold.Current() {
@@ -67,11 +67,11 @@ func (n *node) show() ffrtmp.Node {
 	return shown
 }
 
-// nodes is the fleet in memory; removed nodes are in byKey only.
+// nodes are all nodes; removed ones are in byKey only.
 type nodes struct {
 	byKey     map[int64]*node
 	byID      map[string]*node
-	byAddress map[string]*node // v2.2's, which are known by it
+	byAddress map[string]*node // v2.2 nodes, which are identified by address
 	lastKey   int64
 	epoch     uint64 // changes when a node does, held attempts aside
 }
@@ -80,7 +80,7 @@ func newNodes() nodes {
 	return nodes{byKey: map[int64]*node{}, byID: map[string]*node{}, byAddress: map[string]*node{}, epoch: 1}
 }
 
-// make returns a new node, which is not added yet.
+// make returns a new node; the caller adds it.
 func (s *nodes) make(id string) *node {
 	n := &node{attempts: map[uint64]*activeJob{}}
 	n.ID, n.Key = id, s.lastKey+1

@@ -32,7 +32,7 @@ func (f *FSM) Node(id string) (ffrtmp.Node, error) {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
 	if f.state == nil {
-		return ffrtmp.Node{}, ffrtmp.Errorf(ffrtmp.Internal, "this master's state is not there yet")
+		return ffrtmp.Node{}, ffrtmp.Errorf(ffrtmp.Internal, "this master has no usable state yet")
 	}
 	n, refused := f.state.nodes.find(id)
 	if refused != nil {
@@ -41,8 +41,8 @@ func (f *FSM) Node(id string) (ffrtmp.Node, error) {
 	return n.show(), nil
 }
 
-// Running returns every attempt that goes on or may be taken back, by sequence
-// number: what a new leader must know.
+// Running returns every attempt that is running or may be reclaimed, by sequence
+// number. A new leader starts from it.
 func (f *FSM) Running() []store.Attempt {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
@@ -86,11 +86,11 @@ func (j *activeJob) running() store.Attempt {
 	}
 }
 
-// Counts are the figures of the whole cluster.
+// Counts are counts of the whole cluster.
 type Counts struct {
 	Submitted int64                   // ever
 	Retries   int64                   // ever
-	Losses    int64                   // of attempts, ever; taken back ones too
+	Losses    int64                   // of attempts, ever; reclaimed ones included
 	Jobs      map[ffrtmp.Status]int64 // terminal ones: ever; the others: now
 	Nodes     map[ffrtmp.NodeStatus]int
 
@@ -100,7 +100,7 @@ type Counts struct {
 	GPUNodes   int
 }
 
-// Counts returns the figures; its cost is that of the number of nodes.
+// Counts returns the counts, in time proportional to the number of nodes.
 func (f *FSM) Counts() Counts {
 	c := Counts{Jobs: map[ffrtmp.Status]int64{}, Nodes: map[ffrtmp.NodeStatus]int{}}
 	f.mu.RLock()

@@ -2,8 +2,8 @@ package fsm
 
 import "github.com/ffrtmp/ffrtmp/fsm/store"
 
-// progress keeps what the leader has been told of running attempts. It is not
-// live progress, which never enters the Raft log, but what of it survives.
+// progress stores samples of the progress of running attempts. Live progress never
+// enters the Raft log.
 type progress struct {
 	v1
 	reports []progressReport

@@ -16,24 +16,23 @@ import (
 	"github.com/ffrtmp/ffrtmp/fsm/store"
 )
 
-// ProposerOptions are where a Proposer gets what must not be born in the FSM.
+// ProposerOptions are a Proposer's sources of what the FSM must not generate.
 type ProposerOptions struct {
 	Now   func() time.Time // nil: the clock
 	NewID func() string    // a new UUID, ordered by time; nil: UUIDv7
 	Rand  io.Reader        // unguessable; nil: crypto/rand
 
-	MaxRetries int           // of a job that says nothing
+	MaxRetries int           // default
 	RetryBase  time.Duration // wait before the first retry; 0: 5 s
 	RetryCap   time.Duration // 0: 5 min
 
 	Level func() int // that every master can apply; nil: this build's
 }
 
-// Proposer turns requests into commands and proposes them. It is the only
-// birthplace of times, identities, leases and random numbers. Every method
-// returns the Raft index of its entry, which queries see by then, and errors
-// that are *ffrtmp.Error: NoLeader when it is safe to repeat the call, UnknownOutcome
-// when it may have happened. Arguments must have been validated. All methods may
+// Proposer turns requests into commands and proposes them. Only it generates times, ids,
+// leases and random numbers. Every method returns the Raft index of its entry, which
+// is visible to queries by then, and a *ffrtmp.Error: NoLeader when it is safe to retry,
+// UnknownOutcome when it may have happened. Arguments must have been validated. All methods may
 // be called from any goroutine.
 type Proposer struct {
 	opts  ProposerOptions
@@ -86,21 +85,21 @@ func propose[T any](ctx context.Context, p *Proposer, id Idempotency, c command)
 	return index, result, nil
 }
 
-// checkLevel keeps out of the log what a master of an older version could not apply, while a cluster is upgraded.
+// checkLevel rejects a command that an older master could not apply, while a cluster is upgraded.
 func (p *Proposer) checkLevel(c command) error {
 	if p.opts.Level() < kinds[c.kind()][c.version()-1].level {
-		return ffrtmp.Errorf(ffrtmp.Conflict, "not every master supports this yet: upgrade all of them first")
+		return ffrtmp.Errorf(ffrtmp.Conflict, "not supported by every master yet: upgrade all masters first")
 	}
 	return nil
 }
 
-// Submit makes jobs, all or none.
+// Submit creates jobs, all or none.
 func (p *Proposer) Submit(ctx context.Context, id Idempotency, specs []ffrtmp.Spec) (uint64, Submitted, error) {
 	c := &submit{specs: make([]spec, len(specs))}
 	for i := range specs {
 		id, err := uuid.Parse(p.opts.NewID())
 		if err != nil {
-			return 0, Submitted{}, ffrtmp.Errorf(ffrtmp.Internal, "make an id: %w", err)
+			return 0, Submitted{}, ffrtmp.Errorf(ffrtmp.Internal, "generate id: %w", err)
 		}
 		if c.specs[i], err = p.spec(id, &specs[i]); err != nil {
 			return 0, Submitted{}, err
@@ -129,8 +128,8 @@ func (p *Proposer) spec(id uuid.UUID, s *ffrtmp.Spec) (spec, error) {
 	return made, nil
 }
 
-// Import takes jobs and nodes of another system, with the state that they had
-// there. Those that are known already are left alone.
+// Import adds jobs and nodes of another system, with their state there. Those that are
+// known are not changed.
 func (p *Proposer) Import(ctx context.Context, id Idempotency, batch ffrtmp.Import) (uint64, Imported, error) {
 	c := &importing{nodes: make([]importedNode, len(batch.Nodes)), jobs: make([]importedJob, len(batch.Jobs))}
 	for i := range batch.Nodes {
@@ -151,8 +150,8 @@ func (p *Proposer) Import(ctx context.Context, id Idempotency, batch ffrtmp.Impo
 	return propose[Imported](ctx, p, id, c)
 }
 
-// timeoutOf returns how long an attempt may take, 0 for ever. Few jobs say, and
-// only theirs are parsed: this is on the path of every submission.
+// timeoutOf returns an attempt's timeout, 0 for none. It parses the parameters only if
+// they have one, because every submission calls it.
 func timeoutOf(parameters json.RawMessage) (time.Duration, error) {
 	if !bytes.Contains(parameters, []byte(`"timeout_sec"`)) {
 		return 0, nil
@@ -168,21 +167,21 @@ func timeoutOf(parameters json.RawMessage) (time.Duration, error) {
 	return time.Duration(p.Limits.Seconds) * time.Second, nil
 }
 
-// maxClaim bounds the attempts that one claim gives.
+// maxClaim bounds the attempts of one claim.
 const maxClaim = 1024
 
-// Claim gives a node up to limit attempts, as many as it has free slots.
+// Claim assigns a node up to limit attempts, at most one for each free slot.
 func (p *Proposer) Claim(ctx context.Context, nodeID string, limit int) (uint64, []store.Attempt, error) {
 	leases := make([]lease, max(0, min(limit, maxClaim)))
 	for i := range leases {
 		if _, err := io.ReadFull(p.opts.Rand, leases[i][:]); err != nil {
-			return 0, nil, fmt.Errorf("make a lease: %w", err)
+			return 0, nil, fmt.Errorf("generate lease: %w", err)
 		}
 	}
 	return p.claim(ctx, &claim{node: nodeID, leases: leases})
 }
 
-// ClaimAs gives a node at most one attempt, with this lease.
+// ClaimAs assigns a node at most one attempt, with this lease.
 func (p *Proposer) ClaimAs(ctx context.Context, nodeID, as string) (uint64, []store.Attempt, error) {
 	return p.claim(ctx, &claim{node: nodeID, leases: []lease{parseLease(as)}})
 }
@@ -196,7 +195,7 @@ func (p *Proposer) claim(ctx context.Context, c *claim) (uint64, []store.Attempt
 	return index, claimed, err
 }
 
-// Result hands in what a node says of an attempt of the job with this number.
+// Result reports a node's result for an attempt of the job with this number.
 func (p *Proposer) Result(ctx context.Context, id Idempotency, seq uint64, r ffrtmp.Result) (uint64, Resulted, error) {
 	c := &result{
 		seq: seq, node: r.NodeID, attempt: int64(r.Attempt), lease: parseLease(r.Lease), status: r.Status,
@@ -216,18 +215,18 @@ func (p *Proposer) Result(ctx context.Context, id Idempotency, seq uint64, r ffr
 func (p *Proposer) backoff() (backoff, error) {
 	jitter, err := rand.Int(p.opts.Rand, big.NewInt(500))
 	if err != nil {
-		return backoff{}, fmt.Errorf("draw a jitter: %w", err)
+		return backoff{}, fmt.Errorf("generate jitter: %w", err)
 	}
 	return backoff{base: int64(p.opts.RetryBase), limit: int64(p.opts.RetryCap), jitter: jitter.Int64()}, nil
 }
 
-// Expire ends attempts whose leases have run out. Those that have ended
-// meanwhile, are sealed or belong to the past are left alone.
+// Expire ends attempts whose leases have expired. It ignores attempts that have ended
+// meanwhile, are sealed or are not current.
 func (p *Proposer) Expire(ctx context.Context, attempts []store.AttemptID) (uint64, Changed, error) {
 	return propose[Changed](ctx, p, Idempotency{}, &expire{ids: attempts})
 }
 
-// TimeOut ends attempts that have run past their time, as failures.
+// TimeOut fails attempts that have exceeded their timeout.
 func (p *Proposer) TimeOut(ctx context.Context, attempts []store.AttemptID) (uint64, Changed, error) {
 	b, err := p.backoff()
 	if err != nil {
@@ -236,8 +235,8 @@ func (p *Proposer) TimeOut(ctx context.Context, attempts []store.AttemptID) (uin
 	return propose[Changed](ctx, p, Idempotency{}, &timeOut{ids: attempts, backoff: b})
 }
 
-// Reclaim undoes the loss of attempts that a node still runs, unless a newer
-// attempt has been claimed. Of an attempt only JobSeq, Attempt and Lease count.
+// Reclaim restores lost attempts that a node is still running, unless a newer
+// attempt was claimed. It uses only an attempt's Seq, Attempt and Lease.
 func (p *Proposer) Reclaim(ctx context.Context, nodeID string, attempts []store.Attempt) (uint64, Changed, error) {
 	c := &reclaim{node: nodeID, attempts: make([]leasedRef, len(attempts))}
 	for i, a := range attempts {
@@ -254,9 +253,9 @@ func (p *Proposer) Act(ctx context.Context, id Idempotency, action ffrtmp.Action
 // maxCancel bounds the jobs of one command of CancelMany.
 const maxCancel = 10_000
 
-// CancelMany cancels those of the jobs that are not over and, where given, still
-// have the status and the node of the filter that they were chosen by (FSM.Seqs).
-// Many jobs take several commands; Done.Count is of all.
+// CancelMany cancels those of the jobs that are not finished and still match the status
+// and node of the filter that selected them (FSM.Seqs), if set. Many jobs take several
+// commands; Done.Count is the total.
 func (p *Proposer) CancelMany(ctx context.Context, id Idempotency, filter ffrtmp.Filter, seqs []uint64) (index uint64,
 	done Done, err error,
 ) {
@@ -292,8 +291,8 @@ func (p *Proposer) Patch(ctx context.Context, id Idempotency, seq uint64, change
 	return propose[Done](ctx, p, id, c)
 }
 
-// Register makes a node known. A v2.2 node, which has no id, gets one, or the one
-// that it had under the same address.
+// Register registers a node. A v2.2 node, which has no id, gets a new one, or the one
+// that its address has.
 func (p *Proposer) Register(ctx context.Context, id Idempotency, r ffrtmp.Registration) (uint64, Registered, error) {
 	nodeID := r.NodeID
 	if nodeID == "" {
@@ -302,25 +301,25 @@ func (p *Proposer) Register(ctx context.Context, id Idempotency, r ffrtmp.Regist
 	return propose[Registered](ctx, p, id, &register{id: nodeID, node: r})
 }
 
-// SetEligibility says whether a node is given new attempts.
+// SetEligibility sets whether a node gets new attempts.
 func (p *Proposer) SetEligibility(ctx context.Context, id Idempotency, nodeID string,
 	value ffrtmp.Eligibility,
 ) (uint64, Done, error) {
 	return propose[Done](ctx, p, id, &eligibility{node: nodeID, value: value})
 }
 
-// RemoveNode takes a node out of the fleet. With force also one that is busy: its
-// attempts, sealed ones too, are lost for good.
+// RemoveNode removes a node. A busy one needs force; its attempts, sealed ones included,
+// are then lost and cannot be reclaimed.
 func (p *Proposer) RemoveNode(ctx context.Context, nodeID string, force bool) (uint64, Changed, error) {
 	return propose[Changed](ctx, p, Idempotency{}, &removeNode{node: nodeID, force: force})
 }
 
-// SetOffline says of nodes that their heartbeats have lapsed, or have come back.
+// SetOffline records that nodes have stopped or resumed their heartbeats.
 func (p *Proposer) SetOffline(ctx context.Context, nodeIDs []string, offline bool) (uint64, Done, error) {
 	return propose[Done](ctx, p, Idempotency{}, &liveness{nodes: nodeIDs, offline: offline})
 }
 
-// Report is what is kept of an attempt's live progress.
+// Report is a stored sample of an attempt's progress.
 type Report struct {
 	store.AttemptID
 	Percent int
@@ -328,7 +327,7 @@ type Report struct {
 	At      time.Time
 }
 
-// Progress keeps reports of many attempts.
+// Progress stores reports of many attempts.
 func (p *Proposer) Progress(ctx context.Context, reports []Report) (uint64, Done, error) {
 	c := &progress{reports: make([]progressReport, len(reports))}
 	for i, r := range reports {

@@ -10,13 +10,13 @@ import (
 	"github.com/ffrtmp/ffrtmp/fsm/store"
 )
 
-// prune removes what is over and old: jobs with all that belongs to them, the
-// idempotency keys of jobs that are gone, events, and nodes that nothing names. The
-// proposer says where to look; what may go is decided here.
+// prune removes old finished jobs with their rows, idempotency keys of removed jobs,
+// old events, and removed nodes without references. The proposer names candidates;
+// apply decides.
 type prune struct {
 	v1
-	before int64 // ns: jobs that were over by then, and keys that were used by then
-	events int64 // ns: events from before
+	before int64 // ns: jobs finished before, and keys used before
+	events int64 // ns: events before
 	seqs   []uint64
 	keys   []store.RequestKey
 }
@@ -53,10 +53,10 @@ func decodePrune(d *decoder) command {
 	return c
 }
 
-// Pruned is the result of a command that removes what is old.
+// Pruned counts what Prune removed.
 type Pruned struct{ Jobs, Keys, Nodes, Entries int }
 
-// maxPrunedEntries bounds the entries whose events one command removes.
+// maxPrunedEntries bounds the entries whose events one prune removes.
 const maxPrunedEntries = 256
 
 var (
@@ -115,9 +115,9 @@ func (t *tx) pruneEvents(before int64) int {
 	return int(n)
 }
 
-// pruneNodes forgets nodes that were removed before a time and before the oldest job
-// was born: no job can name them. The newest key stays, so that it is not given to
-// another node, and so do v2.2's: an import may name them at any time.
+// pruneNodes deletes nodes that were removed before a time and before the oldest job was
+// created: no job refers to them. The newest key stays, so that it is not reused, and
+// so do v2.2 nodes: an import may refer to them at any time.
 func (t *tx) pruneNodes(before int64) int {
 	count := 0
 	var oldest []driver.Value
@@ -143,8 +143,8 @@ func (t *tx) pruneNodes(before int64) int {
 	return count
 }
 
-// replayable reports whether what a request did is still there to be told again: its
-// idempotency key lives as long as its jobs.
+// replayable reports whether a request can be replayed: its idempotency key is valid
+// as long as its jobs exist.
 func (t *tx) replayable(seq uint64, key store.RequestKey) bool {
 	if seq == 0 || t.row(make([]driver.Value, 1), store.SelectUsed, key.Principal, key.Key) {
 		return true
@@ -153,15 +153,15 @@ func (t *tx) replayable(seq uint64, key store.RequestKey) bool {
 	return false
 }
 
-// PruneRequest says what may be removed and where to look for it.
+// PruneRequest has the limits and the candidates of a prune.
 type PruneRequest struct {
-	Before time.Time // jobs that were over by then, and keys that were used by then
-	Events time.Time // events from before
+	Before time.Time // jobs finished before, and keys used before
+	Events time.Time // events before
 	Seqs   []uint64  // ascending
 	Keys   []store.RequestKey
 }
 
-// Prune removes what is old, and no more than that of what the request names.
+// Prune removes those of the request's candidates that are old enough.
 func (p *Proposer) Prune(ctx context.Context, r PruneRequest) (uint64, Pruned, error) {
 	c := &prune{before: r.Before.UnixNano(), events: r.Events.UnixNano(), seqs: r.Seqs, keys: r.Keys}
 	return propose[Pruned](ctx, p, Idempotency{}, c)

@@ -7,17 +7,17 @@ import (
 	"github.com/ffrtmp/ffrtmp/fsm/store"
 )
 
-// acquire returns the database of the moment for a read.
+// acquire returns the current database for a read.
 func (f *FSM) acquire() (db *store.DB, release func(), err error) {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
 	if f.state == nil {
-		return nil, nil, ffrtmp.Errorf(ffrtmp.Internal, "this master's state is not there yet")
+		return nil, nil, ffrtmp.Errorf(ffrtmp.Internal, "this master has no usable state yet")
 	}
 	return f.state.DB, f.state.Use(), nil
 }
 
-// activeSeqs returns the jobs of a status that is not terminal which keep wants.
+// activeSeqs returns the jobs of a non-terminal status that keep accepts.
 func (f *FSM) activeSeqs(status ffrtmp.Status, keep func(uint64) bool) []uint64 {
 	f.mu.RLock()
 	defer f.mu.RUnlock()

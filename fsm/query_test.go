@@ -246,7 +246,7 @@ func TestQuery_IsBounded(t *testing.T) {
 		"sorted":  endless + "SELECT randomblob(50000) FROM n ORDER BY 1",
 		"grouped": endless + "SELECT printf('%50000d', x) AS y, count(*) FROM n GROUP BY y",
 	} {
-		if got := c.ask(sql); got != "too_large: the query takes more memory than 16 MiB" {
+		if got := c.ask(sql); got != "too_large: query needs more than 16 MiB of memory" {
 			t.Errorf("%s: %s", name, got)
 		}
 	}

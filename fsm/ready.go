@@ -10,25 +10,25 @@ import (
 	"github.com/ffrtmp/ffrtmp"
 )
 
-// classKey is what decides which nodes may run a job: its requirements as JSON
-// and the nodes it avoids as text, both as they stand in the database.
+// classKey determines which nodes may run a job: its requirements as JSON and the
+// nodes it avoids as text, both as in the database.
 type classKey struct{ requires, avoid string }
 
-// class is the jobs of one key. Claiming looks at the first job of each class,
-// so a job that nobody can run never stands in front of one that somebody can.
+// class has the jobs of one key. Claiming checks the first job of each class, so a job
+// that no node can run does not block others.
 type class struct {
 	key      classKey
 	requires *ffrtmp.Requires
 	avoid    []int64            // keys of nodes, ascending
-	users    int                // active jobs; without any the class is forgotten
+	users    int                // active jobs; a class without any is deleted
 	heaps    [ffrtmp.Ranks]heap // by sequence number
 
 	fits  map[int64]bool // by node, valid at epoch
 	epoch uint64
 }
 
-// ready holds every pending job: those that may be claimed now by class and
-// rank, the others by the time at which they may.
+// ready holds every pending job: the claimable ones by class and rank, the delayed ones
+// by their time.
 type ready struct {
 	classes map[classKey]*class
 	ranks   [ffrtmp.Ranks][]*class // classes with a job of that rank, in no order
@@ -40,7 +40,7 @@ func newReady() ready {
 	return ready{classes: map[classKey]*class{}}
 }
 
-// class returns the class of a key, made when it is new.
+// class returns the class of a key, and creates it if it is new.
 func (r *ready) class(key classKey) (*class, error) {
 	if c, ok := r.classes[key]; ok {
 		return c, nil
@@ -113,7 +113,7 @@ func (r *ready) remove(j *activeJob) {
 	j.heap.remove(j)
 }
 
-// due makes claimable what has waited long enough.
+// due makes delayed jobs claimable whose time has come.
 func (r *ready) due(now int64) {
 	for j := r.delayed.first(); j != nil && j.notBefore <= now; j = r.delayed.first() {
 		r.delayed.remove(j)
@@ -121,7 +121,7 @@ func (r *ready) due(now int64) {
 	}
 }
 
-// next returns the job that the node is to be given next, or nil.
+// next returns the next job for the node, or nil.
 func (s *state) next(n *node) *activeJob {
 	for rank := range s.ready.ranks {
 		var best *activeJob
@@ -151,8 +151,8 @@ func (s *state) has(n *node, now int64) bool {
 	return found
 }
 
-// fits reports whether the node may be given jobs of the class. It remembers the
-// answer until a node changes.
+// fits reports whether the node may run jobs of the class. It caches the answer until a
+// node changes.
 func (s *state) fits(n *node, c *class) bool {
 	if c.epoch != s.nodes.epoch || c.fits == nil {
 		c.fits, c.epoch = map[int64]bool{}, s.nodes.epoch
@@ -165,7 +165,7 @@ func (s *state) fits(n *node, c *class) bool {
 	return fits
 }
 
-// elsewhere reports whether a node that the class does not avoid could run it.
+// elsewhere reports whether another node, which the class does not avoid, could run it.
 func (s *state) elsewhere(c *class) bool {
 	for key, n := range s.nodes.byKey {
 		if n.usable() && !slices.Contains(c.avoid, key) && c.requires.Unmet(&n.Node.Node) == "" {

@@ -7,10 +7,10 @@ import (
 	"github.com/ffrtmp/ffrtmp/fsm/store"
 )
 
-// register makes a node known or brings what is known of it up to date.
+// register adds or updates a node.
 type register struct {
 	v1
-	id   string // of a node that is not known yet; an agent's own, or born for a v2.2 one
+	id   string // of a new node: an agent's own, or generated for a v2.2 node
 	node ffrtmp.Registration
 }
 
@@ -67,7 +67,7 @@ func decodeRegistration(d *decoder, n *ffrtmp.Registration) {
 type Registered struct {
 	Node ffrtmp.Node
 	New  bool
-	Lost []store.AttemptID // what a v2.2 node held: it registers when it has restarted
+	Lost []store.AttemptID // attempts of a v2.2 node, which registers after a restart
 }
 
 func (c *register) apply(t *tx) any {
@@ -79,7 +79,7 @@ func (c *register) apply(t *tx) any {
 		n = t.nodes.make(c.id)
 		result.New = true
 	case legacy:
-		result.Lost = t.loseAll(n)
+		result.Lost = t.expireAll(n)
 	}
 	if !known || n.Removed {
 		result.New = true
@@ -102,12 +102,12 @@ func (c *register) apply(t *tx) any {
 func (c *register) replay(t *tx, _ kept) any {
 	n, known := c.find(t)
 	if !known || n.Removed {
-		return ffrtmp.Errorf(ffrtmp.NotFound, "the node that this registered has been removed")
+		return ffrtmp.Errorf(ffrtmp.NotFound, "node registered by this request was removed")
 	}
 	return Registered{Node: n.show()}
 }
 
-// describe takes in what a registration says.
+// describe copies a registration into the node.
 func (n *node) describe(r *ffrtmp.Registration) {
 	n.Name, n.Address, n.Type = r.Name, r.Address, r.Type
 	n.CPUThreads, n.CPUModel = r.CPUThreads, r.CPUModel
@@ -127,13 +127,13 @@ func (c *register) find(t *tx) (*node, bool) {
 	return n, known
 }
 
-// save writes a node that has just been heard of, or has gone.
+// save writes a node and its heartbeat time.
 func (t *tx) save(n *node) {
 	n.LastHeartbeat = time.Unix(0, t.now).UTC()
 	t.write(n)
 }
 
-// write puts a node into the database.
+// write writes a node to the database.
 func (t *tx) write(n *node) {
 	t.nodes.epoch++
 	t.wake = true
@@ -142,30 +142,30 @@ func (t *tx) write(n *node) {
 	}
 }
 
-// loseAll ends every attempt of the node for good, sealed ones too, and forgets
-// what it might have taken back.
-func (t *tx) loseAll(n *node) []store.AttemptID {
+// expireAll ends every attempt of the node, sealed ones included. None can be
+// reclaimed.
+func (t *tx) expireAll(n *node) []store.AttemptID {
 	var lost []store.AttemptID
 	for _, j := range n.sorted() {
 		if j.hold == store.HoldLost {
-			t.forget(j)
+			t.releaseLost(j)
 			continue
 		}
 		lost = append(lost, store.AttemptID{Seq: j.seq, Attempt: int(j.attempt)})
-		t.lose(j, false)
+		t.expire(j, false)
 	}
 	return lost
 }
 
-// forget fences off a lost attempt.
-func (t *tx) forget(j *activeJob) {
+// releaseLost makes a lost attempt stale: its node cannot reclaim it.
+func (t *tx) releaseLost(j *activeJob) {
 	t.change(j, j.status, store.HoldNone)
 	t.exec(updateHold, int64(store.HoldNone), int64(j.seq))
 }
 
 var updateHold = store.Prepared(`UPDATE job_state SET hold = ? WHERE seq = ?`)
 
-// eligibility says whether a node is given new attempts.
+// eligibility sets whether a node gets new attempts.
 type eligibility struct {
 	v1
 	node  string
@@ -200,7 +200,7 @@ func (c *eligibility) apply(t *tx) any {
 	return Done{}
 }
 
-// placements are the words for what eligibility does to a node.
+// placements are the audit actions of eligibility changes.
 var placements = map[ffrtmp.Eligibility]string{
 	ffrtmp.Draining: "node.drain", ffrtmp.Cordoned: "node.cordon",
 	ffrtmp.Eligible: "node.uncordon",
@@ -208,8 +208,8 @@ var placements = map[ffrtmp.Eligibility]string{
 
 func (c *eligibility) audit(*tx) entry { return entry{placements[c.value], c.node, ""} }
 
-// removeNode takes a node out of the fleet. One that holds attempts is refused
-// unless forced; then they are lost for good.
+// removeNode removes a node. One with attempts needs force; they are then lost and
+// cannot be reclaimed.
 type removeNode struct {
 	v1
 	node  string
@@ -226,9 +226,9 @@ func (c *removeNode) apply(t *tx) any {
 		return err
 	}
 	if n.held > 0 && !c.force {
-		return ffrtmp.Errorf(ffrtmp.Conflict, "node %s holds %d attempts", n.ID, n.held)
+		return ffrtmp.Errorf(ffrtmp.Conflict, "cannot remove node %s: it is running %d attempts", n.ID, n.held)
 	}
-	lost := t.loseAll(n)
+	lost := t.expireAll(n)
 	n.Removed = true
 	if n.Legacy {
 		delete(t.nodes.byAddress, n.Address)
@@ -246,7 +246,7 @@ func (c *removeNode) audit(*tx) entry {
 	return entry{"node.remove", c.node, details("force", force)}
 }
 
-// liveness says of nodes whether their heartbeats have lapsed.
+// liveness sets whether nodes are offline.
 type liveness struct {
 	v1
 	nodes   []string
@@ -272,7 +272,7 @@ func (c *liveness) apply(t *tx) any {
 	return done
 }
 
-// setOffline reports whether the node was not so before.
+// setOffline reports whether it changed the node.
 func (t *tx) setOffline(n *node, offline bool) bool {
 	if n.Offline == offline {
 		return false

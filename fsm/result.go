@@ -9,12 +9,12 @@ import (
 	"github.com/ffrtmp/ffrtmp/fsm/store"
 )
 
-// result is what a node says of an attempt's end, or of its publishing.
+// result reports that an attempt has ended, or is publishing.
 type result struct {
 	v1
 	seq          uint64
 	node         string
-	attempt      int64 // 0: a v2.2 node, which means the attempt that it holds
+	attempt      int64 // 0: a v2.2 node, for the attempt that it runs
 	lease        lease
 	status       ffrtmp.ResultStatus
 	store.Result // its outcome follows from status and reason
@@ -52,7 +52,7 @@ func decodeResult(d *decoder) command {
 	return c
 }
 
-// Resulted is the result of a result: how the job stands now.
+// Resulted is the response to a result: the state of its job.
 type Resulted struct {
 	Seq        uint64
 	ID         string
@@ -60,7 +60,7 @@ type Resulted struct {
 	Status     ffrtmp.Status
 	Retry      int // number of the retry that a failed attempt's job waits for, or 0
 	MaxRetries int
-	Repeated   bool // the same was said before, and nothing changed
+	Repeated   bool // the same result was reported before, and nothing changed
 }
 
 var (
@@ -75,7 +75,7 @@ func (c *result) apply(t *tx) any {
 		return refused
 	}
 	if !c.isCurrent(j) {
-		return ffrtmp.Errorf(ffrtmp.StaleAttempt, "node %s does not hold this attempt of job %s", c.node, j.id)
+		return ffrtmp.Errorf(ffrtmp.StaleAttempt, "attempt of job %s is not held by node %s", j.id, c.node)
 	}
 	if j.hold == store.HoldNone {
 		return c.repeated(t, j)
@@ -113,16 +113,15 @@ func (c *result) apply(t *tx) any {
 	return c.answer(j, retry, false)
 }
 
-// release is an attempt that its own node has given up without its failing: the
-// machine went down under it, say. That is a loss that nobody had to wait for.
+// release gives up an attempt that has not failed, for example because its machine
+// shut down. It counts as a loss.
 func (t *tx) release(j *activeJob, e store.Result) {
 	e.Outcome = ffrtmp.AttemptLost
 	t.requeue(j, e, false)
 }
 
-// isCurrent reports whether the result is of the job's newest attempt, from the
-// node that was given it, with its lease. A v2.2 node need name neither attempt nor
-// lease; what it names must be right.
+// isCurrent reports whether the result is of the job's newest attempt, from its node and
+// with its lease. A v2.2 node may omit attempt and lease, but what it sends must match.
 func (c *result) isCurrent(j *activeJob) bool {
 	if j.node == nil || j.node.ID != c.node {
 		return false
@@ -145,8 +144,8 @@ func (c *result) replay(t *tx, k kept) any {
 	}
 }
 
-// repeated answers a result of an attempt that is over: the same as before is fine,
-// anything else comes too late.
+// repeated handles a result of an attempt that has ended: a repeat of the same result
+// is accepted, any other is stale.
 func (c *result) repeated(t *tx, j *activeJob) any {
 	outcome := t.outcome(j)
 	same := false
@@ -162,12 +161,12 @@ func (c *result) repeated(t *tx, j *activeJob) any {
 	case ffrtmp.ResultCanceled:
 		same = outcome == ffrtmp.AttemptCanceled || outcome == ffrtmp.AttemptLost
 		if same && c.Log != "" {
-			// A cancel ends the attempt at once; what ffmpeg said comes afterwards.
+			// A cancel ends the attempt at once; its log arrives later.
 			t.exec(insertLateLog, int64(j.seq), j.attempt, c.Log, c.LogOffset)
 		}
 	}
 	if !same {
-		return ffrtmp.Errorf(ffrtmp.StaleAttempt, "attempt %d of job %s is over: %s", j.attempt, j.id, outcome)
+		return ffrtmp.Errorf(ffrtmp.StaleAttempt, "attempt %d of job %s has ended: %s", j.attempt, j.id, outcome)
 	}
 	return c.answer(j, retry, true)
 }
@@ -179,20 +178,20 @@ func (c *result) answer(j *activeJob, retry int, repeated bool) Resulted {
 	}
 }
 
-// find returns a job, over or not. One that is over is not in memory: it is read
-// from the database, and its class is not known.
+// find returns a job, finished or not. A finished one is read from the database and has
+// no class.
 func (t *tx) find(seq uint64) (*activeJob, *ffrtmp.Error) {
 	if j, ok := t.jobs[seq]; ok {
 		return j, nil
 	}
-	j, _, err := t.findOver(seq)
+	j, _, err := t.findFinished(seq)
 	return j, err
 }
 
-func (t *tx) findOver(seq uint64) (*activeJob, classKey, *ffrtmp.Error) {
+func (t *tx) findFinished(seq uint64) (*activeJob, classKey, *ffrtmp.Error) {
 	row := make([]driver.Value, activeColumns)
 	if seq >= t.meta.NextSeq || !t.row(row, selectActiveOne, int64(seq)) {
-		return nil, classKey{}, ffrtmp.Errorf(ffrtmp.NotFound, "there is no job %d", seq)
+		return nil, classKey{}, ffrtmp.Errorf(ffrtmp.NotFound, "no job %d", seq)
 	}
 	j, key, err := t.scanActive(row)
 	if err != nil {
@@ -202,25 +201,25 @@ func (t *tx) findOver(seq uint64) (*activeJob, classKey, *ffrtmp.Error) {
 	return j, key, nil
 }
 
-// String is the lease as agents know it.
+// String returns the lease in hex, as agents send it.
 func (l lease) String() string { return hex.EncodeToString(l[:]) }
 
-// LeaseOf returns the lease that stands for a request of a node of v2.2: it needs no
-// token, and so its lease can tell whether the request was carried out before.
+// LeaseOf derives the lease of a v2.2 node's request from the request: v2.2 does not use
+// the lease, so it can identify a repeated request.
 func LeaseOf(nodeID, requestID string) string {
 	sum := sha256.Sum256([]byte(nodeID + "\x00" + requestID))
 	return lease(sum[:len(lease{})]).String()
 }
 
-// parseLease returns the zero lease where none is named, and for what is not one a
-// lease that fits nothing.
+// parseLease returns the zero lease for "", and a lease that matches no attempt for
+// invalid input.
 func parseLease(s string) lease {
 	var l lease
 	if b, err := hex.DecodeString(s); err == nil && len(b) == len(l) {
 		copy(l[:], b)
 	}
 	if s != "" && l == (lease{}) {
-		l[0] = 1 // the other 15 bytes of one that was drawn are not all zero
+		l[0] = 1 // a random lease does not have 15 zero bytes
 	}
 	return l
 }

@@ -174,7 +174,7 @@ func TestPrune_SaysFromWhereEventsAreKept(t *testing.T) {
 		_, _, err := c.fsm.Events(t.Context(), id)
 		wantCode(t, err, ffrtmp.Compacted)
 	}
-	if got := told(c.allEvents(ffrtmp.EventID{Index: 2})); got != "3.0 job.canceled 2.0\n" {
+	if got := formatEvents(c.allEvents(ffrtmp.EventID{Index: 2})); got != "3.0 job.canceled 2.0\n" {
 		t.Errorf("after 2.0 came %s", got)
 	}
 }

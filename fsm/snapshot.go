@@ -13,10 +13,10 @@ import (
 	"github.com/ffrtmp/ffrtmp/snapshot"
 )
 
-// Snapshot implements raft.FSM: it captures the present moment.
+// Snapshot implements raft.FSM. It captures the current state.
 func (f *FSM) Snapshot() (raft.FSMSnapshot, error) {
 	if f.halted.Load() || f.state == nil {
-		return nil, errors.New("there is no state to take a snapshot of")
+		return nil, errors.New("take snapshot: no usable state")
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	image, err := snapshot.Pin(ctx, f.state.Pins())
@@ -32,16 +32,16 @@ type captured struct {
 	f      *FSM
 	files  []*os.File // of the state
 	image  *snapshot.Image
-	ctx    context.Context // of the image's life
+	ctx    context.Context // bounds the image's lifetime
 	cancel context.CancelFunc
 }
 
 // Persist implements raft.FSMSnapshot. It also syncs the state's files: the kernel
-// tells of a failed write only to who asks, and after one the state is worthless.
+// reports a failed write only on sync, and after one the state is not trusted.
 func (c *captured) Persist(sink raft.SnapshotSink) error {
 	for _, file := range c.files {
 		if err := file.Sync(); err != nil && !errors.Is(err, os.ErrClosed) {
-			err = fmt.Errorf("sync the state: %w", err)
+			err = fmt.Errorf("sync state: %w", err)
 			c.f.halt(errors.Join(err, c.f.files.Distrust()))
 			return errors.Join(err, sink.Cancel())
 		}
@@ -66,7 +66,7 @@ func (c *captured) write(w io.Writer) error {
 // Release implements raft.FSMSnapshot.
 func (c *captured) Release() {
 	if err := c.image.Close(); err != nil {
-		c.f.log.Warn("letting go of a snapshot", "error", err)
+		c.f.log.Warn("cannot release a snapshot", "error", err)
 	}
 	c.cancel()
 }
@@ -77,7 +77,7 @@ func (f *FSM) SnapshotIndex(r io.Reader) (uint64, error) {
 	return m.Index, err
 }
 
-// Restore implements raft.FSM: the snapshot becomes the state, in a new file.
+// Restore implements raft.FSM. It installs the snapshot as the state, in a new file.
 func (f *FSM) Restore(r io.ReadCloser) error {
 	path, m, err := snapshot.Install(r, f.files.Dir())
 	if err != nil {
@@ -90,7 +90,7 @@ func (f *FSM) Restore(r io.ReadCloser) error {
 		return errors.Join(err, store.Remove(path))
 	}
 	if m.SchemaVersion > store.SchemaVersion {
-		return errors.Join(fmt.Errorf("the snapshot's schema has version %d, this program knows %d", m.SchemaVersion,
+		return errors.Join(fmt.Errorf("snapshot has schema version %d; this program supports %d", m.SchemaVersion,
 			store.SchemaVersion), store.Remove(path))
 	}
 	s, err := openState(path)
@@ -98,7 +98,7 @@ func (f *FSM) Restore(r io.ReadCloser) error {
 		return errors.Join(err, store.Remove(path))
 	}
 	if s.meta.Index != m.Index || s.meta.Term != m.Term {
-		return errors.Join(fmt.Errorf("%w: it reflects entry %d of term %d, its manifest says %d of %d",
+		return errors.Join(fmt.Errorf("%w: database is at entry %d of term %d, manifest at %d of %d",
 			snapshot.ErrCorrupt, s.meta.Index, s.meta.Term, m.Index, m.Term), s.Close(), store.Remove(path))
 	}
 	f.fault = nil

@@ -12,17 +12,17 @@ type state struct {
 
 	meta   store.Meta
 	jobs   map[uint64]*activeJob
-	active [3]int // jobs that are not over, by the number of their status
+	active [3]int // unfinished jobs, by status code
 	ready  ready
 	nodes  nodes
 	keys   map[string]*key
 
-	wake    bool // something may be claimed that could not be before
+	wake    bool // more may be claimable than before
 	pruned  bool // rows have been removed
 	rekeyed bool // the keys differ from the published ones
 }
 
-// openState opens a database file and fills the memory from it.
+// openState opens a database file and loads memory from it.
 func openState(path string) (*state, error) {
 	db, err := store.Open(path)
 	if err != nil {

@@ -10,13 +10,13 @@ import (
 	"github.com/ffrtmp/ffrtmp/fsm/store"
 )
 
-// submit makes jobs, all or none.
+// submit creates jobs, all or none.
 type submit struct {
 	v1
 	specs []spec
 }
 
-// spec is a job as it is born.
+// spec is a new job.
 type spec struct {
 	id                                           uuid.UUID
 	scenario, confidence, engine, classification string
@@ -44,7 +44,7 @@ func decodeSubmit(d *decoder) command {
 	return c
 }
 
-// specSize is the least that a spec takes.
+// specSize is the minimum size of an encoded spec.
 const specSize = 29
 
 func (s *spec) encode(e *encoder) {
@@ -84,7 +84,7 @@ func (s *spec) decode(d *decoder) {
 // Submitted is the result of a submission.
 type Submitted struct {
 	Jobs     []ffrtmp.SubmittedJob
-	Replayed bool // an earlier request with the same idempotency key made them
+	Replayed bool // an earlier request with the same idempotency key created them
 }
 
 var (
@@ -133,14 +133,14 @@ func (c *submit) replay(t *tx, k kept) any {
 	return Submitted{Jobs: t.submitted(k.seq, int(k.count)), Replayed: true}
 }
 
-// insertSpec writes what a job is.
+// insertSpec writes a job's spec.
 func (t *tx) insertSpec(seq uint64, s *spec, createdAt int64) {
 	t.exec(insertSpec, int64(seq), s.id.String(), s.scenario, s.confidence, s.engine, s.classification,
 		store.Null(s.parameters), s.requires, store.Null(s.labels), s.timeout, createdAt,
 		store.Null(s.origin.RequestID), store.Null(s.origin.Traceparent))
 }
 
-// submitted names count jobs from seq on.
+// submitted returns count jobs, starting at seq.
 func (t *tx) submitted(seq uint64, count int) []ffrtmp.SubmittedJob {
 	var jobs []ffrtmp.SubmittedJob
 	row := make([]driver.Value, 2)

@@ -9,8 +9,8 @@ import (
 	"github.com/ffrtmp/ffrtmp/fsm/store"
 )
 
-// broadcast wakes all that wait at once. The channel is only made when somebody
-// waits for it, because it is sent on for every batch.
+// broadcast wakes all waiters at once. The channel is created by the first waiter,
+// because most batches have none.
 type broadcast struct {
 	mu sync.Mutex
 	c  chan struct{}
@@ -37,8 +37,8 @@ func (b *broadcast) send() {
 	}
 }
 
-// publish says what the state reflects now: up to which index, with which keys, and
-// whether a node may be given a job that it could not be given before.
+// publish announces the state's new index, its keys, and whether more jobs may be
+// claimable than before.
 func (f *FSM) publish(s *state) {
 	if s.rekeyed {
 		f.publishKeys(s)
@@ -67,13 +67,13 @@ func (f *FSM) WaitIndex(ctx context.Context, index uint64) error {
 }
 
 // ReadyChanged returns a channel that is closed when HasReady may have turned true
-// for some node: a job came or came back, a slot is free, a node changed. Ask for
-// the channel first, then HasReady. Time alone is no change: see NextNotBefore.
+// for some node: a job was queued, a slot is free, a node changed. Get the channel
+// first, then call HasReady. Time alone is not a change: see NextNotBefore.
 func (f *FSM) ReadyChanged() <-chan struct{} { return f.waking.wait() }
 
-// HasReady reports whether a claim at the time now would give the node a job.
+// HasReady reports whether a claim at the time now would assign the node a job.
 func (f *FSM) HasReady(nodeID string, now time.Time) bool {
-	f.mu.Lock() // not shared: it remembers which node fits what
+	f.mu.Lock() // not shared: it caches which node fits
 	defer f.mu.Unlock()
 	if f.state == nil {
 		return false
@@ -85,8 +85,7 @@ func (f *FSM) HasReady(nodeID string, now time.Time) bool {
 	return f.state.has(n, now.UnixNano())
 }
 
-// ReadyCount returns how many jobs can be claimed at the time now, whatever nodes
-// they need.
+// ReadyCount returns how many jobs are claimable at the time now, for any node.
 func (f *FSM) ReadyCount(now time.Time) int {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
@@ -98,8 +97,8 @@ func (f *FSM) ReadyCount(now time.Time) int {
 	return count
 }
 
-// NextNotBefore returns the earliest time at which a job that now waits out its
-// backoff can be claimed, and false when none does.
+// NextNotBefore returns the earliest time at which a delayed job becomes claimable,
+// and false when there is none.
 func (f *FSM) NextNotBefore() (time.Time, bool) {
 	f.mu.RLock()
 	defer f.mu.RUnlock()

@@ -6,12 +6,12 @@ import (
 	"github.com/ffrtmp/ffrtmp/internal/ctxtime"
 )
 
-// vacuumRest is how long vacuum rests between two portions, each of which takes
+// vacuumRest is the pause between two steps of the vacuum, each of which takes
 // about a tenth of it.
 const vacuumRest = 40 * time.Millisecond
 
-// startVacuum has the space of rows that were removed given back to the file
-// system, unless that is under way.
+// startVacuum starts releasing free pages to the file system in the background,
+// unless that is running.
 func (f *FSM) startVacuum() {
 	if f.life.Err() != nil || f.vacuuming.Swap(true) {
 		return
@@ -21,8 +21,7 @@ func (f *FSM) startVacuum() {
 		for {
 			more, err := f.vacuumSome()
 			if err != nil {
-				f.log.Warn("space could not be given back to the file system; the next removal tries again", "error",
-					err)
+				f.log.Warn("cannot shrink the database file; retrying after the next removal", "error", err)
 			}
 			if !more || err != nil || ctxtime.Sleep(f.life, vacuumRest) != nil {
 				return
@@ -31,8 +30,8 @@ func (f *FSM) startVacuum() {
 	})
 }
 
-// vacuumSome gives back a portion between two entries. What the database says does
-// not change by it, so each master does it by itself.
+// vacuumSome releases some pages between two entries. It does not change the content
+// of the database, so each master does it independently.
 func (f *FSM) vacuumSome() (more bool, err error) {
 	f.applying.Lock()
 	defer f.applying.Unlock()

@@ -10,7 +10,7 @@ import (
 	"io"
 )
 
-// body passes on a stream without its last 32 bytes, which are the checksum of all that it passed on.
+// body reads a stream without its last 32 bytes, which are the checksum of the rest.
 type body struct {
 	r   *bufio.Reader
 	sum hash.Hash
@@ -25,7 +25,7 @@ func (b *body) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
-	// One byte beyond the checksum shows that there is more; then all that is buffered may go.
+	// With a byte beyond the length of a checksum, the buffered bytes before that length are body.
 	if _, err := b.r.Peek(sha256.Size + 1); err != nil {
 		b.err = err
 		return 0, err
@@ -40,7 +40,7 @@ func (b *body) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// failed is the error of the underlying reader, nil as long as it only ended.
+// failed returns the error of the underlying reader, nil for io.EOF.
 func (b *body) failed() error {
 	if b.err == nil || errors.Is(b.err, io.EOF) {
 		return nil
@@ -48,7 +48,7 @@ func (b *body) failed() error {
 	return b.err
 }
 
-// verify compares the checksum, once the body is read to its end.
+// verify checks the checksum once the body was read to its end.
 func (b *body) verify() error {
 	if _, err := io.Copy(io.Discard, b); err != nil {
 		return fmt.Errorf("read: %w", err)
@@ -58,7 +58,7 @@ func (b *body) verify() error {
 		return fmt.Errorf("read: %w", err)
 	}
 	if !bytes.Equal(b.sum.Sum(nil), want) {
-		return fmt.Errorf("%w: the checksum is wrong", ErrCorrupt)
+		return fmt.Errorf("%w: wrong checksum", ErrCorrupt)
 	}
 	return nil
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/ffrtmp/ffrtmp/internal/sqlitedsn"
 )
 
-// newDB makes a WAL database like a master's, with a table of rows.
+// newDB creates a WAL database like a master's, with a table of rows.
 func newDB(t testing.TB, rows int) *sql.DB {
 	t.Helper()
 	dsn := sqlitedsn.File(filepath.Join(t.TempDir(), "live.db"), "_pragma=journal_mode(wal)",

@@ -11,15 +11,15 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// Image is a database at one moment, held by a read transaction on a connection of its own. Writers go on meanwhile and
-// do not change it. It holds back the WAL's checkpoint, so it should not live long. One goroutine at a time may use it.
+// Image is a database at one moment, held by a read transaction on a connection of its own. Writers continue and do
+// not change it. It delays the WAL's checkpoint, so close it soon. One goroutine at a time may use it.
 type Image struct {
 	tx   *sql.Tx
 	size int64 // bytes
 }
 
-// Pin captures the present moment, within a fraction of a millisecond. The context bounds the image's whole life: when
-// it is done, the image is gone. The caller must Close the image.
+// Pin captures the current content, within a fraction of a millisecond. The context bounds the image's lifetime:
+// when it is done, the image is unusable. The caller must Close the image.
 func Pin(ctx context.Context, db *sql.DB) (*Image, error) {
 	tx, err := db.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
 	if err != nil {
@@ -38,12 +38,12 @@ func Pin(ctx context.Context, db *sql.DB) (*Image, error) {
 	return &Image{tx: tx, size: pages * pageSize}, nil
 }
 
-// QueryRowContext reads from the captured moment: what the manifest must say about it.
+// QueryRowContext reads from the image, for the manifest.
 func (img *Image) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
 	return img.tx.QueryRowContext(ctx, query, args...)
 }
 
-// Close lets go of the captured moment. Closing twice is harmless.
+// Close releases the image. Closing twice is harmless.
 func (img *Image) Close() error {
 	if err := img.tx.Rollback(); err != nil && !errors.Is(err, sql.ErrTxDone) {
 		return fmt.Errorf("release database: %w", err)
@@ -101,7 +101,7 @@ func (img *Image) writePages(ctx context.Context, w io.Writer) error {
 		return fmt.Errorf("read pages: %w", err)
 	}
 	if written != img.size {
-		return fmt.Errorf("read pages: %d bytes instead of %d", written, img.size)
+		return fmt.Errorf("read pages: got %d bytes, want %d", written, img.size)
 	}
 	return nil
 }

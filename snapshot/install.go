@@ -81,7 +81,7 @@ func unpack(w io.Writer, r io.Reader) (Manifest, error) {
 	case err != nil:
 		return m, fmt.Errorf("%w: %w", ErrCorrupt, err)
 	case n != m.Size:
-		return m, fmt.Errorf("%w: a database of %d bytes instead of %d", ErrCorrupt, n, m.Size)
+		return m, fmt.Errorf("%w: database has %d bytes, want %d", ErrCorrupt, n, m.Size)
 	}
 	return m, body.verify()
 }
@@ -89,7 +89,7 @@ func unpack(w io.Writer, r io.Reader) (Manifest, error) {
 func expectEnd(r io.Reader) error {
 	switch n, err := io.CopyN(io.Discard, r, 1); {
 	case n > 0:
-		return errors.New("more pages than the manifest says")
+		return errors.New("more pages than in the manifest")
 	case errors.Is(err, io.EOF):
 		return nil
 	default:
@@ -105,16 +105,16 @@ func integrityCheck(path string) error {
 		return fmt.Errorf("check database: %w", err)
 	}
 	defer db.Close()
-	var verdict string
+	var outcome string
 	var failure *sqlite.Error
-	switch err := db.QueryRow("PRAGMA integrity_check(1)").Scan(&verdict); {
+	switch err := db.QueryRow("PRAGMA integrity_check(1)").Scan(&outcome); {
 	case errors.As(err, &failure) && (failure.Code() == sqlitelib.SQLITE_CORRUPT ||
 		failure.Code() == sqlitelib.SQLITE_NOTADB):
 		return fmt.Errorf("%w: check database: %w", ErrCorrupt, err)
 	case err != nil:
 		return fmt.Errorf("check database: %w", err)
-	case verdict != "ok":
-		return fmt.Errorf("%w: check database: %s", ErrCorrupt, verdict)
+	case outcome != "ok":
+		return fmt.Errorf("%w: check database: %s", ErrCorrupt, outcome)
 	}
 	return nil
 }

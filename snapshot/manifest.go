@@ -39,11 +39,11 @@ func ReadManifest(r io.Reader) (Manifest, error) {
 		return Manifest{}, readError("read header", err)
 	}
 	if string(head[:len(magic)]) != magic {
-		return Manifest{}, fmt.Errorf("%w: it does not begin with %q", ErrCorrupt, magic)
+		return Manifest{}, fmt.Errorf("%w: does not start with %q", ErrCorrupt, magic)
 	}
 	length := binary.BigEndian.Uint32(head[len(magic):])
 	if length > maxManifest {
-		return Manifest{}, fmt.Errorf("%w: a manifest of %d bytes", ErrCorrupt, length)
+		return Manifest{}, fmt.Errorf("%w: manifest has %d bytes", ErrCorrupt, length)
 	}
 	data := make([]byte, length)
 	if _, err := io.ReadFull(r, data); err != nil {
@@ -54,11 +54,11 @@ func ReadManifest(r io.Reader) (Manifest, error) {
 		return Manifest{}, fmt.Errorf("%w: manifest: %w", ErrCorrupt, err)
 	}
 	if m.FormatVersion != formatVersion {
-		return Manifest{}, fmt.Errorf("snapshot has format version %d, this program reads version %d", m.FormatVersion,
+		return Manifest{}, fmt.Errorf("snapshot has format version %d; this program supports %d", m.FormatVersion,
 			formatVersion)
 	}
 	if m.Size <= 0 {
-		return Manifest{}, fmt.Errorf("%w: a database of %d bytes", ErrCorrupt, m.Size)
+		return Manifest{}, fmt.Errorf("%w: database has %d bytes", ErrCorrupt, m.Size)
 	}
 	return m, nil
 }
@@ -69,7 +69,7 @@ func writeManifest(w io.Writer, m Manifest) error {
 		return fmt.Errorf("encode manifest: %w", err)
 	}
 	if len(data) > maxManifest {
-		return fmt.Errorf("manifest of %d bytes, at most %d are allowed", len(data), maxManifest)
+		return fmt.Errorf("manifest has %d bytes; at most %d are allowed", len(data), maxManifest)
 	}
 	head := append([]byte(magic), binary.BigEndian.AppendUint32(nil, uint32(len(data)))...)
 	if _, err := w.Write(append(head, data...)); err != nil {
@@ -81,7 +81,7 @@ func writeManifest(w io.Writer, m Manifest) error {
 // readError tells a stream that ends too early from a reader that failed.
 func readError(doing string, err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return fmt.Errorf("%w: %s: it ends too early", ErrCorrupt, doing)
+		return fmt.Errorf("%w: %s: truncated", ErrCorrupt, doing)
 	}
 	return fmt.Errorf("%s: %w", doing, err)
 }

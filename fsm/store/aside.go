@@ -11,8 +11,8 @@ import (
 	"github.com/ffrtmp/ffrtmp/internal/atomicfile"
 )
 
-// SetAside moves the current file, which must be closed, into dir. The caller makes
-// another one the current file.
+// SetAside moves the current file, which must be closed, into dir. The caller then
+// chooses another current file.
 func (f *Files) SetAside(dir string) error {
 	for _, suffix := range []string{"", "-wal", "-shm"} {
 		from := f.Current() + suffix
@@ -25,7 +25,7 @@ func (f *Files) SetAside(dir string) error {
 }
 
 // CopyState copies a state file that no process has open into dir, and returns the
-// link to open it by and whether everything that was written to it is there.
+// link to open it by and whether the copy is trusted to be complete.
 func CopyState(from, dir string) (link string, trusted bool, err error) {
 	if from, err = filepath.EvalSymlinks(from); err != nil {
 		return "", false, err

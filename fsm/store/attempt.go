@@ -15,7 +15,7 @@ type AttemptID struct {
 	Attempt int
 }
 
-// Attempt is an attempt that runs, or a lost one that its node may still reclaim.
+// Attempt is a running attempt, or a lost one that its node may still reclaim.
 type Attempt struct {
 	AttemptID
 	JobID     string
@@ -37,8 +37,8 @@ type Result struct {
 	Output, Metrics, AnalyzerOutput string // JSON, or "" for none
 }
 
-// Claims returns the jobs of claimed attempts as their node is to see them: whole,
-// with their leases.
+// Claims returns the jobs of claimed attempts for their node: in full, with their
+// leases.
 func (r Reader) Claims(ctx context.Context, claimed []Attempt) ([]ffrtmp.Job, error) {
 	jobs := make([]ffrtmp.Job, 0, len(claimed))
 	err := r.read(ctx, func(ctx context.Context, db *DB) error {
@@ -47,7 +47,7 @@ func (r Reader) Claims(ctx context.Context, claimed []Attempt) ([]ffrtmp.Job, er
 			if err != nil {
 				return err
 			}
-			if j.Attempt == c.Attempt { // else it is gone already
+			if j.Attempt == c.Attempt { // else it has been replaced
 				j.Lease = c.Lease
 				jobs = append(jobs, j)
 			}
@@ -93,8 +93,8 @@ func (db *DB) attempts(ctx context.Context, seq uint64) ([]ffrtmp.Attempt, error
 	return list, err
 }
 
-// AttemptLog returns the log that came with an attempt's result, and how many bytes of the attempt's log came before
-// it and are not kept. Without a log both are zero.
+// AttemptLog returns the log of an attempt's result, and how many bytes of the attempt's log before it were
+// dropped. Without a log both are zero.
 func (r Reader) AttemptLog(ctx context.Context, seq uint64, attempt int) (log string, offset int64, err error) {
 	err = r.read(ctx, func(ctx context.Context, db *DB) error {
 		log, offset, err = db.log(ctx, seq, attempt)

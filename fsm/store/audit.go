@@ -16,14 +16,14 @@ WHERE (log_index, n) >= (SELECT log_index, n FROM audit WHERE time >= ? ORDER BY
 AND (log_index, n) < (?, ?) ORDER BY log_index DESC, n DESC LIMIT ?`)
 
 // Audit returns a page of the audit log, newest first. The page must have been
-// validated but for its cursor.
+// validated except for its cursor.
 func (r Reader) Audit(ctx context.Context, page ffrtmp.AuditPage) (ffrtmp.AuditList, error) {
 	list := ffrtmp.AuditList{Records: []ffrtmp.AuditRecord{}}
 	before, n := int64(math.MaxInt64), int64(0)
 	if page.Cursor != "" {
 		if count, err := fmt.Sscanf(page.Cursor, "%d.%d", &before, &n); err != nil || count != 2 ||
 			page.Cursor != fmt.Sprintf("%d.%d", before, n) {
-			return list, ffrtmp.FieldErrorf("cursor", "is not one that a list has returned")
+			return list, ffrtmp.FieldErrorf("cursor", "is invalid")
 		}
 	}
 	since := int64(0)

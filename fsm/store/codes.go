@@ -6,8 +6,8 @@ import (
 	"github.com/ffrtmp/ffrtmp"
 )
 
-// The numbers that stand in the database and in commands for the words of
-// the root package. A list only ever grows at its end: a word's number never changes.
+// The numbers that the database and commands use for the words of the root package.
+// Lists are append-only: a word's number never changes.
 var (
 	StatusCodes = []ffrtmp.Status{
 		ffrtmp.Pending, ffrtmp.Running, ffrtmp.Paused, ffrtmp.Completed, ffrtmp.Failed,
@@ -38,7 +38,7 @@ const (
 )
 
 // Code returns the number of a word. Words are validated before they reach the
-// FSM, so an unknown one is a fault of the program.
+// FSM, so an unknown one is a bug.
 func Code[T ~string](list []T, word T) int64 {
 	i := slices.Index(list, word)
 	if i < 0 {
@@ -47,16 +47,16 @@ func Code[T ~string](list []T, word T) int64 {
 	return int64(i)
 }
 
-// Hold says how a job's newest attempt stands with its node.
+// Hold is the state of a job's newest attempt at its node.
 type Hold int64
 
 // Holds.
 const (
-	HoldNone   Hold = 0 // over, or there is none
+	HoldNone   Hold = 0 // ended, or none
 	HoldActive Hold = 1 // the node runs it
 	HoldSealed Hold = 2 // the node publishes its output; it cannot be lost
-	HoldLost   Hold = 3 // its lease ran out; the node may take it back until the next claim
+	HoldLost   Hold = 3 // its lease expired; the node may reclaim it until the next claim
 )
 
-// Current reports whether the attempt goes on.
+// Current reports whether the attempt is running.
 func (h Hold) Current() bool { return h == HoldActive || h == HoldSealed }

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// TimeOf is the time of a column: nanoseconds, 0 for none.
+// TimeOf converts a column to a time: nanoseconds, 0 for none.
 func TimeOf(ns int64) time.Time {
 	if ns == 0 {
 		return time.Time{}
@@ -14,7 +14,7 @@ func TimeOf(ns int64) time.Time {
 	return time.Unix(0, ns).UTC()
 }
 
-// Nanoseconds is TimeOf undone.
+// Nanoseconds is the inverse of TimeOf.
 func Nanoseconds(t time.Time) int64 {
 	if t.IsZero() {
 		return 0
@@ -22,7 +22,7 @@ func Nanoseconds(t time.Time) int64 {
 	return t.UnixNano()
 }
 
-// Null is a column for a text, NULL when it is empty.
+// Null converts a string to a column, NULL if it is empty.
 func Null(s string) driver.Value {
 	if s == "" {
 		return nil
@@ -36,7 +36,7 @@ func Text(v driver.Value) string {
 	return s
 }
 
-// Bool is a column for a flag.
+// Bool converts a flag to a column.
 func Bool(b bool) int64 {
 	if b {
 		return 1
@@ -44,7 +44,7 @@ func Bool(b bool) int64 {
 	return 0
 }
 
-// Marshal is the JSON of a list or map, or "" for an empty one. Maps are written
+// Marshal returns the JSON of a list or map, or "" for an empty one. Maps are written
 // with sorted keys, so equal values have equal bytes.
 func Marshal[T any](v T, empty bool) string {
 	if empty {

@@ -24,13 +24,13 @@ type DB struct {
 	wal     *os.File
 	readers *sql.DB
 	queries []*sql.Stmt
-	pins    *sql.DB      // of snapshots: no query can keep one waiting, and with it the log
+	pins    *sql.DB      // of snapshots, which must not wait for queries
 	inUse   sync.RWMutex // held by queries while they read, so that Close waits
 }
 
-// LockByDescriptor chooses how SQLite locks files: locks of the default kind belong to
-// the process, and closing any descriptor of the file would drop them. It comes before
-// the first database of the process is opened; later calls have no effect.
+// LockByDescriptor makes SQLite lock files by descriptor: default locks belong to the
+// process, and closing any descriptor of the file drops them. Call it before the
+// process opens its first database; later calls have no effect.
 func LockByDescriptor() error {
 	if _, err := sqlite.OFDLocking(true); err != nil && !errors.Is(err, sqlite.ErrOFDLockingUnavailable) {
 		return fmt.Errorf("lock database files by descriptor: %w", err)
@@ -38,7 +38,7 @@ func LockByDescriptor() error {
 	return nil
 }
 
-// Open opens a database file, or makes one when there is none, and brings its schema up to date.
+// Open opens or creates a database file and migrates its schema.
 func Open(path string) (_ *DB, err error) {
 	if err := LockByDescriptor(); err != nil {
 		return nil, err
@@ -61,7 +61,7 @@ func Open(path string) (_ *DB, err error) {
 	if err := db.prepare(); err != nil {
 		return nil, err
 	}
-	if db.wal, err = os.OpenFile(path+"-wal", os.O_RDWR, 0); err != nil { // SQLite made it
+	if db.wal, err = os.OpenFile(path+"-wal", os.O_RDWR, 0); err != nil { // created by SQLite
 		return nil, err
 	}
 	return db, db.openReaders()
@@ -70,7 +70,7 @@ func Open(path string) (_ *DB, err error) {
 // Path is the database file.
 func (db *DB) Path() string { return db.path }
 
-// readLimit bounds the life of a query: while one reads, the WAL cannot be reused.
+// readLimit bounds a query's duration: while one reads, the WAL cannot be reused.
 const readLimit = 30 * time.Second
 
 // checkLimit bounds the check of a database, which reads all of it.
@@ -105,19 +105,19 @@ func (db *DB) Pins() *sql.DB { return db.pins }
 // Files are the database file and its WAL.
 func (db *DB) Files() []*os.File { return []*os.File{db.file, db.wal} }
 
-// Sync puts the database on the disk: the WAL into the file, and that to the disk.
+// Sync checkpoints the WAL into the file and syncs the file.
 func (db *DB) Sync() error {
 	busy, err := db.value("PRAGMA wal_checkpoint(TRUNCATE)")
 	if err != nil {
 		return err
 	}
 	if busy != 0 {
-		return errors.New("sync the state: the WAL is still in use")
+		return errors.New("sync state: WAL is still in use")
 	}
 	return db.file.Sync()
 }
 
-// Close closes what is open, once the queries that read have ended.
+// Close closes everything, once running queries have ended.
 func (db *DB) Close() error {
 	db.inUse.Lock()
 	defer db.inUse.Unlock()
@@ -139,21 +139,21 @@ func (db *DB) Close() error {
 	return errors.Join(errs...)
 }
 
-// Check has SQLite read the whole file and returns an error when it is damaged.
+// Check runs SQLite's check over the whole file and returns an error if it is corrupt.
 func (db *DB) Check() error {
 	ctx, cancel := context.WithTimeout(context.Background(), checkLimit)
 	defer cancel()
-	var verdict string
-	if err := db.readers.QueryRowContext(ctx, "PRAGMA quick_check(1)").Scan(&verdict); err != nil {
-		return fmt.Errorf("check the state: %w", err)
+	var outcome string
+	if err := db.readers.QueryRowContext(ctx, "PRAGMA quick_check(1)").Scan(&outcome); err != nil {
+		return fmt.Errorf("check state: %w", err)
 	}
-	if verdict != "ok" {
-		return fmt.Errorf("the state is damaged: %s", verdict)
+	if outcome != "ok" {
+		return fmt.Errorf("state is corrupt: %s", outcome)
 	}
 	return nil
 }
 
-// Remove deletes the files of a database that is not open any more.
+// Remove deletes the files of a closed database.
 func Remove(path string) error {
 	var errs []error
 	for _, suffix := range []string{"", "-wal", "-shm", "-journal"} {

@@ -27,8 +27,8 @@ var (
 	queryFloor      = readOnly(`SELECT idx, n FROM event_floor`)
 )
 
-// EachEvents calls do for the events of up to MaxEntries entries from an index on, until do returns an error. It
-// returns the newest event that is no longer kept: nothing newer was missing when the rows were read.
+// EachEvents calls do for the events of up to MaxEntries entries, starting at an index, until do returns an error.
+// It returns the newest pruned event: no newer one was missing when the rows were read.
 func (r Reader) EachEvents(ctx context.Context, from uint64, do func(Events) error) (floor ffrtmp.EventID, err error) {
 	err = r.read(ctx, func(ctx context.Context, db *DB) error {
 		err := db.each(ctx, queryEvents, func(rows *sql.Rows) error {
@@ -41,7 +41,7 @@ func (r Reader) EachEvents(ctx context.Context, from uint64, do func(Events) err
 		if err != nil && !errors.Is(err, ErrStop) {
 			return err
 		}
-		// Asked last: what was dropped before the rows were read shows now.
+		// Read last, so that it includes what was pruned before the rows were read.
 		return db.queries[queryFloor].QueryRowContext(ctx).Scan(&floor.Index, &floor.N)
 	})
 	return floor, err

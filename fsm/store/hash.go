@@ -9,7 +9,7 @@ import (
 	"hash"
 )
 
-// hashed are the queries whose answers are the replicated state, in a total order.
+// hashed are the queries that read the replicated state, in a total order.
 var hashed = []query{
 	readOnly(`SELECT * FROM meta ORDER BY one`),
 	readOnly(`SELECT * FROM job_spec ORDER BY seq`),
@@ -26,7 +26,7 @@ var hashed = []query{
 }
 
 // ContentHash returns a hash of the whole state: equal on two masters that have
-// applied the same entries. It reads everything, at one moment.
+// applied the same entries. It reads everything in one transaction.
 func (r Reader) ContentHash(ctx context.Context) (sum string, err error) {
 	h := sha256.New()
 	err = r.read(ctx, func(ctx context.Context, db *DB) error {

@@ -9,7 +9,7 @@ import (
 var queryImported = readOnly(`SELECT id, seq FROM job_spec WHERE id IN (SELECT value FROM json_each(?1))
 UNION SELECT id, seq FROM imported WHERE id IN (SELECT value FROM json_each(?1))`)
 
-// KnownJobs returns the numbers of those of the ids that an import would leave alone.
+// KnownJobs returns the numbers of the ids that an import would skip.
 func (r Reader) KnownJobs(ctx context.Context, ids []string) (map[string]uint64, error) {
 	list, err := json.Marshal(ids)
 	if err != nil {

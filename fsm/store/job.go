@@ -15,8 +15,7 @@ var (
 	querySeq     = readOnly(`SELECT seq FROM job_spec WHERE seq = ?`)
 )
 
-// Resolve returns the sequence number of a job that is named by that number or
-// by its id, or a NotFound error.
+// Resolve returns the sequence number of a job by number or id, or a NotFound error.
 func (r Reader) Resolve(ctx context.Context, ref string) (seq uint64, err error) {
 	err = r.read(ctx, func(ctx context.Context, db *DB) error {
 		seq, err = db.resolve(ctx, ref)
@@ -35,7 +34,7 @@ func (db *DB) resolve(ctx context.Context, ref string) (uint64, error) {
 	var seq uint64
 	switch err := row.Scan(&seq); {
 	case errors.Is(err, sql.ErrNoRows):
-		return 0, ffrtmp.Errorf(ffrtmp.NotFound, "there is no job %s", ref)
+		return 0, ffrtmp.Errorf(ffrtmp.NotFound, "no job %s", ref)
 	case err != nil:
 		return 0, err
 	}
@@ -116,7 +115,7 @@ func (db *DB) job(ctx context.Context, seq uint64) (j ffrtmp.Job, err error) {
 		return err
 	}, int64(seq))
 	if err == nil && j.ID == "" {
-		err = ffrtmp.Errorf(ffrtmp.NotFound, "there is no job %d", seq)
+		err = ffrtmp.Errorf(ffrtmp.NotFound, "no job %d", seq)
 	}
 	return j, err
 }

@@ -46,9 +46,9 @@ FROM job_state t CROSS JOIN job_spec s ON s.seq = t.seq LEFT JOIN node n ON n.ke
 
 // list calls scan for up to one row more than the page's limit.
 //
-// The database has no index on status but for failed and canceled jobs, because
-// every transition would pay for it. Jobs that are not over are found by memory
-// instead, and for all others the order of sequence numbers is index enough.
+// The database has an index on status only for failed and canceled jobs, because every
+// transition would have to update it. Unfinished jobs are found in memory instead; for
+// all others the order of sequence numbers suffices.
 func (r Reader) list(ctx context.Context, filter ffrtmp.Filter, page ffrtmp.Page, columns string,
 	scan func(*sql.Rows) error,
 ) error {
@@ -86,8 +86,8 @@ func (r Reader) list(ctx context.Context, filter ffrtmp.Filter, page ffrtmp.Page
 	})
 }
 
-// activeSeqs returns the jobs of a status that is not terminal, in the page's
-// order, from its cursor on.
+// activeSeqs returns the jobs of a non-terminal status after the page's cursor, in the
+// page's order.
 func (r Reader) activeSeqs(status ffrtmp.Status, page ffrtmp.Page) []uint64 {
 	seqs := r.active(status, func(seq uint64) bool { return after(page, seq) })
 	slices.Sort(seqs)
@@ -109,7 +109,7 @@ func after(page ffrtmp.Page, seq uint64) bool {
 	}
 }
 
-// conditions is a filter and a page as SQL over t (state), s (spec) and n (node).
+// conditions converts a filter and a page to SQL over t (state), s (spec) and n (node).
 func conditions(filter ffrtmp.Filter, page ffrtmp.Page) (string, []any) {
 	var terms []string
 	var args []any

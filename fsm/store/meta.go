@@ -5,9 +5,9 @@ import (
 	"fmt"
 )
 
-// Meta is what the database says of the whole state. It is one row.
+// Meta is the row about the whole state.
 type Meta struct {
-	Index, Term uint64 // of the Raft entry that the state reflects
+	Index, Term uint64 // of the last applied Raft entry
 	Time        int64  // of the newest command, ns
 	NextSeq     uint64
 	// Cumulative: retention does not lower them.
@@ -34,7 +34,7 @@ func (db *DB) Meta() (m Meta, err error) {
 	return Meta{uint64(n(0)), uint64(n(1)), n(2), uint64(n(3)), n(4), n(5), n(6), n(7), n(8), n(9)}, nil
 }
 
-// Begin begins a transaction that writes. IsBusy says of its error that another process holds the lock.
+// Begin begins a write transaction. If another process holds the lock, IsBusy is true for its error.
 func (db *DB) Begin() error { return db.Exec(beginImmediate) }
 
 // Commit writes the row and commits the transaction.

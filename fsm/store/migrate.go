@@ -6,14 +6,14 @@ import (
 	"fmt"
 )
 
-// Application ids mark a SQLite file as ours. Development versions had another schema under their own.
+// Application ids mark a SQLite file as ours. Development versions had another id and schema.
 const (
 	applicationID = 0x66667235 // "ffr5"
 	developmentID = 0x66667274 // "ffrt"
 )
 
-// ErrVersion says that a database was written by another version of this program, and cannot be used by this one.
-var ErrVersion = errors.New("the state was written by another version of this program")
+// ErrVersion means that a database was written by another version of this program and is not supported.
+var ErrVersion = errors.New("state was written by another version of this program")
 
 //go:embed migrations/*.sql
 var migrationFiles embed.FS
@@ -21,7 +21,7 @@ var migrationFiles embed.FS
 // migration is a step of the schema.
 type migration struct{ name, sql string }
 
-// migrations are all steps in order. A database records how many it has seen as its user_version.
+// migrations are all steps in order. A database's user_version counts those applied.
 var migrations = readMigrations()
 
 // SchemaVersion is that of the databases that this program writes.
@@ -30,7 +30,7 @@ var SchemaVersion = len(migrations)
 func readMigrations() []migration {
 	entries, err := migrationFiles.ReadDir("migrations") // sorted by name
 	if err != nil {
-		panic(err) // embedded: it is there
+		panic(err) // embedded: cannot fail
 	}
 	list := make([]migration, len(entries))
 	for i, e := range entries {
@@ -43,8 +43,8 @@ func readMigrations() []migration {
 	return list
 }
 
-// migrate brings the schema from what the database records to what this program
-// needs, a migration a transaction. Nothing else uses the file yet.
+// migrate applies the missing migrations, each in a transaction. Nothing else uses the
+// file yet.
 func (w *writer) migrate(list []migration) error {
 	id, err := w.value("PRAGMA application_id")
 	if err != nil {
@@ -56,9 +56,9 @@ func (w *writer) migrate(list []migration) error {
 	}
 	switch {
 	case id == developmentID:
-		return fmt.Errorf("%w: a development version, whose schema is not migrated", ErrVersion)
+		return fmt.Errorf("%w: development versions are not migrated", ErrVersion)
 	case int(version) > len(list):
-		return fmt.Errorf("%w: its schema has version %d, this program supports %d", ErrVersion, version, len(list))
+		return fmt.Errorf("%w: schema version %d; this program supports %d", ErrVersion, version, len(list))
 	}
 	for i, m := range list[version:] {
 		sql := fmt.Sprintf("BEGIN IMMEDIATE; %s; PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT",

@@ -26,11 +26,11 @@ func TestOpen_RefusesOtherVersions(t *testing.T) {
 	for name, test := range map[string]struct{ sql, reason string }{
 		"development": {
 			fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = 6", developmentID),
-			"a development version",
+			"development versions",
 		},
 		"newer": {
 			fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = 7", applicationID),
-			"its schema has version 7",
+			"schema version 7",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -7,7 +7,7 @@ import (
 	"github.com/ffrtmp/ffrtmp"
 )
 
-// Node is a node that is or once was registered.
+// Node is a node that is or was registered.
 type Node struct {
 	ffrtmp.Node // without Status, CurrentJobID and Running
 	Key         int64

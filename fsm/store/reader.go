@@ -19,15 +19,15 @@ func readOnly(sql string) query {
 	return query(len(queries) - 1)
 }
 
-// Reader answers queries from the database of the moment. Every method may be called from any goroutine.
+// Reader answers queries from the current database. Every method may be called from any goroutine.
 type Reader struct {
 	acquire func() (db *DB, release func(), err error)
 	active  func(status ffrtmp.Status, keep func(seq uint64) bool) []uint64
 }
 
-// NewReader returns a Reader. acquire returns the database of the moment (see DB.Use), and an error when there is none.
-// active returns, in no order, the jobs of a status that is not terminal which keep wants: the database has no index
-// by which to find them.
+// NewReader returns a Reader. acquire returns the current database (see DB.Use), and an error when there is none.
+// active returns, in no order, the jobs of a non-terminal status that keep accepts: the database has no index
+// on them.
 func NewReader(acquire func() (db *DB, release func(), err error), active func(status ffrtmp.Status,
 	keep func(seq uint64) bool) []uint64,
 ) Reader {
@@ -40,7 +40,7 @@ func (db *DB) Use() (release func()) {
 	return db.inUse.RUnlock
 }
 
-// read calls do with the database, which stays open meanwhile, and a context that
+// read calls do with the database, which stays open until do returns, and a context that
 // bounds the read.
 func (r Reader) read(ctx context.Context, do func(context.Context, *DB) error) error {
 	db, release, err := r.acquire()
@@ -53,7 +53,7 @@ func (r Reader) read(ctx context.Context, do func(context.Context, *DB) error) e
 	return do(ctx, db)
 }
 
-// ReadTx calls do with a transaction that reads the database at one moment.
+// ReadTx calls do with a read-only transaction.
 func (r Reader) ReadTx(ctx context.Context, do func(context.Context, *sql.Tx) error) error {
 	return r.read(ctx, func(ctx context.Context, db *DB) error {
 		return db.readTx(ctx, func(tx *sql.Tx) error { return do(ctx, tx) })
@@ -65,11 +65,11 @@ func (db *DB) readTx(ctx context.Context, do func(*sql.Tx) error) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = tx.Rollback() }() // it has read only
+	defer func() { _ = tx.Rollback() }() // read-only
 	return do(tx)
 }
 
-// each calls scan for every row of an answer.
+// each calls scan for every row of a result.
 func (db *DB) each(ctx context.Context, q query, scan func(*sql.Rows) error, args ...any) error {
 	rows, err := db.queries[q].QueryContext(ctx, args...)
 	return eachRow(rows, err, scan)

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// RequestKey is an idempotency key with whose it is.
+// RequestKey is an idempotency key and its principal.
 type RequestKey struct{ Principal, Key string }
 
 var (
@@ -22,11 +22,10 @@ var (
 FROM idempotency i WHERE (principal, key) > (?, ?) ORDER BY principal, key LIMIT ?`)
 )
 
-// OldJobs returns up to limit jobs after one that were over before a time, in order.
-// What it costs does not grow with history: no job is over before it is born, and
-// jobs are numbered as they are born, so it reads none that is younger. (Imported
-// jobs are older than their numbers say: they are found at the latest when what was
-// born before their import is old.)
+// OldJobs returns up to limit jobs after a number that finished before a time, in order.
+// Its cost does not grow with history: jobs are numbered in order of creation, so it
+// stops at the first job created later. (Imported jobs are older than their numbers:
+// they are found when the jobs created before their import are old.)
 func (r Reader) OldJobs(ctx context.Context, before time.Time, after uint64, limit int) (seqs []uint64, err error) {
 	err = r.read(ctx, func(ctx context.Context, db *DB) error {
 		end, err := db.firstBornAt(ctx, before)
@@ -43,8 +42,8 @@ func (r Reader) OldJobs(ctx context.Context, before time.Time, after uint64, lim
 	return seqs, err
 }
 
-// firstBornAt returns the number of the first job that was born at a time or later,
-// or one that is higher than all.
+// firstBornAt returns the number of the first job created at a time or later, or one
+// higher than all.
 func (db *DB) firstBornAt(ctx context.Context, at time.Time) (uint64, error) {
 	var low, high uint64
 	if err := db.queries[queryNewest].QueryRowContext(ctx).Scan(&high); err != nil {
@@ -67,7 +66,7 @@ func (db *DB) firstBornAt(ctx context.Context, at time.Time) (uint64, error) {
 	return low, nil
 }
 
-// HasOldEvents reports whether there are events from before a time.
+// HasOldEvents reports whether there are events before a time.
 func (r Reader) HasOldEvents(ctx context.Context, before time.Time) (old bool, err error) {
 	err = r.read(ctx, func(ctx context.Context, db *DB) error {
 		return db.queries[queryOldEvents].QueryRowContext(ctx, before.UnixNano()).Scan(&old)
@@ -75,9 +74,9 @@ func (r Reader) HasOldEvents(ctx context.Context, before time.Time) (old bool, e
 	return old, err
 }
 
-// OldKeys looks at the next limit idempotency keys after one and returns those that
-// were used before a time and whose jobs are gone, and where to look next: from the
-// beginning when all have been looked at.
+// OldKeys checks the next limit idempotency keys after one. It returns those that were
+// used before a time and have no jobs, and the key to continue after: the zero key when
+// all were checked.
 func (r Reader) OldKeys(ctx context.Context, before time.Time, after RequestKey, limit int) (old []RequestKey,
 	next RequestKey, err error,
 ) {

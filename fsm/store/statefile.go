@@ -13,7 +13,7 @@ import (
 	"github.com/ffrtmp/ffrtmp/snapshot"
 )
 
-// ErrForeign says that the path of the state is something that this package has not made.
+// ErrForeign means that the path of the state was not created by this package.
 var ErrForeign = errors.New("not a state of this program")
 
 // Files is the directory of state files: the current one, the link by which the
@@ -24,7 +24,7 @@ type Files struct {
 	lock    *os.File // of a directory in memory
 	bootID  string
 	current string
-	fresh   bool // current was made just now
+	fresh   bool // current was just created
 	clean   bool // current was closed and synced
 	record  record
 }
@@ -38,8 +38,8 @@ type record struct {
 // TrustFile records, beside the state files, whether the current one can be trusted.
 const TrustFile = "state-trust.json"
 
-// OpenFiles opens the state files in dir, of which path is the link to the current one; it makes an empty one when
-// there is none. Without a path they are in memory. bootID names the boot of the machine; "" asks the kernel.
+// OpenFiles opens the state files in dir; path is the link to the current one. If there is none, it creates an
+// empty one. Without a path they are in memory. bootID names the boot of the machine; "" asks the kernel.
 func OpenFiles(path, dir, bootID string) (*Files, error) {
 	f := &Files{bootID: bootID}
 	if f.bootID == "" {
@@ -78,8 +78,8 @@ func OpenFiles(path, dir, bootID string) (*Files, error) {
 	return f, f.removeOthers()
 }
 
-// kernelBootID names the boot of the machine; without it nothing that was not closed
-// cleanly is trusted.
+// kernelBootID identifies the boot of the machine. Without it, only a file that was
+// closed cleanly is trusted.
 func kernelBootID() string {
 	id, _ := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	return strings.TrimSpace(string(id))
@@ -94,8 +94,8 @@ func (f *Files) openMemory() (err error) {
 	return err
 }
 
-// target returns the state file that the link leads to, "" when there is none.
-// Anything else at the link's place is not ours and is only looked at.
+// target returns the state file that the link points to, "" when there is none.
+// Anything else at the link's path is foreign and is not changed.
 func (f *Files) target() (string, error) {
 	info, err := os.Lstat(f.link)
 	switch {
@@ -104,7 +104,7 @@ func (f *Files) target() (string, error) {
 	case err != nil:
 		return "", err
 	case info.Mode()&fs.ModeSymlink == 0:
-		return "", f.foreign("it is not a link that a master has made")
+		return "", f.foreign("not a link made by a master")
 	}
 	target, err := os.Readlink(f.link)
 	if err != nil {
@@ -115,7 +115,7 @@ func (f *Files) target() (string, error) {
 	}
 	if ours, err := filepath.Match(snapshot.FilePattern, filepath.Base(target)); err != nil || !ours ||
 		filepath.Dir(target) != f.dir {
-		return "", f.foreign("it leads to " + target)
+		return "", f.foreign("it links to " + target)
 	}
 	if _, err := os.Stat(target); errors.Is(err, fs.ErrNotExist) {
 		return "", nil // the directory was wiped
@@ -131,11 +131,11 @@ func (f *Files) foreign(why string) error {
 		f.link, ErrForeign, why, f.link)
 }
 
-// Trust returns nil when what was written to the current file is still there.
-// Then the file counts as open from now on.
+// Trust returns nil if all writes to the current file are still there. It marks the
+// file as open.
 func (f *Files) Trust() error {
 	if !f.fresh && !f.record.Clean && (f.record.BootID == "" || f.record.BootID != f.bootID) {
-		return errors.New("the machine went down while the state was open")
+		return errors.New("machine went down while the state was open")
 	}
 	f.clean = f.fresh || f.record.Clean
 	return f.mark(false)
@@ -164,13 +164,13 @@ func (f *Files) mark(clean bool) error {
 	return atomicfile.Write(path, data, 0o600)
 }
 
-// Distrust makes sure that the current file is not used by a later process.
+// Distrust prevents a later process from using the current file.
 func (f *Files) Distrust() error {
 	f.bootID = ""
 	return f.mark(false)
 }
 
-// Create makes an empty state file.
+// Create creates an empty state file.
 func (f *Files) Create() (string, error) {
 	file, err := os.CreateTemp(f.dir, snapshot.FilePattern)
 	if err != nil {
@@ -179,8 +179,8 @@ func (f *Files) Create() (string, error) {
 	return file.Name(), file.Close()
 }
 
-// Use makes path the current file. The link is replaced by a rename, never the
-// file: the WAL of another file would be replayed into it.
+// Use makes path the current file. It renames the link, never the file: SQLite would
+// replay another file's WAL into it.
 func (f *Files) Use(path string) error {
 	if err := f.mark(false); err != nil {
 		return err

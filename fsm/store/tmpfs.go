@@ -13,9 +13,9 @@ import (
 
 const memoryPrefix = "ffrtmp-memory-"
 
-// openMemoryDir makes a directory for a state that is to be gone with its process, in the
-// first of the parents where that is possible. It belongs to the process that holds its
-// lock: those of processes that were killed are removed first.
+// openMemoryDir creates a directory for a state that ends with its process, in the
+// first of the parents where that is possible. The process holds its lock; unlocked
+// directories of killed processes are removed first.
 func openMemoryDir(parents ...string) (dir string, lock *os.File, err error) {
 	for _, parent := range parents {
 		if err = sweepMemory(parent); err != nil {
@@ -31,8 +31,8 @@ func openMemoryDir(parents ...string) (dir string, lock *os.File, err error) {
 	return "", nil, err
 }
 
-// errRaced is returned when another process has taken a new directory for an old one.
-var errRaced = errors.New("the directory was removed before it was locked")
+// errRaced means that another process mistook a new directory for an unused one.
+var errRaced = errors.New("directory removed before it was locked")
 
 func makeLocked(parent string) (string, *os.File, error) {
 	dir, err := os.MkdirTemp(parent, memoryPrefix)
@@ -52,7 +52,7 @@ func makeLocked(parent string) (string, *os.File, error) {
 	return dir, lock, nil
 }
 
-// sweepMemory removes the directories that no process holds.
+// sweepMemory removes unlocked directories.
 func sweepMemory(parent string) error {
 	found, err := filepath.Glob(filepath.Join(parent, memoryPrefix+"*"))
 	if err != nil {

@@ -10,8 +10,8 @@ import (
 
 const (
 	vacuumPages = 64  // released in one step
-	vacuumSlack = 16  // up to this part of a file may be free pages: new rows reuse them
-	vacuumLeast = 256 // free pages; with fewer it is not worth beginning
+	vacuumSlack = 16  // up to 1/16 of a file may be free pages, which new rows reuse
+	vacuumLeast = 256 // minimum number of free pages to start
 )
 
 // Vacuum releases some free pages to the file system and reports whether there are more to release.
@@ -25,13 +25,13 @@ func (db *DB) Vacuum() (more bool, err error) {
 		return false, err
 	}
 	if free <= max(vacuumLeast, pages/vacuumSlack) {
-		// The file ends earlier once the WAL has been written into it.
+		// The file shrinks once the WAL is checkpointed.
 		return false, db.drain("PRAGMA wal_checkpoint(PASSIVE)")
 	}
 	return true, db.drain(fmt.Sprintf("PRAGMA incremental_vacuum(%d)", vacuumPages))
 }
 
-// drain executes SQL that does its work while its rows are read.
+// drain executes SQL by reading its rows.
 func (w *writer) drain(sql string) error {
 	rows, err := w.conn.(driver.QueryerContext).QueryContext(context.Background(), sql, nil)
 	if err != nil {

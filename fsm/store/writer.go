@@ -19,16 +19,16 @@ type Statement int
 
 var statements []string
 
-// Prepared makes a statement of the writer. Only package variables are made so: a database that is open already
-// does not learn of it.
+// Prepared registers a statement of the writer. Call it only in package variables: open databases do not get
+// new statements.
 func Prepared(sql string) Statement {
 	statements = append(statements, sql)
 	return Statement(len(statements) - 1)
 }
 
-// writer is the one connection that writes. It speaks to the driver itself:
-// the pool, locks and conversions of database/sql would cost a third of a small
-// statement. One goroutine at a time may use it.
+// writer is the only connection that writes. It uses the driver directly: the pool, locks
+// and conversions of database/sql would add a third to the cost of a small statement.
+// One goroutine at a time may use it.
 type writer struct {
 	conn  driver.Conn
 	stmts []preparedStmt
@@ -47,9 +47,9 @@ const busyTimeout = "_pragma=busy_timeout(1000)"
 // openWriter opens the database file with everything that Apply relies on. WAL
 // lets queries read while Apply writes; synchronous=OFF because durability is the
 // Raft log's (see the package's documentation); auto_vacuum so that space can be
-// given back to the file system bit by bit. The page cache holds what Apply touches
-// and no more: SQLite looks through all of it on the commit of a transaction that has
-// balanced a tree, which with 64 MiB took a fifth of the time.
+// released to the file system step by step. The page cache is just large enough for Apply:
+// SQLite scans all of it on the commit of a transaction that has balanced a tree, which
+// took a fifth of the time with 64 MiB.
 func openWriter(path string) (writer, error) {
 	connector, err := sqlite.NewConnector(sqlitedsn.File(path, busyTimeout, "_txlock=immediate", "_auto_vacuum=2",
 		"_pragma=journal_mode(wal)", "_pragma=synchronous(off)",
@@ -102,7 +102,7 @@ func (w *writer) Exec(s Statement, args ...driver.Value) error {
 	return nil
 }
 
-// Row reads the first row of an answer and reports whether there is one.
+// Row reads the first row of a result and reports whether there is one.
 func (w *writer) Row(dest []driver.Value, s Statement, args ...driver.Value) (bool, error) {
 	found := false
 	err := w.Each(dest, func() error { found = true; return ErrStop }, s, args...)
@@ -112,10 +112,10 @@ func (w *writer) Row(dest []driver.Value, s Statement, args ...driver.Value) (bo
 	return found, err
 }
 
-// ErrStop is returned by a callback that wants no more rows.
+// ErrStop is returned by a callback to stop the iteration.
 var ErrStop = errors.New("stop")
 
-// Each calls do for every row of an answer, after it has been read into dest.
+// Each calls do for every row of a result, after reading it into dest.
 func (w *writer) Each(dest []driver.Value, do func() error, s Statement, args ...driver.Value) (err error) {
 	rows, err := w.stmts[s].QueryContext(context.Background(), w.bind(args))
 	if err != nil {
@@ -143,7 +143,7 @@ func (w *writer) run(sql string) error {
 	return nil
 }
 
-// value reads the integer in the first column of an answer.
+// value reads the integer in the first column of a result.
 func (w *writer) value(sql string) (int64, error) {
 	rows, err := w.conn.(driver.QueryerContext).QueryContext(context.Background(), sql, nil)
 	if err != nil {
@@ -158,7 +158,7 @@ func (w *writer) value(sql string) (int64, error) {
 	return n, nil
 }
 
-// IsBusy reports whether another process holds a lock that is in the way.
+// IsBusy reports whether another process holds the lock.
 func IsBusy(err error) bool {
 	var e *sqlite.Error
 	return errors.As(err, &e) && e.Code()&0xff == sqlite3.SQLITE_BUSY

@@ -6,14 +6,13 @@ import (
 	"github.com/ffrtmp/ffrtmp"
 )
 
-// maxExpansion bounds how often SQLite has to write out common table expressions:
-// each use of one writes out all that it uses itself, before anything can be
-// interrupted.
+// maxExpansion bounds the expansion of common table expressions: SQLite expands each use
+// recursively before a query can be interrupted.
 const maxExpansion = 1000
 
-// checkSQL refuses what is not one single query, and returns it without a semicolon.
-// It reads words, not grammar, which is SQLite's; where it might read a text in
-// another way than SQLite, it refuses.
+// checkSQL rejects anything but a single query, and returns it without its semicolon. It
+// tokenizes but does not parse; what it might tokenize differently from SQLite is
+// rejected.
 func checkSQL(sql string) (string, error) {
 	refuse := func(format string, args ...any) (string, error) {
 		return "", ffrtmp.FieldErrorf("sql", format, args...)
@@ -29,14 +28,14 @@ func checkSQL(sql string) (string, error) {
 		return refuse("is empty")
 	}
 	if first := words[0]; !first.is("select") && !first.is("with") && !first.is("values") {
-		return refuse("only SELECT, WITH … SELECT and VALUES can be asked, not %q", first.text)
+		return refuse("must be SELECT, WITH … SELECT or VALUES, not %q", first.text)
 	}
 	depth := 0
 	uses := map[string]int{}
 	for _, w := range words {
 		switch {
 		case w.is(";"):
-			return refuse("is more than one statement")
+			return refuse("must be a single statement")
 		case w.is("("):
 			depth++
 		case w.is(")"):
@@ -45,26 +44,26 @@ func checkSQL(sql string) (string, error) {
 			return refuse("pragmas are not available")
 		}
 		if depth < 0 {
-			return refuse("has a ) too many")
+			return refuse(`unbalanced ")"`)
 		}
 		uses[w.text]++
 	}
 	if depth > 0 {
-		return refuse("has a ( too many")
+		return refuse(`unbalanced "("`)
 	}
 	expansion := 1
 	for i := range words {
 		if name := defined(words, i); name != "" {
 			if expansion *= max(1, uses[name]-1); expansion > maxExpansion {
-				return refuse("uses its common table expressions too often")
+				return refuse("uses common table expressions too often")
 			}
 		}
 	}
 	return sql, nil
 }
 
-// defined returns the name that a common table expression has whose AS is the word
-// at i, or "".
+// defined returns the name of the common table expression whose AS is the word at i,
+// or "".
 func defined(words []word, i int) string {
 	if !words[i].is("as") || i == 0 || i+1 == len(words) {
 		return ""
@@ -85,7 +84,7 @@ func defined(words []word, i int) string {
 	return words[name].text
 }
 
-// word is a name, a quoted text without its quotes, a number or a sign, in lower case.
+// word is a lower-case name, number or operator, or a quoted text without its quotes.
 type word struct {
 	text   string
 	quoted bool
@@ -94,7 +93,7 @@ type word struct {
 
 func (w word) is(text string) bool { return !w.quoted && w.text == text }
 
-// wordError says why a text cannot be read as words.
+// wordError is a tokenizer error.
 type wordError string
 
 func (e wordError) Error() string { return string(e) }
@@ -117,13 +116,13 @@ func sqlWords(sql string) ([]word, error) {
 		case strings.HasPrefix(rest, "/*"):
 			n := strings.Index(rest[2:], "*/")
 			if n < 0 {
-				return nil, wordError("has a comment without an end")
+				return nil, wordError("unterminated comment")
 			}
 			i += n + 4
 		case c == '\'' || c == '"' || c == '`' || c == '[':
 			n, text := quoted(rest)
 			if n == 0 {
-				return nil, wordError("has a quote without an end")
+				return nil, wordError("unterminated quote")
 			}
 			words = append(words, word{text, true, i})
 			i += n
@@ -138,8 +137,8 @@ func sqlWords(sql string) ([]word, error) {
 			words = append(words, word{string(c), false, i})
 			i++
 		default:
-			return nil, wordError("has the sign " + strings.ToValidUTF8(string(rune(c)),
-				"?") + " outside of quotes; a query has no parameters")
+			return nil, wordError("unexpected character " + strings.ToValidUTF8(string(rune(c)), "?") +
+				" outside quotes; parameters are not supported")
 		}
 	}
 	return words, nil
@@ -149,8 +148,8 @@ func isWord(c byte) bool {
 	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_'
 }
 
-// quoted returns the length of the quoted text that s begins with, 0 when it has no
-// end, and the text.
+// quoted returns the quoted text at the start of s and its length, 0 if it is
+// unterminated.
 func quoted(s string) (int, string) {
 	end := s[0]
 	if end == '[' {

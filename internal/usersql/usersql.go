@@ -1,6 +1,6 @@
 // Package usersql answers the SQL of users over a few views of the state, in a sandbox: each query has a database of
 // its own, in memory, with virtual tables over the views and nothing else. The tokenizer is our own because the driver
-// has no authorizer: it must tell one read-only statement from several before SQLite sees them.
+// has no authorizer: several statements must be rejected before SQLite sees them.
 package usersql
 
 import (
@@ -23,7 +23,7 @@ import (
 	"github.com/ffrtmp/ffrtmp/internal/sqlitedsn"
 )
 
-// Bounds of an answer, of a value, and of all queries together.
+// Limits of a result, of a value, and of all queries together.
 const (
 	MaxRows     = 10_000
 	MaxRowBytes = 8 << 20   // of all rows
@@ -34,14 +34,14 @@ const (
 // Limits bound one query.
 type Limits struct {
 	Time   time.Duration
-	Memory int64 // bytes by which the process may grow meanwhile
+	Memory int64 // bytes by which the process may grow
 }
 
 // DefaultLimits are those of a master.
 var DefaultLimits = Limits{Time: 10 * time.Second, Memory: 256 << 20}
 
-// memoryInterval is how often the process's growth is looked at: a query makes about
-// a gigabyte a second at most.
+// memoryInterval is how often the process's growth is checked: a query allocates at most
+// about a gigabyte a second.
 const memoryInterval = 10 * time.Millisecond
 
 // sqliteLimits are SQLite's, on a query's own connection.
@@ -59,7 +59,7 @@ var sqliteLimits = map[int]int{
 	sqlite3.SQLITE_LIMIT_WORKER_THREADS:      0,
 }
 
-// Reader reads the state at one moment.
+// Reader reads the state in one transaction.
 type Reader interface {
 	ReadTx(ctx context.Context, do func(context.Context, *sql.Tx) error) error
 }
@@ -67,7 +67,7 @@ type Reader interface {
 // Runner answers queries over the views of a state, a few at a time.
 type Runner struct {
 	state  Reader
-	active chan struct{} // a token for each query that is being answered
+	active chan struct{} // a token for each running query
 	limits Limits
 }
 
@@ -76,9 +76,9 @@ func New(state Reader, limits Limits) *Runner {
 	return &Runner{state: state, active: make(chan struct{}, maxQueries), limits: limits}
 }
 
-// Query answers a user's SQL over userViews, at one moment. It runs on a database of
-// its own, in memory, that has nothing but these: no statement, however made, reaches
-// the state's tables, a file, or the writer.
+// Query runs a user's SQL over userViews, in one transaction. It uses an in-memory
+// database of its own with nothing but these views: no statement can reach the state's
+// tables, a file, or the writer.
 func (r *Runner) Query(ctx context.Context, text string) (result ffrtmp.QueryResult, err error) {
 	if text, err = checkSQL(text); err != nil {
 		return result, err
@@ -87,7 +87,7 @@ func (r *Runner) Query(ctx context.Context, text string) (result ffrtmp.QueryRes
 	case r.active <- struct{}{}:
 		defer func() { <-r.active }()
 	default:
-		return result, ffrtmp.Errorf(ffrtmp.RateLimited, "this master answers %d queries already", maxQueries)
+		return result, ffrtmp.Errorf(ffrtmp.RateLimited, "too many queries (%d running)", maxQueries)
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -95,7 +95,7 @@ func (r *Runner) Query(ctx context.Context, text string) (result ffrtmp.QueryRes
 		"the query takes longer than %s", r.limits.Time))
 	defer stop()
 	go watchMemory(ctx, r.limits.Memory, func() {
-		cancel(ffrtmp.Errorf(ffrtmp.TooLarge, "the query takes more memory than %d MiB", r.limits.Memory>>20))
+		cancel(ffrtmp.Errorf(ffrtmp.TooLarge, "query needs more than %d MiB of memory", r.limits.Memory>>20))
 	})
 	err = r.state.ReadTx(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		return (&userQuery{ctx, tx}).run(text, &result)
@@ -159,8 +159,8 @@ func (q *userQuery) run(text string, result *ffrtmp.QueryResult) (err error) {
 	if result.Columns, err = columnsOf(conn, text); err != nil {
 		return err
 	}
-	// The driver interrupts SQLite only until the first row is there, so that the
-	// first row has to come last: all are made before it.
+	// The driver interrupts SQLite only before the first row, so the query must produce
+	// all rows before it.
 	whole := fmt.Sprintf("WITH the_answer AS MATERIALIZED (SELECT * FROM (\n%s\n) LIMIT %d) SELECT * FROM the_answer",
 		text, MaxRows+1)
 	rows, err := conn.QueryContext(q.ctx, whole)
@@ -185,10 +185,10 @@ func columnsOf(conn *sql.Conn, text string) (names []string, err error) {
 	return names, err
 }
 
-// errFull ends the reading of an answer that is as long as it may be.
-var errFull = errors.New("the answer is full")
+// errFull stops reading at a result's limits.
+var errFull = errors.New("result limit reached")
 
-// collect reads rows up to the bounds.
+// collect reads rows up to the limits.
 func collect(rows *sql.Rows, result *ffrtmp.QueryResult) error {
 	result.Rows = [][]any{}
 	size := 0
@@ -214,7 +214,7 @@ func collect(rows *sql.Rows, result *ffrtmp.QueryResult) error {
 				size += len(v) * 4 / 3
 			case float64:
 				if math.IsInf(v, 0) || math.IsNaN(v) {
-					row[i] = strconv.FormatFloat(v, 'g', -1, 64) // JSON has no number for it
+					row[i] = strconv.FormatFloat(v, 'g', -1, 64) // not a JSON number
 				}
 			}
 		}
@@ -229,7 +229,7 @@ func collect(rows *sql.Rows, result *ffrtmp.QueryResult) error {
 }
 
 // watchMemory calls stop when the process has grown by more than limit bytes. SQLite itself bounds
-// values, not what it keeps to sort or to join them.
+// values, but not its memory for sorting and joining.
 func watchMemory(ctx context.Context, limit int64, stop func()) {
 	began := residentMemory()
 	for ctxtime.Sleep(ctx, memoryInterval) == nil {
@@ -240,8 +240,8 @@ func watchMemory(ctx context.Context, limit int64, stop func()) {
 	}
 }
 
-// residentMemory is how much memory the process has that no file stands behind, in
-// bytes; 0 where the kernel does not say.
+// residentMemory is the process's anonymous memory in bytes; 0 if the kernel does not
+// report it.
 func residentMemory() int64 {
 	data, err := os.ReadFile("/proc/self/statm")
 	fields := bytes.Fields(data)

@@ -16,50 +16,50 @@ import (
 	"github.com/ffrtmp/ffrtmp"
 )
 
-// userViews are what queries of users can see, and the columns by which rows of it
-// are found without reading all.
+// userViews are the views that users can query, each with the columns that have an
+// index.
 var userViews = map[string][]string{
 	"jobs":     {"id", "sequence_number"},
 	"nodes":    {"id"},
 	"attempts": {"job_id", "sequence_number"},
 }
 
-// viewModule is the name under which a query's own database knows views.
+// viewModule is the name of the virtual table module.
 const viewModule = "ffrtmp_view"
 
-// sandbox opens databases that have nothing but virtual tables over userViews: what
-// a query cannot name it cannot read, whatever it says.
+// sandbox opens databases that have only virtual tables over userViews: a query cannot
+// name anything else.
 var sandbox = newSandbox()
 
 func newSandbox() *sqlite.Driver {
 	d := &sqlite.Driver{}
 	if err := d.RegisterModule(viewModule, views{}); err != nil {
-		panic(err) // a name twice
+		panic(err) // duplicate name
 	}
 	return d
 }
 
-// underWay are the queries that are being answered, by the number that their virtual tables are made with.
-var underWay struct {
+// active has the running queries, by the number in their virtual tables.
+var active struct {
 	sync.Mutex
 	last    int
 	queries map[string]*userQuery
 }
 
-// enter makes the query known to virtual tables that name the returned number.
+// enter registers the query for virtual tables with the returned number.
 func (q *userQuery) enter() (number string, leave func()) {
-	underWay.Lock()
-	defer underWay.Unlock()
-	underWay.last++
-	number = strconv.Itoa(underWay.last)
-	if underWay.queries == nil {
-		underWay.queries = map[string]*userQuery{}
+	active.Lock()
+	defer active.Unlock()
+	active.last++
+	number = strconv.Itoa(active.last)
+	if active.queries == nil {
+		active.queries = map[string]*userQuery{}
 	}
-	underWay.queries[number] = q
+	active.queries[number] = q
 	return number, func() {
-		underWay.Lock()
-		defer underWay.Unlock()
-		delete(underWay.queries, number)
+		active.Lock()
+		defer active.Unlock()
+		delete(active.queries, number)
 	}
 }
 
@@ -69,13 +69,13 @@ type views struct{}
 // Create implements vtab.Module.
 func (views) Create(c vtab.Context, args []string) (vtab.Table, error) {
 	if len(args) != 5 {
-		return nil, errors.New("not for users")
+		return nil, errors.New("not available to queries")
 	}
-	underWay.Lock()
-	q := underWay.queries[args[3]]
-	underWay.Unlock()
+	active.Lock()
+	q := active.queries[args[3]]
+	active.Unlock()
 	if q == nil || userViews[args[4]] == nil {
-		return nil, errors.New("not for users")
+		return nil, errors.New("not available to queries")
 	}
 	v := &view{query: q, name: args[4]}
 	types, err := v.load()
@@ -179,8 +179,8 @@ func (c *viewCursor) Filter(column int, used string, values []vtab.Value) error 
 	return c.Next()
 }
 
-// comparable reports whether SQLite finds a value in a column without changing its
-// type first; others are compared one by one.
+// comparable reports whether SQLite compares a value with a column without converting its
+// type; others are compared row by row.
 func comparable(column string, v vtab.Value) bool {
 	if column == "sequence_number" {
 		_, ok := v.(int64)
@@ -202,7 +202,7 @@ func (c *viewCursor) Next() error {
 // Eof implements vtab.Cursor.
 func (c *viewCursor) Eof() bool { return c.eof }
 
-// Column implements vtab.Cursor. Parameters come as the API shows them.
+// Column implements vtab.Cursor. Parameters are redacted as in the API.
 func (c *viewCursor) Column(i int) (vtab.Value, error) {
 	if text, ok := c.row[i].(string); ok && c.columns[i] == "parameters" {
 		return string(ffrtmp.RedactParameters([]byte(text))), nil
@@ -223,8 +223,8 @@ func (c *viewCursor) Close() error {
 	return rows.Close()
 }
 
-// userQuery is a query under way.
+// userQuery is a running query.
 type userQuery struct {
 	ctx   context.Context
-	state *sql.Tx // of the state: one moment
+	state *sql.Tx // reads the state
 }
