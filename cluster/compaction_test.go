@@ -7,7 +7,7 @@ import (
 	"github.com/hashicorp/raft"
 )
 
-func TestTheLogIsBoundedByItsSize(t *testing.T) {
+func TestNode_BoundLog(t *testing.T) {
 	d, err := openDiskStore(filepath.Join(t.TempDir(), "raft.db"), &writeClock{}, func(error) {})
 	if err != nil {
 		t.Fatal(err)

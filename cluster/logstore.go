@@ -34,7 +34,7 @@ const deleteChunk = 1024
 // diskStore is Raft's log and stable store in one bbolt file. bbolt does not
 // check the data it reads, so every entry and value carries a checksum.
 //
-// After a failed write nobody knows what the disk holds (a kernel may drop the
+// After a failed write the disk's content is unknown (a kernel may drop the
 // dirty pages and report success next time), so the store then refuses
 // everything; only a full disk, which is reported before bbolt commits, can be
 // tried again.
@@ -44,7 +44,7 @@ type diskStore struct {
 	path  string
 	clock *writeClock
 	sizes meanSize
-	full  atomic.Bool // the last write found no room
+	full  atomic.Bool // the last write found the disk full
 
 	mu     sync.Mutex
 	failed error
@@ -337,7 +337,7 @@ func (d *diskStore) keepMark(ctx context.Context) {
 		case <-tick.C:
 		}
 		if err := d.mark.sync(); err != nil {
-			_ = d.fail(err) // which tells the node
+			_ = d.fail(err) // which notifies the node
 			return
 		}
 	}

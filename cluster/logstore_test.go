@@ -11,6 +11,8 @@ import (
 
 	"github.com/hashicorp/raft"
 	"golang.org/x/sys/unix"
+
+	"github.com/ffrtmp/ffrtmp/internal/testkit"
 )
 
 func openTestStore(t *testing.T, path string) *diskStore {
@@ -34,7 +36,7 @@ func storeEntries(t *testing.T, s raft.LogStore, from, to, term uint64) {
 	}
 }
 
-func TestLogReadsBackWhatWasWritten(t *testing.T) {
+func TestDiskStore_ReadBack(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "raft.db")
 	d := openTestStore(t, path)
 	want := &raft.Log{Index: 7, Term: 3, Type: raft.LogCommand, Data: []byte("data"), Extensions: []byte("extension")}
@@ -54,7 +56,7 @@ func TestLogReadsBackWhatWasWritten(t *testing.T) {
 		t.Errorf("read %+v, wrote %+v", got, want)
 	}
 	if err := d.GetLog(8, &got); !errors.Is(err, raft.ErrLogNotFound) {
-		t.Errorf("a missing entry gives %v", err)
+		t.Errorf("missing entry: got %v", err)
 	}
 }
 
@@ -77,7 +79,7 @@ func flip(t *testing.T, path, marker string) {
 	}
 }
 
-func TestFlippedBitIsALostDisk(t *testing.T) {
+func TestDiskStore_FlippedBit(t *testing.T) {
 	for name, marker := range map[string]string{"data": "precious", "vote": "candidate-b"} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "raft.db")
@@ -100,7 +102,7 @@ func TestFlippedBitIsALostDisk(t *testing.T) {
 	}
 }
 
-func TestMasterRefusesADamagedLog(t *testing.T) {
+func TestOpen_DamagedLog(t *testing.T) {
 	t.Parallel()
 	m := start(t, Config{Cluster: testCluster, Expect: 1, Dir: t.TempDir()})
 	waitReady(t, m)
@@ -120,7 +122,7 @@ func TestMasterRefusesADamagedLog(t *testing.T) {
 	s.close()
 }
 
-func TestVoteIsDurableWholeOrNotAtAll(t *testing.T) {
+func TestDiskStore_AtomicVote(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "raft.db")
 	d := openTestStore(t, path)
 	if _, err := d.GetUint64(keyLastVoteTerm); err == nil || err.Error() != "not found" {
@@ -154,7 +156,7 @@ func TestVoteIsDurableWholeOrNotAtAll(t *testing.T) {
 	}
 }
 
-func TestDeleteRangeInChunks(t *testing.T) {
+func TestDiskStore_DeleteRange(t *testing.T) {
 	const n = 3*deleteChunk + 10
 	for _, tt := range []struct{ name, want string }{{"front", "back stays"}, {"back", "front stays"}} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -180,7 +182,7 @@ func TestDeleteRangeInChunks(t *testing.T) {
 	}
 }
 
-func TestFailedWriteIsReportedOnceAndRefusesTheRest(t *testing.T) {
+func TestDiskStore_FailedWrite(t *testing.T) {
 	var failures []error
 	d, err := openDiskStore(filepath.Join(t.TempDir(), "raft.db"), &writeClock{}, func(err error) {
 		failures = append(failures, err)
@@ -199,7 +201,7 @@ func TestFailedWriteIsReportedOnceAndRefusesTheRest(t *testing.T) {
 	}
 }
 
-func TestAFullDiskMakesAMasterUnreadyUntilAWriteSucceeds(t *testing.T) {
+func TestNode_ReadyFullDisk(t *testing.T) {
 	m := start(t, Config{Dir: t.TempDir(), Expect: 1})
 	waitReady(t, m)
 	store := m.store.(*diskStore)
@@ -210,7 +212,7 @@ func TestAFullDiskMakesAMasterUnreadyUntilAWriteSucceeds(t *testing.T) {
 	if err := m.Ready(); err == nil || !strings.Contains(err.Error(), "disk is full") {
 		t.Errorf("ready: %v", err)
 	}
-	if _, _, err := m.Apply(testContext(t), []byte("fits")); err != nil {
+	if _, _, err := m.Apply(testkit.Context(t), []byte("fits")); err != nil {
 		t.Fatal(err)
 	}
 	if err := m.Ready(); err != nil {

@@ -122,7 +122,7 @@ func (p *peerClient) call(ctx context.Context, id, path string, request, answer 
 	return json.Unmarshal(data, answer)
 }
 
-// closeIdle gives the connections up that carry no request.
+// closeIdle closes the connections that carry no request.
 func (p *peerClient) closeIdle() { p.http.CloseIdleConnections() }
 
 // newPeerHandler is the HTTP/2 side of the peer port.

@@ -12,7 +12,7 @@ import (
 
 // recovery is what Raft is about to find on this disk, put in order before
 // NewRaft runs. Raft takes the index of the newest snapshot as applied when it
-// is told not to restore it; it does not check that the state agrees.
+// is configured not to restore it; it does not check that the state agrees.
 type recovery struct {
 	sm    StateMachine
 	store raftStore
@@ -107,7 +107,7 @@ func (r *recovery) newestSnapshot() (*raft.SnapshotMeta, error) {
 // wipeStaleLog empties a log whose entry behind the snapshot has a lower term
 // than the snapshot. It is left over from before the snapshot was installed;
 // with it a follower answers every append with a conflict that makes the
-// leader send the snapshot again, for ever (hashicorp/raft issue 697).
+// leader send the snapshot again, endlessly (hashicorp/raft issue 697).
 func (r *recovery) wipeStaleLog(newest *raft.SnapshotMeta) error {
 	if newest == nil {
 		return nil

@@ -9,6 +9,8 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
+
+	"github.com/ffrtmp/ffrtmp/internal/testkit"
 )
 
 // storeSnapshot puts a snapshot of raft index and term into the store, whose
@@ -29,7 +31,7 @@ func storeSnapshot(t *testing.T, snaps raft.SnapshotStore, index, term, manifest
 	}
 }
 
-func TestRecoveryDecides(t *testing.T) {
+func TestRecovery_Decides(t *testing.T) {
 	tests := []struct {
 		name          string
 		first, last   uint64 // log, all of term 2
@@ -104,8 +106,8 @@ func TestRecoveryDecides(t *testing.T) {
 }
 
 // hashicorp/raft issue 697: entries of an older term behind an installed
-// snapshot make leader and follower send it back and forth for ever.
-func TestLogFromBeforeAnInstalledSnapshotIsWiped(t *testing.T) {
+// snapshot make leader and follower send it back and forth endlessly.
+func TestRecovery_StaleLog(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
 		logTerm uint64
@@ -131,17 +133,17 @@ func TestLogFromBeforeAnInstalledSnapshotIsWiped(t *testing.T) {
 	}
 }
 
-func TestHoleBetweenSnapshotAndLogIsRefused(t *testing.T) {
+func TestRecovery_Hole(t *testing.T) {
 	store, snaps := raft.NewInmemStore(), raft.NewInmemSnapshotStore()
 	storeEntries(t, store, 14, 20, 2)
 	storeSnapshot(t, snaps, 10, 2, 8)
 	r := &recovery{sm: &toy{}, store: store, snaps: snaps, log: hclog.NewNullLogger()}
 	if _, err := r.prepare(); err == nil {
-		t.Error("entries 11 to 13 are missing and nobody minds")
+		t.Error("entries 11 to 13 are missing: got no error, want one")
 	}
 }
 
-func TestBootstrapCutShortIsRepeated(t *testing.T) {
+func TestRecovery_BootstrapCutShort(t *testing.T) {
 	d := openTestStore(t, filepath.Join(t.TempDir(), "raft.db"))
 	snaps := raft.NewInmemSnapshotStore()
 	if err := d.SetUint64(keyCurrentTerm, 1); err != nil { // and then the process died
@@ -152,16 +154,16 @@ func TestBootstrapCutShortIsRepeated(t *testing.T) {
 		t.Fatal(err)
 	}
 	if has, err := raft.HasExistingState(d, d, snaps); has || err != nil {
-		t.Errorf("existing state %v (%v): Raft would refuse to bootstrap for ever", has, err)
+		t.Errorf("got existing state %v (%v), want none: Raft refuses to bootstrap on it", has, err)
 	}
 }
 
-func TestDistrustedStateIsRebuilt(t *testing.T) {
+func TestRecovery_DistrustedState(t *testing.T) {
 	t.Parallel()
 	m := start(t, Config{Cluster: testCluster, Expect: 1, Dir: t.TempDir(), Logger: testLogger("solo")})
 	waitReady(t, m)
 	write(t, "in the snapshot", m)
-	if err := m.Snapshot(testContext(t)); err != nil {
+	if err := m.Snapshot(testkit.Context(t)); err != nil {
 		t.Fatal(err)
 	}
 	write(t, "in the log", m)
@@ -181,12 +183,12 @@ func TestDistrustedStateIsRebuilt(t *testing.T) {
 	}
 }
 
-func TestTrustedStateIsNotReplayed(t *testing.T) {
+func TestRecovery_TrustedState(t *testing.T) {
 	t.Parallel()
 	m := start(t, Config{Cluster: testCluster, Expect: 1, Dir: t.TempDir(), Logger: testLogger("solo")})
 	waitReady(t, m)
 	write(t, "one", m)
-	if err := m.Snapshot(testContext(t)); err != nil {
+	if err := m.Snapshot(testkit.Context(t)); err != nil {
 		t.Fatal(err)
 	}
 	m.stop()
@@ -203,13 +205,13 @@ func TestTrustedStateIsNotReplayed(t *testing.T) {
 	}
 }
 
-func TestDamagedSnapshotFallsBackToTheOlder(t *testing.T) {
+func TestRecovery_DamagedSnapshot(t *testing.T) {
 	t.Parallel()
 	m := start(t, Config{Cluster: testCluster, Expect: 1, Dir: t.TempDir(), Logger: testLogger("solo")})
 	waitReady(t, m)
 	for _, command := range []string{"one", "two"} {
 		write(t, command, m)
-		if err := m.Snapshot(testContext(t)); err != nil {
+		if err := m.Snapshot(testkit.Context(t)); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -16,7 +16,7 @@ var (
 	keyVote         = []byte("Vote")
 )
 
-// errNotFound has the text by which Raft tells an absent value from a failure.
+// errNotFound has the text by which Raft distinguishes an absent value from a failure.
 var errNotFound = raftboltdb.ErrKeyNotFound
 
 // Set implements raft.StableStore.

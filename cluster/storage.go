@@ -76,7 +76,7 @@ func (s *storage) save(name string, v any) error {
 	return atomicfile.Write(s.file(name), append(data, '\n'), 0o600)
 }
 
-// close gives the directory free for another process.
+// close releases the directory for another process.
 func (s *storage) close() error {
 	if s.lock == nil {
 		return nil
