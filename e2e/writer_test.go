@@ -3,98 +3,80 @@ package e2e
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
-	"sync"
+	"strconv"
 	"time"
 
 	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/internal/openloop"
 )
 
-// writers submit jobs over HTTP, each one after the other. They repeat an unacknowledged
-// submission at the next master with the same idempotency key.
+// writers submit jobs over HTTP in an open loop. They repeat an unacknowledged submission at the
+// next master with the same idempotency key.
 type writers struct {
-	s    *site
-	wire *wire  // of the submissions
-	tag  string // a label of all their jobs
-	stop func() // waits for the requests in flight
-
-	mu      sync.Mutex
-	acked   map[string]string // label of a submission → id of its job
-	times   []time.Time       // of acknowledgements
-	refused []string          // unexpected answers
+	*openloop.Loop[acked]
+	s       *site
+	wire    *wire  // of the submissions
+	tag     string // a label of all their jobs
+	masters []int  // of each slot: the number of the master that acknowledged last
 }
 
-// write starts n writers.
+// acked is an acknowledged submission: its label and its job.
+type acked struct{ label, id string }
+
+// write starts writers with up to n submissions in flight.
 func (s *site) write(n int, tag string) *writers {
-	w := &writers{s: s, wire: s.wire(), tag: tag, acked: map[string]string{}}
+	w := &writers{s: s, wire: s.wire(), tag: tag}
 	w.wire.http.Timeout = 3 * time.Second // a frozen master accepts connections and never answers
-	ctx, cancel := context.WithCancel(context.Background())
-	var all sync.WaitGroup
 	for i := range n {
-		all.Go(func() {
-			master := i // each starts with another one
-			for k := 0; ctx.Err() == nil; k++ {
-				master = w.submit(context.WithoutCancel(ctx), fmt.Sprintf("%d-%d", i, k), master)
-			}
-		})
+		w.masters = append(w.masters, i) // each starts with another one
 	}
-	w.stop = func() { cancel(); all.Wait() }
-	s.t.Cleanup(w.stop)
+	w.Loop = openloop.Start(context.Background(), openloop.Config[acked]{
+		Interval: 5 * time.Millisecond, InFlight: n, Write: w.submit,
+	})
+	s.t.Cleanup(w.Stop)
 	return w
 }
 
-// submit submits one job, to master first and then to the others in turn. It returns the number
-// of the master that acknowledged it.
-func (w *writers) submit(ctx context.Context, label string, master int) int {
-	body, _ := json.Marshal(ffrtmp.Spec{
+// submit submits the k-th job, to the slot's last master first and then to the others in turn.
+func (w *writers) submit(ctx context.Context, k, slot int) (acked, error) {
+	label := strconv.Itoa(k)
+	body, err := json.Marshal(ffrtmp.Spec{
 		Scenario: "360p", Queue: ffrtmp.Batch,
 		Labels:   map[string]string{w.tag: label},
 		Requires: &ffrtmp.Requires{Labels: map[string]string{"nowhere": "true"}}, // no node can run it
 	})
-	began := time.Now()
-	for ; ; master++ {
+	if err != nil {
+		return acked{}, err
+	}
+	for began := time.Now(); ; w.masters[slot]++ {
 		masters := w.s.Masters()
-		url := masters[master%len(masters)].URL() + "/jobs"
+		url := masters[w.masters[slot]%len(masters)].URL() + "/jobs"
 		r, err := w.wire.send(ctx, http.MethodPost, url, string(body), "Idempotency-Key", w.tag+"-"+label)
 		if err == nil && (r.status == http.StatusCreated || r.status == http.StatusOK) {
-			w.acknowledged(label, r)
-			return master % len(masters)
+			return acknowledged(label, r)
 		}
 		retryable := err != nil || r.status == http.StatusServiceUnavailable || r.status == http.StatusGatewayTimeout
 		if !retryable || time.Since(began) > patience {
-			w.refusal(fmt.Sprintf("submission %s at %s: %d %s %v", label, url, r.status, r.body, err))
-			return master % len(masters)
+			return acked{}, errors.Join(err, fmt.Errorf("submission %s at %s: %d %s", label, url, r.status, r.body))
 		}
 		pause := time.NewTimer(5 * time.Millisecond)
 		<-pause.C
 	}
 }
 
-func (w *writers) acknowledged(label string, r reply) {
+func acknowledged(label string, r reply) (acked, error) {
 	var j ffrtmp.Job
 	if err := json.Unmarshal(r.body, &j); err != nil || j.ID == "" {
-		w.refusal(fmt.Sprintf("submission %s: %v in %s", label, err, r.body))
-		return
+		return acked{}, errors.Join(err, fmt.Errorf("submission %s: no job in %s", label, r.body))
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.acked[label] = j.ID
-	w.times = append(w.times, time.Now())
+	return acked{label, j.ID}, nil
 }
 
-func (w *writers) refusal(what string) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.refused = append(w.refused, what)
-}
-
-func (w *writers) count() int {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return len(w.acked)
-}
+func (w *writers) count() int { return len(w.Result().Acks) }
 
 // more waits until n more jobs have been acknowledged.
 func (w *writers) more(n int) {
@@ -105,14 +87,7 @@ func (w *writers) more(n int) {
 
 // gap returns the longest time between two acknowledgements that ends after from.
 func (w *writers) gap(from time.Time) time.Duration {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	longest := time.Duration(0)
-	for i := 1; i < len(w.times); i++ {
-		if w.times[i].After(from) {
-			longest = max(longest, w.times[i].Sub(w.times[i-1]))
-		}
-	}
+	longest, _ := w.Result().LongestGap(from)
 	return longest
 }
 
@@ -121,9 +96,10 @@ func (w *writers) gap(from time.Time) time.Duration {
 func (w *writers) verify() {
 	t := w.s.t
 	t.Helper()
-	w.stop()
-	for _, r := range w.refused {
-		t.Errorf("refused write: %s", r)
+	w.Stop()
+	r := w.Result()
+	for _, err := range r.Failed {
+		t.Errorf("refused write: %v", err)
 	}
 	leader := w.s.Master(w.s.leader()).URL()
 	jobs, index := w.list(leader, "consistent")
@@ -136,13 +112,13 @@ func (w *writers) verify() {
 		submissions[label] = j.ID
 	}
 	lost := 0
-	for label, id := range w.acked {
-		if submissions[label] != id {
+	for _, a := range r.Acks {
+		if submissions[a.Value.label] != a.Value.id {
 			lost++
 		}
 	}
 	if lost > 0 {
-		t.Errorf("lost %d of %d acknowledged jobs", lost, len(w.acked))
+		t.Errorf("lost %d of %d acknowledged jobs", lost, len(r.Acks))
 	}
 	for _, m := range w.s.Masters() {
 		if !m.Running() {
@@ -158,7 +134,7 @@ func (w *writers) verify() {
 			t.Errorf("%s: got %d jobs, want the leader's %d", m.Name(), len(here), len(jobs))
 		}
 	}
-	t.Logf("%d acknowledged, %d found, %d lost", len(w.acked), len(jobs), lost)
+	t.Logf("%d acknowledged, %d found, %d lost", len(r.Acks), len(jobs), lost)
 }
 
 // list returns all jobs of the writers from one master, and their index.

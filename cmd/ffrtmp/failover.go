@@ -4,13 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"sync"
 	"time"
 
 	"github.com/ffrtmp/ffrtmp"
 	"github.com/ffrtmp/ffrtmp/client"
 	"github.com/ffrtmp/ffrtmp/internal/cli"
+	"github.com/ffrtmp/ffrtmp/internal/openloop"
 )
 
 // maxInFlight bounds the open loop: writes due beyond it are counted as missed.
@@ -33,18 +32,10 @@ type gapReport struct {
 	Leaders      int     `json:"leaders"` // distinct leaders that acknowledged
 }
 
-// openLoop collects the results of writes. It is safe for concurrent use.
-type openLoop struct {
-	mu      sync.Mutex
-	start   time.Time
-	acks    []time.Duration // since start
-	took    []time.Duration
-	ids     map[string]bool
-	leaders map[string]bool
-	refused int
-	unknown int
-	fault   error // the first permanent one
-}
+// submission is an acknowledged write.
+type submission struct{ id, leader string }
+
+type writes = openloop.Result[submission]
 
 func (c *command) benchFailover(ctx context.Context, b benchmark) (err error) {
 	pool, err := c.pool(connections)
@@ -53,14 +44,12 @@ func (c *command) benchFailover(ctx context.Context, b benchmark) (err error) {
 	}
 	defer pool.close()
 	defer func() { err = errors.Join(err, b.cleanUp(ctx, pool[0])) }()
-	loop := &openLoop{start: time.Now(), ids: map[string]bool{}, leaders: map[string]bool{}}
-	r := gapReport{}
-	r.Sent, r.Missed = c.writeOpenly(ctx, loop, b, pool)
-	if loop.fault != nil {
-		return fmt.Errorf("bench: %w", loop.fault)
+	done, err := c.writeOpenly(ctx, b, pool)
+	if err != nil {
+		return fmt.Errorf("bench: %w", err)
 	}
-	loop.summarise(&r)
-	if err := loop.verify(ctx, pool[0], b, &r); err != nil {
+	r := summarize(done)
+	if err := verify(ctx, pool[0], b, done, &r); err != nil {
 		return err
 	}
 	if err := c.print(r, gapFields(r)); err != nil {
@@ -72,115 +61,96 @@ func (c *command) benchFailover(ctx context.Context, b benchmark) (err error) {
 	return nil
 }
 
-// writeOpenly sends a write at every interval, whether or not the earlier ones were answered, and returns how many it
-// sent and how many it had to leave out.
-func (c *command) writeOpenly(ctx context.Context, loop *openLoop, b benchmark, pool clients) (sent, missed int) {
-	ticker := time.NewTicker(b.interval)
-	defer ticker.Stop()
+// writeOpenly writes in an open loop until the duration, ctx or a permanent error ends it.
+func (c *command) writeOpenly(ctx context.Context, b benchmark, pool clients) (writes, error) {
+	loop := openloop.Start(ctx, openloop.Config[submission]{
+		Interval: b.interval, InFlight: maxInFlight,
+		Write: func(ctx context.Context, _, slot int) (submission, error) {
+			var meta client.Meta
+			j, err := pool[slot%len(pool)].Submit(ctx, b.spec(), client.WithMeta(&meta))
+			return submission{id: j.ID, leader: meta.Leader}, err
+		},
+		Unknown: func(err error) bool { return ffrtmp.CodeOf(err) == ffrtmp.UnknownOutcome },
+	})
 	end := time.NewTimer(b.duration)
 	defer end.Stop()
 	second := time.NewTicker(time.Second)
 	defer second.Stop()
-	slots := make(chan struct{}, maxInFlight)
-	var wait sync.WaitGroup
-	defer wait.Wait()
-	for {
+	for running := true; running; {
 		select {
 		case <-ctx.Done():
-			return sent, missed
+			running = false
 		case <-end.C:
-			return sent, missed
+			running = false
 		case <-second.C:
-			if loop.failed() {
-				return sent, missed
-			}
-			loop.progress(c)
-		case <-ticker.C:
-			select {
-			case slots <- struct{}{}:
-				cl := pool[sent%len(pool)]
-				sent++
-				wait.Go(func() {
-					defer func() { <-slots }()
-					loop.write(ctx, cl, b)
-				})
-			default:
-				missed++
-			}
+			c.progress(loop.Result())
+			running = permanent(ctx, loop.Result()) == nil
 		}
 	}
+	loop.Stop()
+	done := loop.Result()
+	return done, permanent(ctx, done)
 }
 
-func (l *openLoop) write(ctx context.Context, cl *client.Client, b benchmark) {
-	start := time.Now()
-	var meta client.Meta
-	j, err := cl.Submit(ctx, b.spec(), client.WithMeta(&meta))
-	now := time.Now()
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	switch {
-	case err == nil:
-		l.acks = append(l.acks, now.Sub(l.start))
-		l.took = append(l.took, now.Sub(start))
-		l.ids[j.ID] = true
-		l.leaders[meta.Leader] = true
-	case ffrtmp.CodeOf(err) == ffrtmp.UnknownOutcome:
-		l.unknown++
-	default:
-		l.refused++
-		if !transient(err) && l.fault == nil && ctx.Err() == nil {
-			l.fault = err
+// permanent returns the first error that a retry cannot help; none after Ctrl-C, which fails all writes in flight.
+func permanent(ctx context.Context, w writes) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	for _, err := range w.Failed {
+		if !transient(err) {
+			return err
 		}
 	}
-}
-
-func (l *openLoop) failed() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.fault != nil
+	return nil
 }
 
 // progress prints the state so far.
-func (l *openLoop) progress(c *command) {
-	l.mu.Lock()
-	n := len(l.acks)
-	gap, at := longestGap(l.acks)
-	l.mu.Unlock()
-	fmt.Fprintf(c.err, "%4.0fs  %d acknowledged  longest gap %d ms (at %.1fs)\n", time.Since(l.start).Seconds(), n,
-		gap.Milliseconds(), at.Seconds())
+func (c *command) progress(w writes) {
+	gap, at := gapOf(w)
+	fmt.Fprintf(c.err, "%4.0fs  %d acknowledged  longest gap %d ms (at %.1fs)\n", time.Since(w.Start).Seconds(),
+		len(w.Acks), gap.Milliseconds(), at.Seconds())
 }
 
-// longestGap returns the longest time between two of acks, and when it began.
-// It sorts acks.
-func longestGap(acks []time.Duration) (gap, at time.Duration) {
-	slices.Sort(acks)
-	for i := 1; i < len(acks); i++ {
-		if d := acks[i] - acks[i-1]; d > gap {
-			gap, at = d, acks[i-1]
-		}
+// gapOf returns the longest gap, and when it began, since the start.
+func gapOf(w writes) (gap, at time.Duration) {
+	gap, began := w.LongestGap(w.Start)
+	if gap > 0 {
+		at = began.Sub(w.Start)
 	}
 	return gap, at
 }
 
-func (l *openLoop) summarise(r *gapReport) {
-	gap, at := longestGap(l.acks)
-	slices.Sort(l.took)
-	r.Seconds = time.Since(l.start).Seconds()
-	r.Acknowledged, r.Refused, r.Unknown = len(l.acks), l.refused, l.unknown
-	r.LongestGap, r.GapAt = gap.Seconds()*1000, at.Seconds()
-	r.P50, r.P99 = quantile(l.took, 0.5), quantile(l.took, 0.99)
-	r.Leaders = len(l.leaders)
+func summarize(w writes) gapReport {
+	gap, at := gapOf(w)
+	took := w.Latencies()
+	leaders := map[string]bool{}
+	for _, a := range w.Acks {
+		leaders[a.Value.leader] = true
+	}
+	return gapReport{
+		Seconds: time.Since(w.Start).Seconds(),
+		Sent:    w.Sent, Missed: w.Missed,
+		Acknowledged: len(w.Acks), Refused: len(w.Failed), Unknown: len(w.Unknown),
+		LongestGap: gap.Seconds() * 1000, GapAt: at.Seconds(),
+		P50: quantile(took, 0.5), P99: quantile(took, 0.99),
+		Leaders: len(leaders),
+	}
 }
 
 // verify looks up every acknowledged job.
-func (l *openLoop) verify(ctx context.Context, cl *client.Client, b benchmark, r *gapReport) error {
+func verify(ctx context.Context, cl *client.Client, b benchmark, w writes, r *gapReport) error {
+	ids := map[string]bool{}
+	for _, a := range w.Acks {
+		ids[a.Value.id] = true
+	}
 	found, extra := 0, 0
 	list := client.ListOptions{Filter: ffrtmp.Filter{Label: benchLabel + "=" + b.label}, Limit: ffrtmp.MaxLimit}
 	for j, err := range cl.AllJobs(ctx, list, client.Consistent()) {
 		if err != nil {
 			return fmt.Errorf("verify acknowledged jobs: %w", err)
 		}
-		if l.ids[j.ID] {
+		if ids[j.ID] {
 			found++
 		} else {
 			extra++
@@ -188,7 +158,7 @@ func (l *openLoop) verify(ctx context.Context, cl *client.Client, b benchmark, r
 	}
 	r.Lost = r.Acknowledged - found
 	// A write of unknown outcome may have been executed once.
-	r.Doubled = max(0, extra-l.unknown)
+	r.Doubled = max(0, extra-r.Unknown)
 	return nil
 }
 

@@ -74,7 +74,7 @@ func (d *demo) submit(ctx context.Context) error {
 
 // encode watches the job and kills the leader half-way.
 func (d *demo) encode(ctx context.Context) error {
-	defer d.writer.stop()
+	defer d.writer.Stop()
 	d.killed = -1
 	shown := -10
 	var watchErr error
