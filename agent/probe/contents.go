@@ -15,13 +15,13 @@ import (
 	"github.com/ffrtmp/ffrtmp/internal/recipe"
 )
 
-// ffprobe's times: for a file's head and index, and for all of a large one.
+// Timeouts of ffprobe: for a file's header and index, and for all of a large file.
 const (
 	lookTimeout = 2 * time.Minute
 	scanTimeout = time.Hour
 )
 
-// look reads an output's head and index.
+// look reads an output's header and index.
 func look(ctx context.Context, program string, file *os.File) (ffprobe.Report, error) {
 	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
@@ -30,7 +30,7 @@ func look(ctx context.Context, program string, file *os.File) (ffprobe.Report, e
 		if ctx.Err() != nil {
 			return ffprobe.Report{}, ctx.Err()
 		}
-		return ffprobe.Report{}, failure.Errorf(ffrtmp.RuntimeError, "the output cannot be read: %w", err)
+		return ffprobe.Report{}, failure.Errorf(ffrtmp.RuntimeError, "read the output: %w", err)
 	}
 	report, err := ffprobe.Parse(out)
 	if err != nil {
@@ -39,8 +39,8 @@ func look(ctx context.Context, program string, file *os.File) (ffprobe.Report, e
 	return report, nil
 }
 
-// inspect has ffprobe read an open file as ffmpeg reads an input: it names no
-// further files, whatever it holds.
+// inspect makes ffprobe read an open file under the restrictions of an input: the file
+// cannot name further files.
 func inspect(ctx context.Context, program string, file *os.File, args ...string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, program, append([]string{"-v", "error", "-protocol_whitelist", "file", "-format_whitelist", recipe.InputFormats}, args...)...)
 	cmd.Args = append(cmd.Args, "file:/proc/self/fd/3")
@@ -48,12 +48,12 @@ func inspect(ctx context.Context, program string, file *os.File, args ...string)
 	return finish(ctx, cmd)
 }
 
-// lastFrame returns from when to when the last frame of the first video stream is
-// shown, in seconds from the file's start. It reads the whole file.
+// lastFrame returns start and end of the last frame of the first video stream, in
+// seconds from the file's start. It reads the whole file.
 func lastFrame(ctx context.Context, program string, file *os.File) (start, end float64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, scanTimeout)
 	defer cancel()
-	out, err := inspect(ctx, program, file, "-of", "csv", "-select_streams", "v:0", "-show_entries", "packet=pts_time,duration_time:format=start_time")
+	out, err := inspect(ctx, program, file, "-of", "csv", "-select_streams", "V:0", "-show_entries", "packet=pts_time,duration_time:format=start_time")
 	if err != nil {
 		return 0, 0, err
 	}

@@ -19,51 +19,74 @@ const (
 	durationShare = 0.02 // of the whole
 )
 
-func verifyDuration(m ffprobe.Report, want recipe.Want, source supervisor.Source) error {
+// verifyDuration compares the output's length with what was requested, else with what
+// the source's header says and, where that is longer, with the source's packets.
+func verifyDuration(ctx context.Context, program string, m ffprobe.Report, want recipe.Want, source supervisor.Source, input *recipe.File) error {
 	// Some containers state none; an empty output has failed before.
 	got, ok := ffprobe.Seconds(m.Format.Duration)
-	if !ok {
-		return nil
-	}
-	expected, ofSource := want.Seconds, false
-	if !want.Pattern && source.Seconds > 0 && (expected == 0 || source.Seconds < expected) {
-		expected, ofSource = source.Seconds, true
-	}
 	switch {
+	case !ok:
+		return nil
 	case got <= 0:
 		return failure.Errorf(ffrtmp.RuntimeError, "the output is empty")
-	case expected == 0 || !want.Pattern && (source.Seconds == 0 || source.Estimated):
+	case want.Seconds > 0 && got > want.Seconds+max(durationSlack, durationShare*want.Seconds),
+		want.Pattern && short(got, want.Seconds):
+		return wrongLength(ffrtmp.RuntimeError, got, want.Seconds)
+	case want.Pattern || source.Seconds == 0 || source.Estimated || !short(got, limited(source.Seconds, want)):
 		return nil
+	case input == nil: // a server's stream cannot be read again
+		return tooShort(got, source.Seconds, want)
 	}
-	if got > expected+max(durationSlack, durationShare*expected) {
-		return failure.Errorf(ffrtmp.RuntimeError, "the output is %.2f s long, not %.2f s", got, expected)
+	length, err := lengthOf(ctx, program, *input, want.Audio != "" && source.Audio)
+	if err != nil {
+		return failure.Errorf(ffrtmp.InputError, "read the input again: %w", err)
 	}
-	if short(got, expected) {
-		reason := ffrtmp.RuntimeError
-		if ofSource {
-			reason = ffrtmp.InputError
-		}
-		return failure.Errorf(reason, "the output is %.2f s long, not %.2f s", got, expected)
+	if !length.loose && short(length.whole, source.Seconds) {
+		return wrongLength(ffrtmp.InputError, got, limited(source.Seconds, want)) // truncated
+	}
+	if short(got, limited(length.mapped, want)) {
+		return tooShort(got, length.mapped, want)
 	}
 	return nil
+}
+
+// tooShort names the source as the cause, unless it is longer than the job wants.
+func tooShort(got, source float64, want recipe.Want) error {
+	reason := ffrtmp.InputError
+	if want.Seconds > 0 && want.Seconds <= source {
+		reason = ffrtmp.RuntimeError
+	}
+	return wrongLength(reason, got, limited(source, want))
+}
+
+// limited returns a source's length, or the shorter one that the job wants of it.
+func limited(source float64, want recipe.Want) float64 {
+	if want.Seconds > 0 {
+		return min(source, want.Seconds)
+	}
+	return source
+}
+
+func wrongLength(reason ffrtmp.FailureReason, got, want float64) error {
+	return failure.Errorf(reason, "the output is %.2f s long, not %.2f s", got, want)
 }
 
 func short(got, expected float64) bool {
 	return got < expected-max(min(durationSlack, expected/2), durationShare*expected)
 }
 
-// verifyVideoEnd notices video that ends under sound that goes on. Where the
-// source's does so as well, that is as it should be; its last frame tells, since
-// a header's duration may count how long that is shown.
+// verifyVideoEnd rejects video that ends before its sound, unless the source's does,
+// too. The source's last frame counts: a header's duration may include how long that
+// frame is shown.
 func verifyVideoEnd(ctx context.Context, program string, m ffprobe.Report, output *os.File, want recipe.Want, input *recipe.File) error {
 	end, told := m.VideoEnd()
 	if !told {
 		var err error
 		if _, end, err = lastFrame(ctx, program, output); err != nil {
-			return failure.Errorf(ffrtmp.RuntimeError, "the output cannot be read: %w", err)
+			return failure.Errorf(ffrtmp.RuntimeError, "read the output: %w", err)
 		}
 	}
-	expected, _ := ffprobe.Seconds(m.Format.Duration) // unknown is 0, than which nothing is shorter
+	expected, _ := ffprobe.Seconds(m.Format.Duration) // unknown is 0
 	if want.Pattern {
 		expected = want.Seconds
 	}
@@ -74,7 +97,7 @@ func verifyVideoEnd(ctx context.Context, program string, m ffprobe.Report, outpu
 		return failure.Errorf(ffrtmp.RuntimeError, "the output's video ends at %.2f s, not %.2f s", end, expected)
 	}
 	if input == nil {
-		return nil // a server's stream cannot be looked at again
+		return nil // a server's stream cannot be read again
 	}
 	source, err := media.Open(*input)
 	if err != nil {
@@ -83,7 +106,7 @@ func verifyVideoEnd(ctx context.Context, program string, m ffprobe.Report, outpu
 	defer source.Close()
 	last, _, err := lastFrame(ctx, program, source)
 	if err != nil {
-		return failure.Errorf(ffrtmp.InputError, "the input cannot be read again: %w", err)
+		return failure.Errorf(ffrtmp.InputError, "read the input again: %w", err)
 	}
 	if last = min(last, expected); short(end, last) {
 		return failure.Errorf(ffrtmp.InputError, "the output's video ends at %.2f s, its source's at %.2f s", end, last)

@@ -88,10 +88,10 @@ func TestVerify_Cases(t *testing.T) {
 		"source shorter than asked":   {whole, with(func(w *recipe.Want) { w.Pattern, w.Seconds = false, 60 }), supervisor.Source{Seconds: 1, Audio: true}, "", ""},
 		"source's length is unknown":  {whole, fromSource, supervisor.Source{Audio: true}, "", ""},
 		"shorter than asked, of long": {whole, with(func(w *recipe.Want) { w.Pattern, w.Seconds = false, 5 }), supervisor.Source{Seconds: 60, Audio: true}, ffrtmp.RuntimeError, "not 5.00 s"},
-		"cut off":                     {cut, good, supervisor.Source{}, ffrtmp.RuntimeError, "cannot be read"},
-		"a pipe by now":               {pipe, good, supervisor.Source{}, ffrtmp.RuntimeError, "cannot be read"},
-		"a link out of the root":      {link, good, supervisor.Source{}, ffrtmp.RuntimeError, "cannot be read"},
-		"missing":                     {whole + ".none", good, supervisor.Source{}, ffrtmp.RuntimeError, "cannot be read"},
+		"cut off":                     {cut, good, supervisor.Source{}, ffrtmp.RuntimeError, "read the output"},
+		"a pipe by now":               {pipe, good, supervisor.Source{}, ffrtmp.RuntimeError, "read the output"},
+		"a link out of the root":      {link, good, supervisor.Source{}, ffrtmp.RuntimeError, "read the output"},
+		"missing":                     {whole + ".none", good, supervisor.Source{}, ffrtmp.RuntimeError, "read the output"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			err := Verify(context.Background(), tools(t).FFprobe, fileOf(c.path), c.want, c.source, nil)

@@ -21,7 +21,7 @@ import (
 func Verify(ctx context.Context, program string, output recipe.File, want recipe.Want, source supervisor.Source, input *recipe.File) error {
 	file, err := media.Open(output)
 	if err != nil {
-		return failure.Errorf(ffrtmp.RuntimeError, "the output cannot be read: %w", err)
+		return failure.Errorf(ffrtmp.RuntimeError, "read the output: %w", err)
 	}
 	defer file.Close()
 	m, err := look(ctx, program, file)
@@ -36,7 +36,7 @@ func Verify(ctx context.Context, program string, output recipe.File, want recipe
 			return failure.Errorf(ffrtmp.RuntimeError, "the output's sound is %q, not %s", got, want.Audio)
 		}
 	}
-	if err := verifyDuration(m, want, source); err != nil {
+	if err := verifyDuration(ctx, program, m, want, source, input); err != nil {
 		return err
 	}
 	return verifyVideoEnd(ctx, program, m, file, want, input)

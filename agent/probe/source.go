@@ -1,0 +1,144 @@
+package probe
+
+import (
+	"bytes"
+	"context"
+	"encoding/csv"
+	"errors"
+	"io"
+	"strings"
+
+	"github.com/ffrtmp/ffrtmp/agent/media"
+	"github.com/ffrtmp/ffrtmp/internal/ffprobe"
+	"github.com/ffrtmp/ffrtmp/internal/recipe"
+)
+
+// sourceLength is how long a source really is, in seconds, by its packets.
+type sourceLength struct {
+	mapped float64 // of the streams that a recipe maps
+	whole  float64 // of all streams: shorter than its header when the file is truncated
+	loose  bool    // the container's header says nothing reliable about length
+}
+
+// looseContainers have no index: recorders write a length in advance or not at all,
+// and files can be joined by appending.
+var looseContainers = []string{"mpegts", "mpeg", "flv"}
+
+// maxStep is the step of timestamps beyond which ffmpeg assumes a discontinuity in
+// containers that may have one.
+const maxStep = 10
+
+// lengthOf reads all packets of a source, which takes as long as reading the file.
+func lengthOf(ctx context.Context, program string, input recipe.File, audio bool) (sourceLength, error) {
+	file, err := media.Open(input)
+	if err != nil {
+		return sourceLength{}, err
+	}
+	defer file.Close()
+	ctx, cancel := context.WithTimeout(ctx, scanTimeout)
+	defer cancel()
+	out, err := inspect(ctx, program, file, "-of", "csv", "-show_entries",
+		"packet=codec_type,stream_index,pts_time,dts_time,duration_time:"+
+			"format=format_name,start_time:stream=index,codec_type:stream_disposition=attached_pic")
+	if err != nil {
+		return sourceLength{}, err
+	}
+	s := scan{streams: map[string]*scanned{}}
+	if err := s.read(out); err != nil {
+		return sourceLength{}, err
+	}
+	return s.length(audio), nil
+}
+
+// scan collects what ffprobe prints about packets, then streams, then the format.
+type scan struct {
+	streams map[string]*scanned // by index
+	video   string              // index of the first video stream that is no picture
+	audio   string
+	format  string
+	start   float64
+}
+
+// scanned is what the packets of a stream say.
+type scanned struct {
+	end     float64 // of the last one shown
+	elapsed float64 // without discontinuities
+	last    float64 // decoding time
+	length  float64 // of the last packet
+	begun   bool
+}
+
+func (s *scan) read(out []byte) error {
+	lines := csv.NewReader(bytes.NewReader(out))
+	lines.FieldsPerRecord, lines.ReuseRecord = -1, true
+	for {
+		fields, err := lines.Read()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		switch {
+		case fields[0] == "packet" && len(fields) > 5:
+			s.packet(fields[2], fields[3:6])
+		case fields[0] == "stream" && len(fields) > 3:
+			s.stream(fields[1], fields[2], fields[3] == "1")
+		case fields[0] == "format" && len(fields) > 2:
+			s.format = fields[1]
+			s.start, _ = ffprobe.Seconds(fields[2]) // unknown is 0
+		}
+	}
+}
+
+func (s *scan) packet(index string, times []string) {
+	index = strings.Clone(index)
+	p := s.streams[index]
+	if p == nil {
+		p = &scanned{}
+		s.streams[index] = p
+	}
+	pts, shown := ffprobe.Seconds(times[0])
+	dts, decoded := ffprobe.Seconds(times[1])
+	length, _ := ffprobe.Seconds(times[2]) // unknown is 0
+	if shown {
+		p.end = max(p.end, pts+length)
+	}
+	if !decoded {
+		dts = pts
+	}
+	if !decoded && !shown {
+		return
+	}
+	if step := dts - p.last; p.begun && step > 0 && step <= maxStep {
+		p.elapsed += step
+	}
+	p.begun, p.last, p.length = true, dts, length
+}
+
+func (s *scan) stream(index, kind string, picture bool) {
+	switch {
+	case kind == "video" && !picture && s.video == "":
+		s.video = strings.Clone(index)
+	case kind == "audio" && s.audio == "":
+		s.audio = strings.Clone(index)
+	}
+}
+
+func (s *scan) length(audio bool) sourceLength {
+	var l sourceLength
+	for _, name := range looseContainers {
+		l.loose = l.loose || s.format == name
+	}
+	for index, p := range s.streams {
+		length := p.end - s.start
+		if l.loose {
+			length = p.elapsed + p.length
+		}
+		l.whole = max(l.whole, length)
+		if index == s.video || audio && index == s.audio {
+			l.mapped = max(l.mapped, length)
+		}
+	}
+	return l
+}
