@@ -9,8 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/spf13/pflag"
-
 	"github.com/ffrtmp/ffrtmp/internal/certs"
 	"github.com/ffrtmp/ffrtmp/internal/flags"
 )
@@ -41,8 +39,7 @@ type config struct {
 // flags.ErrVersion or pflag.ErrHelp.
 func parse(args []string, lookup func(string) (string, bool)) (*config, error) {
 	c := &config{}
-	fs := pflag.NewFlagSet("agent", pflag.ContinueOnError)
-	fs.Usage = func() {}
+	fs := flags.NewSet("agent")
 	fs.StringSliceVar(&c.masters, "master", []string{"https://localhost:8080"}, "URL of a master, repeatable or comma-separated; the others are learned")
 	fs.BoolVar(&c.register, "register", true, "register with the masters (accepted for v2.2; agents always do)")
 	fs.StringVar(&c.name, "name", "", "name of this node (default: the host name)")
@@ -63,14 +60,9 @@ func parse(args []string, lookup func(string) (string, bool)) (*config, error) {
 	fs.DurationVar(&c.drainTimeout, "drain-timeout", 30*time.Second, "how long to wait for running jobs on SIGTERM; the next start continues the rest")
 	c.log.Register(fs)
 	c.tracing.Register(fs)
-	version := fs.Bool("version", false, "print the version and exit")
-	c.usage = "Usage: agent [flags]\n\nEvery flag can also be set by the environment, as " + flags.EnvPrefix + "<NAME>.\n\n" + fs.FlagUsages()
-
-	if err := flags.Parse(fs, args, lookup); err != nil {
+	var err error
+	if c.usage, err = flags.ParseDaemon(fs, args, lookup); err != nil {
 		return c, err
-	}
-	if *version {
-		return c, flags.ErrVersion
 	}
 	c.apiKey = func() (string, bool, error) { return flags.APIKey(fs, lookup) }
 	if !fs.Changed("master") {

@@ -4,24 +4,17 @@ import (
 	"errors"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/ffrtmp/ffrtmp/internal/flags"
+	"github.com/ffrtmp/ffrtmp/internal/flags/flagstest"
 )
 
-func environment(pairs map[string]string) func(string) (string, bool) {
-	return func(name string) (string, bool) {
-		v, ok := pairs[name]
-		return v, ok
-	}
-}
-
 func TestParse_Defaults(t *testing.T) {
-	c, err := parse(nil, environment(nil))
+	c, err := parse(nil, flagstest.Environment(nil))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +75,7 @@ func TestParse_Sources(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			c, err := parse(strings.Fields(tt.args), environment(tt.env))
+			c, err := parse(strings.Fields(tt.args), flagstest.Environment(tt.env))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -95,7 +88,7 @@ func TestParse_Sources(t *testing.T) {
 
 // An error is one line that names the flag.
 func TestParse_Refused(t *testing.T) {
-	tests := []struct{ args, names string }{
+	flagstest.Refuses(t, [][2]string{
 		{"--master=master-1:8080", "--master"},
 		{"--master=ftp://master-1", "--master"},
 		{"--master=https://a:1,", "--master"},
@@ -120,54 +113,39 @@ func TestParse_Refused(t *testing.T) {
 		{"--no-such-flag", "--no-such-flag"},
 		{"leftover", "leftover"},
 		{"--insecure-skip-verify false", "false"},
-	}
-	for _, tt := range tests {
-		t.Run(tt.args, func(t *testing.T) {
-			_, err := parse(strings.Fields(tt.args), environment(nil))
-			if !errors.Is(err, flags.ErrUsage) || !strings.Contains(err.Error(), tt.names) || strings.Contains(err.Error(), "\n") {
-				t.Fatalf("error %v, want one usage line that names %s", err, tt.names)
-			}
-		})
-	}
+	}, func(args []string) error {
+		_, err := parse(args, flagstest.Environment(nil))
+		return err
+	})
 	t.Run("environment", func(t *testing.T) {
-		_, err := parse(nil, environment(map[string]string{"FFRTMP_DRAIN_TIMEOUT": "soon"}))
+		_, err := parse(nil, flagstest.Environment(map[string]string{"FFRTMP_DRAIN_TIMEOUT": "soon"}))
 		if !errors.Is(err, flags.ErrUsage) || !strings.Contains(err.Error(), "FFRTMP_DRAIN_TIMEOUT") {
 			t.Fatalf("error %v", err)
 		}
 	})
 }
 
-func TestKey_Sources(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "key")
-	if err := os.WriteFile(file, []byte("from-file\n"), 0o600); err != nil {
-		t.Fatal(err)
+func readKey(args []string, lookup func(string) (string, bool)) (string, error) {
+	c, err := parse(args, lookup)
+	if err != nil {
+		return "", err
 	}
-	tests := []struct {
-		name, args string
-		env        map[string]string
-		want       string
-		says       string // of the error; "" for none
-	}{
-		{name: "unset", says: "MASTER_API_KEY"},
-		{name: "unset, one master with TLS", args: "--master=http://a:1,https://b:1", says: "MASTER_API_KEY"},
-		{name: "unset, masters without TLS", args: "--master=http://a:1,http://b:1"},
-		{name: "flag first", args: "--api-key=f --api-key-file=" + file, env: map[string]string{"MASTER_API_KEY": "e"}, want: "f"},
-		{name: "the flag's own variable", env: map[string]string{"FFRTMP_API_KEY": "v", "MASTER_API_KEY": "e"}, want: "v"},
-		{name: "then the file", args: "--api-key-file=" + file, env: map[string]string{"MASTER_API_KEY": "e"}, want: "from-file"},
-		{name: "then the environment", env: map[string]string{"MASTER_API_KEY": "e", "FFMPEG_RTMP_API_KEY": "o"}, want: "e"},
-		{name: "the older name too", env: map[string]string{"FFMPEG_RTMP_API_KEY": "o"}, want: "o"},
-		{name: "a missing file", args: "--api-key-file=/nonexistent", says: "--api-key-file"},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			lookup := environment(tt.env)
-			c, err := parse(strings.Fields(tt.args), lookup)
-			if err != nil {
-				t.Fatal(err)
-			}
-			key, err := c.key()
-			if key != tt.want || (err != nil) != (tt.says != "") || err != nil && !strings.Contains(err.Error(), tt.says) {
-				t.Fatalf("key %q, error %v", key, err)
+	return c.key()
+}
+
+func TestKey_Sources(t *testing.T) { flagstest.KeySources(t, readKey) }
+
+// Only masters without TLS work without a key.
+func TestKey_Unset(t *testing.T) {
+	for args, refused := range map[string]bool{
+		"":                                true,
+		"--master=http://a:1,https://b:1": true,
+		"--master=http://a:1,http://b:1":  false,
+	} {
+		t.Run(args, func(t *testing.T) {
+			key, err := readKey(strings.Fields(args), flagstest.Environment(nil))
+			if key != "" || (err != nil) != refused || refused && !strings.Contains(err.Error(), "MASTER_API_KEY") {
+				t.Fatalf("got key %q, error %v, want refused %t", key, err, refused)
 			}
 		})
 	}

@@ -5,6 +5,9 @@ import (
 	"context"
 	"strings"
 	"testing"
+
+	"github.com/ffrtmp/ffrtmp/internal/flags"
+	"github.com/ffrtmp/ffrtmp/internal/flags/flagstest"
 )
 
 func TestRun_ExitStatus(t *testing.T) {
@@ -24,7 +27,9 @@ func TestRun_ExitStatus(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.args, func(t *testing.T) {
 			var stdout, stderr bytes.Buffer
-			status := run(context.Background(), nil, strings.Fields(tt.args), environment(nil), &stdout, &stderr)
+			status := run(context.Background(), flags.Process{
+				Args: strings.Fields(tt.args), Lookup: flagstest.Environment(nil), Stdout: &stdout, Stderr: &stderr,
+			})
 			if status != tt.status || !strings.Contains(stdout.String(), tt.stdout) || !strings.Contains(stderr.String(), tt.stderr) {
 				t.Fatalf("status %d\nstdout: %s\nstderr: %s", status, &stdout, &stderr)
 			}

@@ -12,13 +12,20 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+
+	"github.com/ffrtmp/ffrtmp/internal/flags"
+	"github.com/ffrtmp/ffrtmp/internal/flags/flagstest"
 )
 
 // generate runs master --generate-cert and returns what it has written.
 func generate(t *testing.T, args ...string) *x509.Certificate {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
-	if status := run(context.Background(), nil, append([]string{"--generate-cert"}, args...), environment(nil), &stdout, &stderr); status != 0 {
+	status := run(context.Background(), flags.Process{
+		Args: append([]string{"--generate-cert"}, args...), Lookup: flagstest.Environment(nil),
+		Stdout: &stdout, Stderr: &stderr,
+	})
+	if status != 0 {
 		t.Fatalf("status %d: %s", status, &stderr)
 	}
 	if got := stdout.String(); got != "wrote certs/master.crt and certs/master.key\n" {

@@ -41,17 +41,11 @@ var fieldFlags = strings.NewReplacer(
 func parse(args []string, lookup func(string) (string, bool)) (*config, error) {
 	c := &config{Config: master.Default()}
 	c.diskReserve = flags.Bytes(c.DiskReserve)
-	fs := pflag.NewFlagSet("master", pflag.ContinueOnError)
-	fs.Usage = func() {}
+	fs := flags.NewSet("master")
 	c.register(fs)
-	version := fs.Bool("version", false, "print the version and exit")
-	c.usage = "Usage: master [flags]\n\nEvery flag can also be set by the environment, as " + flags.EnvPrefix + "<NAME>.\n\n" + fs.FlagUsages()
-
-	if err := flags.Parse(fs, args, lookup); err != nil {
+	var err error
+	if c.usage, err = flags.ParseDaemon(fs, args, lookup); err != nil {
 		return c, err
-	}
-	if *version {
-		return c, flags.ErrVersion
 	}
 	c.ReadAPIKey = func() (string, error) { return readAPIKey(fs, lookup) }
 	c.WAN, c.DiskReserve, c.TracingEndpoint = c.timing == "wan", uint64(c.diskReserve), c.tracing.Endpoint()

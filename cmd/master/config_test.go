@@ -1,21 +1,11 @@
 package main
 
 import (
-	"errors"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/ffrtmp/ffrtmp/internal/flags"
+	"github.com/ffrtmp/ffrtmp/internal/flags/flagstest"
 )
-
-func environment(pairs map[string]string) func(string) (string, bool) {
-	return func(name string) (string, bool) {
-		v, ok := pairs[name]
-		return v, ok
-	}
-}
 
 // Flags that may go together.
 func TestParse_Accepts(t *testing.T) {
@@ -27,7 +17,7 @@ func TestParse_Accepts(t *testing.T) {
 		"in memory":   {"--db", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if _, err := parse(args, environment(nil)); err != nil {
+			if _, err := parse(args, flagstest.Environment(nil)); err != nil {
 				t.Fatal(err)
 			}
 		})
@@ -35,7 +25,7 @@ func TestParse_Accepts(t *testing.T) {
 }
 
 func TestParse_Refuses(t *testing.T) {
-	tests := []struct{ args, names string }{
+	flagstest.Refuses(t, [][2]string{
 		{"--port=0", "--port"},
 		{"--bind=here", "--bind"},
 		{"--node-id=7", "--node-id"},
@@ -68,47 +58,25 @@ func TestParse_Refuses(t *testing.T) {
 		{"--generate-cert --ca=x", "--ca-key"},
 		{"--db= --raft-dir=x", "--raft-dir"},
 		{"--tls false", "false"},
-	}
-	for _, tt := range tests {
-		t.Run(tt.args, func(t *testing.T) {
-			_, err := parse(strings.Fields(tt.args), environment(nil))
-			if !errors.Is(err, flags.ErrUsage) || !strings.Contains(err.Error(), tt.names) || strings.Contains(err.Error(), "\n") {
-				t.Fatalf("error %v, want one usage line that names %s", err, tt.names)
-			}
-		})
-	}
+	}, func(args []string) error {
+		_, err := parse(args, flagstest.Environment(nil))
+		return err
+	})
 }
 
-func TestReadAPIKey(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "key")
-	if err := os.WriteFile(file, []byte("from-file\n"), 0o600); err != nil {
-		t.Fatal(err)
+func readKey(args []string, lookup func(string) (string, bool)) (string, error) {
+	c, err := parse(args, lookup)
+	if err != nil {
+		return "", err
 	}
-	tests := []struct {
-		name, args string
-		env        map[string]string
-		want       string
-		fails      bool
-	}{
-		{name: "unset", fails: true},
-		{name: "flag first", args: "--api-key=f --api-key-file=" + file, env: map[string]string{"MASTER_API_KEY": "e"}, want: "f"},
-		{name: "then the file", args: "--api-key-file=" + file, env: map[string]string{"MASTER_API_KEY": "e"}, want: "from-file"},
-		{name: "then the environment", env: map[string]string{"MASTER_API_KEY": "e", "FFMPEG_RTMP_API_KEY": "o"}, want: "e"},
-		{name: "the older name too", env: map[string]string{"FFMPEG_RTMP_API_KEY": "o"}, want: "o"},
-		{name: "empty", env: map[string]string{"MASTER_API_KEY": ""}, want: ""},
-		{name: "a missing file", args: "--api-key-file=/nonexistent", fails: true},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			lookup := environment(tt.env)
-			c, err := parse(strings.Fields(tt.args), lookup)
-			if err != nil {
-				t.Fatal(err)
-			}
-			key, err := c.ReadAPIKey()
-			if (err != nil) != tt.fails || key != tt.want {
-				t.Fatalf("key %q, error %v", key, err)
-			}
-		})
+	return c.ReadAPIKey()
+}
+
+func TestReadAPIKey(t *testing.T) { flagstest.KeySources(t, readKey) }
+
+func TestReadAPIKey_Unset(t *testing.T) {
+	key, err := readKey(nil, flagstest.Environment(nil))
+	if err == nil || !strings.Contains(err.Error(), "MASTER_API_KEY") {
+		t.Fatalf("got key %q, error %v, want one that names MASTER_API_KEY", key, err)
 	}
 }

@@ -6,28 +6,22 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/ffrtmp/ffrtmp/internal/flags"
 	"github.com/ffrtmp/ffrtmp/master"
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
-	defer stop()
-	hangups := make(chan os.Signal, 1)
-	signal.Notify(hangups, syscall.SIGHUP)
-	os.Exit(run(ctx, hangups, os.Args[1:], os.LookupEnv, os.Stdout, os.Stderr))
+	flags.Main(run)
 }
 
 // run is the program; it returns the exit status. It reloads at every hangup.
-func run(ctx context.Context, hangups <-chan os.Signal, args []string, lookup func(string) (string, bool), stdout, stderr io.Writer) int {
-	c, err := parse(args, lookup)
+func run(ctx context.Context, p flags.Process) int {
+	c, err := parse(p.Args, p.Lookup)
 	if err == nil {
-		err = start(ctx, hangups, c, stdout, stderr)
+		err = start(ctx, p.Hangups, c, p.Stdout, p.Stderr)
 	}
-	return flags.Report("master", err, c.usage, stdout, stderr)
+	return flags.Report("master", err, c.usage, p.Stdout, p.Stderr)
 }
 
 func start(ctx context.Context, hangups <-chan os.Signal, c *config, stdout, stderr io.Writer) error {

@@ -2,6 +2,7 @@ package flags
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -71,6 +72,26 @@ func TestParse(t *testing.T) {
 			}
 			if err != nil || *port != tt.port || *tls != tt.tls || *ttl != tt.ttl {
 				t.Fatalf("got %d %v %v (%v), want %d %v %v", *port, *tls, *ttl, err, tt.port, tt.tls, tt.ttl)
+			}
+		})
+	}
+}
+
+func TestParseDaemon(t *testing.T) {
+	for args, want := range map[string]error{
+		"--port=1": nil, "--version": ErrVersion, "--help": pflag.ErrHelp, "--prot=1": ErrUsage,
+	} {
+		t.Run(args, func(t *testing.T) {
+			fs := NewSet("test")
+			fs.Int("port", 8080, "port of the API")
+			usage, err := ParseDaemon(fs, []string{args}, func(string) (string, bool) { return "", false })
+			if !errors.Is(err, want) {
+				t.Errorf("got %v, want %v", err, want)
+			}
+			for _, part := range []string{"Usage: test [flags]\n", "FFRTMP_<NAME>", "port of the API", "--version"} {
+				if !strings.Contains(usage, part) {
+					t.Errorf("got usage %q, want it to contain %q", usage, part)
+				}
 			}
 		})
 	}

@@ -1,11 +1,14 @@
 package flags
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/pflag"
 
@@ -14,6 +17,48 @@ import (
 
 // ErrVersion says that the command line asks for the version alone.
 var ErrVersion = errors.New("version")
+
+// Process is what a daemon gets from its surroundings.
+type Process struct {
+	Hangups        <-chan os.Signal
+	Args           []string
+	Lookup         func(name string) (value string, ok bool) // of the environment
+	Stdout, Stderr io.Writer
+}
+
+// Main calls run with a context that SIGTERM or SIGINT ends, and exits with the status that it returns.
+func Main(run func(context.Context, Process) int) {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	status := run(ctx, Process{
+		Hangups: hangups, Args: os.Args[1:], Lookup: os.LookupEnv, Stdout: os.Stdout, Stderr: os.Stderr,
+	})
+	stop()
+	os.Exit(status)
+}
+
+// NewSet returns the empty flag set of a daemon.
+func NewSet(program string) *pflag.FlagSet {
+	fs := pflag.NewFlagSet(program, pflag.ContinueOnError)
+	fs.Usage = func() {}
+	return fs
+}
+
+// ParseDaemon adds --version to the flags of a daemon and reads them like Parse. Its errors are Parse's and ErrVersion;
+// usage, the text of --help, is returned with them, too.
+func ParseDaemon(fs *pflag.FlagSet, args []string, lookup func(string) (string, bool)) (usage string, err error) {
+	version := fs.Bool("version", false, "print the version and exit")
+	usage = fmt.Sprintf("Usage: %s [flags]\n\nEvery flag can also be set by the environment, as %s<NAME>.\n\n%s",
+		fs.Name(), EnvPrefix, fs.FlagUsages())
+	if err := Parse(fs, args, lookup); err != nil {
+		return usage, err
+	}
+	if *version {
+		return usage, ErrVersion
+	}
+	return usage, nil
+}
 
 // Report tells a daemon's user what came of the command line or of the run, and
 // returns the exit status: 0 done, 1 failed, 2 usage.
