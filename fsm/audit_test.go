@@ -22,7 +22,8 @@ func (c *cluster) audit(page ffrtmp.AuditPage) []ffrtmp.AuditRecord {
 	return list.Records
 }
 
-func TestAudit_EveryAdministrativeWrite(t *testing.T) {
+// Every administrative write is audited; writes of agents and users are not.
+func TestAudit_AdministrativeWrites(t *testing.T) {
 	c := newCluster(t)
 	made := c.createKey()
 	seq, node := c.submit(), c.register("a")
@@ -30,7 +31,7 @@ func TestAudit_EveryAdministrativeWrite(t *testing.T) {
 	ctx := WithActor(c.Context(), Actor{Principal: made.ID, Source: "192.0.2.7", RequestID: "r-1"})
 	once := Idempotency{Principal: made.ID, Key: "k"}
 	queue, retries := ffrtmp.Live, 5
-	for range 2 { // the second time from the record
+	for range 2 { // the second one is replayed
 		if _, _, err := c.Act(ctx, once, ffrtmp.Pause, seq); err != nil {
 			t.Fatal(err)
 		}
@@ -60,7 +61,7 @@ func TestAudit_EveryAdministrativeWrite(t *testing.T) {
 	c.RevokeKey(ctx, second.ID)
 	c.Note(ctx, "leader.transfer", "m1")
 
-	// What nobody is behind is not audited, nor what agents and users do all day.
+	// Commands without an actor are not audited, nor are routine ones of agents and users.
 	c.Submit(ctx, Idempotency{}, []ffrtmp.Spec{newSpec(t)})
 	c.Register(ctx, Idempotency{}, ffrtmp.Registration{Address: "old:1", Name: "old", Type: "server"})
 	c.Act(c.Context(), Idempotency{}, ffrtmp.Cancel, seq)
@@ -137,7 +138,8 @@ func TestAudit_Pages(t *testing.T) {
 	}
 }
 
-func TestAudit_IsKeptForAYear(t *testing.T) {
+// Records are kept for a year, then removed as new ones arrive.
+func TestAudit_Retention(t *testing.T) {
 	c := newCluster(t)
 	ctx := WithActor(c.Context(), Actor{Principal: "bootstrap"})
 	note := func(action string) {

@@ -14,7 +14,7 @@ import (
 	"github.com/ffrtmp/ffrtmp/fsm/store"
 )
 
-// heldLog is a log whose entries are answered when the test says so.
+// heldLog is a log that applies entries when the test releases them.
 type heldLog struct {
 	mu      sync.Mutex
 	entries [][]byte
@@ -60,7 +60,8 @@ func (l *heldLog) sizes() []int {
 	return list
 }
 
-func TestBatch_CoalescesWhatQueuesUp(t *testing.T) {
+// Commands that queue while entries are in flight share the next entry.
+func TestBatch_Coalesces(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := &heldLog{release: make(chan error)}
 		p := NewProposer(log, ProposerOptions{})
@@ -90,7 +91,8 @@ func TestBatch_CoalescesWhatQueuesUp(t *testing.T) {
 	})
 }
 
-func TestBatch_BoundsAnEntrysBytes(t *testing.T) {
+// An entry stays below the size limit.
+func TestBatch_MaxBytes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := &heldLog{release: make(chan error)}
 		b := batcher{log: log}
@@ -120,8 +122,7 @@ func TestBatch_BoundsAnEntrysBytes(t *testing.T) {
 	})
 }
 
-// TestBatch_ContextEnds: in the queue it is withdrawn and safe to repeat, on its
-// way its outcome is unknown.
+// A queued command is withdrawn and safe to retry; the outcome of a proposed one is unknown.
 func TestBatch_ContextEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := &heldLog{release: make(chan error)}
@@ -150,7 +151,8 @@ func TestBatch_ContextEnds(t *testing.T) {
 	})
 }
 
-func TestBatch_SaysWhatMayBeRepeated(t *testing.T) {
+// The error's code says whether it is safe to retry.
+func TestBatch_ErrorCodes(t *testing.T) {
 	for err, code := range map[error]ffrtmp.Code{
 		raft.ErrNotLeader:                              ffrtmp.NoLeader,
 		raft.ErrLeadershipTransferInProgress:           ffrtmp.NoLeader,
@@ -172,7 +174,8 @@ func TestBatch_SaysWhatMayBeRepeated(t *testing.T) {
 	}
 }
 
-func TestBatch_QueueIsBounded(t *testing.T) {
+// A full queue rejects commands.
+func TestBatch_QueueLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := &heldLog{release: make(chan error)}
 		b := batcher{log: log}
@@ -196,9 +199,9 @@ func TestBatch_QueueIsBounded(t *testing.T) {
 	})
 }
 
-// A real Raft of three submits and runs jobs. In a bubble, time stands still while a machine works: however slow it is,
-// no leader is deposed, and no outcome is unknown.
-func TestReplicas_EndInOneState(t *testing.T) {
+// A real Raft of three submits and runs jobs; all replicas reach the same state. synctest keeps a slow machine from
+// deposing the leader.
+func TestReplicas_Converge(t *testing.T) {
 	synctest.Test(t, testReplicas)
 }
 

@@ -47,8 +47,8 @@ func BenchmarkCodec(b *testing.B) {
 }
 
 // BenchmarkApply applies entries of 512 submissions, claims and completions, and
-// beside them executes the same statements, those of an entry included, in a loop
-// on another database. The ratios say what everything but the statements costs.
+// executes the same statements, those of an entry included, in a loop on another
+// database. The ratios are the overhead over the statements.
 func BenchmarkApply(b *testing.B) {
 	const n = 512
 	c := newCluster(b)

@@ -8,8 +8,8 @@ import (
 	"github.com/ffrtmp/ffrtmp"
 )
 
-// An operator's hand on a node is no sign of life from it.
-func TestSetEligibility_IsNoHeartbeat(t *testing.T) {
+// An operator's change does not count as a heartbeat.
+func TestSetEligibility_NoHeartbeat(t *testing.T) {
 	c := newCluster(t)
 	node := c.register("node")
 	c.after(time.Hour)
@@ -18,12 +18,13 @@ func TestSetEligibility_IsNoHeartbeat(t *testing.T) {
 			t.Fatal(err)
 		}
 		if n, err := c.fsm.Node(node); err != nil || n.Eligibility != e || !n.LastHeartbeat.Equal(n.RegisteredAt) {
-			t.Errorf("%v: it registered at %v and was heard of last at %v: %v", e, n.RegisteredAt, n.LastHeartbeat, err)
+			t.Errorf("%v: got heartbeat at %[3]v (%[4]v), want %[2]v", e, n.RegisteredAt, n.LastHeartbeat, err)
 		}
 	}
 }
 
-func TestClaim_WaitsOutTheBackoff(t *testing.T) {
+// A retry is claimable only after its backoff.
+func TestClaim_Backoff(t *testing.T) {
 	c := newCluster(t)
 	seq := c.submit()
 	node := c.register("a")
@@ -43,11 +44,11 @@ func TestClaim_WaitsOutTheBackoff(t *testing.T) {
 		}
 		c.after(delay - 1)
 		if len(c.claim(node, 1)) != 0 || c.fsm.HasReady(node, c.now) || c.fsm.ReadyCount(c.now) != 0 {
-			t.Fatal("ready before its time")
+			t.Fatal("claimable before its backoff ended")
 		}
 		c.after(1)
 		if !c.fsm.HasReady(node, c.now) || c.fsm.ReadyCount(c.now) != 1 {
-			t.Fatal("not ready in time")
+			t.Fatal("not claimable after its backoff")
 		}
 		wait *= 2
 	}
@@ -58,7 +59,8 @@ func TestClaim_WaitsOutTheBackoff(t *testing.T) {
 	}
 }
 
-func TestBackoff_IsCapped(t *testing.T) {
+// Delays double up to the limit.
+func TestBackoff_Cap(t *testing.T) {
 	b := backoff{base: int64(5 * time.Second), limit: int64(5 * time.Minute)}
 	for retry, want := range map[int64]time.Duration{
 		1: 5 * time.Second, 2: 10 * time.Second, 6: 160 * time.Second,
@@ -74,8 +76,8 @@ func TestBackoff_IsCapped(t *testing.T) {
 	}
 }
 
-// TestClaim_AvoidsTheNodeThatFailed as long as another could run the job.
-func TestClaim_AvoidsTheNodeThatFailed(t *testing.T) {
+// A retry avoids the failed node while another can run the job.
+func TestClaim_AvoidsFailedNode(t *testing.T) {
 	for _, test := range []struct {
 		name    string
 		other   func(c *cluster) // what becomes of the other node
@@ -102,7 +104,7 @@ func TestClaim_AvoidsTheNodeThatFailed(t *testing.T) {
 			c.after(time.Minute)
 			test.other(c)
 			if given := len(c.claim(node, 1)) == 1; given != test.claimed {
-				t.Fatalf("given to the node that failed: %v", given)
+				t.Fatalf("claimed by the failed node: got %v", given)
 			}
 			if w := c.fsm.Waiting(seq); !test.claimed && !slices.Equal(w.Avoided, []string{node}) {
 				t.Fatalf("%+v", w)

@@ -8,7 +8,7 @@ import (
 	"github.com/ffrtmp/ffrtmp/snapshot"
 )
 
-// A snapshot names its cluster, and another cluster refuses it.
+// A snapshot carries its cluster id; another cluster rejects it.
 func TestFSM_SnapshotClusterID(t *testing.T) {
 	c := newCluster(t)
 	c.submit()

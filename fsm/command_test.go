@@ -125,9 +125,8 @@ var golden = map[string]command{
 // everything lets cmp see unexported fields.
 func everything(reflect.Type) bool { return true }
 
-// TestCommands_KeepTheirBytes holds every kind and version to the bytes that stand
-// in Raft logs. A golden file is never changed: a new version gets a new one.
-func TestCommands_KeepTheirBytes(t *testing.T) {
+// Every kind and version keeps its encoding. A golden file is never changed: a new version gets a new one.
+func TestCommands_Golden(t *testing.T) {
 	count := 0
 	for kind, versions := range kinds {
 		for v := range versions {
@@ -196,7 +195,7 @@ func FuzzDecodeEntry(f *testing.F) {
 		if err != nil {
 			return
 		}
-		// What was understood means the same when it is written again.
+		// Encoding what was decoded gives the same command.
 		again := make([][]byte, len(list))
 		for i, c := range list {
 			again[i] = encodeCommand(c.envelope, c.command)
@@ -209,9 +208,8 @@ func FuzzDecodeEntry(f *testing.F) {
 	})
 }
 
-// TestApply_HaltsOnWhatItDoesNotKnow: skipping would make this master differ from
-// the others.
-func TestApply_HaltsOnWhatItDoesNotKnow(t *testing.T) {
+// An unknown command halts the FSM: skipping it would make the replicas diverge.
+func TestApply_UnknownCommand(t *testing.T) {
 	valid := encodeCommand(goldenEnvelope, golden["07-act-1"])
 	unknownPart := bytes.Clone(valid)
 	unknownPart[2+len(binary.AppendVarint(nil, goldenEnvelope.time))] |= 1 << 6
@@ -243,7 +241,7 @@ func TestApply_HaltsOnWhatItDoesNotKnow(t *testing.T) {
 			c.fsm.ApplyBatch([]*raft.Log{{Index: index + 3, Term: 1, Type: raft.LogCommand,
 				Data: encodeEntry([][]byte{valid})}})
 			if got := c.fsm.Index(); got != index {
-				t.Fatalf("went on to %d after the fault at %d", got, index)
+				t.Fatalf("got index %d, want it to stop before %d", got, index)
 			}
 		})
 	}

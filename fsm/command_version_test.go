@@ -7,7 +7,7 @@ import (
 	"github.com/ffrtmp/ffrtmp"
 )
 
-// note2 is a version of the command note that there is not yet.
+// note2 is a future version of the command note.
 type note2 struct{ note }
 
 func (*note2) version() uint64       { return 2 }
@@ -21,8 +21,8 @@ func newer(t *testing.T, do func()) {
 	do()
 }
 
-// While a cluster is upgraded, nothing is proposed that an older master cannot apply.
-func TestProposer_WaitsForEveryMastersLevel(t *testing.T) {
+// A command is rejected until every master can apply it.
+func TestProposer_Level(t *testing.T) {
 	c := newCluster(t)
 	level := Level
 	c.Proposer.opts.Level = func() int { return level }
@@ -49,7 +49,7 @@ func TestProposer_WaitsForEveryMastersLevel(t *testing.T) {
 	})
 }
 
-// A master that knows version 1 alone does not skip version 2.
+// An unknown version is an error, not skipped.
 func TestDecodeEntry_UnknownVersion(t *testing.T) {
 	data := encodeEntry([][]byte{encodeCommand(goldenEnvelope, &note2{})})
 	if _, err := decodeEntry(data); !errors.Is(err, errUnknown) {
@@ -63,7 +63,7 @@ func TestDecodeEntry_UnknownVersion(t *testing.T) {
 }
 
 // Every version of every kind has a level, and the highest is this build's.
-func TestKinds_HaveLevels(t *testing.T) {
+func TestKinds_Levels(t *testing.T) {
 	highest := 0
 	for kind, versions := range kinds {
 		for i, v := range versions {

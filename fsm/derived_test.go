@@ -10,8 +10,8 @@ import (
 	"github.com/ffrtmp/ffrtmp/fsm/store"
 )
 
-// derived writes down everything that a state keeps in memory, in a fixed order,
-// and complains of what contradicts itself.
+// derived formats everything that a state keeps in memory, in a fixed order, and
+// reports contradictions.
 func (s *state) derived() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "meta %+v\n", s.meta)
@@ -73,7 +73,7 @@ func (s *state) derived() string {
 	return b.String()
 }
 
-// checkDerived compares memory with what a fresh start would make of the database.
+// checkDerived compares memory with that of a fresh start from the database.
 func (c *cluster) checkDerived() {
 	c.Helper()
 	fresh, err := openState(c.fsm.state.Path())

@@ -13,7 +13,7 @@ import (
 	"github.com/ffrtmp/ffrtmp/fsm/store"
 )
 
-// allEvents reads all events after one, however many reads that takes.
+// allEvents reads all events after a resume point.
 func (c *cluster) allEvents(after ffrtmp.EventID) []ffrtmp.Event {
 	c.Helper()
 	var all []ffrtmp.Event
@@ -51,7 +51,8 @@ func formatEvents(list []ffrtmp.Event) string {
 	return b.String()
 }
 
-func TestEvents_TellEveryChangeOfState(t *testing.T) {
+// Every change of state has an event, and reading resumes after any of them.
+func TestEvents_EveryTransition(t *testing.T) {
 	c := newCluster(t)
 	node := c.register("a")
 	seq := c.submit()
@@ -130,7 +131,7 @@ func TestEvents_TellEveryChangeOfState(t *testing.T) {
 	if j := c.job(1); completed.JobID != j.ID || completed.NodeID != node || !completed.Time.Equal(j.CompletedAt) {
 		t.Errorf("%+v of job %+v", completed, j)
 	}
-	// From every place on, the rest follows, and no more.
+	// Resuming after any event returns the rest.
 	for i, e := range all {
 		if diff := cmp.Diff(formatEvents(all[i+1:]), formatEvents(c.allEvents(e.ID()))); diff != "" {
 			t.Fatalf("after %s: %s", e.ID(), diff)
@@ -142,9 +143,8 @@ func TestEvents_TellEveryChangeOfState(t *testing.T) {
 	}
 }
 
-// TestEvents_AreTheSameOverRestartsAndSnapshots reads a long random history in
-// pieces while its reader changes from one copy of the state to another.
-func TestEvents_AreTheSameOverRestartsAndSnapshots(t *testing.T) {
+// A reader that changes between copies of the state sees the same events.
+func TestEvents_RestartsAndSnapshots(t *testing.T) {
 	c := newCluster(t)
 	h := newHistory(c, rand.New(rand.NewPCG(7, 7)))
 	for range store.MaxEntries + 100 {
@@ -166,9 +166,8 @@ func TestEvents_AreTheSameOverRestartsAndSnapshots(t *testing.T) {
 	}
 }
 
-// TestEvents_AreReadInPieces: of a few big batches a reader would else hold hundreds
-// of megabytes.
-func TestEvents_AreReadInPieces(t *testing.T) {
+// A large entry is returned in pages: a few of them would take hundreds of megabytes.
+func TestEvents_Pages(t *testing.T) {
 	c := newCluster(t)
 	specs := make([]ffrtmp.Spec, maxEvents/4*3)
 	for i := range specs {

@@ -21,8 +21,8 @@ import (
 	"github.com/ffrtmp/ffrtmp/snapshot"
 )
 
-// TestOpen_LeavesForeignFilesAlone: v2.2's database has the same default name.
-func TestOpen_LeavesForeignFilesAlone(t *testing.T) {
+// A foreign file is not changed: v2.2's database has the same default name.
+func TestOpen_ForeignFile(t *testing.T) {
 	for name, make := range map[string]func(t *testing.T, path string){
 		"v2.2 database": func(t *testing.T, path string) {
 			db, err := sql.Open("sqlite", sqlitedsn.File(path))
@@ -54,10 +54,10 @@ func TestOpen_LeavesForeignFilesAlone(t *testing.T) {
 				t.Fatalf("got %v", err)
 			}
 			if after, _ := os.ReadFile(path); !bytes.Equal(before, after) {
-				t.Fatal("it was changed")
+				t.Fatal("got a changed file, want it untouched")
 			}
 			if _, err := os.Stat(filepath.Join(dir, "master.raft")); !errors.Is(err, os.ErrNotExist) {
-				t.Fatal("something was made beside it")
+				t.Fatal("got new files beside it, want none")
 			}
 		})
 	}
@@ -75,8 +75,8 @@ func check(t *testing.T, err error) {
 	}
 }
 
-// TestPath_LeadsSqlite3ToTheJobs: also after a restore has replaced the file.
-func TestPath_LeadsSqlite3ToTheJobs(t *testing.T) {
+// sqlite3 reads the jobs by the link, also after a restore has replaced the file.
+func TestPath_Sqlite3(t *testing.T) {
 	c := newCluster(t)
 	c.submit(func(s *ffrtmp.Spec) {
 		s.Parameters = []byte(`{"output_mode":"rtmp","rtmp_url":"rtmp://host/app","stream_key":"hidden"}`)
@@ -118,10 +118,8 @@ func shell(t *testing.T, path, text string) string {
 	return string(out)
 }
 
-// TestLocks_OutliveAnotherDescriptor: closing any descriptor of a file drops a process's
-// classic locks on it, and the next sqlite3 that ends would believe itself alone and
-// remove the write-ahead log.
-func TestLocks_OutliveAnotherDescriptor(t *testing.T) {
+// Locks survive closing another descriptor of the file. Else sqlite3 would remove the WAL on exit.
+func TestLocks_OtherDescriptor(t *testing.T) {
 	c := newCluster(t)
 	c.submit()
 	file, err := os.Open(c.fsm.state.Path())
@@ -133,9 +131,8 @@ func TestLocks_OutliveAnotherDescriptor(t *testing.T) {
 	}
 }
 
-// TestApply_WaitsOutAnOperatorsLock: an open write transaction of sqlite3 delays
-// the cluster's writes here, and nothing else.
-func TestApply_WaitsOutAnOperatorsLock(t *testing.T) {
+// A write transaction of sqlite3 delays writes but not reads.
+func TestApply_OperatorLock(t *testing.T) {
 	c := newCluster(t)
 	c.submit()
 	operator := exec.Command("sqlite3", c.opts.Path)
@@ -169,7 +166,8 @@ func TestApply_WaitsOutAnOperatorsLock(t *testing.T) {
 	check(t, operator.Wait())
 }
 
-func TestVerify_AfterADeath(t *testing.T) {
+// A crashed process's state is trusted under the same boot if SQLite finds it intact.
+func TestVerify_AfterCrash(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		bootID string
@@ -196,7 +194,7 @@ func TestVerify_AfterADeath(t *testing.T) {
 			check(t, err)
 			defer func() { check(t, f.Close()) }()
 			if err := f.Verify(); (err == nil) != test.trust {
-				t.Fatalf("Verify said %v", err)
+				t.Fatalf("Verify: got %v", err)
 			}
 			if test.trust {
 				if f.Index() != dead.Index() {
@@ -212,7 +210,7 @@ func TestVerify_AfterADeath(t *testing.T) {
 			one, err := f.ContentHash(t.Context())
 			check(t, err)
 			if one != c.hash() {
-				t.Fatal("the log makes another state of it")
+				t.Fatal("got another state from the log")
 			}
 		})
 	}
@@ -230,7 +228,8 @@ func damage(t *testing.T, dir string) {
 	check(t, os.WriteFile(path, data, 0o600))
 }
 
-func TestClose_IsTrustedAfterAReboot(t *testing.T) {
+// A cleanly closed state is trusted after a reboot.
+func TestClose_TrustedAfterReboot(t *testing.T) {
 	dir := t.TempDir()
 	c := openCluster(t, Options{Path: filepath.Join(dir, "master.db"), Dir: dir, bootID: "boot-1"})
 	c.submit()
@@ -242,8 +241,8 @@ func TestClose_IsTrustedAfterAReboot(t *testing.T) {
 	}
 }
 
-// TestOpen_TidiesUp what a death in the middle of a restore has left.
-func TestOpen_TidiesUp(t *testing.T) {
+// Files of an interrupted restore are removed.
+func TestOpen_RemovesLeftovers(t *testing.T) {
 	c := newCluster(t)
 	c.submit()
 	left := filepath.Join(c.opts.Dir, "state-left.db")
@@ -257,7 +256,8 @@ func TestOpen_TidiesUp(t *testing.T) {
 	}
 }
 
-func TestRestore_RefusesADamagedSnapshot(t *testing.T) {
+// A corrupt snapshot is rejected and the state stays.
+func TestRestore_CorruptSnapshot(t *testing.T) {
 	c := newCluster(t)
 	c.submit()
 	image := c.snapshot()
@@ -275,8 +275,8 @@ func TestRestore_RefusesADamagedSnapshot(t *testing.T) {
 	}
 }
 
-// A write that the kernel has lost is told to who syncs, and the state is not used again.
-func TestSnapshot_AFailedSyncDiscardsTheState(t *testing.T) {
+// After a failed sync the state is not trusted again.
+func TestSnapshot_FailedSync(t *testing.T) {
 	for _, name := range []string{"database", "WAL"} {
 		t.Run(name, func(t *testing.T) {
 			fatal := make(chan error, 1)
@@ -298,7 +298,7 @@ func TestSnapshot_AFailedSyncDiscardsTheState(t *testing.T) {
 				t.Fatalf("persisted: %v", err)
 			}
 			if err := <-fatal; !errors.Is(err, syscall.EINVAL) {
-				t.Fatalf("the master goes on: %v", err)
+				t.Fatalf("got fatal error %v, want one", err)
 			}
 			check(t, c.fsm.Close())
 			c.fsm = c.open()
@@ -309,8 +309,8 @@ func TestSnapshot_AFailedSyncDiscardsTheState(t *testing.T) {
 	}
 }
 
-// TestSnapshot_IsOfItsMoment whatever is applied before it is written.
-func TestSnapshot_IsOfItsMoment(t *testing.T) {
+// A snapshot does not include entries applied after it was taken.
+func TestSnapshot_Isolation(t *testing.T) {
 	c := newCluster(t)
 	c.submit()
 	s, err := c.fsm.Snapshot()
@@ -330,7 +330,8 @@ func TestSnapshot_IsOfItsMoment(t *testing.T) {
 	}
 }
 
-func TestMemory_LeavesNothingBehind(t *testing.T) {
+// Close removes an in-memory state.
+func TestMemory_RemovedOnClose(t *testing.T) {
 	c := openCluster(t, Options{})
 	c.submit()
 	dir := c.fsm.files.Dir()
@@ -351,8 +352,8 @@ func (c *cluster) restoreInPlace(image []byte) {
 	}
 }
 
-// TestApplyBatch_SkipsWhatIsApplied and answers each entry of the batch.
-func TestApplyBatch_SkipsWhatIsApplied(t *testing.T) {
+// Entries that were applied before are skipped.
+func TestApplyBatch_SkipsApplied(t *testing.T) {
 	c := newCluster(t)
 	c.submit()
 	c.reopen()

@@ -18,15 +18,15 @@ import (
 	"github.com/ffrtmp/ffrtmp/internal/sqlitedsn"
 )
 
-// The first database of the process may be a test's own.
+// A test may open the first database of the process itself.
 func init() {
 	if err := store.LockByDescriptor(); err != nil {
 		panic(err)
 	}
 }
 
-// cluster is a cluster of one without Raft: its log applies at once. Time stands
-// still unless a test moves it.
+// cluster is a cluster of one without Raft: its log applies at once. Only the test
+// advances its clock.
 type cluster struct {
 	testing.TB
 	*Proposer
@@ -149,7 +149,7 @@ func (c *cluster) register(name string, change ...func(*ffrtmp.Registration)) st
 	return registered.Node.ID
 }
 
-// claim gives a node up to limit attempts.
+// claim assigns a node up to limit attempts.
 func (c *cluster) claim(node string, limit int) []store.Attempt {
 	c.Helper()
 	_, claimed, err := c.Claim(c.Context(), node, limit)
@@ -159,17 +159,17 @@ func (c *cluster) claim(node string, limit int) []store.Attempt {
 	return claimed
 }
 
-// claimOne gives a node one attempt.
+// claimOne assigns a node one attempt.
 func (c *cluster) claimOne(node string) store.Attempt {
 	c.Helper()
 	claimed := c.claim(node, 1)
 	if len(claimed) != 1 {
-		c.Fatalf("node %s was given %d attempts", node, len(claimed))
+		c.Fatalf("node %s: got %d attempts, want 1", node, len(claimed))
 	}
 	return claimed[0]
 }
 
-// result hands in a result for a claimed attempt.
+// result reports a result for a claimed attempt.
 func (c *cluster) result(node string, a store.Attempt, status ffrtmp.ResultStatus,
 	change ...func(*ffrtmp.Result),
 ) (Resulted, error) {

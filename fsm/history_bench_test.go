@@ -10,9 +10,9 @@ import (
 	"github.com/ffrtmp/ffrtmp"
 )
 
-// BenchmarkHistory claims and completes, and reads pages, beside many jobs that
-// are over: FFRTMP_BENCH_HISTORY of them, 20,000 without it. Nothing but the size
-// of the file may differ from a state without any.
+// BenchmarkHistory claims and completes jobs and reads pages beside many finished jobs
+// (FFRTMP_BENCH_HISTORY, default 20,000). Only the size of the file may differ from a
+// state without any.
 func BenchmarkHistory(b *testing.B) {
 	history := 20_000
 	if s := os.Getenv("FFRTMP_BENCH_HISTORY"); s != "" {

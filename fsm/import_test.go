@@ -70,7 +70,8 @@ func waiting(j *ffrtmp.ImportedJob) {
 	j.Status, j.CompletedAt, j.Progress, j.LastAttempt, j.Logs = ffrtmp.Pending, time.Time{}, 0, nil, ""
 }
 
-func TestImport_KeepsWhatAJobHasBeenThrough(t *testing.T) {
+// An imported job keeps its history and can be retried.
+func TestImport_KeepsHistory(t *testing.T) {
 	c := newCluster(t)
 	was := importedJob42(t)
 	taken := c.take(ffrtmp.Import{Nodes: []ffrtmp.ImportedNode{importedNode42(t)}, Jobs: []ffrtmp.ImportedJob{was}})
@@ -98,7 +99,7 @@ func TestImport_KeepsWhatAJobHasBeenThrough(t *testing.T) {
 		!n.LastHeartbeat.Equal(epoch.Add(-time.Hour)) {
 		t.Errorf("%+v %v", n, err)
 	}
-	// It can be retried like any job that has failed here.
+	// It can be retried like any failed job.
 	c.mustAct(ffrtmp.Retry, 42)
 	if a := c.claimOne(c.register("node")); a.Seq != 42 || a.Attempt != 3 {
 		t.Errorf("claimed %+v", a)
@@ -106,7 +107,8 @@ func TestImport_KeepsWhatAJobHasBeenThrough(t *testing.T) {
 	c.checkDerived()
 }
 
-func TestImport_TakesNothingTwice(t *testing.T) {
+// Nothing is imported twice, not even after it was removed.
+func TestImport_Replay(t *testing.T) {
 	c := newCluster(t)
 	batch := ffrtmp.Import{Nodes: []ffrtmp.ImportedNode{importedNode42(t)}, Jobs: []ffrtmp.ImportedJob{
 		importedJob42(t),
@@ -118,7 +120,7 @@ func TestImport_TakesNothingTwice(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// An answer that was lost is given again: the request itself took them.
+	// A replay returns the same response.
 	_, again, err := c.Import(ctx, id, batch)
 	if err != nil || again.Jobs[0] != first.Jobs[0] || again.Jobs[1] != first.Jobs[1] {
 		t.Errorf("repeated: %+v %v, first %+v", again, err, first)
@@ -142,7 +144,7 @@ func TestImport_TakesNothingTwice(t *testing.T) {
 		counts.Retries != 2 || counts.Nodes[ffrtmp.NodeOffline] != 1 {
 		t.Errorf("%+v", counts)
 	}
-	// What was removed since does not come back.
+	// Removed jobs and nodes are not imported again.
 	if _, err := c.sqlite().ExecContext(c.Context(), `DELETE FROM job_spec WHERE seq = 42; DELETE FROM job_state
 	WHERE seq = 42`); err != nil {
 		t.Fatal(err)
@@ -151,7 +153,7 @@ func TestImport_TakesNothingTwice(t *testing.T) {
 		t.Fatal(err)
 	}
 	if third := c.take(batch); third.Jobs[0].New || third.Nodes[0].New {
-		t.Errorf("came back: %+v", third)
+		t.Errorf("imported again: got %+v", third)
 	}
 	if known, err := c.fsm.KnownJobs(c.Context(), []string{
 		numbered(0xf42), numbered(0xf43),
@@ -161,7 +163,7 @@ func TestImport_TakesNothingTwice(t *testing.T) {
 	}
 }
 
-// A number that the cluster has passed is never used again.
+// A job keeps its number only if the cluster has not passed it.
 func TestImport_Numbers(t *testing.T) {
 	c := newCluster(t)
 	c.submit()
@@ -190,9 +192,8 @@ func TestImport_Numbers(t *testing.T) {
 	}
 }
 
-// The agent that ran a job when v2.2's master was stopped may hand in the result,
-// until somebody else has claimed the job.
-func TestImport_TheOldAgentMayFinishFirst(t *testing.T) {
+// The agent that ran the job under v2.2 may report its result until the job is claimed.
+func TestImport_OldAgentFinishes(t *testing.T) {
 	for _, claimed := range []bool{false, true} {
 		c := newCluster(t)
 		c.take(ffrtmp.Import{Nodes: []ffrtmp.ImportedNode{importedNode42(t)},
@@ -223,8 +224,8 @@ func TestImport_TheOldAgentMayFinishFirst(t *testing.T) {
 	}
 }
 
-// A machine that registers from the address of an imported node is that node.
-func TestImport_ANodeIsKnownByItsAddress(t *testing.T) {
+// A v2.2 node that registers with an imported node's address is that node.
+func TestImport_NodeByAddress(t *testing.T) {
 	c := newCluster(t)
 	c.take(ffrtmp.Import{Nodes: []ffrtmp.ImportedNode{importedNode42(t)}})
 	if id := c.register("enc-42", func(r *ffrtmp.Registration) {
@@ -246,7 +247,8 @@ func TestImport_ANodeIsKnownByItsAddress(t *testing.T) {
 	c.checkDerived()
 }
 
-func TestImport_IsToldAndAnsweredFor(t *testing.T) {
+// An import emits events and is audited.
+func TestImport_EventsAndAudit(t *testing.T) {
 	c := newCluster(t)
 	ctx := WithActor(c.Context(), Actor{Principal: "bootstrap", Source: "192.0.2.1", RequestID: "r"})
 	batch := ffrtmp.Import{Nodes: []ffrtmp.ImportedNode{importedNode42(t)},

@@ -23,14 +23,15 @@ func (c *cluster) createKey(change ...func(*ffrtmp.NewKey)) ffrtmp.CreatedKey {
 	return made
 }
 
-// opens reports whether the FSM recognises a key's secret.
+// opens reports whether the FSM accepts a key's secret.
 func (c *cluster) opens(made ffrtmp.CreatedKey) bool {
 	id, secret, _ := strings.Cut(made.Secret, ".")
 	k, ok := c.fsm.Credential(id)
 	return ok && k.Hash == sha256.Sum256([]byte(secret)) && k.Live.Err() == nil
 }
 
-func TestKeys_OverRestartsAndSnapshots(t *testing.T) {
+// Keys survive restarts and snapshots; secrets are not stored.
+func TestKeys_Persistence(t *testing.T) {
 	c := newCluster(t)
 	c.now = epoch
 	made := c.createKey(func(k *ffrtmp.NewKey) { k.ExpiresIn, k.RateLimit = ffrtmp.Duration(time.Hour), 7 })
@@ -80,7 +81,8 @@ func TestKeys_Revoke(t *testing.T) {
 	}
 }
 
-func TestKeys_ARepeatedRequestGetsAnotherSecret(t *testing.T) {
+// A repeated request returns the same key with a new secret.
+func TestKeys_Replay(t *testing.T) {
 	c := newCluster(t)
 	id := Idempotency{Principal: "p", Key: "k", Hash: [32]byte{1}}
 	k := ffrtmp.NewKey{Name: "n", Scopes: []ffrtmp.Scope{ffrtmp.ScopeRead}}
@@ -103,7 +105,8 @@ func TestKeys_ARepeatedRequestGetsAnotherSecret(t *testing.T) {
 	wantCode(t, err, ffrtmp.Conflict)
 }
 
-func TestKeys_ThoseThatHaveEndedMakeRoom(t *testing.T) {
+// Ended keys are removed when a new one is created.
+func TestKeys_RemovesEnded(t *testing.T) {
 	c := newCluster(t)
 	expiring := c.createKey(func(k *ffrtmp.NewKey) { k.ExpiresAt.Time = c.now.Add(time.Hour) })
 	revoked, kept := c.createKey(), c.createKey()
@@ -123,7 +126,8 @@ func TestKeys_ThoseThatHaveEndedMakeRoom(t *testing.T) {
 	c.checkDerived()
 }
 
-func TestKeys_ExpiryLiesAhead(t *testing.T) {
+// The expiry must be in the future.
+func TestKeys_Expiry(t *testing.T) {
 	c := newCluster(t)
 	for _, at := range []time.Time{c.now, c.now.Add(-time.Hour), c.now.Add(ffrtmp.MaxKeyLife + time.Hour)} {
 		_, _, _, err := c.CreateKey(c.Context(), Idempotency{}, ffrtmp.NewKey{

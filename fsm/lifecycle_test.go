@@ -8,8 +8,8 @@ import (
 	"github.com/ffrtmp/ffrtmp/fsm/store"
 )
 
-// A situation is a way to bring a job into a state. It returns the job, the node
-// that holds or held its newest attempt, and that attempt.
+// A situation brings a job into a state. It returns the job, the node of its newest
+// attempt, and that attempt.
 type situation struct {
 	name  string
 	reach func(c *cluster) (seq uint64, node string, a store.Attempt)
@@ -74,7 +74,7 @@ var situations = []situation{
 	}},
 }
 
-// An event is what may happen to a job.
+// An event is a command about a job.
 type event struct {
 	name string
 	do   func(c *cluster, seq uint64, node string, a store.Attempt) error
@@ -242,7 +242,7 @@ func TestLifecycle(t *testing.T) {
 	c.TB = t
 }
 
-// clear takes a job and a node out of the way of the next case.
+// clear removes the job and the node of a case.
 func (c *cluster) clear(node string, seq uint64) {
 	c.Helper()
 	if _, _, err := c.RemoveNode(c.Context(), node, true); err != nil && ffrtmp.CodeOf(err) != ffrtmp.NotFound {
@@ -253,7 +253,7 @@ func (c *cluster) clear(node string, seq uint64) {
 	}
 }
 
-// rows is the state but for the index that it reflects.
+// rows is the state without its index.
 func rows(f *FSM) string {
 	_, rest, _ := strings.Cut(f.state.derived(), "\n")
 	return rest

@@ -13,7 +13,8 @@ import (
 	"github.com/ffrtmp/ffrtmp/fsm/store"
 )
 
-func TestJobs_FiltersAndPages(t *testing.T) {
+// Every filter, order and page size returns the matching jobs.
+func TestJobs_Filters(t *testing.T) {
 	c := newCluster(t)
 	node := c.register("a", func(r *ffrtmp.Registration) { r.MaxConcurrentJobs = 100 })
 	other := c.register("b")
@@ -97,7 +98,7 @@ func matches(f ffrtmp.Filter, j ffrtmp.Job) bool {
 	return f.Label == ""
 }
 
-// pages follows the cursors to the end.
+// pages reads all pages.
 func (c *cluster) pages(filter ffrtmp.Filter, page ffrtmp.Page) []uint64 {
 	c.Helper()
 	var got []uint64
@@ -118,7 +119,8 @@ func (c *cluster) pages(filter ffrtmp.Filter, page ffrtmp.Page) []uint64 {
 	}
 }
 
-func TestJob_ByNumberOrIDAndNothingElse(t *testing.T) {
+// A job is found by number or id only.
+func TestJob_Reference(t *testing.T) {
 	c := newCluster(t)
 	seq := c.submit()
 	id := c.job(seq).ID
@@ -137,7 +139,8 @@ func TestJob_ByNumberOrIDAndNothingElse(t *testing.T) {
 	}
 }
 
-func TestAttemptLog_OfEachAttempt(t *testing.T) {
+// Each attempt has its own log.
+func TestAttemptLog(t *testing.T) {
 	c := newCluster(t)
 	seq := c.submit()
 	node := c.register("a")
@@ -162,7 +165,7 @@ func TestAttemptLog_OfEachAttempt(t *testing.T) {
 	}
 }
 
-// TestRunning is all that a new leader knows of leases.
+// Running has the leases that a new leader needs.
 func TestRunning(t *testing.T) {
 	c := newCluster(t)
 	for range 4 {
@@ -193,7 +196,8 @@ func TestRunning(t *testing.T) {
 	}
 }
 
-func TestCounts_TerminalOnesOnlyGrow(t *testing.T) {
+// Counts of terminal jobs are cumulative.
+func TestCounts_Terminal(t *testing.T) {
 	c := newCluster(t)
 	seq := c.submit()
 	node := c.register("a", func(r *ffrtmp.Registration) { r.HasGPU = true })
@@ -207,7 +211,8 @@ func TestCounts_TerminalOnesOnlyGrow(t *testing.T) {
 	}
 }
 
-func TestPatch_MovesAJobInTheQueue(t *testing.T) {
+// A patched job changes its position in the queue.
+func TestPatch_Requeues(t *testing.T) {
 	c := newCluster(t)
 	c.submit()
 	second := c.submit()
@@ -229,7 +234,8 @@ func TestPatch_MovesAJobInTheQueue(t *testing.T) {
 	wantCode(t, err, ffrtmp.Conflict)
 }
 
-func TestProgress_OnlyOfTheCurrentAttempt(t *testing.T) {
+// Progress of a stale attempt is ignored.
+func TestProgress_CurrentAttempt(t *testing.T) {
 	c := newCluster(t)
 	seq := c.submit()
 	node := c.register("a")
@@ -272,7 +278,7 @@ func TestWaitIndex(t *testing.T) {
 	}
 }
 
-// TestReadyChanged tells of everything that may give a node work, and of nothing else.
+// It wakes on everything that may make a job claimable, and on nothing else.
 func TestReadyChanged(t *testing.T) {
 	c := newCluster(t)
 	node := c.register("a")

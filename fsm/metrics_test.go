@@ -11,7 +11,7 @@ import (
 	"github.com/ffrtmp/ffrtmp/fsm/store"
 )
 
-// figures are a registry's counters and histograms, the latter as sum and count.
+// figures returns a registry's counters and histograms, the latter as sum and count.
 func figures(t *testing.T, r *prometheus.Registry) map[string]float64 {
 	t.Helper()
 	families, err := r.Gather()
@@ -32,9 +32,8 @@ func figures(t *testing.T, r *prometheus.Registry) map[string]float64 {
 	return values
 }
 
-// TestEveryReplicaHasTheSameFigures applies one log on two masters, of which one
-// never leads.
-func TestEveryReplicaHasTheSameFigures(t *testing.T) {
+// All masters export the same counts, whether they lead or not.
+func TestMetrics_Replicas(t *testing.T) {
 	open := func() (*cluster, *prometheus.Registry) {
 		dir, registry := t.TempDir(), prometheus.NewRegistry()
 		return openCluster(t, Options{

@@ -6,8 +6,8 @@ import (
 	"github.com/ffrtmp/ffrtmp"
 )
 
-// TestAJobKeepsTheRequestThatBroughtIt: over a restart, to the node that claims it.
-func TestAJobKeepsTheRequestThatBroughtIt(t *testing.T) {
+// A job keeps its origin over a restart, and its node gets it.
+func TestOrigin_Persistence(t *testing.T) {
 	c := newCluster(t)
 	origin := ffrtmp.Origin{RequestID: "request-1",
 		Traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}

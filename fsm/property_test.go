@@ -16,9 +16,8 @@ import (
 	"github.com/ffrtmp/ffrtmp/fsm/store"
 )
 
-// TestReplicas_AgreeHoweverTheyGetThere takes a random history of commands and has
-// it applied one entry at a time, in batches, over restarts, and over snapshots.
-func TestReplicas_AgreeHoweverTheyGetThere(t *testing.T) {
+// A random history gives the same state one entry at a time, in batches, over restarts and over snapshots.
+func TestReplicas_Agree(t *testing.T) {
 	for seed := range uint64(3) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			random := rand.New(rand.NewPCG(seed, 0))
@@ -96,7 +95,7 @@ func pick[T any](h *history, list ...T) T { return list[h.random.IntN(len(list))
 
 func (h *history) seq() uint64 { return uint64(h.random.IntN(h.jobs+2) + 1) }
 
-// step makes one request. What it is answered does not matter here.
+// step makes one request and ignores the response.
 func (h *history) step() {
 	h.after(time.Duration(h.random.IntN(4000)) * time.Millisecond)
 	ctx := h.Context()
@@ -185,7 +184,7 @@ func (h *history) submitSome() {
 	}
 }
 
-// importSome takes jobs, some of which are known, with pasts of all kinds.
+// importSome imports jobs with histories of all kinds, some of them known.
 func (h *history) importSome(node string) {
 	var batch ffrtmp.Import
 	for range 1 + h.random.IntN(3) {
@@ -291,8 +290,8 @@ func (h *history) fleet(ctx context.Context, node string) {
 	}
 }
 
-// entries puts the commands of the history into new entries of random sizes, with
-// a change of Raft's configuration now and then.
+// entries splits the commands of the history into new entries of random sizes, with
+// Raft configuration entries in between.
 func (h *history) entries() []*raft.Log {
 	var commands [][]byte
 	for _, e := range h.cluster.entries {
@@ -314,7 +313,7 @@ func (h *history) entries() []*raft.Log {
 	return list
 }
 
-// snapshot returns a snapshot of the present state.
+// snapshot returns a snapshot of the current state.
 func (c *cluster) snapshot() []byte {
 	c.Helper()
 	s, err := c.fsm.Snapshot()
@@ -329,7 +328,7 @@ func (c *cluster) snapshot() []byte {
 	return sink.Bytes()
 }
 
-// restore goes on with a new FSM whose state comes from a snapshot.
+// restore continues with a new FSM restored from a snapshot.
 func (c *cluster) restore(data []byte) {
 	c.Helper()
 	if err := c.fsm.Close(); err != nil {
@@ -343,7 +342,7 @@ func (c *cluster) restore(data []byte) {
 	}
 }
 
-// memorySink keeps a snapshot in memory.
+// memorySink is a snapshot sink in memory.
 type memorySink struct{ bytes.Buffer }
 
 func (*memorySink) ID() string    { return "memory" }

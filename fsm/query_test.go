@@ -17,8 +17,7 @@ import (
 
 const hush = "hush-hush-4711"
 
-// newQueried is a state with a job that has secrets and an attempt that runs, beside
-// ones that are over.
+// newQueried has a job with secrets and a running attempt, and finished ones.
 func newQueried(t *testing.T) *cluster {
 	c := newCluster(t)
 	node := c.register("a")
@@ -35,7 +34,7 @@ func newQueried(t *testing.T) *cluster {
 	return c
 }
 
-// ask writes the answer to a query as text, or the code and message of its refusal.
+// ask returns the result of a query as text, or the code and message of its error.
 func (c *cluster) ask(sql string) string {
 	c.Helper()
 	r, err := c.fsm.Query(c.Context(), sql)
@@ -48,7 +47,7 @@ func (c *cluster) ask(sql string) string {
 	return fmt.Sprint(r.Columns, r.Rows)
 }
 
-func TestQuery_AnswersOverTheViews(t *testing.T) {
+func TestQuery_Views(t *testing.T) {
 	c := newQueried(t)
 	j := c.job(1)
 	for _, tt := range []struct{ sql, want string }{
@@ -94,9 +93,8 @@ func TestQuery_AnswersOverTheViews(t *testing.T) {
 	}
 }
 
-// TestQuery_KnowsTheFieldsOfTheAPI asks for every field that a job, node and attempt has
-// there, but for what is secret, and what another view has.
-func TestQuery_KnowsTheFieldsOfTheAPI(t *testing.T) {
+// The views have all fields of the API except secrets and those of other views.
+func TestQuery_Fields(t *testing.T) {
 	c := newQueried(t)
 	for view, fields := range map[string][]string{
 		"jobs":     fieldsWithout(ffrtmp.Job{}, "lease", "attempts", "Origin"),
@@ -111,7 +109,7 @@ func TestQuery_KnowsTheFieldsOfTheAPI(t *testing.T) {
 	}
 }
 
-// fieldsWithout are the names under which JSON knows the fields of a struct, but for some.
+// fieldsWithout returns the JSON names of a struct's fields, except some.
 func fieldsWithout(v any, but ...string) (names []string) {
 	for f := range reflect.TypeOf(v).Fields() {
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
@@ -125,8 +123,8 @@ func fieldsWithout(v any, but ...string) (names []string) {
 	return names
 }
 
-// TestQuery_ShowsTheLargestJob has in one row about as much as a job can.
-func TestQuery_ShowsTheLargestJob(t *testing.T) {
+// A result can hold the largest possible job.
+func TestQuery_LargestJob(t *testing.T) {
 	c := newCluster(t)
 	labels := map[string]string{}
 	for i := range 64 {
@@ -149,8 +147,8 @@ func TestQuery_ShowsTheLargestJob(t *testing.T) {
 	}
 }
 
-// TestQuery_CannotReadSecrets tries to get at what the views do not show.
-func TestQuery_CannotReadSecrets(t *testing.T) {
+// Queries cannot read what the views do not show.
+func TestQuery_Secrets(t *testing.T) {
 	c := newQueried(t)
 	if got := c.ask("SELECT parameters FROM jobs WHERE sequence_number = 1"); !strings.Contains(got, "example.com") ||
 		strings.Contains(got, hush) {
@@ -171,7 +169,7 @@ func TestQuery_CannotReadSecrets(t *testing.T) {
 			t.Errorf("%s: %s", table, got)
 		}
 	}
-	// What the query's own database says of itself is all that there is to find.
+	// The schema of the query's own database has nothing else.
 	for _, sql := range []string{
 		"SELECT sql FROM sqlite_schema", "SELECT hex(data) FROM sqlite_dbpage",
 		"SELECT * FROM dbstat",
@@ -183,9 +181,8 @@ func TestQuery_CannotReadSecrets(t *testing.T) {
 	}
 }
 
-// TestQuery_ChangesNothing throws statements at it that write, attach, or set
-// something, alone and hidden.
-func TestQuery_ChangesNothing(t *testing.T) {
+// Statements that write, attach or set something are rejected, alone and hidden.
+func TestQuery_ReadOnly(t *testing.T) {
 	c := newQueried(t)
 	before := c.hash()
 	dir := t.TempDir()
@@ -229,8 +226,8 @@ func TestQuery_ChangesNothing(t *testing.T) {
 	c.checkDerived()
 }
 
-// TestQuery_IsBounded asks for too much time, memory, and size.
-func TestQuery_IsBounded(t *testing.T) {
+// Queries are limited in time, memory and size.
+func TestQuery_Limits(t *testing.T) {
 	c := newQueried(t)
 	endless := "WITH RECURSIVE n(x) AS (VALUES (1) UNION ALL SELECT x + 1 FROM n) "
 	some := strings.Replace(endless, "x + 1 FROM n", "x + 1 FROM n WHERE x < 50000", 1)
@@ -273,7 +270,7 @@ func TestQuery_IsBounded(t *testing.T) {
 			t.Errorf("%s: %.200s", name, got)
 		}
 	}
-	// A query ends with its caller, also after its first row.
+	// Canceling the context ends a query, also after its first row.
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	_, err := c.fsm.Query(ctx, "SELECT 1 UNION ALL SELECT count(*) FROM ("+endless+"SELECT x FROM n)")

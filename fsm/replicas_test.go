@@ -115,13 +115,13 @@ func (r *replica) Apply(_ context.Context, data []byte) (uint64, any, error) {
 	return future.Index(), future.Response(), nil
 }
 
-// benchRound is how many operations one side has before it is the other's turn: the
-// speed of a shared machine changes from second to second.
+// benchRound is how many operations one side runs before the other: the speed of a
+// shared machine changes from second to second.
 const benchRound = 2048
 
 // BenchmarkProposer has many clients submit jobs, or submit, claim and complete
 // them, through a leader with two followers, all on disk. In turn with it, the same
-// load goes to state machines that do nothing but execute the same statements.
+// load goes to state machines that only execute the same statements.
 func BenchmarkProposer(b *testing.B) {
 	for _, clients := range []int{1, 64, 256, 1024} {
 		for _, what := range []string{"submit", "cycle"} {
@@ -144,7 +144,7 @@ func BenchmarkProposer(b *testing.B) {
 	}
 }
 
-// load is what a number of clients do, and what it has cost so far.
+// load is the work of a number of clients, and its cost so far.
 type load struct {
 	clients   int
 	do        func(client int) error
@@ -220,8 +220,8 @@ func executing(b *testing.B, cycling bool) func(int) error {
 	}
 }
 
-// rawFSM executes the statements of submissions, claims and completions and those of
-// their entries, and does nothing else: it knows a command by its first byte.
+// rawFSM only executes the statements of submissions, claims and completions and of
+// their entries. A command's first byte is its kind.
 type rawFSM struct {
 	*FSM
 	submitted, claimed, completed int64
@@ -287,7 +287,7 @@ func (f *rawFSM) exec(s store.Statement, args ...driver.Value) {
 	}
 }
 
-// cpuTime is what this process has used so far.
+// cpuTime is the CPU time of this process so far.
 func cpuTime(b *testing.B) time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
@@ -306,7 +306,7 @@ func cycle(ctx context.Context, p *Proposer, node string, spec []ffrtmp.Spec) (u
 		return 0, err
 	}
 	if len(claimed) != 1 {
-		return 0, fmt.Errorf("%d attempts were given", len(claimed))
+		return 0, fmt.Errorf("got %d attempts, want 1", len(claimed))
 	}
 	a := claimed[0]
 	index, _, err := p.Result(ctx, Idempotency{}, a.Seq, ffrtmp.Result{

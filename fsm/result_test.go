@@ -6,7 +6,7 @@ import (
 	"github.com/ffrtmp/ffrtmp"
 )
 
-func TestResult_CompletesAJob(t *testing.T) {
+func TestResult_Completed(t *testing.T) {
 	c := newCluster(t)
 	seq := c.submit()
 	node := c.register("a")

@@ -12,7 +12,7 @@ import (
 	"github.com/ffrtmp/ffrtmp/fsm/store"
 )
 
-// prune removes everything that was over by a time, and returns how much that was.
+// prune removes everything that finished before a time, and returns the counts.
 func (c *cluster) prune(before time.Time) (total Pruned) {
 	c.Helper()
 	for {
@@ -38,7 +38,8 @@ func (c *cluster) prune(before time.Time) (total Pruned) {
 	}
 }
 
-func TestPrune_RemovesWhatIsOverAndOldAndNothingElse(t *testing.T) {
+// Only old finished jobs and their rows are removed.
+func TestPrune_OldFinishedJobs(t *testing.T) {
 	c := newCluster(t)
 	gone := c.register("gone")
 	node := c.register("node")
@@ -67,9 +68,9 @@ func TestPrune_RemovesWhatIsOverAndOldAndNothingElse(t *testing.T) {
 
 	seqs, err := c.fsm.OldJobs(t.Context(), cutoff, 0, 10)
 	if err != nil || !slices.Equal(seqs, []uint64{old.SequenceNumber}) {
-		t.Fatalf("old are %v: %v", seqs, err)
+		t.Fatalf("got old jobs %v (%v)", seqs, err)
 	}
-	// A request that names others removes no others.
+	// Jobs that the request does not name are kept.
 	_, p, err := c.Prune(t.Context(), PruneRequest{
 		Before: cutoff, Seqs: []uint64{1, 2, 3, 4, 5, 6},
 		Keys: []store.RequestKey{{Principal: "p", Key: "once"}},
@@ -96,14 +97,14 @@ func TestPrune_RemovesWhatIsOverAndOldAndNothingElse(t *testing.T) {
 		after.Jobs[ffrtmp.Canceled] != before.Jobs[ffrtmp.Canceled] {
 		t.Errorf("cumulative figures went from %+v to %+v", before, after)
 	}
-	// The key went with its job.
+	// The key was removed with its job.
 	_, made, err = c.Submit(t.Context(), once, []ffrtmp.Spec{newSpec(t)})
 	if err != nil || made.Replayed || made.Jobs[0].SequenceNumber != young+1 {
 		t.Errorf("%+v %v", made, err)
 	}
-	// A node that a job might name stays on record, also when the job has other attempts.
+	// A removed node is kept while a job may refer to it.
 	if n := c.fsm.state.nodes.byID[gone]; n == nil {
-		t.Error("the removed node was forgotten while jobs of its time are kept")
+		t.Error("removed node: got pruned, want kept while jobs may refer to it")
 	}
 	c.checkDerived()
 
@@ -123,9 +124,8 @@ func TestPrune_RemovesWhatIsOverAndOldAndNothingElse(t *testing.T) {
 	}
 }
 
-// TestPrune_KeepsTheKeysOfBatches: a request's key lives as long as any of its jobs,
-// or, without jobs, as long as jobs are kept.
-func TestPrune_KeepsTheKeysOfBatches(t *testing.T) {
+// An idempotency key is kept as long as any of its jobs.
+func TestPrune_Keys(t *testing.T) {
 	c := newCluster(t)
 	batch := Idempotency{Principal: "p", Key: "batch", Hash: [32]byte{1}}
 	if _, _, err := c.Submit(t.Context(), batch, []ffrtmp.Spec{newSpec(t), newSpec(t)}); err != nil {
@@ -152,7 +152,8 @@ func TestPrune_KeepsTheKeysOfBatches(t *testing.T) {
 	}
 }
 
-func TestPrune_SaysFromWhereEventsAreKept(t *testing.T) {
+// Resuming before the kept events fails with code compacted.
+func TestPrune_Events(t *testing.T) {
 	c := newCluster(t)
 	if _, _, err := c.Submit(t.Context(), Idempotency{}, []ffrtmp.Spec{newSpec(t), newSpec(t)}); err != nil {
 		t.Fatal(err)
@@ -179,9 +180,8 @@ func TestPrune_SaysFromWhereEventsAreKept(t *testing.T) {
 	}
 }
 
-// TestPrune_GivesSpaceBack removes most of a state's rows and waits for its file to
-// become small, while entries are applied.
-func TestPrune_GivesSpaceBack(t *testing.T) {
+// The file shrinks after rows are removed, while entries are applied.
+func TestPrune_ShrinksFile(t *testing.T) {
 	c := newCluster(t)
 	size := func() int64 {
 		info, err := os.Stat(c.fsm.Path())
@@ -227,7 +227,7 @@ func TestPrune_GivesSpaceBack(t *testing.T) {
 		t.Errorf("got a file of %d bytes, want at most a quarter of %d", got, full)
 	}
 	if c.hash() != hash {
-		t.Error("what the state says has changed")
+		t.Error("content hash: got a different one after the vacuum")
 	}
 	c.submit()
 	c.reopen()

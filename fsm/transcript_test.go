@@ -17,8 +17,8 @@ import (
 	"github.com/ffrtmp/ffrtmp/fsm/store"
 )
 
-// The transcripts in testdata specify how jobs move between nodes: a command, what it answers, and every job and node
-// that it changed. After each command, memory must be what a fresh start would make of the database.
+// The transcripts in testdata specify how jobs move between nodes: a command, its result, and every job and node
+// that it changed. After each command, memory must equal that of a fresh start from the database.
 //
 //	submit [queue=Q] [priority=P] [retries=N] [timeout=D] [site=S] [count=N] [key=K]
 //	register NODE [slots=N] [site=S] [v2.2]
@@ -31,9 +31,9 @@ import (
 //	after D
 //	restart
 //
-// An attempt is the one that the node claimed last of the job; lease=N is the lease of the job's attempt N. A node of
-// v2.2 names neither unless the transcript does.
-// go test ./fsm -run TestTranscripts -rewrite writes what is answered into the files.
+// The attempt is the node's last one of the job; lease=N is the lease of the job's attempt N. A v2.2
+// node omits both unless the transcript has them.
+// go test ./fsm -run TestTranscripts -rewrite writes the results into the files.
 func TestTranscripts(t *testing.T) {
 	paths, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(paths) == 0 {
@@ -68,7 +68,7 @@ func newTranscript(t *testing.T) *transcript {
 	return r
 }
 
-// countingRand makes leases that differ and no jitter.
+// countingRand generates distinct leases and no jitter.
 type countingRand struct{ n uint64 }
 
 func (c *countingRand) Read(p []byte) (int, error) {
@@ -108,7 +108,7 @@ func (r *transcript) run(t *testing.T, d *datadriven.TestData) string {
 	return strings.TrimPrefix(said+"\n", "\n") + r.changes()
 }
 
-// changes are the lines of jobs and nodes that differ from when they were shown last.
+// changes returns the lines of jobs and nodes that differ from the last call.
 func (r *transcript) changes() string {
 	var b strings.Builder
 	show := func(name, line string) {
@@ -231,7 +231,7 @@ func (r *transcript) handIn(d *datadriven.TestData) (string, error) {
 	return r.replayed(resulted.Repeated), err
 }
 
-// attempt is the attempt that a command is about.
+// attempt returns the attempt of a command.
 func (r *transcript) attempt(d *datadriven.TestData) store.Attempt {
 	name, seq := d.CmdArgs[0].Key, r.number(d, "job", 0)
 	a, known := r.newest[fmt.Sprint(name, " ", seq)]

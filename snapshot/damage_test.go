@@ -15,8 +15,8 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// TestDamageIsRefused damages a snapshot at seeded random places, and at the places where something begins or ends.
-func TestDamageIsRefused(t *testing.T) {
+// Damage at random places and at the boundaries of the format is rejected.
+func TestInstall_Damage(t *testing.T) {
 	stream := capture(t, newDB(t, 300))
 	rng := rand.New(rand.NewPCG(1, 2))
 	places := []int{
@@ -57,8 +57,8 @@ func TestDamageIsRefused(t *testing.T) {
 	}
 }
 
-// TestWellFormedButWrong has the right checksum over content that must not be used.
-func TestWellFormedButWrong(t *testing.T) {
+// Invalid content is rejected although its checksum is right.
+func TestInstall_InvalidContent(t *testing.T) {
 	image := pin(t, newDB(t, 300))
 	var pages bytes.Buffer
 	if err := image.writePages(context.Background(), &pages); err != nil {
@@ -117,7 +117,8 @@ func TestWellFormedButWrong(t *testing.T) {
 	}
 }
 
-func TestAFailingReaderOrDiskIsNotCorruption(t *testing.T) {
+// A failing reader or disk is not reported as corruption.
+func TestInstall_IOError(t *testing.T) {
 	stream := capture(t, newDB(t, 300))
 	broken := errors.New("connection reset")
 	for _, at := range []int{0, 5, 50, len(stream) / 2, len(stream) - 40, len(stream) - 1, len(stream)} {

@@ -60,7 +60,7 @@ var manifest = Manifest{
 		time.UTC),
 }
 
-// capture is the snapshot of a database as it is now.
+// capture returns a snapshot of a database.
 func capture(t testing.TB, db *sql.DB) []byte {
 	t.Helper()
 	img := pin(t, db)
@@ -74,7 +74,7 @@ func capture(t testing.TB, db *sql.DB) []byte {
 	return out.Bytes()
 }
 
-// content is everything that a reader of the table sees.
+// content returns the rows of the table.
 func content(t testing.TB, path string) string {
 	t.Helper()
 	db, err := sql.Open("sqlite", sqlitedsn.File(path))

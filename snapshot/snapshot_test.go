@@ -13,7 +13,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestInstallGivesTheSameDatabase(t *testing.T) {
+// The installed database is identical.
+func TestInstall_RoundTrip(t *testing.T) {
 	db := newDB(t, 5000)
 	dir := filepath.Join(t.TempDir(), "odd name?#%41")
 	if err := os.Mkdir(dir, 0o700); err != nil {
@@ -50,7 +51,7 @@ func TestInstallGivesTheSameDatabase(t *testing.T) {
 	}
 }
 
-func TestInstallToARelativePath(t *testing.T) {
+func TestInstall_RelativePath(t *testing.T) {
 	stream := capture(t, newDB(t, 1))
 	t.Chdir(t.TempDir())
 	path, _, err := Install(bytes.NewReader(stream), ".")
@@ -62,8 +63,8 @@ func TestInstallToARelativePath(t *testing.T) {
 	}
 }
 
-// TestWriterDoesNotDisturbTheImage changes every page between the pin and the last byte, with checkpoints in between.
-func TestWriterDoesNotDisturbTheImage(t *testing.T) {
+// Writes after Pin are not in the image.
+func TestImage_Isolation(t *testing.T) {
 	db := newDB(t, 5000)
 	want := contentOf(t, db)
 	img := pin(t, db)
@@ -118,7 +119,8 @@ func TestWriterDoesNotDisturbTheImage(t *testing.T) {
 	}
 }
 
-func TestManifestNeedsOnlyTheFirstBytes(t *testing.T) {
+// The manifest is read without the body.
+func TestReadManifest_Prefix(t *testing.T) {
 	stream := bytes.NewReader(capture(t, newDB(t, 5000)))
 	m, err := ReadManifest(io.LimitReader(stream, 400))
 	if err != nil {
@@ -136,7 +138,8 @@ func TestManifestNeedsOnlyTheFirstBytes(t *testing.T) {
 	}
 }
 
-func TestWriteEndsWithItsContextAndItsWriter(t *testing.T) {
+// Write ends with its context or its writer's error.
+func TestWrite_Errors(t *testing.T) {
 	db := newDB(t, 5000)
 	ctx, cancel := context.WithCancel(context.Background())
 	img, err := Pin(ctx, db)
@@ -158,7 +161,7 @@ func TestWriteEndsWithItsContextAndItsWriter(t *testing.T) {
 	}
 }
 
-// failingWriter takes so many bytes and then fails.
+// failingWriter fails after a number of bytes.
 type failingWriter struct {
 	room int
 	err  error

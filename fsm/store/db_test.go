@@ -22,8 +22,8 @@ func open(t *testing.T) *DB {
 	return db
 }
 
-// Raft asks for a snapshot between two entries: if it waited for queries, every entry behind it would wait, too.
-func TestPins_DoNotWaitForQueries(t *testing.T) {
+// A snapshot does not wait for queries: Raft asks for it between two entries.
+func TestPins_NoWait(t *testing.T) {
 	db := open(t)
 	for range db.readers.Stats().MaxOpenConnections {
 		slow, err := db.readers.BeginTx(t.Context(), nil)

@@ -21,8 +21,8 @@ func newWriter(t *testing.T, sql string) (path string) {
 	return path
 }
 
-// Nothing was released before migration 0001: what a development version wrote is refused, with the reason.
-func TestOpen_RefusesOtherVersions(t *testing.T) {
+// A database of a development version or of a newer one is rejected with the reason.
+func TestOpen_OtherVersions(t *testing.T) {
 	for name, test := range map[string]struct{ sql, reason string }{
 		"development": {
 			fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = 6", developmentID),
@@ -42,8 +42,8 @@ func TestOpen_RefusesOtherVersions(t *testing.T) {
 	}
 }
 
-// A migration that is added is applied to a database that has not seen it, once.
-func TestMigrate_AppliesWhatIsNew(t *testing.T) {
+// A new migration is applied once.
+func TestMigrate_New(t *testing.T) {
 	w, err := openWriter(filepath.Join(t.TempDir(), "state.db"))
 	if err != nil {
 		t.Fatal(err)

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// A state in memory goes with its process, however that ends.
-func TestTmpfs_RemovesThoseOfDeadProcesses(t *testing.T) {
+// Directories of dead processes are removed.
+func TestTmpfs_Leftovers(t *testing.T) {
 	parent := t.TempDir()
 	held, lock, err := openMemoryDir("/nonexistent", parent)
 	if err != nil {

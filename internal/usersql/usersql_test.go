@@ -6,8 +6,8 @@ import (
 	"github.com/ffrtmp/ffrtmp"
 )
 
-// A query too many is refused at once.
-func TestQuery_LimitsConcurrency(t *testing.T) {
+// Too many concurrent queries are rejected at once.
+func TestQuery_Concurrency(t *testing.T) {
 	r := New(nil, DefaultLimits)
 	for range maxQueries {
 		r.active <- struct{}{}
