@@ -122,13 +122,14 @@ func (n *Node) statuses(ctx context.Context, ids []string) map[string]status {
 	return all
 }
 
-// servers returns the latest Raft configuration.
+// servers returns the latest Raft configuration. It is a copy, for the caller to sort or
+// change: Raft gives the same slice to every reader.
 func (n *Node) servers() []raft.Server {
 	f := n.raft.GetConfiguration()
 	if f.Error() != nil { // never: the configuration is a copy in memory
 		return nil
 	}
-	return f.Configuration().Servers
+	return slices.Clone(f.Configuration().Servers)
 }
 
 // voters returns the ids that have a vote.
