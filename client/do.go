@@ -79,7 +79,8 @@ func (c *Client) try(ctx context.Context, call *call, base string, body []byte) 
 	silence := time.AfterFunc(limit, func() { cancel(fmt.Errorf("no answer in %v", limit)) })
 	defer silence.Stop()
 
-	req, err := newRequest(ctx, call, base, body)
+	var contact contact
+	req, err := newRequest(contact.observe(ctx), call, base, body)
 	if err != nil {
 		return Meta{}, fmt.Errorf("client: %w", err)
 	}
@@ -89,7 +90,7 @@ func (c *Client) try(ctx context.Context, call *call, base string, body []byte) 
 	resp, err := c.http.Do(req)
 	if err != nil {
 		err = transportError(ctx, err)
-		return Meta{}, &failure{err: err, unknown: !unsent(err)}
+		return Meta{}, &failure{err: err, unknown: !contact.unsent(err)}
 	}
 	defer resp.Body.Close()
 	meta := metaOf(resp.Header, resp.StatusCode, base)

@@ -10,9 +10,11 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/ffrtmp/ffrtmp"
@@ -44,10 +46,30 @@ func transportError(ctx context.Context, err error) error {
 	return err
 }
 
-// unsent reports whether the request has certainly not reached a master.
-func unsent(err error) bool {
+// contact records whether net/http found a connection for the request of one try.
+type contact struct{ sought, found atomic.Bool }
+
+// observe returns a context that makes net/http report to c. It leaves a caller's own trace in place.
+func (c *contact) observe(ctx context.Context) context.Context {
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GetConn: func(string) { c.sought.Store(true) },
+		GotConn: func(httptrace.GotConnInfo) { c.found.Store(true) },
+	})
+}
+
+// unsent reports whether the request has certainly not reached a master. The error alone does not say: net/http sends
+// a request with an idempotency key again when its connection is lost, and returns the error of the last connection.
+func (c *contact) unsent(err error) bool {
 	var dial *net.OpError
-	return errors.As(err, &dial) && dial.Op == "dial" || permanent(err)
+	switch {
+	case permanent(err):
+		return true
+	case c.found.Load():
+		return false
+	case c.sought.Load():
+		return true
+	}
+	return errors.As(err, &dial) && dial.Op == "dial" // of a transport that traces nothing
 }
 
 // permanent reports whether the same address will fail in the same way again.
