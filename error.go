@@ -23,7 +23,7 @@ const (
 	UnknownOutcome      Code = "unknown_outcome"
 	Compacted           Code = "compacted" // what was asked for is too old to be kept
 	InsufficientStorage Code = "insufficient_storage"
-	RequestTimeout      Code = "timeout" // the request did not arrive in time
+	RequestTimeout      Code = "timeout" // 408: the request's body did not arrive in time
 	Internal            Code = "internal"
 )
 

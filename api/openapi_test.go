@@ -23,12 +23,13 @@ import (
 	"github.com/ffrtmp/ffrtmp/fsm"
 )
 
-// The document is served.
+// The document is served without a key.
 func TestOpenAPI_Served(t *testing.T) {
 	m := newMaster(t)
-	r := m.want(200, "GET", "/openapi.yaml", "")
-	if string(r.body) != string(openapiDocument) || r.Header.Get("Content-Type") != "application/yaml" {
-		t.Errorf("got %s, %d bytes", r.Header.Get("Content-Type"), len(r.body))
+	r := m.want(200, "GET", "/openapi.yaml", "", "Authorization", "")
+	if string(r.body) != string(openapiDocument) || r.Header.Get("Content-Type") != documentType {
+		t.Errorf("got %s, %d bytes, want %s, %d bytes",
+			r.Header.Get("Content-Type"), len(r.body), documentType, len(openapiDocument))
 	}
 }
 

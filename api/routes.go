@@ -72,7 +72,7 @@ func (s *Server) endpoints() []endpoint {
 			query: []string{"limit", "cursor", "since"},
 		},
 
-		{pattern: "GET /openapi.yaml", scope: ffrtmp.ScopeRead, agents: true, servedBy: anyMaster, serve: s.openapi},
+		{pattern: "GET /openapi.yaml", servedBy: anyMaster, open: true, serve: s.openapi},
 
 		{pattern: "GET /health", servedBy: anyMaster, open: true, serve: s.health},
 		{pattern: "GET /health/ready", servedBy: anyMaster, open: true, serve: s.healthReady},

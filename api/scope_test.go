@@ -54,7 +54,7 @@ var matrix = map[string]struct {
 	"DELETE /keys/{id}": {scopes: "none", audited: true},
 	"GET /audit":        {scopes: "none"},
 
-	"GET /openapi.yaml":  {scopes: "submit read agent"},
+	"GET /openapi.yaml":  {},
 	"GET /health":        {},
 	"GET /health/ready":  {},
 	"GET /health/leader": {},
