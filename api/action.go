@@ -37,7 +37,8 @@ type selection struct {
 
 func (sel *selection) filter() (f ffrtmp.Filter, err error) {
 	if len(sel.Filter) == 0 {
-		return f, ffrtmp.FieldErrorf("filter", "must name at least one of status, queue, priority, scenario, node_id and label")
+		return f, ffrtmp.FieldErrorf("filter",
+			"must name at least one of status, queue, priority, scenario, node_id and label")
 	}
 	fields := map[string]any{
 		"status": &f.Status, "queue": &f.Queue, "priority": &f.Priority,

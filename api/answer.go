@@ -29,7 +29,8 @@ func (s *Server) write(w http.ResponseWriter, c *call, a *answer, err error) {
 	s.setHeaders(w.Header())
 	if err != nil {
 		if describe(err).Code == ffrtmp.Internal {
-			s.cfg.Logger.Error("request failed", "request_id", c.id, "route", c.endpoint.pattern, "error", err, "cause", errors.Unwrap(err))
+			s.cfg.Logger.Error("request failed", "request_id", c.id, "route", c.endpoint.pattern, "error", err, "cause",
+				errors.Unwrap(err))
 		}
 		writeError(w, err)
 		return
@@ -62,7 +63,8 @@ func (s *Server) write(w http.ResponseWriter, c *call, a *answer, err error) {
 func writeJSON(w http.ResponseWriter, status int, v any) {
 	body, err := json.Marshal(v)
 	if err != nil {
-		status, body = http.StatusInternalServerError, []byte(`{"error":"the answer cannot be encoded","code":"internal","status":500}`)
+		status, body = http.StatusInternalServerError, []byte(
+			`{"error":"the answer cannot be encoded","code":"internal","status":500}`)
 	}
 	w.Header().Set("Content-Type", "application/json")
 	if status == http.StatusServiceUnavailable {

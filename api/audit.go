@@ -13,7 +13,8 @@ func (s *Server) audit(c *call) (*answer, error) {
 	page := ffrtmp.AuditPage{Cursor: q.Get("cursor"), Limit: ffrtmp.DefaultLimit}
 	var err error
 	if q.Has("limit") {
-		if page.Limit, err = strconv.Atoi(q.Get("limit")); err != nil || page.Limit < 1 || page.Limit > ffrtmp.MaxLimit {
+		if page.Limit, err = strconv.Atoi(q.Get("limit")); err != nil || page.Limit < 1 ||
+			page.Limit > ffrtmp.MaxLimit {
 			return nil, ffrtmp.FieldErrorf("limit", "must be between 1 and %d", ffrtmp.MaxLimit)
 		}
 	}

@@ -37,31 +37,41 @@ func TestAudit_ForwardedRequest(t *testing.T) {
 	for _, r := range list.Records {
 		actions = append(actions, r.Principal+" "+r.Action+" "+r.Outcome)
 		if r.Source != "127.0.0.1" || r.Time.Before(start.Add(-time.Minute)) || r.RequestID == "" {
-			t.Errorf("got %+v", r)
+			t.Errorf("got %+v, want a source, the time and a request id", r)
 		}
 	}
 	if diff := cmp.Diff([]string{
-		"bootstrap leader.transfer requested", k.ID + " job.resume conflict",
-		k.ID + " job.resume ok", k.ID + " job.pause ok", k.ID + " job.resume ok", k.ID + " job.pause ok", "bootstrap key.create ok",
+		"bootstrap leader.transfer requested",
+		k.ID + " job.resume conflict",
+		k.ID + " job.resume ok",
+		k.ID + " job.pause ok",
+		k.ID + " job.resume ok",
+		k.ID + " job.pause ok",
+		"bootstrap key.create ok",
 	}, actions); diff != "" {
 		t.Fatal(diff)
 	}
-	if got := []string{list.Records[3].RequestID, list.Records[5].RequestID, list.Records[3].KeyName}; !cmp.Equal(got, []string{"r-m2", "r-m1", "ops"}) {
-		t.Errorf("got %q", got)
+	if got := []string{
+		list.Records[3].RequestID,
+		list.Records[5].RequestID,
+		list.Records[3].KeyName,
+	}; !cmp.Equal(got, []string{"r-m2", "r-m1", "ops"}) {
+		t.Errorf("got %q, want r-m2, r-m1, ops", got)
 	}
 	if first := leader.audit("?limit=2"); first.Count != 2 || first.NextCursor == "" {
-		t.Errorf("got %+v", first)
+		t.Errorf("got %+v, want 2 records and a cursor", first)
 	} else if second := leader.audit("?limit=2&cursor=" + first.NextCursor); second.Records[0] != list.Records[2] {
-		t.Errorf("got %+v", second)
+		t.Errorf("got %+v, want %+v first", second, list.Records[2])
 	}
-	if got := leader.audit("?since=" + time.Now().Add(time.Hour).UTC().Format(time.RFC3339)); got.Count != 0 || got.Records == nil {
-		t.Errorf("got %+v", got)
+	if got := leader.audit("?since=" + time.Now().Add(time.Hour).UTC().Format(time.RFC3339)); got.Count != 0 ||
+		got.Records == nil {
+		t.Errorf("got %+v, want an empty list", got)
 	}
 	for query, field := range map[string]string{"?limit=0": "limit", "?limit=10001": "limit", "?since=yesterday": "since", "?cursor=1": "cursor"} {
 		var p problem
 		leader.want(http.StatusBadRequest, "GET", "/audit"+query, "").decode(t, &p)
 		if p.Field != field {
-			t.Errorf("%s: got %+v", query, p)
+			t.Errorf("%s: got field %q, want %q: %s", query, p.Field, field, p.Error)
 		}
 	}
 }

@@ -94,7 +94,8 @@ func (k *keys) Authenticate(r *http.Request) (Principal, error) {
 	case ffrtmp.KeyRevoked:
 		return Principal{}, ffrtmp.Errorf(ffrtmp.Unauthenticated, "the API key has been revoked")
 	case ffrtmp.KeyExpired:
-		return Principal{}, ffrtmp.Errorf(ffrtmp.Unauthenticated, "the API key expired at %s", c.ExpiresAt.Format(time.RFC3339))
+		return Principal{}, ffrtmp.Errorf(ffrtmp.Unauthenticated, "the API key expired at %s",
+			c.ExpiresAt.Format(time.RFC3339))
 	}
 	return Principal{Name: c.ID, Scopes: c.Scopes, rateLimit: c.RateLimit, live: c.Live, expires: c.ExpiresAt}, nil
 }
@@ -140,7 +141,8 @@ func (s *Server) admit(r *http.Request, agents bool) (Principal, error) {
 	if ffrtmp.CodeOf(err) == ffrtmp.Unauthenticated {
 		s.metrics.authFailures.Inc()
 		s.authFailures.Do(func() {
-			s.cfg.Logger.Warn("authentication failed", "source", sourceOf(r), "request_id", requestIDOf(r.Context()), "route", r.Pattern, "error", err)
+			s.cfg.Logger.Warn("authentication failed", "source", sourceOf(r), "request_id", requestIDOf(r.Context()),
+				"route", r.Pattern, "error", err)
 		})
 	}
 	if err == nil && !isForwarded(r.Context()) {

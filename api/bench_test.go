@@ -27,7 +27,8 @@ func BenchmarkSubmit(b *testing.B) {
 	c := newFakeCluster("m1")
 	proposer := fsm.NewProposer(&soloLog{fsm: f}, fsm.ProposerOptions{MaxRetries: 3})
 	logger := hclog.NewNullLogger()
-	service := leader.New(leader.Config{State: f, Proposer: proposer, Cluster: c, LeaseTTL: 30 * time.Second, Logger: logger})
+	service := leader.New(
+		leader.Config{State: f, Proposer: proposer, Cluster: c, LeaseTTL: 30 * time.Second, Logger: logger})
 	go service.Run(b.Context())
 	c.setLeader(&cluster.Leader{ID: "m1"})
 	for !service.Leading() {
@@ -38,7 +39,9 @@ func BenchmarkSubmit(b *testing.B) {
 		State: f, Proposer: proposer, Leader: service, Cluster: c, Keys: Keys(f, testKey), Logger: logger,
 		LeaseTTL: 30 * time.Second, Registerer: registry, Gatherer: registry,
 	})
-	body := []byte(`{"scenario":"1080p30-h264","parameters":{"input":"in/movie.mp4","output":"out/movie.mp4","bitrate":"5M","preset":"fast"},"labels":{"customer":"acme"}}`)
+	body := []byte(
+		`{"scenario":"1080p30-h264","parameters":{"input":"in/movie.mp4","output":"out/movie.mp4","bitrate":"5M","preset":"fast"},"labels":{"customer":"acme"}}`,
+	)
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
 			r := httptest.NewRequest(http.MethodPost, "/jobs", bytes.NewReader(body))

@@ -15,8 +15,8 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 )
 
-// samples are bodies that are in order, by operation. A breach is put into one of
-// them, at the first element of an array.
+// samples are valid bodies, by operation. A breach is put into one of them, at the first element of
+// an array.
 var samples = map[string]string{
 	"submitJob":    sampleSpec,
 	"submitBatch":  `{"jobs":[` + sampleSpec + `]}`,
@@ -33,10 +33,10 @@ var samples = map[string]string{
 
 const sampleSpec = `{"scenario":"720p","parameters":{"output_mode":"rtmp","rtmp_url":"rtmp://h/a","resolution_width":1280,"resolution_height":720}}`
 
-// companions are what a query needs beside a parameter.
+// companions are the other parameters that a query parameter requires.
 var companions = map[string]string{"max_stale": "&stale", "wait": "&index=1"}
 
-// known is a path of an operation that leads to something.
+// known returns an operation's path with ids that exist.
 func known(path string) string {
 	if strings.HasPrefix(path, "/nodes/") {
 		return strings.Replace(path, "{id}", nodeA, 1)
@@ -44,14 +44,13 @@ func known(path string) string {
 	return strings.Replace(path, "{id}", "1", 1)
 }
 
-// refused makes a request that is to be refused with status and, unless it is
-// empty, for a field.
+// refused makes a request and checks that it is refused with status and, unless empty, field.
 func (m *master) refused(status int, method, path, body, field string, header ...string) {
 	m.t.Helper()
 	r := m.request(method, path, body, header...)
 	what := fmt.Sprintf("%s %.100s %.100s", method, path, body)
 	if got := r.Header.Get("Content-Type"); got != "application/json" {
-		m.t.Errorf("got %s: Content-Type %q", what, got)
+		m.t.Errorf("%s: got Content-Type %q, want application/json", what, got)
 	}
 	if r.StatusCode != status {
 		m.t.Errorf("%s: got %d, want %d: %.200s", what, r.StatusCode, status, r.body)
@@ -62,26 +61,26 @@ func (m *master) refused(status int, method, path, body, field string, header ..
 	}
 	var p problem
 	r.decode(m.t, &p)
-	// Of a value in a map the map may be named.
+	// The field may be the map that contains the value.
 	within := p.Field != "" && (strings.HasPrefix(field, p.Field+".") || strings.HasPrefix(field, p.Field+"["))
 	if p.Status != status || p.Code == "" || p.Error == "" || field != "" && p.Field != field && !within {
-		m.t.Errorf("got %s: want field %s: %.300s", what, field, r.body)
+		m.t.Errorf("%s: got status %d, field %q, want %d, %q: %.300s", what, p.Status, p.Field, status, field, r.body)
 	}
 }
 
-// beat keeps a node from falling silent, which would change the state.
+// beat sends a heartbeat: a node that goes offline would change the state.
 func (m *master) beat(node string) {
 	m.t.Helper()
 	m.want(200, "POST", "/nodes/"+node+"/heartbeat", "")
 }
 
-// unchanged checks that what f does leaves the state as it is.
+// unchanged checks that f does not change the state.
 func (m *master) unchanged(f func()) {
 	m.t.Helper()
 	before := m.fsm.Index()
 	f()
 	if after := m.fsm.Index(); after != before {
-		m.t.Errorf("what was refused has changed the state %d times", after-before)
+		m.t.Errorf("got index %d after a refused request, want %d", after, before)
 	}
 }
 
@@ -113,7 +112,8 @@ func TestOpenAPI_Limits(t *testing.T) {
 				case openapi3.ParameterInQuery:
 					for _, value := range textBreaches(p.Value.Schema.Value) {
 						tried++
-						m.refused(400, method, path+query+name+"="+url.QueryEscape(value)+companions[name], sample, name)
+						m.refused(400, method, path+query+name+"="+url.QueryEscape(value)+companions[name], sample,
+							name)
 					}
 					m.refused(400, method, path+"?"+name+"=1&"+name+"=1", sample, name)
 				case openapi3.ParameterInHeader:
@@ -131,17 +131,17 @@ func TestOpenAPI_Limits(t *testing.T) {
 		}
 	})
 	if tried < 500 {
-		t.Errorf("only %d breaches", tried)
+		t.Errorf("got %d limits tested, want at least 500", tried)
 	}
 }
 
-// breach is a value that is against the document.
+// breach is a value that violates the document.
 type breach struct {
 	path  string // of the field
-	value string // JSON, or what is none
+	value string // JSON, or malformed
 }
 
-// within is the sample with the breach at its place.
+// within returns the sample with the breach in it.
 func (b breach) within(t *testing.T, sample string) string {
 	t.Helper()
 	if b.path == "" {
@@ -153,7 +153,8 @@ func (b breach) within(t *testing.T, sample string) string {
 			t.Fatal(err)
 		}
 	}
-	data, err := json.Marshal(put(body, strings.Split(strings.ReplaceAll(b.path, "[0]", ".0"), "."), json.RawMessage(b.value)))
+	data, err := json.Marshal(
+		put(body, strings.Split(strings.ReplaceAll(b.path, "[0]", ".0"), "."), json.RawMessage(b.value)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -181,11 +182,37 @@ func put(v any, steps []string, value json.RawMessage) any {
 	return object
 }
 
-// noObjects are bodies that are no JSON object.
+// noObjects are bodies other than JSON objects.
 var noObjects = []string{
-	`{`, `{"a":`, `{"a":1,}`, `{a:1}`, `{'a':1}`, `{"a":NaN}`, `{"a":Infinity}`, `{"a":01}`, `{} x`, `{}{}`, `null`, " null ", `[]`, `[{}]`, `""`, `7`, `true`,
-	"\x00", "{\"a\":\"\x00\"}", "{\"a\":\"\xff\"}", "\xef\xbb\xbf{}", "\xff\xfe{\x00}\x00", `a=b&c=d`, `<job/>`, "a: b", "{\"a\":\"\n\"}", `{"a":"\x"}`,
-	strings.Repeat("[", 100_000), `{"a":` + strings.Repeat(`{"a":`, 20_000) + strings.Repeat("}", 20_001),
+	`{`,
+	`{"a":`,
+	`{"a":1,}`,
+	`{a:1}`,
+	`{'a':1}`,
+	`{"a":NaN}`,
+	`{"a":Infinity}`,
+	`{"a":01}`,
+	`{} x`,
+	`{}{}`,
+	`null`,
+	" null ",
+	`[]`,
+	`[{}]`,
+	`""`,
+	`7`,
+	`true`,
+	"\x00",
+	"{\"a\":\"\x00\"}",
+	"{\"a\":\"\xff\"}",
+	"\xef\xbb\xbf{}",
+	"\xff\xfe{\x00}\x00",
+	`a=b&c=d`,
+	`<job/>`,
+	"a: b",
+	"{\"a\":\"\n\"}",
+	`{"a":"\x"}`,
+	strings.Repeat("[", 100_000),
+	`{"a":` + strings.Repeat(`{"a":`, 20_000) + strings.Repeat("}", 20_001),
 }
 
 // breaches lists what a schema forbids at a path.
@@ -224,7 +251,7 @@ func breaches(s *openapi3.Schema, path string) (list []breach) {
 		add(path, numberBreaches(s)...)
 	}
 	for _, name := range s.Required {
-		add(under(name), `null`) // is the same as nothing
+		add(under(name), `null`) // same as absent
 	}
 	for name, property := range s.Properties {
 		list = append(list, breaches(property.Value, under(name))...)
@@ -279,7 +306,7 @@ func numberBreaches(s *openapi3.Schema) (list []string) {
 	return list
 }
 
-// textBreaches lists texts that a schema forbids; for a query, where all is text.
+// textBreaches lists strings that a schema forbids in a query, where every value is a string.
 func textBreaches(s *openapi3.Schema) (list []string) {
 	switch {
 	case s.Type.Is("integer"):
@@ -366,7 +393,7 @@ func TestRoutes_Head(t *testing.T) {
 	m.submit(`{"scenario":"720p"}`)
 	for _, path := range []string{"/jobs", "/jobs/1", "/jobs/1/logs?follow", "/cluster", "/health", "/openapi.yaml"} {
 		if r := m.want(200, "HEAD", path, ""); len(r.body) != 0 || r.Header.Get("X-Ffrtmp-Index") == "" {
-			t.Errorf("%s: got %q %v", path, r.body, r.Header)
+			t.Errorf("HEAD %s: got body %q, headers %v, want no body and an index", path, r.body, r.Header)
 		}
 	}
 }

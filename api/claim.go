@@ -24,7 +24,7 @@ func validateClaim(r *ffrtmp.ClaimRequest) error {
 	return checkDuration("wait", time.Duration(r.Wait), maxWait)
 }
 
-// claim returns attempts for a node to run, and waits until there are some. An idempotency
+// claim returns attempts for a node to run, waiting until some are ready. An idempotency
 // key has no effect: attempts are returned again, with the same leases, until the node lists
 // them in a heartbeat.
 func (s *Server) claim(c *call, r *ffrtmp.ClaimRequest) (*answer, error) {

@@ -38,7 +38,7 @@ func loadDocument(t testing.TB) *openapi3.T {
 	return doc
 }
 
-// operations lists what the document has, by pattern as in server.go.
+// operations lists the document's operations by pattern, as in routes.go.
 func operations(doc *openapi3.T) map[string]*openapi3.Operation {
 	all := map[string]*openapi3.Operation{}
 	for path, item := range doc.Paths.Map() {
@@ -49,8 +49,8 @@ func operations(doc *openapi3.T) map[string]*openapi3.Operation {
 	return all
 }
 
-// conformance is around a server and holds everything that passes to the document:
-// every answer, and every request that was answered with a success.
+// conformance wraps a server and checks every answer, and every successful request, against the
+// document.
 type conformance struct {
 	t    testing.TB
 	doc  *openapi3.T
@@ -61,8 +61,8 @@ type conformance struct {
 	seen map[string]int // how often a pattern was answered with a status
 }
 
-// maxChecked is how many answers of one kind are checked: a test of ten thousand
-// requests is not about what they say.
+// maxChecked is how many answers of one kind are checked, so that tests of ten thousand requests
+// stay fast.
 const maxChecked = 100
 
 func conforming(t testing.TB, next http.Handler) *conformance {
@@ -94,17 +94,16 @@ func (c *conformance) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		nth = c.seen[kind]
 	}}
 	c.next.ServeHTTP(answer, r)
-	if nth > maxChecked || answer.status == 0 && r.Context().Err() != nil { // nobody is left to be answered
+	if nth > maxChecked || answer.status == 0 && r.Context().Err() != nil { // the client has disconnected
 		return
 	}
 
 	if err := c.check(request, pattern, sent.Bytes(), answer); err != nil {
-		c.t.Errorf("got %s %s: %d is not as documented: %v", request.Method, request.URL, answer.status, err)
+		c.t.Errorf("%s %s: got an undocumented %d: %v", request.Method, request.URL, answer.status, err)
 	}
 }
 
-// withoutNulls is a body without the fields that are null, which is the same as nothing.
-// What is no JSON stays as it is.
+// withoutNulls returns a body without its null fields. Malformed JSON is returned unchanged.
 func withoutNulls(body []byte) []byte {
 	var v any
 	dec := json.NewDecoder(bytes.NewReader(body))
@@ -145,11 +144,14 @@ func (c *conformance) check(r *http.Request, pattern string, sent []byte, answer
 	method, path, _ := strings.Cut(pattern, " ")
 	item := c.doc.Paths.Find(path)
 	input := &openapi3filter.RequestValidationInput{
-		Request: r, PathParams: pathParameters(path, r.URL.Path),
-		Route:   &routers.Route{Spec: c.doc, Path: path, PathItem: item, Method: method, Operation: item.GetOperation(method)},
-		Options: &openapi3filter.Options{AuthenticationFunc: openapi3filter.NoopAuthenticationFunc, IncludeResponseStatus: true},
+		Request:    r,
+		PathParams: pathParameters(path, r.URL.Path),
+		Route: &routers.Route{Spec: c.doc, Path: path, PathItem: item, Method: method,
+			Operation: item.GetOperation(method)},
+		Options: &openapi3filter.Options{AuthenticationFunc: openapi3filter.NoopAuthenticationFunc,
+			IncludeResponseStatus: true},
 	}
-	// curl's own type is taken, too.
+	// curl's default type is accepted.
 	r.Header.Set("Content-Type", "application/json")
 	var refused error
 	if answer.status < 300 {
@@ -157,7 +159,11 @@ func (c *conformance) check(r *http.Request, pattern string, sent []byte, answer
 		refused = openapi3filter.ValidateRequest(r.Context(), input)
 	}
 	return errors.Join(refused, openapi3filter.ValidateResponse(r.Context(), &openapi3filter.ResponseValidationInput{
-		RequestValidationInput: input, Status: answer.status, Header: answer.Header(), Body: io.NopCloser(&answer.body), Options: input.Options,
+		RequestValidationInput: input,
+		Status:                 answer.status,
+		Header:                 answer.Header(),
+		Body:                   io.NopCloser(&answer.body),
+		Options:                input.Options,
 	}))
 }
 

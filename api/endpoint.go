@@ -37,7 +37,7 @@ type endpoint struct {
 	agents   bool         // a key with the scope agent is accepted, too
 	audit    bool         // recorded in the audit log
 	maxBody  int64        // 0: maxBody; a larger body may take longer
-	long     bool         // waits or streams: may take longer, and ends early at a shutdown
+	long     bool         // waits or streams: has a longer time limit, and ends at a shutdown
 	repeat   bool         // harmless to repeat, even without an idempotency key
 	serve    func(*call) (*answer, error)
 }
@@ -90,7 +90,8 @@ func (s *Server) handler(e *endpoint) http.Handler {
 // prepare reads a request and checks all that does not depend on its endpoint.
 func (s *Server) prepare(w http.ResponseWriter, c *call) (err error) {
 	if !c.endpoint.open {
-		if c.principal, err = s.admit(c.Request, c.endpoint.agents || c.endpoint.scope == ffrtmp.ScopeAgent); err != nil {
+		if c.principal, err = s.admit(c.Request,
+			c.endpoint.agents || c.endpoint.scope == ffrtmp.ScopeAgent); err != nil {
 			return err
 		}
 		if err := c.endpoint.allows(&c.principal); err != nil {
@@ -113,7 +114,8 @@ func (s *Server) prepare(w http.ResponseWriter, c *call) (err error) {
 		// The endpoint bounds its own waits, and the deadline of each write cuts off a
 		// client that reads too slowly.
 		control := http.NewResponseController(w)
-		if err := errors.Join(control.SetReadDeadline(time.Now().Add(longTimeout)), control.SetWriteDeadline(time.Now().Add(longTimeout))); err != nil {
+		if err := errors.Join(control.SetReadDeadline(time.Now().Add(longTimeout)),
+			control.SetWriteDeadline(time.Now().Add(longTimeout))); err != nil {
 			return err
 		}
 	}
@@ -139,7 +141,8 @@ func (e *endpoint) allows(p *Principal) error {
 	if p.may(e.scope) || e.agents && p.may(ffrtmp.ScopeAgent) {
 		return nil
 	}
-	return ffrtmp.Errorf(ffrtmp.Forbidden, "this needs a key with the scope %s; this one has %s", e.scope, ffrtmp.JoinScopes(p.Scopes, ", "))
+	return ffrtmp.Errorf(ffrtmp.Forbidden, "this needs a key with the scope %s; this one has %s", e.scope,
+		ffrtmp.JoinScopes(p.Scopes, ", "))
 }
 
 func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {

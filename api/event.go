@@ -50,14 +50,14 @@ func (s *Server) events(c *call) (*answer, error) {
 	case s.eventStreams <- struct{}{}:
 		context.AfterFunc(c.Context(), func() { <-s.eventStreams }) // when the request ends
 	default:
-		return nil, ffrtmp.Errorf(ffrtmp.RateLimited, "this master has %d event streams, which is its limit", maxEventStreams)
+		return nil, ffrtmp.Errorf(ffrtmp.RateLimited, "this master has %d event streams, which is its limit",
+			maxEventStreams)
 	}
 	return &answer{streamType: eventStreamType, stream: func(ctx context.Context, w *flushWriter) error {
-		err := s.streamEvents(ctx, w, after, filter)
-		if s.stopping.Err() != nil {
-			return nil
+		if err := s.streamEvents(ctx, w, after, filter); s.stopping.Err() == nil {
+			return err
 		}
-		return err
+		return nil
 	}}, nil
 }
 

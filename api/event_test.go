@@ -17,7 +17,7 @@ import (
 type eventReader struct {
 	t     *testing.T
 	lines *bufio.Scanner
-	id    string // of what was read last
+	id    string // of the last block
 	resp  *http.Response
 }
 
@@ -40,12 +40,12 @@ func (m *master) stream(query string, header ...string) *eventReader {
 	}
 	m.t.Cleanup(func() { resp.Body.Close() })
 	if resp.StatusCode != http.StatusOK || resp.Header.Get("Content-Type") != "text/event-stream" {
-		m.t.Fatalf("got %s %v", resp.Status, resp.Header)
+		m.t.Fatalf("got %s, headers %v, want 200 and an event stream", resp.Status, resp.Header)
 	}
 	return &eventReader{m.t, bufio.NewScanner(resp.Body), "", resp}
 }
 
-// block reads up to the next empty line: an event, or only a place.
+// block reads up to the next empty line: an event or only a position.
 func (r *eventReader) block() (fields map[string]string) {
 	r.t.Helper()
 	fields = map[string]string{}
@@ -66,7 +66,7 @@ func (r *eventReader) next() ffrtmp.Event {
 	for {
 		fields := r.block()
 		if fields == nil {
-			r.t.Fatalf("the stream has ended: got %v", r.lines.Err())
+			r.t.Fatalf("got the end of the stream (%v), want an event", r.lines.Err())
 		}
 		if fields["data"] == "" {
 			continue
@@ -76,7 +76,7 @@ func (r *eventReader) next() ffrtmp.Event {
 			r.t.Fatal(err)
 		}
 		if fields["id"] != e.ID().String() || fields["event"] != string(e.Type) {
-			r.t.Fatalf("got %v", fields)
+			r.t.Fatalf("got fields %v, want those of %+v", fields, e)
 		}
 		return e
 	}
@@ -89,42 +89,45 @@ func TestEvents(t *testing.T) {
 	m.submit(`{"scenario":"720p"}`)
 	fromNow := m.stream("")
 	if fields := fromNow.block(); fields["data"] != "" || fields["id"] == "" {
-		t.Fatalf("the stream begins with %v, not with its place", fields)
+		t.Fatalf("got first block %v, want one with an id and no data", fields)
 	}
-	j := m.submit(`{"scenario":"720p","parameters":{"output_mode":"rtmp","rtmp_url":"rtmp://example.com/live","stream_key":"hush"}}`)
+	j := m.submit(
+		`{"scenario":"720p","parameters":{"output_mode":"rtmp","rtmp_url":"rtmp://example.com/live","stream_key":"hush"}}`,
+	)
 	if e := fromNow.next(); e.JobID != j.ID || e.Type != ffrtmp.JobSubmitted {
-		t.Errorf("got %+v", e)
+		t.Errorf("got %+v, want %s submitted", e, j.ID)
 	}
 	m.want(http.StatusOK, "POST", "/jobs/1/cancel", "")
 	if e := fromNow.next(); e.SequenceNumber != 1 || e.Type != ffrtmp.JobCanceled {
-		t.Errorf("got %+v", e)
+		t.Errorf("got %+v, want job 1 canceled", e)
 	}
 	all := m.stream("?since=0")
 	for i, want := range []ffrtmp.EventType{ffrtmp.JobSubmitted, ffrtmp.JobSubmitted, ffrtmp.JobCanceled} {
 		if e := all.next(); e.Type != want {
-			t.Errorf("event %d is %+v", i, e)
+			t.Errorf("event %d: got %+v, want %s", i, e, want)
 		}
 	}
-	// A browser comes back with its old address, and says where it was.
+	// A browser reconnects to its old URL with Last-Event-ID.
 	again := m.stream("?since=0", "Last-Event-ID", fromNow.id)
 	m.want(http.StatusOK, "POST", "/jobs/2/cancel", "")
 	for _, s := range []*eventReader{fromNow, all, again} {
 		if e := s.next(); e.SequenceNumber != 2 || e.Type != ffrtmp.JobCanceled {
-			t.Errorf("got %+v", e)
+			t.Errorf("got %+v, want job 2 canceled", e)
 		}
 	}
 	filtered := m.stream("?since=0&type=job.canceled,job.failed&job_id=" + j.ID)
 	if e := filtered.next(); e.JobID != j.ID || e.Type != ffrtmp.JobCanceled {
-		t.Errorf("got %+v", e)
+		t.Errorf("got %+v, want %s canceled", e, j.ID)
 	}
 	batch := m.want(http.StatusCreated, "POST", "/jobs/batch", `{"jobs":[{"scenario":"720p"},{"scenario":"720p"}]}`)
 	index := batch.Header.Get(indexHeader)
-	if first, second := again.next().ID().String(), again.next().ID().String(); first != index+".0" || second != index+".1" {
-		t.Errorf("the batch of entry %s has events %s and %s", index, first, second)
+	if first, second := again.next().ID().String(), again.next().ID().String(); first != index+".0" ||
+		second != index+".1" {
+		t.Errorf("got events %s and %s, want %s.0 and %[3]s.1", first, second, index)
 	}
 	middle := m.stream("?since=" + index + ".0")
 	if got := middle.next().ID().String(); got != index+".1" {
-		t.Errorf("after %s.0 comes %s", index, got)
+		t.Errorf("got %s, want %s.1", got, index)
 	}
 }
 
@@ -138,7 +141,7 @@ func TestEvents_Refused(t *testing.T) {
 	m.want(http.StatusBadRequest, "GET", "/events", "", "Last-Event-ID", "x")
 	m.want(http.StatusServiceUnavailable, "GET", "/events?since=1000.0", "") // not reached in time
 	if r := m.want(http.StatusOK, "HEAD", "/events", ""); r.Header.Get("Content-Type") != eventStreamType {
-		t.Errorf("got %v", r.Header)
+		t.Errorf("got headers %v, want Content-Type %s", r.Header, eventStreamType)
 	}
 	for range maxEventStreams {
 		m.api.eventStreams <- struct{}{}
@@ -151,11 +154,11 @@ func TestEvents_LaggingMaster(t *testing.T) {
 	t.Parallel()
 	m := newMaster(t)
 	next := m.fsm.Index() + 1
-	told := make(chan ffrtmp.Event)
-	go func() { told <- m.stream(fmt.Sprintf("?since=%d.0", next)).next() }()
+	received := make(chan ffrtmp.Event)
+	go func() { received <- m.stream(fmt.Sprintf("?since=%d.0", next)).next() }()
 	m.submit(`{"scenario":"720p"}`)
 	want := m.submit(`{"scenario":"1080p"}`)
-	if e := <-told; e.JobID != want.ID {
+	if e := <-received; e.JobID != want.ID {
 		t.Errorf("got %+v, want job %s", e, want.ID)
 	}
 }
@@ -167,15 +170,15 @@ func TestEvents_KeepAlive(t *testing.T) {
 	m.api.keepAlive = 20 * time.Millisecond
 	s := m.stream("?type=job.failed")
 	from := s.block()["id"]
-	m.submit(`{"scenario":"720p"}`) // not what the reader wants to know
+	m.submit(`{"scenario":"720p"}`) // filtered out
 	begun := time.Now()
 	for s.id == from || time.Since(begun) < 2*m.api.http.WriteTimeout {
 		if s.block() == nil {
-			t.Fatalf("the stream has ended at %s: %v", s.id, s.lines.Err())
+			t.Fatalf("got the end of the stream at %s (%v), want a position", s.id, s.lines.Err())
 		}
 	}
 	if want := fmt.Sprint(m.fsm.Index(), ".0"); s.id != want {
-		t.Errorf("the reader was led from %s to %s, want %s", from, s.id, want)
+		t.Errorf("got position %s after %s, want %s", s.id, from, want)
 	}
 	m.cluster.setLeader(nil)
 	m.cluster.mu.Lock()
@@ -192,6 +195,6 @@ func TestEvents_KeepAlive(t *testing.T) {
 		s.id = ""
 	}
 	if err := s.lines.Err(); err != nil {
-		t.Errorf("a stopping master does not end its streams in order: got %v", err)
+		t.Errorf("got %v from a stopping master, want a clean end", err)
 	}
 }

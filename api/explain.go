@@ -22,7 +22,8 @@ func (s *Server) explain(c *call) (*answer, error) {
 		waiting := s.cfg.State.Waiting(j.SequenceNumber)
 		e.Ahead = waiting.Ahead
 		for _, n := range s.cfg.State.Nodes() {
-			e.Nodes = append(e.Nodes, ffrtmp.NodeExplanation{NodeID: n.ID, Name: n.Name, Reason: exclusion(&j, &n, waiting.Avoided)})
+			e.Nodes = append(e.Nodes,
+				ffrtmp.NodeExplanation{NodeID: n.ID, Name: n.Name, Reason: exclusion(&j, &n, waiting.Avoided)})
 		}
 	}
 	e.Summary = summary(&j, &e)

@@ -102,7 +102,8 @@ func (s *Server) try(w http.ResponseWriter, c *call) (done bool, err error) {
 			return false, ffrtmp.Errorf(ffrtmp.NoLeader, "the new leader is not ready yet")
 		}
 		a, err := s.serveHere(c)
-		if code := ffrtmp.CodeOf(err); (code == ffrtmp.NoLeader || code == ffrtmp.UnknownOutcome) && !isIndexTimeout(err) {
+		if code := ffrtmp.CodeOf(err); (code == ffrtmp.NoLeader || code == ffrtmp.UnknownOutcome) &&
+			!isIndexTimeout(err) {
 			return false, err
 		}
 		s.write(w, c, a, err)
@@ -133,13 +134,15 @@ func (s *Server) forward(w http.ResponseWriter, c *call) (done bool, err error) 
 	case err != nil && c.long() && s.stopping.Err() != nil:
 		return false, errStopping // all of them may be repeated
 	case err != nil:
-		return false, ffrtmp.Errorf(ffrtmp.UnknownOutcome, "the connection to the leader broke; the outcome is unknown: %w", err)
+		return false, ffrtmp.Errorf(ffrtmp.UnknownOutcome,
+			"the connection to the leader broke; the outcome is unknown: %w", err)
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode == http.StatusServiceUnavailable || resp.StatusCode == http.StatusGatewayTimeout {
 		body, err := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
 		if err != nil {
-			return false, ffrtmp.Errorf(ffrtmp.UnknownOutcome, "the connection to the leader broke during its answer: %w", err)
+			return false, ffrtmp.Errorf(ffrtmp.UnknownOutcome,
+				"the connection to the leader broke during its answer: %w", err)
 		}
 		if err := readProblem(body); !isIndexTimeout(err) {
 			return false, err
@@ -153,8 +156,9 @@ func (s *Server) forward(w http.ResponseWriter, c *call) (done bool, err error) 
 // checks again.
 func (s *Server) outgoing(ctx context.Context, c *call) *http.Request {
 	out := &http.Request{
-		Method:        c.Method,
-		URL:           &url.URL{Scheme: "https", Host: "leader", Path: c.URL.Path, RawPath: c.URL.RawPath, RawQuery: c.URL.RawQuery},
+		Method: c.Method,
+		URL: &url.URL{Scheme: "https", Host: "leader", Path: c.URL.Path, RawPath: c.URL.RawPath,
+			RawQuery: c.URL.RawQuery},
 		Host:          c.Host,
 		Header:        http.Header{},
 		Body:          io.NopCloser(bytes.NewReader(c.body)),
@@ -184,7 +188,8 @@ func (s *Server) copyAnswer(w http.ResponseWriter, c *call, resp *http.Response)
 		}
 	} else {
 		if first, err = io.ReadAll(io.LimitReader(resp.Body, firstPart)); err != nil {
-			return false, ffrtmp.Errorf(ffrtmp.UnknownOutcome, "the connection to the leader broke during its answer: %w", err)
+			return false, ffrtmp.Errorf(ffrtmp.UnknownOutcome,
+				"the connection to the leader broke during its answer: %w", err)
 		}
 	}
 	header := w.Header()

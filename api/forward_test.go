@@ -20,14 +20,14 @@ import (
 )
 
 // peerPort is a master's side of the peer port: its ForwardHandler behind TLS and
-// HTTP/2, and a transport to it that says of errors what cluster's does.
+// HTTP/2, and a transport to it that classifies errors as cluster's does.
 type peerPort struct {
 	server *httptest.Server
 	seen   atomic.Int64
 	last   atomic.Pointer[http.Request]
-	cut    atomic.Bool // cut the connection after the next request has been carried out
+	cut    atomic.Bool // cut the connection after serving the next request
 	onCut  func()
-	refuse atomic.Bool // nobody listens
+	refuse atomic.Bool // refuses connections
 }
 
 func newPeerPort(t *testing.T, m *master) *peerPort {
@@ -50,7 +50,7 @@ func newPeerPort(t *testing.T, m *master) *peerPort {
 	return p
 }
 
-// transport is how a master reaches the peer port of the leader that it knows.
+// transport connects a master to the peer port of the leader that it knows.
 type transport struct {
 	*peerPort
 	from *master
@@ -89,8 +89,8 @@ func (m *master) follow(leader *master) {
 // A follower forwards writes and reads to the leader.
 func TestForward(t *testing.T) {
 	_, follower, peer := pair(t)
-	r := follower.want(201, "POST", "/jobs", `{"scenario":"720p"}`,
-		"X-Request-Id", "abc-1", "Traceparent", "00-1-2-03", "X-Forwarded-For", "10.9.9.9", "X-Ffrtmp-Forwarded", "evil")
+	r := follower.want(201, "POST", "/jobs", `{"scenario":"720p"}`, "X-Request-Id", "abc-1", "Traceparent", "00-1-2-03",
+		"X-Forwarded-For", "10.9.9.9", "X-Ffrtmp-Forwarded", "evil")
 	for name, want := range map[string]string{
 		servedByHeader: "m1", leaderHeader: "https://m1:8080", knownLeaderHeader: "true", indexHeader: "1", requestIDHeader: "abc-1", lastContactHeader: "0",
 	} {
@@ -107,11 +107,11 @@ func TestForward(t *testing.T) {
 		}
 	}
 	if got := follower.job("1"); got.Status != ffrtmp.Pending {
-		t.Errorf("read through the follower: got %+v", got)
+		t.Errorf("got %+v through the follower, want a pending job", got)
 	}
 	for path, status := range map[string]int{"/jobs/99": 404, "/jobs?limit=x": 400} {
 		if r := follower.want(status, "GET", path, ""); r.Header.Get(servedByHeader) != "m1" {
-			t.Errorf("got %s: not the leader's answer", path)
+			t.Errorf("%s: got an answer by %q, want m1", path, r.Header.Get(servedByHeader))
 		}
 	}
 	follower.want(200, "GET", "/jobs?limit=1&order=asc", "")
@@ -122,16 +122,17 @@ func TestForward(t *testing.T) {
 	before := peer.seen.Load()
 	follower.want(401, "POST", "/jobs", `{"scenario":"720p"}`, "Authorization", "Bearer wrong")
 	if peer.seen.Load() != before {
-		t.Error("a request without a key was forwarded")
+		t.Errorf("got %d forwarded requests without a key, want none", peer.seen.Load()-before)
 	}
 	// And the leader checks again.
-	resp, err := peer.server.Client().Post(peer.server.URL+"/jobs", "application/json", strings.NewReader(`{"scenario":"720p"}`))
+	resp, err := peer.server.Client().Post(peer.server.URL+"/jobs", "application/json",
+		strings.NewReader(`{"scenario":"720p"}`))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != 401 {
-		t.Errorf("the peer port takes requests without a key: got %d", resp.StatusCode)
+		t.Errorf("got %d from the peer port without a key, want 401", resp.StatusCode)
 	}
 }
 
@@ -139,7 +140,8 @@ func TestForward(t *testing.T) {
 func TestForward_OneHop(t *testing.T) {
 	_, follower, _ := pair(t)
 	peer := newPeerPort(t, follower)
-	req, err := http.NewRequestWithContext(t.Context(), "POST", peer.server.URL+"/jobs", strings.NewReader(`{"scenario":"720p"}`))
+	req, err := http.NewRequestWithContext(t.Context(), "POST", peer.server.URL+"/jobs",
+		strings.NewReader(`{"scenario":"720p"}`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -151,7 +153,7 @@ func TestForward_OneHop(t *testing.T) {
 	defer resp.Body.Close()
 	body, _ := io.ReadAll(resp.Body)
 	if resp.StatusCode != 503 || !strings.Contains(string(body), "no_leader") {
-		t.Errorf("got %d %s", resp.StatusCode, body)
+		t.Errorf("got %d %s, want 503 no_leader", resp.StatusCode, body)
 	}
 }
 
@@ -170,12 +172,12 @@ func TestForward_WaitsForALeader(t *testing.T) {
 	<-time.After(300 * time.Millisecond)
 	select {
 	case r := <-answered:
-		t.Fatalf("not held: got %d %s", r.StatusCode, r.body)
+		t.Fatalf("got %d %s before a leader, want a held request", r.StatusCode, r.body)
 	default:
 	}
 	follower.follow(leader)
 	if r := <-answered; r.StatusCode != 201 {
-		t.Errorf("got %d %s", r.StatusCode, r.body)
+		t.Errorf("got %d %s, want 201", r.StatusCode, r.body)
 	}
 }
 
@@ -196,18 +198,19 @@ func TestForward_NoLeader(t *testing.T) {
 			start := time.Now()
 			r, err := m.try(context.Background(), "POST", "/jobs", `{"scenario":"720p"}`)
 			took := time.Since(start)
-			if err != nil || r.StatusCode != 503 || !strings.Contains(string(r.body), "no_leader") || r.Header.Get("Retry-After") == "" {
-				t.Errorf("%s: got %v %v %s", name, err, r.Response, r.body)
+			if err != nil || r.StatusCode != 503 || !strings.Contains(string(r.body), "no_leader") ||
+				r.Header.Get("Retry-After") == "" {
+				t.Errorf("%s: got %v %v %s, want 503 no_leader with Retry-After", name, err, r.Response, r.body)
 			}
 			if took < leaderWait || took > leaderWait+5*time.Second {
-				t.Errorf("got %s: refused after %s", name, took)
+				t.Errorf("%s: got an answer after %s, want one after %s", name, took, leaderWait)
 			}
 		})
 	}
 	all.Wait()
 	leader.lead()
 	if n := len(leader.list("")); n != 0 {
-		t.Errorf("got %d jobs", n)
+		t.Errorf("got %d jobs, want none", n)
 	}
 }
 
@@ -233,7 +236,7 @@ func TestForward_AnswerLost(t *testing.T) {
 			peer.cut.Store(true)
 			r := follower.request(c.method, c.path, c.body, c.header...)
 			if r.StatusCode != c.status || !strings.Contains(string(r.body), c.code) {
-				t.Errorf("got %d %s", r.StatusCode, r.body)
+				t.Errorf("got %d %s, want %d %s", r.StatusCode, r.body, c.status, c.code)
 			}
 			if n := len(leader.list("")); n != c.jobs {
 				t.Errorf("got %d jobs, want %d", n, c.jobs)
@@ -242,8 +245,7 @@ func TestForward_AnswerLost(t *testing.T) {
 	}
 }
 
-// The answer is lost, then the leader: that later tries fail does not mean that the first one did
-// nothing.
+// The answer is lost, then the leader: later failures do not prove that the first try did nothing.
 func TestForward_UnknownOutcome(t *testing.T) {
 	t.Parallel()
 	leader, follower, peer := pair(t)
@@ -251,10 +253,10 @@ func TestForward_UnknownOutcome(t *testing.T) {
 	peer.onCut = func() { follower.cluster.setLeader(nil) }
 	r := follower.request("POST", "/jobs", `{"scenario":"720p"}`, "Idempotency-Key", "k")
 	if r.StatusCode != 504 || !strings.Contains(string(r.body), "unknown_outcome") {
-		t.Errorf("got %d %s", r.StatusCode, r.body)
+		t.Errorf("got %d %s, want 504 unknown_outcome", r.StatusCode, r.body)
 	}
 	if n := len(leader.list("")); n != 1 {
-		t.Errorf("got %d jobs", n)
+		t.Errorf("got %d jobs, want 1", n)
 	}
 }
 
@@ -283,7 +285,7 @@ func TestForward_LeadershipLost(t *testing.T) {
 			old.log.mu.Unlock()
 			r := old.want(c.status, "POST", "/jobs", `{"scenario":"720p"}`, c.header...)
 			if c.status == 201 && r.Header.Get(servedByHeader) != "m2" {
-				t.Errorf("answered by %s", r.Header.Get(servedByHeader))
+				t.Errorf("got an answer by %s, want m2", r.Header.Get(servedByHeader))
 			}
 		})
 	}
@@ -299,12 +301,17 @@ func TestForward_LongPollsAndStreams(t *testing.T) {
 	id := follower.submit(`{"scenario":"720p"}`).ID
 	j := <-claimed
 	if j.ID != id {
-		t.Fatalf("claimed %+v", j)
+		t.Fatalf("got job %s, want %s", j.ID, id)
 	}
 	lines := follower.followLog(id)
 	beat := func(offset int, text string) {
-		follower.want(200, "POST", "/nodes/"+nodeA+"/heartbeat",
-			fmt.Sprintf(`{"attempts":[{"job_id":%q,"attempt":1,"lease":%q,"log_tail":%q,"log_offset":%d}]}`, id, j.Lease, text, offset))
+		follower.want(
+			200,
+			"POST",
+			"/nodes/"+nodeA+"/heartbeat",
+			fmt.Sprintf(`{"attempts":[{"job_id":%q,"attempt":1,"lease":%q,"log_tail":%q,"log_offset":%d}]}`, id,
+				j.Lease, text, offset),
+		)
 	}
 	beat(0, "one\n")
 	wantLine(t, lines, "one\n")
@@ -324,13 +331,13 @@ func TestForward_LongPollsAndStreams(t *testing.T) {
 	start := time.Now()
 	follower.want(200, "POST", "/jobs/"+id+"/cancel", "")
 	if r := <-commands; !strings.Contains(string(r.body), `"command":"cancel"`) || time.Since(start) > 2*time.Second {
-		t.Errorf("after %s: %s", time.Since(start), r.body)
+		t.Errorf("got %s after %s, want a cancel within 2s", r.body, time.Since(start))
 	}
 	if text, ok := <-lines; ok {
-		t.Errorf("after the end of the attempt: got %q", text)
+		t.Errorf("got %q after the end of the attempt, want nothing", text)
 	}
 	if n := len(leader.list("?status=canceled")); n != 1 {
-		t.Errorf("got %d canceled", n)
+		t.Errorf("got %d canceled jobs, want 1", n)
 	}
 }
 
@@ -344,7 +351,7 @@ func (m *master) claimWait(node, wait string) ffrtmp.Job {
 	var c ffrtmp.ClaimResponse
 	r.decode(m.t, &c)
 	if len(c.Jobs) != 1 {
-		m.t.Errorf("claimed: got %s", r.body)
+		m.t.Errorf("got %s, want one job", r.body)
 		return ffrtmp.Job{}
 	}
 	return c.Jobs[0]
@@ -388,9 +395,9 @@ func wantLine(t *testing.T, lines <-chan string, want string) {
 	select {
 	case got := <-lines:
 		if got != want {
-			t.Fatalf("streamed %q, want %q", got, want)
+			t.Fatalf("got %q, want %q", got, want)
 		}
 	case <-time.After(5 * time.Second):
-		t.Fatalf("got %q was not streamed", want)
+		t.Fatalf("got nothing within 5s, want %q", want)
 	}
 }

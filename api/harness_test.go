@@ -32,7 +32,7 @@ type soloLog struct {
 	fsm     *fsm.FSM
 	index   uint64
 	entries []*raft.Log
-	fail    func() error // what becomes of the next entries, before they are applied
+	fail    func() error // the error of the next entries, which are not applied, or nil
 }
 
 func (l *soloLog) Apply(_ context.Context, data []byte) (uint64, any, error) {
@@ -50,7 +50,7 @@ func (l *soloLog) Apply(_ context.Context, data []byte) (uint64, any, error) {
 	return l.index, answers[0], nil
 }
 
-// fakeCluster is a cluster of which the test decides who leads.
+// fakeCluster is a cluster whose leader the test sets.
 type fakeCluster struct {
 	id         string
 	mu         sync.Mutex
@@ -74,7 +74,7 @@ func newFakeCluster(id string) *fakeCluster {
 	return &fakeCluster{id: id, changed: make(chan struct{}), leadership: make(chan bool, 1), contacted: true}
 }
 
-// setLeader makes a master the leader; nil: there is none.
+// setLeader makes a master the leader, or none if l is nil.
 func (f *fakeCluster) setLeader(l *cluster.Leader) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -122,6 +122,7 @@ func (f *fakeCluster) VerifyLeader(context.Context) error {
 }
 func (f *fakeCluster) TransferLeadership(context.Context) error { return nil }
 func (f *fakeCluster) APIURLs() []string                        { return []string{"https://" + f.id + ":8080"} }
+
 func (f *fakeCluster) Role() string {
 	if f.IsLeader() {
 		return "leader"
@@ -131,7 +132,8 @@ func (f *fakeCluster) Role() string {
 
 func (f *fakeCluster) Members() []cluster.Member {
 	f.membersAsked.Add(1)
-	own := cluster.Member{ID: f.id, Address: "10.0.0.1:8300", APIURL: "https://" + f.id + ":8080", Role: "follower", Voter: true, Healthy: true, Version: "test"}
+	own := cluster.Member{ID: f.id, Address: "10.0.0.1:8300", APIURL: "https://" + f.id + ":8080",
+		Role: "follower", Voter: true, Healthy: true, Version: "test"}
 	if f.IsLeader() {
 		own.Role = "leader"
 	}
@@ -164,7 +166,7 @@ func (f *fakeCluster) Ready() error {
 	return f.readyErr
 }
 
-// master is a whole master but for consensus, on a real TLS port.
+// master is a complete master without consensus, on a real TLS port.
 type master struct {
 	t        *testing.T
 	fsm      *fsm.FSM
@@ -214,15 +216,20 @@ func startMaster(t *testing.T, id string, shared *master, change ...func(*http.S
 		m.fsm, m.log = shared.fsm, shared.log
 	} else {
 		dir := t.TempDir()
-		f, err := fsm.Open(fsm.Options{Path: filepath.Join(dir, "master.db"), Dir: filepath.Join(dir, "raft"), Registerer: m.registry})
+		f, err := fsm.Open(
+			fsm.Options{Path: filepath.Join(dir, "master.db"), Dir: filepath.Join(dir, "raft"), Registerer: m.registry})
 		if err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { f.Close() })
 		m.fsm, m.log = f, &soloLog{fsm: f}
 	}
-	m.proposer = fsm.NewProposer(m.log, fsm.ProposerOptions{MaxRetries: 3, RetryBase: 20 * time.Millisecond, RetryCap: 20 * time.Millisecond})
-	m.leader = leader.New(leader.Config{State: m.fsm, Proposer: m.proposer, Cluster: m.cluster, LeaseTTL: 30 * time.Second, Logger: logger})
+	m.proposer = fsm.NewProposer(m.log,
+		fsm.ProposerOptions{MaxRetries: 3, RetryBase: 20 * time.Millisecond, RetryCap: 20 * time.Millisecond})
+	m.leader = leader.New(
+		leader.Config{State: m.fsm, Proposer: m.proposer, Cluster: m.cluster, LeaseTTL: 30 * time.Second,
+			Logger: logger},
+	)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
@@ -230,8 +237,17 @@ func startMaster(t *testing.T, id string, shared *master, change ...func(*http.S
 		m.leader.Run(ctx)
 	}()
 	m.api = New(Config{
-		State: m.fsm, Proposer: m.proposer, Leader: m.leader, Cluster: m.cluster, Keys: Keys(m.fsm, testKey), Logger: logger,
-		Version: "test", Name: "default", LeaseTTL: 30 * time.Second, Registerer: m.registry, Gatherer: m.registry,
+		State:      m.fsm,
+		Proposer:   m.proposer,
+		Leader:     m.leader,
+		Cluster:    m.cluster,
+		Keys:       Keys(m.fsm, testKey),
+		Logger:     logger,
+		Version:    "test",
+		Name:       "default",
+		LeaseTTL:   30 * time.Second,
+		Registerer: m.registry,
+		Gatherer:   m.registry,
 	})
 	m.server = httptest.NewUnstartedServer(nil)
 	m.server.Config = m.api.http
@@ -251,7 +267,7 @@ func startMaster(t *testing.T, id string, shared *master, change ...func(*http.S
 	return m
 }
 
-// lead makes the master lead and waits until it is ready to.
+// lead makes the master the leader and waits until it is ready.
 func (m *master) lead() {
 	m.t.Helper()
 	m.cluster.setLeader(&cluster.Leader{ID: m.cluster.id, APIURL: "https://" + m.cluster.id + ":8080"})
@@ -267,7 +283,7 @@ type response struct {
 func (r response) decode(t *testing.T, v any) {
 	t.Helper()
 	if err := json.Unmarshal(r.body, v); err != nil {
-		t.Fatalf("%s: got %v", r.body, err)
+		t.Fatalf("got %s, want JSON: %v", r.body, err)
 	}
 }
 
@@ -304,12 +320,12 @@ func (m *master) want(status int, method, path, body string, header ...string) r
 	m.t.Helper()
 	r := m.request(method, path, body, header...)
 	if r.StatusCode != status {
-		m.t.Fatalf("got %s %s: %d, want %d: %s", method, path, r.StatusCode, status, r.body)
+		m.t.Fatalf("%s %s: got %d, want %d: %s", method, path, r.StatusCode, status, r.body)
 	}
 	return r
 }
 
-// register makes a node known and returns its id.
+// register registers a node and returns its id.
 func (m *master) register(id string) string {
 	m.t.Helper()
 	body := `{"node_id":"` + id + `","address":"` + id + `","cpu_threads":8,"max_concurrent_jobs":2,"encoders":["libx264","libx265"]}`
@@ -337,7 +353,7 @@ func (m *master) claim(node string) ffrtmp.Job {
 	var c ffrtmp.ClaimResponse
 	m.want(http.StatusOK, "POST", "/jobs/claim", `{"node_id":"`+node+`","max":1}`).decode(m.t, &c)
 	if len(c.Jobs) != 1 {
-		m.t.Fatalf("claimed %d jobs, want 1", len(c.Jobs))
+		m.t.Fatalf("got %d jobs, want 1", len(c.Jobs))
 	}
 	return c.Jobs[0]
 }

@@ -19,12 +19,12 @@ func TestIdempotency_Submit(t *testing.T) {
 	m.want(201, "POST", "/jobs", `{"scenario":"720p","queue":"batch"}`, key...).decode(t, &first)
 	m.want(200, "POST", "/jobs", ` { "queue":"batch", "scenario":"720p" } `, key...).decode(t, &second)
 	if first.ID != second.ID {
-		t.Errorf("two jobs: got %s, %s", first.ID, second.ID)
+		t.Errorf("got jobs %s and %s, want one", first.ID, second.ID)
 	}
 	m.want(409, "POST", "/jobs", `{"scenario":"1080p","queue":"batch"}`, key...)
 	m.want(409, "POST", "/jobs/batch", `{"jobs":[{"scenario":"720p"}]}`, key...)
 	if n := len(m.list("")); n != 1 {
-		t.Errorf("got %d jobs", n)
+		t.Errorf("got %d jobs, want 1", n)
 	}
 	m.want(201, "POST", "/jobs", `{"scenario":"720p","queue":"batch"}`, "Idempotency-Key", "order 67")
 
@@ -50,7 +50,7 @@ func TestIdempotency_Concurrent(t *testing.T) {
 	}
 	all.Wait()
 	if n := len(m.list("")); n != 1 || statuses[201] != 1 || statuses[200] != 19 {
-		t.Errorf("got %d jobs, answers %v", n, statuses)
+		t.Errorf("got %d jobs, answers %v, want 1 job, one 201 and nineteen 200", n, statuses)
 	}
 }
 
@@ -70,7 +70,12 @@ func TestIdempotency_Action(t *testing.T) {
 func TestIdempotency_RepeatedAction(t *testing.T) {
 	m := newMaster(t)
 	m.submit(`{"scenario":"720p"}`)
-	steps := []struct{ action, want string }{{"pause", "paused"}, {"resume", "pending"}, {"cancel", "canceled"}, {"retry", "pending"}}
+	steps := []struct{ action, want string }{
+		{"pause", "paused"},
+		{"resume", "pending"},
+		{"cancel", "canceled"},
+		{"retry", "pending"},
+	}
 	for round := range 2 {
 		for _, step := range steps {
 			var a acted
@@ -96,15 +101,15 @@ func TestIdempotency_Register(t *testing.T) {
 	m.want(200, "GET", "/jobs/next?node_id="+n.ID, "")
 	m.want(200, "POST", "/nodes/register", legacy, key...).decode(t, &again)
 	if again.ID != n.ID {
-		t.Errorf("another node: got %s, %s", n.ID, again.ID)
+		t.Errorf("got node %s, want %s", again.ID, n.ID)
 	}
 	if j := m.job("1"); j.Status != ffrtmp.Running {
-		t.Errorf("the node is taken to have restarted: the job is %s", j.Status)
+		t.Errorf("got job %s after a repeated registration, want running", j.Status)
 	}
 	m.want(409, "POST", "/nodes/register", `{"address":"new","cpu_threads":8}`, key...)
 	m.want(200, "POST", "/nodes/register", legacy)
 	if j := m.job("1"); j.Status != ffrtmp.Pending {
-		t.Errorf("without the key it has restarted: the job is %s", j.Status)
+		t.Errorf("got job %s after a new registration, want pending", j.Status)
 	}
 }
 
@@ -120,14 +125,15 @@ func TestIdempotency_Result(t *testing.T) {
 	m.want(200, "POST", "/results", failed, key...).decode(t, &first)
 	m.want(409, "POST", "/results", result(j, "failed", `,"failure_reason":"hung"`), key...)
 	eventually(t, "the retry is claimed", func() bool {
-		return m.request("POST", "/jobs/claim", `{"node_id":"`+nodeA+`","wait":"1s"}`).StatusCode == 200 && m.job("1").Attempt == 2
+		return m.request("POST", "/jobs/claim", `{"node_id":"`+nodeA+`","wait":"1s"}`).StatusCode == 200 &&
+			m.job("1").Attempt == 2
 	})
 	m.want(200, "POST", "/results", failed, key...).decode(t, &again)
 	if first.Status != "retrying" || first.Retry != 1 || again != first {
-		t.Errorf("answered %+v, then %+v", first, again)
+		t.Errorf("got %+v, then %+v, want retry 1 twice", first, again)
 	}
 	if j := m.job("1"); j.Status != ffrtmp.Running || j.Attempt != 2 {
-		t.Errorf("the repeated result has made the job %s", j.Status)
+		t.Errorf("got job %s at attempt %d after a repeated result, want running at 2", j.Status, j.Attempt)
 	}
 	m.want(409, "POST", "/results", failed) // without the key it is stale
 }
@@ -137,7 +143,7 @@ func TestSubmitBatch(t *testing.T) {
 	m := newMaster(t)
 	m.want(400, "POST", "/jobs/batch", `{"jobs":[{"scenario":"720p"},{"scenario":"x"}]}`)
 	if n := len(m.list("")); n != 0 {
-		t.Fatalf("got %d jobs of a refused batch", n)
+		t.Fatalf("got %d jobs of a refused batch, want none", n)
 	}
 	body := `{"jobs":[` + strings.Repeat(`{"scenario":"720p"},`, 9999) + `{"scenario":"720p"}]}`
 	key := []string{"Idempotency-Key", "k"}
@@ -145,12 +151,12 @@ func TestSubmitBatch(t *testing.T) {
 	m.want(201, "POST", "/jobs/batch", body, key...).decode(t, &first)
 	m.want(200, "POST", "/jobs/batch", body, key...).decode(t, &again)
 	if first.Count != 10000 || len(first.Jobs) != 10000 || first.Jobs[9999].SequenceNumber != 10000 {
-		t.Errorf("got %d jobs", first.Count)
+		t.Errorf("got %d jobs, want 10000", first.Count)
 	}
 	one, _ := json.Marshal(first)
 	two, _ := json.Marshal(again)
 	if string(one) != string(two) {
-		t.Error("the repeated batch is answered differently")
+		t.Errorf("got another answer to the repeated batch, want the same")
 	}
 	m.want(http.StatusNotFound, "GET", "/jobs/10001", "")
 }
@@ -161,7 +167,7 @@ func (m *master) list(query string) []ffrtmp.Job {
 	var l ffrtmp.List
 	m.want(200, "GET", "/jobs"+query, "").decode(m.t, &l)
 	if l.Count != len(l.Jobs) {
-		m.t.Errorf("count %d of %d jobs", l.Count, len(l.Jobs))
+		m.t.Errorf("got count %d, want %d", l.Count, len(l.Jobs))
 	}
 	return l.Jobs
 }
@@ -182,13 +188,13 @@ func TestListJobs_Pages(t *testing.T) {
 		}
 		if cursor = l.NextCursor; cursor == "" {
 			if pages != 3 {
-				t.Errorf("got %d pages", pages)
+				t.Errorf("got %d pages, want 3", pages)
 			}
 			break
 		}
 	}
 	if len(seen) != 7 || seen[0] != 1 || seen[6] != 7 {
-		t.Errorf("pages hold %v", seen)
+		t.Errorf("got jobs %v, want 1 to 7", seen)
 	}
 	for query, want := range map[string]int{
 		"?queue=live": 4, "?queue=batch&limit=2": 2, "?label=n%3D3": 1, "?label=n": 7, "?status=pending": 7,
@@ -199,11 +205,11 @@ func TestListJobs_Pages(t *testing.T) {
 		}
 	}
 	if newest := m.list(""); newest[0].SequenceNumber != 7 {
-		t.Errorf("the newest is not first: got %d", newest[0].SequenceNumber)
+		t.Errorf("got job %d first, want 7", newest[0].SequenceNumber)
 	}
 	var canceled struct{ Count int }
 	m.want(200, "POST", "/jobs/cancel", `{"filter":{"queue":"live"}}`).decode(t, &canceled)
 	if canceled.Count != 4 || len(m.list("?status=canceled")) != 4 {
-		t.Errorf("got %d canceled", canceled.Count)
+		t.Errorf("got %d canceled, want 4", canceled.Count)
 	}
 }

@@ -35,8 +35,10 @@ func (s *Server) importBatch(c *call, b *importing) (*answer, error) {
 	result := ffrtmp.ImportAnswer{DryRun: dryRun}
 	var batch ffrtmp.Import
 	nodes, jobs := make([]int, 0, len(b.Nodes)), make([]int, 0, len(b.Jobs)) // positions of the valid ones
-	result.Nodes, batch.Nodes = decodeEach(b.Nodes, &nodes, func(n *ffrtmp.ImportedNode) (string, error) { return n.ID, n.Validate() })
-	result.Jobs, batch.Jobs = decodeEach(b.Jobs, &jobs, func(j *ffrtmp.ImportedJob) (string, error) { return j.ID, j.Validate() })
+	result.Nodes, batch.Nodes = decodeEach(b.Nodes, &nodes,
+		func(n *ffrtmp.ImportedNode) (string, error) { return n.ID, n.Validate() })
+	result.Jobs, batch.Jobs = decodeEach(b.Jobs, &jobs,
+		func(j *ffrtmp.ImportedJob) (string, error) { return j.ID, j.Validate() })
 	if dryRun {
 		return s.wouldImport(c, batch, result, nodes, jobs)
 	}
@@ -69,7 +71,8 @@ func outcomeOf(taken bool) ffrtmp.ImportOutcome {
 
 // decodeEach decodes and validates a list. It returns a result for each item, and the valid
 // items, whose positions it adds to valid.
-func decodeEach[T any](list []json.RawMessage, valid *[]int, validate func(*T) (id string, err error)) ([]ffrtmp.ImportResult, []T) {
+func decodeEach[T any](list []json.RawMessage, valid *[]int,
+	validate func(*T) (id string, err error)) ([]ffrtmp.ImportResult, []T) {
 	results, good := make([]ffrtmp.ImportResult, len(list)), make([]T, 0, len(list))
 	for i, raw := range list {
 		var v T
@@ -88,7 +91,8 @@ func decodeEach[T any](list []json.RawMessage, valid *[]int, validate func(*T) (
 }
 
 // wouldImport is the answer to a dry run.
-func (s *Server) wouldImport(c *call, batch ffrtmp.Import, result ffrtmp.ImportAnswer, nodes, jobs []int) (*answer, error) {
+func (s *Server) wouldImport(c *call, batch ffrtmp.Import, result ffrtmp.ImportAnswer,
+	nodes, jobs []int) (*answer, error) {
 	ids := make([]string, len(batch.Jobs))
 	for i := range batch.Jobs {
 		ids[i] = batch.Jobs[i].ID

@@ -38,14 +38,19 @@ func TestImport(t *testing.T) {
 		var fields []string
 		for _, r := range append(answer.Nodes[1:], answer.Jobs[2:]...) {
 			if r.Outcome != ffrtmp.ImportRefused || r.Error == "" {
-				t.Errorf("got %+v", r)
+				t.Errorf("got %+v, want a refusal with an error", r)
 			}
 			fields = append(fields, r.Field)
 		}
 		if got := strings.Join(fields, " "); got != "id scenario status id status completed_at created_at scenario" {
-			t.Errorf("refused for %s", got)
+			t.Errorf("got fields %q, want those of the faults in order", got)
 		}
-		if got := []ffrtmp.ImportOutcome{answer.Nodes[0].Outcome, answer.Jobs[0].Outcome, answer.Jobs[1].Outcome}; got[0] != want[0] || got[1] != want[1] || got[2] != want[2] {
+		if got := []ffrtmp.ImportOutcome{
+			answer.Nodes[0].Outcome,
+			answer.Jobs[0].Outcome,
+			answer.Jobs[1].Outcome,
+		}; got[0] != want[0] || got[1] != want[1] ||
+			got[2] != want[2] {
 			t.Errorf("%s: got %v, want %v", query, got, want)
 		}
 	}
@@ -55,24 +60,26 @@ func TestImport(t *testing.T) {
 	send("", ffrtmp.ImportExists, ffrtmp.ImportExists, ffrtmp.ImportExists)
 	send("?dry_run=true", ffrtmp.ImportExists, ffrtmp.ImportExists, ffrtmp.ImportExists)
 
-	if j := m.job("8"); j.ID != importedB || j.Status != ffrtmp.Completed || j.NodeName != "enc-01" || j.Logs != "frame=1" {
-		t.Errorf("got %+v", j)
+	if j := m.job("8"); j.ID != importedB || j.Status != ffrtmp.Completed || j.NodeName != "enc-01" ||
+		j.Logs != "frame=1" {
+		t.Errorf("got %+v, want the completed job of enc-01", j)
 	}
-	// The node's agent, which has not been restarted, goes on under the id it has.
+	// The node's agent, which has not restarted, keeps its id.
 	m.want(http.StatusOK, "POST", "/nodes/"+oldNode+"/heartbeat", "")
 	var next struct{ Job *ffrtmp.Job }
 	m.want(http.StatusOK, "GET", "/jobs/next?node_id="+oldNode, "").decode(t, &next)
 	if next.Job == nil || next.Job.ID != importedA || next.Job.SequenceNumber != 7 {
-		t.Errorf("got %+v", next.Job)
+		t.Errorf("got %+v, want job 7", next.Job)
 	}
 	many := `{"jobs":[` + strings.Repeat(`{},`, ffrtmp.MaxImport) + `{}]}`
 	for body, field := range map[string]string{`{}`: "jobs", `{"jobs":[],"nodes":[]}`: "jobs", many: "jobs", `{"jobs":{}}`: "jobs"} {
 		var p problem
 		m.want(http.StatusBadRequest, "POST", "/import", body).decode(t, &p)
 		if p.Field != field {
-			t.Errorf("%.40s: got %+v", body, p)
+			t.Errorf("%.40s: got field %q, want %q: %s", body, p.Field, field, p.Error)
 		}
 	}
-	m.want(http.StatusRequestEntityTooLarge, "POST", "/import", `{"jobs":["`+strings.Repeat("x", ffrtmp.MaxImportBytes)+`"]}`)
+	m.want(http.StatusRequestEntityTooLarge, "POST", "/import",
+		`{"jobs":["`+strings.Repeat("x", ffrtmp.MaxImportBytes)+`"]}`)
 	m.want(http.StatusUnauthorized, "POST", "/import", body, "Authorization", "")
 }

@@ -10,7 +10,8 @@ import (
 )
 
 func result(j ffrtmp.Job, status, more string) string {
-	return fmt.Sprintf(`{"job_id":%q,"node_id":%q,"attempt":%d,"lease":%q,"status":%q%s}`, j.ID, j.NodeID, j.Attempt, j.Lease, status, more)
+	return fmt.Sprintf(`{"job_id":%q,"node_id":%q,"attempt":%d,"lease":%q,"status":%q%s}`, j.ID, j.NodeID, j.Attempt,
+		j.Lease, status, more)
 }
 
 // A job from submission to completion.
@@ -24,35 +25,40 @@ func TestJob_Lifecycle(t *testing.T) {
 		t.Errorf("Location %q, want %q", got, want)
 	}
 	if j.SequenceNumber != 1 || j.Status != ffrtmp.Pending {
-		t.Errorf("submitted: got %+v", j)
+		t.Errorf("got %+v, want pending job 1", j)
 	}
 	claimed := m.claim(nodeA)
 	if claimed.ID != j.ID || claimed.Lease == "" || claimed.Attempt != 1 {
-		t.Fatalf("claimed: got %+v", claimed)
+		t.Fatalf("got %+v, want attempt 1 of %s with a lease", claimed, j.ID)
 	}
 	m.want(http.StatusOK, "POST", "/nodes/"+nodeA+"/heartbeat", fmt.Sprintf(
-		`{"attempts":[{"job_id":%q,"attempt":1,"lease":%q,"progress":40.7,"progress_detail":{"phase":"encoding","fps":25},"log_tail":"frame=1\n"}]}`, j.ID, claimed.Lease))
-	if now := m.job("1"); now.Progress != 40 || now.ProgressDetail == nil || now.ProgressDetail.FPS != 25 || now.Lease != "" {
-		t.Errorf("while it runs: got %+v", now)
+		`{"attempts":[{"job_id":%q,"attempt":1,"lease":%q,"progress":40.7,"progress_detail":{"phase":"encoding","fps":25},"log_tail":"frame=1\n"}]}`,
+		j.ID,
+		claimed.Lease,
+	))
+	if now := m.job("1"); now.Progress != 40 || now.ProgressDetail == nil || now.ProgressDetail.FPS != 25 ||
+		now.Lease != "" {
+		t.Errorf("got %+v, want progress 40 at 25 fps without a lease", now)
 	}
 	m.want(http.StatusOK, "POST", "/results", result(claimed, "publishing", ""))
 	if now := m.job("1"); now.Status != ffrtmp.Running || now.ProgressDetail.Phase != ffrtmp.PublishingPhase {
-		t.Errorf("while it is published: got %+v", now)
+		t.Errorf("got %+v, want running, phase publishing", now)
 	}
 	done := result(claimed, "completed", `,"output":{"path":"/out.mp4","size_bytes":9},"logs":"frame=1\nframe=2\n"`)
 	for range 2 { // the second time changes nothing
 		if got := m.want(http.StatusOK, "POST", "/results", done); string(got.body) != "{\"status\":\"success\"}\n" {
-			t.Errorf("result: got %s", got.body)
+			t.Errorf("got %s, want success", got.body)
 		}
 	}
 	now := m.job(j.ID)
-	if now.Status != ffrtmp.Completed || now.Output == nil || now.Output.Path != "/out.mp4" || now.Progress != 100 || len(now.Attempts) != 1 {
-		t.Errorf("completed: got %+v", now)
+	if now.Status != ffrtmp.Completed || now.Output == nil || now.Output.Path != "/out.mp4" || now.Progress != 100 ||
+		len(now.Attempts) != 1 {
+		t.Errorf("got %+v, want completed with /out.mp4 and one attempt", now)
 	}
 	var logs attemptLog
 	m.want(http.StatusOK, "GET", "/jobs/1/logs", "").decode(t, &logs)
 	if logs.Logs != "frame=1\nframe=2\n" {
-		t.Errorf("logs: got %q", logs.Logs)
+		t.Errorf("got log %q, want two frames", logs.Logs)
 	}
 }
 

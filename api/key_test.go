@@ -24,47 +24,53 @@ func (m *master) createKey(body string) (ffrtmp.CreatedKey, []string) {
 // A key is created, its secret shown once, and revoked.
 func TestKeys_Lifecycle(t *testing.T) {
 	m := newMaster(t)
-	r := m.want(201, "POST", "/keys", `{"name":"ci","scopes":["read","submit","read"],"expires_in":"1h","rate_limit":9}`)
+	r := m.want(201, "POST", "/keys",
+		`{"name":"ci","scopes":["read","submit","read"],"expires_in":"1h","rate_limit":9}`)
 	var k ffrtmp.CreatedKey
 	r.decode(t, &k)
 	id, secret, _ := strings.Cut(k.Secret, ".")
 	if id != k.ID || len(secret) != 43 || r.Header.Get("Location") != "/keys/"+k.ID || r.Header.Get(indexHeader) == "" {
-		t.Fatalf("got %s %v", r.body, r.Header)
+		t.Fatalf("got %s, headers %v, want a key with its location and an index", r.body, r.Header)
 	}
-	if left := time.Until(k.ExpiresAt); left > time.Hour || left < 50*time.Minute || k.Status != ffrtmp.KeyActive || k.CreatedBy != "bootstrap" || k.RateLimit != 9 {
-		t.Errorf("got %+v", k)
+	if left := time.Until(
+		k.ExpiresAt,
+	); left > time.Hour || left < 50*time.Minute || k.Status != ffrtmp.KeyActive || k.CreatedBy != "bootstrap" ||
+		k.RateLimit != 9 {
+		t.Errorf("got %+v, want an active key that expires in an hour", k)
 	}
 	if diff := cmp.Diff([]ffrtmp.Scope{ffrtmp.ScopeSubmit, ffrtmp.ScopeRead}, k.Scopes); diff != "" {
 		t.Error(diff)
 	}
 	own := []string{"Authorization", "Bearer " + k.Secret}
 	m.want(201, "POST", "/jobs", `{"scenario":"720p"}`, own...)
-	_, other := m.createKey(`{"name":"rotated","scopes":["submit"],"expires_at":"` + time.Now().Add(time.Hour).Format(time.RFC3339) + `"}`)
+	_, other := m.createKey(
+		`{"name":"rotated","scopes":["submit"],"expires_at":"` + time.Now().Add(time.Hour).Format(time.RFC3339) + `"}`)
 	m.want(200, "GET", "/jobs", "", own...) // both live
 
 	r = m.want(200, "GET", "/keys", "")
 	var list ffrtmp.KeyList
 	r.decode(t, &list)
-	if list.Count != 2 || len(list.Keys) != 2 || list.Keys[0].ID != k.ID || strings.Contains(string(r.body), secret) || strings.Contains(string(r.body), "hash") {
-		t.Errorf("listed: got %s", r.body)
+	if list.Count != 2 || len(list.Keys) != 2 || list.Keys[0].ID != k.ID || strings.Contains(string(r.body), secret) ||
+		strings.Contains(string(r.body), "hash") {
+		t.Errorf("got %s, want two keys without secrets", r.body)
 	}
 	if r := m.want(200, "DELETE", "/keys/"+k.ID, ""); string(r.body) != `{"status":"revoked","key_id":"`+k.ID+"\"}\n" {
-		t.Errorf("revoked: got %s", r.body)
+		t.Errorf("got %s, want revoked", r.body)
 	}
 	m.want(200, "DELETE", "/keys/"+k.ID, "")
 	if r := m.want(401, "GET", "/jobs", "", own...); !strings.Contains(string(r.body), "revoked") {
-		t.Errorf("got %s", r.body)
+		t.Errorf("got %s, want revoked", r.body)
 	}
 	m.want(200, "GET", "/jobs", "", other...)
 	var shown ffrtmp.Key
 	m.want(200, "GET", "/keys/"+k.ID, "").decode(t, &shown)
 	if shown.Status != ffrtmp.KeyRevoked || shown.RevokedAt.IsZero() {
-		t.Errorf("shown: got %+v", shown)
+		t.Errorf("got %+v, want a revoked key", shown)
 	}
-	m.want(404, "GET", "/keys/nobody", "")
-	m.want(404, "DELETE", "/keys/nobody", "")
+	m.want(404, "GET", "/keys/unknown", "")
+	m.want(404, "DELETE", "/keys/unknown", "")
 	if strings.Contains(m.logs.String(), secret) {
-		t.Error("the log has the secret")
+		t.Error("got the secret in the log, want none")
 	}
 }
 
@@ -98,11 +104,12 @@ func TestKeys_Refused(t *testing.T) {
 	for _, token := range []string{id, secret, id + ".", id + "." + secret + "x", "0123456789abcdef." + secret, "." + secret, k.Secret + ".x"} {
 		r := m.want(401, "GET", "/jobs", "", "Authorization", "Bearer "+token)
 		if !strings.Contains(string(r.body), "the API key is not valid") {
-			t.Errorf("%q: got %s", token, r.body)
+			t.Errorf("%q: got %s, want an invalid key", token, r.body)
 		}
 	}
-	if logs := m.logs.String(); !strings.Contains(logs, "authentication failed: source=127.0.0.1") || strings.Contains(logs, secret) {
-		t.Errorf("logged:\n%s", logs)
+	if logs := m.logs.String(); !strings.Contains(logs, "authentication failed: source=127.0.0.1") ||
+		strings.Contains(logs, secret) {
+		t.Errorf("got log\n%s\nwant the source and no secret", logs)
 	}
 }
 
@@ -112,12 +119,12 @@ func TestKeys_Expiry(t *testing.T) {
 	k, own := m.createKey(`{"name":"n","scopes":["read"],"expires_in":0.3}`)
 	eventually(t, "the key expires", func() bool { return m.request("GET", "/jobs", "", own...).StatusCode == 401 })
 	if !time.Now().After(k.ExpiresAt) {
-		t.Error("too early")
+		t.Errorf("got a refusal before %s, want it after", k.ExpiresAt)
 	}
 	var shown ffrtmp.Key
 	m.want(200, "GET", "/keys/"+k.ID, "").decode(t, &shown)
 	if shown.Status != ffrtmp.KeyExpired {
-		t.Errorf("got %+v", shown)
+		t.Errorf("got %+v, want an expired key", shown)
 	}
 }
 
@@ -130,7 +137,7 @@ func TestKeys_Idempotency(t *testing.T) {
 	m.want(200, "POST", "/keys", `{"scopes":["read"],"name":"n"}`, once...).decode(t, &second)
 	m.want(409, "POST", "/keys", `{"name":"m","scopes":["read"]}`, once...)
 	if first.ID != second.ID || first.Secret == second.Secret {
-		t.Errorf("got %+v, then %+v", first, second)
+		t.Errorf("got %+v, then %+v, want one id and two secrets", first, second)
 	}
 	m.want(401, "GET", "/jobs", "", "Authorization", "Bearer "+first.Secret)
 	m.want(200, "GET", "/jobs", "", "Authorization", "Bearer "+second.Secret)
@@ -179,10 +186,11 @@ func TestKeys_RevokedWhileWaiting(t *testing.T) {
 	}
 }
 
-// registered is a node that no job is for.
+// registered registers a node without jobs.
 func (m *master) registered() string {
 	m.t.Helper()
-	m.request("POST", "/nodes/register", `{"node_id":"`+nodeA+`","address":"a","max_concurrent_jobs":1,"encoders":["none"]}`)
+	m.request("POST", "/nodes/register",
+		`{"node_id":"`+nodeA+`","address":"a","max_concurrent_jobs":1,"encoders":["none"]}`)
 	return nodeA
 }
 
@@ -193,8 +201,8 @@ func (m *master) waiting() int {
 	return m.api.inFlight.n
 }
 
-// apart is a leader and a follower, each with a state of its own: the follower's is
-// as old as the test wants.
+// apart returns a leader and a follower with separate states: the test decides how far the follower
+// lags.
 func apart(t *testing.T) (leader, follower *master, catchUp func()) {
 	leader, follower = newMaster(t), startMaster(t, "m2", nil)
 	follower.cluster.transport = transport{newPeerPort(t, leader), follower}
@@ -219,15 +227,15 @@ func TestKeys_RevokedAtTheLeader(t *testing.T) {
 	catchUp()
 	follower.want(201, "POST", "/jobs", `{"scenario":"720p"}`, own...)
 	leader.want(200, "DELETE", "/keys/"+k.ID, "")
-	follower.want(200, "GET", "/jobs?stale", "", own...) // all that it lags behind by
+	follower.want(200, "GET", "/jobs?stale", "", own...) // the revocation has not reached it
 	r := follower.want(401, "POST", "/jobs", `{"scenario":"720p"}`, own...)
 	if r.Header.Get(servedByHeader) != "m1" || !strings.Contains(string(r.body), "revoked") {
-		t.Errorf("answered by %s: %s", r.Header.Get(servedByHeader), r.body)
+		t.Errorf("got %s from %s, want revoked from m1", r.body, r.Header.Get(servedByHeader))
 	}
 	follower.want(401, "GET", "/jobs", "", own...)
 	catchUp()
 	if r := follower.want(401, "GET", "/jobs?stale", "", own...); r.Header.Get(servedByHeader) != "m2" {
-		t.Errorf("answered by %s", r.Header.Get(servedByHeader))
+		t.Errorf("got an answer by %s, want m2", r.Header.Get(servedByHeader))
 	}
 }
 
@@ -252,13 +260,13 @@ func TestKeys_NewAtAFollower(t *testing.T) {
 	follower.api.keyWait = 10 * time.Millisecond
 	forged := []string{"Authorization", "Bearer 0123456789abcdef.secret"}
 	follower.want(401, "POST", "/jobs", `{"scenario":"720p"}`, forged...)
-	// One that cannot know sends the client to another master.
+	// A master that cannot know refers the client to another one.
 	follower.cluster.mu.Lock()
 	follower.cluster.readyErr = errors.New("has not caught up")
 	follower.cluster.mu.Unlock()
 	var p problem
 	follower.want(503, "POST", "/jobs", `{"scenario":"720p"}`, forged...).decode(t, &p)
 	if p.Code != ffrtmp.NoLeader || !strings.Contains(p.Error, "has not caught up") {
-		t.Errorf("got %+v", p)
+		t.Errorf("got %+v, want no_leader", p)
 	}
 }

@@ -14,11 +14,16 @@ import (
 func (m *master) v22Node(address, more string) string {
 	m.t.Helper()
 	var node ffrtmp.Registered
-	m.want(http.StatusCreated, "POST", "/nodes/register", `{"address":"`+address+`","type":"server","cpu_threads":8,"cpu_model":"x","ram_total_bytes":17179869184`+more+`}`).decode(m.t, &node)
+	m.want(
+		http.StatusCreated,
+		"POST",
+		"/nodes/register",
+		`{"address":"`+address+`","type":"server","cpu_threads":8,"cpu_model":"x","ram_total_bytes":17179869184`+more+`}`,
+	).decode(m.t, &node)
 	return node.ID
 }
 
-// next is the job that a node of v2.2 is given, or nil.
+// next returns the job that a v2.2 node gets, or nil.
 func (m *master) next(node string) *ffrtmp.Job {
 	m.t.Helper()
 	var answer struct{ Job *ffrtmp.Job }
@@ -26,10 +31,16 @@ func (m *master) next(node string) *ffrtmp.Job {
 	return answer.Job
 }
 
-// v22Result is what v2.2's agent reports of a job.
+// v22Result reports a result as v2.2's agent does.
 func (m *master) v22Result(status int, node, id, result, more string) response {
 	m.t.Helper()
-	return m.want(status, "POST", "/results", `{"job_id":"`+id+`","node_id":"`+node+`","status":"`+result+`","completed_at":"`+time.Now().Format(time.RFC3339Nano)+`"`+more+`}`)
+	return m.want(
+		status,
+		"POST",
+		"/results",
+		`{"job_id":"`+id+`","node_id":"`+node+`","status":"`+result+`","completed_at":"`+time.Now().Format(
+			time.RFC3339Nano)+`"`+more+`}`,
+	)
 }
 
 // The defects of v2.2's master, as its clients saw them.
@@ -44,17 +55,17 @@ func TestV22_Defects(t *testing.T) {
 	}
 	m.want(http.StatusNotFound, "POST", "/jobs/1d9361e3-3e52-4354-8096-73827c55a0a9/cancel", "")
 	if j := m.job("1"); j.ID != first.ID || j.Status != ffrtmp.Pending {
-		t.Errorf("job 1: got %+v", j)
+		t.Errorf("got %+v, want %s pending", j, first.ID)
 	}
 
 	// A job for a GPU, at the head of the queue, kept nodes without one idle.
 	gpu := m.submit(`{"scenario":"720p60-h264","queue":"live","priority":"high","parameters":{"hwaccel":"nvenc"}}`)
-	m.want(http.StatusMethodNotAllowed, "HEAD", "/jobs/next?node_id="+cpu, "") // a probe, say; it takes no job away
+	m.want(http.StatusMethodNotAllowed, "HEAD", "/jobs/next?node_id="+cpu, "") // a probe must not claim a job
 	if j := m.next(cpu); j == nil || j.ID != first.ID {
-		t.Fatalf("behind a job for a GPU: got %+v", j)
+		t.Fatalf("got %+v, want %s, queued behind a job for a GPU", j, first.ID)
 	}
 	if j := m.next(cpu); j != nil {
-		t.Errorf("a node without a GPU was given %+v", j)
+		t.Errorf("got %+v on a node without a GPU, want none", j)
 	}
 
 	// A cancel wedged the master.
@@ -63,49 +74,53 @@ func TestV22_Defects(t *testing.T) {
 	var seen ffrtmp.Job
 	m.want(http.StatusOK, "GET", "/api/v1/jobs/"+first.ID, "").decode(t, &seen)
 	if seen.Status != ffrtmp.Canceled {
-		t.Errorf("the agent sees %s", seen.Status)
+		t.Errorf("got %s, want canceled", seen.Status)
 	}
-	m.v22Result(http.StatusOK, cpu, first.ID, "canceled", `,"error":"Job canceled by user","logs":"killed","metrics":{"canceled":true}`)
+	m.v22Result(http.StatusOK, cpu, first.ID, "canceled",
+		`,"error":"Job canceled by user","logs":"killed","metrics":{"canceled":true}`)
 	m.want(http.StatusOK, "POST", "/jobs/"+gpu.ID+"/cancel", "")
 
 	// "banana" was a status, of jobs and in filters.
 	second := m.submit(`{"scenario":"720p60-h264"}`)
 	if j := m.next(cpu); j == nil || j.ID != second.ID {
-		t.Fatalf("after a cancel: got %+v", j)
+		t.Fatalf("got %+v after a cancel, want %s", j, second.ID)
 	}
 	for _, r := range []response{m.v22Result(http.StatusBadRequest, cpu, second.ID, "banana", ""), m.want(http.StatusBadRequest, "GET", "/jobs?status=banana", "")} {
 		var p problem
 		if r.decode(t, &p); p.Field != "status" {
-			t.Errorf("banana: got %s", r.body)
+			t.Errorf("got %s, want field status", r.body)
 		}
 	}
 
 	// Nodes vanished after a retry, and logs were never kept.
-	m.v22Result(http.StatusOK, cpu, second.ID, "failed", `,"error":"exit status 1","logs":"Conversion failed!","metrics":null,"analyzer_output":null`)
+	m.v22Result(http.StatusOK, cpu, second.ID, "failed",
+		`,"error":"exit status 1","logs":"Conversion failed!","metrics":null,"analyzer_output":null`)
 	var nodes ffrtmp.NodeList
-	if m.want(http.StatusOK, "GET", "/nodes", "").decode(t, &nodes); nodes.Count != 1 || nodes.Nodes[0].ID != cpu || nodes.Nodes[0].Status != ffrtmp.NodeAvailable {
-		t.Errorf("nodes after a retry: got %+v", nodes)
+	if m.want(http.StatusOK, "GET", "/nodes", "").decode(t, &nodes); nodes.Count != 1 || nodes.Nodes[0].ID != cpu ||
+		nodes.Nodes[0].Status != ffrtmp.NodeAvailable {
+		t.Errorf("got %+v, want one available node", nodes)
 	}
-	eventually(t, "the backoff is over", func() bool { return m.next(cpu) != nil })
+	eventually(t, "the backoff ends", func() bool { return m.next(cpu) != nil })
 	for attempt, want := range map[int]string{1: "Conversion failed!", 2: "frame=1"} {
 		if attempt == 2 {
 			m.v22Result(http.StatusOK, cpu, second.ID, "completed", `,"logs":"frame=1"`)
 		}
 		var log attemptLog
-		if m.want(http.StatusOK, "GET", fmt.Sprintf("/jobs/%s/logs?attempt=%d", second.ID, attempt), "").decode(t, &log); log.Logs != want {
-			t.Errorf("log of attempt %d: %q", attempt, log.Logs)
+		if m.want(http.StatusOK, "GET", fmt.Sprintf("/jobs/%s/logs?attempt=%d", second.ID, attempt), "").decode(t,
+			&log); log.Logs != want {
+			t.Errorf("attempt %d: got log %q, want %q", attempt, log.Logs, want)
 		}
 	}
 
-	// A live job that took long was started again beside itself.
+	// A long live job was started a second time.
 	live := m.submit(`{"scenario":"live-720p30-h264"}`)
 	if j := m.next(cpu); j == nil || j.ID != live.ID || j.Queue != ffrtmp.Live {
-		t.Fatalf("live job: got %+v", j)
+		t.Fatalf("got %+v, want the live job %s", j, live.ID)
 	}
 	other := m.v22Node("enc-02", "")
 	m.want(http.StatusOK, "POST", "/nodes/"+cpu+"/heartbeat", "")
 	if j := m.next(other); j != nil {
-		t.Errorf("another node was given %+v", j)
+		t.Errorf("got %+v on another node, want none", j)
 	}
 	m.v22Result(http.StatusConflict, other, live.ID, "completed", "")
 	m.v22Result(http.StatusOK, cpu, live.ID, "completed", "")
@@ -125,40 +140,78 @@ func TestV22_Registrations(t *testing.T) {
 	}
 	for _, kind := range []string{"server", "desktop", "laptop"} {
 		var n ffrtmp.Registered
-		if m.want(http.StatusCreated, "POST", "/nodes/register", `{"address":"`+kind+`","type":"`+kind+`"}`).decode(t, &n); n.Type != kind || n.Name != kind {
-			t.Errorf("%s: got %+v", kind, n)
+		if m.want(http.StatusCreated, "POST", "/nodes/register", `{"address":"`+kind+`","type":"`+kind+`"}`).decode(t,
+			&n); n.Type != kind ||
+			n.Name != kind {
+			t.Errorf("got %+v, want type and name %s", n, kind)
 		}
 	}
 }
 
-// The answers have the types, and the statuses are those, that v2.2's CLI reads.
+// Answers have the types and statuses that v2.2's CLI reads.
 func TestV22_CLI(t *testing.T) {
 	m := newMaster(t)
 	node := m.v22Node("enc-01", `,"has_gpu":true,"gpu_type":"T4","gpu_capabilities":["nvenc_h264"]`)
 	const submit = `{"scenario":"4K60-h264","confidence":"auto","engine":"auto","parameters":{"duration":5,"bitrate":"10M","engine":"auto"},"queue":"default","priority":"medium"}`
 	jobTypes := map[string]any{
-		"id": "", "sequence_number": 0, "scenario": "", "confidence": "", "engine": "", "parameters": map[string]any{}, "status": "", "queue": "", "priority": "",
-		"progress": 0, "node_id": "", "node_name": "", "created_at": time.Time{}, "started_at": time.Time{}, "last_activity_at": time.Time{}, "completed_at": time.Time{},
-		"retry_count": 0, "max_retries": 0, "retry_reason": "", "error": "", "failure_reason": "", "logs": "", "timeout_at": time.Time{},
+		"id":               "",
+		"sequence_number":  0,
+		"scenario":         "",
+		"confidence":       "",
+		"engine":           "",
+		"parameters":       map[string]any{},
+		"status":           "",
+		"queue":            "",
+		"priority":         "",
+		"progress":         0,
+		"node_id":          "",
+		"node_name":        "",
+		"created_at":       time.Time{},
+		"started_at":       time.Time{},
+		"last_activity_at": time.Time{},
+		"completed_at":     time.Time{},
+		"retry_count":      0,
+		"max_retries":      0,
+		"retry_reason":     "",
+		"error":            "",
+		"failure_reason":   "",
+		"logs":             "",
+		"timeout_at":       time.Time{},
 	}
 	nodeTypes := map[string]any{
-		"id": "", "name": "", "address": "", "type": "", "cpu_threads": 0, "cpu_model": "", "has_gpu": false, "gpu_type": "", "gpu_capabilities": []any{},
-		"ram_total_bytes": 0, "labels": map[string]any{}, "status": "", "last_heartbeat": time.Time{}, "registered_at": time.Time{}, "current_job_id": "",
+		"id":               "",
+		"name":             "",
+		"address":          "",
+		"type":             "",
+		"cpu_threads":      0,
+		"cpu_model":        "",
+		"has_gpu":          false,
+		"gpu_type":         "",
+		"gpu_capabilities": []any{},
+		"ram_total_bytes":  0,
+		"labels":           map[string]any{},
+		"status":           "",
+		"last_heartbeat":   time.Time{},
+		"registered_at":    time.Time{},
+		"current_job_id":   "",
 	}
 	var created map[string]any
 	m.want(http.StatusCreated, "POST", "/jobs", submit).decode(t, &created)
 	readable(t, "a new job", created, jobTypes)
-	id := created["id"].(string)
+	id, _ := created["id"].(string)
 	if m.next(node) == nil {
-		t.Fatal("no job")
+		t.Fatal("got no job, want one")
 	}
-	m.v22Result(http.StatusOK, node, id, "failed", `,"error":"boom","failure_reason":"user_error","logs":"no such file"`)
+	m.v22Result(http.StatusOK, node, id, "failed",
+		`,"error":"boom","failure_reason":"user_error","logs":"no such file"`)
 	for _, ref := range []string{id, "1"} {
 		var failed map[string]any
 		m.want(http.StatusOK, "GET", "/jobs/"+ref, "").decode(t, &failed)
 		readable(t, "a failed job", failed, jobTypes)
-		if failed["status"] != "failed" || failed["failure_reason"] != "user_error" || failed["node_name"] != "enc-01" || failed["completed_at"] == nil {
-			t.Errorf("got %v", failed)
+		if failed["status"] != "failed" || failed["failure_reason"] != "user_error" ||
+			failed["node_name"] != "enc-01" ||
+			failed["completed_at"] == nil {
+			t.Errorf("got %v, want failed by user_error on enc-01", failed)
 		}
 	}
 	for _, action := range []struct {
@@ -168,19 +221,20 @@ func TestV22_CLI(t *testing.T) {
 		var answer map[string]any
 		m.want(http.StatusOK, "POST", "/jobs/1/"+action.name, "").decode(t, &answer)
 		if answer["job_id"] != id || answer["status"] != string(action.status) {
-			t.Errorf("%s: got %v", action.name, answer)
+			t.Errorf("%s: got %v, want %s of %s", action.name, answer, action.status, id)
 		}
 	}
 	var logs map[string]any
-	if m.want(http.StatusOK, "GET", "/jobs/1/logs", "").decode(t, &logs); logs["job_id"] != id || logs["logs"] != "no such file" {
-		t.Errorf("logs: got %v", logs)
+	if m.want(http.StatusOK, "GET", "/jobs/1/logs", "").decode(t, &logs); logs["job_id"] != id ||
+		logs["logs"] != "no such file" {
+		t.Errorf("got %v, want the log of %s", logs, id)
 	}
 	var jobs struct {
 		Jobs  []map[string]any
 		Count int
 	}
 	if m.want(http.StatusOK, "GET", "/jobs", "").decode(t, &jobs); jobs.Count != 1 || len(jobs.Jobs) != 1 {
-		t.Fatalf("jobs: got %+v", jobs)
+		t.Fatalf("got %+v, want one job", jobs)
 	}
 	readable(t, "a job of the list", jobs.Jobs[0], jobTypes)
 	var nodes struct {
@@ -188,7 +242,7 @@ func TestV22_CLI(t *testing.T) {
 		Count int
 	}
 	if m.want(http.StatusOK, "GET", "/nodes", "").decode(t, &nodes); nodes.Count != 1 || len(nodes.Nodes) != 1 {
-		t.Fatalf("nodes: got %+v", nodes)
+		t.Fatalf("got %+v, want one node", nodes)
 	}
 	readable(t, "a node of the list", nodes.Nodes[0], nodeTypes)
 	var described map[string]any
@@ -196,8 +250,7 @@ func TestV22_CLI(t *testing.T) {
 	readable(t, "a node", described, nodeTypes)
 }
 
-// readable checks that each field, if it is there, can be read as the type of the
-// value that stands for it.
+// readable checks that each field that exists decodes as the type of its sample value.
 func readable(t *testing.T, what string, got, types map[string]any) {
 	t.Helper()
 	for field, like := range types {
@@ -225,7 +278,7 @@ func readable(t *testing.T, what string, got, types map[string]any) {
 		}
 		if !ok {
 			text, _ := json.Marshal(v)
-			t.Errorf("%s: got %s is %s, which cannot be read as %T", what, field, text, like)
+			t.Errorf("%s: got %s = %s, want a %T", what, field, text, like)
 		}
 	}
 }

@@ -16,10 +16,10 @@ func TestV22_RecordedTraffic(t *testing.T) {
 	same := func(r response, status int, recorded string) {
 		t.Helper()
 		if r.StatusCode != status {
-			t.Errorf("got %d, recorded %d: %s", r.StatusCode, status, r.body)
+			t.Errorf("got %d, want %d as recorded: %s", r.StatusCode, status, r.body)
 		}
 		if got := r.Header.Get("Content-Type"); got != "application/json" {
-			t.Errorf("Content-Type %q", got)
+			t.Errorf("got Content-Type %q, want application/json", got)
 		}
 		var got, want any
 		r.decode(t, &got)
@@ -30,8 +30,9 @@ func TestV22_RecordedTraffic(t *testing.T) {
 	}
 
 	same(m.request("GET", "/health", "", "Authorization", ""), 200, `{"status":"healthy"}`)
-	if r := m.request("GET", "/jobs", "", "Authorization", ""); r.StatusCode != 401 || !strings.Contains(string(r.body), "Missing Authorization header") {
-		t.Errorf("no key: got %d %s", r.StatusCode, r.body)
+	if r := m.request("GET", "/jobs", "", "Authorization", ""); r.StatusCode != 401 ||
+		!strings.Contains(string(r.body), "Missing Authorization header") {
+		t.Errorf("got %d %s without a key, want 401", r.StatusCode, r.body)
 	}
 	registration := `{"address":"enc-01","type":"server","cpu_threads":32,"cpu_model":"EPYC","has_gpu":false,"ram_total_bytes":68719476736,"labels":{"os":"linux"}}`
 	recorded := `{"name":"enc-01","address":"enc-01","type":"server","cpu_threads":32,"cpu_model":"EPYC","has_gpu":false,"ram_total_bytes":68719476736,"labels":{"os":"linux"},"status":"available"}`
@@ -40,19 +41,26 @@ func TestV22_RecordedTraffic(t *testing.T) {
 	var node ffrtmp.Registered
 	r.decode(t, &node)
 	if node.LeaseTTLSeconds != 90 || len(node.Masters) != 1 || node.ClusterID == "" {
-		t.Errorf("registered: got %s", r.body)
+		t.Errorf("got %s, want a TTL of 90s, one master and a cluster id", r.body)
 	}
 	same(m.request("POST", "/nodes/register", registration), 200, `{"id":"`+node.ID+`"}`)
 	if r := m.request("POST", "/nodes/"+node.ID+"/heartbeat", ""); r.StatusCode != 200 {
-		t.Errorf("heartbeat: got %d %s", r.StatusCode, r.body)
+		t.Errorf("got %d %s from a heartbeat, want 200", r.StatusCode, r.body)
 	}
 	r = m.request("POST", "/jobs", `{"scenario":"4K60-h264","parameters":{"duration":5,"bitrate":"10M"}}`)
-	same(r, 201, `{"sequence_number":1,"scenario":"4K60-h264","confidence":"","engine":"auto","parameters":{"bitrate":"10M","duration":5},"status":"pending","queue":"default","priority":"medium","retry_count":0}`)
+	same(
+		r,
+		201,
+		`{"sequence_number":1,"scenario":"4K60-h264","confidence":"","engine":"auto","parameters":{"bitrate":"10M","duration":5},"status":"pending","queue":"default","priority":"medium","retry_count":0}`,
+	)
 	var j ffrtmp.Job
 	r.decode(t, &j)
 	next := "/jobs/next?node_id=" + node.ID
-	same(m.request("GET", next, ""), 200,
-		`{"job":{"id":"`+j.ID+`","sequence_number":1,"scenario":"4K60-h264","parameters":{"bitrate":"10M","duration":5},"status":"running","queue":"default","priority":"medium","node_id":"`+node.ID+`","retry_count":0}}`)
+	same(
+		m.request("GET", next, ""),
+		200,
+		`{"job":{"id":"`+j.ID+`","sequence_number":1,"scenario":"4K60-h264","parameters":{"bitrate":"10M","duration":5},"status":"running","queue":"default","priority":"medium","node_id":"`+node.ID+`","retry_count":0}}`,
+	)
 	same(m.request("GET", next, ""), 200, `{"job":null}`)
 	same(m.request("GET", "/api/v1/jobs/"+j.ID, ""), 200, `{"id":"`+j.ID+`","status":"running"}`)
 	done := `{"job_id":"` + j.ID + `","node_id":"` + node.ID + `","status":"completed","metrics":{"fps":60},"completed_at":"2026-01-05T10:00:00Z","unknown":1}`
@@ -64,18 +72,18 @@ func TestV22_RecordedTraffic(t *testing.T) {
 	same(m.request("POST", "/jobs/"+j.ID+"/retry", ""), 409, `{"code":"conflict"}`)
 }
 
-// contains reports what of want is not in got.
+// contains reports the parts of want that are not in got.
 func contains(t *testing.T, path string, got, want any) {
 	t.Helper()
 	switch want := want.(type) {
 	case map[string]any:
 		object, ok := got.(map[string]any)
 		if !ok {
-			t.Errorf("%s: got %v is no object", path, got)
+			t.Errorf("%s: got %v, want an object", path, got)
 		}
 		for k, v := range want {
 			if _, ok := object[k]; !ok {
-				t.Errorf("got %s.%s is missing", path, k)
+				t.Errorf("got no %s.%s, want it as recorded", path, k)
 				continue
 			}
 			contains(t, path+"."+k, object[k], v)
@@ -103,28 +111,29 @@ func TestV22_StaleResult(t *testing.T) {
 	j := m.submit(`{"scenario":"720p"}`)
 	m.want(200, "GET", "/jobs/next?node_id="+node.ID, "")
 	failed := `{"job_id":"` + j.ID + `","node_id":"` + node.ID + `","status":"failed","error":"broken"}`
-	if r := m.want(200, "POST", "/results", failed); string(r.body) != `{"status":"retrying","retry":1,"max_retries":3}`+"\n" {
-		t.Errorf("failed: got %s", r.body)
+	if r := m.want(200, "POST", "/results", failed); string(
+		r.body) != `{"status":"retrying","retry":1,"max_retries":3}`+"\n" {
+		t.Errorf("got %s, want retry 1 of 3", r.body)
 	}
 	m.register(nodeA)
-	eventually(t, "the backoff is over", func() bool {
+	eventually(t, "the backoff ends", func() bool {
 		var c ffrtmp.ClaimResponse
 		m.want(200, "POST", "/jobs/claim", `{"node_id":"`+nodeA+`"}`).decode(t, &c)
 		return len(c.Jobs) == 1
 	})
 	completed := strings.Replace(failed, "failed", "completed", 1)
 	if r := m.want(409, "POST", "/results", completed); !strings.Contains(string(r.body), "stale_attempt") {
-		t.Errorf("late result: got %s", r.body)
+		t.Errorf("got %s for a late result, want stale_attempt", r.body)
 	}
 	if now := m.job(j.ID); now.Status != ffrtmp.Running || now.NodeID != nodeA {
-		t.Errorf("job: got %+v", now)
+		t.Errorf("got %+v, want running on %s", now, nodeA)
 	}
-	// It registers again: it has restarted, and lost what it held.
+	// It registers again: it has restarted and lost its jobs.
 	m.submit(`{"scenario":"720p"}`)
 	m.want(200, "GET", "/jobs/next?node_id="+node.ID, "")
 	m.want(http.StatusOK, "POST", "/nodes/register", `{"address":"enc-01"}`)
 	if now := m.job("2"); now.Status != ffrtmp.Pending {
-		t.Errorf("after it registered again: got %s", now.Status)
+		t.Errorf("got %s after a new registration, want pending", now.Status)
 	}
 }
 
@@ -143,10 +152,10 @@ func TestNext_AnswerLost(t *testing.T) {
 	}
 	peer.cut.Store(true)
 	if j := next(); j == nil || j.ID != first.ID || j.Attempt != 1 {
-		t.Errorf("was given %+v", j)
+		t.Errorf("got %+v, want attempt 1 of %s", j, first.ID)
 	}
 	if j := leader.job(second.ID); j.Status != ffrtmp.Pending {
-		t.Errorf("the other job is %s", j.Status)
+		t.Errorf("got the other job %s, want pending", j.Status)
 	}
 	// The same when it is the last job, and when leadership moves in between.
 	peer.cut.Store(true)
@@ -155,10 +164,10 @@ func TestNext_AnswerLost(t *testing.T) {
 		leader.lead()
 	}
 	if j := next(); j == nil || j.ID != second.ID || j.Attempt != 1 {
-		t.Errorf("was given %+v", j)
+		t.Errorf("got %+v, want attempt 1 of %s", j, second.ID)
 	}
 	if j := next(); j != nil {
-		t.Errorf("was given %+v again", j)
+		t.Errorf("got %+v, want none", j)
 	}
 }
 
@@ -175,7 +184,7 @@ func TestNext_RepeatedByALoadBalancer(t *testing.T) {
 		var answer struct{ Job *ffrtmp.Job }
 		try.m.want(http.StatusOK, "GET", "/jobs/next?node_id="+node, "", "X-Request-Id", try.id).decode(t, &answer)
 		if answer.Job == nil || answer.Job.ID != try.want || answer.Job.Attempt != 1 {
-			t.Errorf("request %s at %s: %+v", try.id, try.m.cluster.id, answer.Job)
+			t.Errorf("request %s at %s: got %+v, want attempt 1 of %s", try.id, try.m.cluster.id, answer.Job, try.want)
 		}
 	}
 }

@@ -34,10 +34,10 @@ func TestServer_Timeouts(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := io.Copy(io.Discard, conn); err != nil {
-		t.Fatalf("the connection is still open after %s: %v", time.Since(start), err)
+		t.Fatalf("got a connection still open after %s, want it closed: %v", time.Since(start), err)
 	}
 	if took := time.Since(start); took < limits.HeaderTime-time.Second {
-		t.Errorf("cut off after %s", took)
+		t.Errorf("got the end after %s, want %s", took, limits.HeaderTime)
 	}
 	for _, d := range []struct {
 		name      string
@@ -54,15 +54,14 @@ func TestServer_Timeouts(t *testing.T) {
 	}
 }
 
-// hurry is little time for a client, and enough for an ordinary request on a slow
-// machine.
+// hurry is short for a client, but enough for an ordinary request on a slow machine.
 const hurry = 2 * time.Second
 
-// hurried gives clients little time. Answers are not held to the document, which takes
+// hurried shortens the time limits. Answers are not checked against the document, which takes
 // ten times as long as answering.
 func hurried(s *http.Server) {
 	s.ReadTimeout, s.WriteTimeout = hurry, hurry
-	s.Handler = s.Handler.(*conformance).next
+	s.Handler = s.Handler.(*conformance).next //nolint:errcheck // newMaster sets it
 }
 
 // A long poll outlives the server's timeouts, over HTTP/1.1 and HTTP/2.
@@ -72,9 +71,13 @@ func TestServer_LongPoll(t *testing.T) {
 			t.Parallel()
 			m := newMaster(t, hurried)
 			m.register(nodeA)
-			client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, ForceAttemptHTTP2: http2}}
+			client := &http.Client{
+				Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true},
+					ForceAttemptHTTP2: http2},
+			}
 			defer client.CloseIdleConnections()
-			req, err := http.NewRequestWithContext(t.Context(), "POST", m.server.URL+"/jobs/claim", strings.NewReader(`{"node_id":"`+nodeA+`","wait":"3s"}`))
+			req, err := http.NewRequestWithContext(t.Context(), "POST", m.server.URL+"/jobs/claim",
+				strings.NewReader(`{"node_id":"`+nodeA+`","wait":"3s"}`))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -87,10 +90,10 @@ func TestServer_LongPoll(t *testing.T) {
 			defer resp.Body.Close()
 			body, err := io.ReadAll(resp.Body)
 			if err != nil || string(body) != "{\"jobs\":[]}\n" || time.Since(start) < 3*time.Second {
-				t.Errorf("after %s: %q, %v", time.Since(start), body, err)
+				t.Errorf("got %q, %v after %s, want no job after 3s", body, err, time.Since(start))
 			}
 			if want := map[bool]int{false: 1, true: 2}[http2]; resp.ProtoMajor != want {
-				t.Errorf("spoke HTTP/%d", resp.ProtoMajor)
+				t.Errorf("got HTTP/%d, want HTTP/%d", resp.ProtoMajor, want)
 			}
 		})
 	}
@@ -112,17 +115,18 @@ func TestServer_IdleStream(t *testing.T) {
 	lines := m.followLog(id) // begins before the job is claimed
 	j := m.claim(nodeA)
 	<-time.After(hurry + hurry/4)
-	m.want(200, "POST", "/nodes/"+nodeA+"/heartbeat", fmt.Sprintf(`{"attempts":[{"job_id":%q,"attempt":1,"lease":%q,"log_tail":"one\n"}]}`, id, j.Lease))
+	m.want(200, "POST", "/nodes/"+nodeA+"/heartbeat",
+		fmt.Sprintf(`{"attempts":[{"job_id":%q,"attempt":1,"lease":%q,"log_tail":"one\n"}]}`, id, j.Lease))
 	wantLine(t, lines, "one\n")
 	<-time.After(hurry + hurry/4)
 	m.want(200, "POST", "/results", result(j, "completed", `,"logs":"one\ntwo\n"`))
 	wantLine(t, lines, "two\n")
 	if text, ok := <-lines; ok {
-		t.Errorf("after the end: got %q", text)
+		t.Errorf("got %q after the end, want nothing", text)
 	}
 	// From the state, and from an offset.
 	if r := m.want(200, "GET", "/jobs/1/logs?follow&offset=4", ""); string(r.body) != "two\n" {
-		t.Errorf("followed afterwards: got %q", r.body)
+		t.Errorf("got %q, want the second line", r.body)
 	}
 }
 
@@ -135,15 +139,16 @@ func TestShutdown_IndexWait(t *testing.T) {
 				m = follower
 			}
 			forwarded := !leads && !strings.Contains(path, "stale")
-			answer, down := m.stopDuring("GET", path, "", func() bool { return m.isBusy() && (!forwarded || peer.seen.Load() > 0) })
+			answer, down := m.stopDuring("GET", path, "",
+				func() bool { return m.isBusy() && (!forwarded || peer.seen.Load() > 0) })
 			select {
 			case r := <-answer:
 				var p problem
 				if r.decode(t, &p); p.Code != ffrtmp.NoLeader || p.Field != "" {
-					t.Errorf("%s: got %d %s", path, r.StatusCode, r.body)
+					t.Errorf("%s: got %d %s, want no_leader", path, r.StatusCode, r.body)
 				}
 			case <-time.After(20 * time.Second):
-				t.Fatalf("got %s is still waited for", path)
+				t.Fatalf("%s: got no answer within 20s, want one", path)
 			}
 			if err := <-down; err != nil {
 				t.Error(err)
@@ -182,23 +187,23 @@ func TestShutdown(t *testing.T) {
 	down := make(chan error, 1)
 	go func() { down <- m.api.Shutdown(context.Background()) }()
 	if r := <-poll; r.StatusCode != 503 || !strings.Contains(string(r.body), "no_leader") {
-		t.Errorf("long poll: got %d %s", r.StatusCode, r.body)
+		t.Errorf("got %d %s from a long poll, want 503 no_leader", r.StatusCode, r.body)
 	}
 	select {
 	case err := <-down:
-		t.Fatalf("shut down before the write was answered: got %v", err)
+		t.Fatalf("got a shutdown before the write was answered (%v), want it after", err)
 	case <-time.After(100 * time.Millisecond):
 	}
 	m.log.mu.Unlock()
 	if r := <-write; r.StatusCode != 201 {
-		t.Errorf("write: got %d %s", r.StatusCode, r.body)
+		t.Errorf("got %d %s, want 201", r.StatusCode, r.body)
 	}
 	if err := <-down; err != nil {
 		t.Error(err)
 	}
 	if conn, err := net.Dial("tcp", m.server.Listener.Addr().String()); err == nil {
 		conn.Close()
-		t.Error("still listening")
+		t.Error("got a connection after the shutdown, want a refusal")
 	}
 }
 
@@ -230,9 +235,9 @@ func (m *master) isBusy() bool {
 	return m.api.inFlight.n > 0
 }
 
-// stopDuring makes a request that cannot be answered yet, and has the master shut down
-// when the request has got as far as it is to.
-func (m *master) stopDuring(method, path, body string, underWay func() bool) (answer <-chan response, down <-chan error) {
+// stopDuring makes a request that cannot be answered yet, and shuts the master down once
+// active returns true.
+func (m *master) stopDuring(method, path, body string, active func() bool) (answer <-chan response, down <-chan error) {
 	answers, downs := make(chan response, 1), make(chan error, 1)
 	go func() {
 		r, err := m.try(context.Background(), method, path, body)
@@ -241,7 +246,7 @@ func (m *master) stopDuring(method, path, body string, underWay func() bool) (an
 		}
 		answers <- r
 	}()
-	eventually(m.t, "the request is under way", underWay)
+	eventually(m.t, "the request is active", active)
 	go func() { downs <- m.api.Shutdown(context.Background()) }()
 	<-m.api.stopping.Done()
 	return answers, downs
@@ -250,7 +255,7 @@ func (m *master) stopDuring(method, path, body string, underWay func() bool) (an
 func wantFinished(t *testing.T, answer <-chan response, down <-chan error) {
 	t.Helper()
 	if r := <-answer; r.Response == nil || r.StatusCode != 201 {
-		t.Errorf("the request in flight: got %v %s", r.Response, r.body)
+		t.Errorf("got %v %s, want 201", r.Response, r.body)
 	}
 	if err := <-down; err != nil {
 		t.Error(err)
@@ -274,7 +279,7 @@ func TestDiskFull(t *testing.T) {
 		return h.Warnings
 	}
 	if got := warnings(); got != nil {
-		t.Errorf("warnings before: got %q", got)
+		t.Errorf("got warnings %q, want none", got)
 	}
 	full(errors.New("less than 512 MiB are free"))
 	const imported = `{"jobs":[{"id":"01985f3a-0000-7000-8000-000000000001","scenario":"720p","status":"pending","created_at":"2026-01-02T03:04:05Z"}]}`
@@ -286,7 +291,7 @@ func TestDiskFull(t *testing.T) {
 		var p problem
 		m.want(507, "POST", path, body).decode(t, &p)
 		if p.Code != ffrtmp.InsufficientStorage || p.Error != "new jobs are refused: less than 512 MiB are free" {
-			t.Errorf("%s: got %+v", path, p)
+			t.Errorf("%s: got %+v, want insufficient_storage", path, p)
 		}
 	}
 	m.want(200, "POST", "/jobs", `{"scenario":"720p"}`, "Idempotency-Key", "before")
@@ -299,7 +304,7 @@ func TestDiskFull(t *testing.T) {
 	m.want(200, "POST", "/results", result(claimed, "completed", ""))
 	m.want(200, "POST", "/jobs/2/cancel", "")
 	if got := warnings(); len(got) != 1 || got[0] != "the disk is nearly full" {
-		t.Errorf("warnings: got %q", got)
+		t.Errorf("got warnings %q, want one", got)
 	}
 	full(nil)
 	m.submit(`{"scenario":"720p"}`)
@@ -324,21 +329,21 @@ func TestSecrets(t *testing.T) {
 		{"POST", "/jobs", strings.Replace(asKey, "720p", "8K", 1)},
 	} {
 		if r := m.request(c.method, c.path, c.body); strings.Contains(string(r.body), canary) {
-			t.Errorf("got %s %s shows the secret: %s", c.method, c.path, r.body)
+			t.Errorf("%s %s: got an answer with the secret, want none: %s", c.method, c.path, r.body)
 		}
 	}
 	j := m.claim(nodeA)
 	if n := strings.Count(string(j.Parameters), canary); n != 2 {
-		t.Errorf("the node is not told: got %s", j.Parameters)
+		t.Errorf("got parameters %s, want both secrets", j.Parameters)
 	}
 	m.want(200, "POST", "/results", result(j, "failed", ""))
 	for _, secret := range []string{canary, j.Lease, testKey} {
 		if strings.Contains(m.logs.String(), secret) {
-			t.Errorf("the log holds a secret")
+			t.Error("got a secret in the log, want none")
 		}
 	}
 	if r := m.request("GET", "/jobs/1", ""); strings.Contains(string(r.body), j.Lease) {
-		t.Error("the lease is shown")
+		t.Error("got the lease in a job, want none")
 	}
 }
 
@@ -359,11 +364,11 @@ func TestMetrics(t *testing.T) {
 		`ffmpeg_master_uptime_seconds `,
 	} {
 		if !strings.Contains(rec, want) {
-			t.Errorf("no %s in\n%s", want, rec)
+			t.Errorf("got no %s, want it in\n%s", want, rec)
 		}
 	}
 	if strings.Contains(rec, "/jobs/99") || strings.Contains(rec, "/x/y") {
-		t.Error("a path is a label")
+		t.Error("got a path as a label, want its pattern")
 	}
 }
 
@@ -374,7 +379,7 @@ func newScrape(t *testing.T, m *master) string {
 		t.Fatal(err)
 	}
 	server := &http.Server{Handler: m.api.MetricsHandler(), ReadHeaderTimeout: time.Second}
-	go server.Serve(l)
+	go func() { _ = server.Serve(l) }() // ends with Close
 	defer server.Close()
 	resp, err := http.Get("http://" + l.Addr().String() + "/metrics")
 	if err != nil {

@@ -56,7 +56,8 @@ func parseLogRequest(c *call, j *ffrtmp.Job) (r logRequest, err error) {
 		return r, err
 	}
 	if r.follow && c.consistency.stale {
-		return r, ffrtmp.FieldErrorf("follow", "cannot be combined with stale: only the leader has the log of a running attempt")
+		return r, ffrtmp.FieldErrorf("follow",
+			"cannot be combined with stale: only the leader has the log of a running attempt")
 	}
 	return r, nil
 }
@@ -87,7 +88,8 @@ func (s *Server) logs(c *call) (*answer, error) {
 }
 
 // readLog returns what is kept of an attempt's log from offset on, and where that begins.
-func (s *Server) readLog(ctx context.Context, j *ffrtmp.Job, attempt int, offset int64) (text string, from int64, err error) {
+func (s *Server) readLog(ctx context.Context, j *ffrtmp.Job, attempt int,
+	offset int64) (text string, from int64, err error) {
 	if live := s.cfg.Leader.Log(j.ID, attempt); live != nil {
 		text, from, _, err = live.Read(offset)
 		if errors.Is(err, io.EOF) {

@@ -61,7 +61,8 @@ func (m *metrics) connections(reg prometheus.Registerer, c *limits.Connections) 
 			Name: metricPrefix + "http_connections", Help: "Connections to the API port.",
 		}, func() float64 { return float64(c.Open()) }),
 		prometheus.NewCounterFunc(prometheus.CounterOpts{
-			Name: metricPrefix + "http_connections_closed_total", Help: "Connections closed because there were too many.",
+			Name: metricPrefix + "http_connections_closed_total",
+			Help: "Connections closed because there were too many.",
 		}, func() float64 { return float64(c.Closed()) }),
 	)
 }
@@ -81,7 +82,11 @@ func (m *metrics) request(r *http.Request, status int, took time.Duration) {
 // port. It needs no key.
 func (s *Server) MetricsHandler() http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(s.cfg.Gatherer, promhttp.HandlerOpts{Timeout: answerTimeout, MaxRequestsInFlight: maxScrapes}))
+	mux.Handle(
+		"GET /metrics",
+		promhttp.HandlerFor(s.cfg.Gatherer,
+			promhttp.HandlerOpts{Timeout: answerTimeout, MaxRequestsInFlight: maxScrapes}),
+	)
 	mux.HandleFunc("GET /health", func(w http.ResponseWriter, r *http.Request) {
 		writeJSON(w, http.StatusOK, s.healthOf("healthy"))
 	})

@@ -70,7 +70,12 @@ func (s *Server) observe(w http.ResponseWriter, r *http.Request) {
 	}()
 	if headerBytes(r) > maxHeader && !isForwarded(r.Context()) { // a forwarding master adds to it
 		const status = http.StatusRequestHeaderFieldsTooLarge
-		writeJSON(rec, status, problem{Error: fmt.Sprintf("the header is longer than %d bytes", maxHeader), Code: ffrtmp.TooLarge, Status: status})
+		writeJSON(
+			rec,
+			status,
+			problem{Error: fmt.Sprintf("the header is longer than %d bytes", maxHeader), Code: ffrtmp.TooLarge,
+				Status: status},
+		)
 		return
 	}
 	s.route(rec, r)

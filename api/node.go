@@ -30,7 +30,8 @@ func (s *Server) register(c *call, r *ffrtmp.Registration) (*answer, error) {
 	if n.Legacy {
 		ttl = max(ttl, leader.LegacyTTL)
 	}
-	a.body = ffrtmp.Registered{Node: s.nodeView(n), LeaseTTLSeconds: ttl.Seconds(), Masters: s.cfg.Cluster.APIURLs(), ClusterID: s.cfg.Cluster.ClusterID()}
+	a.body = ffrtmp.Registered{Node: s.nodeView(n), LeaseTTLSeconds: ttl.Seconds(),
+		Masters: s.cfg.Cluster.APIURLs(), ClusterID: s.cfg.Cluster.ClusterID()}
 	return a, nil
 }
 
@@ -89,7 +90,8 @@ func validateHeartbeat(h *ffrtmp.Heartbeat) error {
 		case r.LogOffset != nil && *r.LogOffset < 0:
 			return ffrtmp.FieldErrorf(at("log_offset"), "must not be negative")
 		}
-		if err := errors.Join(ffrtmp.ValidateProgress(at("progress"), r.Progress), r.Detail.Validate(at("progress_detail"))); err != nil {
+		if err := errors.Join(ffrtmp.ValidateProgress(at("progress"), r.Progress),
+			r.Detail.Validate(at("progress_detail"))); err != nil {
 			return err
 		}
 	}

@@ -52,12 +52,12 @@ func TestOpenAPI_Routes(t *testing.T) {
 			}
 			for _, p := range operation.Parameters {
 				if p.Value.In == "query" && !e.hasParameter(p.Value.Name) {
-					t.Errorf("%s refuses the documented parameter %s", e.pattern, p.Value.Name)
+					t.Errorf("%s: got documented parameter %s refused, want it accepted", e.pattern, p.Value.Name)
 				}
 			}
 			for _, name := range e.query {
 				if operation.Parameters.GetByInAndName("query", name) == nil {
-					t.Errorf("parameter %s of %s is not documented", name, e.pattern)
+					t.Errorf("%s: got no documentation of parameter %s, want one", e.pattern, name)
 				}
 			}
 		}
@@ -68,7 +68,7 @@ func TestOpenAPI_Routes(t *testing.T) {
 	}
 }
 
-// scopesOf are the scopes of which a key must have one; none: no key is needed.
+// scopesOf returns the scopes of which a key must have one, or nil if no key is needed.
 func scopesOf(operation *openapi3.Operation) []string {
 	var scopes []string
 	for _, requirement := range *operation.Security {
@@ -103,7 +103,7 @@ func TestOpenAPI_Fields(t *testing.T) {
 		v, ok := documented[name]
 		if !ok {
 			if len(properties) > 0 && name != "Counted" && name != "NextJob" {
-				t.Errorf("schema %s has no Go type in this test", name)
+				t.Errorf("schema %s: got no Go type in this test, want one", name)
 			}
 			continue
 		}
@@ -117,7 +117,7 @@ func TestOpenAPI_Fields(t *testing.T) {
 				continue
 			}
 			if want := schemaTypes(typ); !slices.ContainsFunc(property.Value.Type.Slice(), func(s string) bool { return slices.Contains(want, s) }) {
-				t.Errorf("got %s.%s is %s, documented as %v", name, field, typ, property.Value.Type.Slice())
+				t.Errorf("%s.%s: got %v, want %v for %s", name, field, property.Value.Type.Slice(), want, typ)
 			}
 		}
 	}
@@ -196,7 +196,7 @@ func TestOpenAPI_Enumerations(t *testing.T) {
 	}
 	for _, reason := range constants["FailureReason"] {
 		if !strings.Contains(doc.Components.Schemas["FailureReason"].Value.Description, reason) {
-			t.Errorf("failure reason %s is not documented", reason)
+			t.Errorf("got no documentation of failure reason %s, want one", reason)
 		}
 	}
 }
@@ -250,12 +250,12 @@ func constantsOf(t *testing.T, dir string) map[string][]string {
 	return found
 }
 
-// The document's table of errors is the code's.
+// The document's table of errors matches the code.
 func TestOpenAPI_Errors(t *testing.T) {
 	text := loadDocument(t).Info.Description
 	for code, status := range statuses {
 		if row := fmt.Sprintf("| %d | `%s` |", status, code); !strings.Contains(text, row) && !slices.Contains([]int{http.StatusNotFound, http.StatusConflict, http.StatusGone}, status) {
-			t.Errorf("the introduction lacks %s", row)
+			t.Errorf("got no row %q in the introduction, want one", row)
 		}
 	}
 	for name, response := range loadDocument(t).Components.Responses {
@@ -269,7 +269,7 @@ func TestOpenAPI_Errors(t *testing.T) {
 	}
 }
 
-// constraint lists what a response narrows a property of Problem to.
+// constraint lists the values to which a response restricts a property of Problem.
 func constraint(s *openapi3.Schema, property string) []string {
 	var list []string
 	for _, part := range s.AllOf {
@@ -422,17 +422,17 @@ func TestOpenAPI_Traffic(t *testing.T) {
 	for pattern, operation := range operations(m.conformance.doc) {
 		for status := range operation.Responses.Map() {
 			if status != "default" && !m.conformance.saw(pattern, status) {
-				t.Errorf("got %s was never answered with %s", pattern, status)
+				t.Errorf("%s: got no answer %s, want one", pattern, status)
 			}
 		}
 	}
 }
 
-// spend uses an idempotency key up and returns it.
+// spend uses an idempotency key and returns it.
 func (m *master) spend(key, path, body string) string {
 	m.t.Helper()
 	if r := m.request("POST", path, body, "Idempotency-Key", key); r.StatusCode >= 300 {
-		m.t.Fatalf("POST %s: %d %s", path, r.StatusCode, r.body)
+		m.t.Fatalf("POST %s: got %d %s, want success", path, r.StatusCode, r.body)
 	}
 	return key
 }

@@ -19,7 +19,7 @@ func TestQuery(t *testing.T) {
 		t.Errorf("got %s\nwant %s", got, want)
 	}
 	if r.Header.Get(indexHeader) != "1" {
-		t.Errorf("got %v", r.Header)
+		t.Errorf("got headers %v, want index 1", r.Header)
 	}
 	m.want(http.StatusOK, "POST", "/query?consistent", `{"sql":"SELECT 1"}`)
 	for body, field := range map[string]string{
@@ -29,13 +29,13 @@ func TestQuery(t *testing.T) {
 		var p problem
 		m.want(http.StatusBadRequest, "POST", "/query", body).decode(t, &p)
 		if p.Field != field || p.Code != ffrtmp.Invalid {
-			t.Errorf("%.50s: got %+v", body, p)
+			t.Errorf("%.50s: got %+v, want invalid field %q", body, p, field)
 		}
 	}
 	var p problem
 	m.want(http.StatusBadRequest, "POST", "/query", `{"sql":"SELECT no_such FROM jobs"}`).decode(t, &p)
 	if !strings.Contains(p.Error, "no such column: no_such") {
-		t.Errorf("SQLite's message is missing: got %s", p.Error)
+		t.Errorf("got %s, want SQLite's message", p.Error)
 	}
 }
 

@@ -17,14 +17,14 @@ func TestRate(t *testing.T) {
 	_, other := m.createKey(`{"name":"other","scopes":["read"]}`)
 	m.want(200, "GET", "/jobs", "", slow...)
 	var refused response
-	eventually(t, "the key is over its rate", func() bool {
+	eventually(t, "the key exceeds its rate", func() bool {
 		refused = m.request("GET", "/jobs", "", slow...)
 		return refused.StatusCode != 200
 	})
 	var p problem
 	refused.decode(t, &p)
 	if refused.StatusCode != 429 || p.Code != ffrtmp.RateLimited || refused.Header.Get("Retry-After") != "1" {
-		t.Errorf("got %d %+v %v", refused.StatusCode, p, refused.Header)
+		t.Errorf("got %d %+v, headers %v, want 429 with Retry-After 1", refused.StatusCode, p, refused.Header)
 	}
 	for range 20 {
 		m.want(200, "GET", "/jobs", "", other...)
@@ -53,7 +53,8 @@ func TestRate_Agents(t *testing.T) {
 			passed++
 		}
 		if limited := passed < 100_000; limited != test.limited {
-			t.Errorf("got %s: after %d in %s", test.name, passed, time.Since(now))
+			t.Errorf("%s: got limited %v after %d requests in %s, want %v",
+				test.name, limited, passed, time.Since(now), test.limited)
 		}
 	}
 }
@@ -67,6 +68,6 @@ func TestRate_PrunesIdle(t *testing.T) {
 	r.buckets["7"].AllowN(time.Now().Add(time.Hour), 5)
 	r.bucket("new", 5)
 	if _, kept := r.buckets["7"]; len(r.buckets) != 2 || !kept {
-		t.Errorf("got %d buckets", len(r.buckets))
+		t.Errorf("got %d buckets, want 2, one of them that of key 7", len(r.buckets))
 	}
 }

@@ -28,11 +28,11 @@ func TestRead_ServedBy(t *testing.T) {
 	follower.cluster.contact = 3 * time.Second
 	follower.cluster.mu.Unlock()
 	if got := follower.want(200, "GET", "/jobs/1?stale&max_stale=1s", "").Header.Get(servedByHeader); got != "m1" {
-		t.Errorf("too stale an answer by %s", got)
+		t.Errorf("got an answer by %s, want m1", got)
 	}
 	r := follower.want(200, "GET", "/jobs/1?stale&max_stale=5s", "")
 	if r.Header.Get(servedByHeader) != "m2" || r.Header.Get(lastContactHeader) != "3000" {
-		t.Errorf("headers: got %v", r.Header)
+		t.Errorf("got headers %v, want an answer by m2, 3000 ms after the last contact", r.Header)
 	}
 }
 
@@ -44,7 +44,7 @@ func TestRead_Stale(t *testing.T) {
 	for _, path := range []string{"/jobs/1", "/jobs", "/nodes", "/cluster", "/jobs/1/logs", "/jobs/1/explain"} {
 		r := follower.want(200, "GET", path+"?stale", "")
 		if r.Header.Get(knownLeaderHeader) != "false" || r.Header.Get(leaderHeader) != "" {
-			t.Errorf("got %s: headers %v", path, r.Header)
+			t.Errorf("%s: got headers %v, want no leader", path, r.Header)
 		}
 	}
 }
@@ -56,11 +56,11 @@ func TestRead_Consistent(t *testing.T) {
 	m.submit(`{"scenario":"720p"}`)
 	m.want(200, "GET", "/jobs/1", "")
 	if m.cluster.verified != 0 {
-		t.Error("a default read verifies")
+		t.Errorf("got %d verifications after a default read, want none", m.cluster.verified)
 	}
 	m.want(200, "GET", "/jobs/1?consistent", "")
 	if m.cluster.verified != 1 {
-		t.Error("a consistent read does not verify")
+		t.Errorf("got %d verifications after a consistent read, want 1", m.cluster.verified)
 	}
 	m.cluster.mu.Lock()
 	m.cluster.verifyErr = errors.New("deposed")
@@ -84,12 +84,12 @@ func TestRead_Index(t *testing.T) {
 		<-time.After(50 * time.Millisecond)
 		select {
 		case <-answered:
-			t.Fatal("answered before the index was reached")
+			t.Fatal("got an answer before the index was reached, want it after")
 		default:
 		}
 		j := leader.submit(`{"scenario":"720p"}`)
 		if r := <-answered; r.StatusCode != 200 || !strings.Contains(string(r.body), j.ID) {
-			t.Errorf("got %d %s", r.StatusCode, r.body)
+			t.Errorf("got %d %s, want 200 with %s", r.StatusCode, r.body, j.ID)
 		}
 	}
 	for name, ask := range map[string]func() response{
@@ -100,14 +100,15 @@ func TestRead_Index(t *testing.T) {
 		start := time.Now()
 		r := ask()
 		if took := time.Since(start); took > leaderWait {
-			t.Errorf("got %s: held as if there were no leader, for %s", name, took)
+			t.Errorf("%s: got an answer after %s, want one within %s", name, took, leaderWait)
 		}
 		var p problem
-		if r.decode(t, &p); p.Field != "index" || p.Code != ffrtmp.NoLeader || p.Error != "index: the state has not reached 1000 within 100ms" {
-			t.Errorf("%s: got %s", name, r.body)
+		if r.decode(t, &p); p.Field != "index" || p.Code != ffrtmp.NoLeader ||
+			p.Error != "index: the state has not reached 1000 within 100ms" {
+			t.Errorf("%s: got %s, want no_leader at index", name, r.body)
 		}
 		if r.Header.Get("Retry-After") == "" {
-			t.Errorf("got %s: no Retry-After", name)
+			t.Errorf("%s: got no Retry-After, want one", name)
 		}
 	}
 }
@@ -119,17 +120,18 @@ func TestHeaders(t *testing.T) {
 		r := m.request(c[0], c[1], "")
 		for _, name := range []string{indexHeader, knownLeaderHeader, leaderHeader, lastContactHeader, servedByHeader, requestIDHeader} {
 			if r.Header.Get(name) == "" {
-				t.Errorf("got %s %s: no %s", c[0], c[1], name)
+				t.Errorf("%s %s: got no %s, want one", c[0], c[1], name)
 			}
 		}
 	}
-	if got := m.request("GET", "/health", "", requestIDHeader, "bad id").Header.Get(requestIDHeader); got == "" || got == "bad id" {
-		t.Errorf("request id %q", got)
+	if got := m.request("GET", "/health", "", requestIDHeader, "bad id").Header.Get(requestIDHeader); got == "" ||
+		got == "bad id" {
+		t.Errorf("got request id %q, want a new one", got)
 	}
 	one := m.want(201, "POST", "/jobs", `{"scenario":"720p"}`).Header.Get(indexHeader)
 	two := m.want(201, "POST", "/jobs", `{"scenario":"720p"}`).Header.Get(indexHeader)
 	if one != "1" || two != "2" {
-		t.Errorf("writes at %s and %s", one, two)
+		t.Errorf("got writes at %s and %s, want 1 and 2", one, two)
 	}
 }
 
@@ -142,13 +144,13 @@ func TestHealth(t *testing.T) {
 		r := m.want(status, "GET", path, "", "Authorization", "")
 		r.decode(t, &h)
 		if h.Role != role || h.NodeID != m.cluster.id || h.Version != "test" {
-			t.Errorf("%s: got %+v", path, h)
+			t.Errorf("%s: got %+v, want role %s of %s", path, h, role, m.cluster.id)
 		}
 		if later := r.Header.Get("Retry-After") != ""; later != (status == 503) {
-			t.Errorf("%s: got %d with Retry-After %q", path, status, r.Header.Get("Retry-After"))
+			t.Errorf("%s: got Retry-After %q with %d, want it with 503 only", path, r.Header.Get("Retry-After"), status)
 		}
 		if bad := status >= 300; bad != (h.Error != "") || bad != (h.Code == ffrtmp.NoLeader) {
-			t.Errorf("%s: got %d with the error %q, code %q", path, status, h.Error, h.Code)
+			t.Errorf("%s: got error %q, code %q with %d, want them with a failure only", path, h.Error, h.Code, status)
 		}
 	}
 	check(leader, "/health", 200, "leader")
@@ -165,14 +167,14 @@ func TestHealth(t *testing.T) {
 	var h ffrtmp.Health
 	follower.want(503, "GET", "/health/ready", "").decode(t, &h)
 	if h.Error != "no leader; log writes hang" || h.Code != ffrtmp.NoLeader {
-		t.Errorf("not ready: got %+v", h)
+		t.Errorf("got %+v, want no leader and hanging writes", h)
 	}
 	if len(h.Reasons) != 2 || h.Reasons[1] != "log writes hang" {
-		t.Errorf("reasons: got %q", h.Reasons)
+		t.Errorf("got reasons %q, want two", h.Reasons)
 	}
 }
 
-// certificateHealth is what the certificates are said to be like.
+// certificateHealth fakes the certificates' health.
 type certificateHealth struct {
 	warnings []string
 	err      error
@@ -187,13 +189,13 @@ func TestHealth_Certificates(t *testing.T) {
 	var h ffrtmp.Health
 	m.want(200, "GET", "/health/ready", "").decode(t, &h)
 	if h.Status != "ready" || len(h.Warnings) != 1 || h.Warnings[0] != "master.crt expires soon" || h.Reasons != nil {
-		t.Errorf("got %+v", h)
+		t.Errorf("got %+v, want ready with a warning", h)
 	}
 	m.api.cfg.Certificates = certificateHealth{err: errors.New("master.crt expired")}
 	h = ffrtmp.Health{}
 	m.want(503, "GET", "/health/ready", "").decode(t, &h)
 	if h.Status != "unready" || len(h.Reasons) != 1 || h.Reasons[0] != "master.crt expired" || h.Warnings != nil {
-		t.Errorf("got %+v", h)
+		t.Errorf("got %+v, want unready with a reason", h)
 	}
 }
 
@@ -217,8 +219,10 @@ func TestClusterStatus(t *testing.T) {
 	m := newMaster(t)
 	var s ffrtmp.ClusterStatus
 	m.want(200, "GET", "/cluster", "").decode(t, &s)
-	if s.Leader != "m1" || s.LeaderURL != "https://m1:8080" || s.Term != 1 || len(s.Members) != 1 || s.Members[0].Role != "leader" || s.Name != "default" {
-		t.Errorf("status: got %+v", s)
+	if s.Leader != "m1" || s.LeaderURL != "https://m1:8080" || s.Term != 1 || len(s.Members) != 1 ||
+		s.Members[0].Role != "leader" ||
+		s.Name != "default" {
+		t.Errorf("got %+v, want the status of m1", s)
 	}
 }
 
@@ -238,32 +242,33 @@ func TestNodes(t *testing.T) {
 		return len(c.Jobs)
 	}
 	if eligibility("/cordon") != ffrtmp.Cordoned || claims() != 0 {
-		t.Error("a cordoned node claims")
+		t.Error("got a claim of a cordoned node, want none")
 	}
 	if eligibility("/drain") != ffrtmp.Draining || claims() != 0 {
-		t.Error("a draining node claims")
+		t.Error("got a claim of a draining node, want none")
 	}
 	if eligibility("/uncordon") != ffrtmp.Eligible || claims() != 1 {
-		t.Error("an uncordoned node does not claim")
+		t.Error("got no claim of an uncordoned node, want one")
 	}
 	var n ffrtmp.Node
 	m.want(200, "GET", "/nodes/"+nodeA, "").decode(t, &n)
 	if n.Status != ffrtmp.NodeBusy || len(n.Running) != 1 {
-		t.Errorf("node: got %+v", n)
+		t.Errorf("got %+v, want a busy node with one attempt", n)
 	}
 	before := n.LastHeartbeat
 	m.want(200, "POST", "/nodes/"+nodeA+"/heartbeat", `{"attempts":[]}`)
 	m.want(200, "GET", "/nodes/"+nodeA, "").decode(t, &n)
 	if !n.LastHeartbeat.After(before) {
-		t.Error("the last heartbeat does not show")
+		t.Errorf("got last heartbeat %s, want one after %s", n.LastHeartbeat, before)
 	}
 	m.want(409, "DELETE", "/nodes/"+nodeA, "")
-	if r := m.want(200, "DELETE", "/nodes/"+nodeA+"?force=true", ""); string(r.body) != `{"status":"removed","node_id":"`+nodeA+`"}`+"\n" {
-		t.Errorf("removed: got %s", r.body)
+	if r := m.want(200, "DELETE", "/nodes/"+nodeA+"?force=true", ""); string(
+		r.body) != `{"status":"removed","node_id":"`+nodeA+`"}`+"\n" {
+		t.Errorf("got %s, want removed", r.body)
 	}
 	m.want(404, "GET", "/nodes/"+nodeA, "")
 	if j := m.job("1"); j.Status != ffrtmp.Pending {
-		t.Errorf("its job is %s", j.Status)
+		t.Errorf("got job %s, want pending", j.Status)
 	}
 }
 
@@ -277,23 +282,25 @@ func TestExplain(t *testing.T) {
 	}
 	m.submit(`{"scenario":"720p"}`)
 	if e := explain("1"); e.Summary != "no node is registered" {
-		t.Errorf("without nodes: got %+v", e)
+		t.Errorf("got %+v, want no node", e)
 	}
 	m.register(nodeA)
 	m.submit(`{"scenario":"720p-av1","queue":"batch"}`)
-	if e := explain("2"); e.Ahead != 1 || len(e.Nodes) != 1 || !strings.Contains(e.Nodes[0].Reason, "libsvtav1") || e.Summary != "no node can run it now" {
-		t.Errorf("no encoder: got %+v", e)
+	if e := explain("2"); e.Ahead != 1 || len(e.Nodes) != 1 || !strings.Contains(e.Nodes[0].Reason, "libsvtav1") ||
+		e.Summary != "no node can run it now" {
+		t.Errorf("got %+v, want a node without libsvtav1", e)
 	}
 	if e := explain("1"); e.Nodes[0].Reason != "" || e.Ahead != 0 {
-		t.Errorf("ready: got %+v", e)
+		t.Errorf("got %+v, want a job that can run", e)
 	}
 	j := m.claim(nodeA)
 	if e := explain("1"); len(e.Attempts) != 1 || !strings.Contains(e.Summary, "attempt 1 runs") {
-		t.Errorf("running: got %+v", e)
+		t.Errorf("got %+v, want attempt 1 running", e)
 	}
 	m.want(200, "POST", "/results", result(j, "failed", `,"failure_reason":"user_error","error":"bad parameters"`))
-	if e := explain("1"); !strings.Contains(e.Summary, "bad parameters") || e.Attempts[0].Outcome != ffrtmp.AttemptFailed {
-		t.Errorf("failed: got %+v", e)
+	if e := explain("1"); !strings.Contains(e.Summary, "bad parameters") ||
+		e.Attempts[0].Outcome != ffrtmp.AttemptFailed {
+		t.Errorf("got %+v, want attempt 1 failed", e)
 	}
 }
 
@@ -305,26 +312,32 @@ func TestRemoveNode_SealedAttempt(t *testing.T) {
 	sealed := m.claim(nodeA)
 	result := func(status int, node string, j ffrtmp.Job, said ffrtmp.ResultStatus) {
 		t.Helper()
-		m.want(status, "POST", "/results", fmt.Sprintf(`{"job_id":%q,"node_id":%q,"attempt":%d,"lease":%q,"status":%q}`, j.ID, node, j.Attempt, j.Lease, said))
+		m.want(
+			status,
+			"POST",
+			"/results",
+			fmt.Sprintf(`{"job_id":%q,"node_id":%q,"attempt":%d,"lease":%q,"status":%q}`, j.ID, node, j.Attempt,
+				j.Lease, said),
+		)
 	}
 	result(200, nodeA, sealed, ffrtmp.ResultPublishing)
 	m.register(nodeB)
 	var none ffrtmp.ClaimResponse
 	if m.want(200, "POST", "/jobs/claim", `{"node_id":"`+nodeB+`","max":1}`).decode(t, &none); len(none.Jobs) > 0 {
-		t.Fatalf("a sealed job was given away: got %+v", none.Jobs)
+		t.Fatalf("got %+v of a sealed job, want none", none.Jobs)
 	}
 	m.want(409, "DELETE", "/nodes/"+nodeA, "")
 	m.want(200, "DELETE", "/nodes/"+nodeA+"?force=true", "")
 	again := m.claim(nodeB)
 	if again.ID != sealed.ID || again.Attempt != 2 {
-		t.Errorf("claimed %+v", again)
+		t.Errorf("got %+v, want attempt 2 of %s", again, sealed.ID)
 	}
 	m.register(nodeA)
 	result(409, nodeA, sealed, ffrtmp.ResultCompleted)
 	result(200, nodeB, again, ffrtmp.ResultPublishing)
 	result(200, nodeB, again, ffrtmp.ResultCompleted)
 	if j := m.job("1"); j.Status != ffrtmp.Completed || j.NodeID != nodeB {
-		t.Errorf("got %+v", j)
+		t.Errorf("got %+v, want completed on %s", j, nodeB)
 	}
 }
 

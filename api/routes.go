@@ -9,7 +9,8 @@ import (
 	"github.com/ffrtmp/ffrtmp"
 )
 
-var methods = []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete}
+var methods = []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch,
+	http.MethodDelete}
 
 // endpoints lists every route of the API.
 func (s *Server) endpoints() []endpoint {
@@ -21,7 +22,13 @@ func (s *Server) endpoints() []endpoint {
 			query: []string{"status", "queue", "priority", "scenario", "node_id", "label", "limit", "cursor", "order"},
 		},
 		{pattern: "GET /jobs/{id}", scope: ffrtmp.ScopeRead, servedBy: byConsistency, serve: s.getJob},
-		{pattern: "GET /api/v1/jobs/{id}", scope: ffrtmp.ScopeRead, agents: true, servedBy: byConsistency, serve: s.getJob},
+		{
+			pattern:  "GET /api/v1/jobs/{id}",
+			scope:    ffrtmp.ScopeRead,
+			agents:   true,
+			servedBy: byConsistency,
+			serve:    s.getJob,
+		},
 		{pattern: "PATCH /jobs/{id}", scope: ffrtmp.ScopeSubmit, audit: true, serve: with(s.patchJob)},
 		{pattern: "POST /jobs/{id}/cancel", scope: ffrtmp.ScopeSubmit, audit: true, serve: with(s.act(ffrtmp.Cancel))},
 		{pattern: "POST /jobs/{id}/pause", scope: ffrtmp.ScopeSubmit, audit: true, serve: with(s.act(ffrtmp.Pause))},
@@ -46,9 +53,24 @@ func (s *Server) endpoints() []endpoint {
 			pattern: "DELETE /nodes/{id}", scope: ffrtmp.ScopeAdmin, audit: true, serve: with(s.removeNode),
 			query: []string{"force"},
 		},
-		{pattern: "POST /nodes/{id}/drain", scope: ffrtmp.ScopeAdmin, audit: true, serve: with(s.setEligibility(ffrtmp.Draining))},
-		{pattern: "POST /nodes/{id}/cordon", scope: ffrtmp.ScopeAdmin, audit: true, serve: with(s.setEligibility(ffrtmp.Cordoned))},
-		{pattern: "POST /nodes/{id}/uncordon", scope: ffrtmp.ScopeAdmin, audit: true, serve: with(s.setEligibility(ffrtmp.Eligible))},
+		{
+			pattern: "POST /nodes/{id}/drain",
+			scope:   ffrtmp.ScopeAdmin,
+			audit:   true,
+			serve:   with(s.setEligibility(ffrtmp.Draining)),
+		},
+		{
+			pattern: "POST /nodes/{id}/cordon",
+			scope:   ffrtmp.ScopeAdmin,
+			audit:   true,
+			serve:   with(s.setEligibility(ffrtmp.Cordoned)),
+		},
+		{
+			pattern: "POST /nodes/{id}/uncordon",
+			scope:   ffrtmp.ScopeAdmin,
+			audit:   true,
+			serve:   with(s.setEligibility(ffrtmp.Eligible)),
+		},
 
 		{
 			pattern: "GET /events", scope: ffrtmp.ScopeRead, servedBy: anyMaster, serve: s.events, long: true,
@@ -56,12 +78,22 @@ func (s *Server) endpoints() []endpoint {
 		},
 		{pattern: "POST /query", scope: ffrtmp.ScopeAdmin, servedBy: byConsistency, serve: with(s.query), repeat: true},
 		{
-			pattern: "POST /import", scope: ffrtmp.ScopeAdmin, audit: true, serve: with(s.importBatch), maxBody: ffrtmp.MaxImportBytes, repeat: true,
-			query: []string{"dry_run"},
+			pattern: "POST /import",
+			scope:   ffrtmp.ScopeAdmin,
+			audit:   true,
+			serve:   with(s.importBatch),
+			maxBody: ffrtmp.MaxImportBytes,
+			repeat:  true,
+			query:   []string{"dry_run"},
 		},
 
 		{pattern: "GET /cluster", scope: ffrtmp.ScopeRead, servedBy: byConsistency, serve: s.clusterStatus},
-		{pattern: "POST /cluster/leader/transfer", scope: ffrtmp.ScopeAdmin, audit: true, serve: with(s.transferLeader)},
+		{
+			pattern: "POST /cluster/leader/transfer",
+			scope:   ffrtmp.ScopeAdmin,
+			audit:   true,
+			serve:   with(s.transferLeader),
+		},
 
 		{pattern: "POST /keys", scope: ffrtmp.ScopeAdmin, audit: true, serve: with(s.createKey)},
 		{pattern: "GET /keys", scope: ffrtmp.ScopeAdmin, servedBy: byConsistency, serve: s.listKeys},
@@ -130,7 +162,9 @@ func (s *Server) noRoute(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Allow", strings.Join(allow, ", "))
 	writeJSON(w, http.StatusMethodNotAllowed, problem{
-		Error: shorten(r.Method + " is not allowed here; use " + strings.Join(allow, " or ")), Code: ffrtmp.Invalid, Status: http.StatusMethodNotAllowed,
+		Error:  shorten(r.Method + " is not allowed here; use " + strings.Join(allow, " or ")),
+		Code:   ffrtmp.Invalid,
+		Status: http.StatusMethodNotAllowed,
 	})
 }
 

@@ -8,8 +8,8 @@ import (
 	"github.com/ffrtmp/ffrtmp"
 )
 
-// matrix says of every route which scopes are let in beside admin ("" is everybody,
-// without a key) and, of those that change something, whether it is audited.
+// matrix has, for every route, the scopes that are accepted besides admin ("": no key is needed)
+// and whether it is audited.
 var matrix = map[string]struct {
 	scopes  string
 	audited bool
@@ -73,22 +73,22 @@ func TestScopes(t *testing.T) {
 	for _, e := range m.api.endpoints() {
 		want, ok := matrix[e.pattern]
 		if seen[e.pattern] = true; !ok {
-			t.Errorf("got %s: it is not decided who may use it", e.pattern)
+			t.Errorf("%s: got no line in the matrix, want one", e.pattern)
 			continue
 		}
 		if e.audit != want.audited {
-			t.Errorf("got %s: audited %v, want %v", e.pattern, e.audit, want.audited)
+			t.Errorf("%s: got audited %v, want %v", e.pattern, e.audit, want.audited)
 		}
 		if e.open != (want.scopes == "") || !e.open && e.scope == "" {
-			t.Errorf("got %s: open %v, scope %q, want %q", e.pattern, e.open, e.scope, want.scopes)
+			t.Errorf("%s: got open %v, scope %q, want scopes %q", e.pattern, e.open, e.scope, want.scopes)
 		}
 		method, path, _ := strings.Cut(e.pattern, " ")
-		path = strings.ReplaceAll(path, "{id}", "nobody")
+		path = strings.ReplaceAll(path, "{id}", "unknown")
 		if path == "/events" {
-			path += "?since=nonsense" // a good answer would not end
+			path += "?since=invalid" // a stream would not end
 		}
 		if r := m.request(method, path, "", "Authorization", ""); (r.StatusCode == 401) == e.open {
-			t.Errorf("got %s without a key: %d", e.pattern, r.StatusCode)
+			t.Errorf("%s: got %d without a key, want 401 unless it is open (%v)", e.pattern, r.StatusCode, e.open)
 		}
 		if e.open {
 			continue
@@ -102,7 +102,7 @@ func TestScopes(t *testing.T) {
 			}
 			switch {
 			case allowed && (r.StatusCode == http.StatusForbidden || r.StatusCode == http.StatusUnauthorized):
-				t.Errorf("got %s with %s: %d %s", e.pattern, scope, r.StatusCode, p.Error)
+				t.Errorf("%s with %s: got %d %s, want it allowed", e.pattern, scope, r.StatusCode, p.Error)
 			case !allowed && (r.StatusCode != http.StatusForbidden || p.Code != ffrtmp.Forbidden || !strings.Contains(p.Error, "scope "+string(e.scope))):
 				t.Errorf("got %s with %s: %d %+v, want 403 that names %s", e.pattern, scope, r.StatusCode, p, e.scope)
 			}
@@ -110,14 +110,14 @@ func TestScopes(t *testing.T) {
 	}
 	for pattern := range matrix {
 		if !seen[pattern] {
-			t.Errorf("there is no %s", pattern)
+			t.Errorf("got no endpoint %s, want one", pattern)
 		}
 	}
 	for _, pattern := range []string{"GET /nothing", "PUT /jobs"} {
 		method, path, _ := strings.Cut(pattern, " ")
 		m.want(401, method, path, "", "Authorization", "")
 		if r := m.request(method, path, "", keys[ffrtmp.ScopeAgent]...); r.StatusCode != 404 && r.StatusCode != 405 {
-			t.Errorf("%s: got %d", pattern, r.StatusCode)
+			t.Errorf("%s: got %d, want 404 or 405", pattern, r.StatusCode)
 		}
 	}
 }

@@ -21,7 +21,7 @@ import (
 	"github.com/ffrtmp/ffrtmp/internal/limits"
 )
 
-// watched tells of the connections that a server has got rid of.
+// watched records the connections that a server has closed.
 type watched struct {
 	mu     sync.Mutex
 	closed map[string]bool // by the client's address
@@ -31,7 +31,7 @@ func (w *watched) watch(s *http.Server) {
 	s.ConnState = func(c net.Conn, state http.ConnState) {
 		switch state {
 		case http.StateNew:
-			_ = tcp(c).SetWriteBuffer(4 << 10) // or the kernel takes in megabytes for who does not read
+			_ = tcp(c).SetWriteBuffer(4 << 10) // or the kernel buffers megabytes for a client that does not read
 		case http.StateClosed:
 			w.mu.Lock()
 			defer w.mu.Unlock()
@@ -40,14 +40,16 @@ func (w *watched) watch(s *http.Server) {
 	}
 }
 
-func tcp(c net.Conn) *net.TCPConn { return c.(*tls.Conn).NetConn().(*net.TCPConn) }
+func tcp(c net.Conn) *net.TCPConn {
+	return c.(*tls.Conn).NetConn().(*net.TCPConn) //nolint:errcheck // a test server has no others
+}
 
 // gone waits until the server has closed its side.
 func (w *watched) gone(t *testing.T, c net.Conn) {
 	t.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	// crypto/tls tries for 5 s to tell a peer that does not read that it closes.
+	// crypto/tls tries for 5 s to send close_notify to a peer that does not read.
 	for deadline := time.After(40 * time.Second); ; {
 		w.mu.Lock()
 		closed := w.closed[c.LocalAddr().String()]
@@ -58,15 +60,16 @@ func (w *watched) gone(t *testing.T, c net.Conn) {
 		select {
 		case <-tick.C:
 		case <-deadline:
-			t.Fatal("the server has not closed the connection")
+			t.Fatal("got an open connection, want it closed")
 		}
 	}
 }
 
-// dialRaw connects to a master for a client that does as it likes.
+// dialRaw connects to a master without an HTTP client.
 func dialRaw(t *testing.T, m *master, protocols ...string) *tls.Conn {
 	t.Helper()
-	conn, err := tls.Dial("tcp", m.server.Listener.Addr().String(), &tls.Config{InsecureSkipVerify: true, NextProtos: protocols})
+	conn, err := tls.Dial("tcp", m.server.Listener.Addr().String(),
+		&tls.Config{InsecureSkipVerify: true, NextProtos: protocols})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,27 +88,27 @@ func TestServer_ShortTimeouts(t *testing.T) {
 		s.IdleTimeout, s.HTTP2.WriteByteTimeout = hurry, hurry
 	})
 	const header = "Host: x\r\nAuthorization: Bearer " + testKey + "\r\n"
-	const long = "/openapi.yaml" // it takes few such answers to fill what lies between a server and its client
+	const long = "/openapi.yaml" // a few such answers fill the buffers between server and client
 
 	conns := map[string]*tls.Conn{}
 	for name, misbehave := range map[string]func() *tls.Conn{
-		"a body that does not come": func() *tls.Conn {
+		"a body that does not arrive": func() *tls.Conn {
 			conn := dialRaw(t, m)
 			fmt.Fprintf(conn, "POST /jobs HTTP/1.1\r\n%sContent-Length: 100\r\n\r\n{", header)
 			return conn
 		},
-		"a connection that says nothing more": func() *tls.Conn {
+		"an idle connection": func() *tls.Conn {
 			conn := dialRaw(t, m)
 			fmt.Fprint(conn, "GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
 			return conn
 		},
-		"answers that are not read": func() *tls.Conn {
+		"unread answers": func() *tls.Conn {
 			conn := dialRaw(t, m)
 			request := "GET " + long + " HTTP/1.1\r\n" + header + "\r\n"
-			go io.WriteString(conn, strings.Repeat(request, 10)) // ends with the connection
+			go fmt.Fprint(conn, strings.Repeat(request, 10)) // ends with the connection
 			return conn
 		},
-		"answers over HTTP/2 that are not read": func() *tls.Conn {
+		"unread answers over HTTP/2": func() *tls.Conn {
 			conn := dialRaw(t, m, "h2")
 			f := newFramer(t, conn)
 			for id := uint32(1); id < 2*10; id += 2 {
@@ -115,19 +118,19 @@ func TestServer_ShortTimeouts(t *testing.T) {
 			}
 			return conn
 		},
-		"an HTTP/2 connection that says nothing": func() *tls.Conn {
+		"an idle HTTP/2 connection": func() *tls.Conn {
 			conn := dialRaw(t, m, "h2")
 			newFramer(t, conn)
 			return conn
 		},
-		"a header over HTTP/2 that does not end": func() *tls.Conn {
+		"an unfinished header over HTTP/2": func() *tls.Conn {
 			conn := dialRaw(t, m, "h2")
 			if err := newFramer(t, conn).ask(1, "GET", "/jobs", http2.HeadersFrameParam{EndStream: true}); err != nil {
 				t.Fatal(err)
 			}
 			return conn
 		},
-		"a body over HTTP/2 that does not come": func() *tls.Conn {
+		"a body over HTTP/2 that does not arrive": func() *tls.Conn {
 			conn := dialRaw(t, m, "h2")
 			if err := newFramer(t, conn).ask(1, "POST", "/jobs", http2.HeadersFrameParam{EndHeaders: true}); err != nil {
 				t.Fatal(err)
@@ -143,7 +146,7 @@ func TestServer_ShortTimeouts(t *testing.T) {
 	}
 }
 
-// A body that does not arrive, or ends early, is answered without an internal address.
+// The answer to a late or truncated body contains no internal address.
 func TestBody_Incomplete(t *testing.T) {
 	m := newMaster(t, hurried)
 	for _, test := range []struct {
@@ -157,7 +160,8 @@ func TestBody_Incomplete(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			conn := dialRaw(t, m)
-			fmt.Fprintf(conn, "POST /jobs HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Length: 100\r\n\r\n{", testKey)
+			fmt.Fprintf(conn,
+				"POST /jobs HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Length: 100\r\n\r\n{", testKey)
 			if err := test.end(conn); err != nil {
 				t.Fatal(err)
 			}
@@ -177,7 +181,7 @@ func TestBody_Incomplete(t *testing.T) {
 	}
 }
 
-// framer speaks HTTP/2 as no client of good will does.
+// framer sends HTTP/2 frames as a hostile client does.
 type framer struct {
 	*http2.Framer
 	header bytes.Buffer
@@ -197,7 +201,7 @@ func newFramer(t *testing.T, conn *tls.Conn) *framer {
 	return f
 }
 
-// ask begins a request on a stream, and ends it as end says.
+// ask starts a request on a stream; end sets the flags of its headers.
 func (f *framer) ask(stream uint32, method, path string, end http2.HeadersFrameParam) error {
 	f.header.Reset()
 	for _, h := range [][2]string{{":method", method}, {":scheme", "https"}, {":authority", "x"}, {":path", path}, {"authorization", "Bearer " + testKey}} {
@@ -227,16 +231,16 @@ func TestRapidReset(t *testing.T) {
 	for {
 		frame, err := f.ReadFrame()
 		if err != nil {
-			t.Fatalf("not told off: got %v", err)
+			t.Fatalf("got %v, want a GOAWAY frame", err)
 		}
 		if s, ok := frame.(*http2.SettingsFrame); ok && !s.IsAck() {
 			if n, ok := s.Value(http2.SettingMaxConcurrentStreams); !ok || n != 250 {
-				t.Errorf("got %d streams are allowed at once", n)
+				t.Errorf("got %d concurrent streams, want 250", n)
 			}
 		}
 		if g, ok := frame.(*http2.GoAwayFrame); ok {
 			if g.ErrCode != http2.ErrCodeEnhanceYourCalm {
-				t.Errorf("sent away for %s", g.ErrCode)
+				t.Errorf("got %s, want %s", g.ErrCode, http2.ErrCodeEnhanceYourCalm)
 			}
 			break
 		}
@@ -252,16 +256,17 @@ func TestHeader_Bounded(t *testing.T) {
 	var p problem
 	m.want(431, "GET", "/jobs", "", "X-Long", strings.Repeat("x", maxHeader)).decode(t, &p)
 	if p.Code != "too_large" || p.Status != 431 || p.Error == "" {
-		t.Errorf("got %+v", p)
+		t.Errorf("got %+v, want 431 too_large", p)
 	}
 	m.want(431, "GET", "/jobs?"+strings.Repeat("x", maxHeader), "")
 	m.want(431, "GET", "/health", "", "X-Long", strings.Repeat("x", maxHeader))
-	// Far beyond, net/http answers before anything is kept.
+	// Far over the limit, net/http answers before it reads the rest.
 	conn := dialRaw(t, m)
-	go fmt.Fprintf(conn, "GET /jobs HTTP/1.1\r\nHost: x\r\nX-Long: %s\r\n\r\n", strings.Repeat("x", 8<<20)) // cut off on the way
+	go fmt.Fprintf(conn, "GET /jobs HTTP/1.1\r\nHost: x\r\nX-Long: %s\r\n\r\n",
+		strings.Repeat("x", 8<<20)) // cut off on the way
 	answer := make([]byte, len("HTTP/1.1 431"))
 	if _, err := io.ReadFull(conn, answer); err != nil || string(answer) != "HTTP/1.1 431" {
-		t.Errorf("got %q, %v", answer, err)
+		t.Errorf("got %q, %v, want 431", answer, err)
 	}
 }
 

@@ -15,7 +15,8 @@ import (
 // those that it has never listed in a heartbeat (the answer that named them was lost), else
 // newly claimed ones. Without any it waits for work. It returns none when the wait or ctx
 // ends, leadership moves, or a lease of the node expires.
-func (s *Service) Claim(ctx context.Context, nodeID string, maximum int, wait time.Duration) (uint64, []ffrtmp.Job, error) {
+func (s *Service) Claim(ctx context.Context, nodeID string, maximum int,
+	wait time.Duration) (uint64, []ffrtmp.Job, error) {
 	t, n, err := s.contact(nodeID)
 	if err != nil {
 		return 0, nil, err
@@ -66,7 +67,7 @@ func (s *Service) contact(nodeID string) (*term, *node, error) {
 	return t, n, err
 }
 
-// claim claims attempts for a node, and waits until there are some.
+// claim claims attempts for a node, waiting until some are ready.
 func (t *term) claim(ctx context.Context, n *node, maximum int, wait time.Duration) (uint64, []ffrtmp.Job, error) {
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
@@ -122,7 +123,8 @@ func (t *term) signalWork() {
 func (t *term) started(ctx context.Context, n *node, claimed []store.Attempt) ([]ffrtmp.Job, error) {
 	t.mu.Lock()
 	for _, c := range claimed {
-		t.add(store.Attempt{AttemptID: c.AttemptID, JobID: c.JobID, Lease: c.Lease, NodeID: n.id, TimeoutAt: c.TimeoutAt})
+		t.add(
+			store.Attempt{AttemptID: c.AttemptID, JobID: c.JobID, Lease: c.Lease, NodeID: n.id, TimeoutAt: c.TimeoutAt})
 	}
 	t.mu.Unlock()
 	return t.cfg.State.Claims(ctx, claimed)

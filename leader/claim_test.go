@@ -22,10 +22,10 @@ func TestClaim_WokenBySubmission(t *testing.T) {
 		id := b.submit(ffrtmp.Spec{})
 		jobs := <-claimed
 		if len(jobs) != 1 || jobs[0].ID != id {
-			t.Fatalf("claimed %v", jobs)
+			t.Fatalf("got %v, want %s", jobs, id)
 		}
 		if took := time.Since(start); took != 20*time.Second {
-			t.Errorf("after %s, want 20s: a submitted job starts at once", took)
+			t.Errorf("got a job after %s, want it at once (20s)", took)
 		}
 	})
 }
@@ -44,7 +44,7 @@ func TestClaim_EndsEmpty(t *testing.T) {
 			go func() {
 				defer close(done)
 				if _, jobs, err := b.Claim(ctx, a, 1, time.Minute); len(jobs) > 0 || err != nil {
-					t.Errorf("%s: %v, %v", name, jobs, err)
+					t.Errorf("%s: got %v, %v, want nothing", name, jobs, err)
 				}
 			}()
 			synctest.Wait()
@@ -61,10 +61,10 @@ func TestService_NotLeading(t *testing.T) {
 		a := b.register(1, 1)
 		b.lead(false)
 		if _, _, err := b.Claim(t.Context(), a, 1, 0); ffrtmp.CodeOf(err) != ffrtmp.NoLeader {
-			t.Errorf("got %v from a claim", err)
+			t.Errorf("got %v from a claim, want no_leader", err)
 		}
 		if _, _, err := b.Heartbeat(t.Context(), a, nil); ffrtmp.CodeOf(err) != ffrtmp.NoLeader {
-			t.Errorf("got %v from a heartbeat", err)
+			t.Errorf("got %v from a heartbeat, want no_leader", err)
 		}
 	})
 }
@@ -73,10 +73,10 @@ func TestService_NotLeading(t *testing.T) {
 func TestService_UnknownNode(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bed) {
 		if _, _, err := b.Claim(t.Context(), nodeID(9), 1, 0); ffrtmp.CodeOf(err) != ffrtmp.NotFound {
-			t.Errorf("got %v from a claim", err)
+			t.Errorf("got %v from a claim, want not_found", err)
 		}
 		if _, _, err := b.Heartbeat(t.Context(), nodeID(9), nil); ffrtmp.CodeOf(err) != ffrtmp.NotFound {
-			t.Errorf("got %v from a heartbeat", err)
+			t.Errorf("got %v from a heartbeat, want not_found", err)
 		}
 	})
 }
@@ -124,7 +124,7 @@ func TestClaim_FreeSlots(t *testing.T) {
 		synctest.Wait()
 		b.result(a, jobs[0], ffrtmp.ResultCompleted)
 		if got := <-claimed; len(got) != 1 {
-			t.Errorf("claimed %d when a slot was free, want 1", len(got))
+			t.Errorf("got %d jobs for a free slot, want 1", len(got))
 		}
 	})
 }
@@ -134,8 +134,9 @@ func TestClaim_AfterBackoff(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bed) {
 		a := b.register(1, 1)
 		id := b.submit(ffrtmp.Spec{})
-		if got := b.result(a, b.claimOne(a), ffrtmp.ResultFailed); got.Status != "retrying" || got.Retry != 1 || got.MaxRetries != 3 {
-			t.Fatalf("answer: %+v", got)
+		if got := b.result(a, b.claimOne(a), ffrtmp.ResultFailed); got.Status != "retrying" || got.Retry != 1 ||
+			got.MaxRetries != 3 {
+			t.Fatalf("got %+v, want retry 1 of 3", got)
 		}
 		notBefore := b.job(id).NotBefore
 		if wait := time.Until(notBefore); wait < 5*time.Second || wait >= 7500*time.Millisecond {
@@ -172,14 +173,14 @@ func TestClaim_WakesOneNodeAJob(t *testing.T) {
 		if claims := b.log.commandCount() - before - jobs; claims > 2*jobs {
 			t.Errorf("got %d claims for %d jobs, want at most %d", claims, jobs, 2*jobs)
 		}
-		// Jobs that nobody can run wake nobody.
+		// Jobs that no node can run wake no claim.
 		before = b.log.commandCount()
 		for range jobs {
 			b.submit(ffrtmp.Spec{Requires: &ffrtmp.Requires{Labels: map[string]string{"rack": "none"}}})
 		}
 		all.Wait()
 		if claims := b.log.commandCount() - before - jobs; claims != 0 {
-			t.Errorf("got %d claims for jobs that nobody can run, want none", claims)
+			t.Errorf("got %d claims for jobs that no node can run, want none", claims)
 		}
 	})
 }

@@ -49,7 +49,8 @@ func (t *term) timeOut(attempts []*attempt) {
 		}
 		j, err := t.cfg.State.Job(t.ctx, a.JobID)
 		if err != nil {
-			t.cfg.Logger.Warn("attempt timed out", "job", a.JobID, "attempt", a.AttemptID.Attempt, "node", a.node.id, "error", err)
+			t.cfg.Logger.Warn("attempt timed out", "job", a.JobID, "attempt", a.AttemptID.Attempt, "node", a.node.id,
+				"error", err)
 			continue
 		}
 		retry := 0

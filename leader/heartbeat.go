@@ -20,7 +20,8 @@ type HeartbeatTiming struct {
 // heartbeat, and any of a v2.2 node, renews all that the node holds. With a wait it returns
 // as soon as there is a new command, at the latest after the wait or a third of the lease
 // time.
-func (s *Service) Heartbeat(ctx context.Context, nodeID string, h *ffrtmp.Heartbeat) ([]ffrtmp.Command, HeartbeatTiming, error) {
+func (s *Service) Heartbeat(ctx context.Context, nodeID string,
+	h *ffrtmp.Heartbeat) ([]ffrtmp.Command, HeartbeatTiming, error) {
 	t, n, err := s.contact(nodeID)
 	if err != nil {
 		return nil, HeartbeatTiming{}, err

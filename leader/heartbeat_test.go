@@ -27,13 +27,13 @@ func TestHeartbeat_WokenByCommand(t *testing.T) {
 				b.act(step.action, id)
 				commands := <-answer
 				if len(commands) != 1 || commands[0] != (ffrtmp.Command{Command: step.want, JobID: id, Attempt: 1}) {
-					t.Errorf("commands %v, want %s", commands, step.want)
+					t.Errorf("got commands %v, want %s", commands, step.want)
 				}
 				if took := time.Since(start); took != 3*time.Second {
-					t.Errorf("answered after %s, want 3s", took)
+					t.Errorf("got an answer after %s, want 3s", took)
 				}
 				if again := b.beat(a, report(j)); len(again) != 1 {
-					t.Errorf("the command is not repeated: %v", again)
+					t.Errorf("got %v from another heartbeat, want the command again", again)
 				}
 			})
 		})
@@ -49,7 +49,7 @@ func TestHeartbeat_WaitBound(t *testing.T) {
 			t.Errorf("got commands %v, want none", commands)
 		}
 		if took := time.Since(start); took != ttl/3 {
-			t.Errorf("answered after %s, want %s", took, ttl/3)
+			t.Errorf("got an answer after %s, want %s", took, ttl/3)
 		}
 	})
 }
@@ -68,7 +68,7 @@ func TestHeartbeat_PauseAndResume(t *testing.T) {
 			switch {
 			case verb == "" && len(commands) == 0:
 			case len(commands) != 1 || commands[0].Command != verb:
-				t.Errorf("commands %v, want %q", commands, verb)
+				t.Errorf("got commands %v, want %q", commands, verb)
 			}
 		}
 		want(ffrtmp.CommandPause)
@@ -144,19 +144,19 @@ func TestHeartbeat_AttemptEndedByNode(t *testing.T) {
 	})
 }
 
-// The more nodes there are, the less often each reports.
+// The report interval grows with the number of nodes.
 func TestHeartbeat_IntervalByNodeCount(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bed) {
 		a := b.register(1, 1)
 		_, timing, err := b.Heartbeat(t.Context(), a, nil)
 		if err != nil || timing.Report != time.Second || timing.LeaseTTL != ttl {
-			t.Errorf("one node: %+v, %v", timing, err)
+			t.Errorf("one node: got %+v, %v, want a report each second", timing, err)
 		}
 		for n := range 2 * reportsPerSecond {
 			b.register(n, 1)
 		}
 		if _, timing, err = b.Heartbeat(t.Context(), a, nil); err != nil || timing.Report != 2*time.Second {
-			t.Errorf("1,000 nodes: %+v, %v", timing, err)
+			t.Errorf("1,000 nodes: got %+v, %v, want a report each 2s", timing, err)
 		}
 	})
 }
@@ -181,22 +181,22 @@ func TestProgress_LiveAndSaved(t *testing.T) {
 		live, saved := b.job(jobs[7].ID), b.job(jobs[7].ID)
 		b.Overlay(&live)
 		if live.Progress != 24 || live.ProgressDetail.Frame != 24 || saved.Progress != 0 {
-			t.Errorf("live %d, saved %d", live.Progress, saved.Progress)
+			t.Errorf("got live progress %d, saved %d, want 24 and 0", live.Progress, saved.Progress)
 		}
 		if got := b.log.count() - before; got != 0 {
-			t.Errorf("500 heartbeats made %d entries", got)
+			t.Errorf("got %d entries for 500 heartbeats, want none", got)
 		}
 		pass(10 * time.Second)
 		if got := b.log.count() - before; got != 1 {
-			t.Errorf("progress of 20 jobs was saved in %d entries, want 1", got)
+			t.Errorf("got %d entries for the progress of 20 jobs, want 1", got)
 		}
-		// A new leader knows it, and does not overwrite it with nothing.
+		// A new leader has it and does not reset it.
 		b.lead(false)
 		b.lead(true)
 		now := b.job(jobs[7].ID)
 		b.Overlay(&now)
 		if now.Progress != 24 || now.ProgressDetail.Frame != 24 {
-			t.Errorf("after a change of leader: %d", now.Progress)
+			t.Errorf("got progress %d after a change of leader, want 24", now.Progress)
 		}
 	})
 }
@@ -212,7 +212,7 @@ func TestResult_LogsV22Lines(t *testing.T) {
 				t.Fatalf("got %d attempts, want 1", len(jobs))
 			}
 			b.result(a, jobs[0], ffrtmp.ResultFailed)
-			b.result(a, jobs[0], ffrtmp.ResultFailed) // said twice, logged once
+			b.result(a, jobs[0], ffrtmp.ResultFailed) // sent twice, logged once
 		}
 		b.wantStatus(id, ffrtmp.Failed, 4)
 		for _, want := range []string{
@@ -225,7 +225,7 @@ func TestResult_LogsV22Lines(t *testing.T) {
 			}
 		}
 		if strings.Contains(b.logs.String(), "(attempt 4/4)") {
-			t.Error("the last run is said to be retried")
+			t.Error("got the last run logged as retried, want it as failed")
 		}
 	})
 }

@@ -127,13 +127,20 @@ func (t *term) expireLeases(attempts []*attempt) {
 		if !lost[a.AttemptID] {
 			continue
 		}
-		t.cfg.Logger.Warn("lease expired, attempt lost", "job", a.JobID, "attempt", a.AttemptID.Attempt, "node", a.node.id)
+		t.cfg.Logger.Warn("lease expired, attempt lost", "job", a.JobID, "attempt", a.AttemptID.Attempt, "node",
+			a.node.id)
 		if renewed {
 			// A heartbeat came while the loss was being committed, and was answered as if
 			// the lease were valid.
 			known := []*ffrtmp.AttemptReport{{JobID: a.JobID, Attempt: a.AttemptID.Attempt, Lease: a.Lease}}
 			if err := t.reclaim(a.node, t.heldBy(a.node, known)); err != nil {
-				t.cfg.Logger.Warn("cannot reclaim an attempt that was renewed while it expired; waiting for its node's next heartbeat", "job", a.JobID, "error", err)
+				t.cfg.Logger.Warn(
+					"cannot reclaim an attempt that was renewed while it expired; waiting for its node's next heartbeat",
+					"job",
+					a.JobID,
+					"error",
+					err,
+				)
 			}
 		}
 	}

@@ -9,7 +9,7 @@ import (
 	"github.com/ffrtmp/ffrtmp/fsm"
 )
 
-// An attempt whose lease is not renewed is lost, and its node is fenced off.
+// An attempt whose lease is not renewed is lost, and its late reports are refused.
 func TestLease_Expires(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bed) {
 		a, other := b.register(1, 1), b.register(2, 1)
@@ -22,12 +22,13 @@ func TestLease_Expires(t *testing.T) {
 
 		second := b.claimOne(other)
 		if second.Attempt != 2 || second.Lease == first.Lease {
-			t.Fatalf("second claim: %+v", second)
+			t.Fatalf("got %+v, want attempt 2 with another lease", second)
 		}
 		if got := b.beat(a, report(first)); len(got) != 1 || got[0].Command != ffrtmp.CommandStop {
 			t.Errorf("got commands %v for the stale attempt, want stop", got)
 		}
-		_, _, err := b.Result(t.Context(), fsm.Idempotency{}, &ffrtmp.Result{JobID: id, NodeID: a, Attempt: 1, Lease: first.Lease, Status: ffrtmp.ResultCompleted})
+		_, _, err := b.Result(t.Context(), fsm.Idempotency{},
+			&ffrtmp.Result{JobID: id, NodeID: a, Attempt: 1, Lease: first.Lease, Status: ffrtmp.ResultCompleted})
 		if ffrtmp.CodeOf(err) != ffrtmp.StaleAttempt {
 			t.Errorf("got %v for the stale result, want stale_attempt", err)
 		}
@@ -35,8 +36,8 @@ func TestLease_Expires(t *testing.T) {
 	})
 }
 
-// A silent node may have left a claim open. If that got the node's own job, the attempt
-// that may still be running there would end.
+// A silent node may have an open claim. If the claim returned the node's own job, the attempt that
+// may still run there would end.
 func TestLease_SilentNodesOpenClaim(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bed) {
 		silent := b.register(1, 2)
@@ -89,7 +90,7 @@ func TestReclaim(t *testing.T) {
 					t.Errorf("got commands %v, want none", got)
 				}
 				b.wantStatus(id, ffrtmp.Running, 1)
-				pass(ttl + time.Second) // and it has a lease again, that runs out again
+				pass(ttl + time.Second) // the new lease expires, too
 				b.wantStatus(id, ffrtmp.Pending, 1)
 			})
 		})
@@ -225,7 +226,8 @@ func TestTimeout(t *testing.T) {
 		pass(2 * time.Second)
 		b.wantStatus(id, ffrtmp.Pending, 1)
 		got := b.job(id)
-		if got.RetryCount != 1 || got.Attempts[0].Outcome != ffrtmp.AttemptTimedOut || got.Attempts[0].FailureReason != ffrtmp.Timeout {
+		if got.RetryCount != 1 || got.Attempts[0].Outcome != ffrtmp.AttemptTimedOut ||
+			got.Attempts[0].FailureReason != ffrtmp.Timeout {
 			t.Errorf("got %+v, want a timed-out attempt and one retry", got)
 		}
 		if commands := b.beat(a, report(j)); len(commands) != 1 || commands[0].Command != ffrtmp.CommandStop {

@@ -48,7 +48,7 @@ func TestLog(t *testing.T) {
 				t.Errorf("got %d bytes from %d, want %d from %d: %.40q", len(text), from, len(c.want), c.wantFrom, text)
 			}
 			if ended := errors.Is(err, io.EOF); ended != (c.tail != "") {
-				t.Errorf("got error %v", err)
+				t.Errorf("got error %v, want io.EOF after the end only", err)
 			}
 		})
 	}
@@ -69,7 +69,7 @@ func TestLog_WakesReaders(t *testing.T) {
 		select {
 		case <-more:
 		default:
-			t.Errorf("%s: reader was not woken", c.name)
+			t.Errorf("%s: got a waiting reader, want it woken", c.name)
 		}
 	}
 	l = newLog()

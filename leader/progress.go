@@ -64,7 +64,8 @@ func (t *term) save() {
 	for _, a := range t.attempts {
 		if a.unsaved {
 			a.unsaved = false
-			reports = append(reports, fsm.Report{AttemptID: a.AttemptID, Percent: a.progress, Detail: a.detail, At: a.reported})
+			reports = append(reports,
+				fsm.Report{AttemptID: a.AttemptID, Percent: a.progress, Detail: a.detail, At: a.reported})
 		}
 	}
 	t.mu.Unlock()

@@ -9,7 +9,8 @@ import (
 )
 
 // Result commits what a node reports of an attempt's end.
-func (s *Service) Result(ctx context.Context, id fsm.Idempotency, r *ffrtmp.Result) (uint64, ffrtmp.ResultResponse, error) {
+func (s *Service) Result(ctx context.Context, id fsm.Idempotency,
+	r *ffrtmp.Result) (uint64, ffrtmp.ResultResponse, error) {
 	t, err := s.leading()
 	if err != nil {
 		return 0, ffrtmp.ResultResponse{}, err
@@ -25,7 +26,8 @@ func (s *Service) Result(ctx context.Context, id fsm.Idempotency, r *ffrtmp.Resu
 	index, done, err := t.cfg.Proposer.Result(t.ctx, id, seq, *r)
 	if err != nil {
 		if code := ffrtmp.CodeOf(err); code == ffrtmp.StaleAttempt {
-			t.cfg.Logger.Info("stale result rejected", "job", r.JobID, "attempt", r.Attempt, "node", r.NodeID, "status", r.Status)
+			t.cfg.Logger.Info("stale result rejected", "job", r.JobID, "attempt", r.Attempt, "node", r.NodeID, "status",
+				r.Status)
 		}
 		return 0, ffrtmp.ResultResponse{}, err
 	}
@@ -79,7 +81,8 @@ func (t *term) applyResult(r *ffrtmp.Result, done fsm.Resulted) {
 	if r.Status == ffrtmp.ResultFailed {
 		t.logFailure(done.ID, r.NodeID, r.FailureReason, done.Retry, done.MaxRetries)
 	} else {
-		t.cfg.Logger.Info("result accepted", "status", r.Status, "job", done.ID, "attempt", done.Attempt, "node", r.NodeID)
+		t.cfg.Logger.Info("result accepted", "status", r.Status, "job", done.ID, "attempt", done.Attempt, "node",
+			r.NodeID)
 	}
 }
 
@@ -88,7 +91,8 @@ func (t *term) logFailure(jobID, nodeID string, reason ffrtmp.FailureReason, ret
 	runs := maxRetries + 1
 	switch {
 	case retry > 0:
-		t.cfg.Logger.Warn(fmt.Sprintf("job %s failed on node %s (attempt %d/%d) - re-queued for retry", jobID, nodeID, retry, runs))
+		t.cfg.Logger.Warn(
+			fmt.Sprintf("job %s failed on node %s (attempt %d/%d) - re-queued for retry", jobID, nodeID, retry, runs))
 	case reason.Final():
 		t.cfg.Logger.Error(fmt.Sprintf("job %s failed on node %s - not retried: %s", jobID, nodeID, reason))
 	default:

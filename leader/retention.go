@@ -52,7 +52,8 @@ func (t *term) removeOld(key store.RequestKey) (next store.RequestKey, err error
 	var total fsm.Pruned
 	defer func() {
 		if total != (fsm.Pruned{}) {
-			t.cfg.Logger.Info("removed what is older than the retention", "jobs", total.Jobs, "idempotency_keys", total.Keys, "nodes", total.Nodes)
+			t.cfg.Logger.Info("removed what is older than the retention", "jobs", total.Jobs, "idempotency_keys",
+				total.Keys, "nodes", total.Nodes)
 		}
 	}()
 	last := uint64(0)

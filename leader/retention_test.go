@@ -11,8 +11,8 @@ import (
 	"github.com/ffrtmp/ffrtmp/fsm"
 )
 
-// over makes n jobs that are over.
-func (b *bed) over(n int) {
+// finish makes n finished jobs.
+func (b *bed) finish(n int) {
 	b.t.Helper()
 	specs := make([]ffrtmp.Spec, n)
 	for i := range specs {
@@ -21,7 +21,8 @@ func (b *bed) over(n int) {
 			b.t.Fatal(err)
 		}
 	}
-	_, made, err := b.proposer.Submit(b.t.Context(), fsm.Idempotency{Principal: "p", Key: strconv.Itoa(int(b.log.count()))}, specs)
+	_, made, err := b.proposer.Submit(b.t.Context(),
+		fsm.Idempotency{Principal: "p", Key: strconv.Itoa(int(b.log.count()))}, specs)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -46,37 +47,37 @@ func (b *bed) kept() []uint64 {
 // Days pass under one leader.
 func TestRetention_RemovesOld(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bed) {
-		b.over(2*maxPrune + 1)
+		b.finish(2*maxPrune + 1)
 		waiting := b.submit(ffrtmp.Spec{})
 		time.Sleep(retention / 2)
-		b.over(3)
+		b.finish(3)
 		time.Sleep(retention/2 - time.Minute)
 		if got := len(b.kept()); got != 2*maxPrune+1+1+3 {
-			t.Fatalf("%d jobs are kept before the retention is over", got)
+			t.Fatalf("got %d jobs within the retention, want %d", got, 2*maxPrune+1+1+3)
 		}
 		before := b.log.count()
 		time.Sleep(3 * time.Minute)
 		synctest.Wait()
 		if got := len(b.kept()); got != 1+3 {
-			t.Fatalf("%d jobs are kept after the retention is over", got)
+			t.Fatalf("got %d jobs after the retention, want 4", got)
 		}
 		if entries := b.log.count() - before; entries < 3 || entries > 6 {
-			t.Errorf("%d jobs were removed in %d commands of %d", 2*maxPrune+1, entries, maxPrune)
+			t.Errorf("got %d commands for %d jobs, want 3 to 6", entries, 2*maxPrune+1)
 		}
 		time.Sleep(retention)
 		synctest.Wait()
 		j, err := b.fsm.Job(t.Context(), waiting)
 		if err != nil || !slices.Equal(b.kept(), []uint64{j.SequenceNumber}) {
-			t.Errorf("kept are %v, the job that waits is %d: %v", b.kept(), j.SequenceNumber, err)
+			t.Errorf("got jobs %v, %v, want %d", b.kept(), err, j.SequenceNumber)
 		}
 		if _, _, err := b.fsm.Events(t.Context(), ffrtmp.EventID{}); ffrtmp.CodeOf(err) != ffrtmp.Compacted {
-			t.Errorf("events of the first day: %v", err)
+			t.Errorf("got %v for the first day's events, want compacted", err)
 		}
 		// Nothing is proposed when nothing is old.
 		before = b.log.count()
 		time.Sleep(24 * time.Hour)
 		if b.log.count() != before {
-			t.Errorf("%d entries while nothing was old", b.log.count()-before)
+			t.Errorf("got %d entries, want none", b.log.count()-before)
 		}
 	})
 }

@@ -66,12 +66,14 @@ func (b *bed) work(node string, stop <-chan struct{}) {
 		for range 5 {
 			<-time.After(time.Second)
 			// Without a leader it fails, and the next one is a second away.
-			_, _, err := b.Heartbeat(b.t.Context(), node, &ffrtmp.Heartbeat{Attempts: []ffrtmp.AttemptReport{report(jobs[0])}})
+			_, _, err := b.Heartbeat(b.t.Context(), node,
+				&ffrtmp.Heartbeat{Attempts: []ffrtmp.AttemptReport{report(jobs[0])}})
 			if err != nil && ffrtmp.CodeOf(err) != ffrtmp.NoLeader {
 				b.t.Error(err)
 			}
 		}
-		r := &ffrtmp.Result{JobID: jobs[0].ID, NodeID: node, Attempt: jobs[0].Attempt, Lease: jobs[0].Lease, Status: ffrtmp.ResultCompleted}
+		r := &ffrtmp.Result{JobID: jobs[0].ID, NodeID: node, Attempt: jobs[0].Attempt, Lease: jobs[0].Lease,
+			Status: ffrtmp.ResultCompleted}
 		for {
 			_, _, err := b.Result(b.t.Context(), fsm.Idempotency{}, r)
 			if err == nil {
@@ -120,15 +122,15 @@ func TestNode_Removed(t *testing.T) {
 		b.NodeChanged(a)
 		b.wantStatus(id, ffrtmp.Pending, 1)
 		if _, _, err := b.Heartbeat(t.Context(), a, nil); ffrtmp.CodeOf(err) != ffrtmp.NotFound {
-			t.Errorf("got %v from a heartbeat", err)
+			t.Errorf("got %v from a heartbeat, want not_found", err)
 		}
 		if other := b.register(2, 1); b.claimOne(other).Attempt != 2 {
-			t.Error("got another attempt than the second")
+			t.Error("got another attempt, want the second")
 		}
 	})
 }
 
-// A command whose proposer has given up on it changes the state without the Service.
+// A command whose proposer has timed out changes the state without the Service.
 func TestReconcile_FollowsState(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bed) {
 		a := b.register(1, 1)
