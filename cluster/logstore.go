@@ -161,7 +161,8 @@ func (d *diskStore) lost(covered uint64) (string, error) {
 		return "", err
 	}
 	if l.Term != mark.term {
-		return fmt.Sprintf("its entry %d has term %d, but one of term %d was written", mark.index, l.Term, mark.term), nil
+		return fmt.Sprintf("its entry %d has term %d, but one of term %d was written",
+			mark.index, l.Term, mark.term), nil
 	}
 	return "", nil
 }

@@ -29,7 +29,9 @@ func storeEntries(t *testing.T, s raft.LogStore, from, to, term uint64) {
 	t.Helper()
 	var logs []*raft.Log
 	for i := from; i <= to; i++ {
-		logs = append(logs, &raft.Log{Index: i, Term: term, Type: raft.LogCommand, Data: []byte("entry with some data")})
+		logs = append(logs, &raft.Log{
+			Index: i, Term: term, Type: raft.LogCommand, Data: []byte("entry with some data"),
+		})
 	}
 	if err := s.StoreLogs(logs); err != nil {
 		t.Fatal(err)
@@ -204,7 +206,10 @@ func TestDiskStore_FailedWrite(t *testing.T) {
 func TestNode_ReadyFullDisk(t *testing.T) {
 	m := start(t, Config{Dir: t.TempDir(), Expect: 1})
 	waitReady(t, m)
-	store := m.store.(*diskStore)
+	store, ok := m.store.(*diskStore)
+	if !ok {
+		t.Fatalf("got a log store of type %T, want *diskStore", m.store)
+	}
 	full := fmt.Errorf("write: %w", unix.ENOSPC)
 	if err := store.write(1, func() error { return full }); !errors.Is(err, full) {
 		t.Errorf("the write returned %v", err)

@@ -47,7 +47,8 @@ type TruncateError struct{ Low, High, Committed uint64 }
 
 func (e *TruncateError) Error() string {
 	return fmt.Sprintf("the leader asks to remove the entries %d to %d, but %d of them are acknowledged (up to %d): "+
-		"the other masters have lost them, this one stops and keeps them", e.Low, e.High, e.Committed-e.Low+1, e.Committed)
+		"the other masters have lost them, this one stops and keeps them",
+		e.Low, e.High, e.Committed-e.Low+1, e.Committed)
 }
 
 // committedIndex is how far entries are known to be committed. The zero value knows of none.

@@ -104,7 +104,8 @@ func TestLog_DamagedMetaPage(t *testing.T) {
 			overwrite(t, path, damaged)
 			last, err := opened(t, path, 0)
 			if err == nil && last != entries || err != nil && !untrusted(err) {
-				t.Errorf("byte %d of page %d: the log ends at %d (%v), want %d or an error", at, page, last, err, entries)
+				t.Errorf("byte %d of page %d: the log ends at %d (%v), want %d or an error",
+					at, page, last, err, entries)
 			}
 			if err != nil {
 				found++

@@ -275,7 +275,7 @@ func (r *Recovery) replay(sm StateMachine) (index, term uint64, err error) {
 	for {
 		var next raft.Log
 		if r.log.GetLog(index+1, &next) != nil { // its end, or damage that the report names
-			return index, term, nil
+			return index, term, nil //nolint:nilerr // the caller wants all that could be read
 		}
 		if next.Type == raft.LogCommand || next.Type == raft.LogConfiguration {
 			sm.ApplyBatch([]*raft.Log{&next})

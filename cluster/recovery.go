@@ -181,7 +181,7 @@ func (r *recovery) undoHalfBootstrap(newest *raft.SnapshotMeta) error {
 // distrust returns why the durable state must not be used, or "".
 func (r *recovery) distrust(newest *raft.SnapshotMeta) (string, error) {
 	if err := r.sm.Verify(); err != nil {
-		return err.Error(), nil
+		return err.Error(), nil //nolint:nilerr // the error is the answer
 	}
 	applied, term := r.sm.Applied()
 	manifest := uint64(0)
