@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -104,6 +105,9 @@ type Config struct {
 
 	// trailingLogs is how many entries stay after a snapshot. Tests lower it.
 	trailingLogs uint64
+	// statusTimeout and twinTimeout bound the wait for another master's answer. Tests raise
+	// them: on a busy machine a living master answers late.
+	statusTimeout, twinTimeout time.Duration
 }
 
 // idPattern keeps an id usable as a gossip name and as a URL's host.
@@ -120,9 +124,9 @@ func (c Config) withDefaults() (Config, error) {
 	if c.diskFree == nil {
 		c.diskFree = func() (uint64, error) { return freeBytes(c.Dir) }
 	}
-	if c.trailingLogs == 0 {
-		c.trailingLogs = defaultTrailingLogs
-	}
+	c.statusTimeout = cmp.Or(c.statusTimeout, defaultStatusTimeout)
+	c.twinTimeout = cmp.Or(c.twinTimeout, defaultTwinTimeout)
+	c.trailingLogs = cmp.Or(c.trailingLogs, defaultTrailingLogs)
 	if c.Forward == nil {
 		c.Forward = http.NotFoundHandler()
 	}

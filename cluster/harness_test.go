@@ -108,6 +108,7 @@ func (a *authority) config(name string, expect int, join ...string) Config {
 		GossipKeys:    [][]byte{[]byte("0123456789abcdef")},
 		PeerServerTLS: server, PeerClientTLS: client,
 		Timing: steady, Logger: testLogger(name),
+		statusTimeout: 10 * time.Second, twinTimeout: testkit.Patience / 4,
 	}
 }
 

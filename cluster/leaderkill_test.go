@@ -4,9 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -95,32 +93,34 @@ func (w *writers) gap(from time.Time) time.Duration {
 	return longest
 }
 
-// The crash hint replaces a killed leader. The limit is that of a busy machine, and
-// shorter than any timeout that could replace the leader, too. A busy machine may
-// make the hint miss one leader, so the median counts. Package e2e measures how
-// quick the programs are.
+// hintTiming has timeouts so long that the crash hint replaces a leader before they do.
+var hintTiming = Timing{
+	Heartbeat: 4 * time.Second, Election: 4 * time.Second, Lease: 3 * time.Second,
+	Stabilization: Local.Stabilization,
+}
+
+// Killing the leader again and again loses no acknowledged write. How long writes pause is
+// measured with the chaos tag: it depends on the machine.
 func TestCrashHint_KilledLeader(t *testing.T) {
-	const limit = 3 * time.Second
-	timing := Timing{
-		Heartbeat: limit + time.Second, Election: limit + time.Second, Lease: limit,
-		Stabilization: Local.Stabilization,
-	}
-	kills := 4
-	if v, err := strconv.Atoi(os.Getenv("CLUSTER_TEST_KILLS")); err == nil {
-		kills = v
-	}
-	children := formChildren(t, timing)
+	killLeaders(t, 2, 20)
+}
+
+// killLeaders kills the leader so many times, each time between enough writes, checks that
+// every master has every acknowledged write, and returns the pauses in ascending order.
+func killLeaders(t *testing.T, kills, writes int) []time.Duration {
+	t.Helper()
+	children := formChildren(t, hintTiming)
 	var gaps []time.Duration
 	var acked []string
 	for round := range kills {
 		w := startWriters(t, round, 8, children)
-		testkit.Eventually(t, "writes succeed", func() bool { return w.count() > 200 })
+		testkit.Eventually(t, "writes succeed", func() bool { return w.count() > writes })
 		dead := leadingChild(t, children)
 		killed := time.Now()
 		children[dead].kill()
 		before := w.count()
 		testkit.Eventually(t, "writes succeed again", func() bool {
-			return w.count() > before+200 && time.Since(killed) > time.Second
+			return w.count() > before+writes && time.Since(killed) > time.Second
 		})
 		gaps = append(gaps, w.gap(killed))
 		t.Logf("killed at %s: gap %v", killed.Format("15:04:05.000"), gaps[round])
@@ -132,11 +132,7 @@ func TestCrashHint_KilledLeader(t *testing.T) {
 		testkit.Eventually(t, "every acknowledged write on "+c.spec.Name, func() bool { return c.has(acked) })
 	}
 	slices.Sort(gaps)
-	median, longest := gaps[(len(gaps)-1)/2], gaps[len(gaps)-1]
-	t.Logf("write gaps over %d kills: median %v, max %v, all %v", kills, median, longest, gaps)
-	if median > limit {
-		t.Errorf("median write gap: got %v, want at most %v", median, limit)
-	}
+	return gaps
 }
 
 // restartChild starts a killed child again and waits until it is ready.

@@ -54,8 +54,8 @@ type status struct {
 	Run           string        `json:"run"` // of the process, see hello
 }
 
-// statusTimeout bounds the request to one member.
-const statusTimeout = 500 * time.Millisecond
+// defaultStatusTimeout bounds the request to one member.
+const defaultStatusTimeout = 500 * time.Millisecond
 
 // maxLag is how many entries a healthy member may be behind.
 const maxLag = 4096
@@ -64,7 +64,8 @@ const maxLag = 4096
 func (n *Node) status() status {
 	term, index := n.lastEntry()
 	s := status{
-		ID: n.id.ID, Run: n.run, Name: n.hostname, Version: n.cfg.Version, APIURL: n.cfg.APIURL, Level: n.cfg.CommandLevel,
+		ID: n.id.ID, Run: n.run, Name: n.hostname, Version: n.cfg.Version,
+		APIURL: n.cfg.APIURL, Level: n.cfg.CommandLevel,
 		BootstrapVote: n.formation.current(), Leads: n.IsLeader(),
 		LastTerm: term, LastIndex: index,
 		Commit: n.raft.CommitIndex(), Applied: n.raft.AppliedIndex(), DiskLow: n.DiskLow(),
@@ -99,7 +100,7 @@ func (n *Node) statusOf(ctx context.Context, id string) (status, error) {
 
 // statuses asks several members at once and returns those that answer.
 func (n *Node) statuses(ctx context.Context, ids []string) map[string]status {
-	ctx, cancel := context.WithTimeout(ctx, statusTimeout)
+	ctx, cancel := context.WithTimeout(ctx, n.cfg.statusTimeout)
 	defer cancel()
 	var (
 		mu  sync.Mutex

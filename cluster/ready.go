@@ -68,7 +68,7 @@ func (n *Node) committedAtLeader(ctx context.Context) uint64 {
 	if leader == "" {
 		return 0
 	}
-	ctx, cancel := context.WithTimeout(ctx, statusTimeout)
+	ctx, cancel := context.WithTimeout(ctx, n.cfg.statusTimeout)
 	defer cancel()
 	s, err := n.statusOf(ctx, leader)
 	if err != nil || !s.Leads {

@@ -9,9 +9,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// twinTimeout is how long a living process may take to answer: an address is given up
+// defaultTwinTimeout is how long a living process may take to answer: an address is given up
 // to another process only when it does not.
-const twinTimeout = 2 * time.Second
+const defaultTwinTimeout = 2 * time.Second
 
 // TwinError says that another process with this master's identity is running: one of
 // the two data directories is a copy of the other.
@@ -66,7 +66,7 @@ func (n *Node) runsElsewhere(ctx context.Context, id, run, peer string) (address
 	if same || address == "" || address == peer {
 		return "", false
 	}
-	ctx, cancel := context.WithTimeout(ctx, twinTimeout)
+	ctx, cancel := context.WithTimeout(ctx, n.cfg.twinTimeout)
 	defer cancel()
 	client := newPeerClient(addressOf{id: address}, n.cfg.PeerClientTLS)
 	defer client.closeIdle()

@@ -1,8 +1,11 @@
 package cluster
 
 import (
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,14 +17,37 @@ import (
 	"github.com/ffrtmp/ffrtmp/internal/testkit"
 )
 
-// copyDir copies a raft directory as somebody would who clones a machine.
+// copyDir copies a raft directory as a clone of its machine would have it: all files as of
+// one moment. A master that writes meanwhile spoils the copy, so it is repeated.
 func copyDir(t *testing.T, from string) string {
 	t.Helper()
-	to := filepath.Join(t.TempDir(), "copy")
-	if err := os.CopyFS(to, os.DirFS(from)); err != nil {
-		t.Fatal(err)
-	}
+	var to string
+	testkit.Eventually(t, "a copy as of one moment", func() bool {
+		to = filepath.Join(t.TempDir(), "copy")
+		if err := os.CopyFS(to, os.DirFS(from)); err != nil {
+			return false // a temporary file has gone
+		}
+		source, copied := checksumDir(from), checksumDir(to)
+		return source == copied && source != ""
+	})
 	return to
+}
+
+// checksumDir returns a checksum of the names and contents of all files, or "" when they cannot be read.
+func checksumDir(dir string) string {
+	sum := sha256.New()
+	err := fs.WalkDir(os.DirFS(dir), ".", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		data, err := os.ReadFile(filepath.Join(dir, path))
+		fmt.Fprintf(sum, "%s %d\n%s", path, len(data), data)
+		return err
+	})
+	if err != nil {
+		return ""
+	}
+	return string(sum.Sum(nil))
 }
 
 // reopen opens a master with a state machine that keeps its state, as a database does.
@@ -102,7 +128,7 @@ func waitFailed(t *testing.T, m *master) error {
 	case err := <-m.Failed():
 		return err
 	case <-testContext(t).Done():
-		t.Fatal("it goes on")
+		t.Fatal("it still runs, want it to fail")
 		return nil
 	}
 }
