@@ -146,10 +146,14 @@ func (c *conformance) check(r *http.Request, pattern string, sent []byte, answer
 	input := &openapi3filter.RequestValidationInput{
 		Request:    r,
 		PathParams: pathParameters(path, r.URL.Path),
-		Route: &routers.Route{Spec: c.doc, Path: path, PathItem: item, Method: method,
-			Operation: item.GetOperation(method)},
-		Options: &openapi3filter.Options{AuthenticationFunc: openapi3filter.NoopAuthenticationFunc,
-			IncludeResponseStatus: true},
+		Route: &routers.Route{
+			Spec: c.doc, Path: path, PathItem: item, Method: method,
+			Operation: item.GetOperation(method),
+		},
+		Options: &openapi3filter.Options{
+			AuthenticationFunc:    openapi3filter.NoopAuthenticationFunc,
+			IncludeResponseStatus: true,
+		},
 	}
 	// curl's default type is accepted.
 	r.Header.Set("Content-Type", "application/json")

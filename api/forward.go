@@ -157,8 +157,10 @@ func (s *Server) forward(w http.ResponseWriter, c *call) (done bool, err error) 
 func (s *Server) outgoing(ctx context.Context, c *call) *http.Request {
 	out := &http.Request{
 		Method: c.Method,
-		URL: &url.URL{Scheme: "https", Host: "leader", Path: c.URL.Path, RawPath: c.URL.RawPath,
-			RawQuery: c.URL.RawQuery},
+		URL: &url.URL{
+			Scheme: "https", Host: "leader", Path: c.URL.Path, RawPath: c.URL.RawPath,
+			RawQuery: c.URL.RawQuery,
+		},
 		Host:          c.Host,
 		Header:        http.Header{},
 		Body:          io.NopCloser(bytes.NewReader(c.body)),

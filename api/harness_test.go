@@ -132,8 +132,10 @@ func (f *fakeCluster) Role() string {
 
 func (f *fakeCluster) Members() []cluster.Member {
 	f.membersAsked.Add(1)
-	own := cluster.Member{ID: f.id, Address: "10.0.0.1:8300", APIURL: "https://" + f.id + ":8080",
-		Role: "follower", Voter: true, Healthy: true, Version: "test"}
+	own := cluster.Member{
+		ID: f.id, Address: "10.0.0.1:8300", APIURL: "https://" + f.id + ":8080",
+		Role: "follower", Voter: true, Healthy: true, Version: "test",
+	}
 	if f.IsLeader() {
 		own.Role = "leader"
 	}
@@ -227,8 +229,10 @@ func startMaster(t *testing.T, id string, shared *master, change ...func(*http.S
 	m.proposer = fsm.NewProposer(m.log,
 		fsm.ProposerOptions{MaxRetries: 3, RetryBase: 20 * time.Millisecond, RetryCap: 20 * time.Millisecond})
 	m.leader = leader.New(
-		leader.Config{State: m.fsm, Proposer: m.proposer, Cluster: m.cluster, LeaseTTL: 30 * time.Second,
-			Logger: logger},
+		leader.Config{
+			State: m.fsm, Proposer: m.proposer, Cluster: m.cluster, LeaseTTL: 30 * time.Second,
+			Logger: logger,
+		},
 	)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})

@@ -56,8 +56,10 @@ func (s *Server) setHeaders(h http.Header) {
 }
 
 // hopByHop headers are not forwarded.
-var hopByHop = []string{"Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization", "Te", "Trailer",
-	"Transfer-Encoding", "Upgrade", "Proxy-Connection"}
+var hopByHop = []string{
+	"Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization", "Te", "Trailer",
+	"Transfer-Encoding", "Upgrade", "Proxy-Connection",
+}
 
 // copyEndToEnd copies all headers but the hop-by-hop ones.
 func copyEndToEnd(to, from http.Header) {

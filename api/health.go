@@ -10,8 +10,10 @@ import (
 
 func (s *Server) healthOf(status string) ffrtmp.Health {
 	leader, _ := s.cfg.Cluster.Leader()
-	return ffrtmp.Health{Status: status, Role: s.cfg.Cluster.Role(), NodeID: s.cfg.Cluster.ID(),
-		Leader: leader.ID, Version: s.cfg.Version}
+	return ffrtmp.Health{
+		Status: status, Role: s.cfg.Cluster.Role(), NodeID: s.cfg.Cluster.ID(),
+		Leader: leader.ID, Version: s.cfg.Version,
+	}
 }
 
 // health answers whenever the process is alive.
@@ -59,11 +61,15 @@ func (s *Server) healthLeader(*call) (*answer, error) {
 	case s.cfg.Cluster.IsLeader():
 		return &answer{body: s.healthOf("leader")}, nil
 	case known:
-		return &answer{status: http.StatusTooManyRequests,
-			body: s.notReady("follower", "this master does not lead")}, nil
+		return &answer{
+			status: http.StatusTooManyRequests,
+			body:   s.notReady("follower", "this master does not lead"),
+		}, nil
 	}
-	return &answer{status: http.StatusServiceUnavailable,
-		body: s.notReady("no leader", "the cluster has no leader")}, nil
+	return &answer{
+		status: http.StatusServiceUnavailable,
+		body:   s.notReady("no leader", "the cluster has no leader"),
+	}, nil
 }
 
 // notReady is the body of a negative health answer. It is also a valid error body.

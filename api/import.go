@@ -72,7 +72,8 @@ func outcomeOf(taken bool) ffrtmp.ImportOutcome {
 // decodeEach decodes and validates a list. It returns a result for each item, and the valid
 // items, whose positions it adds to valid.
 func decodeEach[T any](list []json.RawMessage, valid *[]int,
-	validate func(*T) (id string, err error)) ([]ffrtmp.ImportResult, []T) {
+	validate func(*T) (id string, err error),
+) ([]ffrtmp.ImportResult, []T) {
 	results, good := make([]ffrtmp.ImportResult, len(list)), make([]T, 0, len(list))
 	for i, raw := range list {
 		var v T
@@ -92,7 +93,8 @@ func decodeEach[T any](list []json.RawMessage, valid *[]int,
 
 // wouldImport is the answer to a dry run.
 func (s *Server) wouldImport(c *call, batch ffrtmp.Import, result ffrtmp.ImportAnswer,
-	nodes, jobs []int) (*answer, error) {
+	nodes, jobs []int,
+) (*answer, error) {
 	ids := make([]string, len(batch.Jobs))
 	for i := range batch.Jobs {
 		ids[i] = batch.Jobs[i].ID

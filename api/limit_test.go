@@ -72,8 +72,10 @@ func TestServer_LongPoll(t *testing.T) {
 			m := newMaster(t, hurried)
 			m.register(nodeA)
 			client := &http.Client{
-				Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true},
-					ForceAttemptHTTP2: http2},
+				Transport: &http.Transport{
+					TLSClientConfig:   &tls.Config{InsecureSkipVerify: true},
+					ForceAttemptHTTP2: http2,
+				},
 			}
 			defer client.CloseIdleConnections()
 			req, err := http.NewRequestWithContext(t.Context(), "POST", m.server.URL+"/jobs/claim",

@@ -89,7 +89,8 @@ func (s *Server) logs(c *call) (*answer, error) {
 
 // readLog returns what is kept of an attempt's log from offset on, and where that begins.
 func (s *Server) readLog(ctx context.Context, j *ffrtmp.Job, attempt int,
-	offset int64) (text string, from int64, err error) {
+	offset int64,
+) (text string, from int64, err error) {
 	if live := s.cfg.Leader.Log(j.ID, attempt); live != nil {
 		text, from, _, err = live.Read(offset)
 		if errors.Is(err, io.EOF) {

@@ -73,8 +73,10 @@ func (s *Server) observe(w http.ResponseWriter, r *http.Request) {
 		writeJSON(
 			rec,
 			status,
-			problem{Error: fmt.Sprintf("the header is longer than %d bytes", maxHeader), Code: ffrtmp.TooLarge,
-				Status: status},
+			problem{
+				Error: fmt.Sprintf("the header is longer than %d bytes", maxHeader), Code: ffrtmp.TooLarge,
+				Status: status,
+			},
 		)
 		return
 	}

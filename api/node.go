@@ -30,8 +30,10 @@ func (s *Server) register(c *call, r *ffrtmp.Registration) (*answer, error) {
 	if n.Legacy {
 		ttl = max(ttl, leader.LegacyTTL)
 	}
-	a.body = ffrtmp.Registered{Node: s.nodeView(n), LeaseTTLSeconds: ttl.Seconds(),
-		Masters: s.cfg.Cluster.APIURLs(), ClusterID: s.cfg.Cluster.ClusterID()}
+	a.body = ffrtmp.Registered{
+		Node: s.nodeView(n), LeaseTTLSeconds: ttl.Seconds(),
+		Masters: s.cfg.Cluster.APIURLs(), ClusterID: s.cfg.Cluster.ClusterID(),
+	}
 	return a, nil
 }
 

@@ -99,8 +99,10 @@ func (s *Server) prepareRead(ctx context.Context, c consistency) error {
 		if s.stopping.Err() != nil {
 			return errStopping
 		}
-		return &ffrtmp.Error{Code: ffrtmp.NoLeader, Field: indexField,
-			Message: fmt.Sprintf("the state has not reached %d within %s", c.index, c.wait), Err: err}
+		return &ffrtmp.Error{
+			Code: ffrtmp.NoLeader, Field: indexField,
+			Message: fmt.Sprintf("the state has not reached %d within %s", c.index, c.wait), Err: err,
+		}
 	}
 	return nil
 }

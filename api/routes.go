@@ -9,8 +9,10 @@ import (
 	"github.com/ffrtmp/ffrtmp"
 )
 
-var methods = []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch,
-	http.MethodDelete}
+var methods = []string{
+	http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch,
+	http.MethodDelete,
+}
 
 // endpoints lists every route of the API.
 func (s *Server) endpoints() []endpoint {

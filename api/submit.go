@@ -73,8 +73,10 @@ func (s *Server) submitBatch(c *call, b *batch) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &answer{status: created(submitted), index: index,
-		body: ffrtmp.Submitted{Jobs: submitted.Jobs, Count: len(submitted.Jobs)}}, nil
+	return &answer{
+		status: created(submitted), index: index,
+		body: ffrtmp.Submitted{Jobs: submitted.Jobs, Count: len(submitted.Jobs)},
+	}, nil
 }
 
 // isSubmission reports whether a request submits jobs. Such a request may start a trace.

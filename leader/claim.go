@@ -16,7 +16,8 @@ import (
 // newly claimed ones. Without any it waits for work. It returns none when the wait or ctx
 // ends, leadership moves, or a lease of the node expires.
 func (s *Service) Claim(ctx context.Context, nodeID string, maximum int,
-	wait time.Duration) (uint64, []ffrtmp.Job, error) {
+	wait time.Duration,
+) (uint64, []ffrtmp.Job, error) {
 	t, n, err := s.contact(nodeID)
 	if err != nil {
 		return 0, nil, err
@@ -49,7 +50,7 @@ func (s *Service) Next(ctx context.Context, nodeID, requestID string) (uint64, [
 	if !t.cfg.State.HasReady(nodeID, time.Now()) {
 		return 0, nil, nil
 	}
-	index, claimed, err := t.cfg.Proposer.ClaimAs(t.ctx, nodeID, lease)
+	index, claimed, err := t.cfg.Proposer.ClaimAs(t.ctx, nodeID, lease) //nolint:contextcheck // ends with the term
 	if err != nil || len(claimed) == 0 {
 		return index, nil, err
 	}
@@ -100,7 +101,7 @@ func (t *term) claim(ctx context.Context, n *node, maximum int, wait time.Durati
 		t.waiters.claiming(w)
 		// Not the client's context: a claimed attempt must be watched even when the
 		// client has disconnected.
-		index, claimed, err := t.cfg.Proposer.Claim(t.ctx, n.id, maximum)
+		index, claimed, err := t.cfg.Proposer.Claim(t.ctx, n.id, maximum) //nolint:contextcheck // ends with the term
 		if err != nil {
 			return 0, nil, err
 		}

@@ -45,7 +45,8 @@ func refOf(r *ffrtmp.AttemptReport) ffrtmp.AttemptRef {
 // commands returns the commands for the attempts that the node lists, and a channel that
 // is closed when they may have changed.
 func (t *term) commands(ctx context.Context, n *node,
-	reports []ffrtmp.AttemptReport) ([]ffrtmp.Command, <-chan struct{}, error) {
+	reports []ffrtmp.AttemptReport,
+) ([]ffrtmp.Command, <-chan struct{}, error) {
 	commands := []ffrtmp.Command{}
 	var stray []*ffrtmp.AttemptReport
 	add := func(r *ffrtmp.AttemptReport, v ffrtmp.Verb) {

@@ -106,8 +106,10 @@ func inBubble(t *testing.T, test func(t *testing.T, b *bed)) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		b := &bed{t: t, fsm: f, log: &soloLog{fsm: f}, cluster: &fakeCluster{leadership: make(chan bool)},
-			logs: &bytes.Buffer{}}
+		b := &bed{
+			t: t, fsm: f, log: &soloLog{fsm: f}, cluster: &fakeCluster{leadership: make(chan bool)},
+			logs: &bytes.Buffer{},
+		}
 		b.proposer = fsm.NewProposer(b.log, fsm.ProposerOptions{MaxRetries: 3})
 		b.Service = New(Config{
 			State: f, Proposer: b.proposer, Cluster: b.cluster, LeaseTTL: ttl, Retention: retention,
@@ -147,8 +149,10 @@ func nodeID(n int) string {
 // register registers node n with a number of slots.
 func (b *bed) register(n, slots int) string {
 	b.t.Helper()
-	r := ffrtmp.Registration{NodeID: nodeID(n), Address: "n" + strconv.Itoa(n),
-		Encoders: ffrtmp.Encoders, HasGPU: true, MaxConcurrentJobs: slots}
+	r := ffrtmp.Registration{
+		NodeID: nodeID(n), Address: "n" + strconv.Itoa(n),
+		Encoders: ffrtmp.Encoders, HasGPU: true, MaxConcurrentJobs: slots,
+	}
 	if err := r.Validate(); err != nil {
 		b.t.Fatal(err)
 	}
@@ -250,8 +254,10 @@ func (b *bed) act(action ffrtmp.Action, ref string) {
 
 func (b *bed) result(node string, j ffrtmp.Job, status ffrtmp.ResultStatus) ffrtmp.ResultResponse {
 	b.t.Helper()
-	r := &ffrtmp.Result{JobID: j.ID, NodeID: node, Attempt: j.Attempt, Lease: j.Lease,
-		Status: status, FailureReason: ffrtmp.RuntimeError, Error: "broken"}
+	r := &ffrtmp.Result{
+		JobID: j.ID, NodeID: node, Attempt: j.Attempt, Lease: j.Lease,
+		Status: status, FailureReason: ffrtmp.RuntimeError, Error: "broken",
+	}
 	_, response, err := b.Result(b.t.Context(), fsm.Idempotency{}, r)
 	if err != nil {
 		b.t.Fatal(err)

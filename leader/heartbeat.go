@@ -21,7 +21,8 @@ type HeartbeatTiming struct {
 // as soon as there is a new command, at the latest after the wait or a third of the lease
 // time.
 func (s *Service) Heartbeat(ctx context.Context, nodeID string,
-	h *ffrtmp.Heartbeat) ([]ffrtmp.Command, HeartbeatTiming, error) {
+	h *ffrtmp.Heartbeat,
+) ([]ffrtmp.Command, HeartbeatTiming, error) {
 	t, n, err := s.contact(nodeID)
 	if err != nil {
 		return nil, HeartbeatTiming{}, err

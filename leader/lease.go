@@ -135,7 +135,7 @@ func (t *term) expireLeases(attempts []*attempt) {
 			known := []*ffrtmp.AttemptReport{{JobID: a.JobID, Attempt: a.AttemptID.Attempt, Lease: a.Lease}}
 			if err := t.reclaim(a.node, t.heldBy(a.node, known)); err != nil {
 				t.cfg.Logger.Warn(
-					"cannot reclaim an attempt that was renewed while it expired; waiting for its node's next heartbeat",
+					"cannot reclaim an attempt renewed while it expired; waiting for its node's next heartbeat",
 					"job",
 					a.JobID,
 					"error",

@@ -10,7 +10,8 @@ import (
 
 // Result commits what a node reports of an attempt's end.
 func (s *Service) Result(ctx context.Context, id fsm.Idempotency,
-	r *ffrtmp.Result) (uint64, ffrtmp.ResultResponse, error) {
+	r *ffrtmp.Result,
+) (uint64, ffrtmp.ResultResponse, error) {
 	t, err := s.leading()
 	if err != nil {
 		return 0, ffrtmp.ResultResponse{}, err
@@ -23,7 +24,7 @@ func (s *Service) Result(ctx context.Context, id fsm.Idempotency,
 		return 0, ffrtmp.ResultResponse{}, err
 	}
 	t.locateLog(r)
-	index, done, err := t.cfg.Proposer.Result(t.ctx, id, seq, *r)
+	index, done, err := t.cfg.Proposer.Result(t.ctx, id, seq, *r) //nolint:contextcheck // ends with the term
 	if err != nil {
 		if code := ffrtmp.CodeOf(err); code == ffrtmp.StaleAttempt {
 			t.cfg.Logger.Info("stale result rejected", "job", r.JobID, "attempt", r.Attempt, "node", r.NodeID, "status",

@@ -72,8 +72,10 @@ func (b *bed) work(node string, stop <-chan struct{}) {
 				b.t.Error(err)
 			}
 		}
-		r := &ffrtmp.Result{JobID: jobs[0].ID, NodeID: node, Attempt: jobs[0].Attempt, Lease: jobs[0].Lease,
-			Status: ffrtmp.ResultCompleted}
+		r := &ffrtmp.Result{
+			JobID: jobs[0].ID, NodeID: node, Attempt: jobs[0].Attempt, Lease: jobs[0].Lease,
+			Status: ffrtmp.ResultCompleted,
+		}
 		for {
 			_, _, err := b.Result(b.t.Context(), fsm.Idempotency{}, r)
 			if err == nil {
