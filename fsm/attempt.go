@@ -154,9 +154,7 @@ func (b backoff) delay(retry int64) int64 {
 }
 
 func (b backoff) encode(e *encoder) {
-	e.int(b.base)
-	e.int(b.limit)
-	e.int(b.jitter)
+	e.ints(b.base, b.limit, b.jitter)
 }
 
 func decodeBackoff(d *decoder) backoff {

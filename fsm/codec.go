@@ -13,6 +13,18 @@ func (e *encoder) int(v int64)     { e.b = binary.AppendVarint(e.b, v) }
 func (e *encoder) string(s string) { e.uint(uint64(len(s))); e.b = append(e.b, s...) }
 func (e *encoder) bytes(s []byte)  { e.uint(uint64(len(s))); e.b = append(e.b, s...) }
 func (e *encoder) fixed(s []byte)  { e.b = append(e.b, s...) }
+func (e *encoder) texts(list ...string) {
+	for _, s := range list {
+		e.string(s)
+	}
+}
+
+func (e *encoder) ints(list ...int64) {
+	for _, v := range list {
+		e.int(v)
+	}
+}
+
 func (e *encoder) strings(l []string) {
 	e.uint(uint64(len(l)))
 	for _, s := range l {
@@ -56,14 +68,22 @@ func (d *decoder) uint() uint64 {
 	return v
 }
 
+// int reads a zigzag integer, as binary.Varint does.
 func (d *decoder) int() int64 {
-	v, n := binary.Varint(d.b)
-	if n <= 0 {
-		d.fail()
-		return 0
+	v := d.uint()
+	return int64(v>>1) ^ -int64(v&1)
+}
+
+func (d *decoder) texts(into ...*string) {
+	for _, s := range into {
+		*s = d.string()
 	}
-	d.b = d.b[n:]
-	return v
+}
+
+func (d *decoder) ints(into ...*int64) {
+	for _, v := range into {
+		*v = d.int()
+	}
 }
 
 func (d *decoder) take(n uint64) []byte {

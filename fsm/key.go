@@ -71,9 +71,7 @@ type createKey struct {
 func (*createKey) kind() Kind { return KindCreateKey }
 
 func (c *createKey) encode(e *encoder) {
-	e.string(c.id)
-	e.string(c.name)
-	e.string(c.scopes)
+	e.texts(c.id, c.name, c.scopes)
 	e.fixed(c.hash[:])
 	e.int(c.rateLimit)
 	e.int(c.expiresAt)

@@ -21,57 +21,50 @@ func claimedJob(c *cluster) (uint64, string, store.Attempt) {
 	return seq, node, c.claimOne(node)
 }
 
+// afterClaim is the situation of a claimed job after do.
+func afterClaim(name string, do func(c *cluster, seq uint64, node string, a store.Attempt)) situation {
+	return situation{name, func(c *cluster) (uint64, string, store.Attempt) {
+		seq, node, a := claimedJob(c)
+		do(c, seq, node, a)
+		return seq, node, a
+	}}
+}
+
 var situations = []situation{
 	{"pending", func(c *cluster) (uint64, string, store.Attempt) {
 		return c.submit(), c.register("a"), store.Attempt{AttemptID: store.AttemptID{Attempt: 1}}
 	}},
 	{"running", claimedJob},
-	{"sealed", func(c *cluster) (uint64, string, store.Attempt) {
-		seq, node, a := claimedJob(c)
+	afterClaim("sealed", func(c *cluster, _ uint64, node string, a store.Attempt) {
 		c.mustResult(node, a, ffrtmp.ResultPublishing)
-		return seq, node, a
-	}},
-	{"lost", func(c *cluster) (uint64, string, store.Attempt) {
-		seq, node, a := claimedJob(c)
+	}),
+	afterClaim("lost", func(c *cluster, _ uint64, _ string, a store.Attempt) {
 		c.expire(a)
-		return seq, node, a
-	}},
-	{"retrying", func(c *cluster) (uint64, string, store.Attempt) {
-		seq, node, a := claimedJob(c)
+	}),
+	afterClaim("retrying", func(c *cluster, _ uint64, node string, a store.Attempt) {
 		c.mustResult(node, a, ffrtmp.ResultFailed, failing(ffrtmp.RuntimeError, "boom"))
-		return seq, node, a
-	}},
-	{"paused", func(c *cluster) (uint64, string, store.Attempt) {
-		seq, node, a := claimedJob(c)
+	}),
+	afterClaim("paused", func(c *cluster, seq uint64, _ string, _ store.Attempt) {
 		c.mustAct(ffrtmp.Pause, seq)
-		return seq, node, a
-	}},
+	}),
 	{"paused while pending", func(c *cluster) (uint64, string, store.Attempt) {
 		seq := c.submit()
 		c.mustAct(ffrtmp.Pause, seq)
 		return seq, c.register("a"), store.Attempt{AttemptID: store.AttemptID{Attempt: 1}}
 	}},
-	{"paused and lost", func(c *cluster) (uint64, string, store.Attempt) {
-		seq, node, a := claimedJob(c)
+	afterClaim("paused and lost", func(c *cluster, seq uint64, _ string, a store.Attempt) {
 		c.mustAct(ffrtmp.Pause, seq)
 		c.expire(a)
-		return seq, node, a
-	}},
-	{"completed", func(c *cluster) (uint64, string, store.Attempt) {
-		seq, node, a := claimedJob(c)
+	}),
+	afterClaim("completed", func(c *cluster, _ uint64, node string, a store.Attempt) {
 		c.mustResult(node, a, ffrtmp.ResultCompleted)
-		return seq, node, a
-	}},
-	{"failed", func(c *cluster) (uint64, string, store.Attempt) {
-		seq, node, a := claimedJob(c)
+	}),
+	afterClaim("failed", func(c *cluster, _ uint64, node string, a store.Attempt) {
 		c.mustResult(node, a, ffrtmp.ResultFailed, failing(ffrtmp.UserError, "no such thing"))
-		return seq, node, a
-	}},
-	{"canceled", func(c *cluster) (uint64, string, store.Attempt) {
-		seq, node, a := claimedJob(c)
+	}),
+	afterClaim("canceled", func(c *cluster, seq uint64, _ string, _ store.Attempt) {
 		c.mustAct(ffrtmp.Cancel, seq)
-		return seq, node, a
-	}},
+	}),
 }
 
 // An event is a command about a job.

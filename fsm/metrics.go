@@ -19,24 +19,19 @@ type metrics struct {
 	collector  *collector
 }
 
+// histogram returns a histogram with count buckets, the first up to start, each factor times the one before.
+func histogram(name, help string, start, factor float64, count int) prometheus.Histogram {
+	return prometheus.NewHistogram(prometheus.HistogramOpts{
+		Name: "ffmpeg_master_" + name, Help: help, Buckets: prometheus.ExponentialBuckets(start, factor, count),
+	})
+}
+
 func newMetrics(r prometheus.Registerer, f *FSM) metrics {
 	m := metrics{
 		registerer: r,
-		apply: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name:    "ffmpeg_master_fsm_apply_seconds",
-			Help:    "Time to apply a batch of Raft entries to the state.",
-			Buckets: prometheus.ExponentialBuckets(0.0001, 2.5, 12),
-		}),
-		waited: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name:    "ffmpeg_master_job_wait_seconds",
-			Help:    "Time from a job's submission to the start of its first attempt.",
-			Buckets: prometheus.ExponentialBuckets(0.01, 4, 10),
-		}),
-		ran: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name:    "ffmpeg_master_job_run_seconds",
-			Help:    "Run time of attempts that completed, failed or timed out.",
-			Buckets: prometheus.ExponentialBuckets(0.1, 4, 10),
-		}),
+		apply:      histogram("fsm_apply_seconds", "Time to apply a batch of Raft entries to the state.", 0.0001, 2.5, 12),
+		waited:     histogram("job_wait_seconds", "Time from submission to the start of the first attempt.", 0.01, 4, 10),
+		ran:        histogram("job_run_seconds", "Run time of attempts that completed, failed or timed out.", 0.1, 4, 10),
 		stale: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "ffmpeg_master_stale_results_total",
 			Help: "Results rejected because their attempt was no longer current.",

@@ -22,10 +22,7 @@ func (c *register) encode(e *encoder) {
 }
 
 func encodeRegistration(e *encoder, n *ffrtmp.Registration) {
-	e.string(n.NodeID)
-	e.string(n.Name)
-	e.string(n.Address)
-	e.string(n.Type)
+	e.texts(n.NodeID, n.Name, n.Address, n.Type)
 	e.int(int64(n.CPUThreads))
 	e.string(n.CPUModel)
 	e.bool(n.HasGPU)
@@ -45,10 +42,7 @@ func decodeRegister(d *decoder) command {
 }
 
 func decodeRegistration(d *decoder, n *ffrtmp.Registration) {
-	n.NodeID = d.string()
-	n.Name = d.string()
-	n.Address = d.string()
-	n.Type = d.string()
+	d.texts(&n.NodeID, &n.Name, &n.Address, &n.Type)
 	n.CPUThreads = int(d.int())
 	n.CPUModel = d.string()
 	n.HasGPU = d.bool()

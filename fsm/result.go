@@ -29,13 +29,9 @@ func (c *result) encode(e *encoder) {
 	e.int(c.attempt)
 	e.fixed(c.lease[:])
 	e.uint(uint64(store.Code(store.ResultCodes, c.status)))
-	e.string(c.Error)
-	e.string(string(c.Reason))
-	e.string(c.Log)
+	e.texts(c.Error, string(c.Reason), c.Log)
 	e.uint(uint64(c.LogOffset))
-	e.string(c.Output)
-	e.string(c.Metrics)
-	e.string(c.AnalyzerOutput)
+	e.texts(c.Output, c.Metrics, c.AnalyzerOutput)
 	c.backoff.encode(e)
 }
 

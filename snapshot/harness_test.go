@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/ffrtmp/ffrtmp/internal/sqlitedsn"
+	"github.com/ffrtmp/ffrtmp/internal/testkit"
 )
 
 // newDB creates a WAL database like a master's, with a table of rows.
@@ -22,11 +23,7 @@ func newDB(t testing.TB, rows int) *sql.DB {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if err := db.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	testkit.Close(t, db)
 	exec(t, db, "CREATE TABLE item (id INTEGER PRIMARY KEY, body TEXT NOT NULL) STRICT")
 	exec(t, db, "CREATE INDEX item_body ON item (body)")
 	exec(t, db, `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i < ?)
@@ -47,11 +44,7 @@ func pin(t testing.TB, db *sql.DB) *Image {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if err := img.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	testkit.Close(t, img)
 	return img
 }
 

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ffrtmp/ffrtmp/internal/testkit"
 	"github.com/ffrtmp/ffrtmp/snapshot"
 )
 
@@ -14,11 +15,7 @@ func open(t *testing.T) *DB {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if err := db.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	testkit.Close(t, db)
 	return db
 }
 

@@ -7,6 +7,8 @@ import (
 	"encoding/hex"
 	"fmt"
 	"hash"
+
+	"github.com/ffrtmp/ffrtmp/internal/sqlrows"
 )
 
 // hashed are the queries that read the replicated state, in a total order.
@@ -48,7 +50,7 @@ func hashRows(ctx context.Context, h hash.Hash, q *sql.Stmt) error {
 		return err
 	}
 	var values, into []any
-	return eachRow(rows, nil, func(rows *sql.Rows) error {
+	return sqlrows.Each(rows, nil, func(rows *sql.Rows) error {
 		if values == nil {
 			columns, err := rows.Columns()
 			if err != nil {

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/internal/sqlrows"
 )
 
 // Jobs returns a page of the jobs that a filter selects, without logs and
@@ -66,7 +67,7 @@ func (r Reader) list(ctx context.Context, filter ffrtmp.Filter, page ffrtmp.Page
 		}
 		if !byMemory {
 			rows, err := db.readers.QueryContext(ctx, columns+where+` LIMIT ?`, append(args, left)...)
-			return eachRow(rows, err, count)
+			return sqlrows.Each(rows, err, count)
 		}
 		for chunk := range slices.Chunk(active, 1000) {
 			some, err := json.Marshal(chunk)
@@ -75,7 +76,7 @@ func (r Reader) list(ctx context.Context, filter ffrtmp.Filter, page ffrtmp.Page
 			}
 			rows, err := db.readers.QueryContext(ctx, columns+where+` LIMIT ?`, append(slices.Clone(args), string(some),
 				left)...)
-			if err := eachRow(rows, err, count); err != nil {
+			if err := sqlrows.Each(rows, err, count); err != nil {
 				return err
 			}
 			if left == 0 {

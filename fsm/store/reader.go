@@ -3,9 +3,9 @@ package store
 import (
 	"context"
 	"database/sql"
-	"errors"
 
 	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/internal/sqlrows"
 )
 
 // query numbers a statement of the readers. Each stands beside the function that
@@ -72,19 +72,7 @@ func (db *DB) readTx(ctx context.Context, do func(*sql.Tx) error) error {
 // each calls scan for every row of a result.
 func (db *DB) each(ctx context.Context, q query, scan func(*sql.Rows) error, args ...any) error {
 	rows, err := db.queries[q].QueryContext(ctx, args...)
-	return eachRow(rows, err, scan)
-}
-
-func eachRow(rows *sql.Rows, err error, scan func(*sql.Rows) error) error {
-	if err != nil {
-		return err
-	}
-	for rows.Next() {
-		if err := scan(rows); err != nil {
-			return errors.Join(err, rows.Close())
-		}
-	}
-	return errors.Join(rows.Err(), rows.Close())
+	return sqlrows.Each(rows, err, scan)
 }
 
 // Path is the file of the database, "" when there is none.

@@ -3,6 +3,7 @@ package testkit
 
 import (
 	"context"
+	"io"
 	"testing"
 	"time"
 )
@@ -36,4 +37,13 @@ func Context(t testing.TB) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), Patience)
 	t.Cleanup(cancel)
 	return ctx
+}
+
+// Close closes c at the end of the test and fails the test on an error.
+func Close(t testing.TB, c io.Closer) {
+	t.Cleanup(func() {
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	})
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/ffrtmp/ffrtmp"
 	"github.com/ffrtmp/ffrtmp/internal/ctxtime"
 	"github.com/ffrtmp/ffrtmp/internal/sqlitedsn"
+	"github.com/ffrtmp/ffrtmp/internal/sqlrows"
 )
 
 // Limits of a result, of a value, and of all queries together.
@@ -192,7 +193,7 @@ var errFull = errors.New("result limit reached")
 func collect(rows *sql.Rows, result *ffrtmp.QueryResult) error {
 	result.Rows = [][]any{}
 	size := 0
-	err := eachRow(rows, nil, func(rows *sql.Rows) error {
+	err := sqlrows.Each(rows, nil, func(rows *sql.Rows) error {
 		if len(result.Rows) == MaxRows || size > MaxRowBytes {
 			result.Truncated = true
 			return errFull

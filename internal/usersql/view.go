@@ -14,6 +14,7 @@ import (
 	"modernc.org/sqlite/vtab"
 
 	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/internal/sqlrows"
 )
 
 // userViews are the views that users can query, each with the columns that have an
@@ -99,7 +100,7 @@ type view struct {
 func (v *view) load() (types []string, err error) {
 	rows, err := v.query.state.QueryContext(v.query.ctx, "SELECT name, type FROM pragma_table_info(?) ORDER BY cid",
 		v.name)
-	err = eachRow(rows, err, func(rows *sql.Rows) error {
+	err = sqlrows.Each(rows, err, func(rows *sql.Rows) error {
 		var name, kind string
 		err := rows.Scan(&name, &kind)
 		v.columns = append(v.columns, name)

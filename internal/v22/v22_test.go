@@ -15,6 +15,7 @@ import (
 
 	"github.com/ffrtmp/ffrtmp"
 	"github.com/ffrtmp/ffrtmp/internal/sqlitedsn"
+	"github.com/ffrtmp/ffrtmp/internal/testkit"
 )
 
 var update = flag.Bool("update", false, "write the golden file")
@@ -49,11 +50,7 @@ func open(t *testing.T, path string) *Database {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if err := d.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	testkit.Close(t, d)
 	return d
 }
 
