@@ -129,7 +129,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	a.background.Go(func() { a.claims(claiming) })
 	select {
 	case <-ctx.Done():
-		a.drain()
+		a.drain(context.WithoutCancel(ctx))
 		return nil
 	case err := <-a.fatal:
 		return err
@@ -140,7 +140,7 @@ func (a *Agent) begin(ctx context.Context) error {
 	if err := a.probeMachine(ctx); err != nil {
 		return err
 	}
-	if err := a.recoverAttempts(); err != nil {
+	if err := a.recoverAttempts(); err != nil { //nolint:contextcheck // attempts outlive ctx; they end with a.work
 		return err
 	}
 	if err := a.join(ctx); err != nil {
@@ -153,8 +153,8 @@ func (a *Agent) begin(ctx context.Context) error {
 
 // drain waits up to DrainTimeout for running attempts. The rest continue without
 // the agent.
-func (a *Agent) drain() {
-	ctx, cancel := context.WithTimeout(a.work, a.cfg.DrainTimeout)
+func (a *Agent) drain(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, a.cfg.DrainTimeout)
 	defer cancel()
 	a.log.Info("draining", "attempts", len(a.slots.all()), "timeout", a.cfg.DrainTimeout)
 	if err := a.slots.drained(ctx); err != nil {

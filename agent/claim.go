@@ -34,7 +34,8 @@ func (a *Agent) claims(ctx context.Context) {
 			continue
 		}
 		asked := time.Now()
-		jobs, err := a.client.Claim(ctx, ffrtmp.ClaimRequest{NodeID: a.state.nodeID, Max: free, Wait: ffrtmp.Duration(claimWait)})
+		jobs, err := a.client.Claim(ctx, ffrtmp.ClaimRequest{NodeID: a.state.nodeID, Max: free,
+			Wait: ffrtmp.Duration(claimWait)})
 		switch {
 		case ctx.Err() != nil && err != nil:
 			return
@@ -112,7 +113,7 @@ func (a *Agent) accept(ctx context.Context, jobs []ffrtmp.Job) error {
 		at := a.adopt(*j)
 		at.log.Info("attempt claimed", "scenario", j.Scenario)
 		a.reached(at, stepClaimed)
-		a.spawn(at)
+		a.spawn(at) //nolint:contextcheck // attempts outlive ctx; they end with a.work
 		fresh = true
 	}
 	a.wake()

@@ -80,7 +80,9 @@ func TestMasters_KeptOverRestart(t *testing.T) {
 	second := f.AddAddress()
 	s := newSite(t, f)
 	a, stop := s.start()
-	testkit.Eventually(t, "the second address is known", func() bool { return slices.Contains(a.client.Masters(), second) })
+	testkit.Eventually(t, "the second address is known", func() bool {
+		return slices.Contains(a.client.Masters(), second)
+	})
 	stop()
 	gone := httptest.NewTLSServer(nil)
 	s.masters = []string{gone.URL}
@@ -121,7 +123,10 @@ func TestClaim_DiskFull(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.run(a)
-	testkit.Eventually(t, "the agent is not ready because of its disk", func() bool { err := a.Ready(); return err != nil && strings.Contains(err.Error(), "state directory") })
+	testkit.Eventually(t, "the agent is not ready because of its disk", func() bool {
+		err := a.Ready()
+		return err != nil && strings.Contains(err.Error(), "state directory")
+	})
 }
 
 // A new leader has no live log yet, so the agent resends the tail.
@@ -170,8 +175,10 @@ func TestMetrics_Names(t *testing.T) {
 	f.await(id, "under way", encoding)
 	_, body := get("/metrics")
 	for _, want := range []string{
-		"ffmpeg_agent_jobs_running 1", `ffmpeg_agent_jobs_finished_total{result="completed"} 0`, "ffmpeg_agent_encode_fps ", "ffmpeg_agent_encode_speed ",
-		"ffmpeg_agent_cpu_seconds_total ", "ffmpeg_agent_memory_available_bytes ", "ffmpeg_agent_master_failovers_total 0", "ffmpeg_agent_unsent_results 0",
+		"ffmpeg_agent_jobs_running 1", `ffmpeg_agent_jobs_finished_total{result="completed"} 0`,
+		"ffmpeg_agent_encode_fps ", "ffmpeg_agent_encode_speed ",
+		"ffmpeg_agent_cpu_seconds_total ", "ffmpeg_agent_memory_available_bytes ",
+		"ffmpeg_agent_master_failovers_total 0", "ffmpeg_agent_unsent_results 0",
 		"ffmpeg_agent_heartbeat_seconds_count",
 	} {
 		if !strings.Contains(body, want) {
@@ -181,7 +188,8 @@ func TestMetrics_Names(t *testing.T) {
 	f.cancel(id)
 	testkit.Eventually(t, "the canceled attempt is counted", func() bool {
 		_, body := get("/metrics")
-		return strings.Contains(body, `ffmpeg_agent_jobs_finished_total{result="canceled"} 1`) && strings.Contains(body, "ffmpeg_agent_jobs_running 0")
+		return strings.Contains(body, `ffmpeg_agent_jobs_finished_total{result="canceled"} 1`) &&
+			strings.Contains(body, "ffmpeg_agent_jobs_running 0")
 	})
 }
 

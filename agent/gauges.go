@@ -20,10 +20,12 @@ var (
 	runningDesc = gauge("jobs_running", "Attempts on this node.")
 	unsentDesc  = gauge("unsent_results", "Results waiting for a master.")
 	fpsDesc     = gauge("encode_fps", "Frames per second of all running encodes together.")
-	speedDesc   = gauge("encode_speed", "Speed of the slowest running encode, as a multiple of real time; absent when nothing runs.")
-	cpuDesc     = prometheus.NewDesc("ffmpeg_agent_cpu_seconds_total", "CPU time of the machine, without idle time.", nil, nil)
-	memoryDesc  = gauge("memory_available_bytes", "Memory available to programs.")
-	gpuDesc     = gauge("gpu_utilization_ratio", "GPU utilization, 0 to 1.", "gpu")
+	speedDesc   = gauge("encode_speed", "Speed of the slowest running encode, as a multiple of real time; absent "+
+		"when nothing runs.")
+	cpuDesc = prometheus.NewDesc("ffmpeg_agent_cpu_seconds_total", "CPU time of the machine, without idle time.",
+		nil, nil)
+	memoryDesc = gauge("memory_available_bytes", "Memory available to programs.")
+	gpuDesc    = gauge("gpu_utilization_ratio", "GPU utilization, 0 to 1.", "gpu")
 )
 
 func gauge(name, help string, labels ...string) *prometheus.Desc {
@@ -118,7 +120,8 @@ func memoryAvailable() (float64, bool) {
 func gpuUtilization() []float64 {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
-	out, err := exec.CommandContext(ctx, "nvidia-smi", "--query-gpu=utilization.gpu", "--format=csv,noheader,nounits").Output()
+	out, err := exec.CommandContext(ctx, "nvidia-smi", "--query-gpu=utilization.gpu",
+		"--format=csv,noheader,nounits").Output()
 	if err != nil {
 		return nil
 	}

@@ -60,7 +60,8 @@ func childMain(setting string) int {
 	pool := x509.NewCertPool()
 	pool.AppendCertsFromPEM(c.CA)
 	a, err := New(Config{
-		Masters: c.Masters, TLS: &tls.Config{RootCAs: pool}, Name: "child", StateDir: c.State, MediaRoots: []string{c.Root}, FFmpeg: c.FFmpeg,
+		Masters: c.Masters, TLS: &tls.Config{RootCAs: pool}, Name: "child", StateDir: c.State,
+		MediaRoots: []string{c.Root}, FFmpeg: c.FFmpeg,
 		Logger: hclog.New(&hclog.LoggerOptions{Level: hclog.Debug, Output: os.Stderr}),
 	})
 	if err != nil {
@@ -115,9 +116,7 @@ var shared struct {
 func share(t *testing.T) (ffmpeg, cache, runs string) {
 	t.Helper()
 	shared.once.Do(func() {
-		if shared.dir, shared.err = os.MkdirTemp("", "agent-test"); shared.err == nil {
-			shared.err = prepare(shared.dir)
-		}
+		shared.dir, shared.err = prepare()
 	})
 	if shared.err != nil {
 		t.Fatal(shared.err)
@@ -125,7 +124,14 @@ func share(t *testing.T) (ffmpeg, cache, runs string) {
 	return filepath.Join(shared.dir, "ffmpeg"), filepath.Join(shared.dir, "cache"), filepath.Join(shared.dir, "runs")
 }
 
-func prepare(dir string) error {
+func prepare() (dir string, err error) {
+	if dir, err = os.MkdirTemp("", "agent-test"); err != nil {
+		return "", err
+	}
+	return dir, fill(dir)
+}
+
+func fill(dir string) error {
 	real, err := exec.LookPath("ffmpeg")
 	if err != nil {
 		return err
@@ -154,7 +160,7 @@ exec %s "$@"
 
 // writeScript writes a file that can be executed at once: a child that another test
 // starts meanwhile would hold it open for writing until it executes something itself,
-// and "text file busy" come of that here.
+// and executing it here would fail with "text file busy".
 func writeScript(path, script string) error {
 	syscall.ForkLock.RLock()
 	defer syscall.ForkLock.RUnlock()
@@ -223,7 +229,8 @@ func (s *site) config() Config {
 		log = hclog.New(&hclog.LoggerOptions{Level: hclog.Debug, Output: s.t.Output()})
 	}
 	return Config{
-		Masters: s.masters, TLS: &tls.Config{RootCAs: testPool(s.t)}, Name: "node", StateDir: s.state, MediaRoots: []string{s.root}, FFmpeg: s.ffmpeg,
+		Masters: s.masters, TLS: &tls.Config{RootCAs: testPool(s.t)}, Name: "node", StateDir: s.state,
+		MediaRoots: []string{s.root}, FFmpeg: s.ffmpeg,
 		MaxConcurrentJobs: s.jobs, DrainTimeout: s.drain, Logger: log,
 	}
 }
@@ -274,7 +281,8 @@ func (s *site) checkOutput(j ffrtmp.Job, name string) {
 		s.t.Fatal(err)
 	}
 	sum := sha256.Sum256(data)
-	if j.Output == nil || j.Output.Path != path || j.Output.SizeBytes != int64(len(data)) || j.Output.SHA256 != hex.EncodeToString(sum[:]) {
+	if j.Output == nil || j.Output.Path != path || j.Output.SizeBytes != int64(len(data)) ||
+		j.Output.SHA256 != hex.EncodeToString(sum[:]) {
 		s.t.Errorf("the result says %+v of %s, which has %d bytes", j.Output, path, len(data))
 	}
 }

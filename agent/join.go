@@ -23,7 +23,8 @@ func (a *Agent) probeMachine(ctx context.Context) error {
 		return fmt.Errorf("probe machine: %w", err)
 	}
 	a.encoders = encoders
-	a.log.Info("probed machine", "ffmpeg", a.tools.Version, "encoders", encoders, "cpu", a.facts.CPUModel, "threads", a.facts.CPUThreads, "gpu", a.facts.GPUType)
+	a.log.Info("probed machine", "ffmpeg", a.tools.Version, "encoders", encoders, "cpu", a.facts.CPUModel, "threads",
+		a.facts.CPUThreads, "gpu", a.facts.GPUType)
 	if len(encoders) == 0 {
 		a.log.Warn("no encoder works; this node will get no encoding jobs", "ffmpeg", a.tools.FFmpeg)
 	}
@@ -53,7 +54,8 @@ func (a *Agent) join(ctx context.Context) error {
 			if err := a.updateMasters(answer.ClusterID, answer.Masters, answer.LeaseTTLSeconds); err != nil {
 				return err
 			}
-			a.log.Info("registered", "node_id", a.state.nodeID, "cluster_id", answer.ClusterID, "masters", a.client.Masters())
+			a.log.Info("registered", "node_id", a.state.nodeID, "cluster_id", answer.ClusterID, "masters",
+				a.client.Masters())
 			return nil
 		}
 		if ctx.Err() != nil {

@@ -149,7 +149,8 @@ func (f *masters) must(err error) {
 // submit adds a job and returns its id.
 func (f *masters) submit(scenario, parameters string) string {
 	f.t.Helper()
-	j, err := f.client.Submit(testkit.Context(f.t), ffrtmp.Spec{Scenario: scenario, Parameters: json.RawMessage(parameters)})
+	j, err := f.client.Submit(testkit.Context(f.t),
+		ffrtmp.Spec{Scenario: scenario, Parameters: json.RawMessage(parameters)})
 	f.must(err)
 	return j.ID
 }
@@ -165,11 +166,13 @@ func (f *masters) reassign(id string) {
 	f.deaf.Store(true)
 	defer f.deaf.Store(false)
 	ctx, other := testkit.Context(f.t), uuid.NewString()
-	_, err := f.client.Register(ctx, ffrtmp.Registration{NodeID: other, Name: "other", Address: "10.0.0.1", MaxConcurrentJobs: 1, Encoders: []string{"libx264"}})
+	_, err := f.client.Register(ctx, ffrtmp.Registration{NodeID: other, Name: "other", Address: "10.0.0.1",
+		MaxConcurrentJobs: 1, Encoders: []string{"libx264"}})
 	f.must(err)
 	var claimed []ffrtmp.Job
 	for len(claimed) == 0 {
-		claimed, err = f.client.Claim(ctx, ffrtmp.ClaimRequest{NodeID: other, Max: 1, Wait: ffrtmp.Duration(time.Second)})
+		claimed, err = f.client.Claim(ctx, ffrtmp.ClaimRequest{NodeID: other, Max: 1,
+			Wait: ffrtmp.Duration(time.Second)})
 		f.must(err)
 	}
 	if claimed[0].ID != id {

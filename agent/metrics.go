@@ -30,7 +30,8 @@ func newMetrics(a *Agent) *metrics {
 			Name: "ffmpeg_agent_master_failovers_total", Help: "Changes of leader seen by this agent.",
 		}),
 		heartbeats: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: "ffmpeg_agent_heartbeat_seconds", Help: "Time until a heartbeat was answered; masters hold heartbeats until a command is due.",
+			Name:    "ffmpeg_agent_heartbeat_seconds",
+			Help:    "Time until a heartbeat was answered; masters hold heartbeats until a command is due.",
 			Buckets: []float64{0.01, 0.1, 0.5, 1, 2, 5, 10, 15, 30, 60},
 		}),
 	}
@@ -52,10 +53,12 @@ func (a *Agent) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(a.metrics.registry, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /health", func(w http.ResponseWriter, _ *http.Request) {
-		writeStatus(w, http.StatusOK, ffrtmp.Health{Status: "healthy", Role: "agent", NodeID: a.NodeID(), Leader: a.client.Leader(), Version: a.cfg.Version})
+		writeStatus(w, http.StatusOK, ffrtmp.Health{Status: "healthy", Role: "agent", NodeID: a.NodeID(),
+			Leader: a.client.Leader(), Version: a.cfg.Version})
 	})
 	mux.HandleFunc("GET /ready", func(w http.ResponseWriter, _ *http.Request) {
-		h := ffrtmp.Health{Status: "ready", Role: "agent", NodeID: a.NodeID(), Leader: a.client.Leader(), Version: a.cfg.Version}
+		h := ffrtmp.Health{Status: "ready", Role: "agent", NodeID: a.NodeID(), Leader: a.client.Leader(),
+			Version: a.cfg.Version}
 		status := http.StatusOK
 		warnings, expired := a.cfg.Identities.Health()
 		h.Warnings = warnings

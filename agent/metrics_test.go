@@ -31,7 +31,8 @@ func TestReady_Certificate(t *testing.T) {
 		{"expired", time.Nanosecond, "", "certificate CN=a expired at"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			cert, key, err := ca.Issue(certs.Request{CommonName: "a", IPs: []net.IP{net.IPv4(127, 0, 0, 1)}, Lifetime: tt.lifetime})
+			cert, key, err := ca.Issue(certs.Request{CommonName: "a", IPs: []net.IP{net.IPv4(127, 0, 0, 1)},
+				Lifetime: tt.lifetime})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -44,7 +45,8 @@ func TestReady_Certificate(t *testing.T) {
 			if _, err := identities.Open("client", files, nil); err != nil {
 				t.Fatal(err)
 			}
-			a, err := New(Config{Masters: []string{"https://127.0.0.1:1"}, StateDir: t.TempDir(), MediaRoots: []string{dir}, Identities: identities})
+			a, err := New(Config{Masters: []string{"https://127.0.0.1:1"}, StateDir: t.TempDir(),
+				MediaRoots: []string{dir}, Identities: identities})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -57,14 +59,17 @@ func TestReady_Certificate(t *testing.T) {
 			if err := json.Unmarshal([]byte(get("/ready")), &h); err != nil {
 				t.Fatal(err)
 			}
-			if warnings := strings.Join(h.Warnings, ";"); (warnings == "") != (tt.warnings == "") || !strings.Contains(warnings, tt.warnings) {
+			if warnings := strings.Join(h.Warnings, ";"); (warnings == "") != (tt.warnings == "") ||
+				!strings.Contains(warnings, tt.warnings) {
 				t.Errorf("warnings %q", warnings)
 			}
 			reasons := strings.Join(h.Reasons, ";") // it is not registered either
-			if strings.Contains(reasons, "certificate") != (tt.reasons != "") || !strings.Contains(reasons, tt.reasons) {
+			if strings.Contains(reasons, "certificate") != (tt.reasons != "") ||
+				!strings.Contains(reasons, tt.reasons) {
 				t.Errorf("reasons %q", reasons)
 			}
-			if body := get("/metrics"); !strings.Contains(body, `ffmpeg_agent_certificate_expiry_seconds{cert="client"}`) {
+			if body := get("/metrics"); !strings.Contains(body,
+				`ffmpeg_agent_certificate_expiry_seconds{cert="client"}`) {
 				t.Error("the metric is missing")
 			}
 		})

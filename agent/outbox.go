@@ -49,7 +49,8 @@ func (o *outbox) deliver(ctx context.Context, r ffrtmp.Result) error {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		o.log.Error("result not accepted; retrying", "job", r.JobID, "attempt", r.Attempt, "status", r.Status, "error", err)
+		o.log.Error("result not accepted; retrying", "job", r.JobID, "attempt", r.Attempt, "status", r.Status,
+			"error", err)
 		if err := ctxtime.Sleep(ctx, pause); err != nil {
 			return err
 		}

@@ -49,7 +49,9 @@ func TestPolls_AnsweredEarly(t *testing.T) {
 	s := newSite(t, f)
 	began := time.Now()
 	s.start()
-	testkit.Eventually(t, "six heartbeats and four claims", f.holds(func() bool { return len(f.beats) >= 6 && len(f.claims) >= 4 }))
+	testkit.Eventually(t, "six heartbeats and four claims", f.holds(func() bool {
+		return len(f.beats) >= 6 && len(f.claims) >= 4
+	}))
 	// Pauses double from 100 ms on.
 	if d := time.Since(began); d < time.Second {
 		t.Errorf("six heartbeats and four claims in %v", d)
@@ -61,7 +63,8 @@ func TestPolls_AnsweredEarly(t *testing.T) {
 // Pauses double up to their limits.
 func TestPolls_Backoff(t *testing.T) {
 	a := &Agent{cfg: Config{PollInterval: 10 * time.Second}}
-	for quick, least := range map[int]time.Duration{1: 100 * time.Millisecond, 4: 800 * time.Millisecond, 20: 10 * time.Second} {
+	for quick, least := range map[int]time.Duration{1: 100 * time.Millisecond, 4: 800 * time.Millisecond,
+		20: 10 * time.Second} {
 		if got := a.claimPause(quick); got < least || got > min(2*least, 10*time.Second) {
 			t.Errorf("claimPause(%d) = %v", quick, got)
 		}

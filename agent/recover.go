@@ -41,7 +41,8 @@ func (a *Agent) adopt(j ffrtmp.Job) *attempt {
 		listed: make(chan struct{}), gone: make(chan struct{}),
 	}
 	ctx, span := a.cfg.Tracer.Start(a.cfg.Tracer.Continue(a.work, j.Traceparent), "attempt",
-		tracing.JobID.String(j.ID), tracing.Attempt.Int(j.Attempt), tracing.Scenario.String(j.Scenario), tracing.RequestID.String(j.RequestID))
+		tracing.JobID.String(j.ID), tracing.Attempt.Int(j.Attempt), tracing.Scenario.String(j.Scenario),
+		tracing.RequestID.String(j.RequestID))
 	at.span = span
 	at.ctx, at.end = context.WithCancelCause(ctx)
 	a.slots.add(at)

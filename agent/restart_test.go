@@ -21,14 +21,17 @@ import (
 
 // An agent dies by SIGKILL after each step; the next one completes the job once.
 func TestRestart_AfterEveryStep(t *testing.T) {
-	for _, at := range []step{stepClaimed, stepStarted, stepEnded, stepDecided, stepSealed, stepMoved, stepDelivered, stepRemoved} {
+	for _, at := range []step{stepClaimed, stepStarted, stepEnded, stepDecided, stepSealed, stepMoved, stepDelivered,
+		stepRemoved} {
 		t.Run(string(at), func(t *testing.T) {
 			t.Parallel()
 			f := newMasters(t)
 			s := newSite(t, f)
 			id := f.submit("360p30-h264", short)
 			first := s.child(at).start(t)
-			if err := first.Wait(); err == nil || first.ProcessState.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
+			err := first.Wait()
+			if status, ok := first.ProcessState.Sys().(syscall.WaitStatus); err == nil || !ok ||
+				status.Signal() != syscall.SIGKILL {
 				t.Fatalf("the first agent ended with %v", err)
 			}
 			s.start()
@@ -230,7 +233,8 @@ func TestRestart_HalfRemoved(t *testing.T) {
 	}
 	a.work, a.endWork = context.WithCancelCause(context.Background())
 	defer a.close()
-	at := a.adopt(ffrtmp.Job{ID: uuid.NewString(), Attempt: 1, Lease: "lease", Scenario: slow, Parameters: json.RawMessage(long)})
+	at := a.adopt(ffrtmp.Job{ID: uuid.NewString(), Attempt: 1, Lease: "lease", Scenario: slow,
+		Parameters: json.RawMessage(long)})
 	if err := at.dir.create(&at.job); err != nil {
 		t.Fatal(err)
 	}

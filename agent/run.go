@@ -222,7 +222,8 @@ func publish(o *outcome) error {
 		return failure.Errorf(ffrtmp.OutputError, "publish: %w", err)
 	}
 	if info.Size() != o.Result.Output.SizeBytes {
-		return failure.Errorf(ffrtmp.OutputError, "publish: %s has %d bytes, want %d", o.Final.Path(), info.Size(), o.Result.Output.SizeBytes)
+		return failure.Errorf(ffrtmp.OutputError, "publish: %s has %d bytes, want %d", o.Final.Path(), info.Size(),
+			o.Result.Output.SizeBytes)
 	}
 	return nil
 }

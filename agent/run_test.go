@@ -74,7 +74,8 @@ func TestRun_Completed(t *testing.T) {
 	f.mu.Lock()
 	metrics := f.accepted[1].Metrics
 	f.mu.Unlock()
-	if !slices.Contains(node.Encoders, "libx264") || node.CPUThreads < 1 || node.RAMTotalBytes == 0 || node.MaxConcurrentJobs != 1 || node.Name != "node" {
+	if !slices.Contains(node.Encoders, "libx264") || node.CPUThreads < 1 || node.RAMTotalBytes == 0 ||
+		node.MaxConcurrentJobs != 1 || node.Name != "node" {
 		t.Errorf("registered as %+v", node)
 	}
 	if !strings.Contains(string(metrics), `"frames":30`) {
@@ -170,7 +171,8 @@ func TestOutput_BecomesInput(t *testing.T) {
 		}
 	}
 	s.run(a)
-	j := f.awaitStatus(f.submit("360p-h264", `{"input":"film.mp4","output":"out.mp4","preset":"ultrafast"}`), ffrtmp.Failed)
+	j := f.awaitStatus(f.submit("360p-h264", `{"input":"film.mp4","output":"out.mp4","preset":"ultrafast"}`),
+		ffrtmp.Failed)
 	if j.FailureReason != ffrtmp.UserError || !strings.Contains(j.Error, "is the input itself") {
 		t.Errorf("%s: %s", j.FailureReason, j.Error)
 	}
@@ -184,7 +186,8 @@ func TestOutput_BecomesInput(t *testing.T) {
 func (s *site) film(name string) []byte {
 	s.t.Helper()
 	path := filepath.Join(s.root, name)
-	out, err := exec.Command("ffmpeg", "-v", "error", "-f", "lavfi", "-i", "testsrc2=size=64x36:rate=12", "-t", "1", "-preset", "ultrafast", path).CombinedOutput()
+	out, err := exec.Command("ffmpeg", "-v", "error", "-f", "lavfi", "-i", "testsrc2=size=64x36:rate=12", "-t", "1",
+		"-preset", "ultrafast", path).CombinedOutput()
 	if err != nil {
 		s.t.Fatalf("%v: %s", err, out)
 	}
@@ -204,7 +207,8 @@ func TestOutput_DirectoryMoved(t *testing.T) {
 	id := f.submit(slow, `{"output":"sub/out.mp4","duration":5,"preset":"ultrafast"}`)
 	f.await(id, "under way", encoding)
 	elsewhere := filepath.Join(t.TempDir(), "sub")
-	if err := errors.Join(os.Rename(filepath.Join(s.root, "sub"), elsewhere), os.Symlink(elsewhere, filepath.Join(s.root, "sub"))); err != nil {
+	if err := errors.Join(os.Rename(filepath.Join(s.root, "sub"), elsewhere),
+		os.Symlink(elsewhere, filepath.Join(s.root, "sub"))); err != nil {
 		t.Fatal(err)
 	}
 	f.awaitStatus(id, ffrtmp.Failed)
@@ -223,12 +227,15 @@ func TestCancel_TwoSeconds(t *testing.T) {
 	var ffmpeg struct {
 		PID int `json:"pid"`
 	}
-	if err := readJSON(filepath.Join(s.state, "attempts", attemptID{id, 1}.String(), "ffmpeg.json"), &ffmpeg); err != nil || ffmpeg.PID == 0 {
+	if err := readJSON(filepath.Join(s.state, "attempts", attemptID{id, 1}.String(), "ffmpeg.json"),
+		&ffmpeg); err != nil || ffmpeg.PID == 0 {
 		t.Fatalf("ffmpeg's pid: %v", err)
 	}
 	began := time.Now()
 	f.cancel(id)
-	testkit.Eventually(t, "ffmpeg's process group ends", func() bool { return errors.Is(syscall.Kill(-ffmpeg.PID, 0), syscall.ESRCH) })
+	testkit.Eventually(t, "ffmpeg's process group ends", func() bool {
+		return errors.Is(syscall.Kill(-ffmpeg.PID, 0), syscall.ESRCH)
+	})
 	if d := time.Since(began); d > 2*time.Second {
 		t.Errorf("took %v", d)
 	}
@@ -304,7 +311,9 @@ func TestResult_Stale(t *testing.T) {
 	}
 	id = f.submit("360p30-h264", short)
 	s.run(a)
-	f.await(id, "completed by another node", func(j ffrtmp.Job) bool { return j.Attempt == 2 && j.Status == ffrtmp.Completed })
+	f.await(id, "completed by another node", func(j ffrtmp.Job) bool {
+		return j.Attempt == 2 && j.Status == ffrtmp.Completed
+	})
 	s.checkClean()
 	if _, err := os.Stat(filepath.Join(s.root, "out.mp4")); err == nil {
 		t.Error("a stale attempt has published its output")

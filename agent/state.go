@@ -107,7 +107,8 @@ func (s *state) pin(id string, masters []string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if id != "" && s.cluster.ID != "" && id != s.cluster.ID {
-		return fmt.Errorf("%w: got %s, want %s; use another --state-dir for another cluster", errOtherCluster, id, s.cluster.ID)
+		return fmt.Errorf("%w: got %s, want %s; use another --state-dir for another cluster", errOtherCluster, id,
+			s.cluster.ID)
 	}
 	next := cluster{ID: s.cluster.ID, Masters: s.cluster.Masters}
 	if id != "" {

@@ -43,7 +43,8 @@ func CheckNotInput(final recipe.File, input os.FileInfo) error {
 	// followed does not lead to the input.
 	own, err := os.Stat(final.Path())
 	if err == nil && os.SameFile(own, input) {
-		return failure.Errorf(ffrtmp.UserError, "output: %s is the input itself; a job cannot overwrite what it reads", final.Path())
+		return failure.Errorf(ffrtmp.UserError,
+			"output: %s is the input itself; a job cannot overwrite what it reads", final.Path())
 	}
 	return nil
 }

@@ -193,5 +193,6 @@ func below(root, path string) (string, bool) {
 }
 
 func outside(field, name string) error {
-	return failure.Errorf(ffrtmp.UserError, "%s: %s is outside the media roots, or in the agent's state directory", field, strings.ToValidUTF8(name, "?"))
+	return failure.Errorf(ffrtmp.UserError, "%s: %s is outside the media roots, or in the agent's state directory",
+		field, strings.ToValidUTF8(name, "?"))
 }

@@ -61,7 +61,8 @@ func checkRefused(t *testing.T, err error, reason ffrtmp.FailureReason, says str
 // Containers state rate and duration differently; below a second some state neither.
 func TestVerify_RateByContainer(t *testing.T) {
 	t.Parallel()
-	uneven := ffmpeg(t, "uneven.mkv", append(append(bars("30", "3"), tone("3")...), "-vf", "select='not(mod(n,7))+lt(mod(n,40),13)'", "-vsync", "vfr")...)
+	uneven := ffmpeg(t, "uneven.mkv", append(append(bars("30", "3"), tone("3")...), "-vf",
+		"select='not(mod(n,7))+lt(mod(n,40),13)'", "-vsync", "vfr")...)
 	for _, container := range containers {
 		t.Run(container, func(t *testing.T) {
 			t.Parallel()
@@ -113,7 +114,8 @@ func TestVerify_VideoEndsEarly(t *testing.T) {
 			want.Pattern, want.Seconds = true, 6
 			checkRefused(t, verify(t, path, want, supervisor.Source{}, nil), ffrtmp.RuntimeError, "video ends at 2.")
 
-			late := ffmpeg(t, "late."+container, append(append([]string{"-itsoffset", "2"}, bars("10", "4")...), tone("6")...)...)
+			late := ffmpeg(t, "late."+container,
+				append(append([]string{"-itsoffset", "2"}, bars("10", "4")...), tone("6")...)...)
 			if err := verify(t, late, wanted(container), source, whole); err != nil {
 				t.Errorf("video that begins late: %v", err)
 			}
@@ -131,9 +133,11 @@ func TestVerify_StillSource(t *testing.T) {
 	for _, args := range [][]string{
 		{"-i", moving, "-c", "copy", "-bsf:v", `setts=duration=if(eq(N\,9)\,5/TB\,DURATION)`, still},
 		append(bars("1", "1"), "-frames:v", "1", cover),
-		append(tone("6"), "-i", cover, "-map", "0", "-map", "1", "-c:v", "copy", "-disposition:v", "attached_pic", song),
+		append(tone("6"), "-i", cover, "-map", "0", "-map", "1", "-c:v", "copy", "-disposition:v", "attached_pic",
+			song),
 	} {
-		if out, err := exec.Command("ffmpeg", append([]string{"-v", "error"}, args...)...).CombinedOutput(); err != nil {
+		if out, err := exec.Command("ffmpeg",
+			append([]string{"-v", "error"}, args...)...).CombinedOutput(); err != nil {
 			t.Fatalf("%v: %s", err, out)
 		}
 	}

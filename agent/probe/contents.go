@@ -42,7 +42,8 @@ func look(ctx context.Context, program string, file *os.File) (ffprobe.Report, e
 // inspect makes ffprobe read an open file under the restrictions of an input: the file
 // cannot name further files.
 func inspect(ctx context.Context, program string, file *os.File, args ...string) ([]byte, error) {
-	cmd := exec.CommandContext(ctx, program, append([]string{"-v", "error", "-protocol_whitelist", "file", "-format_whitelist", recipe.InputFormats}, args...)...)
+	cmd := exec.CommandContext(ctx, program, append([]string{"-v", "error", "-protocol_whitelist", "file",
+		"-format_whitelist", recipe.InputFormats}, args...)...)
 	cmd.Args = append(cmd.Args, "file:/proc/self/fd/3")
 	cmd.ExtraFiles = []*os.File{file}
 	return finish(ctx, cmd)
@@ -53,7 +54,8 @@ func inspect(ctx context.Context, program string, file *os.File, args ...string)
 func lastFrame(ctx context.Context, program string, file *os.File) (start, end float64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, scanTimeout)
 	defer cancel()
-	out, err := inspect(ctx, program, file, "-of", "csv", "-select_streams", "V:0", "-show_entries", "packet=pts_time,duration_time:format=start_time")
+	out, err := inspect(ctx, program, file, "-of", "csv", "-select_streams", "V:0", "-show_entries",
+		"packet=pts_time,duration_time:format=start_time")
 	if err != nil {
 		return 0, 0, err
 	}

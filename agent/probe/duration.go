@@ -21,7 +21,10 @@ const (
 
 // verifyDuration compares the output's length with what was requested, else with what
 // the source's header says and, where that is longer, with the source's packets.
-func verifyDuration(ctx context.Context, program string, m ffprobe.Report, want recipe.Want, source supervisor.Source, input *recipe.File) error {
+func verifyDuration(
+	ctx context.Context, program string, m ffprobe.Report, want recipe.Want, source supervisor.Source,
+	input *recipe.File,
+) error {
 	// Some containers state none; an empty output has failed before.
 	got, ok := ffprobe.Seconds(m.Format.Duration)
 	switch {
@@ -78,7 +81,9 @@ func short(got, expected float64) bool {
 // verifyVideoEnd rejects video that ends before its sound, unless the source's does,
 // too. The source's last frame counts: a header's duration may include how long that
 // frame is shown.
-func verifyVideoEnd(ctx context.Context, program string, m ffprobe.Report, output *os.File, want recipe.Want, input *recipe.File) error {
+func verifyVideoEnd(
+	ctx context.Context, program string, m ffprobe.Report, output *os.File, want recipe.Want, input *recipe.File,
+) error {
 	end, told := m.VideoEnd()
 	if !told {
 		var err error

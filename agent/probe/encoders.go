@@ -38,7 +38,8 @@ func Encoders(ctx context.Context, tools Tools, dir string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	key := fmt.Sprintf("%s %s %d %d %s", tools.Version, tools.FFmpeg, info.Size(), info.ModTime().UnixNano(), strings.Join(gpuDevices(), " "))
+	key := fmt.Sprintf("%s %s %d %d %s", tools.Version, tools.FFmpeg, info.Size(), info.ModTime().UnixNano(),
+		strings.Join(gpuDevices(), " "))
 	path := filepath.Join(dir, cacheFile)
 	var kept trialCache
 	// An unreadable cache is ignored.

@@ -35,7 +35,8 @@ func tools(t *testing.T) Tools {
 func make1s(t *testing.T, name string, extra ...string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), name)
-	args := []string{"-v", "error", "-f", "lavfi", "-i", "testsrc2=size=64x36:rate=10", "-f", "lavfi", "-i", "sine", "-t", "1", "-c:v", "libx264", "-preset", "ultrafast"}
+	args := []string{"-v", "error", "-f", "lavfi", "-i", "testsrc2=size=64x36:rate=10", "-f", "lavfi", "-i", "sine",
+		"-t", "1", "-c:v", "libx264", "-preset", "ultrafast"}
 	out, err := exec.Command("ffmpeg", append(append(args, extra...), path)...).CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v: %s", err, out)
@@ -72,26 +73,44 @@ func TestVerify_Cases(t *testing.T) {
 		reason ffrtmp.FailureReason
 		says   string
 	}{
-		"as wanted":                   {whole, good, supervisor.Source{}, "", ""},
-		"width is the source's":       {whole, with(func(w *recipe.Want) { w.Width = 0 }), supervisor.Source{}, "", ""},
-		"another codec":               {whole, with(func(w *recipe.Want) { w.Codec = "hevc" }), supervisor.Source{}, ffrtmp.RuntimeError, "h264, not hevc"},
-		"another height":              {whole, with(func(w *recipe.Want) { w.Height = 38 }), supervisor.Source{}, ffrtmp.RuntimeError, "64x36, not 64x38"},
-		"another width":               {whole, with(func(w *recipe.Want) { w.Width = 66 }), supervisor.Source{}, ffrtmp.RuntimeError, "64x36, not 66x36"},
-		"no video":                    {tonly, good, supervisor.Source{}, ffrtmp.RuntimeError, "no video"},
-		"no sound":                    {silent, good, supervisor.Source{}, ffrtmp.RuntimeError, "sound"},
-		"no sound, as the source":     {silent, fromSource, supervisor.Source{Seconds: 1}, "", ""},
-		"sound lost":                  {silent, fromSource, supervisor.Source{Seconds: 1, Audio: true}, ffrtmp.RuntimeError, "sound"},
-		"too short a pattern":         {whole, with(func(w *recipe.Want) { w.Seconds = 3 }), supervisor.Source{}, ffrtmp.RuntimeError, "1.0"},
-		"too long":                    {long, with(func(w *recipe.Want) { w.Seconds = 0.5 }), supervisor.Source{}, ffrtmp.RuntimeError, "not 0.50 s"},
-		"source ended early":          {whole, fromSource, supervisor.Source{Seconds: 10, Audio: true}, ffrtmp.InputError, "not 10.00 s"},
-		"source's length is a guess":  {whole, fromSource, supervisor.Source{Seconds: 10, Audio: true, Estimated: true}, "", ""},
-		"source shorter than asked":   {whole, with(func(w *recipe.Want) { w.Pattern, w.Seconds = false, 60 }), supervisor.Source{Seconds: 1, Audio: true}, "", ""},
-		"source's length is unknown":  {whole, fromSource, supervisor.Source{Audio: true}, "", ""},
-		"shorter than asked, of long": {whole, with(func(w *recipe.Want) { w.Pattern, w.Seconds = false, 5 }), supervisor.Source{Seconds: 60, Audio: true}, ffrtmp.RuntimeError, "not 5.00 s"},
-		"cut off":                     {cut, good, supervisor.Source{}, ffrtmp.RuntimeError, "read the output"},
-		"a pipe by now":               {pipe, good, supervisor.Source{}, ffrtmp.RuntimeError, "read the output"},
-		"a link out of the root":      {link, good, supervisor.Source{}, ffrtmp.RuntimeError, "read the output"},
-		"missing":                     {whole + ".none", good, supervisor.Source{}, ffrtmp.RuntimeError, "read the output"},
+		"as wanted":             {whole, good, supervisor.Source{}, "", ""},
+		"width is the source's": {whole, with(func(w *recipe.Want) { w.Width = 0 }), supervisor.Source{}, "", ""},
+		"another codec": {whole, with(func(w *recipe.Want) {
+			w.Codec = "hevc"
+		}), supervisor.Source{}, ffrtmp.RuntimeError, "h264, not hevc"},
+		"another height": {whole, with(func(w *recipe.Want) {
+			w.Height = 38
+		}), supervisor.Source{}, ffrtmp.RuntimeError, "64x36, not 64x38"},
+		"another width": {whole, with(func(w *recipe.Want) {
+			w.Width = 66
+		}), supervisor.Source{}, ffrtmp.RuntimeError, "64x36, not 66x36"},
+		"no video":                {tonly, good, supervisor.Source{}, ffrtmp.RuntimeError, "no video"},
+		"no sound":                {silent, good, supervisor.Source{}, ffrtmp.RuntimeError, "sound"},
+		"no sound, as the source": {silent, fromSource, supervisor.Source{Seconds: 1}, "", ""},
+		"sound lost": {silent, fromSource, supervisor.Source{Seconds: 1, Audio: true},
+			ffrtmp.RuntimeError, "sound"},
+		"too short a pattern": {whole, with(func(w *recipe.Want) {
+			w.Seconds = 3
+		}), supervisor.Source{}, ffrtmp.RuntimeError, "1.0"},
+		"too long": {long, with(func(w *recipe.Want) {
+			w.Seconds = 0.5
+		}), supervisor.Source{}, ffrtmp.RuntimeError, "not 0.50 s"},
+		"source ended early": {whole, fromSource, supervisor.Source{Seconds: 10, Audio: true},
+			ffrtmp.InputError, "not 10.00 s"},
+		"source's length is a guess": {whole, fromSource,
+			supervisor.Source{Seconds: 10, Audio: true, Estimated: true}, "", ""},
+		"source shorter than asked": {whole, with(func(w *recipe.Want) {
+			w.Pattern, w.Seconds = false, 60
+		}), supervisor.Source{Seconds: 1, Audio: true}, "", ""},
+		"source's length is unknown": {whole, fromSource, supervisor.Source{Audio: true}, "", ""},
+		"shorter than asked, of long": {whole, with(func(w *recipe.Want) {
+			w.Pattern, w.Seconds = false, 5
+		}), supervisor.Source{Seconds: 60, Audio: true}, ffrtmp.RuntimeError, "not 5.00 s"},
+		"cut off":                {cut, good, supervisor.Source{}, ffrtmp.RuntimeError, "read the output"},
+		"a pipe by now":          {pipe, good, supervisor.Source{}, ffrtmp.RuntimeError, "read the output"},
+		"a link out of the root": {link, good, supervisor.Source{}, ffrtmp.RuntimeError, "read the output"},
+		"missing": {whole + ".none", good, supervisor.Source{}, ffrtmp.RuntimeError,
+			"read the output"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			err := Verify(context.Background(), tools(t).FFprobe, fileOf(c.path), c.want, c.source, nil)
@@ -106,14 +125,16 @@ func TestVerify_Cases(t *testing.T) {
 	}
 	ended, cancel := context.WithCancel(context.Background())
 	cancel()
-	if err := Verify(ended, tools(t).FFprobe, fileOf(whole), good, supervisor.Source{}, nil); !errors.Is(err, context.Canceled) {
+	err = Verify(ended, tools(t).FFprobe, fileOf(whole), good, supervisor.Source{}, nil)
+	if !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
 }
 
 func TestFindTools_Missing(t *testing.T) {
 	found := tools(t)
-	if !filepath.IsAbs(found.FFmpeg) || !filepath.IsAbs(found.FFprobe) || !strings.HasPrefix(found.Version, "ffmpeg version ") {
+	if !filepath.IsAbs(found.FFmpeg) || !filepath.IsAbs(found.FFprobe) ||
+		!strings.HasPrefix(found.Version, "ffmpeg version ") {
 		t.Errorf("%+v", found)
 	}
 	if _, err := FindTools("/no/such/ffmpeg"); err == nil || !strings.Contains(err.Error(), "--ffmpeg") {
@@ -146,7 +167,8 @@ func TestEncoders_Working(t *testing.T) {
 	}
 	facts, err := Machine(got)
 	must(t, err)
-	if facts.CPUModel == "" || facts.CPUThreads < 1 || facts.RAMTotalBytes < 1<<26 || facts.HasGPU != (len(facts.GPUCapabilities) > 0) {
+	if facts.CPUModel == "" || facts.CPUThreads < 1 || facts.RAMTotalBytes < 1<<26 ||
+		facts.HasGPU != (len(facts.GPUCapabilities) > 0) {
 		t.Errorf("%+v", facts)
 	}
 }
@@ -188,7 +210,8 @@ esac
 func TestMachine_GPU(t *testing.T) {
 	facts, err := Machine([]string{"libx264", "h264_nvenc", "hevc_nvenc"})
 	must(t, err)
-	if !facts.HasGPU || facts.GPUType != "nvidia" || !slices.Equal(facts.GPUCapabilities, []string{"h264_nvenc", "hevc_nvenc"}) {
+	if !facts.HasGPU || facts.GPUType != "nvidia" ||
+		!slices.Equal(facts.GPUCapabilities, []string{"h264_nvenc", "hevc_nvenc"}) {
 		t.Errorf("%+v", facts)
 	}
 }

@@ -43,23 +43,27 @@ func TestVerify_SourceHeader(t *testing.T) {
 	long := append(append([]string{}, video...), tone("12")...)
 	part := ffmpeg(t, "part.ts", video...)
 	later := ffmpeg(t, "later.ts", append(append([]string{}, video...), "-output_ts_offset", "3600")...)
-	whole := ffmpeg(t, "whole.mp4", append(append(bars("10", "12"), tone("12")...), "-movflags", "+faststart", "-g", "10")...)
+	whole := ffmpeg(t, "whole.mp4", append(append(bars("10", "12"), tone("12")...), "-movflags", "+faststart", "-g",
+		"10")...)
 	for name, c := range map[string]struct {
 		source string
 		header float64
 		silent bool
 		reason ffrtmp.FailureReason // "" for success
 	}{
-		"longer second audio": {source: ffmpeg(t, "second.mkv", append(long, "-map", "0:v", "-map", "1:a", "-map", "2:a")...), header: 12},
+		"longer second audio": {source: ffmpeg(t, "second.mkv",
+			append(long, "-map", "0:v", "-map", "1:a", "-map", "2:a")...), header: 12},
 		"late subtitle": {
-			source: ffmpeg(t, "subtitle.mkv", append(append([]string{}, video...), "-i", subtitle, "-map", "0", "-map", "1", "-map", "2")...),
+			source: ffmpeg(t, "subtitle.mkv",
+				append(append([]string{}, video...), "-i", subtitle, "-map", "0", "-map", "1", "-map", "2")...),
 			header: 12,
 		},
-		"longer sound, not wanted": {source: ffmpeg(t, "sound.mkv", append(bars("10", "3"), tone("12")...)...), header: 12, silent: true},
-		"wrong header of FLV":      {source: ffmpeg(t, "wrong.flv", video...), header: 12},
-		"joined TS":                {source: joined(t, part, part), header: 3},
-		"joined TS, another time":  {source: joined(t, part, later), header: 3603},
-		"truncated":                {source: truncated(t, whole), header: 12, reason: ffrtmp.InputError},
+		"longer sound, not wanted": {source: ffmpeg(t, "sound.mkv", append(bars("10", "3"), tone("12")...)...),
+			header: 12, silent: true},
+		"wrong header of FLV":     {source: ffmpeg(t, "wrong.flv", video...), header: 12},
+		"joined TS":               {source: joined(t, part, part), header: 3},
+		"joined TS, another time": {source: joined(t, part, later), header: 3603},
+		"truncated":               {source: truncated(t, whole), header: 12, reason: ffrtmp.InputError},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -18,7 +18,10 @@ import (
 // of its source and, where that is a file, the source itself. Its error says what
 // differs; the reason is an input error where the source has ended too early or
 // could not be decoded to its end, else a runtime error.
-func Verify(ctx context.Context, program string, output recipe.File, want recipe.Want, source supervisor.Source, input *recipe.File) error {
+func Verify(
+	ctx context.Context, program string, output recipe.File, want recipe.Want, source supervisor.Source,
+	input *recipe.File,
+) error {
 	file, err := media.Open(output)
 	if err != nil {
 		return failure.Errorf(ffrtmp.RuntimeError, "read the output: %w", err)

@@ -25,7 +25,8 @@ const (
 )
 
 // metadata are metadata services outside the link-local ranges.
-var metadata = []netip.Addr{netip.MustParseAddr("fd00:ec2::254"), netip.MustParseAddr("fd20:ce::254"), netip.MustParseAddr("100.100.100.200")}
+var metadata = []netip.Addr{netip.MustParseAddr("fd00:ec2::254"), netip.MustParseAddr("fd20:ce::254"),
+	netip.MustParseAddr("100.100.100.200")}
 
 var carrierNAT = netip.MustParsePrefix("100.64.0.0/10")
 
@@ -37,7 +38,8 @@ func zoneOf(a netip.Addr) zone {
 		}
 	}
 	switch {
-	case !a.IsValid() || a.IsUnspecified() || a.IsMulticast() || a.IsLinkLocalUnicast() || a == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
+	case !a.IsValid() || a.IsUnspecified() || a.IsMulticast() || a.IsLinkLocalUnicast() ||
+		a == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
 		return forbidden
 	case a.IsLoopback():
 		return loopback

@@ -160,7 +160,8 @@ func (f *ffmpeg) limit(a Config) {
 	var err error
 	if f.cgroup, err = newCgroup(a.Name, a.Limits); err != nil {
 		f.cgroup = nil
-		f.notes = append(f.notes, fmt.Sprintf("max_cpu_percent and max_memory_mb are not enforced on this node: %v", err))
+		f.notes = append(f.notes, fmt.Sprintf("max_cpu_percent and max_memory_mb are not enforced on this node: %v",
+			err))
 	}
 }
 

@@ -61,7 +61,8 @@ func Start(ctx context.Context, a Config) (*Process, error) {
 		return nil, err
 	}
 	defer ready.Close()
-	cmd := exec.Command("/proc/self/exe", "supervise", dir) // this very program, even if an upgrade has replaced the file
+	// this very program, even if an upgrade has replaced the file
+	cmd := exec.Command("/proc/self/exe", "supervise", dir)
 	cmd.Args[0] = os.Args[0]
 	cmd.Env = confine.Environment()
 	cmd.Stderr = stderr
@@ -132,7 +133,8 @@ func (p *Process) State() (State, error) {
 	if err != nil {
 		return State{}, err
 	}
-	s := State{Running: exit == nil, Paused: r.Paused && exit == nil, Progress: r.Progress, Percent: r.Percent, Exit: exit}
+	running := exit == nil
+	s := State{Running: running, Paused: r.Paused && running, Progress: r.Progress, Percent: r.Percent, Exit: exit}
 	if exit != nil {
 		s.Progress = exit.Progress
 	}
@@ -171,7 +173,8 @@ func (p *Process) result() (*Exit, error) {
 	if e, err := p.exit(); e != nil || err != nil {
 		return e, err
 	}
-	if err := p.writeExit(Exit{End: Lost, Reason: ffrtmp.PlatformError, Error: "the supervisor of ffmpeg was killed"}); err != nil {
+	if err := p.writeExit(Exit{End: Lost, Reason: ffrtmp.PlatformError,
+		Error: "the supervisor of ffmpeg was killed"}); err != nil {
 		return nil, err
 	}
 	return p.exit()

@@ -102,7 +102,8 @@ func supervisors(t *testing.T, dir string) (pids []string) {
 	paths, err := filepath.Glob("/proc/[0-9]*/cmdline")
 	must(t, err)
 	for _, path := range paths {
-		if data, err := os.ReadFile(path); err == nil && strings.Contains(string(data), "\x00supervise\x00"+dir+"\x00") {
+		if data, err := os.ReadFile(path); err == nil &&
+			strings.Contains(string(data), "\x00supervise\x00"+dir+"\x00") {
 			pids = append(pids, filepath.Base(filepath.Dir(path)))
 		}
 	}
@@ -288,7 +289,8 @@ func TestInput_HTTP(t *testing.T) {
 func TestInput_RTMP(t *testing.T) {
 	port := freePort(t)
 	url := fmt.Sprintf("rtmp://127.0.0.1:%d/live/the-key", port)
-	server := exec.Command(realFFmpeg(t), "-v", "error", "-re", "-f", "lavfi", "-i", "testsrc2=size=64x36:rate=10", "-t", "30",
+	server := exec.Command(realFFmpeg(t), "-v", "error", "-re", "-f", "lavfi", "-i", "testsrc2=size=64x36:rate=10",
+		"-t", "30",
 		"-c:v", "libx264", "-preset", "ultrafast", "-g", "5", "-listen", "1", "-timeout", "20", "-f", "flv", url)
 	must(t, server.Start())
 	t.Cleanup(func() { _ = server.Process.Kill(); _ = server.Wait() })

@@ -91,7 +91,8 @@ func (r *sourceReader) take(line string) {
 	switch {
 	case strings.HasPrefix(line, "Input #0"):
 		r.inside = true
-	case strings.HasPrefix(line, "Input #"), strings.HasPrefix(line, "Output #"), strings.HasPrefix(line, "Stream mapping"):
+	case strings.HasPrefix(line, "Input #"), strings.HasPrefix(line, "Output #"),
+		strings.HasPrefix(line, "Stream mapping"):
 		r.inside = false
 	case strings.Contains(line, "Estimating duration from bitrate"):
 		r.source.Estimated = true

@@ -8,7 +8,8 @@ import (
 
 // ffmpeg reports nan and inf for some inputs; JSON cannot hold either.
 func TestRun_NotANumber(t *testing.T) {
-	ffmpeg := fakeFFmpeg(t, `printf 'frame=3\nfps=nan\nspeed=infx\nout_time_us=1000000\nprogress=continue\n' >&3; sleep 1`)
+	ffmpeg := fakeFFmpeg(t, `printf 'frame=3\nfps=nan\nspeed=infx\nout_time_us=1000000\nprogress=continue\n' >&3
+		sleep 1`)
 	e := wait(t, start(t, attempt(t, ffmpeg, recipe.Plan{Want: recipe.Want{Seconds: 10}})))
 	if e.End != Succeeded || e.Progress.Frame != 3 || e.Progress.OutTimeSeconds != 1 {
 		t.Errorf("got %+v, want a success after 3 frames", e)

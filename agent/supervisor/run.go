@@ -116,8 +116,10 @@ func (r *run) loop() Exit {
 			}
 			r.message(line)
 		case now := <-ticker.C:
-			if why := r.checkLimits(&w, now.Sub(last)); why != nil {
-				end(why)
+			if r.ending == nil {
+				if why := r.checkLimits(&w, now.Sub(last)); why != nil {
+					end(why)
+				}
 			}
 			last = now
 			r.status.Source = r.source.source
@@ -171,11 +173,8 @@ func (r *run) pause(pause bool) {
 	r.checkDisk(save(r.config.Dir, stateFile, r.status)) // before the answer, so that the caller sees it
 }
 
-// checkLimits compares the run with its limits. Clocks stop while it is paused.
+// checkLimits compares a run that nothing has ended with its limits. Clocks stop while it is paused.
 func (r *run) checkLimits(w *watch, elapsed time.Duration) *failure.Error {
-	if r.ending != nil {
-		return nil
-	}
 	p := r.status.Progress
 	o := observation{elapsed: elapsed, outTime: p.OutTimeSeconds, frames: p.Frame, read: w.last.read, cpu: w.last.cpu}
 	if work := r.ffmpeg.work; work != nil {

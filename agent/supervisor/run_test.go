@@ -64,10 +64,12 @@ func TestRun_NiceAndProgress(t *testing.T) {
 	run := start(t, a)
 	eventually(t, "progress", func() bool {
 		s := state(t, run)
-		return s.Progress.Phase == phaseEncoding && s.Progress.OutTimeSeconds > 0 && s.Progress.Speed > 0 && s.Progress.ETASeconds > 0
+		return s.Progress.Phase == phaseEncoding && s.Progress.OutTimeSeconds > 0 && s.Progress.Speed > 0 &&
+			s.Progress.ETASeconds > 0
 	})
 	// Getpriority returns 20 minus the nice value.
-	if n, err := unix.Getpriority(unix.PRIO_PROCESS, ffmpegIdentity(t, a.Dir).PID); err != nil || 20-n != confine.Niceness {
+	if n, err := unix.Getpriority(unix.PRIO_PROCESS, ffmpegIdentity(t, a.Dir).PID); err != nil ||
+		20-n != confine.Niceness {
 		t.Errorf("nice %d, %v", 20-n, err)
 	}
 	began := time.Now()
@@ -161,10 +163,14 @@ func TestRun_Limits(t *testing.T) {
 		reason ffrtmp.FailureReason
 		says   string
 	}{
-		"hung":                {`echo "frame=3" >&3; echo "out_time_us=100000" >&3; while :; do echo "frame=3" >&3; sleep 0.1; done`, ffrtmp.ToNull, ffrtmp.ResourceLimits{}, ffrtmp.Hung, "at 0.1 s of output"},
-		"hung from the start": {`exec sleep 600`, ffrtmp.ToNull, ffrtmp.ResourceLimits{}, ffrtmp.Hung, "at 0.0 s of output"},
-		"timeout":             {frames, ffrtmp.ToNull, ffrtmp.ResourceLimits{TimeoutSec: 1}, ffrtmp.Timeout, "timeout_sec = 1"},
-		"disk":                {`head -c 2000000 /dev/zero >/proc/self/fd/5; ` + frames, ffrtmp.ToFile, ffrtmp.ResourceLimits{MaxDiskMB: 1}, ffrtmp.UserError, "max_disk_mb = 1"},
+		"hung": {`echo "frame=3" >&3; echo "out_time_us=100000" >&3; while :; do echo "frame=3" >&3; sleep 0.1; done`,
+			ffrtmp.ToNull, ffrtmp.ResourceLimits{}, ffrtmp.Hung, "at 0.1 s of output"},
+		"hung from the start": {`exec sleep 600`, ffrtmp.ToNull, ffrtmp.ResourceLimits{}, ffrtmp.Hung,
+			"at 0.0 s of output"},
+		"timeout": {frames, ffrtmp.ToNull, ffrtmp.ResourceLimits{TimeoutSec: 1}, ffrtmp.Timeout,
+			"timeout_sec = 1"},
+		"disk": {`head -c 2000000 /dev/zero >/proc/self/fd/5; ` + frames, ffrtmp.ToFile,
+			ffrtmp.ResourceLimits{MaxDiskMB: 1}, ffrtmp.UserError, "max_disk_mb = 1"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -214,7 +220,8 @@ func TestPosition_OfInput(t *testing.T) {
 
 // An encoder may think for long before its first frame.
 func TestRun_LongLookahead(t *testing.T) {
-	a := attempt(t, fakeFFmpeg(t, `end=$(($(date +%s) + 6)); while [ $(date +%s) -lt $end ]; do :; done`), recipe.Plan{})
+	a := attempt(t, fakeFFmpeg(t, `end=$(($(date +%s) + 6)); while [ $(date +%s) -lt $end ]; do :; done`),
+		recipe.Plan{})
 	a.HangAfter = 3 * time.Second
 	if e := wait(t, start(t, a)); e.End != Succeeded {
 		t.Errorf("got %+v, want a success", e)
@@ -227,11 +234,13 @@ func TestRun_Failures(t *testing.T) {
 		reason ffrtmp.FailureReason
 		says   string
 	}{
-		"message":              {`echo "[mp4 @ 0x1] Could not find tag for codec"; echo "[x] y: No space left on device" >&2; echo "Conversion failed!" >&2; exit 1`, ffrtmp.OutputError, "No space left on device"},
-		"disk full at the end": {`echo "Error writing trailer of x: No space left on device" >&2; exit 0`, ffrtmp.OutputError, "No space left on device"},
-		"status":               {`exit 7`, ffrtmp.RuntimeError, "exit status 7"},
-		"signal":               {`kill -SEGV $$`, ffrtmp.RuntimeError, "segmentation fault"},
-		"no program":           {"", ffrtmp.PlatformError, "no such file or directory"},
+		"message": {`echo "[mp4 @ 0x1] Could not find tag for codec"; echo "[x] y: No space left on device" >&2
+			echo "Conversion failed!" >&2; exit 1`, ffrtmp.OutputError, "No space left on device"},
+		"disk full at the end": {`echo "Error writing trailer of x: No space left on device" >&2; exit 0`,
+			ffrtmp.OutputError, "No space left on device"},
+		"status":     {`exit 7`, ffrtmp.RuntimeError, "exit status 7"},
+		"signal":     {`kill -SEGV $$`, ffrtmp.RuntimeError, "segmentation fault"},
+		"no program": {"", ffrtmp.PlatformError, "no such file or directory"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			ffmpeg := fakeFFmpeg(t, c.script)
@@ -306,7 +315,8 @@ func TestStream_Arrives(t *testing.T) {
 	eventually(t, "the server listens", func() bool { return listening(t, port) })
 	run := start(t, attempt(t, realFFmpeg(t), plan(t, e)))
 	must(t, server.Wait())
-	if got := out.String(); !strings.Contains(got, "Video: h264") || !strings.Contains(got, "Audio: aac") || strings.Contains(got, "Unexpected stream") {
+	if got := out.String(); !strings.Contains(got, "Video: h264") || !strings.Contains(got, "Audio: aac") ||
+		strings.Contains(got, "Unexpected stream") {
 		t.Errorf("server: %s", got)
 	}
 	if end := wait(t, run); strings.Contains(logText(t, run), "the-key") {

@@ -70,7 +70,8 @@ func (w *watch) step(o observation) *failure.Error {
 	case w.limits.MaxDiskMB > 0 && o.size > int64(w.limits.MaxDiskMB)<<20:
 		return failure.Errorf(ffrtmp.UserError, "the output grew past max_disk_mb = %d", w.limits.MaxDiskMB)
 	case w.still >= w.hangAfter:
-		return failure.Errorf(ffrtmp.Hung, "ffmpeg hung: no progress for %s, at %.1f s of output", w.hangAfter, o.outTime)
+		return failure.Errorf(ffrtmp.Hung, "ffmpeg hung: no progress for %s, at %.1f s of output", w.hangAfter,
+			o.outTime)
 	}
 	return nil
 }

@@ -23,18 +23,28 @@ func TestWatch_Progress(t *testing.T) {
 		observe func(second int) observation
 		hung    bool
 	}{
-		"nothing":                  {false, func(int) observation { return observation{} }, true},
-		"output time":              {false, func(s int) observation { return observation{outTime: float64(s)} }, false},
-		"frames":                   {false, func(s int) observation { return observation{frames: int64(s)} }, false},
-		"bytes written":            {false, func(s int) observation { return observation{size: int64(s)} }, false},
-		"bytes rewritten":          {false, func(s int) observation { return observation{written: start.Add(time.Duration(s))} }, false},
-		"input position":           {false, func(s int) observation { return observation{read: int64(s)} }, false},
-		"processor, no frame yet":  {false, func(s int) observation { return observation{cpu: seconds(s)} }, false},
-		"processor, after a frame": {false, func(s int) observation { return observation{cpu: seconds(s), frames: 1} }, true},
-		"hardly any processor":     {false, func(s int) observation { return observation{cpu: seconds(s) / 1000} }, true},
-		"stream, output time":      {true, func(s int) observation { return observation{outTime: float64(s)} }, false},
-		"stream, everything else":  {true, func(s int) observation { return observation{frames: int64(s), read: int64(s), cpu: seconds(s)} }, true},
-		"output time going back":   {false, func(s int) observation { return observation{outTime: float64(-s)} }, false},
+		"nothing":       {false, func(int) observation { return observation{} }, true},
+		"output time":   {false, func(s int) observation { return observation{outTime: float64(s)} }, false},
+		"frames":        {false, func(s int) observation { return observation{frames: int64(s)} }, false},
+		"bytes written": {false, func(s int) observation { return observation{size: int64(s)} }, false},
+		"bytes rewritten": {false, func(s int) observation {
+			return observation{written: start.Add(time.Duration(s))}
+		}, false},
+		"input position":          {false, func(s int) observation { return observation{read: int64(s)} }, false},
+		"processor, no frame yet": {false, func(s int) observation { return observation{cpu: seconds(s)} }, false},
+		"processor, after a frame": {false, func(s int) observation {
+			return observation{cpu: seconds(s), frames: 1}
+		}, true},
+		"hardly any processor": {false, func(s int) observation {
+			return observation{cpu: seconds(s) / 1000}
+		}, true},
+		"stream, output time": {true, func(s int) observation { return observation{outTime: float64(s)} }, false},
+		"stream, everything else": {true, func(s int) observation {
+			return observation{frames: int64(s), read: int64(s), cpu: seconds(s)}
+		}, true},
+		"output time going back": {false, func(s int) observation {
+			return observation{outTime: float64(-s)}
+		}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := watch{hangAfter: 10 * time.Second, live: c.live}

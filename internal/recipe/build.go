@@ -30,7 +30,8 @@ type Machine struct {
 func Build(e ffrtmp.Encoding, run Run, roots Roots, m Machine) (Plan, error) {
 	p := Plan{Want: want(e)}
 	// ffmpeg's stdin stays open to take q; -y is onto a file that has just been made.
-	p.add("-hide_banner", "-nostats", "-loglevel", "info", "-stats_period", "0.5", "-progress", fmt.Sprintf("pipe:%d", ProgressFD), "-y")
+	p.add("-hide_banner", "-nostats", "-loglevel", "info", "-stats_period", "0.5", "-progress",
+		fmt.Sprintf("pipe:%d", ProgressFD), "-y")
 	if err := p.device(e, m); err != nil {
 		return Plan{}, err
 	}
@@ -103,11 +104,13 @@ func (p *Plan) output(e ffrtmp.Encoding, run Run, roots Roots) error {
 	ext := strings.ToLower(path.Ext(final.Name))
 	muxer, ok := muxers[ext]
 	if !ok {
-		return failure.Errorf(ffrtmp.UserError, "output: %s: the name must end in .mp4, .mkv, .mov, .webm, .ts or .flv", final.Name)
+		return failure.Errorf(ffrtmp.UserError,
+			"output: %s: the name must end in .mp4, .mkv, .mov, .webm, .ts or .flv", final.Name)
 	}
 	if muxer == "mpegts" && (p.Want.Codec == "vp9" || p.Want.Codec == "av1") {
 		// ffmpeg succeeds, but no player finds the video.
-		return failure.Errorf(ffrtmp.UserError, "output: a .ts file cannot hold %s; use .mp4, .mkv or .webm", p.Want.Codec)
+		return failure.Errorf(ffrtmp.UserError, "output: a .ts file cannot hold %s; use .mp4, .mkv or .webm",
+			p.Want.Codec)
 	}
 	work := File{Root: final.Root, Name: path.Join(path.Dir(final.Name), workName(path.Base(final.Name), run))}
 	p.Final, p.Work = &final, &work

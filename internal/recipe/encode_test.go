@@ -32,7 +32,8 @@ func openRoots(t *testing.T) (*media.Roots, string) {
 	return roots, dir
 }
 
-var run = recipe.Run{JobID: "0198c0de-0000-7000-8000-000000000001", Attempt: 2, Lease: "00112233445566778899aabbccddeeff"}
+var run = recipe.Run{JobID: "0198c0de-0000-7000-8000-000000000001", Attempt: 2,
+	Lease: "00112233445566778899aabbccddeeff"}
 
 func build(t *testing.T, roots *media.Roots, scenario, parameters string) recipe.Plan {
 	t.Helper()
@@ -108,7 +109,8 @@ func TestBuild_Scenarios(t *testing.T) {
 		{"360p24", `{"duration":0.1,"codec":"libaom-av1","bitrate":"300k"}`, probed{"av1", "24/1", "640x360", "aac"}},
 		{"360p24-av1", `{"duration":0.1,"bitrate":"300k","preset":"12"}`, probed{"av1", "24/1", "640x360", "aac"}},
 		{"360p24-vp9", `{"duration":0.1,"bitrate":"300k","output":"o.webm"}`, probed{"vp9", "24/1", "640x360", "opus"}},
-		{"1080p60", `{"duration":0.1,"resolution":"128x96","fps":12.5,"bitrate":"1.5M","audio_codec":"mp3","audio_bitrate":"96k","threads":1,"output":"sub/o.mkv"}`, probed{"h264", "25/2", "128x96", "mp3"}},
+		{"1080p60", `{"duration":0.1,"resolution":"128x96","fps":12.5,"bitrate":"1.5M","audio_codec":"mp3",
+			"audio_bitrate":"96k","threads":1,"output":"sub/o.mkv"}`, probed{"h264", "25/2", "128x96", "mp3"}},
 		{"360p", `{"duration":0.1,"audio_codec":"none","output":"o.ts"}`, probed{"h264", "30/1", "640x360", ""}},
 		{"360p", `{"duration":0.1,"audio_codec":"ac3","output":"o.mov"}`, probed{"h264", "30/1", "640x360", "ac3"}},
 		{"360p", `{"duration":0.1,"output":"o.flv"}`, probed{"h264", "1k/1k", "640x360", "aac"}},
@@ -152,7 +154,8 @@ func TestBuild_KeepsSource(t *testing.T) {
 			}
 			r, err := ffprobe.Run(t.Context(), p.Work.Path())
 			must(t, err)
-			if format, title := r.First("video").PixelFormat, r.Format.Tags["title"]; format != "yuv420p" || title != "The title" {
+			if format, title := r.First("video").PixelFormat, r.Format.Tags["title"]; format != "yuv420p" ||
+				title != "The title" {
 				t.Errorf("got %q, %q", format, title)
 			}
 		})
@@ -182,7 +185,8 @@ func TestBuild_CoverArt(t *testing.T) {
 // makeFile runs ffmpeg to make an input.
 func makeFile(t *testing.T, args ...string) {
 	t.Helper()
-	if out, err := exec.Command("ffmpeg", append([]string{"-v", "error", "-y"}, args...)...).CombinedOutput(); err != nil {
+	if out, err := exec.Command("ffmpeg", append([]string{"-v", "error", "-y"},
+		args...)...).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
 }
@@ -200,7 +204,8 @@ func frames(t *testing.T, path string) int {
 func TestBuild_Playlists(t *testing.T) {
 	roots, dir := openRoots(t)
 	secret := filepath.Join(t.TempDir(), "secret.ts")
-	must(t, exec.Command("ffmpeg", "-v", "error", "-f", "lavfi", "-i", "testsrc2=size=64x64:rate=10", "-t", "0.3", secret).Run())
+	must(t, exec.Command("ffmpeg", "-v", "error", "-f", "lavfi", "-i", "testsrc2=size=64x64:rate=10", "-t", "0.3",
+		secret).Run())
 	for name, content := range map[string]string{
 		"list.m3u8":   "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nfile://" + secret + "\n#EXT-X-ENDLIST\n",
 		"list.ffcat":  "ffconcat version 1.0\nfile 'file:" + secret + "'\n",

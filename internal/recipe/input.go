@@ -12,7 +12,8 @@ import (
 // InputFormats are the demuxers that an input may use. Playlists and scripts (hls,
 // concat, sdp…) are excluded: they name further files and servers, outside the media
 // roots and the endpoints.
-const InputFormats = "aac,ac3,aiff,asf,av1,avi,dv,eac3,flac,flv,gxf,h264,hevc,ivf,m4v,matroska,mov,mp3,mpeg,mpegts,mpegvideo,mxf,nut,obu,ogg,rm,wav,yuv4mpegpipe"
+const InputFormats = "aac,ac3,aiff,asf,av1,avi,dv,eac3,flac,flv,gxf,h264,hevc,ivf,m4v,matroska,mov,mp3,mpeg," +
+	"mpegts,mpegvideo,mxf,nut,obu,ogg,rm,wav,yuv4mpegpipe"
 
 // ioTimeout is how long ffmpeg waits for a silent source, in microseconds.
 const ioTimeout = "30000000"
@@ -36,7 +37,8 @@ func (p *Plan) input(e ffrtmp.Encoding, roots Roots) error {
 			return err
 		}
 		p.Input = &f
-		p.add("-protocol_whitelist", "file", "-format_whitelist", InputFormats, "-i", fmt.Sprintf("file:/proc/self/fd/%d", InputFD))
+		p.add("-protocol_whitelist", "file", "-format_whitelist", InputFormats, "-i",
+			fmt.Sprintf("file:/proc/self/fd/%d", InputFD))
 		return nil
 	}
 	p.Source = e.Input
@@ -63,7 +65,8 @@ func (p *Plan) input(e ffrtmp.Encoding, roots Roots) error {
 
 // pattern adds a moving test picture and a tone.
 func (p *Plan) pattern(e ffrtmp.Encoding) {
-	p.add("-f", "lavfi", "-i", fmt.Sprintf("testsrc2=size=%dx%d:rate=%s", e.Width, e.Height, number(cmp.Or(e.FPS, defaultFPS))))
+	p.add("-f", "lavfi", "-i", fmt.Sprintf("testsrc2=size=%dx%d:rate=%s", e.Width, e.Height,
+		number(cmp.Or(e.FPS, defaultFPS))))
 	if e.AudioEncoder == "" {
 		return
 	}

@@ -23,7 +23,8 @@ func parseRTMP(field, raw string) (rtmpURL, error) {
 	}
 	if strings.Contains(authority, "@") {
 		// ffmpeg takes these only from its command line, which every user of the machine can read.
-		return rtmpURL{}, failure.Errorf(ffrtmp.UserError, "%s: user names in RTMP URLs are not supported; use a stream key", field)
+		return rtmpURL{}, failure.Errorf(ffrtmp.UserError,
+			"%s: user names in RTMP URLs are not supported; use a stream key", field)
 	}
 	u := rtmpURL{scheme: strings.ToLower(scheme), host: authority}
 	parts := strings.SplitN(path, "/", 3)
