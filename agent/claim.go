@@ -34,8 +34,10 @@ func (a *Agent) claims(ctx context.Context) {
 			continue
 		}
 		asked := time.Now()
-		jobs, err := a.client.Claim(ctx, ffrtmp.ClaimRequest{NodeID: a.state.nodeID, Max: free,
-			Wait: ffrtmp.Duration(claimWait)})
+		jobs, err := a.client.Claim(ctx, ffrtmp.ClaimRequest{
+			NodeID: a.state.nodeID, Max: free,
+			Wait: ffrtmp.Duration(claimWait),
+		})
 		switch {
 		case ctx.Err() != nil && err != nil:
 			return

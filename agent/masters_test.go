@@ -166,13 +166,17 @@ func (f *masters) reassign(id string) {
 	f.deaf.Store(true)
 	defer f.deaf.Store(false)
 	ctx, other := testkit.Context(f.t), uuid.NewString()
-	_, err := f.client.Register(ctx, ffrtmp.Registration{NodeID: other, Name: "other", Address: "10.0.0.1",
-		MaxConcurrentJobs: 1, Encoders: []string{"libx264"}})
+	_, err := f.client.Register(ctx, ffrtmp.Registration{
+		NodeID: other, Name: "other", Address: "10.0.0.1",
+		MaxConcurrentJobs: 1, Encoders: []string{"libx264"},
+	})
 	f.must(err)
 	var claimed []ffrtmp.Job
 	for len(claimed) == 0 {
-		claimed, err = f.client.Claim(ctx, ffrtmp.ClaimRequest{NodeID: other, Max: 1,
-			Wait: ffrtmp.Duration(time.Second)})
+		claimed, err = f.client.Claim(ctx, ffrtmp.ClaimRequest{
+			NodeID: other, Max: 1,
+			Wait: ffrtmp.Duration(time.Second),
+		})
 		f.must(err)
 	}
 	if claimed[0].ID != id {

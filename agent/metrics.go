@@ -53,12 +53,16 @@ func (a *Agent) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(a.metrics.registry, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /health", func(w http.ResponseWriter, _ *http.Request) {
-		writeStatus(w, http.StatusOK, ffrtmp.Health{Status: "healthy", Role: "agent", NodeID: a.NodeID(),
-			Leader: a.client.Leader(), Version: a.cfg.Version})
+		writeStatus(w, http.StatusOK, ffrtmp.Health{
+			Status: "healthy", Role: "agent", NodeID: a.NodeID(),
+			Leader: a.client.Leader(), Version: a.cfg.Version,
+		})
 	})
 	mux.HandleFunc("GET /ready", func(w http.ResponseWriter, _ *http.Request) {
-		h := ffrtmp.Health{Status: "ready", Role: "agent", NodeID: a.NodeID(), Leader: a.client.Leader(),
-			Version: a.cfg.Version}
+		h := ffrtmp.Health{
+			Status: "ready", Role: "agent", NodeID: a.NodeID(), Leader: a.client.Leader(),
+			Version: a.cfg.Version,
+		}
 		status := http.StatusOK
 		warnings, expired := a.cfg.Identities.Health()
 		h.Warnings = warnings

@@ -31,8 +31,10 @@ func TestReady_Certificate(t *testing.T) {
 		{"expired", time.Nanosecond, "", "certificate CN=a expired at"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			cert, key, err := ca.Issue(certs.Request{CommonName: "a", IPs: []net.IP{net.IPv4(127, 0, 0, 1)},
-				Lifetime: tt.lifetime})
+			cert, key, err := ca.Issue(certs.Request{
+				CommonName: "a", IPs: []net.IP{net.IPv4(127, 0, 0, 1)},
+				Lifetime: tt.lifetime,
+			})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -45,8 +47,10 @@ func TestReady_Certificate(t *testing.T) {
 			if _, err := identities.Open("client", files, nil); err != nil {
 				t.Fatal(err)
 			}
-			a, err := New(Config{Masters: []string{"https://127.0.0.1:1"}, StateDir: t.TempDir(),
-				MediaRoots: []string{dir}, Identities: identities})
+			a, err := New(Config{
+				Masters: []string{"https://127.0.0.1:1"}, StateDir: t.TempDir(),
+				MediaRoots: []string{dir}, Identities: identities,
+			})
 			if err != nil {
 				t.Fatal(err)
 			}

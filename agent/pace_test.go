@@ -63,8 +63,10 @@ func TestPolls_AnsweredEarly(t *testing.T) {
 // Pauses double up to their limits.
 func TestPolls_Backoff(t *testing.T) {
 	a := &Agent{cfg: Config{PollInterval: 10 * time.Second}}
-	for quick, least := range map[int]time.Duration{1: 100 * time.Millisecond, 4: 800 * time.Millisecond,
-		20: 10 * time.Second} {
+	for quick, least := range map[int]time.Duration{
+		1: 100 * time.Millisecond, 4: 800 * time.Millisecond,
+		20: 10 * time.Second,
+	} {
 		if got := a.claimPause(quick); got < least || got > min(2*least, 10*time.Second) {
 			t.Errorf("claimPause(%d) = %v", quick, got)
 		}

@@ -21,8 +21,10 @@ import (
 
 // An agent dies by SIGKILL after each step; the next one completes the job once.
 func TestRestart_AfterEveryStep(t *testing.T) {
-	for _, at := range []step{stepClaimed, stepStarted, stepEnded, stepDecided, stepSealed, stepMoved, stepDelivered,
-		stepRemoved} {
+	for _, at := range []step{
+		stepClaimed, stepStarted, stepEnded, stepDecided, stepSealed, stepMoved, stepDelivered,
+		stepRemoved,
+	} {
 		t.Run(string(at), func(t *testing.T) {
 			t.Parallel()
 			f := newMasters(t)
@@ -233,8 +235,10 @@ func TestRestart_HalfRemoved(t *testing.T) {
 	}
 	a.work, a.endWork = context.WithCancelCause(context.Background())
 	defer a.close()
-	at := a.adopt(ffrtmp.Job{ID: uuid.NewString(), Attempt: 1, Lease: "lease", Scenario: slow,
-		Parameters: json.RawMessage(long)})
+	at := a.adopt(ffrtmp.Job{
+		ID: uuid.NewString(), Attempt: 1, Lease: "lease", Scenario: slow,
+		Parameters: json.RawMessage(long),
+	})
 	if err := at.dir.create(&at.job); err != nil {
 		t.Fatal(err)
 	}

@@ -107,8 +107,10 @@ func TestRoots_StateDirectory(t *testing.T) {
 	must(t, os.WriteFile(filepath.Join(state, "identity"), nil, 0o600))
 	must(t, os.Symlink("state/attempts", filepath.Join(dir, "a/link")))
 	must(t, roots.Exclude(filepath.Join(dir, "alias/state")))
-	for _, name := range []string{"state/attempts/x.mp4", "link/x.mp4", state + "/x.mp4", "sub/../state/x.mp4",
-		"state/new/x.mp4", "state"} {
+	for _, name := range []string{
+		"state/attempts/x.mp4", "link/x.mp4", state + "/x.mp4", "sub/../state/x.mp4",
+		"state/new/x.mp4", "state",
+	} {
 		if f, err := roots.Output(name); err == nil || failure.Reason(err) != ffrtmp.UserError {
 			t.Errorf("output %s: got %v, %v; want a user error", name, f, err)
 		}

@@ -42,8 +42,10 @@ func look(ctx context.Context, program string, file *os.File) (ffprobe.Report, e
 // inspect makes ffprobe read an open file under the restrictions of an input: the file
 // cannot name further files.
 func inspect(ctx context.Context, program string, file *os.File, args ...string) ([]byte, error) {
-	cmd := exec.CommandContext(ctx, program, append([]string{"-v", "error", "-protocol_whitelist", "file",
-		"-format_whitelist", recipe.InputFormats}, args...)...)
+	cmd := exec.CommandContext(ctx, program, append([]string{
+		"-v", "error", "-protocol_whitelist", "file",
+		"-format_whitelist", recipe.InputFormats,
+	}, args...)...)
 	cmd.Args = append(cmd.Args, "file:/proc/self/fd/3")
 	cmd.ExtraFiles = []*os.File{file}
 	return finish(ctx, cmd)

@@ -35,8 +35,10 @@ func tools(t *testing.T) Tools {
 func make1s(t *testing.T, name string, extra ...string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), name)
-	args := []string{"-v", "error", "-f", "lavfi", "-i", "testsrc2=size=64x36:rate=10", "-f", "lavfi", "-i", "sine",
-		"-t", "1", "-c:v", "libx264", "-preset", "ultrafast"}
+	args := []string{
+		"-v", "error", "-f", "lavfi", "-i", "testsrc2=size=64x36:rate=10", "-f", "lavfi", "-i", "sine",
+		"-t", "1", "-c:v", "libx264", "-preset", "ultrafast",
+	}
 	out, err := exec.Command("ffmpeg", append(append(args, extra...), path)...).CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v: %s", err, out)
@@ -87,18 +89,27 @@ func TestVerify_Cases(t *testing.T) {
 		"no video":                {tonly, good, supervisor.Source{}, ffrtmp.RuntimeError, "no video"},
 		"no sound":                {silent, good, supervisor.Source{}, ffrtmp.RuntimeError, "sound"},
 		"no sound, as the source": {silent, fromSource, supervisor.Source{Seconds: 1}, "", ""},
-		"sound lost": {silent, fromSource, supervisor.Source{Seconds: 1, Audio: true},
-			ffrtmp.RuntimeError, "sound"},
+		"sound lost": {
+			silent, fromSource,
+			supervisor.Source{Seconds: 1, Audio: true},
+			ffrtmp.RuntimeError, "sound",
+		},
 		"too short a pattern": {whole, with(func(w *recipe.Want) {
 			w.Seconds = 3
 		}), supervisor.Source{}, ffrtmp.RuntimeError, "1.0"},
 		"too long": {long, with(func(w *recipe.Want) {
 			w.Seconds = 0.5
 		}), supervisor.Source{}, ffrtmp.RuntimeError, "not 0.50 s"},
-		"source ended early": {whole, fromSource, supervisor.Source{Seconds: 10, Audio: true},
-			ffrtmp.InputError, "not 10.00 s"},
-		"source's length is a guess": {whole, fromSource,
-			supervisor.Source{Seconds: 10, Audio: true, Estimated: true}, "", ""},
+		"source ended early": {
+			whole, fromSource,
+			supervisor.Source{Seconds: 10, Audio: true},
+			ffrtmp.InputError, "not 10.00 s",
+		},
+		"source's length is a guess": {
+			whole, fromSource,
+			supervisor.Source{Seconds: 10, Audio: true, Estimated: true},
+			"", "",
+		},
 		"source shorter than asked": {whole, with(func(w *recipe.Want) {
 			w.Pattern, w.Seconds = false, 60
 		}), supervisor.Source{Seconds: 1, Audio: true}, "", ""},
@@ -109,8 +120,12 @@ func TestVerify_Cases(t *testing.T) {
 		"cut off":                {cut, good, supervisor.Source{}, ffrtmp.RuntimeError, "read the output"},
 		"a pipe by now":          {pipe, good, supervisor.Source{}, ffrtmp.RuntimeError, "read the output"},
 		"a link out of the root": {link, good, supervisor.Source{}, ffrtmp.RuntimeError, "read the output"},
-		"missing": {whole + ".none", good, supervisor.Source{}, ffrtmp.RuntimeError,
-			"read the output"},
+		"missing": {
+			whole + ".none", good,
+			supervisor.Source{},
+			ffrtmp.RuntimeError,
+			"read the output",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			err := Verify(context.Background(), tools(t).FFprobe, fileOf(c.path), c.want, c.source, nil)

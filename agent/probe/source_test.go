@@ -58,8 +58,10 @@ func TestVerify_SourceHeader(t *testing.T) {
 				append(append([]string{}, video...), "-i", subtitle, "-map", "0", "-map", "1", "-map", "2")...),
 			header: 12,
 		},
-		"longer sound, not wanted": {source: ffmpeg(t, "sound.mkv", append(bars("10", "3"), tone("12")...)...),
-			header: 12, silent: true},
+		"longer sound, not wanted": {
+			source: ffmpeg(t, "sound.mkv", append(bars("10", "3"), tone("12")...)...),
+			header: 12, silent: true,
+		},
 		"wrong header of FLV":     {source: ffmpeg(t, "wrong.flv", video...), header: 12},
 		"joined TS":               {source: joined(t, part, part), header: 3},
 		"joined TS, another time": {source: joined(t, part, later), header: 3603},

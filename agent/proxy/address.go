@@ -25,8 +25,10 @@ const (
 )
 
 // metadata are metadata services outside the link-local ranges.
-var metadata = []netip.Addr{netip.MustParseAddr("fd00:ec2::254"), netip.MustParseAddr("fd20:ce::254"),
-	netip.MustParseAddr("100.100.100.200")}
+var metadata = []netip.Addr{
+	netip.MustParseAddr("fd00:ec2::254"), netip.MustParseAddr("fd20:ce::254"),
+	netip.MustParseAddr("100.100.100.200"),
+}
 
 var carrierNAT = netip.MustParsePrefix("100.64.0.0/10")
 

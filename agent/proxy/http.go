@@ -104,8 +104,10 @@ func (e *Endpoint) fetch(w http.ResponseWriter, r *http.Request, u *url.URL) {
 		return
 	}
 	defer response.Body.Close()
-	for _, name := range []string{"Accept-Ranges", "Content-Encoding", "Content-Length", "Content-Range",
-		"Content-Type", "Etag", "Last-Modified"} {
+	for _, name := range []string{
+		"Accept-Ranges", "Content-Encoding", "Content-Length", "Content-Range",
+		"Content-Type", "Etag", "Last-Modified",
+	} {
 		if v := response.Header.Get(name); v != "" {
 			w.Header().Set(name, v)
 		}

@@ -105,8 +105,10 @@ func selfSigned(t *testing.T) tls.Certificate {
 	if err != nil {
 		t.Fatal(err)
 	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		NotAfter: time.Now().Add(time.Hour)}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		NotAfter: time.Now().Add(time.Hour),
+	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {
 		t.Fatal(err)
@@ -167,10 +169,12 @@ func get(t *testing.T, address, byteRange string) (int, string) {
 	if byteRange != "" {
 		request.Header.Set("Range", byteRange)
 	}
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true},
+	client := &http.Client{
+		Transport: &http.Transport{DisableKeepAlives: true},
 		CheckRedirect: func(*http.Request, []*http.Request) error {
 			return http.ErrUseLastResponse
-		}}
+		},
+	}
 	response, err := client.Do(request)
 	if err != nil {
 		t.Fatal(err)
@@ -256,8 +260,10 @@ func TestHTTP_Refused(t *testing.T) {
 		"redirect to metadata service": {server.URL + "/metadata", ffrtmp.UserError},
 		"redirect to another scheme":   {server.URL + "/scheme", ffrtmp.UserError},
 		"redirects without end":        {server.URL + "/loop", ffrtmp.InputError},
-		"nobody listens": {"http://user:hunter2@" + refused.Addr().String() + "/?token=hunter2",
-			ffrtmp.NetworkError},
+		"nobody listens": {
+			"http://user:hunter2@" + refused.Addr().String() + "/?token=hunter2",
+			ffrtmp.NetworkError,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := open(t, c.url)
@@ -299,8 +305,10 @@ func TestHTTP_RedirectInward(t *testing.T) {
 
 // Only http, https, rtmp and rtmps are allowed.
 func TestOpen_Scheme(t *testing.T) {
-	for _, raw := range []string{"file:///etc/passwd", "ftp://host/x", "unix:/run/x.sock", "concat:a|b",
-		"http:///nohost", "crypto:http://host/x"} {
+	for _, raw := range []string{
+		"file:///etc/passwd", "ftp://host/x", "unix:/run/x.sock", "concat:a|b",
+		"http:///nohost", "crypto:http://host/x",
+	} {
 		if e, err := Open(raw, false); err == nil {
 			e.Close()
 			t.Errorf("%s was opened", raw)

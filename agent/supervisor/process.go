@@ -173,8 +173,10 @@ func (p *Process) result() (*Exit, error) {
 	if e, err := p.exit(); e != nil || err != nil {
 		return e, err
 	}
-	if err := p.writeExit(Exit{End: Lost, Reason: ffrtmp.PlatformError,
-		Error: "the supervisor of ffmpeg was killed"}); err != nil {
+	if err := p.writeExit(Exit{
+		End: Lost, Reason: ffrtmp.PlatformError,
+		Error: "the supervisor of ffmpeg was killed",
+	}); err != nil {
 		return nil, err
 	}
 	return p.exit()

@@ -163,14 +163,29 @@ func TestRun_Limits(t *testing.T) {
 		reason ffrtmp.FailureReason
 		says   string
 	}{
-		"hung": {`echo "frame=3" >&3; echo "out_time_us=100000" >&3; while :; do echo "frame=3" >&3; sleep 0.1; done`,
-			ffrtmp.ToNull, ffrtmp.ResourceLimits{}, ffrtmp.Hung, "at 0.1 s of output"},
-		"hung from the start": {`exec sleep 600`, ffrtmp.ToNull, ffrtmp.ResourceLimits{}, ffrtmp.Hung,
-			"at 0.0 s of output"},
-		"timeout": {frames, ffrtmp.ToNull, ffrtmp.ResourceLimits{TimeoutSec: 1}, ffrtmp.Timeout,
-			"timeout_sec = 1"},
-		"disk": {`head -c 2000000 /dev/zero >/proc/self/fd/5; ` + frames, ffrtmp.ToFile,
-			ffrtmp.ResourceLimits{MaxDiskMB: 1}, ffrtmp.UserError, "max_disk_mb = 1"},
+		"hung": {
+			`echo "frame=3" >&3; echo "out_time_us=100000" >&3; while :; do echo "frame=3" >&3; sleep 0.1; done`,
+			ffrtmp.ToNull,
+			ffrtmp.ResourceLimits{},
+			ffrtmp.Hung, "at 0.1 s of output",
+		},
+		"hung from the start": {
+			`exec sleep 600`, ffrtmp.ToNull,
+			ffrtmp.ResourceLimits{},
+			ffrtmp.Hung,
+			"at 0.0 s of output",
+		},
+		"timeout": {
+			frames, ffrtmp.ToNull,
+			ffrtmp.ResourceLimits{TimeoutSec: 1},
+			ffrtmp.Timeout,
+			"timeout_sec = 1",
+		},
+		"disk": {
+			`head -c 2000000 /dev/zero >/proc/self/fd/5; ` + frames, ffrtmp.ToFile,
+			ffrtmp.ResourceLimits{MaxDiskMB: 1},
+			ffrtmp.UserError, "max_disk_mb = 1",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -236,8 +251,10 @@ func TestRun_Failures(t *testing.T) {
 	}{
 		"message": {`echo "[mp4 @ 0x1] Could not find tag for codec"; echo "[x] y: No space left on device" >&2
 			echo "Conversion failed!" >&2; exit 1`, ffrtmp.OutputError, "No space left on device"},
-		"disk full at the end": {`echo "Error writing trailer of x: No space left on device" >&2; exit 0`,
-			ffrtmp.OutputError, "No space left on device"},
+		"disk full at the end": {
+			`echo "Error writing trailer of x: No space left on device" >&2; exit 0`,
+			ffrtmp.OutputError, "No space left on device",
+		},
 		"status":     {`exit 7`, ffrtmp.RuntimeError, "exit status 7"},
 		"signal":     {`kill -SEGV $$`, ffrtmp.RuntimeError, "segmentation fault"},
 		"no program": {"", ffrtmp.PlatformError, "no such file or directory"},

@@ -40,24 +40,31 @@ type config struct {
 func parse(args []string, lookup func(string) (string, bool)) (*config, error) {
 	c := &config{}
 	fs := flags.NewSet("agent")
-	fs.StringSliceVar(&c.masters, "master", []string{"https://localhost:8080"}, "URL of a master, repeatable or comma-separated; the others are learned")
+	fs.StringSliceVar(&c.masters, "master", []string{"https://localhost:8080"},
+		"URL of a master, repeatable or comma-separated; the others are learned")
 	fs.BoolVar(&c.register, "register", true, "register with the masters (accepted for v2.2; agents always do)")
 	fs.StringVar(&c.name, "name", "", "name of this node (default: the host name)")
-	fs.StringVar(&c.stateDir, "state-dir", "agent-state", "directory for the identity, running attempts and unsent results")
+	fs.StringVar(&c.stateDir, "state-dir", "agent-state",
+		"directory for the identity, running attempts and unsent results")
 	fs.String("api-key", "", "API key; a file or MASTER_API_KEY keeps it out of process listings")
 	fs.String("api-key-file", "", "file that holds the API key")
 	fs.StringVar(&c.files.Cert, "cert", "", "client certificate, for masters with --mtls")
 	fs.StringVar(&c.files.Key, "key", "", "key of the client certificate")
 	fs.StringVar(&c.files.CA, "ca", "", "CA that verifies the masters (default: the system's)")
-	fs.BoolVar(&c.insecureSkipVerify, "insecure-skip-verify", false, "do not verify the masters' certificates (development)")
-	fs.DurationVar(&c.pollInterval, "poll-interval", 10*time.Second, "pause between claims where long polls are not possible")
-	fs.DurationVar(&c.heartbeatInterval, "heartbeat-interval", 30*time.Second, "longest time between heartbeats; never above a third of the masters' lease TTL")
+	fs.BoolVar(&c.insecureSkipVerify, "insecure-skip-verify", false,
+		"do not verify the masters' certificates (development)")
+	fs.DurationVar(&c.pollInterval, "poll-interval", 10*time.Second,
+		"pause between claims where long polls are not possible")
+	fs.DurationVar(&c.heartbeatInterval, "heartbeat-interval", 30*time.Second,
+		"longest time between heartbeats; never above a third of the masters' lease TTL")
 	fs.IntVar(&c.maxConcurrentJobs, "max-concurrent-jobs", 1, "jobs to run at once")
 	fs.StringToStringVar(&c.labels, "label", nil, "label key=value, repeatable")
-	fs.StringSliceVar(&c.mediaRoots, "media-root", nil, "directory tree that jobs may read and write, repeatable (default: the current directory)")
+	fs.StringSliceVar(&c.mediaRoots, "media-root", nil,
+		"directory tree that jobs may read and write, repeatable (default: the current directory)")
 	fs.StringVar(&c.ffmpeg, "ffmpeg", "ffmpeg", "path of ffmpeg; ffprobe is searched beside it, then in PATH")
 	fs.IntVar(&c.metricsPort, "metrics-port", 9091, "port of /metrics, /health and /ready; 0 serves none")
-	fs.DurationVar(&c.drainTimeout, "drain-timeout", 30*time.Second, "how long to wait for running jobs on SIGTERM; the next start continues the rest")
+	fs.DurationVar(&c.drainTimeout, "drain-timeout", 30*time.Second,
+		"how long to wait for running jobs on SIGTERM; the next start continues the rest")
 	c.log.Register(fs)
 	c.tracing.Register(fs)
 	var err error

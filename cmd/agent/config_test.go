@@ -27,7 +27,8 @@ func TestParse_Defaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !slices.Equal(c.masters, []string{"https://localhost:8080"}) || c.name != host || c.stateDir != "agent-state" ||
-		!slices.Equal(c.mediaRoots, []string{dir}) || c.ffmpeg != "ffmpeg" || c.maxConcurrentJobs != 1 || c.metricsPort != 9091 {
+		!slices.Equal(c.mediaRoots, []string{dir}) || c.ffmpeg != "ffmpeg" || c.maxConcurrentJobs != 1 ||
+		c.metricsPort != 9091 {
 		t.Errorf("%+v", c)
 	}
 	if c.pollInterval != 10*time.Second || c.heartbeatInterval != 30*time.Second || c.drainTimeout != 30*time.Second {
@@ -45,32 +46,53 @@ func TestParse_Sources(t *testing.T) {
 		env        map[string]string
 		holds      func(*config) bool
 	}{
-		{name: "masters by comma and repeated", args: "--master=https://a:1,https://b:1 --master https://c:1", holds: func(c *config) bool {
-			return slices.Equal(c.masters, []string{"https://a:1", "https://b:1", "https://c:1"})
-		}},
-		{name: "masters by environment", env: map[string]string{"FFRTMP_MASTER": "https://a:1,https://b:1"}, holds: func(c *config) bool {
-			return slices.Equal(c.masters, []string{"https://a:1", "https://b:1"})
-		}},
-		{name: "masters as the CLI reads them", env: map[string]string{"MASTER_URL": "https://a:1,https://b:1"}, holds: func(c *config) bool {
-			return slices.Equal(c.masters, []string{"https://a:1", "https://b:1"})
-		}},
-		{name: "a flag beats both", args: "--master=https://f:1", env: map[string]string{"MASTER_URL": "https://e:1", "FFRTMP_MASTER": "https://e:1"}, holds: func(c *config) bool {
-			return slices.Equal(c.masters, []string{"https://f:1"})
-		}},
+		{
+			name: "masters by comma and repeated", args: "--master=https://a:1,https://b:1 --master https://c:1",
+			holds: func(c *config) bool {
+				return slices.Equal(c.masters, []string{"https://a:1", "https://b:1", "https://c:1"})
+			},
+		},
+		{
+			name: "masters by environment", env: map[string]string{"FFRTMP_MASTER": "https://a:1,https://b:1"},
+			holds: func(c *config) bool {
+				return slices.Equal(c.masters, []string{"https://a:1", "https://b:1"})
+			},
+		},
+		{
+			name: "masters as the CLI reads them", env: map[string]string{"MASTER_URL": "https://a:1,https://b:1"},
+			holds: func(c *config) bool {
+				return slices.Equal(c.masters, []string{"https://a:1", "https://b:1"})
+			},
+		},
+		{
+			name: "a flag beats both", args: "--master=https://f:1",
+			env: map[string]string{"MASTER_URL": "https://e:1", "FFRTMP_MASTER": "https://e:1"},
+			holds: func(c *config) bool {
+				return slices.Equal(c.masters, []string{"https://f:1"})
+			},
+		},
 		{name: "labels", args: "--label zone=a --label disk=fast", holds: func(c *config) bool {
 			return maps.Equal(c.labels, map[string]string{"zone": "a", "disk": "fast"})
 		}},
 		{name: "media roots", args: "--media-root /a --media-root=/b", holds: func(c *config) bool {
 			return slices.Equal(c.mediaRoots, []string{"/a", "/b"})
 		}},
-		{name: "drain not at all", args: "--drain-timeout 0", holds: func(c *config) bool { return c.drainTimeout == 0 }},
+		{name: "drain not at all", args: "--drain-timeout 0", holds: func(c *config) bool {
+			return c.drainTimeout == 0
+		}},
 		{name: "no metrics", args: "--metrics-port=0", holds: func(c *config) bool { return c.metricsPort == 0 }},
-		{name: "dashes to underscores", env: map[string]string{"FFRTMP_MAX_CONCURRENT_JOBS": "4", "FFRTMP_STATE_DIR": "/s"}, holds: func(c *config) bool {
+		{name: "dashes to underscores", env: map[string]string{
+			"FFRTMP_MAX_CONCURRENT_JOBS": "4",
+			"FFRTMP_STATE_DIR":           "/s",
+		}, holds: func(c *config) bool {
 			return c.maxConcurrentJobs == 4 && c.stateDir == "/s"
 		}},
-		{name: "a flag beats the environment", args: "--max-concurrent-jobs=2", env: map[string]string{"FFRTMP_MAX_CONCURRENT_JOBS": "4"}, holds: func(c *config) bool {
-			return c.maxConcurrentJobs == 2
-		}},
+		{
+			name: "a flag beats the environment", args: "--max-concurrent-jobs=2",
+			env: map[string]string{"FFRTMP_MAX_CONCURRENT_JOBS": "4"}, holds: func(c *config) bool {
+				return c.maxConcurrentJobs == 2
+			},
+		},
 		{name: "v2.2's flag", args: "--register", holds: func(c *config) bool { return c.register }},
 	}
 	for _, tt := range tests {

@@ -30,7 +30,8 @@ func TestRun_ExitStatus(t *testing.T) {
 			status := run(context.Background(), flags.Process{
 				Args: strings.Fields(tt.args), Lookup: flagstest.Environment(nil), Stdout: &stdout, Stderr: &stderr,
 			})
-			if status != tt.status || !strings.Contains(stdout.String(), tt.stdout) || !strings.Contains(stderr.String(), tt.stderr) {
+			if status != tt.status || !strings.Contains(stdout.String(), tt.stdout) ||
+				!strings.Contains(stderr.String(), tt.stderr) {
 				t.Fatalf("status %d\nstdout: %s\nstderr: %s", status, &stdout, &stderr)
 			}
 			if tt.status != 0 && (stdout.Len() > 0 || strings.Count(stderr.String(), "\n") != 1) {

@@ -44,7 +44,7 @@ func start(ctx context.Context, hangups <-chan os.Signal, c *config, stderr io.W
 		return fmt.Errorf("--tracing-endpoint: %w", err)
 	}
 	defer cfg.Tracer.Close()
-	a, err := agent.New(cfg)
+	a, err := agent.New(cfg) //nolint:contextcheck // finding ffmpeg has a timeout of its own
 	if err != nil {
 		return err
 	}

@@ -32,30 +32,52 @@ func TestFromLog_RealFailures(t *testing.T) {
 		reason ffrtmp.FailureReason
 		says   string
 	}{
-		"missing input": {[]string{"-i", "file:/nowhere.mp4", "-f", "null", "-"}, ffrtmp.InputError,
-			"No such file"},
+		"missing input": {
+			[]string{"-i", "file:/nowhere.mp4", "-f", "null", "-"},
+			ffrtmp.InputError,
+			"No such file",
+		},
 		"not a media file": {[]string{"-i", "/etc/passwd", "-f", "null", "-"}, ffrtmp.InputError, "Invalid data"},
-		"demuxer not allowed": {[]string{"-format_whitelist", "mov", "-f", "lavfi", "-i", "testsrc2", "-f", "null",
-			"-"}, ffrtmp.InputError, "whitelist"},
-		"nobody listens": {[]string{"-i", "http://127.0.0.1:1/a.mp4", "-f", "null", "-"}, ffrtmp.NetworkError,
-			"Connection refused"},
-		"stream to nobody": {append(pattern, "-c:v", "libx264", "-f", "flv", "rtmp://127.0.0.1:1/live/x"),
-			ffrtmp.NetworkError, "Connection refused"},
-		"unknown encoder": {append(pattern, "-c:v", "libnone", "-f", "null", "-"), ffrtmp.CapabilityMismatch,
-			"Unknown encoder"},
+		"demuxer not allowed": {[]string{
+			"-format_whitelist", "mov", "-f", "lavfi", "-i", "testsrc2", "-f", "null",
+			"-",
+		}, ffrtmp.InputError, "whitelist"},
+		"nobody listens": {
+			[]string{"-i", "http://127.0.0.1:1/a.mp4", "-f", "null", "-"},
+			ffrtmp.NetworkError,
+			"Connection refused",
+		},
+		"stream to nobody": {
+			append(pattern, "-c:v", "libx264", "-f", "flv", "rtmp://127.0.0.1:1/live/x"),
+			ffrtmp.NetworkError, "Connection refused",
+		},
+		"unknown encoder": {
+			append(pattern, "-c:v", "libnone", "-f", "null", "-"), ffrtmp.CapabilityMismatch,
+			"Unknown encoder",
+		},
 		"no GPU": {append(pattern, "-c:v", "h264_nvenc", "-f", "null", "-"), ffrtmp.PlatformError, ""},
 		"no VAAPI": {append([]string{"-vaapi_device", "/dev/dri/none"},
 			append(pattern, "-c:v", "h264_vaapi", "-f", "null", "-")...), ffrtmp.PlatformError, ""},
-		"container": {append(pattern, "-c:v", "libx264", "-f", "webm", "/dev/null"), ffrtmp.UserError,
-			"Only VP8"},
-		"codec in container": {append(pattern, "-c:v", "libvpx-vp9", "-f", "flv", "/dev/null"), ffrtmp.UserError,
-			"not compatible"},
-		"disk is full": {append(pattern[:4:4], "-t", "20", "-c:v", "rawvideo", "-f", "nut", "/dev/full"),
-			ffrtmp.OutputError, "No space left"},
-		"another ffmpeg": {append(pattern, "-of-a-later-version", "1", "-f", "null", "-"), ffrtmp.PlatformError,
-			"Unrecognized option"},
-		"no video": {[]string{"-f", "lavfi", "-i", "sine", "-map", "0:V:0", "-t", "0.1", "-f", "null",
-			"-"}, ffrtmp.UserError, "the input has no video"},
+		"container": {
+			append(pattern, "-c:v", "libx264", "-f", "webm", "/dev/null"), ffrtmp.UserError,
+			"Only VP8",
+		},
+		"codec in container": {
+			append(pattern, "-c:v", "libvpx-vp9", "-f", "flv", "/dev/null"), ffrtmp.UserError,
+			"not compatible",
+		},
+		"disk is full": {
+			append(pattern[:4:4], "-t", "20", "-c:v", "rawvideo", "-f", "nut", "/dev/full"),
+			ffrtmp.OutputError, "No space left",
+		},
+		"another ffmpeg": {
+			append(pattern, "-of-a-later-version", "1", "-f", "null", "-"), ffrtmp.PlatformError,
+			"Unrecognized option",
+		},
+		"no video": {[]string{
+			"-f", "lavfi", "-i", "sine", "-map", "0:V:0", "-t", "0.1", "-f", "null",
+			"-",
+		}, ffrtmp.UserError, "the input has no video"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			out, err := exec.Command("ffmpeg",

@@ -36,8 +36,10 @@ var signs = []struct {
 	{regexp.MustCompile(`Cannot allocate memory|Error reinitializing|error while loading shared libraries|` +
 		`malloc.*failed`), ffrtmp.PlatformError, ""},
 	// The options are ours: this ffmpeg is too old, too new or lacks a feature.
-	{regexp.MustCompile(`Unrecognized option|Option .* not found|Unable to parse option value`), ffrtmp.PlatformError,
-		""},
+	{
+		regexp.MustCompile(`Unrecognized option|Option .* not found|Unable to parse option value`), ffrtmp.PlatformError,
+		"",
+	},
 	{regexp.MustCompile(`Unknown encoder|Encoder not found|No such filter`), ffrtmp.CapabilityMismatch, ""},
 	// The encoder worked at the start: the hardware is gone or has no free session.
 	{regexp.MustCompile(`Cannot load (libcuda|nvcuda|libnvidia)|OpenEncodeSessionEx failed|` +
@@ -69,7 +71,7 @@ var signs = []struct {
 // ffmpegNoise matches what ffmpeg prints last after any failure.
 var ffmpegNoise = regexp.MustCompile(`^(Conversion failed!|Exiting normally.*|` +
 	`\[?(libx26[45]|aac|libvpx|Svt|SVT).*|video:.* audio:.*|frame=.*|\s.*|x265 \[info\].*|encoded \d+ frames.*|` +
-		`Qavg.*|)$`)
+	`Qavg.*|)$`)
 
 // FromLog returns why ffmpeg failed, from the last lines of its log, oldest first: the
 // reason, and the most telling line or a sentence that explains it. Without a known

@@ -93,8 +93,10 @@ func TestBuild_Refused(t *testing.T) {
 		"output by a link":       {"360p", `{"output":"link/new.mp4"}`, ffrtmp.UserError},
 		"output's name too long": {"360p", `{"output":"` + strings.Repeat("n", 252) + `.mp4"}`, ffrtmp.UserError},
 		"its directory's too":    {"360p", `{"output":"` + strings.Repeat("n", 256) + `/x.mp4"}`, ffrtmp.UserError},
-		"user in an RTMP URL": {"360p", `{"rtmp_url":"rtmp://user:pass@host/live","stream_key":"k"}`,
-			ffrtmp.UserError},
+		"user in an RTMP URL": {
+			"360p", `{"rtmp_url":"rtmp://user:pass@host/live","stream_key":"k"}`,
+			ffrtmp.UserError,
+		},
 		"key that is too long": {"360p", `{"rtmp_url":"rtmp://host/live","stream_key":"` + strings.Repeat("k",
 			1000) + `"}`, ffrtmp.UserError},
 		"VP9 in MPEG-TS":  {"360p-vp9", `{"output":"x.ts"}`, ffrtmp.UserError},
@@ -164,14 +166,20 @@ func TestBuild_Hardware(t *testing.T) {
 	must(t, os.WriteFile(filepath.Join(dir, "in.mp4"), nil, 0o644))
 	for _, c := range []struct{ parameters, want string }{
 		{`{"input":"in.mp4","hwaccel":"cuda"}`, "-hwaccel cuda -protocol_whitelist file"},
-		{`{"input":"in.mp4","hwaccel":"nvenc","preset":"p4"}`,
-			"-vf scale=-2:720,format=yuv420p -c:v h264_nvenc -preset p4 -rc vbr -cq 23 -b:v 0"},
+		{
+			`{"input":"in.mp4","hwaccel":"nvenc","preset":"p4"}`,
+			"-vf scale=-2:720,format=yuv420p -c:v h264_nvenc -preset p4 -rc vbr -cq 23 -b:v 0",
+		},
 		{`{"input":"in.mp4","hwaccel":"qsv"}`, "-vf scale=-2:720,format=nv12 -c:v h264_qsv -global_quality 23"},
-		{`{"input":"in.mp4","hwaccel":"vaapi","codec":"hevc"}`,
-			"-vf scale=-2:720,format=nv12,hwupload -c:v hevc_vaapi -qp 23"},
+		{
+			`{"input":"in.mp4","hwaccel":"vaapi","codec":"hevc"}`,
+			"-vf scale=-2:720,format=nv12,hwupload -c:v hevc_vaapi -qp 23",
+		},
 		{`{"hwaccel":"vaapi"}`, "-y -vaapi_device /dev/dri/renderD128 -f lavfi"},
-		{`{"codec":"h264_vaapi","bitrate":"4M"}`,
-			"format=nv12,hwupload -c:v h264_vaapi -b:v 4M -maxrate 6000000 -bufsize 8000000"},
+		{
+			`{"codec":"h264_vaapi","bitrate":"4M"}`,
+			"format=nv12,hwupload -c:v h264_vaapi -b:v 4M -maxrate 6000000 -bufsize 8000000",
+		},
 	} {
 		p := build(t, roots, "720p", c.parameters)
 		if args := strings.Join(p.Args, " "); !strings.Contains(args, c.want) {

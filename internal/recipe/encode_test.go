@@ -32,8 +32,10 @@ func openRoots(t *testing.T) (*media.Roots, string) {
 	return roots, dir
 }
 
-var run = recipe.Run{JobID: "0198c0de-0000-7000-8000-000000000001", Attempt: 2,
-	Lease: "00112233445566778899aabbccddeeff"}
+var run = recipe.Run{
+	JobID: "0198c0de-0000-7000-8000-000000000001", Attempt: 2,
+	Lease: "00112233445566778899aabbccddeeff",
+}
 
 func build(t *testing.T, roots *media.Roots, scenario, parameters string) recipe.Plan {
 	t.Helper()
