@@ -78,7 +78,8 @@ func TestLoop_Outcomes(t *testing.T) {
 		<-l.done
 		r := l.Result()
 		if len(r.Acks) != 2 || len(r.Failed) != 2 || len(r.Unknown) != 1 {
-			t.Errorf("got %d acknowledged, %d failed, %d unknown, want 2, 2, 1", len(r.Acks), len(r.Failed), len(r.Unknown))
+			t.Errorf("got %d acknowledged, %d failed, %d unknown, want 2, 2, 1",
+				len(r.Acks), len(r.Failed), len(r.Unknown))
 		}
 	})
 }

@@ -26,7 +26,8 @@ func Refuses(t *testing.T, tests [][2]string, parse func(args []string) error) {
 		args, names := tt[0], tt[1]
 		t.Run(args, func(t *testing.T) {
 			err := parse(strings.Fields(args))
-			if !errors.Is(err, flags.ErrUsage) || !strings.Contains(err.Error(), names) || strings.Contains(err.Error(), "\n") {
+			if !errors.Is(err, flags.ErrUsage) || !strings.Contains(err.Error(), names) ||
+				strings.Contains(err.Error(), "\n") {
 				t.Fatalf("got error %v, want one usage line that names %s", err, names)
 			}
 		})
