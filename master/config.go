@@ -37,8 +37,8 @@ type Config struct {
 	// NodeID is this master's identity, a UUID; "" generates one and keeps it in RaftDir.
 	NodeID string
 
-	// BootstrapExpect is how many masters form the first cluster together. 0 never bootstraps where there is a master to
-	// join, and is 1 where there is none.
+	// BootstrapExpect is how many masters form the first cluster together. 0 never bootstraps if Join names a master,
+	// and is 1 otherwise.
 	BootstrapExpect int
 	// Join are the host:gossip-port of other masters. Names are resolved again at every try.
 	Join []string
@@ -56,8 +56,8 @@ type Config struct {
 	TLS bool
 	// MTLS demands client certificates on the API port, verified against Files.CA.
 	MTLS bool
-	// Files are the API's certificate, key and CA. In a cluster of one the first two are made self-signed where both are
-	// missing.
+	// Files are the API's certificate, key and CA. A cluster of one makes a self-signed certificate if it has neither
+	// certificate nor key.
 	Files Files
 	// PeerFiles are those of the peer port; what is "" is taken from Files.
 	PeerFiles Files
@@ -99,7 +99,8 @@ func (f Files) orElse(defaults Files) Files {
 	return f
 }
 
-// Default is a cluster of one on the usual ports, with HTTPS and its state in the working directory. It lacks an API key.
+// Default is a cluster of one on the usual ports, with HTTPS and its state in the working directory. The API key is not
+// set.
 func Default() Config {
 	return Config{
 		Bind: "0.0.0.0", Port: 8080, Metrics: true, MetricsPort: 9090, PeerPort: 8300, GossipPort: 7946,
@@ -163,7 +164,8 @@ func (c Config) checkAddresses() error {
 		return configErrorf("Bind must be an IP address, not %q", c.Bind)
 	}
 	if net.ParseIP(c.Advertise) == nil && strings.ContainsAny(c.Advertise, ":/[] ") {
-		return configErrorf("Advertise must be a host name or an IP address, without scheme and port, not %q", c.Advertise)
+		return configErrorf("Advertise must be a host name or an IP address, without scheme and port, not %q",
+			c.Advertise)
 	}
 	for _, address := range c.Join {
 		host, port, err := net.SplitHostPort(address)
@@ -239,7 +241,8 @@ func (c Config) readAPIKey() (string, error) {
 		}
 	}
 	if key == "" && c.TLS {
-		return "", errors.New("the API key is empty: that opens the API to everybody and is only allowed without TLS (--tls=false, development)")
+		return "", errors.New("the API key is empty: that opens the API to everybody and is only allowed without TLS " +
+			"(--tls=false, development)")
 	}
 	return key, nil
 }

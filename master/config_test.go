@@ -18,7 +18,10 @@ func TestConfig_Complete(t *testing.T) {
 		"in memory": {change: func(c *Config) { c.DB = "" }, expect: 1},
 		"named":     {change: func(c *Config) { c.DB = "data/state.db" }, expect: 1, raftDir: "data/state.raft"},
 		"join only": {change: func(c *Config) { c.Join = []string{"a:1"} }, raftDir: "master.raft", clustered: true},
-		"three":     {change: func(c *Config) { c.BootstrapExpect = 3 }, expect: 3, raftDir: "master.raft", clustered: true},
+		"three": {
+			change: func(c *Config) { c.BootstrapExpect = 3 },
+			expect: 3, raftDir: "master.raft", clustered: true,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := Default()

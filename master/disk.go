@@ -6,8 +6,10 @@ import (
 )
 
 var (
-	descDiskFree = prometheus.NewDesc("ffmpeg_master_disk_free_bytes", "Free bytes on the file system that holds this master's state and log.", nil, nil)
-	descDiskSize = prometheus.NewDesc("ffmpeg_master_disk_size_bytes", "Size of the file system that holds this master's state and log.", nil, nil)
+	descDiskFree = prometheus.NewDesc("ffmpeg_master_disk_free_bytes",
+		"Free bytes on the file system that holds this master's state and log.", nil, nil)
+	descDiskSize = prometheus.NewDesc("ffmpeg_master_disk_size_bytes",
+		"Size of the file system that holds this master's state and log.", nil, nil)
 )
 
 // disk exports how full the file system of a directory is.

@@ -77,11 +77,12 @@ func New(ctx context.Context, c Config) (_ *Master, err error) {
 // open opens each part after those that it needs: certificates, the state, ports, and only then Raft, which begins to
 // apply entries and to answer peers at once.
 func (m *Master) open(ctx context.Context, key string) error {
-	m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), m.certs.Collector("ffmpeg_master_"))
+	m.registry.MustRegister(collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), m.certs.Collector("ffmpeg_master_"))
 	if err := m.makeCertificate(); err != nil {
 		return err
 	}
-	if err := m.openState(); err != nil {
+	if err := m.openState(); err != nil { //nolint:contextcheck // the state outlives New
 		return err
 	}
 	m.keys = newKeys(m.state, key)
@@ -92,14 +93,14 @@ func (m *Master) open(ctx context.Context, key string) error {
 	if err := m.listen(); err != nil {
 		return err
 	}
-	forward, err := m.openCluster()
+	forward, err := m.openCluster() //nolint:contextcheck // Raft outlives New
 	if err != nil {
 		return err
 	}
 	if err := m.openTracer(ctx); err != nil {
 		return err
 	}
-	m.serve(apiConfig)
+	m.serve(apiConfig) //nolint:contextcheck // requests bring their own context
 	handler := m.server.ForwardHandler()
 	forward.Store(&handler)
 	return nil
@@ -139,7 +140,8 @@ func (m *Master) openState() (err error) {
 // apiConfig is the API's configuration but for what Raft gives it.
 func (m *Master) apiConfig() (c api.Config, err error) {
 	c = api.Config{
-		State: m.state, Logger: m.logger.Named("api"), Version: version.Version, Name: m.config.Cluster, LeaseTTL: m.config.LeaseTTL,
+		State: m.state, Logger: m.logger.Named("api"), Version: version.Version,
+		Name: m.config.Cluster, LeaseTTL: m.config.LeaseTTL,
 		Keys: m.keys, Certificates: &m.certs, Registerer: m.registry, Gatherer: m.registry,
 	}
 	if c.MaxConnections, err = limits.HalfOfFiles(); err != nil || !m.config.TLS {
@@ -180,8 +182,8 @@ func (m *Master) listenOn(port int) (net.Listener, error) {
 	return l, nil
 }
 
-// openCluster starts Raft. Peers may forward requests from then on, before the API that answers them is made: the handler
-// is stored in what it returns.
+// openCluster starts Raft. Peers may forward requests from then on, before the API exists: the caller stores its handler
+// in the returned pointer.
 func (m *Master) openCluster() (*atomic.Pointer[http.Handler], error) {
 	c, err := m.clusterConfig()
 	if err != nil {
@@ -193,7 +195,8 @@ func (m *Master) openCluster() (*atomic.Pointer[http.Handler], error) {
 			(*h).ServeHTTP(w, r)
 			return
 		}
-		http.Error(w, `{"error":"this master is starting","code":"no_leader","status":503}`, http.StatusServiceUnavailable)
+		const starting = `{"error":"this master is starting","code":"no_leader","status":503}`
+		http.Error(w, starting, http.StatusServiceUnavailable)
 	})
 	if m.node, err = cluster.Open(c, m.state); err != nil {
 		return nil, err
@@ -249,14 +252,18 @@ func (m *Master) openTracer(ctx context.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("tracing: %w", err)
 	}
-	m.teardown.PushClose(func() error { m.tracer.Close(); return nil })
+	m.teardown.PushClose(func() error {
+		m.tracer.Close() //nolint:contextcheck // traces are sent although ctx has ended
+		return nil
+	})
 	return nil
 }
 
 // serve makes the leader's work and the API from the parts that are open.
 func (m *Master) serve(c api.Config) {
 	proposer := fsm.NewProposer(m.node, fsm.ProposerOptions{
-		MaxRetries: m.config.MaxRetries, RetryBase: m.config.RetryBase, RetryCap: m.config.RetryCap, Level: m.node.CommandLevel,
+		MaxRetries: m.config.MaxRetries, RetryBase: m.config.RetryBase, RetryCap: m.config.RetryCap,
+		Level: m.node.CommandLevel,
 	})
 	m.leader = leader.New(leader.Config{
 		State: m.state, Proposer: proposer, Cluster: m.node, LeaseTTL: m.config.LeaseTTL, Retention: m.config.Retention,

@@ -8,8 +8,8 @@ import (
 	"github.com/ffrtmp/ffrtmp/fsm"
 )
 
-// Reload reads certificates and the API key again; what cannot be used stays as it was, and is logged. Certificate files
-// are also followed without it. Gossip keys are not among them: they are rotated in three steps over the whole cluster.
+// Reload reads certificates and the API key again. It logs unusable ones and keeps the old. Changed certificate files
+// are noticed without it. It does not read gossip keys: they are rotated in three steps over the whole cluster.
 func (m *Master) Reload() {
 	m.logger.Info("reloading certificates and API key")
 	if err := m.certs.Reload(); err != nil {

@@ -21,8 +21,8 @@ const (
 	metricsConnections = 128
 )
 
-// Run serves until ctx ends or something fails that only a restart can repair, and closes everything. It hands leadership
-// over first and lets requests in flight finish. It may be called once.
+// Run serves until ctx ends or something fails that only a restart can repair, and closes everything. It transfers
+// leadership first and lets requests in flight finish. It may be called once.
 func (m *Master) Run(ctx context.Context) error {
 	running, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
@@ -81,7 +81,7 @@ func (m *Master) failure(ctx context.Context) error {
 	}
 }
 
-// handOver transfers leadership before anything stops, so that the successor carries out what is in flight here while the
+// handOver transfers leadership before anything stops, so that the successor carries out requests in flight while the
 // API still answers.
 func (m *Master) handOver(ctx context.Context) {
 	if len(m.node.Members()) < 2 || !m.node.IsLeader() {

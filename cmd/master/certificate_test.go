@@ -17,7 +17,7 @@ import (
 	"github.com/ffrtmp/ffrtmp/internal/flags/flagstest"
 )
 
-// generate runs master --generate-cert and returns what it has written.
+// generate runs master --generate-cert and returns the certificate.
 func generate(t *testing.T, args ...string) *x509.Certificate {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
@@ -29,11 +29,11 @@ func generate(t *testing.T, args ...string) *x509.Certificate {
 		t.Fatalf("status %d: %s", status, &stderr)
 	}
 	if got := stdout.String(); got != "wrote certs/master.crt and certs/master.key\n" {
-		t.Errorf("it says %q", got)
+		t.Errorf("got stdout %q, want the names of both files", got)
 	}
 	for name, want := range map[string]os.FileMode{"certs/master.key": 0o600, "certs/master.crt": 0o644} {
 		if info, err := os.Stat(name); err != nil || info.Mode() != want {
-			t.Errorf("%s: %v, %v", name, info.Mode(), err)
+			t.Errorf("%s: got %v, %v, want mode %v", name, info, err, want)
 		}
 	}
 	pair, err := tls.LoadX509KeyPair("certs/master.crt", "certs/master.key")
@@ -52,11 +52,18 @@ func openssl(t *testing.T, args ...string) string {
 	return string(out)
 }
 
+// verify checks certs/master.crt for a purpose, against the certificates in ca.
+func verify(t *testing.T, purpose, ca string, args ...string) {
+	t.Helper()
+	args = append([]string{"verify", "-x509_strict", "-purpose", purpose, "-CAfile", ca}, args...)
+	openssl(t, append(args, "certs/master.crt")...)
+}
+
 func TestGenerateCert_SelfSigned(t *testing.T) {
 	t.Chdir(t.TempDir())
 	leaf := generate(t)
 	if key, ok := leaf.PublicKey.(*ecdsa.PublicKey); !ok || key.Curve != elliptic.P256() {
-		t.Errorf("the key is %T", leaf.PublicKey)
+		t.Errorf("got key %T, want ECDSA P-256", leaf.PublicKey)
 	}
 	host, err := os.Hostname()
 	if err != nil {
@@ -78,32 +85,37 @@ func TestGenerateCert_SelfSigned(t *testing.T) {
 		}
 	}
 	if len(leaf.URIs) > 0 || leaf.IsCA {
-		t.Errorf("it carries %v, is an authority: %v", leaf.URIs, leaf.IsCA)
+		t.Errorf("got URIs %v, CA %v, want neither", leaf.URIs, leaf.IsCA)
 	}
-	openssl(t, "verify", "-x509_strict", "-purpose", "sslserver", "-CAfile", "certs/master.crt", "-verify_hostname", "localhost", "-verify_ip", "127.0.0.1", "certs/master.crt")
+	verify(t, "sslserver", "certs/master.crt", "-verify_hostname", "localhost", "-verify_ip", "127.0.0.1")
 }
 
 func TestGenerateCert_Signed(t *testing.T) {
 	t.Chdir(t.TempDir())
-	openssl(t, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-384", "-nodes", "-days", "2", "-subj", "/CN=CA", "-addext", "keyUsage=critical,keyCertSign,cRLSign", "-keyout", "ca.key", "-out", "ca.crt")
-	leaf := generate(t, "--ca=ca.crt", "--ca-key=ca.key", "--cert-hosts=m1.example,m1", "--cert-ips=10.1.2.3,fd00::1", "--cert-role=master", "--cluster=studio", "--advertise=m1.example")
+	openssl(t, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-384", "-nodes", "-days", "2",
+		"-subj", "/CN=CA", "-addext", "keyUsage=critical,keyCertSign,cRLSign", "-keyout", "ca.key", "-out", "ca.crt")
+	leaf := generate(t, "--ca=ca.crt", "--ca-key=ca.key", "--cert-hosts=m1.example,m1", "--cert-ips=10.1.2.3,fd00::1",
+		"--cert-role=master", "--cluster=studio", "--advertise=m1.example")
 	if len(leaf.URIs) != 1 || leaf.URIs[0].String() != "ffrtmp://studio/master/master" {
-		t.Errorf("role %v", leaf.URIs)
+		t.Errorf("got URIs %v, want the role of a master of studio", leaf.URIs)
 	}
 	if n := strings.Count(strings.Join(leaf.DNSNames, " ")+" ", "m1.example "); n != 1 {
-		t.Errorf("names %q", leaf.DNSNames)
+		t.Errorf("got names %q, want m1.example once", leaf.DNSNames)
 	}
 	for _, name := range []string{"m1.example", "m1", "localhost", "10.1.2.3", "fd00::1"} {
 		if err := leaf.VerifyHostname(name); err != nil {
 			t.Error(err)
 		}
 	}
-	openssl(t, "verify", "-x509_strict", "-purpose", "sslserver", "-CAfile", "ca.crt", "-verify_hostname", "m1.example", "certs/master.crt")
-	openssl(t, "verify", "-x509_strict", "-purpose", "sslclient", "-CAfile", "ca.crt", "-verify_ip", "10.1.2.3", "certs/master.crt")
+	verify(t, "sslserver", "ca.crt", "-verify_hostname", "m1.example")
+	verify(t, "sslclient", "ca.crt", "-verify_ip", "10.1.2.3")
 	text := openssl(t, "x509", "-noout", "-text", "-in", "certs/master.crt")
-	for _, want := range []string{"prime256v1", "Digital Signature", "Subject Key Identifier", "Authority Key Identifier", "TLS Web Server Authentication, TLS Web Client Authentication"} {
+	for _, want := range []string{
+		"prime256v1", "Digital Signature", "Subject Key Identifier", "Authority Key Identifier",
+		"TLS Web Server Authentication, TLS Web Client Authentication",
+	} {
 		if !strings.Contains(text, want) {
-			t.Errorf("openssl does not say %q of it:\n%s", want, text)
+			t.Errorf("got this from openssl, want %q in it:\n%s", want, text)
 		}
 	}
 }

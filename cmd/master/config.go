@@ -30,10 +30,14 @@ type config struct {
 // fieldFlags name the flags of fields in the messages of master.ConfigError; longer names come first.
 var fieldFlags = strings.NewReplacer(
 	"BootstrapExpect", "--bootstrap-expect", "GossipKeys", "--gossip-key-file", "GossipPort", "--gossip-port",
-	"PeerFiles.CA", "--peer-ca", "PeerPort", "--peer-port", "Files.CA", "--ca", "MetricsPort", "--metrics-port", "Port", "--port",
-	"Advertise", "--advertise", "Bind", "--bind", "Join", "--join", "Cluster", "--cluster", "NodeID", "--node-id", "TracingEndpoint", "--tracing-endpoint",
-	"RaftDir", "--raft-dir", "DB", "--db", "MaxRetries", "--max-retries", "LeaseTTL", "--lease-ttl", "Retention", "--retention",
-	"RetryBase", "--retry-base", "RetryCap", "--retry-cap", "MTLS", "--mtls", "needs TLS", "does not go with --tls=false",
+	"PeerFiles.CA", "--peer-ca", "PeerPort", "--peer-port", "Files.CA", "--ca",
+	"MetricsPort", "--metrics-port", "Port", "--port",
+	"Advertise", "--advertise", "Bind", "--bind", "Join", "--join", "Cluster", "--cluster",
+	"NodeID", "--node-id", "TracingEndpoint", "--tracing-endpoint",
+	"RaftDir", "--raft-dir", "DB", "--db", "MaxRetries", "--max-retries",
+	"LeaseTTL", "--lease-ttl", "Retention", "--retention",
+	"RetryBase", "--retry-base", "RetryCap", "--retry-cap",
+	"MTLS", "--mtls", "needs TLS", "does not go with --tls=false",
 )
 
 // parse reads the command line and the environment. Errors are flags.ErrUsage,
@@ -58,26 +62,34 @@ func parse(args []string, lookup func(string) (string, bool)) (*config, error) {
 func (c *config) register(fs *pflag.FlagSet) {
 	fs.IntVar(&c.Port, "port", c.Port, "API port (HTTPS unless --tls=false)")
 	fs.StringVar(&c.Bind, "bind", c.Bind, "address that every listener binds")
-	fs.StringVar(&c.Advertise, "advertise", "", "host name or address that others dial (default: the first private address)")
+	fs.StringVar(&c.Advertise, "advertise", "",
+		"host name or address that others dial (default: the first private address)")
 	fs.StringVar(&c.DB, "db", c.DB, `SQLite state; "" keeps all state in memory (development)`)
-	fs.StringVar(&c.RaftDir, "raft-dir", "", "Raft log, snapshots and identity (default: --db without its extension, and .raft)")
-	fs.StringVar(&c.NodeID, "node-id", "", "identity of this master, a UUID (default: generated once and kept in the Raft directory)")
-	fs.IntVar(&c.BootstrapExpect, "bootstrap-expect", 0, "masters that form the first cluster together (default: 1 without --join; with it, never bootstrap)")
+	fs.StringVar(&c.RaftDir, "raft-dir", "",
+		"Raft log, snapshots and identity (default: --db without its extension, and .raft)")
+	fs.StringVar(&c.NodeID, "node-id", "",
+		"identity of this master, a UUID (default: generated once and kept in the Raft directory)")
+	fs.IntVar(&c.BootstrapExpect, "bootstrap-expect", 0,
+		"masters that form the first cluster together (default: 1 without --join; with it, never bootstrap)")
 	fs.StringSliceVar(&c.Join, "join", nil, "host:gossip-port of other masters, repeatable or comma-separated")
 	fs.IntVar(&c.PeerPort, "peer-port", c.PeerPort, "Raft and forwarding between masters, always mutual TLS")
 	fs.IntVar(&c.GossipPort, "gossip-port", c.GossipPort, "membership gossip")
-	fs.StringVar(&c.Cluster, "cluster", c.Cluster, "name of the cluster: in the certificates' role and the gossip label")
-	fs.StringVar(&c.gossipKeyFile, "gossip-key-file", "", "base64 keys of 16, 24 or 32 bytes, one a line; the first encrypts")
+	fs.StringVar(&c.Cluster, "cluster", c.Cluster,
+		"name of the cluster: in the certificates' role and the gossip label")
+	fs.StringVar(&c.gossipKeyFile, "gossip-key-file", "",
+		"base64 keys of 16, 24 or 32 bytes, one a line; the first encrypts")
 	fs.StringVar(&c.timing, "timing", "local", "Raft timeouts: local (one site) or wan")
 	c.registerTLS(fs)
 	fs.String("api-key", "", "bootstrap admin key; a file or MASTER_API_KEY keeps it out of process listings")
 	fs.String("api-key-file", "", "file that holds the bootstrap admin key")
 	fs.IntVar(&c.MaxRetries, "max-retries", c.MaxRetries, "retries of a job after its first run")
-	fs.DurationVar(&c.LeaseTTL, "lease-ttl", c.LeaseTTL, "how long a running attempt outlives its agent's last heartbeat")
+	fs.DurationVar(&c.LeaseTTL, "lease-ttl", c.LeaseTTL,
+		"how long a running attempt outlives its agent's last heartbeat")
 	fs.DurationVar(&c.Retention, "retention", c.Retention, "how long a finished job is kept; 0 keeps it")
 	fs.DurationVar(&c.RetryBase, "retry-base", c.RetryBase, "wait before the first retry; doubled for each further one")
 	fs.DurationVar(&c.RetryCap, "retry-cap", c.RetryCap, "longest wait before a retry")
-	fs.Var(&c.diskReserve, "disk-reserve", "minimum free disk space; below it new jobs are refused (results are still accepted); 0 is none")
+	fs.Var(&c.diskReserve, "disk-reserve",
+		"minimum free disk space; below it new jobs are refused (results are still accepted); 0 is none")
 	fs.BoolVar(&c.Metrics, "metrics", c.Metrics, "serve Prometheus metrics and /health on --metrics-port")
 	fs.IntVar(&c.MetricsPort, "metrics-port", c.MetricsPort, "port of the metrics")
 	c.log.Register(fs)
@@ -86,7 +98,8 @@ func (c *config) register(fs *pflag.FlagSet) {
 
 func (c *config) registerTLS(fs *pflag.FlagSet) {
 	fs.BoolVar(&c.TLS, "tls", c.TLS, "serve the API over HTTPS; --tls=false is for development")
-	fs.StringVar(&c.Files.Cert, "cert", c.Files.Cert, "certificate of the API; made self-signed when it and --key are missing")
+	fs.StringVar(&c.Files.Cert, "cert", c.Files.Cert,
+		"certificate of the API; made self-signed when it and --key are missing")
 	fs.StringVar(&c.Files.Key, "key", c.Files.Key, "key of the API's certificate")
 	fs.StringVar(&c.Files.CA, "ca", "", "CA that clients, agents and peers are verified against")
 	fs.BoolVar(&c.MTLS, "mtls", false, "demand client certificates on the API port (needs --ca)")
@@ -102,8 +115,10 @@ func (c *config) registerTLS(fs *pflag.FlagSet) {
 
 // check refuses values that cannot work, naming the flag.
 func (c *config) check() error {
-	for name, port := range map[string]int{"port": c.Port, "peer-port": c.PeerPort, "gossip-port": c.GossipPort, "metrics-port": c.MetricsPort} {
-		if port == 0 { // a free port is of use to who asks the process for it
+	for name, port := range map[string]int{
+		"port": c.Port, "peer-port": c.PeerPort, "gossip-port": c.GossipPort, "metrics-port": c.MetricsPort,
+	} {
+		if port == 0 { // 0, a free port, is for programs that embed a master
 			return flags.Usagef("--%s must be between 1 and 65535, not 0", name)
 		}
 	}
@@ -119,7 +134,7 @@ func (c *config) check() error {
 	return c.checkCertificate()
 }
 
-// checkMaster has the fields checked as if the key file could be read, which a command line cannot tell.
+// checkMaster checks the fields. It assumes that the gossip key file is readable; start reads it.
 func (c *config) checkMaster() error {
 	m := c.Config
 	if c.gossipKeyFile != "" {
@@ -146,7 +161,8 @@ func (c *config) checkCertificate() error {
 		return nil
 	}
 	if (o.CAKey == "") != (c.Files.CA == "") {
-		return flags.Usagef("--generate-cert signs with --ca and --ca-key together, and without both makes a self-signed certificate")
+		return flags.Usagef("--generate-cert signs with --ca and --ca-key together, " +
+			"and without both makes a self-signed certificate")
 	}
 	if err := o.Validate(); err != nil {
 		return flags.Usagef("--cert-role, --cert-ips: %v", err)
@@ -158,7 +174,8 @@ func (c *config) checkCertificate() error {
 func readAPIKey(fs *pflag.FlagSet, lookup func(string) (string, bool)) (string, error) {
 	key, set, err := flags.APIKey(fs, lookup)
 	if err == nil && !set {
-		return "", errors.New("no API key: set MASTER_API_KEY or --api-key-file, for example\n  export MASTER_API_KEY=$(openssl rand -base64 32)")
+		return "", errors.New("no API key: set MASTER_API_KEY or --api-key-file, for example\n" +
+			"  export MASTER_API_KEY=$(openssl rand -base64 32)")
 	}
 	return key, err
 }

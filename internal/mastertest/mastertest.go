@@ -19,7 +19,7 @@ type Master struct {
 	Client *client.Client
 }
 
-// Config is what Start starts without a change.
+// Config is the configuration of Start.
 func Config(t testing.TB) master.Config {
 	c := master.Default()
 	c.Bind, c.Port, c.Metrics, c.TLS, c.DB = "127.0.0.1", 0, false, false, ""
@@ -27,7 +27,7 @@ func Config(t testing.TB) master.Config {
 	return c
 }
 
-// Start runs a master, of a cluster of its own, and waits until it leads. Change may be nil.
+// Start runs a master in a cluster of its own and waits until it leads. change may be nil.
 func Start(t testing.TB, change func(*master.Config)) *Master {
 	t.Helper()
 	config := Config(t)

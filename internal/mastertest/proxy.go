@@ -17,14 +17,14 @@ import (
 	"testing"
 )
 
-// Proxy passes requests on to a master, over TLS with the certificate of httptest. Clients see one master for each address
-// of the proxy and never the real one.
+// Proxy forwards requests to a master, over TLS with the certificate of httptest. Clients see one master for each
+// address of the proxy and never the real one.
 type Proxy struct {
 	// Request sees a request and its body before the master does; it returns the body that the master gets, and whether
 	// the connection breaks instead. It may be nil.
 	Request func(r *http.Request, body []byte) (changed []byte, broken bool)
-	// Response sees an answer, and the request's body, before the client does, and reports whether the connection breaks
-	// instead. It may be nil.
+	// Response sees an answer, and the request's body, before the client does, and reports whether the connection
+	// breaks instead. It may be nil.
 	Response func(r *http.Response, sent, received []byte) (broken bool)
 
 	t       testing.TB
