@@ -179,26 +179,9 @@ type master struct {
 	api      *Server
 	server   *httptest.Server
 	registry *prometheus.Registry
-	logs     *lockedBuffer
+	logs     *testkit.Buffer
 
 	conformance *conformance
-}
-
-type lockedBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
 }
 
 // newMaster starts a master that leads.
@@ -212,7 +195,7 @@ func newMaster(t *testing.T, change ...func(*http.Server)) *master {
 // with another.
 func startMaster(t *testing.T, id string, shared *master, change ...func(*http.Server)) *master {
 	t.Helper()
-	m := &master{t: t, cluster: newFakeCluster(id), registry: prometheus.NewRegistry(), logs: &lockedBuffer{}}
+	m := &master{t: t, cluster: newFakeCluster(id), registry: prometheus.NewRegistry(), logs: &testkit.Buffer{}}
 	logger := hclog.New(&hclog.LoggerOptions{Level: hclog.Debug, Output: m.logs})
 	if shared != nil {
 		m.fsm, m.log = shared.fsm, shared.log

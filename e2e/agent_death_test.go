@@ -45,19 +45,19 @@ func TestAgent_LostMachineJobMoves(t *testing.T) {
 	film.release()
 	j := s.finished(id)
 	s.checkFilm(j, "out.mp4")
-	if got, want := outcomes(j), []ffrtmp.Outcome{ffrtmp.AttemptLost, ffrtmp.AttemptCompleted}; !slices.Equal(
-		got,
-		want,
-	) {
-		t.Errorf("got attempts %q, want %q", got, want)
-	}
+	s.lostThenCompleted(j)
 	if j.NodeName == first.NodeName || j.RetryCount != 0 {
-		t.Errorf(
-			"got node %s and %d retries, want another node than %s and no retry",
-			j.NodeName,
-			j.RetryCount,
-			first.NodeName,
-		)
+		t.Errorf("got node %s and %d retries, want another node than %s and no retry",
+			j.NodeName, j.RetryCount, first.NodeName)
+	}
+}
+
+// lostThenCompleted checks that a job's first attempt was lost and its second completed.
+func (s *site) lostThenCompleted(j ffrtmp.Job) {
+	s.t.Helper()
+	want := []ffrtmp.Outcome{ffrtmp.AttemptLost, ffrtmp.AttemptCompleted}
+	if got := outcomes(j); !slices.Equal(got, want) {
+		s.t.Errorf("got attempts %q, want %q", got, want)
 	}
 }
 
@@ -82,12 +82,7 @@ func TestAgent_FrozenPastLease(t *testing.T) {
 	film.release()
 	j := s.finished(id)
 	s.checkFilm(j, "out.mp4")
-	if got, want := outcomes(j), []ffrtmp.Outcome{ffrtmp.AttemptLost, ffrtmp.AttemptCompleted}; !slices.Equal(
-		got,
-		want,
-	) {
-		t.Errorf("got attempts %q, want %q", got, want)
-	}
+	s.lostThenCompleted(j)
 	if j.NodeID != second.NodeID {
 		t.Errorf("got the result of %s, want that of %s", j.NodeName, second.NodeName)
 	}

@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"os"
@@ -9,36 +8,18 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 
 	"github.com/ffrtmp/ffrtmp/internal/devcluster"
+	"github.com/ffrtmp/ffrtmp/internal/testkit"
 )
 
 // program is one run of a program in its own directory, with only the given environment.
 type program struct {
 	cmd    *exec.Cmd
-	output *output
+	output *testkit.Buffer
 	ended  chan struct{}
-}
-
-// output collects a program's output.
-type output struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.buf.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.buf.String()
 }
 
 // launch starts a program in dir. The test's end stops it.
@@ -46,7 +27,7 @@ func launch(t *testing.T, dir string, env []string, name string, args ...string)
 	t.Helper()
 	p := &program{
 		cmd:    exec.Command(filepath.Join(shared.bin, name), args...),
-		output: &output{},
+		output: &testkit.Buffer{},
 		ended:  make(chan struct{}),
 	}
 	p.cmd.Dir, p.cmd.Stdout, p.cmd.Stderr = dir, p.output, p.output

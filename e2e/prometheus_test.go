@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/ffrtmp/ffrtmp/internal/testkit"
 )
 
 // prometheus is a running Prometheus.
@@ -53,7 +55,7 @@ func startPrometheus(t *testing.T, jobs ...scrape) *prometheus {
 		"--web.listen-address",
 		strings.TrimPrefix(p.url, "http://"),
 	)
-	said := &output{}
+	said := &testkit.Buffer{}
 	cmd.Stdout, cmd.Stderr = said, said
 	if err := cmd.Start(); err != nil {
 		t.Fatalf("%v (install it with make programs)", err)
