@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/ffrtmp/ffrtmp/internal/devcluster"
+	"github.com/ffrtmp/ffrtmp/internal/testkit"
 )
 
 // A module outside of the repository builds the README's client example and runs it against a cluster.
@@ -17,32 +18,97 @@ func TestModule_ReadmeExample(t *testing.T) {
 	s := start(t, devcluster.Options{Masters: 3, Agents: 1})
 	root, err := filepath.Abs("..")
 	s.must(err)
-	dir := t.TempDir()
-	write := func(name, text string) {
-		t.Helper()
-		s.must(os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
-	}
-	write("main.go", goExample(t, filepath.Join(root, "README.md")))
-	write("go.mod", outsideModule(t, root))
-	sums, err := os.ReadFile(filepath.Join(root, "go.sum"))
-	s.must(err)
-	write("go.sum", string(sums))
-
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", "example", ".")
-	build.Dir = dir
-	// Nothing is downloaded: the module cache has what the repository itself needs.
-	build.Env = append(os.Environ(), "GOFLAGS=-mod=mod", "GOPROXY=off", "GOWORK=off", "GOSUMDB=off")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
-	}
+	program := buildOutside(t, root, goExample(t, filepath.Join(root, "README.md")))
 	var stderr bytes.Buffer
-	run := exec.CommandContext(s.soon(), filepath.Join(dir, "example"))
+	run := exec.CommandContext(s.soon(), program)
 	run.Stderr = &stderr
 	run.Env = append(os.Environ(), s.environment()...)
 	out, err := run.Output()
 	if want := "completed " + s.MediaRoot(); err != nil || !strings.Contains(string(out), want) {
 		t.Errorf("got %v, %q, %s, want an output with %q", err, out, &stderr, want)
 	}
+}
+
+// A module outside of the repository embeds a master, submits a job to it and stops it.
+func TestModule_EmbedsMaster(t *testing.T) {
+	root, err := filepath.Abs("..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	run := exec.CommandContext(testkit.Context(t), buildOutside(t, root, embedsMaster))
+	run.Dir = t.TempDir()
+	out, err := run.Output()
+	if want := "job 1 is pending\n"; err != nil || string(out) != want {
+		t.Errorf("got %v, %q, want %q", err, out, want)
+	}
+	left, err := os.ReadDir(run.Dir)
+	if err != nil || len(left) > 0 {
+		t.Errorf("got files %v, %v, want none: the state is in memory", left, err)
+	}
+}
+
+const embedsMaster = `package main
+
+import (
+	"context"
+	"fmt"
+	"log"
+
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/client"
+	"github.com/ffrtmp/ffrtmp/master"
+)
+
+func main() {
+	ctx, stop := context.WithCancel(context.Background())
+	config := master.Default()
+	config.Bind, config.Port, config.DB, config.APIKey = "127.0.0.1", 0, "", "secret"
+	config.Metrics, config.TLS = false, false
+	m, err := master.New(ctx, config)
+	if err != nil {
+		log.Fatal(err)
+	}
+	stopped := make(chan error)
+	go func() { stopped <- m.Run(ctx) }()
+	c, err := client.New(client.Config{Masters: []string{m.URL()}, APIKey: "secret"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	job, err := c.Submit(ctx, ffrtmp.Spec{Scenario: "720p"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("job", job.SequenceNumber, "is", job.Status)
+	stop()
+	if err := <-stopped; err != nil {
+		log.Fatal(err)
+	}
+}
+`
+
+// buildOutside builds a program in a module that uses the repository at root, and returns its path. Nothing is
+// downloaded: the module cache has what the repository itself needs.
+func buildOutside(t *testing.T, root, source string) string {
+	t.Helper()
+	sums, err := os.ReadFile(filepath.Join(root, "go.sum"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"main.go": source, "go.mod": outsideModule(t, root), "go.sum": string(sums),
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", "example", ".")
+	build.Dir = dir
+	build.Env = append(os.Environ(), "GOFLAGS=-mod=mod", "GOPROXY=off", "GOWORK=off", "GOSUMDB=off")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	return filepath.Join(dir, "example")
 }
 
 // goExample returns the Go program in a document.
