@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/internal/testkit"
 	"github.com/ffrtmp/ffrtmp/client"
 )
 
@@ -157,7 +158,7 @@ func TestFollow_BrokenConnection(t *testing.T) {
 			j := m.claim(nodeA)
 			network := &network{address: m.server.Listener.Addr().String()}
 			c := network.client(t, m)
-			got := &lockedBuffer{}
+			got := &testkit.Buffer{}
 			done := make(chan error, 1)
 			go func() { done <- c.FollowLogs(t.Context(), "1", 0, got) }()
 			const step = 10_000
