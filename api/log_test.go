@@ -15,8 +15,8 @@ import (
 	"time"
 
 	"github.com/ffrtmp/ffrtmp"
-	"github.com/ffrtmp/ffrtmp/internal/testkit"
 	"github.com/ffrtmp/ffrtmp/client"
+	"github.com/ffrtmp/ffrtmp/internal/testkit"
 )
 
 // An agent that knows only the contract reports new text without offsets.
