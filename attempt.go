@@ -2,11 +2,11 @@ package ffrtmp
 
 import "time"
 
-// Outcome is how an attempt stands or ended.
+// Outcome is the state of an attempt: running, or how it ended.
 type Outcome string
 
-// Outcomes. An attempt is Lost when its lease ran out; until the next attempt is
-// claimed, its node may still take the job back.
+// Outcomes. An attempt is lost when its lease has expired. Until the next attempt is
+// claimed, its node may still reclaim the job.
 const (
 	AttemptRunning   Outcome = "running"
 	AttemptCompleted Outcome = "completed"
@@ -16,13 +16,13 @@ const (
 	AttemptTimedOut  Outcome = "timed_out"
 )
 
-// MaxLosses is the number of lost attempts that ends a job. Losses do not use up retries.
+// MaxLosses is the number of lost attempts after which a job fails. Lost attempts do not count as retries.
 const MaxLosses = 5
 
-// MaxLogBytes bounds the log that is kept of one attempt; the tail is what is kept.
+// MaxLogBytes is the size in bytes of the log kept for one attempt: its last bytes.
 const MaxLogBytes = 64 << 10
 
-// Attempt is one node's try at a job.
+// Attempt is one run of a job on one node. Attempts are numbered from 1 within their job; times are UTC.
 type Attempt struct {
 	Attempt       int           `json:"attempt"`
 	NodeID        string        `json:"node_id"`
@@ -33,12 +33,13 @@ type Attempt struct {
 	FailureReason FailureReason `json:"failure_reason,omitempty"`
 }
 
-// FailureReason classifies why an attempt failed. Agents of v2.2 may send others
-// than these; such a reason is kept as it is and retried.
+// FailureReason classifies why an attempt failed: a word of at most 64 lower-case letters,
+// digits and underscores. A v2.2 agent may send one that is not listed here; it is stored
+// unchanged, and the job is retried.
 type FailureReason string
 
 // Failure reasons. UserError and CapabilityMismatch are final: another attempt
-// would fail in the same way.
+// would fail the same way.
 const (
 	UserError          FailureReason = "user_error"
 	CapabilityMismatch FailureReason = "capability_mismatch"
@@ -52,11 +53,11 @@ const (
 	NodeLost           FailureReason = "node_lost"
 )
 
-// Final reports whether a failure for this reason must not be retried.
+// Final reports whether a failure with this reason must not be retried.
 func (r FailureReason) Final() bool { return r == UserError || r == CapabilityMismatch }
 
-// AvoidNode reports whether the next attempt should go to another node when there
-// is one: the fault may lie with what this node can reach or run.
+// AvoidNode reports whether the next attempt should prefer another node, because the
+// cause may be this node's network, storage or platform.
 func (r FailureReason) AvoidNode() bool {
 	return r == InputError || r == OutputError || r == PlatformError
 }

@@ -2,31 +2,31 @@ package ffrtmp
 
 import "time"
 
-// AuditRecord is one administrative write: who did what to what, when, from where.
+// AuditRecord describes one administrative write: who did what, to which target, when and from where.
 type AuditRecord struct {
-	ID        string    `json:"id"` // INDEX.N: Raft index and place in that entry
+	ID        string    `json:"id"` // INDEX.N: Raft index, and number within that entry
 	Time      time.Time `json:"time"`
 	Principal string    `json:"principal"`          // id of a key, or "bootstrap"
-	KeyName   string    `json:"key_name,omitempty"` // of that key
-	Source    string    `json:"source"`             // address of the client, as the master that it asked saw it
+	KeyName   string    `json:"key_name,omitempty"` // name of that key
+	Source    string    `json:"source"`             // client address, as the receiving master saw it
 	RequestID string    `json:"request_id"`
 	Action    string    `json:"action"` // such as job.cancel
 	Target    string    `json:"target,omitempty"`
 	Detail    string    `json:"detail,omitempty"`
-	Outcome   string    `json:"outcome"` // "ok", "requested", or the code of the refusal
+	Outcome   string    `json:"outcome"` // "ok", "requested", or an error code
 }
 
-// AuditList is the answer to GET /audit, newest first.
+// AuditList is the response of GET /audit, newest first.
 type AuditList struct {
 	Records    []AuditRecord `json:"records"`
-	Count      int           `json:"count"` // of Records
+	Count      int           `json:"count"` // len(Records)
 	NextCursor string        `json:"next_cursor,omitempty"`
 }
 
-// AuditPage selects a page of the audit log: from the newest record, or from the
-// one before the cursor, back to a time.
+// AuditPage selects a page of the audit log. It starts at the newest record, or after Cursor,
+// and goes back to Since.
 type AuditPage struct {
-	Since  time.Time // zero: all
+	Since  time.Time // oldest record to return; zero: no bound
 	Limit  int       // 0: DefaultLimit
-	Cursor string    // AuditList.NextCursor of the page before
+	Cursor string    // NextCursor of the previous page; "": the first page
 }

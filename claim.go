@@ -1,13 +1,14 @@
 package ffrtmp
 
-// ClaimRequest is the body of POST /jobs/claim.
+// ClaimRequest is the body of POST /jobs/claim: a request for up to Max jobs. With Wait, the
+// master answers when there is one, or after Wait.
 type ClaimRequest struct {
 	NodeID string   `json:"node_id"`
 	Max    int      `json:"max"`
 	Wait   Duration `json:"wait"`
 }
 
-// ClaimResponse holds the attempts that the node now holds, each with its lease.
+// ClaimResponse holds the claimed jobs, each with its attempt number and lease.
 type ClaimResponse struct {
 	Jobs []Job `json:"jobs"`
 }

@@ -1,10 +1,10 @@
 package ffrtmp
 
-// ClusterStatus is the answer to GET /cluster.
+// ClusterStatus is the response of GET /cluster.
 type ClusterStatus struct {
 	ClusterID    string   `json:"cluster_id"`
 	Name         string   `json:"name"`
-	Leader       string   `json:"leader"` // node id, "" when there is none
+	Leader       string   `json:"leader"` // master id; "" without a leader
 	LeaderURL    string   `json:"leader_url"`
 	Term         uint64   `json:"term"`
 	CommitIndex  uint64   `json:"commit_index"`

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// softwareEncoders maps what a scenario or the codec parameter may name to the
-// ffmpeg encoder that does it on a CPU.
+// softwareEncoders maps a codec, as named in a scenario or the codec parameter, to ffmpeg's
+// software encoder for it.
 var softwareEncoders = map[string]string{
 	"h264": "libx264",
 	"h265": "libx265",
@@ -15,8 +15,8 @@ var softwareEncoders = map[string]string{
 	"av1":  "libsvtav1",
 }
 
-// hardwareFamilies maps the hwaccel parameter to the suffix of its encoders and
-// the codecs that they cover.
+// hardwareFamilies maps the hwaccel parameter to the suffix of its encoders and the codecs
+// they support.
 var hardwareFamilies = map[string]struct {
 	suffix string
 	codecs []string
@@ -27,7 +27,7 @@ var hardwareFamilies = map[string]struct {
 	"vaapi": {"_vaapi", []string{"h264", "hevc", "vp9", "av1"}},
 }
 
-// Encoders lists every video encoder that a job may use, software first.
+// Encoders lists the ffmpeg names of the video encoders a job may use, software encoders first.
 var Encoders = []string{
 	"libx264", "libx265", "libvpx-vp9", "libsvtav1", "libaom-av1",
 	"h264_nvenc", "hevc_nvenc", "av1_nvenc",
@@ -51,8 +51,8 @@ func hardwareEncoder(name string) bool {
 	return strings.HasSuffix(name, "_nvenc") || strings.HasSuffix(name, "_qsv") || strings.HasSuffix(name, "_vaapi")
 }
 
-// resolveEncoder returns the ffmpeg encoder for a codec (or an encoder's own name)
-// under a hardware acceleration, or an Invalid error that names the parameter.
+// resolveEncoder returns the ffmpeg encoder for a codec, or for an encoder's own name, with the
+// given hardware acceleration. The error is Invalid and names the parameter.
 func resolveEncoder(codec, hwaccel string) (string, error) {
 	hardware := !slices.Contains([]string{"", "none", "auto"}, hwaccel)
 	family, known := hardwareFamilies[hwaccel]
@@ -64,7 +64,8 @@ func resolveEncoder(codec, hwaccel string) (string, error) {
 	}
 	software, ok := softwareEncoders[codec]
 	if !ok {
-		return "", FieldErrorf("parameters.codec", "unknown value %q; use h264, h265, hevc, vp9, av1 or one of %s", codec, strings.Join(Encoders, ", "))
+		return "", FieldErrorf("parameters.codec", "unknown value %q; use h264, h265, hevc, vp9, av1 or one of %s",
+			codec, strings.Join(Encoders, ", "))
 	}
 	if !hardware {
 		return software, nil
@@ -78,10 +79,12 @@ func resolveEncoder(codec, hwaccel string) (string, error) {
 	return codec + family.suffix, nil
 }
 
-var x26xPresets = []string{"ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo"}
+var x26xPresets = []string{
+	"ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo",
+}
 
-// presets lists what the preset parameter may be for an encoder. An encoder
-// that is not here takes none.
+// presets lists the valid values of the preset parameter for an encoder; none if the encoder
+// has no presets.
 func presets(encoder string) []string {
 	switch {
 	case encoder == "libx264" || encoder == "libx265":

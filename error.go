@@ -5,11 +5,11 @@ import (
 	"fmt"
 )
 
-// Code classifies an error for programs. The set is part of the HTTP API.
+// Code classifies an error for programs. The codes are part of the HTTP API.
 type Code string
 
-// Error codes. NoLeader is safe to repeat as it is; UnknownOutcome is safe to
-// repeat only with the same idempotency key.
+// Error codes. After NoLeader a request may be repeated; after UnknownOutcome only with the
+// same idempotency key.
 const (
 	Invalid             Code = "invalid"
 	Unauthenticated     Code = "unauthenticated"
@@ -21,14 +21,14 @@ const (
 	RateLimited         Code = "rate_limited"
 	NoLeader            Code = "no_leader"
 	UnknownOutcome      Code = "unknown_outcome"
-	Compacted           Code = "compacted" // what was asked for is too old to be kept
+	Compacted           Code = "compacted" // the requested events are too old and have been deleted
 	InsufficientStorage Code = "insufficient_storage"
 	RequestTimeout      Code = "timeout" // 408: the request's body did not arrive in time
 	Internal            Code = "internal"
 )
 
-// Error is an error that a user is meant to see: a code for programs, a message
-// for people and, for bad input, the field at fault. It survives the wire.
+// Error is an error meant for users: a code for programs, a message and, for invalid input,
+// the field at fault. The API sends it, and package client returns it.
 type Error struct {
 	Code    Code
 	Message string
@@ -46,7 +46,7 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Errorf returns an Error with the given code.
+// Errorf returns an Error with the given code. As with fmt.Errorf, %w sets its cause.
 func Errorf(code Code, format string, args ...any) *Error {
 	wrapped := fmt.Errorf(format, args...)
 	return &Error{Code: code, Message: wrapped.Error(), Err: errors.Unwrap(wrapped)}

@@ -8,24 +8,24 @@ import (
 	"time"
 )
 
-// EventType says what has happened to a job or a node.
+// EventType is the kind of an event, such as job.started.
 type EventType string
 
-// The types of events, each a change of the replicated state.
+// Event types. Each is a change of the replicated state.
 const (
 	JobSubmitted  EventType = "job.submitted"
-	JobStarted    EventType = "job.started" // a node has claimed it
+	JobStarted    EventType = "job.started" // claimed by a node
 	JobPublishing EventType = "job.publishing"
 	JobPaused     EventType = "job.paused"
 	JobResumed    EventType = "job.resumed"
-	JobRetrying   EventType = "job.retrying"  // an attempt has failed, and another one will follow
-	JobLost       EventType = "job.lost"      // an attempt is over without having failed: its node is gone
-	JobRecovered  EventType = "job.recovered" // a lost attempt goes on: its node has come back in time
+	JobRetrying   EventType = "job.retrying"  // an attempt failed; another will follow
+	JobLost       EventType = "job.lost"      // an attempt's lease expired
+	JobRecovered  EventType = "job.recovered" // the node of a lost attempt has reclaimed it
 	JobCompleted  EventType = "job.completed"
 	JobFailed     EventType = "job.failed"
 	JobCanceled   EventType = "job.canceled"
-	JobChanged    EventType = "job.changed"  // queue, priority, labels or retries of a pending job
-	JobRequeued   EventType = "job.requeued" // a job that was over is to run again, as its user wishes
+	JobChanged    EventType = "job.changed"  // queue, priority, labels or max_retries of a pending job
+	JobRequeued   EventType = "job.requeued" // a user has retried a failed or canceled job
 
 	NodeRegistered EventType = "node.registered"
 	NodeWentOff    EventType = "node.offline"
@@ -46,19 +46,17 @@ var EventTypes = []EventType{
 // Valid reports whether t is one of EventTypes.
 func (t EventType) Valid() bool { return slices.Contains(EventTypes, t) }
 
-// OfJob reports whether events of the type are about a job; the others are about a
-// node.
+// OfJob reports whether events of this type are about a job. The others are about a node.
 func (t EventType) OfJob() bool { return strings.HasPrefix(string(t), "job.") }
 
-// EventID is an event's place in the one order of all events: the Raft index of
-// the entry that made it, and its number within that entry, from 0. What follows
-// an id is the same on every master.
+// EventID orders all events: the Raft index of the entry that caused the event, and the event's
+// number within that entry, from 0. The events after an id are the same on every master.
 type EventID struct {
 	Index uint64
 	N     uint32
 }
 
-// String is the id as clients know it: INDEX.N.
+// String formats the id as INDEX.N, the form used by the API.
 func (id EventID) String() string { return fmt.Sprintf("%d.%d", id.Index, id.N) }
 
 // Before reports whether id comes before other.
@@ -66,8 +64,8 @@ func (id EventID) Before(other EventID) bool {
 	return id.Index < other.Index || id.Index == other.Index && id.N < other.N
 }
 
-// ParseEventID reads an id. INDEX alone, such as that of a write, is the end of its
-// entry.
+// ParseEventID parses INDEX.N, or INDEX alone, such as the index of a write, which stands for
+// the last event of that entry.
 func ParseEventID(s string) (EventID, error) {
 	index, n, whole := strings.Cut(s, ".")
 	id := EventID{N: 1<<32 - 1}
@@ -85,7 +83,7 @@ func ParseEventID(s string) (EventID, error) {
 	return id, nil
 }
 
-// Event is a change of a job or of a node.
+// Event is a change of a job or a node. Index and N are its EventID; Time is UTC.
 type Event struct {
 	Index          uint64        `json:"index"`
 	N              uint32        `json:"n"`
@@ -93,11 +91,11 @@ type Event struct {
 	Type           EventType     `json:"type"`
 	JobID          string        `json:"job_id,omitempty"`
 	SequenceNumber uint64        `json:"sequence_number,omitempty"`
-	Attempt        int           `json:"attempt,omitempty"`        // of the job, so far
-	NodeID         string        `json:"node_id,omitempty"`        // of the attempt, or the node itself
-	Retry          int           `json:"retry,omitempty"`          // number of the retry that follows
-	FailureReason  FailureReason `json:"failure_reason,omitempty"` // of what has failed
+	Attempt        int           `json:"attempt,omitempty"`        // number of the job's latest attempt
+	NodeID         string        `json:"node_id,omitempty"`        // node of the attempt, or the node that changed
+	Retry          int           `json:"retry,omitempty"`          // number of the retry that follows, from 1
+	FailureReason  FailureReason `json:"failure_reason,omitempty"` // why the attempt failed
 }
 
-// ID is the event's place in the order of events.
+// ID returns the event's id.
 func (e Event) ID() EventID { return EventID{e.Index, e.N} }

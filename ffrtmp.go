@@ -1,4 +1,4 @@
-// Package ffrtmp is the vocabulary of the control plane: jobs, nodes, attempts,
-// scenarios, errors and the bodies of the HTTP API. Programs import it beside
-// package client. It needs only the standard library.
+// Package ffrtmp defines the types of the control plane: jobs, nodes, attempts, scenarios,
+// errors, and the request and response bodies of the HTTP API. Programs use it with package
+// client. It depends on the standard library only.
 package ffrtmp

@@ -1,15 +1,15 @@
 package ffrtmp
 
-// Health is the answer to GET /health.
+// Health is the response of GET /health.
 type Health struct {
 	Status  string   `json:"status"`
 	Role    string   `json:"role"`
 	NodeID  string   `json:"node_id"`
 	Leader  string   `json:"leader"`
 	Version string   `json:"version"`
-	Reasons []string `json:"reasons,omitempty"` // why it is not ready, or does not lead
-	// Warnings say what will become a reason if nobody sees to it.
+	Reasons []string `json:"reasons,omitempty"` // why it is not ready or not the leader
+	// Warnings are problems that make the master unhealthy if they are not fixed.
 	Warnings []string `json:"warnings,omitempty"`
-	Error    string   `json:"error,omitempty"` // with Code, as in every answer that is no success
+	Error    string   `json:"error,omitempty"` // set with Code if the response is an error
 	Code     Code     `json:"code,omitempty"`
 }

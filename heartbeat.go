@@ -1,30 +1,30 @@
 package ffrtmp
 
-// Heartbeat is the body of POST /nodes/{id}/heartbeat. A v2.2 agent sends none.
-// Only the attempts that it lists are renewed. With Wait, the answer comes when a
-// command is due or Wait is over.
+// Heartbeat is the body of POST /nodes/{id}/heartbeat; a v2.2 agent sends an empty one. It renews
+// the leases of the attempts listed. With Wait, the master answers when it has a command, or
+// after Wait.
 type Heartbeat struct {
 	Attempts []AttemptReport `json:"attempts"`
 	Wait     Duration        `json:"wait,omitempty"`
 }
 
-// AttemptReport is what an agent says of an attempt that it holds.
+// AttemptReport is an agent's report on an attempt it runs.
 type AttemptReport struct {
 	JobID     string    `json:"job_id"`
 	Attempt   int       `json:"attempt"`
 	Lease     string    `json:"lease"`
 	Paused    bool      `json:"paused,omitempty"`
-	Progress  float64   `json:"progress"` // per cent; a job shows whole ones
+	Progress  float64   `json:"progress"` // 0 to 100
 	Detail    *Progress `json:"progress_detail,omitempty"`
-	LogTail   string    `json:"log_tail,omitempty"`   // log that is new
-	LogOffset *int64    `json:"log_offset,omitempty"` // bytes of the attempt's log before LogTail; nil: all that was reported
+	LogTail   string    `json:"log_tail,omitempty"`   // log since the previous report
+	LogOffset *int64    `json:"log_offset,omitempty"` // bytes of the log before LogTail; nil: continue after the previous report
 }
 
-// Verb is what a master asks of an agent.
+// Verb is the kind of a Command.
 type Verb string
 
-// Commands to agents. Stop and Cancel both end ffmpeg; after Stop the attempt is
-// no longer the node's, and nothing that it made may be published.
+// Commands to agents. Cancel and Stop both stop ffmpeg. Stop also means that the node's lease is
+// stale: it must not publish the attempt's output.
 const (
 	CommandCancel Verb = "cancel"
 	CommandPause  Verb = "pause"
@@ -32,19 +32,19 @@ const (
 	CommandStop   Verb = "stop"
 )
 
-// Command asks an agent to act on an attempt. Commands are repeated until the
-// node's state agrees; carrying one out twice changes nothing.
+// Command tells an agent to act on an attempt. A master repeats a command until the node reports
+// the wanted state. Commands are idempotent.
 type Command struct {
 	Command Verb   `json:"command"`
 	JobID   string `json:"job_id"`
 	Attempt int    `json:"attempt"`
 }
 
-// HeartbeatResponse answers a heartbeat.
+// HeartbeatResponse is the response to a heartbeat.
 type HeartbeatResponse struct {
 	Commands        []Command `json:"commands"`
-	Masters         []string  `json:"masters"` // API URLs
+	Masters         []string  `json:"masters"` // API URLs of all masters
 	LeaseTTLSeconds float64   `json:"lease_ttl_seconds"`
-	ReportSeconds   float64   `json:"report_seconds"` // how often a busy agent should report, by the size of the fleet
+	ReportSeconds   float64   `json:"report_seconds"` // report interval for a busy agent; grows with the number of nodes
 	ClusterID       string    `json:"cluster_id"`
 }

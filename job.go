@@ -3,59 +3,58 @@ package ffrtmp
 import (
 	"encoding/json"
 	"regexp"
+	"slices"
 	"time"
 )
 
-// Queue orders jobs before their priority does.
+// Queue is the class of service of a job. Queues are served in the order of Queues.
 type Queue string
 
-// Queues, served in this order.
+// Queues, first served first.
 const (
 	Live    Queue = "live"
 	Default Queue = "default"
 	Batch   Queue = "batch"
 )
 
-// Queues lists the queues in the order in which they are served.
+// Queues lists the queues, first served first.
 var Queues = []Queue{Live, Default, Batch}
 
-// Priority orders jobs within a queue.
+// Priority orders the jobs of a queue.
 type Priority string
 
-// Priorities, served in this order.
+// Priorities, first served first.
 const (
 	High   Priority = "high"
 	Medium Priority = "medium"
 	Low    Priority = "low"
 )
 
-// Priorities lists the priorities in the order in which they are served.
+// Priorities lists the priorities, first served first.
 var Priorities = []Priority{High, Medium, Low}
 
-// Rank is a job's place in the order of service, lowest first: queue before
-// priority. Jobs of one rank are served by sequence number.
+// Rank returns a job's rank, from 0 to Ranks-1: by queue, then by priority. Jobs of a lower rank
+// are served first, jobs of one rank by sequence number. An unknown queue or priority ranks last.
 func Rank(q Queue, p Priority) int {
 	return index(Queues, q)*len(Priorities) + index(Priorities, p)
 }
 
-// Ranks is the number of different values that Rank returns.
+// Ranks is the number of ranks.
 const Ranks = 9
 
 func index[T comparable](list []T, v T) int {
-	for i, x := range list {
-		if x == v {
-			return i
-		}
+	if i := slices.Index(list, v); i >= 0 {
+		return i
 	}
 	return len(list) - 1
 }
 
-// PublishingPhase is the phase of a sealed attempt: its output is complete and
-// being moved into place, and no other attempt may start.
+// PublishingPhase is the phase of an attempt whose output is complete and being moved into
+// place. No other attempt may start meanwhile.
 const PublishingPhase = "publishing"
 
-// Job is a unit of FFmpeg work as the API shows it. Field names are v2.2's, then ours.
-// Times are UTC; a zero time means that it has not happened.
+// Job is an encoding job as the API shows it: first v2.2's fields, then those added since. Times
+// are UTC; a zero time means that it has not happened.
 type Job struct {
 	ID             string          `json:"id"`
 	SequenceNumber uint64          `json:"sequence_number"`
@@ -67,7 +66,7 @@ type Job struct {
 	Status         Status          `json:"status"`
 	Queue          Queue           `json:"queue"`
 	Priority       Priority        `json:"priority"`
-	Progress       int             `json:"progress"` // per cent
+	Progress       int             `json:"progress"` // 0 to 100
 	NodeID         string          `json:"node_id,omitempty"`
 	NodeName       string          `json:"node_name,omitempty"`
 	CreatedAt      time.Time       `json:"created_at"`
@@ -82,9 +81,9 @@ type Job struct {
 	Logs           string          `json:"logs,omitempty"`
 	TimeoutAt      time.Time       `json:"timeout_at,omitzero"`
 
-	Attempt        int               `json:"attempt"` // number of the newest attempt, 0 before the first
+	Attempt        int               `json:"attempt"` // number of the latest attempt; 0 before the first
 	Attempts       []Attempt         `json:"attempts,omitempty"`
-	Lease          string            `json:"lease,omitempty"` // only in the answer to the claiming node
+	Lease          string            `json:"lease,omitempty"` // only in the response to the claiming node
 	NotBefore      time.Time         `json:"not_before,omitzero"`
 	Labels         map[string]string `json:"labels,omitempty"`
 	Requires       *Requires         `json:"requires,omitempty"`
@@ -93,30 +92,30 @@ type Job struct {
 	Origin
 }
 
-// Progress is what ffmpeg last said of itself.
+// Progress is ffmpeg's latest progress report.
 type Progress struct {
 	Phase          string  `json:"phase,omitempty"` // starting, encoding, verifying, publishing, paused
 	Frame          int64   `json:"frame"`
 	FPS            float64 `json:"fps"`
-	Speed          float64 `json:"speed"` // times real time
+	Speed          float64 `json:"speed"` // multiple of real time
 	OutTimeSeconds float64 `json:"out_time_seconds"`
-	ETASeconds     float64 `json:"eta_seconds,omitempty"` // 0 when it cannot be known
+	ETASeconds     float64 `json:"eta_seconds,omitempty"` // 0: unknown
 }
 
-// Validate returns an error that names the part of field at fault. Numbers are
-// ffmpeg's business.
+// Validate checks the phase; the error names it below field. Numbers are not checked: they come
+// from ffmpeg.
 func (p *Progress) Validate(field string) error {
 	if p == nil {
 		return nil
 	}
-	return checkText(field+".phase", p.Phase, 64)
+	return checkText(field+".phase", p.Phase, maxWord)
 }
 
-// Output is a file that a completed job has left behind.
+// Output is the file a completed job has written.
 type Output struct {
 	Path      string `json:"path"`
 	SizeBytes int64  `json:"size_bytes"`
-	SHA256    string `json:"sha256,omitempty"` // hex
+	SHA256    string `json:"sha256,omitempty"` // lower-case hex
 }
 
 var sha256Form = regexp.MustCompile(`^([0-9a-f]{64})?$`)
@@ -128,7 +127,7 @@ func (o *Output) validate() error {
 	case o.SizeBytes < 0:
 		return FieldErrorf("output.size_bytes", "must not be negative")
 	case !sha256Form.MatchString(o.SHA256):
-		return FieldErrorf("output.sha256", "must be 64 hexadecimal digits in lower case")
+		return FieldErrorf("output.sha256", "must be 64 lower-case hexadecimal digits")
 	}
 	return checkText("output.path", o.Path, maxPath)
 }

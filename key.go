@@ -7,26 +7,26 @@ import (
 	"time"
 )
 
-// Scope is what a key allows.
+// Scope is a permission of an API key.
 type Scope string
 
-// Scopes. ScopeAdmin allows everything, ScopeSubmit reading, too.
+// Scopes. ScopeAdmin allows everything; ScopeSubmit includes ScopeRead.
 const (
 	ScopeAdmin  Scope = "admin"  // keys, nodes, leadership, audit
-	ScopeSubmit Scope = "submit" // submit jobs and act on them
-	ScopeRead   Scope = "read"   // look at jobs, nodes and masters
+	ScopeSubmit Scope = "submit" // submit, change, cancel, pause, resume and retry jobs
+	ScopeRead   Scope = "read"   // read jobs, nodes and masters
 	ScopeAgent  Scope = "agent"  // register, claim and report
 )
 
-// Scopes lists the scopes.
+// Scopes lists all scopes.
 var Scopes = []Scope{ScopeAdmin, ScopeSubmit, ScopeRead, ScopeAgent}
 
-// Allows reports whether a key with this scope may do what needs the given one.
+// Allows reports whether a key with this scope may do what requires the needed one.
 func (s Scope) Allows(needed Scope) bool {
 	return s == needed && needed != "" || s == ScopeAdmin || s == ScopeSubmit && needed == ScopeRead
 }
 
-// JoinScopes lists scopes with a separator between.
+// JoinScopes joins scopes with a separator.
 func JoinScopes(list []Scope, separator string) string {
 	words := make([]string, len(list))
 	for i, s := range list {
@@ -35,28 +35,28 @@ func JoinScopes(list []Scope, separator string) string {
 	return strings.Join(words, separator)
 }
 
-// Bounds of keys.
+// Limits of keys.
 const (
-	MaxKeys      = 10_000              // live, expired and revoked ones together
-	KeyKept      = 30 * 24 * time.Hour // how long an expired or revoked key stays on record, at least
-	MaxKeyLife   = 3650 * 24 * time.Hour
-	maxRateLimit = 100_000
+	MaxKeys      = 10_000                // active, expired and revoked keys together
+	KeyKept      = 30 * 24 * time.Hour   // minimum time for which an expired or revoked key stays listed
+	MaxKeyLife   = 3650 * 24 * time.Hour // longest time to expiry
+	maxRateLimit = 100_000               // requests per second
 )
 
 // NewKey is the body of POST /keys.
 type NewKey struct {
 	Name      string   `json:"name"`
 	Scopes    []Scope  `json:"scopes"`
-	ExpiresIn Duration `json:"expires_in,omitzero"` // instead of ExpiresAt
+	ExpiresIn Duration `json:"expires_in,omitzero"` // not with ExpiresAt
 	ExpiresAt Time     `json:"expires_at,omitzero"`
-	RateLimit int      `json:"rate_limit,omitempty"` // requests a second to each master; 0: the masters' default
+	RateLimit int      `json:"rate_limit,omitempty"` // requests per second and master; 0: the masters' default
 }
 
-// Validate checks a new key and puts its scopes in order.
+// Validate checks a new key and sorts its scopes.
 func (k *NewKey) Validate() error {
 	switch {
 	case k.Name == "":
-		return FieldErrorf("name", "is required: say who will use the key")
+		return FieldErrorf("name", "is required: name the user of the key")
 	case len(k.Name) > 128 || strings.ContainsFunc(k.Name, func(r rune) bool { return r < ' ' || r == 0x7f }):
 		return FieldErrorf("name", "must be at most 128 bytes without control characters")
 	case len(k.Scopes) == 0:
@@ -66,7 +66,7 @@ func (k *NewKey) Validate() error {
 	case k.ExpiresIn < 0 || time.Duration(k.ExpiresIn) > MaxKeyLife:
 		return FieldErrorf("expires_in", "must be more than 0s and at most %s", MaxKeyLife)
 	case k.RateLimit < 0 || k.RateLimit > maxRateLimit:
-		return FieldErrorf("rate_limit", "must be between 1 and %d requests a second, or 0 for the masters' default", maxRateLimit)
+		return FieldErrorf("rate_limit", "must be 0 (the masters' default) to %d requests per second", maxRateLimit)
 	}
 	for i, s := range k.Scopes {
 		if !slices.Contains(Scopes, s) {
@@ -77,7 +77,7 @@ func (k *NewKey) Validate() error {
 	return nil
 }
 
-// KeyStatus says whether a key can be used.
+// KeyStatus is the state of a key. Only an active key is accepted.
 type KeyStatus string
 
 // Key states.
@@ -87,20 +87,20 @@ const (
 	KeyRevoked KeyStatus = "revoked"
 )
 
-// Key is what is shown of an API key.
+// Key describes an API key, without its secret. Times are UTC.
 type Key struct {
 	ID        string    `json:"id"`
 	Name      string    `json:"name"`
 	Scopes    []Scope   `json:"scopes"`
 	Status    KeyStatus `json:"status"`
 	CreatedAt time.Time `json:"created_at"`
-	CreatedBy string    `json:"created_by"` // id of a key, or "bootstrap"
+	CreatedBy string    `json:"created_by"` // key id, or "bootstrap"
 	ExpiresAt time.Time `json:"expires_at,omitzero"`
 	RevokedAt time.Time `json:"revoked_at,omitzero"`
 	RateLimit int       `json:"rate_limit,omitempty"`
 }
 
-// StatusAt is the key's status at a time.
+// StatusAt returns the key's status at the given time.
 func (k *Key) StatusAt(now time.Time) KeyStatus {
 	switch {
 	case !k.RevokedAt.IsZero():
@@ -111,13 +111,13 @@ func (k *Key) StatusAt(now time.Time) KeyStatus {
 	return KeyActive
 }
 
-// CreatedKey is the answer to POST /keys, the only one that shows the secret.
+// CreatedKey is the response of POST /keys, the only one that contains the secret.
 type CreatedKey struct {
 	Key
-	Secret string `json:"key"` // as it is sent: ID and secret, a dot between
+	Secret string `json:"key"` // value of the Authorization header: ID.SECRET
 }
 
-// KeyList is the answer to GET /keys.
+// KeyList is the response of GET /keys.
 type KeyList struct {
 	Keys  []Key `json:"keys"`
 	Count int   `json:"count"`

@@ -2,7 +2,7 @@ package ffrtmp
 
 import "slices"
 
-// Filter selects jobs. Zero fields select everything.
+// Filter selects jobs. An empty field matches every job.
 type Filter struct {
 	Status   Status   `json:"status,omitempty"`
 	Queue    Queue    `json:"queue,omitempty"`
@@ -18,12 +18,12 @@ func (f *Filter) Validate() error {
 		return FieldErrorf("status", "unknown value %q; use pending, running, paused, completed, failed or canceled", f.Status)
 	}
 	if f.Queue != "" {
-		if err := validateQueue(f.Queue); err != nil {
+		if err := validateQueue(&f.Queue); err != nil {
 			return err
 		}
 	}
 	if f.Priority != "" {
-		return validatePriority(f.Priority)
+		return validatePriority(&f.Priority)
 	}
 	return nil
 }
@@ -31,24 +31,23 @@ func (f *Filter) Validate() error {
 // IsZero reports whether f selects every job.
 func (f *Filter) IsZero() bool { return *f == Filter{} }
 
-// Order is the order of a list: by sequence number.
+// Order is the direction of a list by sequence number.
 type Order string
 
-// Orders. Newest first is the default.
+// Orders. Descending, newest first, is the default.
 const (
 	Ascending  Order = "asc"
 	Descending Order = "desc"
 )
 
-// Page limits.
+// Number of jobs in a page.
 const (
 	DefaultLimit = 1000
 	MaxLimit     = 10_000
 )
 
-// Page selects one page of a list. The cursor is opaque to clients; it is the
-// sequence number after which the page begins, so that a page never repeats or
-// skips a job whatever is submitted meanwhile.
+// Page selects one page of a list. The cursor, opaque to clients, is the sequence number after
+// which the page begins: pages never repeat or skip a job, even if jobs are submitted meanwhile.
 type Page struct {
 	Limit  int
 	Cursor uint64 // 0: from the start
@@ -60,8 +59,8 @@ func (p *Page) Validate() error {
 	if p.Limit == 0 {
 		p.Limit = DefaultLimit
 	}
-	if p.Limit < 1 || p.Limit > MaxLimit {
-		return FieldErrorf("limit", "must be between 1 and %d", MaxLimit)
+	if err := checkRange("limit", p.Limit, 1, MaxLimit); err != nil {
+		return err
 	}
 	if p.Order == "" {
 		p.Order = Descending
@@ -72,9 +71,9 @@ func (p *Page) Validate() error {
 	return nil
 }
 
-// List is the answer to GET /jobs. Logs and attempts are left out of its jobs.
+// List is the response of GET /jobs. Its jobs have neither logs nor attempts.
 type List struct {
 	Jobs       []Job  `json:"jobs"`
-	Count      int    `json:"count"` // of Jobs
+	Count      int    `json:"count"` // len(Jobs)
 	NextCursor string `json:"next_cursor,omitempty"`
 }

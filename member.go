@@ -1,6 +1,6 @@
 package ffrtmp
 
-// Member is one master.
+// Member is a master as seen by the one that answers.
 type Member struct {
 	ID            string `json:"id"`
 	Address       string `json:"address"` // peer address
@@ -8,7 +8,7 @@ type Member struct {
 	Role          string `json:"role"` // leader, follower, nonvoter
 	Voter         bool   `json:"voter"`
 	Healthy       bool   `json:"healthy"`
-	LastContactMS int64  `json:"last_contact_ms"` // since it heard from the leader; -1 when it never did, or does not answer
+	LastContactMS int64  `json:"last_contact_ms"` // since the last contact with the leader; -1: never, or unreachable
 	AppliedIndex  uint64 `json:"applied_index"`
 	Version       string `json:"version"`
 }

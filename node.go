@@ -1,33 +1,34 @@
 package ffrtmp
 
 import (
+	"math"
 	"strconv"
 	"time"
 )
 
-// NodeStatus is what a node is doing.
+// NodeStatus is the state of a node.
 type NodeStatus string
 
-// Node states. A busy node holds at least one attempt; an offline one has let its
-// heartbeats lapse.
+// Node states. A busy node runs at least one attempt; an offline one has stopped sending
+// heartbeats.
 const (
 	NodeAvailable NodeStatus = "available"
 	NodeBusy      NodeStatus = "busy"
 	NodeOffline   NodeStatus = "offline"
 )
 
-// Eligibility says whether a node is given new attempts.
+// Eligibility is whether a node may claim jobs.
 type Eligibility string
 
-// A cordoned node keeps what it runs and is given nothing new; a draining one is
-// cordoned and reports drained once it holds nothing.
+// Eligibilities. A cordoned or draining node finishes its running jobs and claims no new ones;
+// a draining node is drained once it runs none.
 const (
 	Eligible Eligibility = "eligible"
 	Cordoned Eligibility = "cordoned"
 	Draining Eligibility = "draining"
 )
 
-// Node is a machine that runs an agent.
+// Node is a machine that runs an agent. Times are UTC.
 type Node struct {
 	ID                string            `json:"id"`
 	Name              string            `json:"name"`
@@ -43,7 +44,7 @@ type Node struct {
 	Status            NodeStatus        `json:"status"`
 	LastHeartbeat     time.Time         `json:"last_heartbeat"`
 	RegisteredAt      time.Time         `json:"registered_at"`
-	CurrentJobID      string            `json:"current_job_id,omitempty"` // v2.2's clients show one; the oldest of Running
+	CurrentJobID      string            `json:"current_job_id,omitempty"` // for v2.2 clients: the oldest of Running
 	MaxConcurrentJobs int               `json:"max_concurrent_jobs,omitempty"`
 	Encoders          []string          `json:"encoders,omitempty"`
 	Eligibility       Eligibility       `json:"eligibility"`
@@ -52,23 +53,26 @@ type Node struct {
 	Legacy            bool              `json:"legacy,omitempty"` // registered by a v2.2 agent
 }
 
-// AttemptRef names an attempt.
+// AttemptRef identifies an attempt.
 type AttemptRef struct {
 	JobID   string `json:"job_id"`
 	Attempt int    `json:"attempt"`
 }
 
-// Free returns how many more attempts the node may hold when it holds held.
-// A v2.2 node declares no limit and has none.
+// Free returns how many more attempts a node that runs held attempts may claim. A v2.2 node has
+// no limit: the result is the largest int.
 func (n *Node) Free(held int) int {
 	if n.Legacy {
-		return int(^uint(0) >> 1)
+		return math.MaxInt
 	}
 	return max(0, n.MaxConcurrentJobs-held)
 }
 
-// Registration is the body of POST /nodes/register. v2.2's agents send no NodeID:
-// they are known by their address.
+// MaxConcurrentJobs is the largest number of attempts that a node may run at a time.
+const MaxConcurrentJobs = 1024
+
+// Registration is the body of POST /nodes/register. A v2.2 agent sends no NodeID; its node is
+// identified by its address.
 type Registration struct {
 	NodeID            string            `json:"node_id,omitempty"`
 	Name              string            `json:"name,omitempty"`
@@ -86,8 +90,8 @@ type Registration struct {
 	Version           string            `json:"version,omitempty"`
 }
 
-// Registered is the answer to a registration: the node, and what an agent needs
-// to find every master and to notice that it talks to another cluster.
+// Registered is the response to a registration: the node, the API URLs of all masters, and the
+// cluster's id, by which an agent detects that it talks to another cluster.
 type Registered struct {
 	Node
 	LeaseTTLSeconds float64  `json:"lease_ttl_seconds"`
@@ -95,10 +99,10 @@ type Registered struct {
 	ClusterID       string   `json:"cluster_id"`
 }
 
-// Validate checks a registration and fills in what may be left out.
+// Validate checks a registration and fills in defaults.
 func (r *Registration) Validate() error {
 	if r.NodeID != "" && !IsID(r.NodeID) {
-		return FieldErrorf("node_id", "must be a UUID")
+		return checkID("node_id", r.NodeID)
 	}
 	if r.Address == "" {
 		return FieldErrorf("address", "is required")
@@ -112,17 +116,14 @@ func (r *Registration) Validate() error {
 	if err := r.checkTexts(); err != nil {
 		return err
 	}
-	if r.CPUThreads < 0 || r.CPUThreads > 1<<16 {
-		return FieldErrorf("cpu_threads", "must be between 0 and 65536")
-	}
-	if r.RAMTotalBytes < 0 {
-		return FieldErrorf("ram_total_bytes", "must not be negative")
-	}
-	if r.MaxConcurrentJobs < 0 || r.MaxConcurrentJobs > 1024 {
-		return FieldErrorf("max_concurrent_jobs", "must be between 1 and 1024")
+	if err := checkHardware("cpu_threads", r.CPUThreads, "ram_total_bytes", r.RAMTotalBytes); err != nil {
+		return err
 	}
 	if r.NodeID != "" && r.MaxConcurrentJobs == 0 {
 		r.MaxConcurrentJobs = 1
+	}
+	if err := checkRange("max_concurrent_jobs", r.MaxConcurrentJobs, 0, MaxConcurrentJobs); err != nil {
+		return err
 	}
 	return validateLabels("labels", r.Labels)
 }
@@ -130,7 +131,8 @@ func (r *Registration) Validate() error {
 func (r *Registration) checkTexts() error {
 	const limit = 255
 	for _, text := range []struct{ field, value string }{
-		{"address", r.Address}, {"name", r.Name}, {"type", r.Type}, {"cpu_model", r.CPUModel}, {"gpu_type", r.GPUType}, {"version", r.Version},
+		{"address", r.Address}, {"name", r.Name}, {"type", r.Type},
+		{"cpu_model", r.CPUModel}, {"gpu_type", r.GPUType}, {"version", r.Version},
 	} {
 		if err := checkText(text.field, text.value, limit); err != nil {
 			return err
@@ -153,7 +155,7 @@ func (r *Registration) checkTexts() error {
 	return nil
 }
 
-// NodeList is the answer to GET /nodes.
+// NodeList is the response of GET /nodes.
 type NodeList struct {
 	Nodes []Node `json:"nodes"`
 	Count int    `json:"count"`

@@ -1,6 +1,7 @@
 package ffrtmp
 
 import (
+	"cmp"
 	"encoding/json"
 	"math"
 	"net/url"
@@ -12,8 +13,8 @@ import (
 	"github.com/ffrtmp/ffrtmp/internal/strictjson"
 )
 
-// Parameters is what a submission may say about the encode, over its scenario.
-// Pointers tell "not given" from a value that is out of range.
+// Parameters are the encoding options of a job. They override its scenario. A nil pointer means
+// that the option was not given.
 type Parameters struct {
 	Input          string          `json:"input"`
 	Output         string          `json:"output"`
@@ -21,7 +22,7 @@ type Parameters struct {
 	RTMPURL        string          `json:"rtmp_url"`
 	StreamKey      string          `json:"stream_key"`
 	Duration       *float64        `json:"duration"` // seconds
-	Bitrate        string          `json:"bitrate"`  // as ffmpeg's -b:v: 10M, 2500k
+	Bitrate        string          `json:"bitrate"`  // bits per second as in ffmpeg's -b:v: 10M, 2500k
 	Codec          string          `json:"codec"`
 	Preset         string          `json:"preset"`
 	Resolution     string          `json:"resolution"` // WIDTHxHEIGHT or a scenario's size
@@ -32,7 +33,7 @@ type Parameters struct {
 	AudioBitrate   string          `json:"audio_bitrate"`
 	ResourceLimits *ResourceLimits `json:"resource_limits"`
 
-	// v2.2's spellings; each fills in what its new name leaves out.
+	// v2.2's names, used if the new one is not given.
 	DurationSeconds  *float64 `json:"duration_seconds"`
 	ResolutionWidth  *int     `json:"resolution_width"`
 	ResolutionHeight *int     `json:"resolution_height"`
@@ -40,53 +41,54 @@ type Parameters struct {
 	Engine           string   `json:"engine"`
 }
 
-// ResourceLimits bounds what one attempt may use. Zero is no limit.
+// ResourceLimits limits the resources of one attempt. Zero means no limit.
 type ResourceLimits struct {
-	TimeoutSec    int `json:"timeout_sec"`
-	MaxCPUPercent int `json:"max_cpu_percent"` // of one thread: 200 is two threads
+	TimeoutSec    int `json:"timeout_sec"`     // run time in seconds
+	MaxCPUPercent int `json:"max_cpu_percent"` // 100 is one CPU thread
 	MaxMemoryMB   int `json:"max_memory_mb"`
 	MaxDiskMB     int `json:"max_disk_mb"`
 }
 
-// OutputMode is where an encode goes.
+// OutputMode is the kind of destination of an encode.
 type OutputMode string
 
-// Output modes. The API's "stream" is another name for RTMP.
+// Output modes. The API accepts "stream" for ToRTMP.
 const (
 	ToFile OutputMode = "file"
 	ToRTMP OutputMode = "rtmp"
 	ToNull OutputMode = "null"
 )
 
-// Encoding is what a scenario and its parameters come to: everything that an
-// agent needs to build ffmpeg's arguments.
+// Encoding is a resolved scenario and its parameters: everything an agent needs to build
+// ffmpeg's arguments.
 type Encoding struct {
 	Live         bool
 	Input        string // path, URL, or "" for a test pattern
 	Mode         OutputMode
-	Output       string  // path; "" for the default name; only in mode ToFile
-	URL          string  // where to stream, key included; only in mode ToRTMP
+	Output       string  // path; "": the default name; only in mode ToFile
+	URL          string  // RTMP URL with the stream key; only in mode ToRTMP
 	Duration     float64 // seconds; 0: the whole input
-	Width        int     // used when ExactSize or for a test pattern
+	Width        int     // pixels; used if ExactSize, or for a test pattern
 	Height       int
-	ExactSize    bool    // else the width follows the source's aspect ratio
+	ExactSize    bool    // false: the width follows the source's aspect ratio
 	FPS          float64 // 0: the source's
 	Encoder      string  // ffmpeg's name
 	HWAccel      string  // "", cuda, nvenc, qsv or vaapi
-	Bitrate      string  // "" leaves it to the encoder's quality default
+	Bitrate      string  // "": the encoder's default quality
 	Preset       string
 	Threads      int
-	AudioEncoder string // ffmpeg's name; "" for no audio
+	AudioEncoder string // ffmpeg's name; "": no audio
 	AudioBitrate string
 	Limits       ResourceLimits
 }
 
-// patternSeconds is how long a test pattern runs when no duration is given.
+// patternSeconds is the default duration of a test pattern.
 const patternSeconds = 10
 
 const (
 	maxDurationSeconds = 30 * 24 * 3600
 	maxPath            = 4096 // bytes
+	maxThreads         = 1024
 )
 
 var (
@@ -102,8 +104,8 @@ var (
 
 var inputSchemes = []string{"http", "https", "rtmp", "rtmps"}
 
-// ParseParameters reads a parameters object; nil is an empty one. Unknown
-// parameters are errors.
+// ParseParameters decodes a parameters object; nil and null are an empty one. An unknown
+// parameter is an Invalid error that names it.
 func ParseParameters(raw json.RawMessage) (Parameters, error) {
 	var p Parameters
 	if len(raw) == 0 || string(raw) == "null" {
@@ -117,47 +119,64 @@ func ParseParameters(raw json.RawMessage) (Parameters, error) {
 	return p, err
 }
 
-// Resolve gives the meaning of a scenario under parameters, or an Invalid error
-// that names the field at fault.
+// Resolve applies parameters to a scenario such as live-1080p60-h264. The error is Invalid and
+// names the field at fault.
 func Resolve(name string, p Parameters) (Encoding, error) {
 	s, err := parseScenario(name)
 	if err != nil {
 		return Encoding{}, err
 	}
 	e := Encoding{Live: s.live, Width: s.size.width, Height: s.size.height, FPS: s.fps}
-	for _, step := range []func(*Encoding, Parameters) error{resolveInput, resolveOutput, resolvePicture, resolveAudio, resolveLimits} {
+	steps := []func(*Encoding, Parameters) error{
+		resolveInput, resolveDuration, resolveOutput, resolveURL, resolveSize, resolvePicture, resolveAudio, resolveLimits,
+	}
+	for _, step := range steps {
 		if err := step(&e, p); err != nil {
 			return Encoding{}, err
 		}
 	}
-	codec := s.codec
+	if err := resolveCodec(&e, p, s.codec); err != nil {
+		return Encoding{}, err
+	}
+	return e, nil
+}
+
+// resolveCodec sets the encoder and what depends on it. The codec is the scenario's.
+func resolveCodec(e *Encoding, p Parameters, codec string) (err error) {
 	if p.Codec != "" {
 		codec = strings.ToLower(p.Codec)
 	}
 	if e.Encoder, err = resolveEncoder(codec, p.HWAccel); err != nil {
-		return Encoding{}, err
+		return err
 	}
 	if p.HWAccel != "none" && p.HWAccel != "auto" {
 		e.HWAccel = p.HWAccel
 	}
 	if p.Preset != "" && !slices.Contains(presets(e.Encoder), p.Preset) {
-		return Encoding{}, FieldErrorf("parameters.preset", "%q is not a preset of %s", p.Preset, e.Encoder)
+		return FieldErrorf("parameters.preset", "%q is not a preset of %s", p.Preset, e.Encoder)
 	}
 	e.Preset = p.Preset
-	if e.Mode == ToRTMP && !slices.Contains([]string{"libx264", "h264_nvenc", "h264_qsv", "h264_vaapi"}, e.Encoder) {
-		return Encoding{}, FieldErrorf("parameters.codec", "RTMP carries H.264 only, not what %s makes", e.Encoder)
+	if e.Mode == ToRTMP && !slices.Contains(rtmpEncoders, e.Encoder) {
+		return FieldErrorf("parameters.codec", "RTMP supports H.264 only; the encoder is %s", e.Encoder)
 	}
-	return e, nil
+	return nil
 }
+
+// rtmpEncoders are the encoders whose codec RTMP supports.
+var rtmpEncoders = []string{"libx264", "h264_nvenc", "h264_qsv", "h264_vaapi"}
 
 func resolveInput(e *Encoding, p Parameters) error {
 	if err := checkText("parameters.input", p.Input, maxPath); err != nil {
 		return err
 	}
 	if m := urlForm.FindStringSubmatch(p.Input); m != nil && !slices.Contains(inputSchemes, strings.ToLower(m[1])) {
-		return FieldErrorf("parameters.input", "the scheme %q is not allowed; use a path, http, https, rtmp or rtmps", m[1])
+		return FieldErrorf("parameters.input", "scheme %q is not allowed; use a path, http, https, rtmp or rtmps", m[1])
 	}
 	e.Input = p.Input
+	return nil
+}
+
+func resolveDuration(e *Encoding, p Parameters) error {
 	seconds := p.Duration
 	field := "parameters.duration"
 	if seconds == nil {
@@ -190,10 +209,10 @@ func resolveOutput(e *Encoding, p Parameters) error {
 		return FieldErrorf("parameters.output_mode", "unknown value %q; use file, rtmp, stream or null", mode)
 	}
 	if e.Mode != ToRTMP && (p.RTMPURL != "" || p.StreamKey != "") {
-		return FieldErrorf("parameters.output_mode", "must be rtmp, with an rtmp_url, for a stream_key or rtmp_url to be of use; it is %s", e.Mode)
+		return FieldErrorf("parameters.output_mode", "rtmp_url and stream_key require rtmp, not %s", e.Mode)
 	}
 	if e.Mode != ToFile && p.Output != "" {
-		return FieldErrorf("parameters.output", "goes with output_mode file only")
+		return FieldErrorf("parameters.output", "requires output_mode file")
 	}
 	if urlForm.MatchString(p.Output) {
 		return FieldErrorf("parameters.output", "must be a path; to stream, set rtmp_url")
@@ -201,19 +220,24 @@ func resolveOutput(e *Encoding, p Parameters) error {
 	if err := checkText("parameters.output", p.Output, maxPath); err != nil {
 		return err
 	}
-	if p.Output != "" && (strings.HasSuffix(p.Output, "/") || !slices.Contains(outputExtensions, strings.ToLower(path.Ext(p.Output)))) {
-		return FieldErrorf("parameters.output", "must name a file that ends in one of %s", strings.Join(outputExtensions, ", "))
+	extension := strings.ToLower(path.Ext(p.Output))
+	if p.Output != "" && (strings.HasSuffix(p.Output, "/") || !slices.Contains(outputExtensions, extension)) {
+		return FieldErrorf("parameters.output", "must end in one of %s", strings.Join(outputExtensions, ", "))
 	}
 	e.Output = p.Output
+	return nil
+}
+
+func resolveURL(e *Encoding, p Parameters) error {
 	if e.Mode != ToRTMP {
 		return nil
 	}
 	u, err := url.Parse(p.RTMPURL)
-	if err != nil || u.Host == "" || u.Scheme != "rtmp" && u.Scheme != "rtmps" || strings.ContainsAny(p.RTMPURL, " \t\n\r\x00") {
+	if err != nil || u.Host == "" || u.Scheme != "rtmp" && u.Scheme != "rtmps" || strings.ContainsAny(p.RTMPURL, blanks) {
 		return FieldErrorf("parameters.rtmp_url", "must be an rtmp:// or rtmps:// URL")
 	}
-	if strings.ContainsAny(p.StreamKey, "/ \t\n\r\x00") || len(p.StreamKey) > 1024 {
-		return FieldErrorf("parameters.stream_key", "must have no white space or '/' and at most 1024 bytes")
+	if strings.ContainsAny(p.StreamKey, "/"+blanks) || len(p.StreamKey) > 1024 {
+		return FieldErrorf("parameters.stream_key", "must have at most 1024 bytes, and no white space or '/'")
 	}
 	e.URL = p.RTMPURL
 	if p.StreamKey != "" {
@@ -222,39 +246,45 @@ func resolveOutput(e *Encoding, p Parameters) error {
 	return nil
 }
 
-// outputExtensions are the containers that an agent can write and verify.
+// blanks must not occur in a URL or a stream key.
+const blanks = " \t\n\r\x00"
+
+// outputExtensions are the containers an agent can write and verify.
 var outputExtensions = []string{".mp4", ".mkv", ".mov", ".webm", ".ts", ".flv"}
 
-func resolvePicture(e *Encoding, p Parameters) error {
-	if p.Resolution != "" {
-		if s, ok := sizes[strings.ToLower(p.Resolution)]; ok {
-			e.Width, e.Height = s.width, s.height
-		} else if m := resolutionForm.FindStringSubmatch(p.Resolution); m != nil {
-			e.Width, e.Height, e.ExactSize = atoi(m[1]), atoi(m[2]), true
-		} else {
-			return FieldErrorf("parameters.resolution", "%q is not WIDTHxHEIGHT, 4K, 2160p, 1440p, 1080p, 720p, 480p or 360p", p.Resolution)
-		}
-		if err := checkSide("parameters.resolution", e.Width); err != nil {
-			return err
-		}
-		if err := checkSide("parameters.resolution", e.Height); err != nil {
-			return err
-		}
-	} else if p.ResolutionWidth != nil || p.ResolutionHeight != nil {
-		if p.ResolutionWidth == nil {
-			return FieldErrorf("parameters.resolution_width", "goes together with resolution_height")
-		}
-		if p.ResolutionHeight == nil {
-			return FieldErrorf("parameters.resolution_height", "goes together with resolution_width")
-		}
-		if err := checkSide("parameters.resolution_width", *p.ResolutionWidth); err != nil {
-			return err
-		}
-		if err := checkSide("parameters.resolution_height", *p.ResolutionHeight); err != nil {
-			return err
-		}
-		e.Width, e.Height, e.ExactSize = *p.ResolutionWidth, *p.ResolutionHeight, true
+func resolveSize(e *Encoding, p Parameters) error {
+	if p.Resolution == "" {
+		return resolveSides(e, p.ResolutionWidth, p.ResolutionHeight)
 	}
+	if s, ok := sizes[strings.ToLower(p.Resolution)]; ok {
+		e.Width, e.Height = s.width, s.height
+		return nil
+	}
+	m := resolutionForm.FindStringSubmatch(p.Resolution)
+	if m == nil {
+		return FieldErrorf("parameters.resolution", "%q is not WIDTHxHEIGHT, 4K, 2160p, 1440p, 1080p, 720p, 480p or 360p",
+			p.Resolution)
+	}
+	e.Width, e.Height, e.ExactSize = atoi(m[1]), atoi(m[2]), true
+	return cmp.Or(checkSide("parameters.resolution", e.Width), checkSide("parameters.resolution", e.Height))
+}
+
+// resolveSides applies v2.2's resolution_width and resolution_height.
+func resolveSides(e *Encoding, width, height *int) error {
+	switch {
+	case width == nil && height == nil:
+		return nil
+	case width == nil:
+		return FieldErrorf("parameters.resolution_width", "is required with resolution_height")
+	case height == nil:
+		return FieldErrorf("parameters.resolution_height", "is required with resolution_width")
+	}
+	e.Width, e.Height, e.ExactSize = *width, *height, true
+	return cmp.Or(
+		checkSide("parameters.resolution_width", e.Width), checkSide("parameters.resolution_height", e.Height))
+}
+
+func resolvePicture(e *Encoding, p Parameters) error {
 	fps, field := p.FPS, "parameters.fps"
 	if fps == nil {
 		fps, field = p.FrameRate, "parameters.frame_rate"
@@ -270,12 +300,9 @@ func resolvePicture(e *Encoding, p Parameters) error {
 	}
 	e.Bitrate = p.Bitrate
 	if p.Threads != nil {
-		if *p.Threads < 0 || *p.Threads > 1024 {
-			return FieldErrorf("parameters.threads", "must be between 0 and 1024")
-		}
 		e.Threads = *p.Threads
 	}
-	return nil
+	return checkRange("parameters.threads", e.Threads, 0, maxThreads)
 }
 
 func checkSide(field string, n int) error {
@@ -285,7 +312,7 @@ func checkSide(field string, n int) error {
 	return nil
 }
 
-// atoi reads digits that a pattern has already matched.
+// atoi converts digits that a pattern has already matched.
 func atoi(digits string) int {
 	n := 0
 	for _, c := range digits {
@@ -335,12 +362,11 @@ func resolveLimits(e *Encoding, p Parameters) error {
 	return nil
 }
 
-// Redacted stands where a secret was.
+// Redacted replaces a secret.
 const Redacted = "REDACTED"
 
-// RedactParameters returns the parameters as they may be shown: without the
-// stream key, and without the part of an RTMP URL that may hold one. Only the
-// node that runs the job sees the whole.
+// RedactParameters returns parameters without their secrets: the stream key, and the parts of
+// URLs that may contain one. Only the node that runs the job gets the secrets.
 func RedactParameters(raw json.RawMessage) json.RawMessage {
 	if !strings.Contains(string(raw), "stream_key") && !strings.Contains(string(raw), "://") {
 		return raw
@@ -372,8 +398,8 @@ func RedactParameters(raw json.RawMessage) json.RawMessage {
 	return out
 }
 
-// redactURL hides a password and a query; with hidden last, the last element of
-// a path of two or more, which RTMP uses as the stream key.
+// redactURL replaces user name, password and query. If last is set, it also replaces the last of
+// two or more path elements, which is the stream key in RTMP.
 func redactURL(s string, last bool) string {
 	u, err := url.Parse(s)
 	if err != nil {

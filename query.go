@@ -5,25 +5,22 @@ type QueryRequest struct {
 	SQL string `json:"sql"`
 }
 
-// QueryResult is its answer. A value is a number, a string, null, or, of a BLOB,
-// base64.
+// QueryResult is the response of POST /query. A value is a number, a string or null; a BLOB is
+// a base64 string.
 type QueryResult struct {
 	Columns   []string `json:"columns"`
 	Rows      [][]any  `json:"rows"`
 	Count     int      `json:"count"`
-	Truncated bool     `json:"truncated"` // there are more rows than one answer has
+	Truncated bool     `json:"truncated"` // rows were left out: the result is too large
 }
 
-// MaxSQLBytes bounds a query's text.
+// MaxSQLBytes is the largest size of a query's text in bytes.
 const MaxSQLBytes = 64 << 10
 
-// Validate checks what can be said of a query without reading it.
+// Validate checks that the query is neither empty nor longer than MaxSQLBytes.
 func (q *QueryRequest) Validate() error {
-	switch {
-	case q.SQL == "":
-		return FieldErrorf("sql", "is missing")
-	case len(q.SQL) > MaxSQLBytes:
-		return FieldErrorf("sql", "is longer than %d bytes", MaxSQLBytes)
+	if q.SQL == "" {
+		return FieldErrorf("sql", "is required")
 	}
-	return nil
+	return checkLength("sql", q.SQL, MaxSQLBytes)
 }

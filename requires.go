@@ -9,18 +9,18 @@ import (
 	"github.com/ffrtmp/ffrtmp/internal/strictjson"
 )
 
-// Requires is what a job asks of the node that runs it. The zero value asks nothing.
+// Requires are a job's requirements on its node. The zero value accepts every node.
 type Requires struct {
-	Encoder       string            `json:"encoder,omitempty"`       // an ffmpeg encoder, such as libx264 or h264_nvenc
-	CodecEncoder  string            `json:"codec_encoder,omitempty"` // the one that the job's codec needs, when Encoder is another; the masters set it
+	Encoder       string            `json:"encoder,omitempty"`       // ffmpeg encoder, such as libx264 or h264_nvenc
+	CodecEncoder  string            `json:"codec_encoder,omitempty"` // encoder of the job's codec if it is not Encoder
 	GPU           bool              `json:"gpu,omitempty"`
 	MinCPUThreads int               `json:"min_cpu_threads,omitempty"`
 	MinRAMBytes   int64             `json:"min_ram_bytes,omitempty"`
 	Labels        map[string]string `json:"labels,omitempty"`
 }
 
-// UnmarshalJSON implements json.Unmarshaler. An unknown requirement is an error: a
-// job must not run where a misspelled word would have kept it from.
+// UnmarshalJSON implements json.Unmarshaler. An unknown requirement is an error, so that a
+// misspelled one is not ignored.
 func (r *Requires) UnmarshalJSON(data []byte) error {
 	type plain Requires
 	_, err := decodeStrict(data, "requires", requirementNames, (*plain)(r))
@@ -29,12 +29,13 @@ func (r *Requires) UnmarshalJSON(data []byte) error {
 
 var requirementNames = strictjson.Fields[Requires]()
 
-// IsZero reports whether r asks for nothing.
+// IsZero reports whether every node meets r.
 func (r *Requires) IsZero() bool {
-	return r == nil || r.Encoder == "" && r.CodecEncoder == "" && !r.GPU && r.MinCPUThreads == 0 && r.MinRAMBytes == 0 && len(r.Labels) == 0
+	return r == nil || r.Encoder == "" && r.CodecEncoder == "" && !r.GPU &&
+		r.MinCPUThreads == 0 && r.MinRAMBytes == 0 && len(r.Labels) == 0
 }
 
-// Unmet returns why node n cannot run a job with these requirements, or "" when it can.
+// Unmet returns the first requirement that node n does not meet, or "" if it meets all.
 func (r *Requires) Unmet(n *Node) string {
 	if r.IsZero() {
 		return ""
@@ -60,8 +61,8 @@ func (r *Requires) Unmet(n *Node) string {
 	return ""
 }
 
-// hasEncoder trusts a declared list. A v2.2 node declares none and is taken to
-// have every software encoder.
+// hasEncoder reports whether the node has declared an encoder. A v2.2 node declares none; it is
+// assumed to have every software encoder and, with a GPU, every hardware encoder.
 func (n *Node) hasEncoder(name string) bool {
 	if n.Legacy {
 		return !hardwareEncoder(name) || n.HasGPU
@@ -74,13 +75,11 @@ func (r *Requires) validate() error {
 		return nil
 	}
 	if r.Encoder != "" && !knownEncoder(r.Encoder) {
-		return FieldErrorf("requires.encoder", "%q is not an encoder that ffrtmp knows", r.Encoder)
+		return FieldErrorf("requires.encoder", "unknown encoder %q", r.Encoder)
 	}
-	if r.MinCPUThreads < 0 || r.MinCPUThreads > 1<<16 {
-		return FieldErrorf("requires.min_cpu_threads", "must be between 0 and 65536")
-	}
-	if r.MinRAMBytes < 0 {
-		return FieldErrorf("requires.min_ram_bytes", "must not be negative")
+	err := checkHardware("requires.min_cpu_threads", r.MinCPUThreads, "requires.min_ram_bytes", r.MinRAMBytes)
+	if err != nil {
+		return err
 	}
 	return validateLabels("requires.labels", r.Labels)
 }
@@ -90,9 +89,15 @@ func validateLabels(field string, labels map[string]string) error {
 		return FieldErrorf(field, "has more than 64 entries")
 	}
 	for _, k := range slices.Sorted(maps.Keys(labels)) {
-		if k == "" || len(k) > 63 || len(labels[k]) > 255 || strings.ContainsAny(k, "=,\x00\n") || strings.ContainsAny(labels[k], "\x00\n") {
-			return FieldErrorf(field, "%q: a key has 1 to 63 bytes without '=' or ',', a value at most 255, neither a line break", k)
+		if !validLabel(k, labels[k]) {
+			return FieldErrorf(field, "%q: a key must have 1 to 63 bytes without '=' or ',', "+
+				"a value at most 255, both without line breaks", k)
 		}
 	}
 	return nil
+}
+
+func validLabel(key, value string) bool {
+	return key != "" && len(key) <= 63 && len(value) <= 255 &&
+		!strings.ContainsAny(key, "=,\x00\n") && !strings.ContainsAny(value, "\x00\n")
 }

@@ -1,17 +1,18 @@
 package ffrtmp
 
 import (
+	"cmp"
 	"encoding/json"
 	"regexp"
 	"strings"
 	"time"
 )
 
-// ResultStatus is what an agent says of an attempt's end.
+// ResultStatus is how an attempt ended, as its agent reports it.
 type ResultStatus string
 
-// Result statuses. Publishing seals the attempt; Completed confirms that its
-// output is in place.
+// Result statuses. ResultPublishing reports that the output is complete and about to be moved
+// into place; ResultCompleted that it is in place.
 const (
 	ResultPublishing ResultStatus = "publishing"
 	ResultCompleted  ResultStatus = "completed"
@@ -19,7 +20,7 @@ const (
 	ResultCanceled   ResultStatus = "canceled"
 )
 
-// Result is the body of POST /results: v2.2's JobResult, then ours. A v2.2 agent
+// Result is the body of POST /results: v2.2's JobResult, then fields added since. A v2.2 agent
 // sends neither Attempt nor Lease.
 type Result struct {
 	JobID          string          `json:"job_id"`
@@ -31,8 +32,8 @@ type Result struct {
 	LogOffset      int64           `json:"log_offset,omitempty"`      // bytes of the attempt's log before Logs
 	Metrics        json.RawMessage `json:"metrics,omitempty"`         // an object
 	AnalyzerOutput json.RawMessage `json:"analyzer_output,omitempty"` // an object
-	// What v2.2 says of the end besides. It is checked, and not kept: a completed
-	// job is at 100 %, and the masters' clock counts.
+	// Sent by v2.2 agents, checked and ignored: a completed job is at 100 %, and times come
+	// from the masters' clock.
 	Progress    float64 `json:"progress,omitempty"`
 	CompletedAt *string `json:"completed_at,omitempty"` // RFC 3339
 
@@ -41,10 +42,10 @@ type Result struct {
 	Output  *Output `json:"output,omitempty"`
 }
 
-// maxResultJSONBytes bounds each of Metrics and AnalyzerOutput.
+// maxResultJSONBytes limits the size of Metrics and of AnalyzerOutput.
 const maxResultJSONBytes = 64 << 10
 
-// Validate checks a result and cuts its log to the tail that is kept.
+// Validate checks a result and truncates its log to LogTail; LogOffset moves along.
 func (r *Result) Validate() error {
 	switch {
 	case r.JobID == "":
@@ -55,18 +56,12 @@ func (r *Result) Validate() error {
 		return FieldErrorf("attempt", "must not be negative")
 	case r.LogOffset < 0:
 		return FieldErrorf("log_offset", "must not be negative")
-	case len(r.Metrics) > maxResultJSONBytes:
-		return FieldErrorf("metrics", "is longer than %d bytes", maxResultJSONBytes)
-	case len(r.AnalyzerOutput) > maxResultJSONBytes:
-		return FieldErrorf("analyzer_output", "is longer than %d bytes", maxResultJSONBytes)
-	case !isObject(r.Metrics):
-		return FieldErrorf("metrics", "must be an object")
-	case !isObject(r.AnalyzerOutput):
-		return FieldErrorf("analyzer_output", "must be an object")
-	case r.FailureReason != "" && !reasonForm.MatchString(string(r.FailureReason)):
-		return FieldErrorf("failure_reason", "must be a word of lower-case letters, digits and underscores, at most 64 of them")
 	}
-	if err := ValidateProgress("progress", r.Progress); err != nil {
+	if err := cmp.Or(
+		checkObject("metrics", r.Metrics),
+		checkObject("analyzer_output", r.AnalyzerOutput),
+		r.FailureReason.validate("failure_reason"),
+		ValidateProgress("progress", r.Progress)); err != nil {
 		return err
 	}
 	if r.CompletedAt != nil {
@@ -84,18 +79,29 @@ func (r *Result) Validate() error {
 	return r.Output.validate()
 }
 
-// maxErrorBytes is how much is kept of an attempt's error.
+// maxErrorBytes limits the size of a stored error.
 const maxErrorBytes = 4096
 
-// shortError returns what is kept of a message.
+// shortError truncates a message to the size that is stored.
 func shortError(s string) string { return strings.ToValidUTF8(s[:min(len(s), maxErrorBytes)], "") }
 
-// reasonForm is that of a failure reason, of v2.2's own ones too.
-var reasonForm = regexp.MustCompile(`^[a-z][a-z0-9_]{0,63}$`)
+var reasonForm = regexp.MustCompile(`^([a-z][a-z0-9_]{0,63})?$`)
 
-// isObject reports whether a JSON value is an object, null or not there.
-func isObject(raw json.RawMessage) bool {
-	return len(raw) == 0 || raw[0] == '{' || string(raw) == "null"
+// validate returns an error that names the field unless r is empty or has the form of a reason.
+func (r FailureReason) validate(field string) error {
+	if !reasonForm.MatchString(string(r)) {
+		return FieldErrorf(field, "must be a word of at most 64 lower-case letters, digits and underscores")
+	}
+	return nil
+}
+
+// checkObject returns an error that names the field unless the value is an object that is not
+// too long, null or absent.
+func checkObject(field string, raw json.RawMessage) error {
+	if len(raw) > 0 && raw[0] != '{' && string(raw) != "null" {
+		return FieldErrorf(field, "must be an object")
+	}
+	return checkLength(field, raw, maxResultJSONBytes)
 }
 
 // ValidateProgress returns an error that names the field unless p is a percentage.
@@ -114,8 +120,8 @@ func LogTail(s string) string {
 	return s
 }
 
-// ResultResponse answers a result: "success", or "retrying" with the number of
-// the retry that the job now waits for.
+// ResultResponse is the response of POST /results: "success", or "retrying" with the number of
+// the retry that follows.
 type ResultResponse struct {
 	Status     string `json:"status"`
 	Retry      int    `json:"retry,omitempty"`

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// size is a nominal picture size; the width holds for 16:9.
+// size is a nominal picture size in pixels, for an aspect ratio of 16:9.
 type size struct{ width, height int }
 
 var sizes = map[string]size{
@@ -21,7 +21,7 @@ var sizes = map[string]size{
 
 const maxFPS = 240
 
-// scenario is the meaning of a scenario name such as "live-4K60-h264".
+// scenario is a parsed scenario name such as live-4K60-h264.
 type scenario struct {
 	live  bool
 	size  size
@@ -29,7 +29,8 @@ type scenario struct {
 	codec string
 }
 
-var scenarioForm = regexp.MustCompile(`^(?i)(live-)?(4K|2160p|1440p|1080p|720p|480p|360p)(\d{1,4})?(?:-(h264|h265|hevc|vp9|av1))?$`)
+var scenarioForm = regexp.MustCompile(
+	`^(?i)(live-)?(4K|2160p|1440p|1080p|720p|480p|360p)(\d{1,4})?(?:-(h264|h265|hevc|vp9|av1))?$`)
 
 func parseScenario(name string) (scenario, error) {
 	if name == "" {
@@ -37,13 +38,14 @@ func parseScenario(name string) (scenario, error) {
 	}
 	m := scenarioForm.FindStringSubmatch(name)
 	if m == nil {
-		return scenario{}, FieldErrorf("scenario", "unknown value %q: it is [live-]SIZE[FPS][-CODEC] with a size of 4K, 2160p, 1440p, 1080p, 720p, 480p or 360p and a codec of h264, h265, hevc, vp9 or av1", name)
+		return scenario{}, FieldErrorf("scenario", "unknown value %q: use [live-]SIZE[FPS][-CODEC] with a size of "+
+			"4K, 2160p, 1440p, 1080p, 720p, 480p or 360p and a codec of h264, h265, hevc, vp9 or av1", name)
 	}
 	s := scenario{live: m[1] != "", size: sizes[strings.ToLower(m[2])], codec: "h264"}
 	if m[3] != "" {
 		fps, err := strconv.Atoi(m[3])
 		if err != nil || fps < 1 || fps > maxFPS {
-			return scenario{}, FieldErrorf("scenario", "%q: a frame rate is between 1 and %d", name, maxFPS)
+			return scenario{}, FieldErrorf("scenario", "%q: the frame rate must be between 1 and %d", name, maxFPS)
 		}
 		s.fps = float64(fps)
 	}

@@ -2,12 +2,12 @@ package ffrtmp
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
-	"errors"
 	"slices"
 )
 
-// Spec is a job as it is submitted: the body of POST /jobs.
+// Spec is a job to submit: the body of POST /jobs. Only Scenario is required.
 type Spec struct {
 	Scenario       string            `json:"scenario"`
 	Confidence     string            `json:"confidence,omitempty"`
@@ -20,20 +20,23 @@ type Spec struct {
 	Requires       *Requires         `json:"requires,omitempty"`
 	MaxRetries     *int              `json:"max_retries,omitempty"`
 
-	Origin Origin `json:"-"` // known to the master that takes the request
+	Origin Origin `json:"-"` // set by the master
 }
+
+// maxWord limits the confidence, the classification and the phase of a job, in bytes.
+const maxWord = 64
 
 // MaxBatch is the largest number of jobs in one submission.
 const MaxBatch = 10_000
 
-// MaxParametersBytes bounds a job's parameters.
+// MaxParametersBytes is the largest size of a job's parameters in bytes.
 const MaxParametersBytes = 64 << 10
 
-// Validate checks a submission and fills in what it leaves out: engine, queue,
-// priority, and the encoder that its codec needs. The error names the field.
+// Validate checks a spec and fills in defaults: engine, queue, priority, and the encoder of its
+// codec in Requires. The error is Invalid and names the field.
 func (s *Spec) Validate() error {
-	if len(s.Parameters) > MaxParametersBytes {
-		return FieldErrorf("parameters", "is longer than %d bytes", MaxParametersBytes)
+	if err := checkLength("parameters", s.Parameters, MaxParametersBytes); err != nil {
+		return err
 	}
 	p, err := ParseParameters(s.Parameters)
 	if err != nil {
@@ -46,32 +49,43 @@ func (s *Spec) Validate() error {
 	if s.Parameters, err = compact(s.Parameters); err != nil {
 		return err
 	}
-	if s.Engine == "" {
-		s.Engine = "auto"
-	}
-	for field, engine := range map[string]string{"engine": s.Engine, "parameters.engine": p.Engine} {
-		if !slices.Contains([]string{"", "auto", "ffmpeg"}, engine) {
-			return FieldErrorf(field, "unknown value %q; use auto or ffmpeg", engine)
-		}
-	}
-	if err := errors.Join(checkText("confidence", s.Confidence, 64), checkText("classification", s.Classification, 64)); err != nil {
+	s.setDefaults(e.Live)
+	if err := cmp.Or(
+		checkEngine("engine", s.Engine),
+		checkEngine("parameters.engine", p.Engine),
+		checkText("confidence", s.Confidence, maxWord),
+		checkText("classification", s.Classification, maxWord),
+		validateQueue(&s.Queue),
+		validatePriority(&s.Priority),
+		validateMaxRetries(s.MaxRetries),
+		validateLabels("labels", s.Labels),
+		s.Requires.validate()); err != nil {
 		return err
 	}
-	if err := s.place(e.Live); err != nil {
-		return err
-	}
-	if s.MaxRetries != nil {
-		if err := ValidateMaxRetries(*s.MaxRetries); err != nil {
-			return err
-		}
-	}
-	if err := validateLabels("labels", s.Labels); err != nil {
-		return err
-	}
-	return s.require(e.Encoder)
+	s.require(e.Encoder)
+	return nil
 }
 
-// compact takes the white space out of a document; null is none.
+// setDefaults fills in engine, queue and priority.
+func (s *Spec) setDefaults(live bool) {
+	queue := Default
+	if live {
+		queue = Live
+	}
+	s.Engine = cmp.Or(s.Engine, "auto")
+	s.Queue = cmp.Or(s.Queue, queue)
+	s.Priority = cmp.Or(s.Priority, Medium)
+}
+
+// checkEngine returns an error that names the field unless the engine is known or empty.
+func checkEngine(field, engine string) error {
+	if !slices.Contains([]string{"", "auto", "ffmpeg"}, engine) {
+		return FieldErrorf(field, "unknown value %q; use auto or ffmpeg", engine)
+	}
+	return nil
+}
+
+// compact removes the white space from a document; null becomes nil.
 func compact(raw json.RawMessage) (json.RawMessage, error) {
 	if len(raw) == 0 || string(raw) == "null" {
 		return nil, nil
@@ -83,51 +97,36 @@ func compact(raw json.RawMessage) (json.RawMessage, error) {
 	return out.Bytes(), nil
 }
 
-func (s *Spec) place(live bool) error {
-	if s.Queue == "" {
-		s.Queue = Default
-		if live {
-			s.Queue = Live
-		}
-	}
-	if s.Priority == "" {
-		s.Priority = Medium
-	}
-	if err := validateQueue(s.Queue); err != nil {
-		return err
-	}
-	return validatePriority(s.Priority)
-}
-
-// validateQueue returns an error that names the field unless q is one of Queues.
-func validateQueue(q Queue) error {
-	if !slices.Contains(Queues, q) {
-		return FieldErrorf("queue", "unknown value %q; use live, default or batch", q)
+// validateQueue returns an error that names the field unless q is nil or one of Queues.
+func validateQueue(q *Queue) error {
+	if q != nil && !slices.Contains(Queues, *q) {
+		return FieldErrorf("queue", "unknown value %q; use live, default or batch", *q)
 	}
 	return nil
 }
 
-// validatePriority returns an error that names the field unless p is one of Priorities.
-func validatePriority(p Priority) error {
-	if !slices.Contains(Priorities, p) {
-		return FieldErrorf("priority", "unknown value %q; use high, medium or low", p)
+// validatePriority returns an error that names the field unless p is nil or one of Priorities.
+func validatePriority(p *Priority) error {
+	if p != nil && !slices.Contains(Priorities, *p) {
+		return FieldErrorf("priority", "unknown value %q; use high, medium or low", *p)
 	}
 	return nil
 }
 
-// ValidateMaxRetries returns an error that names the field when n is out of range.
+// ValidateMaxRetries returns an error that names max_retries unless n is between 0 and 100.
 func ValidateMaxRetries(n int) error {
-	if n < 0 || n > 100 {
-		return FieldErrorf("max_retries", "must be between 0 and 100")
-	}
-	return nil
+	return checkRange("max_retries", n, 0, 100)
 }
 
-// require adds to Requires what the encode itself needs.
-func (s *Spec) require(encoder string) error {
-	if err := s.Requires.validate(); err != nil {
-		return err
+func validateMaxRetries(n *int) error {
+	if n == nil {
+		return nil
 	}
+	return ValidateMaxRetries(*n)
+}
+
+// require adds the encoder, and the GPU it may need, to Requires.
+func (s *Spec) require(encoder string) {
 	r := Requires{}
 	if s.Requires != nil {
 		r = *s.Requires
@@ -141,44 +140,32 @@ func (s *Spec) require(encoder string) error {
 	}
 	r.GPU = r.GPU || hardwareEncoder(encoder)
 	s.Requires = &r
-	return nil
 }
 
-// Patch is the body of PATCH /jobs/{id}: what may change while a job is pending.
+// Patch is the body of PATCH /jobs/{id}: changes to a pending job. Nil fields stay as they are.
 type Patch struct {
 	Queue      *Queue            `json:"queue,omitempty"`
 	Priority   *Priority         `json:"priority,omitempty"`
-	Labels     map[string]string `json:"labels,omitempty"` // replaces all labels when present
+	Labels     map[string]string `json:"labels,omitempty"` // replaces all labels
 	MaxRetries *int              `json:"max_retries,omitempty"`
 }
 
 // Validate returns an error that names the first field at fault.
 func (p *Patch) Validate() error {
-	if p.Queue != nil {
-		if err := validateQueue(*p.Queue); err != nil {
-			return err
-		}
-	}
-	if p.Priority != nil {
-		if err := validatePriority(*p.Priority); err != nil {
-			return err
-		}
-	}
-	if p.MaxRetries != nil {
-		if err := ValidateMaxRetries(*p.MaxRetries); err != nil {
-			return err
-		}
-	}
-	return validateLabels("labels", p.Labels)
+	return cmp.Or(
+		validateQueue(p.Queue),
+		validatePriority(p.Priority),
+		validateMaxRetries(p.MaxRetries),
+		validateLabels("labels", p.Labels))
 }
 
-// Submitted is the answer to POST /jobs/batch.
+// Submitted is the response of POST /jobs/batch, in the order of the request.
 type Submitted struct {
 	Jobs  []SubmittedJob `json:"jobs"`
 	Count int            `json:"count"`
 }
 
-// SubmittedJob names one job of a batch.
+// SubmittedJob identifies one job of a batch.
 type SubmittedJob struct {
 	ID             string `json:"id"`
 	SequenceNumber uint64 `json:"sequence_number"`

@@ -2,7 +2,7 @@ package ffrtmp
 
 import "slices"
 
-// Status is where a job stands.
+// Status is the state of a job.
 type Status string
 
 // The six states of a job; Completed, Failed and Canceled are terminal.
@@ -15,16 +15,16 @@ const (
 	Canceled  Status = "canceled"
 )
 
-// Statuses lists every status in the order of a job's life.
+// Statuses lists every status, first to last.
 var Statuses = []Status{Pending, Running, Paused, Completed, Failed, Canceled}
 
-// Terminal reports whether a job in this state is over, unless a user retries it.
+// Terminal reports whether a job in this state has ended. Only a retry starts it again.
 func (s Status) Terminal() bool { return s == Completed || s == Failed || s == Canceled }
 
 // Valid reports whether s is one of Statuses.
 func (s Status) Valid() bool { return slices.Contains(Statuses, s) }
 
-// Action is what a user asks of a job.
+// Action is a user's request to change the state of a job.
 type Action string
 
 // The actions that the API offers on a single job.
@@ -35,7 +35,7 @@ const (
 	Retry  Action = "retry"
 )
 
-// allowed is the state table: the states in which an action may begin.
+// allowed lists the states in which each action is allowed.
 var allowed = map[Action][]Status{
 	Cancel: {Pending, Running, Paused, Canceled},
 	Pause:  {Pending, Running},

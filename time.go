@@ -7,7 +7,7 @@ import (
 	"github.com/ffrtmp/ffrtmp/internal/strictjson"
 )
 
-// Time is a time.Time in the body of a request, in RFC 3339. Decoding another form reports the field.
+// Time is a time.Time in a request body, in RFC 3339. The error for any other form names the field.
 type Time struct{ time.Time }
 
 // UnmarshalJSON implements json.Unmarshaler.
@@ -18,7 +18,7 @@ func (t *Time) UnmarshalJSON(data []byte) error {
 	return &json.UnmarshalTypeError{Value: string(data), Type: strictjson.Time}
 }
 
-// Duration is a time.Duration that JSON writes as "30s" and reads from that or from a number of seconds.
+// Duration is a time.Duration in JSON: written as "30s", read as that or as a number of seconds.
 type Duration time.Duration
 
 // MarshalJSON implements json.Marshaler.

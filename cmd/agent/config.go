@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ffrtmp/ffrtmp"
 	"github.com/ffrtmp/ffrtmp/internal/certs"
 	"github.com/ffrtmp/ffrtmp/internal/flags"
 )
@@ -107,8 +108,9 @@ func (c *config) check() error {
 	if c.pollInterval < time.Second || c.heartbeatInterval < time.Second {
 		return flags.Usagef("--poll-interval and --heartbeat-interval must be at least 1s")
 	}
-	if c.maxConcurrentJobs < 1 || c.maxConcurrentJobs > 1024 {
-		return flags.Usagef("--max-concurrent-jobs must be between 1 and 1024, not %d", c.maxConcurrentJobs)
+	if c.maxConcurrentJobs < 1 || c.maxConcurrentJobs > ffrtmp.MaxConcurrentJobs {
+		return flags.Usagef("--max-concurrent-jobs must be between 1 and %d, not %d",
+			ffrtmp.MaxConcurrentJobs, c.maxConcurrentJobs)
 	}
 	if c.metricsPort < 0 || c.metricsPort > 65535 {
 		return flags.Usagef("--metrics-port must be between 0 and 65535, not %d", c.metricsPort)
