@@ -31,7 +31,10 @@ func TestLog(t *testing.T) {
 		{name: "a gap", steps: []step{{0, "ab"}, {10, "kl"}}, want: "kl", wantFrom: 10},
 		{name: "late", steps: []step{{10, "kl"}, {0, "ab"}}, want: "kl", wantFrom: 10},
 		{name: "bounded", steps: []step{{0, "abc"}, {3, long}}, want: long, wantFrom: 3},
-		{name: "the end adds what is new", steps: []step{{0, "one\ntwo\n"}}, tail: "two\nthree\n", want: "one\ntwo\nthree\n"},
+		{
+			name: "the end adds what is new", steps: []step{{0, "one\ntwo\n"}},
+			tail: "one\ntwo\nthree\n", want: "one\ntwo\nthree\n",
+		},
 		{name: "the end is all there is", tail: "three\n", want: "three\n"},
 		{name: "beyond the end", steps: []step{{0, "ab"}}, from: 99, want: "", wantFrom: 99},
 	} {
