@@ -37,8 +37,8 @@ var signs = []struct {
 		`malloc.*failed`), ffrtmp.PlatformError, ""},
 	// The options are ours: this ffmpeg is too old, too new or lacks a feature.
 	{
-		regexp.MustCompile(`Unrecognized option|Option .* not found|Unable to parse option value`), ffrtmp.PlatformError,
-		"",
+		regexp.MustCompile(`Unrecognized option|Option .* not found|Unable to parse option value`),
+		ffrtmp.PlatformError, "",
 	},
 	{regexp.MustCompile(`Unknown encoder|Encoder not found|No such filter`), ffrtmp.CapabilityMismatch, ""},
 	// The encoder worked at the start: the hardware is gone or has no free session.
