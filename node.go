@@ -131,8 +131,12 @@ func (r *Registration) Validate() error {
 func (r *Registration) checkTexts() error {
 	const limit = 255
 	for _, text := range []struct{ field, value string }{
-		{"address", r.Address}, {"name", r.Name}, {"type", r.Type},
-		{"cpu_model", r.CPUModel}, {"gpu_type", r.GPUType}, {"version", r.Version},
+		{"address", r.Address},
+		{"name", r.Name},
+		{"type", r.Type},
+		{"cpu_model", r.CPUModel},
+		{"gpu_type", r.GPUType},
+		{"version", r.Version},
 	} {
 		if err := checkText(text.field, text.value, limit); err != nil {
 			return err

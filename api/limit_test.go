@@ -61,7 +61,7 @@ const hurry = 2 * time.Second
 // ten times as long as answering.
 func hurried(s *http.Server) {
 	s.ReadTimeout, s.WriteTimeout = hurry, hurry
-	s.Handler = s.Handler.(*conformance).next //nolint:errcheck // newMaster sets it
+	s.Handler = s.Handler.(*conformance).next
 }
 
 // A long poll outlives the server's timeouts, over HTTP/1.1 and HTTP/2.

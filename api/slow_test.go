@@ -41,7 +41,7 @@ func (w *watched) watch(s *http.Server) {
 }
 
 func tcp(c net.Conn) *net.TCPConn {
-	return c.(*tls.Conn).NetConn().(*net.TCPConn) //nolint:errcheck // a test server has no others
+	return c.(*tls.Conn).NetConn().(*net.TCPConn)
 }
 
 // gone waits until the server has closed its side.

@@ -69,8 +69,10 @@ func TestAudit_AdministrativeWrites(t *testing.T) {
 	want := []ffrtmp.AuditRecord{
 		{Action: "leader.transfer", Target: "m1", Outcome: "requested"},
 		{Action: "key.revoke", Target: second.ID, Detail: "name=second", Outcome: "ok"},
-		{Action: "key.create", Target: second.ID, Detail: "scopes=submit,agent rate_limit=3 name=second",
-			Outcome: "ok"},
+		{
+			Action: "key.create", Target: second.ID, Detail: "scopes=submit,agent rate_limit=3 name=second",
+			Outcome: "ok",
+		},
 		{Action: "node.remove", Target: node, Detail: "force=true", Outcome: "ok"},
 		{Action: "node.remove", Target: node, Outcome: "conflict"},
 		{Action: "node.uncordon", Target: node, Outcome: "ok"},

@@ -96,9 +96,11 @@ func TestBatch_MaxBytes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := &heldLog{release: make(chan error)}
 		b := batcher{log: log}
-		large := encodeCommand(envelope{}, &result{status: ffrtmp.ResultFailed,
+		large := encodeCommand(envelope{}, &result{
+			status: ffrtmp.ResultFailed,
 			Result: store.Result{Log: string(make([]byte,
-				maxBatchBytes*2/5))}})
+				maxBatchBytes*2/5))},
+		})
 		var done sync.WaitGroup
 		for i := range 2 + 4 {
 			done.Go(func() {

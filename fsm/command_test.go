@@ -75,8 +75,10 @@ var golden = map[string]command{
 	"10-register-1": &register{id: numbered(4), node: ffrtmp.Registration{
 		NodeID: numbered(4), Name: "n", Address: "n:1", Type: "server", CPUThreads: 8, CPUModel: "cpu", HasGPU: true,
 		GPUType:         "gpu",
-		GPUCapabilities: []string{"nvenc"}, RAMTotalBytes: 16 << 30, Labels: map[string]string{"zone": "a",
-			"rack": "2"},
+		GPUCapabilities: []string{"nvenc"}, RAMTotalBytes: 16 << 30, Labels: map[string]string{
+			"zone": "a",
+			"rack": "2",
+		},
 		MaxConcurrentJobs: 3,
 		Encoders:          []string{"libx264", "h264_nvenc"}, Version: "3.0.0",
 	}},
@@ -227,8 +229,10 @@ func TestApply_UnknownCommand(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var fatal error
 			dir := t.TempDir()
-			c := openCluster(t, Options{Path: filepath.Join(dir, "master.db"), Dir: dir,
-				Fatal: func(err error) { fatal = err }})
+			c := openCluster(t, Options{
+				Path: filepath.Join(dir, "master.db"), Dir: dir,
+				Fatal: func(err error) { fatal = err },
+			})
 			c.submit()
 			index, _ := c.fsm.Applied()
 			answers := c.fsm.ApplyBatch([]*raft.Log{
@@ -238,8 +242,10 @@ func TestApply_UnknownCommand(t *testing.T) {
 			if fatal == nil || len(answers) != 2 || answers[0] != nil {
 				t.Fatalf("fatal error %v, answers %v", fatal, answers)
 			}
-			c.fsm.ApplyBatch([]*raft.Log{{Index: index + 3, Term: 1, Type: raft.LogCommand,
-				Data: encodeEntry([][]byte{valid})}})
+			c.fsm.ApplyBatch([]*raft.Log{{
+				Index: index + 3, Term: 1, Type: raft.LogCommand,
+				Data: encodeEntry([][]byte{valid}),
+			}})
 			if got := c.fsm.Index(); got != index {
 				t.Fatalf("got index %d, want it to stop before %d", got, index)
 			}

@@ -67,8 +67,10 @@ func BenchmarkHistory(b *testing.B) {
 				"failed": {Status: ffrtmp.Failed},
 			} {
 				start := time.Now()
-				if _, err := c.fsm.Jobs(b.Context(), filter, ffrtmp.Page{Limit: 100,
-					Order: ffrtmp.Descending}); err != nil {
+				if _, err := c.fsm.Jobs(b.Context(), filter, ffrtmp.Page{
+					Limit: 100,
+					Order: ffrtmp.Descending,
+				}); err != nil {
 					b.Fatal(err)
 				}
 				b.ReportMetric(float64(time.Since(start).Microseconds())/1000, name+"-ms")

@@ -185,8 +185,10 @@ func (i Imported) keep() kept { return kept{i.from, int64(i.span)} }
 
 // replay looks up what the import created: jobs with numbers in the stored span are its own.
 func (c *importing) replay(t *tx, k kept) any {
-	result := Imported{Nodes: make([]ImportedNode, len(c.nodes)), Jobs: make([]ImportedJob, len(c.jobs)),
-		Replayed: true}
+	result := Imported{
+		Nodes: make([]ImportedNode, len(c.nodes)), Jobs: make([]ImportedJob, len(c.jobs)),
+		Replayed: true,
+	}
 	for i := range c.nodes {
 		result.Nodes[i].ID = t.nodes.known(c.nodes[i].id, c.nodes[i].node.Address)
 	}

@@ -196,14 +196,16 @@ func TestImport_Numbers(t *testing.T) {
 func TestImport_OldAgentFinishes(t *testing.T) {
 	for _, claimed := range []bool{false, true} {
 		c := newCluster(t)
-		c.take(ffrtmp.Import{Nodes: []ffrtmp.ImportedNode{importedNode42(t)},
+		c.take(ffrtmp.Import{
+			Nodes: []ffrtmp.ImportedNode{importedNode42(t)},
 			Jobs: []ffrtmp.ImportedJob{importedJob42(t,
 				waiting, func(j *ffrtmp.ImportedJob) {
 					j.LastAttempt = &ffrtmp.Attempt{
 						Attempt: 1, NodeID: numbered(0xe42), Outcome: ffrtmp.AttemptLost, StartedAt: epoch,
 						EndedAt: epoch,
 					}
-				})}})
+				})},
+		})
 		c.checkDerived()
 		if j := c.job(42); j.Status != ffrtmp.Pending || j.Attempt != 1 {
 			t.Fatalf("%+v", j)
@@ -251,8 +253,10 @@ func TestImport_NodeByAddress(t *testing.T) {
 func TestImport_EventsAndAudit(t *testing.T) {
 	c := newCluster(t)
 	ctx := WithActor(c.Context(), Actor{Principal: "bootstrap", Source: "192.0.2.1", RequestID: "r"})
-	batch := ffrtmp.Import{Nodes: []ffrtmp.ImportedNode{importedNode42(t)},
-		Jobs: []ffrtmp.ImportedJob{importedJob42(t)}}
+	batch := ffrtmp.Import{
+		Nodes: []ffrtmp.ImportedNode{importedNode42(t)},
+		Jobs:  []ffrtmp.ImportedJob{importedJob42(t)},
+	}
 	for range 2 { // the second one takes nothing
 		if _, _, err := c.Import(ctx, Idempotency{}, batch); err != nil {
 			t.Fatal(err)

@@ -291,8 +291,10 @@ func TestReadyChanged(t *testing.T) {
 		{"submit", func() { c.submit() }, true},
 		{"claim", func() { a = c.claimOne(node) }, false},
 		{"progress", func() {
-			c.Progress(t.Context(), []Report{{AttemptID: store.AttemptID{Seq: a.Seq, Attempt: 1}, Percent: 1,
-				At: c.now}})
+			c.Progress(t.Context(), []Report{{
+				AttemptID: store.AttemptID{Seq: a.Seq, Attempt: 1}, Percent: 1,
+				At: c.now,
+			}})
 		}, false},
 		{"publish", func() { c.mustResult(node, a, ffrtmp.ResultPublishing) }, false},
 		{"complete", func() { c.mustResult(node, a, ffrtmp.ResultCompleted) }, true},

@@ -9,8 +9,10 @@ import (
 // A job keeps its origin over a restart, and its node gets it.
 func TestOrigin_Persistence(t *testing.T) {
 	c := newCluster(t)
-	origin := ffrtmp.Origin{RequestID: "request-1",
-		Traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}
+	origin := ffrtmp.Origin{
+		RequestID:   "request-1",
+		Traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+	}
 	seq := c.submit(func(s *ffrtmp.Spec) { s.Origin = origin })
 	plain := c.submit()
 	c.reopen()

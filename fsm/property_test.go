@@ -100,8 +100,10 @@ func (h *history) step() {
 	h.after(time.Duration(h.random.IntN(4000)) * time.Millisecond)
 	ctx := h.Context()
 	if h.random.IntN(2) == 0 {
-		ctx = WithActor(ctx, Actor{Principal: pick(h, append(h.keys, "bootstrap")...), Source: "192.0.2.1",
-			RequestID: "r"})
+		ctx = WithActor(ctx, Actor{
+			Principal: pick(h, append(h.keys, "bootstrap")...), Source: "192.0.2.1",
+			RequestID: "r",
+		})
 	}
 	node := pick(h, h.nodes...)
 	switch h.random.IntN(23) {

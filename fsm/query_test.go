@@ -56,8 +56,10 @@ func TestQuery_Views(t *testing.T) {
 			"[sequence_number status node_name] [[3 running a] [2 pending <nil>] [1 pending a]]",
 		},
 		{"SELECT count(*) FROM jobs", "[count(*)] [[3]]"},
-		{"SELECT status, count(*) AS n FROM jobs GROUP BY status ORDER BY n DESC;",
-			"[status n] [[pending 2] [running 1]]"},
+		{
+			"SELECT status, count(*) AS n FROM jobs GROUP BY status ORDER BY n DESC;",
+			"[status n] [[pending 2] [running 1]]",
+		},
 		{"SELECT id FROM jobs WHERE sequence_number = 1 -- the first; one", "[id] [[" + j.ID + "]]"},
 		{"SELECT sequence_number FROM jobs WHERE sequence_number = '1'", "[sequence_number] [[1]]"},
 		{"select sequence_number from jobs where id = '" + j.ID + "' /* ; */ ;", "[sequence_number] [[1]]"},

@@ -180,8 +180,10 @@ func proposing(b *testing.B, clients int, cycling bool) func(int) error {
 	p := NewProposer(leader, ProposerOptions{})
 	nodes := make([]string, clients)
 	for i := range nodes {
-		r := ffrtmp.Registration{NodeID: numbered(i), Address: "a", MaxConcurrentJobs: 1024,
-			Encoders: []string{"libx264"}}
+		r := ffrtmp.Registration{
+			NodeID: numbered(i), Address: "a", MaxConcurrentJobs: 1024,
+			Encoders: []string{"libx264"},
+		}
 		_, registered, err := p.Register(b.Context(), Idempotency{}, r)
 		if err != nil {
 			b.Fatal(err)

@@ -89,8 +89,8 @@ func (db *DB) openReaders() error {
 	ctx, cancel := context.WithTimeout(context.Background(), readLimit)
 	defer cancel()
 	for _, text := range queries {
-		q, err := db.readers.PrepareContext(ctx,
-			text) //nolint:sqlclosecheck // kept as long as the readers, which close it
+		//nolint:sqlclosecheck // kept as long as the readers, which close it
+		q, err := db.readers.PrepareContext(ctx, text)
 		if err != nil {
 			return fmt.Errorf("prepare %s: %w", text, err)
 		}

@@ -175,9 +175,13 @@ func (q *userQuery) run(text string, result *ffrtmp.QueryResult) (err error) {
 func columnsOf(conn *sql.Conn, text string) (names []string, err error) {
 	names = []string{}
 	err = conn.Raw(func(c any) error {
-		columns, err := c.(interface {
+		describer, ok := c.(interface {
 			ColumnInfo(query string) ([]sqlite.ColumnInfo, error)
-		}).ColumnInfo(text)
+		})
+		if !ok {
+			return errors.New("the SQLite driver cannot describe columns")
+		}
+		columns, err := describer.ColumnInfo(text)
 		for _, column := range columns {
 			names = append(names, column.Name)
 		}

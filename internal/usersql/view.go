@@ -173,8 +173,7 @@ func (c *viewCursor) Filter(column int, used string, values []vtab.Value) error 
 		text += " WHERE " + c.columns[column] + " = ?"
 		args = []any{values[0]}
 	}
-	if c.rows, err = c.query.state.QueryContext(c.query.ctx, text,
-		args...); err != nil { //nolint:rowserrcheck // Next does
+	if c.rows, err = c.query.state.QueryContext(c.query.ctx, text, args...); err != nil {
 		return fmt.Errorf("%s: %w", c.name, err)
 	}
 	return c.Next()
