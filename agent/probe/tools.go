@@ -23,7 +23,7 @@ type Tools struct {
 	Version string // ffmpeg's first line
 }
 
-const versionTimeout = 10 * time.Second
+const versionTimeout = 2 * time.Minute
 
 // FindTools finds ffmpeg, by its path or in $PATH when that is "", and the ffprobe
 // beside it or in $PATH.
