@@ -50,7 +50,7 @@ type peerRecord struct {
 	peer  string // its address
 }
 
-// openPeerMemory reads the file. A damaged one is as good as none.
+// openPeerMemory reads the file. A damaged file counts as missing.
 func openPeerMemory(s *storage, log hclog.Logger) *peerMemory {
 	m := &peerMemory{log: log, members: map[string]*peerRecord{}}
 	if s.inMemory() {

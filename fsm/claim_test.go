@@ -80,7 +80,7 @@ func TestBackoff_Cap(t *testing.T) {
 func TestClaim_AvoidsFailedNode(t *testing.T) {
 	for _, test := range []struct {
 		name    string
-		other   func(c *cluster) // what becomes of the other node
+		other   func(c *cluster) // what happens to the other node
 		claimed bool             // to the node that failed
 	}{
 		{"another can", func(*cluster) {}, false},
