@@ -36,21 +36,19 @@ func TestAudit_AdministrativeWrites(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	c.Act(ctx, Idempotency{}, ffrtmp.Resume, seq)
-	c.Act(ctx, Idempotency{}, ffrtmp.Resume, seq) // refused
-	c.Act(ctx, Idempotency{}, ffrtmp.Resume, 99)
-	c.Patch(ctx, Idempotency{}, seq, ffrtmp.Patch{
-		Queue: &queue, MaxRetries: &retries,
-		Labels: map[string]string{"a": "b"},
-	})
-	c.CancelMany(ctx, Idempotency{}, ffrtmp.Filter{Status: ffrtmp.Pending}, []uint64{seq})
-	c.Act(ctx, Idempotency{}, ffrtmp.Retry, seq)
-	c.SetEligibility(ctx, Idempotency{}, node, ffrtmp.Draining)
-	c.SetEligibility(ctx, Idempotency{}, node, ffrtmp.Cordoned)
-	c.SetEligibility(ctx, Idempotency{}, node, ffrtmp.Eligible)
+	check(t, errOf(c.Act(ctx, Idempotency{}, ffrtmp.Resume, seq)))
+	wantCode(t, errOf(c.Act(ctx, Idempotency{}, ffrtmp.Resume, seq)), ffrtmp.Conflict)
+	wantCode(t, errOf(c.Act(ctx, Idempotency{}, ffrtmp.Resume, 99)), ffrtmp.NotFound)
+	change := ffrtmp.Patch{Queue: &queue, MaxRetries: &retries, Labels: map[string]string{"a": "b"}}
+	check(t, errOf(c.Patch(ctx, Idempotency{}, seq, change)))
+	check(t, errOf(c.CancelMany(ctx, Idempotency{}, ffrtmp.Filter{Status: ffrtmp.Pending}, []uint64{seq})))
+	check(t, errOf(c.Act(ctx, Idempotency{}, ffrtmp.Retry, seq)))
+	check(t, errOf(c.SetEligibility(ctx, Idempotency{}, node, ffrtmp.Draining)))
+	check(t, errOf(c.SetEligibility(ctx, Idempotency{}, node, ffrtmp.Cordoned)))
+	check(t, errOf(c.SetEligibility(ctx, Idempotency{}, node, ffrtmp.Eligible)))
 	c.claim(node, 1)
-	c.RemoveNode(ctx, node, false) // refused
-	c.RemoveNode(ctx, node, true)
+	wantCode(t, errOf(c.RemoveNode(ctx, node, false)), ffrtmp.Conflict)
+	check(t, errOf(c.RemoveNode(ctx, node, true)))
 	_, second, _, err := c.CreateKey(ctx, Idempotency{}, ffrtmp.NewKey{
 		Name:   "second",
 		Scopes: []ffrtmp.Scope{ffrtmp.ScopeSubmit, ffrtmp.ScopeAgent}, RateLimit: 3,
@@ -58,13 +56,14 @@ func TestAudit_AdministrativeWrites(t *testing.T) {
 	if err != nil || second.CreatedBy != made.ID {
 		t.Fatalf("%+v, %v", second, err)
 	}
-	c.RevokeKey(ctx, second.ID)
-	c.Note(ctx, "leader.transfer", "m1")
+	check(t, errOf(c.RevokeKey(ctx, second.ID)))
+	_, err = c.Note(ctx, "leader.transfer", "m1")
+	check(t, err)
 
 	// Commands without an actor are not audited, nor are routine ones of agents and users.
-	c.Submit(ctx, Idempotency{}, []ffrtmp.Spec{newSpec(t)})
-	c.Register(ctx, Idempotency{}, ffrtmp.Registration{Address: "old:1", Name: "old", Type: "server"})
-	c.Act(c.Context(), Idempotency{}, ffrtmp.Cancel, seq)
+	check(t, errOf(c.Submit(ctx, Idempotency{}, []ffrtmp.Spec{newSpec(t)})))
+	check(t, errOf(c.Register(ctx, Idempotency{}, ffrtmp.Registration{Address: "old:1", Name: "old", Type: "server"})))
+	check(t, errOf(c.Act(c.Context(), Idempotency{}, ffrtmp.Cancel, seq)))
 
 	want := []ffrtmp.AuditRecord{
 		{Action: "leader.transfer", Target: "m1", Outcome: "requested"},
@@ -109,7 +108,7 @@ func TestAudit_Pages(t *testing.T) {
 	seq := c.submit()
 	for range 7 {
 		c.after(time.Second)
-		c.Act(ctx, Idempotency{}, ffrtmp.Retry, seq)
+		wantCode(t, errOf(c.Act(ctx, Idempotency{}, ffrtmp.Retry, seq)), ffrtmp.Conflict)
 	}
 	all := c.audit(ffrtmp.AuditPage{})
 	if len(all) != 7 || !all[0].Time.Equal(c.now) {
@@ -125,7 +124,8 @@ func TestAudit_Pages(t *testing.T) {
 		if page.Cursor = list.NextCursor; page.Cursor == "" {
 			break
 		}
-		c.Act(ctx, Idempotency{}, ffrtmp.Retry, seq) // does not move the pages
+		// A later record does not move the pages.
+		wantCode(t, errOf(c.Act(ctx, Idempotency{}, ffrtmp.Retry, seq)), ffrtmp.Conflict)
 	}
 	if diff := cmp.Diff(all, paged); diff != "" {
 		t.Error(diff)

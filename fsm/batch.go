@@ -74,7 +74,7 @@ func (b *batcher) propose(ctx context.Context, data []byte) (uint64, any, error)
 	b.queue = append(b.queue, p)
 	if b.inFlight < maxInFlight {
 		b.inFlight++
-		go b.send()
+		go b.send() //nolint:contextcheck // an entry carries the commands of others, too
 	}
 	b.mu.Unlock()
 	select {
@@ -103,7 +103,7 @@ func (b *batcher) send() {
 		for i, p := range batch {
 			data[i] = p.data
 		}
-		// Not a command's own context: it would cancel the others.
+		// Without a command's own context, which would cancel the others.
 		ctx, cancel := context.WithTimeout(context.Background(), applyLimit)
 		index, response, err := b.log.Apply(ctx, encodeEntry(data))
 		cancel()

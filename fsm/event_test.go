@@ -3,6 +3,7 @@ package fsm
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -183,7 +184,7 @@ func TestEvents_Pages(t *testing.T) {
 	if err != nil || len(list) != maxEvents || upTo != (ffrtmp.EventID{Index: 2, N: maxEvents/4 - 1}) {
 		t.Fatalf("%d events up to %s: %v", len(list), upTo, err)
 	}
-	all := append(list, c.allEvents(upTo)...)
+	all := slices.Concat(list, c.allEvents(upTo))
 	if len(all) != batches*len(specs) {
 		t.Fatalf("%d events, want %d", len(all), batches*len(specs))
 	}

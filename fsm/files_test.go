@@ -39,8 +39,7 @@ func TestOpen_ForeignFile(t *testing.T) {
 		"directory":  func(t *testing.T, path string) { check(t, os.Mkdir(path, 0o700)) },
 		"foreign link": func(t *testing.T, path string) {
 			write(t, path+".real", "x")
-			check(t, os.Symlink(path+".real",
-				path))
+			check(t, os.Symlink(path+".real", path))
 		},
 		"dangling link": func(t *testing.T, path string) { check(t, os.Symlink("/nowhere/state-1.db", path)) },
 	} {
@@ -68,7 +67,7 @@ func write(t *testing.T, path, text string) {
 	check(t, os.WriteFile(path, []byte(text), 0o600))
 }
 
-func check(t *testing.T, err error) {
+func check(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
@@ -87,7 +86,8 @@ func TestPath_Sqlite3(t *testing.T) {
 	c.submit()
 	const ask = `SELECT count(*), max(status), max(node_name), max(created_at), max(parameters) FROM jobs;
 SELECT status, running FROM nodes; SELECT outcome, started_at FROM attempts`
-	want := `running|a|2026-05-04T03:02:01.000Z|{"output_mode":"rtmp","rtmp_url":"rtmp://host/app","stream_key":"REDACTED"}
+	want := `running|a|2026-05-04T03:02:01.000Z|` +
+		`{"output_mode":"rtmp","rtmp_url":"rtmp://host/app","stream_key":"REDACTED"}` + `
 busy|1
 running|2026-05-04T03:02:01.000Z
 `
@@ -246,7 +246,7 @@ func TestOpen_RemovesLeftovers(t *testing.T) {
 	c := newCluster(t)
 	c.submit()
 	left := filepath.Join(c.opts.Dir, "state-left.db")
-	write(t, left, "half")
+	write(t, left, "partial")
 	c.reopen()
 	if _, err := os.Stat(left); !errors.Is(err, os.ErrNotExist) {
 		t.Fatalf("still there: %v", err)

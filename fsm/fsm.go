@@ -111,7 +111,7 @@ func Open(opts Options) (*FSM, error) {
 	if f.fault != nil {
 		f.log.Warn("state on disk is unusable", "error", f.fault)
 		f.state = nil
-		return f, nil
+		return f, nil //nolint:nilerr // Verify returns the fault
 	}
 	f.publish(f.state)
 	return f, nil

@@ -95,7 +95,7 @@ func (c *cluster) Apply(_ context.Context, data []byte) (uint64, any, error) {
 	c.index++
 	entry := &raft.Log{Index: c.index, Term: 1, Type: raft.LogCommand, Data: data}
 	c.entries = append(c.entries, entry)
-	return entry.Index, c.fsm.Apply(entry), nil
+	return entry.Index, c.fsm.Apply(entry), nil //nolint:contextcheck // Raft applies without a context
 }
 
 // numbered is the nth UUIDv7-shaped id of a test.
@@ -214,6 +214,9 @@ func (c *cluster) hash() string {
 	}
 	return sum
 }
+
+// errOf is the error of a command.
+func errOf[T any](_ uint64, _ T, err error) error { return err }
 
 func wantCode(t testing.TB, err error, code ffrtmp.Code) {
 	t.Helper()

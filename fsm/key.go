@@ -107,7 +107,7 @@ func (c *createKey) apply(t *tx) any {
 	forgotten := t.endedKeys(t.now - int64(ffrtmp.KeyKept))
 	if len(t.keys)-len(forgotten) >= ffrtmp.MaxKeys {
 		return ffrtmp.Errorf(ffrtmp.Conflict,
-			"there are %d keys already; those that have been revoked or expired for %s make room", ffrtmp.MaxKeys,
+			"limit of %d keys reached; keys are removed %s after they expire or are revoked", ffrtmp.MaxKeys,
 			ffrtmp.KeyKept)
 	}
 	for _, id := range forgotten {

@@ -186,7 +186,8 @@ var lifecycle = map[string]map[string]string{
 		"retry": "conflict", "publish": "completed completed", "complete": "completed completed",
 		"fail": "stale_attempt", "fail for good": "stale_attempt", "release": "stale_attempt",
 		"expire": "completed completed", "time out": "completed completed", "reclaim": "completed completed",
-		"claim": "completed completed", "remove node": "completed completed", "remove node by force": "completed completed",
+		"claim": "completed completed", "remove node": "completed completed",
+		"remove node by force": "completed completed",
 	},
 	"failed": {
 		"cancel": "conflict", "pause": "conflict", "resume": "conflict",

@@ -126,7 +126,7 @@ func TestJob_Reference(t *testing.T) {
 	id := c.job(seq).ID
 	for ref, found := range map[string]bool{
 		"1": true, id: true, "2": false, "0": false, "-1": false, numbered(77): false, id[:8]: false, "1-" + id: false,
-		"": false, "1 ": false,
+		"": false, "1\x20": false,
 		"99999999999999999999": false, "01980000-0000-7000-8000-000000000099": false,
 	} {
 		_, err := c.fsm.Job(t.Context(), ref)
@@ -291,25 +291,25 @@ func TestReadyChanged(t *testing.T) {
 		{"submit", func() { c.submit() }, true},
 		{"claim", func() { a = c.claimOne(node) }, false},
 		{"progress", func() {
-			c.Progress(t.Context(), []Report{{
-				AttemptID: store.AttemptID{Seq: a.Seq, Attempt: 1}, Percent: 1,
-				At: c.now,
-			}})
+			report := Report{AttemptID: store.AttemptID{Seq: a.Seq, Attempt: 1}, Percent: 1, At: c.now}
+			check(t, errOf(c.Progress(t.Context(), []Report{report})))
 		}, false},
 		{"publish", func() { c.mustResult(node, a, ffrtmp.ResultPublishing) }, false},
 		{"complete", func() { c.mustResult(node, a, ffrtmp.ResultCompleted) }, true},
-		{"cordon", func() { c.SetEligibility(t.Context(), Idempotency{}, node, ffrtmp.Cordoned) }, true},
+		{"cordon", func() {
+			check(t, errOf(c.SetEligibility(t.Context(), Idempotency{}, node, ffrtmp.Cordoned)))
+		}, true},
 	} {
 		changed := c.fsm.ReadyChanged()
 		step.do()
 		select {
 		case <-changed:
 			if !step.wake {
-				t.Errorf("%s woke", step.name)
+				t.Errorf("%s: got a wake-up, want none", step.name)
 			}
 		default:
 			if step.wake {
-				t.Errorf("%s did not wake", step.name)
+				t.Errorf("%s: got no wake-up, want one", step.name)
 			}
 		}
 	}

@@ -29,9 +29,9 @@ func histogram(name, help string, start, factor float64, count int) prometheus.H
 func newMetrics(r prometheus.Registerer, f *FSM) metrics {
 	m := metrics{
 		registerer: r,
-		apply:      histogram("fsm_apply_seconds", "Time to apply a batch of Raft entries to the state.", 0.0001, 2.5, 12),
-		waited:     histogram("job_wait_seconds", "Time from submission to the start of the first attempt.", 0.01, 4, 10),
-		ran:        histogram("job_run_seconds", "Run time of attempts that completed, failed or timed out.", 0.1, 4, 10),
+		apply:      histogram("fsm_apply_seconds", "Time to apply a batch of Raft entries.", 0.0001, 2.5, 12),
+		waited:     histogram("job_wait_seconds", "Time from submission to the first attempt.", 0.01, 4, 10),
+		ran:        histogram("job_run_seconds", "Run time of completed, failed or timed out attempts.", 0.1, 4, 10),
 		stale: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "ffmpeg_master_stale_results_total",
 			Help: "Results rejected because their attempt was no longer current.",

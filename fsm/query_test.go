@@ -89,7 +89,8 @@ func TestQuery_Views(t *testing.T) {
 		t.Errorf("an endless answer: %d rows, truncated %v: %v", r.Count, r.Truncated, err)
 	}
 	r, err = c.fsm.Query(t.Context(),
-		"WITH RECURSIVE n(x) AS (VALUES (1) UNION ALL SELECT x + 1 FROM n) SELECT hex(zeroblob(50000)) FROM n LIMIT 200")
+		`WITH RECURSIVE n(x) AS (VALUES (1) UNION ALL SELECT x + 1 FROM n)
+			SELECT hex(zeroblob(50000)) FROM n LIMIT 200`)
 	if err != nil || !r.Truncated || r.Count > usersql.MaxRowBytes/100_000+1 {
 		t.Errorf("a fat answer: %d rows, truncated %v: %v", r.Count, r.Truncated, err)
 	}

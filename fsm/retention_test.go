@@ -50,7 +50,9 @@ func TestPrune_OldFinishedJobs(t *testing.T) {
 	}
 	old := made.Jobs[0]
 	c.mustResult(gone, c.claimOne(gone), ffrtmp.ResultCompleted, func(r *ffrtmp.Result) { r.Logs = "a log" })
-	waiting := c.submit(func(s *ffrtmp.Spec) { s.Requires = &ffrtmp.Requires{Labels: map[string]string{"no": "where"}} })
+	waiting := c.submit(func(s *ffrtmp.Spec) {
+		s.Requires = &ffrtmp.Requires{Labels: map[string]string{"no": "where"}}
+	})
 	revived := c.submit()
 	c.mustAct(ffrtmp.Cancel, revived)
 	late := c.submit()
