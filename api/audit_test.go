@@ -67,7 +67,9 @@ func TestAudit_ForwardedRequest(t *testing.T) {
 		got.Records == nil {
 		t.Errorf("got %+v, want an empty list", got)
 	}
-	for query, field := range map[string]string{"?limit=0": "limit", "?limit=10001": "limit", "?since=yesterday": "since", "?cursor=1": "cursor"} {
+	for query, field := range map[string]string{
+		"?limit=0": "limit", "?limit=10001": "limit", "?since=yesterday": "since", "?cursor=1": "cursor",
+	} {
 		var p problem
 		leader.want(http.StatusBadRequest, "GET", "/audit"+query, "").decode(t, &p)
 		if p.Field != field {

@@ -140,9 +140,10 @@ func (s *Server) admit(r *http.Request, agents bool) (Principal, error) {
 	p, err := s.authenticate(r)
 	if ffrtmp.CodeOf(err) == ffrtmp.Unauthenticated {
 		s.metrics.authFailures.Inc()
+		id := requestIDOf(r.Context())
 		s.authFailures.Do(func() {
-			s.cfg.Logger.Warn("authentication failed", "source", sourceOf(r), "request_id", requestIDOf(r.Context()),
-				"route", r.Pattern, "error", err)
+			s.cfg.Logger.Warn("authentication failed", "source", sourceOf(r), "request_id", id, "route", r.Pattern,
+				"error", err)
 		})
 	}
 	if err == nil && !isForwarded(r.Context()) {

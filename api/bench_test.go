@@ -39,9 +39,8 @@ func BenchmarkSubmit(b *testing.B) {
 		State: f, Proposer: proposer, Leader: service, Cluster: c, Keys: Keys(f, testKey), Logger: logger,
 		LeaseTTL: 30 * time.Second, Registerer: registry, Gatherer: registry,
 	})
-	body := []byte(
-		`{"scenario":"1080p30-h264","parameters":{"input":"in/movie.mp4","output":"out/movie.mp4","bitrate":"5M","preset":"fast"},"labels":{"customer":"acme"}}`,
-	)
+	body := []byte(`{"scenario":"1080p30-h264","labels":{"customer":"acme"},` +
+		`"parameters":{"input":"in/movie.mp4","output":"out/movie.mp4","bitrate":"5M","preset":"fast"}}`)
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
 			r := httptest.NewRequest(http.MethodPost, "/jobs", bytes.NewReader(body))

@@ -31,7 +31,8 @@ var samples = map[string]string{
 	"heartbeat":    `{"attempts":[{"job_id":"1","attempt":1,"progress_detail":{}}]}`,
 }
 
-const sampleSpec = `{"scenario":"720p","parameters":{"output_mode":"rtmp","rtmp_url":"rtmp://h/a","resolution_width":1280,"resolution_height":720}}`
+const sampleSpec = `{"scenario":"720p","parameters":{"output_mode":"rtmp","rtmp_url":"rtmp://h/a",` +
+	`"resolution_width":1280,"resolution_height":720}}`
 
 // companions are the other parameters that a query parameter requires.
 var companions = map[string]string{"max_stale": "&stale", "wait": "&index=1"}
@@ -117,7 +118,8 @@ func TestOpenAPI_Limits(t *testing.T) {
 					}
 					m.refused(400, method, path+"?"+name+"=1&"+name+"=1", sample, name)
 				case openapi3.ParameterInHeader:
-					for _, value := range append(textBreaches(p.Value.Schema.Value), strings.Repeat("k", 60_000), "k\u00e9y", "k\ty") {
+					for _, value := range append(textBreaches(p.Value.Schema.Value), strings.Repeat("k", 60_000),
+						"k\u00e9y", "k\ty") {
 						if !strings.ContainsAny(value, "\x00\n") && strings.TrimSpace(value) != "" {
 							tried++
 							m.refused(400, method, path, sample, name, name, value)
@@ -352,8 +354,10 @@ func TestRoutes_Unknown(t *testing.T) {
 				continue
 			}
 			for _, name := range []string{
-				"0", "-1", "+1", "01", "1.0", "1e0", "0x1", "1%20", "%201", "%00", "1%00", "99999999999999999999", "x", "%ff", "%EF%BC%91", "..%2f1", "%2e%2e", "1%2fcancel",
-				"1;", "1'--", strings.ToUpper(id), id[:35], id + "0", id + "%00", "*", "null", strings.Repeat("9", 5000), "01985f3a-0000-7000-8000-000000000000",
+				"0", "-1", "+1", "01", "1.0", "1e0", "0x1", "1%20", "%201", "%00", "1%00", "99999999999999999999", "x",
+				"%ff", "%EF%BC%91", "..%2f1", "%2e%2e", "1%2fcancel",
+				"1;", "1'--", strings.ToUpper(id), id[:35], id + "0", id + "%00", "*", "null",
+				strings.Repeat("9", 5000), "01985f3a-0000-7000-8000-000000000000",
 			} {
 				m.refused(404, method, strings.Replace(path, "{id}", name, 1), samples[operation.OperationID], "")
 			}
@@ -364,7 +368,10 @@ func TestRoutes_Unknown(t *testing.T) {
 				has = append(has, "HEAD")
 			}
 			slices.Sort(has)
-			for _, method := range []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND", "get", strings.Repeat("X", 3000)} {
+			for _, method := range []string{
+				"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND", "get",
+				strings.Repeat("X", 3000),
+			} {
 				if path = known(path); slices.Contains(has, method) {
 					continue
 				}
@@ -376,8 +383,10 @@ func TestRoutes_Unknown(t *testing.T) {
 			}
 		}
 		for _, path := range []string{
-			"/", "//", "/jobs/", "//jobs", "/jobs//", "/jobs//1", "/jobs/1/", "/./jobs", "/../jobs", "/jobs/../nodes", "/jobs/./1", "/jobs/1/..", "/jobs/.", "/jobs/..", "/JOBS", "/jobs.json",
-			"/jobs/1/cancel/", "/jobs/1//cancel", "/%6aobs/1/x", "/jobs%2f1", "/jobs%00", "/nodes/" + nodeA + "/", "/health/", "/health/x", "/api/v1/jobs", "/api/v2/jobs/1", "/openapi.json", "/metrics", "/debug/pprof/",
+			"/", "//", "/jobs/", "//jobs", "/jobs//", "/jobs//1", "/jobs/1/", "/./jobs", "/../jobs", "/jobs/../nodes",
+			"/jobs/./1", "/jobs/1/..", "/jobs/.", "/jobs/..", "/JOBS", "/jobs.json",
+			"/jobs/1/cancel/", "/jobs/1//cancel", "/%6aobs/1/x", "/jobs%2f1", "/jobs%00", "/nodes/" + nodeA + "/",
+			"/health/", "/health/x", "/api/v1/jobs", "/api/v2/jobs/1", "/openapi.json", "/metrics", "/debug/pprof/",
 			"/" + strings.Repeat("x/", 2000),
 		} {
 			for _, method := range []string{"GET", "POST", "DELETE"} {

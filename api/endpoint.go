@@ -79,11 +79,11 @@ func with[In any](f func(c *call, in *In) (*answer, error)) func(*call) (*answer
 func (s *Server) handler(e *endpoint) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c := &call{Request: r, endpoint: e, id: requestIDOf(r.Context()), forwarded: isForwarded(r.Context())}
-		if err := s.prepare(w, c); err != nil {
+		if err := s.prepare(w, c); err != nil { //nolint:contextcheck // c is the request, with its context
 			writeError(w, err)
 			return
 		}
-		s.dispatch(w, c)
+		s.dispatch(w, c) //nolint:contextcheck // as above
 	})
 }
 

@@ -91,9 +91,8 @@ func TestEvents(t *testing.T) {
 	if fields := fromNow.block(); fields["data"] != "" || fields["id"] == "" {
 		t.Fatalf("got first block %v, want one with an id and no data", fields)
 	}
-	j := m.submit(
-		`{"scenario":"720p","parameters":{"output_mode":"rtmp","rtmp_url":"rtmp://example.com/live","stream_key":"hush"}}`,
-	)
+	j := m.submit(`{"scenario":"720p","parameters":` +
+		`{"output_mode":"rtmp","rtmp_url":"rtmp://example.com/live","stream_key":"hush"}}`)
 	if e := fromNow.next(); e.JobID != j.ID || e.Type != ffrtmp.JobSubmitted {
 		t.Errorf("got %+v, want %s submitted", e, j.ID)
 	}
@@ -135,7 +134,10 @@ func TestEvents(t *testing.T) {
 func TestEvents_Refused(t *testing.T) {
 	t.Parallel()
 	m := newMaster(t)
-	for _, bad := range []string{"?since=x", "?since=1.x", "?since=-1", "?since=1.-1", "?since=1.2.3", "?type=nothing", "?since=99999999999999999999.0"} {
+	for _, bad := range []string{
+		"?since=x", "?since=1.x", "?since=-1", "?since=1.-1", "?since=1.2.3", "?type=nothing",
+		"?since=99999999999999999999.0",
+	} {
 		m.want(http.StatusBadRequest, "GET", "/events"+bad, "")
 	}
 	m.want(http.StatusBadRequest, "GET", "/events", "", "Last-Event-ID", "x")

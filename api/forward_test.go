@@ -34,7 +34,7 @@ func newPeerPort(t *testing.T, m *master) *peerPort {
 	p := &peerPort{}
 	p.server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		p.seen.Add(1)
-		p.last.Store(r.Clone(context.Background()))
+		p.last.Store(r.Clone(context.WithoutCancel(r.Context())))
 		if p.cut.CompareAndSwap(true, false) {
 			m.api.ForwardHandler().ServeHTTP(httptest.NewRecorder(), r)
 			if p.onCut != nil {
@@ -92,7 +92,8 @@ func TestForward(t *testing.T) {
 	r := follower.want(201, "POST", "/jobs", `{"scenario":"720p"}`, "X-Request-Id", "abc-1", "Traceparent", "00-1-2-03",
 		"X-Forwarded-For", "10.9.9.9", "X-Ffrtmp-Forwarded", "evil")
 	for name, want := range map[string]string{
-		servedByHeader: "m1", leaderHeader: "https://m1:8080", knownLeaderHeader: "true", indexHeader: "1", requestIDHeader: "abc-1", lastContactHeader: "0",
+		servedByHeader: "m1", leaderHeader: "https://m1:8080", knownLeaderHeader: "true", indexHeader: "1",
+		requestIDHeader: "abc-1", lastContactHeader: "0",
 	} {
 		if got := r.Header.Get(name); got != want {
 			t.Errorf("answer's %s: %q, want %q", name, got, want)
@@ -100,7 +101,8 @@ func TestForward(t *testing.T) {
 	}
 	sent := peer.last.Load()
 	for name, want := range map[string]string{
-		"Authorization": "Bearer " + testKey, requestIDHeader: "abc-1", "Traceparent": "00-1-2-03", "X-Forwarded-For": "", forwardedHeader: "m2",
+		"Authorization": "Bearer " + testKey, requestIDHeader: "abc-1", "Traceparent": "00-1-2-03",
+		"X-Forwarded-For": "", forwardedHeader: "m2",
 	} {
 		if got := sent.Header.Get(name); got != want {
 			t.Errorf("forwarded %s: %q, want %q", name, got, want)
@@ -193,7 +195,9 @@ func TestForward_NoLeader(t *testing.T) {
 	unreachable.follow(leader)
 	peer.refuse.Store(true)
 	var all sync.WaitGroup
-	for name, m := range map[string]*master{"no leader": follower, "one that has lost its leadership": leader, "a leader out of reach": unreachable} {
+	for name, m := range map[string]*master{
+		"no leader": follower, "one that has lost its leadership": leader, "a leader out of reach": unreachable,
+	} {
 		all.Go(func() {
 			start := time.Now()
 			r, err := m.try(context.Background(), "POST", "/jobs", `{"scenario":"720p"}`)
@@ -223,11 +227,23 @@ func TestForward_AnswerLost(t *testing.T) {
 		code                     string
 		jobs                     int
 	}{
-		{name: "no key", method: "POST", path: "/jobs", body: `{"scenario":"720p"}`, status: 504, code: "unknown_outcome", jobs: 2},
-		{name: "a key", method: "POST", path: "/jobs", body: `{"scenario":"720p"}`, header: []string{"Idempotency-Key", "k"}, status: 200, jobs: 2},
+		{
+			name: "no key", method: "POST", path: "/jobs", body: `{"scenario":"720p"}`, status: 504,
+			code: "unknown_outcome", jobs: 2,
+		},
+		{
+			name: "a key", method: "POST", path: "/jobs", body: `{"scenario":"720p"}`,
+			header: []string{"Idempotency-Key", "k"}, status: 200, jobs: 2,
+		},
 		{name: "a read", method: "GET", path: "/jobs/1", status: 200, jobs: 1},
-		{name: "a change without a key", method: "PATCH", path: "/jobs/1", body: `{"priority":"low"}`, status: 504, code: "unknown_outcome", jobs: 1},
-		{name: "an agent's word", method: "POST", path: "/nodes/" + nodeA + "/heartbeat", body: `{"attempts":[]}`, status: 200, jobs: 1},
+		{
+			name: "a change without a key", method: "PATCH", path: "/jobs/1", body: `{"priority":"low"}`, status: 504,
+			code: "unknown_outcome", jobs: 1,
+		},
+		{
+			name: "an agent's word", method: "POST", path: "/nodes/" + nodeA + "/heartbeat", body: `{"attempts":[]}`,
+			status: 200, jobs: 1,
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			leader, follower, peer := pair(t)
@@ -270,7 +286,10 @@ func TestForward_LeadershipLost(t *testing.T) {
 	}{
 		{name: "before the command was taken", lost: raft.ErrNotLeader, status: 201},
 		{name: "after", lost: raft.ErrLeadershipLost, status: 504},
-		{name: "after, with a key", lost: raft.ErrLeadershipLost, header: []string{"Idempotency-Key", "k"}, status: 201},
+		{
+			name: "after, with a key", lost: raft.ErrLeadershipLost, header: []string{"Idempotency-Key", "k"},
+			status: 201,
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			old, next, _ := pair(t)

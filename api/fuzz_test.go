@@ -51,11 +51,8 @@ func FuzzBodies(f *testing.F) {
 		f.Add([]byte(body))
 	}
 	f.Add([]byte(`{"node_id":"a","wait":"1s","max":1e0}`))
-	f.Add(
-		[]byte(
-			`{"scenario":"720p","parameters":{"fps":1e1,"fps":2},"requires":{"encoder":"libx264"},"labels":{"é":"\ud83d"}}`,
-		),
-	)
+	f.Add([]byte(`{"scenario":"720p","parameters":{"fps":1e1,"fps":2},` +
+		`"requires":{"encoder":"libx264"},"labels":{"é":"\ud83d"}}`))
 	f.Add([]byte(`{"job_id":"1","node_id":"n","status":"failed","error":"\ufffd","metrics":null,"completed_at":null}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		for name, take := range takers {

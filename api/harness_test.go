@@ -46,7 +46,7 @@ func (l *soloLog) Apply(_ context.Context, data []byte) (uint64, any, error) {
 	l.index++
 	entry := &raft.Log{Index: l.index, Term: 1, Type: raft.LogCommand, Data: data}
 	l.entries = append(l.entries, entry)
-	answers := l.fsm.ApplyBatch([]*raft.Log{entry})
+	answers := l.fsm.ApplyBatch([]*raft.Log{entry}) //nolint:contextcheck // applying cannot be canceled
 	return l.index, answers[0], nil
 }
 
@@ -315,7 +315,8 @@ func (m *master) want(status int, method, path, body string, header ...string) r
 // register registers a node and returns its id.
 func (m *master) register(id string) string {
 	m.t.Helper()
-	body := `{"node_id":"` + id + `","address":"` + id + `","cpu_threads":8,"max_concurrent_jobs":2,"encoders":["libx264","libx265"]}`
+	body := `{"node_id":"` + id + `","address":"` + id +
+		`","cpu_threads":8,"max_concurrent_jobs":2,"encoders":["libx264","libx265"]}`
 	m.want(http.StatusCreated, "POST", "/nodes/register", body)
 	return id
 }

@@ -11,6 +11,7 @@ import (
 const (
 	importedA = "99b02629-b351-4b9c-91f0-3e57978725ff"
 	importedB = "3a6f6dcc-8d62-4af9-a524-0037c7e9576f"
+	refused   = "8857c3db-0ffd-4846-a816-8d370a77c6dd"
 	oldNode   = "c24161b8-833c-4fd1-add0-ecd232af3bcb"
 )
 
@@ -18,19 +19,23 @@ const (
 func TestImport(t *testing.T) {
 	m := newMaster(t)
 	body := `{"nodes":[
-		{"id":"` + oldNode + `","address":"enc-01","type":"server","registered_at":"2026-11-22T07:03:34Z","last_heartbeat":"2026-11-22T07:03:34Z"},
+		{"id":"` + oldNode + `","address":"enc-01","type":"server",
+		 "registered_at":"2026-11-22T07:03:34Z","last_heartbeat":"2026-11-22T07:03:34Z"},
 		{"id":"enc-02","address":"enc-02"}],
 	"jobs":[
-		{"id":"` + importedA + `","sequence_number":7,"scenario":"1080p30-h265","status":"pending","created_at":"2026-11-22T07:03:34.943161063Z"},
-		{"id":"` + importedB + `","sequence_number":8,"scenario":"480p30-vp9","status":"completed","created_at":"2026-11-22T07:03:34Z","completed_at":"2026-11-22T07:03:35Z","progress":100,"logs":"frame=1",
-		 "last_attempt":{"attempt":1,"node_id":"` + oldNode + `","outcome":"completed","started_at":"2026-11-22T07:03:34Z","ended_at":"2026-11-22T07:03:35Z"}},
-		{"id":"8857c3db-0ffd-4846-a816-8d370a77c6dd","scenario":"8K","status":"pending","created_at":"2026-11-22T07:03:34Z"},
-		{"id":"8857c3db-0ffd-4846-a816-8d370a77c6dd","scenario":"720p","status":"banana","created_at":"2026-11-22T07:03:34Z"},
+		{"id":"` + importedA + `","sequence_number":7,"scenario":"1080p30-h265","status":"pending",
+		 "created_at":"2026-11-22T07:03:34.943161063Z"},
+		{"id":"` + importedB + `","sequence_number":8,"scenario":"480p30-vp9","status":"completed",
+		 "created_at":"2026-11-22T07:03:34Z","completed_at":"2026-11-22T07:03:35Z","progress":100,"logs":"frame=1",
+		 "last_attempt":{"attempt":1,"node_id":"` + oldNode + `","outcome":"completed",
+		  "started_at":"2026-11-22T07:03:34Z","ended_at":"2026-11-22T07:03:35Z"}},
+		{"id":"` + refused + `","scenario":"8K","status":"pending","created_at":"2026-11-22T07:03:34Z"},
+		{"id":"` + refused + `","scenario":"720p","status":"banana","created_at":"2026-11-22T07:03:34Z"},
 		{"id":"14","scenario":"720p","status":"pending","created_at":"2026-11-22T07:03:34Z"},
-		{"id":"8857c3db-0ffd-4846-a816-8d370a77c6dd","scenario":"720p","status":"running","created_at":"2026-11-22T07:03:34Z"},
-		{"id":"8857c3db-0ffd-4846-a816-8d370a77c6dd","scenario":"720p","status":"failed","created_at":"2026-11-22T07:03:34Z"},
-		{"id":"8857c3db-0ffd-4846-a816-8d370a77c6dd","scenario":"720p","status":"pending"},
-		{"id":"8857c3db-0ffd-4846-a816-8d370a77c6dd","scenario":7}]}`
+		{"id":"` + refused + `","scenario":"720p","status":"running","created_at":"2026-11-22T07:03:34Z"},
+		{"id":"` + refused + `","scenario":"720p","status":"failed","created_at":"2026-11-22T07:03:34Z"},
+		{"id":"` + refused + `","scenario":"720p","status":"pending"},
+		{"id":"` + refused + `","scenario":7}]}`
 	send := func(query string, want ...ffrtmp.ImportOutcome) {
 		t.Helper()
 		var answer ffrtmp.ImportAnswer
@@ -72,7 +77,9 @@ func TestImport(t *testing.T) {
 		t.Errorf("got %+v, want job 7", next.Job)
 	}
 	many := `{"jobs":[` + strings.Repeat(`{},`, ffrtmp.MaxImport) + `{}]}`
-	for body, field := range map[string]string{`{}`: "jobs", `{"jobs":[],"nodes":[]}`: "jobs", many: "jobs", `{"jobs":{}}`: "jobs"} {
+	for body, field := range map[string]string{
+		`{}`: "jobs", `{"jobs":[],"nodes":[]}`: "jobs", many: "jobs", `{"jobs":{}}`: "jobs",
+	} {
 		var p problem
 		m.want(http.StatusBadRequest, "POST", "/import", body).decode(t, &p)
 		if p.Field != field {

@@ -379,7 +379,9 @@ func TestAuth_Required(t *testing.T) {
 	m := newMaster(t)
 	for _, e := range append(m.api.endpoints(), endpoint{pattern: "GET /nothing"}) {
 		method, path, _ := strings.Cut(e.pattern, " ")
-		for _, header := range []string{"", "Basic " + testKey, "Bearer", "Bearer wrong", "Bearer " + testKey + "x", testKey} {
+		for _, header := range []string{
+			"", "Basic " + testKey, "Bearer", "Bearer wrong", "Bearer " + testKey + "x", testKey,
+		} {
 			r := m.request(method, path, "", "Authorization", header)
 			if e.open {
 				if r.StatusCode != http.StatusOK {

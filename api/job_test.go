@@ -32,10 +32,9 @@ func TestJob_Lifecycle(t *testing.T) {
 		t.Fatalf("got %+v, want attempt 1 of %s with a lease", claimed, j.ID)
 	}
 	m.want(http.StatusOK, "POST", "/nodes/"+nodeA+"/heartbeat", fmt.Sprintf(
-		`{"attempts":[{"job_id":%q,"attempt":1,"lease":%q,"progress":40.7,"progress_detail":{"phase":"encoding","fps":25},"log_tail":"frame=1\n"}]}`,
-		j.ID,
-		claimed.Lease,
-	))
+		`{"attempts":[{"job_id":%q,"attempt":1,"lease":%q,"progress":40.7,`+
+			`"progress_detail":{"phase":"encoding","fps":25},"log_tail":"frame=1\n"}]}`,
+		j.ID, claimed.Lease))
 	if now := m.job("1"); now.Progress != 40 || now.ProgressDetail == nil || now.ProgressDetail.FPS != 25 ||
 		now.Lease != "" {
 		t.Errorf("got %+v, want progress 40 at 25 fps without a lease", now)

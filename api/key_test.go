@@ -101,7 +101,9 @@ func TestKeys_Refused(t *testing.T) {
 	}
 	k, _ := m.createKey(`{"name":"n","scopes":["read"]}`)
 	id, secret, _ := strings.Cut(k.Secret, ".")
-	for _, token := range []string{id, secret, id + ".", id + "." + secret + "x", "0123456789abcdef." + secret, "." + secret, k.Secret + ".x"} {
+	for _, token := range []string{
+		id, secret, id + ".", id + "." + secret + "x", "0123456789abcdef." + secret, "." + secret, k.Secret + ".x",
+	} {
 		r := m.want(401, "GET", "/jobs", "", "Authorization", "Bearer "+token)
 		if !strings.Contains(string(r.body), "the API key is not valid") {
 			t.Errorf("%q: got %s, want an invalid key", token, r.body)

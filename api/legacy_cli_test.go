@@ -14,12 +14,9 @@ import (
 func (m *master) v22Node(address, more string) string {
 	m.t.Helper()
 	var node ffrtmp.Registered
-	m.want(
-		http.StatusCreated,
-		"POST",
-		"/nodes/register",
-		`{"address":"`+address+`","type":"server","cpu_threads":8,"cpu_model":"x","ram_total_bytes":17179869184`+more+`}`,
-	).decode(m.t, &node)
+	registration := `{"address":"` + address +
+		`","type":"server","cpu_threads":8,"cpu_model":"x","ram_total_bytes":17179869184` + more + `}`
+	m.want(http.StatusCreated, "POST", "/nodes/register", registration).decode(m.t, &node)
 	return node.ID
 }
 
@@ -50,7 +47,10 @@ func TestV22_Defects(t *testing.T) {
 
 	// An id was read as the number that it begins with.
 	first := m.submit(`{"scenario":"720p60-h264"}`)
-	for _, path := range []string{"/jobs/1d9361e3-3e52-4354-8096-73827c55a0a9", "/jobs/1x", "/jobs/01", "/jobs/0", "/jobs/-1", "/jobs/1d9361e3-3e52-4354-8096-73827c55a0a9/logs"} {
+	for _, path := range []string{
+		"/jobs/1d9361e3-3e52-4354-8096-73827c55a0a9", "/jobs/1x", "/jobs/01", "/jobs/0", "/jobs/-1",
+		"/jobs/1d9361e3-3e52-4354-8096-73827c55a0a9/logs",
+	} {
 		m.want(http.StatusNotFound, "GET", path, "")
 	}
 	m.want(http.StatusNotFound, "POST", "/jobs/1d9361e3-3e52-4354-8096-73827c55a0a9/cancel", "")
@@ -85,7 +85,10 @@ func TestV22_Defects(t *testing.T) {
 	if j := m.next(cpu); j == nil || j.ID != second.ID {
 		t.Fatalf("got %+v after a cancel, want %s", j, second.ID)
 	}
-	for _, r := range []response{m.v22Result(http.StatusBadRequest, cpu, second.ID, "banana", ""), m.want(http.StatusBadRequest, "GET", "/jobs?status=banana", "")} {
+	for _, r := range []response{
+		m.v22Result(http.StatusBadRequest, cpu, second.ID, "banana", ""),
+		m.want(http.StatusBadRequest, "GET", "/jobs?status=banana", ""),
+	} {
 		var p problem
 		if r.decode(t, &p); p.Field != "status" {
 			t.Errorf("got %s, want field status", r.body)
@@ -131,7 +134,8 @@ func TestV22_Registrations(t *testing.T) {
 	m := newMaster(t)
 	for i, more := range []string{
 		``,
-		`,"has_gpu":true,"gpu_type":"NVIDIA T4","gpu_capabilities":["nvenc_h264","nvenc_h265"],"labels":{"os":"linux","node_type":"laptop"}`,
+		`,"has_gpu":true,"gpu_type":"NVIDIA T4","gpu_capabilities":["nvenc_h264","nvenc_h265"],` +
+			`"labels":{"os":"linux","node_type":"laptop"}`,
 		`,"gpu_type":"","gpu_capabilities":null,"labels":null`,
 		`,"cpu_load_percent":12.5,"ram_free_bytes":1024,"ffmpeg_version":"6.1","encoders_detected":{"h264":true}`,
 		`,"name":"other","labels":{}`,
@@ -140,9 +144,9 @@ func TestV22_Registrations(t *testing.T) {
 	}
 	for _, kind := range []string{"server", "desktop", "laptop"} {
 		var n ffrtmp.Registered
-		if m.want(http.StatusCreated, "POST", "/nodes/register", `{"address":"`+kind+`","type":"`+kind+`"}`).decode(t,
-			&n); n.Type != kind ||
-			n.Name != kind {
+		registration := `{"address":"` + kind + `","type":"` + kind + `"}`
+		m.want(http.StatusCreated, "POST", "/nodes/register", registration).decode(t, &n)
+		if n.Type != kind || n.Name != kind {
 			t.Errorf("got %+v, want type and name %s", n, kind)
 		}
 	}
@@ -152,7 +156,8 @@ func TestV22_Registrations(t *testing.T) {
 func TestV22_CLI(t *testing.T) {
 	m := newMaster(t)
 	node := m.v22Node("enc-01", `,"has_gpu":true,"gpu_type":"T4","gpu_capabilities":["nvenc_h264"]`)
-	const submit = `{"scenario":"4K60-h264","confidence":"auto","engine":"auto","parameters":{"duration":5,"bitrate":"10M","engine":"auto"},"queue":"default","priority":"medium"}`
+	const submit = `{"scenario":"4K60-h264","confidence":"auto","engine":"auto","queue":"default",` +
+		`"priority":"medium","parameters":{"duration":5,"bitrate":"10M","engine":"auto"}}`
 	jobTypes := map[string]any{
 		"id":               "",
 		"sequence_number":  0,

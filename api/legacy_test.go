@@ -34,8 +34,10 @@ func TestV22_RecordedTraffic(t *testing.T) {
 		!strings.Contains(string(r.body), "Missing Authorization header") {
 		t.Errorf("got %d %s without a key, want 401", r.StatusCode, r.body)
 	}
-	registration := `{"address":"enc-01","type":"server","cpu_threads":32,"cpu_model":"EPYC","has_gpu":false,"ram_total_bytes":68719476736,"labels":{"os":"linux"}}`
-	recorded := `{"name":"enc-01","address":"enc-01","type":"server","cpu_threads":32,"cpu_model":"EPYC","has_gpu":false,"ram_total_bytes":68719476736,"labels":{"os":"linux"},"status":"available"}`
+	const machine = `"address":"enc-01","type":"server","cpu_threads":32,"cpu_model":"EPYC","has_gpu":false,` +
+		`"ram_total_bytes":68719476736,"labels":{"os":"linux"}`
+	registration := `{` + machine + `}`
+	recorded := `{"name":"enc-01",` + machine + `,"status":"available"}`
 	r := m.request("POST", "/nodes/register", registration)
 	same(r, 201, recorded)
 	var node ffrtmp.Registered
@@ -48,22 +50,19 @@ func TestV22_RecordedTraffic(t *testing.T) {
 		t.Errorf("got %d %s from a heartbeat, want 200", r.StatusCode, r.body)
 	}
 	r = m.request("POST", "/jobs", `{"scenario":"4K60-h264","parameters":{"duration":5,"bitrate":"10M"}}`)
-	same(
-		r,
-		201,
-		`{"sequence_number":1,"scenario":"4K60-h264","confidence":"","engine":"auto","parameters":{"bitrate":"10M","duration":5},"status":"pending","queue":"default","priority":"medium","retry_count":0}`,
-	)
+	same(r, 201, `{"sequence_number":1,"scenario":"4K60-h264","confidence":"","engine":"auto",
+		"parameters":{"bitrate":"10M","duration":5},"status":"pending","queue":"default","priority":"medium",
+		"retry_count":0}`)
 	var j ffrtmp.Job
 	r.decode(t, &j)
 	next := "/jobs/next?node_id=" + node.ID
-	same(
-		m.request("GET", next, ""),
-		200,
-		`{"job":{"id":"`+j.ID+`","sequence_number":1,"scenario":"4K60-h264","parameters":{"bitrate":"10M","duration":5},"status":"running","queue":"default","priority":"medium","node_id":"`+node.ID+`","retry_count":0}}`,
-	)
+	same(m.request("GET", next, ""), 200, `{"job":{"id":"`+j.ID+`","sequence_number":1,"scenario":"4K60-h264",
+		"parameters":{"bitrate":"10M","duration":5},"status":"running","queue":"default","priority":"medium",
+		"node_id":"`+node.ID+`","retry_count":0}}`)
 	same(m.request("GET", next, ""), 200, `{"job":null}`)
 	same(m.request("GET", "/api/v1/jobs/"+j.ID, ""), 200, `{"id":"`+j.ID+`","status":"running"}`)
-	done := `{"job_id":"` + j.ID + `","node_id":"` + node.ID + `","status":"completed","metrics":{"fps":60},"completed_at":"2026-01-05T10:00:00Z","unknown":1}`
+	done := `{"job_id":"` + j.ID + `","node_id":"` + node.ID +
+		`","status":"completed","metrics":{"fps":60},"completed_at":"2026-01-05T10:00:00Z","unknown":1}`
 	same(m.request("POST", "/results", done), 200, `{"status":"success"}`)
 	same(m.request("POST", "/results", done), 200, `{"status":"success"}`)
 	same(m.request("GET", "/jobs/"+j.ID, ""), 200, `{"status":"completed"}`)
@@ -180,7 +179,11 @@ func TestNext_RepeatedByALoadBalancer(t *testing.T) {
 		m    *master
 		id   string
 		want string
-	}{{leader, "5f0c2e1b7a3d4c6e8f9a0b1c2d3e4f50", first.ID}, {follower, "5f0c2e1b7a3d4c6e8f9a0b1c2d3e4f50", first.ID}, {leader, "6f0c2e1b7a3d4c6e8f9a0b1c2d3e4f50", second.ID}} {
+	}{
+		{leader, "5f0c2e1b7a3d4c6e8f9a0b1c2d3e4f50", first.ID},
+		{follower, "5f0c2e1b7a3d4c6e8f9a0b1c2d3e4f50", first.ID},
+		{leader, "6f0c2e1b7a3d4c6e8f9a0b1c2d3e4f50", second.ID},
+	} {
 		var answer struct{ Job *ffrtmp.Job }
 		try.m.want(http.StatusOK, "GET", "/jobs/next?node_id="+node, "", "X-Request-Id", try.id).decode(t, &answer)
 		if answer.Job == nil || answer.Job.ID != try.want || answer.Job.Attempt != 1 {

@@ -61,7 +61,9 @@ const hurry = 2 * time.Second
 // ten times as long as answering.
 func hurried(s *http.Server) {
 	s.ReadTimeout, s.WriteTimeout = hurry, hurry
-	s.Handler = s.Handler.(*conformance).next
+	if c, ok := s.Handler.(*conformance); ok {
+		s.Handler = c.next
+	}
 }
 
 // A long poll outlives the server's timeouts, over HTTP/1.1 and HTTP/2.
@@ -212,7 +214,9 @@ func TestShutdown(t *testing.T) {
 // A stopping master transfers leadership first and learns of its successor a moment later, which
 // must serve the requests in flight.
 func TestShutdown_ForwardsToTheNextLeader(t *testing.T) {
-	for path, body := range map[string]string{"/jobs": `{"scenario":"720p"}`, "/jobs/batch": `{"jobs":[{"scenario":"720p"}]}`} {
+	for path, body := range map[string]string{
+		"/jobs": `{"scenario":"720p"}`, "/jobs/batch": `{"jobs":[{"scenario":"720p"}]}`,
+	} {
 		t.Run("held for a leader: "+path, func(t *testing.T) {
 			leader, follower, _ := pair(t)
 			follower.cluster.setLeader(nil)
@@ -284,7 +288,8 @@ func TestDiskFull(t *testing.T) {
 		t.Errorf("got warnings %q, want none", got)
 	}
 	full(errors.New("less than 512 MiB are free"))
-	const imported = `{"jobs":[{"id":"01985f3a-0000-7000-8000-000000000001","scenario":"720p","status":"pending","created_at":"2026-01-02T03:04:05Z"}]}`
+	const imported = `{"jobs":[{"id":"01985f3a-0000-7000-8000-000000000001","scenario":"720p",` +
+		`"status":"pending","created_at":"2026-01-02T03:04:05Z"}]}`
 	for path, body := range map[string]string{
 		"/jobs":       `{"scenario":"720p"}`,
 		"/jobs/batch": `{"jobs":[{"scenario":"720p"}]}`,
@@ -318,7 +323,8 @@ func TestSecrets(t *testing.T) {
 	m.register(nodeA)
 	const canary = "c4n4ry"
 	inURL := `{"scenario":"720p","parameters":{"rtmp_url":"rtmp://example.com/live/` + canary + `"}}`
-	asKey := `{"scenario":"720p","parameters":{"rtmp_url":"rtmp://user:` + canary + `@example.com/live","stream_key":"` + canary + `"}}`
+	asKey := `{"scenario":"720p","parameters":{"rtmp_url":"rtmp://user:` + canary +
+		`@example.com/live","stream_key":"` + canary + `"}}`
 	for _, c := range []struct{ method, path, body string }{
 		{"POST", "/jobs", asKey},
 		{"POST", "/jobs", inURL},

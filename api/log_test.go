@@ -100,7 +100,12 @@ func TestLogs_Offsets(t *testing.T) {
 				m.completeWithLog(j, text[start:], fmt.Sprintf(`,"log_offset":%d`, start))
 			}
 			for _, test := range []struct{ offset, from int }{
-				{0, start}, {start - 1, start}, {start, start}, {start + 1000, start + 1000}, {len(text), len(text)}, {len(text) + 5, len(text) + 5},
+				{0, start},
+				{start - 1, start},
+				{start, start},
+				{start + 1000, start + 1000},
+				{len(text), len(text)},
+				{len(text) + 5, len(text) + 5},
 			} {
 				r := m.want(200, "GET", fmt.Sprintf("/jobs/1/logs?offset=%d", test.offset), "")
 				wantLogHeader(t, r.Header, test.from)

@@ -48,39 +48,38 @@ func (s *Server) observe(w http.ResponseWriter, r *http.Request) {
 	s.inFlight.begin()
 	defer s.inFlight.end()
 	start, id := time.Now(), requestID(r)
-	r = r.WithContext(context.WithValue(r.Context(), requestIDKey, id))
+	ctx := context.WithValue(r.Context(), requestIDKey, id)
+	r = r.WithContext(ctx)
 	rec := &recorder{ResponseWriter: w}
 	rec.Header().Set(requestIDHeader, id)
 	s.setHeaders(rec.Header())
-	defer func() {
-		if p := recover(); p != nil {
-			if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {
-				panic(p)
-			}
-			s.cfg.Logger.Error("panic", "request_id", id, "panic", p, "stack", string(debug.Stack()))
-			if rec.status != 0 {
-				panic(http.ErrAbortHandler)
-			}
-			writeError(rec, ffrtmp.Errorf(ffrtmp.Internal, "internal error"))
-		}
-		s.metrics.request(r, rec.status, time.Since(start))
-		tracing.Routed(r.Context(), r.Pattern, id)
-		s.cfg.Logger.Debug("request", "request_id", id, "method", r.Method, "route", r.Pattern, "status", rec.status,
-			"duration", time.Since(start), "forwarded_by", r.Header.Get(forwardedHeader))
-	}()
-	if headerBytes(r) > maxHeader && !isForwarded(r.Context()) { // a forwarding master adds to it
+	defer s.finish(rec, r, start)
+	if headerBytes(r) > maxHeader && !isForwarded(ctx) { // a forwarding master adds to it
 		const status = http.StatusRequestHeaderFieldsTooLarge
-		writeJSON(
-			rec,
-			status,
-			problem{
-				Error: fmt.Sprintf("the header is longer than %d bytes", maxHeader), Code: ffrtmp.TooLarge,
-				Status: status,
-			},
-		)
+		message := fmt.Sprintf("the header is longer than %d bytes", maxHeader)
+		writeJSON(rec, status, problem{Error: message, Code: ffrtmp.TooLarge, Status: status})
 		return
 	}
 	s.route(rec, r)
+}
+
+// finish answers after a panic, and records the request. It must be deferred.
+func (s *Server) finish(rec *recorder, r *http.Request, start time.Time) {
+	id := requestIDOf(r.Context())
+	if p := recover(); p != nil {
+		if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {
+			panic(p)
+		}
+		s.cfg.Logger.Error("panic", "request_id", id, "panic", p, "stack", string(debug.Stack()))
+		if rec.status != 0 {
+			panic(http.ErrAbortHandler)
+		}
+		writeError(rec, ffrtmp.Errorf(ffrtmp.Internal, "internal error"))
+	}
+	s.metrics.request(r, rec.status, time.Since(start))
+	tracing.Routed(r.Context(), r.Pattern, id)
+	s.cfg.Logger.Debug("request", "request_id", id, "method", r.Method, "route", r.Pattern, "status", rec.status,
+		"duration", time.Since(start), "forwarded_by", r.Header.Get(forwardedHeader))
 }
 
 // recorder remembers the status of an answer.

@@ -14,7 +14,8 @@ func TestQuery(t *testing.T) {
 	m := newMaster(t)
 	m.submit(`{"scenario":"720p"}`)
 	r := m.want(http.StatusOK, "POST", "/query", `{"sql":"SELECT sequence_number, status, completed_at FROM jobs"}`)
-	want := `{"columns":["sequence_number","status","completed_at"],"rows":[[1,"pending",null]],"count":1,"truncated":false}`
+	want := `{"columns":["sequence_number","status","completed_at"],` +
+		`"rows":[[1,"pending",null]],"count":1,"truncated":false}`
 	if got := strings.TrimSpace(string(r.body)); got != want {
 		t.Errorf("got %s\nwant %s", got, want)
 	}
@@ -23,7 +24,10 @@ func TestQuery(t *testing.T) {
 	}
 	m.want(http.StatusOK, "POST", "/query?consistent", `{"sql":"SELECT 1"}`)
 	for body, field := range map[string]string{
-		`{}`: "sql", `{"sql":1}`: "sql", `{"sql":"SELECT no_such FROM jobs"}`: "sql", `{"sql":"DELETE FROM jobs"}`: "sql",
+		`{}`:                                 "sql",
+		`{"sql":1}`:                          "sql",
+		`{"sql":"SELECT no_such FROM jobs"}`: "sql",
+		`{"sql":"DELETE FROM jobs"}`:         "sql",
 		`{"sql":"SELECT ` + strings.Repeat("1+", ffrtmp.MaxSQLBytes) + `1"}`: "sql",
 	} {
 		var p problem

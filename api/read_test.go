@@ -18,7 +18,8 @@ func TestRead_ServedBy(t *testing.T) {
 	leader, follower, _ := pair(t)
 	leader.submit(`{"scenario":"720p"}`)
 	for query, want := range map[string]string{
-		"": "m1", "?stale": "m2", "?stale=true": "m2", "?stale=false": "m1", "?stale&max_stale=1s": "m2", "?consistent": "m1", "?consistent=0": "m1",
+		"": "m1", "?stale": "m2", "?stale=true": "m2", "?stale=false": "m1", "?stale&max_stale=1s": "m2",
+		"?consistent": "m1", "?consistent=0": "m1",
 	} {
 		if got := follower.want(200, "GET", "/jobs/1"+query, "").Header.Get(servedByHeader); got != want {
 			t.Errorf("got %q was answered by %s, want %s", query, got, want)
@@ -93,9 +94,13 @@ func TestRead_Index(t *testing.T) {
 		}
 	}
 	for name, ask := range map[string]func() response{
-		"on the leader":          func() response { return leader.want(503, "GET", "/jobs?index=1000&wait=100ms", "") },
-		"through a follower":     func() response { return follower.want(503, "GET", "/jobs?index=1000&wait=100ms", "") },
-		"of the follower itself": func() response { return follower.want(503, "GET", "/jobs?stale&index=1000&wait=100ms", "") },
+		"on the leader": func() response { return leader.want(503, "GET", "/jobs?index=1000&wait=100ms", "") },
+		"through a follower": func() response {
+			return follower.want(503, "GET", "/jobs?index=1000&wait=100ms", "")
+		},
+		"of the follower itself": func() response {
+			return follower.want(503, "GET", "/jobs?stale&index=1000&wait=100ms", "")
+		},
 	} {
 		start := time.Now()
 		r := ask()
@@ -116,9 +121,13 @@ func TestRead_Index(t *testing.T) {
 // Every answer has the documented headers.
 func TestHeaders(t *testing.T) {
 	m := newMaster(t)
-	for _, c := range [][2]string{{"GET", "/jobs"}, {"GET", "/health"}, {"GET", "/nothing"}, {"PUT", "/jobs"}, {"POST", "/jobs"}} {
+	for _, c := range [][2]string{
+		{"GET", "/jobs"}, {"GET", "/health"}, {"GET", "/nothing"}, {"PUT", "/jobs"}, {"POST", "/jobs"},
+	} {
 		r := m.request(c[0], c[1], "")
-		for _, name := range []string{indexHeader, knownLeaderHeader, leaderHeader, lastContactHeader, servedByHeader, requestIDHeader} {
+		for _, name := range []string{
+			indexHeader, knownLeaderHeader, leaderHeader, lastContactHeader, servedByHeader, requestIDHeader,
+		} {
 			if r.Header.Get(name) == "" {
 				t.Errorf("%s %s: got no %s, want one", c[0], c[1], name)
 			}

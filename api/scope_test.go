@@ -103,7 +103,8 @@ func TestScopes(t *testing.T) {
 			switch {
 			case allowed && (r.StatusCode == http.StatusForbidden || r.StatusCode == http.StatusUnauthorized):
 				t.Errorf("%s with %s: got %d %s, want it allowed", e.pattern, scope, r.StatusCode, p.Error)
-			case !allowed && (r.StatusCode != http.StatusForbidden || p.Code != ffrtmp.Forbidden || !strings.Contains(p.Error, "scope "+string(e.scope))):
+			case !allowed && (r.StatusCode != http.StatusForbidden || p.Code != ffrtmp.Forbidden ||
+				!strings.Contains(p.Error, "scope "+string(e.scope))):
 				t.Errorf("got %s with %s: %d %+v, want 403 that names %s", e.pattern, scope, r.StatusCode, p, e.scope)
 			}
 		}

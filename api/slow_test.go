@@ -41,7 +41,7 @@ func (w *watched) watch(s *http.Server) {
 }
 
 func tcp(c net.Conn) *net.TCPConn {
-	return c.(*tls.Conn).NetConn().(*net.TCPConn)
+	return c.(*tls.Conn).NetConn().(*net.TCPConn) //nolint:errcheck // a panic names the type
 }
 
 // gone waits until the server has closed its side.
@@ -112,7 +112,8 @@ func TestServer_ShortTimeouts(t *testing.T) {
 			conn := dialRaw(t, m, "h2")
 			f := newFramer(t, conn)
 			for id := uint32(1); id < 2*10; id += 2 {
-				if err := f.ask(id, "GET", long, http2.HeadersFrameParam{EndStream: true, EndHeaders: true}); err != nil {
+				if err := f.ask(id, "GET", long,
+					http2.HeadersFrameParam{EndStream: true, EndHeaders: true}); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -132,7 +133,8 @@ func TestServer_ShortTimeouts(t *testing.T) {
 		},
 		"a body over HTTP/2 that does not arrive": func() *tls.Conn {
 			conn := dialRaw(t, m, "h2")
-			if err := newFramer(t, conn).ask(1, "POST", "/jobs", http2.HeadersFrameParam{EndHeaders: true}); err != nil {
+			if err := newFramer(t, conn).ask(1, "POST", "/jobs",
+				http2.HeadersFrameParam{EndHeaders: true}); err != nil {
 				t.Fatal(err)
 			}
 			return conn
@@ -204,7 +206,13 @@ func newFramer(t *testing.T, conn *tls.Conn) *framer {
 // ask starts a request on a stream; end sets the flags of its headers.
 func (f *framer) ask(stream uint32, method, path string, end http2.HeadersFrameParam) error {
 	f.header.Reset()
-	for _, h := range [][2]string{{":method", method}, {":scheme", "https"}, {":authority", "x"}, {":path", path}, {"authorization", "Bearer " + testKey}} {
+	for _, h := range [][2]string{
+		{":method", method},
+		{":scheme", "https"},
+		{":authority", "x"},
+		{":path", path},
+		{"authorization", "Bearer " + testKey},
+	} {
 		if err := f.enc.WriteField(hpack.HeaderField{Name: h[0], Value: h[1]}); err != nil {
 			return err
 		}
@@ -222,7 +230,9 @@ func TestRapidReset(t *testing.T) {
 	release := sync.OnceFunc(m.cluster.mu.Unlock)
 	defer release()
 	go func() {
-		for id := uint32(1); f.ask(id, "GET", "/jobs", http2.HeadersFrameParam{EndStream: true, EndHeaders: true}) == nil && f.WriteRSTStream(id, http2.ErrCodeCancel) == nil; id += 2 {
+		for id := uint32(1); f.ask(id, "GET", "/jobs",
+			http2.HeadersFrameParam{EndStream: true, EndHeaders: true}) == nil &&
+			f.WriteRSTStream(id, http2.ErrCodeCancel) == nil; id += 2 {
 		}
 	}()
 	if err := conn.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {

@@ -53,7 +53,8 @@ func (l *soloLog) Apply(_ context.Context, data []byte) (uint64, any, error) {
 		return 0, nil, l.fail
 	}
 	l.entries++
-	answers := l.fsm.ApplyBatch([]*raft.Log{{Index: l.entries, Term: 1, Type: raft.LogCommand, Data: data}})
+	entry := &raft.Log{Index: l.entries, Term: 1, Type: raft.LogCommand, Data: data}
+	answers := l.fsm.ApplyBatch([]*raft.Log{entry}) //nolint:contextcheck // applying cannot be canceled
 	if results, ok := answers[0].([]any); ok {
 		l.commands += len(results)
 	}
