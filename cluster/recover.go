@@ -207,7 +207,7 @@ func (r *Recovery) Build(sm StateMachine, trusted bool) error {
 		}
 	}
 	if !trusted && r.Report.StateProblem == "" {
-		r.Report.StateProblem = "the machine went down while it was open; SQLite finds it whole"
+		r.Report.StateProblem = "machine went down while the state was open"
 	}
 	if err := r.restoreNewer(sm); err != nil {
 		return err

@@ -100,7 +100,7 @@ func TestTwin_SecondIsRefused(t *testing.T) {
 				}
 			}
 			if !conflict(t, registry, m.peerAddr(), twin.peerAddr()) {
-				t.Error("no metric names both addresses")
+				t.Errorf("got no metric with both %s and %s", m.peerAddr(), twin.peerAddr())
 			}
 		})
 	}

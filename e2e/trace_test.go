@@ -160,7 +160,7 @@ func TestTrace_CollectorAway(t *testing.T) {
 	if status := m.status(t); status != 0 {
 		t.Errorf("got exit status %d, want 0: %s", status, m.output)
 	}
-	if !strings.Contains(m.output.String(), "traces are not exported") {
+	if !strings.Contains(m.output.String(), "trace export failed") {
 		t.Errorf("got no warning about the collector: %s", m.output)
 	}
 }

@@ -182,8 +182,8 @@ func (m *Master) listenOn(port int) (net.Listener, error) {
 	return l, nil
 }
 
-// openCluster starts Raft. Peers may forward requests from then on, before the API exists: the caller stores its handler
-// in the returned pointer.
+// openCluster starts Raft. Peers may forward requests from then on, before the API exists: the caller stores its
+// handler in the returned pointer.
 func (m *Master) openCluster() (*atomic.Pointer[http.Handler], error) {
 	c, err := m.clusterConfig()
 	if err != nil {
@@ -252,8 +252,8 @@ func (m *Master) openTracer(ctx context.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("tracing: %w", err)
 	}
-	m.teardown.PushClose(func() error {
-		m.tracer.Close() //nolint:contextcheck // traces are sent although ctx has ended
+	m.teardown.PushClose(func() error { //nolint:contextcheck // the last traces are sent after ctx has ended
+		m.tracer.Close()
 		return nil
 	})
 	return nil

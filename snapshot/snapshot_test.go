@@ -148,29 +148,29 @@ func TestWrite_Errors(t *testing.T) {
 	}
 	cancel()
 	if err := img.Write(ctx, io.Discard, manifest); err == nil {
-		t.Error("written although the context was done")
+		t.Error("got a snapshot after the context was done, want an error")
 	}
 	if err := img.Close(); err != nil {
 		t.Error(err)
 	}
 
 	full := errors.New("no space left")
-	if err := pin(t, db).Write(context.Background(), &failingWriter{room: 10_000, err: full}, manifest); !errors.Is(err,
-		full) {
+	err = pin(t, db).Write(context.Background(), &failingWriter{left: 10_000, err: full}, manifest)
+	if !errors.Is(err, full) {
 		t.Errorf("got %v, want %v", err, full)
 	}
 }
 
 // failingWriter fails after a number of bytes.
 type failingWriter struct {
-	room int
+	left int
 	err  error
 }
 
 func (w *failingWriter) Write(p []byte) (int, error) {
-	if len(p) > w.room {
+	if len(p) > w.left {
 		return 0, w.err
 	}
-	w.room -= len(p)
+	w.left -= len(p)
 	return len(p), nil
 }

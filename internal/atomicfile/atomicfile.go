@@ -52,8 +52,8 @@ func (s *Staged) Commit() error {
 // Discard removes the new version, unless it was committed.
 func (s *Staged) Discard() { _ = s.file.Cleanup() }
 
-// WriteVolatile replaces the file at path (mode 0600) without waiting for the disk. After a crash of the machine the file
-// may be empty.
+// WriteVolatile replaces the file at path (mode 0600) without waiting for the disk. After a crash of the machine the
+// file may be empty.
 func WriteVolatile(path string, data []byte) error {
 	temporary, err := writeTemporary(path, data, false)
 	if err != nil {
@@ -65,8 +65,8 @@ func WriteVolatile(path string, data []byte) error {
 	return nil
 }
 
-// Create writes a file (mode 0600) that must not exist yet; where it does, the error is fs.ErrExist and the file stays as
-// it is. The contents are on disk before the name appears.
+// Create writes a file (mode 0600) that must not exist yet; where it does, the error is fs.ErrExist and the file stays
+// as it is. The contents are on disk before the name appears.
 func Create(path string, data []byte) error {
 	temporary, err := writeTemporary(path, data, true)
 	if err != nil {

@@ -20,18 +20,18 @@ type CA struct {
 	key  crypto.Signer
 }
 
-// NewCA makes an authority with a new ECDSA P-256 key. It may sign end certificates only, not further authorities.
+// NewCA creates an authority with a new ECDSA P-256 key. It can sign end certificates but no further authorities.
 // A lifetime of 0 means DefaultCALifetime.
 func NewCA(commonName string, lifetime time.Duration) (*CA, error) {
 	if commonName == "" {
-		return nil, errors.New("common name of the authority is empty")
+		return nil, errors.New("create certificate authority: common name is empty")
 	}
 	if lifetime == 0 {
 		lifetime = DefaultCALifetime
 	}
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		return nil, fmt.Errorf("make key: %w", err)
+		return nil, fmt.Errorf("create key: %w", err)
 	}
 	template, err := newTemplate(pkix.Name{CommonName: commonName}, key.Public(), lifetime)
 	if err != nil {
@@ -48,7 +48,7 @@ func NewCA(commonName string, lifetime time.Duration) (*CA, error) {
 	return &CA{cert: cert, key: key}, nil
 }
 
-// LoadCA reads an authority from PEM files: any kind of key that crypto/tls reads, from any tool.
+// LoadCA reads an authority from PEM files. It accepts every type of key that crypto/tls does.
 func LoadCA(certFile, keyFile string) (*CA, error) {
 	pair, err := tls.LoadX509KeyPair(certFile, keyFile)
 	if err != nil {
@@ -56,7 +56,7 @@ func LoadCA(certFile, keyFile string) (*CA, error) {
 	}
 	cert := pair.Leaf
 	if !cert.BasicConstraintsValid || !cert.IsCA {
-		return nil, fmt.Errorf("load certificate authority: %s is not an authority's certificate", certFile)
+		return nil, fmt.Errorf("load certificate authority: %s is not the certificate of an authority", certFile)
 	}
 	if cert.KeyUsage != 0 && cert.KeyUsage&x509.KeyUsageCertSign == 0 {
 		return nil, fmt.Errorf("load certificate authority: the key usage of %s does not allow signing", certFile)
@@ -68,14 +68,14 @@ func LoadCA(certFile, keyFile string) (*CA, error) {
 	return &CA{cert: cert, key: key}, nil
 }
 
-// CertPEM is the authority's certificate, which everybody may know.
+// CertPEM is the authority's certificate, which is public.
 func (ca *CA) CertPEM() []byte { return certPEM(ca.cert) }
 
 // KeyPEM is the authority's private key.
 func (ca *CA) KeyPEM() ([]byte, error) { return keyPEM(ca.key) }
 
-// Issue makes a new key and a certificate for it, signed by the authority. The certificate never outlives the
-// authority's own.
+// Issue creates a key and a certificate for it, signed by the authority. The certificate expires with the authority
+// at the latest.
 func (ca *CA) Issue(req Request) (certPEM, keyPEM []byte, err error) {
 	return issue(req, ca)
 }

@@ -38,7 +38,10 @@ func TestHealth_Warnings(t *testing.T) {
 		{"far from all ends", s, 80 * day, nil, ""},
 		{"an authority of two comes near its end", s, 90 * day, []string{"authority CN=short expires at"}, ""},
 		{"an authority of two has expired", s, 200 * day, []string{"authority CN=short expired at"}, ""},
-		{"the certificate comes near its end", s, 275 * day, []string{"certificate CN=a expires at", "authority CN=short"}, ""},
+		{
+			"the certificate expires soon", s, 275 * day,
+			[]string{"certificate CN=a expires at", "authority CN=short"}, "",
+		},
 		{"the certificate has expired", s, 301 * day, []string{"authority CN=short"}, "certificate CN=a expired at"},
 		{"every authority has expired", s, 401 * day, nil, "authority CN=short expired at"},
 		{"of a short life a sixth", brief, 48 * time.Minute, nil, ""},
@@ -114,7 +117,8 @@ func TestCollector(t *testing.T) {
 	if v := gather()["x_certificate_last_reload_successful api"]; v != 0 {
 		t.Errorf("successful: %v", v)
 	}
-	if warnings, err := ids.Health(); err != nil || len(warnings) != 1 || !strings.Contains(warnings[0], "cannot be used") {
+	if warnings, err := ids.Health(); err != nil || len(warnings) != 1 ||
+		!strings.Contains(warnings[0], "cannot load changed") {
 		t.Errorf("health: %q, %v", warnings, err)
 	}
 	write(t, files.CA, ca.CertPEM())

@@ -65,7 +65,13 @@ func newCA(t *testing.T, name string) *CA {
 }
 
 func masterRequest(cluster, name string) Request {
-	return Request{CommonName: name, IPs: []net.IP{net.IPv4(127, 0, 0, 1)}, Cluster: cluster, Role: RoleMaster, Name: name}
+	return Request{
+		CommonName: name,
+		IPs:        []net.IP{net.IPv4(127, 0, 0, 1)},
+		Cluster:    cluster,
+		Role:       RoleMaster,
+		Name:       name,
+	}
 }
 
 // install issues a certificate into dir and returns its files, with trusted's certificate as the CA.
@@ -75,7 +81,11 @@ func install(t *testing.T, dir string, issuer, trusted *CA, req Request) Files {
 	if err != nil {
 		t.Fatal(err)
 	}
-	files := Files{Cert: filepath.Join(dir, "own.crt"), Key: filepath.Join(dir, "own.key"), CA: filepath.Join(dir, "ca.crt")}
+	files := Files{
+		Cert: filepath.Join(dir, "own.crt"),
+		Key:  filepath.Join(dir, "own.key"),
+		CA:   filepath.Join(dir, "ca.crt"),
+	}
 	if err := WritePair(files.Cert, files.Key, cert, key); err != nil {
 		t.Fatal(err)
 	}

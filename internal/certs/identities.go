@@ -9,8 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Identities are the stores of a process, by the names that its metrics give them. It is filled before it is used, and
-// then safe for concurrent use.
+// Identities are the stores of a process by their names in metrics. Once all are open, it is safe for concurrent use.
 type Identities struct{ list []named }
 
 type named struct {
@@ -18,7 +17,7 @@ type named struct {
 	*Store
 }
 
-// Open opens a store and keeps it under a name. The same files are opened once, however many names they have.
+// Open opens a store and adds it under a name. The same files are opened once, whatever their number of names.
 func (ids *Identities) Open(name string, files Files, logger hclog.Logger) (*Store, error) {
 	same := slices.IndexFunc(ids.list, func(n named) bool { return n.files == files })
 	if same >= 0 {
@@ -33,7 +32,7 @@ func (ids *Identities) Open(name string, files Files, logger hclog.Logger) (*Sto
 	return s, nil
 }
 
-// stores are the distinct ones.
+// stores are the distinct stores.
 func (ids *Identities) stores() []*Store {
 	var list []*Store
 	for _, n := range ids.list {
@@ -44,7 +43,7 @@ func (ids *Identities) stores() []*Store {
 	return list
 }
 
-// Reload reads all files now, changed or not. What cannot be used stays as it was.
+// Reload reads all files now, changed or not. A store whose files cannot be loaded stays as it was.
 func (ids *Identities) Reload() error {
 	var errs []error
 	for _, s := range ids.stores() {
@@ -53,7 +52,7 @@ func (ids *Identities) Reload() error {
 	return errors.Join(errs...)
 }
 
-// Health is that of all stores.
+// Health combines the health of all stores.
 func (ids *Identities) Health() (warnings []string, err error) {
 	now := time.Now()
 	for _, s := range ids.stores() {
@@ -63,13 +62,15 @@ func (ids *Identities) Health() (warnings []string, err error) {
 	return warnings, err
 }
 
-// Collector serves, under names that begin with prefix, how long what is in force is still valid: the certificate of a
-// store as cert=NAME, the first of its authorities to end as cert=NAME-ca.
+// Collector serves metrics whose names begin with prefix: the time until the current certificates expire. The label is
+// cert=NAME for the certificate of a store and cert=NAME-ca for the first of its authorities to expire.
 func (ids *Identities) Collector(prefix string) prometheus.Collector {
 	return &collector{
-		ids:    ids,
-		expiry: prometheus.NewDesc(prefix+"certificate_expiry_seconds", "Time until the certificate in force expires.", []string{"cert"}, nil),
-		loaded: prometheus.NewDesc(prefix+"certificate_last_reload_successful", "Whether the certificate files as they are now could be used.", []string{"cert"}, nil),
+		ids: ids,
+		expiry: prometheus.NewDesc(prefix+"certificate_expiry_seconds",
+			"Time until the current certificate expires.", []string{"cert"}, nil),
+		loaded: prometheus.NewDesc(prefix+"certificate_last_reload_successful",
+			"Whether the last reload of the certificate files succeeded.", []string{"cert"}, nil),
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// Info is what a certificate says, for people and scripts to read.
+// Info is the content of a certificate as ffrtmp certs inspect shows it.
 type Info struct {
 	Subject   string    `json:"subject"`
 	Issuer    string    `json:"issuer"`
@@ -22,14 +22,14 @@ type Info struct {
 	IPs       []net.IP  `json:"ips,omitempty"`
 	URIs      []string  `json:"uris,omitempty"`
 	Authority bool      `json:"authority"`
-	Cluster   string    `json:"cluster,omitempty"` // Cluster, Role and Name are those of the role URI
+	Cluster   string    `json:"cluster,omitempty"` // Cluster, Role and Name come from the role URI
 	Role      Role      `json:"role,omitempty"`
 	Name      string    `json:"name,omitempty"`
 	SHA256    string    `json:"sha256"` // fingerprint of the whole certificate, hexadecimal
 }
 
-// Inspect describes every certificate in PEM data, in order. Other blocks (a key beside its certificate) are passed over;
-// data without any certificate is an error.
+// Inspect describes every certificate in PEM data, in order. It skips other blocks, such as a key; data without a
+// certificate is an error.
 func Inspect(data []byte) ([]Info, error) {
 	list, err := parseAll(data)
 	if err != nil {
@@ -42,7 +42,7 @@ func Inspect(data []byte) ([]Info, error) {
 	return infos, nil
 }
 
-// parseAll reads every certificate in PEM data, of which there must be one, and passes over other blocks.
+// parseAll reads every certificate in PEM data and skips other blocks. At least one certificate is required.
 func parseAll(data []byte) ([]*x509.Certificate, error) {
 	var list []*x509.Certificate
 	for {

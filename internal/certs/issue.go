@@ -18,37 +18,36 @@ import (
 	"time"
 )
 
-// Lifetimes for requests that do not name one.
+// Default lifetimes.
 const (
 	DefaultLifetime   = 365 * 24 * time.Hour
 	DefaultCALifetime = 10 * 365 * 24 * time.Hour
 )
 
-// clockSkew is how far a peer's clock may lag behind ours before it finds a new certificate not yet valid.
+// clockSkew is how far a peer's clock may lag behind ours and still accept a new certificate.
 const clockSkew = 5 * time.Minute
 
-// Request describes a certificate to make.
+// Request describes a certificate to issue.
 type Request struct {
 	CommonName string
-	Hosts      []string // DNS names; one that is an IP address counts as such
+	Hosts      []string // DNS names; an IP address is moved to IPs
 	IPs        []net.IP
-	Cluster    string // with Role and Name: the role URI
+	Cluster    string // the role URI consists of Cluster, Role and Name
 	Role       Role   // "" = no role URI
 	Name       string
 	Lifetime   time.Duration // 0 = DefaultLifetime
 }
 
-// SelfSigned makes a key and a certificate that vouches for itself. Whoever trusts that certificate trusts nothing
-// else by it: it is no authority.
+// SelfSigned creates a key and a self-signed certificate. It is no authority: trusting it trusts no other certificate.
 func SelfSigned(req Request) (certPEM, keyPEM []byte, err error) {
 	return issue(req, nil)
 }
 
-// issue makes a certificate signed by ca, or by its own key when ca is nil.
+// issue creates a certificate signed by ca, or by its own key when ca is nil.
 func issue(req Request, ca *CA) (cert, key []byte, err error) {
 	signer, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		return nil, nil, fmt.Errorf("make key: %w", err)
+		return nil, nil, fmt.Errorf("create key: %w", err)
 	}
 	template, err := req.template(signer.Public())
 	if err != nil {
@@ -66,7 +65,7 @@ func certify(template *x509.Certificate, signer crypto.Signer, ca *CA) (cert, ke
 			template.NotAfter = parent.NotAfter
 		}
 	}
-	// crypto/x509 leaves this out where subject and issuer are the same; strict verifiers (Python 3.13) want it always.
+	// crypto/x509 omits this when subject and issuer are equal; strict verifiers (Python 3.13) require it.
 	template.AuthorityKeyId = parent.SubjectKeyId
 	issued, err := sign(template, parent, signer.Public(), parentKey)
 	if err != nil {
@@ -116,29 +115,30 @@ func (r Request) template(key crypto.PublicKey) (*x509.Certificate, error) {
 	return template, nil
 }
 
-// roleURI is the request's role URI, refused unless it reads back as what it says.
+// roleURI is the role URI of a request. It must parse back to the same cluster, role and name.
 func (r Request) roleURI() (*url.URL, error) {
 	if r.Role != RoleMaster && r.Role != RoleAgent {
-		return nil, fmt.Errorf("role %q is neither %s nor %s", r.Role, RoleMaster, RoleAgent)
+		return nil, fmt.Errorf("invalid role %q: must be %s or %s", r.Role, RoleMaster, RoleAgent)
 	}
 	uri := roleURL(r.Cluster, r.Role, r.Name)
 	parsed, err := url.Parse(uri.String())
 	if err != nil {
 		return nil, fmt.Errorf("cluster %q, name %q: %w", r.Cluster, r.Name, err)
 	}
-	if id, ok := parseRole(parsed); !ok || id != (identity{r.Cluster, r.Role, r.Name}) || strings.ContainsAny(r.Cluster, ":@") {
-		return nil, fmt.Errorf("cluster %q and name %q do not make a role URI", r.Cluster, r.Name)
+	id, ok := parseRole(parsed)
+	if !ok || id != (identity{r.Cluster, r.Role, r.Name}) || strings.ContainsAny(r.Cluster, ":@") {
+		return nil, fmt.Errorf("cluster %q and name %q do not form a role URI", r.Cluster, r.Name)
 	}
 	return uri, nil
 }
 
 func newTemplate(subject pkix.Name, key crypto.PublicKey, lifetime time.Duration) (*x509.Certificate, error) {
 	if lifetime < 0 {
-		return nil, fmt.Errorf("lifetime %s is negative", lifetime)
+		return nil, fmt.Errorf("invalid lifetime %s: must not be negative", lifetime)
 	}
 	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127))
 	if err != nil {
-		return nil, fmt.Errorf("draw serial number: %w", err)
+		return nil, fmt.Errorf("generate serial number: %w", err)
 	}
 	id, err := keyID(key)
 	if err != nil {
@@ -146,7 +146,7 @@ func newTemplate(subject pkix.Name, key crypto.PublicKey, lifetime time.Duration
 	}
 	now := time.Now()
 	return &x509.Certificate{
-		SerialNumber:          serial.Add(serial, big.NewInt(1)), // RFC 5280 wants it positive
+		SerialNumber:          serial.Add(serial, big.NewInt(1)), // RFC 5280 requires a positive number
 		Subject:               subject,
 		NotBefore:             now.Add(-clockSkew),
 		NotAfter:              now.Add(lifetime),
@@ -165,7 +165,7 @@ func keyID(key crypto.PublicKey) ([]byte, error) {
 	return sum[:20], nil
 }
 
-// sign signs a template, and refuses what would not read back as a certificate.
+// sign signs a template and returns the parsed certificate.
 func sign(template, parent *x509.Certificate, key crypto.PublicKey, signer crypto.Signer) (*x509.Certificate, error) {
 	der, err := x509.CreateCertificate(rand.Reader, template, parent, key, signer)
 	if err != nil {
@@ -173,7 +173,7 @@ func sign(template, parent *x509.Certificate, key crypto.PublicKey, signer crypt
 	}
 	cert, err := x509.ParseCertificate(der)
 	if err != nil {
-		return nil, fmt.Errorf("read signed certificate: %w", err)
+		return nil, fmt.Errorf("parse signed certificate: %w", err)
 	}
 	return cert, nil
 }

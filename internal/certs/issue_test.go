@@ -38,14 +38,16 @@ func TestIssue_UsageAndIdentifiers(t *testing.T) {
 		"authority": parse(t, ca.CertPEM()), "issued": parse(t, issued), "self-signed": parse(t, self),
 	} {
 		if cert.KeyUsage == 0 || len(cert.SubjectKeyId) == 0 || len(cert.AuthorityKeyId) == 0 {
-			t.Errorf("%s: usage %b, subject key %x, authority key %x", name, cert.KeyUsage, cert.SubjectKeyId, cert.AuthorityKeyId)
+			t.Errorf("%s: usage %b, subject key %x, authority key %x", name, cert.KeyUsage, cert.SubjectKeyId,
+				cert.AuthorityKeyId)
 		}
 	}
 	leaf := parse(t, issued)
 	if leaf.IsCA || parse(t, self).IsCA {
 		t.Error("an end certificate is an authority")
 	}
-	if !cmp.Equal(leaf.DNSNames, []string{"a.example"}) || len(leaf.IPAddresses) != 1 || !leaf.IPAddresses[0].Equal(net.IPv6loopback) {
+	if !cmp.Equal(leaf.DNSNames, []string{"a.example"}) || len(leaf.IPAddresses) != 1 ||
+		!leaf.IPAddresses[0].Equal(net.IPv6loopback) {
 		t.Errorf("names %v, addresses %v", leaf.DNSNames, leaf.IPAddresses)
 	}
 	if left := time.Until(leaf.NotAfter); left > time.Hour || left < 59*time.Minute {
@@ -129,7 +131,8 @@ func TestWritePair_Failure(t *testing.T) {
 	if err := os.Mkdir(filepath.Join(dir, "a.key"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := WritePair(filepath.Join(dir, "a.crt"), filepath.Join(dir, "a.key"), []byte("c"), []byte("k")); err == nil {
+	err := WritePair(filepath.Join(dir, "a.crt"), filepath.Join(dir, "a.key"), []byte("c"), []byte("k"))
+	if err == nil {
 		t.Fatal("a directory was replaced by a key")
 	}
 	entries, err := os.ReadDir(dir)

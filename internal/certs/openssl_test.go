@@ -22,12 +22,19 @@ func openssl(t *testing.T, dir string, args ...string) {
 // authority, and the role as a URI SAN in the extension file.
 func TestOpenSSL_Made(t *testing.T) {
 	dir := t.TempDir()
-	openssl(t, dir, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "ca.key", "-out", "ca.crt", "-days", "1", "-subj", "/CN=plain")
-	write(t, filepath.Join(dir, "ext"), []byte("subjectAltName=DNS:localhost,IP:127.0.0.1,URI:ffrtmp://prod/master/m1\n"))
+	openssl(t, dir, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "ca.key", "-out", "ca.crt", "-days",
+		"1", "-subj", "/CN=plain")
+	write(t, filepath.Join(dir, "ext"),
+		[]byte("subjectAltName=DNS:localhost,IP:127.0.0.1,URI:ffrtmp://prod/master/m1\n"))
 	openssl(t, dir, "ecparam", "-name", "prime256v1", "-genkey", "-out", "m1.key")
 	openssl(t, dir, "req", "-new", "-key", "m1.key", "-out", "m1.csr", "-subj", "/CN=m1")
-	openssl(t, dir, "x509", "-req", "-in", "m1.csr", "-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial", "-days", "1", "-extfile", "ext", "-out", "m1.crt")
-	files := Files{Cert: filepath.Join(dir, "m1.crt"), Key: filepath.Join(dir, "m1.key"), CA: filepath.Join(dir, "ca.crt")}
+	openssl(t, dir, "x509", "-req", "-in", "m1.csr", "-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial", "-days",
+		"1", "-extfile", "ext", "-out", "m1.crt")
+	files := Files{
+		Cert: filepath.Join(dir, "m1.crt"),
+		Key:  filepath.Join(dir, "m1.key"),
+		CA:   filepath.Join(dir, "ca.crt"),
+	}
 	theirs := open(t, files)
 
 	// Their authority issues by our code too, and both meet on the peer port.
@@ -52,7 +59,8 @@ func TestOpenSSL_Verifies(t *testing.T) {
 	ca := newCA(t, "ca")
 	dir := t.TempDir()
 	files := install(t, dir, ca, ca, masterRequest("prod", "a"))
-	openssl(t, dir, "verify", "-x509_strict", "-purpose", "sslserver", "-CAfile", files.CA, "-verify_ip", "127.0.0.1", files.Cert)
+	openssl(t, dir, "verify", "-x509_strict", "-purpose", "sslserver", "-CAfile", files.CA, "-verify_ip", "127.0.0.1",
+		files.Cert)
 	openssl(t, dir, "verify", "-x509_strict", "-purpose", "sslclient", "-CAfile", files.CA, files.Cert)
 
 	cert, key, err := SelfSigned(masterRequest("prod", "a"))

@@ -8,9 +8,9 @@ import (
 	"github.com/ffrtmp/ffrtmp/internal/atomicfile"
 )
 
-// WritePair writes a certificate (mode 0644) and its key (mode 0600), and makes their directories (mode 0700) where
-// they are missing. Both are on disk before either is replaced, so the moment in which one is new and the other old is
-// that between two renames. A running Store that sees it keeps the old pair until both are there.
+// WritePair writes a certificate (mode 0644) and its key (mode 0600), and creates missing directories (mode 0700).
+// Both files are on disk before either is replaced, so they differ only between two renames. A Store that reads them
+// at that moment keeps the old pair until both are new.
 func WritePair(certFile, keyFile string, certPEM, keyPEM []byte) error {
 	key, err := stage(keyFile, keyPEM, 0o600)
 	if err != nil {

@@ -15,8 +15,8 @@ import (
 	"time"
 )
 
-// ErrForeign says that a certificate was issued by another authority than the one asked to renew it.
-var ErrForeign = errors.New("issued by another authority, which alone can renew it")
+// ErrForeign is returned when a certificate was issued by another authority.
+var ErrForeign = errors.New("issued by another authority: only that one can renew it")
 
 // Pair is a certificate with its key in files.
 type Pair struct {
@@ -25,7 +25,7 @@ type Pair struct {
 	chain             []byte // PEM of the certificates after it in CertFile
 }
 
-// ReadPair reads a certificate. Its key need not be there: it is replaced together with it.
+// ReadPair reads a certificate. Its key, which may be missing, is replaced together with it.
 func ReadPair(certFile, keyFile string) (*Pair, error) {
 	data, err := os.ReadFile(certFile)
 	if err != nil {
@@ -42,7 +42,8 @@ func ReadPair(certFile, keyFile string) (*Pair, error) {
 	return p, nil
 }
 
-// Due reports whether a certificate should be renewed: less than within is left of its life, or with 0 less than a third.
+// Due reports whether a certificate should be renewed because it expires within a duration. The default is a third of
+// its lifetime.
 func (p *Pair) Due(now time.Time, within time.Duration) bool {
 	if within == 0 {
 		within = p.Leaf.NotAfter.Sub(p.Leaf.NotBefore) / renewFraction
@@ -50,8 +51,8 @@ func (p *Pair) Due(now time.Time, within time.Duration) bool {
 	return p.Leaf.NotAfter.Sub(now) < within
 }
 
-// Torn reports whether the key file holds another key than the certificate's, as after a crash between two renames. A
-// missing key is kept elsewhere.
+// Torn reports whether the key file does not belong to the certificate, as after a crash between two renames. A missing
+// key file is fine: the key is stored elsewhere.
 func (p *Pair) Torn() (bool, error) {
 	key, err := os.ReadFile(p.KeyFile)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -64,20 +65,20 @@ func (p *Pair) Torn() (bool, error) {
 	return err != nil, nil
 }
 
-// Lifetime is for how long the certificate was made.
+// Lifetime is the certificate's whole lifetime.
 func (p *Pair) Lifetime() time.Duration {
 	return max(p.Leaf.NotAfter.Sub(p.Leaf.NotBefore)-clockSkew, time.Second)
 }
 
-// NotAfter is the authority's own end.
+// NotAfter is when the authority expires.
 func (ca *CA) NotAfter() time.Time { return ca.cert.NotAfter }
 
 // Issued reports whether the authority has signed a certificate.
 func (ca *CA) Issued(cert *x509.Certificate) bool { return cert.CheckSignatureFrom(ca.cert) == nil }
 
-// Renew makes a new key and a certificate for it that says what the pair's says, valid for lifetime from now on, and
-// returns both without writing them. The extensions are copied as they are: names, role, usage, whoever made them. The
-// certificate of another authority is renewed only when adopt allows it.
+// Renew creates a new key and a certificate for it with the content of the pair's, valid for lifetime from now, and
+// returns both without writing them. It copies all extensions: names, role, usages. The certificate of another
+// authority is renewed only with adopt.
 func (ca *CA) Renew(p *Pair, lifetime time.Duration, adopt bool) (certPEM, keyPEM []byte, err error) {
 	if !adopt && !ca.Issued(p.Leaf) {
 		return nil, nil, ErrForeign
@@ -101,7 +102,7 @@ func (ca *CA) Renew(p *Pair, lifetime time.Duration, adopt bool) (certPEM, keyPE
 	return append(certPEM, p.chain...), keyPEM, nil
 }
 
-// Extensions that belong to a key or its issuer, and not to what a certificate says.
+// Extensions that depend on the key or its issuer, and are not copied.
 var (
 	subjectKeyID   = asn1.ObjectIdentifier{2, 5, 29, 14}
 	authorityKeyID = asn1.ObjectIdentifier{2, 5, 29, 35}

@@ -7,11 +7,11 @@ import (
 	"strings"
 )
 
-// Role is what a certificate lets its holder be inside a cluster.
+// Role is what a certificate's holder is in a cluster.
 type Role string
 
-// The roles that a certificate can carry. The empty Role is a certificate without a role: good for serving the API
-// or for a user, worth nothing on the peer port.
+// The roles of certificates. A certificate without a role can serve the API or identify a user, but is refused on the
+// peer port.
 const (
 	RoleMaster Role = "master"
 	RoleAgent  Role = "agent"
@@ -19,7 +19,7 @@ const (
 
 const roleScheme = "ffrtmp"
 
-// RoleURI is the URI SAN that gives a certificate its role: ffrtmp://<cluster>/<role>/<name>.
+// RoleURI is the URI SAN of a role: ffrtmp://<cluster>/<role>/<name>.
 func RoleURI(cluster string, role Role, name string) string {
 	return roleURL(cluster, role, name).String()
 }
@@ -28,14 +28,14 @@ func roleURL(cluster string, role Role, name string) *url.URL {
 	return &url.URL{Scheme: roleScheme, Host: cluster, Path: "/" + string(role) + "/" + name}
 }
 
-// identity is a role URI taken apart.
+// identity is a parsed role URI.
 type identity struct {
 	cluster string
 	role    Role
 	name    string
 }
 
-// parseRole reports the identity in a URI SAN, and whether it is a role URI at all.
+// parseRole parses a URI SAN and reports whether it is a role URI.
 func parseRole(u *url.URL) (identity, bool) {
 	role, name, found := strings.Cut(strings.TrimPrefix(u.Path, "/"), "/")
 	if u.Scheme != roleScheme || u.Host == "" || !found || name == "" || strings.Contains(name, "/") {
@@ -44,7 +44,7 @@ func parseRole(u *url.URL) (identity, bool) {
 	return identity{cluster: u.Host, role: Role(role), name: name}, true
 }
 
-// checkRole reports why a certificate does not carry a role of a cluster, or nil when it does.
+// checkRole returns an error unless a certificate carries a role in a cluster.
 func checkRole(leaf *x509.Certificate, cluster string, role Role) error {
 	for _, u := range leaf.URIs {
 		if id, ok := parseRole(u); ok && id.cluster == cluster && id.role == role {
@@ -53,7 +53,7 @@ func checkRole(leaf *x509.Certificate, cluster string, role Role) error {
 	}
 	want := RoleURI(cluster, role, "<name>")
 	if len(leaf.URIs) == 0 {
-		return fmt.Errorf("certificate %q carries no role, want the URI SAN %s", leaf.Subject, want)
+		return fmt.Errorf("certificate %q has no role: want the URI SAN %s", leaf.Subject, want)
 	}
-	return fmt.Errorf("certificate %q is for %s, want %s", leaf.Subject, leaf.URIs, want)
+	return fmt.Errorf("certificate %q has the role %s: want %s", leaf.Subject, leaf.URIs, want)
 }

@@ -12,20 +12,20 @@ import (
 	"github.com/hashicorp/go-hclog"
 )
 
-// checkInterval bounds how often the files are looked at, however many handshakes there are.
+// checkInterval is the minimum time between two checks of the files.
 const checkInterval = time.Second
 
-// Files names the PEM files of an identity. Cert and Key go together and may both be "": then there is no identity to
-// present. CA may be "".
+// Files names the PEM files of an identity. Cert and Key are both set or both "", which means no certificate. CA may
+// be "".
 type Files struct{ Cert, Key, CA string }
 
-// Store holds the identity and the trusted authorities of a process, and follows changes of their files without a
-// restart: a handshake looks at most once a second whether one of them was replaced, by a rename or behind a symbolic
-// link. New files that cannot be used (half written, a key of another certificate) leave the old ones in force. They are
-// read again at every look, and logged when they are still bad at the second: a certificate and its key are two files,
-// which cannot be replaced at once.
+// Store holds the identity and the trusted authorities of a process, and reloads their files without a restart. At most
+// once a second a handshake checks whether one of them was replaced, by a rename or behind a symbolic link. When new
+// files cannot be loaded (partly written, or a key of another certificate), the old ones stay in use and every check
+// reads the files again. The error is logged at the second failure only: a certificate and its key are two files, which
+// cannot be replaced at once.
 //
-// A Store and all configurations made from it are safe for concurrent use.
+// A Store and all configurations from it are safe for concurrent use.
 type Store struct {
 	files  Files
 	logger hclog.Logger
@@ -34,24 +34,24 @@ type Store struct {
 	creds   *credentials
 	stamp   stamp     // of the files last read, good or bad
 	checked time.Time // when the stamp was last compared
-	bad     error     // why the files cannot be used; nil when they are in force
-	told    bool      // bad was logged
+	bad     error     // why the files cannot be loaded; nil when they are in use
+	logged  bool      // bad was logged or returned
 }
 
-// credentials is one consistent reading of the files; it never changes.
+// credentials is the content of the files, immutable.
 type credentials struct {
-	cert        *tls.Certificate    // nil = none
-	pool        *x509.CertPool      // nil = no CA file
+	cert        *tls.Certificate    // nil without a certificate
+	pool        *x509.CertPool      // nil without a CA file
 	authorities []*x509.Certificate // those in pool
 }
 
-// Open reads the files. Unlike a later change, a file that cannot be used now is an error. A nil logger is silent.
+// Open reads the files, and fails if one cannot be loaded. A nil logger is silent.
 func Open(files Files, logger hclog.Logger) (*Store, error) {
 	if logger == nil {
 		logger = hclog.NewNullLogger()
 	}
 	if (files.Cert == "") != (files.Key == "") {
-		return nil, errors.New("a certificate and its key go together: one of the two files is not set")
+		return nil, errors.New("certificate and key must be set together: one of the two files is not set")
 	}
 	s := &Store{files: files, logger: logger, checked: time.Now()}
 	s.stamp = files.stamp()
@@ -63,7 +63,7 @@ func Open(files Files, logger hclog.Logger) (*Store, error) {
 	return s, nil
 }
 
-// Leaf is the certificate in force, nil when there is none. The caller must not change it.
+// Leaf is the current certificate, or nil. The caller must not change it.
 func (s *Store) Leaf() *x509.Certificate {
 	if cert := s.current().cert; cert != nil {
 		return cert.Leaf
@@ -71,32 +71,32 @@ func (s *Store) Leaf() *x509.Certificate {
 	return nil
 }
 
-// Reload reads the files now, changed or not. When they cannot be used it says why and leaves the old ones in force.
+// Reload reads the files now, changed or not. On an error the old ones stay in use.
 func (s *Store) Reload() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.checked, s.stamp = time.Now(), s.files.stamp()
 	creds, err := s.files.load()
 	if err != nil {
-		s.bad, s.told = err, true // by the caller
+		s.bad, s.logged = err, true // the caller logs it
 		return err
 	}
 	s.use(creds)
 	return nil
 }
 
-// Err says why the files as they are now cannot be used, nil when they are in force.
+// Err returns why the files cannot be loaded as they are now, or nil.
 func (s *Store) Err() error {
 	s.current()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.told {
+	if !s.logged {
 		return nil
 	}
 	return s.bad
 }
 
-// current is the newest usable reading of the files.
+// current returns the credentials from the newest files that could be loaded.
 func (s *Store) current() *credentials {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -104,7 +104,7 @@ func (s *Store) current() *credentials {
 		return s.creds
 	}
 	s.checked = time.Now()
-	// The stamp is taken before the files are read: a change in between shows as another stamp next time.
+	// The stamp is taken before the files are read, so the next check notices a change in between.
 	stamp := s.files.stamp()
 	if s.bad == nil && stamp.equal(s.stamp) {
 		return s.creds
@@ -112,9 +112,9 @@ func (s *Store) current() *credentials {
 	s.stamp = stamp
 	creds, err := s.files.load()
 	if err != nil {
-		if known := s.told && err.Error() == s.bad.Error(); s.bad != nil && !known {
-			s.logger.Error("changed certificate files cannot be used, keeping the old ones", "error", err)
-			s.told = true
+		if known := s.logged && err.Error() == s.bad.Error(); s.bad != nil && !known {
+			s.logger.Error("cannot load changed certificate files, keeping the old ones", "error", err)
+			s.logged = true
 		}
 		s.bad = err
 		return s.creds
@@ -123,9 +123,9 @@ func (s *Store) current() *credentials {
 	return creds
 }
 
-// use puts a reading of the files in force. The caller holds s.mu.
+// use makes credentials the current ones. The caller holds s.mu.
 func (s *Store) use(creds *credentials) {
-	s.creds, s.bad, s.told = creds, nil, false
+	s.creds, s.bad, s.logged = creds, nil, false
 	s.logger.Info("certificate files reloaded", "cert", s.files.Cert, "ca", s.files.CA)
 }
 
@@ -154,7 +154,7 @@ func (f Files) load() (*credentials, error) {
 	return &creds, nil
 }
 
-// stamp tells versions of the files apart without reading them; a nil entry is a file that is not there.
+// stamp distinguishes versions of the files without reading them; an entry is nil for a missing file.
 type stamp [3]os.FileInfo
 
 func (f Files) stamp() stamp {

@@ -20,7 +20,13 @@ import (
 func TestStore_FollowsFiles(t *testing.T) {
 	t.Parallel()
 	ca := newCA(t, "ca")
-	req := Request{CommonName: "first", IPs: []net.IP{net.IPv4(127, 0, 0, 1)}, Cluster: "prod", Role: RoleMaster, Name: "a"}
+	req := Request{
+		CommonName: "first",
+		IPs:        []net.IP{net.IPv4(127, 0, 0, 1)},
+		Cluster:    "prod",
+		Role:       RoleMaster,
+		Name:       "a",
+	}
 	dir := t.TempDir()
 	own := open(t, install(t, dir, ca, ca, req))
 	server := own.API(false)
@@ -84,7 +90,9 @@ func TestDialTLS_FollowsCA(t *testing.T) {
 			if err != nil {
 				return
 			}
-			_ = conn.(*tls.Conn).HandshakeContext(t.Context())
+			if secure, ok := conn.(*tls.Conn); ok {
+				_ = secure.HandshakeContext(t.Context())
+			}
 			_ = conn.Close()
 		}
 	}()
@@ -116,7 +124,8 @@ func TestStore_BadFiles(t *testing.T) {
 		"key gone":           func(f Files) error { return os.Remove(f.Key) },
 		"CA empty":           func(f Files) error { return os.WriteFile(f.CA, nil, 0o600) },
 		"CA cut short": func(f Files) error {
-			return os.WriteFile(f.CA, append(ca.CertPEM(), "-----BEGIN CERTIFICATE-----\nQUJD\n-----END CERTIFICATE-----\n"...), 0o600)
+			bad := "-----BEGIN CERTIFICATE-----\nQUJD\n-----END CERTIFICATE-----\n"
+			return os.WriteFile(f.CA, append(ca.CertPEM(), bad...), 0o600)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -144,7 +153,8 @@ func TestStore_BadFiles(t *testing.T) {
 			}
 			req := masterRequest("prod", "repaired")
 			install(t, dir, ca, ca, req)
-			testkit.Eventually(t, "repaired files in force", func() bool { return own.Leaf().Subject.CommonName == "repaired" })
+			testkit.Eventually(t, "repaired files in force",
+				func() bool { return own.Leaf().Subject.CommonName == "repaired" })
 			if err := own.Err(); err != nil || strings.Count(log.String(), "\n") != 2 {
 				t.Errorf("%v after the repair; log: %s", err, log.String())
 			}
@@ -178,7 +188,8 @@ func TestStore_LinkedDirectory(t *testing.T) {
 	if err := os.Rename(version("second"), current); err != nil {
 		t.Fatal(err)
 	}
-	testkit.Eventually(t, "the second version in force", func() bool { return own.Leaf().Subject.CommonName == "second" })
+	testkit.Eventually(t, "the second version in force",
+		func() bool { return own.Leaf().Subject.CommonName == "second" })
 }
 
 // TestStore_BetweenRenames stops half-way through the replacement of a pair.

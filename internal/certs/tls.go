@@ -12,16 +12,16 @@ import (
 // httpProtos are the protocols of HTTP over TLS, best first.
 var httpProtos = []string{"h2", "http/1.1"}
 
-var errNoCertificate = errors.New("no certificate to serve with")
+var errNoCertificate = errors.New("no server certificate")
 
-// API is the server side of the API port: TLS 1.2 or better, HTTP/2 or 1.1. With requireClient a client must present a
-// certificate that the CA vouches for; without a CA file nobody can.
+// API configures the server of the API port: TLS 1.2 or later, HTTP/2 or 1.1. With requireClient a client must present
+// a certificate from the CA; without a CA file every client is refused.
 func (s *Store) API(requireClient bool) *tls.Config {
 	base := func() *tls.Config {
 		return &tls.Config{
 			MinVersion: tls.VersionTLS12,
 			NextProtos: httpProtos,
-			// A resumed session would carry on under an authority that has been taken away since.
+			// A resumed session would ignore that its authority has been removed.
 			SessionTicketsDisabled: requireClient,
 		}
 	}
@@ -45,9 +45,9 @@ func (s *Store) API(requireClient bool) *tls.Config {
 	return cfg
 }
 
-// Client is the client side: the server must be who its address says, vouched for by the CA (without a CA file: by the
-// system's authorities). The own certificate is presented where there is one and follows its files; the CA is the one in
-// force now, so a connection that should follow the CA file too is made by DialTLS. NextProtos is left to http.Transport.
+// Client configures a client: the server must have a certificate for its address from the CA (without a CA file: from
+// a system authority). The client presents its own certificate, if any, and reloads it. It does not reload the CA;
+// DialTLS does. NextProtos is left to http.Transport.
 func (s *Store) Client() *tls.Config {
 	return &tls.Config{
 		MinVersion:           tls.VersionTLS12,
@@ -56,9 +56,9 @@ func (s *Store) Client() *tls.Config {
 	}
 }
 
-// DialTLS connects as Client does, under the CA in force at the time, and offers HTTP/2. It is made for
-// http.Transport.DialTLSContext, which needs ForceAttemptHTTP2 then. (A tls.Config alone cannot follow a CA: crypto/tls does not tell its callbacks the IP address that
-// was dialed, so they could not check it.)
+// DialTLS connects as Client does, but with the current CA, and offers HTTP/2. Use it as http.Transport.DialTLSContext
+// together with ForceAttemptHTTP2. (A tls.Config alone cannot reload a CA: crypto/tls does not pass the dialed IP
+// address to its callbacks, so they could not verify it.)
 func (s *Store) DialTLS(ctx context.Context, network, addr string) (net.Conn, error) {
 	cfg := s.Client()
 	cfg.NextProtos = httpProtos
@@ -66,9 +66,9 @@ func (s *Store) DialTLS(ctx context.Context, network, addr string) (net.Conn, er
 	return d.DialContext(ctx, network, addr)
 }
 
-// Peer is both sides of the peer port: TLS 1.3 only, and on the other side a certificate that the CA vouches for and
-// that carries the role of a master of this cluster. Host names are not looked at: masters change their addresses.
-// There are no session tickets, so every connection is verified in full. The caller sets NextProtos.
+// Peer configures both sides of the peer port: TLS 1.3 only. Each side requires a certificate from the CA with the role
+// of a master of this cluster. Host names are not verified, because masters change their addresses. There are no
+// session tickets, so every connection is fully verified. The caller sets NextProtos.
 func (s *Store) Peer(cluster string) (server, client *tls.Config) {
 	server = &tls.Config{
 		MinVersion:             tls.VersionTLS13,
@@ -87,7 +87,7 @@ func (s *Store) Peer(cluster string) (server, client *tls.Config) {
 	client = &tls.Config{
 		MinVersion:             tls.VersionTLS13,
 		SessionTicketsDisabled: true,
-		InsecureSkipVerify:     true, // VerifyConnection does it, by role instead of host name
+		InsecureSkipVerify:     true, // VerifyConnection verifies the role instead of the host name
 		GetClientCertificate:   s.clientCertificate,
 		VerifyConnection: func(cs tls.ConnectionState) error {
 			return s.verifyMaster(cs, cluster, x509.ExtKeyUsageServerAuth)
@@ -96,7 +96,7 @@ func (s *Store) Peer(cluster string) (server, client *tls.Config) {
 	return server, client
 }
 
-// clientCertificate presents the own certificate, or says that there is none by an empty one.
+// clientCertificate returns the current certificate, or an empty one for none.
 func (s *Store) clientCertificate(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
 	if cert := s.current().cert; cert != nil {
 		return cert, nil
@@ -104,14 +104,14 @@ func (s *Store) clientCertificate(*tls.CertificateRequestInfo) (*tls.Certificate
 	return &tls.Certificate{}, nil
 }
 
-// verifyMaster is the whole verification of a peer: its chain under the CA in force, then its role.
+// verifyMaster verifies a peer's chain against the current CA, then its role.
 func (s *Store) verifyMaster(cs tls.ConnectionState, cluster string, usage x509.ExtKeyUsage) error {
 	pool := s.current().pool
 	if pool == nil {
-		return errors.New("peer refused: no CA to verify it against")
+		return errors.New("peer refused: no CA is configured")
 	}
 	if len(cs.PeerCertificates) == 0 {
-		return errors.New("peer refused: it presented no certificate")
+		return errors.New("peer refused: no certificate presented")
 	}
 	leaf := cs.PeerCertificates[0]
 	intermediates := x509.NewCertPool()

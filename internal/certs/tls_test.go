@@ -38,7 +38,13 @@ func TestPeer_Accepts(t *testing.T) {
 func TestPeer_Refuses(t *testing.T) {
 	ca, other := newCA(t, "ca"), newCA(t, "ca")
 	own := identityOf(t, ca, masterRequest("prod", "a"))
-	agent := Request{CommonName: "x", IPs: []net.IP{net.IPv4(127, 0, 0, 1)}, Cluster: "prod", Role: RoleAgent, Name: "x"}
+	agent := Request{
+		CommonName: "x",
+		IPs:        []net.IP{net.IPv4(127, 0, 0, 1)},
+		Cluster:    "prod",
+		Role:       RoleAgent,
+		Name:       "x",
+	}
 	plain := Request{CommonName: "x", IPs: []net.IP{net.IPv4(127, 0, 0, 1)}}
 	for _, tt := range []struct {
 		name     string
@@ -48,7 +54,10 @@ func TestPeer_Refuses(t *testing.T) {
 		{"an agent's certificate", identityOf(t, ca, agent), "agent/x"},
 		{"another cluster's certificate", identityOf(t, ca, masterRequest("test", "b")), "test/master/b"},
 		{"a certificate without a role", identityOf(t, ca, plain), "no role"},
-		{"a namesake authority's certificate", open(t, install(t, t.TempDir(), other, ca, masterRequest("prod", "b"))), "unknown authority"},
+		{
+			"another authority of the same name",
+			open(t, install(t, t.TempDir(), other, ca, masterRequest("prod", "b"))), "unknown authority",
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			// The stranger's own checks are off, so that only ours can refuse.
@@ -80,7 +89,9 @@ func TestPeer_NoCertificate(t *testing.T) {
 	server, _ := own.Peer("prod")
 	for name, client := range map[string]*tls.Config{
 		"no certificate": {InsecureSkipVerify: true},
-		"TLS 1.2":        {InsecureSkipVerify: true, MaxVersion: tls.VersionTLS12, GetClientCertificate: own.clientCertificate},
+		"TLS 1.2": {
+			InsecureSkipVerify: true, MaxVersion: tls.VersionTLS12, GetClientCertificate: own.clientCertificate,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, serverErr, clientErr := connect(t, server, client)
@@ -116,9 +127,16 @@ func TestAPI(t *testing.T) {
 		{"no client certificate asked for", own.API(false), bare.Client(), nil, nil},
 		{"client certificate demanded and given", own.API(true), own.Client(), nil, nil},
 		{"client certificate demanded, none given", own.API(true), bare.Client(), errAny, errAny},
-		{"client of another authority", own.API(true), open(t, install(t, t.TempDir(), other, ca, Request{CommonName: "x"})).Client(), errAny, errAny},
+		{
+			"client of another authority", own.API(true),
+			open(t, install(t, t.TempDir(), other, ca, Request{CommonName: "x"})).Client(), errAny, errAny,
+		},
 		{"demanded without a CA: nobody", noCA.API(true), own.Client(), errAny, errAny},
-		{"server of another authority", identityOf(t, other, Request{CommonName: "api", IPs: []net.IP{net.IPv4(127, 0, 0, 1)}}).API(false), own.Client(), errAny, errAny},
+		{
+			"server of another authority",
+			identityOf(t, other, Request{CommonName: "api", IPs: []net.IP{net.IPv4(127, 0, 0, 1)}}).API(false),
+			own.Client(), errAny, errAny,
+		},
 		{"server of another host", elsewhere.API(false), own.Client(), errAny, errAny},
 		{"server without a certificate", bare.API(false), own.Client(), errAny, errAny},
 	} {
@@ -134,7 +152,8 @@ func TestAPI(t *testing.T) {
 // API speaks older TLS but not old.
 func TestAPI_Versions(t *testing.T) {
 	own := identityOf(t, newCA(t, "ca"), Request{CommonName: "api", IPs: []net.IP{net.IPv4(127, 0, 0, 1)}})
-	for version, want := range map[uint16]error{tls.VersionTLS11: errAny, tls.VersionTLS12: nil, tls.VersionTLS13: nil} {
+	versions := map[uint16]error{tls.VersionTLS11: errAny, tls.VersionTLS12: nil, tls.VersionTLS13: nil}
+	for version, want := range versions {
 		client := own.Client()
 		client.ServerName, client.MinVersion, client.MaxVersion = "127.0.0.1", version, version
 		client.NextProtos = httpProtos
@@ -168,7 +187,8 @@ func TestAPI_HTTP2(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			defer transport.CloseIdleConnections()
-			req, err := http.NewRequestWithContext(context.Background(), http.MethodGet, "https://"+ln.Addr().String(), nil)
+			req, err := http.NewRequestWithContext(context.Background(), http.MethodGet, "https://"+ln.Addr().String(),
+				nil)
 			if err != nil {
 				t.Fatal(err)
 			}

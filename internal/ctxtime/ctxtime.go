@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Sleep waits for d. It returns nil once d has passed, at once where d <= 0, and the cause of ctx when that ends first or
-// has ended already.
+// Sleep waits for d. It returns nil once d has passed, at once where d <= 0, and the cause of ctx when that ends first
+// or has ended already.
 func Sleep(ctx context.Context, d time.Duration) error {
 	if d <= 0 || ctx.Err() != nil {
 		return context.Cause(ctx)

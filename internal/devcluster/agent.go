@@ -40,14 +40,13 @@ func (c *Cluster) newAgent(i int) (*Agent, error) {
 	return a, nil
 }
 
-// StateDir holds what the agent remembers.
+// StateDir is the agent's state directory.
 func (a *Agent) StateDir() string { return filepath.Join(a.cluster.dir, a.name) }
 
 // MetricsURL is the address of the agent's metrics and health port.
 func (a *Agent) MetricsURL() string { return "http://127.0.0.1:" + strconv.Itoa(a.metrics.number) }
 
-// WaitReady waits until the agent reports that it is ready. An agent that ends meanwhile is an error that shows the last
-// lines of its log.
+// WaitReady waits until the agent reports that it is ready. If the agent ends, the error has the last lines of its log.
 func (a *Agent) WaitReady(ctx context.Context) error {
 	return a.waitOK(ctx, a.cluster.http, func() string { return a.MetricsURL() + "/ready" })
 }

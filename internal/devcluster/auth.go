@@ -7,13 +7,13 @@ import (
 	"github.com/ffrtmp/ffrtmp/internal/certs"
 )
 
-// Dir holds everything of the cluster.
+// Dir is the directory of all files of the cluster.
 func (c *Cluster) Dir() string { return c.dir }
 
-// MediaRoot is the tree that jobs may read and write, the same for all agents.
+// MediaRoot is the directory that jobs may read and write, shared by all agents.
 func (c *Cluster) MediaRoot() string { return filepath.Join(c.dir, "media") }
 
-// URLs are the addresses of all masters' APIs.
+// URLs are the API URLs of all masters.
 func (c *Cluster) URLs() []string {
 	var urls []string
 	for _, m := range c.Masters() {
@@ -28,16 +28,16 @@ func (c *Cluster) APIKey() string { return c.secrets.apiKey }
 // APIKeyFile is the file that holds the admin key.
 func (c *Cluster) APIKeyFile() string { return c.secrets.apiKeyFile() }
 
-// CAFile is the certificate that all masters and agents are verified against.
+// CAFile is the certificate of the authority that verifies all masters and agents.
 func (c *Cluster) CAFile() string { return c.secrets.caFile() }
 
-// ClientTLS is for a client of the cluster's API.
+// ClientTLS configures a client of the cluster's API.
 func (c *Cluster) ClientTLS() *tls.Config { return c.tls.Client() }
 
-// KeyDir holds all keys and certificates: NAME.crt and NAME.key of the process NAME, ca.crt and ca.key.
+// KeyDir is the directory of all keys and certificates: ca.crt, ca.key, and NAME.crt and NAME.key of each process.
 func (c *Cluster) KeyDir() string { return c.secrets.dir }
 
-// Issue makes a certificate of the cluster's CA, for the given role and name.
+// Issue creates a certificate for a role and a name, signed by the cluster's CA.
 func (c *Cluster) Issue(role certs.Role, name string) (certs.Files, error) {
 	return c.secrets.issue(role, name)
 }

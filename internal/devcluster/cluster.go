@@ -16,7 +16,7 @@ import (
 	"github.com/ffrtmp/ffrtmp/internal/certs"
 )
 
-// Cluster is a set of masters and agents on this machine. Its methods may be called from several goroutines.
+// Cluster is a set of masters and agents on this machine. It is safe for concurrent use.
 type Cluster struct {
 	opts    Options
 	dir     string
@@ -26,7 +26,7 @@ type Cluster struct {
 	secrets *secrets
 	killer  *killer
 	tls     *certs.Store
-	http    *http.Client // for health checks; a new connection each, since masters come and go
+	http    *http.Client // for health checks; without connection reuse, since masters restart
 
 	mu      sync.Mutex
 	masters []*Master
@@ -37,14 +37,14 @@ type Cluster struct {
 	closeErr error
 }
 
-// New makes directories, keys, certificates and ports of a cluster, and starts nothing. The caller must Close it.
+// New creates the directories, keys, certificates and ports of a cluster, and starts nothing. The caller must Close it.
 func New(opts Options) (*Cluster, error) {
 	if err := opts.check(); err != nil {
 		return nil, err
 	}
 	c := &Cluster{opts: opts}
 	if err := c.prepare(); err != nil {
-		return nil, errors.Join(fmt.Errorf("make cluster: %w", err), c.Close())
+		return nil, errors.Join(fmt.Errorf("create cluster: %w", err), c.Close())
 	}
 	return c, nil
 }
@@ -86,8 +86,7 @@ func (c *Cluster) prepare() (err error) {
 	return nil
 }
 
-// Start makes a cluster, starts all of it and waits until every master and agent is ready. On an error nothing is left
-// running.
+// Start creates a cluster, starts it and waits until every master and agent is ready. On an error no process is left.
 func Start(ctx context.Context, opts Options) (*Cluster, error) {
 	c, err := New(opts)
 	if err != nil {
@@ -99,7 +98,7 @@ func Start(ctx context.Context, opts Options) (*Cluster, error) {
 	return c, nil
 }
 
-// Start starts all that is not running, and waits until every master and agent is ready.
+// Start starts every process that is not running, and waits until every master and agent is ready.
 func (c *Cluster) Start(ctx context.Context) error {
 	for _, p := range c.processes() {
 		if !p.Running() {
@@ -123,8 +122,8 @@ func (c *Cluster) WaitReady(ctx context.Context) error {
 	return group.Wait()
 }
 
-// AddMaster adds a master, not started yet, that joins the cluster of the others. They must be more than one: a single
-// master opens no ports to join by.
+// AddMaster adds a master that joins the others, and does not start it. A cluster of one master cannot be joined: that
+// master opens no peer port.
 func (c *Cluster) AddMaster() (*Master, error) { return c.addMaster(true) }
 
 func (c *Cluster) addMaster(joining bool) (*Master, error) {
@@ -141,7 +140,7 @@ func (c *Cluster) addMaster(joining bool) (*Master, error) {
 	return m, nil
 }
 
-// AddAgent adds an agent, not started yet.
+// AddAgent adds an agent and does not start it.
 func (c *Cluster) AddAgent() (*Agent, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -156,20 +155,20 @@ func (c *Cluster) AddAgent() (*Agent, error) {
 	return a, nil
 }
 
-// Master is the i-th master, from 0 on.
+// Master returns the i-th master, from 0 on.
 func (c *Cluster) Master(i int) *Master { return c.Masters()[i] }
 
-// Agent is the i-th agent, from 0 on.
+// Agent returns the i-th agent, from 0 on.
 func (c *Cluster) Agent(i int) *Agent { return c.Agents()[i] }
 
-// Masters are all masters, running or not.
+// Masters returns all masters, running or not.
 func (c *Cluster) Masters() []*Master {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return slices.Clone(c.masters)
 }
 
-// Agents are all agents, running or not.
+// Agents returns all agents, running or not.
 func (c *Cluster) Agents() []*Agent {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -187,7 +186,7 @@ func (c *Cluster) processes() []*Process {
 	return all
 }
 
-// Stop asks agents and then masters to end, and waits until all have. The cluster can be started again.
+// Stop stops agents, then masters, and waits until all have ended. The cluster can be started again.
 func (c *Cluster) Stop(ctx context.Context) error {
 	var agents, masters errgroup.Group
 	for _, a := range c.Agents() {
@@ -200,8 +199,8 @@ func (c *Cluster) Stop(ctx context.Context) error {
 	return errors.Join(err, masters.Wait())
 }
 
-// Close kills everything that the cluster has started, whatever process group it is in, and removes a temporary
-// directory. It may be called at any time and more than once.
+// Close kills all processes of the cluster, in any process group, and removes a temporary directory. It may be called
+// at any time and more than once.
 func (c *Cluster) Close() error {
 	c.closing.Do(func() {
 		c.mu.Lock()

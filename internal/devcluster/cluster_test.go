@@ -226,10 +226,14 @@ func TestLeader(t *testing.T) {
 // A failed start says why and leaves nothing.
 func TestStart_Failure(t *testing.T) {
 	dir := t.TempDir()
-	_, err := Start(timeout(t), Options{Masters: 2, Agents: 1, BinDir: binDir(t), Dir: dir, MasterArgs: func(i int) []string {
-		return [][]string{nil, {"--fail", "the disk is missing"}}[i]
-	}})
-	if err == nil || !strings.Contains(err.Error(), "the disk is missing") || !strings.Contains(err.Error(), "master-1") {
+	_, err := Start(
+		timeout(t),
+		Options{Masters: 2, Agents: 1, BinDir: binDir(t), Dir: dir, MasterArgs: func(i int) []string {
+			return [][]string{nil, {"--fail", "the disk is missing"}}[i]
+		}},
+	)
+	if err == nil || !strings.Contains(err.Error(), "the disk is missing") ||
+		!strings.Contains(err.Error(), "master-1") {
 		t.Errorf("got %v", err)
 	}
 	entries, err := filepath.Glob("/proc/[0-9]*/cmdline")
@@ -251,7 +255,8 @@ func TestStart_Failure(t *testing.T) {
 	if c, err := New(Options{Masters: 1, BinDir: binDir(t), Dir: blocked}); err == nil || c != nil {
 		t.Errorf("without a place for keys: %v, %v", c, err)
 	}
-	if _, err := Start(timeout(t), Options{Masters: 1, BinDir: t.TempDir()}); err == nil || !strings.Contains(err.Error(), "no program master") {
+	if _, err := Start(timeout(t), Options{Masters: 1, BinDir: t.TempDir()}); err == nil ||
+		!strings.Contains(err.Error(), "no program master") {
 		t.Errorf("without programs: %v", err)
 	}
 }
@@ -308,7 +313,8 @@ func TestEnvironment(t *testing.T) {
 		t.Fatal(err)
 	}
 	all := strings.Join(env, "\n")
-	if strings.Contains(all, "FFRTMP_PORT") || strings.Contains(all, "from outside") || !strings.Contains(all, "FFRTMP_LOG_LEVEL=debug") {
+	if strings.Contains(all, "FFRTMP_PORT") || strings.Contains(all, "from outside") ||
+		!strings.Contains(all, "FFRTMP_LOG_LEVEL=debug") {
 		t.Errorf("environment:\n%s", all)
 	}
 }

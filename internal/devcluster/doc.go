@@ -1,5 +1,5 @@
 // Package devcluster runs a whole cluster on this machine: real masters and agents as child processes, with their own
-// directories, ports, certificates and keys. `ffrtmp dev`, the demonstration, tests and fault runs are made of it.
+// directories, ports, certificates and keys. `ffrtmp dev`, the demonstration and tests use it.
 //
-// Nothing that it starts outlives the process that started it.
+// No process that it starts outlives its own.
 package devcluster

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// makeDir makes the cluster's directory and returns its absolute path.
+// makeDir creates the cluster's directory and returns its absolute path.
 func makeDir(dir string) (string, error) {
 	if dir == "" {
 		return os.MkdirTemp("", "ffrtmp-dev-")
@@ -18,7 +18,7 @@ func makeDir(dir string) (string, error) {
 	return filepath.Abs(dir)
 }
 
-// cleanEnvironment is the environment without what would configure a master or an agent behind our back.
+// cleanEnvironment is the environment without variables that configure a master or an agent.
 func cleanEnvironment() []string {
 	return slices.DeleteFunc(os.Environ(), func(entry string) bool {
 		name, _, _ := strings.Cut(entry, "=")

@@ -101,7 +101,8 @@ func fakeAgent(f fakeFlags) {
 	if err := child.Start(); err != nil {
 		fail(err)
 	}
-	if err := os.WriteFile(filepath.Join(f["state-dir"], "child"), fmt.Appendln(nil, child.Process.Pid), 0o600); err != nil {
+	pid := fmt.Appendln(nil, child.Process.Pid)
+	if err := os.WriteFile(filepath.Join(f["state-dir"], "child"), pid, 0o600); err != nil {
 		fail(err)
 	}
 	mux := http.NewServeMux()

@@ -12,10 +12,10 @@ import (
 
 const (
 	pollInterval = 50 * time.Millisecond
-	pollTimeout  = 2 * time.Second // of one question: a frozen process accepts connections and says nothing
+	pollTimeout  = 2 * time.Second // of one request: a frozen process accepts connections and does not respond
 )
 
-// ask reports whether a GET of url is answered by status 200.
+// ask sends a GET request and returns an error unless the status is 200.
 func ask(ctx context.Context, client *http.Client, url string) error {
 	ctx, cancel := context.WithTimeout(ctx, pollTimeout)
 	defer cancel()
@@ -34,11 +34,11 @@ func ask(ctx context.Context, client *http.Client, url string) error {
 	return nil
 }
 
-// waitOK asks until the answer is 200, the process has ended, or the context is done.
+// waitOK polls until the status is 200, the process has ended, or the context is done.
 func (p *Process) waitOK(ctx context.Context, client *http.Client, url func() string) error {
 	r := p.current()
 	if r == nil {
-		return fmt.Errorf("wait for %s: it has never run", p.name)
+		return fmt.Errorf("wait for %s: never started", p.name)
 	}
 	tick := time.NewTicker(pollInterval)
 	defer tick.Stop()
@@ -49,15 +49,15 @@ func (p *Process) waitOK(ctx context.Context, client *http.Client, url func() st
 		}
 		select {
 		case <-r.done:
-			return fmt.Errorf("%s ended (%w); the end of its log:\n%s", p.name, r.outcome(), p.logTail(r))
+			return fmt.Errorf("%s ended (%w); end of its log:\n%s", p.name, r.outcome(), p.logTail(r))
 		case <-ctx.Done():
-			return fmt.Errorf("%s is not ready: %w; the last answer: %w", p.name, ctx.Err(), err)
+			return fmt.Errorf("wait for %s: %w; last response: %w", p.name, ctx.Err(), err)
 		case <-tick.C:
 		}
 	}
 }
 
-// outcome is how the run ended, in any case an error.
+// outcome returns how the run ended, always as an error.
 func (r *run) outcome() error {
 	if r.err == nil {
 		return errors.New("exit status 0")
@@ -65,7 +65,7 @@ func (r *run) outcome() error {
 	return r.err
 }
 
-// logTail is the last lines that the process printed in a run that has ended.
+// logTail returns the last lines of output of an ended run.
 func (p *Process) logTail(r *run) string {
 	select {
 	case <-r.drained:

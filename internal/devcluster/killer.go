@@ -7,14 +7,14 @@ import (
 	"syscall"
 )
 
-// killer is a shell that outlives this process when it dies without closing its cluster, and then kills what the death
-// signal does not reach: the children of agents, which are made to survive them.
+// killer is a shell that outlives this process when that dies without closing its cluster. It then kills the processes
+// that the death signal does not reach: the children of agents, which survive them on purpose.
 type killer struct {
 	cmd   *exec.Cmd
 	alive io.WriteCloser // closed by the kernel when this process dies
 }
 
-// killerScript waits for the end of its input. It looks several times, since a process may be starting another one.
+// killerScript waits for the end of its input. It searches several times, since a process may be starting another one.
 const killerScript = `
 cat >/dev/null
 for i in 1 2 3; do
@@ -26,7 +26,7 @@ done 2>/dev/null
 `
 
 func startKiller(mark string) (*killer, error) {
-	// No context: nobody is left to cancel it when it is needed.
+	// No context: it must outlive this process.
 	cmd := exec.Command("sh", "-c", killerScript, "sh", mark)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	alive, err := cmd.StdinPipe()
@@ -39,7 +39,7 @@ func startKiller(mark string) (*killer, error) {
 	return &killer{cmd: cmd, alive: alive}, nil
 }
 
-// stop ends the killer, which then has nothing to kill.
+// stop ends the killer before it kills anything.
 func (w *killer) stop() {
 	_ = syscall.Kill(-w.cmd.Process.Pid, syscall.SIGKILL) // with its cat
 	_ = w.alive.Close()

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Leader waits until a master says that it leads, and returns its number.
+// Leader waits until a master reports that it leads, and returns its number.
 func (c *Cluster) Leader(ctx context.Context) (int, error) {
 	tick := time.NewTicker(pollInterval)
 	defer tick.Stop()
@@ -16,13 +16,13 @@ func (c *Cluster) Leader(ctx context.Context) (int, error) {
 		}
 		select {
 		case <-ctx.Done():
-			return 0, fmt.Errorf("no master leads: %w", ctx.Err())
+			return 0, fmt.Errorf("wait for a leader: %w", ctx.Err())
 		case <-tick.C:
 		}
 	}
 }
 
-// askLeader asks all masters at once, and is not held up by one that does not answer: -1 when none says yes.
+// askLeader asks all masters concurrently and returns the number of the leader, or -1.
 func (c *Cluster) askLeader(ctx context.Context) int {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

@@ -11,7 +11,7 @@ import (
 	"github.com/ffrtmp/ffrtmp/internal/certs"
 )
 
-// The ports of a master, by their place in Master.ports.
+// Indexes in Master.ports.
 const (
 	apiPort = iota
 	peerPort
@@ -25,7 +25,7 @@ type Master struct {
 	Process
 	cluster *Cluster
 	index   int
-	joining bool // added to a cluster that exists: it must not form one
+	joining bool // joins an existing cluster and must not form one
 	files   certs.Files
 	ports   []port // guarded by cluster.mu
 }
@@ -49,10 +49,10 @@ func (c *Cluster) newMaster(i int, joining bool) (*Master, error) {
 	return m, nil
 }
 
-// Dir holds the master's state.
+// Dir is the directory of the master's state.
 func (m *Master) Dir() string { return filepath.Join(m.cluster.dir, m.name) }
 
-// DB is the master's SQLite file.
+// DB is the path of the master's SQLite file.
 func (m *Master) DB() string { return filepath.Join(m.Dir(), "master.db") }
 
 // URL is the address of the master's API.
@@ -61,7 +61,7 @@ func (m *Master) URL() string { return "https://" + m.address(apiPort) }
 // MetricsURL is the address of the master's metrics and health port.
 func (m *Master) MetricsURL() string { return "http://" + m.address(metricsPort) }
 
-// PeerAddress is where other masters reach this one.
+// PeerAddress is the address of the master's peer port.
 func (m *Master) PeerAddress() string { return m.address(peerPort) }
 
 func (m *Master) address(which int) string {
@@ -74,10 +74,10 @@ func (m *Master) addressLocked(which int) string {
 	return "127.0.0.1:" + strconv.Itoa(m.ports[which].number)
 }
 
-// Move gives the master other ports, from its next start on.
+// Move changes the master's ports for the next start.
 func (m *Master) Move() error {
 	if m.Running() {
-		return fmt.Errorf("move %s: it is running", m.name)
+		return fmt.Errorf("move %s: still running", m.name)
 	}
 	ports, err := reservePorts(masterPorts)
 	if err != nil {
@@ -90,8 +90,7 @@ func (m *Master) Move() error {
 	return nil
 }
 
-// WaitReady waits until the master reports that it is ready. A master that ends meanwhile is an error that shows the
-// last lines of its log.
+// WaitReady waits until the master reports that it is ready. If it ends, the error has the last lines of its log.
 func (m *Master) WaitReady(ctx context.Context) error {
 	return m.waitOK(ctx, m.cluster.http, func() string { return m.URL() + "/health/ready" })
 }
@@ -121,7 +120,7 @@ func (m *Master) args() []string {
 	return append(args, extra(c.opts.MasterArgs, m.index)...)
 }
 
-// gossipAddresses are those of all masters; the caller holds c.mu.
+// gossipAddresses returns the gossip addresses of all masters. The caller holds c.mu.
 func (c *Cluster) gossipAddresses() string {
 	var addresses []string
 	for _, m := range c.masters {

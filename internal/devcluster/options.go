@@ -11,35 +11,35 @@ import (
 
 // Options describe a cluster.
 type Options struct {
-	Masters int // that form the cluster together
+	Masters int // that form the cluster
 	Agents  int
 
 	BinDir string // holds the programs master and agent
-	Dir    string // for state, keys and logs, made if missing; "" = a temporary one, removed by Close
+	Dir    string // for state, keys and logs, created if missing; "" is a temporary one, removed by Close
 
-	// CertLifetime is for how long certificates are made; 0 = as long as usual.
+	// CertLifetime is the lifetime of certificates; 0 is the default of package certs.
 	CertLifetime time.Duration
 
-	// MasterArgs and AgentArgs give further arguments to the i-th process, after and so above those given here.
-	// They may be nil.
+	// MasterArgs and AgentArgs, if not nil, return additional arguments of the i-th process, which override the
+	// others.
 	MasterArgs, AgentArgs func(i int) []string
 	// Env is added to the environment of every process, each entry as NAME=value.
 	Env []string
-	// Output, if not nil, gets every line that a process prints, with its name in front. The same lines go to the
-	// process's log file without it.
+	// Output, if not nil, receives every line of output, prefixed with the name of the process. The log file of the
+	// process has it without the prefix.
 	Output io.Writer
 }
 
 func (o Options) check() error {
 	if o.Masters < 1 {
-		return fmt.Errorf("a cluster of %d masters", o.Masters)
+		return fmt.Errorf("invalid number of masters %d: must be at least 1", o.Masters)
 	}
 	if o.Agents < 0 {
-		return fmt.Errorf("a cluster with %d agents", o.Agents)
+		return fmt.Errorf("invalid number of agents %d: must not be negative", o.Agents)
 	}
 	for _, program := range []string{"master", "agent"} {
 		if _, err := os.Stat(filepath.Join(o.BinDir, program)); errors.Is(err, os.ErrNotExist) {
-			return fmt.Errorf("no program %s in %s (make build puts it into bin)", program, o.BinDir)
+			return fmt.Errorf("no program %s in %s: build it with make build", program, o.BinDir)
 		} else if err != nil {
 			return err
 		}
@@ -47,7 +47,7 @@ func (o Options) check() error {
 	return nil
 }
 
-// extra is what args gives to the i-th process.
+// extra returns the additional arguments of the i-th process.
 func extra(args func(int) []string, i int) []string {
 	if args == nil {
 		return nil

@@ -6,7 +6,7 @@ import (
 	"sync"
 )
 
-// prefixer writes whole lines, each with a prefix and in a single call.
+// prefixer writes whole lines with a prefix, each in one call.
 type prefixer struct {
 	prefix string
 	w      io.Writer
@@ -30,7 +30,7 @@ func (p *prefixer) Write(data []byte) (int, error) {
 	return len(data), nil
 }
 
-// lockedWriter lets several processes write to one writer.
+// lockedWriter is a writer for concurrent use.
 type lockedWriter struct {
 	mu sync.Mutex
 	w  io.Writer

@@ -8,28 +8,28 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Ports are taken from below the range that Linux gives to outgoing connections by itself (from 32768 on).
+// Ports are below the range of Linux's ephemeral ports (from 32768 on).
 const (
 	firstPort = 10000
 	lastPort  = 32000
 )
 
-// port is a port of 127.0.0.1 that nobody else takes, whether or not a process of the cluster is listening on it.
+// port is a reserved port of 127.0.0.1, whether or not a process of the cluster listens on it.
 type port struct {
 	number int
 	fd     int
 }
 
 // reservePort binds a free port without listening on it. Until a process listens there, connections are refused as on
-// any unused port. Binding it here without SO_REUSEADDR shows that it is free; setting the option afterwards lets a
-// listener that sets it too, as Go's do, bind the same port while this socket goes on keeping all others away. UDP
-// needs no socket of its own: whoever reserves ports in this way asks for the same number in TCP first.
+// any unused port. Binding without SO_REUSEADDR proves that the port is free. Setting the option afterwards lets a
+// listener that sets it too, as Go's do, bind the same port, while this socket keeps other programs from it. UDP needs
+// no socket: everyone who reserves ports this way binds the number in TCP first.
 func reservePort() (port, error) {
 	for range 1000 {
 		number := firstPort + rand.IntN(lastPort-firstPort)
 		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 		if err != nil {
-			return port{}, fmt.Errorf("reserve a port: %w", err)
+			return port{}, fmt.Errorf("reserve port: %w", err)
 		}
 		err = unix.Bind(fd, &unix.SockaddrInet4{Port: number, Addr: [4]byte{127, 0, 0, 1}})
 		if err == nil {
@@ -43,10 +43,10 @@ func reservePort() (port, error) {
 			return port{}, fmt.Errorf("reserve port %d: %w", number, err)
 		}
 	}
-	return port{}, errors.New("reserve a port: none is free")
+	return port{}, errors.New("reserve port: none is free")
 }
 
-// ReservePort reserves one, as the cluster's own are, for a program that sets SO_REUSEADDR, or for nobody to listen there.
+// ReservePort reserves a port for a program that sets SO_REUSEADDR, or to keep it unused.
 func ReservePort() (number int, release func(), err error) {
 	p, err := reservePort()
 	return p.number, p.release, err

@@ -14,10 +14,10 @@ import (
 )
 
 // ErrClosed is returned by a Start after Close.
-var ErrClosed = errors.New("the cluster is closed")
+var ErrClosed = errors.New("cluster is closed")
 
-// Process is one program of a cluster, which can be stopped and started again with the same directory. Its methods may
-// be called from several goroutines.
+// Process is a program of a cluster. It can be stopped and started again with the same directory. It is safe for
+// concurrent use.
 type Process struct {
 	name    string
 	program string
@@ -27,25 +27,25 @@ type Process struct {
 	output  io.Writer
 
 	mu     sync.Mutex
-	run    *run // the last one; nil before the first
+	run    *run // the last run; nil before the first
 	closed bool
 }
 
-// run is one life of a process. Its fields may be read once done is closed, pid at any time.
+// run is one run of a process. Its fields may be read once done is closed, pid at any time.
 type run struct {
 	pid     int
 	done    chan struct{}
-	err     error         // how it ended, as of exec.Cmd.Wait
-	drained chan struct{} // closed when all output is in the log; descendants can hold it open after done
+	err     error         // from exec.Cmd.Wait
+	drained chan struct{} // closed when all output is in the log; descendants can delay it after done
 }
 
 // Name is the process's name, such as master-0.
 func (p *Process) Name() string { return p.name }
 
-// LogPath is the file that everything the process prints is appended to.
+// LogPath is the file that the process's output is appended to.
 func (p *Process) LogPath() string { return p.log }
 
-// Start starts the process and does not wait for it to be of use. Starting a running process is an error.
+// Start starts the process without waiting until it is ready. Starting a running process is an error.
 func (p *Process) Start() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -53,7 +53,7 @@ func (p *Process) Start() error {
 		return fmt.Errorf("start %s: %w", p.name, ErrClosed)
 	}
 	if p.run != nil && !p.run.ended() {
-		return fmt.Errorf("start %s: it is running", p.name)
+		return fmt.Errorf("start %s: already running", p.name)
 	}
 	log, err := os.OpenFile(p.log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
@@ -64,14 +64,14 @@ func (p *Process) Start() error {
 		_ = log.Close()
 		return fmt.Errorf("start %s: %w", p.name, err)
 	}
-	// No context: the process lives until it is told to end.
+	// No context: the process runs until Stop, Kill or Close.
 	cmd := exec.Command(p.program, p.args()...)
 	cmd.Env = p.env
 	cmd.Stdout, cmd.Stderr = writer, writer
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	started := make(chan error)
 	r := &run{done: make(chan struct{}), drained: make(chan struct{})}
-	go r.live(cmd, started)
+	go r.supervise(cmd, started)
 	err = <-started
 	_ = writer.Close()
 	if err != nil {
@@ -86,9 +86,9 @@ func (p *Process) Start() error {
 	return nil
 }
 
-// live starts the process and waits for its end, on one thread: Linux sends the death signal when the thread that
+// supervise starts the process and waits for its end on one thread: Linux sends the death signal when the thread that
 // started the process ends, not the whole program.
-func (r *run) live(cmd *exec.Cmd, started chan<- error) {
+func (r *run) supervise(cmd *exec.Cmd, started chan<- error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	if err := cmd.Start(); err != nil {
@@ -110,7 +110,7 @@ func (r *run) ended() bool {
 	}
 }
 
-// copyOutput ends with the last process that holds the other end, at the latest when Close has killed them all.
+// copyOutput ends with the last process that has the pipe open, at the latest when Close has killed them all.
 func (p *Process) copyOutput(log, from *os.File) {
 	defer log.Close()
 	defer from.Close()
@@ -128,13 +128,13 @@ func (p *Process) current() *run {
 	return p.run
 }
 
-// Running reports whether the process lives (a stopped one, as by SIGSTOP, does).
+// Running reports whether the process has not ended; one stopped by SIGSTOP has not.
 func (p *Process) Running() bool {
 	r := p.current()
 	return r != nil && !r.ended()
 }
 
-// PID is the process's id, that of its last life when it has ended, 0 before the first.
+// PID is the process id of the last run, 0 before the first.
 func (p *Process) PID() int {
 	if r := p.current(); r != nil {
 		return r.pid
@@ -147,28 +147,28 @@ func (p *Process) Signal(sig syscall.Signal) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.run == nil || p.run.ended() {
-		return fmt.Errorf("signal %s: it is not running", p.name)
+		return fmt.Errorf("signal %s: not running", p.name)
 	}
-	// Between its end and Wait's return the process is a zombie, so the id cannot be another's yet.
+	// Until Wait returns, an ended process is a zombie, and its id is not reused.
 	if err := syscall.Kill(p.run.pid, sig); err != nil && !errors.Is(err, syscall.ESRCH) {
 		return fmt.Errorf("signal %s: %w", p.name, err)
 	}
 	return nil
 }
 
-// Kill ends the process by SIGKILL, as a crash would, and returns when it is gone. What it started in process groups of
-// their own lives on, as after a crash. Killing a process that is not running does nothing.
+// Kill kills the process by SIGKILL and returns when it has ended. Children in process groups of their own survive, as
+// after a crash. Killing a process that is not running has no effect.
 func (p *Process) Kill() {
 	r := p.current()
 	if r == nil || r.ended() {
 		return
 	}
-	_ = p.Signal(syscall.SIGKILL) // fails only when it has just ended
+	_ = p.Signal(syscall.SIGKILL) // fails only if it has just ended
 	<-r.done
 }
 
-// Stop asks the process to end by SIGTERM and waits until it has. It returns nil when the process ended with exit
-// status 0, and the context's error, leaving the process as it is, when that is done first.
+// Stop sends SIGTERM and waits until the process has ended. It returns nil for exit status 0. When the context ends
+// first, it returns the context's error and leaves the process running.
 func (p *Process) Stop(ctx context.Context) error {
 	if !p.Running() {
 		return nil
@@ -179,12 +179,12 @@ func (p *Process) Stop(ctx context.Context) error {
 	return p.Wait(ctx)
 }
 
-// Wait waits for the process to end and until all that it printed is in its log, unless a descendant holds its output
-// open for as long as ctx lasts. It returns nil when the process ended with exit status 0.
+// Wait waits until the process has ended and its output is in the log. A descendant that keeps the output open delays
+// it until ctx ends. It returns nil for exit status 0.
 func (p *Process) Wait(ctx context.Context) error {
 	r := p.current()
 	if r == nil {
-		return fmt.Errorf("wait for %s: it has never run", p.name)
+		return fmt.Errorf("wait for %s: never started", p.name)
 	}
 	select {
 	case <-r.done:
@@ -201,7 +201,7 @@ func (p *Process) Wait(ctx context.Context) error {
 	return nil
 }
 
-// close kills the process with its group, for good.
+// close kills the process and its group. It cannot be started again.
 func (p *Process) close() {
 	p.mu.Lock()
 	p.closed = true
@@ -216,7 +216,7 @@ func (p *Process) close() {
 	<-r.done
 }
 
-// process is the part that masters and agents have in common.
+// process returns the shared part of masters and agents.
 func (c *Cluster) process(program, name string, args func() []string) Process {
 	return Process{
 		name:    name,

@@ -9,13 +9,12 @@ import (
 	"time"
 )
 
-// A cluster's processes have a temporary directory of their own, which no other process uses. It is in their environment,
-// and so in that of all their descendants, which marks them: agents start supervisors of ffmpeg in sessions of their own,
-// where neither process groups nor parents lead to them once the agent is dead. (Agents hand on little of their
-// environment. TMPDIR is among it.)
+// The processes of a cluster have a temporary directory of their own. TMPDIR in their environment, which descendants
+// inherit, marks them. Agents start supervisors of ffmpeg in new sessions: once an agent is dead, neither process
+// groups nor parents lead to them. (Agents pass little of their environment to supervisors, but TMPDIR is part of it.)
 func markOf(tmp string) string { return "TMPDIR=" + tmp }
 
-// killMarked kills every process with the mark in its environment, until there is none left.
+// killMarked kills every process with the mark in its environment until none is left.
 func killMarked(mark string) error {
 	deadline := time.After(10 * time.Second)
 	tick := time.NewTicker(10 * time.Millisecond)
@@ -28,7 +27,7 @@ func killMarked(mark string) error {
 		select {
 		case <-tick.C:
 		case <-deadline:
-			return fmt.Errorf("%d processes of the cluster survive SIGKILL", left)
+			return fmt.Errorf("kill processes: %d survive SIGKILL", left)
 		}
 	}
 }
@@ -44,7 +43,7 @@ func signalMarked(mark string) (found int, err error) {
 		if err != nil || pid == os.Getpid() {
 			continue
 		}
-		// The handle is taken before the look, so that the signal cannot reach a later process of the same id.
+		// The handle is opened before the check, so the signal cannot reach a later process with the same id.
 		process, err := os.FindProcess(pid)
 		if err != nil {
 			continue
@@ -52,7 +51,7 @@ func signalMarked(mark string) (found int, err error) {
 		env, err := os.ReadFile(filepath.Join(dir, "environ")) // empty for zombies, refused for other users' processes
 		if err == nil && bytes.Contains(append([]byte{0}, env...), entry) {
 			found++
-			_ = process.Kill() // one that is gone already is not found the next time
+			_ = process.Kill() // an ended process is not found the next time
 		}
 		_ = process.Release()
 	}

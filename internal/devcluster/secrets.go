@@ -12,18 +12,18 @@ import (
 	"github.com/ffrtmp/ffrtmp/internal/gossipkey"
 )
 
-// clusterName is in the certificates' roles.
+// clusterName is part of the certificates' roles.
 const clusterName = "dev"
 
-// secrets are the keys of a cluster. Processes get them as files, never as arguments.
+// secrets are the keys of a cluster. Processes read them from files.
 type secrets struct {
 	dir      string
 	ca       *certs.CA
-	lifetime time.Duration // of certificates; 0 = as long as usual
+	lifetime time.Duration // of certificates; 0 is the default
 	apiKey   string
 }
 
-// newSecrets lays out certificates as ffrtmp certs does.
+// newSecrets creates the files with the names that ffrtmp certs uses.
 func newSecrets(dir string, lifetime time.Duration) (*secrets, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
@@ -55,7 +55,7 @@ func (s *secrets) caFile() string     { return filepath.Join(s.dir, "ca.crt") }
 func (s *secrets) apiKeyFile() string { return filepath.Join(s.dir, "api.key") }
 func (s *secrets) gossipFile() string { return filepath.Join(s.dir, "gossip.key") }
 
-// issue makes a certificate for a process on this machine.
+// issue creates a certificate for a process on this machine.
 func (s *secrets) issue(role certs.Role, name string) (certs.Files, error) {
 	cert, key, err := s.ca.Issue(certs.Request{
 		CommonName: name,
@@ -69,6 +69,10 @@ func (s *secrets) issue(role certs.Role, name string) (certs.Files, error) {
 	if err != nil {
 		return certs.Files{}, fmt.Errorf("certificate of %s: %w", name, err)
 	}
-	files := certs.Files{Cert: filepath.Join(s.dir, name+".crt"), Key: filepath.Join(s.dir, name+".key"), CA: s.caFile()}
+	files := certs.Files{
+		Cert: filepath.Join(s.dir, name+".crt"),
+		Key:  filepath.Join(s.dir, name+".key"),
+		CA:   s.caFile(),
+	}
 	return files, certs.WritePair(files.Cert, files.Key, cert, key)
 }

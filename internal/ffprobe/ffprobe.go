@@ -43,7 +43,8 @@ type Stream struct {
 }
 
 // Entries are the names of all that Report holds, for -show_entries.
-const Entries = "stream=codec_type,codec_name,width,height,pix_fmt,avg_frame_rate,r_frame_rate,start_time,duration,nb_read_frames" +
+const Entries = "stream=codec_type,codec_name,width,height,pix_fmt,avg_frame_rate,r_frame_rate," +
+	"start_time,duration,nb_read_frames" +
 	":stream_tags=DURATION:format=start_time,duration:format_tags"
 
 // Run describes what input names, a path or a URL, with the ffprobe in PATH. Options precede the input.
@@ -86,7 +87,8 @@ func (r Report) First(kind string) Stream {
 // Size returns width and height in the form 1280x720.
 func (s Stream) Size() string { return fmt.Sprintf("%dx%d", s.Width, s.Height) }
 
-// VideoEnd returns when the first video stream ends, in seconds from the start of the file, where the container states it.
+// VideoEnd returns when the first video stream ends, in seconds from the start of the file, where the container states
+// it.
 func (r Report) VideoEnd() (end float64, ok bool) {
 	video := r.First("video")
 	if end, ok := Clock(video.Tags.Duration); ok {

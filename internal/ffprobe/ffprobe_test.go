@@ -53,7 +53,8 @@ func TestNumbers(t *testing.T) {
 
 func TestRun(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "clip.mp4")
-	make := exec.CommandContext(t.Context(), "ffmpeg", "-v", "error", "-f", "lavfi", "-i", "testsrc2=size=64x48:rate=10:duration=1", path)
+	make := exec.CommandContext(t.Context(), "ffmpeg", "-v", "error", "-f", "lavfi", "-i",
+		"testsrc2=size=64x48:rate=10:duration=1", path)
 	if out, err := make.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
@@ -64,7 +65,8 @@ func TestRun(t *testing.T) {
 	if v := r.First("video"); v.Size() != "64x48" || v.Frames != "10" || v.AverageRate != "10/1" {
 		t.Errorf("got %+v", v)
 	}
-	if _, err := Run(context.Background(), path+".missing"); err == nil || !strings.Contains(err.Error(), "No such file") {
+	if _, err := Run(context.Background(), path+".missing"); err == nil ||
+		!strings.Contains(err.Error(), "No such file") {
 		t.Errorf("got %v, want ffprobe's own message", err)
 	}
 }

@@ -37,7 +37,8 @@ func Parse(fs *pflag.FlagSet, args []string, lookup func(string) (string, bool))
 		return Explain(fs, err)
 	}
 	if fs.NArg() > 0 {
-		return Usagef("unexpected argument %q: every setting is a flag, --name value or --name=value, a switch --name or --name=false (see --help)", fs.Arg(0))
+		return Usagef("unexpected argument %q: use --name value or --name=value, for switches --name or --name=false "+
+			"(see --help)", fs.Arg(0))
 	}
 	var err error
 	fs.VisitAll(func(f *pflag.Flag) {

@@ -38,13 +38,39 @@ func TestParse(t *testing.T) {
 		{name: "defaults", port: 8080, tls: true, ttl: time.Second},
 		{name: "separate value", args: []string{"--port", "1"}, port: 1, tls: true, ttl: time.Second},
 		{name: "joined value", args: []string{"--port=1", "--tls=false"}, port: 1, ttl: time.Second},
-		{name: "environment", env: map[string]string{"FFRTMP_LEASE_TTL": "9s"}, port: 8080, tls: true, ttl: 9 * time.Second},
-		{name: "flag beats environment", args: []string{"--port=1"}, env: map[string]string{"FFRTMP_PORT": "2"}, port: 1, tls: true, ttl: time.Second},
-		{name: "bad environment", env: map[string]string{"FFRTMP_PORT": "x"}, usage: `FFRTMP_PORT: invalid argument "x" for "--port" flag: strconv.ParseInt: parsing "x": invalid syntax`},
+		{
+			name: "environment",
+			env:  map[string]string{"FFRTMP_LEASE_TTL": "9s"},
+			port: 8080,
+			tls:  true,
+			ttl:  9 * time.Second,
+		},
+		{
+			name: "flag beats environment",
+			args: []string{"--port=1"},
+			env:  map[string]string{"FFRTMP_PORT": "2"},
+			port: 1,
+			tls:  true,
+			ttl:  time.Second,
+		},
+		{
+			name:  "bad environment",
+			env:   map[string]string{"FFRTMP_PORT": "x"},
+			usage: `FFRTMP_PORT: invalid argument "x" for "--port" flag: strconv.ParseInt: parsing "x": invalid syntax`,
+		},
 		{name: "unknown flag", args: []string{"--prot=1"}, usage: "unknown flag --prot; did you mean --port?"},
-		{name: "single dash", args: []string{"-port", "1"}, usage: "unknown flag -port: flags begin with two dashes; did you mean --port?"},
+		{
+			name:  "single dash",
+			args:  []string{"-port", "1"},
+			usage: "unknown flag -port: flags begin with two dashes; did you mean --port?",
+		},
 		{name: "nothing similar", args: []string{"--zzzzzz"}, usage: "unknown flag --zzzzzz (see --help)"},
-		{name: "leftover argument", args: []string{"--tls", "false"}, usage: `unexpected argument "false": every setting is a flag, --name value or --name=value, a switch --name or --name=false (see --help)`},
+		{
+			name: "leftover argument",
+			args: []string{"--tls", "false"},
+			usage: `unexpected argument "false": use --name value or --name=value, ` +
+				`for switches --name or --name=false (see --help)`,
+		},
 		{name: "help", args: []string{"--help"}, wantHelp: true},
 	}
 	for _, tt := range tests {

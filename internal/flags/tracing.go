@@ -15,7 +15,8 @@ type Tracing struct{ endpoint string }
 
 // Register adds --tracing-endpoint.
 func (t *Tracing) Register(fs *pflag.FlagSet) {
-	fs.StringVar(&t.endpoint, "tracing-endpoint", "", "URL of an OTLP/HTTP collector for traces, such as http://collector:4318 (default no traces)")
+	fs.StringVar(&t.endpoint, "tracing-endpoint", "",
+		"URL of an OTLP/HTTP collector for traces, such as http://collector:4318 (default no traces)")
 }
 
 // Endpoint is the URL, "" for no traces.
@@ -35,6 +36,7 @@ func (t *Tracing) Check() error {
 // Open returns the tracer that the flag asks for, nil for none.
 func (t *Tracing) Open(ctx context.Context, service, instance string, logger hclog.Logger) (*tracing.Tracer, error) {
 	return tracing.Open(ctx, tracing.Config{
-		Endpoint: t.endpoint, Service: service, Instance: instance, Version: version.Version, Logger: logger.Named("tracing"),
+		Endpoint: t.endpoint, Service: service, Instance: instance, Version: version.Version,
+		Logger: logger.Named("tracing"),
 	})
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/ffrtmp/ffrtmp/internal/strictjson"
 )
 
-// Decode parses a JSON object into v. Unknown fields are ignored, since v2.2's clients send some; the types that must not
-// ignore them do not.
+// Decode parses a JSON object into v. Unknown fields are ignored, since v2.2's clients send some; the types that must
+// not ignore them do not.
 func Decode(data []byte, v any) error {
 	switch {
 	case !utf8.Valid(data):

@@ -52,7 +52,8 @@ func TestDecode_Field(t *testing.T) {
 	} {
 		var c ffrtmp.ClaimRequest
 		err := Decode([]byte(body), &c)
-		if want == "" && err != nil || want != "" && (ffrtmp.CodeOf(err) != ffrtmp.Invalid || !strings.Contains(err.Error(), want)) {
+		if want == "" && err != nil ||
+			want != "" && (ffrtmp.CodeOf(err) != ffrtmp.Invalid || !strings.Contains(err.Error(), want)) {
 			t.Errorf("%s: %v", body, err)
 		}
 	}

@@ -10,26 +10,26 @@ import (
 	"syscall"
 )
 
-// Connections bounds those of a server, so that clients cannot use up the files that the rest of the process needs. A
-// new connection beyond the bound takes the place of the one that has been idle longest; if none is idle, it is closed.
-// Its methods may be called from any goroutine.
+// Connections limits the connections of a server, so that clients cannot exhaust the process's file descriptors. At the
+// limit a new connection replaces the longest idle one; when none is idle, the new one is closed. It is safe for
+// concurrent use.
 type Connections struct {
 	max int
 
 	mu     sync.Mutex
-	open   map[net.Conn]*list.Element // nil: it has a request under way
+	open   map[net.Conn]*list.Element // nil while it serves a request
 	idle   *list.List                 // of net.Conn, the longest idle first
 	closed uint64
 }
 
-// Bound bounds the connections of a server that does not serve yet.
+// Bound limits the connections of a server. Call it before the server serves.
 func Bound(s *http.Server, limit int) *Connections {
 	c := &Connections{max: limit, open: map[net.Conn]*list.Element{}, idle: list.New()}
 	s.ConnState = c.changed
 	return c
 }
 
-// HalfOfFiles is half as many connections as the process may have files.
+// HalfOfFiles is half the process's limit of open files.
 func HalfOfFiles() (int, error) {
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
@@ -38,14 +38,14 @@ func HalfOfFiles() (int, error) {
 	return int(min(limit.Cur, 1<<30) / 2), nil
 }
 
-// Open is how many connections there are.
+// Open is the number of open connections.
 func (c *Connections) Open() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return len(c.open)
 }
 
-// Closed is how many connections were closed to stay within the bound.
+// Closed is the number of connections closed because of the limit.
 func (c *Connections) Closed() uint64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -63,7 +63,7 @@ func (c *Connections) changed(conn net.Conn, state http.ConnState) {
 	switch state {
 	case http.StateNew:
 		if len(c.open) >= c.max {
-			c.makeRoom(conn)
+			c.evict(conn)
 		}
 		c.open[conn] = c.idle.PushBack(conn)
 	case http.StateIdle:
@@ -75,8 +75,8 @@ func (c *Connections) changed(conn net.Conn, state http.ConnState) {
 	}
 }
 
-// makeRoom closes the connection that has been idle longest, or the newcomer. The server notices and forgets it.
-func (c *Connections) makeRoom(newcomer net.Conn) {
+// evict closes the longest idle connection, or the new one. The server notices and removes it.
+func (c *Connections) evict(newcomer net.Conn) {
 	victim := newcomer
 	if e := c.idle.Front(); e != nil {
 		victim, _ = c.idle.Remove(e).(net.Conn)
@@ -86,5 +86,5 @@ func (c *Connections) makeRoom(newcomer net.Conn) {
 	if secure, ok := victim.(*tls.Conn); ok {
 		victim = secure.NetConn() // whose Close does not wait for the peer
 	}
-	_ = victim.Close() // whatever became of it, it is not ours any more
+	_ = victim.Close() // an error changes nothing: the connection is given up
 }

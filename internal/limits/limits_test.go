@@ -64,7 +64,12 @@ func newBounded(t *testing.T, http2 bool) *bounded {
 
 // client returns a client with a connection of its own.
 func (b *bounded) client(t *testing.T) *http.Client {
-	transport := b.Client().Transport.(*http.Transport).Clone()
+	t.Helper()
+	shared, ok := b.Client().Transport.(*http.Transport)
+	if !ok {
+		t.Fatalf("got transport %T, want *http.Transport", b.Client().Transport)
+	}
+	transport := shared.Clone()
 	t.Cleanup(transport.CloseIdleConnections)
 	return &http.Client{Transport: transport, Timeout: 20 * time.Second}
 }

@@ -1,5 +1,5 @@
-// Package limits bounds the clients of every HTTP port: their time, the size of an unauthenticated request, and the
-// number of connections.
+// Package limits holds the limits of every HTTP port: the time of a request, the size of an unauthenticated request,
+// and the number of connections.
 //
 // We limit connections ourselves because net/http has no such limit, and netutil.LimitListener stops accepting at its
 // limit: clients that hold idle connections would then lock everyone else out. Connections closes the longest idle one
@@ -13,17 +13,17 @@ import (
 	"github.com/hashicorp/go-hclog"
 )
 
-// Times that a client may take. A handler that means to last longer, such as a long poll, moves its own deadlines.
+// Timeouts of a request. A handler that takes longer, such as a long poll, extends its own deadlines.
 const (
 	HeaderTime = 5 * time.Second // TLS handshake and header, each
 	AnswerTime = 30 * time.Second
 	IdleTime   = 120 * time.Second
 )
 
-// HeaderBytes bounds a request's header before any code of ours has seen it.
+// HeaderBytes is the maximum size of a request's header.
 const HeaderBytes = 64 << 10
 
-// HTTP/2 connections: requests at once on one of them, and how soon a client is missed that neither speaks nor reads.
+// Limits of an HTTP/2 connection: concurrent requests, and the timeouts for a silent client.
 const (
 	streams     = 250
 	pingTime    = 30 * time.Second
@@ -31,7 +31,7 @@ const (
 	unreadBytes = AnswerTime
 )
 
-// Server returns a server with these limits, which answers by h. What clients do wrong goes to the log at debug level.
+// Server returns a server with these limits. It logs clients' errors at debug level.
 func Server(h http.Handler, logger hclog.Logger) *http.Server {
 	return &http.Server{
 		Handler:           h,

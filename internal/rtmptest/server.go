@@ -32,7 +32,8 @@ events {}
 rtmp { server { listen %[1]s; application live { live on; } } }
 http {
 	access_log off;
-	client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi; scgi_temp_path scgi;
+	client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi;
+	uwsgi_temp_path uwsgi; scgi_temp_path scgi;
 	server { listen %[2]s; location = /stat { rtmp_stat all; } }
 }
 `

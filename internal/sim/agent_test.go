@@ -11,26 +11,25 @@ import (
 	"github.com/ffrtmp/ffrtmp/fsm"
 )
 
-// callTimeout is how long a client waits for an answer.
+// callTimeout is a client's timeout for a response.
 const callTimeout = 2 * time.Second
 
-// agent is an encoding machine that encodes nothing. It behaves as package agent
-// does: it reports what it holds, seals before it completes, and repeats a result
-// until it is answered.
+// agent claims jobs but encodes nothing. It follows the protocol of package agent: it reports
+// its attempts, seals one before completing it, and repeats a result until it gets a response.
 type agent struct {
 	id     string
 	world  *world
-	frozen bool // hears and says nothing
+	frozen bool // sends and receives nothing
 
 	mu   sync.Mutex
 	held map[string]*held // by job and attempt
-	busy map[string]bool  // names an operation under way, of which there is one at a time
+	busy map[string]bool  // names of active operations, at most one of each
 }
 
-// held is an attempt that the agent believes to be its own.
+// held is an attempt that the agent considers its own.
 type held struct {
 	job    ffrtmp.Job
-	sealed bool // it was told so: only completing remains
+	sealed bool // the seal was acknowledged: only completion remains
 }
 
 func newAgent(w *world, i int) *agent {
@@ -78,7 +77,13 @@ func (a *agent) list() []*held {
 func (a *agent) register(m *member) error {
 	ctx, cancel := context.WithTimeout(context.Background(), callTimeout)
 	defer cancel()
-	r := ffrtmp.Registration{NodeID: a.id, Address: a.id, MaxConcurrentJobs: 3, Encoders: []string{"libx264"}, CPUThreads: 2}
+	r := ffrtmp.Registration{
+		NodeID:            a.id,
+		Address:           a.id,
+		MaxConcurrentJobs: 3,
+		Encoders:          []string{"libx264"},
+		CPUThreads:        2,
+	}
 	if err := r.Validate(); err != nil {
 		return err
 	}
@@ -114,7 +119,8 @@ func (a *agent) heartbeat(m *member) {
 	defer a.end("heartbeat")
 	report := &ffrtmp.Heartbeat{}
 	for _, h := range a.list() {
-		report.Attempts = append(report.Attempts, ffrtmp.AttemptReport{JobID: h.job.ID, Attempt: h.job.Attempt, Lease: h.job.Lease, Progress: 50})
+		report.Attempts = append(report.Attempts,
+			ffrtmp.AttemptReport{JobID: h.job.ID, Attempt: h.job.Attempt, Lease: h.job.Lease, Progress: 50})
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), callTimeout)
 	defer cancel()
@@ -130,7 +136,7 @@ func (a *agent) heartbeat(m *member) {
 	}
 }
 
-// finish ends an attempt: badly, or well in two steps, sealing it and completing it.
+// finish ends an attempt: it fails, or succeeds in two steps, sealed and completed.
 func (a *agent) finish(m *member, h *held, well bool) {
 	name := "finish " + key(h.job.ID, h.job.Attempt)
 	if !a.begin(name) {
@@ -146,8 +152,7 @@ func (a *agent) finish(m *member, h *held, well bool) {
 	}
 }
 
-// publish seals an attempt, or completes one that is sealed: in between anything may
-// happen.
+// publish seals an attempt, or completes a sealed one. Any fault may happen in between.
 func (a *agent) publish(m *member, h *held) {
 	if !h.sealed {
 		err := a.result(m, h, ffrtmp.ResultPublishing)
@@ -166,12 +171,12 @@ func (a *agent) publish(m *member, h *held) {
 		a.world.history.note(a.world.history.completed, h.job.ID, h.job.Attempt)
 		a.drop(h.job.ID, h.job.Attempt)
 	case final(err):
-		a.world.t.Errorf("%s: attempt %d was sealed, and its completion refused: %v", h.job.ID, h.job.Attempt, err)
+		a.world.t.Errorf("%s: complete sealed attempt %d: got %v, want success", h.job.ID, h.job.Attempt, err)
 		a.drop(h.job.ID, h.job.Attempt)
 	}
 }
 
-// final reports whether repeating the call could change nothing.
+// final reports whether a retry is useless.
 func final(err error) bool {
 	code := ffrtmp.CodeOf(err)
 	return code == ffrtmp.StaleAttempt || code == ffrtmp.Conflict || code == ffrtmp.NotFound
@@ -182,14 +187,14 @@ func (a *agent) result(m *member, h *held, status ffrtmp.ResultStatus) error {
 	defer cancel()
 	r := &ffrtmp.Result{JobID: h.job.ID, NodeID: a.id, Status: status, Attempt: h.job.Attempt, Lease: h.job.Lease}
 	if status == ffrtmp.ResultFailed {
-		r.Error, r.FailureReason = "it did not work", ffrtmp.RuntimeError
+		r.Error, r.FailureReason = "encode failed", ffrtmp.RuntimeError
 	}
 	_, _, err := m.leader.Result(ctx, fsm.Idempotency{}, r)
 	a.world.history.count(string(status), err)
 	return err
 }
 
-// pick returns one of the attempts that the agent holds, or nil.
+// pick returns one of the agent's attempts, or nil.
 func (a *agent) pick(rng *rand.Rand) *held {
 	list := a.list()
 	if len(list) == 0 {

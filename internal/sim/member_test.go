@@ -14,10 +14,10 @@ import (
 	"github.com/ffrtmp/ffrtmp/leader"
 )
 
-// leaseTTL is short, so that leases run out while a simulation lasts.
+// leaseTTL is short, so that leases expire during a simulation.
 const leaseTTL = 5 * time.Second
 
-// member is one master. Its stores outlive crashes, like a disk.
+// member is a master. Its stores survive crashes, like a disk.
 type member struct {
 	t         *testing.T
 	id        raft.ServerID
@@ -25,7 +25,7 @@ type member struct {
 	logs      *raft.InmemStore
 	snapshots *raft.InmemSnapshotStore
 
-	// Of the running process; nil while it is down.
+	// Parts of the running process, nil while it is down.
 	transport *raft.InmemTransport
 	raft      *raft.Raft
 	state     *fsm.FSM
@@ -44,22 +44,23 @@ func newMember(t *testing.T, id raft.ServerID) *member {
 
 func (m *member) up() bool { return m.raft != nil }
 
-// start opens the state that the last process has left and takes part again.
+// start opens the state of the previous process and joins again.
 func (m *member) start() {
 	var err error
 	m.state, err = fsm.Open(fsm.Options{Path: filepath.Join(m.dir, "master.db"), Dir: m.dir})
 	if err != nil {
-		m.t.Fatalf("%s: open the state: %v", m.id, err)
+		m.t.Fatalf("%s: open state: %v", m.id, err)
 	}
 	if err := m.state.Verify(); err != nil {
-		m.t.Fatalf("%s: the state is not to be trusted after a restart: %v", m.id, err)
+		m.t.Fatalf("%s: verify state after a restart: %v", m.id, err)
 	}
 	_, m.transport = raft.NewInmemTransportWithTimeout(raft.ServerAddress(m.id), 250*time.Millisecond)
 	cfg := raft.DefaultConfig()
 	cfg.LocalID = m.id
-	cfg.HeartbeatTimeout, cfg.ElectionTimeout, cfg.LeaderLeaseTimeout = 500*time.Millisecond, 500*time.Millisecond, 250*time.Millisecond
+	cfg.HeartbeatTimeout, cfg.ElectionTimeout = 500*time.Millisecond, 500*time.Millisecond
+	cfg.LeaderLeaseTimeout = 250 * time.Millisecond
 	cfg.NoSnapshotRestoreOnStart = true // the state is kept
-	cfg.TrailingLogs = 50               // followers that were away need snapshots
+	cfg.TrailingLogs = 50               // followers need snapshots after an outage
 	cfg.SnapshotThreshold = 200
 	cfg.SnapshotInterval = 5 * time.Second
 	cfg.Logger = hclog.New(&hclog.LoggerOptions{Output: io.Discard})
@@ -68,9 +69,11 @@ func (m *member) start() {
 	if m.raft, err = raft.NewRaft(cfg, m.state, m.logs, m.logs, m.snapshots, m.transport); err != nil {
 		m.t.Fatalf("%s: start Raft: %v", m.id, err)
 	}
-	m.proposer = fsm.NewProposer(replicated{m.raft}, fsm.ProposerOptions{MaxRetries: 2, RetryBase: time.Second, RetryCap: 5 * time.Second})
+	m.proposer = fsm.NewProposer(replicated{m.raft},
+		fsm.ProposerOptions{MaxRetries: 2, RetryBase: time.Second, RetryCap: 5 * time.Second})
 	m.leader = leader.New(leader.Config{
-		State: m.state, Proposer: m.proposer, Cluster: leads{m.raft, leadership}, LeaseTTL: leaseTTL, Logger: cfg.Logger,
+		State: m.state, Proposer: m.proposer, Cluster: leads{m.raft, leadership}, LeaseTTL: leaseTTL,
+		Logger: cfg.Logger,
 	})
 	ctx, cancel := context.WithCancel(context.Background())
 	stopped := make(chan struct{})
@@ -81,7 +84,7 @@ func (m *member) start() {
 	}()
 }
 
-// crash ends the process: what is in flight is never answered, memory is gone.
+// crash ends the process: calls in flight get no response, and memory is lost.
 func (m *member) crash() {
 	if err := m.raft.Shutdown().Error(); err != nil {
 		m.t.Fatalf("%s: %v", m.id, err)
@@ -89,7 +92,7 @@ func (m *member) crash() {
 	m.stop()
 	<-m.stopped
 	if err := m.state.Close(); err != nil {
-		m.t.Fatalf("%s: close the state: %v", m.id, err)
+		m.t.Fatalf("%s: close state: %v", m.id, err)
 	}
 	if err := m.transport.Close(); err != nil {
 		m.t.Fatalf("%s: %v", m.id, err)

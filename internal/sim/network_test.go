@@ -8,11 +8,11 @@ import (
 	"github.com/hashicorp/raft"
 )
 
-// network is the masters and who of them can reach whom.
+// network is the masters and the links between them.
 type network struct {
 	t       *testing.T
 	members []*member
-	alone   *member // cut off from the others, or nil
+	alone   *member // isolated from the others, or nil
 }
 
 func newNetwork(t *testing.T, size int) *network {
@@ -33,7 +33,7 @@ func newNetwork(t *testing.T, size int) *network {
 	return n
 }
 
-// connect makes the links what they should be.
+// connect updates all links.
 func (n *network) connect() {
 	for _, a := range n.members {
 		for _, b := range n.members {
@@ -63,8 +63,8 @@ func (n *network) isolate(m *member) {
 	n.connect()
 }
 
-// mend restarts and reconnects everybody.
-func (n *network) mend() {
+// heal restarts and reconnects all masters.
+func (n *network) heal() {
 	n.alone = nil
 	for _, m := range n.members {
 		if !m.up() {
@@ -74,7 +74,7 @@ func (n *network) mend() {
 	n.connect()
 }
 
-// leader is a master that believes that it leads, which may be a deposed one.
+// leader returns a master that considers itself the leader, perhaps a deposed one.
 func (n *network) leader() *member {
 	for _, m := range n.members {
 		if m.up() && m.raft.State() == raft.Leader && m.leader.Leading() {
@@ -96,7 +96,7 @@ func (n *network) settle() {
 	for _, m := range n.members {
 		n.t.Logf("%s: %s, applied %d of %d", m.id, m.raft.State(), m.state.Index(), m.raft.LastIndex())
 	}
-	n.t.Fatal("the masters do not agree after a minute without faults")
+	n.t.Fatal("got different applied indexes after a minute without faults")
 }
 
 func (n *network) settled() bool {

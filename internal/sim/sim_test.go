@@ -10,15 +10,14 @@ import (
 )
 
 var (
-	firstSeed = flag.Uint64("seed", 1, "first seed of the simulation")
-	seeds     = flag.Int("seeds", 2, "seeds to try, each a run of its own")
-	steps     = flag.Int("steps", 2000, "steps in each run")
+	firstSeed = flag.Uint64("seed", 1, "first seed")
+	seeds     = flag.Int("seeds", 2, "number of seeds, one run each")
+	steps     = flag.Int("steps", 2000, "steps of a run")
 )
 
-// TestSim_NothingLost is the project's promise: whatever crashes, is cut
-// off or freezes, and whoever leads, no acknowledged job is lost or doubled, no job
-// has two results, nothing starts beside a sealed attempt, and all masters hold the
-// same state.
+// Under crashes, partitions, freezes and elections no acknowledged job is lost or
+// duplicated, no job has two results, no attempt starts after a sealed one, and all masters
+// have the same state.
 func TestSim_NothingLost(t *testing.T) {
 	runs, lost, terms := 0, 0, 0
 	for seed := *firstSeed; seed < *firstSeed+uint64(*seeds); seed++ {
@@ -29,13 +28,14 @@ func TestSim_NothingLost(t *testing.T) {
 			})
 		})
 	}
-	// Of a single run that is not certain: the seed does not decide which goroutine is first.
+	// One run may have too few faults: the seed does not determine the order of goroutines.
 	if runs > 0 && lost == 0 || terms < 5*runs {
-		t.Errorf("%d lost attempts in %d runs, terms of %d in all: too little went wrong to prove anything", lost, runs, terms)
+		t.Errorf("got %d lost attempts and %d terms in %d runs, want more: too few faults to prove anything", lost,
+			terms, runs)
 	}
 }
 
-// simulate returns how many attempts were lost, and the last term.
+// simulate returns the number of lost attempts, and the last term.
 func simulate(t *testing.T, seed uint64) (lost int, term uint64) {
 	w := newWorld(t, seed)
 	defer w.close()
@@ -55,7 +55,7 @@ func simulate(t *testing.T, seed uint64) (lost int, term uint64) {
 	return lost, term
 }
 
-// sameEverywhere compares everything that the masters hold.
+// sameEverywhere compares the whole state of all masters.
 func (w *world) sameEverywhere() {
 	w.t.Helper()
 	want := ""
@@ -68,7 +68,7 @@ func (w *world) sameEverywhere() {
 			want = got
 		}
 		if got != want {
-			w.t.Errorf("%s holds another state than %s", m.id, w.net.members[0].id)
+			w.t.Errorf("%s: got content hash %s, want %s", m.id, got, want)
 		}
 	}
 }

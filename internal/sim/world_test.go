@@ -13,7 +13,7 @@ import (
 	"github.com/ffrtmp/ffrtmp/fsm"
 )
 
-// world is a cluster, its agents and its users, and what happens to them.
+// world is a cluster with its agents and users, and the faults that they meet.
 type world struct {
 	t       *testing.T
 	rng     *rand.Rand
@@ -24,7 +24,7 @@ type world struct {
 
 	mu          sync.Mutex
 	submissions int
-	unanswered  []int // submissions whose outcome is not known yet
+	unanswered  []int // submissions whose outcome is unknown
 }
 
 func newWorld(t *testing.T, seed uint64) *world {
@@ -41,17 +41,17 @@ func newWorld(t *testing.T, seed uint64) *world {
 	return w
 }
 
-// call runs an operation beside the others.
+// call runs an operation concurrently with the others.
 func (w *world) call(f func(m *member)) {
 	m := w.net.leader()
 	if m == nil {
 		return
 	}
-	captured := *m // a crash takes the member's parts away; a call in flight keeps its own
+	captured := *m // a crash clears the member's parts; a call in flight keeps its own
 	w.calls.Go(func() { f(&captured) })
 }
 
-// submit sends submission n, again if it has been sent before.
+// submit sends submission n, perhaps for a second time.
 func (w *world) submit(m *member, n int) {
 	ctx, cancel := context.WithTimeout(context.Background(), callTimeout)
 	defer cancel()
@@ -73,7 +73,7 @@ func (w *world) submit(m *member, n int) {
 	w.history.mu.Lock()
 	defer w.history.mu.Unlock()
 	if len(made.Jobs) != 1 {
-		w.t.Errorf("submission %d made %d jobs", n, len(made.Jobs))
+		w.t.Errorf("submission %d: got %d jobs, want 1", n, len(made.Jobs))
 		return
 	}
 	w.history.submitted[made.Jobs[0].ID] = n
@@ -94,7 +94,7 @@ func (w *world) cancel(m *member, id string) {
 	}
 }
 
-// step does one thing, drawn by chance.
+// step runs one random operation or fault.
 func (w *world) step() {
 	a := w.agents[w.rng.IntN(len(w.agents))]
 	switch p := w.rng.IntN(1000); {
@@ -129,8 +129,7 @@ func (w *world) step() {
 	}
 }
 
-// nextSubmission repeats one without an answer, or begins a new one that is not
-// answered yet.
+// nextSubmission returns a submission to retry, or a new one.
 func (w *world) nextSubmission() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -143,7 +142,7 @@ func (w *world) nextSubmission() int {
 	return w.submissions
 }
 
-// fault breaks or mends something of the masters.
+// fault causes or heals a random fault of the masters.
 func (w *world) fault() {
 	m := w.net.members[w.rng.IntN(len(w.net.members))]
 	switch w.rng.IntN(6) {
@@ -159,17 +158,17 @@ func (w *world) fault() {
 		w.net.isolate(nil)
 	case 4:
 		if lead := w.net.leader(); lead != nil {
-			lead.raft.LeadershipTransfer() // whether it comes about is chance as well
+			lead.raft.LeadershipTransfer() // may fail: that is random, too
 		}
 	case 5:
-		w.net.mend()
+		w.net.heal()
 	}
 }
 
-// finish ends all faults, lets users and agents get their answers, and waits until
-// everything that can end has ended.
+// finish heals all faults, retries every call without a response, and waits until all jobs
+// have ended.
 func (w *world) finish() {
-	w.net.mend()
+	w.net.heal()
 	w.net.settle()
 	for _, a := range w.agents {
 		a.frozen = false
@@ -195,10 +194,10 @@ func (w *world) finish() {
 		w.calls.Wait()
 		<-time.After(500 * time.Millisecond) // virtual
 	}
-	w.t.Error("jobs are still open after 1,000 s without faults")
+	w.t.Error("got unfinished jobs after 1,000 s without faults, want none")
 }
 
-// idle reports whether every submission is answered and every job over.
+// idle reports whether every submission has a response and every job has ended.
 func (w *world) idle() bool {
 	w.mu.Lock()
 	open := len(w.unanswered)
@@ -208,7 +207,8 @@ func (w *world) idle() bool {
 		return false
 	}
 	for _, status := range []ffrtmp.Status{ffrtmp.Pending, ffrtmp.Running, ffrtmp.Paused} {
-		list, err := lead.state.Jobs(context.Background(), ffrtmp.Filter{Status: status}, ffrtmp.Page{Limit: 1, Order: ffrtmp.Ascending})
+		list, err := lead.state.Jobs(context.Background(), ffrtmp.Filter{Status: status},
+			ffrtmp.Page{Limit: 1, Order: ffrtmp.Ascending})
 		if err != nil {
 			w.t.Fatal(err)
 		}

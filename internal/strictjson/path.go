@@ -14,9 +14,9 @@ type level struct {
 	value bool   // the object's next token is that field's value
 }
 
-// pathAt returns the JSON path, such as attempts[0].progress, of the value whose first token ends at or after offset bytes
-// of a document; "" for the document itself. encoding/json reports the offset of a value of a wrong type, but leaves array
-// indexes out of its name.
+// pathAt returns the JSON path, such as attempts[0].progress, of the value whose first token ends at or after offset
+// bytes of a document; "" for the document itself. encoding/json reports the offset of a value of a wrong type, but
+// leaves array indexes out of its name.
 func pathAt(data []byte, offset int64) string {
 	dec := json.NewDecoder(bytes.NewReader(data))
 	var levels []level

@@ -1,5 +1,5 @@
-// Package strictjson decodes JSON with errors that name the field at fault, and refuses unknown fields where it is asked
-// to; encoding/json does neither fully.
+// Package strictjson decodes JSON with errors that name the field at fault, and refuses unknown fields where it is
+// asked to; encoding/json does neither fully.
 package strictjson
 
 import (
@@ -31,8 +31,8 @@ type (
 	moment   struct{}
 )
 
-// Unmarshal is json.Unmarshal with an *Error for what is wrong with the document. Errors of the types' own UnmarshalJSON
-// come back as they are. Prefix is the path of the document within a larger one.
+// Unmarshal is json.Unmarshal with an *Error for what is wrong with the document. Errors of the types' own
+// UnmarshalJSON come back as they are. Prefix is the path of the document within a larger one.
 func Unmarshal(data []byte, prefix string, v any) error {
 	err := json.Unmarshal(data, v)
 	var wrongType *json.UnmarshalTypeError

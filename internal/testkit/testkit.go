@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// Patience bounds a single wait. It is long because machines are busy: it catches what never happens, and measures nothing.
+// Patience bounds a single wait. It is long because machines are busy: it catches what never happens, and measures
+// nothing.
 const Patience = 2 * time.Minute
 
 // Eventually polls until cond holds, and fails the test with what was awaited when Patience ends first.

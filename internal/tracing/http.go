@@ -9,8 +9,8 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// Handler records the requests that carry a traceparent, and those with which a trace
-// may begin; agents that ask again and again are not to fill the collector.
+// Handler records requests that carry a traceparent or for which begins reports true.
+// Polling agents do not begin traces: they would flood the collector.
 func (t *Tracer) Handler(next http.Handler, begins func(*http.Request) bool) http.Handler {
 	if t == nil {
 		return next
@@ -20,7 +20,7 @@ func (t *Tracer) Handler(next http.Handler, begins func(*http.Request) bool) htt
 		otelhttp.WithFilter(func(r *http.Request) bool { return r.Header.Get(traceparent) != "" || begins(r) }))
 }
 
-// Transport records, and passes on, the requests that are made within a span.
+// Transport records requests within a span and adds their traceparent.
 func (t *Tracer) Transport(next http.RoundTripper, name string) http.RoundTripper {
 	if t == nil {
 		return next
@@ -31,7 +31,7 @@ func (t *Tracer) Transport(next http.RoundTripper, name string) http.RoundTrippe
 		otelhttp.WithFilter(func(r *http.Request) bool { return trace.SpanContextFromContext(r.Context()).IsValid() }))
 }
 
-// Routed names the request's span by the pattern that it has matched.
+// Routed names the request's span after its route pattern.
 func Routed(ctx context.Context, pattern, requestID string) {
 	if span := trace.SpanFromContext(ctx); span.IsRecording() {
 		span.SetName(pattern)

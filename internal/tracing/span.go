@@ -12,13 +12,13 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// Span is something under way. The zero Span records nothing.
+// Span is a timed operation. The zero Span records nothing.
 type Span struct{ span trace.Span }
 
 // Attr is a name and a value of a span.
 type Attr = attribute.KeyValue
 
-// Names of attributes, by which traces are searched.
+// Names of attributes to search traces by.
 const (
 	JobID     = attribute.Key("ffrtmp.job.id")
 	Attempt   = attribute.Key("ffrtmp.attempt")
@@ -28,8 +28,8 @@ const (
 	Resumed   = attribute.Key("ffrtmp.resumed")
 )
 
-// Start begins a span, as a child of the one in ctx. Attributes are copied here and
-// below, so that they cost no allocation when there is no trace.
+// Start starts a span as a child of the one in ctx. Start and Set copy the attributes, so
+// that callers allocate nothing without a trace.
 func (t *Tracer) Start(ctx context.Context, name string, attrs ...Attr) (context.Context, Span) {
 	if t == nil {
 		return ctx, Span{}
@@ -38,7 +38,7 @@ func (t *Tracer) Start(ctx context.Context, name string, attrs ...Attr) (context
 	return ctx, Span{span}
 }
 
-// Ran records what has ended already, as a child of the span in ctx.
+// Ran records a finished operation as a child of the span in ctx.
 func (t *Tracer) Ran(ctx context.Context, name string, from, to time.Time) {
 	if t == nil {
 		return
@@ -54,7 +54,7 @@ func (s Span) Set(attrs ...Attr) {
 	}
 }
 
-// Fail marks the span as failed, for a reason that may be shown to anybody.
+// Fail marks the span as failed. The reason must contain no secret.
 func (s Span) Fail(reason string) {
 	if s.span != nil {
 		s.span.SetStatus(codes.Error, reason)
@@ -73,8 +73,8 @@ var w3c propagation.TraceContext
 // traceparent is the W3C header.
 const traceparent = "Traceparent"
 
-// Traceparent returns what stands for the span in ctx or, when there is none, for the
-// one that the request's header names; "" when it names none.
+// Traceparent returns the traceparent of the span in ctx. Without a span it returns the
+// request's, or "".
 func Traceparent(ctx context.Context, header http.Header) string {
 	if !trace.SpanContextFromContext(ctx).IsValid() {
 		if header.Get(traceparent) == "" {
@@ -87,8 +87,7 @@ func Traceparent(ctx context.Context, header http.Header) string {
 	return carrier["traceparent"]
 }
 
-// Continue returns a context in which spans are children of the one that a traceparent
-// stands for.
+// Continue returns a context whose spans are children of the span of a traceparent.
 func (t *Tracer) Continue(ctx context.Context, parent string) context.Context {
 	if t == nil || parent == "" {
 		return ctx

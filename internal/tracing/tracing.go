@@ -1,7 +1,7 @@
-// Package tracing is the seam to OpenTelemetry. A Tracer exports spans over OTLP/HTTP;
-// a nil one is off: it has no goroutine, and its methods hand back what they are given.
+// Package tracing wraps OpenTelemetry. A Tracer exports spans over OTLP/HTTP. A nil Tracer
+// is off: it has no goroutine, and its methods return their arguments.
 //
-// Spans carry ids, names and outcomes only, never a job's parameters: those may hold keys.
+// Spans contain ids, names and outcomes, never a job's parameters, which may contain keys.
 package tracing
 
 import (
@@ -19,8 +19,8 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// Bounds on what a collector that is slow or away can cost. What does not fit the queue
-// is dropped.
+// Limits that bound the cost of a slow or unreachable collector. Spans that exceed the
+// queue are dropped.
 const (
 	exportTimeout = 5 * time.Second
 	retryTime     = 15 * time.Second
@@ -28,23 +28,23 @@ const (
 	queueLength   = 2048
 )
 
-// Config says where spans go and whose they are.
+// Config configures a Tracer.
 type Config struct {
-	Endpoint string // URL of an OTLP/HTTP collector; its path is /v1/traces unless it has one
+	Endpoint string // URL of an OTLP/HTTP collector; the default path is /v1/traces
 	Service  string
 	Version  string
-	Instance string // node id, "" for none
+	Instance string // node id, or ""
 	Logger   hclog.Logger
 }
 
-// Tracer makes spans. All methods may be called on nil and from any goroutine.
+// Tracer creates spans. A nil Tracer is valid. It is safe for concurrent use.
 type Tracer struct {
 	provider *sdk.TracerProvider
 	tracer   trace.Tracer
 	log      hclog.Logger
 }
 
-// Open returns a Tracer, nil when there is no endpoint. It connects to nothing yet.
+// Open returns a Tracer, or nil without an endpoint. It does not connect yet.
 func Open(ctx context.Context, cfg Config) (*Tracer, error) {
 	if cfg.Endpoint == "" {
 		return nil, nil
@@ -60,34 +60,36 @@ func Open(ctx context.Context, cfg Config) (*Tracer, error) {
 			Enabled: true, InitialInterval: time.Second, MaxInterval: exportTimeout, MaxElapsedTime: retryTime,
 		}))
 	if err != nil {
-		return nil, fmt.Errorf("open the exporter of traces: %w", err)
+		return nil, fmt.Errorf("create trace exporter: %w", err)
 	}
-	about := []attribute.KeyValue{attribute.String("service.name", cfg.Service), attribute.String("service.version", cfg.Version)}
+	service := []attribute.KeyValue{
+		attribute.String("service.name", cfg.Service), attribute.String("service.version", cfg.Version),
+	}
 	if cfg.Instance != "" {
-		about = append(about, attribute.String("service.instance.id", cfg.Instance))
+		service = append(service, attribute.String("service.instance.id", cfg.Instance))
 	}
 	provider := sdk.NewTracerProvider(
 		sdk.WithBatcher(&exporter{SpanExporter: out, log: cfg.Logger},
 			sdk.WithMaxQueueSize(queueLength), sdk.WithExportTimeout(retryTime+exportTimeout)),
-		sdk.WithResource(resource.NewSchemaless(about...)),
+		sdk.WithResource(resource.NewSchemaless(service...)),
 	)
 	return &Tracer{provider: provider, tracer: provider.Tracer("ffrtmp"), log: cfg.Logger}, nil
 }
 
-// CheckEndpoint refuses a URL that Open would.
+// CheckEndpoint returns the error that Open would return for a URL.
 func CheckEndpoint(s string) error {
 	_, err := endpoint(s)
 	return err
 }
 
-// endpoint completes a collector's URL. Credentials in it would end in logs.
+// endpoint completes a collector's URL. It refuses credentials, which would appear in logs.
 func endpoint(s string) (string, error) {
 	u, err := url.Parse(s)
 	switch {
 	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
-		return "", fmt.Errorf("%q must be a URL such as http://collector:4318", s)
+		return "", fmt.Errorf("invalid URL %q: must be like http://collector:4318", s)
 	case u.User != nil:
-		return "", fmt.Errorf("the URL must not hold credentials; put them into OTEL_EXPORTER_OTLP_HEADERS")
+		return "", fmt.Errorf("URL must not contain credentials: set OTEL_EXPORTER_OTLP_HEADERS instead")
 	}
 	if u.Path == "" || u.Path == "/" {
 		u.Path = "/v1/traces"
@@ -95,8 +97,7 @@ func endpoint(s string) (string, error) {
 	return u.String(), nil
 }
 
-// Close exports what is left, within closeTimeout. That it cannot is no failure of the
-// program that ends.
+// Close exports the remaining spans within closeTimeout. A failure is only logged.
 func (t *Tracer) Close() {
 	if t == nil {
 		return
@@ -104,12 +105,12 @@ func (t *Tracer) Close() {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()
 	if err := t.provider.Shutdown(ctx); err != nil {
-		t.log.Warn("the last traces were not exported", "error", err)
+		t.log.Warn("export of the last traces failed", "error", err)
 	}
 }
 
-// exporter logs when exporting begins to fail, and when it works again: a collector
-// that is away is nobody else's trouble.
+// exporter logs when exports start to fail and when they recover. A failure affects
+// nothing else.
 type exporter struct {
 	sdk.SpanExporter
 	log     hclog.Logger
@@ -121,9 +122,9 @@ func (e *exporter) ExportSpans(ctx context.Context, spans []sdk.ReadOnlySpan) er
 	err := e.SpanExporter.ExportSpans(ctx, spans)
 	switch was := e.failing.Swap(err != nil); {
 	case err != nil && !was:
-		e.log.Warn("traces are not exported and will be lost", "error", err)
+		e.log.Warn("trace export failed, dropping traces", "error", err)
 	case err == nil && was:
-		e.log.Info("traces are exported again")
+		e.log.Info("trace export recovered")
 	}
 	return nil
 }

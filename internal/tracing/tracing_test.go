@@ -69,7 +69,8 @@ func TestCheckEndpoint(t *testing.T) {
 		"collector:4318": "URL", "grpc://collector:4317": "URL", "http://user:secret@collector": "credentials",
 	} {
 		err := CheckEndpoint(url)
-		if (err == nil) != (says == "") || err != nil && (!strings.Contains(err.Error(), says) || strings.Contains(err.Error(), "secret")) {
+		if (err == nil) != (says == "") ||
+			err != nil && (!strings.Contains(err.Error(), says) || strings.Contains(err.Error(), "secret")) {
 			t.Errorf("%s: %v", url, err)
 		}
 	}
@@ -83,7 +84,8 @@ func TestTracer_CollectorHangs(t *testing.T) {
 	defer server.Close()
 	defer release()
 	var log bytes.Buffer
-	tracer, err := Open(t.Context(), Config{Endpoint: server.URL, Logger: hclog.New(&hclog.LoggerOptions{Output: &log})})
+	tracer, err := Open(t.Context(),
+		Config{Endpoint: server.URL, Logger: hclog.New(&hclog.LoggerOptions{Output: &log})})
 	if err != nil {
 		t.Fatal(err)
 	}

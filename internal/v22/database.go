@@ -1,6 +1,5 @@
-// Package v22 reads the SQLite database of a v2.2 master and says what its jobs and
-// nodes are in this version's words. It changes nothing: neither the file nor what it
-// says, beyond translation.
+// Package v22 reads the SQLite database of a v2.2 master and translates its jobs and nodes
+// to this version's types. It never changes the file.
 package v22
 
 import (
@@ -29,7 +28,8 @@ func Open(ctx context.Context, path string) (*Database, error) {
 	if err != nil {
 		return nil, err
 	}
-	connector, err := sqlite.NewConnector(sqlitedsn.File(path, mode, "_pragma=query_only(1)", "_pragma=busy_timeout(5000)"))
+	dsn := sqlitedsn.File(path, mode, "_pragma=query_only(1)", "_pragma=busy_timeout(5000)")
+	connector, err := sqlite.NewConnector(dsn)
 	if err != nil {
 		return nil, err
 	}
@@ -37,7 +37,7 @@ func Open(ctx context.Context, path string) (*Database, error) {
 	for _, table := range []string{"jobs", "nodes"} {
 		columns, err := d.columns(ctx, table)
 		if err == nil && len(columns) == 0 {
-			err = fmt.Errorf("it has no table %s: it is not the database of a v2.2 master", table)
+			err = fmt.Errorf("not the database of a v2.2 master: no table %s", table)
 		}
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("%s: %w", path, err), d.Close())
@@ -46,9 +46,9 @@ func Open(ctx context.Context, path string) (*Database, error) {
 	return d, nil
 }
 
-// modeOf returns how to open a database so that nothing beside it is made or changed:
-// one whose master was stopped well has no WAL, and is read as it lies there. What a
-// killed one has left in the WAL can only be read together with it.
+// modeOf returns a mode that creates and changes no file beside the database if possible.
+// After a clean stop there is no WAL, and the file can be read as immutable. The WAL of a
+// killed master can be read only with SQLite's shared-memory file.
 func modeOf(path string) (string, error) {
 	if info, err := os.Stat(path); err != nil {
 		return "", err
@@ -68,9 +68,10 @@ func modeOf(path string) (string, error) {
 // Close closes the database.
 func (d *Database) Close() error { return d.db.Close() }
 
-// columns returns the columns of a table; views do not count.
+// columns returns the columns of a table, but not of a view.
 func (d *Database) columns(ctx context.Context, table string) (map[string]bool, error) {
-	rows, err := d.db.QueryContext(ctx, `SELECT c.name FROM sqlite_master t, pragma_table_info(t.name) c WHERE t.type = 'table' AND t.name = ?`, table)
+	rows, err := d.db.QueryContext(ctx, `SELECT c.name FROM sqlite_master t, pragma_table_info(t.name) c
+	WHERE t.type = 'table' AND t.name = ?`, table)
 	if err != nil {
 		return nil, err
 	}
@@ -86,8 +87,7 @@ func (d *Database) columns(ctx context.Context, table string) (map[string]bool, 
 	return columns, rows.Err()
 }
 
-// record is a row as text, by column; what is NULL, or a column that this database
-// does not have yet, is "".
+// record maps columns to a row's text; NULL and a missing column are "".
 type record map[string]string
 
 // records returns the rows of a table in order.
@@ -115,7 +115,9 @@ func (d *Database) each(ctx context.Context, table, order string, wanted []strin
 	} else {
 		order = ""
 	}
-	rows, err := d.db.QueryContext(ctx, `SELECT CAST(`+strings.Join(names, ` AS TEXT), CAST(`)+` AS TEXT) FROM `+table+` ORDER BY `+order+`rowid`)
+	query := `SELECT CAST(` + strings.Join(names, ` AS TEXT), CAST(`) + ` AS TEXT) FROM ` + table +
+		` ORDER BY ` + order + `rowid`
+	rows, err := d.db.QueryContext(ctx, query)
 	if err != nil {
 		return err
 	}

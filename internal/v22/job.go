@@ -11,21 +11,22 @@ import (
 	"github.com/ffrtmp/ffrtmp"
 )
 
-// SequenceLabel is the label that keeps the number that a job had in v2.2.
+// SequenceLabel is the label for a job's number in v2.2.
 const SequenceLabel = "v22-sequence"
 
-// Job is a row of the table jobs. Without Err it is Job in this version's words.
+// Job is a row of the table jobs. Its field Job is the translation, valid without Err.
 type Job struct {
 	ID       string
 	Sequence uint64
-	Status   string // in v2.2's words
+	Status   string // as v2.2 names it
 	Job      ffrtmp.ImportedJob
 	Err      error
 }
 
-// become says what a status of v2.2 is here. What was not over is run again.
-var become = map[string]ffrtmp.Status{
-	"pending": ffrtmp.Pending, "queued": ffrtmp.Pending, "assigned": ffrtmp.Pending, "running": ffrtmp.Pending, "processing": ffrtmp.Pending, "retrying": ffrtmp.Pending,
+// statuses translates v2.2's statuses. Unfinished jobs run again.
+var statuses = map[string]ffrtmp.Status{
+	"pending": ffrtmp.Pending, "queued": ffrtmp.Pending, "assigned": ffrtmp.Pending,
+	"running": ffrtmp.Pending, "processing": ffrtmp.Pending, "retrying": ffrtmp.Pending,
 	"paused":    ffrtmp.Paused,
 	"completed": ffrtmp.Completed,
 	"failed":    ffrtmp.Failed, "timed_out": ffrtmp.Failed, "rejected": ffrtmp.Failed,
@@ -33,11 +34,12 @@ var become = map[string]ffrtmp.Status{
 }
 
 var jobColumns = []string{
-	"id", "sequence_number", "scenario", "confidence", "engine", "parameters", "status", "queue", "priority", "progress", "node_id",
-	"created_at", "started_at", "last_activity_at", "completed_at", "retry_count", "max_retries", "retry_reason", "error", "failure_reason", "logs",
+	"id", "sequence_number", "scenario", "confidence", "engine", "parameters", "status", "queue", "priority",
+	"progress", "node_id", "created_at", "started_at", "last_activity_at", "completed_at", "retry_count",
+	"max_retries", "retry_reason", "error", "failure_reason", "logs",
 }
 
-// Jobs returns the jobs by their numbers. It ends after the first error.
+// Jobs returns the jobs ordered by number, up to the first error.
 func (d *Database) Jobs(ctx context.Context) iter.Seq2[Job, error] {
 	return func(yield func(Job, error) bool) {
 		for r, err := range d.records(ctx, "jobs", "sequence_number", jobColumns) {
@@ -53,16 +55,18 @@ func (d *Database) Jobs(ctx context.Context) iter.Seq2[Job, error] {
 	}
 }
 
-// past is when what happened to a job.
+// past is the history of a job.
 type past struct{ created, started, active, completed time.Time }
 
 func (r record) job() (ffrtmp.ImportedJob, error) {
-	status, known := become[r["status"]]
+	status, known := statuses[r["status"]]
 	j := ffrtmp.ImportedJob{
-		ID: r["id"], Status: status, Logs: r["logs"], Error: r["error"], FailureReason: ffrtmp.FailureReason(r["failure_reason"]), RetryReason: r["retry_reason"],
+		ID: r["id"], Status: status, Logs: r["logs"], Error: r["error"],
+		FailureReason: ffrtmp.FailureReason(r["failure_reason"]), RetryReason: r["retry_reason"],
 		Spec: ffrtmp.Spec{
-			Scenario: r["scenario"], Confidence: r["confidence"], Engine: r["engine"], Parameters: json.RawMessage(r["parameters"]),
-			Queue: ffrtmp.Queue(r["queue"]), Priority: ffrtmp.Priority(r["priority"]),
+			Scenario: r["scenario"], Confidence: r["confidence"], Engine: r["engine"],
+			Parameters: json.RawMessage(r["parameters"]),
+			Queue:      ffrtmp.Queue(r["queue"]), Priority: ffrtmp.Priority(r["priority"]),
 		},
 	}
 	var faults []error
@@ -70,7 +74,7 @@ func (r record) job() (ffrtmp.ImportedJob, error) {
 		faults = append(faults, ffrtmp.FieldErrorf("status", "unknown value %q", r["status"]))
 	}
 	if len(j.Parameters) > 0 && !json.Valid(j.Parameters) {
-		faults = append(faults, ffrtmp.FieldErrorf("parameters", "is not valid JSON"))
+		faults = append(faults, ffrtmp.FieldErrorf("parameters", "invalid JSON"))
 	}
 	number := func(column string) int {
 		n, err := r.int(column)
@@ -100,7 +104,7 @@ func (r record) job() (ffrtmp.ImportedJob, error) {
 	return j, errors.Join(faults...)
 }
 
-// explain says of a job what its status in v2.2 said and its status here does not.
+// explain sets the reason that is part of v2.2's status but not of ours.
 func (r record) explain(j *ffrtmp.ImportedJob) {
 	reason, message := ffrtmp.FailureReason(""), ""
 	switch r["status"] {
@@ -119,8 +123,8 @@ func (r record) explain(j *ffrtmp.ImportedJob) {
 	}
 }
 
-// attempt returns the newest run that v2.2 knew of, or nil. It kept only one, so its
-// number is what the retries say.
+// attempt returns the last run, or nil. v2.2 stored no other, so the number follows from
+// the retries.
 func (r record) attempt(j *ffrtmp.ImportedJob, p past) *ffrtmp.Attempt {
 	started := r["started_at"] != "" || r["node_id"] != "" || j.Logs != ""
 	a := &ffrtmp.Attempt{
@@ -136,7 +140,7 @@ func (r record) attempt(j *ffrtmp.ImportedJob, p past) *ffrtmp.Attempt {
 	case !started:
 		return nil
 	case !j.Status.Terminal():
-		a.Outcome = ffrtmp.AttemptLost // with v2.2's master
+		a.Outcome = ffrtmp.AttemptLost // v2.2's master has ended
 		return a
 	case r["status"] == "timed_out":
 		a.Outcome = ffrtmp.AttemptTimedOut

@@ -8,10 +8,10 @@ import (
 	"github.com/ffrtmp/ffrtmp"
 )
 
-// Node is a row of the table nodes. Without Err it is Node in this version's words.
+// Node is a row of the table nodes. Its field Node is the translation, valid without Err.
 type Node struct {
 	ID     string
-	Status string // in v2.2's words
+	Status string // as v2.2 names it
 	Node   ffrtmp.ImportedNode
 	Err    error
 }
@@ -21,7 +21,7 @@ var nodeColumns = []string{
 	"ram_total_bytes", "labels", "status", "last_heartbeat", "registered_at",
 }
 
-// Nodes returns the nodes, oldest first. It ends after the first error.
+// Nodes returns the nodes, oldest first, up to the first error.
 func (d *Database) Nodes(ctx context.Context) iter.Seq2[Node, error] {
 	return func(yield func(Node, error) bool) {
 		for r, err := range d.records(ctx, "nodes", "registered_at", nodeColumns) {
@@ -38,7 +38,8 @@ func (d *Database) Nodes(ctx context.Context) iter.Seq2[Node, error] {
 
 func (r record) node() (ffrtmp.ImportedNode, error) {
 	n := ffrtmp.ImportedNode{ID: r["id"], Registration: ffrtmp.Registration{
-		Name: r["name"], Address: r["address"], Type: r["type"], CPUModel: r["cpu_model"], HasGPU: r["has_gpu"] == "1", GPUType: r["gpu_type"],
+		Name: r["name"], Address: r["address"], Type: r["type"], CPUModel: r["cpu_model"],
+		HasGPU: r["has_gpu"] == "1", GPUType: r["gpu_type"],
 	}}
 	threads, err := r.int("cpu_threads")
 	n.CPUThreads = int(threads)
@@ -47,5 +48,6 @@ func (r record) node() (ffrtmp.ImportedNode, error) {
 	registered, err3 := r.time("registered_at")
 	heartbeat, err4 := r.time("last_heartbeat")
 	n.RegisteredAt, n.LastHeartbeat = firstOf(registered, heartbeat), firstOf(heartbeat, registered)
-	return n, errors.Join(err, err2, err3, err4, r.json("gpu_capabilities", &n.GPUCapabilities), r.json("labels", &n.Labels))
+	return n, errors.Join(err, err2, err3, err4,
+		r.json("gpu_capabilities", &n.GPUCapabilities), r.json("labels", &n.Labels))
 }

@@ -143,25 +143,30 @@ func jobsOf(t *testing.T, d *Database) []Job {
 	return list
 }
 
-// TestOpen_Older lacks what v2.2 itself adds when it opens one.
+// A database of an older v2.2 lacks columns that later ones add.
 func TestOpen_Older(t *testing.T) {
-	d := open(t, makeDatabase(t, `CREATE TABLE jobs (id TEXT PRIMARY KEY, scenario TEXT, parameters TEXT, status TEXT, created_at DATETIME, retry_count INTEGER);
-CREATE TABLE nodes (id TEXT PRIMARY KEY, address TEXT, type TEXT, cpu_threads INTEGER, cpu_model TEXT, has_gpu BOOLEAN, ram_total_bytes INTEGER, labels TEXT, status TEXT, last_heartbeat DATETIME, registered_at DATETIME);
-INSERT INTO jobs VALUES ('a0000000-0000-4000-8000-000000000001', '720p', '{}', 'pending', '2026-11-22 07:03:35+00:00', 0)`))
+	d := open(t, makeDatabase(t, `CREATE TABLE jobs (id TEXT PRIMARY KEY, scenario TEXT, parameters TEXT, status TEXT,
+	created_at DATETIME, retry_count INTEGER);
+CREATE TABLE nodes (id TEXT PRIMARY KEY, address TEXT, type TEXT, cpu_threads INTEGER, cpu_model TEXT, has_gpu BOOLEAN,
+	ram_total_bytes INTEGER, labels TEXT, status TEXT, last_heartbeat DATETIME, registered_at DATETIME);
+INSERT INTO jobs VALUES ('a0000000-0000-4000-8000-000000000001', '720p', '{}', 'pending',
+	'2026-11-22 07:03:35+00:00', 0)`))
 	list := jobsOf(t, d)
-	if len(list) != 1 || list[0].Err != nil || list[0].Job.Validate() != nil || list[0].Job.MaxRetries != nil || len(list[0].Job.Labels) != 0 {
+	if len(list) != 1 || list[0].Err != nil || list[0].Job.Validate() != nil || list[0].Job.MaxRetries != nil ||
+		len(list[0].Job.Labels) != 0 {
 		t.Errorf("%+v", list)
 	}
 }
 
-// What is no database of V22.
+// Other files are refused.
 func TestOpen_Refuses(t *testing.T) {
 	dir := t.TempDir()
 	text := filepath.Join(dir, "text")
 	if err := os.WriteFile(text, []byte(strings.Repeat("no database", 100)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	ours := makeDatabase(t, `CREATE TABLE job_spec (seq INTEGER); CREATE VIEW jobs AS SELECT * FROM job_spec; CREATE VIEW nodes AS SELECT * FROM job_spec`)
+	ours := makeDatabase(t, `CREATE TABLE job_spec (seq INTEGER); CREATE VIEW jobs AS SELECT * FROM job_spec;
+CREATE VIEW nodes AS SELECT * FROM job_spec`)
 	for path, want := range map[string]string{
 		filepath.Join(dir, "none"): "no such file",
 		dir:                        "is a directory",
@@ -183,7 +188,7 @@ func TestDatabase_Statuses(t *testing.T) {
 	for _, j := range jobsOf(t, open(t, makeDatabase(t, fixture(t)))) {
 		seen[j.Status] = j.Job.Status
 	}
-	for status, want := range become {
+	for status, want := range statuses {
 		if got, ok := seen[status]; !ok || got != want {
 			t.Errorf("%s becomes %q in the test data, want %q", status, got, want)
 		}

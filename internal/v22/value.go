@@ -8,11 +8,11 @@ import (
 	"github.com/ffrtmp/ffrtmp"
 )
 
-// layouts are those of times in v2.2 databases: its SQLite driver's, RFC 3339, and
-// what SQLite itself writes.
+// layouts are the formats of times in v2.2 databases: that of its SQLite driver, RFC 3339,
+// and that of SQLite itself.
 var layouts = []string{"2006-01-02 15:04:05Z07:00", time.RFC3339, "2006-01-02 15:04:05"}
 
-// time reads a column; what is not there is the zero time.
+// time reads a column; "" is the zero time.
 func (r record) time(column string) (time.Time, error) {
 	text := r[column]
 	if text == "" {
@@ -23,28 +23,28 @@ func (r record) time(column string) (time.Time, error) {
 			return t.UTC(), nil
 		}
 	}
-	return time.Time{}, ffrtmp.FieldErrorf(column, "%q is not a time", text)
+	return time.Time{}, ffrtmp.FieldErrorf(column, "invalid time %q", text)
 }
 
-// int reads a column; what is not there is 0.
+// int reads a column; "" is 0.
 func (r record) int(column string) (int64, error) {
 	if r[column] == "" {
 		return 0, nil
 	}
 	n, err := strconv.ParseInt(r[column], 10, 64)
 	if err != nil {
-		return 0, ffrtmp.FieldErrorf(column, "%q is not a whole number", r[column])
+		return 0, ffrtmp.FieldErrorf(column, "invalid integer %q", r[column])
 	}
 	return n, nil
 }
 
-// json reads a column into v, which what is not there leaves as it is.
+// json decodes a column into v; "" leaves v unchanged.
 func (r record) json(column string, v any) error {
 	if r[column] == "" {
 		return nil
 	}
 	if err := json.Unmarshal([]byte(r[column]), v); err != nil {
-		return ffrtmp.FieldErrorf(column, "is not the JSON that it should be: %v", err)
+		return ffrtmp.FieldErrorf(column, "invalid JSON: %v", err)
 	}
 	return nil
 }

@@ -43,8 +43,8 @@ func (d *demo) say(format string, args ...any) {
 
 func (d *demo) name(i int) string { return d.cluster.Master(i).Name() }
 
-// submit sends the job to a follower and starts the writer that measures how long
-// writes are not possible.
+// submit sends the job to a follower and starts the writer that measures the write
+// outage.
 func (d *demo) submit(ctx context.Context) error {
 	url := d.cluster.Master(d.follower).URL()
 	follower, err := client.New(
@@ -125,7 +125,7 @@ func (d *demo) killLeader(ctx context.Context) error {
 	return nil
 }
 
-// verify holds the output and every acknowledged write against what was promised.
+// verify checks the output and every acknowledged write.
 func (d *demo) verify(ctx context.Context) error {
 	path := filepath.Join(d.cluster.MediaRoot(), outputName)
 	var err error

@@ -1,7 +1,7 @@
-// Command demo shows a cluster at its main job, and fails loudly when any of it
-// is not true: three masters, two agents, a real encode that is submitted through
-// a follower, the leader killed with SIGKILL half-way, one verified result, and
-// the killed master back and caught up. `make demo` runs it.
+// Command demo demonstrates a failover and fails unless every step succeeds: it starts
+// three masters and two agents, submits a real encode through a follower, kills the leader
+// with SIGKILL half-way, verifies the one result, and restarts the killed master until it
+// has caught up. `make demo` runs it.
 package main
 
 import (
@@ -63,7 +63,7 @@ func run(ctx context.Context, bin, input string, keep bool) (err error) {
 	return nil
 }
 
-// start brings the cluster up and connects to it.
+// start starts the cluster and connects to it.
 func (d *demo) start(ctx context.Context) error {
 	d.say("starting 3 masters (mutual TLS, encrypted gossip) and 2 agents")
 	began := time.Now()
@@ -82,7 +82,7 @@ func (d *demo) start(ctx context.Context) error {
 	return err
 }
 
-// keep says how to use the cluster and waits for Ctrl-C.
+// keep prints how to use the cluster and waits for Ctrl-C.
 func (d *demo) keep(ctx context.Context) {
 	fmt.Printf(`
 The cluster keeps running until Ctrl-C. In another terminal:

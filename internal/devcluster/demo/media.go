@@ -16,11 +16,11 @@ import (
 	"github.com/ffrtmp/ffrtmp/internal/ffprobe"
 )
 
-// sourceSeconds is the length of the clip that is made by default: long enough
-// to kill a leader half-way through its encode.
+// sourceSeconds is the length of the default clip, long enough to kill a leader
+// half-way through its encode.
 const sourceSeconds = 30
 
-// media is what ffprobe says of a file.
+// media is the output of ffprobe for a file.
 type media struct {
 	codec         string
 	width, height int
@@ -33,7 +33,7 @@ func (m media) String() string {
 	return fmt.Sprintf("%s %dx%d at %s fps, %.1f s", m.codec, m.width, m.height, m.rate, m.seconds)
 }
 
-// check holds the output of scenario against its source.
+// check compares the output of scenario with its source.
 func (m media) check(source media) error {
 	width := int(math.Round(720*float64(source.width)/float64(source.height)/2)) * 2
 	switch {

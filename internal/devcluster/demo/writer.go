@@ -12,13 +12,13 @@ import (
 	"github.com/ffrtmp/ffrtmp/internal/openloop"
 )
 
-// interval is how often the writer submits, whatever happened to the submissions before.
+// interval is the time between two submissions, whatever the outcome of earlier ones.
 const interval = 10 * time.Millisecond
 
-// inFlight bounds the submissions that wait for an answer at one time.
+// inFlight is the maximum number of submissions without a response.
 const inFlight = 1024
 
-// writer submits jobs that no node can run, in an open loop.
+// writer submits jobs in an open loop. No node can run them.
 type writer struct {
 	client                 *client.Client
 	*openloop.Loop[string] // of job ids
@@ -53,8 +53,8 @@ func (w *writer) longestGap() time.Duration {
 	return gap
 }
 
-// verify reads all of the writer's jobs back: none that was acknowledged may be
-// missing, and no submission may have made two. Then it cancels them.
+// verify reads all of the writer's jobs: none that was acknowledged may be missing, and
+// no submission may have created two. Then it cancels them.
 func (w *writer) verify(ctx context.Context) error {
 	r := w.Result()
 	if err := errors.Join(r.Failed...); err != nil {
