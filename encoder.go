@@ -57,7 +57,8 @@ func resolveEncoder(codec, hwaccel string) (string, error) {
 	hardware := !slices.Contains([]string{"", "none", "auto"}, hwaccel)
 	family, known := hardwareFamilies[hwaccel]
 	if hardware && !known {
-		return "", FieldErrorf("parameters.hwaccel", "unknown value %q; use none, auto, cuda, nvenc, qsv or vaapi", hwaccel)
+		return "", FieldErrorf("parameters.hwaccel", "unknown value %q; use none, auto, cuda, nvenc, qsv or vaapi",
+			hwaccel)
 	}
 	if knownEncoder(codec) {
 		return codec, nil

@@ -38,8 +38,8 @@ const (
 
 // EventTypes lists every type of event.
 var EventTypes = []EventType{
-	JobSubmitted, JobStarted, JobPublishing, JobPaused, JobResumed, JobRetrying, JobLost, JobRecovered, JobCompleted, JobFailed,
-	JobCanceled, JobChanged, JobRequeued,
+	JobSubmitted, JobStarted, JobPublishing, JobPaused, JobResumed, JobRetrying, JobLost, JobRecovered, JobCompleted,
+	JobFailed, JobCanceled, JobChanged, JobRequeued,
 	NodeRegistered, NodeWentOff, NodeCameBack, NodeRemoved, NodeAdmitted, NodeCordoned, NodeDraining,
 }
 

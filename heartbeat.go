@@ -17,7 +17,7 @@ type AttemptReport struct {
 	Progress  float64   `json:"progress"` // 0 to 100
 	Detail    *Progress `json:"progress_detail,omitempty"`
 	LogTail   string    `json:"log_tail,omitempty"`   // log since the previous report
-	LogOffset *int64    `json:"log_offset,omitempty"` // bytes of the log before LogTail; nil: continue after the previous report
+	LogOffset *int64    `json:"log_offset,omitempty"` // bytes before LogTail; nil: after the previous report
 }
 
 // Verb is the kind of a Command.
@@ -45,6 +45,6 @@ type HeartbeatResponse struct {
 	Commands        []Command `json:"commands"`
 	Masters         []string  `json:"masters"` // API URLs of all masters
 	LeaseTTLSeconds float64   `json:"lease_ttl_seconds"`
-	ReportSeconds   float64   `json:"report_seconds"` // report interval for a busy agent; grows with the number of nodes
+	ReportSeconds   float64   `json:"report_seconds"` // interval between a busy agent's reports; grows with the cluster
 	ClusterID       string    `json:"cluster_id"`
 }

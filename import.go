@@ -98,7 +98,8 @@ func (j *ImportedJob) Validate() error {
 func (j *ImportedJob) validateState() error {
 	switch {
 	case !slices.Contains([]Status{Pending, Paused, Completed, Failed, Canceled}, j.Status):
-		return FieldErrorf("status", "%q cannot be imported; use pending, paused, completed, failed or canceled", j.Status)
+		return FieldErrorf("status", "%q cannot be imported; use pending, paused, completed, failed or canceled",
+			j.Status)
 	case j.SequenceNumber > maxImportedSequence:
 		return FieldErrorf("sequence_number", "must be at most %d", uint64(maxImportedSequence))
 	case j.Status.Terminal() && j.CompletedAt.IsZero():
@@ -128,8 +129,8 @@ func (j *ImportedJob) validateAttempt() error {
 	case a.NodeID != "" && !IsID(a.NodeID):
 		return checkID("last_attempt.node_id", a.NodeID)
 	case !slices.Contains(outcomes, a.Outcome):
-		return FieldErrorf("last_attempt.outcome", "unknown value %q; use completed, failed, lost, canceled or timed_out",
-			a.Outcome)
+		return FieldErrorf("last_attempt.outcome",
+			"unknown value %q; use completed, failed, lost, canceled or timed_out", a.Outcome)
 	case (a.Outcome == AttemptCompleted) != (j.Status == Completed):
 		return FieldErrorf("last_attempt.outcome", "%q contradicts the job's status %s", a.Outcome, j.Status)
 	}

@@ -15,7 +15,8 @@ type Filter struct {
 // Validate returns an error that names the first field with an unknown value.
 func (f *Filter) Validate() error {
 	if f.Status != "" && !f.Status.Valid() {
-		return FieldErrorf("status", "unknown value %q; use pending, running, paused, completed, failed or canceled", f.Status)
+		return FieldErrorf("status", "unknown value %q; use pending, running, paused, completed, failed or canceled",
+			f.Status)
 	}
 	if f.Queue != "" {
 		if err := validateQueue(&f.Queue); err != nil {

@@ -128,7 +128,8 @@ func Resolve(name string, p Parameters) (Encoding, error) {
 	}
 	e := Encoding{Live: s.live, Width: s.size.width, Height: s.size.height, FPS: s.fps}
 	steps := []func(*Encoding, Parameters) error{
-		resolveInput, resolveDuration, resolveOutput, resolveURL, resolveSize, resolvePicture, resolveAudio, resolveLimits,
+		resolveInput, resolveDuration, resolveOutput, resolveURL, resolveSize, resolvePicture,
+		resolveAudio, resolveLimits,
 	}
 	for _, step := range steps {
 		if err := step(&e, p); err != nil {
@@ -233,7 +234,8 @@ func resolveURL(e *Encoding, p Parameters) error {
 		return nil
 	}
 	u, err := url.Parse(p.RTMPURL)
-	if err != nil || u.Host == "" || u.Scheme != "rtmp" && u.Scheme != "rtmps" || strings.ContainsAny(p.RTMPURL, blanks) {
+	if err != nil || u.Host == "" || u.Scheme != "rtmp" && u.Scheme != "rtmps" ||
+		strings.ContainsAny(p.RTMPURL, blanks) {
 		return FieldErrorf("parameters.rtmp_url", "must be an rtmp:// or rtmps:// URL")
 	}
 	if strings.ContainsAny(p.StreamKey, "/"+blanks) || len(p.StreamKey) > 1024 {
@@ -262,8 +264,8 @@ func resolveSize(e *Encoding, p Parameters) error {
 	}
 	m := resolutionForm.FindStringSubmatch(p.Resolution)
 	if m == nil {
-		return FieldErrorf("parameters.resolution", "%q is not WIDTHxHEIGHT, 4K, 2160p, 1440p, 1080p, 720p, 480p or 360p",
-			p.Resolution)
+		return FieldErrorf("parameters.resolution",
+			"%q is not WIDTHxHEIGHT, 4K, 2160p, 1440p, 1080p, 720p, 480p or 360p", p.Resolution)
 	}
 	e.Width, e.Height, e.ExactSize = atoi(m[1]), atoi(m[2]), true
 	return cmp.Or(checkSide("parameters.resolution", e.Width), checkSide("parameters.resolution", e.Height))

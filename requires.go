@@ -51,7 +51,8 @@ func (r *Requires) Unmet(n *Node) string {
 	case n.CPUThreads < r.MinCPUThreads:
 		return "has " + strconv.Itoa(n.CPUThreads) + " CPU threads of " + strconv.Itoa(r.MinCPUThreads)
 	case n.RAMTotalBytes < r.MinRAMBytes:
-		return "has " + strconv.FormatInt(n.RAMTotalBytes, 10) + " bytes of memory of " + strconv.FormatInt(r.MinRAMBytes, 10)
+		return "has " + strconv.FormatInt(n.RAMTotalBytes, 10) + " bytes of memory of " +
+			strconv.FormatInt(r.MinRAMBytes, 10)
 	}
 	for _, k := range slices.Sorted(maps.Keys(r.Labels)) {
 		if v, ok := n.Labels[k]; !ok || v != r.Labels[k] {

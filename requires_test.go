@@ -7,7 +7,10 @@ import (
 
 // Requirements.
 func TestRequires_Unmet(t *testing.T) {
-	ours := &Node{Encoders: []string{"libx264"}, CPUThreads: 4, RAMTotalBytes: 1 << 30, Labels: map[string]string{"zone": "a"}}
+	ours := &Node{
+		Encoders: []string{"libx264"}, CPUThreads: 4, RAMTotalBytes: 1 << 30,
+		Labels: map[string]string{"zone": "a"},
+	}
 	legacy := &Node{Legacy: true, CPUThreads: 4}
 	tests := []struct {
 		name string

@@ -33,13 +33,20 @@ func TestResolve_Scenario(t *testing.T) {
 		{"1080p30-h265", ``, func(e *Encoding) { e.Width, e.Height, e.FPS, e.Encoder = 1920, 1080, 30, "libx265" }},
 		{"720p-hevc", ``, func(e *Encoding) { e.Width, e.Height, e.Encoder = 1280, 720, "libx265" }},
 		{"480p-av1", ``, func(e *Encoding) { e.Width, e.Height, e.Encoder = 854, 480, "libsvtav1" }},
-		{"live-360p25", ``, func(e *Encoding) { e.Width, e.Height, e.FPS, e.Encoder, e.Live = 640, 360, 25, "libx264", true }},
+		{
+			"live-360p25", ``,
+			func(e *Encoding) { e.Width, e.Height, e.FPS, e.Encoder, e.Live = 640, 360, 25, "libx264", true },
+		},
 		{"720p30", `{"duration":5,"bitrate":"10M"}`, func(e *Encoding) {
 			e.Width, e.Height, e.FPS, e.Encoder, e.Duration, e.Bitrate = 1280, 720, 30, "libx264", 5, "10M"
 		}},
-		{"720p30", `{"duration_seconds":5,"frame_rate":24,"resolution_width":640,"resolution_height":480,"engine":"ffmpeg"}`, func(e *Encoding) {
-			e.Width, e.Height, e.ExactSize, e.FPS, e.Encoder, e.Duration = 640, 480, true, 24, "libx264", 5
-		}},
+		{
+			"720p30",
+			`{"duration_seconds":5,"frame_rate":24,"resolution_width":640,"resolution_height":480,"engine":"ffmpeg"}`,
+			func(e *Encoding) {
+				e.Width, e.Height, e.ExactSize, e.FPS, e.Encoder, e.Duration = 640, 480, true, 24, "libx264", 5
+			},
+		},
 		{"720p", `{"input":"in.mkv"}`, func(e *Encoding) {
 			e.Width, e.Height, e.Encoder, e.Input, e.Duration = 1280, 720, "libx264", "in.mkv", 0
 		}},
@@ -118,7 +125,10 @@ func TestSpec_Invalid(t *testing.T) {
 		{`{"scenario":"720p","parameters":{"output_mode":"null","output":"a.mp4"}}`, "parameters.output"},
 		{`{"scenario":"720p","parameters":{"output_mode":"file","stream_key":"k"}}`, "parameters.output_mode"},
 		{`{"scenario":"720p-hevc","parameters":{"rtmp_url":"rtmp://h/a/b"}}`, "parameters.codec"},
-		{`{"scenario":"720p","parameters":{"resource_limits":{"timeout_sec":-1}}}`, "parameters.resource_limits.timeout_sec"},
+		{
+			`{"scenario":"720p","parameters":{"resource_limits":{"timeout_sec":-1}}}`,
+			"parameters.resource_limits.timeout_sec",
+		},
 		{`{"scenario":"720p","parameters":{"resource_limits":{"nice":1}}}`, "parameters.resource_limits.nice"},
 	}
 	for _, tt := range tests {

@@ -30,12 +30,22 @@ func TestValidate_Field(t *testing.T) {
 		{"status", (&Result{JobID: "j", NodeID: "n", Status: "done"}).Validate()},
 		{"attempt", (&Result{JobID: "j", NodeID: "n", Status: ResultFailed, Attempt: -1}).Validate()},
 		{"metrics", (&Result{JobID: "j", NodeID: "n", Metrics: make([]byte, maxResultJSONBytes+1)}).Validate()},
-		{"analyzer_output", (&Result{JobID: "j", NodeID: "n", AnalyzerOutput: make([]byte, maxResultJSONBytes+1)}).Validate()},
-		{"failure_reason", (&Result{JobID: "j", NodeID: "n", Status: ResultFailed, FailureReason: FailureReason(strings.Repeat("x", 65))}).Validate()},
+		{
+			"analyzer_output",
+			(&Result{JobID: "j", NodeID: "n", AnalyzerOutput: make([]byte, maxResultJSONBytes+1)}).Validate(),
+		},
+		{
+			"failure_reason",
+			(&Result{
+				JobID: "j", NodeID: "n", Status: ResultFailed,
+				FailureReason: FailureReason(strings.Repeat("x", 65)),
+			}).Validate(),
+		},
 		{"", lease.Validate()},
 		{"", (&Result{
 			JobID: "j", NodeID: "n", Status: ResultFailed, FailureReason: "encoder_crash", Progress: 33.4,
-			Metrics: json.RawMessage("null"), AnalyzerOutput: json.RawMessage("{}"), CompletedAt: ptr("2026-11-22T07:03:34.969877811+01:00"),
+			Metrics: json.RawMessage("null"), AnalyzerOutput: json.RawMessage("{}"),
+			CompletedAt: ptr("2026-11-22T07:03:34.969877811+01:00"),
 		}).Validate()},
 
 		{"node_id", (&Registration{NodeID: "me", Address: "a"}).Validate()},
@@ -94,7 +104,10 @@ func TestValidate_Defaults(t *testing.T) {
 
 // Long text is cut to what is kept.
 func TestResult_LongText(t *testing.T) {
-	r := Result{JobID: "j", NodeID: "n", Status: ResultFailed, Error: strings.Repeat("e", 5000), Logs: "front" + strings.Repeat("l", MaxLogBytes)}
+	r := Result{
+		JobID: "j", NodeID: "n", Status: ResultFailed,
+		Error: strings.Repeat("e", 5000), Logs: "front" + strings.Repeat("l", MaxLogBytes),
+	}
 	if err := r.Validate(); err != nil {
 		t.Fatal(err)
 	}
@@ -104,7 +117,9 @@ func TestResult_LongText(t *testing.T) {
 }
 
 func TestDuration(t *testing.T) {
-	for in, want := range map[string]time.Duration{`"30s"`: 30 * time.Second, `1.5`: 1500 * time.Millisecond, `0`: 0, `"1m30s"`: 90 * time.Second} {
+	for in, want := range map[string]time.Duration{
+		`"30s"`: 30 * time.Second, `1.5`: 1500 * time.Millisecond, `0`: 0, `"1m30s"`: 90 * time.Second,
+	} {
 		var d Duration
 		if err := json.Unmarshal([]byte(in), &d); err != nil || time.Duration(d) != want {
 			t.Errorf("%s is %v, %v", in, time.Duration(d), err)
@@ -127,14 +142,18 @@ func TestCodeOf_Wrapped(t *testing.T) {
 			t.Errorf("CodeOf(%v) = %s", err, got)
 		}
 	}
-	if err := Errorf(Internal, "reading: %w", fs.ErrNotExist); !errors.Is(err, fs.ErrNotExist) || err.Error() != "reading: file does not exist" {
+	err := Errorf(Internal, "reading: %w", fs.ErrNotExist)
+	if !errors.Is(err, fs.ErrNotExist) || err.Error() != "reading: file does not exist" {
 		t.Error(err)
 	}
 }
 
 // Final failures and nodes to avoid.
 func TestFailureReason(t *testing.T) {
-	reasons := []FailureReason{UserError, CapabilityMismatch, InputError, OutputError, NetworkError, RuntimeError, PlatformError, Timeout, Hung, NodeLost, "of_v22"}
+	reasons := []FailureReason{
+		UserError, CapabilityMismatch, InputError, OutputError, NetworkError, RuntimeError, PlatformError, Timeout,
+		Hung, NodeLost, "of_v22",
+	}
 	final, avoid := map[FailureReason]bool{}, map[FailureReason]bool{}
 	for _, r := range reasons {
 		if r.Final() {
@@ -147,7 +166,8 @@ func TestFailureReason(t *testing.T) {
 	if got := slices.Sorted(maps.Keys(final)); !slices.Equal(got, []FailureReason{CapabilityMismatch, UserError}) {
 		t.Errorf("final: %v", got)
 	}
-	if got := slices.Sorted(maps.Keys(avoid)); !slices.Equal(got, []FailureReason{InputError, OutputError, PlatformError}) {
+	want := []FailureReason{InputError, OutputError, PlatformError}
+	if got := slices.Sorted(maps.Keys(avoid)); !slices.Equal(got, want) {
 		t.Errorf("avoided: %v", got)
 	}
 }

@@ -41,12 +41,12 @@ type Config struct {
 	// Wrap wraps the transport, for tracing. It may be nil.
 	Wrap func(http.RoundTripper) http.RoundTripper
 
-	// TryTimeout bounds one try at one master, in addition to a long poll. A master that does not answer HTTP/2 pings is
-	// given up sooner. 0 means DefaultTryTimeout.
+	// TryTimeout bounds one try at one master, in addition to a long poll. A master that does not
+	// answer HTTP/2 pings is abandoned sooner. 0 means DefaultTryTimeout.
 	TryTimeout time.Duration
 
-	// Patience is how long a call is retried after its first failed try. The call's context may end it sooner. 0 means
-	// DefaultPatience; negative: only the context ends a call.
+	// Patience is how long a call is retried after its first failed try. The call's context may
+	// end it sooner. 0 means DefaultPatience; negative: only the context ends a call.
 	Patience time.Duration
 
 	// Logger logs failed tries at debug level. Nil logs nothing.

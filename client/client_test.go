@@ -30,12 +30,19 @@ func TestClient_Refusal(t *testing.T) {
 		code   ffrtmp.Code
 		text   string
 	}{
-		{"coded", 409, `{"error":"job 7 is running","code":"conflict","status":409}`, ffrtmp.Conflict, "job 7 is running"},
 		{
-			"stale attempt", 409, `{"error":"attempt 1 was lost","code":"stale_attempt","status":409}`, ffrtmp.StaleAttempt,
+			"coded", 409, `{"error":"job 7 is running","code":"conflict","status":409}`, ffrtmp.Conflict,
+			"job 7 is running",
+		},
+		{
+			"stale attempt", 409, `{"error":"attempt 1 was lost","code":"stale_attempt","status":409}`,
+			ffrtmp.StaleAttempt,
 			"attempt 1 was lost",
 		},
-		{"full disk", 507, `{"error":"disk","code":"insufficient_storage","status":507}`, ffrtmp.InsufficientStorage, "disk"},
+		{
+			"full disk", 507, `{"error":"disk","code":"insufficient_storage","status":507}`, ffrtmp.InsufficientStorage,
+			"disk",
+		},
 		{"plain text of v2.2", 404, "Job not found\n", ffrtmp.NotFound, "HTTP 404: Job not found"},
 		{"empty", 401, "", ffrtmp.Unauthenticated, "HTTP 401: Unauthorized"},
 		{"redirect", 302, "", ffrtmp.Invalid, "HTTP 302"},
@@ -89,9 +96,13 @@ func TestRequests(t *testing.T) {
 			`GET /jobs/7?max_stale=5s&stale=true `, false,
 			func() error { _, err := c.Job(ctx, "7", client.Stale(5*time.Second)); return err },
 		},
-		{`GET /jobs/7?consistent=true `, false, func() error { _, err := c.Job(ctx, "7", client.Consistent()); return err }},
 		{
-			`GET /jobs?cursor=5&label=a%3Db&limit=10&node_id=n&order=asc&priority=high&queue=live&scenario=360p&status=running `,
+			`GET /jobs/7?consistent=true `, false,
+			func() error { _, err := c.Job(ctx, "7", client.Consistent()); return err },
+		},
+		{
+			`GET /jobs?cursor=5&label=a%3Db&limit=10&node_id=n&order=asc&priority=high&queue=live` +
+				`&scenario=360p&status=running `,
 			false, func() error {
 				_, err := c.Jobs(ctx, client.ListOptions{
 					Filter: ffrtmp.Filter{
@@ -140,7 +151,8 @@ func TestRequests(t *testing.T) {
 			return err
 		}},
 		{`POST /results {"job_id":"7","node_id":"n","status":"failed","attempt":1,"lease":"l"}`, false, func() error {
-			_, err := c.Result(ctx, ffrtmp.Result{JobID: "7", NodeID: "n", Status: ffrtmp.ResultFailed, Attempt: 1, Lease: "l"})
+			failed := ffrtmp.Result{JobID: "7", NodeID: "n", Status: ffrtmp.ResultFailed, Attempt: 1, Lease: "l"}
+			_, err := c.Result(ctx, failed)
 			return err
 		}},
 		{`GET /nodes `, false, func() error { _, err := c.Nodes(ctx); return err }},

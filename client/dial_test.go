@@ -52,7 +52,9 @@ func TestDialTLS_NewCA(t *testing.T) {
 		master.TLS = server.API(false)
 		master.StartTLS()
 		defer master.Close()
-		c, err := client.New(client.Config{Masters: []string{master.URL}, APIKey: "key", DialTLS: trust.DialTLS, Patience: 1})
+		c, err := client.New(client.Config{
+			Masters: []string{master.URL}, APIKey: "key", DialTLS: trust.DialTLS, Patience: 1,
+		})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -44,7 +44,8 @@ func TestConfigFromEnv(t *testing.T) {
 			if (err != nil) != tt.fails {
 				t.Fatalf("got error %v, want one: %v", err, tt.fails)
 			}
-			if err == nil && (cfg.APIKey != tt.key || !slices.Equal(cfg.Masters, []string{"https://a:1", "https://b:1"})) {
+			masters := []string{"https://a:1", "https://b:1"}
+			if err == nil && (cfg.APIKey != tt.key || !slices.Equal(cfg.Masters, masters)) {
 				t.Errorf("got key %q, masters %q, want key %q", cfg.APIKey, cfg.Masters, tt.key)
 			}
 		})

@@ -115,7 +115,9 @@ func ExampleClient_Claim() {
 		return
 	}
 	for {
-		jobs, err := c.Claim(ctx, ffrtmp.ClaimRequest{NodeID: node.NodeID, Max: 1, Wait: ffrtmp.Duration(30 * time.Second)})
+		jobs, err := c.Claim(ctx, ffrtmp.ClaimRequest{
+			NodeID: node.NodeID, Max: 1, Wait: ffrtmp.Duration(30 * time.Second),
+		})
 		if err != nil {
 			fmt.Println(err)
 			return
@@ -125,7 +127,8 @@ func ExampleClient_Claim() {
 			go renew(renewing, c, node.NodeID, job, registered.LeaseTTLSeconds)
 			// Encode job.Parameters here.
 			result := ffrtmp.Result{
-				JobID: job.ID, NodeID: node.NodeID, Attempt: job.Attempt, Lease: job.Lease, Status: ffrtmp.ResultCompleted,
+				JobID: job.ID, NodeID: node.NodeID, Attempt: job.Attempt, Lease: job.Lease,
+				Status: ffrtmp.ResultCompleted,
 			}
 			if _, err := c.Result(ctx, result, client.Persist()); ffrtmp.CodeOf(err) == ffrtmp.StaleAttempt {
 				fmt.Println("job", job.SequenceNumber, "belongs to another node: discard the output")

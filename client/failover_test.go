@@ -84,7 +84,8 @@ func TestFailover_FrozenMaster(t *testing.T) {
 	c := dial(t, client.Config{Masters: []string{"https://" + proxy.addr()}})
 	done := make(chan error, 1)
 	go func() {
-		_, err := c.Claim(within(t, 2*time.Minute), ffrtmp.ClaimRequest{NodeID: "n", Wait: ffrtmp.Duration(time.Minute)})
+		claim := ffrtmp.ClaimRequest{NodeID: "n", Wait: ffrtmp.Duration(time.Minute)}
+		_, err := c.Claim(within(t, 2*time.Minute), claim)
 		done <- err
 	}()
 	<-polls
@@ -163,15 +164,16 @@ func TestFailover_NoLeader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
 		var asked []time.Duration
-		c, err := client.New(
-			client.Config{Masters: []string{"https://a"}, Transport: roundTripper(func(*http.Request) (*http.Response, error) {
+		c, err := client.New(client.Config{
+			Masters: []string{"https://a"},
+			Transport: roundTripper(func(*http.Request) (*http.Response, error) {
 				asked = append(asked, time.Since(start))
 				if len(asked) == 1 {
 					return reply(503, `{"error":"no leader","code":"no_leader","status":503}`, "Retry-After", "3"), nil
 				}
 				return reply(200, `{"id":"x"}`), nil
-			})},
-		)
+			}),
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -226,11 +228,12 @@ func TestPatience(t *testing.T) {
 
 func TestUnknownOutcome(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, err := client.New(
-			client.Config{Masters: []string{"https://a"}, Transport: roundTripper(func(*http.Request) (*http.Response, error) {
+		c, err := client.New(client.Config{
+			Masters: []string{"https://a"},
+			Transport: roundTripper(func(*http.Request) (*http.Response, error) {
 				return nil, io.ErrUnexpectedEOF
-			})},
-		)
+			}),
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -272,7 +275,8 @@ func TestFailover_SilentMaster(t *testing.T) {
 		}
 		start := time.Now()
 		c.SetMasters([]string{"http://b"})
-		if _, err := c.Heartbeat(t.Context(), "n", ffrtmp.Heartbeat{Wait: ffrtmp.Duration(10 * time.Second)}); err != nil {
+		heartbeat := ffrtmp.Heartbeat{Wait: ffrtmp.Duration(10 * time.Second)}
+		if _, err := c.Heartbeat(t.Context(), "n", heartbeat); err != nil {
 			t.Fatal(err)
 		}
 		if d := time.Since(start); d != 13*time.Second {

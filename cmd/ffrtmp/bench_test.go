@@ -91,14 +91,15 @@ func TestBench(t *testing.T) {
 				Mode benchMode
 				Runs []run
 			}
-			if err := json.Unmarshal([]byte(r.out), &document); err != nil || r.code != exitDone || document.Mode != mode ||
-				len(document.Runs) != 2 {
+			if err := json.Unmarshal([]byte(r.out), &document); err != nil || r.code != exitDone ||
+				document.Mode != mode || len(document.Runs) != 2 {
 				t.Fatalf("code %d, %v: %s %s", r.code, err, r.out, r.err)
 			}
 			total := 0
 			for i, run := range document.Runs {
 				total += run.Operations
-				if run.Clients != []int{1, 3}[i] || run.Errors != 0 || run.PerSecond <= 0 || run.P50 <= 0 || run.P99 < run.P50 {
+				if run.Clients != []int{1, 3}[i] || run.Errors != 0 || run.PerSecond <= 0 || run.P50 <= 0 ||
+					run.P99 < run.P50 {
 					t.Errorf("run %d: %+v", i, run)
 				}
 			}

@@ -56,7 +56,8 @@ func (n *benchNode) operation(ctx context.Context) error {
 		return err
 	}
 	_, err = n.client.Result(ctx, ffrtmp.Result{
-		JobID: claimed.ID, NodeID: n.node, Attempt: claimed.Attempt, Lease: claimed.Lease, Status: ffrtmp.ResultCompleted,
+		JobID: claimed.ID, NodeID: n.node, Attempt: claimed.Attempt, Lease: claimed.Lease,
+		Status: ffrtmp.ResultCompleted,
 	})
 	return err
 }

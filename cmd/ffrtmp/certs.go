@@ -161,8 +161,8 @@ func (c *command) issue(i issuance) error {
 	}
 	return c.print(
 		map[string]any{"cert": certFile, "key": keyFile, "not_after": infos[0].NotAfter},
-		cli.Line(
-			fmt.Sprintf("Wrote %s and %s, valid until %s.", certFile, keyFile, infos[0].NotAfter.UTC().Format(time.DateOnly))),
+		cli.Line(fmt.Sprintf("Wrote %s and %s, valid until %s.", certFile, keyFile,
+			infos[0].NotAfter.UTC().Format(time.DateOnly))),
 	)
 }
 
@@ -231,11 +231,11 @@ func (i inspected) fields() *cli.Fields {
 	f.Add("IPs", strings.Join(ips, ", "))
 	f.Add("URIs", strings.Join(i.URIs, ", "))
 	f.Add("Valid from", i.NotBefore.UTC().Format(time.RFC3339))
-	left := cli.Coloured(fmt.Sprintf("%s (%s left)", i.NotAfter.UTC().Format(time.RFC3339), cli.Count(i.DaysLeft, "day")),
-		"")
+	end := i.NotAfter.UTC().Format(time.RFC3339)
+	left := cli.Coloured(fmt.Sprintf("%s (%s left)", end, cli.Count(i.DaysLeft, "day")), "")
 	switch {
 	case i.DaysLeft < 0:
-		left = cli.Coloured(i.NotAfter.UTC().Format(time.RFC3339)+" (expired)", cli.Red)
+		left = cli.Coloured(end+" (expired)", cli.Red)
 	case i.DaysLeft < soon:
 		left.Colour = cli.Yellow
 	}

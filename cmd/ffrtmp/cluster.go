@@ -87,8 +87,8 @@ func (c *command) clusterMembers() *cobra.Command {
 func memberTable(members []ffrtmp.Member) *cli.Table {
 	t := cli.NewTable("ID~", "ROLE", "VOTER", "HEALTHY", "CONTACT<", "APPLIED<", "ADDRESS?", "API~?", "VERSION~?")
 	for _, m := range members {
-		t.Add(m.ID, memberRole(m.Role), yesNo(m.Voter, ""), yesNo(m.Healthy, cli.Red), contact(m), m.AppliedIndex, m.Address,
-			m.APIURL, m.Version)
+		t.Add(m.ID, memberRole(m.Role), yesNo(m.Voter, ""), yesNo(m.Healthy, cli.Red), contact(m), m.AppliedIndex,
+			m.Address, m.APIURL, m.Version)
 	}
 	return t
 }
@@ -140,7 +140,8 @@ func (c *command) clusterTransfer() *cobra.Command {
 				}
 				document := map[string]string{"from": before.Leader, "to": after.Leader, "leader_url": after.LeaderURL}
 				return c.print(document,
-					cli.Line(fmt.Sprintf("Leadership transferred from %s to %s (%s).", before.Leader, after.Leader, after.LeaderURL)))
+					cli.Line(fmt.Sprintf("Leadership transferred from %s to %s (%s).", before.Leader, after.Leader,
+						after.LeaderURL)))
 			})
 		},
 	}

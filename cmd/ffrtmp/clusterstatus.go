@@ -255,7 +255,8 @@ func (r clusterReport) fields() *cli.Fields {
 	if r.Quorum {
 		f.Add("Health", health(r.Members))
 	} else {
-		f.Add("Health", cli.Coloured(fmt.Sprintf("%d of %d voters answer, no quorum", r.answering(), r.voters()), cli.Red))
+		health := fmt.Sprintf("%d of %d voters answer, no quorum", r.answering(), r.voters())
+		f.Add("Health", cli.Coloured(health, cli.Red))
 	}
 	return f
 }

@@ -110,7 +110,8 @@ func (c *command) nodeWords() cli.Completer {
 			if named[word] > 1 || shellWord(word) != word || cli.Printable(word) != word {
 				word = n.ID
 			}
-			words = append(words, cobra.CompletionWithDesc(word, cli.Printable(fmt.Sprintf("%s, %s", n.Name, n.Status))))
+			description := cli.Printable(fmt.Sprintf("%s, %s", n.Name, n.Status))
+			words = append(words, cobra.CompletionWithDesc(word, description))
 		}
 		return words, err
 	})

@@ -98,8 +98,8 @@ func (c *command) develop(ctx context.Context, d development) (err error) {
 
 func (d development) options() (devcluster.Options, error) {
 	if d.masters < 1 || d.masters > 9 || d.agents < 0 || d.agents > 64 {
-		return devcluster.Options{}, flags.Usagef("--masters must be 1 to 9 and --agents 0 to 64, not %d and %d", d.masters,
-			d.agents)
+		return devcluster.Options{}, flags.Usagef("--masters must be 1 to 9 and --agents 0 to 64, not %d and %d",
+			d.masters, d.agents)
 	}
 	binDir := d.binDir
 	if binDir == "" {
@@ -152,7 +152,8 @@ Media files are in %s.
 		cluster.MediaRoot())
 	if d.dir == "" {
 		fmt.Fprintf(text,
-			"State and logs are in %s, which is removed at the end (--dir keeps it). Ctrl-C stops the cluster.\n", cluster.Dir())
+			"State and logs are in %s, which is removed at the end (--dir keeps it). Ctrl-C stops the cluster.\n",
+			cluster.Dir())
 	} else {
 		fmt.Fprintf(text, "State and logs are in %s. Ctrl-C stops the cluster.\n", cluster.Dir())
 	}

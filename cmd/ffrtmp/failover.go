@@ -95,7 +95,7 @@ func (c *command) writeOpenly(ctx context.Context, b benchmark, pool clients) (w
 // permanent returns the first error that a retry cannot help; none after Ctrl-C, which fails all writes in flight.
 func permanent(ctx context.Context, w writes) error {
 	if ctx.Err() != nil {
-		return nil
+		return nil //nolint:nilerr // Ctrl-C ends the measurement; it is not a failure
 	}
 	for _, err := range w.Failed {
 		if !transient(err) {

@@ -38,7 +38,8 @@ func TestGolden(t *testing.T) {
 		},
 	)
 	m.answer("POST /jobs/cancel", http.StatusOK, map[string]int{"count": 2})
-	m.answer("GET /jobs/12/logs", http.StatusOK, map[string]string{"job_id": jobID, "logs": "frame= 900\nspeed=4.77x\n"})
+	m.answer("GET /jobs/12/logs", http.StatusOK,
+		map[string]string{"job_id": jobID, "logs": "frame= 900\nspeed=4.77x\n"})
 	m.answer("GET /jobs/13/explain", http.StatusOK, ffrtmp.Explanation{
 		JobID:   "0198a000-0000-7000-8000-00000000000d",
 		Status:  ffrtmp.Pending,
@@ -55,7 +56,10 @@ func TestGolden(t *testing.T) {
 		ffrtmp.NodeList{
 			Nodes: []ffrtmp.Node{
 				sampleNode(),
-				{ID: "n2", Name: "old", Status: ffrtmp.NodeOffline, Eligibility: ffrtmp.Draining, Legacy: true, Type: "desktop"},
+				{
+					ID: "n2", Name: "old", Status: ffrtmp.NodeOffline, Eligibility: ffrtmp.Draining, Legacy: true,
+					Type: "desktop",
+				},
 			},
 			Count: 2,
 		},

@@ -82,7 +82,8 @@ func (m *fakeMaster) serve(w http.ResponseWriter, r *http.Request) {
 	_, _ = body.ReadFrom(r.Body)
 	m.mu.Lock()
 	m.requests = append(m.requests, request{
-		r.Method, r.URL.Path, r.URL.RawQuery, r.Header.Get("Authorization"), r.Header.Get("Idempotency-Key"), body.String(),
+		r.Method, r.URL.Path, r.URL.RawQuery, r.Header.Get("Authorization"), r.Header.Get("Idempotency-Key"),
+		body.String(),
 	})
 	answer := m.answers[r.Method+" "+r.URL.Path]
 	m.mu.Unlock()
@@ -210,7 +211,10 @@ func sampleJob() ffrtmp.Job {
 				StartedAt: ago(2*time.Hour + 30*time.Second), EndedAt: ago(2 * time.Hour), Error: "exit status 1",
 				FailureReason: ffrtmp.RuntimeError,
 			},
-			{Attempt: 2, NodeID: nodeID, Outcome: ffrtmp.AttemptRunning, StartedAt: ago(90*time.Minute + 30*time.Second)},
+			{
+				Attempt: 2, NodeID: nodeID, Outcome: ffrtmp.AttemptRunning,
+				StartedAt: ago(90*time.Minute + 30*time.Second),
+			},
 		},
 		Labels:   map[string]string{"team": "video", "batch": "nightly"},
 		Requires: &ffrtmp.Requires{Encoder: "libx264"},

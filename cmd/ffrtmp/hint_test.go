@@ -48,15 +48,20 @@ func TestHint(t *testing.T) {
 		name, master, ca string
 		want             []string
 	}{
-		{"no authority", good, "", []string{"unknown CA: set --ca FILE to the masters' CA, or to a single master's own " +
-			"certificate"}},
+		{
+			"no authority", good, "",
+			[]string{"unknown CA: set --ca FILE to the masters' CA, or to a single master's own certificate"},
+		},
 		{"wrong authority", newFakeMaster(t).server.URL, caFile, []string{"not issued by the CA in " + caFile}},
 		{"other host", other, caFile, []string{"is for another host", other}},
 		{"expired", expired, caFile, []string{"has expired", "ffrtmp certs inspect"}},
 		{"client certificate", mutual, caFile, []string{"set --cert and --key"}},
 		{"https to http", "https" + plain.URL[len("http"):], caFile, []string{"use http:// in --master"}},
 		{"http to https", "http" + good[len("https"):], caFile, []string{"use https:// in --master"}},
-		{"no master's port", plain.URL, caFile, []string{"HTTP 404", "not the API of a master: check " + plain.URL + "."}},
+		{
+			"no master's port", plain.URL, caFile,
+			[]string{"HTTP 404", "not the API of a master: check " + plain.URL + "."},
+		},
 		{"unknown host", "https://no-such-host.invalid", caFile, []string{"gave up after 2s", "check --master"}},
 		{
 			"nobody", "https://127.0.0.1:1,https://127.0.0.2:1", caFile,

@@ -37,7 +37,8 @@ func (i *importRun) run(ctx context.Context, db *v22.Database) error {
 			return err
 		}
 		row := importedRow{Kind: kindNode, ID: n.ID, Was: n.Status, becomes: string(ffrtmp.NodeOffline)}
-		if err := i.take(ctx, row, n.Err, &n.Node, func() { i.batch.Nodes = append(i.batch.Nodes, n.Node) }); err != nil {
+		add := func() { i.batch.Nodes = append(i.batch.Nodes, n.Node) }
+		if err := i.take(ctx, row, n.Err, &n.Node, add); err != nil {
 			return err
 		}
 	}
@@ -52,7 +53,9 @@ func (i *importRun) run(ctx context.Context, db *v22.Database) error {
 		if a := j.Job.LastAttempt; a != nil {
 			a.NodeID = i.nodes[a.NodeID]
 		}
-		row := importedRow{Kind: kindJob, ID: j.ID, SequenceNumber: j.Sequence, Was: j.Status, becomes: string(j.Job.Status)}
+		row := importedRow{
+			Kind: kindJob, ID: j.ID, SequenceNumber: j.Sequence, Was: j.Status, becomes: string(j.Job.Status),
+		}
 		if err := i.take(ctx, row, j.Err, &j.Job, func() { i.batch.Jobs = append(i.batch.Jobs, j.Job) }); err != nil {
 			return err
 		}

@@ -125,7 +125,8 @@ func (c *command) jobsCancel() *cobra.Command {
 			case len(args) == 0 && filter.IsZero():
 				return flags.Usagef("JOB is missing: name jobs, or select them with a filter such as --status pending")
 			case len(args) > 0 && !filter.IsZero():
-				return flags.Usagef("name jobs or select them with filters, not both: leave out %q or the filters", args[0])
+				return flags.Usagef("name jobs or select them with filters, not both: leave out %q or the filters",
+					args[0])
 			case len(args) > 0:
 				return c.act(cmd, ffrtmp.Cancel, args, (*client.Client).Cancel)
 			}
@@ -178,8 +179,9 @@ func resolveNode(ctx context.Context, cl *client.Client, f *ffrtmp.Filter, opts 
 
 // scenarios are what the shell offers; any [live-]SIZE[FPS][-CODEC] is valid.
 var scenarios = []string{
-	"4K60-h264", "4K30-h264", "1440p60-h264", "1080p60-h264", "1080p30-h264", "1080p30-h265", "720p60-h264", "720p30-h264",
-	"720p30-h265", "720p30-vp9", "720p30-av1", "480p30-h264", "360p30-h264", "live-1080p60-h264", "live-720p30-h264",
+	"4K60-h264", "4K30-h264", "1440p60-h264", "1080p60-h264", "1080p30-h264", "1080p30-h265",
+	"720p60-h264", "720p30-h264", "720p30-h265", "720p30-vp9", "720p30-av1", "480p30-h264", "360p30-h264",
+	"live-1080p60-h264", "live-720p30-h264",
 }
 
 // interrupted reports whether the user has interrupted the command.

@@ -51,7 +51,8 @@ Scopes:
 		RunE: func(cmd *cobra.Command, args []string) error {
 			k.Name = args[0]
 			if len(scopes) == 0 {
-				return flags.Usagef("--scope is missing: name one or more of %s", ffrtmp.JoinScopes(ffrtmp.Scopes, ", "))
+				return flags.Usagef("--scope is missing: name one or more of %s",
+					ffrtmp.JoinScopes(ffrtmp.Scopes, ", "))
 			}
 			for _, s := range scopes {
 				k.Scopes = append(k.Scopes, ffrtmp.Scope(s))

@@ -85,8 +85,8 @@ func (c *command) fetchJobs(ctx context.Context, cl *client.Client, options clie
 }
 
 func jobTable(jobs []ffrtmp.Job) *cli.Table {
-	t := cli.NewTable("JOB<", "SCENARIO~", "STATUS", "QUEUE?", "PRIORITY?", "PROGRESS<", "NODE~", "RETRIES<?", "FAILURE~?",
-		"CREATED<")
+	t := cli.NewTable("JOB<", "SCENARIO~", "STATUS", "QUEUE?", "PRIORITY?", "PROGRESS<", "NODE~", "RETRIES<?",
+		"FAILURE~?", "CREATED<")
 	for _, j := range jobs {
 		t.Add(j.SequenceNumber, j.Scenario, status(j.Status), j.Queue, j.Priority, fmt.Sprintf("%d%%", j.Progress),
 			cmp.Or(j.NodeName, j.NodeID), fmt.Sprintf("%d/%d", j.RetryCount, j.MaxRetries), j.FailureReason,

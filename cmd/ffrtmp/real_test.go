@@ -41,8 +41,8 @@ func TestRealCluster(t *testing.T) {
 		return r
 	}
 
-	r := step(exitDone, `"completed"`, "jobs", "submit", "--scenario", "360p30-h264", "--duration", "1", "--output-file",
-		"one.mp4", "--watch", "-o", "json")
+	r := step(exitDone, `"completed"`, "jobs", "submit", "--scenario", "360p30-h264", "--duration", "1",
+		"--output-file", "one.mp4", "--watch", "-o", "json")
 	var done ffrtmp.Job
 	if err := json.Unmarshal([]byte(r.out), &done); err != nil || done.Output == nil || done.Output.SizeBytes == 0 {
 		t.Errorf("%v: %s", err, r.out)
@@ -52,10 +52,10 @@ func TestRealCluster(t *testing.T) {
 	step(exitDone, "completed", "jobs", "list", "--status", "completed")
 	step(exitFailed, "completed", "jobs", "pause", "1")
 
-	step(exitDone, "Job 2 submitted", "jobs", "submit", "--scenario", "360p", "--requires-label", "zone=moon", "--label",
-		"a=b", "--idempotency-key", "k")
-	step(exitDone, "Job 2 submitted", "jobs", "submit", "--scenario", "360p", "--requires-label", "zone=moon", "--label",
-		"a=b", "--idempotency-key", "k")
+	step(exitDone, "Job 2 submitted", "jobs", "submit", "--scenario", "360p", "--requires-label", "zone=moon",
+		"--label", "a=b", "--idempotency-key", "k")
+	step(exitDone, "Job 2 submitted", "jobs", "submit", "--scenario", "360p", "--requires-label", "zone=moon",
+		"--label", "a=b", "--idempotency-key", "k")
 	step(exitDone, "paused", "jobs", "pause", "2")
 	step(exitDone, "resumed", "jobs", "resume", "2")
 	step(exitDone, "1 job canceled", "jobs", "cancel", "--label", "a=b")

@@ -175,11 +175,12 @@ func TestRenew_Contents(t *testing.T) {
 		}
 		if !bytes.Equal(after.RawSubject, before.RawSubject) || after.KeyUsage != before.KeyUsage ||
 			!reflect.DeepEqual(after.ExtKeyUsage, before.ExtKeyUsage) ||
-			!reflect.DeepEqual(after.DNSNames, before.DNSNames) || !reflect.DeepEqual(after.IPAddresses, before.IPAddresses) ||
+			!reflect.DeepEqual(after.DNSNames, before.DNSNames) ||
+			!reflect.DeepEqual(after.IPAddresses, before.IPAddresses) ||
 			!reflect.DeepEqual(after.EmailAddresses, before.EmailAddresses) ||
 			!reflect.DeepEqual(after.URIs, before.URIs) {
-			t.Errorf("%s: it said %v %v %v and says %v %v %v", name, before.Subject, before.DNSNames, before.URIs, after.Subject,
-				after.DNSNames, after.URIs)
+			t.Errorf("%s: it said %v %v %v and says %v %v %v", name, before.Subject, before.DNSNames, before.URIs,
+				after.Subject, after.DNSNames, after.URIs)
 		}
 		if after.SerialNumber.Cmp(before.SerialNumber) == 0 {
 			t.Errorf("%s: the serial number is the same", name)

@@ -74,7 +74,8 @@ func (c *command) hint(err error) string {
 	var unavailable *client.UnavailableError
 	switch {
 	case errors.As(err, new(noQuorumError)):
-		return "Start the masters that do not answer. If their disks are lost, stop a survivor and run ffrtmp recover there."
+		return "Start the masters that do not answer. If their disks are lost, stop a surviving master and run " +
+			"ffrtmp recover there."
 	case errors.As(err, &unknown):
 		return unknownHint(unknown)
 	case errors.As(err, &unavailable):
@@ -89,7 +90,8 @@ func (c *command) hint(err error) string {
 		if c.settings.APIKey == "" {
 			return "No API key was sent: set --api-key-file or MASTER_API_KEY."
 		}
-		return "The masters at " + c.settings.Address() + " reject this API key: check --api-key-file or MASTER_API_KEY."
+		return "The masters at " + c.settings.Address() +
+			" reject this API key: check --api-key-file or MASTER_API_KEY."
 	case ffrtmp.Forbidden:
 		return "Use a key with this scope: an administrator creates one with ffrtmp keys create."
 	case ffrtmp.InsufficientStorage:
@@ -126,18 +128,18 @@ func (c *command) tryHint(err error) string {
 	case errors.As(err, new(x509.UnknownAuthorityError)) && c.settings.CA != "":
 		return "The certificate was not issued by the CA in " + c.settings.CA + ": set --ca to the CA of the masters."
 	case errors.As(err, new(x509.UnknownAuthorityError)):
-		return "The certificate was issued by an unknown CA: set --ca FILE to the masters' CA, or to a single master's " +
-			"own certificate."
+		return "The certificate was issued by an unknown CA: set --ca FILE to the masters' CA, or to a single " +
+			"master's own certificate."
 	case errors.As(err, new(x509.HostnameError)):
 		return "The certificate is for another host: use a name or address that it lists."
 	case errors.As(err, &certificate) && certificate.Reason == x509.Expired:
-		return "The certificate has expired, or this machine's clock is wrong: ffrtmp certs inspect shows a certificate's " +
-			"dates."
+		return "The certificate has expired, or this machine's clock is wrong: ffrtmp certs inspect shows a " +
+			"certificate's dates."
 	case errors.Is(err, client.ErrSchemeMismatch):
 		return "The master speaks plain HTTP: use http:// in --master, or start it with TLS."
 	case refusedCertificate(err),
 		c.settings.Cert == "" && (errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET)):
-		return "If the master requires client certificates (--mtls), set --cert and --key; otherwise check the port in " +
+		return "If the master requires client certificates (--mtls), set --cert and --key; otherwise check the port " +
 			"--master."
 	case errors.As(err, &dns) && dns.IsNotFound:
 		return "The host is unknown: check --master."

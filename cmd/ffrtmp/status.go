@@ -134,7 +134,8 @@ func attemptTable(attempts []ffrtmp.Attempt) *cli.Table {
 		if a.FailureReason != "" && fault != "" {
 			fault = string(a.FailureReason) + ": " + fault
 		}
-		t.Add(a.Attempt, a.NodeID, outcome(a.Outcome), cli.Age(a.StartedAt), took, cmp.Or(fault, string(a.FailureReason)))
+		t.Add(a.Attempt, a.NodeID, outcome(a.Outcome), cli.Age(a.StartedAt), took,
+			cmp.Or(fault, string(a.FailureReason)))
 	}
 	return t
 }

@@ -55,7 +55,8 @@ func TestSubmit_Body(t *testing.T) {
 		{
 			"any parameter",
 			[]string{
-				"--scenario", "720p", "--param", `resource_limits={"timeout_sec":5}`, "--param", "codec=libx264", "--fps",
+				"--scenario", "720p", "--param", `resource_limits={"timeout_sec":5}`, "--param", "codec=libx264",
+				"--fps",
 				"29.97", "--threads", "2",
 			},
 			"",
@@ -77,7 +78,8 @@ func TestSubmit_Body(t *testing.T) {
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			r := invoke(t, m.env(), c.stdin, append([]string{"jobs", "submit", "--idempotency-key", "k-1"}, c.args...)...)
+			r := invoke(t, m.env(), c.stdin,
+				append([]string{"jobs", "submit", "--idempotency-key", "k-1"}, c.args...)...)
 			if r.code != exitDone {
 				t.Fatalf("exit code %d: %s", r.code, r.err)
 			}
@@ -105,7 +107,10 @@ func parse(t *testing.T, document string) any {
 func TestSubmit_Batch(t *testing.T) {
 	m := newFakeMaster(t)
 	m.answer("POST /jobs/batch", http.StatusCreated,
-		ffrtmp.Submitted{Jobs: []ffrtmp.SubmittedJob{{ID: "a", SequenceNumber: 4}, {ID: "b", SequenceNumber: 5}}, Count: 2})
+		ffrtmp.Submitted{
+			Jobs:  []ffrtmp.SubmittedJob{{ID: "a", SequenceNumber: 4}, {ID: "b", SequenceNumber: 5}},
+			Count: 2,
+		})
 	file := filepath.Join(t.TempDir(), "jobs.json")
 	if err := os.WriteFile(file, []byte(`{"jobs":[{"scenario":"720p"},{"scenario":"480p","priority":"high"}]}`),
 		0o600); err != nil {
@@ -146,8 +151,8 @@ func TestJobsList_All(t *testing.T) {
 		}
 		_ = json.NewEncoder(w).Encode(page)
 	})
-	r := m.run(t, "jobs", "list", "--all", "--status", "failed", "--queue", "batch", "--label", "a=b", "--node", "agent-1",
-		"--scenario", "720p", "--priority", "low", "--order", "asc", "-o", "json")
+	r := m.run(t, "jobs", "list", "--all", "--status", "failed", "--queue", "batch", "--label", "a=b", "--node",
+		"agent-1", "--scenario", "720p", "--priority", "low", "--order", "asc", "-o", "json")
 	var list ffrtmp.List
 	if err := json.Unmarshal([]byte(r.out), &list); err != nil || list.Count != 2 || len(list.Jobs) != 2 ||
 		list.NextCursor != "" {

@@ -78,7 +78,11 @@ func TestUsageErrors(t *testing.T) {
 			[]string{"keys", "create", "ci", "--scope", "read", "--expires", "soon"},
 			"such as 90d or 12h, or a date",
 		},
-		{"past expiry", []string{"keys", "create", "ci", "--scope", "read", "--expires", "2001-01-31"}, "is in the past"},
+		{
+			"past expiry",
+			[]string{"keys", "create", "ci", "--scope", "read", "--expires", "2001-01-31"},
+			"is in the past",
+		},
 		{"a whole key", []string{"keys", "revoke", "0123456789abcdef.secret"}, "revoke it as 0123456789abcdef"},
 		{"audit limit", []string{"audit", "--limit", "0"}, "between 1 and 10000"},
 		{"unknown shell", []string{"completion", "elvish"}, "use one of bash, fish"},
@@ -137,7 +141,12 @@ func TestExitCodes(t *testing.T) {
 		code int
 		err  []string
 	}{
-		{"refused key", []string{"jobs", "status", "1"}, exitFailed, []string{"the API key is not known", "MASTER_API_KEY"}},
+		{
+			"refused key",
+			[]string{"jobs", "status", "1"},
+			exitFailed,
+			[]string{"the API key is not known", "MASTER_API_KEY"},
+		},
 		{
 			"missing scope",
 			[]string{"nodes", "remove", nodeID},
@@ -159,7 +168,12 @@ func TestExitCodes(t *testing.T) {
 			exitFailed,
 			[]string{"https://127.0.0.1:1", "https://127.0.0.2:1", "connection refused", "Check that a master runs"},
 		},
-		{"no leader", []string{"jobs", "pause", "3"}, exitFailed, []string{"no leader is known", "a majority must run"}},
+		{
+			"no leader",
+			[]string{"jobs", "pause", "3"},
+			exitFailed,
+			[]string{"no leader is known", "a majority must run"},
+		},
 		{"unknown authority", []string{"nodes", "list", "--ca", ""}, exitFailed, []string{"--ca FILE"}},
 		{
 			"outcome unknown",
@@ -220,7 +234,12 @@ func TestSettings_Precedence(t *testing.T) {
 			[]string{"--api-key", "from-flag"},
 			"Bearer from-flag",
 		},
-		{"key file by environment beats a key by file", []string{"FFRTMP_API_KEY_FILE=" + key}, nil, "Bearer from-file"},
+		{
+			"key file by environment beats a key by file",
+			[]string{"FFRTMP_API_KEY_FILE=" + key},
+			nil,
+			"Bearer from-file",
+		},
 		{"v2.2's keys", nil, []string{"--config", old}, "Bearer 0123"},
 		{"file named by environment", []string{"FFRTMP_CONFIG=" + old}, nil, "Bearer 0123"},
 	} {
@@ -242,7 +261,8 @@ func TestSettings_Precedence(t *testing.T) {
 		}
 	})
 	for name, content := range map[string]string{
-		"unknown key": "masters: x\n", "no YAML": "a: b: c\n", "wrong kind": "ca: {a: b}\n", "bad value": "output: xml\n",
+		"unknown key": "masters: x\n", "no YAML": "a: b: c\n", "wrong kind": "ca: {a: b}\n",
+		"bad value": "output: xml\n",
 	} {
 		t.Run(name, func(t *testing.T) {
 			file := write("bad.yaml", content)
@@ -299,7 +319,12 @@ func offers(r result) []string {
 func TestCompletion_Live(t *testing.T) {
 	m := newFakeMaster(t)
 	m.answer("GET /jobs", http.StatusOK, ffrtmp.List{Jobs: sampleJobs(), Count: 3})
-	twins := []ffrtmp.Node{sampleNode(), {ID: "n2", Name: "old"}, {ID: "n3", Name: "old"}, {ID: "n4", Name: "two words"}}
+	twins := []ffrtmp.Node{
+		sampleNode(),
+		{ID: "n2", Name: "old"},
+		{ID: "n3", Name: "old"},
+		{ID: "n4", Name: "two words"},
+	}
 	m.answer("GET /nodes", http.StatusOK, ffrtmp.NodeList{Nodes: twins, Count: 4})
 	for _, c := range []struct {
 		args []string
@@ -328,7 +353,8 @@ func TestCompletion_Live(t *testing.T) {
 		t.Errorf("asked with %q", seen[len(seen)-1].key)
 	}
 	line[4] = "https://127.0.0.1:1"
-	if r := invoke(t, nil, "", line...); r.code != exitDone || len(offers(r)) > 0 || strings.Contains(r.err, "refused") {
+	if r := invoke(t, nil, "", line...); r.code != exitDone || len(offers(r)) > 0 ||
+		strings.Contains(r.err, "refused") {
 		t.Errorf("without a master: code %d, %q %q", r.code, r.out, r.err)
 	}
 }

@@ -72,8 +72,8 @@ func completed() ffrtmp.Job {
 
 func failed() ffrtmp.Job {
 	j := sampleJob()
-	j.Status, j.Error, j.FailureReason, j.Attempt = ffrtmp.Failed, "ffmpeg ended with exit status 1", ffrtmp.RuntimeError,
-		4
+	j.Status, j.Error, j.FailureReason, j.Attempt = ffrtmp.Failed, "ffmpeg ended with exit status 1",
+		ffrtmp.RuntimeError, 4
 	for i := range 30 {
 		j.Logs += fmt.Sprintf("log line %d\n", i)
 	}
@@ -218,7 +218,8 @@ func openTerminal(t *testing.T, columns uint16) (keyboard, screen *os.File) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = screen.Close() })
-	if err := unix.IoctlSetWinsize(int(screen.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 24, Col: columns}); err != nil {
+	if err := unix.IoctlSetWinsize(int(screen.Fd()), unix.TIOCSWINSZ,
+		&unix.Winsize{Row: 24, Col: columns}); err != nil {
 		t.Fatal(err)
 	}
 	return keyboard, screen

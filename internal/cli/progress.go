@@ -81,7 +81,8 @@ func waitingFacts(o Observation) []string {
 		return append(facts, cmp.Or(j.NodeName, j.NodeID))
 	}
 	if until := time.Until(j.NotBefore); until > 0 {
-		return append(facts, fmt.Sprintf("retry %d of %d in %s: %s", j.RetryCount, j.MaxRetries, Span(until), j.RetryReason))
+		return append(facts,
+			fmt.Sprintf("retry %d of %d in %s: %s", j.RetryCount, j.MaxRetries, Span(until), j.RetryReason))
 	}
 	if o.Why.Summary != "" {
 		facts = append(facts, o.Why.Summary)

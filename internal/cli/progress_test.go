@@ -57,7 +57,10 @@ func TestProgressLine(t *testing.T) {
 		{"medium", running, 0, 60, "Job 12  █████░░░░░░   52%  0:06 left  143 fps  4.8x  agent-1"},
 		{"narrow", running, 0, 40, "Job 12  ███████░░░░░░░░   52%  0:06 left"},
 		{"too narrow for a bar", running, 0, 20, "Job 12   52%"},
-		{"silent", running, 5 * time.Second, 70, "Job 12  █████░░░░░░   52%  no answer for 5s, retrying  0:06 left  4.8x"},
+		{
+			"silent", running, 5 * time.Second, 70,
+			"Job 12  █████░░░░░░   52%  no answer for 5s, retrying  0:06 left  4.8x",
+		},
 		{"waiting", pending, 0, 80, "Job 13  pending  no node that can run it is free  4 ahead"},
 		{"waiting, narrow", pending, 0, 30, "Job 13  pending  no node that…"},
 		{"backing off", retrying, 0, 80, "Job 14  pending  retry 2 of 3 in 1m30s: exit?[2J status 1"},
