@@ -135,7 +135,7 @@ func TestCodeOf_Wrapped(t *testing.T) {
 	for want, err := range map[Code]error{
 		"":       nil,
 		Internal: fs.ErrNotExist,
-		Conflict: fmt.Errorf("cancel: %w", Errorf(Conflict, "job %d is over", 7)),
+		Conflict: fmt.Errorf("cancel: %w", Errorf(Conflict, "job %d has ended", 7)),
 		NotFound: errors.Join(errors.New("first"), Errorf(NotFound, "no such job")),
 	} {
 		if got := CodeOf(err); got != want {

@@ -41,8 +41,8 @@ type Authenticator interface {
 	Authenticate(r *http.Request) (Principal, error)
 }
 
-// keys accepts the keys of the replicated state, by this master's clock, and bootstrap keys,
-// of which it keeps only hashes.
+// keys accepts the keys of the replicated state, by this master's clock, and bootstrap keys. It
+// keeps only hashes of bootstrap keys.
 type keys struct {
 	state     *fsm.FSM
 	bootstrap [][sha256.Size]byte
@@ -58,11 +58,11 @@ func Keys(state *fsm.FSM, bootstrap ...string) Authenticator {
 	return k
 }
 
-// errUnknownKey marks a refusal that a newer state might not have made.
-var errUnknownKey = errors.New("not a key of this master's state")
+// errUnknownKey marks an error that a newer state may not return: the key may be new.
+var errUnknownKey = errors.New("key not found in this master's state")
 
-// Authenticate compares with every bootstrap key and with one key of the state, whether or
-// not the id exists, so that its duration reveals nothing.
+// Authenticate compares with every bootstrap key and with one key of the state, even if the id
+// does not exist, so that its duration reveals nothing.
 func (k *keys) Authenticate(r *http.Request) (Principal, error) {
 	admin := Principal{Name: bootstrapName, Scopes: []ffrtmp.Scope{ffrtmp.ScopeAdmin}}
 	if len(k.bootstrap) == 0 {
@@ -113,8 +113,8 @@ func bearer(r *http.Request) (string, error) {
 	return strings.TrimSpace(token), nil
 }
 
-// authenticate returns who makes a request. A new key may not have reached this master yet:
-// it waits for that, unless it is a leader that has applied everything.
+// authenticate returns who makes a request. It waits for an unknown key, which may not have
+// been replicated to this master yet, unless this master leads and has applied everything.
 func (s *Server) authenticate(r *http.Request) (Principal, error) {
 	ctx, cancel := context.WithTimeout(r.Context(), s.keyWait)
 	defer cancel()

@@ -24,9 +24,8 @@ func validateClaim(r *ffrtmp.ClaimRequest) error {
 	return checkDuration("wait", time.Duration(r.Wait), maxWait)
 }
 
-// claim returns attempts for a node to run, waiting until some are ready. An idempotency
-// key has no effect: attempts are returned again, with the same leases, until the node lists
-// them in a heartbeat.
+// claim returns attempts for a node to run, and waits until some are ready. An idempotency key
+// has no effect: attempts are returned again, with the same leases, until a heartbeat lists them.
 func (s *Server) claim(c *call, r *ffrtmp.ClaimRequest) (*answer, error) {
 	if err := validateClaim(r); err != nil {
 		return nil, err

@@ -111,8 +111,8 @@ func (s *Server) prepare(w http.ResponseWriter, c *call) (err error) {
 		}
 	}
 	if c.long() || c.endpoint.maxBody != 0 {
-		// The endpoint bounds its own waits, and the deadline of each write cuts off a
-		// client that reads too slowly.
+		// The endpoint bounds its own waits. The deadline of each write disconnects a client
+		// that reads too slowly.
 		control := http.NewResponseController(w)
 		if err := errors.Join(control.SetReadDeadline(time.Now().Add(longTimeout)),
 			control.SetWriteDeadline(time.Now().Add(longTimeout))); err != nil {
@@ -159,7 +159,7 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, erro
 		// The write deadline ends at about the same time. An error means that the client is gone.
 		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(drainTime))
 		return nil, &ffrtmp.Error{Code: ffrtmp.RequestTimeout, Message: "the body did not arrive in time", Err: err}
-	case err != nil: // its text may have an address of ours
+	case err != nil: // its text may contain an internal address
 		return nil, &ffrtmp.Error{Code: ffrtmp.Invalid, Message: "the body is incomplete", Err: err}
 	}
 	return body, nil
@@ -175,7 +175,7 @@ const (
 // data resets it, and a client that is still writing would not see the answer.
 func drain(w http.ResponseWriter, body io.Reader) {
 	if http.NewResponseController(w).SetReadDeadline(time.Now().Add(drainTime)) == nil {
-		_, _ = io.CopyN(io.Discard, body, drainBytes) // an error makes no difference
+		_, _ = io.CopyN(io.Discard, body, drainBytes) // best effort
 	}
 }
 

@@ -35,8 +35,8 @@ type problem struct {
 	Field  string      `json:"field,omitempty"`
 }
 
-// describe returns what a client may know of an error: a ffrtmp.Error without its cause, and
-// nothing of any other.
+// describe returns the part of an error that a client may see: a ffrtmp.Error without its cause,
+// or a generic message for any other error.
 func describe(err error) problem {
 	var e *ffrtmp.Error
 	switch {

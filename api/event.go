@@ -14,9 +14,9 @@ import (
 	"github.com/ffrtmp/ffrtmp"
 )
 
-// eventStreamType is the media type of Server-Sent Events. Writing them is ten lines of our
-// own: libraries for it keep topics and buffers in memory, and our events are in the state,
-// with ids that are valid on every master.
+// eventStreamType is the media type of Server-Sent Events. We write them ourselves, in ten
+// lines: libraries keep topics and buffers in memory, but our events are in the state, with ids
+// that are valid on every master.
 const eventStreamType = "text/event-stream"
 
 const (
@@ -25,8 +25,8 @@ const (
 	// eventPace is the least time between two reads of the state for a stream. An event
 	// after a pause is sent at once.
 	eventPace = 100 * time.Millisecond
-	// eventContact is how long after the last contact with the leader a stream ends: a
-	// master that is cut off would stay silent.
+	// eventContact is how long after the last contact with the leader a stream ends. Without
+	// it, a partitioned master would send keep-alives but no events.
 	eventContact = 30 * time.Second
 )
 
@@ -50,7 +50,7 @@ func (s *Server) events(c *call) (*answer, error) {
 	case s.eventStreams <- struct{}{}:
 		context.AfterFunc(c.Context(), func() { <-s.eventStreams }) // when the request ends
 	default:
-		return nil, ffrtmp.Errorf(ffrtmp.RateLimited, "this master has %d event streams, which is its limit",
+		return nil, ffrtmp.Errorf(ffrtmp.RateLimited, "too many event streams: at most %d per master",
 			maxEventStreams)
 	}
 	return &answer{streamType: eventStreamType, stream: func(ctx context.Context, w *flushWriter) error {
@@ -114,7 +114,7 @@ func (s *Server) streamEvents(ctx context.Context, w *flushWriter, after ffrtmp.
 			return ctx.Err()
 		case errors.Is(err, context.DeadlineExceeded):
 			if !s.local(consistency{stale: true, maxStale: eventContact}) {
-				return ffrtmp.Errorf(ffrtmp.NoLeader, "this master is cut off from its cluster")
+				return ffrtmp.Errorf(ffrtmp.NoLeader, "this master has lost contact with its cluster")
 			}
 			if err := writeResumePoint(w, after); err != nil {
 				return err

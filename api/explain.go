@@ -63,7 +63,7 @@ func summary(j *ffrtmp.Job, e *ffrtmp.Explanation) string {
 
 func whyPending(j *ffrtmp.Job, e *ffrtmp.Explanation) string {
 	if wait := time.Until(j.NotBefore); wait > 0 {
-		return fmt.Sprintf("waits %s before retry %d of %d", wait.Round(time.Second), j.RetryCount, j.MaxRetries)
+		return fmt.Sprintf("waiting %s before retry %d of %d", wait.Round(time.Second), j.RetryCount, j.MaxRetries)
 	}
 	free := 0
 	for _, n := range e.Nodes {
@@ -77,5 +77,5 @@ func whyPending(j *ffrtmp.Job, e *ffrtmp.Explanation) string {
 	case free == 0:
 		return "no node can run it now"
 	}
-	return fmt.Sprintf("waits for a node to claim it; %d can run it, %d jobs are ahead", free, e.Ahead)
+	return fmt.Sprintf("waiting for a node to claim it: %d can run it, %d jobs are ahead", free, e.Ahead)
 }

@@ -20,8 +20,8 @@ const (
 	forwardedHeader   = "X-Ffrtmp-Forwarded"    // on a forwarded request: node id of the master that sent it
 )
 
-// Bounds on a request's header, its first line included. Above maxHeader the answer is a
-// problem of ours; above hardMaxHeader it is net/http's plain text.
+// Bounds on a request's header, its first line included. Above maxHeader we answer with a problem;
+// above hardMaxHeader net/http answers with plain text.
 const (
 	maxHeader     = limits.HeaderBytes
 	hardMaxHeader = 2 * maxHeader
@@ -88,7 +88,7 @@ func dropForged(h http.Header) {
 	}
 }
 
-// sourceOf is the client's address, as the master that it connected to saw it.
+// sourceOf returns the client's address as seen by the master that the client connected to.
 func sourceOf(r *http.Request) string {
 	if isForwarded(r.Context()) {
 		return r.Header.Get(sourceHeader)

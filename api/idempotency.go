@@ -30,8 +30,8 @@ func idempotencyKey(r *http.Request) (string, error) {
 	return key, nil
 }
 
-// fingerprint is equal for two requests with the same method, path and parsed body, whatever
-// its spacing and order of fields.
+// fingerprint is equal for two requests with the same method, path and parsed body, regardless
+// of white space and the order of fields.
 func fingerprint(r *http.Request, body []byte) ([sha256.Size]byte, error) {
 	if len(body) > 0 {
 		canonical, err := jsonbody.Canonical(body)

@@ -18,9 +18,9 @@ type importing struct {
 func (b *importing) Validate() error {
 	switch n := len(b.Nodes) + len(b.Jobs); {
 	case n == 0:
-		return ffrtmp.FieldErrorf("jobs", "must hold at least one job, or nodes one node")
+		return ffrtmp.FieldErrorf("jobs", "is empty, and so is nodes; at least one item is required")
 	case n > ffrtmp.MaxImport:
-		return ffrtmp.FieldErrorf("jobs", "has %d jobs and nodes, more than %d", n, ffrtmp.MaxImport)
+		return ffrtmp.FieldErrorf("jobs", "has %d items together with nodes, more than %d", n, ffrtmp.MaxImport)
 	}
 	return nil
 }

@@ -22,8 +22,8 @@ func (s *Server) getJob(c *call) (*answer, error) {
 	return &answer{body: s.jobView(&j)}, nil
 }
 
-// current returns a job as read returns it. A job whose attempt has ended since is read
-// again, or its progress would be older than the one shown before.
+// current reads a job and adds its live progress. If its attempt has ended meanwhile, it reads
+// the job again: progress never goes backwards.
 func (s *Server) current(read func() (ffrtmp.Job, error)) (ffrtmp.Job, error) {
 	j, err := read()
 	if err == nil && !s.cfg.Leader.Overlay(&j) {
@@ -34,12 +34,12 @@ func (s *Server) current(read func() (ffrtmp.Job, error)) (ffrtmp.Job, error) {
 
 var numberForm = regexp.MustCompile(`^[1-9][0-9]{0,18}$`)
 
-// job is the job that the path names, by its id or its sequence number. The whole name must
-// be a number: the digits at the start of an id are none.
+// job returns the job that the path names by id or sequence number. A sequence number consists
+// of digits only: the digits at the start of an id are not one.
 func (s *Server) job(c *call) (ffrtmp.Job, error) {
 	name := c.PathValue("id")
 	if !ffrtmp.IsID(name) && !numberForm.MatchString(name) {
-		return ffrtmp.Job{}, ffrtmp.Errorf(ffrtmp.NotFound, "there is no job %q", name)
+		return ffrtmp.Job{}, ffrtmp.Errorf(ffrtmp.NotFound, "no job %q", name)
 	}
 	return s.cfg.State.Job(c.Context(), name)
 }

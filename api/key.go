@@ -7,8 +7,8 @@ import (
 	"github.com/ffrtmp/ffrtmp"
 )
 
-// createKey creates an API key. Only this answer has its secret. A repeated request gives
-// the same key another secret.
+// createKey creates an API key. Only this answer contains its secret. Repeating the request gives
+// the same key a new secret.
 func (s *Server) createKey(c *call, k *ffrtmp.NewKey) (*answer, error) {
 	index, created, replayed, err := s.cfg.Proposer.CreateKey(c.Context(), c.idempotency, *k)
 	if err != nil {
@@ -41,11 +41,11 @@ func (s *Server) getKey(c *call) (*answer, error) {
 	return &answer{body: k}, nil
 }
 
-// key is the key that the path names.
+// key returns the key that the path names.
 func (s *Server) key(c *call) (ffrtmp.Key, error) {
 	k, ok := s.cfg.State.Credential(c.PathValue("id"))
 	if !ok {
-		return ffrtmp.Key{}, ffrtmp.Errorf(ffrtmp.NotFound, "there is no key %q", c.PathValue("id"))
+		return ffrtmp.Key{}, ffrtmp.Errorf(ffrtmp.NotFound, "no key %q", c.PathValue("id"))
 	}
 	return k.Key, nil
 }

@@ -44,7 +44,7 @@ func parsePage(q url.Values) (p ffrtmp.Page, err error) {
 	}
 	if text := q.Get("cursor"); text != "" {
 		if p.Cursor, err = strconv.ParseUint(text, 10, 63); err != nil {
-			return p, ffrtmp.FieldErrorf("cursor", "is not a cursor of a list")
+			return p, ffrtmp.FieldErrorf("cursor", "is not a valid cursor")
 		}
 	}
 	return p, p.Validate()

@@ -14,7 +14,7 @@ import (
 )
 
 // Headers of an answer that carries a log. They let a reader resume where its connection
-// broke, and learn how many bytes are no longer kept.
+// broke, and show how many bytes are no longer kept.
 const (
 	logAttemptHeader = "X-Ffrtmp-Log-Attempt" // number of the attempt
 	logOffsetHeader  = "X-Ffrtmp-Log-Offset"  // bytes of the attempt's log before the answer's
@@ -27,15 +27,15 @@ type attemptLog struct {
 	Offset int64  `json:"offset"` // bytes of the attempt's log before Logs
 }
 
-// logRequest is what a reader asks of a log.
+// logRequest is the part of a log that a reader requests.
 type logRequest struct {
 	attempt int
 	follow  bool
 	offset  int64
 }
 
-// parseLogRequest reads a query. Without an attempt it is the newest one, or the first
-// when there is none yet.
+// parseLogRequest reads a query. The default attempt is the newest, or the first if none has
+// started.
 func parseLogRequest(c *call, j *ffrtmp.Job) (r logRequest, err error) {
 	q := c.URL.Query()
 	r.attempt = max(j.Attempt, 1)
@@ -62,7 +62,7 @@ func parseLogRequest(c *call, j *ffrtmp.Job) (r logRequest, err error) {
 	return r, nil
 }
 
-// logs returns the log of an attempt. That of a running one comes from the leader's memory.
+// logs returns the log of an attempt. The log of a running attempt is in the leader's memory.
 func (s *Server) logs(c *call) (*answer, error) {
 	j, err := s.job(c)
 	if err != nil {
@@ -87,7 +87,7 @@ func (s *Server) logs(c *call) (*answer, error) {
 	return &answer{header: header, body: attemptLog{j.ID, text, from}}, nil
 }
 
-// readLog returns what is kept of an attempt's log from offset on, and where that begins.
+// readLog returns the kept part of an attempt's log from offset on, and where it begins.
 func (s *Server) readLog(ctx context.Context, j *ffrtmp.Job, attempt int,
 	offset int64,
 ) (text string, from int64, err error) {
@@ -103,8 +103,8 @@ func (s *Server) readLog(ctx context.Context, j *ffrtmp.Job, attempt int,
 	return text[min(from-start, int64(len(text))):], from, err
 }
 
-// errLogGap breaks a stream off. Its reader resumes, and the answer's header says how many
-// bytes are gone.
+// errLogGap ends a stream. Its reader resumes, and the answer's header shows how many bytes are
+// lost.
 var errLogGap = errors.New("log: the reader's position is no longer kept")
 
 // follow writes an attempt's log from offset on until the attempt ends.
@@ -156,8 +156,8 @@ func followLive(ctx context.Context, w io.Writer, live *leader.Log, offset int64
 // been claimed.
 const firstAttemptInterval = 200 * time.Millisecond
 
-// awaitLog returns the live log of an attempt once the attempt runs, or nil when it has
-// ended. It updates j.
+// awaitLog waits until the attempt runs and returns its live log, or nil if it has ended. It
+// updates j.
 func (s *Server) awaitLog(ctx context.Context, j *ffrtmp.Job, attempt int) (*leader.Log, error) {
 	for {
 		if live := s.cfg.Leader.Log(j.ID, attempt); live != nil || !awaitsEnd(j, attempt) {

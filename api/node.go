@@ -37,7 +37,7 @@ func (s *Server) register(c *call, r *ffrtmp.Registration) (*answer, error) {
 	return a, nil
 }
 
-// nodeView is a node with what only the leader knows.
+// nodeView returns a node with the live state that only the leader has.
 func (s *Server) nodeView(n ffrtmp.Node) ffrtmp.Node {
 	if seen, ok := s.cfg.Leader.LastSeen(n.ID); ok && seen.After(n.LastHeartbeat) {
 		n.LastHeartbeat = seen
@@ -45,9 +45,9 @@ func (s *Server) nodeView(n ffrtmp.Node) ffrtmp.Node {
 	return n
 }
 
-// heartbeat renews leases and returns commands. An empty body is v2.2's. An idempotency key
-// has no effect: renewing twice is renewing, progress and log say what they are about, and
-// commands are repeated until the node agrees.
+// heartbeat renews leases and returns commands. A v2.2 agent sends an empty body. An idempotency
+// key has no effect, because a heartbeat is idempotent: renewals, progress and log positions are
+// absolute, and commands are repeated until the node reports the wanted state.
 func (s *Server) heartbeat(c *call) (*answer, error) {
 	var h *ffrtmp.Heartbeat
 	if len(c.body) > 0 {
@@ -117,7 +117,7 @@ func (s *Server) getNode(c *call) (*answer, error) {
 	return &answer{body: s.nodeView(n)}, nil
 }
 
-// node is the node that the path names.
+// node returns the node that the path names.
 func (s *Server) node(c *call) (ffrtmp.Node, error) { return s.cfg.State.Node(c.PathValue("id")) }
 
 // removed is the answer to DELETE /nodes/{id}.
@@ -126,8 +126,8 @@ type removed struct {
 	NodeID string `json:"node_id"`
 }
 
-// removeNode removes a node. A busy one is refused unless forced: then its attempts are lost
-// and it cannot reclaim them.
+// removeNode removes a node. Removing a busy node needs force: its attempts are then lost, and it
+// cannot reclaim them.
 func (s *Server) removeNode(c *call, _ *nothing) (*answer, error) {
 	force, err := queryBool(c.URL.Query(), "force")
 	if err != nil {

@@ -9,8 +9,8 @@ import (
 	"github.com/ffrtmp/ffrtmp"
 )
 
-// defaultRate is how many requests a second a key may make to this master, unless the key
-// has a limit of its own: more than users and scripts need, too few to overload a master.
+// defaultRate is how many requests a second a key without its own limit may make to this master:
+// more than users and scripts need, too few to overload a master.
 const defaultRate = 1000
 
 // rates has a token bucket for each key, with a burst of one second.
@@ -19,9 +19,8 @@ type rates struct {
 	buckets map[string]*rate.Limiter // by id; at most ffrtmp.MaxKeys
 }
 
-// take counts a request. The bootstrap key is not limited. Nor are, unless the key has a
-// limit of its own, agents' requests: many agents may share one key, and a refused heartbeat
-// may cost a lease.
+// take counts a request. The bootstrap key is not limited, nor are agents' requests unless their
+// key has its own limit: many agents may share a key, and a refused heartbeat may cost a lease.
 func (r *rates) take(p *Principal, agents bool) error {
 	limit := p.rateLimit
 	if limit == 0 {
@@ -31,7 +30,7 @@ func (r *rates) take(p *Principal, agents bool) error {
 		limit = defaultRate
 	}
 	if !r.bucket(p.Name, limit).Allow() {
-		return ffrtmp.Errorf(ffrtmp.RateLimited, "this key may make %d requests a second to a master", limit)
+		return ffrtmp.Errorf(ffrtmp.RateLimited, "too many requests: this key is limited to %d per second on each master", limit)
 	}
 	return nil
 }

@@ -28,8 +28,8 @@ type consistency struct {
 	wait       time.Duration // how long to wait until it has
 }
 
-// indexField marks the error of a read that has waited for an index in vain. The master can
-// answer, so another try does not help.
+// indexField marks the error of a read whose index was not reached in time. The master works, so
+// retrying elsewhere does not help.
 const indexField = "index"
 
 func isIndexTimeout(err error) bool {
@@ -101,7 +101,7 @@ func (s *Server) prepareRead(ctx context.Context, c consistency) error {
 		}
 		return &ffrtmp.Error{
 			Code: ffrtmp.NoLeader, Field: indexField,
-			Message: fmt.Sprintf("the state has not reached %d within %s", c.index, c.wait), Err: err,
+			Message: fmt.Sprintf("the state has not reached index %d within %s", c.index, c.wait), Err: err,
 		}
 	}
 	return nil
@@ -122,7 +122,7 @@ func (e *endpoint) checkQuery(raw string) error {
 		case !e.open && !e.hasParameter(name): // load balancers may add what they like
 			return ffrtmp.FieldErrorf(name, "is not a query parameter of this path")
 		case len(q[name]) > 1:
-			return ffrtmp.FieldErrorf(name, "is given %d times", len(q[name]))
+			return ffrtmp.FieldErrorf(name, "is repeated %d times", len(q[name]))
 		}
 	}
 	return nil

@@ -109,7 +109,7 @@ func TestRead_Index(t *testing.T) {
 		}
 		var p problem
 		if r.decode(t, &p); p.Field != "index" || p.Code != ffrtmp.NoLeader ||
-			p.Error != "index: the state has not reached 1000 within 100ms" {
+			p.Error != "index: the state has not reached index 1000 within 100ms" {
 			t.Errorf("%s: got %s, want no_leader at index", name, r.body)
 		}
 		if r.Header.Get("Retry-After") == "" {

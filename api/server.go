@@ -26,7 +26,7 @@ import (
 	"github.com/ffrtmp/ffrtmp/leader"
 )
 
-// Bounds on a client's time. Long polls, streams and batches have longTimeout instead of
+// Time limits of a request. Long polls, streams and batches have longTimeout instead of
 // answerTimeout.
 const (
 	answerTimeout = limits.AnswerTime
@@ -37,8 +37,8 @@ const (
 	keyWait = time.Second
 )
 
-// Cluster is what the API needs of consensus and membership. cluster.Node implements it;
-// tests fake it to choose the leader.
+// Cluster is the part of consensus and membership that the API uses. cluster.Node implements it;
+// tests use a fake to choose the leader.
 type Cluster interface {
 	ID() string
 	ClusterID() string
@@ -60,8 +60,8 @@ type Cluster interface {
 	DiskLow() bool
 }
 
-// Certificates is what the API needs of this master's certificates. certs.Identities
-// implements it; tests fake expired ones.
+// Certificates reports the state of this master's certificates. certs.Identities implements it;
+// tests use a fake with expired ones.
 type Certificates interface {
 	// Health returns warnings about certificates that expire soon, and an error about
 	// expired ones.

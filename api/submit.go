@@ -32,8 +32,8 @@ func created(submitted fsm.Submitted) int {
 	return http.StatusCreated
 }
 
-// batch is the body of POST /jobs/batch. Its jobs are decoded one by one, so that
-// an error can say which of them is at fault.
+// batch is the body of POST /jobs/batch. Its jobs are decoded one by one, so that an error names
+// the job at fault.
 type batch struct {
 	Jobs []json.RawMessage `json:"jobs"`
 }
@@ -41,9 +41,9 @@ type batch struct {
 func (b *batch) Validate() error {
 	switch {
 	case len(b.Jobs) == 0:
-		return ffrtmp.FieldErrorf("jobs", "must hold at least one job")
+		return ffrtmp.FieldErrorf("jobs", "must contain at least one job")
 	case len(b.Jobs) > ffrtmp.MaxBatch:
-		return ffrtmp.FieldErrorf("jobs", "holds %d jobs, more than %d", len(b.Jobs), ffrtmp.MaxBatch)
+		return ffrtmp.FieldErrorf("jobs", "contains %d jobs, more than %d", len(b.Jobs), ffrtmp.MaxBatch)
 	}
 	return nil
 }
@@ -105,8 +105,8 @@ func (s *Server) propose(c *call, specs []ffrtmp.Spec) (uint64, fsm.Submitted, e
 	return index, submitted, err
 }
 
-// checkDiskSpace refuses new jobs while a disk of the cluster is nearly full. A repeated
-// request is answered all the same: its jobs exist.
+// checkDiskSpace refuses new jobs while a disk of the cluster is nearly full. A repeated request
+// still succeeds: its jobs exist.
 func (s *Server) checkDiskSpace(c *call) error {
 	short := s.cfg.Cluster.CheckDiskSpace()
 	if short == nil {

@@ -15,7 +15,7 @@ type Meta struct {
 	KnownLeader bool          // the answering master knows a leader
 	Leader      string        // its API URL
 	ServedBy    string        // id of the master that produced the answer
-	LastContact time.Duration // time since that master has heard from the leader
+	LastContact time.Duration // time since that master last heard from the leader
 	RequestID   string
 	Master      string // URL of the request
 }

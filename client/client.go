@@ -18,10 +18,10 @@ const (
 	DefaultPatience   = time.Minute
 )
 
-// Config says where the masters are and how to reach them. Only Masters is required.
+// Config configures a Client. Only Masters is required.
 type Config struct {
-	// Masters are API URLs; a bare host:port means https. One is enough: the others are learned. Names are resolved
-	// again for every connection.
+	// Masters are API URLs; a bare host:port means https. One is enough: the client discovers the others. Names are
+	// resolved again for every connection.
 	Masters []string
 
 	// APIKey is sent as a bearer token with every request except Health's.
@@ -115,9 +115,9 @@ func (c *Client) Close() {
 // SetAPIKey replaces the API key, effective with the next try of any call.
 func (c *Client) SetAPIKey(key string) { c.apiKey.Store(&key) }
 
-// SetMasters replaces the learned masters, for example with those of a heartbeat's answer. The masters of Config are
-// kept: they lead back to a cluster that has changed all its addresses. Invalid URLs are ignored, and so are plain http
-// ones unless Config has no others.
+// SetMasters replaces the discovered masters, for example with those of a heartbeat's answer. The masters of Config are
+// kept, so that the client finds a cluster that has changed all its addresses. Invalid URLs are ignored, and so are
+// plain http ones unless Config has no others.
 func (c *Client) SetMasters(urls []string) { c.masters.learn(urls) }
 
 // Masters returns the API URLs in use, those of Config first.

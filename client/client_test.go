@@ -293,7 +293,7 @@ type failing struct{ err error }
 
 func (f failing) Write([]byte) (int, error) { return 0, f.err }
 
-// Learned masters are replaced; those of Config are kept.
+// Discovered masters are replaced; those of Config are kept.
 func TestSetMasters(t *testing.T) {
 	c, err := client.New(client.Config{Masters: []string{"https://A:8080/", "b:8080"}})
 	if err != nil {

@@ -57,7 +57,7 @@ func ExampleClient_Submit() {
 	case ffrtmp.CodeOf(err) == ffrtmp.Invalid:
 		fmt.Println("wrong spec:", err)
 	case errors.As(err, &unknown):
-		fmt.Println("repeat with the key", unknown.Key, "to learn the outcome:", err)
+		fmt.Println("repeat with the key", unknown.Key, "to settle the outcome:", err)
 	case err != nil:
 		fmt.Println("not submitted:", err)
 	default:

@@ -16,8 +16,8 @@ import (
 	"github.com/ffrtmp/ffrtmp/client"
 )
 
-// The client learns the leader from a follower, and returns to the follower when the leader is gone.
-func TestFailover_LearnLeader(t *testing.T) {
+// The client discovers the leader through a follower, and returns to the follower when the leader is gone.
+func TestFailover_DiscoverLeader(t *testing.T) {
 	leader := serve(t, func(w http.ResponseWriter, _ *http.Request) { answer(w, 200, ffrtmp.Job{ID: "a"}) })
 	follower := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("X-Ffrtmp-Leader", leader.URL)
@@ -199,7 +199,7 @@ func TestPatience(t *testing.T) {
 					if r.URL.Host == "a" {
 						return nil, &net.OpError{Op: "dial", Err: errors.New("connection refused")}
 					}
-					return reply(503, `{"error":"election under way","code":"no_leader","status":503}`), nil
+					return reply(503, `{"error":"election in progress","code":"no_leader","status":503}`), nil
 				}),
 			},
 		)
@@ -215,7 +215,7 @@ func TestPatience(t *testing.T) {
 		if !errors.As(err, &unavailable) || ffrtmp.CodeOf(err) != ffrtmp.NoLeader {
 			t.Fatalf("%T %v, code %q", err, err, ffrtmp.CodeOf(err))
 		}
-		for _, want := range []string{"POST /jobs", "https://a: connection refused", "https://b: election under way"} {
+		for _, want := range []string{"POST /jobs", "https://a: connection refused", "https://b: election in progress"} {
 			if !strings.Contains(err.Error(), want) {
 				t.Errorf("got %q, want it to contain %q", err, want)
 			}

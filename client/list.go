@@ -16,8 +16,8 @@ type ListOptions struct {
 	Order  ffrtmp.Order // newest first unless ffrtmp.Ascending
 }
 
-// Jobs returns one page of jobs, without their logs and attempts. Only an empty NextCursor means that there are no
-// more.
+// Jobs returns one page of jobs, without their logs and attempts. A page may be short; the last page has an empty
+// NextCursor.
 func (c *Client) Jobs(ctx context.Context, list ListOptions, opts ...Option) (ffrtmp.List, error) {
 	var page ffrtmp.List
 	call := read("/jobs", &page, opts)

@@ -24,7 +24,8 @@ func (c *Client) Logs(ctx context.Context, id string, attempt int, opts ...Optio
 // FollowLogs copies the log of an attempt to w as it is written, until the
 // attempt ends; attempt 0 is the newest. After a broken connection it resumes at
 // the byte where the connection broke, until the context ends. Masters keep only
-// the end of a log: where bytes are gone, a line says how many.
+// the end of a log: a line such as "[120 bytes of the log are no longer kept]" marks
+// a gap.
 func (c *Client) FollowLogs(ctx context.Context, id string, attempt int, w io.Writer, opts ...Option) error {
 	call := read(jobPath(id, "logs"), nil, append([]Option{Persist()}, opts...))
 	call.query.Set("follow", "true")

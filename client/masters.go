@@ -32,7 +32,7 @@ type master struct {
 // just failed.
 type masters struct {
 	mu      sync.Mutex
-	secure  bool // learned masters must be https
+	secure  bool // discovered masters must be https
 	list    []*master
 	leader  *master
 	current *master

@@ -9,8 +9,7 @@ import (
 	"github.com/ffrtmp/ffrtmp/fsm/store"
 )
 
-// attempt is the live form of a running attempt: its row, and what only the leader
-// knows.
+// attempt is a running attempt: its row in the database, and its live state.
 type attempt struct {
 	store.Attempt
 	queueEntry
@@ -24,8 +23,8 @@ type attempt struct {
 
 	progress int
 	detail   *ffrtmp.Progress
-	reported time.Time // when progress and detail came; zero: the state knows better
-	unsaved  bool      // they are not in the state yet
+	reported time.Time // time of progress and detail; zero: use those of the state
+	unsaved  bool      // progress and detail are not in the state yet
 	log      *Log
 }
 
@@ -36,7 +35,7 @@ func (a *attempt) is(n *node, number int, lease string) bool {
 
 func (a *attempt) paused() bool { return a.Status == ffrtmp.Paused }
 
-// due is when the attempt's lease expires or it times out, whichever is first.
+// due returns when the attempt's lease expires or the attempt times out, whichever is first.
 func (a *attempt) due() time.Time {
 	if a.ended || a.Sealed {
 		return time.Time{}

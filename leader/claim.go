@@ -86,7 +86,7 @@ func (t *term) claim(ctx context.Context, n *node, maximum int, wait time.Durati
 			select {
 			case <-w.wake:
 				if !t.cfg.State.HasReady(n.id, time.Now()) {
-					continue // another waiter was faster
+					continue // another waiter has claimed the job
 				}
 			case <-w.dismissed:
 				return 0, nil, nil
@@ -99,8 +99,8 @@ func (t *term) claim(ctx context.Context, n *node, maximum int, wait time.Durati
 			}
 		}
 		t.waiters.claiming(w)
-		// Not the client's context: a claimed attempt must be watched even when the
-		// client has disconnected.
+		// Not the client's context: a claimed attempt must be watched even if the client has
+		// disconnected.
 		index, claimed, err := t.cfg.Proposer.Claim(t.ctx, n.id, maximum) //nolint:contextcheck // ends with the term
 		if err != nil {
 			return 0, nil, err

@@ -7,9 +7,9 @@ import (
 	"github.com/ffrtmp/ffrtmp"
 )
 
-// hasNew reports whether one of the commands has not been sent to the node yet. Commands
-// are repeated until the node agrees, but each ends only one wait, or an agent that is slow
-// to act would poll without pause.
+// hasNew reports whether one of the commands has not been sent to the node yet. A command is
+// repeated until the node reports the wanted state, but it ends only one wait: otherwise an
+// agent that is slow to act would poll without pause.
 func (t *term) hasNew(n *node, commands []ffrtmp.Command) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()

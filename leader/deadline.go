@@ -5,21 +5,21 @@ import (
 	"time"
 )
 
-// dueItem falls due: an attempt when its lease expires or it times out, a node when it
+// dueItem is due at a time: an attempt when its lease expires or it times out, a node when it
 // has been silent for too long. It embeds a queueEntry.
 type dueItem interface {
 	due() time.Time // zero: never
 	queued() *bool
 }
 
-// queueEntry says whether its owner is in the queue.
+// queueEntry records whether its owner is in the queue.
 type queueEntry struct{ inQueue bool }
 
 func (e *queueEntry) queued() *bool { return &e.inQueue }
 
 // deadline is an item in the queue. Its time is a lower bound: a renewal changes only what
-// due returns, and the entry is moved when its time comes. So a renewal costs nothing,
-// which timers, or a heap that is fixed at every change, would not give.
+// due returns, and the entry is moved when its time comes. So a renewal costs nothing, unlike a
+// timer per item or a heap that is updated at every change.
 type deadline struct {
 	at time.Time
 	of dueItem

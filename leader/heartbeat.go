@@ -17,9 +17,8 @@ type HeartbeatTiming struct {
 }
 
 // Heartbeat renews the attempts that the node lists, and returns commands for it. A nil
-// heartbeat, and any of a v2.2 node, renews all that the node holds. With a wait it returns
-// as soon as there is a new command, at the latest after the wait or a third of the lease
-// time.
+// heartbeat, and any heartbeat of a v2.2 node, renews all attempts of the node. With a wait, it
+// returns when there is a new command, or after the wait or a third of the lease time.
 func (s *Service) Heartbeat(ctx context.Context, nodeID string,
 	h *ffrtmp.Heartbeat,
 ) ([]ffrtmp.Command, HeartbeatTiming, error) {

@@ -4,7 +4,7 @@
 //
 // A term of leadership starts by reading the running attempts from the replicated state
 // and discards everything when it ends. What users see changes only by commands;
-// heartbeats are not replicated. DESIGN.md says why.
+// heartbeats are not replicated. DESIGN.md explains why.
 package leader
 
 import (

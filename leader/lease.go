@@ -130,17 +130,12 @@ func (t *term) expireLeases(attempts []*attempt) {
 		t.cfg.Logger.Warn("lease expired, attempt lost", "job", a.JobID, "attempt", a.AttemptID.Attempt, "node",
 			a.node.id)
 		if renewed {
-			// A heartbeat came while the loss was being committed, and was answered as if
-			// the lease were valid.
+			// A heartbeat arrived while the loss was being committed. Its answer confirmed the
+			// lease, so the node must keep the attempt.
 			known := []*ffrtmp.AttemptReport{{JobID: a.JobID, Attempt: a.AttemptID.Attempt, Lease: a.Lease}}
 			if err := t.reclaim(a.node, t.heldBy(a.node, known)); err != nil {
-				t.cfg.Logger.Warn(
-					"cannot reclaim an attempt renewed while it expired; waiting for its node's next heartbeat",
-					"job",
-					a.JobID,
-					"error",
-					err,
-				)
+				t.cfg.Logger.Warn("cannot reclaim an attempt renewed while it expired; waiting for the next heartbeat",
+					"job", a.JobID, "node", a.node.id, "error", err)
 			}
 		}
 	}

@@ -15,7 +15,7 @@ type Log struct {
 	mu       sync.Mutex
 	offset   int64  // bytes of the attempt's log before data
 	data     []byte // at most ffrtmp.MaxLogBytes
-	relative bool   // the reports do not say where they begin, so offset is a guess
+	relative bool   // the reports have no offsets, so offset is a guess
 	asked    int64  // the furthest position that a reader asked for while the log was empty
 	end      error  // why the log has ended, or nil
 	more     chan struct{}
@@ -23,10 +23,9 @@ type Log struct {
 
 func newLog() *Log { return &Log{more: make(chan struct{})} }
 
-// Read returns what the log has from offset on, and where that begins: later than
-// offset when the log no longer reaches back so far. The error is io.EOF after the end of
-// the log, or a NoLeader error when this master no longer leads. Without an error, more
-// is closed when the log grows or ends.
+// Read returns the log from offset on, and where the returned text begins: after offset if the
+// older part is no longer kept. The error is io.EOF at the end of the log, or a NoLeader error
+// when this master no longer leads. Without an error, more is closed when the log grows or ends.
 func (l *Log) Read(offset int64) (text string, from int64, more <-chan struct{}, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -67,9 +66,9 @@ func (l *Log) put(offset int64, text string) {
 	l.add(text)
 }
 
-// extend adds a report that does not say where in the log it begins: at the end of the
-// last one, unless it repeats it. Agents repeat a report whose answer was lost. A new
-// leader has no last one: then it begins where a reader has got to.
+// extend adds a report without an offset. It begins at the end of the last one, unless it repeats
+// the last one: agents repeat a report whose answer was lost. A new leader has no last report;
+// there it begins at the furthest position of a reader.
 func (l *Log) extend(text string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -97,8 +96,8 @@ func (l *Log) add(text string) {
 // maxOverlap bounds how much of the known log is searched for in the final one.
 const maxOverlap = 1024
 
-// locate returns where the final part of the log begins, by the part of it that is known
-// already. Without any it follows what is known.
+// locate returns where the final part of the log begins, by its overlap with the known part.
+// Without an overlap, it follows the known part.
 func (l *Log) locate(tail string) int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -109,7 +108,7 @@ func (l *Log) locate(tail string) int64 {
 	return l.length()
 }
 
-// finish ends the log. Its last part begins at offset bytes of it.
+// finish ends the log with its last part, which begins at offset.
 func (l *Log) finish(offset int64, tail string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

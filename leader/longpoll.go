@@ -27,9 +27,9 @@ func newWaiter(nodeID string) *waiter {
 	return &waiter{node: nodeID, wake: make(chan struct{}, 1), dismissed: make(chan struct{})}
 }
 
-// idle makes w one of those that work may wake. Its owner then checks for work once more,
-// so as to miss none. idle reports whether w was active: another waiter may then take the
-// work that w was woken for.
+// idle makes w wakeable. Its owner must then check for work once more, because work may have
+// arrived just before. idle reports whether w was active: another waiter may then take the work
+// that w was woken for.
 func (ws *waiters) idle(w *waiter) (wasActive bool) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()

@@ -10,7 +10,7 @@ import (
 // not before LegacyTTL.
 const offlineAfter = 3
 
-// node is the live form of a node: what the leader knows beyond its row.
+// node is the live state of a node, beyond its row in the database.
 type node struct {
 	queueEntry
 	id        string
@@ -115,7 +115,7 @@ func (s *Service) LastSeen(nodeID string) (time.Time, bool) {
 	return n.seen.Round(0).UTC(), true
 }
 
-// markOffline
+// markOffline proposes that nodes that have been silent for too long are offline.
 func (t *term) markOffline(nodes []*node) {
 	if len(nodes) == 0 {
 		return

@@ -36,7 +36,7 @@ func (s *Service) NodeChanged(id string) {
 }
 
 // reconcileAll makes memory agree with the state. It also runs periodically, because a
-// command may be committed after its proposer has given up on it.
+// command may be committed after its proposer has timed out.
 func (t *term) reconcileAll() {
 	t.mu.Lock()
 	defer t.mu.Unlock()

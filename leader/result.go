@@ -50,7 +50,7 @@ func (t *term) seq(ctx context.Context, jobID string) (uint64, error) {
 	return t.cfg.State.Resolve(ctx, jobID)
 }
 
-// locateLog completes a result that does not say where its log begins.
+// locateLog sets the log offset of a result that has none.
 func (t *term) locateLog(r *ffrtmp.Result) {
 	if r.LogOffset != 0 || r.Logs == "" {
 		return

@@ -3,14 +3,14 @@ package leader
 import "time"
 
 const (
-	// timeoutGrace is how long the leader waits after an attempt's timeout: its agent
-	// knows more and should report the end itself.
+	// timeoutGrace is how long the leader waits after an attempt's timeout for the agent's own
+	// report, which has the log and the reason.
 	timeoutGrace = 5 * time.Second
-	// retryInterval is the time between two proposals of the same.
+	// retryInterval is the time before a failed proposal is repeated.
 	retryInterval = time.Second
-	// overdueInterval is the time between two looks at jobs whose backoff has ended.
+	// overdueInterval is the time between two checks for jobs whose backoff has ended.
 	overdueInterval = 50 * time.Millisecond
-	// maxSleep bounds the time between two looks at what is due.
+	// maxSleep bounds the time between two checks for due items.
 	maxSleep = time.Minute
 )
 

@@ -42,7 +42,7 @@ func parse(args []string, lookup func(string) (string, bool)) (*config, error) {
 	c := &config{}
 	fs := flags.NewSet("agent")
 	fs.StringSliceVar(&c.masters, "master", []string{"https://localhost:8080"},
-		"URL of a master, repeatable or comma-separated; the others are learned")
+		"URL of a master, repeatable or comma-separated; the others are discovered")
 	fs.BoolVar(&c.register, "register", true, "register with the masters (accepted for v2.2; agents always do)")
 	fs.StringVar(&c.name, "name", "", "name of this node (default: the host name)")
 	fs.StringVar(&c.stateDir, "state-dir", "agent-state",
