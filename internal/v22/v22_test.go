@@ -171,7 +171,7 @@ CREATE VIEW nodes AS SELECT * FROM job_spec`)
 		filepath.Join(dir, "none"): "no such file",
 		dir:                        "is a directory",
 		text:                       "not a database",
-		ours:                       "has no table jobs: it is not the database of a v2.2 master",
+		ours:                       "not the database of a v2.2 master: no table jobs",
 	} {
 		if d, err := Open(context.Background(), path); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v %v, want %q", path, d, err, want)
