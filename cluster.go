@@ -5,6 +5,7 @@ type ClusterStatus struct {
 	ClusterID    string   `json:"cluster_id"`
 	Name         string   `json:"name"`
 	Leader       string   `json:"leader"` // master id; "" without a leader
+	LeaderName   string   `json:"leader_name"`
 	LeaderURL    string   `json:"leader_url"`
 	Term         uint64   `json:"term"`
 	CommitIndex  uint64   `json:"commit_index"`

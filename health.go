@@ -5,6 +5,7 @@ type Health struct {
 	Status  string   `json:"status"`
 	Role    string   `json:"role"`
 	NodeID  string   `json:"node_id"`
+	Name    string   `json:"name"` // of the master
 	Leader  string   `json:"leader"`
 	Version string   `json:"version"`
 	Reasons []string `json:"reasons,omitempty"` // why it is not ready or not the leader

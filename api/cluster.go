@@ -9,7 +9,8 @@ func (s *Server) clusterStatus(*call) (*answer, error) {
 	c := s.cfg.Cluster
 	leader, _ := c.Leader()
 	status := ffrtmp.ClusterStatus{
-		ClusterID: c.ClusterID(), Name: s.cfg.Name, Leader: leader.ID, LeaderURL: leader.APIURL,
+		ClusterID: c.ClusterID(), Name: s.cfg.Name,
+		Leader: leader.ID, LeaderName: leader.Name, LeaderURL: leader.APIURL,
 		Term: c.Term(), CommitIndex: c.CommitIndex(), AppliedIndex: c.AppliedIndex(), Members: []ffrtmp.Member{},
 	}
 	for _, m := range c.Members() {
@@ -24,7 +25,8 @@ func member(m cluster.Member) ffrtmp.Member {
 		contact = -1
 	}
 	return ffrtmp.Member{
-		ID: m.ID, Address: m.Address, APIURL: m.APIURL, Role: m.Role, Voter: m.Voter, Healthy: m.Healthy,
+		ID: m.ID, Name: m.Name, Address: m.Address, APIURL: m.APIURL, Role: m.Role,
+		State: ffrtmp.MemberState(m.State), Since: m.Since.UTC(), Voter: m.Voter, Healthy: m.Healthy,
 		LastContactMS: contact, AppliedIndex: m.AppliedIndex, Version: m.Version,
 	}
 }

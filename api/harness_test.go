@@ -120,6 +120,8 @@ func (f *fakeCluster) VerifyLeader(context.Context) error {
 	f.verified++
 	return f.verifyErr
 }
+func (f *fakeCluster) Name() string { return "name-of-" + f.id }
+
 func (f *fakeCluster) TransferLeadership(context.Context) error { return nil }
 func (f *fakeCluster) APIURLs() []string                        { return []string{"https://" + f.id + ":8080"} }
 
@@ -133,11 +135,11 @@ func (f *fakeCluster) Role() string {
 func (f *fakeCluster) Members() []cluster.Member {
 	f.membersAsked.Add(1)
 	own := cluster.Member{
-		ID: f.id, Address: "10.0.0.1:8300", APIURL: "https://" + f.id + ":8080",
-		Role: "follower", Voter: true, Healthy: true, Version: "test",
+		ID: f.id, Name: f.Name(), Address: "10.0.0.1:8300", APIURL: "https://" + f.id + ":8080",
+		Role: "follower", State: "follower", Voter: true, Healthy: true, Version: "test",
 	}
 	if f.IsLeader() {
-		own.Role = "leader"
+		own.Role, own.State = "leader", "leader"
 	}
 	return append([]cluster.Member{own}, f.others...)
 }

@@ -11,7 +11,7 @@ import (
 func (s *Server) healthOf(status string) ffrtmp.Health {
 	leader, _ := s.cfg.Cluster.Leader()
 	return ffrtmp.Health{
-		Status: status, Role: s.cfg.Cluster.Role(), NodeID: s.cfg.Cluster.ID(),
+		Status: status, Role: s.cfg.Cluster.Role(), NodeID: s.cfg.Cluster.ID(), Name: s.cfg.Cluster.Name(),
 		Leader: leader.ID, Version: s.cfg.Version,
 	}
 }

@@ -128,7 +128,9 @@ func TestOpenAPI_Traffic(t *testing.T) {
 	m.want(200, "GET", "/cluster", "")
 	m.want(409, "POST", "/cluster/leader/transfer", "")
 	m.want(400, "POST", "/cluster/leader/transfer", "[]")
-	m.cluster.others = []cluster.Member{{ID: "m2", Role: "follower", Voter: true, LastContact: -1}}
+	m.cluster.others = []cluster.Member{
+		{ID: "m2", Name: "two", Role: "follower", State: "follower", Voter: true, LastContact: -1},
+	}
 	m.want(200, "POST", "/cluster/leader/transfer", "")
 	m.want(200, "GET", "/openapi.yaml", "")
 	for _, path := range []string{

@@ -41,6 +41,7 @@ const (
 // tests use a fake to choose the leader.
 type Cluster interface {
 	ID() string
+	Name() string
 	ClusterID() string
 	IsLeader() bool
 	Leader() (cluster.Leader, bool)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -60,6 +61,7 @@ type formation struct {
 type formationConfig struct {
 	id     string
 	expect int
+	claim  nameClaim // of this master
 	log    hclog.Logger
 	// ask requests a vote, or with nil asks for the vote held.
 	ask func(ctx context.Context, id string, vote *bootstrapVote) (bootstrapVote, error)
@@ -169,7 +171,7 @@ func (f *formation) alone() error {
 			return err
 		}
 	}
-	return f.form(vote.ClusterID, []string{f.id})
+	return f.form(vote.ClusterID, []nameClaim{f.claim})
 }
 
 // step advances the formation as far as the view allows. It is called whenever
@@ -183,7 +185,7 @@ func (f *formation) step(ctx context.Context, alive []gossipMember, triedAll boo
 	if held.ClusterID != "" && !mine {
 		return f.release(ctx, held)
 	}
-	var eligible []string // by id
+	var eligible []nameClaim // by id
 	for _, m := range alive {
 		switch {
 		case m.ID != f.id && m.Formed:
@@ -192,15 +194,17 @@ func (f *formation) step(ctx context.Context, alive []gossipMember, triedAll boo
 				return f.replace(held.ClusterID, bootstrapVote{})
 			}
 			return nil
-		case m.ID == f.id || m.Expect == f.expect:
-			eligible = append(eligible, m.ID)
+		case m.ID == f.id:
+			eligible = append(eligible, f.claim)
+		case m.Expect == f.expect && !slices.ContainsFunc(eligible, m.claim().rivals):
+			eligible = append(eligible, m.claim())
 		}
 	}
 	if f.expect == 0 || len(eligible) < f.expect || !triedAll {
 		return nil
 	}
 	if !mine {
-		if eligible[0] != f.id {
+		if eligible[0].ID != f.id {
 			return nil
 		}
 		held = bootstrapVote{ClusterID: uuid.NewString(), Proposer: f.id, Expect: f.expect}
@@ -213,52 +217,47 @@ func (f *formation) step(ctx context.Context, alive []gossipMember, triedAll boo
 }
 
 // propose asks for votes and bootstraps when there are enough.
-func (f *formation) propose(ctx context.Context, vote bootstrapVote, eligible []string) error {
-	servers := []string{f.id}
-	for _, id := range eligible {
-		if len(servers) == f.expect {
+func (f *formation) propose(ctx context.Context, vote bootstrapVote, eligible []nameClaim) error {
+	voters := []nameClaim{f.claim}
+	for _, claim := range eligible {
+		if len(voters) == f.expect {
 			break
 		}
-		if id == f.id {
+		if claim.ID == f.id {
 			continue
 		}
-		other, err := f.ask(ctx, id, &vote)
+		other, err := f.ask(ctx, claim.ID, &vote)
 		switch {
 		case errors.Is(err, errVoteHeld):
 			if other.Formed || other.ClusterID != "" && other.Proposer < f.id {
-				f.log.Info("proposal withdrawn for another", "member", id, "cluster", other.ClusterID)
+				f.log.Info("proposal withdrawn for another", "member", claim.ID, "cluster", other.ClusterID)
 				return f.replace(vote.ClusterID, bootstrapVote{})
 			}
-			f.log.Debug("member has voted for another cluster", "member", id, "cluster", other.ClusterID)
+			f.log.Debug("member has voted for another cluster", "member", claim.ID, "cluster", other.ClusterID)
 		case err != nil:
-			f.log.Debug("cannot ask for a vote", "member", id, "error", err)
+			f.log.Debug("cannot ask for a vote", "member", claim.ID, "error", err)
 		default:
-			servers = append(servers, id)
+			voters = append(voters, claim)
 		}
 	}
-	if len(servers) < f.expect {
+	if len(voters) < f.expect {
 		return nil
 	}
-	return f.form(vote.ClusterID, servers)
+	return f.form(vote.ClusterID, voters)
 }
 
 // form bootstraps the cluster unless the proposal was withdrawn meanwhile.
-func (f *formation) form(clusterID string, servers []string) error {
+func (f *formation) form(clusterID string, voters []nameClaim) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.held.ClusterID != clusterID || f.formedLocked() {
 		return nil
 	}
-	var config raft.Configuration
-	for _, id := range servers {
-		config.Servers = append(config.Servers, raft.Server{
-			Suffrage: raft.Voter, ID: raft.ServerID(id), Address: raft.ServerAddress(id),
-		})
-	}
+	config := raft.Configuration{Servers: nameServers(voters)}
 	if err := f.bootstrap(config); err != nil && !errors.Is(err, raft.ErrCantBootstrap) {
 		return fmt.Errorf("bootstrap: %w", err)
 	}
-	f.log.Info("cluster formed", "cluster", clusterID, "masters", servers)
+	f.log.Info("cluster formed", "cluster", clusterID, "masters", names(config.Servers))
 	return nil
 }
 

@@ -40,6 +40,7 @@ func newLossyNetwork(t *testing.T, seed uint64, expect int, sees map[string][]st
 func openTestFormation(t *testing.T, s *storage, c formationConfig) *formation {
 	t.Helper()
 	c.log = hclog.NewNullLogger()
+	c.claim.ID = c.id
 	f, err := openFormation(s, c)
 	if err != nil {
 		t.Fatal(err)

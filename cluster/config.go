@@ -64,6 +64,7 @@ var (
 // Config configures [Open]. The zero value of a field means its default.
 type Config struct {
 	NodeID string // identity; "" = generated once and kept in Dir
+	Name   string // unique in the cluster; "" = the host's, with a part of the id when that is taken
 	Dir    string // log, snapshots, identity; "" = everything in memory
 
 	Cluster string // name of the cluster, the label of its gossip
@@ -132,6 +133,11 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.NodeID != "" && !idPattern.MatchString(c.NodeID) {
 		return c, fmt.Errorf("node id %q: must match %s", c.NodeID, idPattern)
+	}
+	if c.Name != "" {
+		if err := ValidateName(c.Name); err != nil {
+			return c, fmt.Errorf("name: %w", err)
+		}
 	}
 	if c.Expect < 0 {
 		return c, fmt.Errorf("expect: %d is negative", c.Expect)

@@ -54,6 +54,7 @@ type candidate interface {
 	// statusOf returns the status of a member, or of this master.
 	statusOf(ctx context.Context, id string) (status, error)
 	voters() []string
+	nameOf(id string) string
 	raftState() raft.RaftState
 	lastEntry() (term, index uint64)
 	standForElection() error
@@ -140,7 +141,8 @@ func (h *crashHint) replace(ctx context.Context, dead string) {
 		if !h.turn(ctx, dead, wait, changed) {
 			return
 		}
-		h.log.Info("leader process died; standing for election", "leader", dead, "after", time.Since(begin))
+		h.log.Info("leader process died; standing for election",
+			"leader", dead, "name", h.node.nameOf(dead), "after", time.Since(begin))
 		if err := h.node.standForElection(); err != nil {
 			h.log.Warn("cannot stand for election", "error", err)
 		}

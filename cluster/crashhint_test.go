@@ -38,6 +38,7 @@ func newFakeCandidate() *fakeCandidate {
 
 func (c *fakeCandidate) probe(context.Context, string) error { return c.probeErr }
 func (c *fakeCandidate) voters() []string                    { return c.members }
+func (c *fakeCandidate) nameOf(id string) string             { return "name-of-" + id }
 func (c *fakeCandidate) raftState() raft.RaftState           { return c.state }
 func (c *fakeCandidate) lastEntry() (term, index uint64)     { return 2, c.logs["b"] }
 func (c *fakeCandidate) requestVote(index uint64) bool       { return c.observe(voteRequest("c", index)) }

@@ -52,11 +52,12 @@ func (n *Node) openGossip() error {
 }
 
 func (n *Node) gossipMeta() gossipMeta {
-	held := n.formation.current()
+	held, claim := n.formation.current(), n.claim()
 	return gossipMeta{
 		Peer: n.peerAddr(), APIURL: n.cfg.APIURL, Version: n.cfg.Version,
 		Expect: n.cfg.Expect, Cluster: held.ClusterID, Formed: held.Formed,
 		Starts: n.id.Starts, Level: n.cfg.CommandLevel, Run: n.run,
+		Name: claim.Name, Fixed: claim.Fixed,
 	}
 }
 
@@ -70,6 +71,8 @@ func (n *Node) viewChanged(ctx context.Context, alive []gossipMember) {
 			Peer: m.Peer, Gossip: m.Gossip, APIURL: m.APIURL, Level: m.Level, Starts: m.Starts,
 		})
 	}
+	n.observeMembers(alive)
+	n.nameRivals(alive)
 	if err := n.formation.step(ctx, alive, n.gossip.triedAll()); err != nil {
 		n.log.Error("cannot form the cluster", "error", err)
 	}

@@ -268,7 +268,7 @@ func TestSolo(t *testing.T) {
 			if err := m.VerifyLeader(testkit.Context(t)); err != nil {
 				t.Error(err)
 			}
-			want := Leader{ID: m.ID(), APIURL: "https://solo"}
+			want := Leader{ID: m.ID(), Name: defaultName(), APIURL: "https://solo"}
 			if got, ok := m.Leader(); !ok || got != want {
 				t.Errorf("got leader %+v (known: %v), want %+v", got, ok, want)
 			}

@@ -61,11 +61,11 @@ func (t leaderTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 		if sent {
 			kind = ErrUnknownOutcome
 		}
-		return nil, fmt.Errorf("forward to %s: %w: %w", leader.ID, kind, err)
+		return nil, fmt.Errorf("forward to %s: %w: %w", n.named(leader.ID), kind, err)
 	}
 	if resp.StatusCode == http.StatusMisdirectedRequest {
 		resp.Body.Close()
-		return nil, fmt.Errorf("forward to %s: %w: another master answered", leader.ID, ErrNotSent)
+		return nil, fmt.Errorf("forward to %s: %w: another master answered", n.named(leader.ID), ErrNotSent)
 	}
 	return resp, nil
 }

@@ -32,6 +32,8 @@ type gossipMeta struct {
 	Starts  uint64 `json:"s"`           // see identity
 	Level   int    `json:"l,omitempty"` // command level
 	Run     string `json:"r"`           // names the process, see hello
+	Name    string `json:"n,omitempty"` // the name that it asks for
+	Fixed   bool   `json:"x,omitempty"` // and no other, see nameClaim
 }
 
 // gossipMember is a master that gossip considers alive.
@@ -40,6 +42,8 @@ type gossipMember struct {
 	ID     string
 	Gossip string // host:port
 }
+
+func (m gossipMember) claim() nameClaim { return nameClaim{ID: m.ID, Name: m.Name, Fixed: m.Fixed} }
 
 // gossip discovers the other masters and sends them this one's metadata. It never
 // decides who belongs to the cluster.

@@ -178,8 +178,9 @@ func (n *Node) compare(id, peer string, other self) error {
 	}
 	if missing := n.memory.meet(id, other.Run, peer, other.Index); missing > 0 {
 		n.log.Error("a master is refused: its data is an old copy, and it has lost acknowledged entries",
-			"id", id, "address", peer, "index", other.Index, "acknowledged", missing, "lost", missing-other.Index)
-		return fmt.Errorf("master %s ends at entry %d but had acknowledged entry %d", id, other.Index, missing)
+			"id", id, "name", n.nameOf(id), "address", peer, "index", other.Index,
+			"acknowledged", missing, "lost", missing-other.Index)
+		return fmt.Errorf("master %s ends at entry %d but had acknowledged entry %d", n.named(id), other.Index, missing)
 	}
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 // Leader is the master that the others follow.
 type Leader struct {
 	ID     string
+	Name   string
 	APIURL string // where clients reach it; "" while unknown
 }
 
@@ -136,7 +137,7 @@ func (n *Node) Leader() (Leader, bool) {
 		return Leader{}, false
 	}
 	a, _ := n.book.lookup(id)
-	return Leader{ID: id, APIURL: a.APIURL}, true
+	return Leader{ID: id, Name: n.nameOf(id), APIURL: a.APIURL}, true
 }
 
 // Leadership returns a channel that receives whether this master leads, at each

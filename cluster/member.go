@@ -21,11 +21,13 @@ const (
 // Member is one master of the Raft configuration.
 type Member struct {
 	ID      string
-	Name    string // its host's name
+	Name    string // unique in the cluster
 	Address string // host:port of its peer port
 	APIURL  string
 	Version string
-	Role    string // leader, follower or nonvoter
+	Role    string    // leader, follower or nonvoter
+	State   string    // the role, or dead
+	Since   time.Time // of the state, as far as this master has seen
 	Voter   bool
 	// Healthy means that it answered just now, hears from the leader and is not
 	// far behind.
@@ -38,7 +40,8 @@ type Member struct {
 // status is a member's answer to a status request of another.
 type status struct {
 	ID            string        `json:"id"`
-	Name          string        `json:"name"`
+	Claim         nameClaim     `json:"claim"`
+	Former        []string      `json:"former,omitempty"` // see identity
 	Version       string        `json:"version"`
 	APIURL        string        `json:"api_url"`
 	Level         int           `json:"command_level"`
@@ -64,7 +67,7 @@ const maxLag = 4096
 func (n *Node) status() status {
 	term, index := n.lastEntry()
 	s := status{
-		ID: n.id.ID, Run: n.run, Name: n.hostname, Version: n.cfg.Version,
+		ID: n.id.ID, Run: n.run, Claim: n.claim(), Former: n.id.Former, Version: n.cfg.Version,
 		APIURL: n.cfg.APIURL, Level: n.cfg.CommandLevel,
 		BootstrapVote: n.formation.current(), Leads: n.IsLeader(),
 		LastTerm: term, LastIndex: index,
@@ -112,8 +115,10 @@ func (n *Node) statuses(ctx context.Context, ids []string) map[string]status {
 			s, err := n.statusOf(ctx, id)
 			if err != nil {
 				n.log.Trace("cannot get member status", "member", id, "error", err)
+				n.states.failed(id, err)
 				return
 			}
+			n.states.answered(id, s)
 			mu.Lock()
 			defer mu.Unlock()
 			all[id] = s
@@ -206,19 +211,15 @@ func (n *Node) Role() string {
 func (n *Node) member(server raft.Server, leader string, newest uint64, statuses map[string]status) Member {
 	id := string(server.ID)
 	a, _ := n.book.lookup(id)
-	s, answered := statuses[id]
+	_, answered := statuses[id]
+	role := n.role(server, leader)
+	state, since, s := n.states.get(id, role, answered)
 	m := Member{
-		ID: id, Name: s.Name, Address: a.Peer, APIURL: a.APIURL, Version: s.Version,
-		Role: roleFollower, Voter: server.Suffrage == raft.Voter,
+		ID: id, Name: string(server.Address), Address: a.Peer, APIURL: a.APIURL, Version: s.Version,
+		Role: role, State: state, Since: since, Voter: server.Suffrage == raft.Voter,
 		LastContact: s.LastContact, AppliedIndex: s.Applied, CommandLevel: s.Level,
 	}
-	switch {
-	case id == leader:
-		m.Role = roleLeader
-	case !m.Voter:
-		m.Role = roleNonvoter
-	}
-	if !s.Contacted { // or not answered
+	if !answered || !s.Contacted {
 		m.LastContact = -1
 	}
 	m.Healthy = answered && s.Contacted && s.LastContact <= n.contactLimit() && s.LastIndex+maxLag >= newest

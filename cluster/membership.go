@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -72,31 +73,92 @@ func (m *membership) run(ctx context.Context) {
 
 // admit adds the masters in view that are not members yet.
 func (m *membership) admit(ctx context.Context, alive []gossipMember) {
-	members := make(map[string]bool)
+	members := make(map[string]string) // names by id
 	for _, s := range m.node.servers() {
-		members[string(s.ID)] = true
+		members[string(s.ID)] = string(s.Address)
 	}
 	held := m.node.formation.current()
 	asked := bootstrapVote{
 		ClusterID: held.ClusterID, Proposer: m.node.id.ID, Expect: m.node.formation.expected(), Formed: true,
 	}
 	for _, g := range alive {
-		if members[g.ID] || g.Formed && g.Cluster != held.ClusterID {
+		if name, ok := members[g.ID]; ok {
+			m.rename(ctx, g, name)
+			continue
+		}
+		if g.Formed && g.Cluster != held.ClusterID {
 			continue
 		}
 		if _, err := m.node.formation.ask(ctx, g.ID, &asked); err != nil {
 			m.log.Debug("cannot admit master", "id", g.ID, "error", err)
 			continue
 		}
-		err := m.node.await(ctx, func() error {
-			return m.node.raft.AddNonvoter(raft.ServerID(g.ID), raft.ServerAddress(g.ID), 0, admitTimeout).Error()
-		})
+		name, err := m.add(ctx, g.ID)
 		if err != nil {
-			m.log.Warn("cannot admit master", "id", g.ID, "error", err)
-			return
+			m.log.Warn("cannot admit master", "id", g.ID, "name", g.Name, "error", err)
+			continue
 		}
-		m.log.Info("master admitted as non-voter", "id", g.ID, "address", g.Peer)
+		m.log.Info("master admitted as non-voter", "id", g.ID, "name", name, "address", g.Peer)
 	}
+}
+
+// add makes a master a non-voter under the name that it claims, in place of the identities
+// that it had before it lost its log: they never return.
+func (m *membership) add(ctx context.Context, id string) (name string, err error) {
+	s, err := m.node.statusOf(ctx, id)
+	if err != nil {
+		return "", err
+	}
+	for _, old := range m.node.servers() {
+		if slices.Contains(s.Former, string(old.ID)) {
+			if err := m.removeFormer(ctx, old, id); err != nil {
+				return "", err
+			}
+		}
+	}
+	return m.name(ctx, s.Claim)
+}
+
+func (m *membership) removeFormer(ctx context.Context, old raft.Server, successor string) error {
+	if err := m.remove(ctx, old.ID); err != nil {
+		return err
+	}
+	m.log.Warn("former identity of a master removed: its log is lost",
+		"id", old.ID, "name", old.Address, "successor", successor)
+	return nil
+}
+
+func (m *membership) remove(ctx context.Context, id raft.ServerID) error {
+	err := m.node.await(ctx, func() error { return m.node.raft.RemoveServer(id, 0, admitTimeout).Error() })
+	if err == nil {
+		m.node.book.remove(string(id))
+	}
+	return err
+}
+
+// rename gives a member the name that it asks for since it has restarted. Gossip says that
+// there is something to do, and the member itself what.
+func (m *membership) rename(ctx context.Context, g gossipMember, name string) {
+	if kept, _ := g.claim().choose(m.node.servers()); kept == name || g.Name == "" {
+		return
+	}
+	s, err := m.node.statusOf(ctx, g.ID)
+	if err == nil {
+		_, err = m.name(ctx, s.Claim)
+	}
+	if err != nil {
+		m.log.Warn("cannot rename master", "id", g.ID, "name", name, "to", g.Name, "error", err)
+	}
+}
+
+// name gives a master its name, and tells it when it cannot have the only one that it takes.
+func (m *membership) name(ctx context.Context, claim nameClaim) (string, error) {
+	name, err := m.node.giveName(ctx, claim)
+	var taken *NameTakenError
+	if errors.As(err, &taken) {
+		err = errors.Join(err, m.node.sendNameTaken(ctx, claim.ID, taken))
+	}
+	return name, err
 }
 
 // AutopilotConfig implements autopilot.ApplicationIntegration.
@@ -145,7 +207,7 @@ func (m *membership) KnownServers() map[raft.ServerID]*autopilot.Server {
 	servers := make(map[raft.ServerID]*autopilot.Server)
 	for _, s := range m.node.servers() {
 		servers[s.ID] = &autopilot.Server{
-			ID: s.ID, Name: string(s.ID), Address: s.Address, NodeStatus: autopilot.NodeFailed,
+			ID: s.ID, Name: string(s.Address), Address: s.Address, NodeStatus: autopilot.NodeFailed,
 			RaftVersion: int(raft.ProtocolVersionMax), NodeType: autopilot.NodeVoter,
 			IsLeader: string(s.ID) == m.node.id.ID && m.node.IsLeader(),
 		}
@@ -162,15 +224,11 @@ func (m *membership) KnownServers() map[raft.ServerID]*autopilot.Server {
 // block.
 func (m *membership) RemoveFailedServer(s *autopilot.Server) {
 	m.node.spawn(func(ctx context.Context) {
-		err := m.node.await(ctx, func() error {
-			return m.node.raft.RemoveServer(s.ID, 0, admitTimeout).Error()
-		})
-		if err != nil {
-			m.log.Warn("cannot remove dead master", "id", s.ID, "error", err)
+		if err := m.remove(ctx, s.ID); err != nil {
+			m.log.Warn("cannot remove dead master", "id", s.ID, "name", s.Name, "error", err)
 			return
 		}
-		m.node.book.remove(string(s.ID))
-		m.log.Info("dead master removed", "id", s.ID)
+		m.log.Info("dead master removed", "id", s.ID, "name", s.Name)
 	})
 }
 

@@ -22,6 +22,8 @@ var (
 	descApplied       = describe("applied_index", "Index of the last entry applied to the state.")
 	descLastContact   = describe("last_contact_seconds", "Time since the leader's last message; 0 on the leader.")
 	descPeers         = describe("peers", "Masters in the Raft configuration, including this one.")
+	descMembers       = prometheus.NewDesc("ffmpeg_master_raft_members",
+		"Masters in the Raft configuration by state: leader, follower, nonvoter or dead.", []string{"state"}, nil)
 	descLeaderChanges = describe("leader_changes_total", "Leaders seen since the start.")
 	descSnapshotAge   = prometheus.NewDesc("ffmpeg_master_snapshot_age_seconds",
 		"Age of the newest snapshot; without one, time since this master started.", nil, nil)
@@ -51,6 +53,9 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 	gauge(descApplied, float64(n.AppliedIndex()))
 	gauge(descLastContact, contact.Seconds())
 	gauge(descPeers, float64(len(n.servers())))
+	for state, count := range n.countMembers() {
+		out <- prometheus.MustNewConstMetric(descMembers, prometheus.GaugeValue, float64(count), state)
+	}
 	gauge(descSnapshotAge, time.Since(n.snapshotTime()).Seconds())
 	out <- prometheus.MustNewConstMetric(descLeaderChanges, prometheus.CounterValue, float64(n.leaderChanges()))
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -40,11 +39,11 @@ var soloTiming = Timing{
 // Node is one running master of the cluster. Its methods are safe for
 // concurrent use.
 type Node struct {
-	cfg      Config
-	log      hclog.Logger
-	id       identity
-	hostname string
-	own      atomic.Pointer[address]
+	cfg         Config
+	log         hclog.Logger
+	id          identity
+	defaultName string
+	own         atomic.Pointer[address]
 
 	storage   *storage
 	store     raftStore
@@ -54,6 +53,7 @@ type Node struct {
 	lead      *leadership
 	watchdog  *watchdog
 	memory    *peerMemory
+	states    *memberStates
 	twins     twins
 	run       string // names this process, see hello
 
@@ -97,12 +97,8 @@ func Open(cfg Config, sm StateMachine) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	hostname, err := os.Hostname()
-	if err != nil {
-		hostname = "unknown"
-	}
 	n := &Node{
-		cfg: cfg, log: cfg.Logger, hostname: hostname,
+		cfg: cfg, log: cfg.Logger, defaultName: defaultName(),
 		applySeconds: newApplySeconds(), started: time.Now(),
 		failed: make(chan error, 1), stopped: make(chan struct{}),
 		notify: make(chan bool, 8),
@@ -206,6 +202,7 @@ func (n *Node) openPeers() (err error) {
 		n.cfg.Expect = 0 // its data is set aside: it must not form a cluster without it
 	}
 	n.memory = openPeerMemory(n.storage, n.log)
+	n.states = newMemberStates(n.memory)
 	n.book, err = openAddressBook(n.storage, n.log)
 	return err
 }
@@ -289,7 +286,7 @@ func (n *Node) openRaft(sm StateMachine, trans raft.Transport, restore bool) err
 // formationConfig connects the formation to Raft and to the other masters.
 func (n *Node) formationConfig() formationConfig {
 	return formationConfig{
-		id: n.id.ID, expect: n.cfg.Expect, log: n.log.Named("formation"),
+		id: n.id.ID, expect: n.cfg.Expect, claim: n.claim(), log: n.log.Named("formation"),
 		ask: n.askVote, bootstrap: n.bootstrap,
 		history: func() (bool, error) { return raft.HasExistingState(n.store, n.store, n.snaps) },
 	}
@@ -317,6 +314,7 @@ func (n *Node) formSolo() error {
 			"give the addresses to join, or another directory", n.cfg.Dir, len(servers))
 	}
 	n.book.learn(n.id.ID, n.ownAddress())
+	n.spawn(n.keepName)
 	return n.formation.alone()
 }
 

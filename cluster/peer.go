@@ -147,6 +147,7 @@ func newPeerHandler(n *Node) http.Handler {
 			writeJSON(w, http.StatusOK, held)
 		}
 	})
+	own.HandleFunc("POST "+pathPrefix+"name-taken", n.receiveNameTaken)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case r.Host != n.id.ID:

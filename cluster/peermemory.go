@@ -46,8 +46,10 @@ type peerMemory struct {
 
 type peerRecord struct {
 	Index uint64 `json:"index"`
-	run   string // the process that was met last, see hello
-	peer  string // its address
+	// Dead is since when the member has been dead; zero while it lives.
+	Dead time.Time `json:"dead_since,omitzero"`
+	run  string    // the process that was met last, see hello
+	peer string    // its address
 }
 
 // openPeerMemory reads the file. A damaged file counts as missing.
@@ -101,6 +103,26 @@ func (m *peerMemory) note(id string, index uint64) {
 func (m *peerMemory) noteAppended(id raft.ServerID, req *raft.AppendEntriesRequest, resp *raft.AppendEntriesResponse) {
 	if resp.Success {
 		m.note(string(id), min(req.PrevLogEntry+uint64(len(req.Entries)), req.LeaderCommitIndex))
+	}
+}
+
+// died remembers that the member is dead, and returns since when it has been.
+func (m *peerMemory) died(id string, now time.Time) time.Time {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r := m.getLocked(id)
+	if r.Dead.IsZero() {
+		r.Dead, m.changed = now.UTC(), true
+	}
+	return r.Dead
+}
+
+// lives forgets that the member was dead.
+func (m *peerMemory) lives(id string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if r := m.getLocked(id); !r.Dead.IsZero() {
+		r.Dead, m.changed = time.Time{}, true
 	}
 }
 

@@ -34,6 +34,8 @@ type RecoveryReport struct {
 	NodeID    string   `json:"node_id"`
 	ClusterID string   `json:"cluster_id"`
 	Members   []string `json:"members"` // of the newest configuration found
+	// Names are the members' by id.
+	Names map[string]string `json:"names"`
 	// Written is when the log was last written to.
 	Written       time.Time `json:"written"`
 	Term          uint64    `json:"term"`
@@ -178,10 +180,20 @@ func (r *Recovery) describe() error {
 			config = raft.DecodeConfiguration(l.Data)
 		}
 	}
+	r.Report.Names = map[string]string{}
 	for _, s := range config.Servers {
 		r.Report.Members = append(r.Report.Members, string(s.ID))
+		r.Report.Names[string(s.ID)] = string(s.Address)
 	}
 	return nil
+}
+
+// name is this master's in the newest configuration.
+func (r *Recovery) name() raft.ServerAddress {
+	if name := r.Report.Names[r.id.ID]; name != "" {
+		return raft.ServerAddress(name)
+	}
+	return raft.ServerAddress(r.id.ID)
 }
 
 func (r *Recovery) snapshotConfiguration() (raft.Configuration, error) {
@@ -307,7 +319,7 @@ func (r *Recovery) writeNew(sm StateMachine, index, term uint64) (err error) {
 	defer image.Release()
 	_, trans := raft.NewInmemTransport(raft.ServerAddress(r.id.ID))
 	only := raft.Configuration{Servers: []raft.Server{{
-		Suffrage: raft.Voter, ID: raft.ServerID(r.id.ID), Address: raft.ServerAddress(r.id.ID),
+		Suffrage: raft.Voter, ID: raft.ServerID(r.id.ID), Address: r.name(),
 	}}}
 	sink, err := snaps.Create(raft.SnapshotVersionMax, index, term, only, index, trans)
 	if err != nil {

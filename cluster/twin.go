@@ -76,7 +76,7 @@ func (n *Node) runsElsewhere(ctx context.Context, id, run, peer string) (address
 	}
 	n.twins.add(twin{id, address, peer})
 	n.log.Error("a second master with the same identity is refused: its data directory is a copy",
-		"id", id, "address", address, "refused", peer)
+		"id", id, "name", n.nameOf(id), "address", address, "refused", peer)
 	return address, true
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/cluster"
 	"github.com/ffrtmp/ffrtmp/internal/certs"
 	"github.com/ffrtmp/ffrtmp/internal/tracing"
 )
@@ -34,6 +35,9 @@ type Config struct {
 	DB string
 	// RaftDir holds log, snapshots and identity; "" is DB without its extension, and .raft.
 	RaftDir string
+	// Name is this master's in the cluster, unique; "" is the host's name, with a part of the identity when another
+	// master has that.
+	Name string
 	// NodeID is this master's identity, a UUID; "" generates one and keeps it in RaftDir.
 	NodeID string
 
@@ -185,6 +189,11 @@ func (c Config) checkAddresses() error {
 func (c Config) checkNames() error {
 	if c.NodeID != "" && !ffrtmp.IsID(c.NodeID) {
 		return configErrorf("NodeID must be a UUID in lower case, not %q", c.NodeID)
+	}
+	if c.Name != "" {
+		if err := cluster.ValidateName(c.Name); err != nil {
+			return configErrorf("Name %v", err)
+		}
 	}
 	if c.Cluster == "" || strings.ContainsAny(c.Cluster, "/?# \t\n") || len(c.Cluster) > 63 {
 		return configErrorf("Cluster must be 1 to 63 characters without spaces, '/', '?' or '#'")

@@ -208,7 +208,7 @@ func (m *Master) openCluster() (*atomic.Pointer[http.Handler], error) {
 func (m *Master) clusterConfig() (cluster.Config, error) {
 	c := m.config
 	cfg := cluster.Config{
-		NodeID: c.NodeID, Dir: c.RaftDir, Cluster: c.Cluster, Version: version.Version, APIURL: m.URL(),
+		NodeID: c.NodeID, Name: c.Name, Dir: c.RaftDir, Cluster: c.Cluster, Version: version.Version, APIURL: m.URL(),
 		CommandLevel: fsm.Level,
 		DiskReserve:  c.DiskReserve,
 		Expect:       c.BootstrapExpect, Join: c.Join,
@@ -293,6 +293,9 @@ func (m *Master) MetricsAddr() string {
 // NodeID is this master's identity, a UUID.
 func (m *Master) NodeID() string { return m.node.ID() }
 
+// Name is this master's in its cluster.
+func (m *Master) Name() string { return m.node.Name() }
+
 func (m *Master) port() int {
 	if tcp, ok := m.api.Addr().(*net.TCPAddr); ok {
 		return tcp.Port
@@ -303,7 +306,8 @@ func (m *Master) port() int {
 // announce logs what has been started, in v2.2's words where it had them.
 func (m *Master) announce(keyed bool) {
 	port := strconv.Itoa(m.port())
-	m.logger.Info("Starting FFmpeg RTMP Distributed Master Node", "version", version.Version, "node_id", m.node.ID())
+	m.logger.Info("Starting FFmpeg RTMP Distributed Master Node", "version", version.Version,
+		"node_id", m.node.ID(), "name", m.node.Name())
 	m.logger.Info("Port: " + port)
 	m.logger.Info("Max Retries: " + strconv.Itoa(m.config.MaxRetries))
 	m.announceStorage()

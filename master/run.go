@@ -75,7 +75,7 @@ func (m *Master) failure(ctx context.Context) error {
 	case err := <-m.fatal:
 		return fmt.Errorf("the state cannot follow the log: %w", err)
 	case err := <-m.node.Failed():
-		return fmt.Errorf("the Raft log cannot be written: %w", err)
+		return err
 	case <-ctx.Done():
 		return nil
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -85,12 +86,41 @@ func (c *command) clusterMembers() *cobra.Command {
 }
 
 func memberTable(members []ffrtmp.Member) *cli.Table {
-	t := cli.NewTable("ID~", "ROLE", "VOTER", "HEALTHY", "CONTACT<", "APPLIED<", "ADDRESS?", "API~?", "VERSION~?")
+	t := cli.NewTable("NAME~", "STATE", "SINCE", "VOTER", "HEALTHY", "CONTACT<", "APPLIED<", "ADDRESS?", "API~?",
+		"VERSION~?", "ID~")
 	for _, m := range members {
-		t.Add(m.ID, memberRole(m.Role), yesNo(m.Voter, ""), yesNo(m.Healthy, cli.Red), contact(m), m.AppliedIndex,
-			m.Address, m.APIURL, m.Version)
+		t.Add(memberName(m), memberState(m.State), since(m.Since), yesNo(m.Voter, ""), yesNo(m.Healthy, cli.Red),
+			contact(m), m.AppliedIndex, m.Address, m.APIURL, m.Version, m.ID)
 	}
 	return t
+}
+
+// memberName is a master's name, or the id of one that has none yet.
+func memberName(m ffrtmp.Member) string { return cmp.Or(m.Name, m.ID) }
+
+func memberState(state ffrtmp.MemberState) cli.Cell {
+	if state == ffrtmp.MemberDead {
+		return cli.Coloured(string(state), cli.Red)
+	}
+	return memberRole(string(state))
+}
+
+// since is when a state began.
+func since(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339)
+}
+
+// named is the name of the master with an id.
+func named(members []ffrtmp.Member, id string) string {
+	for _, m := range members {
+		if m.ID == id {
+			return memberName(m)
+		}
+	}
+	return id
 }
 
 func memberRole(role string) cli.Cell {
@@ -138,10 +168,12 @@ func (c *command) clusterTransfer() *cobra.Command {
 				if err != nil {
 					return fmt.Errorf("leadership was transferred, but the new leader does not answer: %w", err)
 				}
-				document := map[string]string{"from": before.Leader, "to": after.Leader, "leader_url": after.LeaderURL}
-				return c.print(document,
-					cli.Line(fmt.Sprintf("Leadership transferred from %s to %s (%s).", before.Leader, after.Leader,
-						after.LeaderURL)))
+				document := map[string]string{
+					"from": before.Leader, "from_name": before.LeaderName,
+					"to": after.Leader, "to_name": after.LeaderName, "leader_url": after.LeaderURL,
+				}
+				return c.print(document, cli.Line(fmt.Sprintf("Leadership transferred from %s to %s (%s).",
+					cmp.Or(before.LeaderName, before.Leader), cmp.Or(after.LeaderName, after.Leader), after.LeaderURL)))
 			})
 		},
 	}

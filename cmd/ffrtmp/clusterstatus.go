@@ -245,7 +245,7 @@ func (r clusterReport) fields() *cli.Fields {
 	f.Add("Cluster", r.Name)
 	f.Add("ID", r.ClusterID)
 	if r.Quorum {
-		f.Add("Leader", r.Leader+" "+r.LeaderURL)
+		f.Add("Leader", named(r.Members, r.Leader)+" "+r.LeaderURL)
 	} else {
 		f.Add("Leader", cli.Coloured("none", cli.Red))
 	}
@@ -268,7 +268,8 @@ func (r clusterReport) viewTable() *cli.Table {
 			t.Add(v.URL, "", "", "", "", cli.Coloured(v.Error, cli.Red))
 			continue
 		}
-		t.Add(v.URL, memberRole(v.Role), cmp.Or(v.Leader, "none"), v.Term, v.AppliedIndex, "")
+		leader := cmp.Or(named(r.Members, v.Leader), "none")
+		t.Add(v.URL, memberRole(v.Role), leader, v.Term, v.AppliedIndex, "")
 	}
 	return t
 }

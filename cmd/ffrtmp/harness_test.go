@@ -266,12 +266,15 @@ func sampleNode() ffrtmp.Node {
 }
 
 func sampleCluster() ffrtmp.ClusterStatus {
-	member := func(n int, role string, contact int64, healthy bool) ffrtmp.Member {
+	member := func(n int, role string, state ffrtmp.MemberState, contact int64, healthy bool) ffrtmp.Member {
 		return ffrtmp.Member{
 			ID:            fmt.Sprintf("0198c000-0000-7000-8000-00000000000%d", n),
+			Name:          fmt.Sprintf("m%d", n),
 			Address:       fmt.Sprintf("10.0.0.%d:8300", n),
 			APIURL:        fmt.Sprintf("https://127.0.0.1:%d", n), // refused
 			Role:          role,
+			State:         state,
+			Since:         time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
 			Voter:         role != "nonvoter",
 			Healthy:       healthy,
 			LastContactMS: contact,
@@ -283,13 +286,14 @@ func sampleCluster() ffrtmp.ClusterStatus {
 		ClusterID:    "0198d000-0000-7000-8000-000000000001",
 		Name:         "default",
 		Leader:       "0198c000-0000-7000-8000-000000000001",
+		LeaderName:   "m1",
 		LeaderURL:    "https://127.0.0.1:1",
 		Term:         3,
 		CommitIndex:  4711,
 		AppliedIndex: 4711,
 		Members: []ffrtmp.Member{
-			member(1, "leader", 0, true), member(2, "follower", 12, true),
-			member(3, "follower", 65_000, false),
+			member(1, "leader", "leader", 0, true), member(2, "follower", "follower", 12, true),
+			member(3, "follower", "dead", -1, false),
 		},
 	}
 }

@@ -33,7 +33,7 @@ var fieldFlags = strings.NewReplacer(
 	"PeerFiles.CA", "--peer-ca", "PeerPort", "--peer-port", "Files.CA", "--ca",
 	"MetricsPort", "--metrics-port", "Port", "--port",
 	"Advertise", "--advertise", "Bind", "--bind", "Join", "--join", "Cluster", "--cluster",
-	"NodeID", "--node-id", "TracingEndpoint", "--tracing-endpoint",
+	"NodeID", "--node-id", "Name", "--name", "TracingEndpoint", "--tracing-endpoint",
 	"RaftDir", "--raft-dir", "DB", "--db", "MaxRetries", "--max-retries",
 	"LeaseTTL", "--lease-ttl", "Retention", "--retention",
 	"RetryBase", "--retry-base", "RetryCap", "--retry-cap",
@@ -67,6 +67,8 @@ func (c *config) register(fs *pflag.FlagSet) {
 	fs.StringVar(&c.DB, "db", c.DB, `SQLite state; "" keeps all state in memory (development)`)
 	fs.StringVar(&c.RaftDir, "raft-dir", "",
 		"Raft log, snapshots and identity (default: --db without its extension, and .raft)")
+	fs.StringVar(&c.Name, "name", "",
+		"name of this master, unique in the cluster (default: the host's name, with a part of the id when it is taken)")
 	fs.StringVar(&c.NodeID, "node-id", "",
 		"identity of this master, a UUID (default: generated once and kept in the Raft directory)")
 	fs.IntVar(&c.BootstrapExpect, "bootstrap-expect", 0,

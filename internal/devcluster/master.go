@@ -102,7 +102,7 @@ func (m *Master) args() []string {
 	defer c.mu.Unlock()
 	number := func(which int) string { return strconv.Itoa(m.ports[which].number) }
 	args := []string{
-		"--bind", "127.0.0.1", "--advertise", "127.0.0.1",
+		"--name", m.name, "--bind", "127.0.0.1", "--advertise", "127.0.0.1",
 		"--port", number(apiPort), "--metrics-port", number(metricsPort),
 		"--db", m.DB(), "--raft-dir", filepath.Join(m.Dir(), "raft"),
 		"--cluster", clusterName,
