@@ -16,13 +16,13 @@ func describe(name, help string) *prometheus.Desc {
 }
 
 var (
-	descLeads         = describe("is_leader", "1 on the leader, else 0.")
-	descTerm          = describe("term", "Raft term.")
-	descCommit        = describe("commit_index", "Index of the last entry known to be committed.")
-	descApplied       = describe("applied_index", "Index of the last entry applied to the state.")
-	descLastContact   = describe("last_contact_seconds", "Time since the leader's last message; 0 on the leader.")
-	descPeers         = describe("peers", "Masters in the Raft configuration, including this one.")
-	descMembers       = prometheus.NewDesc("ffmpeg_master_raft_members",
+	descLeads       = describe("is_leader", "1 on the leader, else 0.")
+	descTerm        = describe("term", "Raft term.")
+	descCommit      = describe("commit_index", "Index of the last entry known to be committed.")
+	descApplied     = describe("applied_index", "Index of the last entry applied to the state.")
+	descLastContact = describe("last_contact_seconds", "Time since the leader's last message; 0 on the leader.")
+	descPeers       = describe("peers", "Masters in the Raft configuration, including this one.")
+	descMembers     = prometheus.NewDesc("ffmpeg_master_raft_members",
 		"Masters in the Raft configuration by state: leader, follower, nonvoter or dead.", []string{"state"}, nil)
 	descLeaderChanges = describe("leader_changes_total", "Leaders seen since the start.")
 	descSnapshotAge   = prometheus.NewDesc("ffmpeg_master_snapshot_age_seconds",
