@@ -54,7 +54,7 @@ func TestAudit_AdministrativeWrites(t *testing.T) {
 		Scopes: []ffrtmp.Scope{ffrtmp.ScopeSubmit, ffrtmp.ScopeAgent}, RateLimit: 3,
 	})
 	if err != nil || second.CreatedBy != made.ID {
-		t.Fatalf("%+v, %v", second, err)
+		t.Fatalf("got %+v, %v, want a key created by the actor", second, err)
 	}
 	check(t, errOf(c.RevokeKey(ctx, second.ID)))
 	_, err = c.Note(ctx, "leader.transfer", "m1")
@@ -89,7 +89,7 @@ func TestAudit_AdministrativeWrites(t *testing.T) {
 	for i := range got {
 		if r := got[i]; r.Principal != made.ID || r.KeyName != "reports" || r.Source != "192.0.2.7" ||
 			r.RequestID != "r-1" || r.Time != c.now {
-			t.Errorf("who, when, from where: %+v", r)
+			t.Errorf("got %+v, want the actor, key name and time of the request", r)
 		}
 	}
 	if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(ffrtmp.AuditRecord{}, "ID", "Time", "Principal", "KeyName",
@@ -112,13 +112,13 @@ func TestAudit_Pages(t *testing.T) {
 	}
 	all := c.audit(ffrtmp.AuditPage{})
 	if len(all) != 7 || !all[0].Time.Equal(c.now) {
-		t.Fatalf("%+v", all)
+		t.Fatalf("got %+v, want 7 records, the newest of now", all)
 	}
 	var paged []ffrtmp.AuditRecord
 	for page := (ffrtmp.AuditPage{Limit: 3}); ; {
 		list, err := c.fsm.Audit(c.Context(), page)
 		if err != nil || list.Count != len(list.Records) || list.Count > 3 {
-			t.Fatalf("%+v, %v", list, err)
+			t.Fatalf("got %+v, %v, want at most 3 records", list, err)
 		}
 		paged = append(paged, list.Records...)
 		if page.Cursor = list.NextCursor; page.Cursor == "" {
@@ -132,7 +132,7 @@ func TestAudit_Pages(t *testing.T) {
 	}
 	since := all[1].Time
 	if got := c.audit(ffrtmp.AuditPage{Since: since}); len(got) != 4 || got[3].Time != since {
-		t.Errorf("since %s: %+v", since, got)
+		t.Errorf("since %s: got %+v, want 4 records", since, got)
 	}
 	for _, cursor := range []string{"x", "1", "1.", "1.2x", "-1.0.0"} {
 		_, err := c.fsm.Audit(c.Context(), ffrtmp.AuditPage{Limit: 1, Cursor: cursor})
@@ -155,15 +155,15 @@ func TestAudit_Retention(t *testing.T) {
 	c.after(auditKept)
 	note("d")
 	if got := c.audit(ffrtmp.AuditPage{}); len(got) != 4 {
-		t.Fatalf("after a year: %+v", got)
+		t.Fatalf("after a year: got %+v, want 4 records", got)
 	}
 	c.after(time.Second)
 	note("e")
 	if got := c.audit(ffrtmp.AuditPage{}); len(got) != 3 || got[2].Action != "c" {
-		t.Fatalf("later: %+v", got)
+		t.Fatalf("after one more record: got %+v, want 3 from c on", got)
 	}
 	note("f")
 	if got := c.audit(ffrtmp.AuditPage{}); len(got) != 3 || got[2].Action != "d" {
-		t.Fatalf("in the end: %+v", got)
+		t.Fatalf("after two more records: got %+v, want 3 from d on", got)
 	}
 }

@@ -142,7 +142,7 @@ func TestBatch_ContextEnds(t *testing.T) {
 		wantCode(t, errs[1], ffrtmp.UnknownOutcome)
 		wantCode(t, errs[2], ffrtmp.NoLeader)
 		if !errors.Is(errs[2], context.Canceled) {
-			t.Fatalf("%v hides its cause", errs[2])
+			t.Fatalf("got %v, want an error that wraps its cause", errs[2])
 		}
 		log.release <- nil
 		log.release <- nil
@@ -171,7 +171,7 @@ func TestBatch_ErrorCodes(t *testing.T) {
 		_, _, got := NewProposer(log, ProposerOptions{}).Act(t.Context(), Idempotency{}, ffrtmp.Cancel, 1)
 		wantCode(t, got, code)
 		if !errors.Is(got, err) {
-			t.Errorf("%v hides its cause", got)
+			t.Errorf("got %v, want an error that wraps its cause", got)
 		}
 	}
 }

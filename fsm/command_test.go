@@ -145,7 +145,7 @@ func TestCommands_Golden(t *testing.T) {
 		}
 	}
 	if count != len(golden) {
-		t.Errorf("%d golden commands for %d versions of kinds", len(golden), count)
+		t.Errorf("got %d golden commands, want %d", len(golden), count)
 	}
 	check := func(name string, env envelope, c command) {
 		t.Run(name, func(t *testing.T) {

@@ -86,7 +86,7 @@ func (c *cluster) checkDerived() {
 		}
 	}
 	if got := len(c.fsm.Keys()); got != len(c.fsm.state.keys) {
-		c.Fatalf("%d keys are published of %d", got, len(c.fsm.state.keys))
+		c.Fatalf("got %d published keys, want %d", got, len(c.fsm.state.keys))
 	}
 	have, want := c.fsm.state.derived(), fresh.derived()
 	if err := fresh.Close(); err != nil {

@@ -130,17 +130,17 @@ func TestEvents_EveryTransition(t *testing.T) {
 	}
 	completed := all[10]
 	if j := c.job(1); completed.JobID != j.ID || completed.NodeID != node || !completed.Time.Equal(j.CompletedAt) {
-		t.Errorf("%+v of job %+v", completed, j)
+		t.Errorf("got event %+v, want one of job %+v", completed, j)
 	}
 	// Resuming after any event returns the rest.
 	for i, e := range all {
 		if diff := cmp.Diff(formatEvents(all[i+1:]), formatEvents(c.allEvents(e.ID()))); diff != "" {
-			t.Fatalf("after %s: %s", e.ID(), diff)
+			t.Fatalf("events after %s: -want +got:\n%s", e.ID(), diff)
 		}
 	}
 	last, err := c.fsm.LastEvent(t.Context())
 	if err != nil || last != (ffrtmp.EventID{Index: 26}) {
-		t.Errorf("the state ends at %s: %v", last, err)
+		t.Errorf("got last event %s, %v, want 26.0", last, err)
 	}
 }
 
@@ -182,15 +182,15 @@ func TestEvents_Pages(t *testing.T) {
 	}
 	list, upTo, err := c.fsm.Events(t.Context(), ffrtmp.EventID{})
 	if err != nil || len(list) != maxEvents || upTo != (ffrtmp.EventID{Index: 2, N: maxEvents/4 - 1}) {
-		t.Fatalf("%d events up to %s: %v", len(list), upTo, err)
+		t.Fatalf("got %d events up to %s, %v, want a full page", len(list), upTo, err)
 	}
 	all := slices.Concat(list, c.allEvents(upTo))
 	if len(all) != batches*len(specs) {
-		t.Fatalf("%d events, want %d", len(all), batches*len(specs))
+		t.Fatalf("got %d events, want %d", len(all), batches*len(specs))
 	}
 	for i, e := range all {
 		if e.SequenceNumber != uint64(i+1) {
-			t.Fatalf("event %d is %s, of job %d", i, e.ID(), e.SequenceNumber)
+			t.Fatalf("event %d: got %s of job %d, want the job of its position", i, e.ID(), e.SequenceNumber)
 		}
 	}
 }

@@ -100,11 +100,11 @@ running|2026-05-04T03:02:01.000Z
 		t.Fatalf("after a restore: got %s", got)
 	}
 	if _, err := os.Stat(before); !errors.Is(err, os.ErrNotExist) {
-		t.Fatalf("the replaced state file is still there: %v", err)
+		t.Fatalf("replaced state file: got %v, want it removed", err)
 	}
 	for _, path := range []string{c.opts.Path, filepath.Join(c.opts.Dir, "state-trust.json")} {
 		if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
-			t.Fatalf("%s: %v %v", path, info.Mode(), err)
+			t.Fatalf("%s: got mode %v, %v, want 0600", path, info.Mode(), err)
 		}
 	}
 }
@@ -145,22 +145,22 @@ func TestApply_OperatorLock(t *testing.T) {
 	check(t, err)
 	said := make([]byte, len("locked\n"))
 	if _, err := io.ReadFull(out, said); err != nil || string(said) != "locked\n" {
-		t.Fatalf("sqlite3 said %q: %v", said, err)
+		t.Fatalf("got output %q, %v, want locked", said, err)
 	}
 	done := make(chan uint64)
 	go func() { done <- c.submit() }()
 	select {
 	case <-done:
-		t.Fatal("written under another process's lock")
+		t.Fatal("got a write under another process's lock, want none")
 	case <-time.After(1500 * time.Millisecond): // longer than SQLite's own busy timeout
 	}
 	if j := c.job(1); j.Status != ffrtmp.Pending {
-		t.Fatalf("%+v", j)
+		t.Fatalf("got %+v, want a pending job", j)
 	}
 	_, err = io.WriteString(in, "ROLLBACK;\n")
 	check(t, err)
 	if seq := <-done; seq != 2 {
-		t.Fatalf("job %d", seq)
+		t.Fatalf("got job %d, want 2", seq)
 	}
 	check(t, in.Close())
 	check(t, operator.Wait())
@@ -198,13 +198,13 @@ func TestVerify_AfterCrash(t *testing.T) {
 			}
 			if test.trust {
 				if f.Index() != dead.Index() {
-					t.Fatalf("at %d, want %d", f.Index(), dead.Index())
+					t.Fatalf("got index %d, want %d", f.Index(), dead.Index())
 				}
 				return
 			}
 			check(t, f.Discard())
 			if index, term := f.Applied(); index != 0 || term != 0 {
-				t.Fatalf("discarded state reflects entry %d of term %d", index, term)
+				t.Fatalf("discarded state: got index %d of term %d, want 0 of 0", index, term)
 			}
 			f.ApplyBatch(c.entries)
 			one, err := f.ContentHash(t.Context())
@@ -237,7 +237,7 @@ func TestClose_TrustedAfterReboot(t *testing.T) {
 	c.opts.bootID = "boot-2"
 	c.reopen()
 	if c.hash() != before {
-		t.Fatal("another state")
+		t.Fatal("got another state, want the same")
 	}
 }
 
@@ -249,10 +249,10 @@ func TestOpen_RemovesLeftovers(t *testing.T) {
 	write(t, left, "partial")
 	c.reopen()
 	if _, err := os.Stat(left); !errors.Is(err, os.ErrNotExist) {
-		t.Fatalf("still there: %v", err)
+		t.Fatalf("got %v, want the file removed", err)
 	}
 	if c.job(1).Status != ffrtmp.Pending {
-		t.Fatal("the state is gone")
+		t.Fatal("got another state, want the job pending")
 	}
 }
 
@@ -267,11 +267,11 @@ func TestRestore_CorruptSnapshot(t *testing.T) {
 	}
 	c.submit()
 	if c.job(2).Status != ffrtmp.Pending {
-		t.Fatal("the state before is gone")
+		t.Fatal("got another state, want the job pending")
 	}
 	found, err := filepath.Glob(filepath.Join(c.opts.Dir, snapshot.FilePattern))
 	if err != nil || len(found) != 1 {
-		t.Fatalf("%v %v", found, err)
+		t.Fatalf("got state files %v, %v, want one", found, err)
 	}
 }
 
@@ -295,7 +295,7 @@ func TestSnapshot_FailedSync(t *testing.T) {
 			defer w.Close()
 			s.(*captured).files[map[string]int{"database": 0, "WAL": 1}[name]] = w
 			if err := s.Persist(&memorySink{}); !errors.Is(err, syscall.EINVAL) {
-				t.Fatalf("persisted: %v", err)
+				t.Fatalf("got %v, want EINVAL", err)
 			}
 			if err := <-fatal; !errors.Is(err, syscall.EINVAL) {
 				t.Fatalf("got fatal error %v, want one", err)
@@ -303,7 +303,7 @@ func TestSnapshot_FailedSync(t *testing.T) {
 			check(t, c.fsm.Close())
 			c.fsm = c.open()
 			if err := c.fsm.Verify(); err == nil {
-				t.Fatal("the state is trusted")
+				t.Fatal("got a trusted state, want an error")
 			}
 		})
 	}
@@ -322,11 +322,11 @@ func TestSnapshot_Isolation(t *testing.T) {
 	var sink memorySink
 	check(t, s.Persist(&sink))
 	if got, err := c.fsm.SnapshotIndex(bytes.NewReader(sink.Bytes())); err != nil || got != index {
-		t.Fatalf("manifest says %d: %v", got, err)
+		t.Fatalf("got manifest index %d, %v, want that of the snapshot", got, err)
 	}
 	check(t, c.fsm.Restore(io.NopCloser(&sink)))
 	if c.fsm.Index() != index || c.hash() != before {
-		t.Fatal("another moment")
+		t.Fatal("got a later state, want that of the snapshot")
 	}
 }
 
@@ -337,11 +337,11 @@ func TestMemory_RemovedOnClose(t *testing.T) {
 	dir := c.fsm.files.Dir()
 	c.restoreInPlace(c.snapshot())
 	if c.job(1).Status != ffrtmp.Pending {
-		t.Fatal("the job is gone")
+		t.Fatal("got another state, want the job pending")
 	}
 	check(t, c.fsm.Close())
 	if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
-		t.Fatalf("%s is still there: %v", dir, err)
+		t.Fatalf("%s: got %v, want it removed", dir, err)
 	}
 }
 
@@ -361,12 +361,12 @@ func TestApplyBatch_SkipsApplied(t *testing.T) {
 	fresh := &raft.Log{Index: 2, Term: 1, Type: raft.LogConfiguration}
 	answers := c.fsm.ApplyBatch([]*raft.Log{c.entries[0], fresh})
 	if len(answers) != 2 || answers[0] != nil || answers[1] != nil {
-		t.Fatalf("%v", answers)
+		t.Fatalf("got responses %v, want two of nil", answers)
 	}
 	if index, term := c.fsm.Applied(); index != 2 || term != 1 {
-		t.Fatalf("reflects %d of term %d", index, term)
+		t.Fatalf("got index %d of term %d, want 2 of 1", index, term)
 	}
 	if c.hash() == before || c.fsm.Counts().Submitted != 1 {
-		t.Fatal("the entry was applied twice, or the index did not move")
+		t.Fatal("got the same hash or another number of jobs, want only a new index")
 	}
 }

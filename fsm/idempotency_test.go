@@ -23,14 +23,14 @@ func TestCancelMany(t *testing.T) {
 	for i, replayed := range []bool{false, true} {
 		_, done, err := c.CancelMany(c.Context(), id, ffrtmp.Filter{Status: ffrtmp.Pending}, all)
 		if err != nil || done.Count != len(all)-1 || done.Replayed != replayed {
-			t.Fatalf("time %d: %+v %v", i, done, err)
+			t.Fatalf("request %d: got %+v, %v, want all pending jobs canceled", i, done, err)
 		}
 	}
 	if j := c.job(running.Seq); j.Status != ffrtmp.Running {
-		t.Fatalf("a job that was claimed meanwhile is %s", j.Status)
+		t.Fatalf("got status %s, want running", j.Status)
 	}
 	if n := c.fsm.Counts().Jobs; n[ffrtmp.Canceled] != int64(len(all)-1) || n[ffrtmp.Pending] != 0 ||
 		n[ffrtmp.Running] != 1 {
-		t.Fatalf("%v", n)
+		t.Fatalf("got counts %v, want one running and the rest canceled", n)
 	}
 }

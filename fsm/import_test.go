@@ -77,7 +77,7 @@ func TestImport_KeepsHistory(t *testing.T) {
 	taken := c.take(ffrtmp.Import{Nodes: []ffrtmp.ImportedNode{importedNode42(t)}, Jobs: []ffrtmp.ImportedJob{was}})
 	if len(taken.Jobs) != 1 || taken.Jobs[0] != (ImportedJob{Seq: 42, New: true}) ||
 		taken.Nodes[0] != (ImportedNode{ID: numbered(0xe42), New: true}) {
-		t.Fatalf("%+v", taken)
+		t.Fatalf("got %+v, want job 42 and its node, both new", taken)
 	}
 	c.checkDerived()
 	want := ffrtmp.Job{
@@ -97,12 +97,12 @@ func TestImport_KeepsHistory(t *testing.T) {
 	}
 	if n, err := c.fsm.Node(numbered(0xe42)); err != nil || n.Status != ffrtmp.NodeOffline || !n.Legacy ||
 		!n.LastHeartbeat.Equal(epoch.Add(-time.Hour)) {
-		t.Errorf("%+v %v", n, err)
+		t.Errorf("got node %+v, %v, want an offline v2.2 node", n, err)
 	}
 	// It can be retried like any failed job.
 	c.mustAct(ffrtmp.Retry, 42)
 	if a := c.claimOne(c.register("node")); a.Seq != 42 || a.Attempt != 3 {
-		t.Errorf("claimed %+v", a)
+		t.Errorf("got attempt %+v, want the third of job 42", a)
 	}
 	c.checkDerived()
 }
@@ -123,26 +123,26 @@ func TestImport_Replay(t *testing.T) {
 	// A replay returns the same response.
 	_, again, err := c.Import(ctx, id, batch)
 	if err != nil || again.Jobs[0] != first.Jobs[0] || again.Jobs[1] != first.Jobs[1] {
-		t.Errorf("repeated: %+v %v, first %+v", again, err, first)
+		t.Errorf("got %+v, %v, want %+v", again, err, first)
 	}
 	if list, err := c.fsm.Audit(c.Context(), ffrtmp.AuditPage{Limit: 10}); err != nil || len(list.Records) != 1 ||
 		list.Records[0].Action != "import" || list.Records[0].Detail != "jobs=2 nodes=1" {
-		t.Errorf("audited: %+v %v", list, err)
+		t.Errorf("got audit records %+v, %v, want one import", list, err)
 	}
 	c.reopen()
 	second := c.take(batch)
 	for i, j := range second.Jobs {
 		if j.New || j.Seq != first.Jobs[i].Seq {
-			t.Errorf("job %d: %+v, first %+v", i, j, first.Jobs[i])
+			t.Errorf("job %d: got %+v, want the known job of %+v", i, j, first.Jobs[i])
 		}
 	}
 	if second.Nodes[0].New {
-		t.Error("the node was taken twice")
+		t.Error("got a new node, want the known one")
 	}
 	counts := c.fsm.Counts()
 	if counts.Submitted != 2 || counts.Jobs[ffrtmp.Failed] != 1 || counts.Jobs[ffrtmp.Pending] != 1 ||
 		counts.Retries != 2 || counts.Nodes[ffrtmp.NodeOffline] != 1 {
-		t.Errorf("%+v", counts)
+		t.Errorf("got counts %+v, want one failed and one pending job", counts)
 	}
 	// Removed jobs and nodes are not imported again.
 	if _, err := c.sqlite().ExecContext(c.Context(), `DELETE FROM job_spec WHERE seq = 42; DELETE FROM job_state
@@ -159,7 +159,7 @@ func TestImport_Replay(t *testing.T) {
 		numbered(0xf42), numbered(0xf43),
 		numbered(0xfff),
 	}); err != nil || known[numbered(0xf42)] != 42 || known[numbered(0xf43)] != 43 || len(known) != 2 {
-		t.Errorf("known: %v %v", known, err)
+		t.Errorf("got %v, %v, want jobs 42 and 43", known, err)
 	}
 }
 
@@ -178,16 +178,16 @@ func TestImport_Numbers(t *testing.T) {
 	}
 	for i, j := range c.take(batch).Jobs {
 		if j.Seq != want[i] {
-			t.Errorf("%d became %d, want %d", numbers[i], j.Seq, want[i])
+			t.Errorf("number %d: got %d, want %d", numbers[i], j.Seq, want[i])
 		}
 	}
 	if seq := c.submit(); seq != 13 {
-		t.Errorf("the next job is %d", seq)
+		t.Errorf("got next job %d, want 13", seq)
 	}
 	node := c.register("node")
 	for _, want := range []uint64{1, 2, 3, 10} {
 		if a := c.claimOne(node); a.Seq != want {
-			t.Errorf("claimed %d, want %d", a.Seq, want)
+			t.Errorf("got job %d, want %d", a.Seq, want)
 		}
 	}
 }
@@ -208,7 +208,7 @@ func TestImport_OldAgentFinishes(t *testing.T) {
 		})
 		c.checkDerived()
 		if j := c.job(42); j.Status != ffrtmp.Pending || j.Attempt != 1 {
-			t.Fatalf("%+v", j)
+			t.Fatalf("got %+v, want a pending job after one attempt", j)
 		}
 		if claimed {
 			c.claimOne(c.register("node"))
@@ -220,7 +220,7 @@ func TestImport_OldAgentFinishes(t *testing.T) {
 		if claimed {
 			wantCode(t, err, ffrtmp.StaleAttempt)
 		} else if j := c.job(42); err != nil || j.Status != ffrtmp.Completed || len(j.Attempts) != 1 {
-			t.Errorf("%v %+v", err, j)
+			t.Errorf("got %v, %+v, want a completed job", err, j)
 		}
 		c.checkDerived()
 	}
@@ -234,17 +234,17 @@ func TestImport_NodeByAddress(t *testing.T) {
 		r.NodeID, r.Address = "",
 			"enc-42"
 	}); id != numbered(0xe42) {
-		t.Errorf("registered as %s", id)
+		t.Errorf("got node %s, want the imported one", id)
 	}
 	taken := c.take(ffrtmp.Import{Nodes: []ffrtmp.ImportedNode{importedNode42(t,
 		func(n *ffrtmp.ImportedNode) { n.ID = numbered(0xe43) })}})
 	if taken.Nodes[0] != (ImportedNode{ID: numbered(0xe42)}) || c.fsm.KnownNode(numbered(0xe43),
 		"enc-42") != numbered(0xe42) {
-		t.Errorf("another id, the same address: %+v", taken.Nodes)
+		t.Errorf("same address: got %+v, want the known node", taken.Nodes)
 	}
 	if n, err := c.fsm.Node(numbered(0xe42)); err != nil || n.Status != ffrtmp.NodeAvailable ||
 		n.Eligibility != ffrtmp.Eligible {
-		t.Errorf("%+v %v", n, err)
+		t.Errorf("got node %+v, %v, want an available one", n, err)
 	}
 	c.checkDerived()
 }

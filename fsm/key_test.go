@@ -37,26 +37,26 @@ func TestKeys_Persistence(t *testing.T) {
 	made := c.createKey(func(k *ffrtmp.NewKey) { k.ExpiresIn, k.RateLimit = ffrtmp.Duration(time.Hour), 7 })
 	other := c.createKey(func(k *ffrtmp.NewKey) { k.Name = "other" })
 	if id, secret, _ := strings.Cut(made.Secret, "."); id != made.ID || len(secret) != 43 {
-		t.Fatalf("%q is not id.secret with 256 bits", made.Secret)
+		t.Fatalf("got %q, want id.secret with 256 bits", made.Secret)
 	}
 	if made.ExpiresAt != epoch.Add(time.Hour) || made.RateLimit != 7 || made.CreatedAt != epoch || made.ID == other.ID {
-		t.Fatalf("%+v, %+v", made, other)
+		t.Fatalf("got keys %+v and %+v, want different ids and the limits of the request", made, other)
 	}
 	for name, again := range map[string]func(){"restart": c.reopen, "snapshot": func() { c.restore(c.snapshot()) }} {
 		again()
 		if got := c.fsm.Keys(); len(got) != 2 || !c.opens(made) || !c.opens(other) {
-			t.Fatalf("after a %s: %+v", name, got)
+			t.Fatalf("after a %s: got %+v, want both keys", name, got)
 		}
 		c.checkDerived()
 	}
 	secret := []byte(strings.TrimPrefix(made.Secret, made.ID+"."))
 	for _, e := range c.entries {
 		if bytes.Contains(e.Data, secret) {
-			t.Error("a secret is in the log")
+			t.Error("got a secret in the log, want none")
 		}
 	}
 	if bytes.Contains(c.snapshot(), secret) {
-		t.Error("a secret is in the snapshot")
+		t.Error("got a secret in the snapshot, want none")
 	}
 }
 
@@ -66,18 +66,18 @@ func TestKeys_Revoke(t *testing.T) {
 	live, _ := c.fsm.Credential(made.ID)
 	_, revoked, err := c.RevokeKey(c.Context(), made.ID)
 	if err != nil || revoked.RevokedAt != c.now || c.opens(made) || !c.opens(other) || live.Live.Err() == nil {
-		t.Fatalf("%+v, %v", revoked, err)
+		t.Fatalf("got %+v, %v, want the key revoked now", revoked, err)
 	}
 	before := c.now
 	c.after(time.Minute)
 	if _, again, err := c.RevokeKey(c.Context(), made.ID); err != nil || again.RevokedAt != before {
-		t.Fatalf("once more: %+v, %v", again, err)
+		t.Fatalf("revoked again: got %+v, %v, want the first time", again, err)
 	}
 	_, _, err = c.RevokeKey(c.Context(), "0000000000000000")
 	wantCode(t, err, ffrtmp.NotFound)
 	c.reopen()
 	if k, ok := c.fsm.Credential(made.ID); !ok || k.Live.Err() == nil {
-		t.Error("it is live again after a restart")
+		t.Error("got a live key after a restart, want it revoked")
 	}
 }
 
@@ -95,7 +95,7 @@ func TestKeys_Replay(t *testing.T) {
 	if err != nil || !replayed || second.ID != first.ID || c.opens(first) || !c.opens(second) ||
 		len(c.fsm.Keys()) != 1 ||
 		live.Live.Err() == nil {
-		t.Fatalf("%+v, then %+v, %v", first, second, err)
+		t.Fatalf("got %+v, then %+v, %v, want the same key with a new secret", first, second, err)
 	}
 	c.checkDerived()
 	if _, _, err := c.RevokeKey(c.Context(), first.ID); err != nil {

@@ -257,7 +257,7 @@ func (c *cluster) expire(a store.Attempt) {
 	c.Helper()
 	_, changed, err := c.Expire(c.Context(), []store.AttemptID{{Seq: a.Seq, Attempt: a.Attempt}})
 	if err != nil || len(changed.Attempts) != 1 {
-		c.Fatalf("%+v %v", changed, err)
+		c.Fatalf("got %+v, %v, want one expired attempt", changed, err)
 	}
 }
 

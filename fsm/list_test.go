@@ -76,7 +76,7 @@ func TestJobs_Filters(t *testing.T) {
 		}
 		got, err := c.fsm.Seqs(t.Context(), filter, 0, 100)
 		if err != nil || !slices.Equal(got, want) {
-			t.Errorf("%s: numbers %v, want %v: %v", name, got, want, err)
+			t.Errorf("%s: got numbers %v, want %v: %v", name, got, want, err)
 		}
 	}
 }
@@ -131,7 +131,7 @@ func TestJob_Reference(t *testing.T) {
 	} {
 		_, err := c.fsm.Job(t.Context(), ref)
 		if found && err != nil {
-			t.Errorf("%q: %v", ref, err)
+			t.Errorf("%q: got %v, want the job", ref, err)
 		}
 		if !found && ffrtmp.CodeOf(err) != ffrtmp.NotFound {
 			t.Errorf("%q: got %v, want not_found", ref, err)
@@ -154,14 +154,14 @@ func TestAttemptLog(t *testing.T) {
 	for n := range 2 {
 		if log, offset, err := c.fsm.AttemptLog(t.Context(), seq, n+1); err != nil || log != fmt.Sprint("log ", n+1) ||
 			offset != int64(n) {
-			t.Errorf("attempt %d: %q from %d, %v", n+1, log, offset, err)
+			t.Errorf("attempt %d: got log %q from %d, %v, want its own", n+1, log, offset, err)
 		}
 	}
 	if log, _, err := c.fsm.AttemptLog(t.Context(), seq, 3); err != nil || log != "" {
-		t.Errorf("an attempt that is not there: %q %v", log, err)
+		t.Errorf("unknown attempt: got %q, %v, want no log", log, err)
 	}
 	if got := c.job(seq).Logs; got != "log 2" {
-		t.Errorf("the job's log is %q", got)
+		t.Errorf("got log %q, want that of the last attempt", got)
 	}
 }
 
@@ -179,20 +179,20 @@ func TestRunning(t *testing.T) {
 	c.mustAct(ffrtmp.Cancel, claims[3].Seq)
 	list := c.fsm.Running()
 	if len(list) != 3 || !slices.Equal(list, c.fsm.NodeAttempts(node)) {
-		t.Fatalf("%+v", list)
+		t.Fatalf("got %+v, want the 3 attempts of the node", list)
 	}
 	for i, r := range list {
 		if r.JobID != claims[i].JobID || r.Lease != claims[i].Lease || r.NodeID != node || r.Sealed != (i == 0) ||
 			r.Lost != (i == 1) {
-			t.Errorf("%+v", r)
+			t.Errorf("got %+v, want the claimed attempt", r)
 		}
 	}
 	if list[2].Status != ffrtmp.Paused {
-		t.Errorf("%+v", list[2])
+		t.Errorf("got %+v, want a paused job", list[2])
 	}
 	jobs, err := c.fsm.Claims(t.Context(), claims[:1])
 	if err != nil || len(jobs) != 1 || jobs[0].Lease != claims[0].Lease {
-		t.Fatalf("%+v %v", jobs, err)
+		t.Fatalf("got %+v, %v, want the first claim", jobs, err)
 	}
 }
 
@@ -207,7 +207,7 @@ func TestCounts_Terminal(t *testing.T) {
 	n := c.fsm.Counts()
 	if n.Submitted != 1 || n.Jobs[ffrtmp.Failed] != 1 || n.Jobs[ffrtmp.Pending] != 1 ||
 		n.Nodes[ffrtmp.NodeAvailable] != 1 || n.CPUThreads != 8 || n.GPUNodes != 1 {
-		t.Fatalf("%+v", n)
+		t.Fatalf("got counts %+v, want one failed and one pending job", n)
 	}
 }
 
@@ -224,11 +224,11 @@ func TestPatch_Requeues(t *testing.T) {
 		t.Fatal(err)
 	}
 	if j := c.job(second); j.Queue != ffrtmp.Live || j.MaxRetries != 7 || j.Labels["a"] != "b" {
-		t.Fatalf("%+v", j)
+		t.Fatalf("got %+v, want the patched job", j)
 	}
 	node := c.register("a")
 	if got := c.claimOne(node); got.Seq != second {
-		t.Fatalf("job %d was served first", got.Seq)
+		t.Fatalf("got job %d, want the patched one first", got.Seq)
 	}
 	_, _, err := c.Patch(t.Context(), Idempotency{}, second, ffrtmp.Patch{Queue: &queue})
 	wantCode(t, err, ffrtmp.Conflict)
@@ -248,11 +248,11 @@ func TestProgress_CurrentAttempt(t *testing.T) {
 	}
 	stale := Report{store.AttemptID{Seq: seq, Attempt: a.Attempt + 1}, 90, nil, c.now}
 	if _, done, err := c.Progress(t.Context(), []Report{report, stale}); err != nil || done.Count != 1 {
-		t.Fatalf("%+v %v", done, err)
+		t.Fatalf("got %+v, %v, want one report counted", done, err)
 	}
 	if j := c.job(seq); j.Progress != 40 || j.ProgressDetail == nil || j.ProgressDetail.FPS != 29.97 ||
 		!j.LastActivityAt.Equal(c.now) {
-		t.Fatalf("%+v", j)
+		t.Fatalf("got %+v, want 40%% and the details", j)
 	}
 }
 
@@ -264,7 +264,7 @@ func TestWaitIndex(t *testing.T) {
 	c.submit()
 	select {
 	case err := <-waited:
-		t.Fatalf("returned at entry 1: %v", err)
+		t.Fatalf("got %v at index 1, want to wait for 2", err)
 	default:
 	}
 	c.submit()

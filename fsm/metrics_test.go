@@ -81,7 +81,7 @@ func TestMetrics_Replicas(t *testing.T) {
 		"ffmpeg_master_job_run_seconds_count": 2, "ffmpeg_master_job_run_seconds_sum": 15,
 	} {
 		if got[name] != want {
-			t.Errorf("%s: %v, want %v", name, got[name], want)
+			t.Errorf("%s: got %v, want %v", name, got[name], want)
 		}
 	}
 	if n := restarted["ffmpeg_master_leases_expired_total"]; n != 1 {

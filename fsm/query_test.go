@@ -42,7 +42,7 @@ func (c *cluster) ask(sql string) string {
 		return fmt.Sprintf("%s: %v", ffrtmp.CodeOf(err), err)
 	}
 	if r.Count != len(r.Rows) {
-		c.Errorf("%s: %d rows counted as %d", sql, len(r.Rows), r.Count)
+		c.Errorf("%s: got %d rows with count %d, want equal numbers", sql, len(r.Rows), r.Count)
 	}
 	return fmt.Sprint(r.Columns, r.Rows)
 }
@@ -158,7 +158,7 @@ func TestQuery_Secrets(t *testing.T) {
 		t.Errorf("parameters are %s", got)
 	}
 	if got := c.ask("SELECT * FROM jobs j, nodes n, attempts a"); strings.Contains(got, hush) {
-		t.Error("a secret shows")
+		t.Error("got a secret in the rows, want none")
 	}
 	for _, table := range []string{
 		"job_spec", "main.job_spec", "temp.job_spec", "job_state", "'job_state'", `"job_spec"`, "[job_spec]",
@@ -220,10 +220,10 @@ func TestQuery_ReadOnly(t *testing.T) {
 		}
 	}
 	if files, err := os.ReadDir(dir); err != nil || len(files) > 0 {
-		t.Errorf("files were made: %v %v", files, err)
+		t.Errorf("got files %v, %v, want none", files, err)
 	}
 	if c.hash() != before {
-		t.Error("the state has changed")
+		t.Error("got another state, want it unchanged")
 	}
 	c.submit() // the writer is unharmed
 	c.checkDerived()
@@ -278,6 +278,6 @@ func TestQuery_Limits(t *testing.T) {
 	defer cancel()
 	_, err := c.fsm.Query(ctx, "SELECT 1 UNION ALL SELECT count(*) FROM ("+endless+"SELECT x FROM n)")
 	if !strings.Contains(fmt.Sprint(err), context.DeadlineExceeded.Error()) {
-		t.Errorf("a query outlived its caller: %v", err)
+		t.Errorf("got %v, want deadline exceeded", err)
 	}
 }

@@ -12,12 +12,12 @@ func TestResult_Completed(t *testing.T) {
 	node := c.register("a")
 	a := c.claimOne(node)
 	if j := c.job(seq); j.Status != ffrtmp.Running || j.Attempt != 1 || j.NodeName != "a" || !j.StartedAt.Equal(c.now) {
-		t.Fatalf("%+v", j)
+		t.Fatalf("got %+v, want the running first attempt", j)
 	}
 	c.mustResult(node, a, ffrtmp.ResultPublishing)
 	if j := c.job(seq); j.Status != ffrtmp.Running || j.ProgressDetail == nil ||
 		j.ProgressDetail.Phase != ffrtmp.PublishingPhase {
-		t.Fatalf("%+v", j)
+		t.Fatalf("got %+v, want a running job in phase publishing", j)
 	}
 	c.mustResult(node, a, ffrtmp.ResultCompleted, func(r *ffrtmp.Result) {
 		r.Output, r.Logs = &ffrtmp.Output{Path: "out.mp4", SizeBytes: 7}, "frame=1"
@@ -25,9 +25,9 @@ func TestResult_Completed(t *testing.T) {
 	j := c.job(seq)
 	if j.Status != ffrtmp.Completed || j.Progress != 100 || j.Logs != "frame=1" || j.Output == nil ||
 		j.Output.Path != "out.mp4" || !j.CompletedAt.Equal(c.now) {
-		t.Fatalf("%+v", j)
+		t.Fatalf("got %+v, want a completed job", j)
 	}
 	if len(j.Attempts) != 1 || j.Attempts[0].Outcome != ffrtmp.AttemptCompleted {
-		t.Fatalf("%+v", j.Attempts)
+		t.Fatalf("got attempts %+v, want one completed", j.Attempts)
 	}
 }

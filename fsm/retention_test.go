@@ -78,7 +78,7 @@ func TestPrune_OldFinishedJobs(t *testing.T) {
 		Keys: []store.RequestKey{{Principal: "p", Key: "once"}},
 	})
 	if err != nil || p.Jobs != 1 || p.Keys != 1 {
-		t.Fatalf("%+v %v", p, err)
+		t.Fatalf("got %+v, %v, want one job and one key pruned", p, err)
 	}
 	for _, ref := range []string{old.ID, fmt.Sprint(old.SequenceNumber)} {
 		_, err := c.fsm.Job(t.Context(), ref)
@@ -88,7 +88,7 @@ func TestPrune_OldFinishedJobs(t *testing.T) {
 		var n int
 		err := c.sqlite().QueryRowContext(t.Context(), "SELECT count(*) FROM "+table+" WHERE seq = 1").Scan(&n)
 		if err != nil || n != 0 {
-			t.Errorf("%s has %d rows of the job: %v", table, n, err)
+			t.Errorf("%s: got %d rows of the job, %v, want 0", table, n, err)
 		}
 	}
 	for _, seq := range []uint64{waiting, revived, late, young} {
@@ -97,12 +97,12 @@ func TestPrune_OldFinishedJobs(t *testing.T) {
 	after := c.fsm.Counts()
 	if after.Submitted != before.Submitted || after.Jobs[ffrtmp.Completed] != before.Jobs[ffrtmp.Completed] ||
 		after.Jobs[ffrtmp.Canceled] != before.Jobs[ffrtmp.Canceled] {
-		t.Errorf("cumulative figures went from %+v to %+v", before, after)
+		t.Errorf("cumulative counts: got %+[2]v, want %+[1]v", before, after)
 	}
 	// The key was removed with its job.
 	_, made, err = c.Submit(t.Context(), once, []ffrtmp.Spec{newSpec(t)})
 	if err != nil || made.Replayed || made.Jobs[0].SequenceNumber != young+1 {
-		t.Errorf("%+v %v", made, err)
+		t.Errorf("got %+v, %v, want a new job", made, err)
 	}
 	// A removed node is kept while a job may refer to it.
 	if n := c.fsm.state.nodes.byID[gone]; n == nil {
@@ -114,7 +114,7 @@ func TestPrune_OldFinishedJobs(t *testing.T) {
 	c.mustResult(node, c.claimOne(node), ffrtmp.ResultCompleted)
 	c.after(time.Hour)
 	if p := c.prune(c.now); p.Nodes != 1 {
-		t.Errorf("%+v", p)
+		t.Errorf("got %+v, want one node pruned", p)
 	}
 	c.checkDerived()
 	_, err = c.fsm.Node(gone)
@@ -122,7 +122,7 @@ func TestPrune_OldFinishedJobs(t *testing.T) {
 	c.reopen()
 	next := c.submit()
 	if next != young+2 {
-		t.Errorf("after %d comes %d", young+1, next)
+		t.Errorf("after job %d: got %d, want the next number", young+1, next)
 	}
 }
 
@@ -141,16 +141,16 @@ func TestPrune_Keys(t *testing.T) {
 	c.mustAct(ffrtmp.Cancel, 1)
 	c.after(time.Minute)
 	if p := c.prune(c.now); p.Jobs != 1 || p.Keys != 1 {
-		t.Errorf("%+v", p)
+		t.Errorf("got %+v, want one job and one key pruned", p)
 	}
 	_, made, err := c.Submit(t.Context(), batch, []ffrtmp.Spec{newSpec(t), newSpec(t)})
 	if err != nil || !made.Replayed {
-		t.Errorf("%+v %v", made, err)
+		t.Errorf("got %+v, %v, want a replay", made, err)
 	}
 	c.mustAct(ffrtmp.Cancel, 2)
 	c.after(time.Minute)
 	if p := c.prune(c.now); p.Jobs != 1 || p.Keys != 1 {
-		t.Errorf("%+v", p)
+		t.Errorf("got %+v, want one job and one key pruned", p)
 	}
 }
 
@@ -168,7 +168,7 @@ func TestPrune_Events(t *testing.T) {
 		t.Fatal(old, err)
 	}
 	if p := c.prune(cutoff); p.Entries != 2 {
-		t.Errorf("%+v", p)
+		t.Errorf("got %+v, want two entries pruned", p)
 	}
 	if old, err := c.fsm.HasOldEvents(t.Context(), cutoff); old || err != nil {
 		t.Fatal(old, err)
@@ -178,7 +178,7 @@ func TestPrune_Events(t *testing.T) {
 		wantCode(t, err, ffrtmp.Compacted)
 	}
 	if got := formatEvents(c.allEvents(ffrtmp.EventID{Index: 2})); got != "3.0 job.canceled 2.0\n" {
-		t.Errorf("after 2.0 came %s", got)
+		t.Errorf("events after 2.0: got %s, want 3.0", got)
 	}
 }
 
@@ -219,7 +219,7 @@ func TestPrune_ShrinksFile(t *testing.T) {
 	full := size()
 	c.after(time.Minute)
 	if p := c.prune(c.now); p.Jobs != 3000 {
-		t.Fatalf("%+v", p)
+		t.Fatalf("got %+v, want 3000 jobs pruned", p)
 	}
 	hash := c.hash()
 	c.fsm.background.Wait()

@@ -47,6 +47,6 @@ func TestPins_NoWait(t *testing.T) {
 			t.Fatal(err)
 		}
 	case <-time.After(time.Minute):
-		t.Fatal("the snapshot waits for queries")
+		t.Fatal("got a snapshot that waits for queries, want it at once")
 	}
 }
