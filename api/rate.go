@@ -30,7 +30,8 @@ func (r *rates) take(p *Principal, agents bool) error {
 		limit = defaultRate
 	}
 	if !r.bucket(p.Name, limit).Allow() {
-		return ffrtmp.Errorf(ffrtmp.RateLimited, "too many requests: this key is limited to %d per second on each master", limit)
+		return ffrtmp.Errorf(ffrtmp.RateLimited,
+			"too many requests: this key is limited to %d per second on each master", limit)
 	}
 	return nil
 }

@@ -215,7 +215,8 @@ func TestPatience(t *testing.T) {
 		if !errors.As(err, &unavailable) || ffrtmp.CodeOf(err) != ffrtmp.NoLeader {
 			t.Fatalf("%T %v, code %q", err, err, ffrtmp.CodeOf(err))
 		}
-		for _, want := range []string{"POST /jobs", "https://a: connection refused", "https://b: election in progress"} {
+		wants := []string{"POST /jobs", "https://a: connection refused", "https://b: election in progress"}
+		for _, want := range wants {
 			if !strings.Contains(err.Error(), want) {
 				t.Errorf("got %q, want it to contain %q", err, want)
 			}

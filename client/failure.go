@@ -57,8 +57,8 @@ func (c *contact) observe(ctx context.Context) context.Context {
 	})
 }
 
-// unsent reports whether the request has certainly not reached a master. The error alone is not enough: net/http resends
-// a request with an idempotency key when its connection is lost, and returns the error of the last connection.
+// unsent reports whether the request has certainly not reached a master. The error alone is not enough: net/http
+// resends a request with an idempotency key when its connection is lost, and returns the error of the last connection.
 func (c *contact) unsent(err error) bool {
 	var dial *net.OpError
 	switch {
