@@ -8,11 +8,14 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -104,9 +107,8 @@ func (c child) start(t *testing.T) *exec.Cmd {
 	return cmd
 }
 
-// shared is made once for all tests: an ffmpeg that counts its encodes and takes
-// its time over a pattern of 10 frames a second, and what the trials of its
-// encoders found.
+// shared is made once for all tests: an ffmpeg that counts its encodes, encodes a pattern of
+// 10 frames a second in real time and waits while its site holds it, and the encoders that work.
 var shared struct {
 	once sync.Once
 	err  error
@@ -139,6 +141,7 @@ func fill(dir string) error {
 	script := fmt.Sprintf(`#!/bin/sh
 case "$*" in *-progress*) echo "$FFRTMP_ATTEMPT_DIR" >>%s ;; esac
 case "$*" in *rate=10*) set -- -re "$@" ;; esac
+while [ -n "$FFRTMP_ATTEMPT_DIR" ] && [ -e "$FFRTMP_ATTEMPT_DIR/../../hold" ]; do sleep 0.1; done
 exec %s "$@"
 `, filepath.Join(dir, "runs"), real)
 	if err := writeScript(filepath.Join(dir, "ffmpeg"), script); err != nil {
@@ -167,15 +170,23 @@ func writeScript(path, script string) error {
 	return os.WriteFile(path, []byte(script), 0o755)
 }
 
-// runs counts the encodes of an attempt.
-func (s *site) runs(id string, attempt int) int {
+// checkOneRun checks that attempt 1 of a job ran ffmpeg once.
+func (s *site) checkOneRun(id string) {
+	s.t.Helper()
+	if n := s.runs(id); n != 1 {
+		s.t.Errorf("got %d runs of ffmpeg, want 1", n)
+	}
+}
+
+// runs counts the encodes of attempt 1.
+func (s *site) runs(id string) int {
 	s.t.Helper()
 	_, _, runs := share(s.t)
 	data, err := os.ReadFile(runs)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	return strings.Count(string(data), s.state+"/attempts/"+attemptID{id, attempt}.String()+"\n")
+	return strings.Count(string(data), s.state+"/attempts/"+attemptID{id, 1}.String()+"\n")
 }
 
 // site is one machine: where its agents keep state and media.
@@ -246,17 +257,51 @@ func (s *site) start() (a *Agent, stop func()) {
 }
 
 func (s *site) run(a *Agent) (stop func()) {
+	cancel, wait := s.begin(a)
+	return func() { cancel(); wait() }
+}
+
+// begin runs an agent until cancel, or the test's end; wait returns when it has drained.
+func (s *site) begin(a *Agent) (cancel, wait func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- a.Run(ctx) }()
-	stop = sync.OnceFunc(func() {
-		cancel()
+	wait = sync.OnceFunc(func() {
 		if err := <-ended; err != nil {
-			s.t.Errorf("Run: %v", err)
+			s.t.Errorf("Run: got %v, want no error", err)
 		}
 	})
-	s.t.Cleanup(stop)
-	return stop
+	s.t.Cleanup(func() { cancel(); wait() })
+	return cancel, wait
+}
+
+// hold makes every ffmpeg that starts from now on wait before its first frame.
+func (s *site) hold() {
+	s.t.Helper()
+	if err := os.WriteFile(filepath.Join(s.state, "hold"), nil, 0o600); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// release ends hold.
+func (s *site) release() {
+	if err := os.Remove(filepath.Join(s.state, "hold")); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		s.t.Error(err)
+	}
+}
+
+// awaitFFmpeg waits until attempt 1 of a job has started ffmpeg, and returns its run.
+func (s *site) awaitFFmpeg(id string) (p *supervisor.Process) {
+	s.t.Helper()
+	testkit.Eventually(s.t, "ffmpeg has started", func() bool {
+		var err error
+		if p, err = supervisor.Find(s.state + "/attempts/" + attemptID{id, 1}.String()); err != nil {
+			return false
+		}
+		st, err := p.State()
+		return err == nil && st.Running
+	})
+	return p
 }
 
 func (s *site) child(dieAt step) child {
@@ -269,7 +314,17 @@ func (s *site) checkClean() {
 	testkit.Eventually(s.t, "no attempt is left", func() bool { return len(s.attempts()) == 0 })
 	hidden, err := filepath.Glob(filepath.Join(s.root, ".*"))
 	if err != nil || len(hidden) > 0 {
-		s.t.Errorf("work files are left: %v %v", hidden, err)
+		s.t.Errorf("got work files %v (%v), want none", hidden, err)
+	}
+}
+
+// checkResults compares the accepted results of a job, as "status attempt". The job changes before the
+// proxy has seen the answer; the agent removes the attempt after it.
+func (s *site) checkResults(f *masters, id string, want ...string) {
+	s.t.Helper()
+	s.checkClean()
+	if got := f.results(id); !slices.Equal(got, want) {
+		s.t.Errorf("got results %q, want %q", got, want)
 	}
 }
 
@@ -283,7 +338,7 @@ func (s *site) checkOutput(j ffrtmp.Job, name string) {
 	sum := sha256.Sum256(data)
 	if j.Output == nil || j.Output.Path != path || j.Output.SizeBytes != int64(len(data)) ||
 		j.Output.SHA256 != hex.EncodeToString(sum[:]) {
-		s.t.Errorf("the result says %+v of %s, which has %d bytes", j.Output, path, len(data))
+		s.t.Errorf("got output %+v, want %s with %d bytes", j.Output, path, len(data))
 	}
 }
 

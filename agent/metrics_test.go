@@ -27,7 +27,7 @@ func TestReady_Certificate(t *testing.T) {
 	}{
 		// Its life began five minutes ago, for the sake of clocks that lag behind.
 		{"an hour left", time.Hour, "", ""},
-		{"half a minute left", 30 * time.Second, "certificate CN=a expires at", ""},
+		{"less than a minute left", 55 * time.Second, "certificate CN=a expires at", ""},
 		{"expired", time.Nanosecond, "", "certificate CN=a expired at"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -65,16 +65,16 @@ func TestReady_Certificate(t *testing.T) {
 			}
 			if warnings := strings.Join(h.Warnings, ";"); (warnings == "") != (tt.warnings == "") ||
 				!strings.Contains(warnings, tt.warnings) {
-				t.Errorf("warnings %q", warnings)
+				t.Errorf("got warnings %q, want %q", warnings, tt.warnings)
 			}
 			reasons := strings.Join(h.Reasons, ";") // it is not registered either
 			if strings.Contains(reasons, "certificate") != (tt.reasons != "") ||
 				!strings.Contains(reasons, tt.reasons) {
-				t.Errorf("reasons %q", reasons)
+				t.Errorf("got reasons %q, want %q", reasons, tt.reasons)
 			}
 			if body := get("/metrics"); !strings.Contains(body,
 				`ffmpeg_agent_certificate_expiry_seconds{cert="client"}`) {
-				t.Error("the metric is missing")
+				t.Error("got no metric of the certificate, want one")
 			}
 		})
 	}

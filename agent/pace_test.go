@@ -24,7 +24,7 @@ func TestPrintable_Offsets(t *testing.T) {
 		"\xf0\x9f\x8e": "???",
 	} {
 		if got := printable([]byte(in)); got != want || len(got) != len(in) {
-			t.Errorf("printable(%q) = %q", in, got)
+			t.Errorf("printable(%q): got %q, want %q", in, got, want)
 		}
 	}
 	for in, want := range map[string]string{
@@ -36,7 +36,7 @@ func TestPrintable_Offsets(t *testing.T) {
 		"x\xff":         "x\xff",
 	} {
 		if got := string(wholeRunes([]byte(in))); got != want {
-			t.Errorf("wholeRunes(%q) = %q", in, got)
+			t.Errorf("wholeRunes(%q): got %q, want %q", in, got, want)
 		}
 	}
 }
@@ -54,7 +54,7 @@ func TestPolls_AnsweredEarly(t *testing.T) {
 	}))
 	// Pauses double from 100 ms on.
 	if d := time.Since(began); d < time.Second {
-		t.Errorf("six heartbeats and four claims in %v", d)
+		t.Errorf("got six heartbeats and four claims in %v, want at least 1 s", d)
 	}
 	id := f.submit("360p-h264", short)
 	f.awaitStatus(id, ffrtmp.Completed)
@@ -68,18 +68,18 @@ func TestPolls_Backoff(t *testing.T) {
 		20: 10 * time.Second,
 	} {
 		if got := a.claimPause(quick); got < least || got > min(2*least, 10*time.Second) {
-			t.Errorf("claimPause(%d) = %v", quick, got)
+			t.Errorf("claimPause(%d): got %v, want %v to twice that", quick, got, least)
 		}
 	}
 	var c cadence
 	if c.next(false, true) != 0 || c.next(false, false) != 0 {
-		t.Error("a held heartbeat, or one answered early, is followed at once")
+		t.Error("got a pause after a held heartbeat or one early answer, want none")
 	}
 	if c.next(false, false) == 0 || c.next(true, true) == 0 {
-		t.Error("a second early answer, or a failure, is followed at once")
+		t.Error("got no pause after a second early answer or a failure, want one")
 	}
 	if c.next(false, true) != 0 || c.early != 0 {
-		t.Error("a held heartbeat does not end the pauses")
+		t.Error("got a pause after a held heartbeat, want none")
 	}
 }
 
@@ -92,17 +92,17 @@ func TestSlots_Ended(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		if _, err := s.wait(ctx); err == nil {
-			t.Error("a full node has a free slot")
+			t.Error("got a free slot on a full node, want none")
 		}
 		go func() {
 			<-time.After(time.Minute)
 			s.remove(at)
 		}()
 		if free, err := s.wait(t.Context()); free != 1 || err != nil {
-			t.Errorf("%d, %v", free, err)
+			t.Errorf("got %d free slots, %v, want 1", free, err)
 		}
 		if !s.known(at.attemptID) || s.known(attemptID{"a", 2}) || s.get(at.attemptID) != nil {
-			t.Error("what has ended is not told from what is new")
+			t.Error("got an ended attempt held or a new one known, want neither")
 		}
 		if err := s.drained(t.Context()); err != nil {
 			t.Error(err)
@@ -133,7 +133,7 @@ func TestConfig_Invalid(t *testing.T) {
 		cfg := s.config()
 		change(&cfg)
 		if _, err := New(cfg); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%q: %v", want, err)
+			t.Errorf("got %v, want %q", err, want)
 		}
 	}
 }

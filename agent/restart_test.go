@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -34,18 +33,13 @@ func TestRestart_AfterEveryStep(t *testing.T) {
 			err := first.Wait()
 			if status, ok := first.ProcessState.Sys().(syscall.WaitStatus); err == nil || !ok ||
 				status.Signal() != syscall.SIGKILL {
-				t.Fatalf("the first agent ended with %v", err)
+				t.Fatalf("first agent: got %v, want SIGKILL", err)
 			}
 			s.start()
 			j := f.awaitStatus(id, ffrtmp.Completed)
 			s.checkOutput(j, "out.mp4")
-			s.checkClean()
-			if got := f.results(id); !slices.Equal(got, []string{"publishing 1", "completed 1"}) {
-				t.Errorf("results %v", got)
-			}
-			if n := s.runs(id, 1); n != 1 {
-				t.Errorf("ffmpeg ran %d times", n)
-			}
+			s.checkResults(f, id, "publishing 1", "completed 1")
+			s.checkOneRun(id)
 		})
 	}
 }
@@ -55,30 +49,30 @@ func TestRestart_FFmpegRunning(t *testing.T) {
 	t.Parallel()
 	f := newMasters(t)
 	s := newSite(t, f)
+	s.hold()
 	a, stop := s.start()
-	id := f.submit(slow, `{"output":"out.mp4","duration":4,"preset":"ultrafast"}`)
-	f.await(id, "under way", encoding)
+	id := f.submit("360p30-h264", short)
+	p := s.awaitFFmpeg(id)
 	stop() // does not wait: DrainTimeout is 0
-	if st, err := s.find(id, 1).State(); err != nil || !st.Running {
-		t.Fatalf("ffmpeg ended with the agent: %+v %v", st, err)
+	if st, err := p.State(); err != nil || !st.Running {
+		t.Fatalf("after the agent's end: got %+v, %v, want a running ffmpeg", st, err)
 	}
 	f.mu.Lock()
 	f.beats = nil
 	f.mu.Unlock()
 	b, _ := s.start()
 	if a.NodeID() != b.NodeID() {
-		t.Error("the node has another identity")
+		t.Errorf("got node %s, want %s", b.NodeID(), a.NodeID())
 	}
 	testkit.Eventually(t, "a heartbeat", f.holds(func() bool { return len(f.beats) > 0 }))
 	f.mu.Lock()
-	if len(f.beats[0].Attempts) != 1 {
-		t.Error("the first heartbeat does not list the attempt")
+	if n := len(f.beats[0].Attempts); n != 1 {
+		t.Errorf("first heartbeat: got %d attempts, want 1", n)
 	}
 	f.mu.Unlock()
+	s.release()
 	f.awaitStatus(id, ffrtmp.Completed)
-	if n := s.runs(id, 1); n != 1 {
-		t.Errorf("ffmpeg ran %d times", n)
-	}
+	s.checkOneRun(id)
 }
 
 // A restarted agent reclaims its expired attempt by heartbeat; a claim would end it.
@@ -89,16 +83,14 @@ func TestRestart_LeaseExpired(t *testing.T) {
 	s.jobs = 2
 	id := f.submit(slow, `{"output":"out.mp4","duration":2,"preset":"ultrafast"}`)
 	if err := s.child(stepStarted).start(t).Wait(); err == nil {
-		t.Fatal("the first agent did not die")
+		t.Fatal("first agent: got a clean end, want SIGKILL")
 	}
 	f.awaitStatus(id, ffrtmp.Pending)
 	s.start()
 	if j := f.awaitStatus(id, ffrtmp.Completed); j.Attempt != 1 {
-		t.Errorf("attempt %d completed the job", j.Attempt)
+		t.Errorf("got attempt %d completed, want attempt 1", j.Attempt)
 	}
-	if n := s.runs(id, 1); n != 1 {
-		t.Errorf("ffmpeg ran %d times", n)
-	}
+	s.checkOneRun(id)
 }
 
 // Results wait on disk until a master answers.
@@ -107,15 +99,17 @@ func TestResults_NoMasters(t *testing.T) {
 	f := newMasters(t)
 	s := newSite(t, f)
 	s.jobs = 2
+	s.hold()
 	a, stop := s.start()
-	first := f.submit(slow, `{"output":"a.mp4","duration":5,"preset":"ultrafast"}`)
-	second := f.submit(slow, `{"output":"b.mp4","duration":6,"preset":"ultrafast"}`)
-	f.await(first, "under way", encoding)
-	f.await(second, "under way", encoding)
+	first := f.submit("360p30-h264", `{"output":"a.mp4","duration":1,"preset":"ultrafast"}`)
+	second := f.submit("360p30-h264", `{"output":"b.mp4","duration":1,"preset":"ultrafast"}`)
+	s.awaitFFmpeg(first)
+	s.awaitFFmpeg(second)
 	f.SetDown(true)
+	s.release()
 	testkit.Eventually(t, "ffmpeg ends without masters", func() bool { return a.outbox.unsent.Load() == 2 })
 	if _, err := os.Stat(filepath.Join(s.root, "a.mp4")); err == nil {
-		t.Error("an output was published before its attempt was sealed")
+		t.Error("got an output before its attempt was sealed, want none")
 	}
 	stop()
 	s.start() // results outlive the agent too
@@ -123,11 +117,8 @@ func TestResults_NoMasters(t *testing.T) {
 	f.awaitStatus(first, ffrtmp.Completed)
 	j := f.awaitStatus(second, ffrtmp.Completed)
 	s.checkOutput(j, "b.mp4")
-	s.checkClean()
 	for _, id := range []string{first, second} {
-		if got := f.results(id); !slices.Equal(got, []string{"publishing 1", "completed 1"}) {
-			t.Errorf("results %v", got)
-		}
+		s.checkResults(f, id, "publishing 1", "completed 1")
 	}
 }
 
@@ -138,10 +129,10 @@ func TestSupervisor_Killed(t *testing.T) {
 	s := newSite(t, f)
 	s.start()
 	id := f.submit(slow, long)
-	f.await(id, "under way", encoding)
+	f.await(id, "encoding", encoding)
 	s.killSupervisor(id)
 	if j := f.awaitStatus(id, ffrtmp.Failed); j.FailureReason != ffrtmp.PlatformError {
-		t.Errorf("%s: %s", j.FailureReason, j.Error)
+		t.Errorf("got %s: %s, want a platform error", j.FailureReason, j.Error)
 	}
 	s.checkClean()
 }
@@ -153,7 +144,7 @@ func TestRestart_MachineRebooted(t *testing.T) {
 	s := newSite(t, f)
 	_, stop := s.start()
 	id := f.submit(slow, long)
-	f.await(id, "under way", encoding)
+	f.await(id, "encoding", encoding)
 	stop()
 	s.killSupervisor(id)
 	var said strings.Builder
@@ -189,14 +180,11 @@ func TestRestart_MachineRebooted(t *testing.T) {
 	if j.RetryCount != 0 {
 		t.Errorf("got %d retries, want 0", j.RetryCount)
 	}
-	if got := f.results(id); !slices.Equal(got, []string{"canceled 1"}) {
-		t.Error(got)
-	}
-	s.checkClean()
+	s.checkResults(f, id, "canceled 1")
 	looking.Wait()
 	stop()
 	if text := said.String(); strings.Contains(text, "[ERROR]") {
-		t.Errorf("the log has errors:\n%s", text)
+		t.Errorf("got errors in the log, want none:\n%s", text)
 	}
 }
 
@@ -247,8 +235,8 @@ func TestRestart_HalfRemoved(t *testing.T) {
 	}
 	a.spawn(at)
 	s.checkClean()
-	if n := s.runs(at.jobID, 1); n != 0 {
-		t.Errorf("ffmpeg ran %d times", n)
+	if n := s.runs(at.jobID); n != 0 {
+		t.Errorf("got %d runs of ffmpeg, want 0", n)
 	}
 }
 
@@ -259,7 +247,7 @@ func (s *site) killSupervisor(id string) {
 	}
 	err := readJSON(filepath.Join(s.state, "attempts", attemptID{id, 1}.String(), "supervisor.json"), &who)
 	if err != nil || who.PID == 0 {
-		s.t.Fatalf("the supervisor's pid: %v", err)
+		s.t.Fatalf("got no pid of the supervisor (%v), want one", err)
 	}
 	if err := syscall.Kill(who.PID, syscall.SIGKILL); err != nil {
 		s.t.Fatal(err)

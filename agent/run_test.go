@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -16,7 +17,6 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/ffrtmp/ffrtmp"
-	"github.com/ffrtmp/ffrtmp/agent/supervisor"
 	"github.com/ffrtmp/ffrtmp/internal/testkit"
 )
 
@@ -43,7 +43,7 @@ func TestProbe_NoEncoder(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := a.probeMachine(t.Context()); err != nil || !strings.Contains(log.String(), "[WARN]  no encoder works") {
-		t.Errorf("%v: %s", err, log.String())
+		t.Errorf("got %v and log %s, want a warning", err, log.String())
 	}
 }
 
@@ -52,22 +52,19 @@ func TestRun_Completed(t *testing.T) {
 	t.Parallel()
 	f := newMasters(t)
 	s := newSite(t, f)
-	a, _ := s.start()
-	testkit.Eventually(t, "a claim", f.holds(func() bool { return len(f.claims) > 0 }))
-	submitted := time.Now()
-	id := f.submit("360p30-h264", short)
-	f.await(id, "claimed", func(j ffrtmp.Job) bool { return j.Status != ffrtmp.Pending })
-	if d := time.Since(submitted); d > a.cfg.PollInterval/2 {
-		t.Errorf("claimed after %v on an idle agent, as by polling", d)
+	a, err := New(s.config())
+	if err != nil {
+		t.Fatal(err)
 	}
+	a.cfg.PollInterval = time.Hour // an agent that polled would not get the job in time
+	s.run(a)
+	testkit.Eventually(t, "a claim", f.holds(func() bool { return len(f.claims) > 0 }))
+	id := f.submit("360p30-h264", short)
 	j := f.awaitStatus(id, ffrtmp.Completed)
 	s.checkOutput(j, "out.mp4")
-	s.checkClean()
-	if got := f.results(id); !slices.Equal(got, []string{"publishing 1", "completed 1"}) {
-		t.Error(got)
-	}
+	s.checkResults(f, id, "publishing 1", "completed 1")
 	if log := f.log(id); !strings.Contains(log, "Output #0") {
-		t.Errorf("the log is %q", log)
+		t.Errorf("got log %q, want ffmpeg's", log)
 	}
 	node, err := f.client.Node(t.Context(), a.NodeID())
 	f.must(err)
@@ -76,10 +73,10 @@ func TestRun_Completed(t *testing.T) {
 	f.mu.Unlock()
 	if !slices.Contains(node.Encoders, "libx264") || node.CPUThreads < 1 || node.RAMTotalBytes == 0 ||
 		node.MaxConcurrentJobs != 1 || node.Name != "node" {
-		t.Errorf("registered as %+v", node)
+		t.Errorf("got node %+v, want this machine", node)
 	}
 	if !strings.Contains(string(metrics), `"frames":30`) {
-		t.Errorf("metrics %s", metrics)
+		t.Errorf("got metrics %s, want 30 frames", metrics)
 	}
 }
 
@@ -104,11 +101,11 @@ func TestRun_Failed(t *testing.T) {
 			id := f.submit("360p-h264", tt.parameters)
 			j := f.awaitStatus(id, ffrtmp.Failed)
 			if j.FailureReason != tt.reason || j.Error == "" {
-				t.Errorf("%s: %s", j.FailureReason, j.Error)
+				t.Errorf("got %s: %q, want %s with an error", j.FailureReason, j.Error, tt.reason)
 			}
 			s.checkClean()
 			if _, err := os.Stat(filepath.Join(s.root, "out.mp4")); err == nil {
-				t.Error("a failed job has an output")
+				t.Error("got an output of a failed job, want none")
 			}
 		})
 	}
@@ -143,10 +140,10 @@ func TestOutput_IsInput(t *testing.T) {
 			id := f.submit("360p-h264", fmt.Sprintf(`{"input":%q,"output":%q}`, tt.input, tt.output))
 			j := f.awaitStatus(id, ffrtmp.Failed)
 			if j.FailureReason != ffrtmp.UserError || !strings.Contains(j.Error, "is the input itself") {
-				t.Errorf("%s: %s", j.FailureReason, j.Error)
+				t.Errorf("got %s: %s, want a user error: the output is the input", j.FailureReason, j.Error)
 			}
 			if data, err := os.ReadFile(at("film.mp4")); err != nil || !bytes.Equal(data, film) {
-				t.Errorf("the input was touched: %d bytes, %v", len(data), err)
+				t.Errorf("input: got %d bytes (%v), want %d unchanged", len(data), err, len(film))
 			}
 			s.checkClean()
 		})
@@ -174,10 +171,10 @@ func TestOutput_BecomesInput(t *testing.T) {
 	j := f.awaitStatus(f.submit("360p-h264", `{"input":"film.mp4","output":"out.mp4","preset":"ultrafast"}`),
 		ffrtmp.Failed)
 	if j.FailureReason != ffrtmp.UserError || !strings.Contains(j.Error, "is the input itself") {
-		t.Errorf("%s: %s", j.FailureReason, j.Error)
+		t.Errorf("got %s: %s, want a user error: the output is the input", j.FailureReason, j.Error)
 	}
 	if data, err := os.ReadFile(filepath.Join(s.root, "film.mp4")); err != nil || !bytes.Equal(data, film) {
-		t.Errorf("the input was touched: %d bytes, %v", len(data), err)
+		t.Errorf("input: got %d bytes (%v), want %d unchanged", len(data), err, len(film))
 	}
 	s.checkClean()
 }
@@ -203,55 +200,43 @@ func TestOutput_DirectoryMoved(t *testing.T) {
 	t.Parallel()
 	f := newMasters(t)
 	s := newSite(t, f)
+	s.hold()
 	s.start()
-	id := f.submit(slow, `{"output":"sub/out.mp4","duration":5,"preset":"ultrafast"}`)
-	f.await(id, "under way", encoding)
+	id := f.submit("360p30-h264", `{"output":"sub/out.mp4","duration":1,"preset":"ultrafast"}`)
+	s.awaitFFmpeg(id)
 	elsewhere := filepath.Join(t.TempDir(), "sub")
 	if err := errors.Join(os.Rename(filepath.Join(s.root, "sub"), elsewhere),
 		os.Symlink(elsewhere, filepath.Join(s.root, "sub"))); err != nil {
 		t.Fatal(err)
 	}
+	s.release()
 	f.awaitStatus(id, ffrtmp.Failed)
 	f.awaitStatus(f.submit("360p30-h264", short), ffrtmp.Completed)
 	s.checkClean()
 }
 
-// A cancel ends ffmpeg within two seconds.
-func TestCancel_TwoSeconds(t *testing.T) {
+// A cancel ends ffmpeg's whole process group. TestChaos_CancelInTwoSeconds measures how soon.
+func TestCancel_EndsProcessGroup(t *testing.T) {
 	t.Parallel()
 	f := newMasters(t)
 	s := newSite(t, f)
 	s.start()
 	id := f.submit(slow, long)
-	f.await(id, "under way", encoding)
+	f.await(id, "encoding", encoding)
 	var ffmpeg struct {
 		PID int `json:"pid"`
 	}
 	if err := readJSON(filepath.Join(s.state, "attempts", attemptID{id, 1}.String(), "ffmpeg.json"),
 		&ffmpeg); err != nil || ffmpeg.PID == 0 {
-		t.Fatalf("ffmpeg's pid: %v", err)
+		t.Fatalf("got no pid of ffmpeg (%v), want one", err)
 	}
-	began := time.Now()
 	f.cancel(id)
 	testkit.Eventually(t, "ffmpeg's process group ends", func() bool {
 		return errors.Is(syscall.Kill(-ffmpeg.PID, 0), syscall.ESRCH)
 	})
-	if d := time.Since(began); d > 2*time.Second {
-		t.Errorf("took %v", d)
-	}
 	s.checkClean()
 	next := f.submit("360p-h264", short)
 	f.awaitStatus(next, ffrtmp.Completed)
-}
-
-// find returns the supervised run of an attempt.
-func (s *site) find(id string, attempt int) *supervisor.Process {
-	s.t.Helper()
-	p, err := supervisor.Find(filepath.Join(s.state, "attempts", attemptID{id, attempt}.String()))
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return p
 }
 
 // A pause stops ffmpeg until it is resumed.
@@ -260,16 +245,21 @@ func TestPause_Resume(t *testing.T) {
 	f := newMasters(t)
 	s := newSite(t, f)
 	s.start()
-	id := f.submit(slow, `{"output":"out.mp4","duration":3,"preset":"ultrafast"}`)
-	f.await(id, "under way", encoding)
-	p := s.find(id, 1)
+	id := f.submit(slow, long)
+	f.await(id, "encoding", encoding)
+	p := s.awaitFFmpeg(id)
 	f.must(f.client.Pause(t.Context(), id))
 	testkit.Eventually(t, "ffmpeg is paused", func() bool { st, err := p.State(); return err == nil && st.Paused })
 	testkit.Eventually(t, "a heartbeat says paused", f.holds(func() bool {
 		return len(f.beats[len(f.beats)-1].Attempts) == 1 && f.beats[len(f.beats)-1].Attempts[0].Paused
 	}))
+	paused, err := p.State()
+	f.must(err)
 	f.must(f.client.Resume(t.Context(), id))
-	f.awaitStatus(id, ffrtmp.Completed)
+	testkit.Eventually(t, "ffmpeg continues", func() bool {
+		st, err := p.State()
+		return err == nil && !st.Paused && st.Progress.Frame > paused.Progress.Frame
+	})
 }
 
 // An attempt that was reassigned is stopped and publishes nothing.
@@ -283,14 +273,14 @@ func TestStop_Reassigned(t *testing.T) {
 	}
 	s.start()
 	id := f.submit(slow, long)
-	f.await(id, "under way", encoding)
+	f.await(id, "encoding", encoding)
 	f.reassign(id)
 	s.checkClean()
 	if got := f.results(id); len(got) > 0 {
-		t.Errorf("results %v", got)
+		t.Errorf("got results %v, want none", got)
 	}
 	if data, err := os.ReadFile(old); err != nil || string(data) != "another node's" {
-		t.Errorf("the output is now %.20q, %v", data, err)
+		t.Errorf("output: got %.20q (%v), want it unchanged", data, err)
 	}
 }
 
@@ -304,22 +294,23 @@ func TestResult_Stale(t *testing.T) {
 		t.Fatal(err)
 	}
 	var id string
-	a.onStep = func(at *attempt, now step) {
-		if now == stepDecided && at.attempt == 1 {
-			f.reassign(id) // while the agent verifies
+	var once sync.Once // a slow agent may lose its lease and claim the job again
+	a.onStep = func(_ *attempt, now step) {
+		if now == stepDecided {
+			once.Do(func() { f.reassign(id) }) // while the agent verifies
 		}
 	}
 	id = f.submit("360p30-h264", short)
 	s.run(a)
 	f.await(id, "completed by another node", func(j ffrtmp.Job) bool {
-		return j.Attempt == 2 && j.Status == ffrtmp.Completed
+		return j.Status == ffrtmp.Completed && j.NodeID != a.NodeID()
 	})
 	s.checkClean()
 	if _, err := os.Stat(filepath.Join(s.root, "out.mp4")); err == nil {
-		t.Error("a stale attempt has published its output")
+		t.Error("got an output of a stale attempt, want none")
 	}
 	if got := f.results(id); len(got) > 0 {
-		t.Errorf("results %v", got)
+		t.Errorf("got results %v, want none", got)
 	}
 }
 
@@ -334,22 +325,22 @@ func TestSlots_Full(t *testing.T) {
 	for _, name := range []string{"a", "b", "c"} {
 		ids = append(ids, f.submit(slow, strings.Replace(long, "out.mp4", name+".mp4", 1)))
 	}
-	f.await(ids[0], "under way", encoding)
-	f.await(ids[1], "under way", encoding)
+	f.await(ids[0], "encoding", encoding)
+	f.await(ids[1], "encoding", encoding)
 	if f.job(ids[2]).Status != ffrtmp.Pending {
-		t.Error("three jobs run in two slots")
+		t.Error("got three jobs in two slots, want the third pending")
 	}
 	f.cancel(ids[0])
-	f.await(ids[2], "under way", encoding)
+	f.await(ids[2], "encoding", encoding)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, c := range f.claims {
 		if c.Max < 1 || c.Max > 2 {
-			t.Errorf("claimed %d", c.Max)
+			t.Errorf("got a claim for %d, want 1 or 2", c.Max)
 		}
 	}
 	if n := len(f.claims); n > 20 {
-		t.Errorf("%d claims for three jobs", n)
+		t.Errorf("got %d claims for three jobs, want at most 20", n)
 	}
 }
 
@@ -358,16 +349,23 @@ func TestDrain_WaitsForJobs(t *testing.T) {
 	t.Parallel()
 	f := newMasters(t)
 	s := newSite(t, f)
-	s.drain = 30 * time.Second
-	_, stop := s.start()
-	id := f.submit(slow, `{"output":"out.mp4","duration":3,"preset":"ultrafast"}`)
-	f.await(id, "under way", encoding)
+	s.drain = testkit.Patience
+	s.hold()
+	a, err := New(s.config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	cancel, wait := s.begin(a)
+	id := f.submit("360p30-h264", short)
+	s.awaitFFmpeg(id)
 	later := f.submit("360p-h264", short)
-	stop()
+	cancel()
+	s.release()
+	wait()
 	if got := f.job(id).Status; got != ffrtmp.Completed {
-		t.Errorf("the agent ended and its job is %s", got)
+		t.Errorf("after the agent's end: got %s, want completed", got)
 	}
 	if got := f.job(later).Status; got != ffrtmp.Pending {
-		t.Errorf("a draining agent took a job, which is %s", got)
+		t.Errorf("later job: got %s, want pending", got)
 	}
 }

@@ -38,7 +38,7 @@ func tone(seconds string) []string {
 	return []string{"-f", "lavfi", "-t", seconds, "-i", "sine=sample_rate=48000"}
 }
 
-// wanted is what a plan for the container would want.
+// wanted is what a plan for the container requires.
 func wanted(container string) recipe.Want {
 	if container == "webm" {
 		return recipe.Want{Codec: "vp9", Height: 36, Audio: "opus"}
@@ -77,7 +77,7 @@ func TestVerify_RateByContainer(t *testing.T) {
 				want := wanted(container)
 				want.FPS, want.Seconds, want.Pattern = c.want.FPS, c.want.Seconds, true
 				if err := verify(t, path, want, supervisor.Source{}, nil); err != nil {
-					t.Errorf("%s fps for %s s: %v", c.rate, c.seconds, err)
+					t.Errorf("%s fps for %s s: got %v, want it accepted", c.rate, c.seconds, err)
 				}
 			}
 			path := ffmpeg(t, "even."+container, "-i", uneven, "-vf", "fps=24")
@@ -106,10 +106,10 @@ func TestVerify_VideoEndsEarly(t *testing.T) {
 			want := wanted(container)
 			checkRefused(t, verify(t, path, want, source, whole), ffrtmp.InputError, "video ends at 2.")
 			if err := verify(t, path, want, source, early); err != nil {
-				t.Errorf("its source's ends as well: %v", err)
+				t.Errorf("source that ends early: got %v, want it accepted", err)
 			}
 			if err := verify(t, path, want, source, nil); err != nil {
-				t.Errorf("its source's cannot be known: %v", err)
+				t.Errorf("unknown source: got %v, want it accepted", err)
 			}
 			want.Pattern, want.Seconds = true, 6
 			checkRefused(t, verify(t, path, want, supervisor.Source{}, nil), ffrtmp.RuntimeError, "video ends at 2.")
@@ -117,7 +117,7 @@ func TestVerify_VideoEndsEarly(t *testing.T) {
 			late := ffmpeg(t, "late."+container,
 				append(append([]string{"-itsoffset", "2"}, bars("10", "4")...), tone("6")...)...)
 			if err := verify(t, late, wanted(container), source, whole); err != nil {
-				t.Errorf("video that begins late: %v", err)
+				t.Errorf("video that begins late: got %v, want it accepted", err)
 			}
 		})
 	}
@@ -151,7 +151,7 @@ func TestVerify_StillSource(t *testing.T) {
 		made := ffmpeg(t, c.output, "-i", c.input, "-map", "0:v:0", "-map", "0:a:0")
 		input := &recipe.File{Root: filepath.Dir(c.input), Name: filepath.Base(c.input)}
 		if err := verify(t, made, wanted(strings.TrimPrefix(c.output, "made.")), source, input); err != nil {
-			t.Errorf("%s to %s: %v", filepath.Base(c.input), c.output, err)
+			t.Errorf("%s to %s: got %v, want it accepted", filepath.Base(c.input), c.output, err)
 		}
 	}
 }

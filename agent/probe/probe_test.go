@@ -134,7 +134,7 @@ func TestVerify_Cases(t *testing.T) {
 				return
 			}
 			if err == nil || failure.Reason(err) != c.reason || !strings.Contains(err.Error(), c.says) {
-				t.Errorf("got %v", err)
+				t.Errorf("got %v, want a %s that says %q", err, c.reason, c.says)
 			}
 		})
 	}
@@ -142,7 +142,7 @@ func TestVerify_Cases(t *testing.T) {
 	cancel()
 	err = Verify(ended, tools(t).FFprobe, fileOf(whole), good, supervisor.Source{}, nil)
 	if !errors.Is(err, context.Canceled) {
-		t.Errorf("got %v", err)
+		t.Errorf("got %v, want %v", err, context.Canceled)
 	}
 }
 
@@ -150,10 +150,10 @@ func TestFindTools_Missing(t *testing.T) {
 	found := tools(t)
 	if !filepath.IsAbs(found.FFmpeg) || !filepath.IsAbs(found.FFprobe) ||
 		!strings.HasPrefix(found.Version, "ffmpeg version ") {
-		t.Errorf("%+v", found)
+		t.Errorf("got %+v, want absolute paths and a version", found)
 	}
 	if _, err := FindTools("/no/such/ffmpeg"); err == nil || !strings.Contains(err.Error(), "--ffmpeg") {
-		t.Errorf("got %v", err)
+		t.Errorf("got %v, want an error that names --ffmpeg", err)
 	}
 }
 
@@ -163,7 +163,7 @@ func TestProbe_NoAPIKey(t *testing.T) {
 	env, err := run(context.Background(), "env")
 	must(t, err)
 	if strings.Contains(string(env), "a secret") || !strings.Contains(string(env), "PATH=") {
-		t.Errorf("a probe's environment is\n%s", env)
+		t.Errorf("got environment %s, want PATH and no API key", env)
 	}
 }
 
@@ -174,17 +174,17 @@ func TestEncoders_Working(t *testing.T) {
 	must(t, err)
 	for _, encoder := range []string{"libx264", "libx265", "libvpx-vp9"} {
 		if !slices.Contains(got, encoder) {
-			t.Errorf("%s is missing in %v", encoder, got)
+			t.Errorf("got encoders %v, want %s", got, encoder)
 		}
 	}
 	if len(gpuDevices()) == 0 && slices.ContainsFunc(got, func(s string) bool { return strings.Contains(s, "_") }) {
-		t.Errorf("hardware encoders without hardware: %v", got)
+		t.Errorf("got encoders %v, want none of hardware", got)
 	}
 	facts, err := Machine(got)
 	must(t, err)
 	if facts.CPUModel == "" || facts.CPUThreads < 1 || facts.RAMTotalBytes < 1<<26 ||
 		facts.HasGPU != (len(facts.GPUCapabilities) > 0) {
-		t.Errorf("%+v", facts)
+		t.Errorf("got %+v, want this machine", facts)
 	}
 }
 
@@ -205,20 +205,20 @@ esac
 	got, err := Encoders(context.Background(), Tools{FFmpeg: fake, Version: "1"}, dir)
 	must(t, err)
 	if !slices.Equal(got, []string{"libx264"}) {
-		t.Errorf("got %v", got)
+		t.Errorf("got %v, want libx264", got)
 	}
 	runs, err := os.ReadFile(fake + ".runs")
 	must(t, err)
 	again, err := Encoders(context.Background(), Tools{FFmpeg: fake, Version: "1"}, dir)
 	must(t, err)
 	if since, err := os.ReadFile(fake + ".runs"); err != nil || len(since) != len(runs) || !slices.Equal(got, again) {
-		t.Errorf("tried again: %v, %s", again, since[len(runs):])
+		t.Errorf("second call: got %v and trials %s, want the cached answer", again, since[len(runs):])
 	}
 	must(t, os.WriteFile(fake, []byte(strings.ReplaceAll(script, "*libx265*) exit 1", "*libx265*) exit 0")), 0o755))
 	got, err = Encoders(context.Background(), Tools{FFmpeg: fake, Version: "2"}, dir)
 	must(t, err)
 	if !slices.Equal(got, []string{"libx264", "libx265"}) {
-		t.Errorf("after an upgrade: %v", got)
+		t.Errorf("after an upgrade: got %v, want libx264 and libx265", got)
 	}
 }
 
@@ -227,6 +227,6 @@ func TestMachine_GPU(t *testing.T) {
 	must(t, err)
 	if !facts.HasGPU || facts.GPUType != "nvidia" ||
 		!slices.Equal(facts.GPUCapabilities, []string{"h264_nvenc", "hevc_nvenc"}) {
-		t.Errorf("%+v", facts)
+		t.Errorf("got %+v, want an NVIDIA GPU with both encoders", facts)
 	}
 }

@@ -22,10 +22,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
+
 	"github.com/ffrtmp/ffrtmp"
 	"github.com/ffrtmp/ffrtmp/internal/failure"
-
-	"github.com/hashicorp/go-hclog"
+	"github.com/ffrtmp/ffrtmp/internal/testkit"
 )
 
 func TestZone_Addresses(t *testing.T) {
@@ -72,10 +73,10 @@ func TestDialControl_Zone(t *testing.T) {
 	} {
 		err := dialControl(c.limit)("tcp4", c.address, nil)
 		if (err != nil) != c.refused {
-			t.Errorf("%s within zone %d: got %v", c.address, c.limit, err)
+			t.Errorf("%s within zone %d: got %v, want refused %t", c.address, c.limit, err, c.refused)
 		}
 		if err != nil && failure.Reason(err) != ffrtmp.UserError {
-			t.Errorf("%s: reason %s", c.address, failure.Reason(err))
+			t.Errorf("%s: got reason %s, want a user error", c.address, failure.Reason(err))
 		}
 	}
 }
@@ -98,7 +99,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// selfSigned is a certificate for 127.0.0.1 that nobody trusts.
+// selfSigned is a certificate for 127.0.0.1 that this process does not trust.
 func selfSigned(t *testing.T) tls.Certificate {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -127,25 +128,22 @@ func TestEndpoint_Certificate(t *testing.T) {
 	untrusted.StartTLS()
 	defer untrusted.Close()
 	if code, body := get(t, open(t, trusted.URL+"/a.mp4").Address(), ""); code != http.StatusOK || body != "media" {
-		t.Errorf("trusted: %d %q", code, body)
+		t.Errorf("trusted: got %d %q, want 200 media", code, body)
 	}
 	e := open(t, untrusted.URL+"/a.mp4")
 	if code, _ := get(t, e.Address(), ""); code != http.StatusBadGateway || e.Err() == nil {
-		t.Errorf("untrusted: %d, %v", code, e.Err())
+		t.Errorf("untrusted: got %d, %v, want 502 and an error", code, e.Err())
 	}
-	// RTMP over TLS: the server's words arrive only when it is trusted.
+	// RTMP over TLS: the server's answer arrives only when it is trusted.
 	for _, server := range []*httptest.Server{trusted, untrusted} {
 		e := open(t, strings.Replace(server.URL, "https", "rtmps", 1)+"/live/key")
-		conn, err := net.Dial("tcp", strings.TrimSuffix(strings.TrimPrefix(e.Address(), "rtmp://"), "/"))
-		if err != nil {
-			t.Fatal(err)
-		}
+		conn := dial(t, e)
 		// An untrusted server's connection may be closed already.
 		_, _ = io.WriteString(conn, "GET / HTTP/1.0\r\n\r\n")
 		answer, _ := io.ReadAll(conn)
 		conn.Close()
 		if got := strings.HasSuffix(string(answer), "media"); got != (server == trusted) || (e.Err() == nil) != got {
-			t.Errorf("rtmps, trusted %v: %q, %v", server == trusted, answer, e.Err())
+			t.Errorf("rtmps, want trusted %t: got %q, %v", server == trusted, answer, e.Err())
 		}
 	}
 }
@@ -158,6 +156,28 @@ func open(t *testing.T, raw string) *Endpoint {
 	}
 	t.Cleanup(e.Close)
 	return e
+}
+
+// dial connects to an RTMP endpoint.
+func dial(t *testing.T, e *Endpoint) net.Conn {
+	t.Helper()
+	conn, err := net.Dial("tcp", strings.TrimSuffix(strings.TrimPrefix(e.Address(), "rtmp://"), "/"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	return conn
+}
+
+// listen opens a server on the loopback address.
+func listen(t *testing.T) net.Listener {
+	t.Helper()
+	server, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { server.Close() })
+	return server
 }
 
 func get(t *testing.T, address, byteRange string) (int, string) {
@@ -210,20 +230,20 @@ func TestHTTP_Requests(t *testing.T) {
 	e := open(t, "http://user:pass@"+host+"/clip.mp4?token=t")
 	if !strings.HasPrefix(e.Address(), "http://127.0.0.1:") || !strings.HasSuffix(e.Address(), "/clip.mp4") ||
 		strings.Contains(e.Address(), "pass") {
-		t.Errorf("address %s", e.Address())
+		t.Errorf("got address %s, want a local one without the password", e.Address())
 	}
 	if code, body := get(t, e.Address(), ""); code != http.StatusOK || body != "0123456789" {
-		t.Errorf("whole: %d %q", code, body)
+		t.Errorf("whole: got %d %q, want 200 and all digits", code, body)
 	}
 	if code, body := get(t, e.Address(), "bytes=4-5"); code != http.StatusPartialContent || body != "45" {
-		t.Errorf("range: %d %q", code, body)
+		t.Errorf("range: got %d %q, want 206 and 45", code, body)
 	}
 	if code, body := get(t, open(t, server.URL+"/moved.mp4").Address(), ""); code != http.StatusOK ||
 		body != "0123456789" {
-		t.Errorf("after a redirect: %d %q", code, body)
+		t.Errorf("after a redirect: got %d %q, want 200 and all digits", code, body)
 	}
 	if code, _ := get(t, open(t, server.URL+"/none.mp4").Address(), ""); code != http.StatusNotFound {
-		t.Errorf("missing: %d", code)
+		t.Errorf("missing: got %d, want 404", code)
 	}
 	guessed, err := url.Parse(e.Address())
 	if err != nil {
@@ -231,7 +251,7 @@ func TestHTTP_Requests(t *testing.T) {
 	}
 	guessed.Path = "/clip.mp4"
 	if code, _ := get(t, guessed.String(), ""); code != http.StatusNotFound {
-		t.Errorf("a path that was not handed out: %d", code)
+		t.Errorf("unknown path: got %d, want 404", code)
 	}
 }
 
@@ -246,11 +266,6 @@ func TestHTTP_Refused(t *testing.T) {
 		w.WriteHeader(http.StatusFound)
 	}))
 	defer server.Close()
-	refused, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	refused.Close()
 	for name, c := range map[string]struct {
 		url    string
 		reason ffrtmp.FailureReason
@@ -261,20 +276,20 @@ func TestHTTP_Refused(t *testing.T) {
 		"redirect to another scheme":   {server.URL + "/scheme", ffrtmp.UserError},
 		"redirects without end":        {server.URL + "/loop", ffrtmp.InputError},
 		"nobody listens": {
-			"http://user:hunter2@" + refused.Addr().String() + "/?token=hunter2",
+			"http://user:hunter2@127.0.0.1:1/?token=hunter2",
 			ffrtmp.NetworkError,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := open(t, c.url)
 			if code, _ := get(t, e.Address(), ""); code != http.StatusBadGateway {
-				t.Errorf("answered %d", code)
+				t.Errorf("got %d, want 502", code)
 			}
 			if e.Err() == nil || failure.Reason(e.Err()) != c.reason {
 				t.Errorf("got %v (%s), want a %s", e.Err(), failure.Reason(e.Err()), c.reason)
 			}
 			if e.Err() != nil && strings.Contains(e.Err().Error(), "hunter2") {
-				t.Errorf("a secret in %q", e.Err())
+				t.Errorf("got %q, want no secret in it", e.Err())
 			}
 		})
 	}
@@ -298,7 +313,7 @@ func TestHTTP_RedirectInward(t *testing.T) {
 			conn.Close()
 		}
 		if (err == nil) != c.allowed {
-			t.Errorf("from zone %d to the loopback: %v", c.reached, err)
+			t.Errorf("from zone %d to the loopback: got %v, want allowed %t", c.reached, err, c.allowed)
 		}
 	}
 }
@@ -311,18 +326,14 @@ func TestOpen_Scheme(t *testing.T) {
 	} {
 		if e, err := Open(raw, false); err == nil {
 			e.Close()
-			t.Errorf("%s was opened", raw)
+			t.Errorf("%s: got no error, want one", raw)
 		}
 	}
 }
 
 // Bytes pass both ways, and the last ones arrive before the close.
 func TestRTMP_BothWays(t *testing.T) {
-	server, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer server.Close()
+	server := listen(t)
 	received := make(chan []byte, 1)
 	go func() {
 		conn, err := server.Accept()
@@ -337,13 +348,10 @@ func TestRTMP_BothWays(t *testing.T) {
 		received <- all
 	}()
 	e := open(t, "rtmp://"+server.Addr().String()+"/live/key")
-	conn, err := net.Dial("tcp", strings.TrimSuffix(strings.TrimPrefix(e.Address(), "rtmp://"), "/"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	conn := dial(t, e)
 	hello := make([]byte, 5)
 	if _, err := io.ReadFull(conn, hello); err != nil || string(hello) != "hello" {
-		t.Fatalf("%q, %v", hello, err)
+		t.Fatalf("got %q, %v, want hello", hello, err)
 	}
 	sent := bytes.Repeat([]byte("x"), 1<<20)
 	if _, err := conn.Write(sent); err != nil {
@@ -354,20 +362,16 @@ func TestRTMP_BothWays(t *testing.T) {
 	select {
 	case got := <-received:
 		if len(got) != len(sent) {
-			t.Errorf("%d of %d bytes arrived", len(got), len(sent))
+			t.Errorf("got %d bytes, want %d", len(got), len(sent))
 		}
-	case <-time.After(5 * time.Second):
-		t.Error("the server never saw the end")
+	case <-testkit.Context(t).Done():
+		t.Error("got no end at the server, want one")
 	}
 }
 
 // A source ends when its server closes; a target must not close first.
 func TestRTMP_ServerCloses(t *testing.T) {
-	server, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer server.Close()
+	server := listen(t)
 	go func() {
 		for {
 			conn, err := server.Accept()
@@ -382,38 +386,28 @@ func TestRTMP_ServerCloses(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		conn, err := net.Dial("tcp", strings.TrimSuffix(strings.TrimPrefix(e.Address(), "rtmp://"), "/"))
-		if err != nil {
-			t.Fatal(err)
-		}
+		conn := dial(t, e)
 		// How the connection ends depends on the direction; e.Err is what counts.
 		_, _ = io.ReadAll(conn)
 		conn.Close()
 		e.Close()
 		if err := e.Err(); (err != nil) != target || target && failure.Reason(err) != ffrtmp.NetworkError {
-			t.Errorf("target %v: %v", target, err)
+			t.Errorf("target %t: got %v, want an error of a target only", target, err)
 		}
 	}
 }
 
 // Close does not wait for a silent server.
 func TestClose_SilentServer(t *testing.T) {
-	server, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer server.Close()
+	server := listen(t)
 	e := open(t, "rtmp://"+server.Addr().String()+"/live/key")
-	conn, err := net.Dial("tcp", strings.TrimSuffix(strings.TrimPrefix(e.Address(), "rtmp://"), "/"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	conn := dial(t, e)
 	defer conn.Close()
 	closed := make(chan struct{})
 	go func() { e.Close(); close(closed) }()
 	select {
 	case <-closed:
-	case <-time.After(5 * time.Second):
-		t.Fatal("Close hangs")
+	case <-testkit.Context(t).Done():
+		t.Fatal("Close: got no return, want one")
 	}
 }

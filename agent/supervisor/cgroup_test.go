@@ -25,11 +25,11 @@ func TestCgroup_Limits(t *testing.T) {
 	defer g.dir.Close()
 	for name, want := range map[string]string{"cpu.max": "150000 100000", "memory.max": "536870912"} {
 		if got, err := os.ReadFile(filepath.Join(group, name)); err != nil || string(got) != want {
-			t.Errorf("%s: %q, %v; want %q", name, got, err, want)
+			t.Errorf("%s: got %q (%v), want %q", name, got, err, want)
 		}
 	}
 	if !g.outOfMemory() {
-		t.Error("a kill for memory was not seen")
+		t.Error("got no kill for memory, want one")
 	}
 }
 
@@ -40,6 +40,6 @@ func TestCgroup_NoControllers(t *testing.T) {
 	}
 	_, err := newCgroupBelow(parent, "job-1", ffrtmp.ResourceLimits{MaxMemoryMB: 512})
 	if err == nil || !strings.Contains(err.Error(), "no cpu and memory controllers") {
-		t.Errorf("got %v", err)
+		t.Errorf("got %v, want missing controllers", err)
 	}
 }

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/ffrtmp/ffrtmp"
 	"github.com/ffrtmp/ffrtmp/agent/media"
@@ -31,7 +30,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// doomedAgent starts what is in a directory, says so, and stays.
+// doomedAgent starts the run of a directory, prints the error, and stays.
 func doomedAgent(dir string) int {
 	a, err := readConfig(dir)
 	if err == nil {
@@ -41,13 +40,10 @@ func doomedAgent(dir string) int {
 	select {}
 }
 
-// patience bounds every single wait. It is long because machines are busy; what has to
-// be quick is measured.
-const patience = time.Minute
-
+// ctx returns a context for one wait; it also outlives the test's own context, for clean-ups.
 func ctx(t *testing.T) context.Context {
 	t.Helper()
-	c, cancel := context.WithTimeout(context.Background(), patience)
+	c, cancel := context.WithTimeout(context.Background(), testkit.Patience)
 	t.Cleanup(cancel)
 	return c
 }
@@ -87,8 +83,8 @@ func realFFmpeg(t *testing.T) string {
 func fakeFFmpeg(t *testing.T, script string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "ffmpeg")
-	// A child that another test starts meanwhile would hold the file open for
-	// writing until it executes, and "text file busy" come of that here.
+	// A child that another test starts meanwhile would hold the file open for writing
+	// until it executes; the start here would fail with "text file busy".
 	syscall.ForkLock.RLock()
 	defer syscall.ForkLock.RUnlock()
 	must(t, os.WriteFile(path, []byte("#!/bin/sh\n"+script), 0o755))
@@ -102,12 +98,12 @@ func attempt(t *testing.T, ffmpeg string, p recipe.Plan) Config {
 		if p, err := Find(a.Dir); err == nil {
 			_, _ = p.Stop(context.Background())
 		}
-		// Where a panic or a data race of the supervisor's process would be told.
+		// A panic or a data race of the supervisor's process shows there.
 		if said, err := os.ReadFile(filepath.Join(a.Dir, stderrFile)); err == nil && len(said) > 0 {
-			t.Errorf("supervisor: %s", said)
+			t.Errorf("supervisor: got output %s, want none", said)
 		}
 		if left := marked(t, a.Dir); len(left) > 0 {
-			t.Errorf("processes left behind: %v", left)
+			t.Errorf("got processes %v, want none", left)
 		}
 	})
 	return a
@@ -147,7 +143,7 @@ func ffmpegIdentity(t *testing.T, dir string) identity {
 	found, err := load(dir, ffmpegFile, &id)
 	must(t, err)
 	if !found {
-		t.Fatal("ffmpeg was not started")
+		t.Fatal("got no ffmpeg, want one started")
 	}
 	return id
 }

@@ -30,7 +30,7 @@ func TestLog_Bounded(t *testing.T) {
 		onDisk += info.Size()
 	}
 	if onDisk > MaxLogBytes || onDisk < segmentBytes {
-		t.Errorf("%d bytes on disk", onDisk)
+		t.Errorf("got %d bytes on disk, want %d to %d", onDisk, segmentBytes, MaxLogBytes)
 	}
 	// From the start, in small pieces: the head is gone, the rest has no gap.
 	var got []byte
@@ -44,18 +44,18 @@ func TestLog_Bounded(t *testing.T) {
 		if first < 0 {
 			first = from
 		} else if from != offset {
-			t.Fatalf("gap from %d to %d", offset, from)
+			t.Fatalf("got offset %d, want %d", from, offset)
 		}
 		got = append(got, data...)
 		offset = from + int64(len(data))
 	}
 	if offset != int64(len(whole)) || string(got) != whole[first:] || first == 0 {
-		t.Errorf("read %d bytes from %d of %d", len(got), first, len(whole))
+		t.Errorf("got %d bytes from %d, want the tail of %d", len(got), first, len(whole))
 	}
 	if strings.Contains(string(got), "key") {
-		t.Error("not redacted")
+		t.Error("got the secret in the log, want it redacted")
 	}
 	if data, from, err := readLog(dir, offset+100, 10); len(data) != 0 || from != offset+100 || err != nil {
-		t.Errorf("past the end: %q, %d, %v", data, from, err)
+		t.Errorf("past the end: got %q at %d (%v), want nothing", data, from, err)
 	}
 }

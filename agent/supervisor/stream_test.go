@@ -11,7 +11,7 @@ import (
 	"github.com/ffrtmp/ffrtmp/internal/rtmptest"
 )
 
-// endless streams noise, so that whatever is between ffmpeg and the server fills up soon.
+// endless streams noise, so that the buffers between ffmpeg and the server fill up soon.
 func endless(t *testing.T, url string) recipe.Plan {
 	t.Helper()
 	e := small(7200, ffrtmp.ToRTMP)
@@ -26,20 +26,20 @@ func TestStream_ServerStalls(t *testing.T) {
 	a := attempt(t, realFFmpeg(t), endless(t, server.URL()))
 	a.HangAfter = 6 * time.Second // on a busy machine ffmpeg takes seconds to begin
 	run := start(t, a)
-	eventually(t, "more than HangAfter of the stream is with the server", func() bool {
+	eventually(t, "the server has more than HangAfter of the stream", func() bool {
 		s, ok := server.Streams()["the-key"]
 		return ok && s.Clients[0].Timestamp > a.HangAfter.Milliseconds()
 	})
 	if s := server.Streams()["the-key"].Clients[0]; s.Timestamp > s.Connected+1000 {
-		t.Errorf("%d ms of the stream in %d ms: it is sent faster than it plays", s.Timestamp, s.Connected)
+		t.Errorf("got %d ms of the stream in %d ms, want it no faster than it plays", s.Timestamp, s.Connected)
 	}
 	if s := state(t, run); !s.Running || s.Progress.OutTimeSeconds == 0 {
-		t.Fatalf("%+v\n%s", s, logText(t, run))
+		t.Fatalf("got %+v, want it running\n%s", s, logText(t, run))
 	}
 	server.Freeze()
 	frozen := time.Now()
 	if e := wait(t, run); e.End != Failed || e.Reason != ffrtmp.Hung || !strings.Contains(e.Error, "no progress") {
-		t.Errorf("%+v", e)
+		t.Errorf("got %+v, want it hung", e)
 	}
 	t.Logf("hung %s after the server froze", time.Since(frozen).Round(time.Millisecond))
 }
@@ -53,7 +53,7 @@ func TestStream_ServerSilent(t *testing.T) {
 	a := attempt(t, realFFmpeg(t), endless(t, "rtmp://"+silent.Addr().String()+"/live"))
 	a.HangAfter = time.Second
 	if e := wait(t, start(t, a)); e.End != Failed || e.Reason != ffrtmp.Hung {
-		t.Errorf("%+v", e)
+		t.Errorf("got %+v, want it hung", e)
 	}
 }
 
@@ -62,10 +62,10 @@ func TestStream_ServerDies(t *testing.T) {
 	t.Parallel()
 	server := rtmptest.New(t)
 	run := start(t, attempt(t, realFFmpeg(t), endless(t, server.URL())))
-	eventually(t, "the stream is with the server", func() bool { return server.Streams()["the-key"].Received > 0 })
+	eventually(t, "the server receives the stream", func() bool { return server.Streams()["the-key"].Received > 0 })
 	server.Kill()
 	e := wait(t, run)
 	if e.End != Failed || e.Reason != ffrtmp.NetworkError || e.Error != "RTMP server closed the connection" {
-		t.Errorf("%+v\n%s", e, logText(t, run))
+		t.Errorf("got %+v, want a network error\n%s", e, logText(t, run))
 	}
 }

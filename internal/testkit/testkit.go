@@ -10,7 +10,7 @@ import (
 
 // Patience bounds a single wait. It is long because machines are busy: it catches what never happens, and measures
 // nothing.
-const Patience = 2 * time.Minute
+const Patience = 4 * time.Minute
 
 // Eventually polls until cond holds, and fails the test with what was awaited when Patience ends first.
 func Eventually(t testing.TB, what string, cond func() bool) {
