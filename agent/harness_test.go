@@ -290,16 +290,14 @@ func (s *site) release() {
 	}
 }
 
-// awaitFFmpeg waits until attempt 1 of a job has started ffmpeg, and returns its run.
-func (s *site) awaitFFmpeg(id string) (p *supervisor.Process) {
+// awaitFFmpeg waits until an agent has started ffmpeg for attempt 1 of a job, and returns its run.
+func (s *site) awaitFFmpeg(a *Agent, id string) (p *supervisor.Process) {
 	s.t.Helper()
-	testkit.Eventually(s.t, "ffmpeg has started", func() bool {
-		var err error
-		if p, err = supervisor.Find(s.state + "/attempts/" + attemptID{id, 1}.String()); err != nil {
-			return false
+	testkit.Eventually(s.t, "the agent has started ffmpeg", func() bool {
+		if at := a.slots.get(attemptID{id, 1}); at != nil {
+			p = at.running()
 		}
-		st, err := p.State()
-		return err == nil && st.Running
+		return p != nil
 	})
 	return p
 }

@@ -52,7 +52,7 @@ func TestRestart_FFmpegRunning(t *testing.T) {
 	s.hold()
 	a, stop := s.start()
 	id := f.submit("360p30-h264", short)
-	p := s.awaitFFmpeg(id)
+	p := s.awaitFFmpeg(a, id)
 	stop() // does not wait: DrainTimeout is 0
 	if st, err := p.State(); err != nil || !st.Running {
 		t.Fatalf("after the agent's end: got %+v, %v, want a running ffmpeg", st, err)
@@ -103,8 +103,8 @@ func TestResults_NoMasters(t *testing.T) {
 	a, stop := s.start()
 	first := f.submit("360p30-h264", `{"output":"a.mp4","duration":1,"preset":"ultrafast"}`)
 	second := f.submit("360p30-h264", `{"output":"b.mp4","duration":1,"preset":"ultrafast"}`)
-	s.awaitFFmpeg(first)
-	s.awaitFFmpeg(second)
+	s.awaitFFmpeg(a, first)
+	s.awaitFFmpeg(a, second)
 	f.SetDown(true)
 	s.release()
 	testkit.Eventually(t, "ffmpeg ends without masters", func() bool { return a.outbox.unsent.Load() == 2 })

@@ -201,9 +201,9 @@ func TestOutput_DirectoryMoved(t *testing.T) {
 	f := newMasters(t)
 	s := newSite(t, f)
 	s.hold()
-	s.start()
+	a, _ := s.start()
 	id := f.submit("360p30-h264", `{"output":"sub/out.mp4","duration":1,"preset":"ultrafast"}`)
-	s.awaitFFmpeg(id)
+	s.awaitFFmpeg(a, id)
 	elsewhere := filepath.Join(t.TempDir(), "sub")
 	if err := errors.Join(os.Rename(filepath.Join(s.root, "sub"), elsewhere),
 		os.Symlink(elsewhere, filepath.Join(s.root, "sub"))); err != nil {
@@ -244,10 +244,10 @@ func TestPause_Resume(t *testing.T) {
 	t.Parallel()
 	f := newMasters(t)
 	s := newSite(t, f)
-	s.start()
+	a, _ := s.start()
 	id := f.submit(slow, long)
 	f.await(id, "encoding", encoding)
-	p := s.awaitFFmpeg(id)
+	p := s.awaitFFmpeg(a, id)
 	f.must(f.client.Pause(t.Context(), id))
 	testkit.Eventually(t, "ffmpeg is paused", func() bool { st, err := p.State(); return err == nil && st.Paused })
 	testkit.Eventually(t, "a heartbeat says paused", f.holds(func() bool {
@@ -357,7 +357,7 @@ func TestDrain_WaitsForJobs(t *testing.T) {
 	}
 	cancel, wait := s.begin(a)
 	id := f.submit("360p30-h264", short)
-	s.awaitFFmpeg(id)
+	s.awaitFFmpeg(a, id)
 	later := f.submit("360p-h264", short)
 	cancel()
 	s.release()
