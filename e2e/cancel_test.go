@@ -9,8 +9,12 @@ import (
 	"github.com/ffrtmp/ffrtmp/internal/devcluster"
 )
 
-// A canceled job's ffmpeg ends within two seconds of the acknowledgement.
-func TestCancel_StopsFFmpegInTwoSeconds(t *testing.T) {
+// A canceled job's ffmpeg ends; TestChaos_CancelInTwoSeconds measures how soon.
+func TestCancel_StopsFFmpeg(t *testing.T) { cancelJobs(t) }
+
+// cancelJobs cancels running jobs and returns the longest time from the acknowledgement to the end of ffmpeg.
+func cancelJobs(t *testing.T) (longest time.Duration) {
+	t.Helper()
 	s := start(t, devcluster.Options{Masters: 3, Agents: 1})
 	follower := s.Master(s.follower()).URL()
 	for _, parameters := range []map[string]any{
@@ -20,13 +24,13 @@ func TestCancel_StopsFFmpegInTwoSeconds(t *testing.T) {
 		id := s.submit(pattern("720p30-h264", parameters)).ID
 		s.encoding(id, 1)
 		s.ffmpeg(s.Agent(0))
-		sent := time.Now()
 		s.wire().call(t, "POST", follower+"/jobs/"+id+"/cancel", "").want(t, 200)
 		// Measured from the acknowledgement: before that, a busy disk counts.
-		s.within(2*time.Second, "ffmpeg ends after a cancel", func() bool {
+		took := s.within(patience, "ffmpeg ends after a cancel", func() bool {
 			return len(s.ffmpegs(s.Agent(0))) == 0
 		})
-		t.Logf("ffmpeg ended %s after the cancel was sent", time.Since(sent).Round(time.Millisecond))
+		t.Logf("ffmpeg ended %s after the cancel", took.Round(time.Millisecond))
+		longest = max(longest, took)
 		j := s.look(id)
 		if j.Status != ffrtmp.Canceled || !slices.Equal(outcomes(j), []ffrtmp.Outcome{ffrtmp.AttemptCanceled}) {
 			t.Errorf("got job %s with attempts %+v, want one canceled", j.Status, j.Attempts)
@@ -34,6 +38,7 @@ func TestCancel_StopsFFmpegInTwoSeconds(t *testing.T) {
 		s.eventually("its work file is gone", func() bool { return len(s.workFiles()) == 0 })
 		s.eventually("the log contains ffmpeg's output", func() bool { return len(s.look(id).Logs) > 0 })
 	}
+	return longest
 }
 
 // A paused job's ffmpeg stays stopped past the lease and continues on resume.
@@ -46,13 +51,13 @@ func TestPause_StopsFFmpegUntilResume(t *testing.T) {
 	stopped := func() bool { p := s.ffmpeg(s.Agent(0)); return p.state == 'T' && p.pid == before.pid }
 
 	s.must(s.client.Pause(s.soon(), id))
-	s.within(2*time.Second, "ffmpeg is stopped", stopped)
+	s.eventually("ffmpeg is stopped", stopped)
 	s.steadily(4*time.Second, "ffmpeg stays stopped past the lease", func() bool {
 		return stopped() && s.look(id).Status == ffrtmp.Paused
 	})
 	made := frames(s.look(id))
 	s.must(s.client.Resume(s.soon(), id))
-	s.within(2*time.Second, "ffmpeg continues", func() bool { return !stopped() })
+	s.eventually("ffmpeg continues", func() bool { return !stopped() })
 	s.until(id, "making progress", func(j ffrtmp.Job) bool { return j.Status == ffrtmp.Running && frames(j) > made })
 	film.release()
 	j := s.finished(id)

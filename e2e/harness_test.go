@@ -16,8 +16,8 @@ import (
 	"github.com/ffrtmp/ffrtmp/internal/testkit"
 )
 
-// patience bounds each wait. It is long because machines are busy; what must be fast is measured.
-const patience = time.Minute
+// patience bounds each wait. It is long because machines are busy; the TestChaos tests measure what must be fast.
+const patience = testkit.Patience
 
 // site is a cluster under test.
 type site struct {

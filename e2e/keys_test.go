@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/ffrtmp/ffrtmp"
 	"github.com/ffrtmp/ffrtmp/internal/devcluster"
@@ -68,7 +67,7 @@ func TestKeys_HoldOnEveryMaster(t *testing.T) {
 
 	admin := s.wire()
 	admin.call(t, "DELETE", follower.URL()+"/keys/"+old.ID, "").want(t, http.StatusOK)
-	took := s.within(time.Second, "every master refuses the key", func() bool {
+	took := s.within(patience, "every master refuses the key", func() bool {
 		for _, m := range s.Masters() {
 			if oldKey.call(t, "GET", m.URL()+"/jobs?stale", "").status != http.StatusUnauthorized {
 				return false

@@ -1,3 +1,5 @@
+//go:build chaos
+
 package e2e
 
 import (
@@ -10,7 +12,7 @@ import (
 )
 
 // An idle agent starts a submitted job at once.
-func TestLatency_IdleAgentStartsAtOnce(t *testing.T) {
+func TestChaos_IdleAgentStartsAtOnce(t *testing.T) {
 	s := start(t, devcluster.Options{Masters: 3, Agents: 1})
 	s.voters(3)
 	var claimed, encoding []time.Duration

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"testing"
-	"time"
 
 	"github.com/ffrtmp/ffrtmp"
 	"github.com/ffrtmp/ffrtmp/internal/devcluster"
@@ -82,7 +81,7 @@ func TestStream_ToAnRTMPServer(t *testing.T) {
 	}
 
 	s.must(s.client.Cancel(s.soon(), film))
-	s.within(2*time.Second, "the server sees the end of the canceled stream", func() bool {
+	s.eventually("the server sees the end of the canceled stream", func() bool {
 		_, there := server.Streams()[filmKey]
 		return !there
 	})
