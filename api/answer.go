@@ -9,6 +9,7 @@ import (
 	"strconv"
 
 	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/fsm"
 )
 
 // answer is what an endpoint returns. Server.write encodes it.
@@ -20,6 +21,7 @@ type answer struct {
 	body     any
 	stream   func(ctx context.Context, w *flushWriter) error // instead of body
 	document []byte                                          // instead of body
+	backup   *fsm.Backup                                     // instead of body
 
 	streamType string // media type of stream; "": plain text
 }
@@ -45,6 +47,9 @@ func (s *Server) write(w http.ResponseWriter, c *call, a *answer, err error) {
 	switch {
 	case a.stream != nil:
 		s.stream(w, c, a)
+		return
+	case a.backup != nil:
+		s.sendBackup(w, c, a.backup)
 		return
 	case a.document != nil:
 		w.Header().Set("Content-Type", documentType)

@@ -183,7 +183,7 @@ const firstPart = 256 << 10
 
 func (s *Server) copyAnswer(w http.ResponseWriter, c *call, resp *http.Response) (done bool, err error) {
 	var first []byte
-	streamed := resp.Header.Get("Content-Type") == streamType
+	streamed := resp.Header.Get("Content-Type") == streamType || resp.Header.Get("Content-Type") == backupType
 	if streamed {
 		if err := http.NewResponseController(w).SetReadDeadline(time.Time{}); err != nil {
 			return true, err

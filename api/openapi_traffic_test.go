@@ -126,6 +126,7 @@ func TestOpenAPI_Traffic(t *testing.T) {
 	m.want(200, "GET", "/audit", "")
 
 	m.want(200, "GET", "/cluster", "")
+	m.want(200, "GET", "/cluster/snapshot", "")
 	m.want(409, "POST", "/cluster/leader/transfer", "")
 	m.want(400, "POST", "/cluster/leader/transfer", "[]")
 	m.cluster.others = []cluster.Member{
@@ -140,7 +141,7 @@ func TestOpenAPI_Traffic(t *testing.T) {
 	}
 	for _, path := range []string{
 		"/jobs", "/jobs/1", "/api/v1/jobs/1", "/jobs/1/logs", "/jobs/1/explain", "/nodes", "/nodes/" + nodeA,
-		"/cluster", "/keys", "/keys/" + key.ID, "/audit",
+		"/cluster", "/cluster/snapshot", "/keys", "/keys/" + key.ID, "/audit",
 	} {
 		m.want(400, "GET", path+"?index=x", "")
 	}

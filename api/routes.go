@@ -91,6 +91,10 @@ func (s *Server) endpoints() []endpoint {
 
 		{pattern: "GET /cluster", scope: ffrtmp.ScopeRead, servedBy: byConsistency, serve: s.clusterStatus},
 		{
+			pattern: "GET /cluster/snapshot", scope: ffrtmp.ScopeAdmin, servedBy: byConsistency, serve: s.saveSnapshot,
+			long: true,
+		},
+		{
 			pattern: "POST /cluster/leader/transfer",
 			scope:   ffrtmp.ScopeAdmin,
 			audit:   true,

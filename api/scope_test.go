@@ -46,6 +46,7 @@ var matrix = map[string]struct {
 	"POST /import": {scopes: "none", audited: true},
 
 	"GET /cluster":                  {scopes: "submit read"},
+	"GET /cluster/snapshot":         {scopes: "none"},
 	"POST /cluster/leader/transfer": {scopes: "none", audited: true},
 
 	"POST /keys":        {scopes: "none", audited: true},

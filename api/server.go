@@ -13,6 +13,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -103,6 +104,7 @@ type Server struct {
 	inFlight inFlight
 
 	eventStreams chan struct{} // one token for each open stream
+	backingUp    atomic.Bool   // one backup at a time
 	keepAlive    time.Duration // keepAliveInterval, except in tests
 
 	stopping context.Context // done at a shutdown

@@ -2,6 +2,8 @@ package api
 
 import (
 	"cmp"
+	"context"
+	"io"
 	"net/http"
 	"time"
 )
@@ -60,4 +62,17 @@ func (s *Server) stream(w http.ResponseWriter, c *call, a *answer) {
 	if err := a.stream(ctx, out); err != nil {
 		panic(http.ErrAbortHandler)
 	}
+}
+
+// ctxReader reads until its context is done.
+type ctxReader struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (c ctxReader) Read(p []byte) (int, error) {
+	if err := c.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return c.r.Read(p)
 }

@@ -10,23 +10,26 @@ import (
 	"io"
 )
 
-// body reads a stream without its last 32 bytes, which are the checksum of the rest.
+// body reads a stream without its tail, which seals the rest with a checksum.
 type body struct {
-	r   *bufio.Reader
-	sum hash.Hash
-	err error // of the underlying reader, io.EOF included
+	r    *bufio.Reader
+	sum  hash.Hash
+	seal func(sum []byte) []byte // the tail for a checksum
+	tail int                     // its length
+	err  error                   // of the underlying reader, io.EOF included
 }
 
-func newBody(r io.Reader) *body {
-	return &body{r: bufio.NewReaderSize(r, 256<<10), sum: sha256.New()}
+func newBody(r io.Reader, seal func(sum []byte) []byte) *body {
+	sum := sha256.New()
+	return &body{r: bufio.NewReaderSize(r, 256<<10), sum: sum, seal: seal, tail: len(seal(sum.Sum(nil)))}
 }
 
 func (b *body) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
-	// With a byte beyond the length of a checksum, the buffered bytes before that length are body.
-	if _, err := b.r.Peek(sha256.Size + 1); err != nil {
+	// With a byte beyond the length of the tail, the buffered bytes before that length are body.
+	if _, err := b.r.Peek(b.tail + 1); err != nil {
 		b.err = err
 		return 0, err
 	}
@@ -34,7 +37,7 @@ func (b *body) Read(p []byte) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	n := copy(p, ahead[:len(ahead)-sha256.Size])
+	n := copy(p, ahead[:len(ahead)-b.tail])
 	b.sum.Write(p[:n])
 	_, err = b.r.Discard(n)
 	return n, err
@@ -48,6 +51,9 @@ func (b *body) failed() error {
 	return b.err
 }
 
+// plainSeal is a tail that is the checksum itself.
+func plainSeal(sum []byte) []byte { return sum }
+
 // verify checks the checksum once the body was read to its end.
 func (b *body) verify() error {
 	if _, err := io.Copy(io.Discard, b); err != nil {
@@ -57,7 +63,7 @@ func (b *body) verify() error {
 	if err != nil {
 		return fmt.Errorf("read: %w", err)
 	}
-	if !bytes.Equal(b.sum.Sum(nil), want) {
+	if !bytes.Equal(b.seal(b.sum.Sum(nil)), want) {
 		return fmt.Errorf("%w: wrong checksum", ErrCorrupt)
 	}
 	return nil

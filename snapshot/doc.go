@@ -1,5 +1,6 @@
 // Package snapshot moves a SQLite database as bytes: it captures one moment of a live database, writes it as a
 // compressed and checksummed stream with a manifest in front, and installs such a stream as a new file.
+// Backups for operators are archives that tar and sqlite3 can read; see Image.WriteBackup.
 //
 // A stream is
 //

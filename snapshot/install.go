@@ -28,6 +28,11 @@ const maxWindow = 64 << 20
 // in
 // dir. The reader must end where the snapshot ends.
 func Install(r io.Reader, dir string) (path string, m Manifest, err error) {
+	return install(dir, func(w io.Writer) (Manifest, error) { return unpack(w, r) })
+}
+
+// install makes a new file in dir of what unpack writes.
+func install(dir string, unpack func(io.Writer) (Manifest, error)) (path string, m Manifest, err error) {
 	f, err := os.CreateTemp(dir, FilePattern)
 	if err != nil {
 		return "", Manifest{}, fmt.Errorf("install snapshot: %w", err)
@@ -39,7 +44,7 @@ func Install(r io.Reader, dir string) (path string, m Manifest, err error) {
 			path, m, err = "", Manifest{}, fmt.Errorf("install snapshot: %w", err)
 		}
 	}()
-	if m, err = unpack(f, r); err != nil {
+	if m, err = unpack(f); err != nil {
 		return "", m, err
 	}
 	if err := f.Sync(); err != nil {
@@ -59,7 +64,7 @@ func Install(r io.Reader, dir string) (path string, m Manifest, err error) {
 
 // unpack copies the database of a snapshot to w, and vouches for it only when the checksum is right.
 func unpack(w io.Writer, r io.Reader) (Manifest, error) {
-	body := newBody(r)
+	body := newBody(r, plainSeal)
 	m, err := ReadManifest(body)
 	if err != nil {
 		return m, err

@@ -19,6 +19,9 @@ const (
 // disk or of the reader itself do not carry it.
 var ErrCorrupt = errors.New("snapshot is corrupt")
 
+// ErrVersion is in the chain of the error for a snapshot or backup in a format that this program does not know.
+var ErrVersion = errors.New("snapshot is of another version of this program")
+
 // Manifest says what a snapshot holds. It stands in front of the stream, uncompressed.
 type Manifest struct {
 	FormatVersion int       `json:"format_version"` // of the stream; set by Write
@@ -27,7 +30,13 @@ type Manifest struct {
 	Term          uint64    `json:"term"`           // of that entry
 	ClusterID     string    `json:"cluster_id"`
 	CreatedAt     time.Time `json:"created_at"`
-	Size          int64     `json:"size"` // of the database, bytes; set by Write
+	Size          int64     `json:"size"`              // of the database, bytes; set by Write
+	Version       string    `json:"version,omitempty"` // of the program that wrote a backup
+	LeaseEpoch    int64     `json:"lease_epoch"`       // how often a backup was restored before
+	// How many of each are in a backup.
+	Jobs  int64 `json:"jobs"`
+	Nodes int64 `json:"nodes"`
+	Keys  int64 `json:"keys"`
 }
 
 // ReadManifest reads the manifest of a stream, and not a byte beyond it. It does not know yet whether the rest is
@@ -49,12 +58,15 @@ func ReadManifest(r io.Reader) (Manifest, error) {
 	if _, err := io.ReadFull(r, data); err != nil {
 		return Manifest{}, readError("read manifest", err)
 	}
-	var m Manifest
+	return parseManifest(data)
+}
+
+func parseManifest(data []byte) (m Manifest, err error) {
 	if err := json.Unmarshal(data, &m); err != nil {
 		return Manifest{}, fmt.Errorf("%w: manifest: %w", ErrCorrupt, err)
 	}
 	if m.FormatVersion != formatVersion {
-		return Manifest{}, fmt.Errorf("snapshot has format version %d; this program supports %d", m.FormatVersion,
+		return Manifest{}, fmt.Errorf("%w: format version %d; this program supports %d", ErrVersion, m.FormatVersion,
 			formatVersion)
 	}
 	if m.Size <= 0 {
@@ -84,4 +96,9 @@ func readError(doing string, err error) error {
 		return fmt.Errorf("%w: %s: truncated", ErrCorrupt, doing)
 	}
 	return fmt.Errorf("%s: %w", doing, err)
+}
+
+// FileName is a name for a backup that says when it was made and what it reflects. Names sort by time.
+func (m Manifest) FileName() string {
+	return fmt.Sprintf("ffrtmp-%s-%d.snap", m.CreatedAt.UTC().Format("20060102T150405.000Z"), m.Index)
 }

@@ -13,9 +13,10 @@ CREATE TABLE meta (
     failed        INTEGER NOT NULL,
     canceled      INTEGER NOT NULL,
     retries       INTEGER NOT NULL,
-    losses        INTEGER NOT NULL
+    losses        INTEGER NOT NULL,
+    lease_epoch   INTEGER NOT NULL  -- restores: no lease outlives one
 ) STRICT;
-INSERT INTO meta VALUES (1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0);
+INSERT INTO meta VALUES (1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0);
 
 -- What a job is: written once, but for its labels.
 CREATE TABLE job_spec (

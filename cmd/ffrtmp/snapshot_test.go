@@ -1,0 +1,123 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/internal/mastertest"
+)
+
+// snapshotMaster is a real master with two jobs, and the environment to reach it.
+func snapshotMaster(t *testing.T) (*mastertest.Master, []string) {
+	t.Helper()
+	m := mastertest.Start(t, nil)
+	for range 2 {
+		if _, err := m.Client.Submit(t.Context(), ffrtmp.Spec{Scenario: "720p"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return m, []string{"MASTER_URL=" + m.URL(), "TMPDIR=" + t.TempDir()}
+}
+
+// A snapshot is saved with mode 0600, replaces an older one, and passes inspect and verify.
+func TestSnapshot_SaveInspectVerify(t *testing.T) {
+	_, env := snapshotMaster(t)
+	dir := t.TempDir()
+	file := filepath.Join(dir, "b.snap")
+	if err := os.WriteFile(file, []byte("older"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	r := invoke(t, env, "", "snapshot", "save", file)
+	if r.code != exitDone {
+		t.Fatalf("got code %d, want 0: %s", r.code, r.err)
+	}
+	mustContain(t, "the output", r.out, "Jobs", "2", "Saved.")
+	info, err := os.Stat(file)
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("got mode %v, %v, want 0600", info.Mode(), err)
+	}
+	if left, _ := os.ReadDir(dir); len(left) != 1 {
+		t.Errorf("got files %v, want the snapshot alone", left)
+	}
+	for _, verb := range []string{"inspect", "verify"} {
+		r := invoke(t, env, "", "snapshot", verb, file, "-o", "json")
+		var report snapshotReport
+		if err := json.Unmarshal([]byte(r.out), &report); err != nil || r.code != exitDone {
+			t.Fatalf("%s: got code %d, %v: %s%s", verb, r.code, err, r.out, r.err)
+		}
+		if report.Kind != "snapshot" || report.Jobs != 2 || report.Bytes != info.Size() || report.ClusterID == "" {
+			t.Errorf("%s: got %+v, want a snapshot with 2 jobs", verb, report)
+		}
+	}
+}
+
+// A damaged snapshot, or another file, fails both checks with one line.
+func TestSnapshot_Damaged(t *testing.T) {
+	_, env := snapshotMaster(t)
+	file := filepath.Join(t.TempDir(), "b.snap")
+	if r := invoke(t, env, "", "snapshot", "save", file); r.code != exitDone {
+		t.Fatal(r.err)
+	}
+	whole, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	flipped := append([]byte(nil), whole...)
+	flipped[len(flipped)/2] ^= 0x10
+	for name, data := range map[string][]byte{
+		"truncated": whole[:len(whole)/2], "flipped": flipped, "text": []byte("hello"), "empty": nil,
+	} {
+		path := filepath.Join(t.TempDir(), name)
+		if err := os.WriteFile(path, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		for _, verb := range []string{"inspect", "verify"} {
+			r := invoke(t, env, "", "snapshot", verb, path)
+			if r.code != exitFailed || r.out != "" || strings.Count(r.err, "\n") != 1 {
+				t.Errorf("%s %s: got code %d, %q, want 1 and one line", verb, name, r.code, r.out+r.err)
+			}
+		}
+	}
+}
+
+// A download that breaks is repeated from the start; one that stays broken leaves the older file.
+func TestSnapshot_SaveBroken(t *testing.T) {
+	_, env := snapshotMaster(t)
+	file := filepath.Join(t.TempDir(), "b.snap")
+	if r := invoke(t, env, "", "snapshot", "save", file); r.code != exitDone {
+		t.Fatal(r.err)
+	}
+	whole, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fake := newFakeMaster(t)
+	tries := 0
+	fake.handle("GET /cluster/snapshot", func(w http.ResponseWriter, _ *http.Request) {
+		tries++
+		w.Header().Set("Content-Length", fmt.Sprint(len(whole)))
+		if tries == 1 {
+			_, _ = w.Write(whole[:len(whole)/2])
+			panic(http.ErrAbortHandler)
+		}
+		_, _ = w.Write(whole)
+	})
+	env = []string{"MASTER_URL=" + fake.server.URL, "FFRTMP_CA=" + fake.ca}
+	again := filepath.Join(t.TempDir(), "again.snap")
+	if r := invoke(t, env, "", "snapshot", "save", again); r.code != exitDone || tries != 2 {
+		t.Errorf("got code %d after %d tries, want 0 after 2: %s", r.code, tries, r.err)
+	}
+	fake.handle("GET /cluster/snapshot", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(whole[:100]) })
+	if r := invoke(t, env, "", "snapshot", "save", again); r.code != exitFailed {
+		t.Errorf("got code %d for a short snapshot, want 1", r.code)
+	}
+	if data, err := os.ReadFile(again); err != nil || string(data) != string(whole) {
+		t.Errorf("got another file after a failed save (%v), want the older one", err)
+	}
+}
