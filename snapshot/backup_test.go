@@ -212,7 +212,7 @@ func TestReadBackup_IOError(t *testing.T) {
 		}
 	}
 	full := errors.New("no space left")
-	_, err := ReadBackup(bytes.NewReader(archive), &failingWriter{room: 10_000, err: full}, nil)
+	_, err := ReadBackup(bytes.NewReader(archive), &failingWriter{left: 10_000, err: full}, nil)
 	if !errors.Is(err, full) || errors.Is(err, ErrCorrupt) {
 		t.Errorf("got %v, want %v", err, full)
 	}
