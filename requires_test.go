@@ -32,7 +32,7 @@ func TestRequires_Unmet(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			if reason := tt.r.Unmet(tt.n); (reason == "") != tt.fits {
-				t.Fatalf("unmet: %q", reason)
+				t.Fatalf("got unmet requirement %q, want fits = %v", reason, tt.fits)
 			}
 		})
 	}
@@ -45,14 +45,14 @@ func TestRequires_CodecEncoder(t *testing.T) {
 		t.Fatal(err)
 	}
 	if want := (Requires{Encoder: "libx265", CodecEncoder: "libx264"}); !reflect.DeepEqual(*spec.Requires, want) {
-		t.Fatalf("required: %+v, want %+v", *spec.Requires, want)
+		t.Fatalf("got %+v, want %+v", *spec.Requires, want)
 	}
 	for _, tc := range []struct {
 		has  []string
 		fits bool
 	}{{[]string{"libx264"}, false}, {[]string{"libx265"}, false}, {[]string{"libx264", "libx265"}, true}} {
 		if unmet := spec.Requires.Unmet(&Node{Encoders: tc.has}); (unmet == "") != tc.fits {
-			t.Errorf("%v: %q", tc.has, unmet)
+			t.Errorf("%v: got unmet requirement %q, want fits = %v", tc.has, unmet, tc.fits)
 		}
 	}
 }
@@ -63,13 +63,13 @@ func TestRank(t *testing.T) {
 	for _, q := range Queues {
 		for _, p := range Priorities {
 			if r := Rank(q, p); r != last+1 {
-				t.Fatalf("%s/%s has rank %d after %d", q, p, r, last)
+				t.Fatalf("%s/%s: got rank %d, want %d", q, p, r, last+1)
 			}
 			last++
 		}
 	}
 	if last+1 != Ranks {
-		t.Fatalf("%d ranks, Ranks says %d", last+1, Ranks)
+		t.Fatalf("got %d ranks, want %d", last+1, Ranks)
 	}
 }
 
@@ -84,7 +84,7 @@ func TestStatus_Allows(t *testing.T) {
 	for action, states := range want {
 		for _, s := range Statuses {
 			if s.Allows(action) != states[s] {
-				t.Errorf("%s of a %s job: %v", action, s, s.Allows(action))
+				t.Errorf("%s of a %s job: got %v, want %v", action, s, s.Allows(action), states[s])
 			}
 		}
 	}

@@ -20,7 +20,7 @@ func resolve(t *testing.T, scenario, parameters string) (Encoding, error) {
 	return Resolve(scenario, p)
 }
 
-// Scenario means what it says.
+// A scenario resolves to its documented encoding.
 func TestResolve_Scenario(t *testing.T) {
 	pattern := Encoding{Mode: ToFile, Duration: patternSeconds, AudioEncoder: "aac"}
 	tests := []struct {
@@ -140,7 +140,7 @@ func TestSpec_Invalid(t *testing.T) {
 			}
 			var e *Error
 			if !errors.As(err, &e) || e.Code != Invalid || e.Field != tt.field {
-				t.Fatalf("error %v (field %q), want one of field %q", err, fieldOf(e), tt.field)
+				t.Fatalf("got %v (field %q), want an error of field %q", err, fieldOf(e), tt.field)
 			}
 		})
 	}
@@ -181,12 +181,12 @@ func TestRedactParameters(t *testing.T) {
 		`{"input":"rtmp://host/live/s3cr3t"}`,
 	} {
 		if shown := string(RedactParameters(json.RawMessage(raw))); strings.Contains(shown, canary) {
-			t.Errorf("%s is shown as %s", raw, shown)
+			t.Errorf("%s: got %s, want no secret", raw, shown)
 		}
 	}
 	plain := `{"bitrate":"1M","input":"films/a.mp4"}`
 	if shown := string(RedactParameters(json.RawMessage(plain))); shown != plain {
-		t.Errorf("%s is shown as %s", plain, shown)
+		t.Errorf("got %s, want %s", shown, plain)
 	}
 }
 
@@ -201,10 +201,10 @@ func FuzzParseParameters(f *testing.F) {
 		}
 		again := s
 		if err := again.Validate(); err != nil {
-			t.Fatalf("valid once, then not: %v", err)
+			t.Fatalf("second validation: got %v, want none", err)
 		}
 		if diff := cmp.Diff(s, again); diff != "" {
-			t.Fatalf("validation is not idempotent:\n%s", diff)
+			t.Fatalf("second validation changed the spec (-want +got):\n%s", diff)
 		}
 		RedactParameters(s.Parameters)
 	})

@@ -79,30 +79,30 @@ func TestValidate_Field(t *testing.T) {
 		var e *Error
 		switch {
 		case tt.field == "" && tt.err != nil:
-			t.Errorf("refused: %v", tt.err)
+			t.Errorf("got %v, want no error", tt.err)
 		case tt.field != "" && (!errors.As(tt.err, &e) || e.Code != Invalid || e.Field != tt.field):
-			t.Errorf("%s: got %v", tt.field, tt.err)
+			t.Errorf("got %v, want an error of field %s", tt.err, tt.field)
 		}
 	}
 }
 
-// Left out fields are filled in.
+// Omitted fields get defaults.
 func TestValidate_Defaults(t *testing.T) {
 	r := Registration{NodeID: "0190a1b2-0000-7000-8000-000000000000", Address: "10.0.0.1"}
 	if err := r.Validate(); err != nil || r.Name != "10.0.0.1" || r.Type != "server" || r.MaxConcurrentJobs != 1 {
-		t.Errorf("%+v %v", r, err)
+		t.Errorf("got %+v, %v, want the defaults of a node", r, err)
 	}
 	v22 := Registration{Address: "10.0.0.1"}
 	if err := v22.Validate(); err != nil || v22.MaxConcurrentJobs != 0 {
-		t.Errorf("a v2.2 node declares no limit: %+v %v", v22, err)
+		t.Errorf("v2.2 node: got %+v, %v, want no limit", v22, err)
 	}
 	var p Page
 	if err := p.Validate(); err != nil || p.Limit != DefaultLimit || p.Order != Descending {
-		t.Errorf("%+v %v", p, err)
+		t.Errorf("got %+v, %v, want the default page", p, err)
 	}
 }
 
-// Long text is cut to what is kept.
+// Long text is truncated to the stored size.
 func TestResult_LongText(t *testing.T) {
 	r := Result{
 		JobID: "j", NodeID: "n", Status: ResultFailed,
@@ -112,21 +112,23 @@ func TestResult_LongText(t *testing.T) {
 		t.Fatal(err)
 	}
 	if len(r.Error) != 4096 || len(r.Logs) != MaxLogBytes || strings.Contains(r.Logs, "front") {
-		t.Errorf("kept %d bytes of the error and %d of the log", len(r.Error), len(r.Logs))
+		t.Errorf("got %d bytes of the error and %d of the log, want 4096 and %d", len(r.Error), len(r.Logs),
+			MaxLogBytes)
 	}
 }
 
+// A duration is text or a number of seconds.
 func TestDuration(t *testing.T) {
 	for in, want := range map[string]time.Duration{
 		`"30s"`: 30 * time.Second, `1.5`: 1500 * time.Millisecond, `0`: 0, `"1m30s"`: 90 * time.Second,
 	} {
 		var d Duration
 		if err := json.Unmarshal([]byte(in), &d); err != nil || time.Duration(d) != want {
-			t.Errorf("%s is %v, %v", in, time.Duration(d), err)
+			t.Errorf("%s: got %v, %v, want %v", in, time.Duration(d), err, want)
 		}
 	}
 	if out, err := json.Marshal(Duration(90 * time.Second)); err != nil || string(out) != `"1m30s"` {
-		t.Errorf("%s %v", out, err)
+		t.Errorf("got %s, %v, want \"1m30s\"", out, err)
 	}
 }
 
@@ -139,12 +141,12 @@ func TestCodeOf_Wrapped(t *testing.T) {
 		NotFound: errors.Join(errors.New("first"), Errorf(NotFound, "no such job")),
 	} {
 		if got := CodeOf(err); got != want {
-			t.Errorf("CodeOf(%v) = %s", err, got)
+			t.Errorf("%v: got code %s, want %s", err, got, want)
 		}
 	}
 	err := Errorf(Internal, "reading: %w", fs.ErrNotExist)
 	if !errors.Is(err, fs.ErrNotExist) || err.Error() != "reading: file does not exist" {
-		t.Error(err)
+		t.Errorf("got %v, want the cause in the chain and the text", err)
 	}
 }
 
@@ -164,11 +166,11 @@ func TestFailureReason(t *testing.T) {
 		}
 	}
 	if got := slices.Sorted(maps.Keys(final)); !slices.Equal(got, []FailureReason{CapabilityMismatch, UserError}) {
-		t.Errorf("final: %v", got)
+		t.Errorf("got final reasons %v, want user_error and capability_mismatch", got)
 	}
 	want := []FailureReason{InputError, OutputError, PlatformError}
 	if got := slices.Sorted(maps.Keys(avoid)); !slices.Equal(got, want) {
-		t.Errorf("avoided: %v", got)
+		t.Errorf("got %v, want %v", got, want)
 	}
 }
 
@@ -176,9 +178,9 @@ func TestFailureReason(t *testing.T) {
 func TestNode_Free(t *testing.T) {
 	n := Node{MaxConcurrentJobs: 2}
 	if n.Free(0) != 2 || n.Free(2) != 0 || n.Free(3) != 0 {
-		t.Error("two slots are not two")
+		t.Errorf("got %d, %d, %d free slots, want 2, 0, 0", n.Free(0), n.Free(2), n.Free(3))
 	}
 	if v22 := (Node{Legacy: true}); v22.Free(1000) < 1 {
-		t.Error("a v2.2 node is limited")
+		t.Error("got no free slot on a v2.2 node, want no limit")
 	}
 }

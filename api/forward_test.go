@@ -96,7 +96,7 @@ func TestForward(t *testing.T) {
 		requestIDHeader: "abc-1", lastContactHeader: "0",
 	} {
 		if got := r.Header.Get(name); got != want {
-			t.Errorf("answer's %s: %q, want %q", name, got, want)
+			t.Errorf("answer's %s: got %q, want %q", name, got, want)
 		}
 	}
 	sent := peer.last.Load()
@@ -105,7 +105,7 @@ func TestForward(t *testing.T) {
 		"X-Forwarded-For": "", forwardedHeader: "m2",
 	} {
 		if got := sent.Header.Get(name); got != want {
-			t.Errorf("forwarded %s: %q, want %q", name, got, want)
+			t.Errorf("forwarded %s: got %q, want %q", name, got, want)
 		}
 	}
 	if got := follower.job("1"); got.Status != ffrtmp.Pending {
@@ -241,7 +241,7 @@ func TestForward_AnswerLost(t *testing.T) {
 			code: "unknown_outcome", jobs: 1,
 		},
 		{
-			name: "an agent's word", method: "POST", path: "/nodes/" + nodeA + "/heartbeat", body: `{"attempts":[]}`,
+			name: "an agent's heartbeat", method: "POST", path: "/nodes/" + nodeA + "/heartbeat", body: `{"attempts":[]}`,
 			status: 200, jobs: 1,
 		},
 	} {

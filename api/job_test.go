@@ -22,7 +22,7 @@ func TestJob_Lifecycle(t *testing.T) {
 	var j ffrtmp.Job
 	submitted.decode(t, &j)
 	if got, want := submitted.Header.Get("Location"), "/jobs/"+j.ID; got != want {
-		t.Errorf("Location %q, want %q", got, want)
+		t.Errorf("got Location %q, want %q", got, want)
 	}
 	if j.SequenceNumber != 1 || j.Status != ffrtmp.Pending {
 		t.Errorf("got %+v, want pending job 1", j)

@@ -66,6 +66,7 @@ func TestClient_Refusal(t *testing.T) {
 	}
 }
 
+// Every method makes its documented request.
 func TestRequests(t *testing.T) {
 	s := serve(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "{}") })
 	c := dial(t, client.Config{}, s)
@@ -375,6 +376,6 @@ func TestClient_Cancel(t *testing.T) {
 	go func() { <-asked; cancel() }()
 	if _, err := c.Submit(ctx, ffrtmp.Spec{}); !errors.Is(err, context.Canceled) ||
 		ffrtmp.CodeOf(err) != ffrtmp.UnknownOutcome {
-		t.Errorf("%v", err)
+		t.Errorf("got %v, want an unknown outcome caused by the canceled context", err)
 	}
 }

@@ -69,7 +69,7 @@ func TestDialTLS_NewCA(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := connect(trust); err != nil {
-		t.Fatalf("the first CA: %v", err)
+		t.Fatalf("first CA: got %v, want an answer", err)
 	}
 	issue(false)
 	if err := connect(trust); err == nil {
@@ -80,7 +80,7 @@ func TestDialTLS_NewCA(t *testing.T) {
 	defer cancel()
 	for err = connect(trust); err != nil; err = connect(trust) {
 		if ctx.Err() != nil {
-			t.Fatalf("after the CA file was replaced: %v", err)
+			t.Fatalf("replaced CA file: got %v, want an answer", err)
 		}
 	}
 }

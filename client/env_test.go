@@ -9,6 +9,7 @@ import (
 	"github.com/ffrtmp/ffrtmp/client"
 )
 
+// The environment configures a client as it configures the command ffrtmp.
 func TestConfigFromEnv(t *testing.T) {
 	key := filepath.Join(t.TempDir(), "key")
 	if err := os.WriteFile(key, []byte("from-file\n"), 0o600); err != nil {

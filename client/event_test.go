@@ -56,7 +56,7 @@ func TestEvents_End(t *testing.T) {
 	c := dial(t, client.Config{}, s)
 	for e, err := range c.Events(within(t, time.Minute), "0") {
 		if err != nil || e.Index != 4 {
-			t.Fatalf("%+v, %v", e, err)
+			t.Fatalf("got %+v, %v, want an event of index 4", e, err)
 		}
 		break
 	}

@@ -35,7 +35,7 @@ func TestFailover_DiscoverLeader(t *testing.T) {
 	if meta.Index != 42 || !meta.KnownLeader || meta.Leader != leader.URL || meta.ServedBy != "f" ||
 		meta.LastContact != 12*time.Millisecond ||
 		meta.Master != follower.URL {
-		t.Errorf("meta = %+v", meta)
+		t.Errorf("got %+v, want the metadata of the leader's answer", meta)
 	}
 	if _, err := c.Job(t.Context(), "a"); err != nil {
 		t.Fatal(err)
@@ -48,7 +48,7 @@ func TestFailover_DiscoverLeader(t *testing.T) {
 	}
 	leader.Close()
 	if _, err := c.Job(within(t, time.Minute), "a"); err != nil {
-		t.Errorf("the leader is gone and the follower was not asked: %v", err)
+		t.Errorf("got %v without the leader, want the follower's answer", err)
 	}
 }
 
@@ -123,7 +123,7 @@ func TestFailover_SameKey(t *testing.T) {
 	c := dial(t, client.Config{APIKey: "secret"}, a, b)
 	j, err := c.Submit(within(t, time.Minute), ffrtmp.Spec{Scenario: "360p"}, client.RequestID("r1"))
 	if err != nil || j.ID != "a" {
-		t.Fatalf("Submit = %q, %v", j.ID, err)
+		t.Fatalf("got %q, %v, want job a", j.ID, err)
 	}
 	seen := append(a.requests(), b.requests()...)
 	if len(seen) < 4 {
@@ -146,7 +146,7 @@ func TestFailover_SameKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	if seen = append(a.requests(), b.requests()...); !usedKey(seen, "mine") {
-		t.Error("the caller's key was not sent")
+		t.Error("got another idempotency key, want the caller's")
 	}
 }
 
@@ -227,7 +227,8 @@ func TestPatience(t *testing.T) {
 	})
 }
 
-func TestUnknownOutcome(t *testing.T) {
+// A write without an answer has an unknown outcome; a read is unavailable.
+func TestDo_UnknownOutcome(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, err := client.New(client.Config{
 			Masters: []string{"https://a"},
@@ -244,13 +245,13 @@ func TestUnknownOutcome(t *testing.T) {
 		var unknown *client.UnknownOutcomeError
 		if !errors.As(err, &unknown) || unknown.Key != "k" || ffrtmp.CodeOf(err) != ffrtmp.UnknownOutcome ||
 			!errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("write: %T %v", err, err)
+			t.Errorf("write: got %T %v, want an unknown outcome with key k", err, err)
 		}
 		ctx, cancel = context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
 		_, err = c.Job(ctx, "a")
 		if ffrtmp.CodeOf(err) != ffrtmp.NoLeader || !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("a read has no outcome: %T %v", err, err)
+			t.Errorf("read: got %T %v, want no_leader", err, err)
 		}
 	})
 }

@@ -221,7 +221,7 @@ func TestResult_LogsV22Lines(t *testing.T) {
 			"job " + id + " failed after 4 attempts - max retries reached",
 		} {
 			if got := strings.Count(b.logs.String(), want); got != 1 {
-				t.Errorf("%d times in the log: %s\n%s", got, want, b.logs)
+				t.Errorf("got %d log lines, want one of %s:\n%s", got, want, b.logs)
 			}
 		}
 		if strings.Contains(b.logs.String(), "(attempt 4/4)") {

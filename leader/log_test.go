@@ -9,6 +9,7 @@ import (
 	"github.com/ffrtmp/ffrtmp"
 )
 
+// A log keeps its tail and known positions, whatever the order of its reports.
 func TestLog(t *testing.T) {
 	type step struct {
 		offset int64

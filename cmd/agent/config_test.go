@@ -13,6 +13,7 @@ import (
 	"github.com/ffrtmp/ffrtmp/internal/flags/flagstest"
 )
 
+// Flags that are not set have the documented defaults.
 func TestParse_Defaults(t *testing.T) {
 	c, err := parse(nil, flagstest.Environment(nil))
 	if err != nil {
@@ -29,13 +30,14 @@ func TestParse_Defaults(t *testing.T) {
 	if !slices.Equal(c.masters, []string{"https://localhost:8080"}) || c.name != host || c.stateDir != "agent-state" ||
 		!slices.Equal(c.mediaRoots, []string{dir}) || c.ffmpeg != "ffmpeg" || c.maxConcurrentJobs != 1 ||
 		c.metricsPort != 9091 {
-		t.Errorf("%+v", c)
+		t.Errorf("got %+v, want the documented defaults", c)
 	}
 	if c.pollInterval != 10*time.Second || c.heartbeatInterval != 30*time.Second || c.drainTimeout != 30*time.Second {
-		t.Errorf("poll %v, heartbeat %v, drain %v", c.pollInterval, c.heartbeatInterval, c.drainTimeout)
+		t.Errorf("got poll %v, heartbeat %v, drain %v, want 10s, 30s, 30s", c.pollInterval, c.heartbeatInterval,
+			c.drainTimeout)
 	}
 	if !c.register || c.insecureSkipVerify {
-		t.Errorf("%+v", c)
+		t.Errorf("got %+v, want register and verified certificates", c)
 	}
 }
 
@@ -102,7 +104,7 @@ func TestParse_Sources(t *testing.T) {
 				t.Fatal(err)
 			}
 			if !tt.holds(c) {
-				t.Errorf("%+v", c)
+				t.Errorf("got %+v, want the value of %s", c, tt.name)
 			}
 		})
 	}
@@ -142,7 +144,7 @@ func TestParse_Refused(t *testing.T) {
 	t.Run("environment", func(t *testing.T) {
 		_, err := parse(nil, flagstest.Environment(map[string]string{"FFRTMP_DRAIN_TIMEOUT": "soon"}))
 		if !errors.Is(err, flags.ErrUsage) || !strings.Contains(err.Error(), "FFRTMP_DRAIN_TIMEOUT") {
-			t.Fatalf("error %v", err)
+			t.Fatalf("got %v, want a usage error that names FFRTMP_DRAIN_TIMEOUT", err)
 		}
 	})
 }
@@ -155,6 +157,7 @@ func readKey(args []string, lookup func(string) (string, bool)) (string, error) 
 	return c.key()
 }
 
+// The API key comes from a flag, a file or the environment.
 func TestKey_Sources(t *testing.T) { flagstest.KeySources(t, readKey) }
 
 // Only masters without TLS work without a key.

@@ -10,6 +10,7 @@ import (
 	"github.com/ffrtmp/ffrtmp/internal/flags/flagstest"
 )
 
+// Help and version succeed; a wrong command line ends with status 2 and one line.
 func TestRun_ExitStatus(t *testing.T) {
 	tests := []struct {
 		args   string
@@ -32,13 +33,13 @@ func TestRun_ExitStatus(t *testing.T) {
 			})
 			if status != tt.status || !strings.Contains(stdout.String(), tt.stdout) ||
 				!strings.Contains(stderr.String(), tt.stderr) {
-				t.Fatalf("status %d\nstdout: %s\nstderr: %s", status, &stdout, &stderr)
+				t.Fatalf("got status %d, want %d\nstdout: %s\nstderr: %s", status, tt.status, &stdout, &stderr)
 			}
 			if tt.status != 0 && (stdout.Len() > 0 || strings.Count(stderr.String(), "\n") != 1) {
-				t.Errorf("more than a line was said\nstdout: %s\nstderr: %s", &stdout, &stderr)
+				t.Errorf("got stdout %q, stderr %q, want one line on stderr", &stdout, &stderr)
 			}
 			if tt.status == 0 && stderr.Len() > 0 {
-				t.Errorf("stderr: %s", &stderr)
+				t.Errorf("got stderr %q, want none", &stderr)
 			}
 		})
 	}

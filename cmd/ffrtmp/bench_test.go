@@ -93,18 +93,20 @@ func TestBench(t *testing.T) {
 			}
 			if err := json.Unmarshal([]byte(r.out), &document); err != nil || r.code != exitDone ||
 				document.Mode != mode || len(document.Runs) != 2 {
-				t.Fatalf("code %d, %v: %s %s", r.code, err, r.out, r.err)
+				t.Fatalf("got code %d, %v, output %s, errors %s, want two runs of mode %s", r.code, err, r.out, r.err,
+					mode)
 			}
 			total := 0
 			for i, run := range document.Runs {
 				total += run.Operations
 				if run.Clients != []int{1, 3}[i] || run.Errors != 0 || run.PerSecond <= 0 || run.P50 <= 0 ||
 					run.P99 < run.P50 {
-					t.Errorf("run %d: %+v", i, run)
+					t.Errorf("run %d: got %+v, want measured operations without errors", i, run)
 				}
 			}
 			if total != len(q.submitted) || mode == modeCycle && total != q.completed {
-				t.Errorf("%d operations measured, %d submitted, %d completed", total, len(q.submitted), q.completed)
+				t.Errorf("got %d operations measured for %d submitted and %d completed, want equal numbers", total,
+					len(q.submitted), q.completed)
 			}
 			if q.canceled != 1 {
 				t.Errorf("got %d cancellations, want 1", q.canceled)
@@ -139,10 +141,11 @@ func TestFailover_Gap(t *testing.T) {
 	r := invokePatiently(t, time.Minute, m.env(), "", "bench", "--failover", "--duration", "2s", "-o", "json")
 	var g gapReport
 	if err := json.Unmarshal([]byte(r.out), &g); err != nil || r.code != exitDone {
-		t.Fatalf("code %d, %v: %s %s", r.code, err, r.out, r.err)
+		t.Fatalf("got code %d, %v, output %s, errors %s, want code %d and a report", r.code, err, r.out, r.err,
+			exitDone)
 	}
 	if g.LongestGap < float64(pause.Milliseconds()) || g.Lost != 0 || g.Doubled != 0 || g.Acknowledged != g.Sent {
-		t.Errorf("%+v", g)
+		t.Errorf("got %+v, want a gap of at least %s and nothing lost or doubled", g, pause)
 	}
 	// It was measured from some time between these two on.
 	seconds := func(f float64) time.Duration { return time.Duration(f * float64(time.Second)) }
@@ -150,7 +153,8 @@ func TestFailover_Gap(t *testing.T) {
 	// A longer one than two pauses is a busy machine's own.
 	own := g.LongestGap >= 2*float64(pause.Milliseconds())
 	if !own && (earliest.After(q.paused.Add(pause)) || latest.Before(q.paused)) {
-		t.Errorf("the gap lies between %s and %s, the pause began at %s: %+v", earliest, latest, q.paused, g)
+		t.Errorf("got a gap between %s and %s, want one at the pause that began at %s: %+v", earliest, latest, q.paused,
+			g)
 	}
 }
 

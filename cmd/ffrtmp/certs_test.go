@@ -10,30 +10,32 @@ import (
 	"time"
 )
 
-func TestCertificates(t *testing.T) {
+// An authority is created once, issues certificates that are valid for their hosts, and overwrites
+// none without --force.
+func TestCerts_InitAndIssue(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "pki")
 	run := func(args ...string) result { return invoke(t, nil, "", append([]string{"certs"}, args...)...) }
 	if r := run("init", "--dir", dir, "--name", "Test CA"); r.code != exitDone {
-		t.Fatalf("init: %d %s", r.code, r.err)
+		t.Fatalf("init: got code %d, %s, want %d", r.code, r.err, exitDone)
 	}
 	if r := run("init", "--dir", dir); r.code != exitFailed {
-		t.Errorf("a second init overwrites: %d %s", r.code, r.out)
+		t.Errorf("second init: got code %d, %s, want %d", r.code, r.out, exitFailed)
 	}
 	if info, err := os.Stat(filepath.Join(dir, "ca.key")); err != nil || info.Mode().Perm() != 0o600 {
-		t.Errorf("ca.key: %v, %v", info.Mode(), err)
+		t.Errorf("ca.key: got %v, %v, want mode 0600", info, err)
 	}
 	issue := []string{
 		"issue", "--dir", dir, "--role", "master", "--name", "m1", "--host", "m1.example", "--ip",
 		"10.0.0.1", "--cluster", "c1", "--days", "20",
 	}
 	if r := run(issue...); r.code != exitDone {
-		t.Fatalf("issue: %d %s", r.code, r.err)
+		t.Fatalf("issue: got code %d, %s, want %d", r.code, r.err, exitDone)
 	}
 	if r := run(issue...); r.code != exitFailed {
-		t.Errorf("a second issue overwrites without --force: %d", r.code)
+		t.Errorf("second issue without --force: got code %d, want %d", r.code, exitFailed)
 	}
 	if r := run(append(issue, "--force")...); r.code != exitDone {
-		t.Errorf("--force: %d %s", r.code, r.err)
+		t.Errorf("issue --force: got code %d, %s, want %d", r.code, r.err, exitDone)
 	}
 
 	pair, err := tls.LoadX509KeyPair(filepath.Join(dir, "m1.crt"), filepath.Join(dir, "m1.key"))
@@ -48,7 +50,7 @@ func TestCertificates(t *testing.T) {
 	roots.AppendCertsFromPEM(ca)
 	for _, host := range []string{"m1.example", "10.0.0.1", "localhost", "127.0.0.1", "::1"} {
 		if _, err := pair.Leaf.Verify(x509.VerifyOptions{Roots: roots, DNSName: host}); err != nil {
-			t.Errorf("%s: %v", host, err)
+			t.Errorf("%s: got %v, want a valid certificate", host, err)
 		}
 	}
 
@@ -66,12 +68,12 @@ func TestCertificates(t *testing.T) {
 	}
 	if err := json.Unmarshal([]byte(r.out), &document); err != nil || len(document.Certificates) != 1 ||
 		!document.Certificates[0].Authority || document.Certificates[0].DaysLeft < 3600 {
-		t.Errorf("%v: %s", err, r.out)
+		t.Errorf("got %v, %s, want one authority that is valid for years", err, r.out)
 	}
 	if r := run("inspect", filepath.Join(dir, "m1.key")); r.code != exitFailed {
-		t.Errorf("a key is no certificate: %d %s", r.code, r.out)
+		t.Errorf("inspect of a key: got code %d, %s, want %d", r.code, r.out, exitFailed)
 	}
 	if r := run("issue", "--dir", t.TempDir(), "--name", "m2"); r.code != exitFailed {
-		t.Errorf("issued without an authority: %d", r.code)
+		t.Errorf("issue without an authority: got code %d, want %d", r.code, exitFailed)
 	}
 }

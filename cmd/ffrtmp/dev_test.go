@@ -73,7 +73,7 @@ func standIns(t *testing.T) string {
 	return dir
 }
 
-// screen is a writer that can be waited at.
+// screen is a writer whose text can be waited for.
 type screen struct {
 	mu      sync.Mutex
 	text    bytes.Buffer
@@ -106,12 +106,13 @@ func (s *screen) until(t *testing.T, what string) string {
 		select {
 		case <-s.changed:
 		case <-deadline:
-			t.Fatalf("the screen never shows %q:\n%s", what, s.String())
+			t.Fatalf("got a screen of\n%s\nwant %q on it", s.String(), what)
 		}
 	}
 	return s.String()
 }
 
+// A cluster starts, shows how to use it and what its processes log, and stops on Ctrl-C.
 func TestDev(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "it's state")
 	ctx, cancel := context.WithCancel(t.Context())
@@ -126,7 +127,7 @@ func TestDev(t *testing.T) {
 		"export MASTER_URL=https://127.0.0.1:", "export FFRTMP_API_KEY_FILE='", `it'\''s state`)
 	if key, err := os.ReadFile(filepath.Join(dir, "keys", "api.key")); err != nil ||
 		strings.Contains(text, strings.TrimSpace(string(key))) {
-		t.Errorf("the API key is shown, or not there: %v", err)
+		t.Errorf("got a missing key file (%v) or its key on the screen, want a key file only", err)
 	}
 
 	_, rest, _ := strings.Cut(text, "MASTER_URL=")
@@ -147,24 +148,25 @@ func TestDev(t *testing.T) {
 	text = out.until(t, "03:04:07 master-1 INFO  master: goodbye\n")
 	mustContain(t, "the screen", text, "03:04:05 master-1 WARN  master: hello?[2J\n")
 	if strings.Count(text, "hello") != 1 {
-		t.Errorf("what was just said is said again:\n%s", text)
+		t.Errorf("got a repeated line, want it once:\n%s", text)
 	}
 	get(masters[0] + "/die")
 	out.until(t, "master-0       ended: exit status 7\n")
 
 	cancel()
 	if c := <-code; c != exitDone {
-		t.Errorf("exit code %d: %s", c, errOut.String())
+		t.Errorf("got exit code %d, want %d: %s", c, exitDone, errOut.String())
 	}
 	if resp, err := client.Get(masters[1] + "/health/ready"); err == nil {
 		_ = resp.Body.Close()
-		t.Error("a master is still there")
+		t.Error("got an answer from a master after the end, want none")
 	}
 	if _, err := os.Stat(filepath.Join(dir, "logs", "master-1.log")); err != nil {
-		t.Errorf("--dir is not kept: %v", err)
+		t.Errorf("got %v, want the log in --dir", err)
 	}
 }
 
+// The document names the masters, and a temporary directory is removed at the end.
 func TestDev_JSON(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	out, errOut := newScreen(), newScreen()
@@ -176,24 +178,25 @@ func TestDev_JSON(t *testing.T) {
 	out.until(t, "\n}\n")
 	cancel()
 	if c := <-code; c != exitDone {
-		t.Errorf("exit code %d: %s", c, errOut.String())
+		t.Errorf("got exit code %d, want %d: %s", c, exitDone, errOut.String())
 	}
 	var document struct {
 		Masters []string
 		Dir     string
 	}
 	if err := json.Unmarshal([]byte(out.String()), &document); err != nil || len(document.Masters) != 1 {
-		t.Fatalf("%v: %s", err, out.String())
+		t.Fatalf("got %v, %s, want a document with one master", err, out.String())
 	}
 	if _, err := os.Stat(document.Dir); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("%s: %v", document.Dir, err)
+		t.Errorf("%s: got %v, want the directory removed", document.Dir, err)
 	}
 }
 
+// A missing program ends the start with an error.
 func TestDev_StartFailure(t *testing.T) {
 	if r := invoke(t, nil, "", "dev", "--bin-dir", t.TempDir()); r.code != exitFailed ||
 		!strings.Contains(r.err, "no program master") {
-		t.Errorf("code %d, %q", r.code, r.err)
+		t.Errorf("got code %d, %q, want %d for a missing program", r.code, r.err, exitFailed)
 	}
 	dir := standIns(t)
 	master := filepath.Join(dir, "master")

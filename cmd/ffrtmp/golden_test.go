@@ -11,6 +11,7 @@ import (
 	"github.com/ffrtmp/ffrtmp"
 )
 
+// Every command prints the text, and the JSON document, of its golden file.
 func TestGolden(t *testing.T) {
 	m := newFakeMaster(t)
 	running := sampleJob()
@@ -116,19 +117,19 @@ func TestGolden(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			r := m.run(t, c.args...)
 			if r.code != exitDone || r.err != "" {
-				t.Fatalf("exit code %d, errors %q", r.code, r.err)
+				t.Fatalf("got exit code %d, errors %q, want %d and none", r.code, r.err, exitDone)
 			}
 			golden(t, c.name+".txt", m.hidePort(r.out))
 			r = m.run(t, append(c.args, "--output", "json")...)
 			if r.code != exitDone || !json.Valid([]byte(r.out)) {
-				t.Fatalf("exit code %d, not one JSON document: %q %q", r.code, r.out, r.err)
+				t.Fatalf("got exit code %d, %q, %q, want %d and a JSON document", r.code, r.out, r.err, exitDone)
 			}
 			golden(t, c.name+".json", m.hidePort(r.out))
 		})
 	}
 }
 
-// Errors are text for people and one document on standard error with --output json.
+// Errors are text, or with --output json one document on standard error.
 func TestGolden_Errors(t *testing.T) {
 	m := newFakeMaster(t)
 	m.handle("GET /nodes", func(w http.ResponseWriter, _ *http.Request) {
@@ -153,7 +154,7 @@ func TestGolden_Errors(t *testing.T) {
 			for ext, args := range map[string][]string{".txt": c.args, ".json": append(c.args, "-o", "json")} {
 				r := m.run(t, args...)
 				if r.code != c.code || ext == ".json" && !json.Valid([]byte(r.err)) {
-					t.Errorf("exit code %d, want %d: %s", r.code, c.code, r.err)
+					t.Errorf("got exit code %d, want %d: %s", r.code, c.code, r.err)
 				}
 				golden(t, c.name+ext, tries.ReplaceAllString(m.hidePort(r.err), ""))
 			}
@@ -161,5 +162,5 @@ func TestGolden_Errors(t *testing.T) {
 	}
 }
 
-// tries is how often a master was asked, which depends on how fast it is.
+// tries matches the number of tries, which depends on the speed of the machine.
 var tries = regexp.MustCompile(` \(\d+ tries\)`)

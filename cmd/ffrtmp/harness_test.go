@@ -24,13 +24,13 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files")
 
-// result is what a command line came to.
+// result is the outcome of a command line.
 type result struct {
 	code     int
 	out, err string
 }
 
-// invoke runs a command line with an environment that holds nothing but env.
+// invoke runs a command line with env as its whole environment.
 func invoke(t *testing.T, env []string, stdin string, args ...string) result {
 	t.Helper()
 	return invokePatiently(t, 2*time.Second, env, stdin, args...)
@@ -47,14 +47,14 @@ func invokePatiently(t *testing.T, patience time.Duration, env []string, stdin s
 	return result{c.run(ctx, args), out.String(), errOut.String()}
 }
 
-// request is what a master was sent.
+// request is a request that a master received.
 type request struct {
 	method, path, query string
 	key, idempotency    string
 	body                string
 }
 
-// fakeMaster answers as CONTRACT says, over TLS, from fixed answers.
+// fakeMaster is a master's API over TLS with fixed answers.
 type fakeMaster struct {
 	server *httptest.Server
 	ca     string // file
@@ -144,7 +144,7 @@ func (m *fakeMaster) run(t *testing.T, args ...string) result {
 
 var timeForm = regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ`)
 
-// golden compares got with testdata/name; points in time in it do not count.
+// golden compares got with testdata/name, except for points in time.
 func golden(t *testing.T, name, got string) {
 	t.Helper()
 	got = timeForm.ReplaceAllString(got, "2026-01-02T03:04:05Z")

@@ -79,7 +79,8 @@ func (m *fakeMaster) importing(t *testing.T, next uint64) {
 	})
 }
 
-func TestImport(t *testing.T) {
+// Valid rows are imported; refused ones are reported with their reason.
+func TestImport_Report(t *testing.T) {
 	m := newFakeMaster(t)
 	m.importing(t, 1)
 	path := v22Database(t, "")
@@ -88,7 +89,7 @@ func TestImport(t *testing.T) {
 		args = append([]string{"import", "--from", path}, args...)
 		r := m.run(t, args...)
 		if r.code != exitFailed || !strings.Contains(r.err, "8 rows refused") {
-			t.Errorf("%s: code %d, %s", name, r.code, r.err)
+			t.Errorf("%s: got code %d, %s, want %d and 8 refused rows", name, r.code, r.err, exitFailed)
 		}
 		golden(t, name, strings.ReplaceAll(r.out, path, "master.db"))
 	}
@@ -99,6 +100,7 @@ func TestImport(t *testing.T) {
 	run("import-again.json", "--output", "json")
 }
 
+// A large database is imported in batches, and its jobs name their nodes.
 func TestImport_Complete(t *testing.T) {
 	m := newFakeMaster(t)
 	m.importing(t, 5)
@@ -108,19 +110,20 @@ INSERT INTO jobs (sequence_number, id, scenario, status,
 SELECT i, printf('b0000000-0000-4000-8000-%012d', i), '720p', 'pending', '2026-11-22 07:03:35+00:00' FROM n`)
 	r := m.run(t, "import", "--from", good)
 	if r.code != exitDone || r.err != "" {
-		t.Fatalf("code %d, %s", r.code, r.err)
+		t.Fatalf("got code %d, %s, want %d", r.code, r.err, exitDone)
 	}
 	mustContain(t, "the report", r.out, "1215 rows imported, 0 existing, 0 refused.", "12 jobs got a new number",
 		"--label v22-sequence=NUMBER")
 	if n := len(m.seen("POST /import")); n != 4 { // the nodes, and 1213 jobs by 500
-		t.Errorf("%d requests", n)
+		t.Errorf("got %d requests, want 4", n)
 	}
 	// A job names its node as it is called here.
 	if !strings.Contains(m.seen("POST /import")[1].body, `"node_id":"c0000000-0000-4000-8000-000000000001"`) {
-		t.Error("no job names its node")
+		t.Error("got no job with the id of its node, want one")
 	}
 }
 
+// An import that cannot run or finish fails with the reason.
 func TestImport_Refused(t *testing.T) {
 	m := newFakeMaster(t)
 	path := v22Database(t, "")
@@ -129,7 +132,7 @@ func TestImport_Refused(t *testing.T) {
 	})
 	r := m.run(t, "import", "--from", path)
 	if r.code != exitFailed {
-		t.Errorf("code %d", r.code)
+		t.Errorf("got code %d, want %d", r.code, exitFailed)
 	}
 	mustContain(t, "the error", r.err, "repeat it to import the rest", "this key may not import")
 	for _, c := range []struct {
@@ -143,7 +146,7 @@ func TestImport_Refused(t *testing.T) {
 	} {
 		r := m.run(t, c.args...)
 		if r.code != c.code || !strings.Contains(r.err, c.want) {
-			t.Errorf("%q: code %d, %s", c.args, r.code, r.err)
+			t.Errorf("%q: got code %d, %s, want %d, %q", c.args, r.code, r.err, c.code, c.want)
 		}
 	}
 }

@@ -45,7 +45,7 @@ func sampleAudit() ffrtmp.AuditList {
 	}}
 }
 
-// The key stands alone on standard output, so that it can be put into a file.
+// Standard output is the secret alone, ready to be written to a file.
 func TestKeysCreate(t *testing.T) {
 	m := newFakeMaster(t)
 	made := ffrtmp.CreatedKey{
@@ -62,12 +62,12 @@ func TestKeysCreate(t *testing.T) {
 	}
 	r := m.run(t, create...)
 	if r.code != exitDone || r.out != made.Secret+"\n" || strings.Contains(r.err, "c2VjcmV0") {
-		t.Errorf("code %d, %q, %q", r.code, r.out, r.err)
+		t.Errorf("got code %d, %q, %q, want %d and the secret on standard output only", r.code, r.out, r.err, exitDone)
 	}
 	golden(t, "keys-create.err", r.err)
 	r = m.run(t, append(create, "-o", "json")...)
 	if r.code != exitDone || r.err != "" {
-		t.Errorf("code %d, %q", r.code, r.err)
+		t.Errorf("got code %d, %q, want %d and no errors", r.code, r.err, exitDone)
 	}
 	golden(t, "keys-create.json", r.out)
 	for when, want := range map[string]string{
@@ -76,18 +76,19 @@ func TestKeysCreate(t *testing.T) {
 		"2101-01-31T10:00:00+02:00": `"expires_at":"2101-01-31T10:00:00+02:00"`,
 	} {
 		if r := m.run(t, "keys", "create", "ci", "--scope", "read,submit", "--expires", when); r.code != exitDone {
-			t.Fatalf("%s: %q", when, r.err)
+			t.Fatalf("%s: got %q, want success", when, r.err)
 		}
 		seen := m.seen("POST /keys")
 		last := seen[len(seen)-1]
 		if !strings.Contains(last.body, want) || !strings.Contains(last.body, `"scopes":["submit","read"]`) ||
 			last.idempotency == "" ||
 			!json.Valid([]byte(last.body)) {
-			t.Errorf("--expires %s sends %s", when, last.body)
+			t.Errorf("--expires %s: got body %s, want %s", when, last.body, want)
 		}
 	}
 }
 
+// A key is revoked by its id, an unambiguous prefix of it, or the name of one active key.
 func TestKeysRevoke(t *testing.T) {
 	m := newFakeMaster(t)
 	keys := append(sampleKeys(), ffrtmp.Key{ID: "0123ffffffffffff", Name: "web", Status: ffrtmp.KeyActive})
@@ -95,7 +96,7 @@ func TestKeysRevoke(t *testing.T) {
 	m.answer("DELETE /keys/"+keyID, http.StatusOK, map[string]string{"status": "revoked", "key_id": keyID})
 	for _, name := range []string{keyID, "01234", "ci"} {
 		if r := m.run(t, "keys", "revoke", name); r.code != exitDone || r.out != "Key "+keyID+" revoked.\n" {
-			t.Errorf("%s: code %d, %q, %q", name, r.code, r.out, r.err)
+			t.Errorf("%s: got code %d, %q, %q, want %d", name, r.code, r.out, r.err, exitDone)
 		}
 	}
 	for name, want := range map[string]string{
@@ -103,7 +104,7 @@ func TestKeysRevoke(t *testing.T) {
 		"encoders": "no such active key",
 	} {
 		if r := m.run(t, "keys", "revoke", name); r.code != exitFailed || !strings.Contains(r.err, want) {
-			t.Errorf("%s: code %d, %q", name, r.code, r.err)
+			t.Errorf("%s: got code %d, %q, want %d, %q", name, r.code, r.err, exitFailed, want)
 		}
 	}
 }

@@ -36,7 +36,7 @@ func TestRealCluster(t *testing.T) {
 		t.Helper()
 		r := invoke(t, env, "", args...)
 		if r.code != code || !strings.Contains(r.out+r.err, want) {
-			t.Errorf("%q: code %d, want %d and %q:\n%s%s", args, r.code, code, want, r.out, r.err)
+			t.Errorf("%q: got code %d, want %d and %q:\n%s%s", args, r.code, code, want, r.out, r.err)
 		}
 		return r
 	}
@@ -45,7 +45,7 @@ func TestRealCluster(t *testing.T) {
 		"--output-file", "one.mp4", "--watch", "-o", "json")
 	var done ffrtmp.Job
 	if err := json.Unmarshal([]byte(r.out), &done); err != nil || done.Output == nil || done.Output.SizeBytes == 0 {
-		t.Errorf("%v: %s", err, r.out)
+		t.Errorf("got %v, %s, want a job with output", err, r.out)
 	}
 	step(exitDone, "Output", "jobs", "status", "1")
 	step(exitDone, "libx264", "jobs", "logs", "1")
@@ -75,7 +75,8 @@ func TestRealCluster(t *testing.T) {
 		r := step(exitDone, `"leader_url"`, "cluster", "transfer-leader", "-o", "json")
 		if err := json.Unmarshal([]byte(r.out), &moved); err != nil || moved.From == moved.To || moved.To == "" ||
 			before != "" && moved.From != before {
-			t.Errorf("%v: leadership went from %q to %q, after %q", err, moved.From, moved.To, before)
+			t.Errorf("got leadership from %q to %q (%v), want another leader than %q", moved.From, moved.To, err,
+				before)
 		}
 		step(exitDone, "Leader     "+moved.To, "cluster", "status")
 	}

@@ -16,7 +16,7 @@ import (
 )
 
 // pki is a directory as certs init and certs issue lay it out, with certificates
-// whose lives are set freely.
+// of any lifetime.
 type pki struct {
 	t   *testing.T
 	dir string
@@ -48,8 +48,7 @@ func (p *pki) write(name string, cert, key []byte) {
 
 func (p *pki) file(name string) string { return filepath.Join(p.dir, name) }
 
-// issue makes a certificate. Its life began five minutes ago, for the sake of clocks
-// that lag behind.
+// issue makes a certificate. It is valid from five minutes ago, for clocks that lag behind.
 func (p *pki) issue(ca *certs.CA, name string, lifetime time.Duration) {
 	p.t.Helper()
 	cert, key, err := ca.Issue(certs.Request{
@@ -80,7 +79,7 @@ func (p *pki) renew(args ...string) result {
 	return invoke(p.t, nil, "", append([]string{"certs", "renew", "--dir", p.dir}, args...)...)
 }
 
-// mixed is a directory with a certificate for each thing that can become of one.
+// mixed returns a directory with a certificate for each possible action.
 func mixed(t *testing.T) *pki {
 	p := newPKI(t, 0)
 	other, err := certs.NewCA("Other CA", 0)
@@ -101,6 +100,7 @@ func mixed(t *testing.T) *pki {
 	return p
 }
 
+// The report of a renewal matches its golden file, and only due certificates are renewed.
 func TestRenew_Golden(t *testing.T) {
 	home, err := os.Getwd()
 	if err != nil {
@@ -121,16 +121,16 @@ func TestRenew_Golden(t *testing.T) {
 				p := mixed(t)
 				if c.again {
 					if r := p.renew("--days", "30"); r.code != exitDone {
-						t.Fatalf("exit code %d, errors %q", r.code, r.err)
+						t.Fatalf("got exit code %d, errors %q, want %d", r.code, r.err, exitDone)
 					}
 				}
 				before := p.leaf("ending").SerialNumber
 				r := p.renew(append(c.args, "--output", format)...)
 				if r.code != exitDone || r.err != "" {
-					t.Fatalf("exit code %d, errors %q", r.code, r.err)
+					t.Fatalf("got exit code %d, errors %q, want %d", r.code, r.err, exitDone)
 				}
 				if changed := p.leaf("ending").SerialNumber.Cmp(before) != 0; changed != c.renewed {
-					t.Errorf("another certificate: %v", changed)
+					t.Errorf("got a new certificate: %v, want %v", changed, c.renewed)
 				}
 				t.Chdir(home)
 				golden(t, c.name+suffix, r.out)
@@ -139,6 +139,7 @@ func TestRenew_Golden(t *testing.T) {
 	}
 }
 
+// A renewed certificate keeps its contents and lifetime, with a new key and serial number.
 func TestRenew_Contents(t *testing.T) {
 	p := newPKI(t, 0)
 	p.issue(p.ca, "ours", time.Minute)
@@ -161,17 +162,17 @@ func TestRenew_Contents(t *testing.T) {
 		cmd := exec.CommandContext(t.Context(), "openssl", args...)
 		cmd.Dir = p.dir
 		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("openssl %q: %v\n%s", args, err, out)
+			t.Fatalf("openssl %q: got %v, want success\n%s", args, err, out)
 		}
 	}
 	old := map[string]*x509.Certificate{"ours": p.leaf("ours"), "theirs": p.leaf("theirs")}
 	if r := p.renew("--within", "25h"); r.code != exitDone || strings.Count(r.out, "renewed") != 2 {
-		t.Fatalf("%d %s %s", r.code, r.out, r.err)
+		t.Fatalf("got code %d, %s, %s, want %d and 2 renewed", r.code, r.out, r.err, exitDone)
 	}
 	for name, before := range old {
 		after := p.leaf(name) // the key fits
 		if bytes.Equal(after.RawSubjectPublicKeyInfo, before.RawSubjectPublicKeyInfo) {
-			t.Errorf("%s: the key is the same", name)
+			t.Errorf("%s: got the old key, want a new one", name)
 		}
 		if !bytes.Equal(after.RawSubject, before.RawSubject) || after.KeyUsage != before.KeyUsage ||
 			!reflect.DeepEqual(after.ExtKeyUsage, before.ExtKeyUsage) ||
@@ -179,28 +180,29 @@ func TestRenew_Contents(t *testing.T) {
 			!reflect.DeepEqual(after.IPAddresses, before.IPAddresses) ||
 			!reflect.DeepEqual(after.EmailAddresses, before.EmailAddresses) ||
 			!reflect.DeepEqual(after.URIs, before.URIs) {
-			t.Errorf("%s: it said %v %v %v and says %v %v %v", name, before.Subject, before.DNSNames, before.URIs,
-				after.Subject, after.DNSNames, after.URIs)
+			t.Errorf("%s: got %v %v %v, want %v %v %v", name, after.Subject, after.DNSNames, after.URIs,
+				before.Subject, before.DNSNames, before.URIs)
 		}
 		if after.SerialNumber.Cmp(before.SerialNumber) == 0 {
-			t.Errorf("%s: the serial number is the same", name)
+			t.Errorf("%s: got the old serial number, want a new one", name)
 		}
 		life := func(c *x509.Certificate) time.Duration { return c.NotAfter.Sub(c.NotBefore) }
 		if d := life(after) - life(before); d > time.Second || d < -time.Second {
-			t.Errorf("%s: it was made for %s and is for %s", name, life(before), life(after))
+			t.Errorf("%s: got a lifetime of %s, want %s", name, life(after), life(before))
 		}
 		if info, err := os.Stat(p.file(name + ".key")); err != nil || info.Mode().Perm() != 0o600 {
-			t.Errorf("%s.key: %v, %v", name, info.Mode(), err)
+			t.Errorf("%s.key: got %v, %v, want mode 0600", name, info, err)
 		}
 		cmd := exec.CommandContext(t.Context(), "openssl", "verify", "-x509_strict", "-purpose", "sslserver", "-CAfile",
 			"ca.crt", name+".crt")
 		cmd.Dir = p.dir
 		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Errorf("openssl: %v\n%s", err, out)
+			t.Errorf("openssl verify: got %v, want success\n%s", err, out)
 		}
 	}
 }
 
+// Certificates that cannot be renewed are refused with the reason.
 func TestRenew_Refused(t *testing.T) {
 	p := newPKI(t, time.Hour)
 	other, err := certs.NewCA("Other CA", 0)
@@ -221,25 +223,25 @@ func TestRenew_Refused(t *testing.T) {
 	mustContain(t, "the errors", r.err, "3 certificates could not be renewed",
 		"warning: the authority pki/ca.crt expires at")
 
-	// Its own certificate is the first of those that ca.crt says to trust.
+	// ca.crt may list several authorities; the first is this one.
 	both := append(p.ca.CertPEM(), other.CertPEM()...)
 	if err := os.WriteFile(p.file("ca.crt"), both, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	// --force makes the other authority's certificate this one's, as a change of authorities wants it.
+	// --force reissues certificates of another authority, for a change of authorities.
 	if r := p.renew("--force", p.file("foreign.crt")); r.code != exitDone || !p.ca.Issued(p.leaf("foreign")) {
-		t.Errorf("--force: %d %s %s", r.code, r.out, r.err)
+		t.Errorf("--force: got code %d, %s, %s, want a certificate of this authority", r.code, r.out, r.err)
 	}
 	if r := p.renew(p.file("foreign.key")); r.code != exitFailed || !strings.Contains(r.out, "does not end in .crt") {
-		t.Errorf("a key: %d %s", r.code, r.out)
+		t.Errorf("renew of a key file: got code %d, %s, want %d", r.code, r.out, exitFailed)
 	}
 	if r := p.renew("--within", "-1h"); r.code != exitUsage {
-		t.Errorf("--within: %d", r.code)
+		t.Errorf("--within -1h: got code %d, want %d", r.code, exitUsage)
 	}
 	if err := os.Remove(p.file("ca.key")); err != nil {
 		t.Fatal(err)
 	}
 	if r := p.renew(); r.code != exitFailed || !strings.Contains(r.err, "where the authority's key is") {
-		t.Errorf("without the authority's key: %d %s", r.code, r.err)
+		t.Errorf("without the authority's key: got code %d, %s, want %d", r.code, r.err, exitFailed)
 	}
 }

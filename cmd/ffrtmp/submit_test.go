@@ -12,6 +12,7 @@ import (
 	"github.com/ffrtmp/ffrtmp"
 )
 
+// Flags and files become the body of the submission.
 func TestSubmit_Body(t *testing.T) {
 	m := newFakeMaster(t)
 	m.answer("POST /jobs", http.StatusCreated, ffrtmp.Job{ID: jobID, SequenceNumber: 12, Status: ffrtmp.Pending})
@@ -81,12 +82,12 @@ func TestSubmit_Body(t *testing.T) {
 			r := invoke(t, m.env(), c.stdin,
 				append([]string{"jobs", "submit", "--idempotency-key", "k-1"}, c.args...)...)
 			if r.code != exitDone {
-				t.Fatalf("exit code %d: %s", r.code, r.err)
+				t.Fatalf("got exit code %d, want %d: %s", r.code, exitDone, r.err)
 			}
 			seen := m.seen("POST /jobs")
 			last := seen[len(seen)-1]
 			if last.idempotency != "k-1" {
-				t.Errorf("idempotency key %q", last.idempotency)
+				t.Errorf("got idempotency key %q, want k-1", last.idempotency)
 			}
 			if diff := cmp.Diff(parse(t, c.want), parse(t, last.body)); diff != "" {
 				t.Errorf("body (-want +got):\n%s", diff)
@@ -99,11 +100,12 @@ func parse(t *testing.T, document string) any {
 	t.Helper()
 	var v any
 	if err := json.Unmarshal([]byte(document), &v); err != nil {
-		t.Fatalf("%v: %s", err, document)
+		t.Fatalf("got %s, want JSON: %v", document, err)
 	}
 	return v
 }
 
+// A file with several jobs is submitted as one batch.
 func TestSubmit_Batch(t *testing.T) {
 	m := newFakeMaster(t)
 	m.answer("POST /jobs/batch", http.StatusCreated,
@@ -118,12 +120,12 @@ func TestSubmit_Batch(t *testing.T) {
 	}
 	r := m.run(t, "jobs", "submit", "--file", file)
 	if r.code != exitDone || r.out != "2 jobs submitted: 4 to 5.\n" {
-		t.Errorf("code %d, %q %q", r.code, r.out, r.err)
+		t.Errorf("got code %d, %q, %q, want %d and jobs 4 to 5", r.code, r.out, r.err, exitDone)
 	}
 	if seen := m.seen("POST /jobs/batch"); len(seen) != 1 ||
 		cmp.Diff(parse(t, seen[0].body),
 			parse(t, `{"jobs":[{"scenario":"720p"},{"scenario":"480p","priority":"high"}]}`)) != "" {
-		t.Errorf("sent %v", seen)
+		t.Errorf("got requests %v, want one with both jobs", seen)
 	}
 	for name, c := range map[string]struct{ body, want string }{
 		"bad job":     {`{"jobs":[{"scenario":"720p"},{"scenario":"9K"}]}`, "job 2: scenario"},
@@ -141,6 +143,7 @@ func TestSubmit_Batch(t *testing.T) {
 	}
 }
 
+// --all reads every page with the same filters.
 func TestJobsList_All(t *testing.T) {
 	m := newFakeMaster(t)
 	m.answer("GET /nodes", http.StatusOK, ffrtmp.NodeList{Nodes: []ffrtmp.Node{{ID: "n", Name: "agent-1"}}})
@@ -156,10 +159,10 @@ func TestJobsList_All(t *testing.T) {
 	var list ffrtmp.List
 	if err := json.Unmarshal([]byte(r.out), &list); err != nil || list.Count != 2 || len(list.Jobs) != 2 ||
 		list.NextCursor != "" {
-		t.Errorf("%v: %q %q", err, r.out, r.err)
+		t.Errorf("got %q, %q (%v), want 2 jobs in one list", r.out, r.err, err)
 	}
 	const filters = "label=a%3Db&limit=10000&node_id=n&order=asc&priority=low&queue=batch&scenario=720p&status=failed"
 	if seen := m.seen("GET /jobs"); len(seen) != 2 || seen[0].query != filters || seen[1].query != "cursor=2&"+filters {
-		t.Errorf("asked %v", seen)
+		t.Errorf("got requests %v, want two pages with the filters", seen)
 	}
 }

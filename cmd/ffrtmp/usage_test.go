@@ -100,6 +100,7 @@ func TestUsageErrors(t *testing.T) {
 	}
 }
 
+// Version and help are printed without a master.
 func TestHelp(t *testing.T) {
 	for _, args := range []string{"--version", "version"} {
 		r := invoke(t, nil, "", args)
@@ -112,11 +113,12 @@ func TestHelp(t *testing.T) {
 	}
 	for _, args := range [][]string{{}, {"jobs"}, {"jobs", "submit", "--help"}, {"help", "jobs", "submit"}} {
 		if r := invoke(t, nil, "", args...); r.code != exitDone || !strings.Contains(r.out, "Usage:") {
-			t.Errorf("%q: code %d, %q", args, r.code, r.out)
+			t.Errorf("%q: got code %d, %q, want help", args, r.code, r.out)
 		}
 	}
 }
 
+// The exit code tells refusals, usage errors and unknown outcomes apart.
 func TestExitCodes(t *testing.T) {
 	m := newFakeMaster(t)
 	m.handle("GET /jobs/1", func(w http.ResponseWriter, _ *http.Request) {
@@ -247,17 +249,17 @@ func TestSettings_Precedence(t *testing.T) {
 			r := invoke(t, append(c.env, "HOME="+home), "", append([]string{"nodes", "list"}, c.args...)...)
 			seen := m.seen("GET /nodes")
 			if r.code != exitDone || len(seen) == 0 || seen[len(seen)-1].key != c.want {
-				t.Errorf("code %d, %q, sent %v, want %s", r.code, r.err, seen, c.want)
+				t.Errorf("got code %d, %q, requests %v, want key %s", r.code, r.err, seen, c.want)
 			}
 		})
 	}
 	t.Run("output by environment and flag", func(t *testing.T) {
 		env := []string{"HOME=" + home, "FFRTMP_OUTPUT=json"}
 		if r := invoke(t, env, "", "nodes", "list"); !strings.HasPrefix(r.out, "{") {
-			t.Errorf("not JSON: %q", r.out)
+			t.Errorf("got %q, want JSON", r.out)
 		}
 		if r := invoke(t, env, "", "nodes", "list", "--output=table"); r.out != "No nodes.\n" {
-			t.Errorf("not a table: %q", r.out)
+			t.Errorf("got %q, want the text of an empty list", r.out)
 		}
 	})
 	for name, content := range map[string]string{
@@ -268,12 +270,13 @@ func TestSettings_Precedence(t *testing.T) {
 			file := write("bad.yaml", content)
 			r := invoke(t, nil, "", "nodes", "list", "--config", file)
 			if r.code != exitUsage || !strings.Contains(r.err, file) {
-				t.Errorf("code %d, %q, want usage that names the file", r.code, r.err)
+				t.Errorf("got code %d, %q, want %d and the name of the file", r.code, r.err, exitUsage)
 			}
 		})
 	}
 }
 
+// The shell offers commands and the fixed values of flags.
 func TestCompletion(t *testing.T) {
 	for _, c := range []struct {
 		args []string
@@ -293,13 +296,13 @@ func TestCompletion(t *testing.T) {
 		offered := offers(invoke(t, nil, "", append([]string{"__complete"}, c.args...)...))
 		for _, want := range c.want {
 			if !slices.Contains(offered, want) {
-				t.Errorf("%q offers %q, not %s", c.args, offered, want)
+				t.Errorf("%q: got words %q, want %s among them", c.args, offered, want)
 			}
 		}
 	}
 	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
 		if r := invoke(t, nil, "", "completion", shell); r.code != exitDone || !strings.Contains(r.out, "__complete") {
-			t.Errorf("completion %s: code %d, %d bytes", shell, r.code, len(r.out))
+			t.Errorf("completion %s: got code %d, %d bytes, want a script", shell, r.code, len(r.out))
 		}
 	}
 }
@@ -342,19 +345,19 @@ func TestCompletion_Live(t *testing.T) {
 	} {
 		args := append([]string{"__complete"}, c.args...)
 		if got := offers(m.run(t, append(args, "")...)); !slices.Equal(got, c.want) {
-			t.Errorf("%q offers %q, want %q", c.args, got, c.want)
+			t.Errorf("%q: got words %q, want %q", c.args, got, c.want)
 		}
 	}
 	line := []string{"__complete", "jobs", "watch", "--master", m.server.URL, "--ca", m.ca, "--api-key", "typed", ""}
 	if got := offers(invoke(t, []string{"MASTER_URL=https://127.0.0.1:1"}, "", line...)); len(got) != 3 {
-		t.Errorf("with settings on the line: %q", got)
+		t.Errorf("settings on the line: got words %q, want 3", got)
 	}
 	if seen := m.seen("GET /jobs"); seen[len(seen)-1].key != "Bearer typed" {
-		t.Errorf("asked with %q", seen[len(seen)-1].key)
+		t.Errorf("got key %q, want the typed one", seen[len(seen)-1].key)
 	}
 	line[4] = "https://127.0.0.1:1"
 	if r := invoke(t, nil, "", line...); r.code != exitDone || len(offers(r)) > 0 ||
 		strings.Contains(r.err, "refused") {
-		t.Errorf("without a master: code %d, %q %q", r.code, r.out, r.err)
+		t.Errorf("without a master: got code %d, %q, %q, want no words and no error", r.code, r.out, r.err)
 	}
 }

@@ -19,7 +19,7 @@ import (
 	"github.com/ffrtmp/ffrtmp"
 )
 
-// player plays a job's life, one state for every time it is asked.
+// player answers with one state of a job after another.
 type player struct {
 	mu     sync.Mutex
 	states []ffrtmp.Job
@@ -40,7 +40,7 @@ func (p *player) serve(w http.ResponseWriter, _ *http.Request) {
 	_ = json.NewEncoder(w).Encode(p.states[i])
 }
 
-// lifeOf is a job that waits, runs over a change of leaders, and ends as given.
+// lifeOf plays a job that waits, runs over a change of leaders, and ends as last.
 func lifeOf(m *fakeMaster, end ffrtmp.Job) *player {
 	pending := ffrtmp.Job{
 		ID: jobID, SequenceNumber: 12, Scenario: "1080p30-h264",
@@ -83,12 +83,13 @@ func failed() ffrtmp.Job {
 // lenient is the environment for a server whose certificate does not name localhost.
 func (m *fakeMaster) lenient() []string { return append(m.env(), "FFRTMP_INSECURE_SKIP_VERIFY=true") }
 
+// Without a terminal, a watch prints a line for each change.
 func TestWatch_Lines(t *testing.T) {
 	m := newFakeMaster(t)
 	lifeOf(m, completed())
 	r := invoke(t, m.lenient(), "", "jobs", "watch", "12")
 	if r.code != exitDone || r.err != "" {
-		t.Fatalf("exit code %d, %q", r.code, r.err)
+		t.Fatalf("got exit code %d, %q, want %d and no errors", r.code, r.err, exitDone)
 	}
 	mustContain(t, "the output", r.out,
 		"Job 12 pending: all nodes are busy: 2 ahead\n",
@@ -97,10 +98,11 @@ func TestWatch_Lines(t *testing.T) {
 		"Job 12 running on agent-1: 80%",
 		"Job 12 completed on agent-1 in 24s: out.mp4 (12 MiB)\n")
 	if strings.ContainsAny(r.out, "\x1b\r█") {
-		t.Errorf("the output is drawn for a terminal: %q", r.out)
+		t.Errorf("got terminal control characters in %q, want plain lines", r.out)
 	}
 }
 
+// The watch of a failed job fails, and prints the tail of its log.
 func TestWatch_Failure(t *testing.T) {
 	for name, end := range map[string]ffrtmp.Job{
 		"failed":   failed(),
@@ -120,7 +122,7 @@ func TestWatch_Failure(t *testing.T) {
 					"log line 10\n",
 				}
 				if strings.Contains(r.err, "log line 9\n") {
-					t.Errorf("more than the tail of the log: %q", r.err)
+					t.Errorf("got %q, want only the tail of the log", r.err)
 				}
 			}
 			mustContain(t, "the error", r.err, want...)
@@ -128,6 +130,7 @@ func TestWatch_Failure(t *testing.T) {
 	}
 }
 
+// With JSON, a watch prints only the finished job.
 func TestWatch_JSON(t *testing.T) {
 	m := newFakeMaster(t)
 	lifeOf(m, completed())
@@ -135,12 +138,13 @@ func TestWatch_JSON(t *testing.T) {
 	r := invoke(t, m.lenient(), "", "jobs", "submit", "--scenario", "720p", "--watch", "-o", "json")
 	var j ffrtmp.Job
 	if err := json.Unmarshal([]byte(r.out), &j); err != nil || j.Status != ffrtmp.Completed || r.code != exitDone {
-		t.Errorf("code %d, %v: %q %q", r.code, err, r.out, r.err)
+		t.Errorf("got code %d, %q, %q (%v), want %d and a completed job", r.code, r.out, r.err, err, exitDone)
 	}
 }
 
 var escapes = regexp.MustCompile(`\x1b\[[0-9;]*[A-Za-z]`)
 
+// On a terminal, a watch redraws one line that never wraps.
 func TestWatch_Terminal(t *testing.T) {
 	m := newFakeMaster(t)
 	lifeOf(m, completed())
@@ -156,19 +160,20 @@ func TestWatch_Terminal(t *testing.T) {
 	_ = screen.Close()
 	<-copied
 	if code != exitDone {
-		t.Errorf("exit code %d: %q", code, drawn.String())
+		t.Errorf("got exit code %d, want %d: %q", code, exitDone, drawn.String())
 	}
 	mustContain(t, "the screen", drawn.String(), "\r\x1b[KJob 12  ", "█", "leader changed", "Job 12 completed")
 	for line := range strings.SplitSeq(drawn.String(), "\n") {
 		for part := range strings.SplitSeq(line, "\r") {
 			text := escapes.ReplaceAllString(part, "")
 			if strings.HasPrefix(text, "Job 12  ") && utf8.RuneCountInString(text) >= 60 {
-				t.Errorf("%d columns would wrap: %q", utf8.RuneCountInString(text), text)
+				t.Errorf("got a line of %d columns, want fewer than 60: %q", utf8.RuneCountInString(text), text)
 			}
 		}
 	}
 }
 
+// Colours are for terminals only, and can be switched off.
 func TestColours(t *testing.T) {
 	m := newFakeMaster(t)
 	m.answer("GET /jobs", http.StatusOK, ffrtmp.List{Jobs: sampleJobs(), Count: 3})
@@ -187,12 +192,12 @@ func TestColours(t *testing.T) {
 			}()
 			if code := Run(t.Context(), []string{"jobs", "list"}, nil, screen, screen,
 				append(m.env(), c.env...)); code != exitDone {
-				t.Errorf("exit code %d", code)
+				t.Errorf("got exit code %d, want %d", code, exitDone)
 			}
 			_ = screen.Close()
 			<-copied
 			if strings.Contains(shown.String(), "\x1b[") != c.want {
-				t.Errorf("colours: %q", shown.String())
+				t.Errorf("got %q, want colours: %v", shown.String(), c.want)
 			}
 		})
 	}

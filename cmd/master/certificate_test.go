@@ -26,7 +26,7 @@ func generate(t *testing.T, args ...string) *x509.Certificate {
 		Stdout: &stdout, Stderr: &stderr,
 	})
 	if status != 0 {
-		t.Fatalf("status %d: %s", status, &stderr)
+		t.Fatalf("got status %d, want 0: %s", status, &stderr)
 	}
 	if got := stdout.String(); got != "wrote certs/master.crt and certs/master.key\n" {
 		t.Errorf("got stdout %q, want the names of both files", got)
@@ -47,7 +47,7 @@ func openssl(t *testing.T, args ...string) string {
 	t.Helper()
 	out, err := exec.CommandContext(t.Context(), "openssl", args...).CombinedOutput()
 	if err != nil {
-		t.Errorf("openssl %q: %v\n%s", args, err, out)
+		t.Errorf("openssl %q: got %v, want success\n%s", args, err, out)
 	}
 	return string(out)
 }
@@ -59,6 +59,7 @@ func verify(t *testing.T, purpose, ca string, args ...string) {
 	openssl(t, append(args, "certs/master.crt")...)
 }
 
+// Without a CA, the certificate signs itself.
 func TestGenerateCert_SelfSigned(t *testing.T) {
 	t.Chdir(t.TempDir())
 	leaf := generate(t)
@@ -90,6 +91,7 @@ func TestGenerateCert_SelfSigned(t *testing.T) {
 	verify(t, "sslserver", "certs/master.crt", "-verify_hostname", "localhost", "-verify_ip", "127.0.0.1")
 }
 
+// With --ca and --ca-key, the CA signs the certificate.
 func TestGenerateCert_Signed(t *testing.T) {
 	t.Chdir(t.TempDir())
 	openssl(t, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-384", "-nodes", "-days", "2",

@@ -24,6 +24,7 @@ func TestParse_Accepts(t *testing.T) {
 	}
 }
 
+// Values that cannot work are refused, and the message names the flag.
 func TestParse_Refuses(t *testing.T) {
 	flagstest.Refuses(t, [][2]string{
 		{"--port=0", "--port"},
@@ -72,8 +73,10 @@ func readKey(args []string, lookup func(string) (string, bool)) (string, error) 
 	return c.ReadAPIKey()
 }
 
-func TestReadAPIKey(t *testing.T) { flagstest.KeySources(t, readKey) }
+// The bootstrap key comes from a flag, a file or the environment.
+func TestReadAPIKey_Sources(t *testing.T) { flagstest.KeySources(t, readKey) }
 
+// Without a key, the message says how to make one.
 func TestReadAPIKey_Unset(t *testing.T) {
 	key, err := readKey(nil, flagstest.Environment(nil))
 	if err == nil || !strings.Contains(err.Error(), "MASTER_API_KEY") {

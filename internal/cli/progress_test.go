@@ -23,6 +23,7 @@ func encoding() ffrtmp.Job {
 	}
 }
 
+// The line fits the width; less useful parts are left out first.
 func TestProgressLine(t *testing.T) {
 	running := Observation{Job: encoding()}
 	pending := Observation{
@@ -74,7 +75,7 @@ func TestProgressLine(t *testing.T) {
 				t.Errorf("got  %q\nwant %q", got, c.want)
 			}
 			if n := width(got); n > c.width {
-				t.Errorf("%d columns, %d allowed", n, c.width)
+				t.Errorf("got %d columns, want at most %d", n, c.width)
 			}
 		})
 	}
