@@ -38,7 +38,7 @@ func (s *Server) write(w http.ResponseWriter, c *call, a *answer, err error) {
 		return
 	}
 	if a.index != 0 {
-		w.Header().Set(indexHeader, strconv.FormatUint(a.index, 10))
+		w.Header().Set(ffrtmp.IndexHeader, strconv.FormatUint(a.index, 10))
 	}
 	maps.Copy(w.Header(), a.header)
 	if a.location != "" {

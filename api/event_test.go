@@ -119,7 +119,7 @@ func TestEvents(t *testing.T) {
 		t.Errorf("got %+v, want %s canceled", e, j.ID)
 	}
 	batch := m.want(http.StatusCreated, "POST", "/jobs/batch", `{"jobs":[{"scenario":"720p"},{"scenario":"720p"}]}`)
-	index := batch.Header.Get(indexHeader)
+	index := batch.Header.Get(ffrtmp.IndexHeader)
 	if first, second := again.next().ID().String(), again.next().ID().String(); first != index+".0" ||
 		second != index+".1" {
 		t.Errorf("got events %s and %s, want %s.0 and %[3]s.1", first, second, index)

@@ -171,7 +171,7 @@ func (s *Server) outgoing(ctx context.Context, c *call) *http.Request {
 	}
 	copyEndToEnd(out.Header, c.Header)
 	dropForged(out.Header)
-	out.Header.Set(requestIDHeader, c.id)
+	out.Header.Set(ffrtmp.RequestIDHeader, c.id)
 	out.Header.Set(sourceHeader, sourceOf(c.Request))
 	out.Header.Set(forwardedHeader, s.cfg.Cluster.ID())
 	return out.WithContext(ctx)

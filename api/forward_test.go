@@ -92,8 +92,8 @@ func TestForward(t *testing.T) {
 	r := follower.want(201, "POST", "/jobs", `{"scenario":"720p"}`, "X-Request-Id", "abc-1", "Traceparent", "00-1-2-03",
 		"X-Forwarded-For", "10.9.9.9", "X-Ffrtmp-Forwarded", "evil")
 	for name, want := range map[string]string{
-		servedByHeader: "m1", leaderHeader: "https://m1:8080", knownLeaderHeader: "true", indexHeader: "1",
-		requestIDHeader: "abc-1", lastContactHeader: "0",
+		ffrtmp.ServedByHeader: "m1", ffrtmp.LeaderHeader: "https://m1:8080", ffrtmp.KnownLeaderHeader: "true",
+		ffrtmp.IndexHeader: "1", ffrtmp.RequestIDHeader: "abc-1", ffrtmp.LastContactHeader: "0",
 	} {
 		if got := r.Header.Get(name); got != want {
 			t.Errorf("answer's %s: got %q, want %q", name, got, want)
@@ -101,7 +101,7 @@ func TestForward(t *testing.T) {
 	}
 	sent := peer.last.Load()
 	for name, want := range map[string]string{
-		"Authorization": "Bearer " + testKey, requestIDHeader: "abc-1", "Traceparent": "00-1-2-03",
+		"Authorization": "Bearer " + testKey, ffrtmp.RequestIDHeader: "abc-1", "Traceparent": "00-1-2-03",
 		"X-Forwarded-For": "", forwardedHeader: "m2",
 	} {
 		if got := sent.Header.Get(name); got != want {
@@ -112,8 +112,8 @@ func TestForward(t *testing.T) {
 		t.Errorf("got %+v through the follower, want a pending job", got)
 	}
 	for path, status := range map[string]int{"/jobs/99": 404, "/jobs?limit=x": 400} {
-		if r := follower.want(status, "GET", path, ""); r.Header.Get(servedByHeader) != "m1" {
-			t.Errorf("%s: got an answer by %q, want m1", path, r.Header.Get(servedByHeader))
+		if r := follower.want(status, "GET", path, ""); r.Header.Get(ffrtmp.ServedByHeader) != "m1" {
+			t.Errorf("%s: got an answer by %q, want m1", path, r.Header.Get(ffrtmp.ServedByHeader))
 		}
 	}
 	follower.want(200, "GET", "/jobs?limit=1&order=asc", "")
@@ -241,7 +241,8 @@ func TestForward_AnswerLost(t *testing.T) {
 			code: "unknown_outcome", jobs: 1,
 		},
 		{
-			name: "an agent's heartbeat", method: "POST", path: "/nodes/" + nodeA + "/heartbeat", body: `{"attempts":[]}`,
+			name: "an agent's heartbeat", method: "POST", path: "/nodes/" + nodeA + "/heartbeat",
+			body:   `{"attempts":[]}`,
 			status: 200, jobs: 1,
 		},
 	} {
@@ -303,8 +304,8 @@ func TestForward_LeadershipLost(t *testing.T) {
 			}
 			old.log.mu.Unlock()
 			r := old.want(c.status, "POST", "/jobs", `{"scenario":"720p"}`, c.header...)
-			if c.status == 201 && r.Header.Get(servedByHeader) != "m2" {
-				t.Errorf("got an answer by %s, want m2", r.Header.Get(servedByHeader))
+			if c.status == 201 && r.Header.Get(ffrtmp.ServedByHeader) != "m2" {
+				t.Errorf("got an answer by %s, want m2", r.Header.Get(ffrtmp.ServedByHeader))
 			}
 		})
 	}

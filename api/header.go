@@ -6,18 +6,14 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/ffrtmp/ffrtmp"
 	"github.com/ffrtmp/ffrtmp/internal/limits"
 )
 
-// Headers that every answer carries.
+// Headers of a forwarded request.
 const (
-	indexHeader       = "X-Ffrtmp-Index"        // Raft index that the answer reflects
-	knownLeaderHeader = "X-Ffrtmp-Known-Leader" // whether the answering master knows a leader
-	leaderHeader      = "X-Ffrtmp-Leader"       // the leader's API URL
-	lastContactHeader = "X-Ffrtmp-Last-Contact" // ms since the answering master heard from the leader
-	servedByHeader    = "X-Ffrtmp-Served-By"    // node id of the answering master
-	sourceHeader      = "X-Ffrtmp-Source"       // on a forwarded request: address of the client
-	forwardedHeader   = "X-Ffrtmp-Forwarded"    // on a forwarded request: node id of the master that sent it
+	sourceHeader    = "X-Ffrtmp-Source"    // address of the client
+	forwardedHeader = "X-Ffrtmp-Forwarded" // node id of the master that sent it
 )
 
 // Bounds on a request's header, its first line included. Above maxHeader we answer with a problem;
@@ -42,16 +38,16 @@ func headerBytes(r *http.Request) int {
 // later.
 func (s *Server) setHeaders(h http.Header) {
 	leader, known := s.cfg.Cluster.Leader()
-	h.Set(indexHeader, strconv.FormatUint(s.cfg.State.Index(), 10))
-	h.Set(knownLeaderHeader, strconv.FormatBool(known))
-	h.Set(servedByHeader, s.cfg.Cluster.ID())
-	h.Del(leaderHeader)
+	h.Set(ffrtmp.IndexHeader, strconv.FormatUint(s.cfg.State.Index(), 10))
+	h.Set(ffrtmp.KnownLeaderHeader, strconv.FormatBool(known))
+	h.Set(ffrtmp.ServedByHeader, s.cfg.Cluster.ID())
+	h.Del(ffrtmp.LeaderHeader)
 	if known {
-		h.Set(leaderHeader, leader.APIURL)
+		h.Set(ffrtmp.LeaderHeader, leader.APIURL)
 	}
-	h.Del(lastContactHeader)
+	h.Del(ffrtmp.LastContactHeader)
 	if age, ok := s.cfg.Cluster.LastContact(); ok {
-		h.Set(lastContactHeader, strconv.FormatInt(age.Milliseconds(), 10))
+		h.Set(ffrtmp.LastContactHeader, strconv.FormatInt(age.Milliseconds(), 10))
 	}
 }
 

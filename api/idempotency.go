@@ -8,23 +8,20 @@ import (
 	"github.com/ffrtmp/ffrtmp/internal/jsonbody"
 )
 
-// idempotencyHeader identifies a request, so that repeating it has no second effect.
-const idempotencyHeader = "Idempotency-Key"
-
 const maxIdempotencyKey = 255
 
 // idempotencyKey returns the request's key, "" when it has none.
 func idempotencyKey(r *http.Request) (string, error) {
-	key := r.Header.Get(idempotencyHeader)
+	key := r.Header.Get(ffrtmp.IdempotencyHeader)
 	if key == "" || r.Method != http.MethodPost {
 		return "", nil
 	}
 	if len(key) > maxIdempotencyKey {
-		return "", ffrtmp.FieldErrorf(idempotencyHeader, "is longer than %d bytes", maxIdempotencyKey)
+		return "", ffrtmp.FieldErrorf(ffrtmp.IdempotencyHeader, "is longer than %d bytes", maxIdempotencyKey)
 	}
 	for _, c := range []byte(key) {
 		if c < 0x20 || c > 0x7e {
-			return "", ffrtmp.FieldErrorf(idempotencyHeader, "must be printable ASCII")
+			return "", ffrtmp.FieldErrorf(ffrtmp.IdempotencyHeader, "must be printable ASCII")
 		}
 	}
 	return key, nil

@@ -29,7 +29,8 @@ func TestKeys_Lifecycle(t *testing.T) {
 	var k ffrtmp.CreatedKey
 	r.decode(t, &k)
 	id, secret, _ := strings.Cut(k.Secret, ".")
-	if id != k.ID || len(secret) != 43 || r.Header.Get("Location") != "/keys/"+k.ID || r.Header.Get(indexHeader) == "" {
+	if id != k.ID || len(secret) != 43 || r.Header.Get("Location") != "/keys/"+k.ID ||
+		r.Header.Get(ffrtmp.IndexHeader) == "" {
 		t.Fatalf("got %s, headers %v, want a key with its location and an index", r.body, r.Header)
 	}
 	if left := time.Until(
@@ -231,13 +232,13 @@ func TestKeys_RevokedAtTheLeader(t *testing.T) {
 	leader.want(200, "DELETE", "/keys/"+k.ID, "")
 	follower.want(200, "GET", "/jobs?stale", "", own...) // the revocation has not reached it
 	r := follower.want(401, "POST", "/jobs", `{"scenario":"720p"}`, own...)
-	if r.Header.Get(servedByHeader) != "m1" || !strings.Contains(string(r.body), "revoked") {
-		t.Errorf("got %s from %s, want revoked from m1", r.body, r.Header.Get(servedByHeader))
+	if r.Header.Get(ffrtmp.ServedByHeader) != "m1" || !strings.Contains(string(r.body), "revoked") {
+		t.Errorf("got %s from %s, want revoked from m1", r.body, r.Header.Get(ffrtmp.ServedByHeader))
 	}
 	follower.want(401, "GET", "/jobs", "", own...)
 	catchUp()
-	if r := follower.want(401, "GET", "/jobs?stale", "", own...); r.Header.Get(servedByHeader) != "m2" {
-		t.Errorf("got an answer by %s, want m2", r.Header.Get(servedByHeader))
+	if r := follower.want(401, "GET", "/jobs?stale", "", own...); r.Header.Get(ffrtmp.ServedByHeader) != "m2" {
+		t.Errorf("got an answer by %s, want m2", r.Header.Get(ffrtmp.ServedByHeader))
 	}
 }
 

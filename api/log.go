@@ -13,13 +13,6 @@ import (
 	"github.com/ffrtmp/ffrtmp/leader"
 )
 
-// Headers of an answer that carries a log. They let a reader resume where its connection
-// broke, and show how many bytes are no longer kept.
-const (
-	logAttemptHeader = "X-Ffrtmp-Log-Attempt" // number of the attempt
-	logOffsetHeader  = "X-Ffrtmp-Log-Offset"  // bytes of the attempt's log before the answer's
-)
-
 // attemptLog is the answer to GET /jobs/{id}/logs.
 type attemptLog struct {
 	JobID  string `json:"job_id"`
@@ -77,8 +70,8 @@ func (s *Server) logs(c *call) (*answer, error) {
 		return nil, err
 	}
 	header := http.Header{}
-	header.Set(logAttemptHeader, strconv.Itoa(r.attempt))
-	header.Set(logOffsetHeader, strconv.FormatInt(from, 10))
+	header.Set(ffrtmp.LogAttemptHeader, strconv.Itoa(r.attempt))
+	header.Set(ffrtmp.LogOffsetHeader, strconv.FormatInt(from, 10))
 	if r.follow {
 		return &answer{header: header, stream: func(ctx context.Context, w *flushWriter) error {
 			return s.follow(ctx, w, j, r.attempt, from)

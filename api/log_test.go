@@ -258,7 +258,8 @@ func TestFollow_ResumedAfterTheEnd(t *testing.T) {
 
 func wantLogHeader(t *testing.T, h http.Header, from int) {
 	t.Helper()
-	if got, want := h.Get(logAttemptHeader)+" "+h.Get(logOffsetHeader), fmt.Sprint(1, " ", from); got != want {
+	got, want := h.Get(ffrtmp.LogAttemptHeader)+" "+h.Get(ffrtmp.LogOffsetHeader), fmt.Sprint(1, " ", from)
+	if got != want {
 		t.Errorf("got attempt and offset %s, want %s", got, want)
 	}
 }

@@ -51,7 +51,7 @@ func (s *Server) observe(w http.ResponseWriter, r *http.Request) {
 	ctx := context.WithValue(r.Context(), requestIDKey, id)
 	r = r.WithContext(ctx)
 	rec := &recorder{ResponseWriter: w}
-	rec.Header().Set(requestIDHeader, id)
+	rec.Header().Set(ffrtmp.RequestIDHeader, id)
 	s.setHeaders(rec.Header())
 	defer s.finish(rec, r, start)
 	if headerBytes(r) > maxHeader && !isForwarded(ctx) { // a forwarding master adds to it

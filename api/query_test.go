@@ -19,7 +19,7 @@ func TestQuery(t *testing.T) {
 	if got := strings.TrimSpace(string(r.body)); got != want {
 		t.Errorf("got %s\nwant %s", got, want)
 	}
-	if r.Header.Get(indexHeader) != "1" {
+	if r.Header.Get(ffrtmp.IndexHeader) != "1" {
 		t.Errorf("got headers %v, want index 1", r.Header)
 	}
 	m.want(http.StatusOK, "POST", "/query?consistent", `{"sql":"SELECT 1"}`)

@@ -21,18 +21,19 @@ func TestRead_ServedBy(t *testing.T) {
 		"": "m1", "?stale": "m2", "?stale=true": "m2", "?stale=false": "m1", "?stale&max_stale=1s": "m2",
 		"?consistent": "m1", "?consistent=0": "m1",
 	} {
-		if got := follower.want(200, "GET", "/jobs/1"+query, "").Header.Get(servedByHeader); got != want {
+		if got := follower.want(200, "GET", "/jobs/1"+query, "").Header.Get(ffrtmp.ServedByHeader); got != want {
 			t.Errorf("got %q was answered by %s, want %s", query, got, want)
 		}
 	}
 	follower.cluster.mu.Lock()
 	follower.cluster.contact = 3 * time.Second
 	follower.cluster.mu.Unlock()
-	if got := follower.want(200, "GET", "/jobs/1?stale&max_stale=1s", "").Header.Get(servedByHeader); got != "m1" {
+	bounded := follower.want(200, "GET", "/jobs/1?stale&max_stale=1s", "")
+	if got := bounded.Header.Get(ffrtmp.ServedByHeader); got != "m1" {
 		t.Errorf("got an answer by %s, want m1", got)
 	}
 	r := follower.want(200, "GET", "/jobs/1?stale&max_stale=5s", "")
-	if r.Header.Get(servedByHeader) != "m2" || r.Header.Get(lastContactHeader) != "3000" {
+	if r.Header.Get(ffrtmp.ServedByHeader) != "m2" || r.Header.Get(ffrtmp.LastContactHeader) != "3000" {
 		t.Errorf("got headers %v, want an answer by m2, 3000 ms after the last contact", r.Header)
 	}
 }
@@ -44,7 +45,7 @@ func TestRead_Stale(t *testing.T) {
 	follower.cluster.setLeader(nil)
 	for _, path := range []string{"/jobs/1", "/jobs", "/nodes", "/cluster", "/jobs/1/logs", "/jobs/1/explain"} {
 		r := follower.want(200, "GET", path+"?stale", "")
-		if r.Header.Get(knownLeaderHeader) != "false" || r.Header.Get(leaderHeader) != "" {
+		if r.Header.Get(ffrtmp.KnownLeaderHeader) != "false" || r.Header.Get(ffrtmp.LeaderHeader) != "" {
 			t.Errorf("%s: got headers %v, want no leader", path, r.Header)
 		}
 	}
@@ -126,19 +127,21 @@ func TestHeaders(t *testing.T) {
 	} {
 		r := m.request(c[0], c[1], "")
 		for _, name := range []string{
-			indexHeader, knownLeaderHeader, leaderHeader, lastContactHeader, servedByHeader, requestIDHeader,
+			ffrtmp.IndexHeader, ffrtmp.KnownLeaderHeader, ffrtmp.LeaderHeader, ffrtmp.LastContactHeader,
+			ffrtmp.ServedByHeader, ffrtmp.RequestIDHeader,
 		} {
 			if r.Header.Get(name) == "" {
 				t.Errorf("%s %s: got no %s, want one", c[0], c[1], name)
 			}
 		}
 	}
-	if got := m.request("GET", "/health", "", requestIDHeader, "bad id").Header.Get(requestIDHeader); got == "" ||
+	replaced := m.request("GET", "/health", "", ffrtmp.RequestIDHeader, "bad id")
+	if got := replaced.Header.Get(ffrtmp.RequestIDHeader); got == "" ||
 		got == "bad id" {
 		t.Errorf("got request id %q, want a new one", got)
 	}
-	one := m.want(201, "POST", "/jobs", `{"scenario":"720p"}`).Header.Get(indexHeader)
-	two := m.want(201, "POST", "/jobs", `{"scenario":"720p"}`).Header.Get(indexHeader)
+	one := m.want(201, "POST", "/jobs", `{"scenario":"720p"}`).Header.Get(ffrtmp.IndexHeader)
+	two := m.want(201, "POST", "/jobs", `{"scenario":"720p"}`).Header.Get(ffrtmp.IndexHeader)
 	if one != "1" || two != "2" {
 		t.Errorf("got writes at %s and %s, want 1 and 2", one, two)
 	}

@@ -5,16 +5,15 @@ import (
 	"regexp"
 
 	"github.com/google/uuid"
-)
 
-// requestIDHeader identifies a request in the logs of every master.
-const requestIDHeader = "X-Request-Id"
+	"github.com/ffrtmp/ffrtmp"
+)
 
 var saneRequestID = regexp.MustCompile(`^[A-Za-z0-9._:/+=-]{1,128}$`)
 
 // requestID returns the client's own id if it is safe in a log line, else a new one.
 func requestID(r *http.Request) string {
-	if id := r.Header.Get(requestIDHeader); saneRequestID.MatchString(id) {
+	if id := r.Header.Get(ffrtmp.RequestIDHeader); saneRequestID.MatchString(id) {
 		return id
 	}
 	return uuid.NewString()

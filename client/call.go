@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"strconv"
 	"time"
+
+	"github.com/ffrtmp/ffrtmp"
 )
 
 // Meta is the metadata of an answer. WithMeta returns it.
@@ -118,16 +120,16 @@ func (c *call) reads() bool { return c.method == http.MethodGet || c.method == h
 func (c *call) name() string { return c.method + " " + c.path }
 
 func metaOf(h http.Header, status int, master string) Meta {
-	index, _ := strconv.ParseUint(h.Get("X-Ffrtmp-Index"), 10, 64)
-	contact, _ := strconv.ParseInt(h.Get("X-Ffrtmp-Last-Contact"), 10, 64)
+	index, _ := strconv.ParseUint(h.Get(ffrtmp.IndexHeader), 10, 64)
+	contact, _ := strconv.ParseInt(h.Get(ffrtmp.LastContactHeader), 10, 64)
 	return Meta{
 		Status:      status,
 		Index:       index,
-		KnownLeader: h.Get("X-Ffrtmp-Known-Leader") == "true",
-		Leader:      h.Get("X-Ffrtmp-Leader"),
-		ServedBy:    h.Get("X-Ffrtmp-Served-By"),
+		KnownLeader: h.Get(ffrtmp.KnownLeaderHeader) == "true",
+		Leader:      h.Get(ffrtmp.LeaderHeader),
+		ServedBy:    h.Get(ffrtmp.ServedByHeader),
 		LastContact: time.Duration(contact) * time.Millisecond,
-		RequestID:   h.Get("X-Request-Id"),
+		RequestID:   h.Get(ffrtmp.RequestIDHeader),
 		Master:      master,
 	}
 }

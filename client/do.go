@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/ffrtmp/ffrtmp"
 	"github.com/ffrtmp/ffrtmp/internal/ctxtime"
 )
 
@@ -133,9 +134,9 @@ func newRequest(ctx context.Context, call *call, base string, body []byte) (*htt
 	if err != nil {
 		return nil, err
 	}
-	req.Header.Set("X-Request-Id", call.requestID)
+	req.Header.Set(ffrtmp.RequestIDHeader, call.requestID)
 	if call.key != "" {
-		req.Header.Set("Idempotency-Key", call.key)
+		req.Header.Set(ffrtmp.IdempotencyHeader, call.key)
 	}
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")

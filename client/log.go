@@ -6,6 +6,8 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+
+	"github.com/ffrtmp/ffrtmp"
 )
 
 // Logs returns the tail of the log of one attempt; attempt 0 is the newest.
@@ -34,10 +36,10 @@ func (c *Client) FollowLogs(ctx context.Context, id string, attempt int, w io.Wr
 	}
 	out := &logWriter{w: w}
 	call.stream = func(h http.Header, body io.Reader) error {
-		if number := h.Get("X-Ffrtmp-Log-Attempt"); number != "" {
+		if number := h.Get(ffrtmp.LogAttemptHeader); number != "" {
 			call.query.Set("attempt", number) // the newest may soon be another one
 		}
-		if from, err := strconv.ParseInt(h.Get("X-Ffrtmp-Log-Offset"), 10, 64); err == nil {
+		if from, err := strconv.ParseInt(h.Get(ffrtmp.LogOffsetHeader), 10, 64); err == nil {
 			out.seek(from)
 		}
 		_, err := io.Copy(out, body)

@@ -47,7 +47,7 @@ at the end.`,
 	cli.EnumVar(cmd, &b.mode, "mode", "what each client repeats", []benchMode{modeSubmit, modeCycle})
 	set := cmd.Flags()
 	set.IntSliceVar(&b.clients, "clients", []int{1, 16, 64, 256}, "number of clients of each run")
-	set.DurationVar(&b.duration, "duration", 5*time.Second, "duration of each run, with --failover 30s if not set")
+	set.DurationVar(&b.duration, "duration", 5*time.Second, "duration of each run (with --failover: default 30s)")
 	set.BoolVar(&b.failover, "failover", false, "measure the longest gap between acknowledged writes")
 	set.DurationVar(&b.interval, "interval", 10*time.Millisecond, "time between two writes of --failover")
 	return cmd

@@ -89,8 +89,7 @@ func (n *benchNode) register(ctx context.Context) error {
 	return nil
 }
 
-// leave removes the node with what it still holds. A failure is not reported: a node that stays is shown as offline
-// and does no harm.
+// leave removes the node and its attempts. Errors are ignored: a node that stays is shown as offline and is harmless.
 func (n *benchNode) leave(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()

@@ -94,7 +94,7 @@ func (c *command) survey(ctx context.Context, cl *client.Client) (clusterReport,
 	views := c.views(ctx)
 	best, led := latest(views)
 	if best != nil && !led {
-		cancel() // nobody knows a leader that could answer
+		cancel() // no master knows a leader that could answer
 	}
 	a := <-leader
 	switch {
@@ -201,7 +201,7 @@ func (c *command) viewOf(ctx context.Context, url string) masterView {
 	return v
 }
 
-// viewError is why a master did not answer its only try.
+// viewError returns why a master did not answer.
 func viewError(err error) string {
 	var unavailable *client.UnavailableError
 	if errors.As(err, &unavailable) && len(unavailable.Tries) > 0 {
@@ -209,7 +209,7 @@ func viewError(err error) string {
 	}
 	var dial *net.OpError
 	if errors.As(err, &dial) && dial.Op == "dial" {
-		err = dial.Err // the URL says where
+		err = dial.Err // without the address: the table has the URL
 	}
 	return err.Error()
 }
@@ -234,7 +234,7 @@ func (r clusterReport) answering() (n int) {
 	return n
 }
 
-// troubled reports whether the masters' own views tell more than the leader's.
+// troubled reports whether a master's own view differs from the leader's.
 func (r clusterReport) troubled() bool {
 	return slices.ContainsFunc(r.Views,
 		func(v masterView) bool { return v.Error != "" || v.Leader != r.Leader || v.Leader == "" })

@@ -93,7 +93,7 @@ func (e timeoutError) Unwrap() error { return context.DeadlineExceeded }
 type listing[T any] struct {
 	short    string
 	noun     string
-	none     string // what is printed of an empty list
+	none     string // printed for an empty list
 	fetch    func(*client.Client, context.Context, ...client.Option) ([]T, error)
 	document func([]T) any
 	table    func([]T) cli.HumanWriter
@@ -119,14 +119,14 @@ func (l listing[T]) command(c *command) *cobra.Command {
 	})
 }
 
-// candidate is something that a name on the command line may stand for.
+// candidate is an object that an argument may name.
 type candidate struct {
 	id, name string
-	byID     bool // it has to be named by its whole id
+	byID     bool // only its whole id names it
 }
 
-// resolve returns the id that ref stands for: an id, the unambiguous beginning of one, or a name. list is the command
-// that lists what there is.
+// resolve returns the id that ref names: an id, an unambiguous prefix of one, or a name. list is the command that lists
+// the candidates.
 func resolve(ref, noun, list string, candidates []candidate) (string, error) {
 	var found []string
 	for _, one := range candidates {

@@ -21,8 +21,8 @@ const (
 	maxRecent   = 512
 )
 
-// devLog shows what the processes print while the cluster runs. What they print while they start or stop is only in
-// their log files, and in the error when one does not start.
+// devLog shows the output of the processes while the cluster runs. Output of their start and stop is only in their log
+// files, and in the error if one does not start.
 type devLog struct {
 	mu     sync.Mutex
 	w      io.Writer

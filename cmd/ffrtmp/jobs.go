@@ -79,7 +79,7 @@ func (c *command) act(cmd *cobra.Command, action ffrtmp.Action, ids []string, do
 	})
 }
 
-// actionError is why an action on a job failed. A conflict says that itself ("cannot pause job 12: it is completed").
+// actionError names the action and the job, unless the error does ("cannot pause job 12: it is completed").
 func actionError(action ffrtmp.Action, id string, several bool, err error) error {
 	switch {
 	case ffrtmp.CodeOf(err) != ffrtmp.Conflict:

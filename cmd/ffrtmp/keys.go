@@ -170,7 +170,7 @@ func (c *command) keysRevoke() *cobra.Command {
 	}
 }
 
-// findKey returns the id of the key that ref stands for. A key that is not active is only found by its id.
+// findKey returns the id of the key that ref names. An inactive key is found by its id only.
 func findKey(ctx context.Context, cl *client.Client, ref string) (string, error) {
 	if id, _, whole := strings.Cut(ref, "."); whole && len(id) == 16 {
 		return "", flags.Usagef("this is a whole key, which is now in the shell's history: revoke it as %s", id)

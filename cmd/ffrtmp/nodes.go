@@ -111,7 +111,7 @@ func (c *command) nodesVerb(verb, short string, call nodeCall) *cobra.Command {
 	}
 }
 
-// findNode returns the id of the node that ref stands for.
+// findNode returns the id of the node that ref names.
 func findNode(ctx context.Context, cl *client.Client, ref string, opts ...client.Option) (string, error) {
 	if ffrtmp.IsID(ref) {
 		return ref, nil

@@ -67,7 +67,7 @@ func (c *command) root() *cobra.Command {
 
 A flag overrides the environment (FFRTMP_<FLAG>, also MASTER_URL and MASTER_API_KEY),
 which overrides the configuration file. Prefer --api-key-file or MASTER_API_KEY to
---api-key, which ps shows to everybody.
+--api-key, which is visible in process listings.
 
 With --output json, the result is one document on standard output and an error one on
 standard error.
@@ -194,7 +194,7 @@ func atLeast(name string) cobra.PositionalArgs {
 
 func (c *command) terminal(w io.Writer) cli.Terminal { return cli.NewTerminal(w, c.env) }
 
-// print writes document as JSON or, for people, its parts, depending on --output.
+// print writes document as JSON, or parts as text, depending on --output.
 func (c *command) print(document any, parts ...cli.HumanWriter) error {
 	if c.settings.Format == cli.FormatJSON {
 		return cli.WriteJSON(c.out, document)

@@ -38,8 +38,8 @@ func (f *specFlags) register(cmd *cobra.Command) {
 	f.parameters = map[string]json.RawMessage{}
 	f.labels, f.requires, f.engine = cli.Labels{}, cli.Labels{}, "auto"
 	set := cmd.Flags()
-	set.StringVar(&f.scenario, "scenario", "", "what to encode to, such as 1080p30-h264")
-	set.StringVar(&f.confidence, "confidence", "auto", "level to keep with the job")
+	set.StringVar(&f.scenario, "scenario", "", "target format, such as 1080p30-h264")
+	set.StringVar(&f.confidence, "confidence", "auto", "confidence level to store with the job")
 	cli.EnumVar(cmd, &f.engine, "engine", "encoding engine", []string{"auto", "ffmpeg"})
 	cli.EnumVar(cmd, &f.queue, "queue", "queue", ffrtmp.Queues)
 	cli.EnumVar(cmd, &f.priority, "priority", "priority in the queue", ffrtmp.Priorities)
@@ -116,8 +116,8 @@ type parameter struct {
 	all   map[string]json.RawMessage
 	name  string
 	parse func(string) (json.RawMessage, error)
-	kind  string // what help calls its value
-	text  string // as given
+	kind  string // name of its value in help
+	text  string // as typed
 }
 
 func (p *parameter) String() string { return p.text }

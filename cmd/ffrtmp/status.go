@@ -88,7 +88,7 @@ func jobFields(j ffrtmp.Job) *cli.Fields {
 	return f
 }
 
-// progressText is the progress in per cent and, while ffmpeg runs, what it says.
+// progressText is the progress in per cent and, while ffmpeg runs, its speed and estimated time.
 func progressText(j ffrtmp.Job) string {
 	text := fmt.Sprintf("%d%%", j.Progress)
 	if p := j.ProgressDetail; p != nil && !j.Status.Terminal() {

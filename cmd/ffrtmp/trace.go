@@ -9,8 +9,8 @@ import (
 	"github.com/ffrtmp/ffrtmp/internal/flags"
 )
 
-// beginTrace begins the trace of one command line: its requests, and the runs of the
-// jobs that they bring.
+// beginTrace begins the trace of one command line: its requests, and the attempts of the jobs that
+// it submits.
 func (c *command) beginTrace(cmd *cobra.Command) (err error) {
 	logger := hclog.New(&hclog.LoggerOptions{Name: "ffrtmp", Output: c.err})
 	if c.tracer, err = c.settings.Tracing.Open(cmd.Context(), "ffrtmp", "", logger); err != nil {

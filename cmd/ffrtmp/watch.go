@@ -113,7 +113,7 @@ func observe(ctx context.Context, cl *client.Client, id string, observations cha
 	}, append(opts, client.WithMeta(&meta))...)
 }
 
-// conclude says how a watched job ended; it is an error unless it completed.
+// conclude reports how a watched job ended: an error unless it completed.
 func (c *command) conclude(ctx context.Context, id string, j ffrtmp.Job, err error) error {
 	if err != nil {
 		if interrupted(ctx, err) {
@@ -128,7 +128,7 @@ func (c *command) conclude(ctx context.Context, id string, j ffrtmp.Job, err err
 	}
 	switch j.Status {
 	case ffrtmp.Completed:
-		return c.tell(completion(j))
+		return c.printText(completion(j))
 	case ffrtmp.Failed:
 		c.logTail(j)
 		return fmt.Errorf("job %d failed after %s: %s", j.SequenceNumber, cli.Count(j.Attempt, "attempt"),
@@ -137,8 +137,8 @@ func (c *command) conclude(ctx context.Context, id string, j ffrtmp.Job, err err
 	return fmt.Errorf("job %d was canceled", j.SequenceNumber)
 }
 
-// tell prints a line for people; JSON has it in its document.
-func (c *command) tell(text string) error {
+// printText prints a line, except with JSON, whose document contains it.
+func (c *command) printText(text string) error {
 	if c.settings.Format == cli.FormatJSON {
 		return nil
 	}

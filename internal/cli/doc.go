@@ -1,3 +1,3 @@
-// Package cli is what the command line of ffrtmp is made of and no command of it: settings from flags, environment
-// and file, flags with a fixed set of values, tables and progress that fit a terminal.
+// Package cli has the building blocks of the ffrtmp command line, but no commands: settings from flags, environment and
+// file, flags with a fixed set of values, tables and progress lines that fit a terminal.
 package cli

@@ -6,7 +6,7 @@ import (
 	"io"
 )
 
-// HumanWriter writes itself for a person at a terminal, as opposed to JSON for a program.
+// HumanWriter writes itself as text for a terminal, as opposed to JSON for a program.
 type HumanWriter interface {
 	WriteHuman(w io.Writer, term Terminal) error
 }

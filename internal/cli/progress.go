@@ -12,7 +12,7 @@ import (
 const (
 	maxBar = 40
 	minBar = 10
-	// silence is how long masters may be quiet before the line says so.
+	// silence is how long the masters may not answer before the line reports it.
 	silence = 3 * time.Second
 )
 

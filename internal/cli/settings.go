@@ -38,7 +38,8 @@ func (s *Settings) Register(root *cobra.Command) {
 	f := root.PersistentFlags()
 	f.StringSliceVar(&s.Masters, "master", nil,
 		"API URL of a master; may be repeated or separated by commas (env MASTER_URL, default "+defaultMaster+")")
-	f.StringVar(&s.APIKey, "api-key", "", "API key; visible to ps, prefer --api-key-file (env MASTER_API_KEY)")
+	f.StringVar(&s.APIKey, "api-key", "",
+		"API key; visible in process listings, prefer --api-key-file (env MASTER_API_KEY)")
 	f.StringVar(&s.APIKeyFile, "api-key-file", "", "file that holds the API key")
 	f.StringVar(&s.CA, "ca", "",
 		"file with the CA that the masters' certificates are verified against (default the system's CAs)")

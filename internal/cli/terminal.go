@@ -11,7 +11,7 @@ import (
 
 // Terminal describes where output goes. The zero value is a file or a pipe.
 type Terminal struct {
-	file   *os.File // nil when it is no terminal
+	file   *os.File // nil unless it is a terminal
 	colour bool
 }
 
@@ -27,7 +27,7 @@ func NewTerminal(w io.Writer, env map[string]string) Terminal {
 // Interactive reports whether it is a terminal.
 func (t Terminal) Interactive() bool { return t.file != nil }
 
-// Width returns the number of columns, 0 when there is no limit.
+// Width returns the number of columns, or 0 without a limit.
 func (t Terminal) Width() int {
 	if t.file == nil {
 		return 0

@@ -15,6 +15,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+
+	"github.com/ffrtmp/ffrtmp"
 )
 
 // Proxy forwards requests to a master, over TLS with the certificate of httptest. Clients see one master for each
@@ -145,8 +147,8 @@ func (p *Proxy) answer(r *http.Response) error {
 	p.mu.Lock()
 	master, leader := p.target.String(), urls[p.leader]
 	p.mu.Unlock()
-	if r.Header.Get("X-Ffrtmp-Leader") != "" {
-		r.Header.Set("X-Ffrtmp-Leader", leader)
+	if r.Header.Get(ffrtmp.LeaderHeader) != "" {
+		r.Header.Set(ffrtmp.LeaderHeader, leader)
 	}
 	body = bytes.ReplaceAll(body, []byte(`"`+master+`"`), []byte(`"`+strings.Join(urls, `","`)+`"`))
 	r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
