@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/ffrtmp/ffrtmp"
 	"github.com/ffrtmp/ffrtmp/fsm"
 	"github.com/ffrtmp/ffrtmp/fsm/store"
 )
@@ -23,7 +24,7 @@ func jobsIn(t *testing.T, r response) int64 {
 	if err := store.Remove(path); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := r.Header.Get(indexHeader), fmt.Sprint(m.Index); got != want {
+	if got, want := r.Header.Get(ffrtmp.IndexHeader), fmt.Sprint(m.Index); got != want {
 		t.Errorf("got index %s in the header, want %s as in the manifest", got, want)
 	}
 	return m.Jobs
