@@ -63,7 +63,7 @@ func TestValidate_Field(t *testing.T) {
 		{"status", (&Filter{Status: "done"}).Validate()},
 		{"queue", (&Filter{Queue: "fast"}).Validate()},
 		{"priority", (&Filter{Priority: "urgent"}).Validate()},
-		{"", (&Filter{Status: Running, Queue: Live, Priority: Low}).Validate()},
+		{"", (&Filter{Status: StatusIn(Running), Queue: Live, Priority: Low}).Validate()},
 
 		{"limit", (&Page{Limit: -1}).Validate()},
 		{"limit", (&Page{Limit: MaxLimit + 1}).Validate()},

@@ -3,6 +3,7 @@ package api
 import (
 	"encoding/json"
 	"math"
+	"net/url"
 
 	"github.com/ffrtmp/ffrtmp"
 )
@@ -38,25 +39,27 @@ type selection struct {
 func (sel *selection) filter() (f ffrtmp.Filter, err error) {
 	if len(sel.Filter) == 0 {
 		return f, ffrtmp.FieldErrorf("filter",
-			"must name at least one of status, queue, priority, scenario, node_id and label")
+			"must name at least one of status, queue, priority, scenario, node_id, label, created_after, created_before "+
+				"and q")
 	}
-	fields := map[string]any{
-		"status": &f.Status, "queue": &f.Queue, "priority": &f.Priority,
-		"scenario": &f.Scenario, "node_id": &f.NodeID, "label": &f.Label,
-	}
+	values := url.Values{}
 	for name, raw := range sel.Filter {
-		into, ok := fields[name]
-		if !ok {
+		if filterFields(&f)[name] == nil && filterTimes(&f)[name] == nil {
 			return f, ffrtmp.FieldErrorf("filter."+name, "unknown field")
 		}
-		if err := json.Unmarshal(raw, into); err != nil {
+		var text string
+		if err := json.Unmarshal(raw, &text); err != nil {
 			return f, ffrtmp.FieldErrorf("filter."+name, "must be a string")
 		}
+		values.Set(name, text)
+	}
+	if f, err = parseFilter(values); err != nil {
+		return f, inField("filter", err)
 	}
 	if f.IsZero() {
 		return f, ffrtmp.FieldErrorf("filter", "selects every job; name at least one value")
 	}
-	return f, inField("filter", f.Validate())
+	return f, nil
 }
 
 // cancelMany cancels every job that a filter selects.

@@ -105,6 +105,24 @@ func TestBadInput(t *testing.T) {
 		{name: "limit too high", method: "GET", path: "/jobs?limit=10001", status: 400, field: "limit"},
 		{name: "limit of a wrong type", method: "GET", path: "/jobs?limit=ten", status: 400, field: "limit"},
 		{name: "foreign cursor", method: "GET", path: "/jobs?cursor=x", status: 400, field: "cursor"},
+		{
+			name: "unknown status among others", method: "GET", path: "/jobs?status=failed,done",
+			status: 400, field: "status",
+		},
+		{name: "unknown sort", method: "GET", path: "/jobs?sort=name", status: 400, field: "sort"},
+		{name: "no time", method: "GET", path: "/jobs?created_after=soon", status: 400, field: "created_after"},
+		{
+			name: "times in the wrong order", method: "GET", status: 400, field: "created_before",
+			path: "/jobs?created_after=2026-01-02T00:00:00Z&created_before=2026-01-01T00:00:00Z",
+		},
+		{
+			name: "text that is too long", method: "GET", path: "/jobs?q=" + strings.Repeat("x", 257),
+			status: 400, field: "q",
+		},
+		{
+			name: "bulk cancel with a malformed time", method: "POST", path: "/jobs/cancel",
+			body: `{"filter":{"created_before":"soon"}}`, status: 400, field: "filter.created_before",
+		},
 		{name: "unknown order", method: "GET", path: "/jobs?order=up", status: 400, field: "order"},
 		{name: "consistent and stale", method: "GET", path: "/jobs?consistent&stale", status: 400, field: "consistent"},
 		{name: "stale of a wrong type", method: "GET", path: "/jobs?stale=maybe", status: 400, field: "stale"},

@@ -21,7 +21,10 @@ func (s *Server) endpoints() []endpoint {
 		{pattern: "POST /jobs/batch", scope: ffrtmp.ScopeSubmit, serve: with(s.submitBatch), maxBody: maxBatchBody},
 		{
 			pattern: "GET /jobs", scope: ffrtmp.ScopeRead, servedBy: byConsistency, serve: s.listJobs,
-			query: []string{"status", "queue", "priority", "scenario", "node_id", "label", "limit", "cursor", "order"},
+			query: []string{
+				"status", "queue", "priority", "scenario", "node_id", "label", "created_after", "created_before", "q", "sort",
+				"limit", "cursor", "order",
+			},
 		},
 		{pattern: "GET /jobs/{id}", scope: ffrtmp.ScopeRead, servedBy: byConsistency, serve: s.getJob},
 		{

@@ -102,14 +102,15 @@ func TestRequests(t *testing.T) {
 			func() error { _, err := c.Job(ctx, "7", client.Consistent()); return err },
 		},
 		{
-			`GET /jobs?cursor=5&label=a%3Db&limit=10&node_id=n&order=asc&priority=high&queue=live` +
-				`&scenario=360p&status=running `,
+			`GET /jobs?created_after=2026-01-02T03%3A04%3A05Z&cursor=5&label=a%3Db&limit=10&node_id=n&order=asc` +
+				`&priority=high&q=film&queue=live&scenario=360p&sort=priority&status=running `,
 			false, func() error {
 				_, err := c.Jobs(ctx, client.ListOptions{
 					Filter: ffrtmp.Filter{
-						Status: ffrtmp.Running, Queue: ffrtmp.Live,
-						Priority: ffrtmp.High, Scenario: "360p", NodeID: "n", Label: "a=b",
-					}, Limit: 10, Cursor: "5",
+						Status: ffrtmp.StatusIn(ffrtmp.Running), Queue: ffrtmp.Live,
+						Priority: ffrtmp.High, Scenario: "360p", NodeID: "n", Label: "a=b", Text: "film",
+						CreatedAfter: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
+					}, Limit: 10, Cursor: "5", Sort: ffrtmp.SortPriority,
 					Order: ffrtmp.Ascending,
 				})
 				return err

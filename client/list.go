@@ -4,6 +4,7 @@ import (
 	"context"
 	"iter"
 	"strconv"
+	"time"
 
 	"github.com/ffrtmp/ffrtmp"
 )
@@ -13,11 +14,12 @@ type ListOptions struct {
 	ffrtmp.Filter
 	Limit  int          // jobs per page, at most ffrtmp.MaxLimit; 0: ffrtmp.DefaultLimit
 	Cursor string       // List.NextCursor of the page before
-	Order  ffrtmp.Order // newest first unless ffrtmp.Ascending
+	Sort   ffrtmp.Sort  // "": ffrtmp.SortCreated
+	Order  ffrtmp.Order // "": ffrtmp.Descending
 }
 
-// Jobs returns one page of jobs, without their logs and attempts. A page may be short; the last page has an empty
-// NextCursor.
+// Jobs returns one page of jobs, without their logs and attempts. A page may have fewer jobs than its limit, even none:
+// only an empty NextCursor means that there are no more.
 func (c *Client) Jobs(ctx context.Context, list ListOptions, opts ...Option) (ffrtmp.List, error) {
 	var page ffrtmp.List
 	call := read("/jobs", &page, opts)
@@ -28,11 +30,20 @@ func (c *Client) Jobs(ctx context.Context, list ListOptions, opts ...Option) (ff
 		"scenario": list.Scenario,
 		"node_id":  list.NodeID,
 		"label":    list.Label,
+		"q":        list.Text,
 		"cursor":   list.Cursor,
+		"sort":     string(list.Sort),
 		"order":    string(list.Order),
 	} {
 		if value != "" {
 			call.query.Set(name, value)
+		}
+	}
+	for name, value := range map[string]time.Time{
+		"created_after": list.CreatedAfter, "created_before": list.CreatedBefore,
+	} {
+		if !value.IsZero() {
+			call.query.Set(name, value.UTC().Format(time.RFC3339Nano))
 		}
 	}
 	if list.Limit != 0 {

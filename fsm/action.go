@@ -122,20 +122,22 @@ func (t *tx) revive(j *activeJob, key classKey) any {
 	}
 	j.status, j.retries, j.losses, j.notBefore = ffrtmp.Pending, 0, 0, 0
 	t.add(j, class)
+	t.columns.setStatus(j.seq, store.StatusPending)
+	t.columns.setProgress(j.seq, 0)
 	t.exec(updateRevived, store.StatusPending, int64(store.HoldNone), t.now, int64(j.seq))
 	t.jobEvent(ffrtmp.JobRequeued, j, 0, "")
 	return Done{Seq: j.seq, Count: 1, Status: j.status}
 }
 
-// cancelMany cancels those of its jobs that can be canceled and still have the
-// status and node that they were chosen for. A request about more jobs than one
+// cancelMany cancels those of its jobs that can be canceled and still have a
+// status and the node that they were chosen for. A request about more jobs than one
 // command takes is several of them; the last one is final.
 type cancelMany struct {
 	v1
 	seqs   []uint64
-	status ffrtmp.Status // "": any
-	node   string        // "": any
-	before uint64        // jobs canceled by the earlier commands of the same request
+	status ffrtmp.StatusSet
+	node   string // "": any
+	before uint64 // jobs canceled by the earlier commands of the same request
 	final  bool
 }
 
@@ -161,7 +163,7 @@ func decodeCancelMany(d *decoder) command {
 		last += uint64(d.int())
 		c.seqs[i] = last
 	}
-	c.status = ffrtmp.Status(d.string())
+	c.status = ffrtmp.StatusSet(d.string())
 	c.node = d.string()
 	c.before = d.uint()
 	c.final = d.bool()
@@ -172,7 +174,7 @@ func (c *cancelMany) apply(t *tx) any {
 	done := Done{Count: int(c.before)}
 	for _, seq := range c.seqs {
 		j, ok := t.jobs[seq]
-		if !ok || j.hold == store.HoldSealed || c.status != "" && j.status != c.status || c.node != "" &&
+		if !ok || j.hold == store.HoldSealed || !c.status.Has(j.status) || c.node != "" &&
 			(j.node == nil ||
 				j.node.ID != c.node) {
 			continue
@@ -251,7 +253,9 @@ func (c *patch) apply(t *tx) any {
 	j.rank = ffrtmp.Rank(store.QueueCodes[place[0]], store.PriorityCodes[place[1]])
 	t.enqueue(j)
 	t.exec(updateQueue, place[0], place[1], j.maxRetries, int64(j.seq))
+	t.columns.setPlace(j.seq, place[0], place[1])
 	if c.relabel {
+		t.columns.setLabels(j.seq, c.labels)
 		t.exec(updateLabels, store.Null(c.labels), int64(j.seq))
 	}
 	t.jobEvent(ffrtmp.JobChanged, j, 0, "")

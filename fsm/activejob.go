@@ -110,6 +110,7 @@ func (s *state) change(j *activeJob, status ffrtmp.Status, h store.Hold) {
 		s.wake = s.wake || j.hold.Current() && !h.Current()
 	}
 	j.status, j.hold = status, h
+	s.columns.setStatus(j.seq, store.Code(store.StatusCodes, status))
 	if status.Terminal() {
 		delete(s.jobs, j.seq)
 		s.ready.release(j.class)
@@ -132,6 +133,9 @@ func (s *state) load() error {
 		return err
 	}
 	if err := s.loadKeys(); err != nil {
+		return err
+	}
+	if err := s.columns.loadNewest(s.DB, s.meta.NextSeq); err != nil {
 		return err
 	}
 	row := make([]driver.Value, activeColumns)

@@ -64,6 +64,7 @@ func (t *tx) fail(j *activeJob, e store.Result, b backoff) bool {
 	}
 	t.meta.Retries++
 	t.change(j, ffrtmp.Pending, store.HoldNone)
+	t.columns.setProgress(j.seq, 0)
 	t.exec(updateRetry, store.StatusPending, int64(store.HoldNone), j.retries, j.notBefore, t.now, j.class.key.avoid,
 		store.Null(e.Error), int64(j.seq))
 	t.jobEvent(ffrtmp.JobRetrying, j, j.retries, e.Reason)
@@ -121,6 +122,7 @@ func (t *tx) requeue(j *activeJob, e store.Result, reclaimable bool) {
 		h = store.HoldLost
 	}
 	t.change(j, status, h)
+	t.columns.setProgress(j.seq, 0)
 	t.exec(updateLost, store.Code(store.StatusCodes, status), int64(h), j.losses, t.now, int64(j.seq))
 }
 

@@ -41,7 +41,8 @@ func TestAudit_AdministrativeWrites(t *testing.T) {
 	wantCode(t, errOf(c.Act(ctx, Idempotency{}, ffrtmp.Resume, 99)), ffrtmp.NotFound)
 	change := ffrtmp.Patch{Queue: &queue, MaxRetries: &retries, Labels: map[string]string{"a": "b"}}
 	check(t, errOf(c.Patch(ctx, Idempotency{}, seq, change)))
-	check(t, errOf(c.CancelMany(ctx, Idempotency{}, ffrtmp.Filter{Status: ffrtmp.Pending}, []uint64{seq})))
+	pending := ffrtmp.Filter{Status: ffrtmp.StatusIn(ffrtmp.Pending)}
+	check(t, errOf(c.CancelMany(ctx, Idempotency{}, pending, []uint64{seq})))
 	check(t, errOf(c.Act(ctx, Idempotency{}, ffrtmp.Retry, seq)))
 	check(t, errOf(c.SetEligibility(ctx, Idempotency{}, node, ffrtmp.Draining)))
 	check(t, errOf(c.SetEligibility(ctx, Idempotency{}, node, ffrtmp.Cordoned)))

@@ -94,6 +94,8 @@ func (t *tx) start(j *activeJob, n *node, l lease) claimed {
 		observe(t.metrics.waited, j.createdAt, t.now)
 	}
 	t.change(j, ffrtmp.Running, store.HoldActive)
+	t.columns.setNode(j.seq, n.Key)
+	t.columns.setProgress(j.seq, 0)
 	now := driver.Value(t.now)
 	t.exec(updateClaim, store.StatusRunning, int64(store.HoldActive), j.attempt, n.Key, j.lease[:], now, j.timeoutAt,
 		now,

@@ -68,7 +68,7 @@ var golden = map[string]command{
 	"06-time-out-1": &timeOut{ids: []store.AttemptID{{Seq: 300, Attempt: 2}}, backoff: goldenBackoff},
 	"07-act-1":      &act{action: ffrtmp.Retry, seq: 300},
 	"08-cancel-many-1": &cancelMany{
-		seqs: []uint64{3, 300, 200}, status: ffrtmp.Pending, node: numbered(3), before: 10,
+		seqs: []uint64{3, 300, 200}, status: ffrtmp.StatusIn(ffrtmp.Pending), node: numbered(3), before: 10,
 		final: true,
 	},
 	"09-patch-1": &patch{seq: 300, queue: 0, priority: -1, maxRetries: 4, relabel: true, labels: `{"a":"b"}`},

@@ -70,6 +70,12 @@ func (s *state) derived() string {
 	for _, id := range slices.Sorted(maps.Keys(s.keys)) {
 		fmt.Fprintf(&b, "key %+v\n", *s.keys[id])
 	}
+	for seq := range s.meta.NextSeq {
+		if ch, i := s.columns.at(seq); ch != nil && ch.place[i] != 0 {
+			fmt.Fprintf(&b, "columns of job %d: place %d progress %d node %d scenario %d created %d labels %d\n",
+				seq, ch.place[i], ch.progress[i], ch.node[i], ch.scenario[i], ch.created[i], ch.labels[ch.start(i):ch.ends[i]])
+		}
+	}
 	return b.String()
 }
 
@@ -80,6 +86,12 @@ func (c *cluster) checkDerived() {
 	if err != nil {
 		c.Fatal(err)
 	}
+	for fresh.columns.low > 0 {
+		if err := fresh.columns.loadNext(fresh.DB); err != nil {
+			c.Fatal(err)
+		}
+	}
+	<-c.fsm.state.columns.loaded
 	for _, k := range c.fsm.state.keys {
 		if p, ok := c.fsm.Credential(k.ID); !ok || p.Hash != k.hash || (p.Live.Err() == nil) != k.RevokedAt.IsZero() {
 			c.Fatalf("published of key %s: %+v", k.ID, p)

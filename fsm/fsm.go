@@ -97,7 +97,7 @@ func Open(opts Options) (*FSM, error) {
 		return nil, err
 	}
 	f := &FSM{opts: opts, files: files, log: opts.Logger, changed: newBroadcast(), waking: newBroadcast()}
-	f.Reader = store.NewReader(f.acquire, f.activeSeqs)
+	f.Reader = store.NewReader(f.acquire)
 	f.users = usersql.New(f.Reader, usersql.DefaultLimits)
 	f.keys.Store(&keyring{})
 	f.life, f.end = context.WithCancel(context.Background())
@@ -114,6 +114,7 @@ func Open(opts Options) (*FSM, error) {
 		return f, nil //nolint:nilerr // Verify returns the fault
 	}
 	f.publish(f.state)
+	f.startColumns(f.state)
 	return f, nil
 }
 
@@ -179,6 +180,7 @@ func (f *FSM) replace(s *state) error {
 	s.wake = true
 	f.publish(s)
 	s.wake = false
+	f.startColumns(s)
 	return nil
 }
 

@@ -63,13 +63,12 @@ func BenchmarkHistory(b *testing.B) {
 			b.ReportMetric(float64(b.N*n)/claiming.Seconds(), "claims/s")
 			b.ReportMetric(float64(b.N*n)/completing.Seconds(), "completes/s")
 			for name, filter := range map[string]ffrtmp.Filter{
-				"page": {}, "pending": {Status: ffrtmp.Pending},
-				"failed": {Status: ffrtmp.Failed},
+				"page": {}, "pending": {Status: ffrtmp.StatusIn(ffrtmp.Pending)},
+				"failed": {Status: ffrtmp.StatusIn(ffrtmp.Failed)},
 			} {
 				start := time.Now()
 				if _, err := c.fsm.Jobs(b.Context(), filter, ffrtmp.Page{
-					Limit: 100,
-					Order: ffrtmp.Descending,
+					Limit: 100, Sort: ffrtmp.SortCreated, Order: ffrtmp.Descending,
 				}); err != nil {
 					b.Fatal(err)
 				}

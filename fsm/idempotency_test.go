@@ -21,7 +21,7 @@ func TestCancelMany(t *testing.T) {
 	running := c.claimOne(node)
 	id := Idempotency{Principal: "p", Key: "k"}
 	for i, replayed := range []bool{false, true} {
-		_, done, err := c.CancelMany(c.Context(), id, ffrtmp.Filter{Status: ffrtmp.Pending}, all)
+		_, done, err := c.CancelMany(c.Context(), id, ffrtmp.Filter{Status: ffrtmp.StatusIn(ffrtmp.Pending)}, all)
 		if err != nil || done.Count != len(all)-1 || done.Replayed != replayed {
 			t.Fatalf("request %d: got %+v, %v, want all pending jobs canceled", i, done, err)
 		}

@@ -269,6 +269,9 @@ func (t *tx) importJob(c *importedJob) ImportedJob {
 	t.exec(insertPast, int64(j.seq), c.status, c.queue, c.priority, c.maxRetries, c.retries, j.losses, j.attempt,
 		int64(j.hold), nodeKey, j.startedAt, c.activityAt,
 		c.completedAt, c.progress, store.Null(c.retryReason), store.Null(c.error), store.Null(c.reason))
+	row := c.columns(c.status, c.createdAt)
+	row.progress, row.node = c.progress, nodeKey
+	t.columns.add(j.seq, row)
 	t.exec(insertImported, c.id.String(), int64(j.seq))
 	if a := &c.last; a.attempt > 0 {
 		t.exec(insertAttempt, int64(j.seq), a.attempt, nodeKey, a.outcome, a.startedAt, a.endedAt, store.Null(a.error),

@@ -1,11 +1,13 @@
 package fsm
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -24,7 +26,10 @@ func TestJobs_Filters(t *testing.T) {
 			s.Queue = ffrtmp.Queues[i%3]
 			s.Priority = ffrtmp.Priorities[i/3%3]
 			s.Labels = map[string]string{"n": strconv.Itoa(i % 4), "even": fmt.Sprint(i%2 == 0)}
+			s.Parameters = fmt.Appendf(nil,
+				`{"input":"a_b%%\u00e9/%d","rtmp_url":"rtmp://u:%s@h/x","output_mode":"rtmp"}`, i, hush)
 		})
+		c.after(time.Minute)
 	}
 	for i, a := range c.claim(node, 12) {
 		switch i % 4 {
@@ -48,13 +53,22 @@ func TestJobs_Filters(t *testing.T) {
 		"node":     {NodeID: node}, "unknown node": {NodeID: numbered(99)}, "label": {Label: "n=3"},
 		"label key":     {Label: "even"},
 		"no such label": {Label: "odd"}, "all at once": {
-			Status: ffrtmp.Pending, Scenario: "1080p", Queue: ffrtmp.Batch,
+			Status: ffrtmp.StatusIn(ffrtmp.Pending), Scenario: "1080p", Queue: ffrtmp.Batch,
 			Label: "even=false",
 		},
-		"running on a node": {Status: ffrtmp.Running, NodeID: other},
+		"running on a node": {Status: ffrtmp.StatusIn(ffrtmp.Running), NodeID: other},
+		"several statuses":  {Status: ffrtmp.StatusIn(ffrtmp.Paused, ffrtmp.Failed, ffrtmp.Pending)},
+		"created after":     {CreatedAfter: epoch.Add(9 * time.Minute)},
+		"created between": {
+			CreatedAfter: epoch.Add(4 * time.Minute), CreatedBefore: epoch.Add(9*time.Minute + time.Millisecond),
+			Priority: ffrtmp.Medium,
+		},
+		"text in an id":   {Text: "8-00000000000B"},
+		"text in a label": {Text: "N=2"}, "text in a path": {Text: "a_B%é/1"},
+		"no such text": {Text: "nowhere"}, "a secret": {Text: hush},
 	}
 	for _, s := range ffrtmp.Statuses {
-		filters[string(s)] = ffrtmp.Filter{Status: s}
+		filters[string(s)] = ffrtmp.Filter{Status: ffrtmp.StatusIn(s)}
 	}
 	for name, filter := range filters {
 		var want []uint64
@@ -63,14 +77,13 @@ func TestJobs_Filters(t *testing.T) {
 				want = append(want, j.SequenceNumber)
 			}
 		}
-		for _, order := range []ffrtmp.Order{ffrtmp.Ascending, ffrtmp.Descending} {
-			for _, limit := range []int{1, 5, 1000} {
-				got := c.pages(filter, ffrtmp.Page{Limit: limit, Order: order})
-				if order == ffrtmp.Descending {
-					slices.Reverse(got)
-				}
-				if !slices.Equal(got, want) {
-					t.Errorf("%s, %s, pages of %d: got %v, want %v", name, order, limit, got, want)
+		for _, sort := range ffrtmp.Sorts {
+			for _, order := range []ffrtmp.Order{ffrtmp.Ascending, ffrtmp.Descending} {
+				for _, limit := range []int{1, 5, 1000} {
+					got := c.pages(filter, ffrtmp.Page{Limit: limit, Order: order, Sort: sort})
+					if want := sorted(all, want, sort, order); !slices.Equal(got, want) {
+						t.Errorf("%s, %s %s, pages of %d: got %v, want %v", name, sort, order, limit, got, want)
+					}
 				}
 			}
 		}
@@ -81,21 +94,49 @@ func TestJobs_Filters(t *testing.T) {
 	}
 }
 
+// sorted returns the numbers in a list's order. all has all jobs by number.
+func sorted(all []ffrtmp.Job, seqs []uint64, sort ffrtmp.Sort, order ffrtmp.Order) []uint64 {
+	key := func(seq uint64) int {
+		j := all[seq-1]
+		switch sort {
+		case ffrtmp.SortPriority:
+			return -slices.Index(ffrtmp.Priorities, j.Priority)
+		case ffrtmp.SortProgress:
+			return j.Progress
+		}
+		return 0
+	}
+	seqs = slices.Clone(seqs)
+	slices.SortFunc(seqs, func(a, b uint64) int {
+		return cmp.Or(cmp.Compare(key(a), key(b)), cmp.Compare(a, b))
+	})
+	if order == ffrtmp.Descending {
+		slices.Reverse(seqs)
+	}
+	return seqs
+}
+
 func matches(f ffrtmp.Filter, j ffrtmp.Job) bool {
 	for want, have := range map[string]string{
-		string(f.Status): string(j.Status), string(f.Queue): string(j.Queue), string(f.Priority): string(j.Priority),
+		string(f.Queue): string(j.Queue), string(f.Priority): string(j.Priority),
 		f.Scenario: j.Scenario, f.NodeID: j.NodeID,
 	} {
 		if want != "" && want != have {
 			return false
 		}
 	}
-	for k, v := range j.Labels {
-		if f.Label == k || f.Label == k+"="+v {
-			return true
-		}
+	if f.Status != "" && !slices.Contains(strings.Split(string(f.Status), ","), string(j.Status)) ||
+		!f.CreatedAfter.IsZero() && j.CreatedAt.Before(f.CreatedAfter) ||
+		!f.CreatedBefore.IsZero() && !j.CreatedAt.Before(f.CreatedBefore) {
+		return false
 	}
-	return f.Label == ""
+	searched := j.ID + fmt.Sprintf(" a_b%%é/%d", j.SequenceNumber-1)
+	labelled := f.Label == ""
+	for k, v := range j.Labels {
+		labelled = labelled || f.Label == k || f.Label == k+"="+v
+		searched += " " + k + "=" + v
+	}
+	return labelled && strings.Contains(strings.ToLower(searched), strings.ToLower(f.Text))
 }
 
 // pages reads all pages.

@@ -32,7 +32,7 @@ func (f *FSM) Node(id string) (ffrtmp.Node, error) {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
 	if f.state == nil {
-		return ffrtmp.Node{}, ffrtmp.Errorf(ffrtmp.Internal, "this master has no usable state yet")
+		return ffrtmp.Node{}, errNoState
 	}
 	n, refused := f.state.nodes.find(id)
 	if refused != nil {

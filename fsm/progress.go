@@ -52,6 +52,7 @@ func (c *progress) apply(t *tx) any {
 			continue
 		}
 		t.exec(updateProgress, r.percent, store.Null(r.detail), min(r.at, t.now), int64(j.seq))
+		t.columns.setProgress(j.seq, r.percent)
 		done.Count++
 	}
 	return done

@@ -266,7 +266,9 @@ func (h *history) changeSome(ctx context.Context, node string) {
 		h.try(errOf(h.Patch(ctx, Idempotency{}, h.seq(), change)))
 		return
 	}
-	filter := ffrtmp.Filter{Status: pick(h, "", ffrtmp.Pending), NodeID: pick(h, "", node)}
+	filter := ffrtmp.Filter{
+		Status: pick(h, "", ffrtmp.StatusIn(ffrtmp.Pending), "running,paused"), NodeID: pick(h, "", node),
+	}
 	h.try(errOf(h.CancelMany(ctx, h.key(), filter, []uint64{h.seq(), h.seq()})))
 }
 

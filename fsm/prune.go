@@ -88,6 +88,7 @@ func (c *prune) apply(t *tx) any {
 		for _, s := range []store.Statement{deleteState, deleteSpec, deleteAttempts, deleteLogs} {
 			t.exec(s, int64(seq))
 		}
+		t.columns.remove(seq)
 		p.Jobs++
 	}
 	for _, k := range c.keys {

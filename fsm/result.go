@@ -93,6 +93,7 @@ func (c *result) apply(t *tx) any {
 		t.end(j, c.Result)
 		t.meta.Completed++
 		t.change(j, ffrtmp.Completed, store.HoldNone)
+		t.columns.setProgress(j.seq, 100)
 		t.exec(updateComplete, store.StatusCompleted, int64(store.HoldNone), t.now, t.now, int64(j.seq))
 		t.jobEvent(ffrtmp.JobCompleted, j, 0, "")
 	case ffrtmp.ResultFailed:

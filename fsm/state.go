@@ -10,12 +10,13 @@ import (
 type state struct {
 	*store.DB
 
-	meta   store.Meta
-	jobs   map[uint64]*activeJob
-	active [3]int // unfinished jobs, by status code
-	ready  ready
-	nodes  nodes
-	keys   map[string]*key
+	meta    store.Meta
+	jobs    map[uint64]*activeJob
+	active  [3]int // unfinished jobs, by status code
+	ready   ready
+	nodes   nodes
+	keys    map[string]*key
+	columns columns
 
 	wake    bool // more may be claimable than before
 	pruned  bool // rows have been removed
@@ -30,7 +31,7 @@ func openState(path string) (*state, error) {
 	}
 	s := &state{
 		DB: db, jobs: map[uint64]*activeJob{}, ready: newReady(), nodes: newNodes(), keys: map[string]*key{},
-		rekeyed: true,
+		columns: newColumns(), rekeyed: true,
 	}
 	if err := s.load(); err != nil {
 		return nil, errors.Join(err, db.Close())

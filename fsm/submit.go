@@ -108,6 +108,7 @@ func (c *submit) apply(t *tx) any {
 			rank: ffrtmp.Rank(store.QueueCodes[s.queue], store.PriorityCodes[s.priority]),
 		}
 		t.add(j, classes[i])
+		t.columns.add(seq, s.columns(store.StatusPending, t.now))
 		t.jobEvent(ffrtmp.JobSubmitted, j, 0, "")
 		result.Jobs[i] = ffrtmp.SubmittedJob{ID: s.id.String(), SequenceNumber: seq}
 	}

@@ -210,7 +210,7 @@ func quantile(sorted []time.Duration, q float64) float64 {
 func (b *benchmark) cleanUp(ctx context.Context, cl *client.Client) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 	defer cancel()
-	filter := ffrtmp.Filter{Status: ffrtmp.Pending, Label: benchLabel + "=" + b.label}
+	filter := ffrtmp.Filter{Status: ffrtmp.StatusIn(ffrtmp.Pending), Label: benchLabel + "=" + b.label}
 	if _, err := cl.CancelMany(ctx, filter); err != nil {
 		return fmt.Errorf("cancel the bench's jobs (ffrtmp jobs cancel --label %s): %w", filter.Label, err)
 	}

@@ -15,7 +15,15 @@ import (
 func TestGolden(t *testing.T) {
 	m := newFakeMaster(t)
 	running := sampleJob()
-	m.answer("GET /jobs", http.StatusOK, ffrtmp.List{Jobs: sampleJobs(), Count: 3, NextCursor: "9"})
+	m.handle("GET /jobs", func(w http.ResponseWriter, r *http.Request) {
+		list := ffrtmp.List{Jobs: sampleJobs(), Count: 3}
+		if r.URL.Query().Get("limit") == "3" {
+			list.NextCursor = "9"
+		}
+		if err := json.NewEncoder(w).Encode(list); err != nil {
+			t.Error(err)
+		}
+	})
 	m.answer("GET /jobs/12", http.StatusOK, running)
 	m.answer("POST /jobs", http.StatusCreated, sampleJobs()[0])
 	m.answer("POST /jobs/12/cancel", http.StatusOK, map[string]string{"status": "canceled", "job_id": jobID})
@@ -88,7 +96,7 @@ func TestGolden(t *testing.T) {
 		name string
 		args []string
 	}{
-		{"jobs-list", []string{"jobs", "list"}},
+		{"jobs-list", []string{"jobs", "list", "--limit", "3"}},
 		{"jobs-status-all", []string{"jobs", "status"}},
 		{"jobs-status", []string{"jobs", "status", "12"}},
 		{"jobs-submit", []string{"jobs", "submit", "--scenario", "live-4K60-h265"}},

@@ -153,13 +153,16 @@ func (c *command) cancelMany(cmd *cobra.Command, filter ffrtmp.Filter) error {
 
 // filterFlags gives cmd the flags that select jobs.
 func (c *command) filterFlags(cmd *cobra.Command, f *ffrtmp.Filter) {
-	cli.EnumVar(cmd, &f.Status, "status", "select by status", ffrtmp.Statuses)
+	cli.EnumSetVar(cmd, &f.Status, "status", "select by status", ffrtmp.Statuses)
 	cli.EnumVar(cmd, &f.Queue, "queue", "select by queue", ffrtmp.Queues)
 	cli.EnumVar(cmd, &f.Priority, "priority", "select by priority", ffrtmp.Priorities)
 	set := cmd.Flags()
 	set.StringVar(&f.Scenario, "scenario", "", "select by scenario")
 	set.StringVar(&f.NodeID, "node", "", "select by the id or name of the node that runs the job or ran it last")
 	set.StringVar(&f.Label, "label", "", "select by label (KEY or KEY=VALUE)")
+	set.StringVar(&f.Text, "q", "", "select by a text in id, label or path")
+	cli.TimeVar(cmd, &f.CreatedAfter, "created-after", "select by creation, at this time or later")
+	cli.TimeVar(cmd, &f.CreatedBefore, "created-before", "select by creation, before this time")
 	cli.Complete(cmd, "scenario", scenarios...)
 	cli.CompleteBy(cmd, "node", c.nodeWords())
 }

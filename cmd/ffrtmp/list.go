@@ -32,7 +32,8 @@ func (c *command) jobsList() *cobra.Command {
 	set.IntVar(&options.Limit, "limit", defaultPage, fmt.Sprintf("jobs per page, at most %d", ffrtmp.MaxLimit))
 	set.StringVar(&options.Cursor, "cursor", "", "start after the page that printed this cursor")
 	set.BoolVar(&all, "all", false, "list every page")
-	cli.EnumVar(cmd, &options.Order, "order", "order of submission",
+	cli.EnumVar(cmd, &options.Sort, "sort", "sort by", ffrtmp.Sorts)
+	cli.EnumVar(cmd, &options.Order, "order", "direction; desc is newest, highest or furthest first",
 		[]ffrtmp.Order{ffrtmp.Ascending, ffrtmp.Descending})
 	return c.reading.register(cmd)
 }
@@ -57,7 +58,7 @@ func (c *command) listJobs(cmd *cobra.Command, options client.ListOptions, all b
 	})
 }
 
-// fetchJobs returns one page, or all of them as one.
+// fetchJobs returns one page, or all of them as one. The master's pages may be short; this one is not.
 func (c *command) fetchJobs(ctx context.Context, cl *client.Client, options client.ListOptions,
 	all bool,
 ) (page ffrtmp.List, err error) {
@@ -65,20 +66,24 @@ func (c *command) fetchJobs(ctx context.Context, cl *client.Client, options clie
 	if err := resolveNode(ctx, cl, &options.Filter, opts...); err != nil {
 		return page, err
 	}
-	if !all {
-		page, err = cl.Jobs(ctx, options, opts...)
-		if page.Jobs == nil {
-			page.Jobs = []ffrtmp.Job{}
-		}
-		return page, err
-	}
 	page.Jobs = []ffrtmp.Job{}
-	options.Limit = ffrtmp.MaxLimit
-	for j, err := range cl.AllJobs(ctx, options, opts...) {
+	wanted := options.Limit
+	if all {
+		options.Limit = ffrtmp.MaxLimit
+	}
+	for all || len(page.Jobs) < wanted {
+		if !all {
+			options.Limit = wanted - len(page.Jobs)
+		}
+		next, err := cl.Jobs(ctx, options, opts...)
 		if err != nil {
 			return page, err
 		}
-		page.Jobs = append(page.Jobs, j)
+		page.Jobs = append(page.Jobs, next.Jobs...)
+		page.NextCursor, options.Cursor = next.NextCursor, next.NextCursor
+		if next.NextCursor == "" {
+			break
+		}
 	}
 	page.Count = len(page.Jobs)
 	return page, nil

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -164,5 +165,40 @@ func TestJobsList_All(t *testing.T) {
 	const filters = "label=a%3Db&limit=10000&node_id=n&order=asc&priority=low&queue=batch&scenario=720p&status=failed"
 	if seen := m.seen("GET /jobs"); len(seen) != 2 || seen[0].query != filters || seen[1].query != "cursor=2&"+filters {
 		t.Errorf("got requests %v, want two pages with the filters", seen)
+	}
+}
+
+// A page of the master may be short: the list goes on until it has its jobs or there is no cursor.
+func TestJobsList_ShortPages(t *testing.T) {
+	m := newFakeMaster(t)
+	m.handle("GET /jobs", func(w http.ResponseWriter, r *http.Request) {
+		pages := map[string]ffrtmp.List{
+			"":  {NextCursor: "9"},
+			"9": {Jobs: []ffrtmp.Job{{SequenceNumber: 8}}, Count: 1, NextCursor: "5"},
+			"5": {Jobs: []ffrtmp.Job{{SequenceNumber: 4}}, Count: 1, NextCursor: "4"},
+		}
+		if err := json.NewEncoder(w).Encode(pages[r.URL.Query().Get("cursor")]); err != nil {
+			t.Error(err)
+		}
+	})
+	r := m.run(t, "jobs", "list", "--limit", "2", "--status", "failed,canceled", "--q", "film", "--sort", "progress",
+		"--created-after", "2026-01-02", "--created-before", "2026-02-03T04:05:06Z", "-o", "json")
+	var list ffrtmp.List
+	if err := json.Unmarshal([]byte(r.out), &list); err != nil || list.Count != 2 || len(list.Jobs) != 2 ||
+		list.NextCursor != "4" {
+		t.Errorf("got %v: %q %q, want two jobs and the cursor 4", err, r.out, r.err)
+	}
+	const filters = "q=film&sort=progress&status=failed%2Ccanceled"
+	const created = "created_after=2026-01-02T00%3A00%3A00Z&created_before=2026-02-03T04%3A05%3A06Z"
+	want := []string{
+		created + "&limit=2&" + filters, created + "&cursor=9&limit=2&" + filters,
+		created + "&cursor=5&limit=1&" + filters,
+	}
+	var got []string
+	for _, seen := range m.seen("GET /jobs") {
+		got = append(got, seen.query)
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got queries %q, want %q", got, want)
 	}
 }

@@ -35,6 +35,12 @@ func TestUsageErrors(t *testing.T) {
 			"parameters.colour: unknown field",
 		},
 		{"bad time", []string{"jobs", "submit", "--scenario", "720p", "--duration", "long"}, "or a time such as 1m30s"},
+		{
+			"unknown state among others",
+			[]string{"jobs", "list", "--status", "failed,done"}, "one or more of pending, running",
+		},
+		{"no time", []string{"jobs", "list", "--created-after", "soon"}, "must be a time such as"},
+		{"unknown sort", []string{"jobs", "list", "--sort", "name"}, "created, priority, progress"},
 		{"bad limit", []string{"jobs", "list", "--limit", "0"}, "--limit: must be between 1 and 10000"},
 		{"bad number", []string{"jobs", "submit", "--scenario", "720p", "--fps", "fast"}, "must be a number"},
 		{

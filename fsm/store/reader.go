@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 
-	"github.com/ffrtmp/ffrtmp"
 	"github.com/ffrtmp/ffrtmp/internal/sqlrows"
 )
 
@@ -22,17 +21,10 @@ func readOnly(sql string) query {
 // Reader answers queries from the current database. Every method may be called from any goroutine.
 type Reader struct {
 	acquire func() (db *DB, release func(), err error)
-	active  func(status ffrtmp.Status, keep func(seq uint64) bool) []uint64
 }
 
 // NewReader returns a Reader. acquire returns the current database (see DB.Use), and an error when there is none.
-// active returns, in no order, the jobs of a non-terminal status that keep accepts: the database has no index
-// on them.
-func NewReader(acquire func() (db *DB, release func(), err error), active func(status ffrtmp.Status,
-	keep func(seq uint64) bool) []uint64,
-) Reader {
-	return Reader{acquire: acquire, active: active}
-}
+func NewReader(acquire func() (db *DB, release func(), err error)) Reader { return Reader{acquire} }
 
 // Use keeps the database open until release is called.
 func (db *DB) Use() (release func()) {

@@ -50,6 +50,39 @@ func EnumVar[T ~string](cmd *cobra.Command, value *T, name, usage string, words 
 	Complete(cmd, name, words...)
 }
 
+// enumSet is a flag whose value is several of a few words, separated by commas. It implements pflag.Value.
+type enumSet[S, T ~string] struct {
+	value *S
+	words []T
+}
+
+func (e enumSet[S, T]) String() string {
+	if e.value == nil {
+		return ""
+	}
+	return string(*e.value)
+}
+
+func (e enumSet[S, T]) Type() string { return "string" }
+
+func (e enumSet[S, T]) Set(s string) error {
+	if s != "" {
+		for word := range strings.SplitSeq(s, ",") {
+			if !slices.Contains(e.words, T(word)) {
+				return fmt.Errorf("must be one or more of %s", Join(e.words))
+			}
+		}
+	}
+	*e.value = S(s)
+	return nil
+}
+
+// EnumSetVar gives cmd a flag that takes some of words, separated by commas, and completes it.
+func EnumSetVar[S, T ~string](cmd *cobra.Command, value *S, name, usage string, words []T) {
+	cmd.Flags().Var(enumSet[S, T]{value, words}, name, usage+", several separated by commas ("+Join(words)+")")
+	Complete(cmd, name, words...)
+}
+
 // Join returns words separated by commas.
 func Join[T ~string](words []T) string { return strings.Join(texts(words), ", ") }
 

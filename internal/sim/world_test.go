@@ -207,7 +207,7 @@ func (w *world) idle() bool {
 		return false
 	}
 	for _, status := range []ffrtmp.Status{ffrtmp.Pending, ffrtmp.Running, ffrtmp.Paused} {
-		list, err := lead.state.Jobs(context.Background(), ffrtmp.Filter{Status: status},
+		list, err := lead.state.Jobs(context.Background(), ffrtmp.Filter{Status: ffrtmp.StatusIn(status)},
 			ffrtmp.Page{Limit: 1, Order: ffrtmp.Ascending})
 		if err != nil {
 			w.t.Fatal(err)

@@ -36,7 +36,7 @@ CREATE TABLE job_spec (
 ) STRICT;
 
 -- How a job stands: narrow, because every transition writes it. It has no
--- secondary index but one on what is rare: claim order is kept in memory.
+-- secondary index: claim order and what lists select by are kept in memory.
 CREATE TABLE job_state (
     seq              INTEGER PRIMARY KEY,
     status           INTEGER NOT NULL CHECK (status BETWEEN 0 AND 5),
@@ -61,7 +61,6 @@ CREATE TABLE job_state (
     error            TEXT,
     failure_reason   TEXT
 ) STRICT;
-CREATE INDEX job_state_unsuccessful ON job_state (status, seq) WHERE status IN (4, 5);
 
 -- Attempts that are over; the one that goes on stands in job_state.
 CREATE TABLE job_attempt (
