@@ -17,7 +17,7 @@ import (
 
 // Timeouts of ffprobe: for a file's header and index, and for all of a large file.
 const (
-	lookTimeout = 2 * time.Minute
+	lookTimeout = 10 * time.Minute // a starved machine starts ffprobe late
 	scanTimeout = time.Hour
 )
 

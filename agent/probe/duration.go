@@ -2,7 +2,6 @@ package probe
 
 import (
 	"context"
-	"os"
 
 	"github.com/ffrtmp/ffrtmp"
 	"github.com/ffrtmp/ffrtmp/agent/media"
@@ -21,12 +20,11 @@ const (
 
 // verifyDuration compares the output's length with what was requested, else with what
 // the source's header says and, where that is longer, with the source's packets.
-func verifyDuration(
-	ctx context.Context, program string, m ffprobe.Report, want recipe.Want, source supervisor.Source,
-	input *recipe.File,
+func (o opened) verifyDuration(
+	ctx context.Context, want recipe.Want, source supervisor.Source, input *recipe.File,
 ) error {
 	// Some containers state none; an empty output has failed before.
-	got, ok := ffprobe.Seconds(m.Format.Duration)
+	got, ok := ffprobe.Seconds(o.report.Format.Duration)
 	switch {
 	case !ok:
 		return nil
@@ -40,7 +38,7 @@ func verifyDuration(
 	case input == nil: // a server's stream cannot be read again
 		return tooShort(got, source.Seconds, want)
 	}
-	length, err := lengthOf(ctx, program, *input, want.Audio != "" && source.Audio)
+	length, err := lengthOf(ctx, o.program, *input, want.Audio != "" && source.Audio)
 	if err != nil {
 		return failure.Errorf(ffrtmp.InputError, "read the input again: %w", err)
 	}
@@ -81,17 +79,15 @@ func short(got, expected float64) bool {
 // verifyVideoEnd rejects video that ends before its sound, unless the source's does,
 // too. The source's last frame counts: a header's duration may include how long that
 // frame is shown.
-func verifyVideoEnd(
-	ctx context.Context, program string, m ffprobe.Report, output *os.File, want recipe.Want, input *recipe.File,
-) error {
-	end, told := m.VideoEnd()
+func (o opened) verifyVideoEnd(ctx context.Context, want recipe.Want, input *recipe.File) error {
+	end, told := o.report.VideoEnd()
 	if !told {
 		var err error
-		if _, end, err = lastFrame(ctx, program, output); err != nil {
+		if _, end, err = lastFrame(ctx, o.program, o.file); err != nil {
 			return failure.Errorf(ffrtmp.RuntimeError, "read the output: %w", err)
 		}
 	}
-	expected, _ := ffprobe.Seconds(m.Format.Duration) // unknown is 0
+	expected, _ := ffprobe.Seconds(o.report.Format.Duration) // unknown is 0
 	if want.Pattern {
 		expected = want.Seconds
 	}
@@ -109,7 +105,7 @@ func verifyVideoEnd(
 		return failure.Errorf(ffrtmp.InputError, "input: %w", err)
 	}
 	defer source.Close()
-	last, _, err := lastFrame(ctx, program, source)
+	last, _, err := lastFrame(ctx, o.program, source)
 	if err != nil {
 		return failure.Errorf(ffrtmp.InputError, "read the input again: %w", err)
 	}

@@ -19,7 +19,7 @@ import (
 
 const (
 	cacheFile    = "encoders.json"
-	trialTimeout = 30 * time.Second
+	trialTimeout = 5 * time.Minute // a starved machine gives ffmpeg little time
 	trialsAtOnce = 2
 )
 
@@ -31,9 +31,14 @@ type trialCache struct {
 
 // Encoders returns the encoders of ffrtmp.Encoders that work on this machine, in that
 // order: ffmpeg lists them, and each has encoded a second of video. The result is
-// cached in dir until ffmpeg or the GPU devices change. An error means that ffmpeg
-// itself failed, or ctx ended.
+// cached in dir until ffmpeg or the GPU devices change, unless a trial timed out: that
+// encoder may work at the next start. An error means that ffmpeg itself failed, or ctx
+// ended.
 func Encoders(ctx context.Context, tools Tools, dir string) ([]string, error) {
+	return encoders(ctx, tools, dir, trialTimeout)
+}
+
+func encoders(ctx context.Context, tools Tools, dir string, timeout time.Duration) ([]string, error) {
 	info, err := os.Stat(tools.FFmpeg)
 	if err != nil {
 		return nil, err
@@ -46,9 +51,9 @@ func Encoders(ctx context.Context, tools Tools, dir string) ([]string, error) {
 	if data, err := os.ReadFile(path); err == nil && json.Unmarshal(data, &kept) == nil && kept.Key == key {
 		return kept.Encoders, nil
 	}
-	found, err := tryAll(ctx, tools)
-	if err != nil {
-		return nil, err
+	found, final, err := tryAll(ctx, tools, timeout)
+	if err != nil || !final {
+		return found, err
 	}
 	data, err := json.Marshal(trialCache{key, found})
 	if err != nil {
@@ -57,10 +62,11 @@ func Encoders(ctx context.Context, tools Tools, dir string) ([]string, error) {
 	return found, atomicfile.WriteVolatile(path, data)
 }
 
-func tryAll(ctx context.Context, tools Tools) ([]string, error) {
+// tryAll returns the encoders that work, and whether no trial timed out.
+func tryAll(ctx context.Context, tools Tools, timeout time.Duration) (found []string, final bool, err error) {
 	list, err := run(ctx, tools.FFmpeg, "-hide_banner", "-encoders")
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	var listed []string
 	for line := range strings.Lines(string(list)) {
@@ -68,32 +74,35 @@ func tryAll(ctx context.Context, tools Tools) ([]string, error) {
 			listed = append(listed, f[1])
 		}
 	}
-	works := make([]bool, len(ffrtmp.Encoders))
+	results := make([]error, len(ffrtmp.Encoders))
 	var trials errgroup.Group
 	trials.SetLimit(trialsAtOnce)
 	for i, encoder := range ffrtmp.Encoders {
-		if slices.Contains(listed, encoder) {
-			trials.Go(func() error {
-				works[i] = try(ctx, tools, encoder) == nil
-				return ctx.Err()
-			})
+		if !slices.Contains(listed, encoder) {
+			results[i] = errors.New("not listed")
+			continue
 		}
+		trials.Go(func() error {
+			results[i] = try(ctx, tools, encoder, timeout)
+			return ctx.Err()
+		})
 	}
 	if err := trials.Wait(); err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	found := []string{}
-	for i, encoder := range ffrtmp.Encoders {
-		if works[i] {
-			found = append(found, encoder)
+	found, final = []string{}, true
+	for i, err := range results {
+		if err == nil {
+			found = append(found, ffrtmp.Encoders[i])
 		}
+		final = final && !errors.Is(err, context.DeadlineExceeded)
 	}
-	return found, nil
+	return found, final, nil
 }
 
 // try encodes one second with an encoder.
-func try(ctx context.Context, tools Tools, encoder string) error {
-	ctx, cancel := context.WithTimeout(ctx, trialTimeout)
+func try(ctx context.Context, tools Tools, encoder string, timeout time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	args := []string{"-hide_banner", "-nostdin", "-loglevel", "error"}
 	filter := "format=yuv420p"

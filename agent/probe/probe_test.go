@@ -4,16 +4,16 @@ import (
 	"context"
 	"errors"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/ffrtmp/ffrtmp"
 	"github.com/ffrtmp/ffrtmp/agent/supervisor"
-	"github.com/ffrtmp/ffrtmp/internal/failure"
 	"github.com/ffrtmp/ffrtmp/internal/recipe"
 )
 
@@ -24,26 +24,14 @@ func must(t *testing.T, err error) {
 	}
 }
 
+// findTools is called once: ffmpeg -version is slow on a busy machine.
+var findTools = sync.OnceValues(func() (Tools, error) { return FindTools("") })
+
 func tools(t *testing.T) Tools {
 	t.Helper()
-	found, err := FindTools("")
+	found, err := findTools()
 	must(t, err)
 	return found
-}
-
-// make1s makes a one-second file of 64x36 with h264 and aac.
-func make1s(t *testing.T, name string, extra ...string) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), name)
-	args := []string{
-		"-v", "error", "-f", "lavfi", "-i", "testsrc2=size=64x36:rate=10", "-f", "lavfi", "-i", "sine",
-		"-t", "1", "-c:v", "libx264", "-preset", "ultrafast",
-	}
-	out, err := exec.Command("ffmpeg", append(append(args, extra...), path)...).CombinedOutput()
-	if err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
-	return path
 }
 
 func fileOf(path string) recipe.File {
@@ -51,16 +39,11 @@ func fileOf(path string) recipe.File {
 }
 
 func TestVerify_Cases(t *testing.T) {
-	whole, silent := make1s(t, "whole.mp4"), make1s(t, "silent.mkv", "-an")
-	long := make1s(t, "long.mp4", "-t", "3")
-	tonly := make1s(t, "sound.mp4", "-vn")
-	cut := filepath.Join(t.TempDir(), "cut.mp4")
-	data, err := os.ReadFile(whole)
-	must(t, err)
-	must(t, os.WriteFile(cut, data[:len(data)/2], 0o644))
-	pipe, link := filepath.Join(t.TempDir(), "pipe.mp4"), filepath.Join(t.TempDir(), "link.mp4")
-	must(t, syscall.Mkfifo(pipe, 0o644))
-	must(t, os.Symlink(whole, link))
+	t.Parallel()
+	paths := encode(t, append(bars("10", "3"), tone("3")...),
+		output{"whole.mp4", []string{"-t", "1"}}, output{"silent.mkv", []string{"-t", "1", "-an"}},
+		output{"long.mp4", nil}, output{"sound.mp4", []string{"-t", "1", "-vn"}})
+	whole, silent, long, tonly := opens(t, paths[0]), opens(t, paths[1]), opens(t, paths[2]), opens(t, paths[3])
 	good := recipe.Want{Codec: "h264", Width: 64, Height: 36, Seconds: 1, Audio: "aac", Pattern: true}
 	with := func(change func(*recipe.Want)) recipe.Want {
 		w := good
@@ -69,7 +52,7 @@ func TestVerify_Cases(t *testing.T) {
 	}
 	fromSource := with(func(w *recipe.Want) { w.Pattern, w.Seconds = false, 0 })
 	for name, c := range map[string]struct {
-		path   string
+		output opened
 		want   recipe.Want
 		source supervisor.Source
 		reason ffrtmp.FailureReason
@@ -117,36 +100,45 @@ func TestVerify_Cases(t *testing.T) {
 		"shorter than asked, of long": {whole, with(func(w *recipe.Want) {
 			w.Pattern, w.Seconds = false, 5
 		}), supervisor.Source{Seconds: 60, Audio: true}, ffrtmp.RuntimeError, "not 5.00 s"},
-		"cut off":                {cut, good, supervisor.Source{}, ffrtmp.RuntimeError, "read the output"},
-		"a pipe by now":          {pipe, good, supervisor.Source{}, ffrtmp.RuntimeError, "read the output"},
-		"a link out of the root": {link, good, supervisor.Source{}, ffrtmp.RuntimeError, "read the output"},
-		"missing": {
-			whole + ".none", good,
-			supervisor.Source{},
-			ffrtmp.RuntimeError,
-			"read the output",
-		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			err := Verify(context.Background(), tools(t).FFprobe, fileOf(c.path), c.want, c.source, nil)
+			err := c.output.verify(context.Background(), c.want, c.source, nil)
 			if c.reason == "" {
 				must(t, err)
 				return
 			}
-			if err == nil || failure.Reason(err) != c.reason || !strings.Contains(err.Error(), c.says) {
-				t.Errorf("got %v, want a %s that says %q", err, c.reason, c.says)
-			}
+			checkRefused(t, err, c.reason, c.says)
+		})
+	}
+}
+
+// Only a whole, regular file in its root can be an output.
+func TestVerify_Unreadable(t *testing.T) {
+	t.Parallel()
+	dir, whole := t.TempDir(), ffmpeg(t, "whole.mp4", append(bars("10", "1"), tone("1")...)...)
+	pipe, link := filepath.Join(dir, "pipe.mp4"), filepath.Join(dir, "link.mp4")
+	must(t, syscall.Mkfifo(pipe, 0o644))
+	must(t, os.Symlink(whole, link))
+	want := recipe.Want{Codec: "h264", Width: 64, Height: 36, Seconds: 1, Audio: "aac", Pattern: true}
+	must(t, verify(t, whole, want, supervisor.Source{}, nil))
+	for name, path := range map[string]string{
+		"cut off": truncated(t, whole), "a pipe by now": pipe, "a link out of the root": link,
+		"missing": whole + ".none",
+	} {
+		t.Run(name, func(t *testing.T) {
+			checkRefused(t, verify(t, path, want, supervisor.Source{}, nil), ffrtmp.RuntimeError, "read the output")
 		})
 	}
 	ended, cancel := context.WithCancel(context.Background())
 	cancel()
-	err = Verify(ended, tools(t).FFprobe, fileOf(whole), good, supervisor.Source{}, nil)
+	err := Verify(ended, tools(t).FFprobe, fileOf(whole), want, supervisor.Source{}, nil)
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want %v", err, context.Canceled)
 	}
 }
 
 func TestFindTools_Missing(t *testing.T) {
+	t.Parallel()
 	found := tools(t)
 	if !filepath.IsAbs(found.FFmpeg) || !filepath.IsAbs(found.FFprobe) ||
 		!strings.HasPrefix(found.Version, "ffmpeg version ") {
@@ -169,6 +161,7 @@ func TestProbe_NoAPIKey(t *testing.T) {
 
 // Only encoders that work are reported, and the answer is cached.
 func TestEncoders_Working(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	got, err := Encoders(context.Background(), tools(t), dir)
 	must(t, err)
@@ -190,6 +183,7 @@ func TestEncoders_Working(t *testing.T) {
 
 // A listed encoder may fail; another ffmpeg is tried anew.
 func TestEncoders_ListedButBroken(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	fake := filepath.Join(dir, "ffmpeg")
 	script := `#!/bin/sh
@@ -219,6 +213,24 @@ esac
 	must(t, err)
 	if !slices.Equal(got, []string{"libx264", "libx265"}) {
 		t.Errorf("after an upgrade: got %v, want libx264 and libx265", got)
+	}
+}
+
+// An encoder whose trial was too slow is tried again at the next start.
+func TestEncoders_TrialTimesOut(t *testing.T) {
+	t.Parallel()
+	fake := filepath.Join(t.TempDir(), "ffmpeg")
+	must(t, os.WriteFile(fake, []byte("#!/bin/sh\necho ' V..... libx264 x'\n"), 0o755))
+	dir, tools := t.TempDir(), Tools{FFmpeg: fake, Version: "1"}
+	for _, c := range []struct {
+		timeout time.Duration
+		want    []string
+	}{{0, []string{}}, {time.Hour, []string{"libx264"}}, {0, []string{"libx264"}}} {
+		got, err := encoders(context.Background(), tools, dir, c.timeout)
+		must(t, err)
+		if !slices.Equal(got, c.want) {
+			t.Errorf("timeout of %v: got %v, want %v", c.timeout, got, c.want)
+		}
 	}
 }
 

@@ -1,8 +1,10 @@
 package probe
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/ffrtmp/ffrtmp"
@@ -39,42 +41,47 @@ func TestVerify_SourceHeader(t *testing.T) {
 	t.Parallel()
 	subtitle := filepath.Join(t.TempDir(), "late.srt")
 	must(t, os.WriteFile(subtitle, []byte("1\n00:00:09,000 --> 00:00:12,000\nlate\n"), 0o600))
-	video := append(bars("10", "3"), tone("3")...)
-	long := append(append([]string{}, video...), tone("12")...)
-	part := ffmpeg(t, "part.ts", video...)
-	later := ffmpeg(t, "later.ts", append(append([]string{}, video...), "-output_ts_offset", "3600")...)
-	whole := ffmpeg(t, "whole.mp4", append(append(bars("10", "12"), tone("12")...), "-movflags", "+faststart", "-g",
-		"10")...)
-	for name, c := range map[string]struct {
+	inputs := slices.Concat(bars("10", "3"), tone("3"), bars("10", "12"), tone("12"), []string{"-i", subtitle})
+	video := []string{"-map", "0", "-map", "1"}
+	and := func(more ...string) []string { return slices.Concat(video, more) }
+	sources := encode(t, inputs, output{"part.ts", video}, output{"later.ts", and("-output_ts_offset", "3600")},
+		output{"whole.mp4", []string{"-map", "2", "-map", "3", "-movflags", "+faststart", "-g", "10"}},
+		output{"second.mkv", and("-map", "3")}, output{"subtitle.mkv", and("-map", "4")},
+		output{"sound.mkv", []string{"-map", "0", "-map", "3"}}, output{"wrong.flv", video})
+	part, later, whole := sources[0], sources[1], sources[2]
+	cases := []struct {
+		name   string
 		source string
 		header float64
 		silent bool
 		reason ffrtmp.FailureReason // "" for success
 	}{
-		"longer second audio": {source: ffmpeg(t, "second.mkv",
-			append(long, "-map", "0:v", "-map", "1:a", "-map", "2:a")...), header: 12},
-		"late subtitle": {
-			source: ffmpeg(t, "subtitle.mkv",
-				append(append([]string{}, video...), "-i", subtitle, "-map", "0", "-map", "1", "-map", "2")...),
-			header: 12,
-		},
-		"longer sound, not wanted": {
-			source: ffmpeg(t, "sound.mkv", append(bars("10", "3"), tone("12")...)...),
-			header: 12, silent: true,
-		},
-		"wrong header of FLV":     {source: ffmpeg(t, "wrong.flv", video...), header: 12},
-		"joined TS":               {source: joined(t, part, part), header: 3},
-		"joined TS, another time": {source: joined(t, part, later), header: 3603},
-		"truncated":               {source: truncated(t, whole), header: 12, reason: ffrtmp.InputError},
-	} {
-		t.Run(name, func(t *testing.T) {
+		{name: "longer second audio", source: sources[3], header: 12},
+		{name: "late subtitle", source: sources[4], header: 12},
+		{name: "longer sound, not wanted", source: sources[5], header: 12, silent: true},
+		{name: "wrong header of FLV", source: sources[6], header: 12},
+		{name: "joined TS", source: joined(t, part, part), header: 3},
+		{name: "joined TS, another time", source: joined(t, part, later), header: 3603},
+		{name: "truncated", source: truncated(t, whole), header: 12, reason: ffrtmp.InputError},
+	}
+	var used []string
+	var outputs []output
+	for i, c := range cases {
+		sound := []string{"-map", fmt.Sprintf("%d:a:0", i)}
+		if c.silent {
+			sound = []string{"-an"}
+		}
+		used = append(used, "-i", c.source)
+		outputs = append(outputs, output{fmt.Sprintf("%d.mp4", i), append(sound, "-map", fmt.Sprintf("%d:V:0", i))})
+	}
+	for i, made := range encode(t, used, outputs...) {
+		c := cases[i]
+		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			sound := []string{"-map", "0:a:0"}
 			want := recipe.Want{Codec: "h264", Height: 36, Audio: "aac"}
 			if c.silent {
-				sound, want.Audio = []string{"-an"}, ""
+				want.Audio = ""
 			}
-			made := ffmpeg(t, "made.mp4", append([]string{"-i", c.source, "-map", "0:V:0"}, sound...)...)
 			source := fileOf(c.source)
 			err := verify(t, made, want, supervisor.Source{Seconds: c.header, Audio: true}, &source)
 			if c.reason == "" && err != nil {

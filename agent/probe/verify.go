@@ -2,8 +2,10 @@ package probe
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
+	"os"
 	"strconv"
 
 	"github.com/ffrtmp/ffrtmp"
@@ -22,27 +24,47 @@ func Verify(
 	ctx context.Context, program string, output recipe.File, want recipe.Want, source supervisor.Source,
 	input *recipe.File,
 ) error {
-	file, err := media.Open(output)
-	if err != nil {
-		return failure.Errorf(ffrtmp.RuntimeError, "read the output: %w", err)
-	}
-	defer file.Close()
-	m, err := look(ctx, program, file)
+	o, err := open(ctx, program, output)
 	if err != nil {
 		return err
 	}
-	if err := verifyVideo(m, want); err != nil {
+	defer o.file.Close()
+	return o.verify(ctx, want, source, input)
+}
+
+// opened is an output and what ffprobe reports of it.
+type opened struct {
+	program string // ffprobe
+	file    *os.File
+	report  ffprobe.Report
+}
+
+// open returns an output whose file the caller closes.
+func open(ctx context.Context, program string, output recipe.File) (opened, error) {
+	file, err := media.Open(output)
+	if err != nil {
+		return opened{}, failure.Errorf(ffrtmp.RuntimeError, "read the output: %w", err)
+	}
+	report, err := look(ctx, program, file)
+	if err != nil {
+		return opened{}, errors.Join(err, file.Close())
+	}
+	return opened{program, file, report}, nil
+}
+
+func (o opened) verify(ctx context.Context, want recipe.Want, source supervisor.Source, input *recipe.File) error {
+	if err := verifyVideo(o.report, want); err != nil {
 		return err
 	}
 	if want.Audio != "" && (want.Pattern || source.Audio) {
-		if got := m.First("audio").Codec; got != want.Audio {
+		if got := o.report.First("audio").Codec; got != want.Audio {
 			return failure.Errorf(ffrtmp.RuntimeError, "the output's sound is %q, not %s", got, want.Audio)
 		}
 	}
-	if err := verifyDuration(ctx, program, m, want, source, input); err != nil {
+	if err := o.verifyDuration(ctx, want, source, input); err != nil {
 		return err
 	}
-	return verifyVideoEnd(ctx, program, m, file, want, input)
+	return o.verifyVideoEnd(ctx, want, input)
 }
 
 func verifyVideo(m ffprobe.Report, want recipe.Want) error {
