@@ -269,9 +269,9 @@ func TestPosition_OfInput(t *testing.T) {
 
 // An encoder may think for long before its first frame.
 func TestRun_LongLookahead(t *testing.T) {
-	a := attempt(t, fakeFFmpeg(t, `end=$(($(date +%s) + 6)); while [ $(date +%s) -lt $end ]; do :; done`),
-		recipe.Plan{})
-	a.HangAfter = 3 * time.Second
+	// The loop starts no programs: their CPU time ends with them.
+	a := attempt(t, fakeFFmpeg(t, `(sleep 8; : >"$0.done") & while [ ! -e "$0.done" ]; do :; done`), recipe.Plan{})
+	a.HangAfter = 5 * time.Second
 	if e := wait(t, start(t, a)); e.End != Succeeded {
 		t.Errorf("got %+v, want a success", e)
 	}
