@@ -18,8 +18,8 @@ import (
 	"github.com/ffrtmp/ffrtmp/internal/cli"
 )
 
-// surveyTime bounds a survey without --timeout: cluster status answers within two seconds whatever is down.
-const surveyTime = 1700 * time.Millisecond
+// defaultSurveyTime bounds a survey without --timeout: cluster status answers within two seconds whatever is down.
+const defaultSurveyTime = 1700 * time.Millisecond
 
 func (c *command) clusterStatus() *cobra.Command {
 	return c.reading.register(&cobra.Command{
@@ -32,7 +32,7 @@ The exit code is 1 without a quorum.`,
 		Args: exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if c.reading.timeout <= 0 {
-				c.reading.timeout = surveyTime
+				c.reading.timeout = c.surveyTime
 			}
 			return c.with(cmd, c.showCluster)
 		},

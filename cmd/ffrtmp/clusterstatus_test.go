@@ -5,7 +5,6 @@ import (
 	"net"
 	"net/http"
 	"testing"
-	"time"
 
 	"github.com/ffrtmp/ffrtmp"
 )
@@ -51,18 +50,14 @@ func TestClusterStatus_SilentMaster(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer silent.Close()
-	start := time.Now()
-	r := survivor(t).run(t, "cluster", "status", "--master", "https://"+silent.Addr().String())
+	r := survivor(t).run(t, "cluster", "status", "--timeout", "1s", "--master", "https://"+silent.Addr().String())
 	if r.code != exitFailed {
 		t.Errorf("got exit code %d, want %d", r.code, exitFailed)
 	}
+	mustContain(t, "the error", r.err, "timed out after 1s")
 	m := survivor(t)
-	r = m.run(t, "cluster", "status", "--master", m.server.URL+",https://"+silent.Addr().String())
-	// The patience for a call is 2 s in tests, for a handshake 3 s.
-	if took := time.Since(start); took > 20*time.Second {
-		t.Errorf("got the answers after %v, want them after 2 s each", took)
-	}
-	mustContain(t, "the status", r.out, "1 of 3 voters answer, no quorum", "timed out after 1.7s")
+	r = m.run(t, "cluster", "status", "--timeout", "20s", "--master", m.server.URL+",https://"+silent.Addr().String())
+	mustContain(t, "the status", r.out, "1 of 3 voters answer, no quorum", "context deadline exceeded")
 }
 
 // No master answers at all.

@@ -19,14 +19,15 @@ import (
 
 // command is one invocation: its streams, its environment and its settings.
 type command struct {
-	in       io.Reader
-	out, err io.Writer
-	env      map[string]string
-	settings cli.Settings
-	reading  reading
-	patience time.Duration // how long a request is repeated
-	tracer   *tracing.Tracer
-	span     tracing.Span // of the whole command
+	in         io.Reader
+	out, err   io.Writer
+	env        map[string]string
+	settings   cli.Settings
+	reading    reading
+	patience   time.Duration // how long a request is repeated
+	surveyTime time.Duration // bounds cluster status without --timeout
+	tracer     *tracing.Tracer
+	span       tracing.Span // of the whole command
 }
 
 // defaultPatience is longer than an election, which takes a second or two, and short enough for a person at a prompt.
@@ -39,7 +40,10 @@ func Run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 }
 
 func newCommand(in io.Reader, out, errOut io.Writer, env []string) *command {
-	c := &command{in: in, out: out, err: errOut, env: map[string]string{}, patience: defaultPatience}
+	c := &command{
+		in: in, out: out, err: errOut, env: map[string]string{},
+		patience: defaultPatience, surveyTime: defaultSurveyTime,
+	}
 	for _, entry := range env {
 		name, value, _ := strings.Cut(entry, "=")
 		c.env[name] = value
