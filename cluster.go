@@ -11,4 +11,5 @@ type ClusterStatus struct {
 	CommitIndex  uint64   `json:"commit_index"`
 	AppliedIndex uint64   `json:"applied_index"`
 	Members      []Member `json:"members"`
+	Warnings     []string `json:"warnings,omitempty"` // such as an even number of voters
 }

@@ -57,11 +57,13 @@ type call struct {
 // nothing is the body of endpoints that take none, or an empty object.
 type nothing struct{}
 
+func (*nothing) optional() {}
+
 // with decodes and validates a body for an endpoint's function.
 func with[In any](f func(c *call, in *In) (*answer, error)) func(*call) (*answer, error) {
 	return func(c *call) (*answer, error) {
 		in := new(In)
-		if _, none := any(in).(*nothing); !none || len(c.body) > 0 {
+		if _, may := any(in).(interface{ optional() }); !may || len(c.body) > 0 {
 			if err := jsonbody.Decode(c.body, in); err != nil {
 				return nil, err
 			}

@@ -42,7 +42,8 @@ func (s *Server) dispatch(w http.ResponseWriter, c *call) {
 		if done {
 			return
 		}
-		repeat := !c.forwarded && s.mayRepeat(c, err)
+		removed := errors.Is(s.cfg.Cluster.Ready(), cluster.ErrRemoved) // no leader will come
+		repeat := !c.forwarded && !removed && s.mayRepeat(c, err)
 		if unknown == nil && ffrtmp.CodeOf(err) == ffrtmp.UnknownOutcome && !c.reads() {
 			unknown = err
 		}

@@ -67,6 +67,10 @@ type fakeCluster struct {
 	verified   int
 	others     []cluster.Member
 
+	transferErr, planErr, carryErr error
+	plan                           cluster.Plan
+	carried                        []cluster.Plan
+
 	membersAsked atomic.Int64 // calls of Members, which asks every master
 }
 
@@ -122,8 +126,27 @@ func (f *fakeCluster) VerifyLeader(context.Context) error {
 }
 func (f *fakeCluster) Name() string { return "name-of-" + f.id }
 
-func (f *fakeCluster) TransferLeadership(context.Context) error { return nil }
-func (f *fakeCluster) APIURLs() []string                        { return []string{"https://" + f.id + ":8080"} }
+func (f *fakeCluster) TransferLeadership(context.Context, string) error { return f.transferErr }
+
+func (f *fakeCluster) Plan(change cluster.Change, ref string) (cluster.Plan, error) {
+	plan := f.plan
+	plan.Change, plan.ID, plan.Name = change, "id-of-"+ref, ref
+	return plan, f.planErr
+}
+
+func (f *fakeCluster) Carry(_ context.Context, p cluster.Plan) error {
+	f.carried = append(f.carried, p)
+	return f.carryErr
+}
+
+func (f *fakeCluster) Autopilot() cluster.Autopilot {
+	return cluster.Autopilot{
+		CleanupDeadServers: true, ServerStabilizationTime: 2 * time.Second, LastContactThreshold: time.Second, MinQuorum: 2,
+	}
+}
+func (f *fakeCluster) Warnings() []string { return f.plan.Warnings }
+
+func (f *fakeCluster) APIURLs() []string { return []string{"https://" + f.id + ":8080"} }
 
 func (f *fakeCluster) Role() string {
 	if f.IsLeader() {

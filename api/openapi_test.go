@@ -129,6 +129,10 @@ var documented = map[string]any{
 	"ClusterStatus":     ffrtmp.ClusterStatus{},
 	"Member":            ffrtmp.Member{},
 	"Transferred":       transferred{},
+	"Leadership":        ffrtmp.Leadership{},
+	"MemberChange":      ffrtmp.MemberChange{},
+	"Autopilot":         ffrtmp.Autopilot{},
+	"AutopilotChange":   ffrtmp.AutopilotChange{},
 	"Health":            ffrtmp.Health{},
 }
 

@@ -133,6 +133,16 @@ func TestOpenAPI_Traffic(t *testing.T) {
 		{ID: "m2", Name: "two", Role: "follower", State: "follower", Voter: true, LastContact: -1},
 	}
 	m.want(200, "POST", "/cluster/leader/transfer", "")
+	m.want(200, "POST", "/cluster/leader/transfer", `{"member":"two"}`)
+	m.cluster.transferErr = &cluster.NoMemberError{Ref: "x", Names: []string{"m1"}}
+	m.want(404, "POST", "/cluster/leader/transfer", `{"member":"x"}`)
+	m.memberTraffic("DELETE", "/cluster/members/two")
+	m.memberTraffic("POST", "/cluster/members/two/promote")
+	m.memberTraffic("POST", "/cluster/members/two/demote")
+	m.want(200, "GET", "/cluster/autopilot", "")
+	m.want(400, "GET", "/cluster/autopilot?index=x", "")
+	m.want(200, "PUT", "/cluster/autopilot", `{"min_quorum":3,"server_stabilization_time":"10s"}`)
+	m.want(400, "PUT", "/cluster/autopilot", `{}`)
 	m.want(200, "GET", "/openapi.yaml", "")
 	for _, path := range []string{
 		"/jobs/x", "/api/v1/jobs/x", "/jobs/x/logs", "/jobs/x/explain", "/nodes/x", "/keys/x", "/jobs/next?node_id=x",

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/cluster"
 )
 
 var methods = []string{
@@ -103,6 +104,22 @@ func (s *Server) endpoints() []endpoint {
 			audit:   true,
 			serve:   with(s.transferLeader),
 		},
+		{
+			pattern: "DELETE /cluster/members/{id}", scope: ffrtmp.ScopeAdmin, audit: true,
+			serve: with(s.changeMember(cluster.Remove)), query: []string{"force"},
+		},
+		{
+			pattern: "POST /cluster/members/{id}/promote", scope: ffrtmp.ScopeAdmin, audit: true,
+			serve: with(s.changeMember(cluster.Promote)), query: []string{"force"},
+		},
+		{
+			pattern: "POST /cluster/members/{id}/demote", scope: ffrtmp.ScopeAdmin, audit: true,
+			serve: with(s.changeMember(cluster.Demote)), query: []string{"force"},
+		},
+		{
+			pattern: "GET /cluster/autopilot", scope: ffrtmp.ScopeRead, servedBy: byConsistency, serve: s.getAutopilot,
+		},
+		{pattern: "PUT /cluster/autopilot", scope: ffrtmp.ScopeAdmin, audit: true, serve: with(s.setAutopilot)},
 
 		{pattern: "POST /keys", scope: ffrtmp.ScopeAdmin, audit: true, serve: with(s.createKey)},
 		{pattern: "GET /keys", scope: ffrtmp.ScopeAdmin, servedBy: byConsistency, serve: s.listKeys},

@@ -49,6 +49,12 @@ var matrix = map[string]struct {
 	"GET /cluster/snapshot":         {scopes: "none"},
 	"POST /cluster/leader/transfer": {scopes: "none", audited: true},
 
+	"DELETE /cluster/members/{id}":       {scopes: "none", audited: true},
+	"POST /cluster/members/{id}/promote": {scopes: "none", audited: true},
+	"POST /cluster/members/{id}/demote":  {scopes: "none", audited: true},
+	"GET /cluster/autopilot":             {scopes: "submit read"},
+	"PUT /cluster/autopilot":             {scopes: "none", audited: true},
+
 	"POST /keys":        {scopes: "none", audited: true},
 	"GET /keys":         {scopes: "none"},
 	"GET /keys/{id}":    {scopes: "none"},

@@ -49,7 +49,11 @@ type Cluster interface {
 	LeaderChanged() <-chan struct{}
 	LeaderTransport() http.RoundTripper
 	VerifyLeader(ctx context.Context) error
-	TransferLeadership(ctx context.Context) error
+	TransferLeadership(ctx context.Context, member string) error
+	Plan(change cluster.Change, member string) (cluster.Plan, error) // asks every master, too
+	Carry(ctx context.Context, p cluster.Plan) error
+	Autopilot() cluster.Autopilot
+	Warnings() []string
 	Members() []cluster.Member // asks every master, which may take half a second
 	APIURLs() []string
 	Role() string

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
 
 	"github.com/ffrtmp/ffrtmp"
 )
@@ -18,9 +19,53 @@ func (c *Client) Cluster(ctx context.Context, opts ...Option) (ffrtmp.ClusterSta
 	return s, err
 }
 
-// TransferLeader transfers leadership to another master, chosen by the leader. It needs the scope admin.
-func (c *Client) TransferLeader(ctx context.Context, opts ...Option) error {
-	return c.do(ctx, write(http.MethodPost, "/cluster/leader/transfer", nil, nil, opts))
+// TransferLeader transfers leadership to the master with an id or name; with "" the leader chooses one. It needs the scope
+// admin.
+func (c *Client) TransferLeader(ctx context.Context, member string, opts ...Option) error {
+	body := ffrtmp.Leadership{Member: member}
+	return c.do(ctx, write(http.MethodPost, "/cluster/leader/transfer", body, nil, opts))
+}
+
+// RemoveMember removes a master, by id or name. A change with risks, such as losing the quorum, is a Conflict unless it is
+// forced. It needs the scope admin, as the other changes do.
+func (c *Client) RemoveMember(ctx context.Context, member string, force bool, opts ...Option,
+) (ffrtmp.MemberChange, error) {
+	return c.changeMember(ctx, http.MethodDelete, member, "", force, opts)
+}
+
+// PromoteMember gives a master a vote.
+func (c *Client) PromoteMember(ctx context.Context, member string, force bool, opts ...Option,
+) (ffrtmp.MemberChange, error) {
+	return c.changeMember(ctx, http.MethodPost, member, "/promote", force, opts)
+}
+
+// DemoteMember takes a master's vote, until it is promoted again.
+func (c *Client) DemoteMember(ctx context.Context, member string, force bool, opts ...Option,
+) (ffrtmp.MemberChange, error) {
+	return c.changeMember(ctx, http.MethodPost, member, "/demote", force, opts)
+}
+
+func (c *Client) changeMember(ctx context.Context, method, member, action string, force bool, opts []Option,
+) (change ffrtmp.MemberChange, err error) {
+	call := write(method, "/cluster/members/"+url.PathEscape(member)+action, nil, &change, opts)
+	if force {
+		call.query.Set("force", "true")
+	}
+	err = c.do(ctx, call)
+	return change, err
+}
+
+// Autopilot returns how the leader manages the masters by itself.
+func (c *Client) Autopilot(ctx context.Context, opts ...Option) (a ffrtmp.Autopilot, err error) {
+	err = c.do(ctx, read("/cluster/autopilot", &a, opts))
+	return a, err
+}
+
+// SetAutopilot changes that, as far as the change says. It needs the scope admin.
+func (c *Client) SetAutopilot(ctx context.Context, change ffrtmp.AutopilotChange, opts ...Option,
+) (a ffrtmp.Autopilot, err error) {
+	err = c.do(ctx, write(http.MethodPut, "/cluster/autopilot", change, &a, opts))
+	return a, err
 }
 
 // Health asks one master, by its API URL, for its health. It tries once, and needs no API key.

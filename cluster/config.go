@@ -67,6 +67,11 @@ type Config struct {
 	Name   string // unique in the cluster; "" = the host's, with a part of the id when that is taken
 	Dir    string // log, snapshots, identity; "" = everything in memory
 
+	// Nonvoter makes this master a member that never votes, and replicates only.
+	Nonvoter bool
+	// Settings returns a replicated setting of the cluster, "" when it is not set. nil = none is.
+	Settings func(key string) string
+
 	Cluster string // name of the cluster, the label of its gossip
 	Version string // sent to the other members
 	APIURL  string // where clients reach this master; sent to the other members
@@ -138,6 +143,9 @@ func (c Config) withDefaults() (Config, error) {
 		if err := ValidateName(c.Name); err != nil {
 			return c, fmt.Errorf("name: %w", err)
 		}
+	}
+	if c.Nonvoter && (c.Expect != 0 || len(c.Join) == 0) {
+		return c, errors.New("nonvoter: needs a master to join, and cannot form a cluster")
 	}
 	if c.Expect < 0 {
 		return c, fmt.Errorf("expect: %d is negative", c.Expect)

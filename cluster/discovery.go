@@ -58,6 +58,7 @@ func (n *Node) gossipMeta() gossipMeta {
 		Expect: n.cfg.Expect, Cluster: held.ClusterID, Formed: held.Formed,
 		Starts: n.id.Starts, Level: n.cfg.CommandLevel, Run: n.run,
 		Name: claim.Name, Fixed: claim.Fixed,
+		Nonvoter: n.cfg.Nonvoter, Removed: n.isOut.Load(),
 	}
 }
 

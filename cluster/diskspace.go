@@ -126,7 +126,7 @@ func (n *Node) checkVoterDisks(ctx context.Context) {
 			continue
 		}
 		n.log.Warn("disk is nearly full; transferring leadership")
-		if err := n.TransferLeadership(ctx); err != nil {
+		if err := n.TransferLeadership(ctx, ""); err != nil {
 			n.log.Warn("cannot transfer leadership", "error", err)
 		}
 		return

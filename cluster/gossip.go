@@ -34,6 +34,9 @@ type gossipMeta struct {
 	Run     string `json:"r"`           // names the process, see hello
 	Name    string `json:"n,omitempty"` // the name that it asks for
 	Fixed   bool   `json:"x,omitempty"` // and no other, see nameClaim
+	// Nonvoter shall never vote; Removed was taken out of its cluster.
+	Nonvoter bool `json:"nv,omitempty"`
+	Removed  bool `json:"rm,omitempty"`
 }
 
 // gossipMember is a master that gossip considers alive.

@@ -43,6 +43,8 @@ type ack struct {
 	Refused string `json:"refused,omitempty"` // why the connection is refused
 	// Twin is where another process with the dialer's identity is running.
 	Twin string `json:"twin,omitempty"`
+	// Removed says that the dialer is no member any more.
+	Removed bool `json:"removed,omitempty"`
 	self
 }
 
@@ -143,6 +145,9 @@ func (n *Node) checkHello(h hello) (ack, error) {
 	case own == "" || h.Cluster != own:
 		return ack{}, fmt.Errorf("cluster id %q is not this master's", h.Cluster)
 	}
+	if n.isRemoved(h.From) {
+		return n.refuseRemoved(h.From)
+	}
 	answer := ack{self: n.self(h.From)}
 	if at, found := n.runsElsewhere(n.ctx, h.From, h.Run, h.Address.Peer); found {
 		answer.Twin = at
@@ -161,6 +166,10 @@ func (n *Node) checkAck(id, peer string, a ack) error {
 		err := &TwinError{ID: n.id.ID, Address: a.Twin}
 		n.withdraw(err)
 		return err
+	}
+	if a.Removed {
+		n.removed()
+		return ErrRemoved
 	}
 	if a.Run == "" {
 		return nil // it refuses this master before it has said more

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/google/uuid"
 )
@@ -26,6 +27,8 @@ type identity struct {
 	Former []string `json:"former,omitempty"`
 	// Lost is why the log must not be voted with any more, as another master knows.
 	Lost string `json:"lost,omitempty"`
+	// Removed is when this master learned that it was removed from its cluster.
+	Removed time.Time `json:"removed,omitzero"`
 	// SettingAside is where files of the former identity go, until they are there.
 	SettingAside string `json:"setting_aside,omitempty"`
 }
@@ -40,7 +43,10 @@ func (id identity) lost() error {
 
 // successor is who a master is after it has lost its log.
 func (id identity) successor() identity {
-	next := identity{ID: uuid.NewString(), Starts: 1, Configured: id.Configured, Former: append(id.Former, id.ID)}
+	next := identity{
+		ID: uuid.NewString(), Starts: 1, Configured: id.Configured, Former: append(id.Former, id.ID),
+		Removed: id.Removed,
+	}
 	if next.Configured == "" && uuid.Validate(id.ID) != nil {
 		next.Configured = id.ID
 	}

@@ -160,24 +160,46 @@ func (s *status) betterSuccessor(other *status) bool {
 	return newer(s.LastTerm, s.LastIndex, other.LastTerm, other.LastIndex)
 }
 
-// TransferLeadership transfers leadership to the most up-to-date voter that
-// answers, if possible one with enough free disk space. It returns
-// raft.ErrNotLeader on a follower.
-func (n *Node) TransferLeadership(ctx context.Context) error {
+// TransferLeadership transfers leadership to the member with an id or name. Without one it
+// chooses the most up-to-date voter that answers, if possible one with enough free disk
+// space. It returns raft.ErrNotLeader on a follower, a *NoMemberError, or an error that wraps
+// ErrImpossible.
+func (n *Node) TransferLeadership(ctx context.Context, ref string) error {
 	if !n.IsLeader() {
 		return raft.ErrNotLeader
+	}
+	id, err := n.successor(ctx, ref)
+	if err != nil || id == n.id.ID {
+		return err
+	}
+	return n.await(ctx, func() error {
+		return n.raft.LeadershipTransferToServer(raft.ServerID(id), raft.ServerAddress(id)).Error()
+	})
+}
+
+// successor returns the id of the next leader.
+func (n *Node) successor(ctx context.Context, ref string) (string, error) {
+	if ref != "" {
+		m, err := findMember(n.Members(), ref)
+		switch {
+		case err != nil:
+			return "", err
+		case !m.Voter:
+			return "", impossible("%s has no vote: it cannot lead", m.Name)
+		case m.State == stateDead:
+			return "", impossible("%s is dead", m.Name)
+		}
+		return m.ID, nil
 	}
 	// Raft's own choice may be a dead voter whose log was complete.
 	var best *status
 	for id, s := range n.statuses(ctx, n.voters()) {
-		if id != n.id.ID && (best == nil || s.betterSuccessor(best)) {
+		if id != n.id.ID && !s.Nonvoter && (best == nil || s.betterSuccessor(best)) {
 			best = &s
 		}
 	}
 	if best == nil {
-		return errors.New("transfer leadership: no other voter answers")
+		return "", errors.New("transfer leadership: no other voter answers")
 	}
-	return n.await(ctx, func() error {
-		return n.raft.LeadershipTransferToServer(raft.ServerID(best.ID), raft.ServerAddress(best.ID)).Error()
-	})
+	return best.ID, nil
 }

@@ -74,7 +74,7 @@ func TestNode_TransferLeadership(t *testing.T) {
 	testkit.Eventually(t, "leadership moves", func() bool { // a busy machine may need several attempts
 		old = leader(t, masters...)
 		changed = old.LeaderChanged()
-		return old.TransferLeadership(testkit.Context(t)) == nil && leader(t, masters...) != old
+		return old.TransferLeadership(testkit.Context(t), "") == nil && leader(t, masters...) != old
 	})
 	select {
 	case <-changed:
@@ -86,7 +86,7 @@ func TestNode_TransferLeadership(t *testing.T) {
 		t.Errorf("got %d leader changes, want at least 2", got)
 	}
 	testkit.Eventually(t, "a follower refuses to transfer leadership", func() bool {
-		err := follower(t, masters...).TransferLeadership(testkit.Context(t))
+		err := follower(t, masters...).TransferLeadership(testkit.Context(t), "")
 		return errors.Is(err, raft.ErrNotLeader)
 	})
 }

@@ -55,6 +55,7 @@ type status struct {
 	Applied       uint64        `json:"applied_index"`
 	DiskLow       bool          `json:"disk_low"`
 	Run           string        `json:"run"` // of the process, see hello
+	Nonvoter      bool          `json:"nonvoter,omitempty"`
 }
 
 // defaultStatusTimeout bounds the request to one member.
@@ -67,7 +68,7 @@ const maxLag = 4096
 func (n *Node) status() status {
 	term, index := n.lastEntry()
 	s := status{
-		ID: n.id.ID, Run: n.run, Claim: n.claim(), Former: n.id.Former, Version: n.cfg.Version,
+		ID: n.id.ID, Run: n.run, Claim: n.claim(), Former: n.id.Former, Nonvoter: n.cfg.Nonvoter, Version: n.cfg.Version,
 		APIURL: n.cfg.APIURL, Level: n.cfg.CommandLevel,
 		BootstrapVote: n.formation.current(), Leads: n.IsLeader(),
 		LastTerm: term, LastIndex: index,
@@ -227,4 +228,4 @@ func (n *Node) member(server raft.Server, leader string, newest uint64, statuses
 }
 
 // contactLimit is the longest LastContact of a healthy member.
-func (n *Node) contactLimit() time.Duration { return 2 * n.cfg.Timing.Heartbeat }
+func (n *Node) contactLimit() time.Duration { return n.Autopilot().LastContactThreshold }

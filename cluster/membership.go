@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -25,6 +27,8 @@ type membership struct {
 	log   hclog.Logger
 	pilot *autopilot.Autopilot
 	leads chan bool // latest value
+
+	judged atomic.Uint64 // states of autopilot so far
 }
 
 func newMembership(n *Node, log hclog.Logger) *membership {
@@ -84,9 +88,16 @@ func (m *membership) admit(ctx context.Context, alive []gossipMember) {
 	for _, g := range alive {
 		if name, ok := members[g.ID]; ok {
 			m.rename(ctx, g, name)
+			m.silence(ctx, g)
 			continue
 		}
-		if g.Formed && g.Cluster != held.ClusterID {
+		if m.node.isRemoved(g.ID) {
+			if !g.Removed {
+				m.node.dismiss(ctx, g.ID)
+			}
+			continue
+		}
+		if g.Formed && g.Cluster != held.ClusterID || g.Removed {
 			continue
 		}
 		if _, err := m.node.formation.ask(ctx, g.ID, &asked); err != nil {
@@ -151,6 +162,30 @@ func (m *membership) rename(ctx context.Context, g gossipMember, name string) {
 	}
 }
 
+// silence takes the vote of a member that was restarted with --nonvoter, unless that is
+// unsafe. The leader gives up leadership first.
+func (m *membership) silence(ctx context.Context, g gossipMember) {
+	if !g.Nonvoter || !slices.Contains(m.node.voters(), g.ID) {
+		return
+	}
+	if s, err := m.node.statusOf(ctx, g.ID); err != nil || !s.Nonvoter {
+		return
+	}
+	plan, err := m.node.Plan(Demote, g.ID)
+	switch {
+	case err != nil:
+	case plan.unsafe:
+		err = errors.New(strings.Join(plan.Risks, "; "))
+	case plan.Leads:
+		err = m.node.TransferLeadership(ctx, "")
+	default:
+		err = m.node.Carry(ctx, plan)
+	}
+	if err != nil {
+		m.log.Warn("a master was started with --nonvoter and keeps its vote", "id", g.ID, "name", plan.Name, "error", err)
+	}
+}
+
 // name gives a master its name, and tells it when it cannot have the only one that it takes.
 func (m *membership) name(ctx context.Context, claim nameClaim) (string, error) {
 	name, err := m.node.giveName(ctx, claim)
@@ -161,19 +196,8 @@ func (m *membership) name(ctx context.Context, claim nameClaim) (string, error) 
 	return name, err
 }
 
-// AutopilotConfig implements autopilot.ApplicationIntegration.
-func (m *membership) AutopilotConfig() *autopilot.Config {
-	return &autopilot.Config{
-		CleanupDeadServers:      true,
-		LastContactThreshold:    m.node.contactLimit(),
-		MaxTrailingLogs:         maxLag,
-		MinQuorum:               uint(m.node.formation.expected()/2 + 1),
-		ServerStabilizationTime: m.node.cfg.Timing.Stabilization,
-	}
-}
-
 // NotifyState implements autopilot.ApplicationIntegration.
-func (m *membership) NotifyState(*autopilot.State) {}
+func (m *membership) NotifyState(*autopilot.State) { m.judged.Add(1) }
 
 // FetchServerStats implements autopilot.ApplicationIntegration.
 func (m *membership) FetchServerStats(
@@ -208,16 +232,26 @@ func (m *membership) KnownServers() map[raft.ServerID]*autopilot.Server {
 	for _, s := range m.node.servers() {
 		servers[s.ID] = &autopilot.Server{
 			ID: s.ID, Name: string(s.Address), Address: s.Address, NodeStatus: autopilot.NodeFailed,
-			RaftVersion: int(raft.ProtocolVersionMax), NodeType: autopilot.NodeVoter,
+			RaftVersion: int(raft.ProtocolVersionMax), NodeType: m.nodeType(string(s.ID)),
 			IsLeader: string(s.ID) == m.node.id.ID && m.node.IsLeader(),
 		}
 	}
 	for _, g := range m.node.gossip.alive() {
 		if s := servers[raft.ServerID(g.ID)]; s != nil {
 			s.NodeStatus, s.Version = autopilot.NodeAlive, g.Version
+			if g.Nonvoter {
+				s.NodeType = nodeNonvoter
+			}
 		}
 	}
 	return servers
+}
+
+func (m *membership) nodeType(id string) autopilot.NodeType {
+	if m.node.setting(NonvoterKey(id)) != "" {
+		return nodeNonvoter
+	}
+	return autopilot.NodeVoter
 }
 
 // RemoveFailedServer implements autopilot.ApplicationIntegration. It must not
@@ -230,35 +264,4 @@ func (m *membership) RemoveFailedServer(s *autopilot.Server) {
 		}
 		m.log.Info("dead master removed", "id", s.ID, "name", s.Name)
 	})
-}
-
-// promoter promotes as autopilot does and removes more carefully.
-type promoter struct {
-	autopilot.Promoter
-	expect func() int
-}
-
-// FilterFailedServerRemovals implements autopilot.Promoter. It removes a dead
-// voter only when it has been replaced: when there are as many healthy voters
-// without it as the cluster was formed with. Removing it earlier gains nothing,
-// and loses the chance that it returns and completes a majority. (MinQuorum
-// still applies; it bounds autopilot's removals when voters die in a row.)
-func (p promoter) FilterFailedServerRemovals(
-	_ *autopilot.Config, state *autopilot.State, failed *autopilot.FailedServers,
-) *autopilot.FailedServers {
-	gone := slices.Clone(failed.StaleVoters)
-	for _, s := range failed.FailedVoters {
-		gone = append(gone, s.ID)
-	}
-	healthy := 0
-	for id, s := range state.Servers {
-		// The state may be older than the failure.
-		if s.HasVotingRights() && s.Health.Healthy && !slices.Contains(gone, id) {
-			healthy++
-		}
-	}
-	if healthy < p.expect() {
-		failed.FailedVoters, failed.StaleVoters = nil, nil
-	}
-	return failed
 }

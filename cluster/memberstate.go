@@ -27,7 +27,7 @@ type memberState struct {
 	// refused is the process whose port was found closed: gossip reports it as alive for
 	// some seconds more.
 	refused string
-	last    status // its newest answer
+	answer  status // its newest
 }
 
 func newMemberStates(memory *peerMemory) *memberStates {
@@ -75,7 +75,7 @@ func (m *memberStates) answered(id string, answer status) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	s := m.getLocked(id)
-	s.last, s.refused = answer, ""
+	s.answer, s.refused = answer, ""
 }
 
 // failed takes in that a member did not answer. A closed port means that its process has
@@ -86,8 +86,8 @@ func (m *memberStates) failed(id string, err error) {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if s := m.getLocked(id); s.last.Run != "" {
-		s.refused = s.last.Run
+	if s := m.getLocked(id); s.answer.Run != "" {
+		s.refused = s.answer.Run
 		m.setLocked(id, stateDead)
 	}
 }
@@ -101,7 +101,14 @@ func (m *memberStates) get(id, role string, answers bool) (state string, since t
 	if answers || s.state == "" || s.state != stateDead && s.state != role {
 		m.setLocked(id, role)
 	}
-	return s.state, s.since, s.last
+	return s.state, s.since, s.answer
+}
+
+// last returns a member's newest answer.
+func (m *memberStates) last(id string) status {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.getLocked(id).answer
 }
 
 // role is a server's, as far as Raft knows.

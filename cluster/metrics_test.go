@@ -53,6 +53,7 @@ func TestMetrics(t *testing.T) {
 		"raft_applied_index":        {3, 100},
 		"raft_last_contact_seconds": {0, 0},
 		"raft_peers":                {1, 1},
+		"raft_voters":               {1, 1},
 		"raft_members":              {0, 1},
 		"raft_leader_changes_total": {1, 1},
 		"raft_apply_seconds":        {1, 1},

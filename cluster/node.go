@@ -56,6 +56,8 @@ type Node struct {
 	states    *memberStates
 	twins     twins
 	run       string // names this process, see hello
+	removal   sync.Once
+	isOut     atomic.Bool // it was removed from the cluster
 
 	raftOpened chan struct{}   // closed when raft is there
 	committed  *committedIndex // what must stay in the log; nil in memory
@@ -163,6 +165,9 @@ func (n *Node) open(sm StateMachine) error {
 	}
 	if err := n.openGossip(); err != nil {
 		return err
+	}
+	if !n.id.Removed.IsZero() {
+		n.removed()
 	}
 	serve()
 	n.spawn(n.rememberPeers)
@@ -358,7 +363,7 @@ func (n *Node) stallChanged(stalled bool) {
 	} else {
 		n.log.Warn("log writes work again")
 	}
-	if n.stream != nil {
+	if n.stream != nil && !n.isOut.Load() {
 		var reason error
 		if stalled && n.raft.State() == raft.Leader {
 			reason = errWritesStalled
@@ -390,7 +395,7 @@ func (n *Node) handOver(ctx context.Context) error {
 	if len(n.voters()) < 2 {
 		return nil
 	}
-	if err := n.TransferLeadership(ctx); err != nil && !errors.Is(err, raft.ErrNotLeader) {
+	if err := n.TransferLeadership(ctx, ""); err != nil && !errors.Is(err, raft.ErrNotLeader) {
 		n.log.Warn("cannot transfer leadership", "error", err)
 	}
 	return nil

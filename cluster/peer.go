@@ -148,6 +148,7 @@ func newPeerHandler(n *Node) http.Handler {
 		}
 	})
 	own.HandleFunc("POST "+pathPrefix+"name-taken", n.receiveNameTaken)
+	own.HandleFunc("POST "+pathPrefix+"removed", n.receiveRemoved)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case r.Host != n.id.ID:

@@ -26,6 +26,8 @@ func (n *Node) Ready() error {
 		return err
 	}
 	switch leader, _ := n.lead.known(); {
+	case n.isOut.Load():
+		return ErrRemoved
 	case n.raft.State() == raft.Shutdown:
 		return errors.New("raft is shut down")
 	case n.watchdog.stalled():

@@ -132,6 +132,9 @@ func (s *state) load() error {
 	if err := s.loadNodes(); err != nil {
 		return err
 	}
+	if err := s.loadSettings(); err != nil {
+		return err
+	}
 	if err := s.loadKeys(); err != nil {
 		return err
 	}

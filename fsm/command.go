@@ -30,6 +30,7 @@ const (
 	KindNote        Kind = 17
 	KindPrune       Kind = 18
 	KindImport      Kind = 19
+	KindSetting     Kind = 20
 )
 
 // command is a change of state. It carries every time, identity, lease and random
@@ -71,6 +72,7 @@ var kinds = map[Kind][]commandVersion{
 	KindNote:        {{decodeNote, 1}},
 	KindPrune:       {{decodePrune, 1}},
 	KindImport:      {{decodeImport, 1}},
+	KindSetting:     {{decodeSetting, 1}},
 }
 
 // Level is the highest command level that this build can apply; masters exchange it.

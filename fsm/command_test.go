@@ -100,6 +100,9 @@ var golden = map[string]command{
 		before: epoch.UnixNano(), events: epoch.UnixNano() + 1, seqs: []uint64{3, 300},
 		keys: []store.RequestKey{{Principal: "key-1", Key: "once"}, {Principal: "key-2", Key: ""}},
 	},
+	"20-setting-1": &setting{Setting: Setting{
+		Action: "member.remove", Target: "m1", Detail: "id=1", Key: "removed/1", Value: "{}",
+	}},
 	"19-import-1": &importing{
 		nodes: []importedNode{{id: numbered(3), node: ffrtmp.Registration{
 			Name: "n", Address: "n", Type: "laptop", CPUThreads: 8, CPUModel: "cpu", HasGPU: true, GPUType: "gpu",

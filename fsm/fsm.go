@@ -73,13 +73,14 @@ type FSM struct {
 	state *state       // nil between a failed Verify and Discard
 	fault error        // why the state on disk cannot be used
 
-	keys    atomic.Pointer[keyring]
-	index   atomic.Uint64
-	changed *broadcast  // the index
-	waking  *broadcast  // what can be claimed
-	halted  atomic.Bool // no more entries are applied
-	failed  atomic.Bool // because of an error
-	closing atomic.Bool
+	keys     atomic.Pointer[keyring]
+	settings atomic.Pointer[map[string]string]
+	index    atomic.Uint64
+	changed  *broadcast  // the index
+	waking   *broadcast  // what can be claimed
+	halted   atomic.Bool // no more entries are applied
+	failed   atomic.Bool // because of an error
+	closing  atomic.Bool
 }
 
 // Open opens the state, or creates an empty one. A state that is corrupt or not trusted
@@ -100,6 +101,7 @@ func Open(opts Options) (*FSM, error) {
 	f.Reader = store.NewReader(f.acquire)
 	f.users = usersql.New(f.Reader, usersql.DefaultLimits)
 	f.keys.Store(&keyring{})
+	f.settings.Store(&map[string]string{})
 	f.life, f.end = context.WithCancel(context.Background())
 	f.metrics = newMetrics(opts.Registerer, f)
 	if f.fault = files.Trust(); f.fault == nil {

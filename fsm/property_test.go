@@ -243,6 +243,8 @@ func (h *history) resultOfSome() {
 func (h *history) keySome(ctx context.Context) {
 	if len(h.keys) > 0 && h.random.IntN(3) == 0 {
 		h.try(errOf(h.RevokeKey(ctx, pick(h, h.keys...))))
+		_, setErr := h.Set(ctx, Setting{Action: "set", Key: pick(h, "a", "b"), Value: pick(h, "", "1", "2")})
+		h.try(setErr)
 		_, err := h.Note(ctx, "leader.transfer", "m1")
 		h.try(err)
 		return

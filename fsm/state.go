@@ -18,9 +18,12 @@ type state struct {
 	keys    map[string]*key
 	columns columns
 
+	settings map[string]string // of the cluster
+
 	wake    bool // more may be claimable than before
 	pruned  bool // rows have been removed
 	rekeyed bool // the keys differ from the published ones
+	reset   bool // the settings do
 }
 
 // openState opens a database file and loads memory from it.
@@ -31,7 +34,7 @@ func openState(path string) (*state, error) {
 	}
 	s := &state{
 		DB: db, jobs: map[uint64]*activeJob{}, ready: newReady(), nodes: newNodes(), keys: map[string]*key{},
-		columns: newColumns(), rekeyed: true,
+		columns: newColumns(), settings: map[string]string{}, rekeyed: true, reset: true,
 	}
 	if err := s.load(); err != nil {
 		return nil, errors.Join(err, db.Close())

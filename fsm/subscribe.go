@@ -37,12 +37,16 @@ func (b *broadcast) send() {
 	}
 }
 
-// publish announces the state's new index, its keys, and whether more jobs may be
+// publish announces the state's new index, its keys and settings, and whether more jobs may be
 // claimable than before.
 func (f *FSM) publish(s *state) {
 	if s.rekeyed {
 		f.publishKeys(s)
 		s.rekeyed = false
+	}
+	if s.reset {
+		f.publishSettings(s)
+		s.reset = false
 	}
 	f.index.Store(s.meta.Index)
 	f.changed.send()

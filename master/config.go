@@ -38,6 +38,8 @@ type Config struct {
 	// Name is this master's in the cluster, unique; "" is the host's name, with a part of the identity when another
 	// master has that.
 	Name string
+	// Nonvoter makes this master a member that never votes or leads, and only keeps a copy. It needs Join.
+	Nonvoter bool
 	// NodeID is this master's identity, a UUID; "" generates one and keeps it in RaftDir.
 	NodeID string
 
@@ -189,6 +191,9 @@ func (c Config) checkAddresses() error {
 func (c Config) checkNames() error {
 	if c.NodeID != "" && !ffrtmp.IsID(c.NodeID) {
 		return configErrorf("NodeID must be a UUID in lower case, not %q", c.NodeID)
+	}
+	if c.Nonvoter && (len(c.Join) == 0 || c.BootstrapExpect != 0) {
+		return configErrorf("Nonvoter needs Join, and does not go with BootstrapExpect")
 	}
 	if c.Name != "" {
 		if err := cluster.ValidateName(c.Name); err != nil {

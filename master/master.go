@@ -208,7 +208,8 @@ func (m *Master) openCluster() (*atomic.Pointer[http.Handler], error) {
 func (m *Master) clusterConfig() (cluster.Config, error) {
 	c := m.config
 	cfg := cluster.Config{
-		NodeID: c.NodeID, Name: c.Name, Dir: c.RaftDir, Cluster: c.Cluster, Version: version.Version, APIURL: m.URL(),
+		NodeID: c.NodeID, Name: c.Name, Nonvoter: c.Nonvoter, Settings: m.state.Setting, Dir: c.RaftDir,
+		Cluster: c.Cluster, Version: version.Version, APIURL: m.URL(),
 		CommandLevel: fsm.Level,
 		DiskReserve:  c.DiskReserve,
 		Expect:       c.BootstrapExpect, Join: c.Join,

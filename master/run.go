@@ -89,7 +89,7 @@ func (m *Master) handOver(ctx context.Context) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, transferTimeout)
 	defer cancel()
-	if err := m.node.TransferLeadership(ctx); err != nil {
+	if err := m.node.TransferLeadership(ctx, ""); err != nil {
 		m.logger.Warn("leadership was not transferred; the others will elect a leader", "error", err)
 	}
 }

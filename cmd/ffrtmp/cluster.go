@@ -14,8 +14,9 @@ import (
 )
 
 func (c *command) cluster() *cobra.Command {
-	return group("cluster", "Show the masters and transfer leadership",
-		c.clusterStatus(), c.clusterMembers(), c.clusterTransfer())
+	return group("cluster", "Show, add and remove masters, and transfer leadership",
+		c.clusterStatus(), c.clusterMembers(), c.clusterTransfer(),
+		c.clusterRemove(), c.clusterPromote(), c.clusterDemote(), c.clusterAutopilot())
 }
 
 func (c *command) clusterNow(ctx context.Context, cl *client.Client) (ffrtmp.ClusterStatus, error) {
@@ -152,14 +153,20 @@ func contact(m ffrtmp.Member) string {
 
 func (c *command) clusterTransfer() *cobra.Command {
 	return &cobra.Command{
-		Use:   "transfer-leader",
-		Short: "Transfer leadership to another master",
-		Args:  exactly(),
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Use:   "transfer-leader [MEMBER]",
+		Short: "Transfer leadership to a master, by default the most up-to-date one",
+		Args:  atMost("MEMBER"),
+
+		ValidArgsFunction: atFirst(c.memberWords()),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			member := ""
+			if len(args) > 0 {
+				member = args[0]
+			}
 			return c.with(cmd, func(ctx context.Context, cl *client.Client) error {
 				before, err := cl.Cluster(ctx)
 				if err == nil {
-					err = cl.TransferLeader(ctx)
+					err = cl.TransferLeader(ctx, member)
 				}
 				if err != nil {
 					return fmt.Errorf("transfer leadership: %w", err)

@@ -45,6 +45,7 @@ func (c *command) showCluster(ctx context.Context, cl *client.Client) error {
 		return fmt.Errorf("show cluster: %w", err)
 	}
 	parts := []cli.HumanWriter{r.fields(), memberTable(r.Members)}
+	parts = append(parts, warningLines(r.Warnings)...)
 	if r.troubled() {
 		parts = append(parts, r.viewTable())
 	}

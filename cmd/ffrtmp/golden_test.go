@@ -83,6 +83,20 @@ func TestGolden(t *testing.T) {
 		_ = json.NewEncoder(w).Encode(sampleCluster())
 	})
 	m.answer("POST /cluster/leader/transfer", http.StatusOK, map[string]string{})
+	const m3 = "0198c000-0000-7000-8000-000000000003"
+	m.answer("DELETE /cluster/members/"+m3, http.StatusOK, ffrtmp.MemberChange{
+		Status: "removed", MemberID: m3, Name: "m3",
+		Warnings: []string{"2 voters tolerate no more failures than 1: use an odd number"},
+	})
+	m.answer("POST /cluster/members/"+m3+"/promote", http.StatusOK,
+		ffrtmp.MemberChange{Status: "unchanged", MemberID: m3, Name: "m3"})
+	m.answer("POST /cluster/members/"+m3+"/demote", http.StatusOK,
+		ffrtmp.MemberChange{Status: "demoted", MemberID: m3, Name: "m3"})
+	autopilot := ffrtmp.Autopilot{
+		CleanupDeadServers: true, ServerStabilizationTime: 2e9, LastContactThreshold: 1e9, MinQuorum: 2,
+	}
+	m.answer("GET /cluster/autopilot", http.StatusOK, autopilot)
+	m.answer("PUT /cluster/autopilot", http.StatusOK, autopilot)
 
 	batch := filepath.Join(t.TempDir(), "jobs.json")
 	if err := os.WriteFile(batch, []byte(`{"jobs":[{"scenario":"720p"},{"scenario":"480p"}]}`), 0o600); err != nil {
@@ -118,6 +132,11 @@ func TestGolden(t *testing.T) {
 		{"cluster-status", []string{"cluster", "status"}},
 		{"cluster-members", []string{"cluster", "members"}},
 		{"cluster-transfer", []string{"cluster", "transfer-leader"}},
+		{"cluster-remove", []string{"cluster", "remove", "m3", "--force"}},
+		{"cluster-promote", []string{"cluster", "promote", "m3"}},
+		{"cluster-demote", []string{"cluster", "demote", "m3"}},
+		{"cluster-autopilot", []string{"cluster", "autopilot", "get"}},
+		{"cluster-autopilot-set", []string{"cluster", "autopilot", "set", "min_quorum=2"}},
 		{"keys-list", []string{"keys", "list"}},
 		{"keys-revoke", []string{"keys", "revoke", "ci"}},
 		{"audit", []string{"audit", "--since", "24h", "--limit", "2"}},

@@ -186,6 +186,16 @@ func exactly(names ...string) cobra.PositionalArgs {
 	}
 }
 
+// atMost returns an Args function that takes the argument or none.
+func atMost(name string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return nil
+		}
+		return exactly(name)(cmd, args)
+	}
+}
+
 // atLeast returns an Args function that requires one or more arguments.
 func atLeast(name string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {

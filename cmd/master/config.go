@@ -33,7 +33,7 @@ var fieldFlags = strings.NewReplacer(
 	"PeerFiles.CA", "--peer-ca", "PeerPort", "--peer-port", "Files.CA", "--ca",
 	"MetricsPort", "--metrics-port", "Port", "--port",
 	"Advertise", "--advertise", "Bind", "--bind", "Join", "--join", "Cluster", "--cluster",
-	"NodeID", "--node-id", "Name", "--name", "TracingEndpoint", "--tracing-endpoint",
+	"NodeID", "--node-id", "Name", "--name", "Nonvoter", "--nonvoter", "TracingEndpoint", "--tracing-endpoint",
 	"RaftDir", "--raft-dir", "DB", "--db", "MaxRetries", "--max-retries",
 	"LeaseTTL", "--lease-ttl", "Retention", "--retention",
 	"RetryBase", "--retry-base", "RetryCap", "--retry-cap",
@@ -69,6 +69,8 @@ func (c *config) register(fs *pflag.FlagSet) {
 		"Raft log, snapshots and identity (default: --db without its extension, and .raft)")
 	fs.StringVar(&c.Name, "name", "",
 		"name of this master, unique in the cluster (default: the host's name, with a part of the id when it is taken)")
+	fs.BoolVar(&c.Nonvoter, "nonvoter", false,
+		"join without a vote, for good: keep a copy and serve reads (needs --join)")
 	fs.StringVar(&c.NodeID, "node-id", "",
 		"identity of this master, a UUID (default: generated once and kept in the Raft directory)")
 	fs.IntVar(&c.BootstrapExpect, "bootstrap-expect", 0,

@@ -21,6 +21,7 @@ var hashed = []query{
 	readOnly(`SELECT * FROM node ORDER BY key`),
 	readOnly(`SELECT * FROM idempotency ORDER BY principal, key`),
 	readOnly(`SELECT * FROM api_key ORDER BY id`),
+	readOnly(`SELECT * FROM cluster_setting ORDER BY key`),
 	readOnly(`SELECT * FROM audit ORDER BY log_index, n`),
 	readOnly(`SELECT * FROM event ORDER BY idx`),
 	readOnly(`SELECT * FROM event_floor ORDER BY one`),

@@ -139,6 +139,13 @@ CREATE TABLE api_key (
     revoked_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+-- Settings of the cluster of masters itself: autopilot's, and which members were removed or
+-- demoted by an operator.
+CREATE TABLE cluster_setting (
+    key   TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
 -- Administrative writes, each in the transaction that carried it out. n counts
 -- within the Raft entry; time does not fall from one row to the next.
 CREATE TABLE audit (
