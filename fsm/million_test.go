@@ -200,3 +200,17 @@ func BenchmarkLists(b *testing.B) {
 	b.ReportMetric(shortest[all[len(all)/2]].Seconds()*1000, "cpu-ms/median")
 	b.ReportMetric(shortest[all[0]].Seconds()*1000, "cpu-ms/slowest")
 }
+
+// BenchmarkQuery asks for the newest jobs in SQL and reports its CPU time.
+func BenchmarkQuery(b *testing.B) {
+	c := generate(b, manyJobs(b), 3)
+	b.ResetTimer()
+	start := cpuTime(b)
+	for b.Loop() {
+		r, err := c.fsm.Query(b.Context(), "select * from jobs order by sequence_number desc limit 10")
+		if err != nil || r.Count != 10 {
+			b.Fatal(r.Count, err)
+		}
+	}
+	b.ReportMetric((cpuTime(b)-start).Seconds()*1000/float64(b.N), "cpu-ms/op")
+}

@@ -2,6 +2,7 @@ package fsm
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/internal/sqlrows"
 	"github.com/ffrtmp/ffrtmp/internal/usersql"
 )
 
@@ -68,6 +70,13 @@ func TestQuery_Views(t *testing.T) {
 				"JOIN nodes n ON n.id = a.node_id ORDER BY a.attempt, j.sequence_number",
 			"[j.id = a.job_id outcome error name] [[1 failed boom a] [1 running <nil> a]]",
 		},
+		{"SELECT sequence_number FROM jobs WHERE sequence_number > 1 ORDER BY sequence_number DESC LIMIT 1",
+			"[sequence_number] [[3]]"},
+		{"SELECT sequence_number FROM jobs WHERE sequence_number <= 2 ORDER BY sequence_number",
+			"[sequence_number] [[1] [2]]"},
+		{"SELECT sequence_number FROM jobs WHERE sequence_number < '3' AND sequence_number >= 2.0 ORDER BY 1 DESC",
+			"[sequence_number] [[2]]"},
+		{"SELECT a.sequence_number FROM attempts a ORDER BY a.sequence_number", "[sequence_number] [[1] [3]]"},
 		{"SELECT status, running FROM nodes", "[status running] [[busy 1]]"},
 		{"SELECT l.key, l.value FROM jobs, json_each(labels) l", "[key value] [[a b]]"},
 		{"WITH RECURSIVE n(x) AS (VALUES (1) UNION ALL SELECT x + 1 FROM n WHERE x < 4) " +
@@ -279,5 +288,25 @@ func TestQuery_Limits(t *testing.T) {
 	_, err := c.fsm.Query(ctx, "SELECT 1 UNION ALL SELECT count(*) FROM ("+endless+"SELECT x FROM n)")
 	if !strings.Contains(fmt.Sprint(err), context.DeadlineExceeded.Error()) {
 		t.Errorf("got %v, want deadline exceeded", err)
+	}
+}
+
+// The state reads jobs in the order of their numbers without sorting all of them.
+func TestQuery_NewestFirst(t *testing.T) {
+	c := newQueried(t)
+	plan := ""
+	err := c.fsm.ReadTx(t.Context(), func(ctx context.Context, tx *sql.Tx) error {
+		rows, err := tx.QueryContext(ctx, "EXPLAIN QUERY PLAN SELECT * FROM jobs WHERE sequence_number < ? "+
+			"ORDER BY sequence_number DESC", 100)
+		return sqlrows.Each(rows, err, func(rows *sql.Rows) error {
+			var id, parent, unused int
+			var step string
+			err := rows.Scan(&id, &parent, &unused, &step)
+			plan += step + "\n"
+			return err
+		})
+	})
+	if err != nil || strings.Contains(plan, "TEMP B-TREE") || !strings.Contains(plan, "(rowid<?)") {
+		t.Errorf("got %v, plan %s, want a search by number without sorting", err, plan)
 	}
 }

@@ -82,7 +82,7 @@ func (t *term) applyResult(r *ffrtmp.Result, done fsm.Resulted) {
 	if r.Status == ffrtmp.ResultFailed {
 		t.logFailure(done.ID, r.NodeID, r.FailureReason, done.Retry, done.MaxRetries)
 	} else {
-		t.cfg.Logger.Info("result accepted", "status", r.Status, "job", done.ID, "attempt", done.Attempt, "node",
+		t.cfg.Logger.Debug("result accepted", "status", r.Status, "job", done.ID, "attempt", done.Attempt, "node",
 			r.NodeID)
 	}
 }

@@ -110,22 +110,59 @@ func (v *view) load() (types []string, err error) {
 	return types, err
 }
 
-// BestIndex implements vtab.Table: it takes one equality with a column of userViews.
-// SQLite checks all conditions again.
+// BestIndex implements vtab.Table: it takes one equality with a column of userViews, else one bound of sequence_number,
+// and an order by sequence_number, so that a query with a limit reads no more than it needs. SQLite checks all
+// conditions again. The plan is the column's number in IdxNum and "used columns,operator,order" in IdxStr.
 func (v *view) BestIndex(info *vtab.IndexInfo) error {
 	info.IdxNum = -1
-	info.IdxStr = strconv.FormatUint(info.ColUsed, 16)
+	operator := ""
 	info.EstimatedCost, info.EstimatedRows = 1e6, 1e6
 	for i := range info.Constraints {
 		c := &info.Constraints[i]
 		if c.Usable && c.Op == vtab.OpEQ && c.Column >= 0 && slices.Contains(userViews[v.name], v.columns[c.Column]) {
-			c.ArgIndex = 0
-			info.IdxNum = int64(c.Column)
+			v.take(info, i)
+			operator = "="
 			info.EstimatedCost, info.EstimatedRows = 10, 1
 			break
 		}
 	}
+	for i := range info.Constraints {
+		c := &info.Constraints[i]
+		if bound, ok := bounds[c.Op]; ok && operator == "" && c.Usable && c.Column >= 0 && v.numbered(c.Column) {
+			v.take(info, i)
+			operator = bound
+			info.EstimatedCost, info.EstimatedRows = 1e5, 1e5
+		}
+	}
+	info.IdxStr = strconv.FormatUint(info.ColUsed, 16) + "," + operator + "," + v.order(info)
 	return nil
+}
+
+// bounds are the operators of bounds.
+var bounds = map[vtab.ConstraintOp]string{vtab.OpGT: ">", vtab.OpGE: ">=", vtab.OpLT: "<", vtab.OpLE: "<="}
+
+// take makes a constraint the plan's.
+func (v *view) take(info *vtab.IndexInfo, constraint int) {
+	c := &info.Constraints[constraint]
+	c.ArgIndex = 0
+	info.IdxNum = int64(c.Column)
+}
+
+// numbered reports whether a column is the key of the view's rows.
+func (v *view) numbered(column int) bool {
+	return v.name == "jobs" && v.columns[column] == "sequence_number"
+}
+
+// order takes the order that a query wants, if rows can be read in it.
+func (v *view) order(info *vtab.IndexInfo) string {
+	if len(info.OrderBy) != 1 || info.OrderBy[0].Column < 0 || !v.numbered(info.OrderBy[0].Column) {
+		return ""
+	}
+	info.OrderByConsumed = true
+	if info.OrderBy[0].Desc {
+		return "DESC"
+	}
+	return "ASC"
 }
 
 // Open implements vtab.Table.
@@ -148,7 +185,9 @@ type viewCursor struct {
 }
 
 // Filter implements vtab.Cursor.
-func (c *viewCursor) Filter(column int, used string, values []vtab.Value) error {
+func (c *viewCursor) Filter(column int, plan string, values []vtab.Value) error {
+	used, plan, _ := strings.Cut(plan, ",")
+	operator, order, _ := strings.Cut(plan, ",")
 	mask, err := strconv.ParseUint(used, 16, 64)
 	if err != nil {
 		return err
@@ -170,8 +209,11 @@ func (c *viewCursor) Filter(column int, used string, values []vtab.Value) error 
 	text := "SELECT " + strings.Join(names, ", ") + " FROM " + c.name
 	var args []any
 	if column >= 0 && len(values) == 1 && comparable(c.columns[column], values[0]) {
-		text += " WHERE " + c.columns[column] + " = ?"
+		text += " WHERE " + c.columns[column] + " " + operator + " ?"
 		args = []any{values[0]}
+	}
+	if order != "" {
+		text += " ORDER BY sequence_number " + order
 	}
 	if c.rows, err = c.query.state.QueryContext(c.query.ctx, text, args...); err != nil {
 		return fmt.Errorf("%s: %w", c.name, err)
