@@ -1,6 +1,7 @@
 package ffrtmp
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"math"
@@ -370,7 +371,7 @@ const Redacted = "REDACTED"
 // RedactParameters returns parameters without their secrets: the stream key, and the parts of
 // URLs that may contain one. Only the node that runs the job gets the secrets.
 func RedactParameters(raw json.RawMessage) json.RawMessage {
-	if !strings.Contains(string(raw), "stream_key") && !strings.Contains(string(raw), "://") {
+	if !bytes.Contains(raw, []byte("stream_key")) && !bytes.Contains(raw, []byte("://")) {
 		return raw
 	}
 	var fields map[string]json.RawMessage

@@ -90,6 +90,9 @@ func compact(raw json.RawMessage) (json.RawMessage, error) {
 	if len(raw) == 0 || string(raw) == "null" {
 		return nil, nil
 	}
+	if !bytes.ContainsAny(raw, " \t\r\n") {
+		return raw, nil // which is valid: it is part of a document that was decoded
+	}
 	var out bytes.Buffer
 	if err := json.Compact(&out, raw); err != nil {
 		return nil, Errorf(Invalid, "parameters: %v", err)

@@ -38,8 +38,12 @@ func invalid(err error) error {
 	}
 }
 
-// Canonical returns the JSON document with sorted keys and no white space, so that equal documents have equal bytes.
+// Canonical returns a form of the JSON document that equal documents share, whatever their white space and the order of
+// their fields. Not every fault of the document is an error.
 func Canonical(data []byte) ([]byte, error) {
+	if form, ok := strictjson.AppendCanonical(make([]byte, 0, len(data)+len(data)/8), data); ok {
+		return form, nil
+	}
 	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.UseNumber()
 	var v any

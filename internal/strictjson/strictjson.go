@@ -62,16 +62,17 @@ func typeError(data []byte, prefix string, wrong *json.UnmarshalTypeError) error
 // Strict is Unmarshal for objects that have no fields but the known ones. It also returns the fields of the document,
 // undecoded.
 func Strict(data []byte, prefix string, known []string, v any) (map[string]json.RawMessage, error) {
-	var fields map[string]json.RawMessage
-	if err := Unmarshal(data, prefix, &fields); err != nil {
-		return nil, err
+	err := Unmarshal(data, prefix, v)
+	if fault, ok := errors.AsType[*Error](err); ok && fault.Field == "" {
+		return nil, err // it is no JSON object
 	}
-	for _, name := range slices.Sorted(maps.Keys(fields)) {
+	found := fields(data)
+	for _, name := range slices.Sorted(maps.Keys(found)) {
 		if !slices.Contains(known, name) {
 			return nil, &Error{join(prefix, name), "unknown field"}
 		}
 	}
-	return fields, Unmarshal(data, prefix, v)
+	return found, err
 }
 
 // Fields returns the names of the fields of T in JSON.
