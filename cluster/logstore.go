@@ -44,6 +44,7 @@ type diskStore struct {
 	path  string
 	clock *writeClock
 	sizes meanSize
+	cache logCache
 	full  atomic.Bool // the last write found the disk full
 
 	mu     sync.Mutex
@@ -200,6 +201,14 @@ func (d *diskStore) LastIndex() (uint64, error) { return d.bolt.LastIndex() }
 
 // GetLog implements raft.LogStore. A bad checksum is a *DamagedError.
 func (d *diskStore) GetLog(index uint64, l *raft.Log) error {
+	if d.cache.get(index, l) {
+		return nil
+	}
+	return d.readLog(index, l)
+}
+
+// readLog reads an entry from the disk.
+func (d *diskStore) readLog(index uint64, l *raft.Log) error {
 	err := d.bolt.GetLog(index, l)
 	if errors.Is(err, raft.ErrLogNotFound) {
 		return err
@@ -222,19 +231,24 @@ func (d *diskStore) StoreLogs(logs []*raft.Log) error {
 		size += len(l.Data)
 	}
 	d.sizes.add(len(logs), size)
-	return d.write(size, func() error {
+	err := d.write(size, func() error {
 		if err := d.bolt.StoreLogs(sealed); err != nil || len(logs) == 0 {
 			return err
 		}
 		last := logs[len(logs)-1]
 		return d.mark.update(func(m *logMark) { m.index, m.term = last.Index, last.Term })
 	})
+	if err == nil {
+		d.cache.add(logs)
+	}
+	return err
 }
 
 // DeleteRange implements raft.LogStore. Raft deletes the oldest entries once a
 // snapshot covers them, and the newest when its leader has others in their place:
 // those must not be known to be committed.
 func (d *diskStore) DeleteRange(low, high uint64) error {
+	d.cache.clear()
 	last, err := d.LastIndex()
 	if err != nil {
 		return err
