@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"fmt"
 	"net/http"
 	"sync"
@@ -77,5 +78,27 @@ func TestGetJob_CompletedWhileRead(t *testing.T) {
 	})
 	if err != nil || got.Status != ffrtmp.Completed || got.Progress != 100 {
 		t.Errorf("got %s with progress %d (%v), want completed with 100", got.Status, got.Progress, err)
+	}
+}
+
+// The answer to a submission is built without reading the job back; it equals the job.
+func TestSubmitJob_AnswerEqualsJob(t *testing.T) {
+	m := newMaster(t)
+	for _, body := range []string{
+		`{"scenario":"1080p30-h264"}`,
+		`{"scenario":"live-720p-h264","confidence":"auto","engine":"ffmpeg","classification":"c<&>","queue":"batch",
+			"priority":"high","max_retries":0,"labels":{"b":"2","a":"\u00e4 \u2028"},
+			"requires":{"gpu":true,"min_cpu_threads":2,"labels":{"zone":"x"}},
+			"parameters": { "input" : "/media/\u00e4.mov", "bitrate": "10M", "resource_limits":{"timeout_sec":9} } }`,
+		`{"scenario":"720p-h264","labels":{},"requires":{},"parameters":null}`,
+		`{"scenario":"720p-h264","parameters":{"output_mode":"rtmp","rtmp_url":"rtmp://host/app","stream_key":"secret"}}`,
+	} {
+		made := m.want(http.StatusCreated, "POST", "/jobs", body, "X-Request-Id", "request-1")
+		var j ffrtmp.Job
+		made.decode(t, &j)
+		read := m.want(http.StatusOK, "GET", "/jobs/"+j.ID, "")
+		if !bytes.Equal(made.body, read.body) {
+			t.Errorf("got %s, want %s", made.body, read.body)
+		}
 	}
 }

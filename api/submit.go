@@ -13,15 +13,25 @@ import (
 
 // submitJob creates a job.
 func (s *Server) submitJob(c *call, spec *ffrtmp.Spec) (*answer, error) {
-	index, submitted, err := s.propose(c, []ffrtmp.Spec{*spec})
+	specs := []ffrtmp.Spec{*spec}
+	index, submitted, err := s.propose(c, specs)
 	if err != nil {
 		return nil, err
 	}
-	j, err := s.cfg.State.Summary(c.Context(), submitted.Jobs[0].SequenceNumber)
+	j, err := s.submittedJob(c, &specs[0], &submitted)
 	if err != nil {
 		return nil, err
 	}
 	return &answer{status: created(submitted), index: index, location: "/jobs/" + j.ID, body: s.jobView(&j)}, nil
+}
+
+// submittedJob is the job of a submission: as it was created, or, if an earlier request
+// created it, as it is now.
+func (s *Server) submittedJob(c *call, spec *ffrtmp.Spec, submitted *fsm.Submitted) (ffrtmp.Job, error) {
+	if submitted.Replayed {
+		return s.cfg.State.Summary(c.Context(), submitted.Jobs[0].SequenceNumber)
+	}
+	return s.cfg.Proposer.Job(spec, submitted.Jobs[0], submitted.CreatedAt), nil
 }
 
 // created is the status of a submission: 200 when its jobs existed already.

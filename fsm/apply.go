@@ -12,7 +12,7 @@ import (
 	"github.com/ffrtmp/ffrtmp/fsm/store"
 )
 
-// tx is the transaction of one ApplyBatch. The first error of the database is
+// tx applies one ApplyBatch in the open transaction. The first error of the database is
 // kept in err; it ends the process, so commands need not check it.
 type tx struct {
 	*state
@@ -42,10 +42,11 @@ func (t *tx) row(dest []driver.Value, s store.Statement, args ...driver.Value) b
 // Apply implements raft.FSM.
 func (f *FSM) Apply(entry *raft.Log) any { return f.ApplyBatch([]*raft.Log{entry})[0] }
 
-// ApplyBatch implements raft.BatchingFSM. All entries are applied in one
-// transaction. The response to an entry is a []any with the result of each of its
-// commands, or nil for an entry that is not a command or was applied before. A
-// database error or an entry that cannot be decoded is fatal.
+// ApplyBatch implements raft.BatchingFSM. Entries are collected in a transaction that
+// stays open, for a short time, over several calls (see collect.go). The response to an
+// entry is a []any with the result of each of its commands, or nil for an entry that is
+// not a command or was applied before. A database error or an entry that cannot be
+// decoded is fatal.
 func (f *FSM) ApplyBatch(entries []*raft.Log) []any {
 	timer := prometheus.NewTimer(f.metrics.apply)
 	defer timer.ObserveDuration()
@@ -79,6 +80,7 @@ func (f *FSM) applyAll(entries []*raft.Log, responses []any) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	t := &tx{state: s, metrics: &f.metrics}
+	commands, bytes := 0, 0
 	for i, entry := range entries {
 		if entry.Index <= s.meta.Index {
 			continue
@@ -90,14 +92,19 @@ func (f *FSM) applyAll(entries []*raft.Log, responses []any) error {
 			}
 			responses[i] = t.applyEntry(entry.Index, list)
 			t.saveEvents(entry.Index)
+			commands += len(list)
 		}
 		s.meta.Index, s.meta.Term = entry.Index, entry.Term
+		bytes += len(entry.Data)
 	}
-	if err := t.finish(); err != nil {
-		return err
+	if t.err != nil {
+		return t.err
 	}
 	f.publish(s)
 	s.wake = false
+	if err := f.collect(commands, bytes); err != nil {
+		return err
+	}
 	if s.pruned {
 		s.pruned = false
 		f.startVacuum()
@@ -122,29 +129,5 @@ func (t *tx) applyEntry(index uint64, list []enveloped) []any {
 	return results
 }
 
-// finish writes what all commands share, and commits.
-func (t *tx) finish() error {
-	if t.err != nil {
-		return t.err
-	}
-	return t.Commit(&t.meta)
-}
-
 // errClosed stops applying without an error.
 var errClosed = errors.New("state is closed")
-
-// begin takes the write lock. If another process holds it (an operator with sqlite3),
-// begin waits without limit.
-func (f *FSM) begin() error {
-	for {
-		if f.closing.Load() {
-			return errClosed
-		}
-		err := f.state.Begin()
-		if !store.IsBusy(err) {
-			return err
-		}
-		f.log.Warn("waiting for another process to release the database lock", "db",
-			f.state.Path())
-	}
-}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"time"
 
@@ -14,10 +15,12 @@ import (
 
 // Bounds of group commit.
 const (
-	maxBatch      = 512     // commands in an entry
-	maxBatchBytes = 1 << 20 // of an entry, unless one command alone is larger
-	maxInFlight   = 2       // entries
-	maxQueued     = 16384   // commands
+	maxBatch      = 512       // commands in an entry
+	maxBatchBytes = 512 << 10 // of an entry, unless one command alone is larger
+	maxInFlight   = 2         // entries of a lane
+	maxBulk       = 1         // of them with bulk commands
+	bulkBytes     = 32 << 10  // minimum size of a bulk command
+	maxQueued     = 16384     // commands in a lane
 )
 
 // applyLimit bounds the wait for an entry, in case the log hangs. Without a majority,
@@ -31,13 +34,28 @@ type Log interface {
 }
 
 // batcher coalesces concurrent commands into few log entries. It never waits for
-// more: an entry holds what was queued while earlier entries were in flight.
+// more: an entry holds what was queued while earlier entries were in flight. Bulk
+// commands, such as batches of jobs, have a lane of their own: a claim or a result waits
+// for at most one entry of them.
 type batcher struct {
 	log Log
 
-	mu       sync.Mutex
+	mu          sync.Mutex
+	small, bulk lane
+}
+
+// lane is a queue of commands that share entries.
+type lane struct {
 	queue    []*proposal
-	inFlight int
+	inFlight int // entries
+}
+
+// lane returns the lane of a command, and how many entries of it may be in flight.
+func (b *batcher) lane(data []byte) (l *lane, limit int) {
+	if len(data) >= bulkBytes {
+		return &b.bulk, maxBulk
+	}
+	return &b.small, maxInFlight
 }
 
 // proposal is a queued or proposed command.
@@ -66,15 +84,16 @@ type outcome struct {
 // proposed one is unknown.
 func (b *batcher) propose(ctx context.Context, data []byte) (uint64, any, error) {
 	p := &proposal{data: data, outcome: make(chan outcome, 1)}
+	l, limit := b.lane(data)
 	b.mu.Lock()
-	if len(b.queue) >= maxQueued {
+	if len(l.queue) >= maxQueued {
 		b.mu.Unlock()
 		return 0, nil, ffrtmp.Errorf(ffrtmp.RateLimited, "command queue is full (%d waiting)", maxQueued)
 	}
-	b.queue = append(b.queue, p)
-	if b.inFlight < maxInFlight {
-		b.inFlight++
-		go b.send() //nolint:contextcheck // an entry carries the commands of others, too
+	l.queue = append(l.queue, p)
+	if l.inFlight < limit {
+		l.inFlight++
+		go b.send(l) //nolint:contextcheck // an entry carries the commands of others, too
 	}
 	b.mu.Unlock()
 	select {
@@ -92,10 +111,31 @@ func (b *batcher) propose(ctx context.Context, data []byte) (uint64, any, error)
 		"the command was proposed, but its outcome did not come in time: %w", ctx.Err())
 }
 
-// send proposes entries until the queue is empty, and ends.
-func (b *batcher) send() {
+// gatherRounds bounds how often gather lets other goroutines run.
+const gatherRounds = 8
+
+// gather lets goroutines that are ready to run queue their commands, as long as some do:
+// every entry costs the same work on all masters, however many commands it has. Without
+// others it returns at once.
+func (b *batcher) gather(l *lane) {
+	before := -1
+	for range gatherRounds {
+		b.mu.Lock()
+		n := len(l.queue)
+		b.mu.Unlock()
+		if n == before || n == 0 || n >= maxBatch {
+			return
+		}
+		before = n
+		runtime.Gosched()
+	}
+}
+
+// send proposes entries until the lane is empty, and ends.
+func (b *batcher) send(l *lane) {
 	for {
-		batch := b.take()
+		b.gather(l)
+		batch := b.take(l)
 		if batch == nil {
 			return
 		}
@@ -125,13 +165,13 @@ func (b *batcher) send() {
 	}
 }
 
-// take removes the next batch from the queue. A nil batch ends the sender.
-func (b *batcher) take() []*proposal {
+// take removes the next batch from a lane. A nil batch ends the sender.
+func (b *batcher) take(l *lane) []*proposal {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	var batch []*proposal
 	size, used := 0, 0
-	for _, p := range b.queue {
+	for _, p := range l.queue {
 		if len(batch) == maxBatch || len(batch) > 0 && size+len(p.data) > maxBatchBytes {
 			break
 		}
@@ -143,12 +183,12 @@ func (b *batcher) take() []*proposal {
 		size += len(p.data)
 		batch = append(batch, p)
 	}
-	clear(b.queue[:used])
-	if b.queue = b.queue[used:]; len(b.queue) == 0 {
-		b.queue = nil
+	clear(l.queue[:used])
+	if l.queue = l.queue[used:]; len(l.queue) == 0 {
+		l.queue = nil
 	}
 	if batch == nil {
-		b.inFlight--
+		l.inFlight--
 	}
 	return batch
 }

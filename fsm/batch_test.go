@@ -102,24 +102,59 @@ func TestBatch_MaxBytes(t *testing.T) {
 				maxBatchBytes*2/5))},
 		})
 		var done sync.WaitGroup
-		for i := range 2 + 4 {
+		for i := range 1 + 4 {
 			done.Go(func() {
 				if _, _, err := b.propose(t.Context(), large); err != nil {
 					t.Error(err)
 				}
 			})
-			if i < 2 {
+			if i < 1 {
 				synctest.Wait()
 			}
 		}
 		synctest.Wait()
-		for range 4 {
+		for range 3 {
 			log.release <- nil
 			synctest.Wait()
 		}
 		done.Wait()
-		if got := fmt.Sprint(log.sizes()); got != "[1 1 2 2]" {
-			t.Fatalf("entries of %s", got)
+		if got := fmt.Sprint(log.sizes()); got != "[1 2 2]" {
+			t.Fatalf("got entries of %s, want [1 2 2]", got)
+		}
+	})
+}
+
+// A small command does not wait for queued bulk commands, only for the entry in flight.
+func TestBatch_Lanes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := &heldLog{release: make(chan error)}
+		b := batcher{log: log}
+		bulk := encodeCommand(envelope{}, &result{
+			status: ffrtmp.ResultFailed, Result: store.Result{Log: string(make([]byte, bulkBytes))},
+		})
+		small := encodeCommand(envelope{}, &act{action: ffrtmp.Cancel})
+		var done sync.WaitGroup
+		for _, data := range [][]byte{bulk, bulk, bulk, small} {
+			done.Go(func() {
+				if _, _, err := b.propose(t.Context(), data); err != nil {
+					t.Error(err)
+				}
+			})
+			synctest.Wait()
+		}
+		if got := fmt.Sprint(log.sizes()); got != "[1 1]" {
+			t.Fatalf("got entries of %s in flight, want a bulk and a small one", got)
+		}
+		if got := len(log.entries[1]); got >= bulkBytes {
+			t.Errorf("got %d bytes, want the small command", got)
+		}
+		for range 3 {
+			log.release <- nil
+			synctest.Wait()
+		}
+		done.Wait()
+		if got := fmt.Sprint(log.sizes()); got != "[1 1 2]" {
+			t.Errorf("got entries of %s, want [1 1 2]", got)
 		}
 	})
 }

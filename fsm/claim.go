@@ -51,6 +51,17 @@ func (c claimed) row() store.Attempt {
 	}
 }
 
+// Claims returns the jobs of claimed attempts for their node: in full, with their
+// leases. It sees every applied entry, committed or not.
+func (f *FSM) Claims(claimed []store.Attempt) ([]ffrtmp.Job, error) {
+	f.applying.Lock()
+	defer f.applying.Unlock()
+	if f.state == nil {
+		return nil, errNoState
+	}
+	return f.state.Claims(claimed)
+}
+
 var updateClaim = store.Prepared(`UPDATE job_state SET status = ?, hold = ?, attempt = ?, node = ?, lease = ?,
 	started_at = ?,
 	timeout_at = ?, last_activity_at = ?, not_before = 0, progress = 0, progress_detail = NULL WHERE seq = ?`)

@@ -82,6 +82,7 @@ func (s *state) derived() string {
 // checkDerived compares memory with that of a fresh start from the database.
 func (c *cluster) checkDerived() {
 	c.Helper()
+	c.settle()
 	fresh, err := openState(c.fsm.state.Path())
 	if err != nil {
 		c.Fatal(err)

@@ -2,7 +2,8 @@
 // on every master.
 //
 // The state is a live SQLite database. It is written in the same transaction as
-// the index of the Raft entry that it reflects, so a restart replays nothing.
+// the index of the Raft entry that it reflects, so a restart applies nothing twice. The
+// transaction collects entries (collect.go), and is committed before anything is read.
 // Durability is the Raft log's: SQLite does not sync, and after an unclean reboot
 // the database is discarded and restored from snapshot and log.
 //
@@ -59,7 +60,9 @@ type FSM struct {
 	log     hclog.Logger
 	metrics metrics
 
-	applying sync.Mutex // held while entries are applied, and by maintenance between them
+	applying  sync.Mutex // held while entries are applied, and by maintenance between them
+	collected collected
+	committed atomic.Uint64 // the index that the database reflects
 
 	life       context.Context // ends with Close
 	end        context.CancelFunc
@@ -98,6 +101,7 @@ func Open(opts Options) (*FSM, error) {
 		return nil, err
 	}
 	f := &FSM{opts: opts, files: files, log: opts.Logger, changed: newBroadcast(), waking: newBroadcast()}
+	f.collected = collected{alone: collectAlone, idle: collectIdle, limit: collectTime}
 	f.Reader = store.NewReader(f.acquire)
 	f.users = usersql.New(f.Reader, usersql.DefaultLimits)
 	f.keys.Store(&keyring{})
@@ -171,6 +175,7 @@ func (f *FSM) replace(s *state) error {
 	old := f.state
 	f.state = s
 	f.mu.Unlock()
+	f.collected.end()
 	if old != nil {
 		if err := old.Close(); err != nil {
 			f.log.Warn("cannot close the replaced state", "error", err)
@@ -207,7 +212,11 @@ func (f *FSM) Close() error {
 	if f.failed.Load() {
 		return errors.Join(f.state.Close(), f.files.Close(false))
 	}
-	synced := f.state.Sync()
+	synced := f.commit()
+	f.collected.end()
+	if synced == nil {
+		synced = f.state.Sync()
+	}
 	if err := errors.Join(synced, f.state.Close()); err != nil {
 		return errors.Join(err, f.files.Close(false))
 	}

@@ -228,6 +228,7 @@ func wantCode(t testing.TB, err error, code ffrtmp.Code) {
 // sqlite opens the state's database beside the FSM.
 func (c *cluster) sqlite() *sql.DB {
 	c.Helper()
+	c.settle()
 	db, err := sql.Open("sqlite", sqlitedsn.File(c.fsm.Path(), "_pragma=busy_timeout(10000)"))
 	if err != nil {
 		c.Fatal(err)

@@ -231,7 +231,7 @@ func TestRunning(t *testing.T) {
 	if list[2].Status != ffrtmp.Paused {
 		t.Errorf("got %+v, want a paused job", list[2])
 	}
-	jobs, err := c.fsm.Claims(t.Context(), claims[:1])
+	jobs, err := c.fsm.Claims(claims[:1])
 	if err != nil || len(jobs) != 1 || jobs[0].Lease != claims[0].Lease {
 		t.Fatalf("got %+v, %v, want the first claim", jobs, err)
 	}

@@ -16,7 +16,7 @@ func TestOrigin_Persistence(t *testing.T) {
 	seq := c.submit(func(s *ffrtmp.Spec) { s.Origin = origin })
 	plain := c.submit()
 	c.reopen()
-	jobs, err := c.fsm.Claims(t.Context(), c.claim(c.register("a"), 2))
+	jobs, err := c.fsm.Claims(c.claim(c.register("a"), 2))
 	if err != nil || len(jobs) != 2 {
 		t.Fatalf("claimed %v, %v", jobs, err)
 	}

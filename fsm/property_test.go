@@ -16,7 +16,7 @@ import (
 	"github.com/ffrtmp/ffrtmp/fsm/store"
 )
 
-// A random history gives the same state one entry at a time, in batches, over restarts and over snapshots.
+// A random history gives the same state one entry at a time, in batches, and over restarts, crashes and snapshots.
 func TestReplicas_Agree(t *testing.T) {
 	for seed := range uint64(3) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
@@ -43,6 +43,12 @@ func TestReplicas_Agree(t *testing.T) {
 					c.fsm.ApplyBatch(some)
 					c.reopen()
 					c.fsm.ApplyBatch(some) // Raft offers them again: they are skipped
+				},
+				"crashes": func(c *cluster, some []*raft.Log) {
+					c.collectLong()
+					c.fsm.ApplyBatch(some)
+					c.crash()
+					c.fsm.ApplyBatch(entries[:some[len(some)-1].Index])
 				},
 				"snapshots": func(c *cluster, some []*raft.Log) {
 					c.fsm.ApplyBatch(some)

@@ -108,6 +108,28 @@ func (p *Proposer) Submit(ctx context.Context, id Idempotency, specs []ffrtmp.Sp
 	return propose[Submitted](ctx, p, id, c)
 }
 
+// Job is a job of a submission that was not replayed, as it was created: what a query at
+// the submission's index returns.
+func (p *Proposer) Job(s *ffrtmp.Spec, made ffrtmp.SubmittedJob, createdAt time.Time) ffrtmp.Job {
+	j := ffrtmp.Job{
+		ID: made.ID, SequenceNumber: made.SequenceNumber,
+		Scenario: s.Scenario, Confidence: s.Confidence, Engine: s.Engine, Classification: s.Classification,
+		Parameters: s.Parameters, Status: ffrtmp.Pending, Queue: s.Queue, Priority: s.Priority,
+		CreatedAt: createdAt, MaxRetries: p.maxRetries(s), Labels: s.Labels, Origin: s.Origin,
+	}
+	if !s.Requires.IsZero() {
+		j.Requires = s.Requires
+	}
+	return j
+}
+
+func (p *Proposer) maxRetries(s *ffrtmp.Spec) int {
+	if s.MaxRetries != nil {
+		return *s.MaxRetries
+	}
+	return p.opts.MaxRetries
+}
+
 // spec is a submission as a job with the given id.
 func (p *Proposer) spec(id uuid.UUID, s *ffrtmp.Spec) (spec, error) {
 	timeout, err := timeoutOf(s.Parameters)
@@ -119,11 +141,8 @@ func (p *Proposer) spec(id uuid.UUID, s *ffrtmp.Spec) (spec, error) {
 		parameters: string(s.Parameters), labels: store.Marshal(s.Labels, len(s.Labels) == 0),
 		requires: store.Marshal(s.Requires, s.Requires.IsZero()),
 		queue:    store.Code(store.QueueCodes, s.Queue), priority: store.Code(store.PriorityCodes, s.Priority),
-		maxRetries: int64(p.opts.MaxRetries), timeout: int64(timeout),
+		maxRetries: int64(p.maxRetries(s)), timeout: int64(timeout),
 		origin: s.Origin,
-	}
-	if s.MaxRetries != nil {
-		made.maxRetries = int64(*s.MaxRetries)
 	}
 	return made, nil
 }

@@ -7,10 +7,16 @@ import (
 	"github.com/ffrtmp/ffrtmp/fsm/store"
 )
 
-var errNoState = ffrtmp.Errorf(ffrtmp.Internal, "this master has no usable state yet")
+var (
+	errNoState = ffrtmp.Errorf(ffrtmp.Internal, "this master has no usable state yet")
+	errFailed  = ffrtmp.Errorf(ffrtmp.Internal, "this master cannot write its state")
+)
 
-// acquire returns the current database for a read.
+// acquire returns the current database for a read that sees all applied entries.
 func (f *FSM) acquire() (db *store.DB, release func(), err error) {
+	if err := f.settle(); err != nil {
+		return nil, nil, err
+	}
 	f.mu.RLock()
 	defer f.mu.RUnlock()
 	if f.state == nil {

@@ -213,6 +213,7 @@ func TestPrune_ShrinksFile(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	c.settle()
 	if err := c.fsm.state.Sync(); err != nil {
 		t.Fatal(err)
 	}

@@ -18,6 +18,9 @@ func (f *FSM) Snapshot() (raft.FSMSnapshot, error) {
 	if f.halted.Load() || f.state == nil {
 		return nil, errors.New("take snapshot: no usable state")
 	}
+	if err := f.settle(); err != nil {
+		return nil, fmt.Errorf("take snapshot: %w", err)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	image, err := snapshot.Pin(ctx, f.state.Pins())
 	if err != nil {

@@ -3,6 +3,7 @@ package fsm
 import (
 	"database/sql/driver"
 	"slices"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -71,8 +72,9 @@ func (s *spec) decode(d *decoder) {
 
 // Submitted is the result of a submission.
 type Submitted struct {
-	Jobs     []ffrtmp.SubmittedJob
-	Replayed bool // an earlier request with the same idempotency key created them
+	Jobs      []ffrtmp.SubmittedJob
+	CreatedAt time.Time // zero if Replayed
+	Replayed  bool      // an earlier request with the same idempotency key created them
 }
 
 var (
@@ -96,7 +98,7 @@ func (c *submit) apply(t *tx) any {
 			return ffrtmp.Errorf(ffrtmp.Invalid, "%v", err)
 		}
 	}
-	result := Submitted{Jobs: make([]ffrtmp.SubmittedJob, len(c.specs))}
+	result := Submitted{Jobs: make([]ffrtmp.SubmittedJob, len(c.specs)), CreatedAt: store.TimeOf(t.now)}
 	for i := range c.specs {
 		s := &c.specs[i]
 		seq := t.meta.NextSeq

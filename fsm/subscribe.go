@@ -48,6 +48,9 @@ func (f *FSM) publish(s *state) {
 		f.publishSettings(s)
 		s.reset = false
 	}
+	if !f.collected.open {
+		f.committed.Store(s.meta.Index)
+	}
 	f.index.Store(s.meta.Index)
 	f.changed.send()
 	if s.wake {

@@ -38,5 +38,9 @@ func (f *FSM) vacuumSome() (more bool, err error) {
 	if f.halted.Load() || f.state == nil {
 		return false, nil
 	}
+	if err := f.commit(); err != nil {
+		f.halt(err)
+		return false, err
+	}
 	return f.state.Vacuum()
 }

@@ -23,7 +23,7 @@ func (s *Service) Claim(ctx context.Context, nodeID string, maximum int,
 		return 0, nil, err
 	}
 	if unlisted := t.unlisted(n, maximum); len(unlisted) > 0 {
-		jobs, err := t.cfg.State.Claims(ctx, unlisted)
+		jobs, err := t.cfg.State.Claims(unlisted)
 		if err != nil || len(jobs) > 0 {
 			return 0, jobs, err
 		}
@@ -43,7 +43,7 @@ func (s *Service) Next(ctx context.Context, nodeID, requestID string) (uint64, [
 	lease := fsm.LeaseOf(nodeID, requestID)
 	for _, r := range t.cfg.State.NodeAttempts(nodeID) {
 		if r.Lease == lease && !r.Lost {
-			jobs, err := t.cfg.State.Claims(ctx, []store.Attempt{r})
+			jobs, err := t.cfg.State.Claims([]store.Attempt{r})
 			return 0, jobs, err
 		}
 	}
@@ -54,7 +54,7 @@ func (s *Service) Next(ctx context.Context, nodeID, requestID string) (uint64, [
 	if err != nil || len(claimed) == 0 {
 		return index, nil, err
 	}
-	jobs, err := t.started(ctx, n, claimed)
+	jobs, err := t.started(n, claimed)
 	return index, jobs, err
 }
 
@@ -106,7 +106,7 @@ func (t *term) claim(ctx context.Context, n *node, maximum int, wait time.Durati
 			return 0, nil, err
 		}
 		if len(claimed) > 0 {
-			jobs, err := t.started(ctx, n, claimed)
+			jobs, err := t.started(n, claimed)
 			return index, jobs, err
 		}
 	}
@@ -121,14 +121,14 @@ func (t *term) signalWork() {
 }
 
 // started starts watching new attempts, and returns their jobs.
-func (t *term) started(ctx context.Context, n *node, claimed []store.Attempt) ([]ffrtmp.Job, error) {
+func (t *term) started(n *node, claimed []store.Attempt) ([]ffrtmp.Job, error) {
 	t.mu.Lock()
 	for _, c := range claimed {
 		t.add(
 			store.Attempt{AttemptID: c.AttemptID, JobID: c.JobID, Lease: c.Lease, NodeID: n.id, TimeoutAt: c.TimeoutAt})
 	}
 	t.mu.Unlock()
-	return t.cfg.State.Claims(ctx, claimed)
+	return t.cfg.State.Claims(claimed)
 }
 
 // unlisted returns, oldest first, attempts that the node holds but has not yet listed.

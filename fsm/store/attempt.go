@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"time"
 
@@ -37,24 +38,32 @@ type Result struct {
 	Output, Metrics, AnalyzerOutput string // JSON, or "" for none
 }
 
+var selectClaimed = Prepared(selectJob + `WHERE t.seq = ?`)
+
 // Claims returns the jobs of claimed attempts for their node: in full, with their
-// leases.
-func (r Reader) Claims(ctx context.Context, claimed []Attempt) ([]ffrtmp.Job, error) {
+// leases. It reads with the writer's connection, so the caller must be the only one to
+// use that.
+func (db *DB) Claims(claimed []Attempt) ([]ffrtmp.Job, error) {
 	jobs := make([]ffrtmp.Job, 0, len(claimed))
-	err := r.read(ctx, func(ctx context.Context, db *DB) error {
-		for _, c := range claimed {
-			j, err := db.job(ctx, c.Seq)
-			if err != nil {
-				return err
-			}
-			if j.Attempt == c.Attempt { // else it has been replaced
-				j.Lease = c.Lease
-				jobs = append(jobs, j)
-			}
+	row := make([]driver.Value, jobColumns)
+	for _, c := range claimed {
+		found, err := db.Row(row, selectClaimed, int64(c.Seq))
+		if err != nil {
+			return nil, err
 		}
-		return nil
-	})
-	return jobs, err
+		if !found {
+			return nil, ffrtmp.Errorf(ffrtmp.NotFound, "no job %d", c.Seq)
+		}
+		j, err := scanJob(scanner(row))
+		if err != nil {
+			return nil, err
+		}
+		if j.Attempt == c.Attempt { // else it has been replaced
+			j.Lease = c.Lease
+			jobs = append(jobs, j)
+		}
+	}
+	return jobs, nil
 }
 
 var queryLog = readOnly(`SELECT log, log_offset FROM job_log WHERE seq = ? AND attempt = ?`)

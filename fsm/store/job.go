@@ -52,15 +52,18 @@ FROM job_state t CROSS JOIN job_spec s ON s.seq = t.seq
 LEFT JOIN node n ON n.key = t.node
 LEFT JOIN job_attempt a ON a.seq = t.seq AND a.attempt = t.attempt AND t.status = %d `, StatusCompleted)
 
-// scanJob reads a row of selectJob.
-func scanJob(rows *sql.Rows) (ffrtmp.Job, error) {
+// jobColumns is the number of columns of selectJob.
+const jobColumns = 32
+
+// scanJob reads a row of selectJob with the row's own scan.
+func scanJob(scan func(into ...any) error) (ffrtmp.Job, error) {
 	var j ffrtmp.Job
 	var parameters, requires, labels, detail, retryReason, fault, reason, nodeID, nodeName, output, requestID,
 		traceparent sql.NullString
 	var status, queue, priority int
 	var created, started, timeout, activity, completed, notBefore int64
 	var h Hold
-	err := rows.Scan(&j.SequenceNumber, &j.ID, &j.Scenario, &j.Confidence, &j.Engine, &j.Classification, &parameters,
+	err := scan(&j.SequenceNumber, &j.ID, &j.Scenario, &j.Confidence, &j.Engine, &j.Classification, &parameters,
 		&requires, &labels, &created, &requestID, &traceparent,
 		&status, &queue, &priority, &j.MaxRetries, &j.RetryCount, &j.Attempt, &h, &started, &timeout, &activity,
 		&completed, &notBefore, &j.Progress, &detail, &retryReason, &fault, &reason, &nodeID, &nodeName, &output)
@@ -111,7 +114,7 @@ func (r Reader) Job(ctx context.Context, ref string) (j ffrtmp.Job, err error) {
 
 func (db *DB) job(ctx context.Context, seq uint64) (j ffrtmp.Job, err error) {
 	err = db.each(ctx, queryJob, func(rows *sql.Rows) error {
-		j, err = scanJob(rows)
+		j, err = scanJob(rows.Scan)
 		return err
 	}, int64(seq))
 	if err == nil && j.ID == "" {

@@ -24,7 +24,7 @@ func (r Reader) Summaries(ctx context.Context, seqs []uint64) (jobs []ffrtmp.Job
 	}
 	err = r.read(ctx, func(ctx context.Context, db *DB) error {
 		return db.each(ctx, queryJobs, func(rows *sql.Rows) error {
-			j, err := scanJob(rows)
+			j, err := scanJob(rows.Scan)
 			jobs = append(jobs, j)
 			return err
 		}, string(list))

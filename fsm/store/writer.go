@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"database/sql/driver"
 	"errors"
 	"fmt"
@@ -133,6 +134,53 @@ func (w *writer) Each(dest []driver.Value, do func() error, s Statement, args ..
 			return err
 		}
 	}
+}
+
+// scanner returns a function that copies a row of the writer, as sql.Rows.Scan copies
+// one of a reader.
+func scanner(row []driver.Value) func(into ...any) error {
+	return func(into ...any) error {
+		if len(into) != len(row) {
+			return fmt.Errorf("scan: got %d columns, want %d", len(row), len(into))
+		}
+		for i, v := range row {
+			if err := assign(into[i], v); err != nil {
+				return fmt.Errorf("scan column %d: %w", i, err)
+			}
+		}
+		return nil
+	}
+}
+
+func assign(into any, v driver.Value) error {
+	if s, ok := into.(sql.Scanner); ok {
+		return s.Scan(v)
+	}
+	if s, ok := into.(*string); ok {
+		*s, ok = v.(string)
+		return mismatch(ok, into, v)
+	}
+	n, ok := v.(int64)
+	switch p := into.(type) {
+	case *int:
+		*p = int(n)
+	case *int64:
+		*p = n
+	case *uint64:
+		*p = uint64(n)
+	case *Hold:
+		*p = Hold(n)
+	default:
+		ok = false
+	}
+	return mismatch(ok, into, v)
+}
+
+func mismatch(ok bool, into any, v driver.Value) error {
+	if ok {
+		return nil
+	}
+	return fmt.Errorf("%T into %T", v, into)
 }
 
 // run executes SQL that is not one of the prepared statements.
