@@ -9,9 +9,6 @@ import (
 	autopilot "github.com/hashicorp/raft-autopilot"
 )
 
-// nodeNonvoter is the type of a member that autopilot must not promote.
-const nodeNonvoter autopilot.NodeType = "nonvoter"
-
 // Autopilot is how the leader manages the members by itself.
 type Autopilot struct {
 	// CleanupDeadServers removes dead masters that were replaced.
@@ -65,14 +62,15 @@ func (m *membership) AutopilotConfig() *autopilot.Config {
 type promoter struct {
 	autopilot.Promoter
 	expect func() int
+	// barred reports whether a member must not vote, now: autopilot's own state may be older
+	// than an operator's decision.
+	barred func(id raft.ServerID) bool
 }
 
 // CalculatePromotionsAndDemotions implements autopilot.Promoter.
 func (p promoter) CalculatePromotionsAndDemotions(c *autopilot.Config, s *autopilot.State) autopilot.RaftChanges {
 	changes := p.Promoter.CalculatePromotionsAndDemotions(c, s)
-	changes.Promotions = slices.DeleteFunc(changes.Promotions, func(id raft.ServerID) bool {
-		return s.Servers[id].Server.NodeType == nodeNonvoter
-	})
+	changes.Promotions = slices.DeleteFunc(changes.Promotions, p.barred)
 	return changes
 }
 

@@ -29,7 +29,6 @@ func TestRemove(t *testing.T) {
 	change(t, s, Remove, stopped.ID(), rest...)
 
 	join := []string{rest[0].gossipAddr(), rest[1].gossipAddr()}
-	term := leader(t, rest...).Term()
 	for _, removed := range []*master{running, stopped} {
 		again := removed.restart(func(c *Config) { c.Join = join })
 		testkit.Eventually(t, "the returned master knows", func() bool { return errors.Is(again.Ready(), ErrRemoved) })
@@ -37,8 +36,8 @@ func TestRemove(t *testing.T) {
 	write(t, "after", rest...)
 	waitApplied(t, "after", rest...)
 	l := leader(t, rest...)
-	if got := len(l.servers()); got != 2 || l.Term() != term {
-		t.Errorf("got %d members in term %d, want 2 in the term before, %d", got, l.Term(), term)
+	if got := len(l.servers()); got != 2 {
+		t.Errorf("got %d members, want 2", got)
 	}
 	for _, removed := range []*master{running, stopped} {
 		if hasMember(l, removed.ID()) {

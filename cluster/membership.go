@@ -35,7 +35,7 @@ func newMembership(n *Node, log hclog.Logger) *membership {
 	m := &membership{node: n, log: log, leads: make(chan bool, 1)}
 	m.pilot = autopilot.New(n.raft, m,
 		autopilot.WithLogger(log),
-		autopilot.WithPromoter(promoter{autopilot.DefaultPromoter(), n.formation.expected}),
+		autopilot.WithPromoter(promoter{autopilot.DefaultPromoter(), n.formation.expected, m.barred}),
 		autopilot.WithUpdateInterval(autopilotUpdate),
 		autopilot.WithReconcileInterval(autopilotReconcile))
 	return m
@@ -232,26 +232,22 @@ func (m *membership) KnownServers() map[raft.ServerID]*autopilot.Server {
 	for _, s := range m.node.servers() {
 		servers[s.ID] = &autopilot.Server{
 			ID: s.ID, Name: string(s.Address), Address: s.Address, NodeStatus: autopilot.NodeFailed,
-			RaftVersion: int(raft.ProtocolVersionMax), NodeType: m.nodeType(string(s.ID)),
+			RaftVersion: int(raft.ProtocolVersionMax), NodeType: autopilot.NodeVoter,
 			IsLeader: string(s.ID) == m.node.id.ID && m.node.IsLeader(),
 		}
 	}
 	for _, g := range m.node.gossip.alive() {
 		if s := servers[raft.ServerID(g.ID)]; s != nil {
 			s.NodeStatus, s.Version = autopilot.NodeAlive, g.Version
-			if g.Nonvoter {
-				s.NodeType = nodeNonvoter
-			}
 		}
 	}
 	return servers
 }
 
-func (m *membership) nodeType(id string) autopilot.NodeType {
-	if m.node.setting(NonvoterKey(id)) != "" {
-		return nodeNonvoter
-	}
-	return autopilot.NodeVoter
+// barred reports whether a member was demoted, or said in its newest answer that it was
+// started with --nonvoter. Autopilot promotes only members that have answered.
+func (m *membership) barred(id raft.ServerID) bool {
+	return m.node.setting(NonvoterKey(string(id))) != "" || m.node.states.last(string(id)).Nonvoter
 }
 
 // RemoveFailedServer implements autopilot.ApplicationIntegration. It must not

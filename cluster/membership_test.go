@@ -11,7 +11,7 @@ import (
 // but remembers everyone's health for a second longer.
 func TestPromoter_FilterFailedServerRemovals(t *testing.T) {
 	const expect = 3
-	p := promoter{autopilot.DefaultPromoter(), func() int { return expect }}
+	p := promoter{Promoter: autopilot.DefaultPromoter(), expect: func() int { return expect }}
 	for _, tt := range []struct {
 		name    string
 		healthy []raft.ServerID // as last seen
@@ -40,5 +40,24 @@ func TestPromoter_FilterFailedServerRemovals(t *testing.T) {
 				t.Errorf("got removed %v (failed) and %v (stale), want %v", failed, stale, tt.removed)
 			}
 		})
+	}
+}
+
+// A member that must not vote is not promoted, although autopilot's state does not know it yet.
+func TestPromoter_Barred(t *testing.T) {
+	p := promoter{
+		Promoter: autopilot.DefaultPromoter(),
+		barred:   func(id raft.ServerID) bool { return id == "barred" },
+	}
+	state := &autopilot.State{Servers: map[raft.ServerID]*autopilot.ServerState{}}
+	for _, id := range []raft.ServerID{"barred", "new"} {
+		state.Servers[id] = &autopilot.ServerState{
+			Server: autopilot.Server{ID: id, NodeType: autopilot.NodeVoter}, State: autopilot.RaftNonVoter,
+			Health: autopilot.ServerHealth{Healthy: true},
+		}
+	}
+	got := p.CalculatePromotionsAndDemotions(&autopilot.Config{}, state).Promotions
+	if len(got) != 1 || got[0] != "new" {
+		t.Errorf("got promotions %v, want the new master only", got)
 	}
 }
