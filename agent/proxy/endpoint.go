@@ -21,6 +21,7 @@ const dialTimeout = 15 * time.Second
 // Endpoint represents one server to one ffmpeg.
 type Endpoint struct {
 	address  string
+	server   *url.URL
 	target   bool // ffmpeg streams to the server; else it reads from it
 	listener net.Listener
 	cancel   context.CancelFunc
@@ -47,7 +48,7 @@ func Open(raw string, target bool) (*Endpoint, error) {
 		return nil, errors.Join(err, listener.Close())
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	e := &Endpoint{target: target, listener: listener, cancel: cancel}
+	e := &Endpoint{server: u, target: target, listener: listener, cancel: cancel}
 	switch strings.ToLower(u.Scheme) {
 	case "http", "https":
 		e.serveHTTP(ctx, u)
@@ -63,6 +64,15 @@ func Open(raw string, target bool) (*Endpoint, error) {
 
 // Address returns the URL for ffmpeg.
 func (e *Endpoint) Address() string { return e.address }
+
+// Alias returns pairs of what ffmpeg's messages call the server and what users call
+// it, without what may be secret in its URL.
+func (e *Endpoint) Alias() []string {
+	return []string{
+		e.address, e.server.Scheme + "://" + e.server.Host + "/",
+		e.listener.Addr().String(), e.server.Host,
+	}
+}
 
 // Err returns why the server could not be reached, or nil. It is clearer than
 // ffmpeg's own message.

@@ -36,7 +36,8 @@ type ffmpeg struct {
 	endpoints []*proxy.Endpoint
 	cgroup    *cgroup
 	notes     []string          // for the job's log
-	names     *strings.Replacer // from ffmpeg's names of files to the user's
+	aliases   []string          // pairs: ffmpeg's name of a file or server, the user's
+	names     *strings.Replacer // of the aliases
 	ended     chan struct{}     // closed once the process group has ended
 	state     *os.ProcessState  // valid after ended
 	killing   bool
@@ -61,6 +62,7 @@ func startFFmpeg(a Config) (*ffmpeg, error) {
 	if err != nil {
 		return f, err
 	}
+	f.names = strings.NewReplacer(f.aliases...)
 	f.limit(a)
 	f.cmd = exec.Command(a.FFmpeg, args...)
 	f.cmd.Dir = "/"
@@ -76,7 +78,6 @@ func startFFmpeg(a Config) (*ffmpeg, error) {
 // openFiles opens input, work file and options under the numbers of the plan.
 func (f *ffmpeg) openFiles(p recipe.Plan, inherited []*os.File) error {
 	at := func(fd int) **os.File { return &inherited[fd-firstFD] }
-	var names []string
 	var err error
 	if p.Input != nil {
 		if *at(recipe.InputFD), err = media.Open(*p.Input); err != nil {
@@ -90,21 +91,20 @@ func (f *ffmpeg) openFiles(p recipe.Plan, inherited []*os.File) error {
 				return err
 			}
 		}
-		names = append(names, fmt.Sprintf("file:/proc/self/fd/%d", recipe.InputFD), p.Input.Path())
+		f.aliases = append(f.aliases, fmt.Sprintf("file:/proc/self/fd/%d", recipe.InputFD), p.Input.Path())
 	}
 	if p.Work != nil {
 		if f.work, err = media.Create(*p.Work); err != nil {
 			return failure.Errorf(ffrtmp.OutputError, "output: %w", err)
 		}
 		*at(recipe.OutputFD) = f.work
-		names = append(names, fmt.Sprintf("file:/proc/self/fd/%d", recipe.OutputFD), p.Final.Path())
+		f.aliases = append(f.aliases, fmt.Sprintf("file:/proc/self/fd/%d", recipe.OutputFD), p.Final.Path())
 	}
 	if p.Options != "" {
 		if *at(recipe.OptionsFD), err = inMemory(p.Options); err != nil {
 			return err
 		}
 	}
-	f.names = strings.NewReplacer(names...)
 	return nil
 }
 
@@ -133,6 +133,7 @@ func (f *ffmpeg) openEndpoints(p recipe.Plan) ([]string, error) {
 			return nil, err
 		}
 		f.endpoints = append(f.endpoints, e)
+		f.aliases = append(f.aliases, e.Alias()...)
 		for i := range args {
 			if args[i] == placeholder {
 				args[i] = e.Address()

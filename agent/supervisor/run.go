@@ -22,7 +22,7 @@ const (
 )
 
 // tailLines is how many of ffmpeg's last messages are searched for the cause of a failure.
-const tailLines = 40
+const tailLines = 200
 
 // run is one ffmpeg from start to end. The goroutine of its loop owns all fields;
 // others only send to it.
@@ -257,11 +257,11 @@ func (r *run) exit(e Exit) Exit {
 
 // message handles one line of ffmpeg's stderr.
 func (r *run) message(line string) {
-	line = r.ffmpeg.names.Replace(line)
 	r.source.take(line)
-	written, err := r.log.line(line)
+	_, err := r.log.line(r.ffmpeg.names.Replace(line))
 	r.checkDisk(err)
-	r.tail = append(r.tail, written)
+	// With ffmpeg's names, so that no word of a file's name is taken for a message.
+	r.tail = append(r.tail, r.log.redact.Replace(line))
 	if len(r.tail) > tailLines {
 		r.tail = r.tail[1:]
 	}

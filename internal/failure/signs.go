@@ -1,0 +1,93 @@
+package failure
+
+import (
+	"regexp"
+
+	"github.com/ffrtmp/ffrtmp"
+)
+
+// sign is a message of a failing ffmpeg or ffprobe, why it fails then, and a sentence
+// that a user can act on, or "" where ffmpeg's line says enough.
+type sign struct {
+	form   *regexp.Regexp
+	reason ffrtmp.FailureReason
+	says   string
+}
+
+func newSign(reason ffrtmp.FailureReason, says, form string) sign {
+	return sign{regexp.MustCompile(form), reason, says}
+}
+
+// unwritten matches messages about output that is not on disk. ffmpeg may still
+// return success.
+var unwritten = regexp.MustCompile(`No space left on device|Disk quota exceeded|Read-only file system|` +
+	`File too large|Error writing trailer`)
+
+// signs are ordered: the more telling first, general messages last.
+var signs = []sign{
+	// An RTMP server's own message, then how a stream ends without one. No disk is involved.
+	newSign(ffrtmp.NetworkError, "the server refused the stream", `\[rtmp.*Server error: `),
+	newSign(ffrtmp.NetworkError, "the server ended the connection", `Error (writing trailer of|closing file) rtmps?://`),
+	newSign(ffrtmp.OutputError, "the disk of the output is full", `No space left on device|Disk quota exceeded`),
+	newSign(ffrtmp.OutputError, "the output could not be written", unwritten.String()),
+	newSign(ffrtmp.PlatformError, "the node has too little memory", `Cannot allocate memory|malloc.*failed`),
+	newSign(ffrtmp.PlatformError, "ffmpeg is not installed completely", `error while loading shared libraries`),
+
+	// The options are ours: this ffmpeg is too old, too new or lacks a feature.
+	newSign(ffrtmp.PlatformError, "this node's ffmpeg does not know an option",
+		`Unrecognized option|Option .* not found|Unable to parse option value`),
+	newSign(ffrtmp.CapabilityMismatch, "this node's ffmpeg lacks an encoder or filter",
+		`Unknown encoder|Encoder not found|No such filter`),
+	// The encoder worked at the start: the hardware is gone or has no free session.
+	newSign(ffrtmp.PlatformError, "the hardware encoder of this node does not work",
+		`Cannot load (libcuda|nvcuda|libnvidia)|OpenEncodeSessionEx failed|No NVENC capable devices|`+
+			`No device available|Failed to initialise VAAPI|Error initializing an? (internal )?MFX session|`+
+			`No VA display|Device creation failed|Driver does not support the required nvenc API`),
+
+	// Encoders and containers. Submission refuses what it knows of; this is the rest.
+	newSign(ffrtmp.UserError, "the encoder cannot encode this picture size; set parameters.resolution",
+		`(Source|Forced Max) (Width|Height) must be|Picture size .* is invalid|width not divisible|`+
+			`dimensions too (large|small)|Invalid frame dimensions`),
+	newSign(ffrtmp.UserError, "the audio encoder cannot encode this channel layout",
+		`Invalid channel layout|Unsupported channel layout|Rematrix is needed|[Ss]pecified channel layout .* is not supported`),
+	newSign(ffrtmp.UserError, "the audio encoder cannot encode this sample rate",
+		`[Ss]pecified sample rate .* is not supported|Unsupported sample rate`),
+	newSign(ffrtmp.UserError, "the output's container cannot hold this codec; use another output name or codec",
+		`(?i)only .* (are|is|only) supported|only supported in MP4|not compatible with|Could not find tag for codec|`+
+			`codec not currently supported in container|not supported by the .* muxer|Unsupported codec`),
+	newSign(ffrtmp.UserError, "the encoder refused its parameters", `Error setting encoder parameters|`+
+		`Specified .* is not supported|not supported by the .* encoder|\[(lib\w+|\w+_(nvenc|qsv|vaapi)) .*[Ii]nvalid`),
+	newSign(ffrtmp.PlatformError, "a filter failed", `no path between colorspaces|Error reinitializing`),
+
+	// Servers of an input.
+	newSign(ffrtmp.UserError, "the server of the input refused access", `HTTP error 40[137]|Server returned 40[13]`),
+	newSign(ffrtmp.UserError, "the server has no such input", `HTTP error 4(04|10)|Server returned 404`),
+	newSign(ffrtmp.NetworkError, "the server of the input is busy or failing; it will be tried again",
+		`HTTP error (429|408|5\d\d)|Server returned 5XX`),
+	newSign(ffrtmp.UserError, "the server of the input refused the request", `HTTP error 4\d\d|Server returned 4XX`),
+	newSign(ffrtmp.NetworkError, "a name could not be resolved", `Failed to resolve|failure in name resolution`),
+	newSign(ffrtmp.NetworkError, "the server could not be reached, or the connection broke",
+		`Connection refused|Connection reset|Connection timed out|Network is unreachable|No route to host|`+
+			`Broken pipe|rtmp://\S*: (Input/output error|End of file|Operation timed out|Unknown error)|`+
+			`Handshake failed|TLS.*(error|fail)|Operation timed out`),
+
+	// Inputs that no attempt can read.
+	newSign(ffrtmp.UserError, "the input is not a file of a kind that jobs may read: video or sound in a common container",
+		`[Nn]ot on whitelist|not in whitelist`),
+	newSign(ffrtmp.UserError, "the input has no index (moov): it is no MP4 file, or was not recorded or copied to its end",
+		`moov atom not found`),
+	newSign(ffrtmp.UserError, "the input has no video; a cover picture does not count. For sound alone use a "+
+		"scenario such as audio-aac", `Stream map '0:V:0' matches no streams`),
+	newSign(ffrtmp.UserError, "the input has no sound", `Stream map '0:a:0' matches no streams`),
+	newSign(ffrtmp.UserError, "the input's video cannot be decoded: it is damaged, incomplete or encrypted",
+		`Cannot determine format of input stream|[Cc]ould not find codec parameters for stream \d+ \(Video|Decoder .* not found|`+
+			`Decoding requested, but no decoder found`),
+	newSign(ffrtmp.InputError, "the input does not exist", `No such file or directory`),
+	newSign(ffrtmp.InputError, "this node may not read the input, or not write the output", `Permission denied`),
+	newSign(ffrtmp.UserError, "the input is not video or sound that ffmpeg can read, or it is damaged",
+		`: Invalid data found when processing input|does not contain any stream|matches no streams`),
+	newSign(ffrtmp.InputError, "the input is damaged", `Error while decoding|partial file|Truncat`),
+	newSign(ffrtmp.InputError, "the input ends unexpectedly", `End of file`),
+	newSign(ffrtmp.OutputError, "the output could not be written",
+		`Error writing|av_interleaved_write_frame|Could not write header|Error opening output|Input/output error`),
+}
