@@ -42,6 +42,8 @@ var audioEncoders = map[string]string{
 	"opus":       "libopus",
 	"libopus":    "libopus",
 	"ac3":        "ac3",
+	"flac":       "flac",
+	"pcm":        "pcm_s16le",
 	"none":       "",
 }
 

@@ -32,7 +32,12 @@ type Parameters struct {
 	HWAccel        string          `json:"hwaccel"`
 	AudioCodec     string          `json:"audio_codec"`
 	AudioBitrate   string          `json:"audio_bitrate"`
+	Fit            string          `json:"fit"`       // inside, pad, crop or stretch
+	CropRect       string          `json:"crop_rect"` // WIDTH:HEIGHT:X:Y of the source's picture
+	PadColor       string          `json:"pad_color"` // a name or #RRGGBB
+	HDR            string          `json:"hdr"`       // tonemap or keep
 	ResourceLimits *ResourceLimits `json:"resource_limits"`
+	HangTimeoutSec *int            `json:"hang_timeout_sec"`
 
 	// v2.2's names, used if the new one is not given.
 	DurationSeconds  *float64 `json:"duration_seconds"`
@@ -60,29 +65,6 @@ const (
 	ToNull OutputMode = "null"
 )
 
-// Encoding is a resolved scenario and its parameters: everything an agent needs to build
-// ffmpeg's arguments.
-type Encoding struct {
-	Live         bool
-	Input        string // path, URL, or "" for a test pattern
-	Mode         OutputMode
-	Output       string  // path; "": the default name; only in mode ToFile
-	URL          string  // RTMP URL with the stream key; only in mode ToRTMP
-	Duration     float64 // seconds; 0: the whole input
-	Width        int     // pixels; used if ExactSize, or for a test pattern
-	Height       int
-	ExactSize    bool    // false: the width follows the source's aspect ratio
-	FPS          float64 // 0: the source's
-	Encoder      string  // ffmpeg's name
-	HWAccel      string  // "", cuda, nvenc, qsv or vaapi
-	Bitrate      string  // "": the encoder's default quality
-	Preset       string
-	Threads      int
-	AudioEncoder string // ffmpeg's name; "": no audio
-	AudioBitrate string
-	Limits       ResourceLimits
-}
-
 // patternSeconds is the default duration of a test pattern.
 const patternSeconds = 10
 
@@ -90,6 +72,8 @@ const (
 	maxDurationSeconds = 30 * 24 * 3600
 	maxPath            = 4096 // bytes
 	maxThreads         = 1024
+	minHangSeconds     = 5
+	maxHangSeconds     = 24 * 3600
 )
 
 var (
@@ -119,53 +103,6 @@ func ParseParameters(raw json.RawMessage) (Parameters, error) {
 	_, err = decodeStrict(given["resource_limits"], "parameters.resource_limits", limitNames, p.ResourceLimits)
 	return p, err
 }
-
-// Resolve applies parameters to a scenario such as live-1080p60-h264. The error is Invalid and
-// names the field at fault.
-func Resolve(name string, p Parameters) (Encoding, error) {
-	s, err := parseScenario(name)
-	if err != nil {
-		return Encoding{}, err
-	}
-	e := Encoding{Live: s.live, Width: s.size.width, Height: s.size.height, FPS: s.fps}
-	steps := []func(*Encoding, Parameters) error{
-		resolveInput, resolveDuration, resolveOutput, resolveURL, resolveSize, resolvePicture,
-		resolveAudio, resolveLimits,
-	}
-	for _, step := range steps {
-		if err := step(&e, p); err != nil {
-			return Encoding{}, err
-		}
-	}
-	if err := resolveCodec(&e, p, s.codec); err != nil {
-		return Encoding{}, err
-	}
-	return e, nil
-}
-
-// resolveCodec sets the encoder and what depends on it. The codec is the scenario's.
-func resolveCodec(e *Encoding, p Parameters, codec string) (err error) {
-	if p.Codec != "" {
-		codec = strings.ToLower(p.Codec)
-	}
-	if e.Encoder, err = resolveEncoder(codec, p.HWAccel); err != nil {
-		return err
-	}
-	if p.HWAccel != "none" && p.HWAccel != "auto" {
-		e.HWAccel = p.HWAccel
-	}
-	if p.Preset != "" && !slices.Contains(presets(e.Encoder), p.Preset) {
-		return FieldErrorf("parameters.preset", "%q is not a preset of %s", p.Preset, e.Encoder)
-	}
-	e.Preset = p.Preset
-	if e.Mode == ToRTMP && !slices.Contains(rtmpEncoders, e.Encoder) {
-		return FieldErrorf("parameters.codec", "RTMP supports H.264 only; the encoder is %s", e.Encoder)
-	}
-	return nil
-}
-
-// rtmpEncoders are the encoders whose codec RTMP supports.
-var rtmpEncoders = []string{"libx264", "h264_nvenc", "h264_qsv", "h264_vaapi"}
 
 func resolveInput(e *Encoding, p Parameters) error {
 	if err := checkText("parameters.input", p.Input, maxPath); err != nil {
@@ -222,12 +159,16 @@ func resolveOutput(e *Encoding, p Parameters) error {
 	if err := checkText("parameters.output", p.Output, maxPath); err != nil {
 		return err
 	}
-	extension := strings.ToLower(path.Ext(p.Output))
-	if p.Output != "" && (strings.HasSuffix(p.Output, "/") || !slices.Contains(outputExtensions, extension)) {
-		return FieldErrorf("parameters.output", "must end in one of %s", strings.Join(outputExtensions, ", "))
-	}
 	e.Output = p.Output
-	return nil
+	return checkExtension(p.Output)
+}
+
+// checkExtension returns an error unless the output's name is "" or ends in a known extension.
+func checkExtension(output string) error {
+	if output == "" || !strings.HasSuffix(output, "/") && containerOf(output) != nil {
+		return nil
+	}
+	return FieldErrorf("parameters.output", "must end in one of %s", extensions(func(Container) bool { return true }))
 }
 
 func resolveURL(e *Encoding, p Parameters) error {
@@ -251,9 +192,6 @@ func resolveURL(e *Encoding, p Parameters) error {
 
 // blanks must not occur in a URL or a stream key.
 const blanks = " \t\n\r\x00"
-
-// outputExtensions are the containers an agent can write and verify.
-var outputExtensions = []string{".mp4", ".mkv", ".mov", ".webm", ".ts", ".flv"}
 
 func resolveSize(e *Encoding, p Parameters) error {
 	if p.Resolution == "" {
@@ -302,6 +240,10 @@ func resolvePicture(e *Encoding, p Parameters) error {
 		return FieldErrorf("parameters.bitrate", "%q is not a bit rate such as 10M or 2500k", p.Bitrate)
 	}
 	e.Bitrate = p.Bitrate
+	return checkThreads(e, p)
+}
+
+func checkThreads(e *Encoding, p Parameters) error {
 	if p.Threads != nil {
 		e.Threads = *p.Threads
 	}
@@ -324,25 +266,6 @@ func atoi(digits string) int {
 	return n
 }
 
-func resolveAudio(e *Encoding, p Parameters) error {
-	codec := p.AudioCodec
-	if codec == "" {
-		codec = "aac"
-		if strings.EqualFold(path.Ext(p.Output), ".webm") {
-			codec = "opus"
-		}
-	}
-	encoder, ok := audioEncoders[codec]
-	if !ok {
-		return FieldErrorf("parameters.audio_codec", "unknown value %q; use aac, mp3, opus, ac3 or none", codec)
-	}
-	if p.AudioBitrate != "" && !bitrateForm.MatchString(p.AudioBitrate) {
-		return FieldErrorf("parameters.audio_bitrate", "%q is not a bit rate such as 128k", p.AudioBitrate)
-	}
-	e.AudioEncoder, e.AudioBitrate = encoder, p.AudioBitrate
-	return nil
-}
-
 func resolveLimits(e *Encoding, p Parameters) error {
 	if p.ResourceLimits == nil {
 		return nil
@@ -363,6 +286,15 @@ func resolveLimits(e *Encoding, p Parameters) error {
 	}
 	e.Limits = l
 	return nil
+}
+
+// resolveHang applies hang_timeout_sec.
+func resolveHang(e *Encoding, p Parameters) error {
+	if p.HangTimeoutSec == nil {
+		return nil
+	}
+	e.HangTimeoutSec = *p.HangTimeoutSec
+	return checkRange("parameters.hang_timeout_sec", e.HangTimeoutSec, minHangSeconds, maxHangSeconds)
 }
 
 // Redacted replaces a secret.

@@ -6,6 +6,8 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"io"
+	"strings"
+	"time"
 
 	"github.com/ffrtmp/ffrtmp"
 	"github.com/ffrtmp/ffrtmp/agent/media"
@@ -25,8 +27,13 @@ func (a *Agent) start(at *attempt) (*supervisor.Process, error) {
 	if err != nil {
 		return nil, failure.Errorf(ffrtmp.UserError, "%w", err)
 	}
+	source, err := a.inspect(at.ctx, encoding.Input)
+	if err != nil {
+		return nil, err
+	}
 	run := recipe.Run{JobID: at.jobID, Attempt: at.attempt, Lease: at.job.Lease}
-	plan, err := recipe.Build(encoding, run, a.roots, recipe.Machine{VAAPIDevice: a.facts.VAAPIDevice})
+	machine := recipe.Machine{VAAPIDevice: a.facts.VAAPIDevice, NoZscale: !a.tools.Zscale}
+	plan, err := recipe.Build(encoding, run, a.roots, machine, source)
 	if err != nil {
 		return nil, err
 	}
@@ -36,6 +43,8 @@ func (a *Agent) start(at *attempt) (*supervisor.Process, error) {
 		FFmpeg: a.tools.FFmpeg,
 		Plan:   plan,
 		Limits: encoding.Limits,
+
+		HangAfter: time.Duration(encoding.HangTimeoutSec) * time.Second,
 	})
 	if err == nil {
 		return p, nil
@@ -45,6 +54,24 @@ func (a *Agent) start(at *attempt) (*supervisor.Process, error) {
 		return earlier, nil
 	}
 	return nil, err
+}
+
+// inspect describes an input; nil for a test pattern or a live stream.
+func (a *Agent) inspect(ctx context.Context, input string) (*recipe.Source, error) {
+	scheme, _, remote := strings.Cut(input, "://")
+	switch {
+	case input == "":
+		return nil, nil
+	case remote && strings.HasPrefix(strings.ToLower(scheme), "http"):
+		return probe.URL(ctx, a.tools.FFprobe, input)
+	case remote:
+		return nil, nil
+	}
+	file, err := a.roots.Input(input)
+	if err != nil {
+		return nil, err
+	}
+	return probe.File(ctx, a.tools.FFprobe, file)
 }
 
 // verify checks the output of a successful ffmpeg.

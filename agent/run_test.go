@@ -95,7 +95,7 @@ func TestRun_Failed(t *testing.T) {
 	}{
 		{"missing input", `{"input":"none.mp4","output":"out.mp4"}`, ffrtmp.InputError},
 		{"outside of the roots", `{"input":"../x.mp4","output":"out.mp4"}`, ffrtmp.UserError},
-		{"broken input", `{"input":"broken.mp4","output":"out.mp4"}`, ffrtmp.InputError},
+		{"broken input", `{"input":"broken.mp4","output":"out.mp4"}`, ffrtmp.UserError},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			id := f.submit("360p-h264", tt.parameters)

@@ -140,7 +140,7 @@ func TestVerify_VideoEndsEarly(t *testing.T) {
 		t.Run(container, func(t *testing.T) {
 			t.Parallel()
 			ctx, made, want := context.Background(), opens(t, made[i]), wanted(container)
-			checkRefused(t, made.verify(ctx, want, source, &whole), ffrtmp.InputError, "video ends at 2.")
+			checkRefused(t, made.verify(ctx, want, source, &whole), ffrtmp.UserError, "video ends at 2.")
 			if err := made.verify(ctx, want, source, &early); err != nil {
 				t.Errorf("source that ends early: got %v, want it accepted", err)
 			}

@@ -23,6 +23,12 @@ const (
 func (o opened) verifyDuration(
 	ctx context.Context, want recipe.Want, source supervisor.Source, input *recipe.File,
 ) error {
+	if want.SourceSeconds > 0 {
+		source.Seconds, source.Estimated = want.SourceSeconds, false
+	}
+	if !source.Audio {
+		want.Audio = "" // nothing was made of it
+	}
 	// Some containers state none; an empty output has failed before.
 	got, ok := ffprobe.Seconds(o.report.Format.Duration)
 	switch {
@@ -38,22 +44,24 @@ func (o opened) verifyDuration(
 	case input == nil: // a server's stream cannot be read again
 		return tooShort(got, source.Seconds, want)
 	}
-	length, err := lengthOf(ctx, o.program, *input, want.Audio != "" && source.Audio)
+	length, err := lengthOf(ctx, o.program, *input)
 	if err != nil {
 		return failure.Errorf(ffrtmp.InputError, "read the input again: %w", err)
 	}
 	if !length.loose && short(length.whole, source.Seconds) {
-		return wrongLength(ffrtmp.InputError, got, limited(source.Seconds, want)) // truncated
+		return failure.Errorf(ffrtmp.UserError,
+			"the input is truncated: its header says %.2f s, its data ends at %.2f s",
+			source.Seconds, length.whole)
 	}
-	if short(got, limited(length.mapped, want)) {
-		return tooShort(got, length.mapped, want)
+	if mapped := length.mapped(want); short(got, limited(mapped, want)) {
+		return tooShort(got, mapped, want)
 	}
 	return nil
 }
 
 // tooShort names the source as the cause, unless it is longer than the job wants.
 func tooShort(got, source float64, want recipe.Want) error {
-	reason := ffrtmp.InputError
+	reason := ffrtmp.UserError // another attempt could not decode it, either
 	if want.Seconds > 0 && want.Seconds <= source {
 		reason = ffrtmp.RuntimeError
 	}
@@ -110,7 +118,9 @@ func (o opened) verifyVideoEnd(ctx context.Context, want recipe.Want, input *rec
 		return failure.Errorf(ffrtmp.InputError, "read the input again: %w", err)
 	}
 	if last = min(last, expected); short(end, last) {
-		return failure.Errorf(ffrtmp.InputError, "the output's video ends at %.2f s, its source's at %.2f s", end, last)
+		return failure.Errorf(ffrtmp.UserError,
+			"the output's video ends at %.2f s, its source's at %.2f s: the input is "+
+				"damaged", end, last)
 	}
 	return nil
 }

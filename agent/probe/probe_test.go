@@ -44,7 +44,9 @@ func TestVerify_Cases(t *testing.T) {
 		output{"whole.mp4", []string{"-t", "1"}}, output{"silent.mkv", []string{"-t", "1", "-an"}},
 		output{"long.mp4", nil}, output{"sound.mp4", []string{"-t", "1", "-vn"}})
 	whole, silent, long, tonly := opens(t, paths[0]), opens(t, paths[1]), opens(t, paths[2]), opens(t, paths[3])
-	good := recipe.Want{Codec: "h264", Width: 64, Height: 36, Seconds: 1, Audio: "aac", Pattern: true}
+	good := recipe.Want{
+		Codec: "h264", Width: 64, Height: 36, Fit: recipe.Exact, Seconds: 1, Audio: "aac", Pattern: true,
+	}
 	with := func(change func(*recipe.Want)) recipe.Want {
 		w := good
 		change(&w)
@@ -58,8 +60,20 @@ func TestVerify_Cases(t *testing.T) {
 		reason ffrtmp.FailureReason
 		says   string
 	}{
-		"as wanted":             {whole, good, supervisor.Source{}, "", ""},
-		"width is the source's": {whole, with(func(w *recipe.Want) { w.Width = 0 }), supervisor.Source{}, "", ""},
+		"as wanted": {whole, good, supervisor.Source{}, "", ""},
+		"width is the source's": {whole, with(func(w *recipe.Want) {
+			w.Width, w.Fit = 0, recipe.ShorterSide
+		}), supervisor.Source{}, "", ""},
+		"inside": {whole, with(func(w *recipe.Want) {
+			w.Height, w.Fit = 64, recipe.Inside
+		}), supervisor.Source{}, "", ""},
+		"not inside": {whole, with(func(w *recipe.Want) {
+			w.Width, w.Height, w.Fit = 32, 36, recipe.Inside
+		}), supervisor.Source{}, ffrtmp.RuntimeError, "64x36, not inside 32x36"},
+		"sound only": {tonly, with(func(w *recipe.Want) { w.Codec = "" }), supervisor.Source{}, "", ""},
+		"video beside the sound": {whole, with(func(w *recipe.Want) {
+			w.Codec = ""
+		}), supervisor.Source{}, ffrtmp.RuntimeError, "want sound only"},
 		"another codec": {whole, with(func(w *recipe.Want) {
 			w.Codec = "hevc"
 		}), supervisor.Source{}, ffrtmp.RuntimeError, "h264, not hevc"},
@@ -86,7 +100,7 @@ func TestVerify_Cases(t *testing.T) {
 		"source ended early": {
 			whole, fromSource,
 			supervisor.Source{Seconds: 10, Audio: true},
-			ffrtmp.InputError, "not 10.00 s",
+			ffrtmp.UserError, "not 10.00 s",
 		},
 		"source's length is a guess": {
 			whole, fromSource,

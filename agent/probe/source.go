@@ -6,6 +6,7 @@ import (
 	"encoding/csv"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/ffrtmp/ffrtmp/agent/media"
@@ -15,9 +16,21 @@ import (
 
 // sourceLength is how long a source really is, in seconds, by its packets.
 type sourceLength struct {
-	mapped float64 // of the streams that a recipe maps
-	whole  float64 // of all streams: shorter than its header when the file is truncated
-	loose  bool    // the container's header says nothing reliable about length
+	video, audio float64 // of the streams that a recipe maps
+	whole        float64 // of all streams: shorter than its header when the file is truncated
+	loose        bool    // the container's header says nothing reliable about length
+}
+
+// mapped returns the length of what an output was made of.
+func (l sourceLength) mapped(want recipe.Want) float64 {
+	var length float64
+	if want.Codec != "" {
+		length = l.video
+	}
+	if want.Audio != "" {
+		length = max(length, l.audio)
+	}
+	return length
 }
 
 // looseContainers have no index: recorders write a length in advance or not at all,
@@ -29,7 +42,7 @@ var looseContainers = []string{"mpegts", "mpeg", "flv"}
 const maxStep = 10
 
 // lengthOf reads all packets of a source, which takes as long as reading the file.
-func lengthOf(ctx context.Context, program string, input recipe.File, audio bool) (sourceLength, error) {
+func lengthOf(ctx context.Context, program string, input recipe.File) (sourceLength, error) {
 	file, err := media.Open(input)
 	if err != nil {
 		return sourceLength{}, err
@@ -47,7 +60,7 @@ func lengthOf(ctx context.Context, program string, input recipe.File, audio bool
 	if err := s.read(out); err != nil {
 		return sourceLength{}, err
 	}
-	return s.length(audio), nil
+	return s.length(), nil
 }
 
 // scan collects what ffprobe prints about packets, then streams, then the format.
@@ -125,19 +138,20 @@ func (s *scan) stream(index, kind string, picture bool) {
 	}
 }
 
-func (s *scan) length(audio bool) sourceLength {
+func (s *scan) length() sourceLength {
 	var l sourceLength
-	for _, name := range looseContainers {
-		l.loose = l.loose || s.format == name
-	}
+	l.loose = slices.Contains(looseContainers, s.format)
 	for index, p := range s.streams {
 		length := p.end - s.start
 		if l.loose {
 			length = p.elapsed + p.length
 		}
 		l.whole = max(l.whole, length)
-		if index == s.video || audio && index == s.audio {
-			l.mapped = max(l.mapped, length)
+		switch index {
+		case s.video:
+			l.video = length
+		case s.audio:
+			l.audio = length
 		}
 	}
 	return l

@@ -62,7 +62,7 @@ func TestVerify_SourceHeader(t *testing.T) {
 		{name: "wrong header of FLV", source: sources[6], header: 12},
 		{name: "joined TS", source: joined(t, part, part), header: 3},
 		{name: "joined TS, another time", source: joined(t, part, later), header: 3603},
-		{name: "truncated", source: truncated(t, whole), header: 12, reason: ffrtmp.InputError},
+		{name: "truncated", source: truncated(t, whole), header: 12, reason: ffrtmp.UserError},
 	}
 	var used []string
 	var outputs []output
@@ -88,7 +88,7 @@ func TestVerify_SourceHeader(t *testing.T) {
 				t.Errorf("got %v, want it accepted", err)
 			}
 			if c.reason != "" {
-				checkRefused(t, err, c.reason, "s long")
+				checkRefused(t, err, c.reason, "the input is truncated")
 			}
 		})
 	}

@@ -21,6 +21,7 @@ type Tools struct {
 	FFmpeg  string // absolute path
 	FFprobe string // absolute path
 	Version string // ffmpeg's first line
+	Zscale  bool   // ffmpeg has this filter
 }
 
 const versionTimeout = 2 * time.Minute
@@ -55,6 +56,8 @@ func FindTools(ffmpeg string) (Tools, error) {
 		return Tools{}, err
 	}
 	t.Version, _, _ = strings.Cut(string(out), "\n")
+	out, err = run(ctx, t.FFmpeg, "-hide_banner", "-filters")
+	t.Zscale = err == nil && strings.Contains(string(out), " zscale ")
 	return t, nil
 }
 
@@ -76,8 +79,21 @@ func finish(ctx context.Context, cmd *exec.Cmd) ([]byte, error) {
 		err = cmd.Wait()
 	}
 	if err != nil {
-		lines := strings.Split(strings.TrimSpace(stderr.String()), "\n")
-		return nil, errors.Join(ctx.Err(), fmt.Errorf("%s: %w: %s", filepath.Base(cmd.Path), err, lines[len(lines)-1]))
+		return nil, errors.Join(ctx.Err(), &programError{filepath.Base(cmd.Path), stderr.String(), err})
 	}
 	return stdout.Bytes(), nil
 }
+
+// programError is the failure of a program with what it wrote to standard error.
+type programError struct {
+	program, stderr string
+	err             error
+}
+
+// Error returns the last line of it.
+func (e *programError) Error() string {
+	lines := strings.Split(strings.TrimSpace(e.stderr), "\n")
+	return fmt.Sprintf("%s: %v: %s", e.program, e.err, lines[len(lines)-1])
+}
+
+func (e *programError) Unwrap() error { return e.err }

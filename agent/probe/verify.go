@@ -64,24 +64,51 @@ func (o opened) verify(ctx context.Context, want recipe.Want, source supervisor.
 	if err := o.verifyDuration(ctx, want, source, input); err != nil {
 		return err
 	}
+	if want.Codec == "" {
+		return nil
+	}
 	return o.verifyVideoEnd(ctx, want, input)
 }
 
 func verifyVideo(m ffprobe.Report, want recipe.Want) error {
 	video := m.First("video")
 	switch {
+	case want.Codec == "" && video.Type == "":
+		return nil
+	case want.Codec == "":
+		return failure.Errorf(ffrtmp.RuntimeError, "the output has video, want sound only")
 	case video.Type == "":
 		return failure.Errorf(ffrtmp.RuntimeError, "the output has no video")
+	case video.Disposition.Picture != 0:
+		return failure.Errorf(ffrtmp.RuntimeError, "the output's video is a still picture")
 	case video.Codec != want.Codec:
 		return failure.Errorf(ffrtmp.RuntimeError, "the output's video is %s, not %s", video.Codec, want.Codec)
-	case video.Height != want.Height || want.Width > 0 && video.Width != want.Width:
-		size := strconv.Itoa(want.Height) + " lines high"
-		if want.Width > 0 {
-			size = fmt.Sprintf("%dx%d", want.Width, want.Height)
-		}
-		return failure.Errorf(ffrtmp.RuntimeError, "the output is %dx%d, not %s", video.Width, video.Height, size)
+	}
+	if err := verifySize(video.Width, video.Height, want); err != nil {
+		return err
 	}
 	return verifyRate(video, want)
+}
+
+func verifySize(width, height int, want recipe.Want) error {
+	size := fmt.Sprintf("%dx%d", want.Width, want.Height)
+	var ok bool
+	switch want.Fit {
+	case recipe.Exact:
+		ok = width == want.Width && height == want.Height
+	case recipe.Inside:
+		size = "inside " + size
+		ok = width <= want.Width && height <= want.Height && (width == want.Width || height == want.Height)
+	case recipe.ShorterSide:
+		size = fmt.Sprintf("%d on the shorter side", want.Height)
+		ok = min(width, height) == want.Height
+	default:
+		ok = true
+	}
+	if !ok {
+		return failure.Errorf(ffrtmp.RuntimeError, "the output is %dx%d, not %s", width, height, size)
+	}
+	return nil
 }
 
 // rateShare is by how much a rate may be off: less than any two usual rates differ,

@@ -67,7 +67,8 @@ func plan(t *testing.T, e ffrtmp.Encoding) recipe.Plan {
 	t.Helper()
 	roots, err := media.OpenRoots([]string{t.TempDir()})
 	must(t, err)
-	p, err := recipe.Build(e, recipe.Run{JobID: "job", Attempt: 1, Lease: "0123456789abcdef"}, roots, recipe.Machine{})
+	p, err := recipe.Build(e, recipe.Run{JobID: "job", Attempt: 1, Lease: "0123456789abcdef"}, roots,
+		recipe.Machine{}, nil)
 	must(t, err)
 	return p
 }

@@ -257,7 +257,7 @@ func TestInput_HTTP(t *testing.T) {
 		reason ffrtmp.FailureReason
 	}{
 		"there":   {name, Succeeded, ""},
-		"missing": {"none.mp4", Failed, ffrtmp.InputError},
+		"missing": {"none.mp4", Failed, ffrtmp.UserError},
 	} {
 		t.Run(label, func(t *testing.T) {
 			e := small(0, ffrtmp.ToFile)

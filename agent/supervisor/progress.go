@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"cmp"
 	"math"
 	"regexp"
 	"strconv"
@@ -63,7 +64,7 @@ func (r *status) setPhase() {
 func (r *status) estimate(want recipe.Want) {
 	r.Percent, r.Progress.ETASeconds = 0, 0
 	total := want.Seconds
-	if s := r.Source.Seconds; s > 0 && !want.Pattern && (total == 0 || s < total) {
+	if s := cmp.Or(want.SourceSeconds, r.Source.Seconds); s > 0 && !want.Pattern && (total == 0 || s < total) {
 		total = s
 	}
 	if total == 0 {

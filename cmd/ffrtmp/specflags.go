@@ -67,7 +67,9 @@ func (f *specFlags) registerParameters(set *pflag.FlagSet) {
 		{"preset", "preset", "encoder preset"},
 		{"resolution", "resolution", "frame size, such as 1920x1080, 1080p or 4K"},
 		{"hwaccel", "hwaccel", "hardware acceleration (none, auto, cuda, nvenc, qsv, vaapi)"},
-		{"audio-codec", "audio_codec", "audio codec (aac, mp3, opus, ac3, none)"},
+		{"audio-codec", "audio_codec", "audio codec (aac, mp3, opus, ac3, flac, pcm, none)"},
+		{"fit", "fit", "how a source of another shape fits the frame size (inside, pad, crop, stretch)"},
+		{"hdr", "hdr", "output for HDR sources: BT.709 or HDR (tonemap, keep)"},
 		{"audio-bitrate", "audio_bitrate", "audio bitrate, such as 128k"},
 	} {
 		set.Var(&parameter{f.parameters, p.parameter, asText, "string", ""}, p.flag, p.usage)

@@ -27,7 +27,8 @@ var unwritten = regexp.MustCompile(`No space left on device|Disk quota exceeded|
 var signs = []sign{
 	// An RTMP server's own message, then how a stream ends without one. No disk is involved.
 	newSign(ffrtmp.NetworkError, "the server refused the stream", `\[rtmp.*Server error: `),
-	newSign(ffrtmp.NetworkError, "the server ended the connection", `Error (writing trailer of|closing file) rtmps?://`),
+	newSign(ffrtmp.NetworkError, "the server ended the connection",
+		`Error (writing trailer of|closing file) rtmps?://`),
 	newSign(ffrtmp.OutputError, "the disk of the output is full", `No space left on device|Disk quota exceeded`),
 	newSign(ffrtmp.OutputError, "the output could not be written", unwritten.String()),
 	newSign(ffrtmp.PlatformError, "the node has too little memory", `Cannot allocate memory|malloc.*failed`),
@@ -49,7 +50,8 @@ var signs = []sign{
 		`(Source|Forced Max) (Width|Height) must be|Picture size .* is invalid|width not divisible|`+
 			`dimensions too (large|small)|Invalid frame dimensions`),
 	newSign(ffrtmp.UserError, "the audio encoder cannot encode this channel layout",
-		`Invalid channel layout|Unsupported channel layout|Rematrix is needed|[Ss]pecified channel layout .* is not supported`),
+		`Invalid channel layout|Unsupported channel layout|Rematrix is needed|`+
+			`[Ss]pecified channel layout .* is not supported`),
 	newSign(ffrtmp.UserError, "the audio encoder cannot encode this sample rate",
 		`[Ss]pecified sample rate .* is not supported|Unsupported sample rate`),
 	newSign(ffrtmp.UserError, "the output's container cannot hold this codec; use another output name or codec",
@@ -72,16 +74,20 @@ var signs = []sign{
 			`Handshake failed|TLS.*(error|fail)|Operation timed out`),
 
 	// Inputs that no attempt can read.
-	newSign(ffrtmp.UserError, "the input is not a file of a kind that jobs may read: video or sound in a common container",
+	newSign(ffrtmp.UserError,
+		"the input is not a file of a kind that jobs may read: "+
+			"video or sound in a common container",
 		`[Nn]ot on whitelist|not in whitelist`),
-	newSign(ffrtmp.UserError, "the input has no index (moov): it is no MP4 file, or was not recorded or copied to its end",
+	newSign(ffrtmp.UserError,
+		"the input has no index (moov): "+
+			"it is no MP4 file, or was not recorded or copied to its end",
 		`moov atom not found`),
 	newSign(ffrtmp.UserError, "the input has no video; a cover picture does not count. For sound alone use a "+
 		"scenario such as audio-aac", `Stream map '0:V:0' matches no streams`),
 	newSign(ffrtmp.UserError, "the input has no sound", `Stream map '0:a:0' matches no streams`),
 	newSign(ffrtmp.UserError, "the input's video cannot be decoded: it is damaged, incomplete or encrypted",
-		`Cannot determine format of input stream|[Cc]ould not find codec parameters for stream \d+ \(Video|Decoder .* not found|`+
-			`Decoding requested, but no decoder found`),
+		`Cannot determine format of input stream|[Cc]ould not find codec parameters for stream \d+ \(Video|`+
+			`Decoder .* not found|Decoding requested, but no decoder found`),
 	newSign(ffrtmp.InputError, "the input does not exist", `No such file or directory`),
 	newSign(ffrtmp.InputError, "this node may not read the input, or not write the output", `Permission denied`),
 	newSign(ffrtmp.UserError, "the input is not video or sound that ffmpeg can read, or it is damaged",

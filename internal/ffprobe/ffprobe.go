@@ -20,6 +20,7 @@ type Report struct {
 
 // Format describes the container.
 type Format struct {
+	Name     string            `json:"format_name"`
 	Start    string            `json:"start_time"` // seconds
 	Duration string            `json:"duration"`   // seconds
 	Tags     map[string]string `json:"tags"`
@@ -32,20 +33,35 @@ type Stream struct {
 	Width       int    `json:"width"`
 	Height      int    `json:"height"`
 	PixelFormat string `json:"pix_fmt"`
-	AverageRate string `json:"avg_frame_rate"` // frames a second, as a fraction
-	BaseRate    string `json:"r_frame_rate"`   // the same, guessed otherwise
-	Start       string `json:"start_time"`     // seconds
-	Duration    string `json:"duration"`       // seconds
-	Frames      string `json:"nb_read_frames"` // with -count_frames
-	Tags        struct {
+	AverageRate string `json:"avg_frame_rate"`      // frames a second, as a fraction
+	BaseRate    string `json:"r_frame_rate"`        // the same, guessed otherwise
+	Start       string `json:"start_time"`          // seconds
+	Duration    string `json:"duration"`            // seconds
+	Frames      string `json:"nb_read_frames"`      // with -count_frames
+	Aspect      string `json:"sample_aspect_ratio"` // of a pixel, as 4:3
+	Matrix      string `json:"color_space"`
+	Transfer    string `json:"color_transfer"`
+	Primaries   string `json:"color_primaries"`
+	Range       string `json:"color_range"` // tv or pc
+	Channels    int    `json:"channels"`
+	Layout      string `json:"channel_layout"`
+	Disposition struct {
+		Picture int `json:"attached_pic"` // 1: a cover picture
+	} `json:"disposition"`
+	Tags struct {
 		Duration string `json:"DURATION"` // Matroska's, of this stream: 01:02:03.456
 	} `json:"tags"`
+	SideData []struct {
+		Rotation float64 `json:"rotation"` // degrees, of how the picture is displayed
+	} `json:"side_data_list"`
 }
 
 // Entries are the names of all that Report holds, for -show_entries.
-const Entries = "stream=codec_type,codec_name,width,height,pix_fmt,avg_frame_rate,r_frame_rate," +
-	"start_time,duration,nb_read_frames" +
-	":stream_tags=DURATION:format=start_time,duration:format_tags"
+const Entries = "stream=codec_type,codec_name,width,height,pix_fmt,avg_frame_rate,r_frame_rate,start_time,duration," +
+	"nb_read_frames,sample_aspect_ratio,color_space,color_transfer,color_primaries,color_range," +
+	"channels,channel_layout" +
+	":stream_disposition=attached_pic:stream_tags=DURATION:stream_side_data=rotation" +
+	":format=format_name,start_time,duration:format_tags"
 
 // Run describes what input names, a path or a URL, with the ffprobe in PATH. Options precede the input.
 func Run(ctx context.Context, input string, options ...string) (Report, error) {
@@ -84,23 +100,42 @@ func (r Report) First(kind string) Stream {
 	return Stream{}
 }
 
-// Size returns width and height in the form 1280x720.
-func (s Stream) Size() string { return fmt.Sprintf("%dx%d", s.Width, s.Height) }
+// Video returns the first video stream that is no cover picture, or nil.
+func (r Report) Video() *Stream { return r.find("video") }
 
-// VideoEnd returns when the first video stream ends, in seconds from the start of the file, where the container states
-// it.
-func (r Report) VideoEnd() (end float64, ok bool) {
-	video := r.First("video")
-	if end, ok := Clock(video.Tags.Duration); ok {
+// Audio returns the first audio stream, or nil.
+func (r Report) Audio() *Stream { return r.find("audio") }
+
+func (r Report) find(kind string) *Stream {
+	for i, s := range r.Streams {
+		if s.Type == kind && s.Disposition.Picture == 0 {
+			return &r.Streams[i]
+		}
+	}
+	return nil
+}
+
+// End returns when a stream ends, in seconds from the start of the file, where the container states it.
+func (r Report) End(s *Stream) (end float64, ok bool) {
+	if end, ok := Clock(s.Tags.Duration); ok {
 		return end, true
 	}
-	length, ok := Seconds(video.Duration)
+	length, ok := Seconds(s.Duration)
 	if !ok {
 		return 0, false
 	}
 	from, _ := Seconds(r.Format.Start) // without one it is 0
-	start, _ := Seconds(video.Start)
+	start, _ := Seconds(s.Start)
 	return length + max(0, start-from), true
+}
+
+// Size returns width and height in the form 1280x720.
+func (s Stream) Size() string { return fmt.Sprintf("%dx%d", s.Width, s.Height) }
+
+// VideoEnd returns the End of the first video stream.
+func (r Report) VideoEnd() (end float64, ok bool) {
+	video := r.First("video")
+	return r.End(&video)
 }
 
 // Seconds reads a number, which is N/A where ffprobe does not know it.

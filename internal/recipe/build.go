@@ -9,7 +9,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/ffrtmp/ffrtmp"
-	"github.com/ffrtmp/ffrtmp/internal/failure"
 )
 
 // Run names one attempt at a job. The lease makes the work file's name unguessable.
@@ -22,13 +21,17 @@ type Run struct {
 // Machine describes the machine that will run the recipe.
 type Machine struct {
 	VAAPIDevice string // such as /dev/dri/renderD128, or ""
+	NoZscale    bool   // ffmpeg lacks the zscale filter
 }
 
-// Build returns the plan of one attempt. Its error has a reason: a user error for a
-// path outside the media roots, an input error for a missing file, a platform error
-// for missing hardware.
-func Build(e ffrtmp.Encoding, run Run, roots Roots, m Machine) (Plan, error) {
-	p := Plan{Want: want(e)}
+// Build returns the plan of one attempt. The source is what the input holds, nil if that is unknown. Its error has a
+// reason: a user error for a path outside the media roots or an input that cannot become the output, an input error
+// for a missing file, a platform error for missing hardware.
+func Build(e ffrtmp.Encoding, run Run, roots Roots, m Machine, s *Source) (Plan, error) {
+	if err := s.check(&e); err != nil {
+		return Plan{}, err
+	}
+	p := Plan{Want: want(e, s)}
 	// ffmpeg's stdin stays open to take q; -y is onto a file that has just been made.
 	p.add("-hide_banner", "-nostats", "-loglevel", "info", "-stats_period", "0.5", "-progress",
 		fmt.Sprintf("pipe:%d", ProgressFD), "-y")
@@ -38,12 +41,12 @@ func Build(e ffrtmp.Encoding, run Run, roots Roots, m Machine) (Plan, error) {
 	if err := p.input(e, roots); err != nil {
 		return Plan{}, err
 	}
-	p.video(e)
-	p.audio(e)
+	p.video(e, m, s)
+	p.sound(e, s)
 	if e.Duration > 0 {
 		p.add("-t", number(e.Duration))
 	}
-	if err := p.output(e, run, roots); err != nil {
+	if err := p.output(e, run, roots, s); err != nil {
 		return Plan{}, err
 	}
 	return p, nil
@@ -53,43 +56,46 @@ func (p *Plan) add(args ...string) { p.Args = append(p.Args, args...) }
 
 func number(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }
 
-func want(e ffrtmp.Encoding) Want {
+// want returns what the output must be.
+func want(e ffrtmp.Encoding, s *Source) Want {
 	w := Want{
-		Codec: codecName(e.Encoder), Height: e.Height, FPS: e.FPS, Seconds: e.Duration,
-		Audio: codecName(e.AudioEncoder), Pattern: e.Input == "",
+		Codec: ffrtmp.CodecOf(e.Encoder), Seconds: e.Duration, Audio: ffrtmp.CodecOf(e.AudioEncoder),
+		Pattern: e.Input == "", SourceSeconds: s.seconds(&e),
 	}
-	if e.ExactSize || w.Pattern {
-		w.Width = e.Width
+	if s != nil && s.Audio() == nil {
+		w.Audio = ""
+	}
+	switch {
+	case e.Copy:
+		w.copied(s)
+	case !e.Audio():
+		w.Width, w.Height, w.Fit, w.FPS = e.Width, e.Height, fit(e), e.FPS
 	}
 	return w
 }
 
-// codecName returns ffprobe's name of an encoder's codec.
-func codecName(encoder string) string {
-	switch encoder {
-	case "libx264":
-		return "h264"
-	case "libx265":
-		return "hevc"
-	case "libvpx-vp9":
-		return "vp9"
-	case "libsvtav1", "libaom-av1":
-		return "av1"
-	case "libmp3lame":
-		return "mp3"
-	case "libopus":
-		return "opus"
+// copied sets the codecs of a copy, which are the source's.
+func (w *Want) copied(s *Source) {
+	if v := s.video(); v != nil {
+		w.Codec = v.Codec
 	}
-	name, _, _ := strings.Cut(encoder, "_")
-	return name
+	if a := s.audio(); a != nil && w.Audio != "" {
+		w.Audio = a.Codec
+	}
 }
 
-// muxers maps file name extensions to ffmpeg's formats: ffmpeg never sees the name.
-var muxers = map[string]string{
-	".mp4": "mp4", ".mkv": "matroska", ".mov": "mov", ".webm": "webm", ".ts": "mpegts", ".flv": "flv",
+func fit(e ffrtmp.Encoding) Fit {
+	switch {
+	case e.Input == "" || e.ExactSize && e.Fit != "":
+		return Exact
+	case e.ExactSize:
+		return Inside
+	}
+	return ShorterSide
 }
 
-func (p *Plan) output(e ffrtmp.Encoding, run Run, roots Roots) error {
+// output adds the destination.
+func (p *Plan) output(e ffrtmp.Encoding, run Run, roots Roots, s *Source) error {
 	switch e.Mode {
 	case ffrtmp.ToNull:
 		p.add("-f", "null", "-")
@@ -97,32 +103,38 @@ func (p *Plan) output(e ffrtmp.Encoding, run Run, roots Roots) error {
 	case ffrtmp.ToRTMP:
 		return p.stream(e)
 	}
-	final, err := roots.Output(cmp.Or(e.Output, "job_"+run.JobID+".mp4"))
+	c := e.Container()
+	final, err := roots.Output(cmp.Or(e.Output, "job_"+run.JobID+c.Extension))
 	if err != nil {
 		return err
 	}
-	ext := strings.ToLower(path.Ext(final.Name))
-	muxer, ok := muxers[ext]
-	if !ok {
-		return failure.Errorf(ffrtmp.UserError,
-			"output: %s: the name must end in .mp4, .mkv, .mov, .webm, .ts or .flv", final.Name)
-	}
-	if muxer == "mpegts" && (p.Want.Codec == "vp9" || p.Want.Codec == "av1") {
-		// ffmpeg succeeds, but no player finds the video.
-		return failure.Errorf(ffrtmp.UserError, "output: a .ts file cannot hold %s; use .mp4, .mkv or .webm",
-			p.Want.Codec)
-	}
 	work := File{Root: final.Root, Name: path.Join(path.Dir(final.Name), workName(path.Base(final.Name), run))}
 	p.Final, p.Work = &final, &work
-	if muxer == "mp4" || muxer == "mov" {
+	if c.Muxer == "mp4" || c.Muxer == "mov" || c.Muxer == "ipod" {
 		p.add("-movflags", "+faststart")
 		if p.Want.Codec == "hevc" {
 			p.add("-tag:v", "hvc1") // Apple's players know no other
 		}
 	}
-	p.add("-map_metadata", "0", "-f", muxer, fmt.Sprintf("file:/proc/self/fd/%d", OutputFD))
+	p.add("-map_metadata", "0")
+	if s != nil && strings.HasPrefix(s.Format.Name, "matroska") {
+		p.add(staleStatistics...)
+	}
+	p.add("-f", c.Muxer, fmt.Sprintf("file:/proc/self/fd/%d", OutputFD))
 	return nil
 }
+
+// staleStatistics removes what a Matroska file's tags say of its own streams.
+var staleStatistics = func() []string {
+	var args []string
+	for _, name := range []string{
+		"BPS", "DURATION", "NUMBER_OF_FRAMES", "NUMBER_OF_BYTES",
+		"_STATISTICS_WRITING_APP", "_STATISTICS_WRITING_DATE_UTC", "_STATISTICS_TAGS",
+	} {
+		args = append(args, "-metadata:s", name+"=", "-metadata:s", name+"-eng=")
+	}
+	return args
+}()
 
 const maxNameBytes = 255
 

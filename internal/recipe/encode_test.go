@@ -12,6 +12,7 @@ import (
 
 	"github.com/ffrtmp/ffrtmp"
 	"github.com/ffrtmp/ffrtmp/agent/media"
+	agentprobe "github.com/ffrtmp/ffrtmp/agent/probe"
 	"github.com/ffrtmp/ffrtmp/internal/ffprobe"
 	"github.com/ffrtmp/ffrtmp/internal/recipe"
 )
@@ -43,9 +44,27 @@ func build(t *testing.T, roots *media.Roots, scenario, parameters string) recipe
 	must(t, err)
 	e, err := ffrtmp.Resolve(scenario, params)
 	must(t, err)
-	p, err := recipe.Build(e, run, roots, recipe.Machine{VAAPIDevice: "/dev/dri/renderD128"})
+	p, err := recipe.Build(e, run, roots, recipe.Machine{VAAPIDevice: "/dev/dri/renderD128"}, sourceOf(t, roots,
+		e.Input))
 	must(t, err)
 	return p
+}
+
+// sourceOf returns what an input holds, or nil for one that agents would refuse: its plan is made all the same.
+func sourceOf(t *testing.T, roots *media.Roots, input string) *recipe.Source {
+	t.Helper()
+	file, err := roots.Input(input)
+	if err != nil {
+		return nil
+	}
+	if info, err := os.Stat(file.Path()); err != nil || info.Size() == 0 {
+		return nil
+	}
+	s, err := agentprobe.File(t.Context(), "ffprobe", file)
+	if err != nil {
+		return nil
+	}
+	return s
 }
 
 // encode runs a plan that needs neither endpoint nor option file.
@@ -144,9 +163,9 @@ func TestBuild_KeepsSource(t *testing.T) {
 		scenario, parameters string
 		want                 probed
 	}{
-		{"360p", `{"input":"tall.mkv","preset":"ultrafast"}`, probed{"h264", "12/1", "202x360", ""}},
-		{"360p24", `{"input":"tall.mkv","preset":"ultrafast","duration":0.2}`, probed{"h264", "24/1", "202x360", ""}},
-		{"360p", `{"input":"tall.mkv","preset":"ultrafast","resolution":"64x64"}`, probed{"h264", "12/1", "64x64", ""}},
+		{"360p", `{"input":"tall.mkv","preset":"ultrafast"}`, probed{"h264", "12/1", "360x640", ""}},
+		{"360p24", `{"input":"tall.mkv","preset":"ultrafast","duration":0.2}`, probed{"h264", "24/1", "360x640", ""}},
+		{"360p", `{"input":"tall.mkv","preset":"ultrafast","resolution":"64x64"}`, probed{"h264", "12/1", "36x64", ""}},
 	} {
 		t.Run(c.scenario+c.parameters, func(t *testing.T) {
 			p := build(t, roots, c.scenario, c.parameters)

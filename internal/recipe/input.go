@@ -12,8 +12,9 @@ import (
 // InputFormats are the demuxers that an input may use. Playlists and scripts (hls,
 // concat, sdp…) are excluded: they name further files and servers, outside the media
 // roots and the endpoints.
-const InputFormats = "aac,ac3,aiff,asf,av1,avi,dv,eac3,flac,flv,gxf,h264,hevc,ivf,m4v,matroska,mov,mp3,mpeg," +
-	"mpegts,mpegvideo,mxf,nut,obu,ogg,rm,wav,yuv4mpegpipe"
+const InputFormats = "aac,ac3,aiff,amr,ape,asf,au,av1,avi,caf,dhav,dts,dtshd,dv,eac3,flac,flv,gif,gxf,h264," +
+	"hevc,ivf,live_flv,loas,m4v,matroska,mjpeg,mlp,mov,mp3,mpeg,mpegts,mpegvideo,mxf,nsv,nut,nuv,obu,ogg,rm,tak," +
+	"truehd,tta,vc1,w64,wav,wtv,wv,yuv4mpegpipe"
 
 // ioTimeout is how long ffmpeg waits for a silent source, in microseconds.
 const ioTimeout = "30000000"
@@ -45,8 +46,7 @@ func (p *Plan) input(e ffrtmp.Encoding, roots Roots) error {
 	p.Secrets = append(p.Secrets, e.Input)
 	switch scheme {
 	case "http", "https":
-		p.add("-protocol_whitelist", "http,tcp", "-format_whitelist", InputFormats,
-			"-rw_timeout", ioTimeout, "-reconnect", "1", "-reconnect_delay_max", "5")
+		p.add(HTTPOptions()...)
 	case "rtmp", "rtmps":
 		u, err := parseRTMP("input", e.Input)
 		if err != nil {
@@ -65,8 +65,10 @@ func (p *Plan) input(e ffrtmp.Encoding, roots Roots) error {
 
 // pattern adds a moving test picture and a tone.
 func (p *Plan) pattern(e ffrtmp.Encoding) {
-	p.add("-f", "lavfi", "-i", fmt.Sprintf("testsrc2=size=%dx%d:rate=%s", e.Width, e.Height,
-		number(cmp.Or(e.FPS, defaultFPS))))
+	if !e.Audio() {
+		p.add("-f", "lavfi", "-i", fmt.Sprintf("testsrc2=size=%dx%d:rate=%s", e.Width, e.Height,
+			number(cmp.Or(e.FPS, defaultFPS))))
+	}
 	if e.AudioEncoder == "" {
 		return
 	}
@@ -74,4 +76,12 @@ func (p *Plan) pattern(e ffrtmp.Encoding) {
 		p.add("-re") // is said of each input
 	}
 	p.add("-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000")
+}
+
+// HTTPOptions are the options of ffmpeg and ffprobe for an HTTP input. A broken response is continued where it broke.
+func HTTPOptions() []string {
+	return []string{
+		"-protocol_whitelist", "http,tcp", "-format_whitelist", InputFormats,
+		"-rw_timeout", ioTimeout, "-reconnect", "1", "-reconnect_delay_max", "5",
+	}
 }

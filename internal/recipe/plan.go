@@ -58,11 +58,24 @@ func (p *Plan) Live() bool { return p.Target != "" }
 
 // Want is what the output must be for the run to succeed.
 type Want struct {
-	Codec   string  `json:"codec"`             // ffprobe's name: h264, hevc, vp9, av1
-	Width   int     `json:"width,omitempty"`   // 0: by the source's aspect ratio
-	Height  int     `json:"height"`            //
+	Codec   string  `json:"codec,omitempty"` // ffprobe's name: h264, hevc, vp9, av1; "": no video
+	Width   int     `json:"width,omitempty"`
+	Height  int     `json:"height,omitempty"`
+	Fit     Fit     `json:"fit,omitempty"`
 	FPS     float64 `json:"fps,omitempty"`     // 0: the source's
 	Seconds float64 `json:"seconds,omitempty"` // at most; 0: the whole source
 	Audio   string  `json:"audio,omitempty"`   // ffprobe's name, if the source has sound
 	Pattern bool    `json:"pattern,omitempty"` // a test pattern, whose sound and duration are known
+	// SourceSeconds is the length of the source's streams that are encoded; 0: unknown.
+	SourceSeconds float64 `json:"source_seconds,omitempty"`
 }
+
+// Fit is how an output's size relates to Width and Height.
+type Fit string
+
+// Fits. The zero value does not compare sizes.
+const (
+	Exact       Fit = "exact"
+	Inside      Fit = "inside"       // one side is equal, the other at most
+	ShorterSide Fit = "shorter_side" // the shorter side is Height
+)

@@ -2,7 +2,6 @@ package recipe
 
 import (
 	"cmp"
-	"fmt"
 	"strconv"
 	"strings"
 
@@ -31,26 +30,19 @@ func (p *Plan) device(e ffrtmp.Encoding, m Machine) error {
 	return nil
 }
 
-func (p *Plan) video(e ffrtmp.Encoding) {
-	p.add("-map", "0:V:0") // V: no cover pictures
-	var filters []string
-	if e.Input != "" {
-		if e.FPS > 0 {
-			filters = append(filters, "fps="+number(e.FPS))
-		}
-		if e.ExactSize {
-			filters = append(filters, fmt.Sprintf("scale=%d:%d", e.Width, e.Height), "setsar=1")
-		} else {
-			filters = append(filters, fmt.Sprintf("scale=-2:%d", e.Height))
-		}
+func (p *Plan) video(e ffrtmp.Encoding, m Machine, s *Source) {
+	if e.Audio() || s != nil && s.Video() == nil {
+		p.add("-vn")
+		return
 	}
-	switch {
-	case strings.HasSuffix(e.Encoder, "_vaapi"):
-		filters = append(filters, "format=nv12", "hwupload")
-	case strings.HasSuffix(e.Encoder, "_qsv"):
-		filters = append(filters, "format=nv12")
-	default:
-		filters = append(filters, "format=yuv420p") // every player can show it
+	p.add("-map", "0:V:0") // V: no cover pictures
+	if e.Copy {
+		p.add("-c:v", "copy")
+		return
+	}
+	filters := p.filters(e, m, s)
+	if strings.HasSuffix(e.Encoder, "_vaapi") {
+		filters = append(filters, "hwupload")
 	}
 	p.add("-vf", strings.Join(filters, ","), "-c:v", e.Encoder)
 	p.speed(e)
@@ -135,23 +127,4 @@ func scaled(bitrate string, factor float64) string {
 func streamBitrate(e ffrtmp.Encoding) string {
 	pixels := float64(e.Width) * float64(e.Height) * cmp.Or(e.FPS, defaultFPS)
 	return strconv.FormatInt(max(400_000, int64(pixels/10)), 10)
-}
-
-func (p *Plan) audio(e ffrtmp.Encoding) {
-	switch {
-	case e.AudioEncoder == "":
-		p.add("-an")
-		return
-	case e.Input == "":
-		p.add("-map", "1:a:0")
-	default:
-		p.add("-map", "0:a:0?")
-	}
-	p.add("-c:a", e.AudioEncoder)
-	if e.AudioBitrate != "" {
-		p.add("-b:a", e.AudioBitrate)
-	}
-	if e.Mode == ffrtmp.ToRTMP {
-		p.add("-ar", "44100") // flv allows mp3 only at 44.1 kHz and its fractions
-	}
 }

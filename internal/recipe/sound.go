@@ -1,0 +1,62 @@
+package recipe
+
+import (
+	"slices"
+
+	"github.com/ffrtmp/ffrtmp"
+)
+
+// layouts are the channel layouts that players know, as a list for aformat, which takes the nearest.
+func layouts(e ffrtmp.Encoding) string {
+	switch {
+	case e.Mode == ffrtmp.ToRTMP:
+		return "stereo"
+	case e.AudioEncoder == "libmp3lame":
+		return "stereo|mono"
+	case e.AudioEncoder == "ac3":
+		return "5.1|stereo|mono"
+	}
+	return "7.1|5.1|stereo|mono"
+}
+
+// sound adds the audio stream.
+func (p *Plan) sound(e ffrtmp.Encoding, s *Source) {
+	switch {
+	case p.Want.Audio == "":
+		p.add("-an")
+		return
+	case e.Input == "" && e.Audio():
+		p.add("-map", "0:a:0")
+	case e.Input == "":
+		p.add("-map", "1:a:0")
+	default:
+		p.add("-map", "0:a:0?")
+	}
+	p.add("-c:a", e.AudioEncoder)
+	if e.Copy {
+		return
+	}
+	p.add("-af", soundFilter(e, s))
+	if e.AudioBitrate != "" {
+		p.add("-b:a", e.AudioBitrate)
+	}
+	if e.Mode == ffrtmp.ToRTMP {
+		p.add("-ar", "44100") // flv allows mp3 only at 44.1 kHz and its fractions
+	}
+}
+
+// soundFilter normalizes the channel layout. Layouts that name odd places for one or two channels, or have more than
+// eight, cannot be mixed; their first channels are taken.
+func soundFilter(e ffrtmp.Encoding, s *Source) string {
+	normal := "aformat=channel_layouts=" + layouts(e)
+	a := s.audio()
+	switch {
+	case a == nil:
+		return normal
+	case a.Channels == 1:
+		return "pan=mono|c0=c0," + normal
+	case a.Channels == 2 && !slices.Contains([]string{"stereo", "downmix"}, a.Layout), a.Channels > 8:
+		return "pan=stereo|c0=c0|c1=c1," + normal
+	}
+	return normal
+}
