@@ -19,20 +19,14 @@ import (
 // Only one agent at a time may use a state directory.
 func TestState_Locked(t *testing.T) {
 	s := newSite(t, newMasters(t))
-	a, err := New(s.config())
-	if err != nil {
-		t.Fatal(err)
-	}
+	a := s.agent()
 	if _, err := New(s.config()); err == nil || !strings.Contains(err.Error(), "in use") {
 		t.Errorf("second agent: got %v, want the directory in use", err)
 	}
 	if err := a.state.close(); err != nil {
 		t.Fatal(err)
 	}
-	b, err := New(s.config())
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := s.agent()
 	defer b.state.close()
 	if a.NodeID() != b.NodeID() {
 		t.Errorf("got node %s, want %s", b.NodeID(), a.NodeID())
@@ -45,16 +39,12 @@ func TestState_Locked(t *testing.T) {
 
 // An agent never registers with another cluster than its first one.
 func TestRegister_OtherCluster(t *testing.T) {
-	f := newMasters(t)
-	s := newSite(t, f)
+	f, s := newMastersAndSite(t)
 	a, stop := s.start()
 	testkit.Eventually(t, "the agent is ready", func() bool { return a.Ready() == nil })
 	stop()
 	f.SetMaster(mastertest.Start(t, nil))
-	b, err := New(s.config())
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := s.agent()
 	if err := b.Run(t.Context()); !errors.Is(err, errOtherCluster) {
 		t.Errorf("Run: got %v, want %v", err, errOtherCluster)
 	}
@@ -63,14 +53,12 @@ func TestRegister_OtherCluster(t *testing.T) {
 // A node that was removed registers again with its next heartbeat.
 func TestRegister_AfterRemoval(t *testing.T) {
 	t.Parallel()
-	f := newMasters(t)
-	s := newSite(t, f)
+	f, s := newMastersAndSite(t)
 	a, _ := s.start()
 	testkit.Eventually(t, "the agent is ready", func() bool { return a.Ready() == nil })
 	f.must(f.client.RemoveNode(t.Context(), a.NodeID(), true))
 	testkit.Eventually(t, "the node registers again", f.holds(func() bool { return f.registrations == 2 }))
-	id := f.submit("360p-h264", short)
-	f.awaitStatus(id, ffrtmp.Completed)
+	f.complete()
 }
 
 // The agent remembers masters it has learned of.
@@ -86,8 +74,7 @@ func TestMasters_KeptOverRestart(t *testing.T) {
 	stop()
 	s.masters = []string{"https://127.0.0.1:1"} // nobody listens there
 	s.start()
-	id := f.submit("360p-h264", short)
-	f.awaitStatus(id, ffrtmp.Completed)
+	f.complete()
 }
 
 // The next claim returns an attempt whose first answer was lost.
@@ -97,21 +84,15 @@ func TestClaim_LostAnswer(t *testing.T) {
 	f.loseClaim.Store(2)
 	s := newSite(t, f)
 	s.start()
-	id := f.submit("360p-h264", short)
-	f.awaitStatus(id, ffrtmp.Completed)
-	s.checkResults(f, id, "publishing 1", "completed 1")
-	s.checkOneRun(id)
+	id := f.complete()
+	s.checkCompletedOnce(f, id)
 }
 
 // An agent that cannot record an attempt claims nothing.
 func TestClaim_DiskFull(t *testing.T) {
 	t.Parallel()
-	f := newMasters(t)
-	s := newSite(t, f)
-	a, err := New(s.config())
-	if err != nil {
-		t.Fatal(err)
-	}
+	_, s := newMastersAndSite(t)
+	a := s.agent()
 	// Nothing can be written there while a directory with something in it has the name.
 	if err := os.MkdirAll(filepath.Join(s.state, "space", "taken"), 0o700); err != nil {
 		t.Fatal(err)
@@ -137,7 +118,7 @@ func TestHeartbeat_NewLeader(t *testing.T) {
 		})
 	}
 	testkit.Eventually(t, "the log is reported", f.holds(logged))
-	f.await(id, "encoding", encoding)
+	f.awaitEncoding(id)
 	f.mu.Lock()
 	f.beats = nil
 	f.mu.Unlock()
@@ -165,8 +146,7 @@ func TestMetrics_Names(t *testing.T) {
 	}
 	f.SetDown(false)
 	testkit.Eventually(t, "the agent is ready", func() bool { status, _ := get("/ready"); return status == 200 })
-	id := f.submit(slow, long)
-	f.await(id, "encoding", encoding)
+	id := f.encode()
 	_, body := get("/metrics")
 	for _, want := range []string{
 		"ffmpeg_agent_jobs_running 1", `ffmpeg_agent_jobs_finished_total{result="completed"} 0`,

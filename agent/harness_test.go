@@ -178,6 +178,13 @@ func (s *site) checkOneRun(id string) {
 	}
 }
 
+// checkCompletedOnce checks that attempt 1 of a job was sealed and completed, and ran ffmpeg once.
+func (s *site) checkCompletedOnce(f *masters, id string) {
+	s.t.Helper()
+	s.checkResults(f, id, "publishing 1", "completed 1")
+	s.checkOneRun(id)
+}
+
 // runs counts the encodes of attempt 1.
 func (s *site) runs(id string) int {
 	s.t.Helper()
@@ -246,13 +253,20 @@ func (s *site) config() Config {
 	}
 }
 
-// start runs an agent; stop drains it, and is called at the test's end at the latest.
-func (s *site) start() (a *Agent, stop func()) {
+// agent returns an agent that does not run yet.
+func (s *site) agent() *Agent {
 	s.t.Helper()
 	a, err := New(s.config())
 	if err != nil {
 		s.t.Fatal(err)
 	}
+	return a
+}
+
+// start runs an agent; stop drains it, and is called at the test's end at the latest.
+func (s *site) start() (a *Agent, stop func()) {
+	s.t.Helper()
+	a = s.agent()
 	return a, s.run(a)
 }
 

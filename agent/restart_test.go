@@ -26,8 +26,7 @@ func TestRestart_AfterEveryStep(t *testing.T) {
 	} {
 		t.Run(string(at), func(t *testing.T) {
 			t.Parallel()
-			f := newMasters(t)
-			s := newSite(t, f)
+			f, s := newMastersAndSite(t)
 			id := f.submit("360p30-h264", short)
 			first := s.child(at).start(t)
 			err := first.Wait()
@@ -38,8 +37,7 @@ func TestRestart_AfterEveryStep(t *testing.T) {
 			s.start()
 			j := f.awaitStatus(id, ffrtmp.Completed)
 			s.checkOutput(j, "out.mp4")
-			s.checkResults(f, id, "publishing 1", "completed 1")
-			s.checkOneRun(id)
+			s.checkCompletedOnce(f, id)
 		})
 	}
 }
@@ -47,8 +45,7 @@ func TestRestart_AfterEveryStep(t *testing.T) {
 // The next agent continues to report an ffmpeg that is still running.
 func TestRestart_FFmpegRunning(t *testing.T) {
 	t.Parallel()
-	f := newMasters(t)
-	s := newSite(t, f)
+	f, s := newMastersAndSite(t)
 	s.hold()
 	a, stop := s.start()
 	id := f.submit("360p30-h264", short)
@@ -96,8 +93,7 @@ func TestRestart_LeaseExpired(t *testing.T) {
 // Results wait on disk until a master answers.
 func TestResults_NoMasters(t *testing.T) {
 	t.Parallel()
-	f := newMasters(t)
-	s := newSite(t, f)
+	f, s := newMastersAndSite(t)
 	s.jobs = 2
 	s.hold()
 	a, stop := s.start()
@@ -125,11 +121,7 @@ func TestResults_NoMasters(t *testing.T) {
 // A supervisor that dies fails the attempt.
 func TestSupervisor_Killed(t *testing.T) {
 	t.Parallel()
-	f := newMasters(t)
-	s := newSite(t, f)
-	s.start()
-	id := f.submit(slow, long)
-	f.await(id, "encoding", encoding)
+	f, s, id := startEncode(t)
 	s.killSupervisor(id)
 	if j := f.awaitStatus(id, ffrtmp.Failed); j.FailureReason != ffrtmp.PlatformError {
 		t.Errorf("got %s: %s, want a platform error", j.FailureReason, j.Error)
@@ -140,20 +132,15 @@ func TestSupervisor_Killed(t *testing.T) {
 // A run that ended with its machine is released and uses up no retry.
 func TestRestart_MachineRebooted(t *testing.T) {
 	t.Parallel()
-	f := newMasters(t)
-	s := newSite(t, f)
+	f, s := newMastersAndSite(t)
 	_, stop := s.start()
-	id := f.submit(slow, long)
-	f.await(id, "encoding", encoding)
+	id := f.encode()
 	stop()
 	s.killSupervisor(id)
 	var said strings.Builder
 	s.log = hclog.New(&hclog.LoggerOptions{Output: &said})
-	b, err := New(s.config())
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = f.client.Cordon(t.Context(), b.NodeID()) // so that it does not claim the job again
+	b := s.agent()
+	_, err := f.client.Cordon(t.Context(), b.NodeID()) // so that it does not claim the job again
 	f.must(err)
 	// Heartbeats continue until the attempt is gone.
 	var looking sync.WaitGroup
@@ -191,8 +178,7 @@ func TestRestart_MachineRebooted(t *testing.T) {
 // What cannot be read or removed in the state directory does not keep an agent from starting.
 func TestRestart_UnreadableAttempt(t *testing.T) {
 	t.Parallel()
-	f := newMasters(t)
-	s := newSite(t, f)
+	f, s := newMastersAndSite(t)
 	attempts := filepath.Join(s.state, "attempts")
 	for _, err := range []error{
 		os.MkdirAll(filepath.Join(attempts, "stuck", "claim.json", "full"), 0o700), // neither read nor removed
@@ -215,12 +201,8 @@ func TestRestart_UnreadableAttempt(t *testing.T) {
 // An attempt without claim.json is only removed; ffmpeg does not run again.
 func TestRestart_HalfRemoved(t *testing.T) {
 	t.Parallel()
-	f := newMasters(t)
-	s := newSite(t, f)
-	a, err := New(s.config())
-	if err != nil {
-		t.Fatal(err)
-	}
+	_, s := newMastersAndSite(t)
+	a := s.agent()
 	a.work, a.endWork = context.WithCancelCause(context.Background())
 	defer a.close()
 	at := a.adopt(ffrtmp.Job{

@@ -27,8 +27,40 @@ const (
 	long = `{"output":"out.mp4","duration":3600,"preset":"ultrafast"}`
 )
 
-func encoding(j ffrtmp.Job) bool {
-	return j.ProgressDetail != nil && j.ProgressDetail.Frame > 0
+// newMastersAndSite returns a site whose agents, once started, work for new masters.
+func newMastersAndSite(t *testing.T) (*masters, *site) {
+	t.Helper()
+	f := newMasters(t)
+	return f, newSite(t, f)
+}
+
+// startEncode starts an agent and waits until it encodes a long job.
+func startEncode(t *testing.T) (f *masters, s *site, id string) {
+	t.Helper()
+	f, s = newMastersAndSite(t)
+	s.start()
+	return f, s, f.encode()
+}
+
+// encode submits a long job and waits until an agent encodes it.
+func (f *masters) encode() (id string) {
+	f.t.Helper()
+	id = f.submit(slow, long)
+	f.awaitEncoding(id)
+	return id
+}
+
+func (f *masters) awaitEncoding(id string) {
+	f.t.Helper()
+	f.await(id, "encoding", func(j ffrtmp.Job) bool { return j.ProgressDetail != nil && j.ProgressDetail.Frame > 0 })
+}
+
+// complete submits a short job and waits until an agent has completed it.
+func (f *masters) complete() (id string) {
+	f.t.Helper()
+	id = f.submit("360p-h264", short)
+	f.awaitStatus(id, ffrtmp.Completed)
+	return id
 }
 
 // An agent without a working encoder logs a warning.
@@ -38,10 +70,7 @@ func TestProbe_NoEncoder(t *testing.T) {
 	s.ffmpeg = "/bin/echo"
 	var log bytes.Buffer
 	s.log = hclog.New(&hclog.LoggerOptions{Output: &log})
-	a, err := New(s.config())
-	if err != nil {
-		t.Fatal(err)
-	}
+	a := s.agent()
 	if err := a.probeMachine(t.Context()); err != nil || !strings.Contains(log.String(), "[WARN]  no encoder works") {
 		t.Errorf("got %v and log %s, want a warning", err, log.String())
 	}
@@ -50,12 +79,8 @@ func TestProbe_NoEncoder(t *testing.T) {
 // An idle agent claims a job at once and completes it.
 func TestRun_Completed(t *testing.T) {
 	t.Parallel()
-	f := newMasters(t)
-	s := newSite(t, f)
-	a, err := New(s.config())
-	if err != nil {
-		t.Fatal(err)
-	}
+	f, s := newMastersAndSite(t)
+	a := s.agent()
 	a.cfg.PollInterval = time.Hour // an agent that polled would not get the job in time
 	s.run(a)
 	testkit.Eventually(t, "a claim", f.holds(func() bool { return len(f.claims) > 0 }))
@@ -83,8 +108,7 @@ func TestRun_Completed(t *testing.T) {
 // A failed job has a reason and no output.
 func TestRun_Failed(t *testing.T) {
 	t.Parallel()
-	f := newMasters(t)
-	s := newSite(t, f)
+	f, s := newMastersAndSite(t)
 	if err := os.WriteFile(filepath.Join(s.root, "broken.mp4"), []byte("not a film"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -114,8 +138,7 @@ func TestRun_Failed(t *testing.T) {
 // A job never overwrites its input, however the output is spelled.
 func TestOutput_IsInput(t *testing.T) {
 	t.Parallel()
-	f := newMasters(t)
-	s := newSite(t, f)
+	f, s := newMastersAndSite(t)
 	at := func(name string) string { return filepath.Join(s.root, name) }
 	film := s.film("film.mp4")
 	for _, err := range []error{
@@ -153,13 +176,9 @@ func TestOutput_IsInput(t *testing.T) {
 // The output may turn into the input while ffmpeg runs.
 func TestOutput_BecomesInput(t *testing.T) {
 	t.Parallel()
-	f := newMasters(t)
-	s := newSite(t, f)
+	f, s := newMastersAndSite(t)
 	film := s.film("film.mp4")
-	a, err := New(s.config())
-	if err != nil {
-		t.Fatal(err)
-	}
+	a := s.agent()
 	a.onStep = func(_ *attempt, at step) {
 		if at == stepSealed {
 			if err := os.Symlink("film.mp4", filepath.Join(s.root, "out.mp4")); err != nil {
@@ -198,8 +217,7 @@ func (s *site) film(name string) []byte {
 // A job fails when its output directory moves, and the node keeps working.
 func TestOutput_DirectoryMoved(t *testing.T) {
 	t.Parallel()
-	f := newMasters(t)
-	s := newSite(t, f)
+	f, s := newMastersAndSite(t)
 	s.hold()
 	a, _ := s.start()
 	id := f.submit("360p30-h264", `{"output":"sub/out.mp4","duration":1,"preset":"ultrafast"}`)
@@ -218,11 +236,7 @@ func TestOutput_DirectoryMoved(t *testing.T) {
 // A cancel ends ffmpeg's whole process group. TestChaos_CancelInTwoSeconds measures how soon.
 func TestCancel_EndsProcessGroup(t *testing.T) {
 	t.Parallel()
-	f := newMasters(t)
-	s := newSite(t, f)
-	s.start()
-	id := f.submit(slow, long)
-	f.await(id, "encoding", encoding)
+	f, s, id := startEncode(t)
 	var ffmpeg struct {
 		PID int `json:"pid"`
 	}
@@ -242,11 +256,9 @@ func TestCancel_EndsProcessGroup(t *testing.T) {
 // A pause stops ffmpeg until it is resumed.
 func TestPause_Resume(t *testing.T) {
 	t.Parallel()
-	f := newMasters(t)
-	s := newSite(t, f)
+	f, s := newMastersAndSite(t)
 	a, _ := s.start()
-	id := f.submit(slow, long)
-	f.await(id, "encoding", encoding)
+	id := f.encode()
 	p := s.awaitFFmpeg(a, id)
 	f.must(f.client.Pause(t.Context(), id))
 	testkit.Eventually(t, "ffmpeg is paused", func() bool { st, err := p.State(); return err == nil && st.Paused })
@@ -272,8 +284,7 @@ func TestStop_Reassigned(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.start()
-	id := f.submit(slow, long)
-	f.await(id, "encoding", encoding)
+	id := f.encode()
 	f.reassign(id)
 	s.checkClean()
 	if got := f.results(id); len(got) > 0 {
@@ -289,10 +300,7 @@ func TestResult_Stale(t *testing.T) {
 	t.Parallel()
 	f := newQuickMasters(t, time.Millisecond)
 	s := newSite(t, f)
-	a, err := New(s.config())
-	if err != nil {
-		t.Fatal(err)
-	}
+	a := s.agent()
 	var id string
 	var once sync.Once // a slow agent may lose its lease and claim the job again
 	a.onStep = func(_ *attempt, now step) {
@@ -317,21 +325,20 @@ func TestResult_Stale(t *testing.T) {
 // The agent claims only for its free slots.
 func TestSlots_Full(t *testing.T) {
 	t.Parallel()
-	f := newMasters(t)
-	s := newSite(t, f)
+	f, s := newMastersAndSite(t)
 	s.jobs = 2
 	s.start()
 	var ids []string
 	for _, name := range []string{"a", "b", "c"} {
 		ids = append(ids, f.submit(slow, strings.Replace(long, "out.mp4", name+".mp4", 1)))
 	}
-	f.await(ids[0], "encoding", encoding)
-	f.await(ids[1], "encoding", encoding)
+	f.awaitEncoding(ids[0])
+	f.awaitEncoding(ids[1])
 	if f.job(ids[2]).Status != ffrtmp.Pending {
 		t.Error("got three jobs in two slots, want the third pending")
 	}
 	f.cancel(ids[0])
-	f.await(ids[2], "encoding", encoding)
+	f.awaitEncoding(ids[2])
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, c := range f.claims {
@@ -347,14 +354,10 @@ func TestSlots_Full(t *testing.T) {
 // A draining agent finishes its jobs and claims none.
 func TestDrain_WaitsForJobs(t *testing.T) {
 	t.Parallel()
-	f := newMasters(t)
-	s := newSite(t, f)
+	f, s := newMastersAndSite(t)
 	s.drain = testkit.Patience
 	s.hold()
-	a, err := New(s.config())
-	if err != nil {
-		t.Fatal(err)
-	}
+	a := s.agent()
 	cancel, wait := s.begin(a)
 	id := f.submit("360p30-h264", short)
 	s.awaitFFmpeg(a, id)

@@ -163,14 +163,7 @@ func TestForward_OneHop(t *testing.T) {
 func TestForward_WaitsForALeader(t *testing.T) {
 	leader, follower, _ := pair(t)
 	follower.cluster.setLeader(nil)
-	answered := make(chan response, 1)
-	go func() {
-		r, err := follower.try(context.Background(), "POST", "/jobs", `{"scenario":"720p"}`)
-		if err != nil {
-			t.Error(err)
-		}
-		answered <- r
-	}()
+	answered := follower.start("POST", "/jobs", `{"scenario":"720p"}`)
 	<-time.After(300 * time.Millisecond)
 	select {
 	case r := <-answered:
@@ -338,15 +331,8 @@ func TestForward_LongPollsAndStreams(t *testing.T) {
 	beat(4, "two\n")
 	wantLine(t, lines, "two\n")
 
-	commands := make(chan response, 1)
-	go func() {
-		r, err := follower.try(context.Background(), "POST", "/nodes/"+nodeA+"/heartbeat",
-			fmt.Sprintf(`{"attempts":[{"job_id":%q,"attempt":1,"lease":%q}],"wait":"10s"}`, id, j.Lease))
-		if err != nil {
-			t.Error(err)
-		}
-		commands <- r
-	}()
+	commands := follower.start("POST", "/nodes/"+nodeA+"/heartbeat",
+		fmt.Sprintf(`{"attempts":[{"job_id":%q,"attempt":1,"lease":%q}],"wait":"10s"}`, id, j.Lease))
 	<-time.After(100 * time.Millisecond)
 	start := time.Now()
 	follower.want(200, "POST", "/jobs/"+id+"/cancel", "")

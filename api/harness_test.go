@@ -338,6 +338,19 @@ func (m *master) want(status int, method, path, body string, header ...string) r
 }
 
 // register registers a node and returns its id.
+// start sends a request and returns before it is answered.
+func (m *master) start(method, path, body string) <-chan response {
+	answered := make(chan response, 1)
+	go func() {
+		r, err := m.try(context.Background(), method, path, body)
+		if err != nil {
+			m.t.Error(err)
+		}
+		answered <- r
+	}()
+	return answered
+}
+
 func (m *master) register(id string) string {
 	m.t.Helper()
 	body := `{"node_id":"` + id + `","address":"` + id +
@@ -377,3 +390,11 @@ const (
 )
 
 var eventually = testkit.Eventually
+
+// running registers nodeA, submits a job and claims it for the node.
+func (m *master) running(spec string) ffrtmp.Job {
+	m.t.Helper()
+	m.register(nodeA)
+	m.submit(spec)
+	return m.claim(nodeA)
+}

@@ -116,9 +116,7 @@ func TestIdempotency_Register(t *testing.T) {
 // A result with a key is accepted once.
 func TestIdempotency_Result(t *testing.T) {
 	m := newMaster(t)
-	m.register(nodeA)
-	m.submit(`{"scenario":"720p"}`)
-	j := m.claim(nodeA)
+	j := m.running(`{"scenario":"720p"}`)
 	key := []string{"Idempotency-Key", "first"}
 	failed := result(j, "failed", `,"failure_reason":"runtime_error"`)
 	var first, again ffrtmp.ResultResponse

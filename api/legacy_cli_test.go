@@ -234,22 +234,18 @@ func TestV22_CLI(t *testing.T) {
 		logs["logs"] != "no such file" {
 		t.Errorf("got %v, want the log of %s", logs, id)
 	}
-	var jobs struct {
-		Jobs  []map[string]any
-		Count int
+	for path, types := range map[string]map[string]any{"/jobs": jobTypes, "/nodes": nodeTypes} {
+		var list struct {
+			Jobs, Nodes []map[string]any
+			Count       int
+		}
+		m.want(http.StatusOK, "GET", path, "").decode(t, &list)
+		rows := append(list.Jobs, list.Nodes...)
+		if list.Count != 1 || len(rows) != 1 {
+			t.Fatalf("%s: got %+v, want one row", path, list)
+		}
+		readable(t, path, rows[0], types)
 	}
-	if m.want(http.StatusOK, "GET", "/jobs", "").decode(t, &jobs); jobs.Count != 1 || len(jobs.Jobs) != 1 {
-		t.Fatalf("got %+v, want one job", jobs)
-	}
-	readable(t, "a job of the list", jobs.Jobs[0], jobTypes)
-	var nodes struct {
-		Nodes []map[string]any
-		Count int
-	}
-	if m.want(http.StatusOK, "GET", "/nodes", "").decode(t, &nodes); nodes.Count != 1 || len(nodes.Nodes) != 1 {
-		t.Fatalf("got %+v, want one node", nodes)
-	}
-	readable(t, "a node of the list", nodes.Nodes[0], nodeTypes)
 	var described map[string]any
 	m.want(http.StatusOK, "GET", "/nodes/"+node, "").decode(t, &described)
 	readable(t, "a node", described, nodeTypes)

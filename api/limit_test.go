@@ -165,23 +165,9 @@ func TestShutdown_IndexWait(t *testing.T) {
 func TestShutdown(t *testing.T) {
 	m := newMaster(t)
 	m.register(nodeA)
-	poll := make(chan response, 1)
-	go func() {
-		r, err := m.try(context.Background(), "POST", "/jobs/claim", `{"node_id":"`+nodeA+`","wait":"30s"}`)
-		if err != nil {
-			t.Error(err)
-		}
-		poll <- r
-	}()
+	poll := m.start("POST", "/jobs/claim", `{"node_id":"`+nodeA+`","wait":"30s"}`)
 	m.log.mu.Lock() // a write that is in flight
-	write := make(chan response, 1)
-	go func() {
-		r, err := m.try(context.Background(), "POST", "/jobs", `{"scenario":"720p"}`)
-		if err != nil {
-			t.Error(err)
-		}
-		write <- r
-	}()
+	write := m.start("POST", "/jobs", `{"scenario":"720p"}`)
 	eventually(t, "both are in flight", func() bool {
 		m.api.inFlight.mu.Lock()
 		defer m.api.inFlight.mu.Unlock()
@@ -244,18 +230,12 @@ func (m *master) isBusy() bool {
 // stopDuring makes a request that cannot be answered yet, and shuts the master down once
 // active returns true.
 func (m *master) stopDuring(method, path, body string, active func() bool) (answer <-chan response, down <-chan error) {
-	answers, downs := make(chan response, 1), make(chan error, 1)
-	go func() {
-		r, err := m.try(context.Background(), method, path, body)
-		if err != nil {
-			m.t.Error(err)
-		}
-		answers <- r
-	}()
+	answer = m.start(method, path, body)
+	downs := make(chan error, 1)
 	eventually(m.t, "the request is active", active)
 	go func() { downs <- m.api.Shutdown(context.Background()) }()
 	<-m.api.stopping.Done()
-	return answers, downs
+	return answer, downs
 }
 
 func wantFinished(t *testing.T, answer <-chan response, down <-chan error) {

@@ -22,9 +22,7 @@ import (
 // An agent that knows only the contract reports new text without offsets.
 func TestFollow_WithoutOffsets(t *testing.T) {
 	m := newMaster(t)
-	m.register(nodeA)
-	m.submit(`{"scenario":"720p"}`)
-	j := m.claim(nodeA)
+	j := m.running(`{"scenario":"720p"}`)
 	report := func(more string) {
 		t.Helper()
 		m.want(200, "POST", "/nodes/"+nodeA+"/heartbeat",
@@ -92,9 +90,7 @@ func TestLogs_Offsets(t *testing.T) {
 	for _, state := range []string{"running", "completed"} {
 		t.Run(state, func(t *testing.T) {
 			m := newMaster(t)
-			m.register(nodeA)
-			m.submit(`{"scenario":"720p"}`)
-			j := m.claim(nodeA)
+			j := m.running(`{"scenario":"720p"}`)
 			m.reportLog(j, 0, text)
 			if state == "completed" {
 				m.completeWithLog(j, text[start:], fmt.Sprintf(`,"log_offset":%d`, start))
@@ -130,9 +126,7 @@ func TestLogs_Offsets(t *testing.T) {
 // A stream breaks off at a gap instead of skipping it.
 func TestFollow_Gap(t *testing.T) {
 	m := newMaster(t)
-	m.register(nodeA)
-	m.submit(`{"scenario":"720p"}`)
-	j := m.claim(nodeA)
+	j := m.running(`{"scenario":"720p"}`)
 	lines := m.followLog(j.ID)
 	m.reportLog(j, 0, "one\n")
 	wantLine(t, lines, "one\n")
@@ -158,9 +152,7 @@ func TestFollow_BrokenConnection(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			m := newMaster(t)
-			m.register(nodeA)
-			m.submit(`{"scenario":"720p"}`)
-			j := m.claim(nodeA)
+			j := m.running(`{"scenario":"720p"}`)
 			network := &network{address: m.server.Listener.Addr().String()}
 			c := network.client(t, m)
 			got := &testkit.Buffer{}
@@ -242,9 +234,7 @@ func (n *network) client(t *testing.T, m *master) *client.Client {
 func TestFollow_ResumedAfterTheEnd(t *testing.T) {
 	text, start := longLog()
 	m := newMaster(t)
-	m.register(nodeA)
-	m.submit(`{"scenario":"720p"}`)
-	j := m.claim(nodeA)
+	j := m.running(`{"scenario":"720p"}`)
 	position := len(text) - 20
 	m.reportLog(j, 0, text[:position])
 	// This agent does not report the offset of the log in its result.

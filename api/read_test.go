@@ -1,7 +1,6 @@
 package api
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -75,14 +74,7 @@ func TestRead_Index(t *testing.T) {
 	leader, follower, _ := pair(t)
 	for _, m := range []*master{leader, follower} {
 		index := leader.fsm.Index()
-		answered := make(chan response, 1)
-		go func() {
-			r, err := m.try(context.Background(), "GET", fmt.Sprintf("/jobs?stale&index=%d&wait=10s", index+1), "")
-			if err != nil {
-				t.Error(err)
-			}
-			answered <- r
-		}()
+		answered := m.start("GET", fmt.Sprintf("/jobs?stale&index=%d&wait=10s", index+1), "")
 		<-time.After(50 * time.Millisecond)
 		select {
 		case <-answered:

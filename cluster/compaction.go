@@ -3,7 +3,6 @@ package cluster
 import (
 	"context"
 	"sync/atomic"
-	"time"
 )
 
 // Raft counts the entries that lead to a snapshot and those that stay behind one, and
@@ -42,14 +41,7 @@ func fitting(bytes, mean int64, least, most uint64) uint64 {
 
 // boundLog keeps the log's size on disk in bounds, whatever its entries' sizes.
 func (n *Node) boundLog(ctx context.Context, sizes *meanSize) {
-	tick := time.NewTicker(snapshotInterval / 2)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
+	for range every(ctx, snapshotInterval/2) {
 		mean := sizes.bytes.Load()
 		config := n.raft.ReloadableConfig()
 		config.SnapshotThreshold = fitting(snapshotBytes, mean, minSnapshotThreshold, snapshotThreshold)

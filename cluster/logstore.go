@@ -343,14 +343,7 @@ func (d *diskStore) fail(err error) error {
 
 // keepMark syncs the mark from time to time, beside the writes.
 func (d *diskStore) keepMark(ctx context.Context) {
-	tick := time.NewTicker(markInterval)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
+	for range every(ctx, markInterval) {
 		if err := d.mark.sync(); err != nil {
 			_ = d.fail(err) // which notifies the node
 			return

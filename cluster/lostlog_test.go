@@ -253,9 +253,7 @@ func TestLostLog_SingleMasterRefuses(t *testing.T) {
 // A master of three whose log is lost comes back as a new member and has everything.
 func TestLostLog_BecomesNewMember(t *testing.T) {
 	t.Parallel()
-	masters := form(t, 3)
-	write(t, "acknowledged", masters...)
-	waitApplied(t, "acknowledged", masters...)
+	masters := formAndWrite(t, "acknowledged")
 	m := follower(t, masters...)
 	old := m.ID()
 	m.stop()

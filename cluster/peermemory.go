@@ -171,19 +171,12 @@ func (m *peerMemory) save() {
 // rememberPeers notes what the leader has, which is all that is committed, and saves
 // the memory.
 func (n *Node) rememberPeers(ctx context.Context) {
-	tick := time.NewTicker(memoryInterval)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			n.memory.save()
-			return
-		case <-tick.C:
-		}
+	for range every(ctx, memoryInterval) {
 		committed := n.raft.CommitIndex() // before asking who leads: the leader of a later term has it too
 		if leader, _ := n.lead.known(); leader != "" && leader != n.id.ID {
 			n.memory.note(leader, committed)
 		}
 		n.memory.save()
 	}
+	n.memory.save()
 }

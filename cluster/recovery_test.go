@@ -158,14 +158,19 @@ func TestRecovery_BootstrapCutShort(t *testing.T) {
 	}
 }
 
-func TestRecovery_DistrustedState(t *testing.T) {
-	t.Parallel()
-	m := start(t, Config{Cluster: testCluster, Expect: 1, Dir: t.TempDir(), Logger: testLogger("solo")})
-	waitReady(t, m)
-	write(t, "in the snapshot", m)
+// writeSnapshot writes a command and makes a snapshot with it.
+func writeSnapshot(t *testing.T, command string, m *master) {
+	t.Helper()
+	write(t, command, m)
 	if err := m.Snapshot(testkit.Context(t)); err != nil {
 		t.Fatal(err)
 	}
+}
+
+func TestRecovery_DistrustedState(t *testing.T) {
+	t.Parallel()
+	m := startSolo(t)
+	writeSnapshot(t, "in the snapshot", m)
 	write(t, "in the log", m)
 	index, term := m.sm.Applied()
 	m.stop()
@@ -185,12 +190,8 @@ func TestRecovery_DistrustedState(t *testing.T) {
 
 func TestRecovery_TrustedState(t *testing.T) {
 	t.Parallel()
-	m := start(t, Config{Cluster: testCluster, Expect: 1, Dir: t.TempDir(), Logger: testLogger("solo")})
-	waitReady(t, m)
-	write(t, "one", m)
-	if err := m.Snapshot(testkit.Context(t)); err != nil {
-		t.Fatal(err)
-	}
+	m := startSolo(t)
+	writeSnapshot(t, "one", m)
 	m.stop()
 	node, err := Open(m.cfg, m.sm) // the state outlives the restart, as a database does
 	if err != nil {
@@ -207,8 +208,7 @@ func TestRecovery_TrustedState(t *testing.T) {
 
 func TestRecovery_DamagedSnapshot(t *testing.T) {
 	t.Parallel()
-	m := start(t, Config{Cluster: testCluster, Expect: 1, Dir: t.TempDir(), Logger: testLogger("solo")})
-	waitReady(t, m)
+	m := startSolo(t)
 	for _, command := range []string{"one", "two"} {
 		write(t, command, m)
 		if err := m.Snapshot(testkit.Context(t)); err != nil {

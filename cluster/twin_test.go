@@ -149,13 +149,20 @@ func conflict(t *testing.T, registry *prometheus.Registry, address, refused stri
 	return false
 }
 
+// formAndWrite forms a cluster of three that has all applied a command.
+func formAndWrite(t *testing.T, command string) []*master {
+	t.Helper()
+	masters := form(t, 3)
+	write(t, command, masters...)
+	waitApplied(t, command, masters...)
+	return masters
+}
+
 // An old copy of a whole directory is refused by whoever remembers more, and joins
 // again as a new member.
 func TestPeerMemory_OldCopyIsRefused(t *testing.T) {
 	t.Parallel()
-	masters := form(t, 3)
-	write(t, "one", masters...)
-	waitApplied(t, "one", masters...)
+	masters := formAndWrite(t, "one")
 	m := follower(t, masters...)
 	old := copyDir(t, m.cfg.Dir)
 	state := &toy{index: m.sm.index, term: m.sm.term, commands: m.sm.all()}
@@ -227,9 +234,7 @@ func TestPeerMemory_Meet(t *testing.T) {
 // acknowledged, and nobody remembers more: it stops and keeps its entries.
 func TestLostLog_TruncationStops(t *testing.T) {
 	t.Parallel()
-	masters := form(t, 3)
-	write(t, "one", masters...)
-	waitApplied(t, "one", masters...)
+	masters := formAndWrite(t, "one")
 	copies := make([]string, len(masters))
 	states := make([]*toy, len(masters))
 	for i, m := range masters[1:] {

@@ -105,13 +105,7 @@ func TestDisk_LostLogLosesNothing(t *testing.T) {
 	s.must(os.Remove(filepath.Join(lost.Dir(), "raft", "raft.db")))
 	s.must(lost.Start())
 	s.must(behind.Start())
-	for _, m := range s.Masters() {
-		s.must(m.WaitReady(s.soon()))
-	}
-	for _, id := range ids {
-		s.look(id)
-	}
-	s.voters(3)
+	s.checkThree(ids)
 	for i, m := range s.Masters() {
 		testkit.Eventually(t, fmt.Sprintf("master %d has every job", i), func() bool {
 			return querySQLite(t, m.DB(), `SELECT COUNT(*) FROM jobs`) == fmt.Sprint(len(ids))
@@ -121,6 +115,18 @@ func TestDisk_LostLogLosesNothing(t *testing.T) {
 	if err != nil || len(aside) != 1 {
 		t.Errorf("states set aside: got %q (%v), want 1", aside, err)
 	}
+}
+
+// checkThree waits until every master is ready and votes, and checks that the cluster has the jobs.
+func (s *site) checkThree(ids []string) {
+	s.t.Helper()
+	for _, m := range s.Masters() {
+		s.must(m.WaitReady(s.soon()))
+	}
+	for _, id := range ids {
+		s.look(id)
+	}
+	s.voters(3)
 }
 
 // submitMany hands jobs in and returns their ids.
@@ -148,13 +154,7 @@ func TestDisk_RecoverSurvivor(t *testing.T) {
 	for _, m := range s.Masters() {
 		s.must(m.Start())
 	}
-	for _, m := range s.Masters() {
-		s.must(m.WaitReady(s.soon()))
-	}
-	for _, id := range ids {
-		s.look(id)
-	}
-	s.voters(3)
+	s.checkThree(ids)
 }
 
 // A copy of a running master's directory is refused and exits; the first continues.

@@ -29,16 +29,16 @@ func TestModule_ReadmeExample(t *testing.T) {
 	}
 }
 
-// A module outside of the repository embeds a master, submits a job to it and stops it.
+// A module outside of the repository builds the example of package master, which embeds a master.
 func TestModule_EmbedsMaster(t *testing.T) {
 	root, err := filepath.Abs("..")
 	if err != nil {
 		t.Fatal(err)
 	}
-	run := exec.CommandContext(testkit.Context(t), buildOutside(t, root, embedsMaster))
+	run := exec.CommandContext(testkit.Context(t), buildOutside(t, root, exampleProgram(t, "../master/example_test.go")))
 	run.Dir = t.TempDir()
 	out, err := run.Output()
-	if want := "job 1 is pending\n"; err != nil || string(out) != want {
+	if want := "job 1 is pending\nstopped: <nil>\n"; err != nil || string(out) != want {
 		t.Errorf("got %v, %q, want %q", err, out, want)
 	}
 	left, err := os.ReadDir(run.Dir)
@@ -47,44 +47,16 @@ func TestModule_EmbedsMaster(t *testing.T) {
 	}
 }
 
-const embedsMaster = `package main
-
-import (
-	"context"
-	"fmt"
-	"log"
-
-	"github.com/ffrtmp/ffrtmp"
-	"github.com/ffrtmp/ffrtmp/client"
-	"github.com/ffrtmp/ffrtmp/master"
-)
-
-func main() {
-	ctx, stop := context.WithCancel(context.Background())
-	config := master.Default()
-	config.Bind, config.Port, config.DB, config.APIKey = "127.0.0.1", 0, "", "secret"
-	config.Metrics, config.TLS = false, false
-	m, err := master.New(ctx, config)
+// exampleProgram turns the example of a package into a program.
+func exampleProgram(t *testing.T, file string) string {
+	t.Helper()
+	text, err := os.ReadFile(file)
 	if err != nil {
-		log.Fatal(err)
+		t.Fatal(err)
 	}
-	stopped := make(chan error)
-	go func() { stopped <- m.Run(ctx) }()
-	c, err := client.New(client.Config{Masters: []string{m.URL()}, APIKey: "secret"})
-	if err != nil {
-		log.Fatal(err)
-	}
-	job, err := c.Submit(ctx, ffrtmp.Spec{Scenario: "720p"})
-	if err != nil {
-		log.Fatal(err)
-	}
-	fmt.Println("job", job.SequenceNumber, "is", job.Status)
-	stop()
-	if err := <-stopped; err != nil {
-		log.Fatal(err)
-	}
+	return strings.NewReplacer("package master_test", "package main", "func Example()", "func main()").
+		Replace(string(text))
 }
-`
 
 // buildOutside builds a program in a module that uses the repository at root, and returns its path. Nothing is
 // downloaded: the module cache has what the repository itself needs.

@@ -9,28 +9,8 @@ import (
 
 	"github.com/ffrtmp/ffrtmp"
 	"github.com/ffrtmp/ffrtmp/fsm/store"
+	"github.com/ffrtmp/ffrtmp/internal/testkit"
 )
-
-// figures returns a registry's counters and histograms, the latter as sum and count.
-func figures(t *testing.T, r *prometheus.Registry) map[string]float64 {
-	t.Helper()
-	families, err := r.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
-	values := map[string]float64{}
-	for _, f := range families {
-		m := f.GetMetric()[0]
-		if h := m.GetHistogram(); h != nil {
-			values[f.GetName()+"_sum"] = h.GetSampleSum()
-			values[f.GetName()+"_count"] = float64(h.GetSampleCount())
-		}
-		if c := m.GetCounter(); c != nil {
-			values[f.GetName()] = c.GetValue()
-		}
-	}
-	return values
-}
 
 // All masters export the same counts, whether they lead or not.
 func TestMetrics_Replicas(t *testing.T) {
@@ -73,7 +53,7 @@ func TestMetrics_Replicas(t *testing.T) {
 	for _, e := range leader.entries {
 		follower.fsm.Apply(e)
 	}
-	got, restarted := figures(t, theirs), figures(t, ours)
+	got, restarted := testkit.Metrics(t, theirs), testkit.Metrics(t, ours)
 	for name, want := range map[string]float64{
 		"ffmpeg_master_leases_expired_total":   1,
 		"ffmpeg_master_stale_results_total":    1,

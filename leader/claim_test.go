@@ -85,9 +85,7 @@ func TestService_UnknownNode(t *testing.T) {
 func TestClaim_AnswerLost(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bed) {
 		a := b.register(1, 3)
-		for range 3 {
-			b.submit(ffrtmp.Spec{})
-		}
+		b.submitJobs(3)
 		first := b.claimOne(a)
 		again := b.claim(a, 2, 0)
 		if len(again) != 1 || again[0].ID != first.ID || again[0].Lease != first.Lease {
@@ -111,9 +109,7 @@ func TestClaim_AnswerLost(t *testing.T) {
 func TestClaim_FreeSlots(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bed) {
 		a := b.register(1, 2)
-		for range 5 {
-			b.submit(ffrtmp.Spec{})
-		}
+		b.submitJobs(5)
 		jobs := b.claim(a, 10, 0)
 		if len(jobs) != 2 {
 			t.Fatalf("got %d attempts, want 2", len(jobs))

@@ -1,9 +1,12 @@
 package leader
 
 import (
+	"context"
 	"time"
 
 	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/fsm"
+	"github.com/ffrtmp/ffrtmp/fsm/store"
 )
 
 // expire proposes everything that is due, one command for each kind.
@@ -36,12 +39,10 @@ func (t *term) timeOut(attempts []*attempt) {
 	if len(attempts) == 0 {
 		return
 	}
-	_, changed, err := t.cfg.Proposer.TimeOut(t.ctx, ids(attempts))
-	if err != nil {
-		t.retry(attempts, err)
+	failed := t.propose(attempts, t.cfg.Proposer.TimeOut)
+	if failed == nil {
 		return
 	}
-	failed := asSet(changed)
 	for _, a := range attempts {
 		t.end(a)
 		if !failed[a.AttemptID] {
@@ -59,6 +60,18 @@ func (t *term) timeOut(attempts []*attempt) {
 		}
 		t.logFailure(a.JobID, a.node.id, ffrtmp.Timeout, retry, j.MaxRetries)
 	}
+}
+
+// propose returns the attempts that a command has changed, or nil when it failed and is retried later.
+func (t *term) propose(
+	attempts []*attempt, command func(context.Context, []store.AttemptID) (uint64, fsm.Changed, error),
+) map[store.AttemptID]bool {
+	_, changed, err := command(t.ctx, ids(attempts))
+	if err != nil {
+		t.retry(attempts, err)
+		return nil
+	}
+	return asSet(changed)
 }
 
 // retry makes attempts due again after retryInterval.

@@ -194,6 +194,21 @@ func (b *bed) submit(spec ffrtmp.Spec) string {
 	return made.Jobs[0].ID
 }
 
+func (b *bed) submitJobs(n int) {
+	b.t.Helper()
+	for range n {
+		b.submit(ffrtmp.Spec{})
+	}
+}
+
+// running registers a node, submits a job and claims it for the node.
+func (b *bed) running() (node, id string, j ffrtmp.Job) {
+	b.t.Helper()
+	node = b.register(1, 1)
+	id = b.submit(ffrtmp.Spec{})
+	return node, id, b.claimOne(node)
+}
+
 // claim claims with a wait, and fails the test on an error.
 func (b *bed) claim(node string, limit int, wait time.Duration) []ffrtmp.Job {
 	b.t.Helper()

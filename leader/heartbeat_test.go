@@ -17,9 +17,7 @@ func TestHeartbeat_WokenByCommand(t *testing.T) {
 	}{{ffrtmp.Cancel, ffrtmp.CommandCancel}, {ffrtmp.Pause, ffrtmp.CommandPause}} {
 		t.Run(string(step.action), func(t *testing.T) {
 			inBubble(t, func(t *testing.T, b *bed) {
-				a := b.register(1, 1)
-				id := b.submit(ffrtmp.Spec{})
-				j := b.claimOne(a)
+				a, id, j := b.running()
 				start := time.Now()
 				answer := make(chan []ffrtmp.Command, 1)
 				go func() { answer <- b.beatWait(a, 10*time.Second, report(j)) }()
@@ -57,9 +55,7 @@ func TestHeartbeat_WaitBound(t *testing.T) {
 // Pause and resume are repeated until the node agrees.
 func TestHeartbeat_PauseAndResume(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bed) {
-		a := b.register(1, 1)
-		id := b.submit(ffrtmp.Spec{})
-		j := b.claimOne(a)
+		a, id, j := b.running()
 		r := report(j)
 		b.act(ffrtmp.Pause, id)
 		want := func(verb ffrtmp.Verb) {
@@ -94,9 +90,7 @@ func TestHeartbeat_PauseAndResume(t *testing.T) {
 // attempt.
 func TestHeartbeat_CommandEndsOneWait(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bed) {
-		a := b.register(1, 1)
-		id := b.submit(ffrtmp.Spec{})
-		j := b.claimOne(a)
+		a, id, j := b.running()
 		want := func(when string, verb ffrtmp.Verb, after time.Duration) {
 			t.Helper()
 			start := time.Now()
@@ -131,9 +125,7 @@ func TestHeartbeat_CommandEndsOneWait(t *testing.T) {
 // A node gets no command for an attempt that it has ended itself.
 func TestHeartbeat_AttemptEndedByNode(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bed) {
-		a := b.register(1, 1)
-		b.submit(ffrtmp.Spec{})
-		j := b.claimOne(a)
+		a, _, j := b.running()
 		answer := make(chan []ffrtmp.Command, 1)
 		go func() { answer <- b.beatWait(a, 10*time.Second, report(j)) }()
 		synctest.Wait()
@@ -165,9 +157,7 @@ func TestHeartbeat_IntervalByNodeCount(t *testing.T) {
 func TestProgress_LiveAndSaved(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bed) {
 		a := b.register(1, 20)
-		for range 20 {
-			b.submit(ffrtmp.Spec{})
-		}
+		b.submitJobs(20)
 		jobs := b.claim(a, 20, 0)
 		before := b.log.count()
 		for second := range 25 {

@@ -116,12 +116,10 @@ func (t *term) expireLeases(attempts []*attempt) {
 		silent[a.node.id] = true
 	}
 	t.waiters.dismiss(silent)
-	_, changed, err := t.cfg.Proposer.Expire(t.ctx, ids(attempts))
-	if err != nil {
-		t.retry(attempts, err)
+	lost := t.propose(attempts, t.cfg.Proposer.Expire)
+	if lost == nil {
 		return
 	}
-	lost := asSet(changed)
 	for _, a := range attempts {
 		renewed := t.end(a)
 		if !lost[a.AttemptID] {

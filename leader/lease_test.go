@@ -76,9 +76,7 @@ func TestReclaim(t *testing.T) {
 	for _, by := range []string{"heartbeat", "result"} {
 		t.Run(by, func(t *testing.T) {
 			inBubble(t, func(t *testing.T, b *bed) {
-				a := b.register(1, 1)
-				id := b.submit(ffrtmp.Spec{})
-				j := b.claimOne(a)
+				a, id, j := b.running()
 				pass(ttl + time.Second)
 				b.wantStatus(id, ffrtmp.Pending, 1)
 				if by == "result" {
@@ -101,9 +99,7 @@ func TestReclaim(t *testing.T) {
 // heartbeat must not be answered with stop, because no other node would finish the job.
 func TestReclaim_ByPublishing(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bed) {
-		node := b.register(1, 1)
-		id := b.submit(ffrtmp.Spec{})
-		j := b.claimOne(node)
+		node, id, j := b.running()
 		pass(ttl + time.Second)
 		b.wantStatus(id, ffrtmp.Pending, 1)
 		b.result(node, j, ffrtmp.ResultPublishing)
@@ -146,9 +142,7 @@ func TestReclaim_HeartbeatDuringExpiry(t *testing.T) {
 // A heartbeat with a wrong lease reclaims nothing.
 func TestReclaim_WrongLease(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bed) {
-		a := b.register(1, 1)
-		id := b.submit(ffrtmp.Spec{})
-		j := b.claimOne(a)
+		a, id, j := b.running()
 		pass(ttl + time.Second)
 		j.Lease = "00000000000000000000000000000001"
 		if got := b.beat(a, report(j)); len(got) != 1 || got[0].Command != ffrtmp.CommandStop {
@@ -161,9 +155,7 @@ func TestReclaim_WrongLease(t *testing.T) {
 // A sealed attempt is never lost.
 func TestLease_Sealed(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bed) {
-		a := b.register(1, 1)
-		id := b.submit(ffrtmp.Spec{})
-		j := b.claimOne(a)
+		a, id, j := b.running()
 		b.result(a, j, ffrtmp.ResultPublishing)
 		pass(time.Hour)
 		b.wantStatus(id, ffrtmp.Running, 1)
@@ -255,9 +247,7 @@ func TestExpire_Retried(t *testing.T) {
 func TestExpire_Batched(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bed) {
 		a := b.register(1, 50)
-		for range 50 {
-			b.submit(ffrtmp.Spec{})
-		}
+		b.submitJobs(50)
 		if got := len(b.claim(a, 50, 0)); got != 50 {
 			t.Fatalf("got %d attempts, want 50", got)
 		}

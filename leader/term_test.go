@@ -93,9 +93,7 @@ func (b *bed) work(node string, stop <-chan struct{}) {
 // A new leader renews every lease.
 func TestTerm_RenewsEveryLease(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bed) {
-		a := b.register(1, 1)
-		id := b.submit(ffrtmp.Spec{})
-		j := b.claimOne(a)
+		a, id, j := b.running()
 		pass(ttl - time.Second)
 		b.lead(false)
 		pass(time.Hour)
@@ -114,9 +112,7 @@ func TestTerm_RenewsEveryLease(t *testing.T) {
 // A removed node loses its attempts.
 func TestNode_Removed(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bed) {
-		a := b.register(1, 1)
-		id := b.submit(ffrtmp.Spec{})
-		j := b.claimOne(a)
+		a, id, j := b.running()
 		b.result(a, j, ffrtmp.ResultPublishing)
 		if _, _, err := b.proposer.RemoveNode(t.Context(), a, true); err != nil {
 			t.Fatal(err)

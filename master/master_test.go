@@ -1,13 +1,13 @@
 package master
 
 import (
-	"context"
 	"net/http"
 	"testing"
 	"time"
 
 	"github.com/ffrtmp/ffrtmp"
 	"github.com/ffrtmp/ffrtmp/client"
+	"github.com/ffrtmp/ffrtmp/internal/testkit"
 )
 
 // inMemory is a master on free ports of the loopback address, without TLS.
@@ -25,15 +25,7 @@ func start(t *testing.T, c Config) *Master {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- m.Run(ctx) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-ended; err != nil {
-			t.Errorf("got %v from Run, want none", err)
-		}
-	})
+	testkit.Run(t, m.Run)
 	return m
 }
 

@@ -20,6 +20,8 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
+
+	"github.com/ffrtmp/ffrtmp/internal/testkit"
 )
 
 // TestMain lets the test's own program stand in for the programs that dev starts,
@@ -55,22 +57,6 @@ func standIn(path, port string) {
 	<-ctx.Done()
 	stop()
 	os.Exit(0)
-}
-
-// standIns is a directory with both programs.
-func standIns(t *testing.T) string {
-	t.Helper()
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	for _, name := range []string{"master", "agent"} {
-		if err := os.Symlink(self, filepath.Join(dir, name)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return dir
 }
 
 // screen is a writer whose text can be waited for.
@@ -119,7 +105,7 @@ func TestDev(t *testing.T) {
 	out, errOut := newScreen(), newScreen()
 	code := make(chan int)
 	go func() {
-		code <- Run(ctx, []string{"dev", "--masters", "2", "--agents", "1", "--dir", dir, "--bin-dir", standIns(t)},
+		code <- Run(ctx, []string{"dev", "--masters", "2", "--agents", "1", "--dir", dir, "--bin-dir", testkit.StandIns(t)},
 			nil, out, errOut, nil)
 	}()
 	text := out.until(t, "Ctrl-C stops the cluster.")
@@ -172,7 +158,7 @@ func TestDev_JSON(t *testing.T) {
 	out, errOut := newScreen(), newScreen()
 	code := make(chan int)
 	go func() {
-		code <- Run(ctx, []string{"dev", "--masters", "1", "--agents", "1", "-o", "json", "--bin-dir", standIns(t)},
+		code <- Run(ctx, []string{"dev", "--masters", "1", "--agents", "1", "-o", "json", "--bin-dir", testkit.StandIns(t)},
 			nil, out, errOut, nil)
 	}()
 	out.until(t, "\n}\n")
@@ -198,7 +184,7 @@ func TestDev_StartFailure(t *testing.T) {
 		!strings.Contains(r.err, "no program master") {
 		t.Errorf("got code %d, %q, want %d for a missing program", r.code, r.err, exitFailed)
 	}
-	dir := standIns(t)
+	dir := testkit.StandIns(t)
 	master := filepath.Join(dir, "master")
 	if err := os.Remove(master); err != nil {
 		t.Fatal(err)

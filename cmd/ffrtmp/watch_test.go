@@ -148,22 +148,9 @@ var escapes = regexp.MustCompile(`\x1b\[[0-9;]*[A-Za-z]`)
 func TestWatch_Terminal(t *testing.T) {
 	m := newFakeMaster(t)
 	lifeOf(m, completed())
-	keyboard, screen := openTerminal(t, 60)
-	var drawn bytes.Buffer
-	copied := make(chan struct{})
-	go func() {
-		// The terminal's end is an error here (EIO), and is what is waited for.
-		_, _ = io.Copy(&drawn, keyboard)
-		close(copied)
-	}()
-	code := Run(t.Context(), []string{"jobs", "watch", "12"}, strings.NewReader(""), screen, screen, m.lenient())
-	_ = screen.Close()
-	<-copied
-	if code != exitDone {
-		t.Errorf("got exit code %d, want %d: %q", code, exitDone, drawn.String())
-	}
-	mustContain(t, "the screen", drawn.String(), "\r\x1b[KJob 12  ", "█", "leader changed", "Job 12 completed")
-	for line := range strings.SplitSeq(drawn.String(), "\n") {
+	drawn := runInTerminal(t, 60, m.lenient(), "jobs", "watch", "12")
+	mustContain(t, "the screen", drawn, "\r\x1b[KJob 12  ", "█", "leader changed", "Job 12 completed")
+	for line := range strings.SplitSeq(drawn, "\n") {
 		for part := range strings.SplitSeq(line, "\r") {
 			text := escapes.ReplaceAllString(part, "")
 			if strings.HasPrefix(text, "Job 12  ") && utf8.RuneCountInString(text) >= 60 {
@@ -183,24 +170,32 @@ func TestColours(t *testing.T) {
 		want bool
 	}{{"terminal", nil, true}, {"NO_COLOR", []string{"NO_COLOR=1"}, false}} {
 		t.Run(c.name, func(t *testing.T) {
-			keyboard, screen := openTerminal(t, 200)
-			var shown bytes.Buffer
-			copied := make(chan struct{})
-			go func() {
-				_, _ = io.Copy(&shown, keyboard)
-				close(copied)
-			}()
-			if code := Run(t.Context(), []string{"jobs", "list"}, nil, screen, screen,
-				append(m.env(), c.env...)); code != exitDone {
-				t.Errorf("got exit code %d, want %d", code, exitDone)
-			}
-			_ = screen.Close()
-			<-copied
-			if strings.Contains(shown.String(), "\x1b[") != c.want {
-				t.Errorf("got %q, want colours: %v", shown.String(), c.want)
+			shown := runInTerminal(t, 200, append(m.env(), c.env...), "jobs", "list")
+			if strings.Contains(shown, "\x1b[") != c.want {
+				t.Errorf("got %q, want colours: %v", shown, c.want)
 			}
 		})
 	}
+}
+
+// runInTerminal runs a command in a terminal with so many columns and returns what it has drawn.
+func runInTerminal(t *testing.T, columns uint16, env []string, args ...string) string {
+	t.Helper()
+	keyboard, screen := openTerminal(t, columns)
+	var drawn bytes.Buffer
+	copied := make(chan struct{})
+	go func() {
+		// The terminal's end is an error here (EIO), and is what is waited for.
+		_, _ = io.Copy(&drawn, keyboard)
+		close(copied)
+	}()
+	code := Run(t.Context(), args, strings.NewReader(""), screen, screen, env)
+	_ = screen.Close()
+	<-copied
+	if code != exitDone {
+		t.Errorf("got exit code %d, want 0: %q", code, drawn.String())
+	}
+	return drawn.String()
 }
 
 // openTerminal returns both ends of a terminal with so many columns.

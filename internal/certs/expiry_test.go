@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/ffrtmp/ffrtmp/internal/testkit"
 )
 
 const day = 24 * time.Hour
@@ -83,21 +85,7 @@ func TestCollector(t *testing.T) {
 	}
 	registry := prometheus.NewPedanticRegistry()
 	registry.MustRegister(ids.Collector("x_"))
-	gather := func() map[string]float64 {
-		t.Helper()
-		families, err := registry.Gather()
-		if err != nil {
-			t.Fatal(err)
-		}
-		values := map[string]float64{}
-		for _, f := range families {
-			for _, m := range f.GetMetric() {
-				values[f.GetName()+" "+m.GetLabel()[0].GetValue()] = m.GetGauge().GetValue()
-			}
-		}
-		return values
-	}
-	values := gather()
+	values := testkit.Metrics(t, registry)
 	if len(values) != 6 {
 		t.Errorf("%v", values)
 	}
@@ -111,7 +99,7 @@ func TestCollector(t *testing.T) {
 	if err := ids.Reload(); err == nil || !strings.Contains(err.Error(), files.CA) {
 		t.Errorf("reload: %v", err)
 	}
-	if v := gather()["x_certificate_last_reload_successful api"]; v != 0 {
+	if v := testkit.Metrics(t, registry)["x_certificate_last_reload_successful api"]; v != 0 {
 		t.Errorf("successful: %v", v)
 	}
 	if warnings, err := ids.Health(); err != nil || len(warnings) != 1 ||
@@ -122,7 +110,7 @@ func TestCollector(t *testing.T) {
 	if err := ids.Reload(); err != nil {
 		t.Fatal(err)
 	}
-	if v := gather()["x_certificate_last_reload_successful api"]; v != 1 {
+	if v := testkit.Metrics(t, registry)["x_certificate_last_reload_successful api"]; v != 1 {
 		t.Errorf("successful after repair: %v", v)
 	}
 }

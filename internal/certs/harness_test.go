@@ -1,6 +1,7 @@
 package certs
 
 import (
+	"bytes"
 	"crypto/tls"
 	"errors"
 	"io"
@@ -107,6 +108,17 @@ func open(t *testing.T, files Files) *Store {
 		t.Fatal(err)
 	}
 	return s
+}
+
+// openLogged is open with the log of the store.
+func openLogged(t *testing.T, files Files) (*Store, *bytes.Buffer) {
+	t.Helper()
+	var log bytes.Buffer
+	s, err := Open(files, hclog.New(&hclog.LoggerOptions{Output: &log}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s, &log
 }
 
 func identityOf(t *testing.T, ca *CA, req Request) *Store {

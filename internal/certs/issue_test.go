@@ -116,12 +116,13 @@ func TestWritePair_Modes(t *testing.T) {
 			t.Errorf("%s has mode %s, want %s", name, info.Mode(), want)
 		}
 	}
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(entries) != 2 {
-		t.Errorf("left behind: %v", entries)
+	checkFiles(t, dir, 2)
+}
+
+func checkFiles(t *testing.T, dir string, want int) {
+	t.Helper()
+	if files, err := os.ReadDir(dir); err != nil || len(files) != want {
+		t.Errorf("got files %v (%v), want %d", files, err, want)
 	}
 }
 
@@ -135,13 +136,7 @@ func TestWritePair_Failure(t *testing.T) {
 	if err == nil {
 		t.Fatal("a directory was replaced by a key")
 	}
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(entries) != 1 {
-		t.Errorf("left behind: %v", entries)
-	}
+	checkFiles(t, dir, 1)
 }
 
 func TestInspect(t *testing.T) {

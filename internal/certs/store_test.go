@@ -11,8 +11,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/hashicorp/go-hclog"
-
 	"github.com/ffrtmp/ffrtmp/internal/testkit"
 )
 
@@ -20,13 +18,8 @@ import (
 func TestStore_FollowsFiles(t *testing.T) {
 	t.Parallel()
 	ca := newCA(t, "ca")
-	req := Request{
-		CommonName: "first",
-		IPs:        []net.IP{net.IPv4(127, 0, 0, 1)},
-		Cluster:    "prod",
-		Role:       RoleMaster,
-		Name:       "a",
-	}
+	req := masterRequest("prod", "a")
+	req.CommonName = "first"
 	dir := t.TempDir()
 	own := open(t, install(t, dir, ca, ca, req))
 	server := own.API(false)
@@ -132,11 +125,7 @@ func TestStore_BadFiles(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
 			files := install(t, dir, ca, ca, masterRequest("prod", "a"))
-			var log bytes.Buffer
-			own, err := Open(files, hclog.New(&hclog.LoggerOptions{Output: &log}))
-			if err != nil {
-				t.Fatal(err)
-			}
+			own, log := openLogged(t, files)
 			if err := spoil(files); err != nil {
 				t.Fatal(err)
 			}
@@ -198,11 +187,7 @@ func TestStore_BetweenRenames(t *testing.T) {
 	ca := newCA(t, "ca")
 	dir := t.TempDir()
 	files := install(t, dir, ca, ca, masterRequest("prod", "first"))
-	var log bytes.Buffer
-	own, err := Open(files, hclog.New(&hclog.LoggerOptions{Output: &log}))
-	if err != nil {
-		t.Fatal(err)
-	}
+	own, log := openLogged(t, files)
 	cert, key, err := ca.Issue(masterRequest("prod", "second"))
 	if err != nil {
 		t.Fatal(err)

@@ -38,13 +38,8 @@ func TestPeer_Accepts(t *testing.T) {
 func TestPeer_Refuses(t *testing.T) {
 	ca, other := newCA(t, "ca"), newCA(t, "ca")
 	own := identityOf(t, ca, masterRequest("prod", "a"))
-	agent := Request{
-		CommonName: "x",
-		IPs:        []net.IP{net.IPv4(127, 0, 0, 1)},
-		Cluster:    "prod",
-		Role:       RoleAgent,
-		Name:       "x",
-	}
+	agent := masterRequest("prod", "x")
+	agent.Role = RoleAgent
 	plain := Request{CommonName: "x", IPs: []net.IP{net.IPv4(127, 0, 0, 1)}}
 	for _, tt := range []struct {
 		name     string

@@ -25,7 +25,7 @@ import (
 func start(t *testing.T, opts Options) *Cluster {
 	t.Helper()
 	if opts.BinDir == "" {
-		opts.BinDir = binDir(t)
+		opts.BinDir = testkit.StandIns(t)
 	}
 	c, err := Start(timeout(t), opts)
 	if err != nil {
@@ -183,7 +183,7 @@ func TestRestart_KeepsPlaces(t *testing.T) {
 	// A process may be ready before what it printed at its start has been copied.
 	testkit.Eventually(t, "three starts in the log", func() bool {
 		log, err := os.ReadFile(m.LogPath())
-		return err == nil && strings.Count(string(log), "args --bind") == 3
+		return err == nil && strings.Count(string(log), "args --name") == 3
 	})
 	if err := m.Move(); err == nil {
 		t.Error("moved while running")
@@ -224,7 +224,7 @@ func TestStart_Failure(t *testing.T) {
 	dir := t.TempDir()
 	_, err := Start(
 		timeout(t),
-		Options{Masters: 2, Agents: 1, BinDir: binDir(t), Dir: dir, MasterArgs: func(i int) []string {
+		Options{Masters: 2, Agents: 1, BinDir: testkit.StandIns(t), Dir: dir, MasterArgs: func(i int) []string {
 			return [][]string{nil, {"--fail", "the disk is missing"}}[i]
 		}},
 	)
@@ -248,7 +248,7 @@ func TestStart_Failure(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(blocked, "keys"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if c, err := New(Options{Masters: 1, BinDir: binDir(t), Dir: blocked}); err == nil || c != nil {
+	if c, err := New(Options{Masters: 1, BinDir: testkit.StandIns(t), Dir: blocked}); err == nil || c != nil {
 		t.Errorf("without a place for keys: %v, %v", c, err)
 	}
 	if _, err := Start(timeout(t), Options{Masters: 1, BinDir: t.TempDir()}); err == nil ||
@@ -269,7 +269,7 @@ func TestOutput_Prefixed(t *testing.T) {
 			t.Errorf("the log of %s, %v:\n%s", m.Name(), err, log)
 		}
 	}
-	for _, want := range []string{"master-0 | args --bind", "master-1 | args --bind"} {
+	for _, want := range []string{"master-0 | args --name", "master-1 | args --name"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %q in %q", want, out.String())
 		}
@@ -317,7 +317,7 @@ func TestEnvironment(t *testing.T) {
 
 // Close at any time.
 func TestClose_AtAnyTime(t *testing.T) {
-	bin := binDir(t)
+	bin := testkit.StandIns(t)
 	for range 5 {
 		c, err := New(Options{Masters: 3, Agents: 1, BinDir: bin})
 		if err != nil {

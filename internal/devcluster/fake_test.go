@@ -29,22 +29,6 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// binDir holds the stand-ins.
-func binDir(t *testing.T) string {
-	t.Helper()
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	for _, name := range []string{"master", "agent"} {
-		if err := os.Symlink(self, filepath.Join(dir, name)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return dir
-}
-
 // fakeFlags are --name value pairs; the last of a name counts.
 type fakeFlags map[string]string
 

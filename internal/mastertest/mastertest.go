@@ -3,7 +3,6 @@
 package mastertest
 
 import (
-	"context"
 	"testing"
 
 	"github.com/hashicorp/go-hclog"
@@ -38,7 +37,7 @@ func Start(t testing.TB, change func(*master.Config)) *Master {
 	if err != nil {
 		t.Fatal(err)
 	}
-	run(t, m)
+	testkit.Run(t, m.Run)
 	c, err := client.New(client.Config{Masters: []string{m.URL()}, APIKey: config.APIKey, Patience: testkit.Patience})
 	if err != nil {
 		t.Fatal(err)
@@ -49,16 +48,4 @@ func Start(t testing.TB, change func(*master.Config)) *Master {
 		return err == nil
 	})
 	return &Master{Master: m, Client: c}
-}
-
-func run(t testing.TB, m *master.Master) {
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- m.Run(ctx) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-ended; err != nil {
-			t.Errorf("master: %v", err)
-		}
-	})
 }

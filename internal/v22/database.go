@@ -99,6 +99,21 @@ func (d *Database) records(ctx context.Context, table, order string, wanted []st
 	}
 }
 
+// translated translates rows up to the first error.
+func translated[T any](rows iter.Seq2[record, error], translate func(record) T) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		for r, err := range rows {
+			var row T
+			if err == nil {
+				row = translate(r)
+			}
+			if !yield(row, err) {
+				return
+			}
+		}
+	}
+}
+
 func (d *Database) each(ctx context.Context, table, order string, wanted []string, do func(record) bool) error {
 	have, err := d.columns(ctx, table)
 	if err != nil {

@@ -41,18 +41,10 @@ var jobColumns = []string{
 
 // Jobs returns the jobs ordered by number, up to the first error.
 func (d *Database) Jobs(ctx context.Context) iter.Seq2[Job, error] {
-	return func(yield func(Job, error) bool) {
-		for r, err := range d.records(ctx, "jobs", "sequence_number", jobColumns) {
-			j := Job{ID: r["id"], Status: r["status"]}
-			if err == nil {
-				j.Job, j.Err = r.job()
-				j.Sequence = j.Job.SequenceNumber
-			}
-			if !yield(j, err) {
-				return
-			}
-		}
-	}
+	return translated(d.records(ctx, "jobs", "sequence_number", jobColumns), func(r record) Job {
+		j, err := r.job()
+		return Job{ID: r["id"], Status: r["status"], Sequence: j.SequenceNumber, Job: j, Err: err}
+	})
 }
 
 // past is the history of a job.

@@ -23,17 +23,10 @@ var nodeColumns = []string{
 
 // Nodes returns the nodes, oldest first, up to the first error.
 func (d *Database) Nodes(ctx context.Context) iter.Seq2[Node, error] {
-	return func(yield func(Node, error) bool) {
-		for r, err := range d.records(ctx, "nodes", "registered_at", nodeColumns) {
-			n := Node{ID: r["id"], Status: r["status"]}
-			if err == nil {
-				n.Node, n.Err = r.node()
-			}
-			if !yield(n, err) {
-				return
-			}
-		}
-	}
+	return translated(d.records(ctx, "nodes", "registered_at", nodeColumns), func(r record) Node {
+		n, err := r.node()
+		return Node{ID: r["id"], Status: r["status"], Node: n, Err: err}
+	})
 }
 
 func (r record) node() (ffrtmp.ImportedNode, error) {
