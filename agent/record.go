@@ -50,7 +50,7 @@ func (d attemptDir) create(j *ffrtmp.Job) error {
 	if err := os.MkdirAll(d.path, 0o700); err != nil {
 		return err
 	}
-	if err := writeJSON(d.file("claim.json"), j); err != nil {
+	if err := atomicfile.WriteJSON(d.file("claim.json"), j); err != nil {
 		return err
 	}
 	return atomicfile.SyncDir(filepath.Dir(d.path))
@@ -59,7 +59,7 @@ func (d attemptDir) create(j *ffrtmp.Job) error {
 // claimed returns the claimed job; fs.ErrNotExist when the attempt was removed.
 func (d attemptDir) claimed() (ffrtmp.Job, error) {
 	var j ffrtmp.Job
-	err := readJSON(d.file("claim.json"), &j)
+	err := atomicfile.ReadJSON(d.file("claim.json"), &j)
 	if err == nil && idOf(&j).String() != filepath.Base(d.path) {
 		err = fmt.Errorf("%s belongs to another attempt", d.file("claim.json"))
 	}
@@ -98,11 +98,11 @@ type outcome struct {
 // outcome returns nil while the attempt has not ended.
 func (d attemptDir) outcome() (*outcome, error) {
 	o := &outcome{}
-	err := readJSON(d.file("outcome.json"), o)
+	err := atomicfile.ReadJSON(d.file("outcome.json"), o)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	return o, err
 }
 
-func (d attemptDir) saveOutcome(o *outcome) error { return writeJSON(d.file("outcome.json"), o) }
+func (d attemptDir) saveOutcome(o *outcome) error { return atomicfile.WriteJSON(d.file("outcome.json"), o) }

@@ -15,6 +15,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/internal/atomicfile"
 	"github.com/ffrtmp/ffrtmp/internal/testkit"
 )
 
@@ -227,7 +228,7 @@ func (s *site) killSupervisor(id string) {
 	var who struct {
 		PID int `json:"pid"`
 	}
-	err := readJSON(filepath.Join(s.state, "attempts", attemptID{id, 1}.String(), "supervisor.json"), &who)
+	err := atomicfile.ReadJSON(filepath.Join(s.state, "attempts", attemptID{id, 1}.String(), "supervisor.json"), &who)
 	if err != nil || who.PID == 0 {
 		s.t.Fatalf("got no pid of the supervisor (%v), want one", err)
 	}

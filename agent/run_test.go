@@ -17,6 +17,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/internal/atomicfile"
 	"github.com/ffrtmp/ffrtmp/internal/testkit"
 )
 
@@ -240,7 +241,7 @@ func TestCancel_EndsProcessGroup(t *testing.T) {
 	var ffmpeg struct {
 		PID int `json:"pid"`
 	}
-	if err := readJSON(filepath.Join(s.state, "attempts", attemptID{id, 1}.String(), "ffmpeg.json"),
+	if err := atomicfile.ReadJSON(filepath.Join(s.state, "attempts", attemptID{id, 1}.String(), "ffmpeg.json"),
 		&ffmpeg); err != nil || ffmpeg.PID == 0 {
 		t.Fatalf("got no pid of ffmpeg (%v), want one", err)
 	}

@@ -1,7 +1,6 @@
 package agent
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -57,7 +56,7 @@ func (s *state) load() error {
 	if err := s.identify(); err != nil {
 		return err
 	}
-	err := readJSON(filepath.Join(s.dir, "cluster.json"), &s.cluster)
+	err := atomicfile.ReadJSON(filepath.Join(s.dir, "cluster.json"), &s.cluster)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
@@ -120,7 +119,7 @@ func (s *state) pin(id string, masters []string) error {
 	if next.ID == s.cluster.ID && slices.Equal(next.Masters, s.cluster.Masters) {
 		return nil
 	}
-	if err := writeJSON(filepath.Join(s.dir, "cluster.json"), next); err != nil {
+	if err := atomicfile.WriteJSON(filepath.Join(s.dir, "cluster.json"), next); err != nil {
 		return err
 	}
 	s.cluster = next
@@ -131,23 +130,4 @@ func (s *state) masters() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.cluster.Masters)
-}
-
-func readJSON(path string, v any) error {
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return err
-	}
-	if err := json.Unmarshal(data, v); err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	return nil
-}
-
-func writeJSON(path string, v any) error {
-	data, err := json.Marshal(v)
-	if err != nil {
-		return err
-	}
-	return atomicfile.Write(path, data, 0o600)
 }

@@ -1,7 +1,6 @@
 package cluster
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -51,17 +50,11 @@ func (s *storage) load(name string, v any) error {
 	if s.inMemory() {
 		return nil
 	}
-	data, err := os.ReadFile(s.file(name))
+	err := atomicfile.ReadJSON(s.file(name), v)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	if err != nil {
-		return err
-	}
-	if err := json.Unmarshal(data, v); err != nil {
-		return fmt.Errorf("%s: %w", s.file(name), err)
-	}
-	return nil
+	return err
 }
 
 // save makes a document durable before it returns.
@@ -69,11 +62,7 @@ func (s *storage) save(name string, v any) error {
 	if s.inMemory() {
 		return nil
 	}
-	data, err := json.Marshal(v)
-	if err != nil {
-		return err
-	}
-	return atomicfile.Write(s.file(name), append(data, '\n'), 0o600)
+	return atomicfile.WriteJSON(s.file(name), v)
 }
 
 // close releases the directory for another process.

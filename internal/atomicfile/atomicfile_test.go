@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -58,6 +59,27 @@ func TestCreate(t *testing.T) {
 		t.Errorf("got %v, want %v", err, fs.ErrExist)
 	}
 	checkOnly(t, path, "first", 0o600)
+}
+
+func TestJSON(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "file")
+	var got map[string]int
+	if err := ReadJSON(path, &got); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("got %v for a missing file, want %v", err, fs.ErrNotExist)
+	}
+	if err := WriteJSON(path, map[string]int{"a": 1}); err != nil {
+		t.Fatal(err)
+	}
+	checkOnly(t, path, "{\"a\":1}\n", 0o600)
+	if err := ReadJSON(path, &got); err != nil || got["a"] != 1 {
+		t.Errorf("got %v (%v), want a: 1", got, err)
+	}
+	if err := Write(path, []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := ReadJSON(path, &got); err == nil || !strings.Contains(err.Error(), path) {
+		t.Errorf("got %v for a damaged file, want an error with its path", err)
+	}
 }
 
 // checkOnly checks a file, and that nothing else is left in its directory.
