@@ -105,4 +105,6 @@ func (d attemptDir) outcome() (*outcome, error) {
 	return o, err
 }
 
-func (d attemptDir) saveOutcome(o *outcome) error { return atomicfile.WriteJSON(d.file("outcome.json"), o) }
+func (d attemptDir) saveOutcome(o *outcome) error {
+	return atomicfile.WriteJSON(d.file("outcome.json"), o)
+}

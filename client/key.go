@@ -3,6 +3,8 @@ package client
 import (
 	"context"
 	"net/http"
+	"strconv"
+	"time"
 
 	"github.com/ffrtmp/ffrtmp"
 )
@@ -24,4 +26,21 @@ func (c *Client) Keys(ctx context.Context, opts ...Option) ([]ffrtmp.Key, error)
 // RevokeKey revokes a key. Revoking a revoked key is no error. It needs the scope admin.
 func (c *Client) RevokeKey(ctx context.Context, id string, opts ...Option) error {
 	return c.do(ctx, write(http.MethodDelete, join("/keys", id, ""), nil, nil, opts))
+}
+
+// Audit returns a page of the audit log, newest first. It needs the scope admin.
+func (c *Client) Audit(ctx context.Context, page ffrtmp.AuditPage, opts ...Option) (ffrtmp.AuditList, error) {
+	var list ffrtmp.AuditList
+	call := read("/audit", &list, opts)
+	if !page.Since.IsZero() {
+		call.query.Set("since", page.Since.UTC().Format(time.RFC3339Nano))
+	}
+	if page.Limit != 0 {
+		call.query.Set("limit", strconv.Itoa(page.Limit))
+	}
+	if page.Cursor != "" {
+		call.query.Set("cursor", page.Cursor)
+	}
+	err := c.do(ctx, call)
+	return list, err
 }

@@ -1,12 +1,17 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/client"
 	"github.com/ffrtmp/ffrtmp/internal/cli"
 	"github.com/ffrtmp/ffrtmp/internal/flags"
 	"github.com/ffrtmp/ffrtmp/internal/v22"
@@ -70,4 +75,232 @@ func (c *command) importFrom(ctx context.Context, path string, dryRun bool) (err
 		return fmt.Errorf("import: %s refused", cli.Count(i.report.Refused, "row"))
 	}
 	return nil
+}
+
+// importBytes is the approximate size of one request: far below the masters' limit, to keep entries of the Raft log
+// small.
+const importBytes = 1 << 20
+
+// importRun sends rows in batches and counts the results.
+type importRun struct {
+	client *client.Client
+	report importReport
+
+	batch   ffrtmp.Import
+	size    int
+	pending []importedRow     // of the batch: its nodes, or its jobs
+	nodes   map[string]string // new id by id in v2.2
+}
+
+func newImportRun(cl *client.Client, report importReport) *importRun {
+	report.NotTaken = []importedRow{}
+	return &importRun{client: cl, report: report, nodes: map[string]string{}}
+}
+
+// run imports everything, nodes first, because jobs refer to them.
+func (i *importRun) run(ctx context.Context, db *v22.Database) error {
+	for n, err := range db.Nodes(ctx) {
+		if err != nil {
+			return err
+		}
+		row := importedRow{Kind: kindNode, ID: n.ID, Was: n.Status, becomes: string(ffrtmp.NodeOffline)}
+		add := func() { i.batch.Nodes = append(i.batch.Nodes, n.Node) }
+		if err := i.take(ctx, row, n.Err, &n.Node, add); err != nil {
+			return err
+		}
+	}
+	if err := i.flush(ctx); err != nil {
+		return err
+	}
+	for j, err := range db.Jobs(ctx) {
+		if err != nil {
+			return err
+		}
+		j.Job.Logs = ffrtmp.LogTail(j.Job.Logs)
+		if a := j.Job.LastAttempt; a != nil {
+			a.NodeID = i.nodes[a.NodeID]
+		}
+		row := importedRow{
+			Kind: kindJob, ID: j.ID, SequenceNumber: j.Sequence, Was: j.Status, becomes: string(j.Job.Status),
+		}
+		if err := i.take(ctx, row, j.Err, &j.Job, func() { i.batch.Jobs = append(i.batch.Jobs, j.Job) }); err != nil {
+			return err
+		}
+	}
+	return i.flush(ctx)
+}
+
+// take adds a translated row to the batch with add. It sends the batch first when the row does not fit.
+func (i *importRun) take(ctx context.Context, row importedRow, fault error, item any, add func()) error {
+	if fault != nil {
+		i.report.refuse(row, fault)
+		return nil
+	}
+	data, err := json.Marshal(item)
+	if err == nil && len(data) > ffrtmp.MaxImportBytes/2 {
+		err = ffrtmp.Errorf(ffrtmp.TooLarge, "larger than %d bytes", ffrtmp.MaxImportBytes/2)
+	}
+	if err != nil {
+		i.report.refuse(row, err)
+		return nil
+	}
+	if len(i.pending) == ffrtmp.MaxImport || len(i.pending) > 0 && i.size+len(data) > importBytes {
+		if err := i.flush(ctx); err != nil {
+			return err
+		}
+	}
+	add()
+	i.pending, i.size = append(i.pending, row), i.size+len(data)
+	return nil
+}
+
+// flush sends the batch.
+func (i *importRun) flush(ctx context.Context) error {
+	if len(i.pending) == 0 {
+		return ctx.Err()
+	}
+	answer, err := i.client.Import(ctx, i.batch, i.report.DryRun)
+	if err != nil {
+		return err
+	}
+	results := slices.Concat(answer.Nodes, answer.Jobs)
+	if len(results) != len(i.pending) {
+		return ffrtmp.Errorf(ffrtmp.Internal, "the masters answered with %d results for %d rows", len(results),
+			len(i.pending))
+	}
+	for k, row := range i.pending {
+		if row.Kind == kindNode && results[k].Outcome != ffrtmp.ImportRefused {
+			i.nodes[row.ID] = results[k].ID
+		}
+		i.report.record(row, results[k])
+	}
+	i.batch, i.pending, i.size = ffrtmp.Import{}, nil, 0
+	return nil
+}
+
+const (
+	kindJob  = "job"
+	kindNode = "node"
+)
+
+// importReport is the result of an import.
+type importReport struct {
+	From       string          `json:"from"`
+	DryRun     bool            `json:"dry_run"`
+	Imported   int             `json:"imported"` // or to be imported, in a dry run
+	Exist      int             `json:"exist"`
+	Refused    int             `json:"refused"`
+	Renumbered int             `json:"renumbered"` // jobs that did not keep their number
+	Summary    []importSummary `json:"summary"`
+	NotTaken   []importedRow   `json:"not_taken"`
+}
+
+// importSummary counts rows of one kind and status.
+type importSummary struct {
+	Kind     string `json:"kind"`
+	Was      string `json:"was"`     // status in v2.2
+	Becomes  string `json:"becomes"` // status here
+	Imported int    `json:"imported"`
+	Exist    int    `json:"exist"`
+	Refused  int    `json:"refused"`
+}
+
+// importedRow is a row of the v2.2 database.
+type importedRow struct {
+	Kind           string `json:"kind"`
+	ID             string `json:"id"`
+	SequenceNumber uint64 `json:"sequence_number,omitempty"`
+	Was            string `json:"was"`
+	Field          string `json:"field,omitempty"`
+	Reason         string `json:"reason"`
+	becomes        string
+}
+
+// record counts the masters' result for a row.
+func (r *importReport) record(row importedRow, result ffrtmp.ImportResult) {
+	s := r.of(row)
+	switch result.Outcome {
+	case ffrtmp.ImportTaken:
+		s.Imported++
+		r.Imported++
+		if !r.DryRun && row.SequenceNumber != 0 && result.SequenceNumber != row.SequenceNumber {
+			r.Renumbered++
+		}
+	case ffrtmp.ImportExists:
+		s.Exist++
+		r.Exist++
+	default:
+		s.Refused++
+		r.Refused++
+		row.Field, row.Reason = result.Field, result.Error
+		r.NotTaken = append(r.NotTaken, row)
+	}
+}
+
+// refuse counts a row that could not be translated.
+func (r *importReport) refuse(row importedRow, fault error) {
+	result := ffrtmp.ImportResult{Outcome: ffrtmp.ImportRefused, Error: fault.Error()}
+	var e *ffrtmp.Error
+	if errors.As(fault, &e) {
+		result.Field = e.Field
+	}
+	r.record(row, result)
+}
+
+// of returns the counts that a row belongs to.
+func (r *importReport) of(row importedRow) *importSummary {
+	at, found := slices.BinarySearchFunc(r.Summary, row, func(s importSummary, row importedRow) int {
+		// Nodes before jobs.
+		return cmp.Or(-cmp.Compare(s.Kind, row.Kind), cmp.Compare(s.Was, row.Was))
+	})
+	if !found {
+		r.Summary = slices.Insert(r.Summary, at, importSummary{Kind: row.Kind, Was: row.Was, Becomes: row.becomes})
+	}
+	return &r.Summary[at]
+}
+
+// sort sorts refused rows by their order in the database.
+func (r *importReport) sort() {
+	slices.SortStableFunc(r.NotTaken, func(a, b importedRow) int {
+		return cmp.Or(-cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.SequenceNumber, b.SequenceNumber))
+	})
+}
+
+// parts returns the report as tables.
+func (r *importReport) parts() []cli.HumanWriter {
+	imported := "IMPORTED<"
+	if r.DryRun {
+		imported = "TO IMPORT<"
+	}
+	summary := cli.NewTable("KIND", "IN V2.2", "HERE", imported, "EXISTING<", "REFUSED<")
+	for _, s := range r.Summary {
+		summary.Add(s.Kind, s.Was, s.Becomes, s.Imported, s.Exist, s.Refused)
+	}
+	shown := []cli.HumanWriter{summary}
+	if len(r.NotTaken) > 0 {
+		t := cli.NewTable("REFUSED", "NUMBER<", "ID", "REASON~")
+		for _, row := range r.NotTaken {
+			number := ""
+			if row.SequenceNumber != 0 {
+				number = fmt.Sprint(row.SequenceNumber)
+			}
+			t.Add(row.Kind, number, row.ID, row.Reason)
+		}
+		shown = append(shown, t)
+	}
+	taken := "imported"
+	if r.DryRun {
+		taken = "to import (dry run: nothing was changed)"
+	}
+	last := cli.Lines{
+		fmt.Sprintf("%s %s, %d existing, %d refused.", cli.Count(r.Imported, "row"), taken, r.Exist, r.Refused),
+	}
+	if r.Renumbered > 0 {
+		last = append(
+			last,
+			fmt.Sprintf("%s got a new number. Find one by its old number: ffrtmp jobs list --label %s=NUMBER",
+				cli.Count(r.Renumbered, "job"), v22.SequenceLabel),
+		)
+	}
+	return append(shown, last)
 }
