@@ -34,6 +34,9 @@ const (
 	NodeAdmitted   EventType = "node.eligible"
 	NodeCordoned   EventType = "node.cordoned"
 	NodeDraining   EventType = "node.draining"
+
+	// Restored is the event of a restored backup: read all jobs again. The stream continues behind it.
+	Restored EventType = "restored"
 )
 
 // EventTypes lists every type of event.
@@ -41,6 +44,7 @@ var EventTypes = []EventType{
 	JobSubmitted, JobStarted, JobPublishing, JobPaused, JobResumed, JobRetrying, JobLost, JobRecovered, JobCompleted,
 	JobFailed, JobCanceled, JobChanged, JobRequeued,
 	NodeRegistered, NodeWentOff, NodeCameBack, NodeRemoved, NodeAdmitted, NodeCordoned, NodeDraining,
+	Restored,
 }
 
 // Valid reports whether t is one of EventTypes.

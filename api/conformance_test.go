@@ -157,6 +157,9 @@ func (c *conformance) check(r *http.Request, pattern string, sent []byte, answer
 	}
 	// curl's default type is accepted.
 	r.Header.Set("Content-Type", "application/json")
+	if body := input.Route.Operation.RequestBody; body != nil && body.Value.Content["application/json"] == nil {
+		r.Header.Set("Content-Type", "application/octet-stream")
+	}
 	var refused error
 	if answer.status < 300 {
 		r.Body = io.NopCloser(bytes.NewReader(withoutNulls(sent)))

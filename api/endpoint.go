@@ -37,6 +37,7 @@ type endpoint struct {
 	agents   bool         // a key with the scope agent is accepted, too
 	audit    bool         // recorded in the audit log
 	maxBody  int64        // 0: maxBody; a larger body may take longer
+	upload   bool         // the body is a file of any length; see upload.go
 	long     bool         // waits or streams: has a longer time limit, and ends at a shutdown
 	repeat   bool         // harmless to repeat, even without an idempotency key
 	serve    func(*call) (*answer, error)
@@ -50,6 +51,7 @@ type call struct {
 	principal   Principal
 	forwarded   bool // by another master; not forwarded again
 	body        []byte
+	upload      *upload // instead of body, or nil
 	idempotency fsm.Idempotency
 	consistency consistency
 }
@@ -84,6 +86,9 @@ func (s *Server) handler(e *endpoint) http.Handler {
 		if err := s.prepare(w, c); err != nil { //nolint:contextcheck // c is the request, with its context
 			writeError(w, err)
 			return
+		}
+		if c.upload != nil {
+			defer c.upload.Close()
 		}
 		s.dispatch(w, c) //nolint:contextcheck // as above
 	})
@@ -120,6 +125,9 @@ func (s *Server) prepare(w http.ResponseWriter, c *call) (err error) {
 			control.SetWriteDeadline(time.Now().Add(longTimeout))); err != nil {
 			return err
 		}
+	}
+	if c.endpoint.upload {
+		return s.receive(w, c)
 	}
 	if c.body, err = readBody(w, c.Request, c.endpoint.maxBody); err != nil {
 		return err

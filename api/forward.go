@@ -167,7 +167,10 @@ func (s *Server) outgoing(ctx context.Context, c *call) *http.Request {
 		Body:          io.NopCloser(bytes.NewReader(c.body)),
 		ContentLength: int64(len(c.body)),
 	}
-	if len(c.body) == 0 {
+	switch {
+	case c.upload != nil:
+		out.Body, out.ContentLength = io.NopCloser(c.upload.reader()), c.upload.size
+	case len(c.body) == 0:
 		out.Body = http.NoBody
 	}
 	copyEndToEnd(out.Header, c.Header)

@@ -53,6 +53,7 @@ func (l *soloLog) Apply(_ context.Context, data []byte) (uint64, any, error) {
 // fakeCluster is a cluster whose leader the test sets.
 type fakeCluster struct {
 	id         string
+	clusterID  string
 	mu         sync.Mutex
 	leader     *cluster.Leader
 	changed    chan struct{}
@@ -75,7 +76,7 @@ type fakeCluster struct {
 }
 
 func newFakeCluster(id string) *fakeCluster {
-	return &fakeCluster{id: id, changed: make(chan struct{}), leadership: make(chan bool, 1), contacted: true}
+	return &fakeCluster{id: id, clusterID: "11111111-2222-3333-4444-555555555555", changed: make(chan struct{}), leadership: make(chan bool, 1), contacted: true}
 }
 
 // setLeader makes a master the leader, or none if l is nil.
@@ -93,7 +94,7 @@ func (f *fakeCluster) setLeader(l *cluster.Leader) {
 }
 
 func (f *fakeCluster) ID() string        { return f.id }
-func (f *fakeCluster) ClusterID() string { return "11111111-2222-3333-4444-555555555555" }
+func (f *fakeCluster) ClusterID() string { return f.clusterID }
 func (f *fakeCluster) IsLeader() bool {
 	l, ok := f.Leader()
 	return ok && l.ID == f.id
@@ -232,6 +233,7 @@ func startMaster(t *testing.T, id string, shared *master, change ...func(*http.S
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { f.Close() })
+		f.SetClusterID(m.cluster.ClusterID)
 		m.fsm, m.log = f, &soloLog{fsm: f}
 	}
 	m.proposer = fsm.NewProposer(m.log,

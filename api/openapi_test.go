@@ -133,6 +133,7 @@ var documented = map[string]any{
 	"MemberChange":      ffrtmp.MemberChange{},
 	"Autopilot":         ffrtmp.Autopilot{},
 	"AutopilotChange":   ffrtmp.AutopilotChange{},
+	"RestoredSnapshot":  ffrtmp.RestoredSnapshot{},
 	"Health":            ffrtmp.Health{},
 }
 

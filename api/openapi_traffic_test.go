@@ -126,7 +126,10 @@ func TestOpenAPI_Traffic(t *testing.T) {
 	m.want(200, "GET", "/audit", "")
 
 	m.want(200, "GET", "/cluster", "")
-	m.want(200, "GET", "/cluster/snapshot", "")
+	saved := m.want(200, "GET", "/cluster/snapshot", "")
+	m.want(400, "POST", "/cluster/restore", "hello")
+	m.want(409, "POST", "/cluster/restore", string(saved.body), "Idempotency-Key", "ci")
+	m.want(200, "POST", "/cluster/restore", string(saved.body))
 	m.want(409, "POST", "/cluster/leader/transfer", "")
 	m.want(400, "POST", "/cluster/leader/transfer", "[]")
 	m.cluster.others = []cluster.Member{

@@ -99,6 +99,10 @@ func (s *Server) endpoints() []endpoint {
 			long: true,
 		},
 		{
+			pattern: "POST /cluster/restore", scope: ffrtmp.ScopeAdmin, audit: true, serve: s.restore, upload: true,
+			query: []string{"force"},
+		},
+		{
 			pattern: "POST /cluster/leader/transfer",
 			scope:   ffrtmp.ScopeAdmin,
 			audit:   true,

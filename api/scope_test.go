@@ -47,6 +47,7 @@ var matrix = map[string]struct {
 
 	"GET /cluster":                  {scopes: "submit read"},
 	"GET /cluster/snapshot":         {scopes: "none"},
+	"POST /cluster/restore":         {scopes: "none", audited: true},
 	"POST /cluster/leader/transfer": {scopes: "none", audited: true},
 
 	"DELETE /cluster/members/{id}":       {scopes: "none", audited: true},

@@ -109,6 +109,7 @@ type Server struct {
 
 	eventStreams chan struct{} // one token for each open stream
 	backingUp    atomic.Bool   // one backup at a time
+	restoring    atomic.Bool   // one restore at a time
 	keepAlive    time.Duration // keepAliveInterval, except in tests
 
 	stopping context.Context // done at a shutdown

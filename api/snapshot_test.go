@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/ffrtmp/ffrtmp"
@@ -59,4 +60,81 @@ func TestSnapshot_Refused(t *testing.T) {
 	m.want(200, "GET", "/cluster/snapshot", "")
 	m.cluster.diskErr = errors.New("less than 512 MiB are free")
 	m.want(507, "GET", "/cluster/snapshot", "")
+}
+
+// A snapshot restored through a follower replaces the jobs, ends what runs, and leads on: a claim gets
+// the job again, and the attempt of before is refused.
+func TestRestore_ThroughFollower(t *testing.T) {
+	leader, follower, _ := pair(t)
+	node := leader.register(nodeA)
+	leader.submit(`{"scenario":"720p"}`)
+	saved := string(leader.want(200, "GET", "/cluster/snapshot", "").body)
+	first := leader.claim(node)
+	later := leader.submit(`{"scenario":"480p"}`)
+	events := leader.stream("?type=restored")
+	var answer ffrtmp.RestoredSnapshot
+	follower.want(200, "POST", "/cluster/restore", saved, "Idempotency-Key", "once").decode(t, &answer)
+	if answer.Jobs != 1 || answer.SnapshotCluster != leader.cluster.ClusterID() {
+		t.Errorf("got %+v, want one job of this cluster", answer)
+	}
+	if e := events.next(); e.Type != ffrtmp.Restored {
+		t.Errorf("got event %s on the open stream, want %s", e.Type, ffrtmp.Restored)
+	}
+	leader.want(404, "GET", "/jobs/"+later.ID, "")
+	leader.want(409, "POST", "/results", result(first, "completed", ""))
+	beat := fmt.Sprintf(`{"attempts":[{"job_id":%q,"attempt":1,"lease":%q}]}`, first.ID, first.Lease)
+	var commands ffrtmp.HeartbeatResponse
+	leader.want(200, "POST", "/nodes/"+node+"/heartbeat", beat).decode(t, &commands)
+	if len(commands.Commands) != 1 || commands.Commands[0].Command != ffrtmp.CommandStop {
+		t.Errorf("got commands %+v for the attempt of before, want it stopped", commands.Commands)
+	}
+	if again := leader.claim(node); again.ID != first.ID || again.Lease == first.Lease {
+		t.Errorf("got job %s with lease %s, want %s with another one than before", again.ID, again.Lease, first.ID)
+	}
+	index := leader.job("1").Attempt
+	follower.want(200, "POST", "/cluster/restore", saved, "Idempotency-Key", "once") // changes nothing
+	if got := leader.job("1"); got.Attempt != index || got.Status != ffrtmp.Running {
+		t.Errorf("got attempt %d, %s after a repetition, want %d, running", got.Attempt, got.Status, index)
+	}
+}
+
+// What is no snapshot, is damaged, or is another cluster's is refused, and nothing changes.
+func TestRestore_Refused(t *testing.T) {
+	m := newMaster(t)
+	m.submit(`{"scenario":"720p"}`)
+	saved := m.want(200, "GET", "/cluster/snapshot", "").body
+	flipped := bytes.Clone(saved)
+	flipped[len(flipped)/2] ^= 4
+	for name, body := range map[string][]byte{
+		"nothing": nil, "text": []byte("hello"), "flipped": flipped, "truncated": saved[:len(saved)/2],
+	} {
+		if r := m.request("POST", "/cluster/restore", string(body)); r.StatusCode != 400 {
+			t.Errorf("%s: got %d %s, want 400", name, r.StatusCode, r.body)
+		}
+	}
+	m.want(400, "POST", "/cluster/restore?force=maybe", string(saved))
+	m.api.restoring.Store(true)
+	m.want(429, "POST", "/cluster/restore", string(saved))
+	m.api.restoring.Store(false)
+	m.cluster.diskErr = errors.New("less than 512 MiB are free")
+	m.want(507, "POST", "/cluster/restore", string(saved))
+	m.cluster.diskErr = nil
+	if got := m.job("1").Status; got != ffrtmp.Pending {
+		t.Errorf("got job 1 %s, want it untouched", got)
+	}
+}
+
+// The snapshot of another cluster replaces no jobs unless it is forced to; an empty cluster takes it.
+func TestRestore_OtherCluster(t *testing.T) {
+	other := newMaster(t)
+	other.submit(`{"scenario":"720p"}`)
+	other.cluster.clusterID = "22222222-2222-3333-4444-555555555555"
+	saved := string(other.want(200, "GET", "/cluster/snapshot", "").body)
+	m := newMaster(t)
+	m.want(200, "POST", "/cluster/restore", saved)
+	m.want(200, "GET", "/jobs/1", "")
+	if r := m.want(409, "POST", "/cluster/restore", saved); !strings.Contains(string(r.body), "--force") {
+		t.Errorf("got %s, want it to name --force", r.body)
+	}
+	m.want(200, "POST", "/cluster/restore?force", saved)
 }

@@ -28,6 +28,7 @@ type call struct {
 	path    string
 	query   url.Values
 	body    any                                // marshalled once; nil for none
+	file    *File                              // sent instead of body
 	out     any                                // decoded into; nil to drop the answer
 	stream  func(http.Header, io.Reader) error // reads the answer, however long it takes, instead of out
 	silence time.Duration                      // how long a stream may be silent; 0: no limit

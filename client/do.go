@@ -127,7 +127,10 @@ func newRequest(ctx context.Context, call *call, base string, body []byte) (*htt
 		address += "?" + call.query.Encode()
 	}
 	var reader io.Reader
-	if body != nil {
+	switch {
+	case call.file != nil:
+		reader = call.file.reader()
+	case body != nil:
 		reader = bytes.NewReader(body)
 	}
 	req, err := http.NewRequestWithContext(ctx, call.method, address, reader)
@@ -138,7 +141,11 @@ func newRequest(ctx context.Context, call *call, base string, body []byte) (*htt
 	if call.key != "" {
 		req.Header.Set(ffrtmp.IdempotencyHeader, call.key)
 	}
-	if body != nil {
+	switch {
+	case call.file != nil:
+		req.ContentLength = call.file.Size
+		req.Header.Set("Content-Type", "application/octet-stream")
+	case body != nil:
 		req.Header.Set("Content-Type", "application/json")
 	}
 	return req, nil

@@ -7,6 +7,8 @@ import (
 	"io"
 	"net/http"
 	"time"
+
+	"github.com/ffrtmp/ffrtmp"
 )
 
 // snapshotSilence is how long a master may send nothing of a snapshot.
@@ -45,4 +47,50 @@ func (e *errorReader) Read(p []byte) (int, error) {
 		e.err = err
 	}
 	return n, err
+}
+
+// File is a file to send. A try that fails reads it again from the start.
+type File struct {
+	io.ReaderAt
+	Size int64
+	// Sent, if not nil, is called with how much of the file a try has read so far.
+	Sent func(bytes int64)
+}
+
+func (f *File) reader() io.Reader {
+	r := io.NewSectionReader(f, 0, f.Size)
+	if f.Sent == nil {
+		return r
+	}
+	return &countedReader{r: r, sent: f.Sent}
+}
+
+// countedReader reports how much was read.
+type countedReader struct {
+	r    io.Reader
+	n    int64
+	sent func(int64)
+}
+
+func (c *countedReader) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	c.n += int64(n)
+	c.sent(c.n)
+	return n, err
+}
+
+// restoreTime is how long a restore may take.
+const restoreTime = time.Hour
+
+// Force makes RestoreSnapshot accept the snapshot of another cluster although this one has jobs.
+func Force() Option { return func(c *call) { c.query.Set("force", "true") } }
+
+// RestoreSnapshot replaces all jobs by those of a snapshot, or of a copy of a master's database, and ends every
+// attempt. It needs the scope admin.
+func (c *Client) RestoreSnapshot(ctx context.Context, file File, opts ...Option) (ffrtmp.RestoredSnapshot, error) {
+	var answer ffrtmp.RestoredSnapshot
+	call := write(http.MethodPost, "/cluster/restore", nil, &answer, opts)
+	call.file, call.wait = &file, restoreTime
+	err := c.do(ctx, call)
+	return answer, err
 }

@@ -4,6 +4,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/hashicorp/raft"
 	"github.com/prometheus/client_golang/prometheus"
@@ -66,13 +67,36 @@ func (f *FSM) ApplyBatch(entries []*raft.Log) []any {
 	return responses
 }
 
+// applyAll applies entries in as few transactions as possible: a restore is one of its own.
 func (f *FSM) applyAll(entries []*raft.Log, responses []any) error {
+	for len(entries) > 0 {
+		n := max(1, slices.IndexFunc(entries, isRestore))
+		if !slices.ContainsFunc(entries, isRestore) {
+			n = len(entries)
+		}
+		if err := f.applySome(entries[:n], responses[:n]); err != nil {
+			return err
+		}
+		entries, responses = entries[n:], responses[n:]
+	}
+	return nil
+}
+
+// applySome applies entries in one transaction. That of a restore ends with it, because SQLite
+// attaches no file within a transaction.
+func (f *FSM) applySome(entries []*raft.Log, responses []any) (err error) {
 	s := f.state
 	if s == nil {
 		return errors.New("state not verified")
 	}
 	if entries[len(entries)-1].Index <= s.meta.Index {
 		return nil
+	}
+	if isRestore(entries[0]) {
+		if err := errors.Join(f.commit(), f.attach(entries[0])); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, f.detach()) }()
 	}
 	if err := f.begin(); err != nil {
 		return err
@@ -102,6 +126,11 @@ func (f *FSM) applyAll(entries []*raft.Log, responses []any) error {
 	}
 	f.publish(s)
 	s.wake = false
+	if s.renewed {
+		s.renewed, s.pruned = false, true
+		f.renewed.send()
+		commands = collectCommands
+	}
 	if err := f.collect(commands, bytes); err != nil {
 		return err
 	}

@@ -165,6 +165,19 @@ func (b *batcher) send(l *lane) {
 	}
 }
 
+// proposeAlone proposes a command in an entry of its own, at once.
+func (b *batcher) proposeAlone(ctx context.Context, data []byte) (uint64, any, error) {
+	index, response, err := b.log.Apply(ctx, encodeEntry([][]byte{data}))
+	if err != nil {
+		return 0, nil, outcomeError(err)
+	}
+	results, ok := response.([]any)
+	if !ok || len(results) != 1 {
+		return 0, nil, ffrtmp.Errorf(ffrtmp.UnknownOutcome, "entry %d: got %T for 1 command", index, response)
+	}
+	return index, results[0], nil
+}
+
 // take removes the next batch from a lane. A nil batch ends the sender.
 func (b *batcher) take(l *lane) []*proposal {
 	b.mu.Lock()

@@ -31,6 +31,8 @@ const (
 	KindPrune       Kind = 18
 	KindImport      Kind = 19
 	KindSetting     Kind = 20
+	KindChunk       Kind = 21
+	KindRestore     Kind = 22
 )
 
 // command is a change of state. It carries every time, identity, lease and random
@@ -73,6 +75,8 @@ var kinds = map[Kind][]commandVersion{
 	KindPrune:       {{decodePrune, 1}},
 	KindImport:      {{decodeImport, 1}},
 	KindSetting:     {{decodeSetting, 1}},
+	KindChunk:       {{decodeBackupPart, 1}},
+	KindRestore:     {{decodeRestore, 1}},
 }
 
 // Level is the highest command level that this build can apply; masters exchange it.

@@ -81,6 +81,7 @@ type FSM struct {
 	index    atomic.Uint64
 	changed  *broadcast  // the index
 	waking   *broadcast  // what can be claimed
+	renewed  *broadcast  // the state was restored from a backup
 	halted   atomic.Bool // no more entries are applied
 	failed   atomic.Bool // because of an error
 	closing  atomic.Bool
@@ -100,7 +101,10 @@ func Open(opts Options) (*FSM, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &FSM{opts: opts, files: files, log: opts.Logger, changed: newBroadcast(), waking: newBroadcast()}
+	f := &FSM{
+		opts: opts, files: files, log: opts.Logger, changed: newBroadcast(), waking: newBroadcast(),
+		renewed: newBroadcast(),
+	}
 	f.collected = collected{alone: collectAlone, idle: collectIdle, limit: collectTime}
 	f.Reader = store.NewReader(f.acquire)
 	f.users = usersql.New(f.Reader, usersql.DefaultLimits)

@@ -68,8 +68,11 @@ func propose[T any](ctx context.Context, p *Proposer, id Idempotency, c command)
 	if err := p.checkLevel(c); err != nil {
 		return 0, result, err
 	}
-	data := encodeCommand(env, c)
-	index, answer, err := p.batch.propose(ctx, data)
+	send := p.batch.propose
+	if c.kind() == KindRestore {
+		send = p.batch.proposeAlone
+	}
+	index, answer, err := send(ctx, encodeCommand(env, c))
 	if err != nil {
 		return 0, result, err
 	}

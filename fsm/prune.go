@@ -79,6 +79,7 @@ var (
 
 func (c *prune) apply(t *tx) any {
 	t.pruned = true
+	t.exec(deleteOldChunks, t.now-int64(chunksKept))
 	var p Pruned
 	one := make([]driver.Value, 1)
 	for _, seq := range c.seqs {

@@ -24,6 +24,9 @@ type state struct {
 	pruned  bool // rows have been removed
 	rekeyed bool // the keys differ from the published ones
 	reset   bool // the settings do
+	renewed bool // a backup was restored
+
+	backup *unpacked // what the entry about to be applied restores, or nil
 }
 
 // openState opens a database file and loads memory from it.

@@ -65,10 +65,17 @@ func (s *Service) Run(ctx context.Context) {
 			stop()
 		}
 	}()
+	restored := s.cfg.State.Restored()
 	for {
 		select {
 		case <-ctx.Done():
 			return
+		case <-restored:
+			restored = s.cfg.State.Restored()
+			if stop != nil { // all that the term knows is of the state before
+				stop()
+				stop = s.begin(ctx)
+			}
 		case leading := <-s.cfg.Cluster.Leadership():
 			if stop != nil {
 				stop()

@@ -12,6 +12,7 @@ import (
 
 	"github.com/ffrtmp/ffrtmp"
 	"github.com/ffrtmp/ffrtmp/client"
+	"github.com/ffrtmp/ffrtmp/fsm/store"
 	"github.com/ffrtmp/ffrtmp/internal/cli"
 	"github.com/ffrtmp/ffrtmp/internal/flags"
 	"github.com/ffrtmp/ffrtmp/internal/v22"
@@ -50,6 +51,10 @@ is 1 when a row was refused.`,
 }
 
 func (c *command) importFrom(ctx context.Context, path string, dryRun bool) (err error) {
+	if kind, err := store.FileKindOf(path); err == nil && kind != store.KindOther {
+		return fmt.Errorf("import: %s is a snapshot or a copy of this version's database, not of v2.2: "+
+			"use ffrtmp snapshot restore %s", path, path)
+	}
 	db, err := v22.Open(ctx, path)
 	if err != nil {
 		return fmt.Errorf("import: %w", err)

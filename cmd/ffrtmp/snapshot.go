@@ -22,7 +22,7 @@ import (
 
 func (c *command) snapshot() *cobra.Command {
 	return group("snapshot", "Back up the cluster's state and restore it",
-		c.snapshotSave(), c.snapshotInspect(), c.snapshotVerify())
+		c.snapshotSave(), c.snapshotInspect(), c.snapshotVerify(), c.snapshotRestore())
 }
 
 func (c *command) snapshotSave() *cobra.Command {

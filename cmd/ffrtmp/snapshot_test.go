@@ -1,7 +1,9 @@
 package main
 
 import (
+	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -11,6 +13,7 @@ import (
 
 	"github.com/ffrtmp/ffrtmp"
 	"github.com/ffrtmp/ffrtmp/internal/mastertest"
+	"github.com/ffrtmp/ffrtmp/master"
 )
 
 // snapshotMaster is a real master with two jobs, and the environment to reach it.
@@ -119,5 +122,75 @@ func TestSnapshot_SaveBroken(t *testing.T) {
 	}
 	if data, err := os.ReadFile(again); err != nil || string(data) != string(whole) {
 		t.Errorf("got another file after a failed save (%v), want the older one", err)
+	}
+}
+
+// A snapshot, and a copy of a database, is restored into a fresh cluster, after a confirmation or with --yes.
+func TestSnapshot_Restore(t *testing.T) {
+	dir := t.TempDir()
+	m := mastertest.Start(t, func(c *master.Config) { c.DB = filepath.Join(dir, "master.db") })
+	if _, err := m.Client.Submit(t.Context(), ffrtmp.Spec{Scenario: "720p"}); err != nil {
+		t.Fatal(err)
+	}
+	env := []string{"MASTER_URL=" + m.URL()}
+	snap, copied := filepath.Join(dir, "b.snap"), filepath.Join(dir, "x")
+	if r := invoke(t, env, "", "snapshot", "save", snap); r.code != exitDone {
+		t.Fatal(r.err)
+	}
+	db, err := sql.Open("sqlite", filepath.Join(dir, "master.db"))
+	if err == nil {
+		_, err = db.ExecContext(t.Context(), "VACUUM INTO ?", copied) // as sqlite3's .backup
+	}
+	if err := errors.Join(err, db.Close()); err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range []string{snap, copied} {
+		fresh := mastertest.Start(t, nil)
+		env := []string{"MASTER_URL=" + fresh.URL()}
+		r := invoke(t, env, "no\n", "snapshot", "restore", file)
+		if r.code != exitFailed || !strings.Contains(r.err, "nothing was changed") {
+			t.Errorf("got code %d, %q without a confirmation, want 1", r.code, r.err)
+		}
+		if r := invoke(t, env, "yes\n", "snapshot", "restore", file); r.code != exitDone {
+			t.Errorf("got code %d, %s, want 0", r.code, r.err)
+		}
+		r = invoke(t, env, "", "snapshot", "restore", file, "--yes", "-o", "json")
+		if file == snap { // of another cluster, and by now there are jobs
+			mustContain(t, "the refusal", r.err, "--force")
+			r = invoke(t, env, "", "snapshot", "restore", file, "--yes", "--force", "-o", "json")
+		}
+		var restored ffrtmp.RestoredSnapshot
+		if err := json.Unmarshal([]byte(r.out), &restored); err != nil || restored.Jobs != 1 || r.code != exitDone {
+			t.Errorf("%s: got code %d, %+v, %v: %s", file, r.code, restored, err, r.err)
+		}
+		if j, err := fresh.Client.Job(t.Context(), "1"); err != nil || j.Status != ffrtmp.Pending {
+			t.Errorf("got job %+v, %v, want it pending", j, err)
+		}
+	}
+}
+
+// A master that is started on a snapshot or a copy names the command to use, and changes nothing.
+func TestSnapshot_AsDB(t *testing.T) {
+	_, env := snapshotMaster(t)
+	file := filepath.Join(t.TempDir(), "b.snap")
+	if r := invoke(t, env, "", "snapshot", "save", file); r.code != exitDone {
+		t.Fatal(r.err)
+	}
+	before, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := mastertest.Config(t)
+	config.DB = file
+	_, err = master.New(t.Context(), config)
+	if err == nil || !strings.Contains(err.Error(), "ffrtmp snapshot restore "+file) {
+		t.Errorf("got %v, want it to name ffrtmp snapshot restore", err)
+	}
+	r := invoke(t, env, "", "import", "--from", file)
+	if r.code != exitFailed || !strings.Contains(r.err, "ffrtmp snapshot restore "+file) {
+		t.Errorf("import: got code %d, %q, want 1 and ffrtmp snapshot restore", r.code, r.err)
+	}
+	if after, err := os.ReadFile(file); err != nil || string(after) != string(before) {
+		t.Errorf("got another file (%v), want it untouched", err)
 	}
 }

@@ -63,7 +63,13 @@ func (c *command) newTransfer(verb string) *transfer { return &transfer{c: c, ve
 const transferPace = 200 * time.Millisecond
 
 func (t *transfer) Write(p []byte) (int, error) {
-	t.done += int64(len(p))
+	t.show(t.done + int64(len(p)))
+	return len(p), nil
+}
+
+// show shows that done bytes have been copied.
+func (t *transfer) show(done int64) {
+	t.done = done
 	if t.c.terminal(t.c.err).Interactive() && time.Since(t.shown) >= transferPace {
 		t.shown = time.Now()
 		percent := 0
@@ -73,7 +79,6 @@ func (t *transfer) Write(p []byte) (int, error) {
 		fmt.Fprintf(t.c.err, "\r\x1b[K%s %s %3d%%  %s of %s", t.verb, cli.Bar(percent, 20), percent, cli.Size(t.done),
 			cli.Size(t.total))
 	}
-	return len(p), nil
 }
 
 func (t *transfer) end() {

@@ -2,12 +2,15 @@ package store
 
 import (
 	"bytes"
+	"database/sql"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+
+	"github.com/ffrtmp/ffrtmp/internal/sqlitedsn"
 )
 
 // BackupFacts reads what a backup's manifest says of a state: index, term, lease epoch, time, and
@@ -80,4 +83,25 @@ func CheckHeader(path string) error {
 		return fmt.Errorf("%w: %s is not a master's database", ErrForeign, filepath.Base(path))
 	}
 	return nil
+}
+
+// RestorePrefix begins the names of directories in which a backup is checked before it is restored.
+const RestorePrefix = "restore-"
+
+// removeRestores removes what a process that died while it checked a backup has left.
+func removeRestores(dir string) error {
+	found, err := filepath.Glob(filepath.Join(dir, RestorePrefix+"*"))
+	if err != nil {
+		return err
+	}
+	errs := make([]error, 0, len(found))
+	for _, path := range found {
+		errs = append(errs, os.RemoveAll(path))
+	}
+	return errors.Join(errs...)
+}
+
+// OpenReadOnly opens a database file that no process changes meanwhile.
+func OpenReadOnly(path string) (*sql.DB, error) {
+	return sql.Open("sqlite", sqlitedsn.File(path, "mode=ro", "immutable=1"))
 }

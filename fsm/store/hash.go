@@ -26,6 +26,7 @@ var hashed = []query{
 	readOnly(`SELECT * FROM event ORDER BY idx`),
 	readOnly(`SELECT * FROM event_floor ORDER BY one`),
 	readOnly(`SELECT * FROM imported ORDER BY id`),
+	readOnly(`SELECT * FROM restore_chunk ORDER BY n`),
 }
 
 // ContentHash returns a hash of the whole state: equal on two masters that have

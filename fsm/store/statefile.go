@@ -75,7 +75,7 @@ func OpenFiles(path, dir, bootID string) (*Files, error) {
 	if err != nil {
 		f.record = record{}
 	}
-	return f, f.removeOthers()
+	return f, errors.Join(f.removeOthers(), removeRestores(f.dir))
 }
 
 // kernelBootID identifies the boot of the machine. Without it, only a file that was
@@ -126,6 +126,13 @@ func (f *Files) target() (string, error) {
 }
 
 func (f *Files) foreign(why string) error {
+	info, statErr := os.Lstat(f.link)
+	kind, err := FileKindOf(f.link)
+	if errors.Join(statErr, err) == nil && info.Mode().IsRegular() && kind != KindOther {
+		return fmt.Errorf("%s: %w: it is a snapshot or a copy of a master's database; nothing was changed. "+
+			"Start this master with another --db, then restore it: ffrtmp snapshot restore %s",
+			f.link, ErrForeign, f.link)
+	}
 	return fmt.Errorf("%s: %w: %s; nothing was changed. Choose another --db; "+
 		"to import the jobs of a v2.2 database: ffrtmp import --from %s",
 		f.link, ErrForeign, why, f.link)

@@ -191,11 +191,20 @@ func (w *writer) run(sql string) error {
 	return nil
 }
 
-// value reads the integer in the first column of a result.
-func (w *writer) value(sql string) (int64, error) {
+// query runs a query that is not one of the prepared statements.
+func (w *writer) query(sql string) (driver.Rows, error) {
 	rows, err := w.conn.(driver.QueryerContext).QueryContext(context.Background(), sql, nil)
 	if err != nil {
-		return 0, fmt.Errorf("%s: %w", sql, err)
+		return nil, fmt.Errorf("%s: %w", sql, err)
+	}
+	return rows, nil
+}
+
+// value reads the integer in the first column of a result.
+func (w *writer) value(sql string) (int64, error) {
+	rows, err := w.query(sql)
+	if err != nil {
+		return 0, err
 	}
 	dest := make([]driver.Value, len(rows.Columns()))
 	err = errors.Join(rows.Next(dest), rows.Close())

@@ -188,6 +188,14 @@ CREATE TABLE imported (
     seq INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+-- The parts of a backup that is being restored; see fsm/restore.go.
+CREATE TABLE restore_chunk (
+    n       INTEGER PRIMARY KEY,
+    restore BLOB NOT NULL,    -- id of the restore
+    time    INTEGER NOT NULL,
+    data    BLOB NOT NULL
+) STRICT;
+
 CREATE VIEW jobs AS
 SELECT s.id, s.seq AS sequence_number, s.scenario, s.confidence, s.engine, s.classification,
     json_replace(s.parameters, '$.stream_key', 'REDACTED') AS parameters,
