@@ -82,8 +82,7 @@ func (f *FSM) applyAll(entries []*raft.Log, responses []any) error {
 	return nil
 }
 
-// applySome applies entries in one transaction. That of a restore ends with it, because SQLite
-// attaches no file within a transaction.
+// applySome applies entries in one transaction.
 func (f *FSM) applySome(entries []*raft.Log, responses []any) (err error) {
 	s := f.state
 	if s == nil {
@@ -93,7 +92,7 @@ func (f *FSM) applySome(entries []*raft.Log, responses []any) (err error) {
 		return nil
 	}
 	if isRestore(entries[0]) {
-		if err := errors.Join(f.commit(), f.attach(entries[0])); err != nil {
+		if err := f.attach(entries[0]); err != nil {
 			return err
 		}
 		defer func() { err = errors.Join(err, f.detach()) }()
@@ -129,7 +128,6 @@ func (f *FSM) applySome(entries []*raft.Log, responses []any) (err error) {
 	if s.renewed {
 		s.renewed, s.pruned = false, true
 		f.renewed.send()
-		commands = collectCommands
 	}
 	if err := f.collect(commands, bytes); err != nil {
 		return err

@@ -64,12 +64,13 @@ func (c *collected) end() {
 
 // collect counts what was applied, and decides whether the transaction stays open. What
 // a single client does is committed before it is answered, so that other programs see it
-// at once: only concurrent commands are worth collecting.
+// at once: only concurrent commands are worth collecting. A restore is committed because
+// SQLite detaches no file within a transaction.
 func (f *FSM) collect(commands, bytes int) error {
 	c := &f.collected
 	c.commands += commands
 	c.bytes += bytes
-	if commands <= c.alone || c.commands >= collectCommands || c.bytes >= collectBytes ||
+	if f.state.backup != nil || commands <= c.alone || c.commands >= collectCommands || c.bytes >= collectBytes ||
 		time.Since(c.began) >= c.limit {
 		return f.commit()
 	}

@@ -53,8 +53,9 @@ func (f *FSM) startColumns(s *state) {
 		close(s.columns.loaded)
 		return
 	}
+	loaded := s.columns.loaded // a restore replaces it
 	f.background.Go(func() {
-		defer close(s.columns.loaded)
+		defer close(loaded)
 		for {
 			if more, err := f.loadColumns(s); err != nil {
 				f.log.Error("cannot read the jobs that lists select from", "error", err)

@@ -213,8 +213,12 @@ func isRestore(entry *raft.Log) bool {
 	return Kind(d.uint()) == KindRestore && d.err == nil
 }
 
-// attach unpacks and attaches what an entry restores. SQLite attaches no file within a transaction.
+// attach unpacks and attaches what an entry restores. It commits what was collected before, because SQLite
+// attaches no file within a transaction.
 func (f *FSM) attach(entry *raft.Log) error {
+	if err := f.commit(); err != nil {
+		return err
+	}
 	list, err := decodeEntry(entry.Data)
 	if err != nil {
 		return fmt.Errorf("entry %d: %w", entry.Index, err)
