@@ -21,17 +21,21 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/ffrtmp/ffrtmp/fsm/store"
 	"github.com/ffrtmp/ffrtmp/internal/testkit"
 )
 
 // TestMain lets the test's own program stand in for the programs that dev starts,
-// under their names.
+// under their names. How SQLite locks files is set before any test opens a database.
 func TestMain(m *testing.M) {
 	switch filepath.Base(os.Args[0]) {
 	case "master":
 		standIn("/health/ready", "port")
 	case "agent":
 		standIn("/ready", "metrics-port")
+	}
+	if err := store.LockByDescriptor(); err != nil {
+		panic(err)
 	}
 	os.Exit(m.Run())
 }
