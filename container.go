@@ -18,8 +18,11 @@ type Container struct {
 // Containers lists the formats of outputs. Matroska holds every codec.
 var Containers = []Container{
 	{".mp4", "mp4", []string{"h264", "hevc", "av1", "vp9"}, []string{"aac", "mp3", "opus", "ac3", "flac"}},
-	{".mkv", "matroska", []string{"h264", "hevc", "av1", "vp9"}, []string{"aac", "mp3", "opus", "ac3", "flac",
-		"pcm_s16le"}},
+	{
+		".mkv", "matroska",
+		[]string{"h264", "hevc", "av1", "vp9"},
+		[]string{"aac", "mp3", "opus", "ac3", "flac", "pcm_s16le"},
+	},
 	{".mov", "mov", []string{"h264", "hevc"}, []string{"aac", "mp3", "ac3", "pcm_s16le"}},
 	{".webm", "webm", []string{"av1", "vp9"}, []string{"opus"}},
 	{".ts", "mpegts", []string{"h264", "hevc"}, []string{"aac", "mp3", "opus", "ac3"}},

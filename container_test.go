@@ -9,14 +9,18 @@ import (
 // What cannot work is refused with a field and what works.
 func TestResolve_Impossible(t *testing.T) {
 	for _, c := range []struct{ scenario, parameters, field, says string }{
-		{"720p", `{"output":"x.webm"}`, "parameters.codec",
-			"h264 does not fit into .webm, which holds av1, vp9; h264 fits into .mp4"},
+		{
+			"720p", `{"output":"x.webm"}`, "parameters.codec",
+			"h264 does not fit into .webm, which holds av1, vp9; h264 fits into .mp4",
+		},
 		{"720p-hevc", `{"output":"x.flv"}`, "parameters.codec", "hevc fits into .mp4, .mkv, .mov, .ts"},
 		{"720p-av1", `{"output":"x.mov"}`, "parameters.codec", "av1 fits into .mp4, .mkv, .webm"},
 		{"720p-vp9", `{"output":"x.MOV"}`, "parameters.codec", "vp9 fits into"},
 		{"720p-vp9", `{"output":"x.ts"}`, "parameters.codec", ""},
-		{"720p", `{"output":"x.mov","audio_codec":"opus"}`, "parameters.audio_codec",
-			"opus fits into .mp4, .mkv, .webm, .ts"},
+		{
+			"720p", `{"output":"x.mov","audio_codec":"opus"}`, "parameters.audio_codec",
+			"opus fits into .mp4, .mkv, .webm, .ts",
+		},
 		{"720p-vp9", `{"output":"x.webm","audio_codec":"aac"}`, "parameters.audio_codec", "which holds opus"},
 		{"720p", `{"rtmp_url":"rtmp://h/a/b","audio_codec":"opus"}`, "parameters.audio_codec", "which holds aac, mp3"},
 		{"720p", `{"audio_codec":"pcm"}`, "parameters.audio_codec", "pcm_s16le fits into .mkv, .mov, .wav"},

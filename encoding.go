@@ -54,9 +54,9 @@ func Resolve(name string, p Parameters) (Encoding, error) {
 
 // steps returns what to resolve for a kind of scenario, in order.
 func (s scenario) steps() []func(*Encoding, Parameters) error {
-	steps := []func(*Encoding, Parameters) error{resolveInput, resolveDuration, resolveOutput, resolveURL,
-		resolveLimits,
-		resolveHang}
+	steps := []func(*Encoding, Parameters) error{
+		resolveInput, resolveDuration, resolveOutput, resolveURL, resolveLimits, resolveHang,
+	}
 	switch {
 	case s.remux:
 		return append(steps, s.checkForeign, resolveCopy)
@@ -75,11 +75,19 @@ func (s scenario) checkForeign(_ *Encoding, p Parameters) error {
 		name  string
 		given bool
 	}{
-		{"codec", p.Codec != ""}, {"bitrate", p.Bitrate != ""}, {"preset", p.Preset != ""},
-		{"resolution", p.Resolution != ""}, {"resolution_width", p.ResolutionWidth != nil},
-		{"resolution_height", p.ResolutionHeight != nil}, {"fps", p.FPS != nil}, {"frame_rate", p.FrameRate != nil},
-		{"hwaccel", p.HWAccel != "" && p.HWAccel != "none" && p.HWAccel != "auto"}, {"fit", p.Fit != ""},
-		{"crop_rect", p.CropRect != ""}, {"pad_color", p.PadColor != ""}, {"hdr", p.HDR != ""},
+		{"codec", p.Codec != ""},
+		{"bitrate", p.Bitrate != ""},
+		{"preset", p.Preset != ""},
+		{"resolution", p.Resolution != ""},
+		{"resolution_width", p.ResolutionWidth != nil},
+		{"resolution_height", p.ResolutionHeight != nil},
+		{"fps", p.FPS != nil},
+		{"frame_rate", p.FrameRate != nil},
+		{"hwaccel", p.HWAccel != "" && p.HWAccel != "none" && p.HWAccel != "auto"},
+		{"fit", p.Fit != ""},
+		{"crop_rect", p.CropRect != ""},
+		{"pad_color", p.PadColor != ""},
+		{"hdr", p.HDR != ""},
 		{"audio_bitrate", p.AudioBitrate != "" && (s.remux || s.audio == "flac" || s.audio == "pcm")},
 	} {
 		if c.given {

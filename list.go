@@ -64,8 +64,8 @@ const maxTextBytes = 256
 func (f *Filter) Validate() error {
 	for _, s := range f.Status.List() {
 		if !s.Valid() {
-			return FieldErrorf("status", "unknown value %q; use pending, running, paused, completed, failed or canceled",
-				s)
+			return FieldErrorf("status",
+				"unknown value %q; use pending, running, paused, completed, failed or canceled", s)
 		}
 	}
 	if f.Queue != "" {

@@ -39,8 +39,8 @@ type selection struct {
 func (sel *selection) filter() (f ffrtmp.Filter, err error) {
 	if len(sel.Filter) == 0 {
 		return f, ffrtmp.FieldErrorf("filter",
-			"must name at least one of status, queue, priority, scenario, node_id, label, created_after, created_before "+
-				"and q")
+			"must name at least one of status, queue, priority, scenario, node_id, label, created_after, "+
+				"created_before and q")
 	}
 	values := url.Values{}
 	for name, raw := range sel.Filter {

@@ -76,7 +76,10 @@ type fakeCluster struct {
 }
 
 func newFakeCluster(id string) *fakeCluster {
-	return &fakeCluster{id: id, clusterID: "11111111-2222-3333-4444-555555555555", changed: make(chan struct{}), leadership: make(chan bool, 1), contacted: true}
+	return &fakeCluster{
+		id: id, clusterID: "11111111-2222-3333-4444-555555555555", changed: make(chan struct{}),
+		leadership: make(chan bool, 1), contacted: true,
+	}
 }
 
 // setLeader makes a master the leader, or none if l is nil.
@@ -142,7 +145,8 @@ func (f *fakeCluster) Carry(_ context.Context, p cluster.Plan) error {
 
 func (f *fakeCluster) Autopilot() cluster.Autopilot {
 	return cluster.Autopilot{
-		CleanupDeadServers: true, ServerStabilizationTime: 2 * time.Second, LastContactThreshold: time.Second, MinQuorum: 2,
+		CleanupDeadServers: true, ServerStabilizationTime: 2 * time.Second,
+		LastContactThreshold: time.Second, MinQuorum: 2,
 	}
 }
 func (f *fakeCluster) Warnings() []string { return f.plan.Warnings }

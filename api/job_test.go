@@ -91,7 +91,8 @@ func TestSubmitJob_AnswerEqualsJob(t *testing.T) {
 			"requires":{"gpu":true,"min_cpu_threads":2,"labels":{"zone":"x"}},
 			"parameters": { "input" : "/media/\u00e4.mov", "bitrate": "10M", "resource_limits":{"timeout_sec":9} } }`,
 		`{"scenario":"720p-h264","labels":{},"requires":{},"parameters":null}`,
-		`{"scenario":"720p-h264","parameters":{"output_mode":"rtmp","rtmp_url":"rtmp://host/app","stream_key":"secret"}}`,
+		`{"scenario":"720p-h264",
+			"parameters":{"output_mode":"rtmp","rtmp_url":"rtmp://host/app","stream_key":"secret"}}`,
 	} {
 		made := m.want(http.StatusCreated, "POST", "/jobs", body, "X-Request-Id", "request-1")
 		var j ffrtmp.Job

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"testing"
 	"time"
 
@@ -240,7 +241,7 @@ func TestV22_CLI(t *testing.T) {
 			Count       int
 		}
 		m.want(http.StatusOK, "GET", path, "").decode(t, &list)
-		rows := append(list.Jobs, list.Nodes...)
+		rows := slices.Concat(list.Jobs, list.Nodes)
 		if list.Count != 1 || len(rows) != 1 {
 			t.Fatalf("%s: got %+v, want one row", path, list)
 		}

@@ -91,7 +91,8 @@ func TestMember_Errors(t *testing.T) {
 func TestAutopilot(t *testing.T) {
 	m := newMaster(t)
 	var a ffrtmp.Autopilot
-	m.want(200, "PUT", "/cluster/autopilot", `{"cleanup_dead_servers":false,"last_contact_threshold":"3s"}`).decode(t, &a)
+	body := `{"cleanup_dead_servers":false,"last_contact_threshold":"3s"}`
+	m.want(200, "PUT", "/cluster/autopilot", body).decode(t, &a)
 	if a.CleanupDeadServers || a.LastContactThreshold != ffrtmp.Duration(3*time.Second) || a.MinQuorum != 2 {
 		t.Errorf("got %+v, want the two changes and the defaults", a)
 	}

@@ -23,8 +23,8 @@ func (s *Server) endpoints() []endpoint {
 		{
 			pattern: "GET /jobs", scope: ffrtmp.ScopeRead, servedBy: byConsistency, serve: s.listJobs,
 			query: []string{
-				"status", "queue", "priority", "scenario", "node_id", "label", "created_after", "created_before", "q", "sort",
-				"limit", "cursor", "order",
+				"status", "queue", "priority", "scenario", "node_id", "label", "created_after", "created_before", "q",
+				"sort", "limit", "cursor", "order",
 			},
 		},
 		{pattern: "GET /jobs/{id}", scope: ffrtmp.ScopeRead, servedBy: byConsistency, serve: s.getJob},

@@ -19,15 +19,15 @@ func (c *Client) Cluster(ctx context.Context, opts ...Option) (ffrtmp.ClusterSta
 	return s, err
 }
 
-// TransferLeader transfers leadership to the master with an id or name; with "" the leader chooses one. It needs the scope
-// admin.
+// TransferLeader transfers leadership to the master with an id or name; with "" the leader chooses one.
+// It needs the scope admin.
 func (c *Client) TransferLeader(ctx context.Context, member string, opts ...Option) error {
 	body := ffrtmp.Leadership{Member: member}
 	return c.do(ctx, write(http.MethodPost, "/cluster/leader/transfer", body, nil, opts))
 }
 
-// RemoveMember removes a master, by id or name. A change with risks, such as losing the quorum, is a Conflict unless it is
-// forced. It needs the scope admin, as the other changes do.
+// RemoveMember removes a master, by id or name. A change with risks, such as losing the quorum, is a Conflict
+// unless it is forced. It needs the scope admin, as the other changes do.
 func (c *Client) RemoveMember(ctx context.Context, member string, force bool, opts ...Option,
 ) (ffrtmp.MemberChange, error) {
 	return c.changeMember(ctx, http.MethodDelete, member, "", force, opts)

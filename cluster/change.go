@@ -124,7 +124,8 @@ func (v votes) quorum() int { return v.voters/2 + 1 }
 
 func (v votes) risks(change Change, expected int) (list []string) {
 	if quorum := v.quorum(); v.healthy < quorum {
-		list = append(list, fmt.Sprintf("the cluster would lose its quorum: %d of %d voters would be healthy, %d are needed",
+		list = append(list, fmt.Sprintf(
+			"the cluster would lose its quorum: %d of %d voters would be healthy, %d are needed",
 			v.healthy, v.voters, quorum))
 	}
 	switch {
@@ -133,7 +134,8 @@ func (v votes) risks(change Change, expected int) (list []string) {
 		list = append(list, fmt.Sprintf("%d voters would remain, fewer than the %d of --bootstrap-expect",
 			v.voters, expected))
 	case v.voters == 1:
-		list = append(list, "one voter would remain: its failure stops the cluster, and the loss of its disk loses everything")
+		list = append(list,
+			"one voter would remain: its failure stops the cluster, and the loss of its disk loses everything")
 	}
 	return list
 }

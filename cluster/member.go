@@ -68,8 +68,8 @@ const maxLag = 4096
 func (n *Node) status() status {
 	term, index := n.lastEntry()
 	s := status{
-		ID: n.id.ID, Run: n.run, Claim: n.claim(), Former: n.id.Former, Nonvoter: n.cfg.Nonvoter, Version: n.cfg.Version,
-		APIURL: n.cfg.APIURL, Level: n.cfg.CommandLevel,
+		ID: n.id.ID, Run: n.run, Claim: n.claim(), Former: n.id.Former, Nonvoter: n.cfg.Nonvoter,
+		Version: n.cfg.Version, APIURL: n.cfg.APIURL, Level: n.cfg.CommandLevel,
 		BootstrapVote: n.formation.current(), Leads: n.IsLeader(),
 		LastTerm: term, LastIndex: index,
 		Commit: n.raft.CommitIndex(), Applied: n.raft.AppliedIndex(), DiskLow: n.DiskLow(),

@@ -182,7 +182,8 @@ func (m *membership) silence(ctx context.Context, g gossipMember) {
 		err = m.node.Carry(ctx, plan)
 	}
 	if err != nil {
-		m.log.Warn("a master was started with --nonvoter and keeps its vote", "id", g.ID, "name", plan.Name, "error", err)
+		m.log.Warn("a master was started with --nonvoter and keeps its vote",
+			"id", g.ID, "name", plan.Name, "error", err)
 	}
 }
 

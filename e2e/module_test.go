@@ -35,7 +35,8 @@ func TestModule_EmbedsMaster(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	run := exec.CommandContext(testkit.Context(t), buildOutside(t, root, exampleProgram(t, "../master/example_test.go")))
+	program := buildOutside(t, root, exampleProgram(t, "../master/example_test.go"))
+	run := exec.CommandContext(testkit.Context(t), program)
 	run.Dir = t.TempDir()
 	out, err := run.Output()
 	if want := "job 1 is pending\nstopped: <nil>\n"; err != nil || string(out) != want {

@@ -73,7 +73,8 @@ func (s *state) derived() string {
 	for seq := range s.meta.NextSeq {
 		if ch, i := s.columns.at(seq); ch != nil && ch.place[i] != 0 {
 			fmt.Fprintf(&b, "columns of job %d: place %d progress %d node %d scenario %d created %d labels %d\n",
-				seq, ch.place[i], ch.progress[i], ch.node[i], ch.scenario[i], ch.created[i], ch.labels[ch.start(i):ch.ends[i]])
+				seq, ch.place[i], ch.progress[i], ch.node[i], ch.scenario[i], ch.created[i],
+				ch.labels[ch.start(i):ch.ends[i]])
 		}
 	}
 	return b.String()

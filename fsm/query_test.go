@@ -70,12 +70,18 @@ func TestQuery_Views(t *testing.T) {
 				"JOIN nodes n ON n.id = a.node_id ORDER BY a.attempt, j.sequence_number",
 			"[j.id = a.job_id outcome error name] [[1 failed boom a] [1 running <nil> a]]",
 		},
-		{"SELECT sequence_number FROM jobs WHERE sequence_number > 1 ORDER BY sequence_number DESC LIMIT 1",
-			"[sequence_number] [[3]]"},
-		{"SELECT sequence_number FROM jobs WHERE sequence_number <= 2 ORDER BY sequence_number",
-			"[sequence_number] [[1] [2]]"},
-		{"SELECT sequence_number FROM jobs WHERE sequence_number < '3' AND sequence_number >= 2.0 ORDER BY 1 DESC",
-			"[sequence_number] [[2]]"},
+		{
+			"SELECT sequence_number FROM jobs WHERE sequence_number > 1 ORDER BY sequence_number DESC LIMIT 1",
+			"[sequence_number] [[3]]",
+		},
+		{
+			"SELECT sequence_number FROM jobs WHERE sequence_number <= 2 ORDER BY sequence_number",
+			"[sequence_number] [[1] [2]]",
+		},
+		{
+			"SELECT sequence_number FROM jobs WHERE sequence_number < '3' AND sequence_number >= 2.0 ORDER BY 1 DESC",
+			"[sequence_number] [[2]]",
+		},
 		{"SELECT a.sequence_number FROM attempts a ORDER BY a.sequence_number", "[sequence_number] [[1] [3]]"},
 		{"SELECT status, running FROM nodes", "[status running] [[busy 1]]"},
 		{"SELECT l.key, l.value FROM jobs, json_each(labels) l", "[key value] [[a b]]"},
@@ -296,8 +302,8 @@ func TestQuery_NewestFirst(t *testing.T) {
 	c := newQueried(t)
 	plan := ""
 	err := c.fsm.ReadTx(t.Context(), func(ctx context.Context, tx *sql.Tx) error {
-		rows, err := tx.QueryContext(ctx, "EXPLAIN QUERY PLAN SELECT * FROM jobs WHERE sequence_number < ? "+
-			"ORDER BY sequence_number DESC", 100)
+		query := "EXPLAIN QUERY PLAN SELECT * FROM jobs WHERE sequence_number < ? ORDER BY sequence_number DESC"
+		rows, err := tx.QueryContext(ctx, query, 100) //nolint:rowserrcheck // sqlrows.Each checks it
 		return sqlrows.Each(rows, err, func(rows *sql.Rows) error {
 			var id, parent, unused int
 			var step string

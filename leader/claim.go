@@ -23,7 +23,7 @@ func (s *Service) Claim(ctx context.Context, nodeID string, maximum int,
 		return 0, nil, err
 	}
 	if unlisted := t.unlisted(n, maximum); len(unlisted) > 0 {
-		jobs, err := t.cfg.State.Claims(unlisted)
+		jobs, err := t.cfg.State.Claims(unlisted) //nolint:contextcheck // the writer's reads cannot be canceled
 		if err != nil || len(jobs) > 0 {
 			return 0, jobs, err
 		}
@@ -43,7 +43,7 @@ func (s *Service) Next(ctx context.Context, nodeID, requestID string) (uint64, [
 	lease := fsm.LeaseOf(nodeID, requestID)
 	for _, r := range t.cfg.State.NodeAttempts(nodeID) {
 		if r.Lease == lease && !r.Lost {
-			jobs, err := t.cfg.State.Claims([]store.Attempt{r})
+			jobs, err := t.cfg.State.Claims([]store.Attempt{r}) //nolint:contextcheck // as in Claim
 			return 0, jobs, err
 		}
 	}
@@ -54,7 +54,7 @@ func (s *Service) Next(ctx context.Context, nodeID, requestID string) (uint64, [
 	if err != nil || len(claimed) == 0 {
 		return index, nil, err
 	}
-	jobs, err := t.started(n, claimed)
+	jobs, err := t.started(n, claimed) //nolint:contextcheck // as in Claim
 	return index, jobs, err
 }
 
@@ -106,7 +106,7 @@ func (t *term) claim(ctx context.Context, n *node, maximum int, wait time.Durati
 			return 0, nil, err
 		}
 		if len(claimed) > 0 {
-			jobs, err := t.started(n, claimed)
+			jobs, err := t.started(n, claimed) //nolint:contextcheck // as in Claim
 			return index, jobs, err
 		}
 	}

@@ -42,7 +42,7 @@ func File(ctx context.Context, program string, input recipe.File) (*recipe.Sourc
 
 // URL describes an input on an HTTP server.
 func URL(ctx context.Context, program, url string) (*recipe.Source, error) {
-	e, err := proxy.Open(url, false)
+	e, err := proxy.Open(url, false) //nolint:contextcheck // ends with Close
 	if err != nil {
 		return nil, err
 	}

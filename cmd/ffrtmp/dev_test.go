@@ -109,8 +109,8 @@ func TestDev(t *testing.T) {
 	out, errOut := newScreen(), newScreen()
 	code := make(chan int)
 	go func() {
-		code <- Run(ctx, []string{"dev", "--masters", "2", "--agents", "1", "--dir", dir, "--bin-dir", testkit.StandIns(t)},
-			nil, out, errOut, nil)
+		args := []string{"dev", "--masters", "2", "--agents", "1", "--dir", dir, "--bin-dir", testkit.StandIns(t)}
+		code <- Run(ctx, args, nil, out, errOut, nil)
 	}()
 	text := out.until(t, "Ctrl-C stops the cluster.")
 	mustContain(t, "the screen", text, "A cluster of 2 masters and 1 agent is running",
@@ -162,8 +162,8 @@ func TestDev_JSON(t *testing.T) {
 	out, errOut := newScreen(), newScreen()
 	code := make(chan int)
 	go func() {
-		code <- Run(ctx, []string{"dev", "--masters", "1", "--agents", "1", "-o", "json", "--bin-dir", testkit.StandIns(t)},
-			nil, out, errOut, nil)
+		args := []string{"dev", "--masters", "1", "--agents", "1", "-o", "json", "--bin-dir", testkit.StandIns(t)}
+		code <- Run(ctx, args, nil, out, errOut, nil)
 	}()
 	out.until(t, "\n}\n")
 	cancel()

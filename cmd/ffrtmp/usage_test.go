@@ -37,7 +37,8 @@ func TestUsageErrors(t *testing.T) {
 		{"bad time", []string{"jobs", "submit", "--scenario", "720p", "--duration", "long"}, "or a time such as 1m30s"},
 		{
 			"unknown state among others",
-			[]string{"jobs", "list", "--status", "failed,done"}, "one or more of pending, running",
+			[]string{"jobs", "list", "--status", "failed,done"},
+			"one or more of pending, running",
 		},
 		{"no time", []string{"jobs", "list", "--created-after", "soon"}, "must be a time such as"},
 		{"unknown sort", []string{"jobs", "list", "--sort", "name"}, "created, priority, progress"},

@@ -16,7 +16,8 @@ var (
 	OR labels LIKE ?2 OR parameters LIKE ?2 OR instr(labels, '\') OR instr(parameters, '\'))`)
 )
 
-// Summaries returns the jobs with some numbers, in no order, without logs and attempts. Numbers without a job are left out.
+// Summaries returns the jobs with some numbers, in no order, without logs and attempts. Numbers without a job
+// are left out.
 func (r Reader) Summaries(ctx context.Context, seqs []uint64) (jobs []ffrtmp.Job, err error) {
 	list, err := json.Marshal(seqs)
 	if err != nil {

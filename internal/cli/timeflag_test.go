@@ -18,7 +18,8 @@ func TestTimeFlag(t *testing.T) {
 	}
 	var ago time.Time
 	before := time.Now()
-	if err := (timeFlag{&ago}).Set("24h"); err != nil || ago.Before(before.Add(-24*time.Hour)) || ago.After(time.Now()) {
+	err := (timeFlag{&ago}).Set("24h")
+	if err != nil || ago.Before(before.Add(-24*time.Hour)) || ago.After(time.Now()) {
 		t.Errorf("24h: got %v, %v, want a day ago", ago, err)
 	}
 	for _, text := range []string{"", "soon", "-1h", "2026-13-01"} {

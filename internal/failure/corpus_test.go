@@ -32,8 +32,10 @@ func TestFromLog_Corpus(t *testing.T) {
 		"in_audio_m4a":   {ffrtmp.UserError, "has no video"},
 		"in_song_mp3":    {ffrtmp.UserError, "has no video"},
 		"in_pic_png":     {ffrtmp.UserError, "kind that jobs may read"},
-		"small_svt": {ffrtmp.UserError,
-			"set parameters.resolution (Svt[error]: Instance 1: Forced Max Height must be"},
+		"small_svt": {
+			ffrtmp.UserError,
+			"set parameters.resolution (Svt[error]: Instance 1: Forced Max Height must be",
+		},
 		"opus_side": {ffrtmp.UserError, "channel layout (Invalid channel layout 5.1(side)"},
 		"opus_fl":   {ffrtmp.UserError, "channel layout (Invalid channel layout 1 channels (FL)"},
 		"aac_fl":    {ffrtmp.UserError, `(Unsupported channel layout "1 channels (FL)")`},

@@ -169,8 +169,8 @@ func TestBuild_Interlaced(t *testing.T) {
 func TestBuild_Layouts(t *testing.T) {
 	roots, dir := openRoots(t)
 	for layout, want := range map[string]struct{ opus, aac string }{
-		"FL": {"mono", "mono"}, "FC+LFE": {"stereo", "stereo"}, "2.1": {"stereo", "stereo"}, "3.0": {"stereo",
-			"stereo"},
+		"FL": {"mono", "mono"}, "FC+LFE": {"stereo", "stereo"}, "2.1": {"stereo", "stereo"},
+		"3.0":       {"stereo", "stereo"},
 		"5.1(side)": {"5.1", "5.1"}, "5.0(side)": {"5.1", "5.1"}, "quad": {"5.1", "5.1"}, "6.1": {"7.1", "7.1"},
 		"7.1(wide)": {"5.1", "5.1"}, "hexadecagonal": {"stereo", "stereo"},
 	} {
@@ -246,8 +246,10 @@ func TestBuild_UnfitSources(t *testing.T) {
 		"-disposition:v", "attached_pic", filepath.Join(dir, "song.mp3"))
 	makeFile(t, append(bars("64x36"), "-c:v", "libx264", filepath.Join(dir, "silent.mp4"))...)
 	for _, c := range []struct{ scenario, parameters, says string }{
-		{"360p", `{"input":"song.mp3"}`,
-			"no video, only sound (mp3) and a cover picture; for the sound use scenario audio-aac"},
+		{
+			"360p", `{"input":"song.mp3"}`,
+			"no video, only sound (mp3) and a cover picture; for the sound use scenario audio-aac",
+		},
 		{"audio-aac", `{"input":"silent.mp4"}`, "has no sound"},
 		{"360p", `{"input":"silent.mp4","crop_rect":"64:36:2:0"}`, "64:36:2:0 is not inside the source's 64x36"},
 		{"remux", `{"input":"silent.mp4","output":"x.webm"}`, "cannot hold the input's video (h264)"},

@@ -42,8 +42,8 @@ func TestBestIndex(t *testing.T) {
 	} {
 		if err := v.BestIndex(&tt.info); err != nil || tt.info.IdxNum != tt.column || tt.info.IdxStr != tt.plan ||
 			tt.info.OrderByConsumed != tt.consumed {
-			t.Errorf("%s: got column %d, plan %q, consumed %v, %v, want %d, %q, %v", name, tt.info.IdxNum, tt.info.IdxStr,
-				tt.info.OrderByConsumed, err, tt.column, tt.plan, tt.consumed)
+			t.Errorf("%s: got column %d, plan %q, consumed %v, %v, want %d, %q, %v", name,
+				tt.info.IdxNum, tt.info.IdxStr, tt.info.OrderByConsumed, err, tt.column, tt.plan, tt.consumed)
 		}
 	}
 }
