@@ -165,7 +165,9 @@ func TestRequests(t *testing.T) {
 		{`POST /nodes/n/uncordon `, true, func() error { _, err := c.Uncordon(ctx, "n"); return err }},
 		{`GET /cluster `, false, func() error { _, err := c.Cluster(ctx); return err }},
 		{`POST /cluster/leader/transfer {"member":"m2"}`, true, func() error { return c.TransferLeader(ctx, "m2") }},
-		{`DELETE /cluster/members/m2?force=true `, true, func() error { return errOf(c.RemoveMember(ctx, "m2", true)) }},
+		{`DELETE /cluster/members/m2?force=true `, true, func() error {
+			return errOf(c.RemoveMember(ctx, "m2", true))
+		}},
 		{`POST /cluster/members/m2/promote `, true, func() error { return errOf(c.PromoteMember(ctx, "m2", false)) }},
 		{`POST /cluster/members/m2/demote `, true, func() error { return errOf(c.DemoteMember(ctx, "m2", false)) }},
 		{`GET /cluster/autopilot `, false, func() error { return errOf(c.Autopilot(ctx)) }},
