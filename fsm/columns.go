@@ -12,8 +12,8 @@ import (
 )
 
 // columns are what lists select and sort jobs by, in memory, by columns of chunks of jobs with consecutive
-// numbers: 18 bytes a job and 4 a label. Reading a million of them takes some milliseconds, and keeping them costs
-// a submission nothing that can be measured; each index in the database would cost it a tenth.
+// numbers: 18 bytes a job and 4 a label. Reading a million of them takes some milliseconds. Indexes in the database
+// would be written by every submission, and a page that combines two filters would still scan one of them.
 //
 // Like everything in memory they are derived from the database: loaded after opening, newest chunks first,
 // and changed together with it. Strings are kept as hashes, so what they select is checked against the row.
