@@ -262,9 +262,18 @@ func (n *Node) nameRivals(alive []gossipMember) {
 	if n.cfg.Name == "" || n.formation.current().Formed {
 		return
 	}
+	if holder := n.claim().rival(alive, n.id.Former); holder != "" {
+		n.nameTaken(&NameTakenError{Name: n.cfg.Name, Holder: holder})
+	}
+}
+
+// rival returns the smaller id in view that was given the same name, or "". Ids that this
+// master had before it lost its log may still be in view; they are no rivals.
+func (c nameClaim) rival(alive []gossipMember, former []string) string {
 	for _, m := range alive {
-		if m.claim().rivals(n.claim()) && m.ID < n.id.ID {
-			n.nameTaken(&NameTakenError{Name: n.cfg.Name, Holder: m.ID})
+		if m.claim().rivals(c) && m.ID < c.ID && !slices.Contains(former, m.ID) {
+			return m.ID
 		}
 	}
+	return ""
 }

@@ -61,6 +61,21 @@ func TestNameClaim_Choose(t *testing.T) {
 	}
 }
 
+// Of two masters that were given one name the smaller id has it, unless it is the same master
+// before it lost its log, whom others still see for a while.
+func TestNameClaim_Rival(t *testing.T) {
+	t.Parallel()
+	const older, newer = "0198d000-0000-7000-8000-000000000001", "0298d000-0000-7000-8000-000000000002"
+	alive := []gossipMember{{ID: older, gossipMeta: gossipMeta{Name: "m1", Fixed: true}}}
+	claim := nameClaim{newer, "m1", true}
+	if got := claim.rival(alive, nil); got != older {
+		t.Errorf("got rival %q, want %q", got, older)
+	}
+	if got := claim.rival(alive, []string{older}); got != "" {
+		t.Errorf("got rival %q, want none", got)
+	}
+}
+
 // The masters of a new cluster have different names, and fixed ones get theirs first.
 func TestNameServers(t *testing.T) {
 	t.Parallel()

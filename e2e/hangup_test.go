@@ -113,7 +113,7 @@ func TestReload_OnHangup(t *testing.T) {
 	})
 	if ready := m.call(t, "GET", m.url+"/health/ready", "").want(t, 200); !strings.Contains(
 		string(ready.body),
-		"cannot be used",
+		"cannot load changed certificate files",
 	) {
 		t.Errorf("got readiness %s, want a warning", ready.body)
 	}
