@@ -132,7 +132,11 @@ func (f *fakeCluster) Name() string { return "name-of-" + f.id }
 
 func (f *fakeCluster) TransferLeadership(context.Context, string) error { return f.transferErr }
 
+// Plan knows one other master, m2.
 func (f *fakeCluster) Plan(change cluster.Change, ref string) (cluster.Plan, error) {
+	if f.planErr == nil && ref != "m2" {
+		return cluster.Plan{}, &cluster.NoMemberError{Ref: ref}
+	}
 	plan := f.plan
 	plan.Change, plan.ID, plan.Name = change, "id-of-"+ref, ref
 	return plan, f.planErr

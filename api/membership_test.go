@@ -18,8 +18,8 @@ func (m *master) memberTraffic(method, path string) {
 	m.want(400, method, path, "[]")
 	m.cluster.plan.Risks = []string{"it is risky"}
 	m.want(409, method, path, "")
-	m.cluster.plan.Risks, m.cluster.planErr = nil, &cluster.NoMemberError{Ref: "two", Names: []string{"m1"}}
-	m.want(404, method, strings.Replace(path, "two", "other", 1), "")
+	m.cluster.plan.Risks, m.cluster.planErr = nil, &cluster.NoMemberError{Ref: "m2", Names: []string{"m1"}}
+	m.want(404, method, strings.Replace(path, "m2", "other", 1), "")
 	m.cluster.planErr = nil
 }
 

@@ -133,15 +133,15 @@ func TestOpenAPI_Traffic(t *testing.T) {
 	m.want(409, "POST", "/cluster/leader/transfer", "")
 	m.want(400, "POST", "/cluster/leader/transfer", "[]")
 	m.cluster.others = []cluster.Member{
-		{ID: "m2", Name: "two", Role: "follower", State: "follower", Voter: true, LastContact: -1},
+		{ID: "id-of-m2", Name: "m2", Role: "follower", State: "follower", Voter: true, LastContact: -1},
 	}
 	m.want(200, "POST", "/cluster/leader/transfer", "")
-	m.want(200, "POST", "/cluster/leader/transfer", `{"member":"two"}`)
+	m.want(200, "POST", "/cluster/leader/transfer", `{"member":"m2"}`)
 	m.cluster.transferErr = &cluster.NoMemberError{Ref: "x", Names: []string{"m1"}}
 	m.want(404, "POST", "/cluster/leader/transfer", `{"member":"x"}`)
-	m.memberTraffic("DELETE", "/cluster/members/two")
-	m.memberTraffic("POST", "/cluster/members/two/promote")
-	m.memberTraffic("POST", "/cluster/members/two/demote")
+	m.memberTraffic("DELETE", "/cluster/members/m2")
+	m.memberTraffic("POST", "/cluster/members/m2/promote")
+	m.memberTraffic("POST", "/cluster/members/m2/demote")
 	m.want(200, "GET", "/cluster/autopilot", "")
 	m.want(400, "GET", "/cluster/autopilot?index=x", "")
 	m.want(200, "PUT", "/cluster/autopilot", `{"min_quorum":3,"server_stabilization_time":"10s"}`)

@@ -144,11 +144,12 @@ func (s *Server) endpoints() []endpoint {
 
 // routeAll routes requests to endpoints, and all others to noRoute.
 func (s *Server) routeAll() {
-	words := map[string]servedBy{} // paths without a wildcard
+	words := map[string]servedBy{} // paths without a wildcard, and who serves GET there
 	for _, e := range s.endpoints() {
 		s.mux.Handle(e.pattern, s.handler(&e))
 		s.routes[e.pattern] = true
-		if _, path, _ := strings.Cut(e.pattern, " "); !strings.Contains(path, "{") {
+		method, path, _ := strings.Cut(e.pattern, " ")
+		if _, known := words[path]; !strings.Contains(path, "{") && (method == http.MethodGet || !known) {
 			words[path] = e.servedBy
 		}
 	}
