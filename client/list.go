@@ -19,7 +19,7 @@ type ListOptions struct {
 }
 
 // Jobs returns one page of jobs, without their logs and attempts. A page may have fewer jobs than its limit, even none:
-// only an empty NextCursor means that there are no more.
+// only an empty NextCursor ends the list.
 func (c *Client) Jobs(ctx context.Context, list ListOptions, opts ...Option) (ffrtmp.List, error) {
 	var page ffrtmp.List
 	call := read("/jobs", &page, opts)

@@ -81,7 +81,7 @@ func TestPlan_Risks(t *testing.T) {
 	}
 }
 
-// A member is found by its id and its name; another word names those that there are.
+// A member is found by id or name; the error for an unknown one lists the members.
 func TestFindMember(t *testing.T) {
 	t.Parallel()
 	members := []Member{{ID: "a", Name: "b"}, {ID: "b", Name: "c"}}
@@ -151,7 +151,7 @@ func TestDemote_Promote_Transfer(t *testing.T) {
 		})
 	}
 	if err := transfer("x"); !errors.As(err, new(*NoMemberError)) {
-		t.Errorf("got error %v, want that there is no such member", err)
+		t.Errorf("got error %v, want one for a missing member", err)
 	}
 }
 

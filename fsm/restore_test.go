@@ -246,7 +246,7 @@ func TestRestore_Keys(t *testing.T) {
 	}
 }
 
-// A backup of a newer restore goes on from its lease epoch.
+// A backup of a newer restore continues with its lease epoch.
 func TestRestore_LeaseEpoch(t *testing.T) {
 	c := newCluster(t)
 	c.submit()

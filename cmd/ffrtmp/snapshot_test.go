@@ -28,6 +28,20 @@ func snapshotMaster(t *testing.T) (*mastertest.Master, []string) {
 	return m, []string{"MASTER_URL=" + m.URL(), "TMPDIR=" + t.TempDir()}
 }
 
+// saveSnapshot saves a snapshot, and returns its file and content.
+func saveSnapshot(t *testing.T, env []string) (file string, content []byte) {
+	t.Helper()
+	file = filepath.Join(t.TempDir(), "b.snap")
+	if r := invoke(t, env, "", "snapshot", "save", file); r.code != exitDone {
+		t.Fatal(r.err)
+	}
+	content, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return file, content
+}
+
 // A snapshot is saved with mode 0600, replaces an older one, and passes inspect and verify.
 func TestSnapshot_SaveInspectVerify(t *testing.T) {
 	_, env := snapshotMaster(t)
@@ -63,14 +77,7 @@ func TestSnapshot_SaveInspectVerify(t *testing.T) {
 // A damaged snapshot, or another file, fails both checks with one line.
 func TestSnapshot_Damaged(t *testing.T) {
 	_, env := snapshotMaster(t)
-	file := filepath.Join(t.TempDir(), "b.snap")
-	if r := invoke(t, env, "", "snapshot", "save", file); r.code != exitDone {
-		t.Fatal(r.err)
-	}
-	whole, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
+	_, whole := saveSnapshot(t, env)
 	flipped := append([]byte(nil), whole...)
 	flipped[len(flipped)/2] ^= 0x10
 	for name, data := range map[string][]byte{
@@ -92,14 +99,7 @@ func TestSnapshot_Damaged(t *testing.T) {
 // A download that breaks is repeated from the start; one that stays broken leaves the older file.
 func TestSnapshot_SaveBroken(t *testing.T) {
 	_, env := snapshotMaster(t)
-	file := filepath.Join(t.TempDir(), "b.snap")
-	if r := invoke(t, env, "", "snapshot", "save", file); r.code != exitDone {
-		t.Fatal(r.err)
-	}
-	whole, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
+	_, whole := saveSnapshot(t, env)
 	fake := newFakeMaster(t)
 	tries := 0
 	fake.handle("GET /cluster/snapshot", func(w http.ResponseWriter, _ *http.Request) {
@@ -172,17 +172,10 @@ func TestSnapshot_Restore(t *testing.T) {
 // A master that is started on a snapshot or a copy names the command to use, and changes nothing.
 func TestSnapshot_AsDB(t *testing.T) {
 	_, env := snapshotMaster(t)
-	file := filepath.Join(t.TempDir(), "b.snap")
-	if r := invoke(t, env, "", "snapshot", "save", file); r.code != exitDone {
-		t.Fatal(r.err)
-	}
-	before, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
+	file, before := saveSnapshot(t, env)
 	config := mastertest.Config(t)
 	config.DB = file
-	_, err = master.New(t.Context(), config)
+	_, err := master.New(t.Context(), config)
 	if err == nil || !strings.Contains(err.Error(), "ffrtmp snapshot restore "+file) {
 		t.Errorf("got %v, want it to name ffrtmp snapshot restore", err)
 	}

@@ -168,7 +168,7 @@ func TestJobsList_All(t *testing.T) {
 	}
 }
 
-// A page of the master may be short: the list goes on until it has its jobs or there is no cursor.
+// A page of the master may be short: more pages are requested until there are enough jobs or no cursor.
 func TestJobsList_ShortPages(t *testing.T) {
 	m := newFakeMaster(t)
 	m.handle("GET /jobs", func(w http.ResponseWriter, r *http.Request) {
