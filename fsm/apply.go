@@ -70,9 +70,12 @@ func (f *FSM) ApplyBatch(entries []*raft.Log) []any {
 // applyAll applies entries in as few transactions as possible: a restore is one of its own.
 func (f *FSM) applyAll(entries []*raft.Log, responses []any) error {
 	for len(entries) > 0 {
-		n := max(1, slices.IndexFunc(entries, isRestore))
-		if !slices.ContainsFunc(entries, isRestore) {
+		n := slices.IndexFunc(entries, isRestore)
+		switch n {
+		case -1:
 			n = len(entries)
+		case 0:
+			n = 1
 		}
 		if err := f.applySome(entries[:n], responses[:n]); err != nil {
 			return err

@@ -294,9 +294,6 @@ func (m *Master) MetricsAddr() string {
 // NodeID is this master's identity, a UUID.
 func (m *Master) NodeID() string { return m.node.ID() }
 
-// Name is this master's in its cluster.
-func (m *Master) Name() string { return m.node.Name() }
-
 func (m *Master) port() int {
 	if tcp, ok := m.api.Addr().(*net.TCPAddr); ok {
 		return tcp.Port
