@@ -16,7 +16,7 @@ func hasMember(m *master, id string) bool {
 
 // A removed master, the leader too, neither votes nor leads nor returns, whether it was
 // running or not, and says why.
-func TestRemove(t *testing.T) {
+func TestChaos_Remove(t *testing.T) {
 	t.Parallel()
 	masters, s := formSet(t, 4)
 	running := leader(t, masters...)
