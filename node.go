@@ -28,9 +28,9 @@ const (
 	Draining Eligibility = "draining"
 )
 
-// Node is a machine that runs an agent. Times are UTC.
-type Node struct {
-	ID                string            `json:"id"`
+// Machine is what an agent reports about itself and its machine. A node that names no Type is a
+// "server"; one without a Name is called by its Address.
+type Machine struct {
 	Name              string            `json:"name"`
 	Address           string            `json:"address"`
 	Type              string            `json:"type"`
@@ -41,16 +41,22 @@ type Node struct {
 	GPUCapabilities   []string          `json:"gpu_capabilities,omitempty"`
 	RAMTotalBytes     int64             `json:"ram_total_bytes"`
 	Labels            map[string]string `json:"labels,omitempty"`
-	Status            NodeStatus        `json:"status"`
-	LastHeartbeat     time.Time         `json:"last_heartbeat"`
-	RegisteredAt      time.Time         `json:"registered_at"`
-	CurrentJobID      string            `json:"current_job_id,omitempty"` // for v2.2 clients: the oldest of Running
 	MaxConcurrentJobs int               `json:"max_concurrent_jobs,omitempty"`
 	Encoders          []string          `json:"encoders,omitempty"`
-	Eligibility       Eligibility       `json:"eligibility"`
 	Version           string            `json:"version,omitempty"`
-	Running           []AttemptRef      `json:"running,omitempty"`
-	Legacy            bool              `json:"legacy,omitempty"` // registered by a v2.2 agent
+}
+
+// Node is a machine that runs an agent. Times are UTC.
+type Node struct {
+	ID string `json:"id"`
+	Machine
+	Status        NodeStatus   `json:"status"`
+	LastHeartbeat time.Time    `json:"last_heartbeat"`
+	RegisteredAt  time.Time    `json:"registered_at"`
+	CurrentJobID  string       `json:"current_job_id,omitempty"` // for v2.2 clients: the oldest of Running
+	Eligibility   Eligibility  `json:"eligibility"`
+	Running       []AttemptRef `json:"running,omitempty"`
+	Legacy        bool         `json:"legacy,omitempty"` // registered by a v2.2 agent
 }
 
 // AttemptRef identifies an attempt.
@@ -74,20 +80,8 @@ const MaxConcurrentJobs = 1024
 // Registration is the body of POST /nodes/register. A v2.2 agent sends no NodeID; its node is
 // identified by its address.
 type Registration struct {
-	NodeID            string            `json:"node_id,omitempty"`
-	Name              string            `json:"name,omitempty"`
-	Address           string            `json:"address"`
-	Type              string            `json:"type"`
-	CPUThreads        int               `json:"cpu_threads"`
-	CPUModel          string            `json:"cpu_model"`
-	HasGPU            bool              `json:"has_gpu"`
-	GPUType           string            `json:"gpu_type,omitempty"`
-	GPUCapabilities   []string          `json:"gpu_capabilities,omitempty"`
-	RAMTotalBytes     int64             `json:"ram_total_bytes"`
-	Labels            map[string]string `json:"labels,omitempty"`
-	MaxConcurrentJobs int               `json:"max_concurrent_jobs,omitempty"`
-	Encoders          []string          `json:"encoders,omitempty"`
-	Version           string            `json:"version,omitempty"`
+	NodeID string `json:"node_id,omitempty"`
+	Machine
 }
 
 // Registered is the response to a registration: the node, the API URLs of all masters, and the

@@ -8,10 +8,14 @@ import (
 // Requirements.
 func TestRequires_Unmet(t *testing.T) {
 	ours := &Node{
-		Encoders: []string{"libx264"}, CPUThreads: 4, RAMTotalBytes: 1 << 30,
-		Labels: map[string]string{"zone": "a"},
+		Machine: Machine{
+			Encoders:      []string{"libx264"},
+			CPUThreads:    4,
+			RAMTotalBytes: 1 << 30,
+			Labels:        map[string]string{"zone": "a"},
+		},
 	}
-	legacy := &Node{Legacy: true, CPUThreads: 4}
+	legacy := &Node{Legacy: true, Machine: Machine{CPUThreads: 4}}
 	tests := []struct {
 		name string
 		r    *Requires
@@ -51,7 +55,7 @@ func TestRequires_CodecEncoder(t *testing.T) {
 		has  []string
 		fits bool
 	}{{[]string{"libx264"}, false}, {[]string{"libx265"}, false}, {[]string{"libx264", "libx265"}, true}} {
-		if unmet := spec.Requires.Unmet(&Node{Encoders: tc.has}); (unmet == "") != tc.fits {
+		if unmet := spec.Requires.Unmet(&Node{Machine: Machine{Encoders: tc.has}}); (unmet == "") != tc.fits {
 			t.Errorf("%v: got unmet requirement %q, want fits = %v", tc.has, unmet, tc.fits)
 		}
 	}

@@ -48,17 +48,17 @@ func TestValidate_Field(t *testing.T) {
 			CompletedAt: ptr("2026-11-22T07:03:34.969877811+01:00"),
 		}).Validate()},
 
-		{"node_id", (&Registration{NodeID: "me", Address: "a"}).Validate()},
+		{"node_id", (&Registration{NodeID: "me", Machine: Machine{Address: "a"}}).Validate()},
 		{"address", (&Registration{}).Validate()},
-		{"cpu_threads", (&Registration{Address: "a", CPUThreads: -1}).Validate()},
-		{"ram_total_bytes", (&Registration{Address: "a", RAMTotalBytes: -1}).Validate()},
-		{"max_concurrent_jobs", (&Registration{Address: "a", MaxConcurrentJobs: 1025}).Validate()},
-		{"name", (&Registration{Address: "a", Name: strings.Repeat("x", 256)}).Validate()},
-		{"encoders", (&Registration{Address: "a", Encoders: make([]string, 257)}).Validate()},
-		{"gpu_capabilities", (&Registration{Address: "a", GPUCapabilities: make([]string, 65)}).Validate()},
-		{"labels", (&Registration{Address: "a", Labels: tooMany}).Validate()},
-		{"labels", (&Registration{Address: "a", Labels: map[string]string{"a=b": "c"}}).Validate()},
-		{"", (&Registration{Address: "a"}).Validate()},
+		{"cpu_threads", (&Registration{Machine: Machine{Address: "a", CPUThreads: -1}}).Validate()},
+		{"ram_total_bytes", (&Registration{Machine: Machine{Address: "a", RAMTotalBytes: -1}}).Validate()},
+		{"max_concurrent_jobs", (&Registration{Machine: Machine{Address: "a", MaxConcurrentJobs: 1025}}).Validate()},
+		{"name", (&Registration{Machine: Machine{Address: "a", Name: strings.Repeat("x", 256)}}).Validate()},
+		{"encoders", (&Registration{Machine: Machine{Address: "a", Encoders: make([]string, 257)}}).Validate()},
+		{"gpu_capabilities", (&Registration{Machine: Machine{Address: "a", GPUCapabilities: make([]string, 65)}}).Validate()},
+		{"labels", (&Registration{Machine: Machine{Address: "a", Labels: tooMany}}).Validate()},
+		{"labels", (&Registration{Machine: Machine{Address: "a", Labels: map[string]string{"a=b": "c"}}}).Validate()},
+		{"", (&Registration{Machine: Machine{Address: "a"}}).Validate()},
 
 		{"status", (&Filter{Status: "done"}).Validate()},
 		{"queue", (&Filter{Queue: "fast"}).Validate()},
@@ -88,11 +88,11 @@ func TestValidate_Field(t *testing.T) {
 
 // Omitted fields get defaults.
 func TestValidate_Defaults(t *testing.T) {
-	r := Registration{NodeID: "0190a1b2-0000-7000-8000-000000000000", Address: "10.0.0.1"}
+	r := Registration{NodeID: "0190a1b2-0000-7000-8000-000000000000", Machine: Machine{Address: "10.0.0.1"}}
 	if err := r.Validate(); err != nil || r.Name != "10.0.0.1" || r.Type != "server" || r.MaxConcurrentJobs != 1 {
 		t.Errorf("got %+v, %v, want the defaults of a node", r, err)
 	}
-	v22 := Registration{Address: "10.0.0.1"}
+	v22 := Registration{Machine: Machine{Address: "10.0.0.1"}}
 	if err := v22.Validate(); err != nil || v22.MaxConcurrentJobs != 0 {
 		t.Errorf("v2.2 node: got %+v, %v, want no limit", v22, err)
 	}
@@ -176,7 +176,7 @@ func TestFailureReason(t *testing.T) {
 
 // Free slots.
 func TestNode_Free(t *testing.T) {
-	n := Node{MaxConcurrentJobs: 2}
+	n := Node{Machine: Machine{MaxConcurrentJobs: 2}}
 	if n.Free(0) != 2 || n.Free(2) != 0 || n.Free(3) != 0 {
 		t.Errorf("got %d, %d, %d free slots, want 2, 0, 0", n.Free(0), n.Free(2), n.Free(3))
 	}

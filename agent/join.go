@@ -36,19 +36,21 @@ func (a *Agent) probeMachine(ctx context.Context) error {
 func (a *Agent) join(ctx context.Context) error {
 	for pause := time.Second; ; pause = min(2*pause, 30*time.Second) {
 		answer, err := a.client.Register(ctx, ffrtmp.Registration{
-			NodeID:            a.state.nodeID,
-			Name:              a.cfg.Name,
-			Address:           a.cfg.Name,
-			CPUThreads:        a.facts.CPUThreads,
-			CPUModel:          a.facts.CPUModel,
-			HasGPU:            a.facts.HasGPU,
-			GPUType:           a.facts.GPUType,
-			GPUCapabilities:   a.facts.GPUCapabilities,
-			RAMTotalBytes:     a.facts.RAMTotalBytes,
-			Labels:            a.cfg.Labels,
-			MaxConcurrentJobs: a.cfg.MaxConcurrentJobs,
-			Encoders:          a.encoders,
-			Version:           a.cfg.Version,
+			NodeID: a.state.nodeID,
+			Machine: ffrtmp.Machine{
+				Name:              a.cfg.Name,
+				Address:           a.cfg.Name,
+				CPUThreads:        a.facts.CPUThreads,
+				CPUModel:          a.facts.CPUModel,
+				HasGPU:            a.facts.HasGPU,
+				GPUType:           a.facts.GPUType,
+				GPUCapabilities:   a.facts.GPUCapabilities,
+				RAMTotalBytes:     a.facts.RAMTotalBytes,
+				Labels:            a.cfg.Labels,
+				MaxConcurrentJobs: a.cfg.MaxConcurrentJobs,
+				Encoders:          a.encoders,
+				Version:           a.cfg.Version,
+			},
 		})
 		if err == nil {
 			if err := a.updateMasters(answer.ClusterID, answer.Masters, answer.LeaseTTLSeconds); err != nil {

@@ -167,8 +167,13 @@ func (f *masters) reassign(id string) {
 	defer f.deaf.Store(false)
 	ctx, other := testkit.Context(f.t), uuid.NewString()
 	_, err := f.client.Register(ctx, ffrtmp.Registration{
-		NodeID: other, Name: "other", Address: "10.0.0.1",
-		MaxConcurrentJobs: 1, Encoders: []string{"libx264"},
+		NodeID: other,
+		Machine: ffrtmp.Machine{
+			Name:              "other",
+			Address:           "10.0.0.1",
+			MaxConcurrentJobs: 1,
+			Encoders:          []string{"libx264"},
+		},
 	})
 	f.must(err)
 	var claimed []ffrtmp.Job

@@ -105,9 +105,15 @@ func ExampleClient_Claim() {
 	ctx := context.Background()
 
 	node := ffrtmp.Registration{
-		NodeID: uuid.NewString(), // keep it over restarts
-		Name:   "worker-1", Address: "worker-1", Type: "server",
-		CPUThreads: 8, MaxConcurrentJobs: 1, Encoders: []string{"libx264"},
+		NodeID: uuid.NewString(),
+		Machine: ffrtmp.Machine{
+			Name:              "worker-1",
+			Address:           "worker-1",
+			Type:              "server",
+			CPUThreads:        8,
+			MaxConcurrentJobs: 1,
+			Encoders:          []string{"libx264"},
+		},
 	}
 	registered, err := c.Register(ctx, node)
 	if err != nil {

@@ -248,8 +248,12 @@ func testReplicas(t *testing.T) {
 	nodes := make([]string, 8)
 	for i := range nodes {
 		_, registered, err := p.Register(t.Context(), Idempotency{}, ffrtmp.Registration{
-			NodeID: numbered(i), Address: "a",
-			MaxConcurrentJobs: 2, Encoders: []string{"libx264"},
+			NodeID: numbered(i),
+			Machine: ffrtmp.Machine{
+				Address:           "a",
+				MaxConcurrentJobs: 2,
+				Encoders:          []string{"libx264"},
+			},
 		})
 		if err != nil {
 			t.Fatal(err)

@@ -73,14 +73,25 @@ var golden = map[string]command{
 	},
 	"09-patch-1": &patch{seq: 300, queue: 0, priority: -1, maxRetries: 4, relabel: true, labels: `{"a":"b"}`},
 	"10-register-1": &register{id: numbered(4), node: ffrtmp.Registration{
-		NodeID: numbered(4), Name: "n", Address: "n:1", Type: "server", CPUThreads: 8, CPUModel: "cpu", HasGPU: true,
-		GPUType:         "gpu",
-		GPUCapabilities: []string{"nvenc"}, RAMTotalBytes: 16 << 30, Labels: map[string]string{
-			"zone": "a",
-			"rack": "2",
+		NodeID: numbered(4),
+		Machine: ffrtmp.Machine{
+			Name:            "n",
+			Address:         "n:1",
+			Type:            "server",
+			CPUThreads:      8,
+			CPUModel:        "cpu",
+			HasGPU:          true,
+			GPUType:         "gpu",
+			GPUCapabilities: []string{"nvenc"},
+			RAMTotalBytes:   16 << 30,
+			Labels: map[string]string{
+				"zone": "a",
+				"rack": "2",
+			},
+			MaxConcurrentJobs: 3,
+			Encoders:          []string{"libx264", "h264_nvenc"},
+			Version:           "3.0.0",
 		},
-		MaxConcurrentJobs: 3,
-		Encoders:          []string{"libx264", "h264_nvenc"}, Version: "3.0.0",
 	}},
 	"11-eligibility-1": &eligibility{node: numbered(3), value: ffrtmp.Draining},
 	"12-remove-node-1": &removeNode{node: numbered(3), force: true},
@@ -105,8 +116,18 @@ var golden = map[string]command{
 	}},
 	"19-import-1": &importing{
 		nodes: []importedNode{{id: numbered(3), node: ffrtmp.Registration{
-			Name: "n", Address: "n", Type: "laptop", CPUThreads: 8, CPUModel: "cpu", HasGPU: true, GPUType: "gpu",
-			GPUCapabilities: []string{"h264_nvenc"}, RAMTotalBytes: 16 << 30, Labels: map[string]string{"os": "linux"},
+			Machine: ffrtmp.Machine{
+				Name:            "n",
+				Address:         "n",
+				Type:            "laptop",
+				CPUThreads:      8,
+				CPUModel:        "cpu",
+				HasGPU:          true,
+				GPUType:         "gpu",
+				GPUCapabilities: []string{"h264_nvenc"},
+				RAMTotalBytes:   16 << 30,
+				Labels:          map[string]string{"os": "linux"},
+			},
 		}, registeredAt: 1, heartbeat: 2}},
 		jobs: []importedJob{
 			{

@@ -132,9 +132,15 @@ func (c *cluster) submit(change ...func(*ffrtmp.Spec)) uint64 {
 func (c *cluster) register(name string, change ...func(*ffrtmp.Registration)) string {
 	c.Helper()
 	r := ffrtmp.Registration{
-		NodeID: uuid.NewSHA1(uuid.Nil, []byte(name)).String(), Name: name, Address: name + ":9000", CPUThreads: 8,
-		RAMTotalBytes:     16 << 30,
-		MaxConcurrentJobs: 4, Encoders: []string{"libx264", "libx265"},
+		NodeID: uuid.NewSHA1(uuid.Nil, []byte(name)).String(),
+		Machine: ffrtmp.Machine{
+			Name:              name,
+			Address:           name + ":9000",
+			CPUThreads:        8,
+			RAMTotalBytes:     16 << 30,
+			MaxConcurrentJobs: 4,
+			Encoders:          []string{"libx264", "libx265"},
+		},
 	}
 	for _, f := range change {
 		f(&r)

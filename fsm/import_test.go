@@ -43,8 +43,13 @@ func importedNode42(t testing.TB, change ...func(*ffrtmp.ImportedNode)) ffrtmp.I
 	n := ffrtmp.ImportedNode{
 		ID: numbered(0xe42),
 		Registration: ffrtmp.Registration{
-			Address: "enc-42", Type: "laptop", CPUThreads: 8, CPUModel: "Core i7",
-			RAMTotalBytes: 16 << 30,
+			Machine: ffrtmp.Machine{
+				Address:       "enc-42",
+				Type:          "laptop",
+				CPUThreads:    8,
+				CPUModel:      "Core i7",
+				RAMTotalBytes: 16 << 30,
+			},
 		},
 		RegisteredAt: epoch.Add(-9 * time.Hour), LastHeartbeat: epoch.Add(-time.Hour),
 	}

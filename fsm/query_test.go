@@ -1,6 +1,7 @@
 package fsm
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"fmt"
@@ -101,13 +102,13 @@ func TestQuery_Views(t *testing.T) {
 		"WITH RECURSIVE n(x) AS (VALUES (1) UNION ALL SELECT x + 1 FROM n) SELECT x FROM n")
 	if err != nil || !r.Truncated || r.Count != usersql.MaxRows ||
 		r.Rows[usersql.MaxRows-1][0] != int64(usersql.MaxRows) {
-		t.Errorf("an endless answer: %d rows, truncated %v: %v", r.Count, r.Truncated, err)
+		t.Errorf("endless: got %d rows, truncated %v, %v, want %d, true", r.Count, r.Truncated, err, usersql.MaxRows)
 	}
 	r, err = c.fsm.Query(t.Context(),
 		`WITH RECURSIVE n(x) AS (VALUES (1) UNION ALL SELECT x + 1 FROM n)
 			SELECT hex(zeroblob(50000)) FROM n LIMIT 200`)
-	if err != nil || !r.Truncated || r.Count > usersql.MaxRowBytes/100_000+1 {
-		t.Errorf("a fat answer: %d rows, truncated %v: %v", r.Count, r.Truncated, err)
+	if most := usersql.MaxRowBytes/100_000 + 1; err != nil || !r.Truncated || r.Count > most {
+		t.Errorf("long rows: got %d rows, truncated %v, %v, want at most %d, true", r.Count, r.Truncated, err, most)
 	}
 }
 
@@ -115,26 +116,26 @@ func TestQuery_Views(t *testing.T) {
 func TestQuery_Fields(t *testing.T) {
 	c := newQueried(t)
 	for view, fields := range map[string][]string{
-		"jobs":     fieldsWithout(ffrtmp.Job{}, "lease", "attempts", "Origin"),
-		"nodes":    fieldsWithout(ffrtmp.Node{}, "current_job_id"),
-		"attempts": fieldsWithout(ffrtmp.Attempt{}),
+		"jobs":     fieldsWithout(reflect.TypeFor[ffrtmp.Job](), "lease", "attempts", "Origin"),
+		"nodes":    fieldsWithout(reflect.TypeFor[ffrtmp.Node](), "current_job_id"),
+		"attempts": fieldsWithout(reflect.TypeFor[ffrtmp.Attempt]()),
 	} {
-		if got := c.ask("SELECT " + strings.Join(fields,
-			", ") + " FROM " + view + " WHERE 0"); got != fmt.Sprint(fields,
-			[]string{}) {
-			t.Errorf("%s: %s", view, got)
+		want := fmt.Sprint(fields, []string{})
+		if got := c.ask("SELECT " + strings.Join(fields, ", ") + " FROM " + view + " WHERE 0"); got != want {
+			t.Errorf("%s: got %s, want %s", view, got, want)
 		}
 	}
 }
 
 // fieldsWithout returns the JSON names of a struct's fields, except some.
-func fieldsWithout(v any, but ...string) (names []string) {
-	for f := range reflect.TypeOf(v).Fields() {
+func fieldsWithout(t reflect.Type, but ...string) (names []string) {
+	for f := range t.Fields() {
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-		if name == "" {
-			name = f.Name
-		}
-		if !slices.Contains(but, name) {
+		switch {
+		case slices.Contains(but, cmp.Or(name, f.Name)):
+		case f.Anonymous:
+			names = append(names, fieldsWithout(f.Type)...)
+		default:
 			names = append(names, name)
 		}
 	}
@@ -156,21 +157,20 @@ func TestQuery_LargestJob(t *testing.T) {
 	})
 	log := strings.Repeat("l", ffrtmp.MaxLogBytes)
 	c.mustResult(node, c.claimOne(node), ffrtmp.ResultFailed, func(r *ffrtmp.Result) {
-		r.Logs, r.Error = log,
-			strings.Repeat("e", 4096)
+		r.Logs, r.Error = log, strings.Repeat("e", 4096)
 	})
 	r, err := c.fsm.Query(t.Context(), "SELECT * FROM jobs")
 	if err != nil || r.Count != 1 || !slices.Contains(r.Rows[0], any(log)) {
-		t.Errorf("%d rows with %v: %v", r.Count, r.Columns, err)
+		t.Errorf("got %d rows with %v, %v, want one with the whole log", r.Count, r.Columns, err)
 	}
 }
 
 // Queries cannot read what the views do not show.
 func TestQuery_Secrets(t *testing.T) {
 	c := newQueried(t)
-	if got := c.ask("SELECT parameters FROM jobs WHERE sequence_number = 1"); !strings.Contains(got, "example.com") ||
-		strings.Contains(got, hush) {
-		t.Errorf("parameters are %s", got)
+	got := c.ask("SELECT parameters FROM jobs WHERE sequence_number = 1")
+	if !strings.Contains(got, "example.com") || strings.Contains(got, hush) {
+		t.Errorf("got parameters %s, want the URL without its key", got)
 	}
 	if got := c.ask("SELECT * FROM jobs j, nodes n, attempts a"); strings.Contains(got, hush) {
 		t.Error("got a secret in the rows, want none")
@@ -184,17 +184,18 @@ func TestQuery_Secrets(t *testing.T) {
 	} {
 		got := c.ask("SELECT * FROM " + table)
 		if !strings.HasPrefix(got, "invalid: sql: ") {
-			t.Errorf("%s: %s", table, got)
+			t.Errorf("%s: got %s, want it refused", table, got)
 		}
 	}
 	// The schema of the query's own database has nothing else.
 	for _, sql := range []string{
-		"SELECT sql FROM sqlite_schema", "SELECT hex(data) FROM sqlite_dbpage",
-		"SELECT * FROM dbstat",
+		"SELECT sql FROM sqlite_schema", "SELECT hex(data) FROM sqlite_dbpage", "SELECT * FROM dbstat",
 	} {
-		if got := c.ask(sql); strings.Contains(got, hush) || strings.Contains(got, "job_spec") || strings.Contains(got,
-			fmt.Sprintf("%X", "job_spec")) {
-			t.Errorf("%s: %s", sql, got)
+		got := c.ask(sql)
+		for _, secret := range []string{hush, "job_spec", fmt.Sprintf("%X", "job_spec")} {
+			if strings.Contains(got, secret) {
+				t.Errorf("%s: got %s, want no %s", sql, got, secret)
+			}
 		}
 	}
 }
@@ -231,7 +232,7 @@ func TestQuery_ReadOnly(t *testing.T) {
 		"SELECT 1 AS \ufeff, * FROM \ufeffpragma_hard_heap_limit(1)",
 	} {
 		if got := c.ask(sql); !strings.HasPrefix(got, "invalid: sql: ") {
-			t.Errorf("%q: %s", sql, got)
+			t.Errorf("%q: got %s, want it refused", sql, got)
 		}
 	}
 	if files, err := os.ReadDir(dir); err != nil || len(files) > 0 {
@@ -261,13 +262,14 @@ func TestQuery_Limits(t *testing.T) {
 		"sorted":  endless + "SELECT randomblob(50000) FROM n ORDER BY 1",
 		"grouped": endless + "SELECT printf('%50000d', x) AS y, count(*) FROM n GROUP BY y",
 	} {
-		if got := c.ask(sql); got != "too_large: query needs more than 16 MiB of memory" {
-			t.Errorf("%s: %s", name, got)
+		if got, want := c.ask(sql), "too_large: query needs more than 16 MiB of memory"; got != want {
+			t.Errorf("%s: got %s, want %s", name, got, want)
 		}
 	}
 	c.fsm.users = usersql.New(c.fsm, usersql.Limits{Time: 50 * time.Millisecond, Memory: 1 << 40})
-	if got := c.ask(endless + "SELECT count(*) FROM n"); got != "too_large: the query takes longer than 50ms" {
-		t.Error(got)
+	want := "too_large: the query takes longer than 50ms"
+	if got := c.ask(endless + "SELECT count(*) FROM n"); got != want {
+		t.Errorf("got %s, want %s", got, want)
 	}
 	c.fsm.users = usersql.New(c.fsm, usersql.Limits{Time: time.Minute, Memory: 1 << 40})
 	for name, sql := range map[string]string{
@@ -277,15 +279,14 @@ func TestQuery_Limits(t *testing.T) {
 		"group_concat": some + "SELECT group_concat(x) FROM n",
 		"replace":      "SELECT replace(replace(printf('%10000d', 1), ' ', printf('%10000d', 1)), ' ', 'xxxx')",
 		"json":         some + "SELECT json_group_array(x) FROM n",
-		"written out":  bomb + " SELECT * FROM b39", "deep": "SELECT " + strings.Repeat("(",
-			5000) + "1" + strings.Repeat(")",
-			5000),
-		"wide": "SELECT 1" + strings.Repeat(",1", 1000), "long union": "SELECT 1" + strings.Repeat(" UNION SELECT 1",
-			200),
-		"many tables": "SELECT 1 FROM jobs" + strings.Repeat(", jobs", 70),
+		"written out":  bomb + " SELECT * FROM b39",
+		"deep":         "SELECT " + strings.Repeat("(", 5000) + "1" + strings.Repeat(")", 5000),
+		"wide":         "SELECT 1" + strings.Repeat(",1", 1000),
+		"long union":   "SELECT 1" + strings.Repeat(" UNION SELECT 1", 200),
+		"many tables":  "SELECT 1 FROM jobs" + strings.Repeat(", jobs", 70),
 	} {
 		if got := c.ask(sql); !strings.HasPrefix(got, "invalid: sql: ") {
-			t.Errorf("%s: %.200s", name, got)
+			t.Errorf("%s: got %.200s, want it refused", name, got)
 		}
 	}
 	// Canceling the context ends a query, also after its first row.

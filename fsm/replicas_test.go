@@ -181,8 +181,12 @@ func proposing(b *testing.B, clients int, cycling bool) func(int) error {
 	nodes := make([]string, clients)
 	for i := range nodes {
 		r := ffrtmp.Registration{
-			NodeID: numbered(i), Address: "a", MaxConcurrentJobs: 1024,
-			Encoders: []string{"libx264"},
+			NodeID: numbered(i),
+			Machine: ffrtmp.Machine{
+				Address:           "a",
+				MaxConcurrentJobs: 1024,
+				Encoders:          []string{"libx264"},
+			},
 		}
 		_, registered, err := p.Register(b.Context(), Idempotency{}, r)
 		if err != nil {

@@ -175,7 +175,13 @@ func TestRestore_FreshCluster(t *testing.T) {
 	mine := c.register("only-new")
 	again, _, err := func() (uint64, Registered, error) {
 		return c.Register(context.Background(), Idempotency{}, ffrtmp.Registration{
-			NodeID: shared, Name: "shared", Address: "elsewhere", MaxConcurrentJobs: 1, Encoders: []string{"libx264"},
+			NodeID: shared,
+			Machine: ffrtmp.Machine{
+				Name:              "shared",
+				Address:           "elsewhere",
+				MaxConcurrentJobs: 1,
+				Encoders:          []string{"libx264"},
+			},
 		})
 	}()
 	if err != nil || again == 0 {

@@ -151,8 +151,13 @@ func nodeID(n int) string {
 func (b *bed) register(n, slots int) string {
 	b.t.Helper()
 	r := ffrtmp.Registration{
-		NodeID: nodeID(n), Address: "n" + strconv.Itoa(n),
-		Encoders: ffrtmp.Encoders, HasGPU: true, MaxConcurrentJobs: slots,
+		NodeID: nodeID(n),
+		Machine: ffrtmp.Machine{
+			Address:           "n" + strconv.Itoa(n),
+			Encoders:          ffrtmp.Encoders,
+			HasGPU:            true,
+			MaxConcurrentJobs: slots,
+		},
 	}
 	if err := r.Validate(); err != nil {
 		b.t.Fatal(err)
@@ -167,7 +172,7 @@ func (b *bed) register(n, slots int) string {
 // registerOld registers a node as a v2.2 agent does.
 func (b *bed) registerOld(address string) string {
 	b.t.Helper()
-	r := ffrtmp.Registration{Address: address}
+	r := ffrtmp.Registration{Machine: ffrtmp.Machine{Address: address}}
 	if err := r.Validate(); err != nil {
 		b.t.Fatal(err)
 	}

@@ -79,9 +79,16 @@ func (n *benchNode) claim(ctx context.Context) (ffrtmp.Job, error) {
 func (n *benchNode) register(ctx context.Context) error {
 	n.node = uuid.NewString()
 	_, err := n.client.Register(ctx, ffrtmp.Registration{
-		NodeID: n.node, Name: "bench-" + n.node[:8], Address: "bench-" + n.node, Type: "bench",
-		CPUThreads: 1, MaxConcurrentJobs: 1, Encoders: []string{"libx264"},
-		Labels: map[string]string{benchLabel: n.benchmark.label},
+		NodeID: n.node,
+		Machine: ffrtmp.Machine{
+			Name:              "bench-" + n.node[:8],
+			Address:           "bench-" + n.node,
+			Type:              "bench",
+			CPUThreads:        1,
+			MaxConcurrentJobs: 1,
+			Encoders:          []string{"libx264"},
+			Labels:            map[string]string{benchLabel: n.benchmark.label},
+		},
 	})
 	if err != nil {
 		return fmt.Errorf("register a node: %w", err)

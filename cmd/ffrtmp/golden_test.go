@@ -66,8 +66,14 @@ func TestGolden(t *testing.T) {
 			Nodes: []ffrtmp.Node{
 				sampleNode(),
 				{
-					ID: "n2", Name: "old", Status: ffrtmp.NodeOffline, Eligibility: ffrtmp.Draining, Legacy: true,
-					Type: "desktop",
+					ID:          "n2",
+					Status:      ffrtmp.NodeOffline,
+					Eligibility: ffrtmp.Draining,
+					Legacy:      true,
+					Machine: ffrtmp.Machine{
+						Name: "old",
+						Type: "desktop",
+					},
 				},
 			},
 			Count: 2,

@@ -331,9 +331,9 @@ func TestCompletion_Live(t *testing.T) {
 	m.answer("GET /jobs", http.StatusOK, ffrtmp.List{Jobs: sampleJobs(), Count: 3})
 	twins := []ffrtmp.Node{
 		sampleNode(),
-		{ID: "n2", Name: "old"},
-		{ID: "n3", Name: "old"},
-		{ID: "n4", Name: "two words"},
+		{ID: "n2", Machine: ffrtmp.Machine{Name: "old"}},
+		{ID: "n3", Machine: ffrtmp.Machine{Name: "old"}},
+		{ID: "n4", Machine: ffrtmp.Machine{Name: "two words"}},
 	}
 	m.answer("GET /nodes", http.StatusOK, ffrtmp.NodeList{Nodes: twins, Count: 4})
 	for _, c := range []struct {

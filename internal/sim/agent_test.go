@@ -78,11 +78,13 @@ func (a *agent) register(m *member) error {
 	ctx, cancel := context.WithTimeout(context.Background(), callTimeout)
 	defer cancel()
 	r := ffrtmp.Registration{
-		NodeID:            a.id,
-		Address:           a.id,
-		MaxConcurrentJobs: 3,
-		Encoders:          []string{"libx264"},
-		CPUThreads:        2,
+		NodeID: a.id,
+		Machine: ffrtmp.Machine{
+			Address:           a.id,
+			MaxConcurrentJobs: 3,
+			Encoders:          []string{"libx264"},
+			CPUThreads:        2,
+		},
 	}
 	if err := r.Validate(); err != nil {
 		return err

@@ -31,8 +31,14 @@ func (d *Database) Nodes(ctx context.Context) iter.Seq2[Node, error] {
 
 func (r record) node() (ffrtmp.ImportedNode, error) {
 	n := ffrtmp.ImportedNode{ID: r["id"], Registration: ffrtmp.Registration{
-		Name: r["name"], Address: r["address"], Type: r["type"], CPUModel: r["cpu_model"],
-		HasGPU: r["has_gpu"] == "1", GPUType: r["gpu_type"],
+		Machine: ffrtmp.Machine{
+			Name:     r["name"],
+			Address:  r["address"],
+			Type:     r["type"],
+			CPUModel: r["cpu_model"],
+			HasGPU:   r["has_gpu"] == "1",
+			GPUType:  r["gpu_type"],
+		},
 	}}
 	threads, err := r.int("cpu_threads")
 	n.CPUThreads = int(threads)
