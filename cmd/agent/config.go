@@ -33,6 +33,7 @@ type config struct {
 	drainTimeout       time.Duration
 	log                flags.Log
 	tracing            flags.Tracing
+	legacy             legacy
 	usage              string
 }
 
@@ -68,11 +69,13 @@ func parse(args []string, lookup func(string) (string, bool)) (*config, error) {
 		"how long to wait for running jobs on SIGTERM; the next start continues the rest")
 	c.log.Register(fs)
 	c.tracing.Register(fs)
+	c.legacy.register(fs)
 	var err error
 	if c.usage, err = flags.ParseDaemon(fs, args, lookup); err != nil {
 		return c, err
 	}
 	c.apiKey = func() (string, bool, error) { return flags.APIKey(fs, lookup) }
+	c.legacy.apply(c)
 	if !fs.Changed("master") {
 		if value, ok := lookup("MASTER_URL"); ok {
 			c.masters = strings.Split(value, ",")

@@ -30,6 +30,7 @@ func start(ctx context.Context, hangups <-chan os.Signal, c *config, stderr io.W
 		return err
 	}
 	logger := c.log.Logger("agent", stderr)
+	c.legacy.Warn(logger)
 	cfg := agent.Config{
 		Masters: c.masters, APIKey: key,
 		Name: c.name, Labels: c.labels, StateDir: c.stateDir, MediaRoots: c.mediaRoots, FFmpeg: c.ffmpeg,

@@ -93,6 +93,11 @@ func TestUsageErrors(t *testing.T) {
 		{"a whole key", []string{"keys", "revoke", "0123456789abcdef.secret"}, "revoke it as 0123456789abcdef"},
 		{"audit limit", []string{"audit", "--limit", "0"}, "between 1 and 10000"},
 		{"unknown shell", []string{"completion", "elvish"}, "use one of bash, fish"},
+		{"v2.2's run", []string{"run", "--job-id", "a", "--", "ffmpeg", "-i", "x"}, "ffrtmp jobs submit"},
+		{"v2.2's attach", []string{"attach", "--pid", "12345", "--cpu-weight", "50"}, "ffrtmp jobs submit"},
+		{"v2.2's watch", []string{"watch", "--scan-interval", "5s", "--cpu-quota=150"}, "ffrtmp jobs watch JOB"},
+		{"v2.2's config recommend", []string{"config", "recommend", "-e", "production"}, "--max-concurrent-jobs"},
+		{"v2.2's verb after a global flag", []string{"--master", "https://m:1", "run", "x"}, "ffrtmp jobs submit"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := invoke(t, nil, "", c.args...)

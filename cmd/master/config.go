@@ -24,6 +24,7 @@ type config struct {
 	certificate   master.CertificateOptions
 	log           flags.Log
 	tracing       flags.Tracing
+	legacy        legacy
 	usage         string
 }
 
@@ -53,6 +54,7 @@ func parse(args []string, lookup func(string) (string, bool)) (*config, error) {
 	}
 	c.ReadAPIKey = func() (string, error) { return readAPIKey(fs, lookup) }
 	c.WAN, c.DiskReserve, c.TracingEndpoint = c.timing == "wan", uint64(c.diskReserve), c.tracing.Endpoint()
+	c.legacy.apply(fs, c)
 	if fs.Changed("bootstrap-expect") && c.BootstrapExpect < 1 {
 		return c, flags.Usagef("--bootstrap-expect must be at least 1; leave it out to join only")
 	}
@@ -98,6 +100,7 @@ func (c *config) register(fs *pflag.FlagSet) {
 	fs.IntVar(&c.MetricsPort, "metrics-port", c.MetricsPort, "port of the metrics")
 	c.log.Register(fs)
 	c.tracing.Register(fs)
+	c.legacy.register(fs)
 }
 
 func (c *config) registerTLS(fs *pflag.FlagSet) {

@@ -36,6 +36,7 @@ func start(ctx context.Context, hangups <-chan os.Signal, c *config, stdout, std
 		return err
 	}
 	c.Logger = c.log.Logger("master", stderr)
+	c.legacy.Warn(c.Logger)
 	m, err := master.New(ctx, c.Config)
 	if err != nil {
 		return usage(err)

@@ -5,6 +5,7 @@ package flags
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -30,10 +31,10 @@ func Usagef(format string, args ...any) error {
 
 // Parse reads args into fs and then, for flags that args leave out, the
 // environment through lookup (os.LookupEnv). It returns pflag.ErrHelp when help
-// was asked for; any other error is ErrUsage.
+// was asked for; any other error is ErrUsage. As in v2.2, one dash before the name of a flag is as good as two.
 func Parse(fs *pflag.FlagSet, args []string, lookup func(string) (string, bool)) error {
 	fs.SortFlags = false
-	if err := fs.Parse(args); err != nil {
+	if err := fs.Parse(twoDashes(fs, args)); err != nil {
 		return Explain(fs, err)
 	}
 	if fs.NArg() > 0 {
@@ -55,6 +56,26 @@ func Parse(fs *pflag.FlagSet, args []string, lookup func(string) (string, bool))
 	return err
 }
 
+// twoDashes writes -name as --name where fs has a flag of that name. The value of a flag is left alone.
+func twoDashes(fs *pflag.FlagSet, args []string) []string {
+	args = slices.Clone(args)
+	for i := 0; i < len(args) && args[i] != "--"; i++ {
+		dashed, ok := strings.CutPrefix(args[i], "-")
+		name, _, joined := strings.Cut(strings.TrimPrefix(dashed, "-"), "=")
+		f := fs.Lookup(name)
+		if !ok || f == nil {
+			continue
+		}
+		if !strings.HasPrefix(dashed, "-") {
+			args[i] = "-" + args[i]
+		}
+		if !joined && f.NoOptDefVal == "" {
+			i++
+		}
+	}
+	return args
+}
+
 // EnvName is the environment's name of a flag.
 func EnvName(flag string) string {
 	return EnvPrefix + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
@@ -70,7 +91,7 @@ func Explain(fs *pflag.FlagSet, err error) error {
 	case errors.As(err, &unknown):
 		given := unknown.GetSpecifiedName()
 		if short := unknown.GetSpecifiedShortnames(); short != "" {
-			// "-port 80" is read as the short flags p, o, r, t.
+			// "-prot 80" is read as the short flags p, r, o, t.
 			return Usagef("unknown flag -%s: flags begin with two dashes%s", short, suggest(fs, short))
 		}
 		return Usagef("unknown flag --%s%s", given, suggest(fs, given))

@@ -59,10 +59,17 @@ func TestParse(t *testing.T) {
 			usage: `FFRTMP_PORT: invalid argument "x" for "--port" flag: strconv.ParseInt: parsing "x": invalid syntax`,
 		},
 		{name: "unknown flag", args: []string{"--prot=1"}, usage: "unknown flag --prot; did you mean --port?"},
+		{name: "single dash", args: []string{"-port", "1", "-tls=false"}, port: 1, ttl: time.Second},
 		{
-			name:  "single dash",
-			args:  []string{"-port", "1"},
-			usage: "unknown flag -port: flags begin with two dashes; did you mean --port?",
+			name:  "single dash, unknown",
+			args:  []string{"-prot", "1"},
+			usage: "unknown flag -prot: flags begin with two dashes; did you mean --port?",
+		},
+		{
+			name: "single dash in a value",
+			args: []string{"--port", "-tls"},
+			usage: `invalid argument "-tls" for "--port" flag: ` +
+				`strconv.ParseInt: parsing "-tls": invalid syntax (see --help)`,
 		},
 		{name: "nothing similar", args: []string{"--zzzzzz"}, usage: "unknown flag --zzzzzz (see --help)"},
 		{

@@ -1,8 +1,10 @@
 package flags
 
 import (
+	"cmp"
 	"io"
 	"slices"
+	"strings"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/spf13/pflag"
@@ -17,9 +19,18 @@ func (l *Log) Register(fs *pflag.FlagSet) {
 	fs.StringVar(&l.format, "log-format", "text", "text or json")
 }
 
+// levelNames are v2.2's other names of levels.
+var levelNames = map[string]string{"warning": "warn", "fatal": "error"}
+
+// parsed is the level that the flag names, hclog.NoLevel for an unknown one.
+func (l *Log) parsed() hclog.Level {
+	name := strings.ToLower(l.level)
+	return hclog.LevelFromString(cmp.Or(levelNames[name], name))
+}
+
 // Check refuses a value that is not known.
 func (l *Log) Check() error {
-	if hclog.LevelFromString(l.level) == hclog.NoLevel {
+	if l.parsed() == hclog.NoLevel {
 		return Usagef("--log-level must be trace, debug, info, warn or error, not %q", l.level)
 	}
 	if !slices.Contains([]string{"text", "json"}, l.format) {
@@ -31,6 +42,6 @@ func (l *Log) Check() error {
 // Logger returns the logger that the flags ask for.
 func (l *Log) Logger(name string, out io.Writer) hclog.Logger {
 	return hclog.New(&hclog.LoggerOptions{
-		Name: name, Level: hclog.LevelFromString(l.level), JSONFormat: l.format == "json", Output: out,
+		Name: name, Level: l.parsed(), JSONFormat: l.format == "json", Output: out,
 	})
 }

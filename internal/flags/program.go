@@ -100,10 +100,11 @@ func OnHangup(hangups <-chan os.Signal, f func()) (stop func()) {
 
 // APIKey returns the API key from --api-key (when set), else from the file that
 // --api-key-file names, else from v2.2's variables, and whether there is any. A
-// key that is set may be empty.
+// key that is set may be empty; as in v2.2, an empty --api-key leaves it to the other sources.
 func APIKey(fs *pflag.FlagSet, lookup func(string) (string, bool)) (key string, set bool, err error) {
-	if f := fs.Lookup("api-key"); f.Changed {
-		return f.Value.String(), true, nil
+	flag := fs.Lookup("api-key")
+	if flag.Changed && flag.Value.String() != "" {
+		return flag.Value.String(), true, nil
 	}
 	if file := fs.Lookup("api-key-file").Value.String(); file != "" {
 		data, err := os.ReadFile(file)
@@ -117,5 +118,5 @@ func APIKey(fs *pflag.FlagSet, lookup func(string) (string, bool)) (key string, 
 			return key, true, nil
 		}
 	}
-	return "", false, nil
+	return "", flag.Changed, nil
 }

@@ -16,7 +16,7 @@ type Tracing struct{ endpoint string }
 // Register adds --tracing-endpoint.
 func (t *Tracing) Register(fs *pflag.FlagSet) {
 	fs.StringVar(&t.endpoint, "tracing-endpoint", "",
-		"URL of an OTLP/HTTP collector for traces, such as http://collector:4318 (default no traces)")
+		"OTLP/HTTP collector for traces, such as http://collector:4318, or host:port (default no traces)")
 }
 
 // Endpoint is the URL, "" for no traces.

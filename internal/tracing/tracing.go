@@ -7,7 +7,9 @@ package tracing
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/url"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -82,8 +84,11 @@ func CheckEndpoint(s string) error {
 	return err
 }
 
-// endpoint completes a collector's URL. It refuses credentials, which would appear in logs.
+// endpoint completes a collector's URL, or v2.2's host:port. It refuses credentials, which would appear in logs.
 func endpoint(s string) (string, error) {
+	if host, _, err := net.SplitHostPort(s); err == nil && host != "" && !strings.Contains(s, "/") {
+		s = "http://" + s
+	}
 	u, err := url.Parse(s)
 	switch {
 	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":

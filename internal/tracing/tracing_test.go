@@ -66,7 +66,8 @@ func TestTraceparent(t *testing.T) {
 func TestCheckEndpoint(t *testing.T) {
 	for url, want := range map[string]string{
 		"http://collector:4318": "", "https://collector/otlp/v1/traces": "",
-		"collector:4318": "URL", "grpc://collector:4317": "URL", "http://user:secret@collector": "credentials",
+		"collector:4318": "", "[::1]:4318": "", "collector": "URL", ":4318": "URL",
+		"grpc://collector:4317": "URL", "http://user:secret@collector": "credentials",
 	} {
 		err := CheckEndpoint(url)
 		if (err == nil) != (want == "") ||

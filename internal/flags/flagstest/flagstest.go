@@ -2,6 +2,7 @@
 package flagstest
 
 import (
+	"bytes"
 	"errors"
 	"os"
 	"path/filepath"
@@ -34,6 +35,25 @@ func Refuses(t *testing.T, tests [][2]string, parse func(args []string) error) {
 	}
 }
 
+// Warns checks that warn logs one line for each of these flags of v2.2, in order, and nothing else.
+func Warns(t *testing.T, flags string, warn func(log *bytes.Buffer)) {
+	t.Helper()
+	var log bytes.Buffer
+	warn(&log)
+	var got []string
+	for line := range strings.Lines(log.String()) {
+		_, rest, _ := strings.Cut(line, "flag of v2.2 has no effect: flag=")
+		flag, instead, _ := strings.Cut(rest, " instead=")
+		got = append(got, flag)
+		if strings.TrimSpace(instead) == "" || strings.Contains(line, "secret") {
+			t.Errorf("got line %q, want what replaces the flag, without its value", line)
+		}
+	}
+	if strings.Join(got, " ") != flags {
+		t.Errorf("got warnings for %q, want %q", got, flags)
+	}
+}
+
 // KeySources checks the order in which read takes the API key from its sources.
 func KeySources(t *testing.T, read func(args []string, lookup func(string) (string, bool)) (string, error)) {
 	t.Helper()
@@ -52,6 +72,8 @@ func KeySources(t *testing.T, read func(args []string, lookup func(string) (stri
 		{"then the environment", "", map[string]string{"MASTER_API_KEY": "e", "FFMPEG_RTMP_API_KEY": "o"}, "e"},
 		{"the older name too", "", map[string]string{"FFMPEG_RTMP_API_KEY": "o"}, "o"},
 		{"empty", "", map[string]string{"MASTER_API_KEY": ""}, ""},
+		{"an empty flag leaves it to the environment", "--api-key=", map[string]string{"MASTER_API_KEY": "e"}, "e"},
+		{"an empty flag alone", "--api-key=", nil, ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
