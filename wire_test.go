@@ -55,7 +55,10 @@ func TestValidate_Field(t *testing.T) {
 		{"max_concurrent_jobs", (&Registration{Machine: Machine{Address: "a", MaxConcurrentJobs: 1025}}).Validate()},
 		{"name", (&Registration{Machine: Machine{Address: "a", Name: strings.Repeat("x", 256)}}).Validate()},
 		{"encoders", (&Registration{Machine: Machine{Address: "a", Encoders: make([]string, 257)}}).Validate()},
-		{"gpu_capabilities", (&Registration{Machine: Machine{Address: "a", GPUCapabilities: make([]string, 65)}}).Validate()},
+		{
+			"gpu_capabilities",
+			(&Registration{Machine: Machine{Address: "a", GPUCapabilities: make([]string, 65)}}).Validate(),
+		},
 		{"labels", (&Registration{Machine: Machine{Address: "a", Labels: tooMany}}).Validate()},
 		{"labels", (&Registration{Machine: Machine{Address: "a", Labels: map[string]string{"a=b": "c"}}}).Validate()},
 		{"", (&Registration{Machine: Machine{Address: "a"}}).Validate()},

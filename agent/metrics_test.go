@@ -72,9 +72,9 @@ func TestReady_Certificate(t *testing.T) {
 				!strings.Contains(reasons, tt.reasons) {
 				t.Errorf("got reasons %q, want %q", reasons, tt.reasons)
 			}
-			if body := get("/metrics"); !strings.Contains(body,
-				`ffmpeg_agent_certificate_expiry_seconds{cert="client"}`) {
-				t.Error("got no metric of the certificate, want one")
+			metric := `ffmpeg_agent_certificate_expiry_seconds{cert="client"}`
+			if body := get("/metrics"); !strings.Contains(body, metric) {
+				t.Errorf("got metrics without %s, want it", metric)
 			}
 		})
 	}

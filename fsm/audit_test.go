@@ -63,7 +63,8 @@ func TestAudit_AdministrativeWrites(t *testing.T) {
 
 	// Commands without an actor are not audited, nor are routine ones of agents and users.
 	check(t, errOf(c.Submit(ctx, Idempotency{}, []ffrtmp.Spec{newSpec(t)})))
-	check(t, errOf(c.Register(ctx, Idempotency{}, ffrtmp.Registration{Machine: ffrtmp.Machine{Address: "old:1", Name: "old", Type: "server"}})))
+	old := ffrtmp.Machine{Address: "old:1", Name: "old", Type: "server"}
+	check(t, errOf(c.Register(ctx, Idempotency{}, ffrtmp.Registration{Machine: old})))
 	check(t, errOf(c.Act(c.Context(), Idempotency{}, ffrtmp.Cancel, seq)))
 
 	want := []ffrtmp.AuditRecord{

@@ -159,11 +159,9 @@ func TestCommands_Golden(t *testing.T) {
 	for kind, versions := range kinds {
 		for v := range versions {
 			count++
-			found := false
+			prefix, suffix, found := fmt.Sprintf("%02d-", kind), fmt.Sprintf("-%d", v+1), false
 			for name := range golden {
-				found = found || strings.HasPrefix(name, fmt.Sprintf("%02d-", kind)) && strings.HasSuffix(name,
-					fmt.Sprintf("-%d",
-						v+1))
+				found = found || strings.HasPrefix(name, prefix) && strings.HasSuffix(name, suffix)
 			}
 			if !found {
 				t.Errorf("kind %d version %d has no golden command", kind, v+1)

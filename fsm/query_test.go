@@ -151,8 +151,8 @@ func TestQuery_LargestJob(t *testing.T) {
 	}
 	node := c.register("a", func(r *ffrtmp.Registration) { r.Labels = labels })
 	c.submit(func(s *ffrtmp.Spec) {
-		s.Parameters = fmt.Appendf(nil, `{"output_mode":"rtmp","rtmp_url":"rtmp://example.com/%s"}`, strings.Repeat("x",
-			ffrtmp.MaxParametersBytes-100))
+		path := strings.Repeat("x", ffrtmp.MaxParametersBytes-100)
+		s.Parameters = fmt.Appendf(nil, `{"output_mode":"rtmp","rtmp_url":"rtmp://example.com/%s"}`, path)
 		s.Labels, s.Requires = labels, &ffrtmp.Requires{Labels: labels}
 	})
 	log := strings.Repeat("l", ffrtmp.MaxLogBytes)

@@ -195,8 +195,7 @@ func TestPrune_ShrinksFile(t *testing.T) {
 	specs := make([]ffrtmp.Spec, 500)
 	for i := range specs {
 		specs[i] = newSpec(t, func(s *ffrtmp.Spec) {
-			s.Parameters = fmt.Appendf(nil, `{"input":"/%s"}`, strings.Repeat("x",
-				2000))
+			s.Parameters = fmt.Appendf(nil, `{"input":"/%s"}`, strings.Repeat("x", 2000))
 		})
 	}
 	for range 6 {

@@ -53,8 +53,11 @@ func TestProgressLine(t *testing.T) {
 		width  int
 		want   string
 	}{
-		{"wide", running, 0, 100, "Job 12  " + strings.Repeat("█", 20) + strings.Repeat("░",
-			20) + "   52%  0:06 left  143 fps  4.8x  agent-1  attempt 2"},
+		{
+			"wide", running, 0, 100,
+			"Job 12  " + strings.Repeat("█", 20) + strings.Repeat("░", 20) +
+				"   52%  0:06 left  143 fps  4.8x  agent-1  attempt 2",
+		},
 		{"medium", running, 0, 60, "Job 12  █████░░░░░░   52%  0:06 left  143 fps  4.8x  agent-1"},
 		{"narrow", running, 0, 40, "Job 12  ███████░░░░░░░░   52%  0:06 left"},
 		{"too narrow for a bar", running, 0, 20, "Job 12   52%"},

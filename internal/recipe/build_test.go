@@ -97,8 +97,10 @@ func TestBuild_Refused(t *testing.T) {
 			"360p", `{"rtmp_url":"rtmp://user:pass@host/live","stream_key":"k"}`,
 			ffrtmp.UserError,
 		},
-		"key that is too long": {"360p", `{"rtmp_url":"rtmp://host/live","stream_key":"` + strings.Repeat("k",
-			1000) + `"}`, ffrtmp.UserError},
+		"key that is too long": {
+			"360p", `{"rtmp_url":"rtmp://host/live","stream_key":"` + strings.Repeat("k", 1000) + `"}`,
+			ffrtmp.UserError,
+		},
 		"no VAAPI device": {"360p", `{"hwaccel":"vaapi"}`, ffrtmp.PlatformError},
 	} {
 		t.Run(name, func(t *testing.T) {
