@@ -11,7 +11,7 @@ GOLANGCI_LINT_VERSION := v2.15.0
 GOVULNCHECK_VERSION   := v1.9.0
 GOLANGCI_LINT         := $(CURDIR)/.tools/golangci-lint-$(GOLANGCI_LINT_VERSION)
 
-.PHONY: help build test lint fmt vulncheck demo demo-recording chaos bench clean programs
+.PHONY: help build test lint fmt vulncheck demo demo-recording chaos bench bench-peers clean programs
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,10 @@ chaos: programs ## run the long fault tests (build tag chaos)
 
 bench: ## run all benchmarks
 	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+bench-peers: build ## measure writes beside etcd and NATS JetStream; ARGS=flags (docs/performance.md)
+	cd bench/peers && $(GO) vet ./... && $(GO) test ./... && CGO_ENABLED=0 $(GO) build -o ../../.tools/peers .
+	.tools/peers -systems etcd,jetstream,ffrtmp=bin $(ARGS)
 
 clean: ## remove build results
 	rm -rf bin .tools
