@@ -13,6 +13,7 @@ type Encoding struct {
 	Input        string // path, URL, or "" for a test pattern
 	Mode         OutputMode
 	Output       string  // path; "": the default name; only in mode ToFile
+	Overwrite    bool    // replace an existing output
 	URL          string  // RTMP URL with the stream key; only in mode ToRTMP
 	Duration     float64 // seconds; 0: the whole input
 	Width        int     // pixels; used if ExactSize, or for a test pattern

@@ -19,6 +19,7 @@ import (
 type Parameters struct {
 	Input          string          `json:"input"`
 	Output         string          `json:"output"`
+	Overwrite      bool            `json:"overwrite"` // replace an existing output
 	OutputMode     string          `json:"output_mode"`
 	RTMPURL        string          `json:"rtmp_url"`
 	StreamKey      string          `json:"stream_key"`
@@ -159,7 +160,10 @@ func resolveOutput(e *Encoding, p Parameters) error {
 	if err := checkText("parameters.output", p.Output, maxPath); err != nil {
 		return err
 	}
-	e.Output = p.Output
+	if e.Mode != ToFile && p.Overwrite {
+		return FieldErrorf("parameters.overwrite", "requires output_mode file")
+	}
+	e.Output, e.Overwrite = p.Output, p.Overwrite
 	return checkExtension(p.Output)
 }
 

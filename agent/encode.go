@@ -81,7 +81,8 @@ func (a *Agent) verify(at *attempt, exit supervisor.Exit) (*outcome, error) {
 		return nil, err
 	}
 	o := a.newOutcome(at, ffrtmp.ResultCompleted)
-	o.Input, o.Work, o.Final = started.Plan.Input, started.Plan.Work, started.Plan.Final
+	p := started.Plan
+	o.Input, o.Work, o.Final, o.Owner = p.Input, p.Work, p.Final, p.Owner
 	if o.Work == nil {
 		return o, nil
 	}

@@ -92,6 +92,7 @@ type outcome struct {
 	Input     *recipe.File  `json:"input,omitempty"` // must differ from Final
 	Work      *recipe.File  `json:"work,omitempty"`  // of a completed file job
 	Final     *recipe.File  `json:"final,omitempty"` // the published name of Work
+	Owner     recipe.Owner  `json:"owner"`           // of Final
 	Published bool          `json:"published,omitempty"`
 }
 

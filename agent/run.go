@@ -214,8 +214,8 @@ func publish(o *outcome) error {
 			}
 		}
 	}
-	if err := media.Publish(*o.Work, *o.Final); err != nil {
-		return failure.Errorf(ffrtmp.OutputError, "publish: %w", err)
+	if err := media.Publish(*o.Work, *o.Final, o.Owner); err != nil {
+		return err
 	}
 	info, err := os.Stat(o.Final.Path())
 	if err != nil {

@@ -22,10 +22,10 @@ import (
 )
 
 const (
-	short = `{"output":"out.mp4","duration":1,"preset":"ultrafast"}`
+	short = `{"output":"out.mp4","overwrite":true,"duration":1,"preset":"ultrafast"}`
 	// slow is a scenario that is encoded in real time, and so costs next to nothing.
 	slow = "360p10-h264"
-	long = `{"output":"out.mp4","duration":3600,"preset":"ultrafast"}`
+	long = `{"output":"out.mp4","overwrite":true,"duration":3600,"preset":"ultrafast"}`
 )
 
 // newMastersAndSite returns a site whose agents, once started, work for new masters.
@@ -172,6 +172,46 @@ func TestOutput_IsInput(t *testing.T) {
 			s.checkClean()
 		})
 	}
+}
+
+// A job replaces an existing file only with overwrite; one that appears while it runs stays, too.
+func TestOutput_Exists(t *testing.T) {
+	t.Parallel()
+	f, s := newMastersAndSite(t)
+	out := filepath.Join(s.root, "out.mp4")
+	write := func() {
+		if err := os.WriteFile(out, []byte("a user's"), 0o600); err != nil {
+			t.Error(err)
+		}
+	}
+	late := false
+	a := s.agent()
+	a.onStep = func(_ *attempt, at step) {
+		if late && at == stepSealed {
+			write()
+		}
+	}
+	s.run(a)
+	const parameters = `{"output":"out.mp4","duration":1,"preset":"ultrafast"}`
+	for _, late = range []bool{false, true} {
+		if !late {
+			write()
+		}
+		j := f.awaitStatus(f.submit("360p-h264", parameters), ffrtmp.Failed)
+		if j.FailureReason != ffrtmp.UserError || !strings.Contains(j.Error, "out.mp4 exists") {
+			t.Errorf("late %v: got %s: %s, want a user error: the output exists", late, j.FailureReason, j.Error)
+		}
+		if data, err := os.ReadFile(out); err != nil || string(data) != "a user's" {
+			t.Errorf("late %v: got %.20q (%v), want it unchanged", late, data, err)
+		}
+		s.checkClean()
+		if err := os.Remove(out); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write()
+	late = false
+	s.checkOutput(f.awaitStatus(f.submit("360p-h264", short), ffrtmp.Completed), "out.mp4")
 }
 
 // The output may turn into the input while ffmpeg runs.

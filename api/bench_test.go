@@ -40,7 +40,7 @@ func BenchmarkSubmit(b *testing.B) {
 		LeaseTTL: 30 * time.Second, Registerer: registry, Gatherer: registry,
 	})
 	body := []byte(`{"scenario":"1080p30-h264","labels":{"customer":"acme"},` +
-		`"parameters":{"input":"in/movie.mp4","output":"out/movie.mp4","bitrate":"5M","preset":"fast"}}`)
+		`"parameters":{"input":"in/movie.mp4","bitrate":"5M","preset":"fast"}}`)
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
 			r := httptest.NewRequest(http.MethodPost, "/jobs", bytes.NewReader(body))

@@ -116,6 +116,9 @@ func (t *tx) cancel(j *activeJob) bool {
 // revive requeues a finished job as if it were new, except that its attempt numbers
 // continue.
 func (t *tx) revive(j *activeJob, key classKey) any {
+	if refused := t.outputs.check(j.output); refused != nil {
+		return refused
+	}
 	class, err := t.ready.class(classKey{requires: key.requires})
 	if err != nil {
 		return ffrtmp.Errorf(ffrtmp.Internal, "job %s: %v", j.id, err)

@@ -30,6 +30,9 @@ type activeJob struct {
 	retries    int64
 	maxRetries int64
 	losses     int64
+	output     outputKey
+
+	sameOutput *activeJob // next in outputs
 
 	heap *heap // that it waits in, or nil
 	at   int   // its index there
@@ -40,7 +43,8 @@ type lease [16]byte
 
 const selectActive = `SELECT s.seq, s.id, s.requires, s.timeout, t.status, t.queue, t.priority, t.max_retries,
 	t.retry_count,
-	t.losses, t.attempt, t.hold, t.node, t.lease, t.started_at, t.timeout_at, t.not_before, t.avoid, s.created_at
+	t.losses, t.attempt, t.hold, t.node, t.lease, t.started_at, t.timeout_at, t.not_before, t.avoid, s.created_at,
+	s.parameters
 FROM job_state t JOIN job_spec s ON s.seq = t.seq `
 
 var (
@@ -48,7 +52,7 @@ var (
 	selectActiveOne = store.Prepared(selectActive + `WHERE t.seq = ?`)
 )
 
-const activeColumns = 19
+const activeColumns = 20
 
 // scanActive converts a row of selectActive into a job and the key of its class.
 func (s *state) scanActive(row []driver.Value) (*activeJob, classKey, error) {
@@ -73,6 +77,7 @@ func (s *state) scanActive(row []driver.Value) (*activeJob, classKey, error) {
 		startedAt:  row[14].(int64),
 		timeoutAt:  row[15].(int64),
 		notBefore:  row[16].(int64),
+		output:     outputKeyOf(store.Text(row[19])),
 	}
 	if l, ok := row[13].([]byte); ok {
 		copy(j.lease[:], l)
@@ -85,6 +90,7 @@ func (s *state) add(j *activeJob, class *class) {
 	j.class = class
 	class.users++
 	s.jobs[j.seq] = j
+	s.outputs.add(j)
 	s.active[store.Code(store.StatusCodes, j.status)]++
 	if j.hold != store.HoldNone {
 		j.node.take(j)
@@ -113,6 +119,7 @@ func (s *state) change(j *activeJob, status ffrtmp.Status, h store.Hold) {
 	s.columns.setStatus(j.seq, store.Code(store.StatusCodes, status))
 	if status.Terminal() {
 		delete(s.jobs, j.seq)
+		s.outputs.remove(j)
 		s.ready.release(j.class)
 		return
 	}

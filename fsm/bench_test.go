@@ -4,6 +4,7 @@ import (
 	"database/sql/driver"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -13,12 +14,15 @@ import (
 	"github.com/ffrtmp/ffrtmp/fsm/store"
 )
 
+// benchOutputs numbers the outputs of benchSpec.
+var benchOutputs atomic.Int64
+
 // benchSpec is a job of about 600 bytes.
 func benchSpec(t testing.TB) ffrtmp.Spec {
 	return newSpec(t, func(s *ffrtmp.Spec) {
 		s.Parameters = fmt.Appendf(nil,
-			`{"input":"/media/%s.mov","output":"/media/out.mp4","bitrate":"10M","preset":"medium"}`,
-			strings.Repeat("x", 300))
+			`{"input":"/media/%s.mov","output":"/media/out%d.mp4","bitrate":"10M","preset":"medium"}`,
+			strings.Repeat("x", 300), benchOutputs.Add(1))
 		s.Labels = map[string]string{"title": "a film", "customer": "somebody"}
 	})
 }

@@ -45,6 +45,12 @@ func (s *state) derived() string {
 			j.timeoutAt,
 			j.notBefore, j.retries, j.maxRetries, j.losses, place)
 	}
+	for _, seq := range slices.Sorted(maps.Keys(s.jobs)) {
+		for j := s.outputs[s.jobs[seq].output]; j != nil; j = j.sameOutput {
+			fmt.Fprintf(&b, "job %d shares its output with job %d, %v\n", seq, j.seq, s.jobs[j.seq] == j)
+		}
+	}
+	fmt.Fprintf(&b, "%d outputs\n", len(s.outputs))
 	fmt.Fprintf(&b, "ready %d of %d\n", s.ready.count, waiting)
 	for status, n := range s.active {
 		fmt.Fprintf(&b, "%s %d\n", store.StatusCodes[status], n)

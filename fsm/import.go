@@ -253,7 +253,7 @@ func (t *tx) importJob(c *importedJob) ImportedJob {
 		rank:    ffrtmp.Rank(store.QueueCodes[c.queue], store.PriorityCodes[c.priority]),
 		attempt: c.last.attempt, createdAt: c.createdAt, startedAt: c.last.startedAt, timeout: c.timeout,
 		retries:    c.retries,
-		maxRetries: c.maxRetries,
+		maxRetries: c.maxRetries, output: outputKeyOf(c.parameters),
 	}
 	t.meta.NextSeq = j.seq + 1
 	nodeKey := int64(0)

@@ -112,6 +112,58 @@ func TestImport_KeepsHistory(t *testing.T) {
 	c.checkDerived()
 }
 
+// Imported jobs may share an output. Nobody else gets it before the last of them has ended, in whatever order.
+func TestImport_SharedOutput(t *testing.T) {
+	for _, order := range [][]int{{0, 1, 2}, {1, 0, 2}, {2, 1, 0}} {
+		c := newCluster(t)
+		output := func(s *ffrtmp.Spec) { s.Parameters = []byte(`{"output":"a.mp4"}`) }
+		var batch ffrtmp.Import
+		for i := range 3 {
+			batch.Jobs = append(batch.Jobs, importedJob42(t, waiting, func(j *ffrtmp.ImportedJob) {
+				output(&j.Spec)
+				j.ID, j.SequenceNumber = numbered(0xf00+i), uint64(i+1)
+			}))
+		}
+		c.take(batch)
+		c.checkDerived()
+		for _, i := range order {
+			_, _, err := c.Submit(c.Context(), Idempotency{}, []ffrtmp.Spec{newSpec(c, output)})
+			wantCode(t, err, ffrtmp.Conflict)
+			c.mustAct(ffrtmp.Cancel, uint64(i+1))
+			c.checkDerived()
+		}
+		c.submit(output)
+		for i := range 3 {
+			_, _, err := c.Act(c.Context(), Idempotency{}, ffrtmp.Retry, uint64(i+1))
+			wantCode(t, err, ffrtmp.Conflict)
+		}
+		c.checkDerived()
+	}
+}
+
+// What is found as output is what the parameters decode to.
+func TestOutputOf(t *testing.T) {
+	for parameters, want := range map[string]string{
+		``:                                              "",
+		`{}`:                                            "",
+		`{"output":"a.mp4","fps":30}`:                   "a.mp4",
+		`{"input":"output","output":"b/a.mp4"}`:         "b/a.mp4",
+		`{"output":"a.mp4","output":"b.mp4"}`:           "b.mp4",
+		`{"output":"a.mp4","output":null}`:              "a.mp4",
+		`{"output":""}`:                                 "",
+		`{"output_mode":"file"}`:                        "",
+		`{"o\u0075tput":"a.mp4"}`:                       "a.mp4",
+		`{"output":"\u0061.mp4"}`:                       "a.mp4",
+		`{"output":"a\"output\":\"b.mp4"}`:              `a"output":"b.mp4`,
+		`{"input":"x\",\"output\":\"b","fps":30}`:       "",
+		`{"input":"\\","output":"\\\"output\":\"x.ts"}`: `\"output":"x.ts`,
+	} {
+		if got := outputOf(parameters); got != want {
+			t.Errorf("%s: got %q, want %q", parameters, got, want)
+		}
+	}
+}
+
 // Nothing is imported twice, not even after it was removed.
 func TestImport_Replay(t *testing.T) {
 	c := newCluster(t)

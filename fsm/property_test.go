@@ -188,6 +188,9 @@ func (h *history) submitSome() {
 			if h.random.IntN(3) == 0 {
 				s.Parameters = []byte(`{"resource_limits":{"timeout_sec":60}}`)
 			}
+			if h.random.IntN(3) == 0 {
+				s.Parameters = fmt.Appendf(nil, `{"output":"%d.mp4"}`, h.random.IntN(60))
+			}
 			if h.random.IntN(4) == 0 {
 				s.Requires = &ffrtmp.Requires{MinCPUThreads: 4 * (1 + h.random.IntN(4))}
 			}
@@ -210,6 +213,7 @@ func (h *history) importSome(node string) {
 			j.ID, j.SequenceNumber, j.RetryCount = numbered(0xf00+n), uint64(h.random.IntN(3*h.jobs+1)),
 				h.random.IntN(3)
 			j.Status = pick(h, ffrtmp.Pending, ffrtmp.Paused, ffrtmp.Completed, ffrtmp.Failed, ffrtmp.Canceled)
+			j.Parameters = fmt.Appendf(nil, `{"output":"%d.mp4"}`, h.random.IntN(60))
 			j.CompletedAt = time.Time{}
 			if j.Status.Terminal() {
 				j.CompletedAt = epoch

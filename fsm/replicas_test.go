@@ -194,8 +194,8 @@ func proposing(b *testing.B, clients int, cycling bool) func(int) error {
 		}
 		nodes[i] = registered.Node.ID
 	}
-	spec := []ffrtmp.Spec{benchSpec(b)}
 	return func(client int) error {
+		spec := []ffrtmp.Spec{benchSpec(b)}
 		if cycling {
 			_, err := cycle(b.Context(), p, nodes[client], spec)
 			return err

@@ -14,6 +14,7 @@ type state struct {
 	jobs    map[uint64]*activeJob
 	active  [3]int // unfinished jobs, by status code
 	ready   ready
+	outputs outputs
 	nodes   nodes
 	keys    map[string]*key
 	columns columns
@@ -36,8 +37,8 @@ func openState(path string) (*state, error) {
 		return nil, err
 	}
 	s := &state{
-		DB: db, jobs: map[uint64]*activeJob{}, ready: newReady(), nodes: newNodes(), keys: map[string]*key{},
-		columns: newColumns(), settings: map[string]string{}, rekeyed: true, reset: true,
+		DB: db, jobs: map[uint64]*activeJob{}, outputs: outputs{}, ready: newReady(), nodes: newNodes(),
+		keys: map[string]*key{}, columns: newColumns(), settings: map[string]string{}, rekeyed: true, reset: true,
 	}
 	if err := s.load(); err != nil {
 		return nil, errors.Join(err, db.Close())

@@ -91,6 +91,10 @@ func (c *submit) apply(t *tx) any {
 	if len(c.specs) == 0 {
 		return ffrtmp.FieldErrorf("jobs", "is empty")
 	}
+	outputs, refused := t.checkOutputs(c.specs)
+	if refused != nil {
+		return refused
+	}
 	classes := make([]*class, len(c.specs))
 	for i := range c.specs {
 		var err error
@@ -107,7 +111,8 @@ func (c *submit) apply(t *tx) any {
 		t.exec(insertState, int64(seq), store.StatusPending, s.queue, s.priority, s.maxRetries)
 		j := &activeJob{
 			seq: seq, id: s.id, status: ffrtmp.Pending, createdAt: t.now, timeout: s.timeout, maxRetries: s.maxRetries,
-			rank: ffrtmp.Rank(store.QueueCodes[s.queue], store.PriorityCodes[s.priority]),
+			rank:   ffrtmp.Rank(store.QueueCodes[s.queue], store.PriorityCodes[s.priority]),
+			output: outputs[i],
 		}
 		t.add(j, classes[i])
 		t.columns.add(seq, s.columns(store.StatusPending, t.now))

@@ -1,7 +1,9 @@
 package media
 
 import (
+	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -195,6 +197,57 @@ func TestOpen_LinkMadeLater(t *testing.T) {
 	}
 }
 
+// An output replaces no file of others unless it may; one of its own job it always replaces.
+func TestPublish_Existing(t *testing.T) {
+	dir, roots := tree(t)
+	final, err := roots.Output("sub/out.mp4")
+	must(t, err)
+	work := recipe.File{Root: final.Root, Name: "sub/.out.part.mp4"}
+	publish := func(content string, owner recipe.Owner) error {
+		f, err := Create(work)
+		must(t, err)
+		_, err = f.WriteString(content)
+		must(t, errors.Join(err, f.Close(), CheckFree(recipe.File{Root: final.Root, Name: "sub/other.mp4"}, owner)))
+		return Publish(work, final, owner)
+	}
+	must(t, os.Symlink("nowhere", final.Path()))
+	for _, c := range []struct {
+		name    string
+		owner   recipe.Owner
+		prepare func() error
+		want    string // content; "": refused
+	}{
+		{"dangling link", recipe.Owner{JobID: "1"}, nil, ""},
+		{"dangling link, overwriting", recipe.Owner{JobID: "1", Overwrite: true}, nil, "dangling link, overwriting"},
+		{"another job's", recipe.Owner{JobID: "2"}, nil, ""},
+		{"own", recipe.Owner{JobID: "1"}, nil, "own"},
+		{"of a job with a longer name", recipe.Owner{JobID: "11"}, nil, ""},
+		{"of no job", recipe.Owner{}, nil, ""},
+		{"a user's", recipe.Owner{JobID: "1"}, func() error {
+			return errors.Join(os.Remove(final.Path()), os.WriteFile(final.Path(), nil, 0o600))
+		}, ""},
+		{"new", recipe.Owner{JobID: "1"}, func() error { return os.Remove(final.Path()) }, "new"},
+	} {
+		if c.prepare != nil {
+			must(t, c.prepare())
+		}
+		check, err := CheckFree(final, c.owner), publish(c.name, c.owner)
+		if c.want == "" {
+			for _, err := range []error{check, err} {
+				if err == nil || failure.Reason(err) != ffrtmp.UserError {
+					t.Errorf("%s: got %v, want a user error", c.name, err)
+				}
+			}
+			continue
+		}
+		must(t, errors.Join(check, err))
+		if got, err := os.ReadFile(final.Path()); err != nil || string(got) != c.want {
+			t.Errorf("%s: got %q, %v", c.name, got, err)
+		}
+	}
+	must(t, os.RemoveAll(filepath.Join(dir, "a")))
+}
+
 // Removing a file that cannot exist is no error.
 func TestRemove_Missing(t *testing.T) {
 	dir, _ := tree(t)
@@ -236,7 +289,7 @@ func TestPublish_Twice(t *testing.T) {
 	must(t, err)
 	must(t, f.Close())
 	for range 2 { // the second time after a crash between rename and confirmation
-		must(t, Publish(work, final))
+		must(t, Publish(work, final, recipe.Owner{Overwrite: true}))
 		if got, err := os.ReadFile(final.Path()); err != nil || string(got) != "made" {
 			t.Fatalf("got %q, %v", got, err)
 		}
@@ -245,12 +298,12 @@ func TestPublish_Twice(t *testing.T) {
 		t.Fatalf("the file behind the link was written: %q", got)
 	}
 	must(t, syscall.Mkfifo(work.Path(), 0o644)) // it is not waited for
-	if err := Publish(work, final); err == nil {
+	if err := Publish(work, final, recipe.Owner{Overwrite: true}); err == nil {
 		t.Error("a pipe was published")
 	}
 	must(t, Remove(work))
 	must(t, Remove(final))
-	if err := Publish(work, final); !os.IsNotExist(err) {
+	if err := Publish(work, final, recipe.Owner{}); !errors.Is(err, fs.ErrNotExist) {
 		t.Fatalf("neither work nor final: got %v", err)
 	}
 }

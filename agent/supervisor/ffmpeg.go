@@ -94,6 +94,9 @@ func (f *ffmpeg) openFiles(p recipe.Plan, inherited []*os.File) error {
 		f.aliases = append(f.aliases, fmt.Sprintf("file:/proc/self/fd/%d", recipe.InputFD), p.Input.Path())
 	}
 	if p.Work != nil {
+		if err := media.CheckFree(*p.Final, p.Owner); err != nil {
+			return err
+		}
 		if f.work, err = media.Create(*p.Work); err != nil {
 			return failure.Errorf(ffrtmp.OutputError, "output: %w", err)
 		}

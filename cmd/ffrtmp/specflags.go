@@ -78,6 +78,8 @@ func (f *specFlags) registerParameters(set *pflag.FlagSet) {
 		"time to encode, in seconds or as 1m30s")
 	set.Var(&parameter{f.parameters, "fps", asNumber, "float", ""}, "fps", "frames per second")
 	set.Var(&parameter{f.parameters, "threads", asNumber, "int", ""}, "threads", "threads for ffmpeg")
+	set.Var(&parameter{f.parameters, "overwrite", asBool, "", ""}, "overwrite", "replace an existing output file")
+	set.Lookup("overwrite").NoOptDefVal = "true"
 	set.Var(&anyParameter{f.parameters}, "param", "set any parameter to a JSON value or a word; may be repeated")
 	set.StringVar(&f.streamKeyFile, "stream-key-file", "", "file that holds the stream key for --rtmp-url")
 }
@@ -140,6 +142,13 @@ func asText(s string) (json.RawMessage, error) { return json.Marshal(s) }
 func asNumber(s string) (json.RawMessage, error) {
 	if _, err := strconv.ParseFloat(s, 64); err != nil || !json.Valid([]byte(s)) {
 		return nil, errors.New("must be a number")
+	}
+	return json.RawMessage(s), nil
+}
+
+func asBool(s string) (json.RawMessage, error) {
+	if s != "true" && s != "false" {
+		return nil, errors.New("must be true or false")
 	}
 	return json.RawMessage(s), nil
 }

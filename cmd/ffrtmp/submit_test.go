@@ -37,11 +37,11 @@ func TestSubmit_Body(t *testing.T) {
 			"files",
 			[]string{
 				"--scenario=720p30", "--input", "in.mov", "--output-file", "out.mp4", "--output", "json", "--duration",
-				"1m30s",
+				"1m30s", "--overwrite",
 			},
 			"",
 			`{"scenario":"720p30","confidence":"auto","engine":"auto",
-			  "parameters":{"duration":90,"input":"in.mov","output":"out.mp4"}}`,
+			  "parameters":{"duration":90,"input":"in.mov","output":"out.mp4","overwrite":true}}`,
 		},
 		{
 			"where and when",

@@ -109,7 +109,7 @@ func (p *Plan) output(e ffrtmp.Encoding, run Run, roots Roots, s *Source) error 
 		return err
 	}
 	work := File{Root: final.Root, Name: path.Join(path.Dir(final.Name), workName(path.Base(final.Name), run))}
-	p.Final, p.Work = &final, &work
+	p.Final, p.Work, p.Owner = &final, &work, Owner{run.JobID, e.Overwrite}
 	if c.Muxer == "mp4" || c.Muxer == "mov" || c.Muxer == "ipod" {
 		p.add("-movflags", "+faststart")
 		if p.Want.Codec == "hevc" {

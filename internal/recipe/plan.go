@@ -46,11 +46,18 @@ type Plan struct {
 	Input   *File    `json:"input,omitempty"`   // opened as InputFD
 	Work    *File    `json:"work,omitempty"`    // created as OutputFD
 	Final   *File    `json:"final,omitempty"`   // the published name of Work
+	Owner   Owner    `json:"owner"`             // of Final
 	Source  string   `json:"source,omitempty"`  // URL to read from, through an endpoint
 	Target  string   `json:"target,omitempty"`  // URL to stream to, through an endpoint
 	Options string   `json:"options,omitempty"` // name=value lines read from OptionsFD, kept off the command line
 	Secrets []string `json:"secrets,omitempty"` // redacted in logs
 	Want    Want     `json:"want"`
+}
+
+// Owner says which existing file an output may replace: one of its job's own, or with Overwrite any.
+type Owner struct {
+	JobID     string `json:"job_id,omitempty"`
+	Overwrite bool   `json:"overwrite,omitempty"`
 }
 
 // Live reports whether the run streams to a server and makes no file.
