@@ -33,6 +33,9 @@ const (
 // Priorities lists the priorities, first served first.
 var Priorities = []Priority{High, Medium, Low}
 
+// Valid reports whether p is one of Priorities.
+func (p Priority) Valid() bool { return slices.Contains(Priorities, p) }
+
 // Rank returns a job's rank, from 0 to Ranks-1: by queue, then by priority. Jobs of a lower rank
 // are served first, jobs of one rank by sequence number. An unknown queue or priority ranks last.
 func Rank(q Queue, p Priority) int {

@@ -2,7 +2,6 @@ package api
 
 import (
 	"encoding/json"
-	"math"
 	"net/url"
 
 	"github.com/ffrtmp/ffrtmp"
@@ -62,22 +61,56 @@ func (sel *selection) filter() (f ffrtmp.Filter, err error) {
 	return f, nil
 }
 
-// cancelMany cancels every job that a filter selects.
-func (s *Server) cancelMany(c *call, sel *selection) (*answer, error) {
+// change returns the endpoint of a bulk action.
+func (s *Server) change(action ffrtmp.Action) func(*call, *selection) (*answer, error) {
+	return func(c *call, sel *selection) (*answer, error) {
+		return s.changeMany(c, sel, ffrtmp.Change{Action: action})
+	}
+}
+
+// prioritized is the body of POST /jobs/priority.
+type prioritized struct {
+	selection
+	Priority ffrtmp.Priority `json:"priority"`
+}
+
+func (p *prioritized) Validate() error {
+	if _, err := p.filter(); err != nil {
+		return err
+	}
+	if !p.Priority.Valid() {
+		return ffrtmp.FieldErrorf("priority", "unknown value %q; use high, medium or low", p.Priority)
+	}
+	return nil
+}
+
+// prioritize changes the priority of every pending job that a filter selects.
+func (s *Server) prioritize(c *call, p *prioritized) (*answer, error) {
+	return s.changeMany(c, &p.selection, ffrtmp.Change{Priority: p.Priority})
+}
+
+// changeMany changes every job that a filter selects and whose state allows it. With ?dry_run it only
+// counts them.
+func (s *Server) changeMany(c *call, sel *selection, change ffrtmp.Change) (*answer, error) {
 	filter, err := sel.filter()
 	if err != nil {
 		return nil, err
 	}
-	seqs, err := s.cfg.State.Seqs(c.Context(), filter, 0, math.MaxInt32)
+	dryRun, err := queryBool(c.URL.Query(), "dry_run")
 	if err != nil {
 		return nil, err
 	}
-	index, done, err := s.cfg.Proposer.CancelMany(c.Context(), c.idempotency, filter, seqs)
+	seqs, err := s.cfg.State.Changeable(c.Context(), filter, change)
+	if err != nil {
+		return nil, err
+	}
+	if dryRun {
+		return &answer{body: ffrtmp.Changed{Count: len(seqs)}}, nil
+	}
+	index, done, err := s.cfg.Proposer.ChangeMany(c.Context(), c.idempotency, change, filter, seqs)
 	if err != nil {
 		return nil, err
 	}
 	s.cfg.Leader.Changed()
-	return &answer{index: index, body: struct {
-		Count int `json:"count"`
-	}{done.Count}}, nil
+	return &answer{index: index, body: ffrtmp.Changed{Count: done.Count}}, nil
 }

@@ -18,17 +18,21 @@ import (
 // samples are valid bodies, by operation. A breach is put into one of them, at the first element of
 // an array.
 var samples = map[string]string{
-	"submitJob":    sampleSpec,
-	"submitBatch":  `{"jobs":[` + sampleSpec + `]}`,
-	"cancelJobs":   `{"filter":{"status":"pending"}}`,
-	"patchJob":     `{}`,
-	"claimJobs":    `{"node_id":"` + nodeA + `"}`,
-	"reportResult": `{"job_id":"1","node_id":"` + nodeA + `","status":"failed","output":{}}`,
-	"registerNode": `{"address":"a","labels":{}}`,
-	"createKey":    `{"name":"ci","scopes":["read"]}`,
-	"import":       `{"jobs":[{}]}`,
-	"query":        `{"sql":"SELECT 1"}`,
-	"heartbeat":    `{"attempts":[{"job_id":"1","attempt":1,"progress_detail":{}}]}`,
+	"submitJob":      sampleSpec,
+	"submitBatch":    `{"jobs":[` + sampleSpec + `]}`,
+	"cancelJobs":     `{"filter":{"status":"pending"}}`,
+	"patchJob":       `{}`,
+	"claimJobs":      `{"node_id":"` + nodeA + `"}`,
+	"reportResult":   `{"job_id":"1","node_id":"` + nodeA + `","status":"failed","output":{}}`,
+	"registerNode":   `{"address":"a","labels":{}}`,
+	"createKey":      `{"name":"ci","scopes":["read"]}`,
+	"import":         `{"jobs":[{}]}`,
+	"pauseJobs":      `{"filter":{"status":"pending"}}`,
+	"resumeJobs":     `{"filter":{"status":"pending"}}`,
+	"retryJobs":      `{"filter":{"status":"pending"}}`,
+	"prioritizeJobs": `{"filter":{"status":"pending"},"priority":"low"}`,
+	"query":          `{"sql":"SELECT 1"}`,
+	"heartbeat":      `{"attempts":[{"job_id":"1","attempt":1,"progress_detail":{}}]}`,
 }
 
 const sampleSpec = `{"scenario":"720p","parameters":{"output_mode":"rtmp","rtmp_url":"rtmp://h/a",` +

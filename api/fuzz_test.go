@@ -22,6 +22,7 @@ var takers = map[string]func([]byte) (any, error){
 		_, err := sel.filter()
 		return err
 	}),
+	"prioritizeJobs": take(func(p *prioritized) error { return p.Validate() }),
 	"submitBatch": take(func(b *batch) error {
 		if err := b.Validate(); err != nil {
 			return err

@@ -160,6 +160,22 @@ func TestBadInput(t *testing.T) {
 			body: `{"filter":{"status":""}}`, status: 400, field: "filter",
 		},
 		{
+			name: "bulk retry with a mistyped query", method: "POST", path: "/jobs/retry?dryrun=true",
+			body: `{"filter":{"status":"failed"}}`, status: 400, field: "dryrun",
+		},
+		{
+			name: "bulk retry with a wrong dry_run", method: "POST", path: "/jobs/retry?dry_run=maybe",
+			body: `{"filter":{"status":"failed"}}`, status: 400, field: "dry_run",
+		},
+		{
+			name: "bulk priority without a priority", method: "POST", path: "/jobs/priority",
+			body: `{"filter":{"queue":"batch"}}`, status: 400, field: "priority",
+		},
+		{
+			name: "bulk priority without a filter", method: "POST", path: "/jobs/priority",
+			body: `{"priority":"high"}`, status: 400, field: "filter",
+		},
+		{
 			name: "bulk cancel with a mistyped field", method: "POST", path: "/jobs/cancel",
 			body: `{"filter":{"statsu":"pending"}}`, status: 400, field: "filter.statsu",
 		},

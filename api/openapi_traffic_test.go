@@ -67,6 +67,13 @@ func TestOpenAPI_Traffic(t *testing.T) {
 	m.want(200, "POST", "/jobs/1/cancel", "")
 	m.want(200, "POST", "/jobs/cancel", `{"filter":{"status":"pending","queue":"default"}}`, "Idempotency-Key", "many")
 	m.want(409, "POST", "/jobs/cancel", `{"filter":{"status":"paused"}}`, "Idempotency-Key", "many")
+	for _, action := range []string{"pause", "resume", "retry", "priority"} {
+		body := `{"priority":"high","filter":{"queue":"live"}}`
+		m.want(200, "POST", "/jobs/"+action+"?dry_run", body)
+		m.want(200, "POST", "/jobs/"+action, body)
+		m.want(409, "POST", "/jobs/"+action, body, "Idempotency-Key", "many")
+		m.want(400, "POST", "/jobs/"+action, "[]")
+	}
 	for _, ref := range []string{"1", "2", "3"} {
 		m.want(200, "GET", "/jobs/"+ref, "")
 		m.want(200, "GET", "/jobs/"+ref+"/explain", "")

@@ -40,7 +40,11 @@ func (s *Server) endpoints() []endpoint {
 		{pattern: "POST /jobs/{id}/pause", scope: ffrtmp.ScopeSubmit, audit: true, serve: with(s.act(ffrtmp.Pause))},
 		{pattern: "POST /jobs/{id}/resume", scope: ffrtmp.ScopeSubmit, audit: true, serve: with(s.act(ffrtmp.Resume))},
 		{pattern: "POST /jobs/{id}/retry", scope: ffrtmp.ScopeSubmit, audit: true, serve: with(s.act(ffrtmp.Retry))},
-		{pattern: "POST /jobs/cancel", scope: ffrtmp.ScopeSubmit, audit: true, serve: with(s.cancelMany)},
+		bulk("POST /jobs/cancel", with(s.change(ffrtmp.Cancel))),
+		bulk("POST /jobs/pause", with(s.change(ffrtmp.Pause))),
+		bulk("POST /jobs/resume", with(s.change(ffrtmp.Resume))),
+		bulk("POST /jobs/retry", with(s.change(ffrtmp.Retry))),
+		bulk("POST /jobs/priority", with(s.prioritize)),
 		{
 			pattern: "GET /jobs/{id}/logs", scope: ffrtmp.ScopeRead, servedBy: byConsistency, serve: s.logs, long: true,
 			query: []string{"attempt", "follow", "offset"},
@@ -139,6 +143,13 @@ func (s *Server) endpoints() []endpoint {
 		{pattern: "GET /health", servedBy: anyMaster, open: true, serve: s.health},
 		{pattern: "GET /health/ready", servedBy: anyMaster, open: true, serve: s.healthReady},
 		{pattern: "GET /health/leader", servedBy: anyMaster, open: true, serve: s.healthLeader},
+	}
+}
+
+// bulk is an endpoint that changes many jobs. A million of them take about a minute.
+func bulk(pattern string, serve func(*call) (*answer, error)) endpoint {
+	return endpoint{
+		pattern: pattern, scope: ffrtmp.ScopeSubmit, audit: true, long: true, serve: serve, query: []string{"dry_run"},
 	}
 }
 

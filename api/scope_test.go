@@ -25,6 +25,10 @@ var matrix = map[string]struct {
 	"POST /jobs/{id}/resume": {scopes: "submit", audited: true},
 	"POST /jobs/{id}/retry":  {scopes: "submit", audited: true},
 	"POST /jobs/cancel":      {scopes: "submit", audited: true},
+	"POST /jobs/pause":       {scopes: "submit", audited: true},
+	"POST /jobs/resume":      {scopes: "submit", audited: true},
+	"POST /jobs/retry":       {scopes: "submit", audited: true},
+	"POST /jobs/priority":    {scopes: "submit", audited: true},
 	"GET /jobs/{id}/logs":    {scopes: "submit read"},
 	"GET /jobs/{id}/explain": {scopes: "submit read"},
 

@@ -137,6 +137,14 @@ func TestRequests(t *testing.T) {
 			`POST /jobs/cancel {"filter":{"queue":"live"}}`, true,
 			func() error { _, err := c.CancelMany(ctx, ffrtmp.Filter{Queue: ffrtmp.Live}); return err },
 		},
+		{`POST /jobs/retry?dry_run=true {"filter":{"queue":"live"}}`, true, func() error {
+			_, err := c.ChangeMany(ctx, ffrtmp.Filter{Queue: ffrtmp.Live}, ffrtmp.Change{Action: ffrtmp.Retry}, true)
+			return err
+		}},
+		{`POST /jobs/priority {"filter":{"queue":"live"},"priority":"high"}`, true, func() error {
+			_, err := c.ChangeMany(ctx, ffrtmp.Filter{Queue: ffrtmp.Live}, ffrtmp.Change{Priority: ffrtmp.High}, false)
+			return err
+		}},
 		{`PATCH /jobs/7 {"queue":"live"}`, true, func() error {
 			_,
 				err := c.Patch(ctx, "7", ffrtmp.Patch{Queue: &queue})

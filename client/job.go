@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"time"
 
 	"github.com/ffrtmp/ffrtmp"
 )
@@ -58,16 +59,35 @@ func (c *Client) act(ctx context.Context, id string, a ffrtmp.Action, opts []Opt
 	return c.do(ctx, write(http.MethodPost, jobPath(id, string(a)), nil, nil, opts))
 }
 
+// bulkWait is how long a bulk request may take beyond another one.
+const bulkWait = 2 * time.Minute
+
+// ChangeMany changes all jobs that the filter selects and whose state allows it, and returns their number; with
+// dryRun it only counts them. An empty filter is refused.
+func (c *Client) ChangeMany(ctx context.Context, f ffrtmp.Filter, change ffrtmp.Change, dryRun bool,
+	opts ...Option,
+) (int, error) {
+	body := struct {
+		Filter   ffrtmp.Filter   `json:"filter"`
+		Priority ffrtmp.Priority `json:"priority,omitempty"`
+	}{f, change.Priority}
+	path := "/jobs/priority"
+	if change.Action != "" {
+		path = "/jobs/" + string(change.Action)
+	}
+	var answer ffrtmp.Changed
+	call := write(http.MethodPost, path, body, &answer, opts)
+	call.wait = bulkWait
+	if dryRun {
+		call.query.Set("dry_run", "true")
+	}
+	err := c.do(ctx, call)
+	return answer.Count, err
+}
+
 // CancelMany cancels all jobs that the filter selects and returns their number. An empty filter is refused.
 func (c *Client) CancelMany(ctx context.Context, f ffrtmp.Filter, opts ...Option) (int, error) {
-	body := struct {
-		Filter ffrtmp.Filter `json:"filter"`
-	}{f}
-	var answer struct {
-		Count int `json:"count"`
-	}
-	err := c.do(ctx, write(http.MethodPost, "/jobs/cancel", body, &answer, opts))
-	return answer.Count, err
+	return c.ChangeMany(ctx, f, ffrtmp.Change{Action: ffrtmp.Cancel}, false, opts...)
 }
 
 // Patch changes queue, priority, labels or retries of a pending job and returns it. In any other state it is an

@@ -48,7 +48,12 @@ func (c *act) apply(t *tx) any {
 	if j.hold == store.HoldSealed {
 		return ffrtmp.Errorf(ffrtmp.Conflict, "cannot %s job %s: it is publishing its output", c.action, j.id)
 	}
-	switch c.action {
+	return t.act(c.action, j, key)
+}
+
+// act takes an action on a job that is in a state that allows it.
+func (t *tx) act(action ffrtmp.Action, j *activeJob, key classKey) any {
+	switch action {
 	case ffrtmp.Cancel:
 		t.cancel(j)
 	case ffrtmp.Pause:
@@ -97,11 +102,10 @@ func (t *tx) setStatus(j *activeJob, status ffrtmp.Status) {
 	t.jobEvent(what, j, 0, "")
 }
 
-// cancel ends a job and makes its running attempt stale. It returns false when the
-// job was canceled before.
-func (t *tx) cancel(j *activeJob) bool {
+// cancel ends a job, unless it was canceled before, and makes its running attempt stale.
+func (t *tx) cancel(j *activeJob) {
 	if j.status == ffrtmp.Canceled {
-		return false
+		return
 	}
 	if j.hold == store.HoldActive {
 		t.end(j, store.Result{Outcome: ffrtmp.AttemptCanceled})
@@ -110,7 +114,6 @@ func (t *tx) cancel(j *activeJob) bool {
 	t.change(j, ffrtmp.Canceled, store.HoldNone)
 	t.exec(updateCancel, store.StatusCanceled, int64(store.HoldNone), t.now, t.now, int64(j.seq))
 	t.jobEvent(ffrtmp.JobCanceled, j, 0, "")
-	return true
 }
 
 // revive requeues a finished job as if it were new, except that its attempt numbers
@@ -130,70 +133,6 @@ func (t *tx) revive(j *activeJob, key classKey) any {
 	t.exec(updateRevived, store.StatusPending, int64(store.HoldNone), t.now, int64(j.seq))
 	t.jobEvent(ffrtmp.JobRequeued, j, 0, "")
 	return Done{Seq: j.seq, Count: 1, Status: j.status}
-}
-
-// cancelMany cancels those of its jobs that can be canceled and still have a
-// status and the node that they were chosen for. A request about more jobs than one
-// command takes is several of them; the last one is final.
-type cancelMany struct {
-	v1
-	seqs   []uint64
-	status ffrtmp.StatusSet
-	node   string // "": any
-	before uint64 // jobs canceled by the earlier commands of the same request
-	final  bool
-}
-
-func (*cancelMany) kind() Kind { return KindCancelMany }
-
-func (c *cancelMany) encode(e *encoder) {
-	e.uint(uint64(len(c.seqs)))
-	last := uint64(0)
-	for _, seq := range c.seqs {
-		e.int(int64(seq - last))
-		last = seq
-	}
-	e.string(string(c.status))
-	e.string(c.node)
-	e.uint(c.before)
-	e.bool(c.final)
-}
-
-func decodeCancelMany(d *decoder) command {
-	c := &cancelMany{seqs: make([]uint64, d.count(1))}
-	last := uint64(0)
-	for i := range c.seqs {
-		last += uint64(d.int())
-		c.seqs[i] = last
-	}
-	c.status = ffrtmp.StatusSet(d.string())
-	c.node = d.string()
-	c.before = d.uint()
-	c.final = d.bool()
-	return c
-}
-
-func (c *cancelMany) apply(t *tx) any {
-	done := Done{Count: int(c.before)}
-	for _, seq := range c.seqs {
-		j, ok := t.jobs[seq]
-		if !ok || j.hold == store.HoldSealed || !c.status.Has(j.status) || c.node != "" &&
-			(j.node == nil ||
-				j.node.ID != c.node) {
-			continue
-		}
-		if t.cancel(j) {
-			done.Count++
-		}
-	}
-	return done
-}
-
-func (c *cancelMany) partial() bool { return !c.final }
-
-func (c *cancelMany) audit(*tx) entry {
-	detail := details("status", string(c.status), "node_id", c.node, "selected", strconv.Itoa(len(c.seqs)))
-	return entry{"job.cancel-many", "", detail}
 }
 
 // patch changes a pending job.
@@ -252,11 +191,7 @@ func (c *patch) apply(t *tx) any {
 	if c.maxRetries >= 0 {
 		j.maxRetries = c.maxRetries
 	}
-	t.ready.remove(j)
-	j.rank = ffrtmp.Rank(store.QueueCodes[place[0]], store.PriorityCodes[place[1]])
-	t.enqueue(j)
-	t.exec(updateQueue, place[0], place[1], j.maxRetries, int64(j.seq))
-	t.columns.setPlace(j.seq, place[0], place[1])
+	t.move(j, place)
 	if c.relabel {
 		t.columns.setLabels(j.seq, c.labels)
 		t.exec(updateLabels, store.Null(c.labels), int64(j.seq))
@@ -281,6 +216,15 @@ func (c *patch) audit(t *tx) entry {
 	}
 	return entry{"job.patch", t.jobTarget(c.seq), details("queue", queue, "priority", priority, "max_retries", retries,
 		"labels", labels)}
+}
+
+// move gives a pending job a queue and a priority, by their codes, and stores its maxRetries.
+func (t *tx) move(j *activeJob, place [2]int64) {
+	t.ready.remove(j)
+	j.rank = ffrtmp.Rank(store.QueueCodes[place[0]], store.PriorityCodes[place[1]])
+	t.enqueue(j)
+	t.exec(updateQueue, place[0], place[1], j.maxRetries, int64(j.seq))
+	t.columns.setPlace(j.seq, place[0], place[1])
 }
 
 // place reads the codes of a job's queue and priority.

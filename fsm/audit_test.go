@@ -42,7 +42,7 @@ func TestAudit_AdministrativeWrites(t *testing.T) {
 	change := ffrtmp.Patch{Queue: &queue, MaxRetries: &retries, Labels: map[string]string{"a": "b"}}
 	check(t, errOf(c.Patch(ctx, Idempotency{}, seq, change)))
 	pending := ffrtmp.Filter{Status: ffrtmp.StatusIn(ffrtmp.Pending)}
-	check(t, errOf(c.CancelMany(ctx, Idempotency{}, pending, []uint64{seq})))
+	check(t, errOf(c.ChangeMany(ctx, Idempotency{}, ffrtmp.Change{Action: ffrtmp.Cancel}, pending, []uint64{seq})))
 	check(t, errOf(c.Act(ctx, Idempotency{}, ffrtmp.Retry, seq)))
 	check(t, errOf(c.SetEligibility(ctx, Idempotency{}, node, ffrtmp.Draining)))
 	check(t, errOf(c.SetEligibility(ctx, Idempotency{}, node, ffrtmp.Cordoned)))

@@ -18,7 +18,7 @@ const (
 	KindReclaim     Kind = 5
 	KindTimeOut     Kind = 6
 	KindAct         Kind = 7
-	KindCancelMany  Kind = 8
+	KindBulk        Kind = 8
 	KindPatch       Kind = 9
 	KindRegister    Kind = 10
 	KindEligibility Kind = 11
@@ -62,7 +62,7 @@ var kinds = map[Kind][]commandVersion{
 	KindReclaim:     {{decodeReclaim, 1}},
 	KindTimeOut:     {{decodeTimeOut, 1}},
 	KindAct:         {{decodeAct, 1}},
-	KindCancelMany:  {{decodeCancelMany, 1}},
+	KindBulk:        {{decodeBulk, 1}},
 	KindPatch:       {{decodePatch, 1}},
 	KindRegister:    {{decodeRegister, 1}},
 	KindEligibility: {{decodeEligibility, 1}},

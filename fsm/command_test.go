@@ -67,9 +67,9 @@ var golden = map[string]command{
 	}}},
 	"06-time-out-1": &timeOut{ids: []store.AttemptID{{Seq: 300, Attempt: 2}}, backoff: goldenBackoff},
 	"07-act-1":      &act{action: ffrtmp.Retry, seq: 300},
-	"08-cancel-many-1": &cancelMany{
-		seqs: []uint64{3, 300, 200}, status: ffrtmp.StatusIn(ffrtmp.Pending), node: numbered(3), before: 10,
-		final: true,
+	"08-bulk-1": &bulk{
+		seqs: []uint64{3, 300, 200}, change: ffrtmp.Change{Action: ffrtmp.Retry},
+		status: ffrtmp.StatusIn(ffrtmp.Failed), node: numbered(3), before: 10, final: true,
 	},
 	"09-patch-1": &patch{seq: 300, queue: 0, priority: -1, maxRetries: 4, relabel: true, labels: `{"a":"b"}`},
 	"10-register-1": &register{id: numbered(4), node: ffrtmp.Registration{

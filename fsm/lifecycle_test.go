@@ -242,7 +242,8 @@ func (c *cluster) clear(node string, seq uint64) {
 	if _, _, err := c.RemoveNode(c.Context(), node, true); err != nil && ffrtmp.CodeOf(err) != ffrtmp.NotFound {
 		c.Fatal(err)
 	}
-	if _, _, err := c.CancelMany(c.Context(), Idempotency{}, ffrtmp.Filter{}, []uint64{seq}); err != nil {
+	cancel := ffrtmp.Change{Action: ffrtmp.Cancel}
+	if _, _, err := c.ChangeMany(c.Context(), Idempotency{}, cancel, ffrtmp.Filter{}, []uint64{seq}); err != nil {
 		c.Fatal(err)
 	}
 }

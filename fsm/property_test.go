@@ -281,7 +281,8 @@ func (h *history) changeSome(ctx context.Context, node string) {
 	filter := ffrtmp.Filter{
 		Status: pick(h, "", ffrtmp.StatusIn(ffrtmp.Pending), "running,paused"), NodeID: pick(h, "", node),
 	}
-	h.try(errOf(h.CancelMany(ctx, h.key(), filter, []uint64{h.seq(), h.seq()})))
+	change := pick(h, ffrtmp.Change{Action: pick(h, store.ActionCodes...)}, ffrtmp.Change{Priority: ffrtmp.Low})
+	h.try(errOf(h.ChangeMany(ctx, h.key(), change, filter, []uint64{h.seq(), h.seq()})))
 }
 
 func (h *history) prune() {

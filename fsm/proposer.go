@@ -272,29 +272,6 @@ func (p *Proposer) Act(ctx context.Context, id Idempotency, action ffrtmp.Action
 	return propose[Done](ctx, p, id, &act{action: action, seq: seq})
 }
 
-// maxCancel bounds the jobs of one command of CancelMany.
-const maxCancel = 10_000
-
-// CancelMany cancels those of the jobs that are not finished and still match the status
-// and node of the filter that selected them (FSM.Seqs), if set. Many jobs take several
-// commands; Done.Count is the total.
-func (p *Proposer) CancelMany(ctx context.Context, id Idempotency, filter ffrtmp.Filter, seqs []uint64) (index uint64,
-	done Done, err error,
-) {
-	for {
-		n := min(len(seqs), maxCancel)
-		c := &cancelMany{
-			seqs: seqs[:n], status: filter.Status, node: filter.NodeID, before: uint64(done.Count),
-			final: n == len(seqs),
-		}
-		index, done, err = propose[Done](ctx, p, id, c)
-		if err != nil || c.final || done.Replayed {
-			return index, done, err
-		}
-		seqs = seqs[n:]
-	}
-}
-
 // Patch changes a pending job.
 func (p *Proposer) Patch(ctx context.Context, id Idempotency, seq uint64, change ffrtmp.Patch) (uint64, Done, error) {
 	c := &patch{

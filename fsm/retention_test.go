@@ -208,7 +208,8 @@ func TestPrune_ShrinksFile(t *testing.T) {
 		for i := range seqs {
 			seqs[i] = first + uint64(i)
 		}
-		if _, _, err := c.CancelMany(t.Context(), Idempotency{}, ffrtmp.Filter{}, seqs); err != nil {
+		cancel := ffrtmp.Change{Action: ffrtmp.Cancel}
+		if _, _, err := c.ChangeMany(t.Context(), Idempotency{}, cancel, ffrtmp.Filter{}, seqs); err != nil {
 			t.Fatal(err)
 		}
 	}

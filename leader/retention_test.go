@@ -30,7 +30,9 @@ func (b *bed) finish(n int) {
 	for i, j := range made.Jobs {
 		seqs[i] = j.SequenceNumber
 	}
-	if _, _, err := b.proposer.CancelMany(b.t.Context(), fsm.Idempotency{}, ffrtmp.Filter{}, seqs); err != nil {
+	cancel := ffrtmp.Change{Action: ffrtmp.Cancel}
+	if _, _, err := b.proposer.ChangeMany(b.t.Context(), fsm.Idempotency{}, cancel, ffrtmp.Filter{},
+		seqs); err != nil {
 		b.t.Fatal(err)
 	}
 }

@@ -47,6 +47,9 @@ func TestGolden(t *testing.T) {
 		},
 	)
 	m.answer("POST /jobs/cancel", http.StatusOK, map[string]int{"count": 2})
+	m.answer("PATCH /jobs/12", http.StatusOK, running)
+	m.answer("POST /jobs/retry", http.StatusOK, map[string]int{"count": 1})
+	m.answer("POST /jobs/priority", http.StatusOK, map[string]int{"count": 3})
 	m.answer("GET /jobs/12/logs", http.StatusOK,
 		map[string]string{"job_id": jobID, "logs": "frame= 900\nspeed=4.77x\n"})
 	m.answer("GET /jobs/13/explain", http.StatusOK, ffrtmp.Explanation{
@@ -122,6 +125,9 @@ func TestGolden(t *testing.T) {
 		{"jobs-submit", []string{"jobs", "submit", "--scenario", "live-4K60-h265"}},
 		{"jobs-cancel", []string{"jobs", "cancel", "12"}},
 		{"jobs-cancel-many", []string{"jobs", "cancel", "--status", "pending"}},
+		{"jobs-retry-many", []string{"jobs", "retry", "--q", "a.mkv", "--dry-run"}},
+		{"jobs-priority-many", []string{"jobs", "priority", "high", "--label", "a=b"}},
+		{"jobs-priority", []string{"jobs", "priority", "low", "12"}},
 		{"jobs-submit-batch", []string{"jobs", "submit", "--file", batch}},
 		{"jobs-pause", []string{"jobs", "pause", "12"}},
 		{"jobs-resume", []string{"jobs", "resume", "12"}},

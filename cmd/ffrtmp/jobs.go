@@ -10,26 +10,21 @@ import (
 	"github.com/ffrtmp/ffrtmp"
 	"github.com/ffrtmp/ffrtmp/client"
 	"github.com/ffrtmp/ffrtmp/internal/cli"
-	"github.com/ffrtmp/ffrtmp/internal/flags"
 )
 
 func (c *command) jobs() *cobra.Command {
 	return group("jobs", "Submit, watch and control jobs",
 		c.jobsSubmit(), c.jobsList(), c.jobsStatus(), c.jobsWatch(),
-		c.jobsCancel(),
-		c.jobsAction(ffrtmp.Pause, "Pause jobs, running or pending", (*client.Client).Pause),
-		c.jobsAction(ffrtmp.Resume, "Resume paused jobs", (*client.Client).Resume),
-		c.jobsAction(ffrtmp.Retry, "Requeue failed or canceled jobs", (*client.Client).Retry),
+		c.jobsAction(ffrtmp.Cancel, "Cancel jobs", ", and stop their ffmpeg", (*client.Client).Cancel),
+		c.jobsAction(ffrtmp.Pause, "Pause jobs, running or pending", "", (*client.Client).Pause),
+		c.jobsAction(ffrtmp.Resume, "Resume paused jobs", "", (*client.Client).Resume),
+		c.jobsAction(ffrtmp.Retry, "Requeue failed or canceled jobs", "", (*client.Client).Retry),
+		c.jobsPriority(),
 		c.jobsLogs(), c.jobsExplain())
 }
 
 // perform is a method of client.Client that acts on one job.
 type perform func(*client.Client, context.Context, string, ...client.Option) error
-
-// past are the participles of actions.
-var past = map[ffrtmp.Action]string{
-	ffrtmp.Cancel: "canceled", ffrtmp.Pause: "paused", ffrtmp.Resume: "resumed", ffrtmp.Retry: "requeued",
-}
 
 // acted is one line of the JSON that an action prints.
 type acted struct {
@@ -40,21 +35,9 @@ type acted struct {
 	Code   ffrtmp.Code   `json:"code,omitempty"`
 }
 
-func (c *command) jobsAction(action ffrtmp.Action, short string, do perform) *cobra.Command {
-	return &cobra.Command{
-		Use:   string(action) + " JOB...",
-		Short: short,
-		Args:  atLeast("JOB"),
-
-		ValidArgsFunction: c.jobWords(func(s ffrtmp.Status) bool { return s.Allows(action) }),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return c.act(cmd, action, args, do)
-		},
-	}
-}
-
 // act does one thing to many jobs and fails if one of them refuses.
-func (c *command) act(cmd *cobra.Command, action ffrtmp.Action, ids []string, do perform) error {
+func (c *command) act(cmd *cobra.Command, change ffrtmp.Change, ids []string, do perform) error {
+	action := verb(change)
 	return c.with(cmd, func(ctx context.Context, cl *client.Client) error {
 		results := []acted{}
 		var done cli.Lines
@@ -63,7 +46,7 @@ func (c *command) act(cmd *cobra.Command, action ffrtmp.Action, ids []string, do
 			err := do(cl, ctx, id)
 			results = append(results, acted{JobID: id, Action: action, Done: err == nil, Code: ffrtmp.CodeOf(err)})
 			if err == nil {
-				done = append(done, fmt.Sprintf("Job %s %s.", id, past[action]))
+				done = append(done, fmt.Sprintf("Job %s %s.", id, past(change)))
 				continue
 			}
 			results[len(results)-1].Error = err.Error()
@@ -109,46 +92,6 @@ func (c *command) reportAll(faults []error) error {
 		}
 	}
 	return faults[chosen]
-}
-
-func (c *command) jobsCancel() *cobra.Command {
-	var filter ffrtmp.Filter
-	cmd := &cobra.Command{
-		Use:   "cancel [JOB...]",
-		Short: "Cancel jobs and stop their ffmpeg",
-		Long: `Cancel jobs, named by number or id or selected by filters, and stop their ffmpeg.
-
-  ffrtmp jobs cancel 17 18
-  ffrtmp jobs cancel --status pending --label batch=nightly`,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			switch {
-			case len(args) == 0 && filter.IsZero():
-				return flags.Usagef("JOB is missing: name jobs, or select them with a filter such as --status pending")
-			case len(args) > 0 && !filter.IsZero():
-				return flags.Usagef("name jobs or select them with filters, not both: leave out %q or the filters",
-					args[0])
-			case len(args) > 0:
-				return c.act(cmd, ffrtmp.Cancel, args, (*client.Client).Cancel)
-			}
-			return c.cancelMany(cmd, filter)
-		},
-		ValidArgsFunction: c.jobWords(func(s ffrtmp.Status) bool { return !s.Terminal() }),
-	}
-	c.filterFlags(cmd, &filter)
-	return cmd
-}
-
-func (c *command) cancelMany(cmd *cobra.Command, filter ffrtmp.Filter) error {
-	return c.with(cmd, func(ctx context.Context, cl *client.Client) error {
-		if err := resolveNode(ctx, cl, &filter); err != nil {
-			return fmt.Errorf("cancel jobs: %w", err)
-		}
-		n, err := cl.CancelMany(ctx, filter)
-		if err != nil {
-			return fmt.Errorf("cancel jobs: %w", err)
-		}
-		return c.print(map[string]int{"count": n}, cli.Line(cli.Count(n, "job")+" canceled."))
-	})
 }
 
 // filterFlags gives cmd the flags that select jobs.
