@@ -3,6 +3,7 @@ package ffrtmp
 import (
 	"cmp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -35,6 +36,16 @@ type Encoding struct {
 
 	Limits         ResourceLimits
 	HangTimeoutSec int // 0: the default
+}
+
+// PatternFPS is the frame rate of a test pattern unless the job sets one.
+const PatternFPS = 30
+
+// StreamBitrate is the default bit rate of a stream: about 0.1 bit per pixel, as large streaming sites recommend for
+// H.264.
+func (e *Encoding) StreamBitrate() string {
+	pixels := float64(e.Width) * float64(e.Height) * cmp.Or(e.FPS, PatternFPS)
+	return strconv.FormatInt(max(400_000, int64(pixels/10)), 10)
 }
 
 // Resolve applies parameters to a scenario such as live-1080p60-h264 or audio-aac. The error is Invalid and names the

@@ -17,6 +17,7 @@ type Requires struct {
 	MinCPUThreads int               `json:"min_cpu_threads,omitempty"`
 	MinRAMBytes   int64             `json:"min_ram_bytes,omitempty"`
 	Labels        map[string]string `json:"labels,omitempty"`
+	CurrentAgent  string            `json:"current_agent,omitempty"` // why a v2.2 agent cannot run the job, or ""
 }
 
 // UnmarshalJSON implements json.Unmarshaler. An unknown requirement is an error, so that a
@@ -32,13 +33,16 @@ var requirementNames = strictjson.Fields[Requires]()
 // IsZero reports whether every node meets r.
 func (r *Requires) IsZero() bool {
 	return r == nil || r.Encoder == "" && r.CodecEncoder == "" && !r.GPU &&
-		r.MinCPUThreads == 0 && r.MinRAMBytes == 0 && len(r.Labels) == 0
+		r.MinCPUThreads == 0 && r.MinRAMBytes == 0 && len(r.Labels) == 0 && r.CurrentAgent == ""
 }
 
 // Unmet returns the first requirement that node n does not meet, or "" if it meets all.
 func (r *Requires) Unmet(n *Node) string {
 	if r.IsZero() {
 		return ""
+	}
+	if n.Legacy && r.CurrentAgent != "" {
+		return r.CurrentAgent
 	}
 	for _, encoder := range []string{r.Encoder, r.CodecEncoder} {
 		if encoder != "" && !n.hasEncoder(encoder) {

@@ -62,7 +62,7 @@ func (s *Spec) Validate() error {
 		s.Requires.validate()); err != nil {
 		return err
 	}
-	s.require(e.Encoder)
+	s.require(e.Encoder, e.notLegacy(p))
 	return nil
 }
 
@@ -128,13 +128,13 @@ func validateMaxRetries(n *int) error {
 	return ValidateMaxRetries(*n)
 }
 
-// require adds the encoder, and the GPU it may need, to Requires.
-func (s *Spec) require(encoder string) {
+// require adds to Requires the encoder, the GPU it may need, and why a v2.2 agent cannot run the job.
+func (s *Spec) require(encoder, currentAgent string) {
 	r := Requires{}
 	if s.Requires != nil {
 		r = *s.Requires
 	}
-	r.CodecEncoder = ""
+	r.CodecEncoder, r.CurrentAgent = "", currentAgent
 	switch r.Encoder {
 	case "", encoder:
 		r.Encoder = encoder

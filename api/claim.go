@@ -64,6 +64,15 @@ func (s *Server) next(c *call) (*answer, error) {
 	}
 	if len(jobs) > 0 {
 		body.Job = &jobs[0]
+		completeLegacy(body.Job)
 	}
 	return &answer{index: index, body: body}, nil
+}
+
+// completeLegacy adds to a job's parameters what its scenario implies: a v2.2 agent does not read that. There are none
+// for a job that v2.2 nodes do not get; a newer agent that claims it here needs none.
+func completeLegacy(j *ffrtmp.Job) {
+	if parameters, err := ffrtmp.LegacyParameters(j.Scenario, j.Parameters); err == nil {
+		j.Parameters = parameters
+	}
 }

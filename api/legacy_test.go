@@ -191,3 +191,43 @@ func TestNext_RepeatedByALoadBalancer(t *testing.T) {
 		}
 	}
 }
+
+// A v2.2 node is handed parameters that make its ffmpeg do what the scenario says, or is not handed the job, and
+// explain says why.
+func TestNext_ParametersForV22(t *testing.T) {
+	m := newMaster(t)
+	node := m.v22Node("enc-01", "")
+	for _, kept := range []struct{ spec, reason string }{
+		{`{"scenario":"720p","parameters":{"input":"in.mp4"}}`, "a v2.2 agent does not scale an input"},
+		{`{"scenario":"audio-aac"}`, "a v2.2 agent always encodes video"},
+		{`{"scenario":"720p","parameters":{"fit":"pad"}}`, "a v2.2 agent ignores parameters.fit"},
+	} {
+		j := m.submit(kept.spec)
+		if got := m.next(node); got != nil {
+			t.Errorf("%s: got it on a v2.2 node", kept.spec)
+		}
+		var e ffrtmp.Explanation
+		m.want(http.StatusOK, "GET", "/jobs/"+j.ID+"/explain", "").decode(t, &e)
+		if len(e.Nodes) != 1 || e.Nodes[0].Reason != kept.reason {
+			t.Errorf("%s: got %+v, want reason %q", kept.spec, e.Nodes, kept.reason)
+		}
+	}
+	m.submit(`{"scenario":"live-480p60-vp9","queue":"live","parameters":{"duration":5,"engine":"auto"}}`)
+	var answer struct{ Job map[string]any }
+	m.want(http.StatusOK, "GET", "/jobs/next?node_id="+node, "").decode(t, &answer)
+	contains(t, "job", answer.Job, map[string]any{"scenario": "live-480p60-vp9", "parameters": map[string]any{
+		"codec": "libvpx-vp9", "resolution_width": 854.0, "resolution_height": 480.0, "frame_rate": 60.0,
+		"duration": 5.0, "engine": "ffmpeg", "bitrate": "0", "output_mode": "file",
+	}})
+	// The job itself stays as it was submitted.
+	if j := m.job("4"); string(j.Parameters) != `{"duration":5,"engine":"auto"}` {
+		t.Errorf("got %s, want the parameters as submitted", j.Parameters)
+	}
+	// A newer agent's node gets the others.
+	m.register(nodeA)
+	var c ffrtmp.ClaimResponse
+	m.want(http.StatusOK, "POST", "/jobs/claim", `{"node_id":"`+nodeA+`"}`).decode(t, &c)
+	if len(c.Jobs) != 1 || string(c.Jobs[0].Parameters) != `{"input":"in.mp4"}` {
+		t.Errorf("got %+v, want the first job with its own parameters", c.Jobs)
+	}
+}

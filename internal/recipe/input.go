@@ -19,9 +19,6 @@ const InputFormats = "aac,ac3,aiff,amr,ape,asf,au,av1,avi,caf,dhav,dts,dtshd,dv,
 // ioTimeout is how long ffmpeg waits for a silent source, in microseconds.
 const ioTimeout = "30000000"
 
-// defaultFPS is the rate of a test pattern unless the job sets one.
-const defaultFPS = 30
-
 func (p *Plan) input(e ffrtmp.Encoding, roots Roots) error {
 	scheme, _, remote := strings.Cut(e.Input, "://")
 	scheme = strings.ToLower(scheme)
@@ -67,7 +64,7 @@ func (p *Plan) input(e ffrtmp.Encoding, roots Roots) error {
 func (p *Plan) pattern(e ffrtmp.Encoding) {
 	if !e.Audio() {
 		p.add("-f", "lavfi", "-i", fmt.Sprintf("testsrc2=size=%dx%d:rate=%s", e.Width, e.Height,
-			number(cmp.Or(e.FPS, defaultFPS))))
+			number(cmp.Or(e.FPS, ffrtmp.PatternFPS))))
 	}
 	if e.AudioEncoder == "" {
 		return

@@ -1,7 +1,6 @@
 package recipe
 
 import (
-	"cmp"
 	"strconv"
 	"strings"
 
@@ -81,7 +80,7 @@ func (p *Plan) speed(e ffrtmp.Encoding) {
 func (p *Plan) rate(e ffrtmp.Encoding) {
 	bitrate := e.Bitrate
 	if bitrate == "" && e.Mode == ffrtmp.ToRTMP {
-		bitrate = streamBitrate(e)
+		bitrate = e.StreamBitrate()
 	}
 	if bitrate != "" {
 		p.add("-b:v", bitrate)
@@ -120,11 +119,4 @@ func scaled(bitrate string, factor float64) string {
 		n *= 1e6
 	}
 	return strconv.FormatInt(int64(n), 10)
-}
-
-// streamBitrate is about 0.1 bit per pixel, as large streaming sites recommend for
-// H.264.
-func streamBitrate(e ffrtmp.Encoding) string {
-	pixels := float64(e.Width) * float64(e.Height) * cmp.Or(e.FPS, defaultFPS)
-	return strconv.FormatInt(max(400_000, int64(pixels/10)), 10)
 }
