@@ -1,6 +1,8 @@
 package master
 
 import (
+	"cmp"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -19,7 +21,11 @@ type CertificateOptions struct {
 	Hosts []string // further host names
 	IPs   []string // further IP addresses
 	Role  string   // master or agent; "" carries no role
+	Force bool     // replace an existing certificate and key
 }
+
+// ErrCertificateExists says that WriteCertificate would replace a file.
+var ErrCertificateExists = errors.New("the file exists and is not replaced")
 
 // Validate returns an error for values that cannot work.
 func (o CertificateOptions) Validate() error {
@@ -35,9 +41,12 @@ func (o CertificateOptions) Validate() error {
 }
 
 // WriteCertificate makes a certificate for the host name and every address of this host and writes it to c.Files.Cert
-// (mode 0644) and its key to c.Files.Key (mode 0600).
+// (mode 0644) and its key to c.Files.Key (mode 0600). Without o.Force it replaces neither.
 func WriteCertificate(c Config, o CertificateOptions) error {
 	if err := o.Validate(); err != nil {
+		return err
+	}
+	if err := o.keep(c.Files); err != nil {
 		return err
 	}
 	req, err := certificateRequest(c, o)
@@ -49,6 +58,22 @@ func WriteCertificate(c Config, o CertificateOptions) error {
 		return err
 	}
 	return certs.WritePair(c.Files.Cert, c.Files.Key, cert, key)
+}
+
+// keep returns an error if a file exists that must not be replaced.
+func (o CertificateOptions) keep(files Files) error {
+	if o.Force {
+		return nil
+	}
+	for _, path := range []string{files.Cert, files.Key} {
+		switch gone, err := missing(path); {
+		case err != nil:
+			return err
+		case !gone:
+			return fmt.Errorf("%s: %w", path, ErrCertificateExists)
+		}
+	}
+	return nil
 }
 
 func issue(c Config, o CertificateOptions, req certs.Request) (cert, key []byte, err error) {
@@ -113,4 +138,24 @@ func missing(path string) (bool, error) {
 		return true, nil
 	}
 	return false, err
+}
+
+// warnUnnamed logs an error for an API certificate without a host name or address, which openssl makes by default: Go
+// programs, our agents and CLI among them, ignore its common name and refuse it.
+func (m *Master) warnUnnamed(leaf *x509.Certificate) {
+	if len(leaf.DNSNames)+len(leaf.IPAddresses) > 0 {
+		return
+	}
+	m.logger.Error("the certificate has no subjectAltName: agents and clients refuse it",
+		"cert", m.config.Files.Cert, "fix", m.config.regenerate(leaf))
+}
+
+// regenerate is the command that replaces a certificate by one with names, of the same kind.
+func (c Config) regenerate(leaf *x509.Certificate) string {
+	command := "master --generate-cert --force --cert " + c.Files.Cert + " --key " + c.Files.Key
+	// openssl gives a certificate and its CA the same name when all its questions are left unanswered.
+	if leaf.CheckSignature(leaf.SignatureAlgorithm, leaf.RawTBSCertificate, leaf.Signature) == nil {
+		return command
+	}
+	return command + " --ca " + cmp.Or(c.Files.CA, "ca.crt") + " --ca-key ca.key"
 }

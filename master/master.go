@@ -75,10 +75,13 @@ func New(ctx context.Context, c Config) (_ *Master, err error) {
 }
 
 // open opens each part after those that it needs: certificates, the state, ports, and only then Raft, which begins to
-// apply entries and to answer peers at once.
+// apply entries and to answer peers at once. That the ports are free is checked before anything is written.
 func (m *Master) open(ctx context.Context, key string) error {
 	m.registry.MustRegister(collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), m.certs.Collector("ffmpeg_master_"))
+	if err := m.checkPorts(ctx); err != nil {
+		return err
+	}
 	if err := m.makeCertificate(); err != nil {
 		return err
 	}
@@ -151,6 +154,7 @@ func (m *Master) apiConfig() (c api.Config, err error) {
 	if err != nil {
 		return c, err
 	}
+	m.warnUnnamed(identity.Leaf())
 	c.TLS = identity.API(m.config.MTLS)
 	return c, nil
 }

@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -25,7 +26,9 @@ func TestHint(t *testing.T) {
 	}
 	serve := func(host string, lifetime time.Duration, demand tls.ClientAuthType) string {
 		t.Helper()
-		certPEM, keyPEM, err := ca.Issue(certs.Request{CommonName: host, Hosts: []string{host}, Lifetime: lifetime})
+		certPEM, keyPEM, err := ca.Issue(certs.Request{
+			CommonName: "test", Hosts: strings.Fields(host), Lifetime: lifetime,
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -53,6 +56,7 @@ func TestHint(t *testing.T) {
 			[]string{"unknown CA: set --ca FILE to the masters' CA, or to a single master's own certificate"},
 		},
 		{"wrong authority", newFakeMaster(t).server.URL, caFile, []string{"not issued by the CA in " + caFile}},
+		{"no host", serve("", time.Hour, tls.NoClientCert), caFile, []string{"names no host", "subjectAltName"}},
 		{"other host", other, caFile, []string{"is for another host", other}},
 		{"expired", expired, caFile, []string{"has expired", "ffrtmp certs inspect"}},
 		{"client certificate", mutual, caFile, []string{"set --cert and --key"}},

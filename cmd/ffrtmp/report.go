@@ -123,6 +123,7 @@ func (c *command) unavailableHint(err *client.UnavailableError) string {
 
 func (c *command) tryHint(err error) string {
 	var certificate x509.CertificateInvalidError
+	var host x509.HostnameError
 	var dns *net.DNSError
 	switch {
 	case errors.As(err, new(x509.UnknownAuthorityError)) && c.settings.CA != "":
@@ -130,7 +131,10 @@ func (c *command) tryHint(err error) string {
 	case errors.As(err, new(x509.UnknownAuthorityError)):
 		return "The certificate was issued by an unknown CA: set --ca FILE to the masters' CA, or to a single " +
 			"master's own certificate."
-	case errors.As(err, new(x509.HostnameError)):
+	case errors.As(err, &host) && len(host.Certificate.DNSNames)+len(host.Certificate.IPAddresses) == 0:
+		return "The certificate names no host (it has no subjectAltName): the master's log has the command that " +
+			"makes one with names."
+	case errors.As(err, &host):
 		return "The certificate is for another host: use a name or address that it lists."
 	case errors.As(err, &certificate) && certificate.Reason == x509.Expired:
 		return "The certificate has expired, or this machine's clock is wrong: ffrtmp certs inspect shows a " +

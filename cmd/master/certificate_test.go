@@ -91,6 +91,37 @@ func TestGenerateCert_SelfSigned(t *testing.T) {
 	verify(t, "sslserver", "certs/master.crt", "-verify_hostname", "localhost", "-verify_ip", "127.0.0.1")
 }
 
+// An existing certificate or key is replaced only with --force.
+func TestGenerateCert_Exists(t *testing.T) {
+	t.Chdir(t.TempDir())
+	first := generate(t)
+	for _, gone := range []string{"", "certs/master.key"} {
+		if gone != "" {
+			if err := os.Remove(gone); err != nil {
+				t.Fatal(err)
+			}
+		}
+		before, err := os.ReadFile("certs/master.crt")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var stderr bytes.Buffer
+		status := run(context.Background(), flags.Process{
+			Args: []string{"--generate-cert"}, Lookup: flagstest.Environment(nil), Stdout: &stderr, Stderr: &stderr,
+		})
+		if status != 1 || !strings.Contains(stderr.String(), "certs/master.crt") ||
+			!strings.Contains(stderr.String(), "--force") {
+			t.Errorf("got status %d, want 1 and the file and --force: %s", status, &stderr)
+		}
+		if after, err := os.ReadFile("certs/master.crt"); err != nil || !bytes.Equal(before, after) {
+			t.Errorf("got another certificate (%v), want the same", err)
+		}
+	}
+	if again := generate(t, "--force"); again.Equal(first) {
+		t.Error("--force: got the same certificate, want a new one")
+	}
+}
+
 // With --ca and --ca-key, the CA signs the certificate.
 func TestGenerateCert_Signed(t *testing.T) {
 	t.Chdir(t.TempDir())

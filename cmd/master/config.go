@@ -114,6 +114,7 @@ func (c *config) registerTLS(fs *pflag.FlagSet) {
 	fs.StringVar(&c.PeerFiles.Key, "peer-key", "", "key on the peer port (default: --key)")
 	fs.StringVar(&c.PeerFiles.CA, "peer-ca", "", "CA of the peer port (default: --ca)")
 	fs.BoolVar(&c.generateCert, "generate-cert", false, "write --cert and --key and exit")
+	fs.BoolVar(&c.certificate.Force, "force", false, "with --generate-cert: replace an existing certificate and key")
 	fs.StringVar(&c.certificate.CAKey, "ca-key", "", "with --generate-cert: key of --ca, which then signs")
 	fs.StringSliceVar(&c.certificate.Hosts, "cert-hosts", nil, "with --generate-cert: further host names")
 	fs.StringSliceVar(&c.certificate.IPs, "cert-ips", nil, "with --generate-cert: further IP addresses")
@@ -162,8 +163,8 @@ func usage(err error) error {
 func (c *config) checkCertificate() error {
 	o := c.certificate
 	if !c.generateCert {
-		if o.CAKey != "" || o.Role != "" || len(o.Hosts) > 0 || len(o.IPs) > 0 {
-			return flags.Usagef("--ca-key, --cert-hosts, --cert-ips and --cert-role go with --generate-cert")
+		if o.CAKey != "" || o.Role != "" || len(o.Hosts) > 0 || len(o.IPs) > 0 || o.Force {
+			return flags.Usagef("--force, --ca-key, --cert-hosts, --cert-ips and --cert-role go with --generate-cert")
 		}
 		return nil
 	}

@@ -53,6 +53,7 @@ func TestParse_Refuses(t *testing.T) {
 		{"--timing=slow", "--timing"},
 		{"--cluster=a/b", "--cluster"},
 		{"--cert-role=agent", "--generate-cert"},
+		{"--force", "--generate-cert"},
 		{"--generate-cert --cert-role=king", "--cert-role"},
 		{"--generate-cert --cert-ips=x", "--cert-ips"},
 		{"--generate-cert --ca-key=x", "--ca"},

@@ -3,6 +3,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -26,10 +27,14 @@ func run(ctx context.Context, p flags.Process) int {
 
 func start(ctx context.Context, hangups <-chan os.Signal, c *config, stdout, stderr io.Writer) error {
 	if c.generateCert {
-		if err := master.WriteCertificate(c.Config, c.certificate); err != nil {
+		err := master.WriteCertificate(c.Config, c.certificate)
+		if errors.Is(err, master.ErrCertificateExists) {
+			return fmt.Errorf("%w (--force replaces it)", err)
+		}
+		if err != nil {
 			return err
 		}
-		_, err := fmt.Fprintf(stdout, "wrote %s and %s\n", c.Files.Cert, c.Files.Key)
+		_, err = fmt.Fprintf(stdout, "wrote %s and %s\n", c.Files.Cert, c.Files.Key)
 		return err
 	}
 	if err := c.readGossipKeys(); err != nil {

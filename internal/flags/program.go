@@ -32,7 +32,8 @@ func Main(run func(context.Context, Process) int) {
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP)
 	status := run(ctx, Process{
-		Hangups: hangups, Args: os.Args[1:], Lookup: os.LookupEnv, Stdout: os.Stdout, Stderr: os.Stderr,
+		Hangups: hangups, Args: os.Args[1:], Lookup: os.LookupEnv, Stdout: os.Stdout,
+		Stderr: standardError(os.Stderr, os.LookupEnv),
 	})
 	stop()
 	os.Exit(status)
