@@ -100,6 +100,7 @@ func (s scenario) checkForeign(_ *Encoding, p Parameters) error {
 		{"crop_rect", p.CropRect != ""},
 		{"pad_color", p.PadColor != ""},
 		{"hdr", p.HDR != ""},
+		{"threads", p.Threads != nil && s.remux},
 		{"audio_bitrate", p.AudioBitrate != "" && (s.remux || s.audio == "flac" || s.audio == "pcm")},
 	} {
 		if c.given {

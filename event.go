@@ -35,11 +35,15 @@ const (
 	NodeCordoned   EventType = "node.cordoned"
 	NodeDraining   EventType = "node.draining"
 
+	// JobProgress is the live progress of a running job, for those who ask for it: no change of the replicated
+	// state, and without an id. It is not one of EventTypes.
+	JobProgress EventType = "job.progress"
+
 	// Restored is the event of a restored backup: read all jobs again. The stream continues behind it.
 	Restored EventType = "restored"
 )
 
-// EventTypes lists every type of event.
+// EventTypes lists every type of event that has an id.
 var EventTypes = []EventType{
 	JobSubmitted, JobStarted, JobPublishing, JobPaused, JobResumed, JobRetrying, JobLost, JobRecovered, JobCompleted,
 	JobFailed, JobCanceled, JobChanged, JobRequeued,
@@ -99,6 +103,27 @@ type Event struct {
 	NodeID         string        `json:"node_id,omitempty"`        // node of the attempt, or the node that changed
 	Retry          int           `json:"retry,omitempty"`          // number of the retry that follows, from 1
 	FailureReason  FailureReason `json:"failure_reason,omitempty"` // why the attempt failed
+
+	// Of JobProgress only, whose Index and N are 0.
+	Progress int       `json:"progress,omitempty"` // percent
+	Detail   *Progress `json:"progress_detail,omitempty"`
+}
+
+// ProgressEvent is the live progress of a running attempt, as GET /events?progress=true sends it.
+type ProgressEvent struct {
+	Time           time.Time `json:"time"` // when the leader received it
+	Type           EventType `json:"type"` // JobProgress
+	JobID          string    `json:"job_id"`
+	SequenceNumber uint64    `json:"sequence_number"`
+	Attempt        int       `json:"attempt"`
+	NodeID         string    `json:"node_id"`
+	Progress       int       `json:"progress"` // percent
+	Detail         *Progress `json:"progress_detail,omitempty"`
+}
+
+// LiveProgress is the response of GET /jobs/progress.
+type LiveProgress struct {
+	Jobs []ProgressEvent `json:"jobs"` // by sequence number
 }
 
 // ID returns the event's id.

@@ -37,13 +37,16 @@ func (s *Server) events(c *call) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
+	reader := eventStream{server: s, filter: filter}
+	if filter.progress {
+		reader.progress = &progressSender{server: s, call: c}
+	}
 	if !s.local(consistency{stale: true, maxStale: eventContact}) {
 		return nil, ffrtmp.Errorf(ffrtmp.NoLeader, "this master has not heard from the leader for %s", eventContact)
 	}
 	ctx, cancel := s.untilStopping(c)
 	defer cancel()
-	after, err := s.eventsFrom(ctx, c)
-	if err != nil {
+	if reader.after, err = s.eventsFrom(ctx, c); err != nil {
 		return nil, err
 	}
 	select {
@@ -54,7 +57,8 @@ func (s *Server) events(c *call) (*answer, error) {
 			maxEventStreams)
 	}
 	return &answer{streamType: eventStreamType, stream: func(ctx context.Context, w *flushWriter) error {
-		if err := s.streamEvents(ctx, w, after, filter); s.stopping.Err() == nil {
+		reader.w = w
+		if err := reader.run(ctx); s.stopping.Err() == nil {
 			return err
 		}
 		return nil
@@ -83,44 +87,27 @@ func (s *Server) eventsFrom(ctx context.Context, c *call) (ffrtmp.EventID, error
 	return after, err
 }
 
-// streamEvents writes events until ctx is done.
-func (s *Server) streamEvents(ctx context.Context, w *flushWriter, after ffrtmp.EventID, filter eventFilter) error {
-	if err := writeResumePoint(w, after); err != nil {
+// eventStream is one reader's stream.
+type eventStream struct {
+	server   *Server
+	w        *flushWriter
+	after    ffrtmp.EventID
+	filter   eventFilter
+	progress *progressSender // or nil
+	silent   time.Time       // when a keep-alive is due
+}
+
+// run writes events until ctx is done.
+func (e *eventStream) run(ctx context.Context) error {
+	if err := e.keepAlive(); err != nil {
 		return err
 	}
-	silent := time.Now().Add(s.keepAlive)
 	for {
 		looked := time.Now()
-		list, upTo, err := s.cfg.State.Events(ctx, after)
-		if err != nil {
+		if err := e.send(ctx); err != nil {
 			return err
 		}
-		after = upTo
-		text, err := filter.format(list)
-		if err != nil {
-			return err
-		}
-		if len(text) > 0 {
-			if _, err := w.Write(text); err != nil {
-				return err
-			}
-			silent = time.Now().Add(s.keepAlive)
-		}
-		waiting, cancel := context.WithDeadline(ctx, silent)
-		err = s.cfg.State.WaitIndex(waiting, after.Index+1)
-		cancel()
-		switch {
-		case ctx.Err() != nil:
-			return ctx.Err()
-		case errors.Is(err, context.DeadlineExceeded):
-			if !s.local(consistency{stale: true, maxStale: eventContact}) {
-				return ffrtmp.Errorf(ffrtmp.NoLeader, "this master has lost contact with its cluster")
-			}
-			if err := writeResumePoint(w, after); err != nil {
-				return err
-			}
-			silent = time.Now().Add(s.keepAlive)
-		case err != nil:
+		if err := e.wait(ctx); err != nil {
 			return err
 		}
 		select {
@@ -131,25 +118,70 @@ func (s *Server) streamEvents(ctx context.Context, w *flushWriter, after ffrtmp.
 	}
 }
 
-// writeResumePoint sends the reader its position without an event, so that an idle stream,
-// too, resumes where it broke.
-func writeResumePoint(w *flushWriter, id ffrtmp.EventID) error {
-	_, err := fmt.Fprintf(w, ": keep-alive\nid: %s\n\n", id)
+// send writes the events that the reader does not have yet, and progress that is due.
+func (e *eventStream) send(ctx context.Context) error {
+	list, upTo, err := e.server.cfg.State.Events(ctx, e.after)
+	if err != nil {
+		return err
+	}
+	e.after = upTo
+	text, err := e.filter.format(list)
+	if err != nil {
+		return err
+	}
+	if len(text) > 0 {
+		e.silent = time.Now().Add(e.server.keepAlive)
+	}
+	if text = append(text, e.progress.text(ctx, &e.filter)...); len(text) == 0 {
+		return nil
+	}
+	_, err = e.w.Write(text)
+	return err
+}
+
+// wait returns when there may be more to send. It keeps an idle stream alive, and ends that of a master
+// without a cluster.
+func (e *eventStream) wait(ctx context.Context) error {
+	waiting, cancel := context.WithDeadline(ctx, e.progress.until(e.silent))
+	err := e.server.cfg.State.WaitIndex(waiting, e.after.Index+1)
+	cancel()
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case err != nil && !errors.Is(err, context.DeadlineExceeded):
+		return err
+	case time.Now().Before(e.silent):
+		return nil
+	case !e.server.local(consistency{stale: true, maxStale: eventContact}):
+		return ffrtmp.Errorf(ffrtmp.NoLeader, "this master has lost contact with its cluster")
+	}
+	return e.keepAlive()
+}
+
+// keepAlive sends the reader its position without an event, so that an idle stream, too,
+// resumes where it broke.
+func (e *eventStream) keepAlive() error {
+	e.silent = time.Now().Add(e.server.keepAlive)
+	_, err := fmt.Fprintf(e.w, ": keep-alive\nid: %s\n\n", e.after)
 	return err
 }
 
 // eventFilter selects events; the zero value selects all.
 type eventFilter struct {
-	types []ffrtmp.EventType
-	job   string // id or sequence number
+	types    []ffrtmp.EventType
+	job      string // id or sequence number
+	progress bool   // progress, too
 }
 
 func parseEventFilter(c *call) (f eventFilter, err error) {
 	q := c.URL.Query()
+	if f.progress, err = queryBool(q, "progress"); err != nil {
+		return f, err
+	}
 	if q.Has("type") {
 		for name := range strings.SplitSeq(q.Get("type"), ",") {
 			t := ffrtmp.EventType(name)
-			if !t.Valid() {
+			if !t.Valid() && (t != ffrtmp.JobProgress || !f.progress) {
 				return f, ffrtmp.FieldErrorf("type", "%q is not an event type", name)
 			}
 			f.types = append(f.types, t)

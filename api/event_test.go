@@ -136,6 +136,7 @@ func TestEvents_Refused(t *testing.T) {
 	m := newMaster(t)
 	for _, bad := range []string{
 		"?since=x", "?since=1.x", "?since=-1", "?since=1.-1", "?since=1.2.3", "?type=nothing",
+		"?type=job.progress", "?progress=maybe",
 		"?since=99999999999999999999.0",
 	} {
 		m.want(http.StatusBadRequest, "GET", "/events"+bad, "")

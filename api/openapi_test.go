@@ -79,6 +79,13 @@ func scopesOf(operation *openapi3.Operation) []string {
 var documented = map[string]any{
 	"Problem":           problem{},
 	"JobSpec":           ffrtmp.Spec{},
+	"Catalogue":         ffrtmp.Catalogue{},
+	"CatalogueScenario": ffrtmp.CatalogueScenario{},
+	"CatalogueEncoder":  ffrtmp.CatalogueEncoder{},
+	"CataloguePresets":  ffrtmp.CataloguePresets{},
+	"CataloguePair":     ffrtmp.CataloguePair{},
+	"Parameter":         ffrtmp.Parameter{},
+	"ParameterRange":    ffrtmp.ParameterRange{},
 	"Parameters":        ffrtmp.Parameters{},
 	"ResourceLimits":    ffrtmp.ResourceLimits{},
 	"Requires":          ffrtmp.Requires{},
@@ -110,6 +117,8 @@ var documented = map[string]any{
 	"HeartbeatResponse": ffrtmp.HeartbeatResponse{},
 	"Command":           ffrtmp.Command{},
 	"Event":             ffrtmp.Event{},
+	"ProgressEvent":     ffrtmp.ProgressEvent{},
+	"LiveProgress":      ffrtmp.LiveProgress{},
 	"Query":             ffrtmp.QueryRequest{},
 	"QueryResult":       ffrtmp.QueryResult{},
 	"Import":            ffrtmp.Import{},
@@ -163,6 +172,29 @@ func TestOpenAPI_Fields(t *testing.T) {
 			got, want := property.Value.Type.Slice(), schemaTypes(typ)
 			if !slices.ContainsFunc(got, func(s string) bool { return slices.Contains(want, s) }) {
 				t.Errorf("%s.%s: got %v, want %v for %s", name, field, got, want, typ)
+			}
+		}
+	}
+}
+
+// The document's bounds and enumerations of parameters are those of the catalogue.
+func TestOpenAPI_Catalogue(t *testing.T) {
+	properties := loadDocument(t).Components.Schemas["Parameters"].Value.Properties
+	for _, p := range ffrtmp.NewCatalogue().Parameters {
+		s := properties[p.Name].Value
+		if p.Minimum != nil {
+			least, most := s.Min, s.Max
+			if p.Above {
+				least = s.ExclusiveMin.Value
+			}
+			if least == nil || most == nil || *least != *p.Minimum || *most != *p.Maximum {
+				t.Errorf("%s: got other bounds in the document, want %s", p.Name, p.Range())
+			}
+		}
+		if len(s.Enum) > 0 {
+			want := slices.Sorted(slices.Values(append([]string{""}, p.Values...)))
+			if diff := cmp.Diff(want, enumeration(s)); diff != "" {
+				t.Errorf("%s (-catalogue +document):\n%s", p.Name, diff)
 			}
 		}
 	}

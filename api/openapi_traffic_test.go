@@ -45,6 +45,8 @@ func TestOpenAPI_Traffic(t *testing.T) {
 		"progress":12.5,"progress_detail":{"phase":"encoding","frame":1,"fps":1.5},
 		"log_tail":"one\n","log_offset":0}]}`, first.ID, first.Lease))
 	m.want(200, "GET", "/jobs/1", "")
+	m.want(200, "GET", "/jobs/progress?since=2026-01-02T03:04:05Z", "")
+	m.want(400, "GET", "/jobs/progress?since=x", "")
 	m.want(200, "POST", "/jobs/1/pause", "")
 	m.want(200, "POST", heartbeat, `{}`)
 	m.want(200, "POST", "/jobs/1/resume", `{}`)
@@ -153,6 +155,7 @@ func TestOpenAPI_Traffic(t *testing.T) {
 	m.want(400, "GET", "/cluster/autopilot?index=x", "")
 	m.want(200, "PUT", "/cluster/autopilot", `{"min_quorum":3,"server_stabilization_time":"10s"}`)
 	m.want(400, "PUT", "/cluster/autopilot", `{}`)
+	m.want(200, "GET", "/catalogue", "")
 	m.want(200, "GET", "/openapi.yaml", "")
 	for _, path := range []string{
 		"/jobs/x", "/api/v1/jobs/x", "/jobs/x/logs", "/jobs/x/explain", "/nodes/x", "/keys/x", "/jobs/next?node_id=x",

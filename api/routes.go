@@ -27,6 +27,10 @@ func (s *Server) endpoints() []endpoint {
 				"sort", "limit", "cursor", "order",
 			},
 		},
+		{
+			pattern: "GET /jobs/progress", scope: ffrtmp.ScopeRead, servedBy: byConsistency, serve: s.liveProgress,
+			query: []string{"since"},
+		},
 		{pattern: "GET /jobs/{id}", scope: ffrtmp.ScopeRead, servedBy: byConsistency, serve: s.getJob},
 		{
 			pattern:  "GET /api/v1/jobs/{id}",
@@ -84,7 +88,7 @@ func (s *Server) endpoints() []endpoint {
 
 		{
 			pattern: "GET /events", scope: ffrtmp.ScopeRead, servedBy: anyMaster, serve: s.events, long: true,
-			query: []string{"since", "type", "job_id"},
+			query: []string{"since", "type", "job_id", "progress"},
 		},
 		{pattern: "POST /query", scope: ffrtmp.ScopeAdmin, servedBy: byConsistency, serve: with(s.query), repeat: true},
 		{
@@ -138,6 +142,7 @@ func (s *Server) endpoints() []endpoint {
 			query: []string{"limit", "cursor", "since"},
 		},
 
+		{pattern: "GET /catalogue", scope: ffrtmp.ScopeRead, servedBy: anyMaster, serve: s.catalogue},
 		{pattern: "GET /openapi.yaml", servedBy: anyMaster, open: true, serve: s.openapi},
 
 		{pattern: "GET /health", servedBy: anyMaster, open: true, serve: s.health},

@@ -17,6 +17,7 @@ var matrix = map[string]struct {
 	"POST /jobs":             {scopes: "submit"},
 	"POST /jobs/batch":       {scopes: "submit"},
 	"GET /jobs":              {scopes: "submit read"},
+	"GET /jobs/progress":     {scopes: "submit read"},
 	"GET /jobs/{id}":         {scopes: "submit read"},
 	"GET /api/v1/jobs/{id}":  {scopes: "submit read agent"},
 	"PATCH /jobs/{id}":       {scopes: "submit", audited: true},
@@ -31,6 +32,8 @@ var matrix = map[string]struct {
 	"POST /jobs/priority":    {scopes: "submit", audited: true},
 	"GET /jobs/{id}/logs":    {scopes: "submit read"},
 	"GET /jobs/{id}/explain": {scopes: "submit read"},
+
+	"GET /catalogue": {scopes: "submit read"},
 
 	"POST /jobs/claim":           {scopes: "agent"},
 	"GET /jobs/next":             {scopes: "agent"},

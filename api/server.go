@@ -106,6 +106,7 @@ type Server struct {
 	rates    rates
 	leader   http.RoundTripper // to the leader
 	inFlight inFlight
+	progress progressFeed
 
 	eventStreams chan struct{} // one token for each open stream
 	backingUp    atomic.Bool   // one backup at a time

@@ -151,6 +151,7 @@ func TestRequests(t *testing.T) {
 			return err
 		}},
 		{`GET /jobs/7/logs?attempt=2 `, false, func() error { _, err := c.Logs(ctx, "7", 2); return err }},
+		{`GET /catalogue `, false, func() error { _, err := c.Catalogue(ctx); return err }},
 		{`GET /jobs/7/explain `, false, func() error { _, err := c.Explain(ctx, "7"); return err }},
 		{`POST /nodes/n/heartbeat {"attempts":[],"wait":"5s"}`, false, func() error {
 			_, err := c.Heartbeat(ctx, "n", ffrtmp.Heartbeat{Wait: ffrtmp.Duration(5 * time.Second)})

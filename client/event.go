@@ -58,6 +58,10 @@ func OfTypes(types ...ffrtmp.EventType) Option {
 	return func(c *call) { c.query.Set("type", strings.Join(words, ",")) }
 }
 
+// WithProgress makes Events yield the live progress of running jobs, too: events of the type ffrtmp.JobProgress, at
+// most one a second a job, which are not resumed.
+func WithProgress() Option { return func(c *call) { c.query.Set("progress", "true") } }
+
 // OfJob makes Events yield events of one job only, named by id or sequence number.
 func OfJob(ref string) Option { return func(c *call) { c.query.Set("job_id", ref) } }
 

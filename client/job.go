@@ -98,6 +98,13 @@ func (c *Client) Patch(ctx context.Context, id string, p ffrtmp.Patch, opts ...O
 	return j, err
 }
 
+// Catalogue returns what jobs may ask for: scenarios, parameters, encoders, presets and containers.
+func (c *Client) Catalogue(ctx context.Context, opts ...Option) (ffrtmp.Catalogue, error) {
+	var answer ffrtmp.Catalogue
+	err := c.do(ctx, read("/catalogue", &answer, opts))
+	return answer, err
+}
+
 // Explain returns why a job is waiting, or its attempts.
 func (c *Client) Explain(ctx context.Context, id string, opts ...Option) (ffrtmp.Explanation, error) {
 	var e ffrtmp.Explanation

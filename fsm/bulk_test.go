@@ -45,7 +45,8 @@ func TestChangeMany_OnlyWhatAllowsIt(t *testing.T) {
 	}{
 		{change: ffrtmp.Change{Action: ffrtmp.Cancel}, to: map[string]ffrtmp.Status{
 			"pending": ffrtmp.Canceled, "running": ffrtmp.Canceled, "lost": ffrtmp.Canceled,
-			"retrying": ffrtmp.Canceled, "paused": ffrtmp.Canceled, "paused while pending": ffrtmp.Canceled, "paused and lost": ffrtmp.Canceled,
+			"retrying": ffrtmp.Canceled, "paused": ffrtmp.Canceled, "paused while pending": ffrtmp.Canceled,
+			"paused and lost": ffrtmp.Canceled,
 		}},
 		{change: ffrtmp.Change{Action: ffrtmp.Pause}, to: map[string]ffrtmp.Status{
 			"pending": ffrtmp.Paused, "running": ffrtmp.Paused, "lost": ffrtmp.Paused, "retrying": ffrtmp.Paused,

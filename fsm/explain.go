@@ -30,6 +30,17 @@ func (f *FSM) Waiting(seq uint64) Waiting {
 	return w
 }
 
+// Runs reports whether this attempt of a job is running.
+func (f *FSM) Runs(seq uint64, attempt int) bool {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	if f.state == nil {
+		return false
+	}
+	j, ok := f.state.jobs[seq]
+	return ok && j.hold.Current() && j.attempt == int64(attempt)
+}
+
 // ahead counts the claimable jobs that come before a job in the order of service.
 func (r *ready) ahead(j *activeJob) int {
 	count := 0

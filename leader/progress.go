@@ -1,6 +1,7 @@
 package leader
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -32,15 +33,48 @@ func (s *Service) Overlay(j *ffrtmp.Job) bool {
 		return true
 	}
 	j.Progress, j.LastActivityAt = a.progress, a.reported.Round(0).UTC()
+	if detail := a.liveDetail(); detail != nil {
+		j.ProgressDetail = detail
+	}
+	return true
+}
+
+// LiveProgress returns what the nodes have reported of their running attempts after a time, by the jobs'
+// sequence numbers.
+func (s *Service) LiveProgress(after time.Time) []ffrtmp.ProgressEvent {
+	list := []ffrtmp.ProgressEvent{}
+	t := s.current()
+	if t == nil {
+		return list
+	}
+	t.mu.Lock()
+	for _, a := range t.attempts {
+		if a.reported.IsZero() || !a.reported.After(after) {
+			continue
+		}
+		e := ffrtmp.ProgressEvent{
+			Time: a.reported.Round(0).UTC(), Type: ffrtmp.JobProgress, JobID: a.JobID, SequenceNumber: a.Seq,
+			Attempt: a.AttemptID.Attempt, NodeID: a.node.id, Progress: a.progress, Detail: a.liveDetail(),
+		}
+		list = append(list, e)
+	}
+	t.mu.Unlock()
+	slices.SortFunc(list, func(a, b ffrtmp.ProgressEvent) int {
+		return cmp.Compare(a.SequenceNumber, b.SequenceNumber)
+	})
+	return list
+}
+
+// liveDetail is a copy of what was last reported, or nil.
+func (a *attempt) liveDetail() *ffrtmp.Progress {
 	if a.detail == nil {
-		return true
+		return nil
 	}
 	detail := *a.detail
 	if a.Sealed {
 		detail.Phase = ffrtmp.PublishingPhase
 	}
-	j.ProgressDetail = &detail
-	return true
+	return &detail
 }
 
 // Log returns the log of a running attempt, or nil.
