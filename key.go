@@ -87,10 +87,21 @@ const (
 	KeyRevoked KeyStatus = "revoked"
 )
 
-// Key describes an API key, without its secret. Times are UTC.
+// KeyKind distinguishes the keys of a web session from those that users manage.
+type KeyKind string
+
+// Kinds of keys. A user's own key has none.
+const (
+	KeySession KeyKind = "session" // of somebody who is signed in to the console
+	KeySignIn  KeyKind = "sign_in" // opens one session, once, and allows nothing else
+)
+
+// Key describes an API key, without its secret. Times are UTC. A key with a kind has the name of the key that made it,
+// and is revoked with it.
 type Key struct {
 	ID        string    `json:"id"`
 	Name      string    `json:"name"`
+	Kind      KeyKind   `json:"kind,omitempty"`
 	Scopes    []Scope   `json:"scopes"`
 	Status    KeyStatus `json:"status"`
 	CreatedAt time.Time `json:"created_at"`

@@ -20,6 +20,7 @@ type Principal struct {
 	rateLimit int             // of the key; 0: the default
 	live      context.Context // ends when the key is revoked; nil: never
 	expires   time.Time       // zero: never
+	kind      ffrtmp.KeyKind
 }
 
 // bootstrapName is the principal of the keys that a master is started with.
@@ -97,7 +98,8 @@ func (k *keys) Authenticate(r *http.Request) (Principal, error) {
 		return Principal{}, ffrtmp.Errorf(ffrtmp.Unauthenticated, "the API key expired at %s",
 			c.ExpiresAt.Format(time.RFC3339))
 	}
-	return Principal{Name: c.ID, Scopes: c.Scopes, rateLimit: c.RateLimit, live: c.Live, expires: c.ExpiresAt}, nil
+	return Principal{Name: c.ID, Scopes: c.Scopes, rateLimit: c.RateLimit, live: c.Live, expires: c.ExpiresAt,
+		kind: c.Kind}, nil
 }
 
 // bearer returns a request's key.

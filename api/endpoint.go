@@ -35,6 +35,7 @@ type endpoint struct {
 	scope    ffrtmp.Scope // that a key must have
 	query    []string     // parameters, besides those of byConsistency
 	agents   bool         // a key with the scope agent is accepted, too
+	signIn   bool         // a one-time key is accepted, too
 	audit    bool         // recorded in the audit log
 	maxBody  int64        // 0: maxBody; a larger body may take longer
 	upload   bool         // the body is a file of any length; see upload.go
@@ -148,6 +149,9 @@ func (s *Server) prepare(w http.ResponseWriter, c *call) (err error) {
 
 // allows returns a Forbidden error that names the missing scope.
 func (e *endpoint) allows(p *Principal) error {
+	if p.kind == ffrtmp.KeySignIn && !e.signIn {
+		return ffrtmp.Errorf(ffrtmp.Forbidden, "a one-time key can only open a session (POST /session)")
+	}
 	if p.may(e.scope) || e.agents && p.may(ffrtmp.ScopeAgent) {
 		return nil
 	}

@@ -129,6 +129,8 @@ var documented = map[string]any{
 	"NewKey":            ffrtmp.NewKey{},
 	"Key":               ffrtmp.Key{},
 	"CreatedKey":        ffrtmp.CreatedKey{},
+	"NewSession":        sessionRequest{},
+	"Identity":          ffrtmp.Identity{},
 	"KeyList":           ffrtmp.KeyList{},
 	"RevokedKey":        revoked{},
 	"AuditRecord":       ffrtmp.AuditRecord{},
@@ -261,6 +263,7 @@ func TestOpenAPI_Enumerations(t *testing.T) {
 		"Status": "Status", "Queue": "Queue", "Priority": "Priority", "Outcome": "Outcome", "NodeStatus": "NodeStatus",
 		"Eligibility": "Eligibility", "ResultStatus": "ResultStatus", "Verb": "Verb", "Code": "Code",
 		"EventType": "EventType", "ImportOutcome": "ImportOutcome", "Scope": "Scope", "KeyStatus": "KeyStatus",
+		"KeyKind": "KeyKind",
 	} {
 		diff := cmp.Diff(constants[typ], enumeration(doc.Components.Schemas[schema].Value))
 		if diff != "" || len(constants[typ]) == 0 {

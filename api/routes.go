@@ -137,6 +137,9 @@ func (s *Server) endpoints() []endpoint {
 		{pattern: "GET /keys", scope: ffrtmp.ScopeAdmin, servedBy: byConsistency, serve: s.listKeys},
 		{pattern: "GET /keys/{id}", scope: ffrtmp.ScopeAdmin, servedBy: byConsistency, serve: s.getKey},
 		{pattern: "DELETE /keys/{id}", scope: ffrtmp.ScopeAdmin, audit: true, serve: with(s.revokeKey)},
+		{pattern: "POST /session", scope: ffrtmp.ScopeRead, audit: true, signIn: true, serve: with(s.openSession)},
+		{pattern: "GET /session", scope: ffrtmp.ScopeRead, servedBy: anyMaster, serve: s.getSession},
+		{pattern: "DELETE /session", scope: ffrtmp.ScopeRead, audit: true, serve: with(s.endSession)},
 		{
 			pattern: "GET /audit", scope: ffrtmp.ScopeAdmin, servedBy: byConsistency, serve: s.audit,
 			query: []string{"limit", "cursor", "since"},

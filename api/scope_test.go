@@ -69,6 +69,10 @@ var matrix = map[string]struct {
 	"DELETE /keys/{id}": {scopes: "none", audited: true},
 	"GET /audit":        {scopes: "none"},
 
+	"POST /session":   {scopes: "submit read", audited: true},
+	"GET /session":    {scopes: "submit read"},
+	"DELETE /session": {scopes: "submit read", audited: true},
+
 	"GET /openapi.yaml":  {},
 	"GET /health":        {},
 	"GET /health/ready":  {},

@@ -102,7 +102,8 @@ var golden = map[string]command{
 		epoch.UnixNano(),
 	}}},
 	"15-create-key-1": &createKey{
-		id: "0123456789abcdef", name: "encoders", scopes: "read,agent", hash: [32]byte{1, 31: 2}, rateLimit: 50,
+		id: "0123456789abcdef", name: "encoders", scopes: "read,agent", keyKind: "session", hash: [32]byte{1, 31: 2},
+		rateLimit: 50,
 		expiresAt: epoch.UnixNano(),
 	},
 	"16-revoke-key-1": &revokeKey{id: "0123456789abcdef"},

@@ -35,10 +35,10 @@ func (k *key) ended() int64 {
 }
 
 var selectKeys = store.Prepared(`SELECT id, name, scopes, hash, rate_limit, created_at, created_by, expires_at,
-	revoked_at FROM api_key ORDER BY id`)
+	revoked_at, kind FROM api_key ORDER BY id`)
 
 func (s *state) loadKeys() error {
-	row := make([]driver.Value, 9)
+	row := make([]driver.Value, 10)
 	return s.DB.Each(row, func() error {
 		k := &key{}
 		k.ID, k.Name, k.Scopes = store.Text(row[0]), store.Text(row[1]), scopes(store.Text(row[2]))
@@ -46,6 +46,7 @@ func (s *state) loadKeys() error {
 		k.RateLimit, k.CreatedBy = int(row[4].(int64)), store.Text(row[6])
 		k.CreatedAt, k.ExpiresAt, k.RevokedAt = store.TimeOf(row[5].(int64)), store.TimeOf(row[7].(int64)),
 			store.TimeOf(row[8].(int64))
+		k.Kind = ffrtmp.KeyKind(store.Text(row[9]))
 		s.keys[k.ID] = k
 		return nil
 	}, selectKeys)
@@ -63,6 +64,7 @@ func scopes(list string) (l []ffrtmp.Scope) {
 type createKey struct {
 	v1
 	id, name, scopes string
+	keyKind          string   // of a session
 	hash             [32]byte // SHA-256 of the secret
 	rateLimit        int64
 	expiresAt        int64
@@ -71,14 +73,14 @@ type createKey struct {
 func (*createKey) kind() Kind { return KindCreateKey }
 
 func (c *createKey) encode(e *encoder) {
-	e.texts(c.id, c.name, c.scopes)
+	e.texts(c.id, c.name, c.scopes, c.keyKind)
 	e.fixed(c.hash[:])
 	e.int(c.rateLimit)
 	e.int(c.expiresAt)
 }
 
 func decodeCreateKey(d *decoder) command {
-	c := &createKey{id: d.string(), name: d.string(), scopes: d.string()}
+	c := &createKey{id: d.string(), name: d.string(), scopes: d.string(), keyKind: d.string()}
 	d.fixed(c.hash[:])
 	c.rateLimit = d.int()
 	c.expiresAt = d.int()
@@ -93,8 +95,8 @@ type withKey struct {
 
 var (
 	insertKey = store.Prepared(`INSERT INTO api_key (id, name, scopes, hash, rate_limit, created_at, created_by,
-	expires_at, revoked_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0)`)
+	expires_at, revoked_at, kind)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, ?)`)
 	updateKeyHash  = store.Prepared(`UPDATE api_key SET hash = ? WHERE id = ?`)
 	updateKeyEnded = store.Prepared(`UPDATE api_key SET revoked_at = ? WHERE id = ?`)
 	deleteAPIKey   = store.Prepared(`DELETE FROM api_key WHERE id = ?`)
@@ -104,35 +106,52 @@ func (c *createKey) apply(t *tx) any {
 	if _, exists := t.keys[c.id]; exists {
 		return ffrtmp.Errorf(ffrtmp.Conflict, "key %s already exists", c.id)
 	}
-	forgotten := t.endedKeys(t.now - int64(ffrtmp.KeyKept))
+	createdBy := t.actor.Principal
+	if c.keyKind != "" {
+		var err error
+		if createdBy, err = t.admitSession(createdBy); err != nil {
+			return err
+		}
+	}
+	forgotten := t.forgottenKeys()
 	if len(t.keys)-len(forgotten) >= ffrtmp.MaxKeys {
 		return ffrtmp.Errorf(ffrtmp.Conflict,
 			"limit of %d keys reached; keys are removed %s after they expire or are revoked", ffrtmp.MaxKeys,
 			ffrtmp.KeyKept)
 	}
 	for _, id := range forgotten {
-		delete(t.keys, id)
-		t.exec(deleteAPIKey, id)
+		t.removeKey(id)
 	}
 	k := &key{hash: c.hash, Key: ffrtmp.Key{
-		ID: c.id, Name: c.name, Scopes: scopes(c.scopes), RateLimit: int(c.rateLimit),
-		CreatedAt: store.TimeOf(t.now), CreatedBy: t.actor.Principal, ExpiresAt: store.TimeOf(c.expiresAt),
+		ID: c.id, Name: c.name, Kind: ffrtmp.KeyKind(c.keyKind), Scopes: scopes(c.scopes), RateLimit: int(c.rateLimit),
+		CreatedAt: store.TimeOf(t.now), CreatedBy: createdBy, ExpiresAt: store.TimeOf(c.expiresAt),
 	}}
 	t.keys[k.ID], t.rekeyed = k, true
-	t.exec(insertKey, k.ID, k.Name, c.scopes, k.hash[:], c.rateLimit, t.now, k.CreatedBy, c.expiresAt)
+	t.exec(insertKey, k.ID, k.Name, c.scopes, k.hash[:], c.rateLimit, t.now, k.CreatedBy, c.expiresAt,
+		c.keyKind)
 	return withKey{key: k.Key}
 }
 
-// endedKeys returns the keys that ended before a time.
-func (t *tx) endedKeys(before int64) []string {
+// forgottenKeys returns the keys that ended so long ago that they are no longer listed.
+func (t *tx) forgottenKeys() []string {
 	var ids []string
 	for id, k := range t.keys {
-		if ended := k.ended(); ended != 0 && ended < before {
+		keep := ffrtmp.KeyKept
+		if k.Kind != "" {
+			keep = ffrtmp.SessionKept
+		}
+		if ended := k.ended(); ended != 0 && ended < t.now-int64(keep) {
 			ids = append(ids, id)
 		}
 	}
 	slices.Sort(ids)
 	return ids
+}
+
+func (t *tx) removeKey(id string) {
+	delete(t.keys, id)
+	t.rekeyed = true
+	t.exec(deleteAPIKey, id)
 }
 
 // replay sets a new secret for the key that this request created: the response with the
@@ -155,7 +174,7 @@ func (c *createKey) audit(*tx) entry {
 	if c.expiresAt != 0 {
 		expires = store.TimeOf(c.expiresAt).Format(time.RFC3339)
 	}
-	return entry{"key.create", c.id, details("scopes", c.scopes, "rate_limit", limit, "expires_at", expires, "name",
+	return entry{"key.create", c.id, details("kind", c.keyKind, "scopes", c.scopes, "rate_limit", limit, "expires_at", expires, "name",
 		c.name)}
 }
 
@@ -174,11 +193,18 @@ func (c *revokeKey) apply(t *tx) any {
 	if !ok {
 		return ffrtmp.Errorf(ffrtmp.NotFound, "no key %q", c.id)
 	}
+	t.revoke(k)
+	for _, session := range t.sessionsOf(c.id) {
+		t.revoke(session)
+	}
+	return withKey{key: k.Key}
+}
+
+func (t *tx) revoke(k *key) {
 	if k.RevokedAt.IsZero() {
 		k.RevokedAt, t.rekeyed = store.TimeOf(t.now), true
 		t.exec(updateKeyEnded, t.now, k.ID)
 	}
-	return withKey{key: k.Key}
 }
 
 func (c *revokeKey) audit(t *tx) entry {
@@ -196,6 +222,12 @@ const keyIDBytes = 8
 // idempotency key the id is derived from it, so that a repeated request finds the
 // same API key; it sets a new secret, because the first may not have arrived.
 func (p *Proposer) CreateKey(ctx context.Context, id Idempotency, k ffrtmp.NewKey) (index uint64,
+	created ffrtmp.CreatedKey, replayed bool, err error,
+) {
+	return p.createKey(ctx, id, k, "")
+}
+
+func (p *Proposer) createKey(ctx context.Context, id Idempotency, k ffrtmp.NewKey, kind ffrtmp.KeyKind) (index uint64,
 	created ffrtmp.CreatedKey, replayed bool, err error,
 ) {
 	now := p.opts.Now()
@@ -217,7 +249,7 @@ func (p *Proposer) CreateKey(ctx context.Context, id Idempotency, k ffrtmp.NewKe
 		name = sum[:keyIDBytes]
 	}
 	c := &createKey{
-		id: hex.EncodeToString(name), name: k.Name, scopes: ffrtmp.JoinScopes(k.Scopes, ","),
+		id: hex.EncodeToString(name), name: k.Name, keyKind: string(kind), scopes: ffrtmp.JoinScopes(k.Scopes, ","),
 		hash: sha256.Sum256([]byte(secret)), rateLimit: int64(k.RateLimit),
 	}
 	if !expires.IsZero() {

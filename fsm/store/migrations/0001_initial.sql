@@ -136,7 +136,8 @@ CREATE TABLE api_key (
     created_at INTEGER NOT NULL,
     created_by TEXT NOT NULL,
     expires_at INTEGER NOT NULL,
-    revoked_at INTEGER NOT NULL
+    revoked_at INTEGER NOT NULL,
+    kind       TEXT NOT NULL -- session, sign_in, or '' for a user's own key
 ) STRICT, WITHOUT ROWID;
 
 -- Settings of the cluster of masters itself: autopilot's, and which members were removed or
