@@ -11,15 +11,28 @@ GOLANGCI_LINT_VERSION := v2.15.0
 GOVULNCHECK_VERSION   := v1.9.0
 GOLANGCI_LINT         := $(CURDIR)/.tools/golangci-lint-$(GOLANGCI_LINT_VERSION)
 
-.PHONY: help build test lint fmt vulncheck demo demo-recording chaos bench bench-peers clean programs
+.PHONY: help build console test lint fmt vulncheck demo demo-recording chaos bench bench-peers clean programs
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-build: ## build bin/master, bin/agent and bin/ffrtmp
+build: console ## build bin/master, bin/agent and bin/ffrtmp
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
 
-test: programs ## run all tests with the race detector
+# console installs the third-party scripts of the web console, at the versions that ui/package-lock.json pins.
+CONSOLE := ui/third_party
+MODULES := .tools/console/node_modules
+console: $(CONSOLE)/.installed ## install the scripts of the web console (npm)
+$(CONSOLE)/.installed: ui/package.json ui/package-lock.json
+	@command -v npm >/dev/null || { $(SUDO) apt-get update -q && \
+		$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends npm; }
+	mkdir -p .tools/console && cp ui/package.json ui/package-lock.json .tools/console/
+	cd .tools/console && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	cp $(MODULES)/htmx.org/dist/htmx.min.js $(MODULES)/uplot/dist/uPlot.iife.min.js $(MODULES)/uplot/dist/uPlot.min.css $(CONSOLE)/
+	cp $(MODULES)/htmx.org/LICENSE $(CONSOLE)/LICENSE.htmx && cp $(MODULES)/uplot/LICENSE $(CONSOLE)/LICENSE.uplot
+	touch $@
+
+test: programs console ## run all tests with the race detector
 	$(GO) test -race -timeout 15m ./...
 
 lint: $(GOLANGCI_LINT) ## check formatting, imports and linters (.golangci.yaml)
@@ -51,6 +64,7 @@ bench-peers: build ## measure writes beside etcd and NATS JetStream; ARGS=flags 
 
 clean: ## remove build results
 	rm -rf bin .tools
+	find ui/third_party -type f ! -name README.md -delete
 
 # programs installs what tests and demo run, without starting or enabling services: tests start their own.
 PROGRAMS := ffmpeg:ffmpeg ffprobe:ffmpeg openssl:openssl sqlite3:sqlite3 nginx:nginx promtool:prometheus prometheus:prometheus \

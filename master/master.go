@@ -26,6 +26,7 @@ import (
 	"github.com/ffrtmp/ffrtmp/internal/tracing"
 	"github.com/ffrtmp/ffrtmp/internal/version"
 	"github.com/ffrtmp/ffrtmp/leader"
+	"github.com/ffrtmp/ffrtmp/ui"
 )
 
 // Master is one running master. Close, or the end of Run, closes what New has opened.
@@ -103,7 +104,9 @@ func (m *Master) open(ctx context.Context, key string) error {
 	if err := m.openTracer(ctx); err != nil {
 		return err
 	}
-	m.serve(apiConfig) //nolint:contextcheck // requests bring their own context
+	if err := m.serve(apiConfig); err != nil { //nolint:contextcheck // requests bring their own context
+		return err
+	}
 	handler := m.server.ForwardHandler()
 	forward.Store(&handler)
 	return nil
@@ -265,7 +268,7 @@ func (m *Master) openTracer(ctx context.Context) (err error) {
 }
 
 // serve makes the leader's work and the API from the parts that are open.
-func (m *Master) serve(c api.Config) {
+func (m *Master) serve(c api.Config) error {
 	proposer := fsm.NewProposer(m.node, fsm.ProposerOptions{
 		MaxRetries: m.config.MaxRetries, RetryBase: m.config.RetryBase, RetryCap: m.config.RetryCap,
 		Level: m.node.CommandLevel,
@@ -276,6 +279,15 @@ func (m *Master) serve(c api.Config) {
 	})
 	c.Tracer, c.Proposer, c.Leader, c.Cluster = m.tracer, proposer, m.leader, m.node
 	m.server = api.New(c)
+	console, err := ui.New(ui.Config{
+		API: m.server.Handler(), Masters: m.node.APIURLs, Self: m.node.Name, Cluster: m.config.Cluster,
+		Secure: m.config.TLS, Version: version.Version, Logger: m.logger.Named("ui"),
+	})
+	if err != nil {
+		return fmt.Errorf("console: %w", err)
+	}
+	m.server.MountConsole(console)
+	return nil
 }
 
 // URL is where clients reach this master's API.

@@ -1,0 +1,169 @@
+// Package ui is the web console that every master serves at /ui/: pages made on the server from html/template, with
+// htmx, server-sent events and uPlot in the browser.
+//
+// A page reads and changes nothing by itself. Each of its calls is a request to the API's own handler, in this process,
+// with the key of the session (call.go). So authorization, forwarding to the leader, validation, the audit log and
+// idempotency are the API's.
+package ui
+
+import (
+	"html/template"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/ffrtmp/ffrtmp"
+)
+
+// Config configures a Console. All fields are required.
+type Config struct {
+	API     http.Handler    // of this master
+	Masters func() []string // API URLs of all masters
+	Self    func() string   // name of this master
+	Cluster string          // name of the cluster
+	Secure  bool            // the API is served over HTTPS
+	Version string
+	Logger  hclog.Logger
+}
+
+// Console serves the pages. It is safe for concurrent use.
+type Console struct {
+	cfg       Config
+	mux       *http.ServeMux
+	templates *template.Template
+	assets    *assets
+	signIns   signIns
+	crossSite *http.CrossOriginProtection
+}
+
+// maxForm bounds the body of a form.
+const maxForm = 1 << 20
+
+// New returns the handler of every path below /ui/.
+func New(cfg Config) (*Console, error) {
+	assets, err := loadAssets()
+	if err != nil {
+		return nil, err
+	}
+	c := &Console{cfg: cfg, mux: http.NewServeMux(), assets: assets, crossSite: http.NewCrossOriginProtection()}
+	if c.templates, err = c.parse(); err != nil {
+		return nil, err
+	}
+	c.route()
+	return c, nil
+}
+
+// page is one page or form: what the visitor's key must allow, and the function that answers.
+type page struct {
+	pattern string
+	scope   ffrtmp.Scope
+	serve   func(*visit) error
+}
+
+func (c *Console) pages() []page {
+	return []page{
+		{"GET /ui/{$}", ffrtmp.ScopeRead, home},
+		{"GET /ui/jobs", ffrtmp.ScopeRead, jobs},
+		{"GET /ui/jobs/rows", ffrtmp.ScopeRead, jobRows},
+		{"GET /ui/jobs/{id}", ffrtmp.ScopeRead, job},
+		{"GET /ui/jobs/{id}/log", ffrtmp.ScopeRead, jobLog},
+		{"POST /ui/jobs/{id}/{verb}", ffrtmp.ScopeSubmit, actOnJob},
+		{"GET /ui/events", ffrtmp.ScopeRead, events},
+		{"GET /ui/masters", ffrtmp.ScopeRead, masters},
+		{"POST /ui/logout", ffrtmp.ScopeRead, signOut},
+	}
+}
+
+func (c *Console) route() {
+	for _, p := range c.pages() {
+		c.mux.HandleFunc(p.pattern, func(w http.ResponseWriter, r *http.Request) { c.visit(w, r, p) })
+	}
+	c.mux.HandleFunc("GET /ui/login", c.showSignIn)
+	c.mux.HandleFunc("POST /ui/login", c.signIn)
+	c.mux.Handle("GET /ui/static/{version}/{file}", c.assets)
+	c.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		c.visit(w, r, page{scope: ffrtmp.ScopeRead, serve: func(*visit) error {
+			return ffrtmp.Errorf(ffrtmp.NotFound, "this page does not exist")
+		}})
+	})
+}
+
+// policy allows nothing but files of this master.
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
+	"media-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+
+// ServeHTTP implements http.Handler.
+func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h.Set("Content-Security-Policy", policy)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "same-origin")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set("Cache-Control", "no-store")
+	if err := c.crossSite.Check(r); err != nil {
+		http.Error(w, "this form was sent from another site", http.StatusForbidden)
+		return
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+	c.mux.ServeHTTP(w, r)
+}
+
+// visit answers a request of somebody who is signed in, and sends others to the sign-in page.
+func (c *Console) visit(w http.ResponseWriter, r *http.Request, p page) {
+	v := &visit{w: w, Request: r, console: c, token: tokenOf(r)}
+	err := v.identify()
+	if ffrtmp.CodeOf(err) == ffrtmp.Unauthenticated {
+		v.toSignIn()
+		return
+	}
+	if err == nil && !v.who.May(p.scope) {
+		err = ffrtmp.Errorf(ffrtmp.Forbidden, "your key has no scope %s", p.scope)
+	}
+	if err == nil && r.Method == http.MethodPost {
+		err = v.checkForm()
+	}
+	if err == nil {
+		err = p.serve(v)
+	}
+	switch {
+	case err == nil:
+	case ffrtmp.CodeOf(err) == ffrtmp.Unauthenticated:
+		v.toSignIn()
+	case r.Method == http.MethodPost:
+		v.back(notice{Bad: true, Text: sentence(err)})
+	default:
+		v.fail(err)
+	}
+}
+
+// toSignIn sends the visitor to the sign-in page, which leads back here.
+func (v *visit) toSignIn() {
+	target := "/ui/login"
+	if v.Method == http.MethodGet && v.URL.Path != "/ui/" {
+		target += "?" + url.Values{"next": {v.URL.RequestURI()}}.Encode()
+	}
+	if v.token != "" {
+		v.console.setToken(v.w, "")
+		v.notify(notice{Text: "Your session has ended. Sign in again."})
+	}
+	if v.isPart() {
+		v.w.Header().Set("HX-Redirect", target)
+		v.w.WriteHeader(http.StatusUnauthorized)
+		return
+	}
+	http.Redirect(v.w, v.Request, target, http.StatusSeeOther)
+}
+
+// isPart reports whether a script loads a part of a page.
+func (v *visit) isPart() bool { return v.Header.Get("HX-Request") != "" }
+
+// localPath returns a path of the console, or fallback for anything else.
+func localPath(path, fallback string) string {
+	u, err := url.Parse(path)
+	if err != nil || u.Scheme != "" || u.Host != "" || !strings.HasPrefix(u.Path, "/ui/") || strings.Contains(path, "\\") {
+		return fallback
+	}
+	return u.RequestURI()
+}
