@@ -8,8 +8,8 @@ import (
 	"github.com/ffrtmp/ffrtmp"
 )
 
-// admitSession returns the key that a new session belongs to. A one-time key is used up by it; a key's oldest session
-// makes room for a new one.
+// admitSession returns the key that a new session belongs to. A one-time key is used up by it; a new session
+// replaces the oldest of too many.
 func (t *tx) admitSession(principal string) (owner string, err error) {
 	owner = principal
 	if k, ok := t.keys[principal]; ok {

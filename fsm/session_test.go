@@ -40,7 +40,7 @@ func TestSession_OneTime(t *testing.T) {
 	c.checkDerived()
 }
 
-// A key's oldest session makes room for a new one, and ended sessions are forgotten after a day.
+// A new session replaces the oldest of too many, and ended sessions are forgotten after a day.
 func TestSession_Bounded(t *testing.T) {
 	c := newCluster(t)
 	parent := c.createKey()
