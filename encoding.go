@@ -33,6 +33,7 @@ type Encoding struct {
 	PadColor     string
 	Crop         *Rect // of the source's picture, as displayed
 	KeepHDR      bool  // an HDR source stays HDR; else it is tone-mapped
+	Quality
 
 	Limits         ResourceLimits
 	HangTimeoutSec int // 0: the default
@@ -77,7 +78,7 @@ func (s scenario) steps() []func(*Encoding, Parameters) error {
 	}
 	return append(steps, resolveSize, resolvePicture, resolveFit, resolveAudio, func(e *Encoding, p Parameters) error {
 		return cmp.Or(resolveCodec(e, p, s.codec), checkVideoOutput(e), resolveHDR(e, p), checkPair(e),
-			checkEncoderSize(e))
+			checkEncoderSize(e), resolveQuality(e, p))
 	})
 }
 
@@ -101,6 +102,15 @@ func (s scenario) checkForeign(_ *Encoding, p Parameters) error {
 		{"pad_color", p.PadColor != ""},
 		{"hdr", p.HDR != ""},
 		{"threads", p.Threads != nil && s.remux},
+		{"crf", p.CRF != nil},
+		{"maxrate", p.MaxRate != ""},
+		{"bufsize", p.BufSize != ""},
+		{"gop_seconds", p.GOPSeconds != nil},
+		{"profile", p.Profile != ""},
+		{"level", p.Level != ""},
+		{"pix_fmt", p.PixFmt != ""},
+		{"tune", p.Tune != ""},
+		{"film_grain", p.FilmGrain != nil},
 		{"audio_bitrate", p.AudioBitrate != "" && (s.remux || s.audio == "flac" || s.audio == "pcm")},
 	} {
 		if c.given {

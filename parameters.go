@@ -37,6 +37,15 @@ type Parameters struct {
 	CropRect       string          `json:"crop_rect"` // WIDTH:HEIGHT:X:Y of the source's picture
 	PadColor       string          `json:"pad_color"` // a name or #RRGGBB
 	HDR            string          `json:"hdr"`       // tonemap or keep
+	CRF            *int            `json:"crf"`       // this and the following: see Quality
+	MaxRate        string          `json:"maxrate"`
+	BufSize        string          `json:"bufsize"`
+	GOPSeconds     *float64        `json:"gop_seconds"`
+	Profile        string          `json:"profile"`
+	Level          string          `json:"level"`
+	PixFmt         string          `json:"pix_fmt"`
+	Tune           string          `json:"tune"`
+	FilmGrain      *int            `json:"film_grain"`
 	ResourceLimits *ResourceLimits `json:"resource_limits"`
 	HangTimeoutSec *int            `json:"hang_timeout_sec"`
 

@@ -17,7 +17,7 @@ var (
 )
 
 // parameterTable describes every parameter; tests hold it to the checks and to the OpenAPI document.
-var parameterTable = []Parameter{
+var parameterTable = append([]Parameter{
 	about("input", "string", everyKind, `"in/film.mkv"`,
 		"path below a media root, or http, https, rtmp or rtmps URL; left out: a test pattern with a tone"),
 	about("output", "string", everyKind, `"out/film.mp4"`,
@@ -74,7 +74,7 @@ var parameterTable = []Parameter{
 		with(`{"resolution_width":1280}`).within(16, 16384),
 	about("frame_rate", "number", videoKind, `30`, "").alias("fps").within(1, maxFPS),
 	about("engine", "string", everyKind, `"auto"`, "v2.2's; ffmpeg in any case").oneOf("auto", "ffmpeg"),
-}
+}, qualityParameters()...)
 
 func about(name, kind string, kinds []string, example, description string) Parameter {
 	return Parameter{

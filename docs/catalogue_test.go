@@ -98,7 +98,7 @@ func parameterRange(p *ffrtmp.Parameter) string {
 	}
 	parts := []string{p.Range()}
 	for _, r := range p.Encoders {
-		parts = append(parts, strings.Join(r.Encoders, ", ")+": "+r.Range())
+		parts = append(parts, strings.TrimSuffix(strings.Join(r.Encoders, ", ")+": "+r.Range(), ": "))
 	}
 	return strings.TrimPrefix(strings.Join(parts, "; "), "; ")
 }

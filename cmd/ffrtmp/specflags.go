@@ -77,6 +77,8 @@ func (f *specFlags) registerParameters(set *pflag.FlagSet) {
 	set.Var(&parameter{f.parameters, "duration", asSeconds, "duration", ""}, "duration",
 		"time to encode, in seconds or as 1m30s")
 	set.Var(&parameter{f.parameters, "fps", asNumber, "float", ""}, "fps", "frames per second")
+	set.Var(&parameter{f.parameters, "crf", asNumber, "int", ""}, "crf",
+		"quality on the encoder's own scale, instead of a bitrate")
 	set.Var(&parameter{f.parameters, "threads", asNumber, "int", ""}, "threads", "threads for ffmpeg")
 	set.Var(&parameter{f.parameters, "overwrite", asBool, "", ""}, "overwrite", "replace an existing output file")
 	set.Lookup("overwrite").NoOptDefVal = "true"

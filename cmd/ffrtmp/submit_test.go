@@ -59,11 +59,12 @@ func TestSubmit_Body(t *testing.T) {
 			[]string{
 				"--scenario", "720p", "--param", `resource_limits={"timeout_sec":5}`, "--param", "codec=libx264",
 				"--fps",
-				"29.97", "--threads", "2",
+				"29.97", "--threads", "2", "--crf", "20", "--param", "gop_seconds=2",
 			},
 			"",
 			`{"scenario":"720p","confidence":"auto","engine":"auto",
-			  "parameters":{"codec":"libx264","fps":29.97,"resource_limits":{"timeout_sec":5},"threads":2}}`,
+			  "parameters":{"codec":"libx264","crf":20,"fps":29.97,"gop_seconds":2,
+			    "resource_limits":{"timeout_sec":5},"threads":2}}`,
 		},
 		{
 			"a stream",

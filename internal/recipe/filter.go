@@ -31,6 +31,8 @@ func (p *Plan) filters(e ffrtmp.Encoding, m Machine, s *Source) []string {
 // pixelFormat is one that every player shows, or ten bits for HDR.
 func pixelFormat(e ffrtmp.Encoding, c color) string {
 	switch {
+	case e.PixelFormat != "":
+		return e.PixelFormat
 	case c.hdr != "" && e.KeepHDR:
 		return "yuv420p10le"
 	case strings.HasSuffix(e.Encoder, "_vaapi"), strings.HasSuffix(e.Encoder, "_qsv"):

@@ -1,11 +1,14 @@
 package recipe
 
 import (
+	"cmp"
+	"math"
 	"strconv"
 	"strings"
 
 	"github.com/ffrtmp/ffrtmp"
 	"github.com/ffrtmp/ffrtmp/internal/failure"
+	"github.com/ffrtmp/ffrtmp/internal/ffprobe"
 )
 
 // device adds the options of hardware acceleration, which precede the inputs.
@@ -46,13 +49,7 @@ func (p *Plan) video(e ffrtmp.Encoding, m Machine, s *Source) {
 	p.add("-vf", strings.Join(filters, ","), "-c:v", e.Encoder)
 	p.speed(e)
 	p.rate(e)
-	if e.Mode == ffrtmp.ToRTMP {
-		// Viewers can join, and servers can cut, every two seconds.
-		p.add("-force_key_frames", "expr:gte(t,n_forced*2)")
-		if strings.HasSuffix(e.Encoder, "_nvenc") {
-			p.add("-forced-idr", "1")
-		}
-	}
+	p.quality(e, s)
 	if e.Threads > 0 {
 		p.add("-threads", strconv.Itoa(e.Threads))
 	}
@@ -79,44 +76,122 @@ func (p *Plan) speed(e ffrtmp.Encoding) {
 // rate.
 func (p *Plan) rate(e ffrtmp.Encoding) {
 	bitrate := e.Bitrate
-	if bitrate == "" && e.Mode == ffrtmp.ToRTMP {
+	if bitrate == "" && e.Mode == ffrtmp.ToRTMP && e.CRF == nil {
 		bitrate = e.StreamBitrate()
 	}
-	if bitrate != "" {
-		p.add("-b:v", bitrate)
-		if e.Encoder == "libsvtav1" {
-			return // rejects a maximum beside a target
-		}
-		peak := bitrate
-		if e.Mode != ffrtmp.ToRTMP {
-			peak = scaled(bitrate, 1.5)
-		}
-		p.add("-maxrate", peak, "-bufsize", scaled(bitrate, 2))
+	if bitrate == "" {
+		p.constantQuality(e)
 		return
+	}
+	p.add("-b:v", bitrate)
+	if e.Encoder == "libsvtav1" {
+		return // rejects a maximum beside a target
+	}
+	peak := bitrate
+	if e.Mode != ffrtmp.ToRTMP {
+		peak = scaled(bitrate, 1.5)
+	}
+	p.limit(cmp.Or(e.MaxRate, peak), cmp.Or(e.BufSize, scaled(cmp.Or(e.MaxRate, bitrate), 2)))
+}
+
+func (p *Plan) limit(rate, buffer string) { p.add("-maxrate", rate, "-bufsize", buffer) }
+
+// constantQuality adds a quality, at most at a bit rate.
+func (p *Plan) constantQuality(e ffrtmp.Encoding) {
+	peak := e.MaxRate
+	if peak == "" && e.Mode == ffrtmp.ToRTMP {
+		peak = e.StreamBitrate()
+	}
+	quality := func(otherwise int) string {
+		if e.CRF != nil {
+			otherwise = *e.CRF
+		}
+		return strconv.Itoa(otherwise)
 	}
 	switch {
 	case e.Encoder == "libvpx-vp9" || e.Encoder == "libaom-av1":
-		p.add("-crf", "32", "-b:v", "0")
+		p.add("-crf", quality(32), "-b:v", cmp.Or(peak, "0")) // the bit rate is a limit then
 	case strings.HasSuffix(e.Encoder, "_nvenc"):
-		p.add("-rc", "vbr", "-cq", "23", "-b:v", "0")
+		p.add("-rc", "vbr", "-cq", quality(23), "-b:v", "0")
 	case strings.HasSuffix(e.Encoder, "_qsv"):
-		p.add("-global_quality", "23")
+		p.add("-global_quality", quality(23))
 	case strings.HasSuffix(e.Encoder, "_vaapi"):
-		p.add("-qp", "23")
+		p.add("-qp", quality(23))
+	case e.CRF != nil:
+		p.add("-crf", quality(0))
+	case peak != "" && e.Encoder == "libsvtav1":
+		p.add("-crf", quality(35)) // which takes a maximum with a quality only
+	}
+	if peak != "" {
+		p.limit(peak, cmp.Or(e.BufSize, scaled(peak, 2)))
 	}
 }
 
-// scaled multiplies a bit rate such as 2500k.
-func scaled(bitrate string, factor float64) string {
-	unit := strings.TrimLeft(bitrate, "0123456789.")
-	// ffrtmp.Resolve has checked the form.
-	n, _ := strconv.ParseFloat(strings.TrimSuffix(bitrate, unit), 64)
-	n *= factor
-	switch unit {
-	case "k", "K":
-		n *= 1e3
-	case "m", "M":
-		n *= 1e6
+// quality adds the encoder's options.
+func (p *Plan) quality(e ffrtmp.Encoding, s *Source) {
+	p.keyFrames(e, s)
+	if e.Profile != "" {
+		p.add("-profile:v", e.Profile)
 	}
-	return strconv.FormatInt(int64(n), 10)
+	if e.Level != "" {
+		p.add("-level:v", e.Level)
+	}
+	switch {
+	case e.Tune == "":
+	case e.Encoder == "libvpx-vp9":
+		p.add("-tune-content", e.Tune)
+	default:
+		p.add("-tune", e.Tune)
+	}
+	switch {
+	case e.FilmGrain == 0:
+	case e.Encoder == "libaom-av1":
+		p.add("-denoise-noise-level", strconv.Itoa(e.FilmGrain))
+	default:
+		p.add("-svtav1-params", "film-grain="+strconv.Itoa(e.FilmGrain))
+	}
+}
+
+// keyFrames adds the distance of key frames. Viewers of a stream can join, and servers can cut, every two seconds.
+func (p *Plan) keyFrames(e ffrtmp.Encoding, s *Source) {
+	seconds := e.GOPSeconds
+	if seconds == 0 && e.Mode == ffrtmp.ToRTMP {
+		seconds = 2
+	}
+	if seconds == 0 {
+		return
+	}
+	if e.GOPSeconds > 0 {
+		p.add("-g", strconv.Itoa(max(1, int(math.Round(seconds*frameRate(e, s))))))
+	}
+	if e.Encoder == "libsvtav1" {
+		return // it ignores forced ones
+	}
+	p.add("-force_key_frames", "expr:gte(t,n_forced*"+number(seconds)+")")
+	if strings.HasSuffix(e.Encoder, "_nvenc") {
+		p.add("-forced-idr", "1")
+	}
+}
+
+// frameRate returns the output's frame rate, as far as it is known.
+func frameRate(e ffrtmp.Encoding, s *Source) float64 {
+	if e.FPS > 0 {
+		return e.FPS
+	}
+	if v := s.video(); v != nil {
+		for _, form := range []string{v.AverageRate, v.BaseRate} {
+			if rate, ok := ffprobe.Rate(form); ok && rate >= 1 && rate <= maxRate {
+				return rate
+			}
+		}
+	}
+	return ffrtmp.PatternFPS
+}
+
+// maxRate is the highest frame rate that a header is believed.
+const maxRate = 1000
+
+// scaled multiplies a bit rate such as 2500k, whose form ffrtmp.Resolve has checked.
+func scaled(bitrate string, factor float64) string {
+	return strconv.FormatInt(int64(ffrtmp.BitsPerSecond(bitrate)*factor), 10)
 }
