@@ -19,7 +19,7 @@ func templateFunctions() template.FuncMap {
 	return template.FuncMap{
 		"ago": ago, "iso": iso, "span": span, "seconds": seconds, "bytes": size, "count": count, "number": number,
 		"title": title, "words": words, "labels": labels, "indent": indent, "join": strings.Join, "scopes": ffrtmp.JoinScopes,
-		"dict": dict, "list": list, "percent": percent, "lower": strings.ToLower, "short": short, "plural": plural,
+		"dict": dict, "list": list, "percent": percent, "lower": strings.ToLower, "short": short, "plural": plural, "value": value,
 	}
 }
 
@@ -145,3 +145,14 @@ func plural(n int, noun string) string {
 
 // list is its arguments.
 func list(items ...string) []string { return items }
+
+// value is a value of a query's result.
+func value(v any) string {
+	switch v := v.(type) {
+	case nil:
+		return "null"
+	case float64:
+		return strconv.FormatFloat(v, 'f', -1, 64)
+	}
+	return fmt.Sprint(v)
+}

@@ -21,12 +21,12 @@ type jobPage struct {
 }
 
 func job(v *visit) error {
-	path := "/jobs/" + url.PathEscape(v.PathValue("id"))
 	p := jobPage{Names: map[string]string{}}
-	if err := v.get(path, nil, &p.Job); err != nil {
+	var err error
+	if p.Job, err = v.job(v.PathValue("id")); err != nil {
 		return err
 	}
-	if err := v.get(path+"/explain", nil, &p.Explanation); err != nil {
+	if err := v.get("/jobs/"+p.Job.ID+"/explain", nil, &p.Explanation); err != nil {
 		return err
 	}
 	var nodes ffrtmp.NodeList
@@ -44,6 +44,12 @@ func job(v *visit) error {
 	}
 	v.render(http.StatusOK, "job", "Job "+strconv.FormatUint(p.Job.SequenceNumber, 10), p)
 	return nil
+}
+
+// job reads a job by its id or number.
+func (v *visit) job(id string) (j ffrtmp.Job, err error) {
+	err = v.get("/jobs/"+url.PathEscape(id), nil, &j)
+	return j, err
 }
 
 // verbsOf lists what can be done with a job in a state.

@@ -23,6 +23,7 @@ type jobsPage struct {
 	Statuses []choice
 	Fields   map[string]string // of the filter, as they are in the address
 	Filtered bool
+	Filter   map[string]string // as the API takes it in a bulk request
 	Nodes    []ffrtmp.Node
 	Next     string // address of the next page, or ""
 	First    string // address of the first page, on later ones
@@ -70,12 +71,6 @@ func parseTime(text string) (t time.Time, err error) {
 	return t, err
 }
 
-// home leads to the list of jobs.
-func home(v *visit) error {
-	http.Redirect(v.w, v.Request, "/ui/jobs", http.StatusSeeOther)
-	return nil
-}
-
 func jobs(v *visit) error {
 	q := v.URL.Query()
 	query, err := jobsQuery(q)
@@ -100,6 +95,12 @@ func jobs(v *visit) error {
 		p.Filtered = p.Filtered || p.Fields[name] != "" && name != "sort" && name != "order"
 	}
 	p.Filtered = p.Filtered || query.Has("status")
+	p.Filter = map[string]string{}
+	for _, name := range bulkFields {
+		if query.Has(name) {
+			p.Filter[name] = query.Get(name)
+		}
+	}
 	p.links(v.URL)
 	v.render(http.StatusOK, "jobs", "Jobs", p)
 	return nil

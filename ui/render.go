@@ -26,7 +26,6 @@ type document struct {
 	Cluster string
 	Version string
 	Missing bool // third-party scripts
-	Nonce   string
 }
 
 // navItem is a page of the navigation.
@@ -40,7 +39,15 @@ var navigation = []struct {
 	path, title string
 	scope       ffrtmp.Scope
 }{
+	{"/ui/", "Overview", ffrtmp.ScopeRead},
 	{"/ui/jobs", "Jobs", ffrtmp.ScopeRead},
+	{"/ui/submit", "Submit", ffrtmp.ScopeSubmit},
+	{"/ui/nodes", "Nodes", ffrtmp.ScopeRead},
+	{"/ui/cluster", "Cluster", ffrtmp.ScopeRead},
+	{"/ui/activity", "Activity", ffrtmp.ScopeRead},
+	{"/ui/keys", "Keys", ffrtmp.ScopeAdmin},
+	{"/ui/audit", "Audit", ffrtmp.ScopeAdmin},
+	{"/ui/query", "Query", ffrtmp.ScopeAdmin},
 }
 
 // subject is what the template of a page gets.
@@ -141,7 +148,7 @@ func (d document) Index() uint64 { return d.Visit.index }
 // Age is how old the state is, on a master without a leader.
 func (d document) Age() time.Duration { return d.Visit.age.Round(time.Second) }
 
-// SessionEnds reports whether the visitor has a session, rather than an API that is open to all.
+// Session reports whether the visitor has a session, rather than an API that is open to all.
 func (d document) Session() bool { return d.Visit.who.Kind == ffrtmp.KeySession }
 
 // problemPage is what the page of an error shows.

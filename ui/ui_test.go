@@ -316,3 +316,145 @@ func TestConsole_Assets(t *testing.T) {
 		t.Errorf("got %d, want 404", p.StatusCode)
 	}
 }
+
+// Each page is shown to an admin, and the pages that a key does not allow are neither offered nor served.
+func TestConsole_Pages(t *testing.T) {
+	b := signedIn(t)
+	if _, err := b.master.Client.Register(t.Context(), ffrtmp.Registration{
+		NodeID:  nodeID,
+		Machine: ffrtmp.Machine{Name: "encoder-1", Address: "10.0.0.1", CPUThreads: 8, MaxConcurrentJobs: 2},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	k, err := b.master.Client.CreateKey(t.Context(), ffrtmp.NewKey{Name: "reader", Scopes: []ffrtmp.Scope{ffrtmp.ScopeRead}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	reader := visitor(t, b.master)
+	reader.signIn(k.Secret)
+	for path, want := range map[string]struct {
+		text string
+		read bool
+	}{
+		"/ui/":                {"0 of 2 slots taken", true},
+		"/ui/nodes":           {"encoder-1", true},
+		"/ui/nodes/" + nodeID: {"Runs now", true},
+		"/ui/cluster":         {"quorum 1", true},
+		"/ui/activity":        {"Newest first", true},
+		"/ui/masters":         {"leads", true},
+		"/ui/submit":          {"1080p", false},
+		"/ui/keys":            {"Create key", false},
+		"/ui/audit":           {"key.create", false},
+		"/ui/query":           {"Read-only SQL", false},
+	} {
+		if text := b.get(path).text; !strings.Contains(text, want.text) {
+			t.Errorf("%s: got no %q, want it", path, want.text)
+		}
+		p := reader.do("GET", path, nil)
+		if got := p.StatusCode == http.StatusOK; got != want.read {
+			t.Errorf("%s: got %d for a reader, want it served %v", path, p.StatusCode, want.read)
+		}
+		if offered := strings.Contains(reader.get("/ui/").text, `href="`+path+`"`); offered && !want.read {
+			t.Errorf("%s: got it offered to a reader, want it left out", path)
+		}
+	}
+}
+
+// A job is submitted once however often its form is sent; what is refused is shown beside what was typed.
+func TestConsole_Submit(t *testing.T) {
+	b := signedIn(t)
+	p := b.post("/ui/submit", "/ui/submit", url.Values{"scenario": {"nonsense"}, "labels": {"team=news"}})
+	if p.StatusCode != 422 || !strings.Contains(p.text, "Scenario") || !strings.Contains(p.text, "team=news") ||
+		!strings.Contains(p.text, `aria-invalid="true"`) {
+		t.Errorf("got %d, want the form again with the field at fault", p.StatusCode)
+	}
+	form := url.Values{
+		"scenario": {"720p30"}, "labels": {"team=news\nlang=en"}, "duration": {"7.5"}, "nonce": {"once"},
+		"parameters": {`{"fit":"pad"}`}, "queue": {"live"}, "priority": {"high"}, "max_retries": {"0"},
+	}
+	first := b.post("/ui/submit", "/ui/submit", form)
+	again := b.post("/ui/submit", "/ui/submit", form)
+	path := first.Header.Get("Location")
+	if path != again.Header.Get("Location") || !strings.HasPrefix(path, "/ui/jobs/") {
+		t.Fatalf("got %d to %q, then %q, want one job", first.StatusCode, path, again.Header.Get("Location"))
+	}
+	j, err := b.master.Client.Job(t.Context(), strings.TrimPrefix(path, "/ui/jobs/"))
+	if err != nil || j.Labels["lang"] != "en" || j.Queue != ffrtmp.Live || j.MaxRetries != 0 ||
+		!strings.Contains(string(j.Parameters), `"duration":7.5`) || !strings.Contains(string(j.Parameters), `"fit":"pad"`) {
+		t.Errorf("got %+v, %v, want what was typed", j, err)
+	}
+	if text := b.get("/ui/submit?clone=" + j.ID).text; !strings.Contains(text, "lang=en") || !strings.Contains(text, "720p30") {
+		t.Error("got an empty form, want the job's fields")
+	}
+}
+
+// A bulk action counts first, and changes what matches.
+func TestConsole_Bulk(t *testing.T) {
+	b := signedIn(t)
+	for _, team := range []string{"news", "news", "sport"} {
+		b.submit(ffrtmp.Spec{Scenario: "720p", Labels: map[string]string{"team": team}})
+	}
+	on := "/ui/jobs?label=team%3Dnews"
+	p := b.post(on, "/ui/jobs", url.Values{"verb": {"cancel"}, "f-label": {"team=news"}})
+	if p.StatusCode != 200 || !strings.Contains(p.text, "Cancel 2 jobs?") {
+		t.Fatalf("got %d %s, want 2 jobs counted", p.StatusCode, p.text)
+	}
+	b.post(on, "/ui/jobs", url.Values{"verb": {"cancel"}, "f-label": {"team=news"}, "confirmed": {"true"}, "nonce": {"n"}})
+	if text := b.get("/ui/jobs?status=canceled").text; strings.Count(text, "<tr id=") != 2 ||
+		!strings.Contains(text, "2 jobs will be canceled") {
+		t.Errorf("got %d canceled jobs, want 2 and a notice", strings.Count(text, "<tr id="))
+	}
+}
+
+// A node is drained and let take jobs again.
+func TestConsole_Node(t *testing.T) {
+	b := signedIn(t)
+	if _, err := b.master.Client.Register(t.Context(), ffrtmp.Registration{
+		NodeID: nodeID, Machine: ffrtmp.Machine{Name: "encoder-1", Address: "10.0.0.1", CPUThreads: 8},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	path := "/ui/nodes/" + nodeID
+	for _, step := range []struct {
+		verb string
+		want ffrtmp.Eligibility
+	}{{"drain", ffrtmp.Draining}, {"uncordon", ffrtmp.Eligible}, {"cordon", ffrtmp.Cordoned}} {
+		b.post(path, path+"/"+step.verb, url.Values{})
+		if n, err := b.master.Client.Node(t.Context(), nodeID); err != nil || n.Eligibility != step.want {
+			t.Errorf("%s: got %s, %v, want %s", step.verb, n.Eligibility, err, step.want)
+		}
+	}
+	if text := b.get(path).text; !strings.Contains(text, "cordoned") {
+		t.Error("got no reason, want why the node gets no jobs")
+	}
+	if p := b.post("/ui/cluster", "/ui/cluster/unknown/demote", url.Values{}); p.StatusCode != http.StatusSeeOther {
+		t.Errorf("got %d, want the page with the reason", p.StatusCode)
+	}
+	if text := b.get("/ui/cluster").text; !strings.Contains(text, `class="toast bad"`) {
+		t.Error("got no refusal, want one")
+	}
+}
+
+// A key is shown once; queries show rows.
+func TestConsole_KeysAndQuery(t *testing.T) {
+	b := signedIn(t)
+	p := b.post("/ui/keys", "/ui/keys", url.Values{"name": {"ci"}, "scope": {"submit"}, "days": {"2"}})
+	secret := regexp.MustCompile(`id="created-key">([^<]+)<`).FindStringSubmatch(p.text)
+	if secret == nil || strings.Contains(b.get("/ui/keys").text, secret[1]) {
+		t.Fatalf("got %v, want the key shown once", secret)
+	}
+	id, _, _ := strings.Cut(secret[1], ".")
+	b.post("/ui/keys", "/ui/keys/"+id+"/revoke", url.Values{})
+	if visitor(t, b.master).signIn(secret[1]).StatusCode != http.StatusUnauthorized {
+		t.Error("got a session with a revoked key, want none")
+	}
+	p = b.post("/ui/query", "/ui/query", url.Values{"sql": {"SELECT 'a' AS name, 1000000 AS n UNION SELECT 'b', 2"}})
+	if !strings.Contains(p.text, "1000000") || !strings.Contains(p.text, `id="chart"`) {
+		t.Errorf("got %d %s, want rows and a chart", p.StatusCode, p.text)
+	}
+	if p = b.post("/ui/query", "/ui/query", url.Values{"sql": {"DELETE FROM jobs"}}); p.StatusCode != 422 {
+		t.Errorf("got %d, want a refusal", p.StatusCode)
+	}
+}
+
+const nodeID = "00000000-0000-4000-8000-00000000000a"

@@ -102,7 +102,7 @@
   const connect = () => {
     if (source) source.close();
     const since = last || (body.dataset.index !== '0' ? body.dataset.index : '');
-    source = new EventSource(`/ui/events${since ? `?since=${since}` : ''}`);
+    source = new EventSource(`/ui/events?progress=true${since ? `&since=${since}` : ""}`);
     source.onopen = () => { live.textContent = 'live'; live.classList.add('on'); };
     source.onerror = () => {
       live.textContent = 'reconnecting';
@@ -239,6 +239,58 @@
     run();
     return { wake() { if (!busy && !content) run(); } };
   })();
+
+  // Activity: the newest event first.
+  const activity = $('#activity tbody');
+  if (activity) {
+    const filter = $('#activity-filter'), pause = $('#activity-pause');
+    const matches = (row) => { row.hidden = !row.textContent.toLowerCase().includes(filter.value.toLowerCase()); };
+    filter.addEventListener('input', () => $$('tr', activity).forEach(matches));
+    document.addEventListener('ffrtmp', ({ detail: { type, event } }) => {
+      if (pause.checked) return;
+      const row = document.createElement('tr');
+      const cell = (text, href) => {
+        const td = row.insertCell();
+        const inner = href ? document.createElement('a') : document.createElement('span');
+        inner.textContent = text;
+        if (href) inner.href = href;
+        td.append(inner);
+        return td;
+      };
+      const time = document.createElement('time');
+      time.dateTime = event.time;
+      row.insertCell().append(time);
+      cell(type);
+      if (event.job_id) cell(`#${event.sequence_number}`, `/ui/jobs/${event.job_id}`); else cell('');
+      cell(event.attempt || '');
+      if (event.node_id) cell(event.node_id.slice(-8), `/ui/nodes/${encodeURIComponent(event.node_id)}`); else cell('');
+      cell((event.failure_reason || '').replaceAll('_', ' '));
+      matches(row);
+      activity.prepend(row);
+      if (activity.rows.length > 300) activity.lastElementChild.remove();
+      tick();
+    });
+  }
+
+  // Queries: examples, and a chart of the numbers.
+  $$('[data-sql]').forEach((b) => b.addEventListener('click', () => { $('#sql').value = b.dataset.sql; $('#sql').focus(); }));
+  const chart = $('#chart');
+  if (chart && window.uPlot) {
+    const result = JSON.parse(chart.dataset.chart);
+    const names = result.rows.map((r) => String(r[0]));
+    const css = getComputedStyle(document.documentElement);
+    const colors = ['--blue-bar', '--green-bar', '--amber-bar', '--red-bar', '--violet'].map((v) => css.getPropertyValue(v).trim());
+    const axis = { stroke: css.getPropertyValue('--faint').trim(), grid: { stroke: css.getPropertyValue('--line').trim() } };
+    const draw = new uPlot({
+      width: chart.clientWidth - 32, height: 240, scales: { x: { time: false, range: [-0.6, names.length - 0.4] } },
+      axes: [{ ...axis, grid: { show: false }, splits: () => names.map((_, i) => i), values: (_, at) => at.map((i) => (names[i] || '').slice(0, 14)) }, axis],
+      series: [{ label: result.columns[0], value: (_, i) => names[i] || '' }, ...result.columns.slice(1).map((label, i) => ({
+        label, stroke: colors[i % colors.length], fill: `${colors[i % colors.length]}55`, width: 2,
+        paths: result.columns.length === 2 ? uPlot.paths.bars({ size: [0.6, 80] }) : undefined,
+      }))],
+    }, [names.map((_, i) => i), ...result.columns.slice(1).map((_, c) => result.rows.map((r) => r[c + 1]))], chart);
+    addEventListener('resize', () => draw.setSize({ width: chart.clientWidth - 32, height: 240 }));
+  }
 
   tick();
   connect();

@@ -1,0 +1,101 @@
+package ui
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+
+	"github.com/ffrtmp/ffrtmp"
+)
+
+// clusterPage is what the page of the masters shows.
+type clusterPage struct {
+	ffrtmp.ClusterStatus
+	Voters, Healthy int
+}
+
+func clusterStatus(v *visit) error {
+	var p clusterPage
+	if err := v.get("/cluster", nil, &p.ClusterStatus); err != nil {
+		return err
+	}
+	for i := range p.Members {
+		if m := &p.Members[i]; m.Voter {
+			p.Voters++
+			if m.Healthy {
+				p.Healthy++
+			}
+		}
+	}
+	v.render(http.StatusOK, "cluster", "Cluster", p)
+	return nil
+}
+
+// Quorum is how many voters must be up.
+func (p clusterPage) Quorum() int { return p.Voters/2 + 1 }
+
+// Spare is how many voters may fail now.
+func (p clusterPage) Spare() int { return max(0, p.Healthy-p.Quorum()) }
+
+// Without is what the cluster would be without the vote of a member.
+func (p clusterPage) Without(m ffrtmp.Member) string {
+	voters, healthy := p.Voters, p.Healthy
+	if m.Voter {
+		voters--
+		if m.Healthy {
+			healthy--
+		}
+	}
+	return consequence(voters, healthy)
+}
+
+// With is what the cluster would be if a member could vote.
+func (p clusterPage) With(m ffrtmp.Member) string {
+	healthy := p.Healthy
+	if m.Healthy {
+		healthy++
+	}
+	return consequence(p.Voters+1, healthy)
+}
+
+// consequence says how many masters may fail.
+func consequence(voters, healthy int) string {
+	spare := healthy - (voters/2 + 1)
+	text := fmt.Sprintf("Then %s, %d of them healthy", plural(voters, "master")+" vote", healthy)
+	switch {
+	case spare < 0:
+		return text + ": too few for a quorum, so this will be refused."
+	case spare == 0:
+		return text + ": none may fail."
+	}
+	return fmt.Sprintf("%s: %d may fail.", text, spare)
+}
+
+// memberVerbs are the forms of a master, and what is said afterwards.
+var memberVerbs = map[string]string{
+	"promote": "The master votes.", "demote": "The master follows without a vote.",
+	"remove": "The master is removed.", "lead": "The leadership is transferred.",
+}
+
+func actOnMember(v *visit) error {
+	id, verb := v.PathValue("id"), v.PathValue("verb")
+	text, ok := memberVerbs[verb]
+	if !ok {
+		return ffrtmp.Errorf(ffrtmp.NotFound, "this page does not exist")
+	}
+	path := "/cluster/members/" + url.PathEscape(id)
+	var err error
+	switch verb {
+	case "lead":
+		err = v.send(http.MethodPost, "/cluster/leader/transfer", nil, ffrtmp.Leadership{Member: id}, nil)
+	case "remove":
+		err = v.send(http.MethodDelete, path, nil, struct{}{}, nil)
+	default:
+		err = v.send(http.MethodPost, path+"/"+verb, nil, struct{}{}, nil)
+	}
+	if err != nil {
+		return err
+	}
+	v.back(notice{Text: text})
+	return nil
+}

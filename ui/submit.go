@@ -1,0 +1,160 @@
+package ui
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"maps"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/ffrtmp/ffrtmp"
+)
+
+// submitPage is the form of a new job.
+type submitPage struct {
+	Fields map[string]string
+	Field  string // at fault, as the API names it
+	Error  string
+	Nonce  string // so that sending the form twice makes one job
+
+	Catalogue ffrtmp.Catalogue
+}
+
+// show answers with the form.
+func (p submitPage) show(v *visit, status int) error {
+	if err := v.get("/catalogue", nil, &p.Catalogue); err != nil {
+		return err
+	}
+	v.render(status, "submit", "Submit a job", p)
+	return nil
+}
+
+// parameterFields are the fields of the form that become parameters, as text.
+var parameterFields = []string{"input", "output", "codec", "preset", "bitrate", "resolution"}
+
+func submitForm(v *visit) error {
+	q := v.URL.Query()
+	p := submitPage{Fields: map[string]string{}, Nonce: rand.Text()}
+	for name := range q {
+		p.Fields[name] = q.Get(name)
+	}
+	if id := q.Get("clone"); id != "" {
+		if err := v.cloneInto(p.Fields, id); err != nil {
+			return err
+		}
+	}
+	return p.show(v, http.StatusOK)
+}
+
+// submitJob submits the form. What the API refuses is shown beside what was typed.
+func submitJob(v *visit) error {
+	p := submitPage{Fields: map[string]string{}, Nonce: v.PostFormValue("nonce")}
+	for name := range v.PostForm {
+		p.Fields[name] = v.PostFormValue(name)
+	}
+	spec, err := specOf(p.Fields)
+	var made ffrtmp.Job
+	if err == nil {
+		err = v.send(http.MethodPost, "/jobs", nil, spec, &made)
+	}
+	if err == nil {
+		v.notify(notice{Text: "Job " + strconv.FormatUint(made.SequenceNumber, 10) + " is submitted."})
+		http.Redirect(v.w, v.Request, "/ui/jobs/"+made.ID, http.StatusSeeOther)
+		return nil
+	}
+	var e *ffrtmp.Error
+	if errors.As(err, &e) {
+		p.Field = e.Field
+	}
+	if ffrtmp.CodeOf(err) == ffrtmp.Invalid || ffrtmp.CodeOf(err) == ffrtmp.Conflict {
+		p.Nonce = rand.Text() // nothing was submitted
+	}
+	p.Error = sentence(err)
+	return p.show(v, http.StatusUnprocessableEntity)
+}
+
+// specOf is the job that a form describes: the fields of its own over the parameters that were typed as JSON.
+func specOf(fields map[string]string) (map[string]any, error) {
+	parameters := map[string]any{}
+	if text := strings.TrimSpace(fields["parameters"]); text != "" {
+		if err := json.Unmarshal([]byte(text), &parameters); err != nil {
+			return nil, ffrtmp.FieldErrorf("parameters", "is not a JSON object: %v", err)
+		}
+	}
+	for _, name := range parameterFields {
+		if value := strings.TrimSpace(fields[name]); value != "" {
+			parameters[name] = value
+		}
+	}
+	if text := strings.TrimSpace(fields["duration"]); text != "" {
+		seconds, err := strconv.ParseFloat(text, 64)
+		if err != nil {
+			return nil, ffrtmp.FieldErrorf("parameters.duration", "%q is not a number of seconds", text)
+		}
+		parameters["duration"] = seconds
+	}
+	spec := map[string]any{"scenario": strings.TrimSpace(fields["scenario"])}
+	if len(parameters) > 0 {
+		spec["parameters"] = parameters
+	}
+	for _, name := range []string{"queue", "priority"} {
+		if fields[name] != "" {
+			spec[name] = fields[name]
+		}
+	}
+	if text := strings.TrimSpace(fields["max_retries"]); text != "" {
+		retries, err := strconv.Atoi(text)
+		if err != nil {
+			return nil, ffrtmp.FieldErrorf("max_retries", "%q is not a number", text)
+		}
+		spec["max_retries"] = retries
+	}
+	list, err := labelsOf(fields["labels"])
+	if len(list) > 0 {
+		spec["labels"] = list
+	}
+	return spec, err
+}
+
+// labelsOf reads labels, one key=value a line.
+func labelsOf(text string) (map[string]string, error) {
+	list := map[string]string{}
+	for line := range strings.Lines(text) {
+		if line = strings.TrimSpace(line); line == "" {
+			continue
+		}
+		key, value, ok := strings.Cut(line, "=")
+		if !ok {
+			return nil, ffrtmp.FieldErrorf("labels", "%q is not key=value", line)
+		}
+		list[strings.TrimSpace(key)] = strings.TrimSpace(value)
+	}
+	return list, nil
+}
+
+// cloneInto fills in the form with an earlier job's. Its output is left out: two jobs cannot write one file.
+func (v *visit) cloneInto(fields map[string]string, id string) error {
+	j, err := v.job(id)
+	if err != nil {
+		return err
+	}
+	fields["scenario"], fields["queue"], fields["priority"] = j.Scenario, string(j.Queue), string(j.Priority)
+	fields["max_retries"], fields["labels"] = strconv.Itoa(j.MaxRetries), strings.Join(labels(j.Labels), "\n")
+	parameters := map[string]any{}
+	if len(j.Parameters) > 0 {
+		if err := json.Unmarshal(j.Parameters, &parameters); err != nil {
+			return err
+		}
+	}
+	maps.DeleteFunc(parameters, func(name string, _ any) bool { return name == "output" || name == "stream_key" })
+	if len(parameters) > 0 {
+		text, err := json.MarshalIndent(parameters, "", "  ")
+		if err != nil {
+			return err
+		}
+		fields["parameters"] = string(text)
+	}
+	return nil
+}
