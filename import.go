@@ -91,7 +91,7 @@ func (j *ImportedJob) Validate() error {
 	if err := j.validateState(); err != nil {
 		return err
 	}
-	j.Logs, j.Error, j.RetryReason = LogTail(j.Logs), shortError(j.Error), shortError(j.RetryReason)
+	j.Logs, j.Error, j.RetryReason = LogTail(j.Logs), ShortError(j.Error), ShortError(j.RetryReason)
 	return j.validateAttempt()
 }
 
@@ -134,7 +134,7 @@ func (j *ImportedJob) validateAttempt() error {
 	case (a.Outcome == AttemptCompleted) != (j.Status == Completed):
 		return FieldErrorf("last_attempt.outcome", "%q contradicts the job's status %s", a.Outcome, j.Status)
 	}
-	a.Error = shortError(a.Error)
+	a.Error = ShortError(a.Error)
 	return cmp.Or(
 		checkRange("last_attempt.attempt", a.Attempt, 1, maxImportedRetries+1),
 		a.FailureReason.validate("last_attempt.failure_reason"),

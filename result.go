@@ -37,9 +37,10 @@ type Result struct {
 	Progress    float64 `json:"progress,omitempty"`
 	CompletedAt *string `json:"completed_at,omitempty"` // RFC 3339
 
-	Attempt int     `json:"attempt,omitempty"`
-	Lease   string  `json:"lease,omitempty"`
-	Output  *Output `json:"output,omitempty"`
+	Attempt     int     `json:"attempt,omitempty"`
+	Lease       string  `json:"lease,omitempty"`
+	Output      *Output `json:"output,omitempty"`
+	InputUnseen bool    `json:"input_unseen,omitempty"` // failed because the node cannot see the input
 }
 
 // maxResultJSONBytes limits the size of Metrics and of AnalyzerOutput.
@@ -75,15 +76,15 @@ func (r *Result) Validate() error {
 		return FieldErrorf("status", "unknown value %q; use publishing, completed, failed or canceled", r.Status)
 	}
 	r.LogOffset += int64(max(0, len(r.Logs)-MaxLogBytes))
-	r.Logs, r.Error = LogTail(r.Logs), shortError(r.Error)
+	r.Logs, r.Error = LogTail(r.Logs), ShortError(r.Error)
 	return r.Output.validate()
 }
 
 // maxErrorBytes limits the size of a stored error.
 const maxErrorBytes = 4096
 
-// shortError truncates a message to the size that is stored.
-func shortError(s string) string { return strings.ToValidUTF8(s[:min(len(s), maxErrorBytes)], "") }
+// ShortError truncates a message to the size that is stored.
+func ShortError(s string) string { return strings.ToValidUTF8(s[:min(len(s), maxErrorBytes)], "") }
 
 var reasonForm = regexp.MustCompile(`^([a-z][a-z0-9_]{0,63})?$`)
 

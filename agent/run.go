@@ -150,6 +150,7 @@ func (a *Agent) judge(at *attempt, exit supervisor.Exit) (*outcome, error) {
 func (a *Agent) failed(at *attempt, err error) *outcome {
 	o := a.newOutcome(at, ffrtmp.ResultFailed)
 	o.Result.Error, o.Result.FailureReason = err.Error(), failure.Reason(err)
+	o.Result.InputUnseen = failure.Unseen(err)
 	return o
 }
 

@@ -117,10 +117,11 @@ func TestRun_Failed(t *testing.T) {
 	for _, tt := range []struct {
 		name, parameters string
 		reason           ffrtmp.FailureReason
+		unseen           bool
 	}{
-		{"missing input", `{"input":"none.mp4","output":"out.mp4"}`, ffrtmp.InputError},
-		{"outside of the roots", `{"input":"../x.mp4","output":"out.mp4"}`, ffrtmp.UserError},
-		{"broken input", `{"input":"broken.mp4","output":"out.mp4"}`, ffrtmp.UserError},
+		{"missing input", `{"input":"none.mp4","output":"out.mp4"}`, ffrtmp.InputError, true},
+		{"outside of the roots", `{"input":"../x.mp4","output":"out.mp4"}`, ffrtmp.UserError, true},
+		{"broken input", `{"input":"broken.mp4","output":"out.mp4"}`, ffrtmp.UserError, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			id := f.submit("360p-h264", tt.parameters)
@@ -128,6 +129,11 @@ func TestRun_Failed(t *testing.T) {
 			if j.FailureReason != tt.reason || j.Error == "" {
 				t.Errorf("got %s: %q, want %s with an error", j.FailureReason, j.Error, tt.reason)
 			}
+			f.mu.Lock()
+			if last := f.accepted[len(f.accepted)-1]; last.InputUnseen != tt.unseen {
+				t.Errorf("got input_unseen %v, want %v", last.InputUnseen, tt.unseen)
+			}
+			f.mu.Unlock()
 			s.checkClean()
 			if _, err := os.Stat(filepath.Join(s.root, "out.mp4")); err == nil {
 				t.Error("got an output of a failed job, want none")

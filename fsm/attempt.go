@@ -2,6 +2,9 @@ package fsm
 
 import (
 	"database/sql/driver"
+	"maps"
+	"slices"
+	"strings"
 
 	"github.com/ffrtmp/ffrtmp"
 	"github.com/ffrtmp/ffrtmp/fsm/store"
@@ -23,6 +26,8 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
 	progress = 0, progress_detail = NULL WHERE seq = ?`)
 	updateReclaimed = store.Prepared(`UPDATE job_state SET status = ?, hold = ?, losses = ?, last_activity_at = ?
 	WHERE seq = ?`)
+	selectReport = store.Prepared(`SELECT node, error FROM job_attempt WHERE seq = ? AND attempt = ?
+	AND failure_reason IN ('input_error', 'user_error')`)
 	selectOutcome = store.Prepared(`SELECT outcome FROM job_attempt WHERE seq = ? AND attempt = ?`)
 )
 
@@ -49,26 +54,60 @@ func (t *tx) outcome(j *activeJob) ffrtmp.Outcome {
 	return store.OutcomeCodes[row[0].(int64)]
 }
 
-// fail ends the attempt as a failure and the job too, unless it has a retry left
-// and the reason allows one. It reports whether the job is retried.
-func (t *tx) fail(j *activeJob, e store.Result, b backoff) bool {
+// fail ends the attempt as a failure and the job too, unless it has a retry left and the
+// reason allows one, or another node may see the input that this one does not. It returns
+// the number of the retry, and whether the job goes to another node without one.
+func (t *tx) fail(j *activeJob, e store.Result, b backoff, unseen bool) (retry int, elsewhere bool) {
 	t.end(j, e)
-	if e.Reason.Final() || j.retries >= j.maxRetries {
-		t.finishFailed(j, e)
-		return false
-	}
-	j.retries++
-	j.notBefore = t.now + b.delay(j.retries)
-	if e.Reason.AvoidNode() {
+	if unseen || e.Reason.AvoidNode() {
 		t.avoid(j, j.node)
 	}
-	t.meta.Retries++
+	switch {
+	case !e.Reason.Final() && j.retries < j.maxRetries:
+		j.retries++
+		j.notBefore = t.now + b.delay(j.retries)
+		t.meta.Retries++
+		retry = int(j.retries)
+	case unseen && t.elsewhere(j.class):
+		j.notBefore, elsewhere = t.now, true
+	default:
+		if unseen {
+			e.Error = t.reports(j, e.Error)
+		}
+		t.finishFailed(j, e)
+		return 0, false
+	}
 	t.change(j, ffrtmp.Pending, store.HoldNone)
 	t.columns.setProgress(j.seq, 0)
 	t.exec(updateRetry, store.StatusPending, int64(store.HoldNone), j.retries, j.notBefore, t.now, j.class.key.avoid,
 		store.Null(e.Error), int64(j.seq))
 	t.jobEvent(ffrtmp.JobRetrying, j, j.retries, e.Reason)
-	return true
+	return retry, elsewhere
+}
+
+// reports returns what each node said of an input that none of them sees, or the last
+// report if there is only one.
+func (t *tx) reports(j *activeJob, last string) string {
+	newest := map[int64]int64{} // attempt by node
+	row := make([]driver.Value, 2)
+	for attempt := int64(1); attempt <= j.attempt; attempt++ {
+		if !t.row(row, selectReport, int64(j.seq), attempt) {
+			continue
+		}
+		if node := row[0].(int64); slices.Contains(j.class.avoid, node) && t.nodes.byKey[node] != nil {
+			newest[node] = attempt
+		}
+	}
+	var list []string
+	for _, attempt := range slices.Sorted(maps.Values(newest)) {
+		t.row(row, selectReport, int64(j.seq), attempt)
+		text, _ := row[1].(string)
+		list = append(list, t.nodes.byKey[row[0].(int64)].Name+": "+text)
+	}
+	if len(list) < 2 {
+		return last
+	}
+	return ffrtmp.ShortError("no node sees the input: " + strings.Join(list, "; "))
 }
 
 // finishFailed finishes the job as failed.

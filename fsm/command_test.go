@@ -53,7 +53,8 @@ var golden = map[string]command{
 	}},
 	"02-claim-1": &claim{node: numbered(3), leases: []lease{goldenLease, {1}}},
 	"03-result-1": &result{
-		seq: 300, node: numbered(3), attempt: 2, lease: goldenLease, status: ffrtmp.ResultFailed,
+		unseen: true,
+		seq:    300, node: numbered(3), attempt: 2, lease: goldenLease, status: ffrtmp.ResultFailed,
 		Result: store.Result{
 			Error: "boom", Reason: ffrtmp.OutputError, Log: "line\n", LogOffset: 300,
 			Output: `{"path":"x"}`, Metrics: `{"m":1}`, AnalyzerOutput: `{"n":2}`,

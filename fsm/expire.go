@@ -88,7 +88,7 @@ func (c *timeOut) apply(t *tx) any {
 		t.fail(j, store.Result{
 			Outcome: ffrtmp.AttemptTimedOut, Reason: ffrtmp.Timeout,
 			Error: "ran longer than its timeout",
-		}, c.backoff)
+		}, c.backoff, false)
 		return true
 	})
 }

@@ -221,6 +221,7 @@ func (p *Proposer) claim(ctx context.Context, c *claim) (uint64, []store.Attempt
 func (p *Proposer) Result(ctx context.Context, id Idempotency, seq uint64, r ffrtmp.Result) (uint64, Resulted, error) {
 	c := &result{
 		seq: seq, node: r.NodeID, attempt: int64(r.Attempt), lease: parseLease(r.Lease), status: r.Status,
+		unseen: r.InputUnseen,
 		Result: store.Result{
 			Error: r.Error, Reason: r.FailureReason, Log: r.Logs, LogOffset: r.LogOffset,
 			Output: store.Marshal(r.Output, r.Output == nil), Metrics: string(r.Metrics),

@@ -17,7 +17,8 @@ type result struct {
 	attempt      int64 // 0: a v2.2 node, for the attempt that it runs
 	lease        lease
 	status       ffrtmp.ResultStatus
-	store.Result // its outcome follows from status and reason
+	unseen       bool // the node cannot see the input
+	store.Result      // its outcome follows from status and reason
 	backoff      backoff
 }
 
@@ -32,6 +33,7 @@ func (c *result) encode(e *encoder) {
 	e.texts(c.Error, string(c.Reason), c.Log)
 	e.uint(uint64(c.LogOffset))
 	e.texts(c.Output, c.Metrics, c.AnalyzerOutput)
+	e.bool(c.unseen)
 	c.backoff.encode(e)
 }
 
@@ -44,6 +46,7 @@ func decodeResult(d *decoder) command {
 		Log: d.string(), LogOffset: int64(d.uint()), Output: d.string(), Metrics: d.string(),
 		AnalyzerOutput: d.string(),
 	}
+	c.unseen = d.bool()
 	c.backoff = decodeBackoff(d)
 	return c
 }
@@ -57,6 +60,7 @@ type Resulted struct {
 	Retry      int // number of the retry that a failed attempt's job waits for, or 0
 	MaxRetries int
 	Repeated   bool // the same result was reported before, and nothing changed
+	Elsewhere  bool // the job goes to another node, which may see the input; no retry is counted
 }
 
 var (
@@ -79,7 +83,7 @@ func (c *result) apply(t *tx) any {
 	if j.hold == store.HoldLost {
 		t.reclaim(j)
 	}
-	retry := 0
+	retry, elsewhere := 0, false
 	switch c.status {
 	case ffrtmp.ResultPublishing:
 		if j.hold == store.HoldSealed {
@@ -101,13 +105,13 @@ func (c *result) apply(t *tx) any {
 		if c.Reason == ffrtmp.Timeout {
 			c.Outcome = ffrtmp.AttemptTimedOut
 		}
-		if t.fail(j, c.Result, c.backoff) {
-			retry = int(j.retries)
-		}
+		retry, elsewhere = t.fail(j, c.Result, c.backoff, c.unseen)
 	case ffrtmp.ResultCanceled:
 		t.release(j, c.Result)
 	}
-	return c.answer(j, retry, false)
+	done := c.answer(j, retry, false)
+	done.Elsewhere = elsewhere
+	return done
 }
 
 // release gives up an attempt that has not failed, for example because its machine

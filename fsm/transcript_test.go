@@ -23,11 +23,12 @@ import (
 //	submit [queue=Q] [priority=P] [retries=N] [timeout=D] [site=S] [output=PATH] [count=N] [key=K]
 //	register NODE [slots=N] [site=S] [v2.2]
 //	claim NODE [max=N]
-//	result NODE job=N STATUS [attempt=N] [lease=N|forged|none] [reason=R] [key=K] [hash=N]
+//	result NODE job=N STATUS [attempt=N] [lease=N|forged|none] [reason=R] [unseen] [key=K] [hash=N]
 //	expire|time-out job=N [attempt=N]
 //	reclaim NODE job=N [attempt=N] [lease=N|forged]
 //	cancel|pause|resume|retry job=N [key=K] [hash=N]
 //	drain|cordon|uncordon|offline|online|remove|force-remove NODE
+//	error job=N
 //	after D
 //	restart
 //
@@ -90,7 +91,7 @@ func (r *transcript) run(t *testing.T, d *datadriven.TestData) string {
 		"uncordon": r.setEligibility(ffrtmp.Eligible),
 		"offline":  r.setOffline(true), "online": r.setOffline(false), "remove": r.remove(false),
 		"force-remove": r.remove(true),
-		"after":        r.wait, "restart": r.restart,
+		"after":        r.wait, "restart": r.restart, "error": r.jobError,
 	}
 	do, ok := commands[d.Cmd]
 	if !ok {
@@ -230,8 +231,15 @@ func (r *transcript) handIn(d *datadriven.TestData) (string, error) {
 	if result.Status == ffrtmp.ResultFailed && result.FailureReason == "" {
 		result.FailureReason = ffrtmp.RuntimeError
 	}
+	if d.HasArg("unseen") {
+		result.InputUnseen, result.Error = true, "not on "+name
+	}
 	_, resulted, err := r.Result(r.Context(), r.idempotency(d), a.Seq, result)
 	return r.replayed(resulted.Repeated), err
+}
+
+func (r *transcript) jobError(d *datadriven.TestData) (string, error) {
+	return r.job(uint64(r.number(d, "job", 0))).Error, nil
 }
 
 // attempt returns the attempt of a command.

@@ -79,9 +79,13 @@ func (t *term) applyResult(r *ffrtmp.Result, done fsm.Resulted) {
 	if done.Repeated {
 		return
 	}
-	if r.Status == ffrtmp.ResultFailed {
+	switch {
+	case done.Elsewhere:
+		t.cfg.Logger.Warn("node cannot see the input; job goes to another node", "job", done.ID, "attempt",
+			done.Attempt, "node", r.NodeID, "error", r.Error)
+	case r.Status == ffrtmp.ResultFailed:
 		t.logFailure(done.ID, r.NodeID, r.FailureReason, done.Retry, done.MaxRetries)
-	} else {
+	default:
 		t.cfg.Logger.Debug("result accepted", "status", r.Status, "job", done.ID, "attempt", done.Attempt, "node",
 			r.NodeID)
 	}

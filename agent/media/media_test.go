@@ -83,6 +83,9 @@ func TestRoots_Input(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			f, err := roots.Input(c.path)
 			if refused(t, f, err, c.reason) {
+				if want := name != "directory"; failure.Unseen(err) != want {
+					t.Errorf("got an error that is for another node to try: %v, want %v", !want, want)
+				}
 				return
 			}
 			file, err := Open(f)

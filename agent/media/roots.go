@@ -69,7 +69,7 @@ func (r *Roots) Exclude(dir string) error {
 }
 
 // Input finds a file to read. A path outside the roots is a user error, a missing file
-// an input error.
+// an input error; both are unseen, because another node may have the file.
 func (r *Roots) Input(name string) (recipe.File, error) {
 	candidates, err := r.candidates("input", name)
 	if err != nil {
@@ -81,7 +81,7 @@ func (r *Roots) Input(name string) (recipe.File, error) {
 			continue
 		}
 		if err != nil {
-			return recipe.File{}, failure.Errorf(ffrtmp.InputError, "input: %w", err)
+			return recipe.File{}, unseen("%w", err)
 		}
 		f, ok := r.contains(real)
 		if !ok {
@@ -89,14 +89,14 @@ func (r *Roots) Input(name string) (recipe.File, error) {
 		}
 		info, err := os.Stat(real)
 		if err != nil {
-			return recipe.File{}, failure.Errorf(ffrtmp.InputError, "input: %w", err)
+			return recipe.File{}, unseen("%w", err)
 		}
 		if !info.Mode().IsRegular() {
 			return recipe.File{}, failure.Errorf(ffrtmp.UserError, "input: %s is not a regular file", name)
 		}
 		return f, nil
 	}
-	return recipe.File{}, failure.Errorf(ffrtmp.InputError, "input: %s: no such file below a media root", name)
+	return recipe.File{}, unseen("%s: no such file below a media root", name)
 }
 
 // Output finds the place for a new file and creates its directories. A relative path
@@ -192,7 +192,16 @@ func below(root, path string) (string, bool) {
 	return rel, err == nil && rel != "." && filepath.IsLocal(rel)
 }
 
+// unseen returns the error for an input that is not on this node.
+func unseen(format string, args ...any) error {
+	err := failure.Errorf(ffrtmp.InputError, "input: "+format, args...)
+	err.Unseen = true
+	return err
+}
+
 func outside(field, name string) error {
-	return failure.Errorf(ffrtmp.UserError, "%s: %s is outside the media roots, or in the agent's state directory",
+	err := failure.Errorf(ffrtmp.UserError, "%s: %s is outside the media roots, or in the agent's state directory",
 		field, strings.ToValidUTF8(name, "?"))
+	err.Unseen = field == "input"
+	return err
 }

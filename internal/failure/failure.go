@@ -13,6 +13,7 @@ import (
 type Error struct {
 	Reason ffrtmp.FailureReason
 	Err    error
+	Unseen bool // this node cannot see the input; another may
 }
 
 func (e *Error) Error() string { return e.Err.Error() }
@@ -23,6 +24,12 @@ func (e *Error) Unwrap() error { return e.Err }
 // Errorf returns an Error with a reason. It wraps the operand of %w.
 func Errorf(reason ffrtmp.FailureReason, format string, args ...any) *Error {
 	return &Error{Reason: reason, Err: fmt.Errorf(format, args...)}
+}
+
+// Unseen reports whether err means that this node cannot see the input.
+func Unseen(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && e.Unseen
 }
 
 // Reason returns the reason of the first Error in err's chain. Any other error is a
