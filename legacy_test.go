@@ -26,7 +26,8 @@ func currentAgent(t *testing.T, scenario, parameters string) string {
 // v2.2 nodes get no job with a parameter that is not on the list.
 func TestLegacy_EveryParameter(t *testing.T) {
 	understood := strings.Fields(`duration duration_seconds bitrate codec preset hwaccel resolution resolution_width
-		resolution_height fps frame_rate output overwrite output_mode rtmp_url stream_key audio_codec engine resource_limits`)
+		resolution_height fps frame_rate output overwrite output_mode rtmp_url stream_key audio_codec engine
+		resource_limits`)
 	fields := reflect.TypeFor[Parameters]()
 	for i := range fields.NumField() {
 		name := fields.Field(i).Tag.Get("json")
@@ -137,5 +138,28 @@ func TestLegacy_NotFromTheClient(t *testing.T) {
 	s = Spec{Scenario: "720p", Requires: &Requires{CurrentAgent: "x"}}
 	if err := s.Validate(); err != nil || s.Requires.CurrentAgent != "" {
 		t.Errorf("got %+v, %v, want v2.2 nodes included", s.Requires, err)
+	}
+}
+
+// v2.2's CLI always sends a queue, so a live scenario goes to the live queue. Whoever else names a queue chose it.
+func TestLegacy_LiveQueue(t *testing.T) {
+	for _, c := range []struct {
+		spec string
+		want Queue
+	}{
+		{`{"scenario":"live-720p","confidence":"auto","engine":"auto","queue":"default","priority":"medium",
+			"parameters":{"engine":"auto"}}`, Live},
+		{`{"scenario":"live-720p","queue":"batch","parameters":{"engine":"auto"}}`, Batch},
+		{`{"scenario":"720p","queue":"default","parameters":{"engine":"auto"}}`, Default},
+		{`{"scenario":"live-720p","queue":"default"}`, Default},
+		{`{"scenario":"live-720p"}`, Live},
+	} {
+		var s Spec
+		if err := json.Unmarshal([]byte(c.spec), &s); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Validate(); err != nil || s.Queue != c.want {
+			t.Errorf("%s: got queue %s, %v, want %s", c.spec, s.Queue, err, c.want)
+		}
 	}
 }

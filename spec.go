@@ -50,6 +50,9 @@ func (s *Spec) Validate() error {
 		return err
 	}
 	s.setDefaults(e.Live)
+	if e.Live && s.Queue == Default && p.Engine != "" {
+		s.Queue = Live // v2.2's CLI sends a queue and this parameter always
+	}
 	if err := cmp.Or(
 		checkEngine("engine", s.Engine),
 		checkEngine("parameters.engine", p.Engine),

@@ -11,6 +11,9 @@ import (
 type acted struct {
 	Status ffrtmp.Status `json:"status"`
 	JobID  string        `json:"job_id"`
+
+	RetryCount *int   `json:"retry_count,omitempty"` // of a retried job, as in v2.2: it begins anew
+	Note       string `json:"note,omitempty"`        // what else the caller should know
 }
 
 // act returns the endpoint of an action on a job.
@@ -25,8 +28,27 @@ func (s *Server) act(action ffrtmp.Action) func(*call, *nothing) (*answer, error
 			return nil, err
 		}
 		s.cfg.Leader.NodeChanged(j.NodeID)
-		return &answer{index: index, body: acted{Status: done.Status, JobID: j.ID}}, nil
+		body := acted{Status: done.Status, JobID: j.ID}
+		switch action {
+		case ffrtmp.Retry:
+			body.RetryCount = new(int)
+		case ffrtmp.Cancel:
+			body.Note = s.cancelNote(&j)
+		}
+		return &answer{index: index, body: body}, nil
 	}
+}
+
+// cancelNote says when the cancel of a job takes effect, if that is not at once. The job is as it was before.
+func (s *Server) cancelNote(j *ffrtmp.Job) string {
+	if j.Status != ffrtmp.Running {
+		return ""
+	}
+	n, err := s.cfg.State.Node(j.NodeID)
+	if err != nil || !n.Legacy {
+		return ""
+	}
+	return "ffmpeg runs on until the v2.2 agent of node " + n.Name + " asks for the job's status, about every 5 s"
 }
 
 // selection is the body of a bulk action. Its filter must not be empty: a mistyped field

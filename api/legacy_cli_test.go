@@ -229,6 +229,9 @@ func TestV22_CLI(t *testing.T) {
 		if answer["job_id"] != id || answer["status"] != string(action.status) {
 			t.Errorf("%s: got %v, want %s of %s", action.name, answer, action.status, id)
 		}
+		if count, ok := answer["retry_count"]; ok != (action.name == "retry") || ok && count != 0.0 {
+			t.Errorf("%s: got retry_count %v, want 0 for a retry only", action.name, count)
+		}
 	}
 	var logs map[string]any
 	if m.want(http.StatusOK, "GET", "/jobs/1/logs", "").decode(t, &logs); logs["job_id"] != id ||

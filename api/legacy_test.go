@@ -231,3 +231,38 @@ func TestNext_ParametersForV22(t *testing.T) {
 		t.Errorf("got %+v, want the first job with its own parameters", c.Jobs)
 	}
 }
+
+// A v2.2 agent cannot pause, and stops a canceled ffmpeg when it next asks.
+func TestV22_PauseAndCancel(t *testing.T) {
+	m := newMaster(t)
+	node := m.v22Node("enc-01", "")
+	j := m.submit(`{"scenario":"720p"}`)
+	m.want(http.StatusOK, "POST", "/jobs/1/pause", "") // nothing runs yet
+	m.want(http.StatusOK, "POST", "/jobs/1/resume", "")
+	if m.next(node) == nil {
+		t.Fatal("got no job, want one")
+	}
+	var p problem
+	m.want(http.StatusConflict, "POST", "/jobs/1/pause", "").decode(t, &p)
+	if want := "the v2.2 agent of node enc-01 runs it and cannot pause"; !strings.Contains(p.Error, want) {
+		t.Errorf("got %q, want %q", p.Error, want)
+	}
+	if r := m.want(http.StatusOK, "POST", "/jobs/pause", `{"filter":{"status":"running"}}`); string(
+		r.body) != `{"count":0}`+"\n" {
+		t.Errorf("got %s, want no job paused", r.body)
+	}
+	if now := m.job("1"); now.Status != ffrtmp.Running {
+		t.Errorf("got %s, want running", now.Status)
+	}
+	var answer acted
+	m.want(http.StatusOK, "POST", "/jobs/"+j.ID+"/cancel", "").decode(t, &answer)
+	if answer.Status != ffrtmp.Canceled || !strings.Contains(answer.Note, "v2.2 agent of node enc-01") {
+		t.Errorf("got %+v, want canceled with a note", answer)
+	}
+	m.register(nodeA)
+	m.submit(`{"scenario":"720p"}`)
+	m.want(http.StatusOK, "POST", "/jobs/claim", `{"node_id":"`+nodeA+`"}`)
+	if r := m.want(http.StatusOK, "POST", "/jobs/2/cancel", ""); strings.Contains(string(r.body), "note") {
+		t.Errorf("got %s on a newer node, want no note", r.body)
+	}
+}

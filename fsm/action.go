@@ -51,12 +51,16 @@ func (c *act) apply(t *tx) any {
 	return t.act(c.action, j, key)
 }
 
-// act takes an action on a job that is in a state that allows it.
+// act takes an action on a job that is in a state that allows it, or refuses it.
 func (t *tx) act(action ffrtmp.Action, j *activeJob, key classKey) any {
 	switch action {
 	case ffrtmp.Cancel:
 		t.cancel(j)
 	case ffrtmp.Pause:
+		if j.hold == store.HoldActive && j.node.Legacy {
+			return ffrtmp.Errorf(ffrtmp.Conflict,
+				"cannot pause job %s: the v2.2 agent of node %s runs it and cannot pause", j.id, j.node.Name)
+		}
 		t.setStatus(j, ffrtmp.Paused)
 	case ffrtmp.Resume:
 		if j.hold == store.HoldActive {
