@@ -78,15 +78,14 @@ func (m *metrics) request(r *http.Request, status int, took time.Duration) {
 	m.seconds.WithLabelValues(route).Observe(took.Seconds())
 }
 
-// MetricsHandler answers on the metrics port: /metrics, and /health as on the API
-// port. It needs no key.
+// MetricsHandler answers on the metrics port: /metrics, what of it is the cluster's, where
+// to scrape that, and /health as on the API port. It needs no key.
 func (s *Server) MetricsHandler() http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle(
-		"GET /metrics",
-		promhttp.HandlerFor(s.cfg.Gatherer,
-			promhttp.HandlerOpts{Timeout: answerTimeout, MaxRequestsInFlight: maxScrapes}),
-	)
+	options := promhttp.HandlerOpts{Timeout: answerTimeout, MaxRequestsInFlight: maxScrapes}
+	mux.Handle("GET /metrics", promhttp.HandlerFor(s.cfg.Gatherer, options))
+	mux.Handle("GET /metrics/cluster", s.ifLeading(promhttp.HandlerFor(s.clusterMetrics(), options)))
+	mux.HandleFunc("GET /metrics/targets", s.metricsTargets)
 	mux.HandleFunc("GET /health", func(w http.ResponseWriter, r *http.Request) {
 		writeJSON(w, http.StatusOK, s.healthOf("healthy"))
 	})

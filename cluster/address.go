@@ -25,7 +25,9 @@ type address struct {
 	Peer   string `json:"peer"`   // host:port of Raft and forwarding
 	Gossip string `json:"gossip"` // host:port of memberlist
 	APIURL string `json:"api_url"`
-	Level  int    `json:"command_level"` // highest command kind that it can apply
+	// MetricsPort is on the API's host; 0 = none.
+	MetricsPort int `json:"metrics_port,omitempty"`
+	Level       int `json:"command_level"` // highest command kind that it can apply
 	// Starts is the member's own count of its starts (see identity).
 	Starts uint64 `json:"starts"`
 }

@@ -75,6 +75,8 @@ type Config struct {
 	Cluster string // name of the cluster, the label of its gossip
 	Version string // sent to the other members
 	APIURL  string // where clients reach this master; sent to the other members
+	// MetricsPort serves metrics on the host of APIURL; 0 = none. It is sent to the other members.
+	MetricsPort int
 	// CommandLevel is the highest command kind that this build can apply. It is
 	// sent to the other members.
 	CommandLevel int

@@ -54,7 +54,7 @@ func (n *Node) openGossip() error {
 func (n *Node) gossipMeta() gossipMeta {
 	held, claim := n.formation.current(), n.claim()
 	return gossipMeta{
-		Peer: n.peerAddr(), APIURL: n.cfg.APIURL, Version: n.cfg.Version,
+		Peer: n.peerAddr(), APIURL: n.cfg.APIURL, Metrics: n.cfg.MetricsPort, Version: n.cfg.Version,
 		Expect: n.cfg.Expect, Cluster: held.ClusterID, Formed: held.Formed,
 		Starts: n.id.Starts, Level: n.cfg.CommandLevel, Run: n.run,
 		Name: claim.Name, Fixed: claim.Fixed,
@@ -69,7 +69,7 @@ func (n *Node) viewChanged(ctx context.Context, alive []gossipMember) {
 			continue
 		}
 		n.book.learn(m.ID, address{
-			Peer: m.Peer, Gossip: m.Gossip, APIURL: m.APIURL, Level: m.Level, Starts: m.Starts,
+			Peer: m.Peer, Gossip: m.Gossip, APIURL: m.APIURL, MetricsPort: m.Metrics, Level: m.Level, Starts: m.Starts,
 		})
 	}
 	n.observeMembers(alive)

@@ -25,6 +25,7 @@ const (
 type gossipMeta struct {
 	Peer    string `json:"p"`           // host:port of the peer port
 	APIURL  string `json:"u,omitempty"` // where clients reach it
+	Metrics int    `json:"m,omitempty"` // port of its metrics, on the API's host
 	Version string `json:"v,omitempty"`
 	Expect  int    `json:"e,omitempty"`
 	Cluster string `json:"c,omitempty"` // the cluster id it has voted for

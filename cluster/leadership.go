@@ -14,6 +14,8 @@ type Leader struct {
 	ID     string
 	Name   string
 	APIURL string // where clients reach it; "" while unknown
+	// MetricsPort serves its metrics on the host of APIURL; 0 = none.
+	MetricsPort int
 }
 
 // leadership tracks who leads, for this master's own work and for requests that
@@ -137,7 +139,7 @@ func (n *Node) Leader() (Leader, bool) {
 		return Leader{}, false
 	}
 	a, _ := n.book.lookup(id)
-	return Leader{ID: id, Name: n.nameOf(id), APIURL: a.APIURL}, true
+	return Leader{ID: id, Name: n.nameOf(id), APIURL: a.APIURL, MetricsPort: a.MetricsPort}, true
 }
 
 // Leadership returns a channel that receives whether this master leads, at each

@@ -108,7 +108,7 @@ func (n *Node) servePeers(listener *peerListener) {
 
 // ownAddress is what is known of this master before any port is open.
 func (n *Node) ownAddress() address {
-	return address{APIURL: n.cfg.APIURL, Level: n.cfg.CommandLevel, Starts: n.id.Starts}
+	return address{APIURL: n.cfg.APIURL, MetricsPort: n.cfg.MetricsPort, Level: n.cfg.CommandLevel, Starts: n.id.Starts}
 }
 
 func ignoreClosed(err error) error {

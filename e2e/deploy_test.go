@@ -36,6 +36,7 @@ func TestMonitoring_AlertsFire(t *testing.T) {
 	dir := filepath.Dir(rulesFile)
 	promtool(t, dir, "check", "config", "prometheus.yml")
 	promtool(t, dir, "test", "rules", "rules_test.yml")
+	promtool(t, dir, "test", "rules", "v2.2-rules_test.yml")
 	data, err := os.ReadFile(rulesFile)
 	if err != nil {
 		t.Fatal(err)

@@ -98,7 +98,9 @@ func TestMetrics_Documented(t *testing.T) {
 		agents = append(agents, a.MetricsURL())
 	}
 	all := startPrometheus(t, scrape{"ffmpeg-master", masters}, scrape{"ffmpeg-agent", agents})
+	shipped := startShipped(t, masters, agents)
 	one.want("ffmpeg_master_jobs_total", is(0))
+	shipped.want("ffmpeg_master_jobs_total", is(0))
 	all.want("max(ffmpeg_master_jobs_total)", is(0))
 
 	once := 1
@@ -181,11 +183,19 @@ func TestMetrics_Documented(t *testing.T) {
 			(&wire{http: http.DefaultClient}).call(t, "GET", url+"/health", "").want(t, 200)
 		}
 	})
-	t.Run("seeds' queries", func(t *testing.T) {
-		one.want(`rate(ffmpeg_master_jobs_by_status{status="completed"}[5m])`, positive)
-		one.want(`rate(ffmpeg_master_job_retries_total[5m])`, positive)
-		one.want(`sum(ffmpeg_master_nodes_by_status{status="available"})`, is(1))
-		one.want(`sum(ffmpeg_master_nodes_by_status{status="busy"}) / sum(ffmpeg_master_nodes_total)`, is(0.5))
+	seeds := func(p *prometheus) {
+		p.want(`rate(ffmpeg_master_jobs_by_status{status="completed"}[5m])`, positive)
+		p.want(`rate(ffmpeg_master_job_retries_total[5m])`, positive)
+		p.want(`sum(ffmpeg_master_nodes_by_status{status="available"})`, is(1))
+		p.want(`sum(ffmpeg_master_nodes_by_status{status="busy"}) / sum(ffmpeg_master_nodes_total)`, is(0.5))
+	}
+	t.Run("seeds' queries over one master", func(*testing.T) { seeds(one) })
+	t.Run("seeds' queries over all masters with the shipped configuration", func(*testing.T) { seeds(shipped) })
+	t.Run("v2.2's names", func(*testing.T) {
+		shipped.want(`ffrtmp_jobs_total{state="processing"}`, is(1))
+		shipped.want("ffrtmp_queue_length", is(0))
+		shipped.want(`ffrtmp_nodes_by_status{status="available"}`, is(1))
+		shipped.want(`jobs_failed_total{job="ffmpeg-master"}`, is(1))
 	})
 	t.Run("queries over all masters", func(t *testing.T) {
 		all.want("sum(up)", is(5))
@@ -200,6 +210,17 @@ func TestMetrics_Documented(t *testing.T) {
 			positive,
 		)
 	})
+	t.Run("the next leader", func(*testing.T) { s.followsLeader(shipped) })
+}
+
+// followsLeader checks that the series of the cluster continue on the next leader: one of each, and no counter begins
+// anew.
+func (s *site) followsLeader(p *prometheus) {
+	s.t.Helper()
+	s.Master(s.leader()).Kill()
+	s.submit(pattern("360p-h264", map[string]any{"duration": 1, "output_mode": "null"}))
+	p.want("ffmpeg_master_jobs_total", is(4))
+	p.want(`increase(ffmpeg_master_jobs_total[5m])`, func(got float64) bool { return got > 3 && got < 6 })
 }
 
 // holds reports whether got contains want.

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
 	"os"
@@ -42,6 +43,39 @@ func startPrometheus(t *testing.T, jobs ...scrape) *prometheus {
 			"",
 		) + "}]}\n"
 	}
+	return runPrometheus(t, dir, config)
+}
+
+// startShipped starts a Prometheus with the configuration of deploy, for these masters and agents and in a hurry.
+func startShipped(t *testing.T, masters, agents []string) *prometheus {
+	t.Helper()
+	dir := t.TempDir()
+	shipped := filepath.Join("..", "deploy", "prometheus")
+	for _, rules := range []string{"rules.yml", "v2.2-rules.yml"} {
+		data, err := os.ReadFile(filepath.Join(shipped, rules))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, rules), data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	data, err := os.ReadFile(filepath.Join(shipped, "prometheus.yml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	change := []string{"interval: 15s", "interval: 250ms", "interval: 5s", "interval: 250ms", "# - v2.2", "- v2.2"}
+	for i, url := range masters {
+		change = append(change, fmt.Sprintf("master-%d:9090", i+1), strings.TrimPrefix(url, "http://"))
+	}
+	for i, url := range agents {
+		change = append(change, fmt.Sprintf("agent-%d:9091", i+1), strings.TrimPrefix(url, "http://"))
+	}
+	return runPrometheus(t, dir, strings.NewReplacer(change...).Replace(string(data)))
+}
+
+func runPrometheus(t *testing.T, dir, config string) *prometheus {
+	t.Helper()
 	if err := os.WriteFile(filepath.Join(dir, "prometheus.yml"), []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}

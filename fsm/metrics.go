@@ -78,6 +78,19 @@ var (
 	descSize       = desc("db_size_bytes", "Size of the state's database file.")
 )
 
+// ClusterMetrics names the metrics that come from the replicated state alone: they are the same on every master that has
+// caught up, and continue on the next leader.
+func ClusterMetrics() map[string]bool {
+	names := map[string]bool{}
+	for _, name := range []string{
+		"jobs_total", "jobs_by_status", "job_retries_total", "leases_expired_total", "nodes_total", "nodes_by_status",
+		"cluster_cpu_threads", "cluster_ram_bytes", "cluster_gpu_nodes",
+	} {
+		names["ffmpeg_master_"+name] = true
+	}
+	return names
+}
+
 // collector reads the counts on each scrape.
 type collector struct{ f *FSM }
 

@@ -217,9 +217,9 @@ func (m *Master) clusterConfig() (cluster.Config, error) {
 	cfg := cluster.Config{
 		NodeID: c.NodeID, Name: c.Name, Nonvoter: c.Nonvoter, Settings: m.state.Setting, Dir: c.RaftDir,
 		Cluster: c.Cluster, Version: version.Version, APIURL: m.URL(),
-		CommandLevel: fsm.Level,
-		DiskReserve:  c.DiskReserve,
-		Expect:       c.BootstrapExpect, Join: c.Join,
+		MetricsPort: m.metricsPort(), CommandLevel: fsm.Level,
+		DiskReserve: c.DiskReserve,
+		Expect:      c.BootstrapExpect, Join: c.Join,
 		Bind: c.Bind, Advertise: m.host, PeerPort: c.PeerPort, GossipPort: c.GossipPort, GossipKeys: c.GossipKeys,
 		Timing: cluster.Local, Logger: m.logger.Named("cluster"), Metrics: m.registry,
 	}
@@ -310,11 +310,23 @@ func (m *Master) MetricsAddr() string {
 // NodeID is this master's identity, a UUID.
 func (m *Master) NodeID() string { return m.node.ID() }
 
-func (m *Master) port() int {
-	if tcp, ok := m.api.Addr().(*net.TCPAddr); ok {
-		return tcp.Port
+func (m *Master) port() int { return portOf(m.api) }
+
+// metricsPort is 0 without Config.Metrics.
+func (m *Master) metricsPort() int {
+	if m.metrics == nil {
+		return 0
 	}
-	return m.config.Port
+	return portOf(m.metrics)
+}
+
+// portOf is the port of a TCP listener.
+func portOf(l net.Listener) int {
+	tcp, ok := l.Addr().(*net.TCPAddr)
+	if !ok {
+		return 0
+	}
+	return tcp.Port
 }
 
 // announce logs what has been started, in v2.2's words where it had them.
