@@ -138,9 +138,14 @@ func names(servers []raft.Server) []string {
 type NameTakenError struct {
 	Name   string `json:"name"`
 	Holder string `json:"holder"` // id of the master that has it
+	Dead   bool   `json:"dead,omitempty"`
 }
 
 func (e *NameTakenError) Error() string {
+	if e.Dead {
+		return fmt.Sprintf("the name %s is taken by the master %s, which is dead: "+
+			"remove it (ffrtmp cluster remove %s), or choose another --name", e.Name, e.Holder, e.Name)
+	}
 	return fmt.Sprintf("the name %s is taken by the master %s: choose another --name", e.Name, e.Holder)
 }
 
@@ -201,15 +206,22 @@ func (n *Node) keepName(ctx context.Context) {
 	}
 }
 
-// giveName gives a member the name that it claims. It returns a *NameTakenError when another
-// member has the only one.
+// giveName gives a master the name that it claims, and makes it a member if it is none. It
+// returns a *NameTakenError when another member has the only one. A new master is
+// admitted without a name when the holder is dead: it replaces the holder, and gets the
+// name once that is removed.
 func (n *Node) giveName(ctx context.Context, claim nameClaim) (string, error) {
 	servers := n.servers()
 	name, holder := claim.choose(servers)
-	switch {
-	case holder != "":
-		return "", &NameTakenError{Name: claim.Name, Holder: holder}
-	case name == n.nameOf(claim.ID):
+	member := slices.ContainsFunc(servers, func(s raft.Server) bool { return string(s.ID) == claim.ID })
+	if holder != "" {
+		dead := !n.answers(ctx, holder)
+		if !dead || n.nameOf(claim.ID) != claim.ID {
+			return "", &NameTakenError{Name: claim.Name, Holder: holder, Dead: dead}
+		}
+		name = claim.ID
+	}
+	if member && name == n.nameOf(claim.ID) {
 		return name, nil
 	}
 	before := n.nameOf(claim.ID)
@@ -217,8 +229,21 @@ func (n *Node) giveName(ctx context.Context, claim nameClaim) (string, error) {
 	if err := n.addNonvoter(ctx, claim.ID, name); err != nil {
 		return "", err
 	}
+	if holder != "" {
+		n.log.Warn("a new master asks for the name of a dead one, and gets it when that is removed",
+			"id", claim.ID, "name", claim.Name, "dead", holder)
+		return name, nil
+	}
 	n.log.Info("master named", "id", claim.ID, "name", name, "before", before)
 	return name, nil
+}
+
+// answers reports whether a member answers, or is this master.
+func (n *Node) answers(ctx context.Context, id string) bool {
+	ctx, cancel := context.WithTimeout(ctx, n.cfg.statusTimeout)
+	defer cancel()
+	_, err := n.statusOf(ctx, id)
+	return err == nil
 }
 
 func (n *Node) addNonvoter(ctx context.Context, id, name string) error {
@@ -268,10 +293,11 @@ func (n *Node) nameRivals(alive []gossipMember) {
 }
 
 // rival returns the smaller id in view that was given the same name, or "". Ids that this
-// master had before it lost its log may still be in view; they are no rivals.
+// master had before it lost its log may still be in view; they are no rivals. Nor are
+// members of a cluster: its leader decides, which knows the dead ones that are still in view.
 func (c nameClaim) rival(alive []gossipMember, former []string) string {
 	for _, m := range alive {
-		if m.claim().rivals(c) && m.ID < c.ID && !slices.Contains(former, m.ID) {
+		if m.claim().rivals(c) && m.ID < c.ID && !m.Formed && !slices.Contains(former, m.ID) {
 			return m.ID
 		}
 	}

@@ -74,6 +74,10 @@ func TestNameClaim_Rival(t *testing.T) {
 	if got := claim.rival(alive, []string{older}); got != "" {
 		t.Errorf("got rival %q, want none", got)
 	}
+	alive[0].Formed = true
+	if got := claim.rival(alive, nil); got != "" {
+		t.Errorf("got the member %q of a cluster as rival, want none", got)
+	}
 }
 
 // The masters of a new cluster have different names, and fixed ones get theirs first.
@@ -132,27 +136,73 @@ func taken(t *testing.T, m *master, name string) {
 	}
 }
 
-// A master with the name of another, alive or dead, ends and is not admitted; so does a
-// member that restarts with such a name.
+// A master with the name of a living one ends and is not admitted; so does a member that
+// restarts with the name of another, alive or dead.
 func TestName_Duplicate(t *testing.T) {
 	t.Parallel()
 	masters := formWith(t, 3, func(i int, cfg *Config) { cfg.Name = []string{"m0", "m1", "m2"}[i] })
 	join := []string{masters[0].gossipAddr(), masters[1].gossipAddr()}
 	dead := masters[2]
 	dead.stop()
-	for _, name := range []string{"m0", "m2"} {
-		cfg := masters[0].authority.config("second-"+name, 0, join...)
-		cfg.Name = name
-		second := start(t, cfg)
-		taken(t, second, name)
-		if servers := masters[0].servers(); len(servers) != 3 {
-			t.Errorf("got %d members, want the 3 of the start", len(servers))
-		}
-		second.stop()
+	cfg := masters[0].authority.config("second", 0, join...)
+	cfg.Name = "m0"
+	second := start(t, cfg)
+	taken(t, second, "m0")
+	if servers := masters[0].servers(); len(servers) != 3 {
+		t.Errorf("got %d members, want the 3 of the start", len(servers))
 	}
+	second.stop()
 	again := dead.restart(func(c *Config) { c.Name, c.Join = "m1", join })
 	taken(t, again, "m1")
+	again.stop()
 	nameEverywhere(t, dead.ID(), "m2", masters[:2]...)
+	var other *master // a follower
+	for _, m := range masters[:2] {
+		if !m.IsLeader() {
+			other = m
+		}
+	}
+	_, err := without(masters[:2], other)[0].giveName(t.Context(), nameClaim{other.ID(), "m2", true})
+	var want *NameTakenError
+	if !errors.As(err, &want) || !want.Dead || !strings.Contains(err.Error(), "ffrtmp cluster remove m2") {
+		t.Errorf("a member that asks for a dead one's name: got %v, want how to remove that", err)
+	}
+}
+
+// A new master with the name of a dead one replaces it, and then has the name.
+func TestName_Replacement(t *testing.T) {
+	t.Parallel()
+	masters := formWith(t, 3, func(i int, cfg *Config) { cfg.Name = []string{"m0", "m1", "m2"}[i] })
+	dead := masters[2]
+	dead.stop()
+	cfg := masters[0].authority.config("replacement", 0, masters[0].gossipAddr(), masters[1].gossipAddr())
+	cfg.Name, cfg.NodeID = "m2", "z" // behind all others in order
+	replacement := start(t, cfg)
+	nameEverywhere(t, replacement.ID(), "m2", masters[0], masters[1], replacement)
+	for _, s := range masters[0].servers() {
+		if string(s.ID) == dead.ID() {
+			t.Errorf("got members %v, want the dead one removed", names(masters[0].servers()))
+		}
+	}
+	if err := replacement.failure(); err != nil {
+		t.Errorf("the replacement: got error %v, want none", err)
+	}
+}
+
+// A dead master that returns before it is replaced keeps its name: the other one ends.
+func TestName_HolderReturns(t *testing.T) {
+	t.Parallel()
+	masters := formWith(t, 3, func(i int, cfg *Config) { cfg.Name = []string{"m0", "m1", "m2"}[i] })
+	join := []string{masters[0].gossipAddr(), masters[1].gossipAddr()}
+	holder := masters[2]
+	holder.stop()
+	cfg := masters[0].authority.config("second", 0, join...)
+	cfg.Name, cfg.Nonvoter = "m2", true // replaces no voter
+	second := start(t, cfg)
+	nameless := func() bool { return len(masters[0].servers()) == 4 && masters[0].nameOf(second.ID()) == second.ID() }
+	testkit.Eventually(t, "the second is a member without a name", nameless)
+	holder.restart(func(c *Config) { c.Join = join })
+	taken(t, second, "m2")
 }
 
 // Of two masters that form a cluster under one name the second ends.
