@@ -81,6 +81,13 @@ type Config struct {
 	LeaseTTL time.Duration
 	// Retention is how long a finished job is kept, 1 s or more; 0 keeps it.
 	Retention time.Duration
+	// BackupURL is where the leader writes backups: a directory, or s3://BUCKET/PREFIX with the settings of AWS in the
+	// environment. "" writes none.
+	BackupURL string
+	// BackupInterval is how often, 1 s or more.
+	BackupInterval time.Duration
+	// BackupKeep is how many of them are kept; 0 keeps all.
+	BackupKeep int
 	// DiskReserve is the minimum free disk space in bytes; below it new jobs are refused. 0 does not watch the disk.
 	DiskReserve uint64
 
@@ -114,6 +121,7 @@ func Default() Config {
 		TLS: true, Files: Files{Cert: "certs/master.crt", Key: "certs/master.key"},
 		MaxRetries: 3, RetryBase: 5 * time.Second, RetryCap: 5 * time.Minute,
 		LeaseTTL: 30 * time.Second, Retention: 168 * time.Hour, DiskReserve: 512 << 20,
+		BackupInterval: 24 * time.Hour, BackupKeep: 7,
 	}
 }
 
@@ -145,6 +153,7 @@ func configErrorf(format string, args ...any) error {
 func (c Config) Validate() error {
 	for _, check := range []func(Config) error{
 		Config.checkPorts, Config.checkAddresses, Config.checkNames, Config.checkJobs, Config.checkSecurity,
+		Config.checkBackup,
 	} {
 		if err := check(c.complete()); err != nil {
 			return err

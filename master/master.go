@@ -20,6 +20,7 @@ import (
 	"github.com/ffrtmp/ffrtmp/api"
 	"github.com/ffrtmp/ffrtmp/cluster"
 	"github.com/ffrtmp/ffrtmp/fsm"
+	"github.com/ffrtmp/ffrtmp/internal/backup"
 	"github.com/ffrtmp/ffrtmp/internal/certs"
 	"github.com/ffrtmp/ffrtmp/internal/limits"
 	"github.com/ffrtmp/ffrtmp/internal/teardown"
@@ -40,6 +41,7 @@ type Master struct {
 	state    *fsm.FSM
 	node     *cluster.Node
 	leader   *leader.Service
+	backups  *backup.Schedule // nil without Config.BackupURL
 	server   *api.Server
 	tracer   *tracing.Tracer
 	api      net.Listener
@@ -105,6 +107,9 @@ func (m *Master) open(ctx context.Context, key string) error {
 		return err
 	}
 	if err := m.serve(apiConfig); err != nil { //nolint:contextcheck // requests bring their own context
+		return err
+	}
+	if err := m.openBackups(); err != nil {
 		return err
 	}
 	handler := m.server.ForwardHandler()

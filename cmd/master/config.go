@@ -37,6 +37,7 @@ var fieldFlags = strings.NewReplacer(
 	"NodeID", "--node-id", "Name", "--name", "Nonvoter", "--nonvoter", "TracingEndpoint", "--tracing-endpoint",
 	"RaftDir", "--raft-dir", "DB", "--db", "MaxRetries", "--max-retries",
 	"LeaseTTL", "--lease-ttl", "Retention", "--retention",
+	"BackupURL", "--backup-url", "BackupInterval", "--backup-interval", "BackupKeep", "--backup-keep",
 	"RetryBase", "--retry-base", "RetryCap", "--retry-cap",
 	"MTLS", "--mtls", "needs TLS", "does not go with --tls=false",
 )
@@ -92,6 +93,10 @@ func (c *config) register(fs *pflag.FlagSet) {
 	fs.DurationVar(&c.LeaseTTL, "lease-ttl", c.LeaseTTL,
 		"how long a running attempt outlives its agent's last heartbeat")
 	fs.DurationVar(&c.Retention, "retention", c.Retention, "how long a finished job is kept; 0 keeps it")
+	fs.StringVar(&c.BackupURL, "backup-url", "",
+		"where the leader writes backups: a directory, or s3://BUCKET/PREFIX with AWS_* in the environment")
+	fs.DurationVar(&c.BackupInterval, "backup-interval", c.BackupInterval, "how often the leader writes a backup")
+	fs.IntVar(&c.BackupKeep, "backup-keep", c.BackupKeep, "backups to keep at --backup-url; 0 keeps all")
 	fs.DurationVar(&c.RetryBase, "retry-base", c.RetryBase, "wait before the first retry; doubled for each further one")
 	fs.DurationVar(&c.RetryCap, "retry-cap", c.RetryCap, "longest wait before a retry")
 	fs.Var(&c.diskReserve, "disk-reserve",

@@ -1,0 +1,65 @@
+package master
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/ffrtmp/ffrtmp/internal/backup"
+	"github.com/ffrtmp/ffrtmp/internal/version"
+)
+
+func (c Config) checkBackup() error {
+	if c.BackupURL == "" {
+		return nil
+	}
+	if c.BackupInterval < time.Second {
+		return configErrorf("BackupInterval must be at least 1s, not %s", c.BackupInterval)
+	}
+	if c.BackupKeep < 0 {
+		return configErrorf("BackupKeep must be at least 0, not %d", c.BackupKeep)
+	}
+	if _, err := backup.Open(c.BackupURL, os.Getenv); err != nil {
+		return configErrorf("BackupURL %v", err)
+	}
+	return nil
+}
+
+// openBackups makes the schedule of backups, if there is one.
+func (m *Master) openBackups() error {
+	if m.config.BackupURL == "" {
+		return nil
+	}
+	store, err := backup.Open(m.config.BackupURL, os.Getenv)
+	if err != nil {
+		return fmt.Errorf("backups: %w", err)
+	}
+	m.backups = backup.New(backup.Config{
+		Store: store, Where: m.config.BackupURL, Cluster: m.config.Cluster,
+		Interval: m.config.BackupInterval, Keep: m.config.BackupKeep,
+		Leading: m.leader.Leading, Make: m.makeBackup,
+		Metrics: backup.NewMetrics(m.registry), Logger: m.logger.Named("backup"),
+	})
+	m.logger.Info("scheduled backups enabled", "to", m.config.BackupURL, "interval", m.config.BackupInterval,
+		"keep", m.config.BackupKeep)
+	return nil
+}
+
+// runBackups writes backups until ctx ends.
+func (m *Master) runBackups(ctx context.Context) {
+	if m.backups != nil {
+		m.backups.Run(ctx)
+	}
+}
+
+func (m *Master) makeBackup(ctx context.Context) (backup.File, error) {
+	if err := m.node.CheckDiskSpace(); err != nil {
+		return backup.File{}, err
+	}
+	b, err := m.state.Backup(ctx, version.Version, time.Now())
+	if err != nil {
+		return backup.File{}, err
+	}
+	return backup.File{ReadSeekCloser: b.File, Bytes: b.Bytes, Index: b.Manifest.Index, Jobs: b.Manifest.Jobs}, nil
+}
