@@ -47,4 +47,5 @@ type HeartbeatResponse struct {
 	LeaseTTLSeconds float64   `json:"lease_ttl_seconds"`
 	ReportSeconds   float64   `json:"report_seconds"` // interval between a busy agent's reports; grows with the cluster
 	ClusterID       string    `json:"cluster_id"`
+	FormerClusters  []string  `json:"former_cluster_ids,omitempty"` // see Registered
 }

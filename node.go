@@ -85,12 +85,14 @@ type Registration struct {
 }
 
 // Registered is the response to a registration: the node, the API URLs of all masters, and the
-// cluster's id, by which an agent detects that it talks to another cluster.
+// cluster's id, by which an agent detects that it talks to another cluster. Agents of the former clusters, whose
+// state this one has taken over, belong to this one.
 type Registered struct {
 	Node
 	LeaseTTLSeconds float64  `json:"lease_ttl_seconds"`
 	Masters         []string `json:"masters"`
 	ClusterID       string   `json:"cluster_id"`
+	FormerClusters  []string `json:"former_cluster_ids,omitempty"`
 }
 
 // Validate checks a registration and fills in defaults.

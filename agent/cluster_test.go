@@ -50,6 +50,27 @@ func TestRegister_OtherCluster(t *testing.T) {
 	}
 }
 
+// An agent continues with a cluster that has taken over the state of its own, and no longer with its own.
+func TestState_Succession(t *testing.T) {
+	s, err := openState(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.close()
+	for _, step := range []struct {
+		id     string
+		former []string
+		other  bool
+	}{
+		{"old", nil, false}, {"new", []string{"another"}, true}, {"new", []string{"another", "old"}, false},
+		{"new", nil, false}, {"old", nil, true},
+	} {
+		if err := s.pin(step.id, step.former, nil); errors.Is(err, errOtherCluster) != step.other {
+			t.Errorf("%s after %q: got %v, want refused %v", step.id, step.former, err, step.other)
+		}
+	}
+}
+
 // A node that was removed registers again with its next heartbeat.
 func TestRegister_AfterRemoval(t *testing.T) {
 	t.Parallel()

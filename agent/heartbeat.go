@@ -31,9 +31,13 @@ func (a *Agent) heartbeats(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		if errors.Is(err, errOtherCluster) || ffrtmp.CodeOf(err) == ffrtmp.Invalid {
+		if ffrtmp.CodeOf(err) == ffrtmp.Invalid {
 			a.fail(err)
 			return
+		}
+		if errors.Is(err, errOtherCluster) {
+			// It may be a new one, into which a backup of this agent's cluster is about to be restored.
+			a.log.Error("no master of this agent's cluster answers; attempts continue", "error", err)
 		}
 		a.setContact(err)
 		pause := cadence.next(err != nil, took >= wait/2 || len(answer.Commands) > 0)
@@ -112,7 +116,8 @@ func (a *Agent) beat(ctx context.Context, wait time.Duration) (ffrtmp.HeartbeatR
 
 // handle applies an answer. Commands run in the background.
 func (a *Agent) handle(ctx context.Context, answer ffrtmp.HeartbeatResponse) error {
-	if err := a.updateMasters(answer.ClusterID, answer.Masters, answer.LeaseTTLSeconds); err != nil {
+	err := a.updateMasters(answer.ClusterID, answer.FormerClusters, answer.Masters, answer.LeaseTTLSeconds)
+	if err != nil {
 		return err
 	}
 	a.mu.Lock()

@@ -53,7 +53,7 @@ func (a *Agent) join(ctx context.Context) error {
 			},
 		})
 		if err == nil {
-			if err := a.updateMasters(answer.ClusterID, answer.Masters, answer.LeaseTTLSeconds); err != nil {
+			if err := a.updateMasters(answer.ClusterID, answer.FormerClusters, answer.Masters, answer.LeaseTTLSeconds); err != nil {
 				return err
 			}
 			a.log.Info("registered", "node_id", a.state.nodeID, "cluster_id", answer.ClusterID, "masters",
@@ -75,8 +75,8 @@ func (a *Agent) join(ctx context.Context) error {
 
 // updateMasters stores the masters' addresses and lease TTL. It fails only when the
 // masters belong to another cluster.
-func (a *Agent) updateMasters(clusterID string, masters []string, leaseTTL float64) error {
-	if err := a.state.pin(clusterID, masters); errors.Is(err, errOtherCluster) {
+func (a *Agent) updateMasters(clusterID string, former, masters []string, leaseTTL float64) error {
+	if err := a.state.pin(clusterID, former, masters); errors.Is(err, errOtherCluster) {
 		return err
 	} else if err != nil {
 		a.log.Error("cannot store the addresses of the masters", "error", err)

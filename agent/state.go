@@ -97,15 +97,15 @@ func (s *state) checkSpace() error {
 	return os.Remove(path)
 }
 
-// errOtherCluster: the agent belongs to one cluster for its whole life.
+// errOtherCluster: the agent belongs to one cluster, and to those that take over its state.
 var errOtherCluster = errors.New("the masters belong to another cluster")
 
-// pin stores the cluster that answered and its masters. The first cluster stays:
-// attempts and results of one cluster must not reach another.
-func (s *state) pin(id string, masters []string) error {
+// pin stores the cluster that answered and its masters. The first cluster stays, unless its state was taken over:
+// attempts and results of one cluster must not reach another. former are the clusters from which id has taken over.
+func (s *state) pin(id string, former, masters []string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if id != "" && s.cluster.ID != "" && id != s.cluster.ID {
+	if id != "" && s.cluster.ID != "" && id != s.cluster.ID && !slices.Contains(former, s.cluster.ID) {
 		return fmt.Errorf("%w: got %s, want %s; use another --state-dir for another cluster", errOtherCluster, id,
 			s.cluster.ID)
 	}

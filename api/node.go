@@ -33,6 +33,7 @@ func (s *Server) register(c *call, r *ffrtmp.Registration) (*answer, error) {
 	a.body = ffrtmp.Registered{
 		Node: s.nodeView(n), LeaseTTLSeconds: ttl.Seconds(),
 		Masters: s.cfg.Cluster.APIURLs(), ClusterID: s.cfg.Cluster.ClusterID(),
+		FormerClusters: s.cfg.State.Predecessors(),
 	}
 	return a, nil
 }
@@ -71,6 +72,7 @@ func (s *Server) heartbeat(c *call) (*answer, error) {
 	return &answer{body: ffrtmp.HeartbeatResponse{
 		Commands: commands, Masters: s.cfg.Cluster.APIURLs(), ClusterID: s.cfg.Cluster.ClusterID(),
 		LeaseTTLSeconds: timing.LeaseTTL.Seconds(), ReportSeconds: timing.Report.Seconds(),
+		FormerClusters: s.cfg.State.Predecessors(),
 	}}, nil
 }
 

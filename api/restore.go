@@ -42,12 +42,12 @@ func (s *Server) restore(c *call) (*answer, error) {
 
 // checkOrigin refuses the snapshot of another cluster where it would replace jobs.
 func (s *Server) checkOrigin(source *fsm.RestoreSource, force bool) error {
-	theirs, own := source.Manifest.ClusterID, s.cfg.Cluster.ClusterID()
-	if force || theirs == "" || theirs == own || s.cfg.State.Empty() {
+	theirs := source.Manifest.ClusterID
+	if force || theirs == "" || !source.Foreign || s.cfg.State.Empty() {
 		return nil
 	}
 	return ffrtmp.Errorf(ffrtmp.Conflict, "the snapshot is of cluster %s, this is cluster %s and has jobs; "+
-		"force=true (--force) replaces them", theirs, own)
+		"force=true (--force) replaces them", theirs, s.cfg.Cluster.ClusterID())
 }
 
 // refuseSnapshot distinguishes what is wrong with a snapshot from a master's own trouble.

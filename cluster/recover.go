@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/google/uuid"
@@ -207,8 +209,9 @@ func (r *Recovery) snapshotConfiguration() (raft.Configuration, error) {
 
 // Build makes the new cluster's files in the work directory. The state machine has a
 // copy of the master's state, which is trusted when everything written to it is there;
-// one that is not is made again from snapshot and log, when those are complete.
-func (r *Recovery) Build(sm StateMachine, trusted bool) error {
+// one that is not is made again from snapshot and log, when those are complete. The entry
+// that succession returns for the old cluster's id ends the new state.
+func (r *Recovery) Build(sm StateMachine, trusted bool, succession func(predecessor string) []byte) error {
 	if err := sm.Verify(); err != nil {
 		r.Report.StateProblem = err.Error()
 	}
@@ -232,6 +235,15 @@ func (r *Recovery) Build(sm StateMachine, trusted bool) error {
 		return errors.New("recover: neither a state, nor a snapshot, nor a log was found")
 	}
 	r.Report.Index = index
+	if r.Report.ClusterID != "" {
+		index++
+		sm.ApplyBatch([]*raft.Log{{
+			Index: index, Term: term, Type: raft.LogCommand, Data: succession(r.Report.ClusterID),
+		}})
+		if applied, _ := sm.Applied(); applied != index {
+			return errors.New("recover: the state does not take over the old cluster's")
+		}
+	}
 	return r.writeNew(sm, index, term)
 }
 
@@ -371,7 +383,27 @@ func (r *Recovery) Close() error {
 	if r.work != "" {
 		errs = append(errs, os.RemoveAll(r.work))
 	}
+	errs = append(errs, keepOwner(r.storage.path))
 	return errors.Join(append(errs, r.storage.close())...)
+}
+
+// keepOwner gives all files in a directory the directory's owner: root may have recovered a
+// master that runs as another user.
+func keepOwner(dir string) error {
+	info, err := os.Stat(dir)
+	if err != nil {
+		return err
+	}
+	owner, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return fmt.Errorf("owner of %s: got %T", dir, info.Sys())
+	}
+	return filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		return os.Lchown(path, int(owner.Uid), int(owner.Gid))
+	})
 }
 
 // copyFile copies a file that may be missing.

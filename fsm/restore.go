@@ -117,6 +117,7 @@ func (c *restore) apply(t *tx) any {
 	if t.err != nil {
 		return nil
 	}
+	c.succeed(t)
 	t.event(ffrtmp.Restored, nil)
 	return Done{Count: t.fence()}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -164,6 +165,9 @@ func TestRestore_FreshCluster(t *testing.T) {
 	if _, _, _, err := old.CreateKey(ctx, Idempotency{}, ffrtmp.NewKey{Name: "k", Scopes: ffrtmp.Scopes}); err != nil {
 		t.Fatal(err)
 	}
+	if _, err := old.Set(ctx, Setting{Key: predecessorPrefix + "older", Value: "recovered"}); err != nil {
+		t.Fatal(err)
+	}
 	backup := old.backUp()
 
 	c := newCluster(t)
@@ -198,6 +202,12 @@ func TestRestore_FreshCluster(t *testing.T) {
 	if j.Status != ffrtmp.Pending || len(j.Attempts) != 1 || j.Attempts[0].NodeID != shared ||
 		j.Attempts[0].Outcome != ffrtmp.AttemptLost {
 		t.Errorf("got %s after %+v, want it pending after the lost one on the shared node", j.Status, j.Attempts)
+	}
+	if got, want := c.fsm.Predecessors(), []string{"old", "older"}; !slices.Equal(got, want) {
+		t.Errorf("got predecessors %q, want %q", got, want)
+	}
+	if s := c.openRestore(backup); s.Foreign {
+		t.Error("got a backup of the predecessor taken for another cluster's")
 	}
 	if n := len(c.fsm.Nodes()); n != 3 {
 		t.Errorf("got %d nodes, want 3", n)

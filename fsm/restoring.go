@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/ffrtmp/ffrtmp"
@@ -22,7 +23,7 @@ const discardTime = 10 * time.Second
 // RestoreSource is a backup that a master could load, in a file of its own.
 type RestoreSource struct {
 	Manifest snapshot.Manifest
-	Foreign  bool // of another cluster, or it is not known of which
+	Foreign  bool // neither of this cluster nor of a predecessor, or it is not known of which
 	dir      string
 	path     string
 }
@@ -37,7 +38,8 @@ func (f *FSM) OpenRestore(r io.Reader) (_ *RestoreSource, err error) {
 	if s.path, s.Manifest, err = OpenBackup(r, s.dir); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
-	s.Foreign = s.Manifest.ClusterID == "" || s.Manifest.ClusterID != f.clusterID()
+	of := s.Manifest.ClusterID
+	s.Foreign = of == "" || of != f.clusterID() && !slices.Contains(f.Predecessors(), of)
 	return s, nil
 }
 

@@ -52,15 +52,20 @@ func decodeSetting(d *decoder) command {
 type isSet struct{}
 
 func (c *setting) apply(t *tx) any {
-	if c.Value == "" {
-		delete(t.settings, c.Key)
-		t.exec(deleteSetting, c.Key)
+	t.set(c.Key, c.Value)
+	return isSet{}
+}
+
+// set changes a setting; the value "" removes it.
+func (t *tx) set(key, value string) {
+	if value == "" {
+		delete(t.settings, key)
+		t.exec(deleteSetting, key)
 	} else {
-		t.settings[c.Key] = c.Value
-		t.exec(upsertSetting, c.Key, c.Value)
+		t.settings[key] = value
+		t.exec(upsertSetting, key, value)
 	}
 	t.reset = true
-	return isSet{}
 }
 
 func (c *setting) audit(*tx) entry {

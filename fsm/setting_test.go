@@ -1,10 +1,24 @@
 package fsm
 
 import (
+	"slices"
 	"testing"
+
+	"github.com/hashicorp/raft"
 
 	"github.com/ffrtmp/ffrtmp"
 )
+
+// The entry that ends a recovery names the old cluster, over restarts and in snapshots.
+func TestSuccession(t *testing.T) {
+	c := newCluster(t)
+	index, term := c.fsm.Applied()
+	c.fsm.Apply(&raft.Log{Index: index + 1, Term: max(term, 1), Type: raft.LogCommand, Data: Succession("old")})
+	c.restore(c.snapshot())
+	if got := c.fsm.Predecessors(); !slices.Equal(got, []string{"old"}) {
+		t.Errorf("got predecessors %q, want the old cluster", got)
+	}
+}
 
 // A setting is read at once, replaced, removed, recorded in the audit log, and in snapshots.
 func TestSetting(t *testing.T) {

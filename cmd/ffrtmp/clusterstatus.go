@@ -256,8 +256,8 @@ func (r clusterReport) fields() *cli.Fields {
 	if r.Quorum {
 		f.Add("Health", health(r.Members))
 	} else {
-		health := fmt.Sprintf("%d of %d voters answer, no quorum", r.answering(), r.voters())
-		f.Add("Health", cli.Coloured(health, cli.Red))
+		e := noQuorumError{r.answering(), r.voters()}
+		f.Add("Health", cli.Coloured(fmt.Sprintf("%d of %d voters answer, %s", e.answering, e.voters, e.lack()), cli.Red))
 	}
 	return f
 }
@@ -279,5 +279,24 @@ func (r clusterReport) viewTable() *cli.Table {
 type noQuorumError struct{ answering, voters int }
 
 func (e noQuorumError) Error() string {
-	return fmt.Sprintf("no quorum: %d of %d voters answer, %d are needed", e.answering, e.voters, e.voters/2+1)
+	return fmt.Sprintf("%s: %d of %d voters answer, %d are needed", e.lack(), e.answering, e.voters, e.needed())
+}
+
+func (e noQuorumError) needed() int { return e.voters/2 + 1 }
+
+// lack is what the cluster lacks: enough voters that answer have not elected a leader.
+func (e noQuorumError) lack() string {
+	if e.answering >= e.needed() {
+		return "no leader"
+	}
+	return "no quorum"
+}
+
+func (e noQuorumError) hint() string {
+	if e.answering >= e.needed() {
+		return "Repeat the command: an election takes a second or two. If there is no leader then, the masters do not " +
+			"reach each other: check the peer port (8300) between them."
+	}
+	return "Start the masters that do not answer. If their disks are lost, stop a surviving master and run " +
+		"ffrtmp recover there."
 }

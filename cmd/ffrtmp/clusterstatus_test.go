@@ -43,6 +43,27 @@ func TestClusterStatus_NoQuorum(t *testing.T) {
 	}
 }
 
+// Enough voters answer, but none of them knows a leader.
+func TestClusterStatus_NoLeader(t *testing.T) {
+	m := newFakeMaster(t)
+	m.handle("GET /cluster", func(w http.ResponseWriter, r *http.Request) {
+		if !r.URL.Query().Has("stale") {
+			refuse(w, http.StatusServiceUnavailable, ffrtmp.NoLeader, "the cluster has no leader that can be reached")
+			return
+		}
+		s := sampleCluster()
+		s.Leader, s.LeaderURL, s.Members = "", "", s.Members[:1]
+		w.Header().Set("X-Ffrtmp-Served-By", s.Members[0].ID)
+		_ = json.NewEncoder(w).Encode(s)
+	})
+	r := m.run(t, "cluster", "status")
+	if r.code != exitFailed {
+		t.Errorf("got exit code %d, want %d", r.code, exitFailed)
+	}
+	mustContain(t, "the status", r.out, "1 of 1 voters answer, no leader")
+	mustContain(t, "the error", r.err, "no leader: 1 of 1 voters answer", "Repeat the command")
+}
+
 // A master that accepts connections and never answers does not hold up the others' answers.
 func TestClusterStatus_SilentMaster(t *testing.T) {
 	silent, err := net.Listen("tcp", "127.0.0.1:0")

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -142,7 +143,7 @@ func rebuild(r *cluster.Recovery, states []string, logger hclog.Logger) (err err
 	if err != nil {
 		return err
 	}
-	err = r.Build(state, trusted)
+	err = r.Build(state, trusted, fsm.Succession)
 	return errors.Join(err, fatal, state.Close())
 }
 
@@ -170,15 +171,29 @@ func (c *command) printRecovery(r *cluster.Recovery, dryRun bool) error {
 	return c.print(r.Report, recoveryFields(&r.Report), cli.Line(last))
 }
 
+// memberNames are the names of the former members, this one first.
+func memberNames(r *cluster.RecoveryReport) []string {
+	var names []string
+	for _, id := range r.Members {
+		name := cmp.Or(r.Names[id], id)
+		if id == r.NodeID {
+			names = append([]string{name + " (this one)"}, names...)
+			continue
+		}
+		names = append(names, name)
+	}
+	return names
+}
+
 func recoveryFields(r *cluster.RecoveryReport) *cli.Fields {
 	f := &cli.Fields{}
 	f.Add("Raft directory", r.RaftDir)
 	f.Add("Node ID", r.NodeID)
 	f.Add("Cluster ID", r.ClusterID)
-	f.Add("Members", strings.Join(r.Members, ", "))
+	f.Add("Members", strings.Join(memberNames(r), ", "))
 	f.Add("Term", r.Term)
 	if !r.Written.IsZero() {
-		f.Add("Last written", r.Written.Format(time.RFC3339))
+		f.Add("Last written", fmt.Sprintf("%s (%s ago)", r.Written.Format(time.RFC3339), cli.Age(r.Written)))
 	}
 	f.Add("Log", fmt.Sprintf("entries %d to %d", r.FirstIndex, r.LastIndex))
 	f.Add("Log problem", r.LogProblem)

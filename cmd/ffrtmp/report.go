@@ -72,10 +72,10 @@ func codeOf(err error) ffrtmp.Code {
 func (c *command) hint(err error) string {
 	var unknown *client.UnknownOutcomeError
 	var unavailable *client.UnavailableError
+	var quorum noQuorumError
 	switch {
-	case errors.As(err, new(noQuorumError)):
-		return "Start the masters that do not answer. If their disks are lost, stop a surviving master and run " +
-			"ffrtmp recover there."
+	case errors.As(err, &quorum):
+		return quorum.hint()
 	case errors.As(err, &unknown):
 		return unknownHint(unknown)
 	case errors.As(err, &unavailable):

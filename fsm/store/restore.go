@@ -47,6 +47,10 @@ DROP TABLE restored_node;`
 // mergeKeys adds the API keys that this cluster does not know. One that it has revoked stays revoked.
 const mergeKeys = `INSERT OR IGNORE INTO main.api_key SELECT * FROM restored.api_key ORDER BY id`
 
+// mergePredecessors adds the clusters from which the backup's had taken over.
+const mergePredecessors = `INSERT OR IGNORE INTO main.cluster_setting
+SELECT * FROM restored.cluster_setting WHERE key GLOB 'predecessor/*' ORDER BY key`
+
 // Restore replaces the jobs by those of the attached database, within a transaction. Of a backup of
 // this cluster itself, keys that are no longer here were removed after they ended; withKeys is false.
 func (db *DB) Restore(withKeys bool) error {
@@ -60,7 +64,7 @@ func (db *DB) Restore(withKeys bool) error {
 	}
 	steps = append(steps, fmt.Sprintf(mergeNodes, columns))
 	if withKeys {
-		steps = append(steps, mergeKeys)
+		steps = append(steps, mergeKeys, mergePredecessors)
 	}
 	for _, sql := range append(steps, "DELETE FROM main.restore_chunk") {
 		if err := db.run(sql); err != nil {
