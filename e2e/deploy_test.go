@@ -86,7 +86,10 @@ var metricName = regexp.MustCompile(`\b(?:ffmpeg_(?:master|agent)|process|go)_[a
 
 // Every panel and alert uses metrics that masters and agents serve, in valid PromQL.
 func TestMonitoring_QueriesUseServedMetrics(t *testing.T) {
-	s := start(t, devcluster.Options{Masters: 1, Agents: 1})
+	backups := t.TempDir()
+	s := start(t, devcluster.Options{
+		Masters: 1, Agents: 1, MasterArgs: func(int) []string { return []string{"--backup-url", backups} },
+	})
 	id := s.submit(
 		pattern("360p25-h264", map[string]any{"output_mode": "null", "duration": 3600, "preset": "ultrafast"}),
 	).ID
