@@ -146,6 +146,14 @@ func TestSnapshot_Restore(t *testing.T) {
 	}
 	for _, file := range []string{snap, copied} {
 		fresh := mastertest.Start(t, nil)
+		busy := mastertest.Start(t, nil)
+		if _, err := busy.Client.Submit(t.Context(), ffrtmp.Spec{Scenario: "720p"}); err != nil {
+			t.Fatal(err)
+		}
+		refused := invoke(t, []string{"MASTER_URL=" + busy.URL()}, "", "snapshot", "restore", file, "--yes")
+		if file == snap { // of another cluster, which the copy does not know
+			mustContain(t, "the refusal", refused.err, "--force")
+		}
 		env := []string{"MASTER_URL=" + fresh.URL()}
 		r := invoke(t, env, "no\n", "snapshot", "restore", file)
 		if r.code != exitFailed || !strings.Contains(r.err, "nothing was changed") {
@@ -155,10 +163,6 @@ func TestSnapshot_Restore(t *testing.T) {
 			t.Errorf("got code %d, %s, want 0", r.code, r.err)
 		}
 		r = invoke(t, env, "", "snapshot", "restore", file, "--yes", "-o", "json")
-		if file == snap { // of another cluster, and by now there are jobs
-			mustContain(t, "the refusal", r.err, "--force")
-			r = invoke(t, env, "", "snapshot", "restore", file, "--yes", "--force", "-o", "json")
-		}
 		var restored ffrtmp.RestoredSnapshot
 		if err := json.Unmarshal([]byte(r.out), &restored); err != nil || restored.Jobs != 1 || r.code != exitDone {
 			t.Errorf("%s: got code %d, %+v, %v: %s", file, r.code, restored, err, r.err)
