@@ -23,7 +23,7 @@ const discardTime = 10 * time.Second
 // RestoreSource is a backup that a master could load, in a file of its own.
 type RestoreSource struct {
 	Manifest snapshot.Manifest
-	Foreign  bool // neither of this cluster nor of a predecessor, or it is not known of which
+	Foreign  bool // not known to be of this cluster or of a predecessor
 	dir      string
 	path     string
 }

@@ -59,7 +59,7 @@ func hasJob(t *testing.T, r io.Reader) bool {
 	return manifest.Jobs == 1
 }
 
-// The leader writes backups to a directory, of which the last ones are kept.
+// The leader writes backups to a directory and keeps the last ones.
 func TestMaster_BackupDirectory(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "backups")
 	m := backingUp(t, dir)

@@ -87,7 +87,7 @@ type bubble struct {
 	metrics *Metrics
 }
 
-// newBubble runs a schedule with backups every hour, of which three are kept.
+// newBubble runs a schedule that writes a backup every hour and keeps three.
 func newBubble(t *testing.T, store *memory) *bubble {
 	t.Helper()
 	b := &bubble{store: store, log: &testkit.Buffer{}, metrics: NewMetrics(prometheus.NewRegistry())}
