@@ -89,7 +89,7 @@ const (
 var (
 	bitrateForm    = regexp.MustCompile(`^[1-9]\d{0,8}(\.\d{1,3})?[kKmM]?$`)
 	resolutionForm = regexp.MustCompile(`^([1-9]\d{1,4})x([1-9]\d{1,4})$`)
-	urlForm        = regexp.MustCompile(`^([a-zA-Z][a-zA-Z0-9+.-]*)://`)
+	schemeForm     = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9+.-]*$`)
 )
 
 var (
@@ -118,11 +118,19 @@ func resolveInput(e *Encoding, p Parameters) error {
 	if err := checkText("parameters.input", p.Input, maxPath); err != nil {
 		return err
 	}
-	if m := urlForm.FindStringSubmatch(p.Input); m != nil && !slices.Contains(inputSchemes, strings.ToLower(m[1])) {
-		return FieldErrorf("parameters.input", "scheme %q is not allowed; use a path, http, https, rtmp or rtmps", m[1])
+	if scheme := schemeOf(p.Input); scheme != "" && !slices.Contains(inputSchemes, strings.ToLower(scheme)) {
+		return FieldErrorf("parameters.input", "scheme %q is not allowed; use a path, http, https, rtmp or rtmps", scheme)
 	}
 	e.Input = p.Input
 	return nil
+}
+
+// schemeOf returns the scheme of a URL, "" of a path.
+func schemeOf(s string) string {
+	if scheme, _, ok := strings.Cut(s, "://"); ok && schemeForm.MatchString(scheme) {
+		return scheme
+	}
+	return ""
 }
 
 func resolveDuration(e *Encoding, p Parameters) error {
@@ -163,7 +171,7 @@ func resolveOutput(e *Encoding, p Parameters) error {
 	if e.Mode != ToFile && p.Output != "" {
 		return FieldErrorf("parameters.output", "requires output_mode file")
 	}
-	if urlForm.MatchString(p.Output) {
+	if schemeOf(p.Output) != "" {
 		return FieldErrorf("parameters.output", "must be a path; to stream, set rtmp_url")
 	}
 	if err := checkText("parameters.output", p.Output, maxPath); err != nil {
@@ -334,7 +342,7 @@ func RedactParameters(raw json.RawMessage) json.RawMessage {
 	replace("stream_key", func(string) string { return Redacted })
 	replace("rtmp_url", func(s string) string { return redactURL(s, !keyed) })
 	replace("input", func(s string) string {
-		if !urlForm.MatchString(s) {
+		if schemeOf(s) == "" {
 			return s
 		}
 		return redactURL(s, strings.HasPrefix(s, "rtmp"))

@@ -1,7 +1,7 @@
 package ffrtmp
 
 import (
-	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -32,8 +32,8 @@ type scenario struct {
 	name  string
 }
 
-var scenarioForm = regexp.MustCompile(
-	`^(?i)(live-)?(4K|2160p|1440p|1080p|720p|480p|360p)(\d{1,4})?(?:-(h264|h265|hevc|vp9|av1))?$`)
+// codecs are those that a scenario may name.
+var codecs = []string{"h264", "h265", "hevc", "vp9", "av1"}
 
 // soundScenarios are the scenarios that encode no video.
 var soundScenarios = map[string]scenario{
@@ -52,22 +52,41 @@ func parseScenario(name string) (scenario, error) {
 	if s, ok := soundScenarios[strings.ToLower(name)]; ok {
 		return s, nil
 	}
-	m := scenarioForm.FindStringSubmatch(name)
-	if m == nil {
+	s, fps, ok := pictureScenario(strings.ToLower(name))
+	if !ok {
 		return scenario{}, FieldErrorf("scenario", "unknown value %q: use [live-]SIZE[FPS][-CODEC] with a size of "+
 			"4K, 2160p, 1440p, 1080p, 720p, 480p or 360p and a codec of h264, h265, hevc, vp9 or av1; or audio-aac, "+
 			"audio-opus, audio-mp3, audio-flac, audio-pcm or remux", name)
 	}
-	s := scenario{live: m[1] != "", size: sizes[strings.ToLower(m[2])], codec: "h264"}
-	if m[3] != "" {
-		fps, err := strconv.Atoi(m[3])
-		if err != nil || fps < 1 || fps > maxFPS {
+	if fps != "" {
+		n, err := strconv.Atoi(fps)
+		if err != nil || n < 1 || n > maxFPS {
 			return scenario{}, FieldErrorf("scenario", "%q: the frame rate must be between 1 and %d", name, maxFPS)
 		}
-		s.fps = float64(fps)
-	}
-	if m[4] != "" {
-		s.codec = strings.ToLower(m[4])
+		s.fps = float64(n)
 	}
 	return s, nil
+}
+
+// maxFPSDigits bounds the digits of a frame rate. More are no scenario at all.
+const maxFPSDigits = 4
+
+// pictureScenario parses [live-]SIZE[FPS][-CODEC] without a regular expression, because
+// every submission calls it. The name is in lower case.
+func pictureScenario(name string) (s scenario, fps string, ok bool) {
+	name, s.live = strings.CutPrefix(name, "live-")
+	name, s.codec, ok = strings.Cut(name, "-")
+	switch {
+	case !ok:
+		s.codec = "h264"
+	case !slices.Contains(codecs, s.codec):
+		return s, "", false
+	}
+	// A size ends with its only letter.
+	end := strings.IndexAny(name, "pk") + 1
+	if s.size, ok = sizes[name[:end]]; !ok {
+		return s, "", false
+	}
+	fps = name[end:]
+	return s, fps, len(fps) <= maxFPSDigits && strings.Trim(fps, "0123456789") == ""
 }

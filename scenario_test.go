@@ -3,6 +3,7 @@ package ffrtmp
 import (
 	"encoding/json"
 	"errors"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -214,4 +215,35 @@ func FuzzParseParameters(f *testing.F) {
 func decodeSpec(data []byte, s *Spec) error {
 	_, err := decodeStrict(data, "", strictjson.Fields[Spec](), s)
 	return err
+}
+
+// Names of pictures are those of a regular expression that says what the form is.
+func TestPictureScenario_Form(t *testing.T) {
+	form := regexp.MustCompile(
+		`^(?i)(live-)?(4K|2160p|1440p|1080p|720p|480p|360p)(\d{1,4})?(?:-(h264|h265|hevc|vp9|av1))?$`)
+	parts := [][]string{
+		{"", "live-", "LIVE-", "live", "-"},
+		{"4k", "4K", "720p", "720P", "1080", "p", "k", "144p", ""},
+		{"", "0", "30", "9999", "12345", "3x", "-30", "\u0663"},
+		{"", "-h264", "-H264", "-", "-x264", "h264", "-h264-"},
+	}
+	for _, a := range parts[0] {
+		for _, b := range parts[1] {
+			for _, c := range parts[2] {
+				for _, d := range parts[3] {
+					name := a + b + c + d
+					s, fps, ok := pictureScenario(strings.ToLower(name))
+					m := form.FindStringSubmatch(name)
+					if ok != (m != nil) {
+						t.Errorf("%q: got accepted %v, want %v", name, ok, m != nil)
+						continue
+					}
+					if ok && (s.live != (m[1] != "") || s.size != sizes[strings.ToLower(m[2])] || fps != m[3] ||
+						m[4] != "" && s.codec != strings.ToLower(m[4])) {
+						t.Errorf("%q: got %+v and %q frames a second, want the parts %q", name, s, fps, m[1:])
+					}
+				}
+			}
+		}
+	}
 }
