@@ -18,6 +18,7 @@ const (
 	maxBatch      = 512       // commands in an entry
 	maxBatchBytes = 512 << 10 // of an entry, unless one command alone is larger
 	maxInFlight   = 2         // entries of a lane
+	minSecond     = 64        // commands that are worth a second entry in flight
 	maxBulk       = 1         // of them with bulk commands
 	bulkBytes     = 32 << 10  // minimum size of a bulk command
 	maxQueued     = 16384     // commands in a lane
@@ -58,6 +59,13 @@ func (b *batcher) lane(data []byte) (l *lane, limit int) {
 	return &b.small, maxInFlight
 }
 
+// worthSending reports whether what is queued should be sent while other entries are in
+// flight. Every entry costs the same syncs, messages and commits on all masters: a few
+// commands share the next one instead.
+func (l *lane) worthSending(limit int) bool {
+	return l.inFlight == 0 || l.inFlight < limit && len(l.queue) >= minSecond
+}
+
 // proposal is a queued or proposed command.
 type proposal struct {
 	data    []byte
@@ -91,7 +99,7 @@ func (b *batcher) propose(ctx context.Context, data []byte) (uint64, any, error)
 		return 0, nil, ffrtmp.Errorf(ffrtmp.RateLimited, "command queue is full (%d waiting)", maxQueued)
 	}
 	l.queue = append(l.queue, p)
-	if l.inFlight < limit {
+	if l.worthSending(limit) {
 		l.inFlight++
 		go b.send(l) //nolint:contextcheck // an entry carries the commands of others, too
 	}
@@ -183,6 +191,10 @@ func (b *batcher) take(l *lane) []*proposal {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	var batch []*proposal
+	if l.inFlight > 1 && len(l.queue) < minSecond { // the other sender takes them
+		l.inFlight--
+		return nil
+	}
 	size, used := 0, 0
 	for _, p := range l.queue {
 		if len(batch) == maxBatch || len(batch) > 0 && size+len(p.data) > maxBatchBytes {

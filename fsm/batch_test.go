@@ -60,34 +60,42 @@ func (l *heldLog) sizes() []int {
 	return list
 }
 
-// Commands that queue while entries are in flight share the next entry.
+// Commands that queue while entries are in flight share the next entry, and only many are
+// worth a second one in flight.
 func TestBatch_Coalesces(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := &heldLog{release: make(chan error)}
 		p := NewProposer(log, ProposerOptions{})
 		var done sync.WaitGroup
-		for i := range 2 + maxBatch + 100 {
-			done.Go(func() {
-				if _, _, err := p.Act(t.Context(), Idempotency{}, ffrtmp.Cancel, uint64(i)); err != nil {
-					t.Error(err)
-				}
-			})
-			if i < 2 {
-				synctest.Wait()
+		check := func(commands int, want ...int) {
+			t.Helper()
+			for i := range commands {
+				done.Go(func() {
+					if _, _, err := p.Act(t.Context(), Idempotency{}, ffrtmp.Cancel, uint64(i)); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			synctest.Wait()
+			if got, want := fmt.Sprint(log.sizes()), fmt.Sprint(want); got != want {
+				t.Fatalf("got entries of %s, want %s", got, want)
 			}
 		}
-		synctest.Wait()
-		if got := fmt.Sprint(log.sizes()); got != "[1 1]" {
-			t.Fatalf("in flight: %s", got)
-		}
-		for range 4 {
-			log.release <- nil
-			synctest.Wait()
-		}
+		check(1, 1)
+		check(minSecond-1, 1)
+		check(1, 1, minSecond)
+		check(maxBatch+100, 1, minSecond)
+		log.release <- nil
+		check(0, 1, minSecond, maxBatch)
+		log.release <- nil
+		check(0, 1, minSecond, maxBatch, 100)
+		check(minSecond-1, 1, minSecond, maxBatch, 100)
+		log.release <- nil // one is in flight, so these wait for it
+		check(0, 1, minSecond, maxBatch, 100)
+		log.release <- nil
+		check(0, 1, minSecond, maxBatch, 100, minSecond-1)
+		log.release <- nil
 		done.Wait()
-		if got, want := fmt.Sprint(log.sizes()), fmt.Sprint([]int{1, 1, maxBatch, 100}); got != want {
-			t.Fatalf("got entries of %s, want %s", got, want)
-		}
 	})
 }
 
@@ -165,7 +173,7 @@ func TestBatch_ContextEnds(t *testing.T) {
 		log := &heldLog{release: make(chan error)}
 		p := NewProposer(log, ProposerOptions{})
 		ctx, cancel := context.WithCancel(t.Context())
-		errs := make([]error, 3)
+		errs := make([]error, 2)
 		var done sync.WaitGroup
 		for i := range errs {
 			done.Go(func() { _, _, errs[i] = p.Act(ctx, Idempotency{}, ffrtmp.Cancel, uint64(i)) })
@@ -174,15 +182,13 @@ func TestBatch_ContextEnds(t *testing.T) {
 		cancel()
 		done.Wait()
 		wantCode(t, errs[0], ffrtmp.UnknownOutcome)
-		wantCode(t, errs[1], ffrtmp.UnknownOutcome)
-		wantCode(t, errs[2], ffrtmp.NoLeader)
-		if !errors.Is(errs[2], context.Canceled) {
-			t.Fatalf("got %v, want an error that wraps its cause", errs[2])
+		wantCode(t, errs[1], ffrtmp.NoLeader)
+		if !errors.Is(errs[1], context.Canceled) {
+			t.Fatalf("got %v, want an error that wraps its cause", errs[1])
 		}
 		log.release <- nil
-		log.release <- nil
 		synctest.Wait()
-		if got := fmt.Sprint(log.sizes()); got != "[1 1]" {
+		if got := fmt.Sprint(log.sizes()); got != "[1]" {
 			t.Fatalf("entries of %s: what was withdrawn was proposed", got)
 		}
 	})
@@ -219,13 +225,12 @@ func TestBatch_QueueLimit(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		data := encodeCommand(envelope{}, &act{action: ffrtmp.Cancel})
 		var done sync.WaitGroup
-		for i := range 2 + maxQueued {
-			done.Go(func() { _, _, _ = b.propose(ctx, data) })
-			if i < 2 {
-				synctest.Wait()
+		for _, commands := range []int{1, minSecond, maxQueued} { // two entries in flight, and a full queue
+			for range commands {
+				done.Go(func() { _, _, _ = b.propose(ctx, data) })
 			}
+			synctest.Wait()
 		}
-		synctest.Wait()
 		_, _, err := b.propose(ctx, data)
 		wantCode(t, err, ffrtmp.RateLimited)
 		cancel()

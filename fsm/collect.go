@@ -11,7 +11,6 @@ import (
 // not committed when the process dies is applied again from there.
 const (
 	collectAlone    = 1                     // commands that are committed at once
-	collectIdle     = 5 * time.Millisecond  // without an entry
 	collectTime     = 40 * time.Millisecond // from its first entry
 	collectCommands = 512
 	collectBytes    = 1 << 20 // of entries
@@ -24,11 +23,11 @@ type collected struct {
 	began    time.Time
 	commands int
 	bytes    int
-	timer    *time.Timer // commits it after idle
+	timer    *time.Timer // commits it after limit
 
 	// The constants, except in tests.
-	alone       int
-	idle, limit time.Duration
+	alone int
+	limit time.Duration
 }
 
 // begin opens the transaction unless it is open. If another process holds the write lock
@@ -59,7 +58,7 @@ func (c *collected) end() {
 	if c.timer != nil {
 		c.timer.Stop()
 	}
-	c.open, c.commands, c.bytes = false, 0, 0
+	c.open, c.commands, c.bytes, c.timer = false, 0, 0, nil
 }
 
 // collect counts what was applied, and decides whether the transaction stays open. What
@@ -75,11 +74,10 @@ func (f *FSM) collect(commands, bytes int) error {
 		return f.commit()
 	}
 	if c.timer == nil {
-		c.timer = time.AfterFunc(c.idle, func() {
+		c.timer = time.AfterFunc(c.limit, func() {
 			_ = f.settle() // which ends the process if it fails
 		})
 	}
-	c.timer.Reset(c.idle)
 	return nil
 }
 

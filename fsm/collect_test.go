@@ -24,7 +24,7 @@ func (c *cluster) collectLong() {
 	c.fsm.applying.Lock()
 	defer c.fsm.applying.Unlock()
 	s := &c.fsm.collected
-	s.alone, s.idle, s.limit = -1, testkit.Patience, testkit.Patience
+	s.alone, s.limit = -1, testkit.Patience
 }
 
 // crash continues with what the files hold at this moment, as after kill -9.

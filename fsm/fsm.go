@@ -105,7 +105,7 @@ func Open(opts Options) (*FSM, error) {
 		opts: opts, files: files, log: opts.Logger, changed: newBroadcast(), waking: newBroadcast(),
 		renewed: newBroadcast(),
 	}
-	f.collected = collected{alone: collectAlone, idle: collectIdle, limit: collectTime}
+	f.collected = collected{alone: collectAlone, limit: collectTime}
 	f.Reader = store.NewReader(f.acquire)
 	f.users = usersql.New(f.Reader, usersql.DefaultLimits)
 	f.keys.Store(&keyring{})
