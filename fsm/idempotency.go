@@ -21,7 +21,7 @@ var (
 	selectIdempotency = store.Prepared(`SELECT hash, seq, count FROM idempotency WHERE principal = ? AND key = ?`)
 	insertIdempotency = store.Prepared(`INSERT INTO idempotency (principal, key, hash, seq, count, created_at)
 	VALUES (?,
-	?, ?, ?, ?, ?)`)
+	?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`)
 )
 
 // kept is the part of a command's result that is stored under its idempotency key: the number of its first job,
@@ -40,6 +40,9 @@ type replayer interface{ replay(t *tx, k kept) any }
 // partial is one of several commands of a request: only the last one completes it.
 type partial interface{ partial() bool }
 
+// predictable is a command whose result keeps what is known before it is applied.
+type predictable interface{ predict(t *tx) kept }
+
 func (d Done) keep() kept {
 	if d.Status != "" {
 		return kept{d.Seq, store.Code(store.StatusCodes, d.Status)}
@@ -53,6 +56,9 @@ func (t *tx) applyOnce(c *enveloped) any {
 	id := &c.idempotency
 	if id.Key == "" {
 		return c.command.apply(t)
+	}
+	if p, ok := c.command.(predictable); ok && t.keep(id, p.predict(t)) {
+		return t.applyKept(c)
 	}
 	if k, hash, ok := t.earlier(id); ok {
 		if !bytes.Equal(hash, id.Hash[:]) {
@@ -74,8 +80,23 @@ func (t *tx) applyOnce(c *enveloped) any {
 	if r, ok := result.(keeper); ok {
 		k = r.keep()
 	}
-	t.exec(insertIdempotency, id.Principal, id.Key, id.Hash[:], int64(k.seq), k.count, t.now)
+	t.keep(id, k)
 	return result
+}
+
+// applyKept applies a command whose key is kept already: nearly every key is new, and
+// looking for it first would cost a search on every master.
+func (t *tx) applyKept(c *enveloped) any {
+	result := c.command.apply(t)
+	if _, refused := result.(*ffrtmp.Error); refused {
+		t.exec(deleteKey, c.idempotency.Principal, c.idempotency.Key)
+	}
+	return result
+}
+
+// keep stores what is kept under a key. It reports whether the key was new.
+func (t *tx) keep(id *Idempotency, k kept) bool {
+	return t.insertNew(insertIdempotency, id.Principal, id.Key, id.Hash[:], int64(k.seq), k.count, t.now)
 }
 
 // earlier returns what is stored of an earlier request with the idempotency key, and the request's hash.

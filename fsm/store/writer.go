@@ -97,10 +97,18 @@ func (w *writer) bind(args []driver.Value) []driver.NamedValue {
 
 // Exec executes a statement.
 func (w *writer) Exec(s Statement, args ...driver.Value) error {
-	if _, err := w.stmts[s].ExecContext(context.Background(), w.bind(args)); err != nil {
-		return fmt.Errorf("%s: %w", statements[s], err)
+	_, err := w.Change(s, args...)
+	return err
+}
+
+// Change executes a statement and reports whether it has changed a row.
+func (w *writer) Change(s Statement, args ...driver.Value) (bool, error) {
+	result, err := w.stmts[s].ExecContext(context.Background(), w.bind(args))
+	if err != nil {
+		return false, fmt.Errorf("%s: %w", statements[s], err)
 	}
-	return nil
+	rows, err := result.RowsAffected()
+	return rows > 0, err
 }
 
 // Row reads the first row of a result and reports whether there is one.
