@@ -35,6 +35,7 @@ type Encoding struct {
 	KeepHDR      bool  // an HDR source stays HDR; else it is tone-mapped
 	Quality
 
+	Strict         bool // errors while decoding fail the job; else they are a warning
 	Limits         ResourceLimits
 	HangTimeoutSec int // 0: the default
 }
@@ -56,7 +57,7 @@ func Resolve(name string, p Parameters) (Encoding, error) {
 	if err != nil {
 		return Encoding{}, err
 	}
-	e := Encoding{Live: s.live, Width: s.size.width, Height: s.size.height, FPS: s.fps, Copy: s.remux}
+	e := Encoding{Live: s.live, Width: s.size.width, Height: s.size.height, FPS: s.fps, Copy: s.remux, Strict: p.Strict}
 	for _, step := range s.steps() {
 		if err := step(&e, p); err != nil {
 			return Encoding{}, err

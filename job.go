@@ -92,6 +92,7 @@ type Job struct {
 	Requires       *Requires         `json:"requires,omitempty"`
 	ProgressDetail *Progress         `json:"progress_detail,omitempty"`
 	Output         *Output           `json:"output,omitempty"`
+	Warnings       []string          `json:"warnings,omitempty"` // of a completed job
 	Origin
 }
 

@@ -20,6 +20,7 @@ type Parameters struct {
 	Input          string          `json:"input"`
 	Output         string          `json:"output"`
 	Overwrite      bool            `json:"overwrite"` // replace an existing output
+	Strict         bool            `json:"strict"`    // errors while decoding fail the job
 	OutputMode     string          `json:"output_mode"`
 	RTMPURL        string          `json:"rtmp_url"`
 	StreamKey      string          `json:"stream_key"`

@@ -24,6 +24,8 @@ var parameterTable = append([]Parameter{
 		"path below a media root; its extension is the container; left out: job_ID with the scenario's"),
 	about("overwrite", "boolean", everyKind, `true`, "replace an existing output that is not this job's own").
 		defaults("false"),
+	about("strict", "boolean", everyKind, `true`, "errors while decoding a damaged source fail the job, not just warn").
+		defaults("false"),
 	about("output_mode", "string", everyKind, `"file"`, "where the output goes; stream is rtmp, null discards it").
 		defaults("file").oneOf("file", "rtmp", "stream", "null"),
 	about("rtmp_url", "string", streamable, `"rtmp://live.example.com/app"`,

@@ -41,6 +41,8 @@ type Result struct {
 	Lease       string  `json:"lease,omitempty"`
 	Output      *Output `json:"output,omitempty"`
 	InputUnseen bool    `json:"input_unseen,omitempty"` // failed because the node cannot see the input
+
+	Warnings []string `json:"warnings,omitempty"` // what a user should know of a completed job
 }
 
 // maxResultJSONBytes limits the size of Metrics and of AnalyzerOutput.
@@ -77,6 +79,7 @@ func (r *Result) Validate() error {
 	}
 	r.LogOffset += int64(max(0, len(r.Logs)-MaxLogBytes))
 	r.Logs, r.Error = LogTail(r.Logs), ShortError(r.Error)
+	r.Warnings = shortWarnings(r.Warnings)
 	return r.Output.validate()
 }
 
@@ -85,6 +88,21 @@ const maxErrorBytes = 4096
 
 // ShortError truncates a message to the size that is stored.
 func ShortError(s string) string { return strings.ToValidUTF8(s[:min(len(s), maxErrorBytes)], "") }
+
+// Bounds of the warnings of a result.
+const (
+	maxWarnings     = 16
+	maxWarningBytes = 512
+)
+
+// shortWarnings truncates warnings to what is stored.
+func shortWarnings(list []string) []string {
+	list = list[:min(len(list), maxWarnings)]
+	for i, w := range list {
+		list[i] = strings.ToValidUTF8(w[:min(len(w), maxWarningBytes)], "")
+	}
+	return list
+}
 
 var reasonForm = regexp.MustCompile(`^([a-z][a-z0-9_]{0,63})?$`)
 

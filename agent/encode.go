@@ -43,6 +43,7 @@ func (a *Agent) start(at *attempt) (*supervisor.Process, error) {
 		FFmpeg: a.tools.FFmpeg,
 		Plan:   plan,
 		Limits: encoding.Limits,
+		Strict: encoding.Strict,
 
 		HangAfter: time.Duration(encoding.HangTimeoutSec) * time.Second,
 	})
@@ -81,6 +82,7 @@ func (a *Agent) verify(at *attempt, exit supervisor.Exit) (*outcome, error) {
 		return nil, err
 	}
 	o := a.newOutcome(at, ffrtmp.ResultCompleted)
+	o.Result.Warnings = exit.Warnings
 	p := started.Plan
 	o.Input, o.Work, o.Final, o.Owner = p.Input, p.Work, p.Final, p.Owner
 	if o.Work == nil {

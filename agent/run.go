@@ -168,7 +168,8 @@ func (a *Agent) submitResult(at *attempt, o *outcome) error {
 	if o.Result.Status == ffrtmp.ResultCompleted && !o.Published {
 		at.enter(ffrtmp.PublishingPhase)
 		seal := o.Result
-		seal.Status, seal.Logs, seal.LogOffset, seal.Metrics = ffrtmp.ResultPublishing, "", 0, nil
+		seal.Status, seal.Logs, seal.LogOffset = ffrtmp.ResultPublishing, "", 0
+		seal.Metrics, seal.Warnings = nil, nil
 		if err := a.outbox.deliver(at.ctx, seal); err != nil {
 			return err
 		}

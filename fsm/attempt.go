@@ -12,8 +12,8 @@ import (
 
 var (
 	insertAttempt = store.Prepared(`INSERT INTO job_attempt (seq, attempt, node, outcome, started_at, ended_at, error,
-	failure_reason, output, metrics, analyzer_output)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
+	failure_reason, output, metrics, analyzer_output, warnings)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
 	insertLog     = store.Prepared(`INSERT INTO job_log (seq, attempt, log, log_offset) VALUES (?, ?, ?, ?)`)
 	insertLateLog = store.Prepared(`INSERT INTO job_log (seq, attempt, log, log_offset) VALUES (?, ?, ?, ?)
 	ON CONFLICT DO NOTHING`)
@@ -39,7 +39,7 @@ func (t *tx) end(j *activeJob, e store.Result) {
 	t.exec(insertAttempt, int64(j.seq), j.attempt, j.node.Key, store.Code(store.OutcomeCodes, e.Outcome), j.startedAt,
 		t.now,
 		store.Null(e.Error), store.Null(string(e.Reason)), store.Null(e.Output), store.Null(e.Metrics),
-		store.Null(e.AnalyzerOutput))
+		store.Null(e.AnalyzerOutput), store.Null(e.Warnings))
 	if e.Log != "" {
 		t.exec(insertLog, int64(j.seq), j.attempt, e.Log, e.LogOffset)
 	}

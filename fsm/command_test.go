@@ -57,7 +57,7 @@ var golden = map[string]command{
 		seq:    300, node: numbered(3), attempt: 2, lease: goldenLease, status: ffrtmp.ResultFailed,
 		Result: store.Result{
 			Error: "boom", Reason: ffrtmp.OutputError, Log: "line\n", LogOffset: 300,
-			Output: `{"path":"x"}`, Metrics: `{"m":1}`, AnalyzerOutput: `{"n":2}`,
+			Output: `{"path":"x"}`, Metrics: `{"m":1}`, AnalyzerOutput: `{"n":2}`, Warnings: `["w"]`,
 		},
 		backoff: goldenBackoff,
 	},

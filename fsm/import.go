@@ -275,7 +275,7 @@ func (t *tx) importJob(c *importedJob) ImportedJob {
 	t.exec(insertImported, c.id.String(), int64(j.seq))
 	if a := &c.last; a.attempt > 0 {
 		t.exec(insertAttempt, int64(j.seq), a.attempt, nodeKey, a.outcome, a.startedAt, a.endedAt, store.Null(a.error),
-			store.Null(a.reason), nil, nil, nil)
+			store.Null(a.reason), nil, nil, nil, nil)
 		if c.log != "" {
 			t.exec(insertLog, int64(j.seq), a.attempt, c.log, int64(0))
 		}

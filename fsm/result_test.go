@@ -1,6 +1,7 @@
 package fsm
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/ffrtmp/ffrtmp"
@@ -21,10 +22,11 @@ func TestResult_Completed(t *testing.T) {
 	}
 	c.mustResult(node, a, ffrtmp.ResultCompleted, func(r *ffrtmp.Result) {
 		r.Output, r.Logs = &ffrtmp.Output{Path: "out.mp4", SizeBytes: 7}, "frame=1"
+		r.Warnings = []string{"damaged"}
 	})
 	j := c.job(seq)
 	if j.Status != ffrtmp.Completed || j.Progress != 100 || j.Logs != "frame=1" || j.Output == nil ||
-		j.Output.Path != "out.mp4" || !j.CompletedAt.Equal(c.now) {
+		j.Output.Path != "out.mp4" || !slices.Equal(j.Warnings, []string{"damaged"}) || !j.CompletedAt.Equal(c.now) {
 		t.Fatalf("got %+v, want a completed job", j)
 	}
 	if len(j.Attempts) != 1 || j.Attempts[0].Outcome != ffrtmp.AttemptCompleted {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -34,6 +35,7 @@ type run struct {
 	status   status
 	source   sourceReader
 	tail     []string
+	damage   failure.Damage
 	started  time.Time
 	ending   *failure.Error // why we end the run; nil while ffmpeg runs
 	stopped  bool           // by request
@@ -115,6 +117,9 @@ func (r *run) loop() Exit {
 				continue
 			}
 			r.message(line)
+			if r.config.Strict && r.damage.Count > 0 {
+				end(r.damage.Failure())
+			}
 		case now := <-ticker.C:
 			if r.ending == nil {
 				if why := r.checkLimits(&w, now.Sub(last)); why != nil {
@@ -230,6 +235,9 @@ func (r *run) finish() Exit {
 		e.End = Stopped
 	case r.ending != nil:
 		e.End, e.Reason, e.Error = Failed, r.ending.Reason, r.ending.Error()
+	case r.config.Strict && r.damage.Count > 0:
+		why := r.damage.Failure()
+		e.End, e.Reason, e.Error = Failed, why.Reason, why.Error()
 	case e.Code == 0 && unwritten == "":
 		e.End = Succeeded
 	case f.cgroup != nil && f.cgroup.outOfMemory():
@@ -252,7 +260,17 @@ func (r *run) finish() Exit {
 func (r *run) exit(e Exit) Exit {
 	e.StartedAt, e.EndedAt = r.started.UTC(), time.Now().UTC()
 	e.Progress, e.Source = r.status.Progress, r.status.Source
+	e.Warnings = r.warnings()
 	return e
+}
+
+// warnings are what a user should know of a run that succeeded.
+func (r *run) warnings() []string {
+	list := slices.Clone(r.ffmpeg.notes)
+	if r.damage.Count > 0 {
+		list = append(list, r.damage.String()+"; with strict they fail the job")
+	}
+	return list
 }
 
 // message handles one line of ffmpeg's stderr.
@@ -261,7 +279,9 @@ func (r *run) message(line string) {
 	_, err := r.log.line(r.ffmpeg.names.Replace(line))
 	r.checkDisk(err)
 	// With ffmpeg's names, so that no word of a file's name is taken for a message.
-	r.tail = append(r.tail, r.log.redact.Replace(line))
+	line = r.log.redact.Replace(line)
+	r.damage.Take(line)
+	r.tail = append(r.tail, line)
 	if len(r.tail) > tailLines {
 		r.tail = r.tail[1:]
 	}

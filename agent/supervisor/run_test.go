@@ -319,6 +319,41 @@ func TestRun_InputVanished(t *testing.T) {
 	}
 }
 
+// Errors while decoding are a warning; a strict job fails.
+func TestRun_DamagedInput(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "damaged.ts")
+	out, err := exec.Command(realFFmpeg(t), "-v", "error", "-f", "lavfi", "-i", "testsrc2=size=128x96:rate=25", "-t", "2",
+		"-c:v", "libx264", "-pix_fmt", "yuv420p", path).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	film, err := os.ReadFile(path)
+	must(t, err)
+	for i := len(film) / 5; i < 3*len(film)/5; i += 397 {
+		film[i] ^= 0x55
+	}
+	must(t, os.WriteFile(path, film, 0o600))
+	roots, err := media.OpenRoots([]string{dir})
+	must(t, err)
+	e := small(0, ffrtmp.ToNull)
+	e.Input, e.AudioEncoder = "damaged.ts", ""
+	p, err := recipe.Build(e, recipe.Run{}, roots, recipe.Machine{}, nil)
+	must(t, err)
+	config := attempt(t, realFFmpeg(t), p)
+	exit := wait(t, start(t, config))
+	if exit.End != Succeeded || len(exit.Warnings) != 1 || !strings.Contains(exit.Warnings[0], "errors while decoding") ||
+		strings.Contains(exit.Warnings[0], "/fd/") {
+		t.Errorf("got %+v, want a success with one warning", exit)
+	}
+	config = attempt(t, realFFmpeg(t), p)
+	config.Strict = true
+	exit = wait(t, start(t, config))
+	if exit.End != Failed || exit.Reason != ffrtmp.UserError || !strings.Contains(exit.Error, "the input is damaged") {
+		t.Errorf("strict: got %+v, want a user error", exit)
+	}
+}
+
 // Secrets appear neither in logs nor on command lines.
 func TestRun_Secrets(t *testing.T) {
 	const key = "s3cr3t-stream-key"

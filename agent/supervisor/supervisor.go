@@ -29,6 +29,7 @@ type Config struct {
 	FFmpeg string                `json:"ffmpeg"` // path of the program
 	Plan   recipe.Plan           `json:"plan"`
 	Limits ffrtmp.ResourceLimits `json:"limits"`
+	Strict bool                  `json:"strict,omitempty"` // errors while decoding fail the run
 	// HangAfter is how long ffmpeg may make no progress; 0 means DefaultHangAfter.
 	HangAfter time.Duration `json:"hang_after"`
 }
@@ -62,6 +63,7 @@ type Exit struct {
 	Source    Source               `json:"source"`
 	CPU       time.Duration        `json:"cpu"`           // user and system time of ffmpeg
 	MaxRSS    int64                `json:"max_rss_bytes"` // of ffmpeg
+	Warnings  []string             `json:"warnings,omitempty"`
 }
 
 // Source is what ffmpeg reported about its input.

@@ -84,6 +84,7 @@ func jobFields(j ffrtmp.Job) *cli.Fields {
 		f.Add("Output", fmt.Sprintf("%s (%s)", j.Output.Path, cli.Size(j.Output.SizeBytes)))
 		f.Add("SHA-256", j.Output.SHA256)
 	}
+	f.Add("Warnings", cli.Coloured(strings.Join(j.Warnings, "; "), cli.Yellow))
 	f.Add("Parameters", string(j.Parameters))
 	return f
 }

@@ -36,6 +36,7 @@ type Result struct {
 	Log                             string // "" for none
 	LogOffset                       int64  // bytes of the attempt's log before Log
 	Output, Metrics, AnalyzerOutput string // JSON, or "" for none
+	Warnings                        string // the same
 }
 
 var selectClaimed = Prepared(selectJob + `WHERE t.seq = ?`)

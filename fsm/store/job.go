@@ -47,18 +47,18 @@ var selectJob = fmt.Sprintf(`SELECT s.seq, s.id, s.scenario, s.confidence, s.eng
 	t.last_activity_at,
 	t.completed_at, t.not_before, t.progress, t.progress_detail, t.retry_reason, t.error, t.failure_reason, n.id,
 	n.name,
-	a.output
+	a.output, a.warnings
 FROM job_state t CROSS JOIN job_spec s ON s.seq = t.seq
 LEFT JOIN node n ON n.key = t.node
 LEFT JOIN job_attempt a ON a.seq = t.seq AND a.attempt = t.attempt AND t.status = %d `, StatusCompleted)
 
 // jobColumns is the number of columns of selectJob.
-const jobColumns = 32
+const jobColumns = 33
 
 // scanJob reads a row of selectJob with the row's own scan.
 func scanJob(scan func(into ...any) error) (ffrtmp.Job, error) {
 	var j ffrtmp.Job
-	var parameters, requires, labels, detail, retryReason, fault, reason, nodeID, nodeName, output, requestID,
+	var parameters, requires, labels, detail, retryReason, fault, reason, nodeID, nodeName, output, warnings, requestID,
 		traceparent sql.NullString
 	var status, queue, priority int
 	var created, started, timeout, activity, completed, notBefore int64
@@ -66,7 +66,8 @@ func scanJob(scan func(into ...any) error) (ffrtmp.Job, error) {
 	err := scan(&j.SequenceNumber, &j.ID, &j.Scenario, &j.Confidence, &j.Engine, &j.Classification, &parameters,
 		&requires, &labels, &created, &requestID, &traceparent,
 		&status, &queue, &priority, &j.MaxRetries, &j.RetryCount, &j.Attempt, &h, &started, &timeout, &activity,
-		&completed, &notBefore, &j.Progress, &detail, &retryReason, &fault, &reason, &nodeID, &nodeName, &output)
+		&completed, &notBefore, &j.Progress, &detail, &retryReason, &fault, &reason, &nodeID, &nodeName, &output,
+		&warnings)
 	if err != nil {
 		return j, err
 	}
@@ -80,7 +81,8 @@ func scanJob(scan func(into ...any) error) (ffrtmp.Job, error) {
 		j.Parameters = []byte(parameters.String)
 	}
 	err = errors.Join(Unmarshal(labels.String, &j.Labels), Unmarshal(requires.String, &j.Requires),
-		Unmarshal(detail.String, &j.ProgressDetail), Unmarshal(output.String, &j.Output))
+		Unmarshal(detail.String, &j.ProgressDetail), Unmarshal(output.String, &j.Output),
+		Unmarshal(warnings.String, &j.Warnings))
 	if h == HoldSealed {
 		if j.ProgressDetail == nil {
 			j.ProgressDetail = &ffrtmp.Progress{}

@@ -75,6 +75,7 @@ CREATE TABLE job_attempt (
     output          TEXT, -- JSON object
     metrics         TEXT, -- JSON, as the agent sent it
     analyzer_output TEXT, -- JSON, as the agent sent it
+    warnings        TEXT, -- JSON array
     PRIMARY KEY (seq, attempt)
 ) STRICT, WITHOUT ROWID;
 
@@ -213,7 +214,7 @@ SELECT s.id, s.seq AS sequence_number, s.scenario, s.confidence, s.engine, s.cla
     strftime('%Y-%m-%dT%H:%M:%fZ', nullif(max(t.timeout_at, 0), 0) / 1e9, 'unixepoch') AS timeout_at,
     t.attempt,
     strftime('%Y-%m-%dT%H:%M:%fZ', nullif(t.not_before, 0) / 1e9, 'unixepoch') AS not_before,
-    s.labels, s.requires, t.progress_detail, a.output
+    s.labels, s.requires, t.progress_detail, a.output, a.warnings
 FROM job_spec s JOIN job_state t ON t.seq = s.seq
 LEFT JOIN node n ON n.key = t.node
 LEFT JOIN job_attempt a ON a.seq = t.seq AND a.attempt = t.attempt
