@@ -41,6 +41,8 @@ func TestResolve_Impossible(t *testing.T) {
 		{"360p", `{"crop_rect":"10:10:0:0"}`, "parameters.crop_rect", "at least 16"},
 		{"360p", `{"hdr":"keep"}`, "parameters.hdr", "requires codec hevc, vp9 or av1"},
 		{"360p", `{"hdr":"drop"}`, "parameters.hdr", "tonemap or keep"},
+		{"360p", "{\"input\":\"a\xff.mkv\"}", "parameters.input", "is not UTF-8"},
+		{"360p", `{"output":"a\ufffd.mp4"}`, "parameters.output", "is not UTF-8"},
 		{"360p", `{"crf":0}`, "parameters.crf", "between 1 and 51 for libx264"},
 		{"360p-vp9", `{"crf":64}`, "parameters.crf", "between 0 and 63 for libvpx-vp9"},
 		{"360p", `{"crf":20,"bitrate":"1M"}`, "parameters.crf", "excludes bitrate"},

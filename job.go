@@ -52,6 +52,9 @@ func index[T comparable](list []T, v T) int {
 	return len(list) - 1
 }
 
+// VerifyingPhase is the phase of an attempt whose output is complete and being checked.
+const VerifyingPhase = "verifying"
+
 // PublishingPhase is the phase of an attempt whose output is complete and being moved into
 // place. No other attempt may start meanwhile.
 const PublishingPhase = "publishing"

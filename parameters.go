@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/ffrtmp/ffrtmp/internal/strictjson"
 )
@@ -115,8 +116,17 @@ func ParseParameters(raw json.RawMessage) (Parameters, error) {
 	return p, err
 }
 
+// checkPath returns an error that names the field unless s can be a path. JSON cannot carry bytes that are not UTF-8:
+// clients replace them, and no node would find the file.
+func checkPath(field, s string) error {
+	if strings.ContainsRune(s, utf8.RuneError) {
+		return FieldErrorf(field, "%q is not UTF-8; rename the file", s)
+	}
+	return checkText(field, s, maxPath)
+}
+
 func resolveInput(e *Encoding, p Parameters) error {
-	if err := checkText("parameters.input", p.Input, maxPath); err != nil {
+	if err := checkPath("parameters.input", p.Input); err != nil {
 		return err
 	}
 	if scheme := schemeOf(p.Input); scheme != "" && !slices.Contains(inputSchemes, strings.ToLower(scheme)) {
@@ -175,7 +185,7 @@ func resolveOutput(e *Encoding, p Parameters) error {
 	if schemeOf(p.Output) != "" {
 		return FieldErrorf("parameters.output", "must be a path; to stream, set rtmp_url")
 	}
-	if err := checkText("parameters.output", p.Output, maxPath); err != nil {
+	if err := checkPath("parameters.output", p.Output); err != nil {
 		return err
 	}
 	if e.Mode != ToFile && p.Overwrite {

@@ -12,11 +12,8 @@ import (
 	"github.com/ffrtmp/ffrtmp/internal/tracing"
 )
 
-// Phases that only the agent knows; the supervisor reports the others.
-const (
-	startingPhase  = "starting"
-	verifyingPhase = "verifying"
-)
+// startingPhase is a phase that only the agent knows; the supervisor reports others.
+const startingPhase = "starting"
 
 // attempt is a claimed attempt of this node.
 type attempt struct {

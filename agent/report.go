@@ -24,6 +24,7 @@ func (at *attempt) report() (ffrtmp.AttemptReport, int64) {
 	detail := st.Progress
 	if at.phase != "" {
 		detail.Phase = at.phase
+		detail.FPS, detail.Speed, detail.ETASeconds = 0, 0, 0 // ffmpeg has ended
 	}
 	r.Detail = &detail
 	tail, from, next := logSince(at.process, at.logAt, st.LogSize)

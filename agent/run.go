@@ -125,7 +125,7 @@ func (a *Agent) returnLost(at *attempt, p *supervisor.Process) (*outcome, error)
 func (a *Agent) judge(at *attempt, exit supervisor.Exit) (*outcome, error) {
 	switch exit.End {
 	case supervisor.Succeeded:
-		at.enter(verifyingPhase)
+		at.enter(ffrtmp.VerifyingPhase)
 		_, span := a.cfg.Tracer.Start(at.ctx, "verify")
 		o, err := a.verify(at, exit)
 		span.End()

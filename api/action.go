@@ -23,6 +23,11 @@ func (s *Server) act(action ffrtmp.Action) func(*call, *nothing) (*answer, error
 		if err != nil {
 			return nil, err
 		}
+		s.cfg.Leader.Overlay(&j)
+		if p := j.ProgressDetail; action == ffrtmp.Pause && j.Status == ffrtmp.Running && p != nil &&
+			p.Phase == ffrtmp.VerifyingPhase {
+			return nil, ffrtmp.Errorf(ffrtmp.Conflict, "cannot pause job %s: it is verifying its output", j.ID)
+		}
 		index, done, err := s.cfg.Proposer.Act(c.Context(), c.idempotency, action, j.SequenceNumber)
 		if err != nil {
 			return nil, err

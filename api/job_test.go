@@ -40,7 +40,12 @@ func TestJob_Lifecycle(t *testing.T) {
 		now.Lease != "" {
 		t.Errorf("got %+v, want progress 40 at 25 fps without a lease", now)
 	}
+	m.want(http.StatusOK, "POST", "/nodes/"+nodeA+"/heartbeat", fmt.Sprintf(
+		`{"attempts":[{"job_id":%q,"attempt":1,"lease":%q,"progress":99,"progress_detail":{"phase":"verifying"}}]}`,
+		j.ID, claimed.Lease))
+	m.want(http.StatusConflict, "POST", "/jobs/1/pause", "") // there is no ffmpeg to pause
 	m.want(http.StatusOK, "POST", "/results", result(claimed, "publishing", ""))
+	m.want(http.StatusConflict, "POST", "/jobs/1/pause", "")
 	if now := m.job("1"); now.Status != ffrtmp.Running || now.ProgressDetail.Phase != ffrtmp.PublishingPhase {
 		t.Errorf("got %+v, want running, phase publishing", now)
 	}

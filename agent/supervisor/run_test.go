@@ -323,8 +323,8 @@ func TestRun_InputVanished(t *testing.T) {
 func TestRun_DamagedInput(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "damaged.ts")
-	out, err := exec.Command(realFFmpeg(t), "-v", "error", "-f", "lavfi", "-i", "testsrc2=size=128x96:rate=25", "-t", "2",
-		"-c:v", "libx264", "-pix_fmt", "yuv420p", path).CombinedOutput()
+	out, err := exec.Command(realFFmpeg(t), "-v", "error", "-f", "lavfi", "-i", "testsrc2=size=128x96:rate=25",
+		"-t", "2", "-c:v", "libx264", "-pix_fmt", "yuv420p", path).CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
@@ -342,8 +342,8 @@ func TestRun_DamagedInput(t *testing.T) {
 	must(t, err)
 	config := attempt(t, realFFmpeg(t), p)
 	exit := wait(t, start(t, config))
-	if exit.End != Succeeded || len(exit.Warnings) != 1 || !strings.Contains(exit.Warnings[0], "errors while decoding") ||
-		strings.Contains(exit.Warnings[0], "/fd/") {
+	if exit.End != Succeeded || len(exit.Warnings) != 1 ||
+		!strings.Contains(exit.Warnings[0], "errors while decoding") || strings.Contains(exit.Warnings[0], "/fd/") {
 		t.Errorf("got %+v, want a success with one warning", exit)
 	}
 	config = attempt(t, realFFmpeg(t), p)

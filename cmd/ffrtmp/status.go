@@ -93,6 +93,9 @@ func jobFields(j ffrtmp.Job) *cli.Fields {
 func progressText(j ffrtmp.Job) string {
 	text := fmt.Sprintf("%d%%", j.Progress)
 	if p := j.ProgressDetail; p != nil && !j.Status.Terminal() {
+		if j.Progress == 0 && p.ETASeconds == 0 && p.Speed > 0 {
+			text = fmt.Sprintf("%d frames, no percentage (the source's length is unknown)", p.Frame)
+		}
 		text = strings.Join(append([]string{text}, cli.EncodeFacts(p)...), ", ")
 	}
 	return text

@@ -43,7 +43,8 @@ func (d *Damage) Take(line string) {
 
 // String describes the damage in a sentence.
 func (d *Damage) String() string {
-	return fmt.Sprintf("the input is damaged: ffmpeg reported %d errors while decoding it (first: %s)", d.Count, d.First)
+	return fmt.Sprintf("the input is damaged: ffmpeg reported %d errors while decoding it (first: %s)", d.Count,
+		d.First)
 }
 
 // Failure is the damage as the reason why a strict job fails.

@@ -16,15 +16,16 @@ func TestDamage_Count(t *testing.T) {
 	}{
 		"none": {"  Duration: 00:00:01.00\nframe=   25 fps=0.0\nLast message repeated 3 times", 0, ""},
 		"metadata": {
-			"    title           : Error while decoding stream #0:0\nInput #0, mp4, from 'corrupt decoded frame':", 0, "",
+			"    title           : Error while decoding stream #0:0\nInput #0, mp4, from 'corrupt decoded frame':",
+			0, "",
 		},
 		"h264": {
 			"[h264 @ 0x55ca969144c0] error while decoding MB 1 2, bytestream 689\n" +
-				"file:/proc/self/fd/4: corrupt decoded frame in stream 0\n    Last message repeated 4 times\nframe=  2\n" +
-				"    Last message repeated 9 times",
+				"file:/proc/self/fd/4: corrupt decoded frame in stream 0\n    Last message repeated 4 times\n" +
+				"frame=  2\n    Last message repeated 9 times",
 			6, "error while decoding MB 1 2, bytestream 689",
 		},
-		"aac": {"Error while decoding stream #0:1: Invalid data found when processing input", 1, "Error while decoding"},
+		"aac": {"Error while decoding stream #0:1: Invalid data found when processing", 1, "Error while decoding"},
 		"ts":  {"[mpegts @ 0x561eb78698c0] Packet corrupt (stream = 0, dts = 133500).", 1, "Packet corrupt"},
 		"mkv": {"[matroska @ 0x5] 0x00 at pos 2 (0x2) invalid as first byte of an EBML number", 1, "0x00 at"},
 	} {
