@@ -40,7 +40,8 @@ func TestSession_Lifecycle(t *testing.T) {
 	m.want(401, "GET", "/session", "", own...)
 	m.want(409, "DELETE", "/session", "", key...)
 	audit := string(m.want(200, "GET", "/audit", "").body)
-	if !strings.Contains(audit, "kind=session") || !strings.Contains(audit, `"action":"key.revoke","target":"`+session.ID) {
+	if !strings.Contains(audit, "kind=session") ||
+		!strings.Contains(audit, `"action":"key.revoke","target":"`+session.ID) {
 		t.Errorf("got %s, want the session's beginning and end", audit)
 	}
 }

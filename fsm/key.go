@@ -174,8 +174,8 @@ func (c *createKey) audit(*tx) entry {
 	if c.expiresAt != 0 {
 		expires = store.TimeOf(c.expiresAt).Format(time.RFC3339)
 	}
-	return entry{"key.create", c.id, details("kind", c.keyKind, "scopes", c.scopes, "rate_limit", limit, "expires_at", expires, "name",
-		c.name)}
+	return entry{"key.create", c.id, details("kind", c.keyKind, "scopes", c.scopes, "rate_limit", limit,
+		"expires_at", expires, "name", c.name)}
 }
 
 // revokeKey revokes an API key.

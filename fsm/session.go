@@ -42,8 +42,8 @@ func (t *tx) sessionsOf(owner string) []*key {
 }
 
 // CreateSession creates a session, or a one-time key that opens one, for the actor of ctx.
-func (p *Proposer) CreateSession(ctx context.Context, id Idempotency, k ffrtmp.NewKey, kind ffrtmp.KeyKind) (index uint64,
-	created ffrtmp.CreatedKey, replayed bool, err error,
-) {
+func (p *Proposer) CreateSession(ctx context.Context, id Idempotency, k ffrtmp.NewKey,
+	kind ffrtmp.KeyKind,
+) (index uint64, created ffrtmp.CreatedKey, replayed bool, err error) {
 	return p.createKey(ctx, id, k, kind)
 }

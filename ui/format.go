@@ -17,9 +17,10 @@ import (
 
 func templateFunctions() template.FuncMap {
 	return template.FuncMap{
-		"ago": ago, "iso": iso, "span": span, "seconds": seconds, "bytes": size, "count": count, "number": number,
-		"title": title, "words": words, "labels": labels, "indent": indent, "join": strings.Join, "scopes": ffrtmp.JoinScopes,
-		"dict": dict, "list": list, "percent": percent, "lower": strings.ToLower, "short": short, "plural": plural, "value": value,
+		"ago": ago, "iso": iso, "span": span, "seconds": seconds, "bytes": size,
+		"count": count, "number": number, "title": title, "words": words, "labels": labels,
+		"indent": indent, "join": strings.Join, "scopes": ffrtmp.JoinScopes, "dict": dict, "list": list,
+		"percent": percent, "lower": strings.ToLower, "short": short, "plural": plural, "value": value,
 	}
 }
 

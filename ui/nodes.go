@@ -29,7 +29,8 @@ func node(v *visit) error {
 	if err := v.get("/nodes/"+url.PathEscape(v.PathValue("id")), nil, &p.Node); err != nil {
 		return err
 	}
-	for status, list := range map[string]*ffrtmp.List{"running,paused": &p.Active, "completed,failed,canceled": &p.Recent} {
+	lists := map[string]*ffrtmp.List{"running,paused": &p.Active, "completed,failed,canceled": &p.Recent}
+	for status, list := range lists {
 		q := url.Values{"node_id": {p.Node.ID}, "status": {status}, "limit": {"10"}}
 		if err := v.get("/jobs", q, list); err != nil {
 			return err

@@ -18,8 +18,10 @@ type queryPage struct {
 // examples are queries to begin with.
 var examples = []struct{ Title, SQL string }{
 	{"Jobs by status", "SELECT status, count(*) AS jobs FROM jobs GROUP BY status ORDER BY jobs DESC"},
-	{"Failures by reason", "SELECT failure_reason, count(*) AS jobs FROM jobs WHERE status = 'failed' GROUP BY 1 ORDER BY 2 DESC"},
-	{"Attempts by node", "SELECT n.name, a.outcome, count(*) AS attempts FROM attempts a JOIN nodes n ON n.id = a.node_id GROUP BY 1, 2"},
+	{"Failures by reason", "SELECT failure_reason, count(*) AS jobs FROM jobs WHERE status = 'failed' " +
+		"GROUP BY 1 ORDER BY 2 DESC"},
+	{"Attempts by node", "SELECT n.name, a.outcome, count(*) AS attempts FROM attempts a " +
+		"JOIN nodes n ON n.id = a.node_id GROUP BY 1, 2"},
 }
 
 // Examples are queries to begin with.

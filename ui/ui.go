@@ -177,7 +177,8 @@ func (v *visit) isPart() bool { return v.Header.Get("HX-Request") != "" }
 // localPath returns a path of the console, or fallback for anything else.
 func localPath(path, fallback string) string {
 	u, err := url.Parse(path)
-	if err != nil || u.Scheme != "" || u.Host != "" || !strings.HasPrefix(u.Path, "/ui/") || strings.Contains(path, "\\") {
+	if err != nil || u.Scheme != "" || u.Host != "" || !strings.HasPrefix(u.Path, "/ui/") ||
+		strings.Contains(path, "\\") {
 		return fallback
 	}
 	return u.RequestURI()

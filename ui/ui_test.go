@@ -50,7 +50,8 @@ type page struct {
 
 func (b *browser) do(method, path string, form url.Values, header ...string) page {
 	b.Helper()
-	r, err := http.NewRequestWithContext(context.Background(), method, b.master.URL()+path, strings.NewReader(form.Encode()))
+	body := strings.NewReader(form.Encode())
+	r, err := http.NewRequestWithContext(context.Background(), method, b.master.URL()+path, body)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -139,7 +140,8 @@ func TestConsole_Entry(t *testing.T) {
 	if strings.Contains(policy, "unsafe") || !strings.Contains(policy, "default-src 'none'") {
 		t.Errorf("got policy %q, want nothing inline and no other host", policy)
 	}
-	if strings.Contains(p.text, "<style") || strings.Contains(p.text, "style=") || strings.Contains(p.text, "<script>") {
+	if strings.Contains(p.text, "<style") || strings.Contains(p.text, "style=") ||
+		strings.Contains(p.text, "<script>") {
 		t.Error("got inline script or style, want none")
 	}
 }
@@ -216,9 +218,12 @@ func TestConsole_ForgedForm(t *testing.T) {
 
 // The console never leads to another site.
 func TestConsole_Next(t *testing.T) {
-	for _, next := range []string{"https://evil.example/ui/", "//evil.example/ui/", "/\\evil.example", "javascript:alert(1)", "/jobs"} {
+	for _, next := range []string{
+		"https://evil.example/ui/", "//evil.example/ui/", "/\\evil.example", "javascript:alert(1)", "/jobs",
+	} {
 		b := open(t)
-		if p := b.do("POST", "/ui/login", url.Values{"key": {apiKey}, "next": {next}}); p.Header.Get("Location") != "/ui/" {
+		p := b.do("POST", "/ui/login", url.Values{"key": {apiKey}, "next": {next}})
+		if p.Header.Get("Location") != "/ui/" {
 			t.Errorf("%s: got %q, want /ui/", next, p.Header.Get("Location"))
 		}
 	}
@@ -272,7 +277,8 @@ func TestConsole_Jobs(t *testing.T) {
 	if rest := b.get(strings.ReplaceAll(next[1], "&amp;", "&")).text; strings.Count(rest, "<tr id=") != 10 {
 		t.Errorf("got %d rows, want the other 10", strings.Count(rest, "<tr id="))
 	}
-	if text := b.get("/ui/jobs?queue=live").text; !strings.Contains(text, last.ID) || strings.Count(text, "<tr id=") != 1 {
+	if text := b.get("/ui/jobs?queue=live").text; !strings.Contains(text, last.ID) ||
+		strings.Count(text, "<tr id=") != 1 {
 		t.Error("got other jobs, want the one of the live queue")
 	}
 	if p := b.do("GET", "/ui/jobs?status=nonsense", nil); p.StatusCode != 400 || !strings.Contains(p.text, "nonsense") {
@@ -326,7 +332,8 @@ func TestConsole_Pages(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	k, err := b.master.Client.CreateKey(t.Context(), ffrtmp.NewKey{Name: "reader", Scopes: []ffrtmp.Scope{ffrtmp.ScopeRead}})
+	k, err := b.master.Client.CreateKey(t.Context(),
+		ffrtmp.NewKey{Name: "reader", Scopes: []ffrtmp.Scope{ffrtmp.ScopeRead}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -380,10 +387,12 @@ func TestConsole_Submit(t *testing.T) {
 	}
 	j, err := b.master.Client.Job(t.Context(), strings.TrimPrefix(path, "/ui/jobs/"))
 	if err != nil || j.Labels["lang"] != "en" || j.Queue != ffrtmp.Live || j.MaxRetries != 0 ||
-		!strings.Contains(string(j.Parameters), `"duration":7.5`) || !strings.Contains(string(j.Parameters), `"fit":"pad"`) {
+		!strings.Contains(string(j.Parameters), `"duration":7.5`) ||
+		!strings.Contains(string(j.Parameters), `"fit":"pad"`) {
 		t.Errorf("got %+v, %v, want what was typed", j, err)
 	}
-	if text := b.get("/ui/submit?clone=" + j.ID).text; !strings.Contains(text, "lang=en") || !strings.Contains(text, "720p30") {
+	if text := b.get("/ui/submit?clone=" + j.ID).text; !strings.Contains(text, "lang=en") ||
+		!strings.Contains(text, "720p30") {
 		t.Error("got an empty form, want the job's fields")
 	}
 }
@@ -399,7 +408,9 @@ func TestConsole_Bulk(t *testing.T) {
 	if p.StatusCode != 200 || !strings.Contains(p.text, "Cancel 2 jobs?") {
 		t.Fatalf("got %d %s, want 2 jobs counted", p.StatusCode, p.text)
 	}
-	b.post(on, "/ui/jobs", url.Values{"verb": {"cancel"}, "f-label": {"team=news"}, "confirmed": {"true"}, "nonce": {"n"}})
+	b.post(on, "/ui/jobs", url.Values{
+		"verb": {"cancel"}, "f-label": {"team=news"}, "confirmed": {"true"}, "nonce": {"n"},
+	})
 	if text := b.get("/ui/jobs?status=canceled").text; strings.Count(text, "<tr id=") != 2 ||
 		!strings.Contains(text, "2 jobs will be canceled") {
 		t.Errorf("got %d canceled jobs, want 2 and a notice", strings.Count(text, "<tr id="))

@@ -25,6 +25,9 @@
     document.cookie = `ffrtmp-theme=${root.dataset.theme}; path=/ui/; max-age=31536000; samesite=strict`;
   });
 
+  const here = $('.pages [aria-current]');
+  if (here) here.scrollIntoView({ block: 'nearest', inline: 'center' });
+
   // Dialogs, notices, keys.
   const ask = $('#ask');
   let asking = null;
