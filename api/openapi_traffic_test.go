@@ -131,6 +131,7 @@ func TestOpenAPI_Traffic(t *testing.T) {
 	m.want(400, "DELETE", "/keys/"+key.ID, "[]")
 	m.want(200, "DELETE", "/keys/"+key.ID, "")
 	m.want(404, "DELETE", "/keys/x", "")
+	m.sessionTraffic()
 	m.want(200, "GET", "/audit?limit=1&since=2026-01-02T03:04:05Z", "")
 	m.want(200, "GET", "/audit", "")
 
@@ -200,6 +201,22 @@ func TestOpenAPI_Traffic(t *testing.T) {
 			}
 		}
 	}
+}
+
+// sessionTraffic opens and ends a session, and makes each mistake once.
+func (m *master) sessionTraffic() {
+	m.t.Helper()
+	var session ffrtmp.CreatedKey
+	m.want(201, "POST", "/session", "{}", "Idempotency-Key", "session").decode(m.t, &session)
+	m.want(200, "POST", "/session", "{}", "Idempotency-Key", "session")
+	m.want(409, "POST", "/session", `{"one_time":true}`, "Idempotency-Key", "session")
+	m.want(400, "POST", "/session", "[]")
+	m.want(200, "GET", "/session", "")
+	m.want(400, "GET", "/session?index=x", "")
+	own := []string{"Authorization", "Bearer " + session.Secret}
+	m.want(400, "DELETE", "/session", "[]", own...)
+	m.want(200, "DELETE", "/session", "", own...)
+	m.want(409, "DELETE", "/session", "")
 }
 
 // spend uses an idempotency key and returns it.
