@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -129,11 +130,12 @@ func TestRun_Failed(t *testing.T) {
 			if j.FailureReason != tt.reason || j.Error == "" {
 				t.Errorf("got %s: %q, want %s with an error", j.FailureReason, j.Error, tt.reason)
 			}
-			f.mu.Lock()
-			if last := f.accepted[len(f.accepted)-1]; last.InputUnseen != tt.unseen {
-				t.Errorf("got input_unseen %v, want %v", last.InputUnseen, tt.unseen)
-			}
-			f.mu.Unlock()
+			unseen := strconv.FormatBool(tt.unseen)
+			testkit.Eventually(t, "a result with input_unseen "+unseen, f.holds(func() bool {
+				return slices.ContainsFunc(f.accepted, func(r ffrtmp.Result) bool {
+					return r.JobID == id && r.InputUnseen == tt.unseen
+				})
+			}))
 			s.checkClean()
 			if _, err := os.Stat(filepath.Join(s.root, "out.mp4")); err == nil {
 				t.Error("got an output of a failed job, want none")
