@@ -40,7 +40,7 @@ FROM (SELECT i, x, 1700000000000000000 + i * 1000000000 AS created, CASE WHEN (x
 	THEN CASE WHEN x >> 4 & 63 = 0 THEN 2 ELSE 0 END
 	ELSE CASE x >> 10 & 63 WHEN 0 THEN 4 WHEN 1 THEN 5 ELSE 3 END END AS status FROM n)`,
 	`INSERT INTO job_attempt SELECT seq, 1, node, CASE status WHEN 3 THEN 1 WHEN 4 THEN 2 ELSE 4 END, started_at,
-	completed_at, NULL, NULL, NULL, NULL, NULL FROM job_state WHERE attempt > 0 AND ?1 > 0 AND ?2 > 0`,
+	completed_at, NULL, NULL, NULL, NULL, NULL, NULL FROM job_state WHERE attempt > 0 AND ?1 > 0 AND ?2 > 0`,
 	`UPDATE meta SET applied_index = 1, applied_term = 1, time = 1800000000000000000, next_seq = ?1 + 1,
 	submitted = ?1 * (?2 > 0)`,
 }
