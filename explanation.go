@@ -15,5 +15,6 @@ type Explanation struct {
 type NodeExplanation struct {
 	NodeID string `json:"node_id"`
 	Name   string `json:"name"`
+	Match  bool   `json:"match"` // it meets the job's requirements, if only it were free, online and eligible
 	Reason string `json:"reason"`
 }

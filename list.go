@@ -191,6 +191,7 @@ func (p *Page) Validate() error {
 // limit, even none: only an empty NextCursor ends the list.
 type List struct {
 	Jobs       []Job  `json:"jobs"`
-	Count      int    `json:"count"` // len(Jobs)
+	Count      int    `json:"count"`           // len(Jobs)
+	Total      *int   `json:"total,omitempty"` // of all pages, if the query asks for it
 	NextCursor string `json:"next_cursor,omitempty"`
 }

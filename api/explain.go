@@ -1,8 +1,10 @@
 package api
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/ffrtmp/ffrtmp"
@@ -22,8 +24,10 @@ func (s *Server) explain(c *call) (*answer, error) {
 		waiting := s.cfg.State.Waiting(j.SequenceNumber)
 		e.Ahead = waiting.Ahead
 		for _, n := range s.cfg.State.Nodes() {
-			e.Nodes = append(e.Nodes,
-				ffrtmp.NodeExplanation{NodeID: n.ID, Name: n.Name, Reason: exclusion(&j, &n, waiting.Avoided)})
+			e.Nodes = append(e.Nodes, ffrtmp.NodeExplanation{
+				NodeID: n.ID, Name: n.Name, Match: j.Requires.Unmet(&n) == "",
+				Reason: exclusion(&j, &n, waiting.Avoided),
+			})
 		}
 	}
 	e.Summary = summary(&j, &e)
@@ -42,7 +46,7 @@ func exclusion(j *ffrtmp.Job, n *ffrtmp.Node, avoided []string) string {
 	case slices.Contains(avoided, n.ID):
 		return "an earlier attempt failed there"
 	case n.Free(len(n.Running)) == 0:
-		return "all slots are taken"
+		return slotsTaken
 	}
 	return ""
 }
@@ -52,11 +56,11 @@ func summary(j *ffrtmp.Job, e *ffrtmp.Explanation) string {
 	case ffrtmp.Pending:
 		return whyPending(j, e)
 	case ffrtmp.Running:
-		return fmt.Sprintf("attempt %d runs on %s", j.Attempt, j.NodeName)
+		return fmt.Sprintf("attempt %d runs on %s", j.Attempt, cmp.Or(j.NodeName, j.NodeID))
 	case ffrtmp.Failed:
 		return fmt.Sprintf("failed after %d attempts: %s", j.Attempt, j.Error)
 	case ffrtmp.Completed:
-		return fmt.Sprintf("completed by attempt %d on %s", j.Attempt, j.NodeName)
+		return fmt.Sprintf("completed by attempt %d on %s", j.Attempt, cmp.Or(j.NodeName, j.NodeID))
 	}
 	return string(j.Status)
 }
@@ -65,17 +69,67 @@ func whyPending(j *ffrtmp.Job, e *ffrtmp.Explanation) string {
 	if wait := time.Until(j.NotBefore); wait > 0 {
 		return fmt.Sprintf("waiting %s before retry %d of %d", wait.Round(time.Second), j.RetryCount, j.MaxRetries)
 	}
-	free := 0
-	for _, n := range e.Nodes {
-		if n.Reason == "" {
-			free++
+	free, full, away := byReason(e, ""), byReason(e, slotsTaken), 0
+	for i := range e.Nodes {
+		if e.Nodes[i].Match && e.Nodes[i].Reason != "" && e.Nodes[i].Reason != slotsTaken {
+			away++
 		}
 	}
+	ahead := fmt.Sprintf("%d jobs are ahead", e.Ahead)
 	switch {
 	case len(e.Nodes) == 0:
 		return "no node is registered"
-	case free == 0:
-		return "no node can run it now"
+	case len(free) > 0:
+		return fmt.Sprintf("waiting for a node to claim it: %s can run it, %s", join(free), ahead)
+	case len(full) > 0:
+		return fmt.Sprintf("all slots are taken on %s, which can run it; %s", join(full), ahead)
+	case away > 0:
+		return "no node that can run it is online and eligible"
 	}
-	return fmt.Sprintf("waiting for a node to claim it: %d can run it, %d jobs are ahead", free, e.Ahead)
+	return "no registered node matches it: " + unmet(e)
+}
+
+// slotsTaken is the reason of a node that runs as many jobs as it may.
+const slotsTaken = "all slots are taken"
+
+// byReason returns the names of the nodes with a reason.
+func byReason(e *ffrtmp.Explanation, reason string) []string {
+	var names []string
+	for _, n := range e.Nodes {
+		if n.Reason == reason {
+			names = append(names, cmp.Or(n.Name, n.NodeID))
+		}
+	}
+	return names
+}
+
+// namedNodes is how many nodes a sentence names.
+const namedNodes = 3
+
+// join lists the first names.
+func join(names []string) string {
+	if len(names) > namedNodes {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:namedNodes], ", "), len(names)-namedNodes)
+	}
+	return strings.Join(names, ", ")
+}
+
+// unmet lists why the nodes do not match, each reason once.
+func unmet(e *ffrtmp.Explanation) string {
+	var reasons []string
+	for _, n := range e.Nodes {
+		if !slices.Contains(reasons, n.Reason) {
+			reasons = append(reasons, n.Reason)
+		}
+	}
+	return join(reasons)
+}
+
+// noMatch is unmet for requirements that no node meets.
+func noMatch(nodes []ffrtmp.Node, requires *ffrtmp.Requires) string {
+	var e ffrtmp.Explanation
+	for i := range nodes {
+		e.Nodes = append(e.Nodes, ffrtmp.NodeExplanation{Reason: requires.Unmet(&nodes[i])})
+	}
+	return cmp.Or(unmet(&e), "none is registered")
 }

@@ -202,6 +202,14 @@ func TestListJobs_Pages(t *testing.T) {
 			t.Errorf("%s: got %d jobs, want %d", query, got, want)
 		}
 	}
+	for query, want := range map[string]int{"?total&limit=2": 7, "?total=true&queue=live": 4, "?total&label=n%3D3": 1} {
+		var page ffrtmp.List
+		m.want(200, "GET", "/jobs"+query, "").decode(t, &page)
+		if page.Total == nil || *page.Total != want {
+			t.Errorf("%s: got total %v, want %d", query, page.Total, want)
+		}
+	}
+	m.want(400, "GET", "/jobs?total&q=x", "")
 	if newest := m.list(""); newest[0].SequenceNumber != 7 {
 		t.Errorf("got job %d first, want 7", newest[0].SequenceNumber)
 	}

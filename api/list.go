@@ -19,9 +19,23 @@ func (s *Server) listJobs(c *call) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
+	counted, err := queryBool(q, "total")
+	switch {
+	case err != nil:
+		return nil, err
+	case counted && filter.Text != "":
+		return nil, ffrtmp.FieldErrorf("total", "cannot be combined with q: such jobs are found page by page")
+	}
 	list, err := s.cfg.State.Jobs(c.Context(), filter, page)
 	if err != nil {
 		return nil, err
+	}
+	if counted {
+		total, err := s.cfg.State.Total(c.Context(), filter)
+		if err != nil {
+			return nil, err
+		}
+		list.Total = &total
 	}
 	for i := range list.Jobs {
 		s.jobView(&list.Jobs[i])

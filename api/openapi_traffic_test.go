@@ -31,6 +31,8 @@ func TestOpenAPI_Traffic(t *testing.T) {
 	m.want(201, "POST", "/jobs", full, "Idempotency-Key", "full")
 	m.want(200, "POST", "/jobs", full, "Idempotency-Key", "full")
 	m.want(409, "POST", "/jobs", `{"scenario":"720p"}`, "Idempotency-Key", "full")
+	m.want(200, "POST", "/jobs?dry_run=true&node="+nodeA, full)
+	m.want(200, "GET", "/jobs?total", "")
 	m.want(201, "POST", "/jobs/batch", `{"jobs":[{"scenario":"720p"},{"scenario":"480p"},{"scenario":"360p"}]}`,
 		"Idempotency-Key", "batch")
 	m.want(200, "POST", "/jobs/batch", `{"jobs":[{"scenario":"720p"},{"scenario":"480p"},{"scenario":"360p"}]}`,
@@ -157,7 +159,12 @@ func TestOpenAPI_Traffic(t *testing.T) {
 	m.want(200, "PUT", "/cluster/autopilot", `{"min_quorum":3,"server_stabilization_time":"10s"}`)
 	m.want(400, "PUT", "/cluster/autopilot", `{}`)
 	m.want(200, "GET", "/catalogue", "")
+	m.want(200, "GET", "/stats?window=24h", "")
+	m.want(400, "GET", "/stats?window=1s", "")
 	m.want(200, "GET", "/openapi.yaml", "")
+	for _, path := range []string{"/openapi.yaml", "/health", "/health/ready", "/catalogue"} {
+		m.want(400, "GET", path+"?%zz", "")
+	}
 	for _, path := range []string{
 		"/jobs/x", "/api/v1/jobs/x", "/jobs/x/logs", "/jobs/x/explain", "/nodes/x", "/keys/x", "/jobs/next?node_id=x",
 	} {

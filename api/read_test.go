@@ -291,13 +291,25 @@ func TestExplain(t *testing.T) {
 	m.register(nodeA)
 	m.submit(`{"scenario":"720p-av1","queue":"batch"}`)
 	if e := explain("2"); e.Ahead != 1 || len(e.Nodes) != 1 || !strings.Contains(e.Nodes[0].Reason, "libsvtav1") ||
-		e.Summary != "no node can run it now" {
+		e.Summary != "no registered node matches it: encoder libsvtav1 is not available" || e.Nodes[0].Match {
 		t.Errorf("got %+v, want a node without libsvtav1", e)
 	}
 	if e := explain("1"); e.Nodes[0].Reason != "" || e.Ahead != 0 {
 		t.Errorf("got %+v, want a job that can run", e)
 	}
+	m.want(http.StatusOK, "POST", "/nodes/register",
+		`{"node_id":"`+nodeA+`","address":"a","max_concurrent_jobs":1,"encoders":["libx264"]}`)
 	j := m.claim(nodeA)
+	m.submit(`{"scenario":"720p"}`)
+	if e := explain("3"); !strings.HasPrefix(e.Summary, "all slots are taken on "+e.Nodes[0].Name) ||
+		!e.Nodes[0].Match {
+		t.Errorf("got %+v, want a full node", e)
+	}
+	m.want(http.StatusOK, "POST", "/nodes/"+nodeA+"/cordon", "")
+	if e := explain("3"); e.Summary != "no node that can run it is online and eligible" || !e.Nodes[0].Match {
+		t.Errorf("got %+v, want a cordoned node", e)
+	}
+	m.want(http.StatusOK, "POST", "/nodes/"+nodeA+"/uncordon", "")
 	if e := explain("1"); len(e.Attempts) != 1 || !strings.Contains(e.Summary, "attempt 1 runs") {
 		t.Errorf("got %+v, want attempt 1 running", e)
 	}

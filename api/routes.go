@@ -18,13 +18,16 @@ var methods = []string{
 // endpoints lists every route of the API.
 func (s *Server) endpoints() []endpoint {
 	return []endpoint{
-		{pattern: "POST /jobs", scope: ffrtmp.ScopeSubmit, serve: with(s.submitJob)},
+		{
+			pattern: "POST /jobs", scope: ffrtmp.ScopeSubmit, serve: with(s.submitJob),
+			query: []string{"dry_run", "node"},
+		},
 		{pattern: "POST /jobs/batch", scope: ffrtmp.ScopeSubmit, serve: with(s.submitBatch), maxBody: maxBatchBody},
 		{
 			pattern: "GET /jobs", scope: ffrtmp.ScopeRead, servedBy: byConsistency, serve: s.listJobs,
 			query: []string{
 				"status", "queue", "priority", "scenario", "node_id", "label", "created_after", "created_before", "q",
-				"sort", "limit", "cursor", "order",
+				"sort", "limit", "cursor", "order", "total",
 			},
 		},
 		{
@@ -145,6 +148,10 @@ func (s *Server) endpoints() []endpoint {
 			query: []string{"limit", "cursor", "since"},
 		},
 
+		{
+			pattern: "GET /stats", scope: ffrtmp.ScopeRead, servedBy: byConsistency, serve: s.stats,
+			query: []string{"window"},
+		},
 		{pattern: "GET /catalogue", scope: ffrtmp.ScopeRead, servedBy: anyMaster, serve: s.catalogue},
 		{pattern: "GET /openapi.yaml", servedBy: anyMaster, open: true, serve: s.openapi},
 

@@ -33,6 +33,7 @@ var matrix = map[string]struct {
 	"GET /jobs/{id}/logs":    {scopes: "submit read"},
 	"GET /jobs/{id}/explain": {scopes: "submit read"},
 
+	"GET /stats":     {scopes: "submit read"},
 	"GET /catalogue": {scopes: "submit read"},
 
 	"POST /jobs/claim":           {scopes: "agent"},

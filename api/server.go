@@ -108,6 +108,8 @@ type Server struct {
 	inFlight inFlight
 	progress progressFeed
 
+	statistics statistics
+
 	eventStreams chan struct{} // one token for each open stream
 	backingUp    atomic.Bool   // one backup at a time
 	restoring    atomic.Bool   // one restore at a time

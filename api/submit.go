@@ -11,8 +11,17 @@ import (
 	"github.com/ffrtmp/ffrtmp/internal/tracing"
 )
 
-// submitJob creates a job.
+// submitJob creates a job, or with ?dry_run shows it.
 func (s *Server) submitJob(c *call, spec *ffrtmp.Spec) (*answer, error) {
+	q := c.URL.Query()
+	switch dry, err := queryBool(q, "dry_run"); {
+	case err != nil:
+		return nil, err
+	case dry:
+		return s.dryRun(c, spec)
+	case q.Has("node"):
+		return nil, ffrtmp.FieldErrorf("node", "requires dry_run; to choose a node, set requires.labels")
+	}
 	specs := []ffrtmp.Spec{*spec}
 	index, submitted, err := s.propose(c, specs)
 	if err != nil {

@@ -151,6 +151,11 @@ func TestRequests(t *testing.T) {
 			return err
 		}},
 		{`GET /jobs/7/logs?attempt=2 `, false, func() error { _, err := c.Logs(ctx, "7", 2); return err }},
+		{`POST /jobs?dry_run=true&node=a {"scenario":"720p"}`, true, func() error {
+			_, err := c.DryRun(ctx, ffrtmp.Spec{Scenario: "720p"}, "a")
+			return err
+		}},
+		{`GET /stats?window=1h0m0s `, false, func() error { _, err := c.Stats(ctx, time.Hour); return err }},
 		{`GET /catalogue `, false, func() error { _, err := c.Catalogue(ctx); return err }},
 		{`GET /jobs/7/explain `, false, func() error { _, err := c.Explain(ctx, "7"); return err }},
 		{`POST /nodes/n/heartbeat {"attempts":[],"wait":"5s"}`, false, func() error {

@@ -16,6 +16,19 @@ func (c *Client) Submit(ctx context.Context, spec ffrtmp.Spec, opts ...Option) (
 	return j, err
 }
 
+// DryRun returns what Submit would create, and the command that a node, by id or name, would run; "" chooses one that
+// can run it.
+func (c *Client) DryRun(ctx context.Context, spec ffrtmp.Spec, node string, opts ...Option) (ffrtmp.DryRun, error) {
+	var answer ffrtmp.DryRun
+	call := write(http.MethodPost, "/jobs", spec, &answer, opts)
+	call.query.Set("dry_run", "true")
+	if node != "" {
+		call.query.Set("node", node)
+	}
+	err := c.do(ctx, call)
+	return answer, err
+}
+
 // SubmitBatch adds all jobs or none, up to ffrtmp.MaxBatch.
 func (c *Client) SubmitBatch(ctx context.Context, specs []ffrtmp.Spec, opts ...Option) (ffrtmp.Submitted, error) {
 	body := struct {
@@ -102,6 +115,17 @@ func (c *Client) Patch(ctx context.Context, id string, p ffrtmp.Patch, opts ...O
 func (c *Client) Catalogue(ctx context.Context, opts ...Option) (ffrtmp.Catalogue, error) {
 	var answer ffrtmp.Catalogue
 	err := c.do(ctx, read("/catalogue", &answer, opts))
+	return answer, err
+}
+
+// Stats returns what happened to jobs in the last window, from one minute to 24 hours; 0 is one hour.
+func (c *Client) Stats(ctx context.Context, window time.Duration, opts ...Option) (ffrtmp.Stats, error) {
+	var answer ffrtmp.Stats
+	call := read("/stats", &answer, opts)
+	if window != 0 {
+		call.query.Set("window", window.String())
+	}
+	err := c.do(ctx, call)
 	return answer, err
 }
 

@@ -101,6 +101,9 @@ type found struct {
 
 	started bool
 	chunk   int // to scan next
+
+	counting bool // count by place, and keep no keys
+	tally    [math.MaxUint8 + 1]int
 }
 
 func (r *found) add(key uint64) {
@@ -138,6 +141,10 @@ func (r *found) scan(ch *chunk, first uint64) {
 			i = chunkSize - 1 - k
 		}
 		if r.places[ch.place[i]] && r.matches(ch, i) {
+			if r.counting {
+				r.tally[ch.place[i]]++
+				continue
+			}
 			if r.add(r.key(ch, i, first+uint64(i))); r.done() {
 				return
 			}
@@ -151,9 +158,13 @@ const strideChunks = 8
 // candidates returns the sort keys of the first jobs that a filter selects after the page's cursor, in the page's
 // order. A job that only has the same hashes may be among them.
 func (f *FSM) candidates(ctx context.Context, filter *ffrtmp.Filter, page ffrtmp.Page, limit int) ([]uint64, error) {
-	r := &found{selection: newSelection(filter, page, limit)}
+	return f.find(ctx, &found{selection: newSelection(filter, page, limit)}, filter.NodeID)
+}
+
+// find scans all chunks, or as many as the keys need.
+func (f *FSM) find(ctx context.Context, r *found, nodeID string) ([]uint64, error) {
 	for !r.done() {
-		more, wait, err := f.stride(r, filter.NodeID)
+		more, wait, err := f.stride(r, nodeID)
 		switch {
 		case err != nil:
 			return nil, err
@@ -169,6 +180,19 @@ func (f *FSM) candidates(ctx context.Context, filter *ffrtmp.Filter, page ffrtmp
 		}
 	}
 	return r.keys, nil
+}
+
+// Total counts the jobs that a filter without a text selects, in memory: some milliseconds for a million. Of a
+// scenario, a label or a time it may count a few that only have the same hash or second.
+func (f *FSM) Total(ctx context.Context, filter ffrtmp.Filter) (int, error) {
+	page := ffrtmp.Page{Sort: ffrtmp.SortCreated, Order: ffrtmp.Ascending}
+	r := &found{selection: newSelection(&filter, page, math.MaxInt), counting: true}
+	_, err := f.find(ctx, r, filter.NodeID)
+	total := 0
+	for _, n := range r.tally {
+		total += n
+	}
+	return total, err
 }
 
 // stride scans some chunks. It returns a channel to wait for when they are not loaded yet.

@@ -52,6 +52,19 @@ func (o outputs) check(key outputKey) *ffrtmp.Error {
 		"wait for it, cancel it or use another path", j.seq, j.id, j.status)
 }
 
+// CheckOutput returns a Conflict error if an unfinished job has the output of valid parameters.
+func (f *FSM) CheckOutput(parameters json.RawMessage) error {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	if f.state == nil {
+		return errNoState
+	}
+	if refused := f.state.outputs.check(outputKeyOf(string(parameters))); refused != nil {
+		return refused
+	}
+	return nil
+}
+
 // checkOutputs returns a Conflict error if a file of a submission is taken, also by another job of it.
 func (t *tx) checkOutputs(specs []spec) ([]outputKey, *ffrtmp.Error) {
 	keys := make([]outputKey, len(specs))

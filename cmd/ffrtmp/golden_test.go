@@ -25,7 +25,7 @@ func TestGolden(t *testing.T) {
 		}
 	})
 	m.answer("GET /jobs/12", http.StatusOK, running)
-	m.answer("POST /jobs", http.StatusCreated, sampleJobs()[0])
+	m.handle("POST /jobs", answerSubmission)
 	m.answer("POST /jobs/12/cancel", http.StatusOK, map[string]string{"status": "canceled", "job_id": jobID})
 	for _, action := range []string{"pause", "resume", "retry"} {
 		m.answer("POST /jobs/12/"+action, http.StatusOK, map[string]string{"status": "paused", "job_id": jobID})
@@ -123,6 +123,7 @@ func TestGolden(t *testing.T) {
 		{"jobs-status-all", []string{"jobs", "status"}},
 		{"jobs-status", []string{"jobs", "status", "12"}},
 		{"jobs-submit", []string{"jobs", "submit", "--scenario", "live-4K60-h265"}},
+		{"jobs-submit-dry-run", []string{"jobs", "submit", "--scenario", "720p", "--dry-run", "--node", "agent-1"}},
 		{"jobs-cancel", []string{"jobs", "cancel", "12"}},
 		{"jobs-cancel-many", []string{"jobs", "cancel", "--status", "pending"}},
 		{"jobs-retry-many", []string{"jobs", "retry", "--q", "a.mkv", "--dry-run"}},
@@ -166,6 +167,22 @@ func TestGolden(t *testing.T) {
 			golden(t, c.name+".json", m.hidePort(r.out))
 		})
 	}
+}
+
+// answerSubmission answers a submission, or a dry run.
+func answerSubmission(w http.ResponseWriter, r *http.Request) {
+	var document any = sampleJobs()[0]
+	if r.URL.Query().Get("dry_run") == "true" {
+		document = ffrtmp.DryRun{
+			Job: ffrtmp.Job{Scenario: "720p", Queue: ffrtmp.Default, Priority: ffrtmp.Medium}, NodeName: "agent-1",
+			Command:  []string{"ffmpeg", "-i", "a b.mkv", "-c:v", "libx264", "-f", "mp4", "out.mp4"},
+			Assumed:  []string{"the input exists and has what the scenario needs"},
+			Warnings: []string{"node agent-1 cannot run it: no GPU"},
+		}
+	} else {
+		w.WriteHeader(http.StatusCreated)
+	}
+	_ = json.NewEncoder(w).Encode(document)
 }
 
 // Errors are text, or with --output json one document on standard error.

@@ -28,7 +28,8 @@ type specFlags struct {
 	streamKeyFile                string
 
 	file, idempotencyKey string
-	watch                bool
+	watch, dryRun        bool
+	node                 string
 
 	set *pflag.FlagSet
 	own []string // the flags that describe a job, as opposed to how it is submitted
@@ -52,6 +53,8 @@ func (f *specFlags) register(cmd *cobra.Command) {
 	set.StringVar(&f.file, "file", "", `JSON file with one job or {"jobs":[...]}; - is standard input`)
 	set.StringVar(&f.idempotencyKey, "idempotency-key", "", "submit only once under this key, however often repeated")
 	set.BoolVar(&f.watch, "watch", false, "watch the job until it ends")
+	set.BoolVar(&f.dryRun, "dry-run", false, "submit nothing: show the job and the ffmpeg command")
+	set.StringVar(&f.node, "node", "", "with --dry-run: node whose command is shown (default one that can run the job)")
 	f.set = set
 	cli.Complete(cmd, "scenario", scenarios...)
 }

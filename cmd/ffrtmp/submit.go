@@ -44,8 +44,17 @@ func (c *command) submit(cmd *cobra.Command, f *specFlags) error {
 	if batch && f.watch {
 		return flags.Usagef("--watch watches one job: leave it out for a batch")
 	}
+	switch {
+	case f.dryRun && (batch || f.watch):
+		return flags.Usagef("--dry-run: shows one job, and does not go with a batch or --watch")
+	case f.node != "" && !f.dryRun:
+		return flags.Usagef("--node: requires --dry-run; to choose a node, use --requires-label")
+	}
 	if err := validate(specs, batch); err != nil {
 		return err
+	}
+	if f.dryRun {
+		return c.dryRun(cmd, specs[0], f.node)
 	}
 	var options []client.Option
 	if f.idempotencyKey != "" {

@@ -66,6 +66,11 @@ func TestUsageErrors(t *testing.T) {
 		{"priority of no job", []string{"jobs", "priority", "low"}, "select them with a filter"},
 		{"retry both", []string{"jobs", "retry", "1", "--status", "failed"}, "not both"},
 		{"dry run of names", []string{"jobs", "pause", "1", "--dry-run"}, "select the jobs with filters"},
+		{
+			"dry run with watch", []string{"jobs", "submit", "--scenario", "720p", "--dry-run", "--watch"},
+			"does not go with",
+		},
+		{"node without dry run", []string{"jobs", "submit", "--scenario", "720p", "--node", "a"}, "requires --dry-run"},
 		{"cancel nothing", []string{"jobs", "cancel"}, "select them with a filter"},
 		{"cancel both", []string{"jobs", "cancel", "1", "--queue", "batch"}, "not both"},
 		{"bad master", []string{"nodes", "list", "--master", "ftp://x"}, "not http or https"},

@@ -1,0 +1,160 @@
+package api
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/internal/recipe"
+)
+
+// dryRunID is the id of a job that is not created.
+const dryRunID = "00000000-0000-0000-0000-000000000000"
+
+// dryRun answers what a submission would create, and which command a node would run for it. Nothing changes.
+func (s *Server) dryRun(c *call, spec *ffrtmp.Spec) (*answer, error) {
+	if err := s.checkDiskSpace(c); err != nil {
+		return nil, err
+	}
+	if err := s.cfg.State.CheckOutput(spec.Parameters); err != nil {
+		return nil, err
+	}
+	nodes := s.cfg.State.Nodes()
+	j := s.cfg.Proposer.Job(spec, ffrtmp.SubmittedJob{ID: dryRunID}, time.Now().UTC())
+	node, warnings, err := dryRunNode(c.URL.Query().Get("node"), nodes, j.Requires)
+	if err != nil {
+		return nil, err
+	}
+	result := ffrtmp.DryRun{Job: j, Warnings: warnings, Assumed: []string{}, Command: []string{}}
+	if node != nil {
+		result.NodeID, result.NodeName = node.ID, node.Name
+	}
+	if err := build(&result, spec); err != nil {
+		return nil, err
+	}
+	s.jobView(&result.Job)
+	return &answer{body: result}, nil
+}
+
+// dryRunNode returns the node that a dry run is about: the one with that id or name, or one that can run the
+// job, idle ones first, or nil.
+func dryRunNode(name string, nodes []ffrtmp.Node, requires *ffrtmp.Requires) (*ffrtmp.Node, []string, error) {
+	warnings := []string{}
+	if name != "" {
+		i := slices.IndexFunc(nodes, func(n ffrtmp.Node) bool { return n.ID == name || n.Name == name })
+		if i < 0 {
+			return nil, nil, ffrtmp.FieldErrorf("node", "no node has the id or name %q", name)
+		}
+		if reason := requires.Unmet(&nodes[i]); reason != "" {
+			warnings = append(warnings, fmt.Sprintf("node %s cannot run it: %s", nodes[i].Name, reason))
+		}
+		return &nodes[i], warnings, nil
+	}
+	var able []*ffrtmp.Node
+	for i := range nodes {
+		if requires.Unmet(&nodes[i]) == "" {
+			able = append(able, &nodes[i])
+		}
+	}
+	if len(able) == 0 {
+		return nil, append(warnings, "no registered node can run it: "+noMatch(nodes, requires)), nil
+	}
+	idle := slices.IndexFunc(able, func(n *ffrtmp.Node) bool { return n.Status == ffrtmp.NodeAvailable })
+	return able[max(idle, 0)], warnings, nil
+}
+
+// build sets the command of a dry run, for an input that nobody has looked at.
+func build(r *ffrtmp.DryRun, spec *ffrtmp.Spec) error {
+	p, err := ffrtmp.ParseParameters(spec.Parameters)
+	if err != nil {
+		return err
+	}
+	e, err := ffrtmp.Resolve(spec.Scenario, p)
+	if err != nil {
+		return err
+	}
+	run := recipe.Run{JobID: r.Job.ID, Attempt: 1}
+	plan, err := recipe.Build(e, run, namedFiles{}, recipe.Machine{VAAPIDevice: "/dev/dri/renderD128"}, nil)
+	if err != nil {
+		r.Warnings = append(r.Warnings, "it would fail at the start: "+err.Error())
+		return nil
+	}
+	r.Command = shown(&plan)
+	if e.Input != "" {
+		r.Assumed = append(r.Assumed, assumptions(&e)...)
+	}
+	return nil
+}
+
+// assumptions are what a command says of an input that nobody has looked at.
+func assumptions(e *ffrtmp.Encoding) []string {
+	list := []string{"the input exists and has what the scenario needs"}
+	switch {
+	case e.Copy:
+		return append(list, "the output's container holds its codecs")
+	case !e.Audio():
+		list = append(list, "the picture is progressive SDR in square pixels: other sources get more filters "+
+			"(deinterlacing, tone mapping, scaling by display aspect, color conversion)")
+	}
+	if e.AudioEncoder != "" {
+		list = append(list, "the sound has one to eight channels with usual names")
+	}
+	return list
+}
+
+// namedFiles are files by the names that a job has for them: below which media root, the node decides.
+type namedFiles struct{}
+
+// Input implements recipe.Roots.
+func (namedFiles) Input(name string) (recipe.File, error) { return recipe.File{Name: name}, nil }
+
+// Output implements recipe.Roots.
+func (namedFiles) Output(name string) (recipe.File, error) { return recipe.File{Name: name}, nil }
+
+// shown returns a plan's command with the files' names and without secrets.
+func shown(p *recipe.Plan) []string {
+	names := []string{
+		recipe.SourceAddress, redactedURL("input", p.Source),
+		recipe.TargetAddress, redactedURL("rtmp_url", p.Target),
+	}
+	if p.Input != nil {
+		names = append(names, fmt.Sprintf("file:/proc/self/fd/%d", recipe.InputFD), path.Clean(p.Input.Path()))
+	}
+	if p.Final != nil {
+		names = append(names, fmt.Sprintf("file:/proc/self/fd/%d", recipe.OutputFD), path.Clean(p.Final.Path()))
+	}
+	// Longer ones first: a key that is part of another must not leave the rest of it.
+	secrets := slices.DeleteFunc(slices.Clone(p.Secrets), func(s string) bool { return s == "" })
+	slices.SortFunc(secrets, func(a, b string) int { return cmp.Compare(len(b), len(a)) })
+	var hidden []string
+	for _, secret := range secrets {
+		hidden = append(hidden, secret, ffrtmp.Redacted)
+	}
+	hide, name := strings.NewReplacer(hidden...), strings.NewReplacer(names...)
+	command := []string{"ffmpeg"}
+	for _, arg := range p.Args {
+		switch {
+		case slices.Contains(secrets, arg):
+			arg = ffrtmp.Redacted
+		case !strings.HasPrefix(arg, "-"): // else it is an option's name
+			arg = name.Replace(hide.Replace(arg))
+		}
+		command = append(command, arg)
+	}
+	return command
+}
+
+// redactedURL returns a parameter's URL as job views show it.
+func redactedURL(parameter, url string) string {
+	var shown map[string]string
+	raw, err := json.Marshal(map[string]string{parameter: url})
+	if err != nil || json.Unmarshal(ffrtmp.RedactParameters(raw), &shown) != nil {
+		return ffrtmp.Redacted
+	}
+	return shown[parameter]
+}
