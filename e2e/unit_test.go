@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/ffrtmp/ffrtmp/internal/testkit"
 )
 
 // installed is the programs' directory in the units of deploy/systemd.
@@ -101,12 +103,6 @@ func TestUnits_StartPrograms(t *testing.T) {
 		s.must(os.MkdirAll(filepath.Join(root, dir), 0o700))
 	}
 	s.must(os.WriteFile(filepath.Join(root, "api-key"), []byte("a key of the test\n"), 0o600)) // systemd's copy of it
-	etc := filepath.Join(root, "etc/ffmpeg-rtmp")
-	certFlags := []string{"--generate-cert", "--cert", etc + "/certs/master.crt", "--key", etc + "/certs/master.key"}
-	if status := launch(t, root, nil, "master", certFlags...).status(t); status != 0 {
-		t.Fatalf("--generate-cert: got status %d, want 0", status)
-	}
-	s.must(os.Link(etc+"/certs/master.crt", etc+"/certs/ca.crt"))
 	api, masterMetrics, agentMetrics := freePort(t), freePort(t), freePort(t)
 	for _, p := range []struct {
 		name, ready string
@@ -150,6 +146,78 @@ func TestUnits_StartPrograms(t *testing.T) {
 			response.Body.Close()
 			return response.StatusCode == http.StatusOK
 		})
+		if p.name == "master" {
+			made := filepath.Join(root, "var/lib/ffmpeg-rtmp/certs/master.crt")
+			s.must(os.Link(made, filepath.Join(root, "etc/ffmpeg-rtmp/certs/ca.crt")))
+		}
+	}
+}
+
+// confined runs a command in a mount namespace: below the directory $1 as root directory, which is read-only but for
+// $2, as ProtectSystem=strict and StateDirectory= make it.
+const confined = `set -eu
+mount --bind "$1" "$1"
+mount --bind "$1$2" "$1$2"
+mount --rbind /proc "$1/proc"
+mount -o remount,bind,ro "$1"
+root=$1
+shift 2
+exec chroot "$root" "$@"`
+
+// The master's unit needs no prepared certificate: the master makes one where the unit lets it write, and nowhere else.
+func TestUnits_MasterMakesCertificate(t *testing.T) {
+	s := &site{t: t}
+	u := units(t, "ffmpeg-master.service")[0]
+	if got := u.values("ProtectSystem"); !slices.Equal(got, []string{"strict"}) || len(u.values("ReadWritePaths")) > 0 {
+		t.Fatalf("got ProtectSystem=%q, want strict without ReadWritePaths=: the test shows no more", got)
+	}
+	state := "/var/lib/" + u.values("StateDirectory")[0]
+	root := t.TempDir()
+	for _, dir := range []string{installed, state, "/proc", "/run/credentials"} {
+		s.must(os.MkdirAll(filepath.Join(root, dir), 0o700))
+	}
+	s.must(os.WriteFile(filepath.Join(root, "run/credentials/api-key"), []byte("a key of the test\n"), 0o600))
+	program, err := os.ReadFile(filepath.Join(shared.bin, "master"))
+	s.must(err)
+	s.must(os.WriteFile(filepath.Join(root, installed, "master"), program, 0o700))
+	metrics := freePort(t)
+	run := func(extra ...string) (*exec.Cmd, *testkit.Buffer) {
+		args := []string{"--mount", "sh", "-c", confined, "sh", root, state}
+		if exec.Command("unshare", "--mount", "true").Run() != nil {
+			args = slices.Insert(args, 1, "--user", "--map-root-user")
+		}
+		command := strings.ReplaceAll(u.values("ExecStart")[0], "${CREDENTIALS_DIRECTORY}", "/run/credentials")
+		cmd, output := exec.Command("unshare", append(args, strings.Fields(command)...)...), &testkit.Buffer{}
+		cmd.Stdout, cmd.Stderr = output, output
+		cmd.Env = append(os.Environ(), "FFRTMP_PORT="+freePort(t), "FFRTMP_METRICS_PORT="+metrics)
+		cmd.Env = append(append(cmd.Env, u.values("Environment")...), extra...)
+		return cmd, output
+	}
+	refused, output := run("FFRTMP_CERT=/etc/certs/master.crt", "FFRTMP_KEY=/etc/certs/master.key")
+	if err := refused.Run(); err == nil || !strings.Contains(output.String(), "read-only file system") {
+		t.Errorf("outside the state directory: got %v, want a read-only file system:\n%s", err, output)
+	}
+	master, output := run()
+	s.must(master.Start())
+	t.Cleanup(func() {
+		_ = master.Process.Kill()
+		_ = master.Wait()
+		if t.Failed() {
+			t.Logf("master: %s", output)
+		}
+	})
+	s.eventually("the master is healthy", func() bool {
+		response, err := http.Get("http://127.0.0.1:" + metrics + "/health")
+		if err != nil {
+			return false
+		}
+		response.Body.Close()
+		return response.StatusCode == http.StatusOK
+	})
+	for _, name := range []string{"master.crt", "master.key"} {
+		if _, err := os.Stat(filepath.Join(root, state, "certs", name)); err != nil {
+			t.Error(err)
+		}
 	}
 }
 
