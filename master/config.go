@@ -15,6 +15,7 @@ import (
 	"github.com/ffrtmp/ffrtmp"
 	"github.com/ffrtmp/ffrtmp/cluster"
 	"github.com/ffrtmp/ffrtmp/internal/certs"
+	"github.com/ffrtmp/ffrtmp/internal/flags"
 	"github.com/ffrtmp/ffrtmp/internal/tracing"
 )
 
@@ -68,7 +69,8 @@ type Config struct {
 	// PeerFiles are those of the peer port; what is "" is taken from Files.
 	PeerFiles Files
 
-	// APIKey is the bootstrap admin key; "" lets everybody in, and is refused with TLS.
+	// APIKey is the bootstrap admin key, or several, one a line, each of which is valid; "" lets everybody in, and is
+	// refused with TLS.
 	APIKey string
 	// ReadAPIKey is called for the key instead, by New and by every Reload. It may be nil.
 	ReadAPIKey func() (string, error)
@@ -263,7 +265,8 @@ func (c Config) readAPIKey() (string, error) {
 			return "", err
 		}
 	}
-	if key == "" && c.TLS {
+	// Blank lines are no keys: without any key the API is open.
+	if key = strings.Join(flags.Keys(key), "\n"); key == "" && c.TLS {
 		return "", errors.New("the API key is empty: that opens the API to everybody and is only allowed without TLS " +
 			"(--tls=false, development)")
 	}

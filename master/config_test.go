@@ -77,6 +77,10 @@ func TestConfig_ReadAPIKey(t *testing.T) {
 	if _, err := c.readAPIKey(); err == nil {
 		t.Error("got no error for an open API with TLS")
 	}
+	c = Config{TLS: true, APIKey: " \n\n"}
+	if _, err := c.readAPIKey(); err == nil {
+		t.Error("got no error for blank lines with TLS")
+	}
 	c = Config{APIKey: "first", ReadAPIKey: func() (string, error) { return "second", nil }}
 	if key, err := c.readAPIKey(); key != "second" || err != nil {
 		t.Errorf("got %q, %v, want the key that is read", key, err)

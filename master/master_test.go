@@ -72,7 +72,10 @@ func TestMaster_Reload(t *testing.T) {
 	c := inMemory()
 	c.ReadAPIKey = func() (string, error) { return key, nil }
 	m := start(t, c)
-	for _, step := range []struct{ file, valid, refused string }{{"second", "second", "first"}, {"", "second", ""}} {
+	for _, step := range []struct{ file, valid, refused string }{
+		{"second\n first \n\n", "first", "second first"}, {"first\nsecond", "second", "third"},
+		{"second", "second", "first"}, {"", "second", ""}, {" \n", "second", ""},
+	} {
 		key = step.file
 		m.Reload()
 		if _, err := connect(t, m, step.valid).Jobs(t.Context(), client.ListOptions{}); err != nil {

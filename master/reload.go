@@ -6,6 +6,7 @@ import (
 
 	"github.com/ffrtmp/ffrtmp/api"
 	"github.com/ffrtmp/ffrtmp/fsm"
+	"github.com/ffrtmp/ffrtmp/internal/flags"
 )
 
 // Reload reads certificates and the API key again. It logs unusable ones and keeps the old. Changed certificate files
@@ -43,13 +44,10 @@ func newKeys(state *fsm.FSM, bootstrap string) *keys {
 	return k
 }
 
-// set puts a bootstrap key in force; "" lets everybody in.
+// set puts bootstrap keys in force, one a line; "" lets everybody in.
 func (k *keys) set(bootstrap string) {
-	if bootstrap == "" {
-		k.current.Store(&authenticator{true, api.Keys(k.state)})
-		return
-	}
-	k.current.Store(&authenticator{false, api.Keys(k.state, bootstrap)})
+	lines := flags.Keys(bootstrap)
+	k.current.Store(&authenticator{len(lines) == 0, api.Keys(k.state, lines...)})
 }
 
 // Authenticate implements api.Authenticator.

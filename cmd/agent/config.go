@@ -74,7 +74,10 @@ func parse(args []string, lookup func(string) (string, bool)) (*config, error) {
 	if c.usage, err = flags.ParseDaemon(fs, args, lookup); err != nil {
 		return c, err
 	}
-	c.apiKey = func() (string, bool, error) { return flags.APIKey(fs, lookup) }
+	c.apiKey = func() (string, bool, error) {
+		key, set, err := flags.APIKey(fs, lookup)
+		return flags.FirstKey(key), set, err
+	}
 	c.legacy.apply(c)
 	if !fs.Changed("master") {
 		if value, ok := lookup("MASTER_URL"); ok {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -173,5 +174,20 @@ func TestKey_Unset(t *testing.T) {
 				t.Fatalf("got key %q, error %v, want refused %t", key, err, refused)
 			}
 		})
+	}
+}
+
+// Of a file with several keys an agent uses the first.
+func TestParse_FirstKeyOfFile(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "key")
+	if err := os.WriteFile(file, []byte("new\nold\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := parse([]string{"--api-key-file", file}, flagstest.Environment(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if key, set, err := c.apiKey(); key != "new" || !set || err != nil {
+		t.Errorf("got %q, %v, %v, want the first line", key, set, err)
 	}
 }

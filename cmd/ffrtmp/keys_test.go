@@ -3,6 +3,8 @@ package main
 import (
 	"encoding/json"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -106,5 +108,19 @@ func TestKeysRevoke(t *testing.T) {
 		if r := m.run(t, "keys", "revoke", name); r.code != exitFailed || !strings.Contains(r.err, want) {
 			t.Errorf("%s: got code %d, %q, want %d, %q", name, r.code, r.err, exitFailed, want)
 		}
+	}
+}
+
+// Of a file with several keys the first is sent.
+func TestKeyFile_FirstLine(t *testing.T) {
+	m := newFakeMaster(t)
+	m.answer("GET /nodes", http.StatusOK, ffrtmp.NodeList{})
+	file := filepath.Join(t.TempDir(), "key")
+	if err := os.WriteFile(file, []byte("new\nold\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	m.run(t, "nodes", "list", "--api-key-file", file)
+	if got := m.seen("GET /nodes")[0].key; got != "Bearer new" {
+		t.Errorf("got %q, want the first key", got)
 	}
 }

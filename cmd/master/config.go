@@ -88,7 +88,7 @@ func (c *config) register(fs *pflag.FlagSet) {
 	fs.StringVar(&c.timing, "timing", "local", "Raft timeouts: local (one site) or wan")
 	c.registerTLS(fs)
 	fs.String("api-key", "", "bootstrap admin key; a file or MASTER_API_KEY keeps it out of process listings")
-	fs.String("api-key-file", "", "file that holds the bootstrap admin key")
+	fs.String("api-key-file", "", "file that holds the bootstrap admin key, or several, one a line: each is valid")
 	fs.IntVar(&c.MaxRetries, "max-retries", c.MaxRetries, "retries of a job after its first run")
 	fs.DurationVar(&c.LeaseTTL, "lease-ttl", c.LeaseTTL,
 		"how long a running attempt outlives its agent's last heartbeat")

@@ -192,7 +192,7 @@ func (s *Settings) readKey(sources map[string]source) error {
 	if err != nil {
 		return flags.Usagef("--api-key-file: %v", err)
 	}
-	if s.APIKey = strings.TrimSpace(string(data)); s.APIKey == "" {
+	if s.APIKey = flags.FirstKey(string(data)); s.APIKey == "" {
 		return flags.Usagef("--api-key-file: %s is empty", s.APIKeyFile)
 	}
 	return nil

@@ -102,6 +102,8 @@ func OnHangup(hangups <-chan os.Signal, f func()) (stop func()) {
 // APIKey returns the API key from --api-key (when set), else from the file that
 // --api-key-file names, else from v2.2's variables, and whether there is any. A
 // key that is set may be empty; as in v2.2, an empty --api-key leaves it to the other sources.
+//
+// A file may hold several keys, see Keys.
 func APIKey(fs *pflag.FlagSet, lookup func(string) (string, bool)) (key string, set bool, err error) {
 	flag := fs.Lookup("api-key")
 	if flag.Changed && flag.Value.String() != "" {
@@ -120,4 +122,23 @@ func APIKey(fs *pflag.FlagSet, lookup func(string) (string, bool)) (key string, 
 		}
 	}
 	return "", flag.Changed, nil
+}
+
+// Keys are the API keys in a text, one a line. A master accepts each of them; a client uses the first.
+func Keys(text string) []string {
+	var keys []string
+	for line := range strings.Lines(text) {
+		if key := strings.TrimSpace(line); key != "" {
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}
+
+// FirstKey is the key that a client uses, "" for none.
+func FirstKey(text string) string {
+	if keys := Keys(text); len(keys) > 0 {
+		return keys[0]
+	}
+	return ""
 }
