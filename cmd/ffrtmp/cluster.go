@@ -16,7 +16,8 @@ import (
 func (c *command) cluster() *cobra.Command {
 	return group("cluster", "Show, add and remove masters, and transfer leadership",
 		c.clusterStatus(), c.clusterMembers(), c.clusterTransfer(),
-		c.clusterRemove(), c.clusterPromote(), c.clusterDemote(), c.clusterAutopilot())
+		c.clusterRemove(), c.clusterPromote(), c.clusterDemote(), c.clusterAutopilot(),
+		c.clusterUpgradeCheck())
 }
 
 func (c *command) clusterNow(ctx context.Context, cl *client.Client) (ffrtmp.ClusterStatus, error) {
