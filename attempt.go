@@ -56,6 +56,10 @@ const (
 // Final reports whether a failure with this reason must not be retried.
 func (r FailureReason) Final() bool { return r == UserError || r == CapabilityMismatch }
 
+// BlamesNode reports whether a failure with this reason is the node's own fault: its platform, its programs or the
+// places to which it writes.
+func (r FailureReason) BlamesNode() bool { return r == PlatformError || r == OutputError }
+
 // AvoidNode reports whether the next attempt should prefer another node, because the
 // cause may be this node's network, storage or platform.
 func (r FailureReason) AvoidNode() bool {

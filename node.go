@@ -50,13 +50,48 @@ type Machine struct {
 type Node struct {
 	ID string `json:"id"`
 	Machine
-	Status        NodeStatus   `json:"status"`
-	LastHeartbeat time.Time    `json:"last_heartbeat"`
-	RegisteredAt  time.Time    `json:"registered_at"`
-	CurrentJobID  string       `json:"current_job_id,omitempty"` // for v2.2 clients: the oldest of Running
-	Eligibility   Eligibility  `json:"eligibility"`
-	Running       []AttemptRef `json:"running,omitempty"`
-	Legacy        bool         `json:"legacy,omitempty"` // registered by a v2.2 agent
+	Status        NodeStatus  `json:"status"`
+	LastHeartbeat time.Time   `json:"last_heartbeat"`
+	RegisteredAt  time.Time   `json:"registered_at"`
+	CurrentJobID  string      `json:"current_job_id,omitempty"` // for v2.2 clients: the oldest of Running
+	Eligibility   Eligibility `json:"eligibility"`
+	// EligibilityUntil ends a cordon of the circuit breaker; what a draining node still runs then is requeued. Zero: no
+	// such time.
+	EligibilityUntil  time.Time `json:"eligibility_until,omitzero"`
+	EligibilityReason string    `json:"eligibility_reason,omitempty"` // why the circuit breaker has cordoned it
+	// Failures is how many attempts in a row have failed by the node's own fault.
+	Failures int          `json:"consecutive_failures,omitempty"`
+	Running  []AttemptRef `json:"running,omitempty"`
+	Legacy   bool         `json:"legacy,omitempty"` // registered by a v2.2 agent
+}
+
+// BreakerFailures is how many attempts in a row must fail by a node's own fault until it is cordoned for
+// BreakerCordon.
+const (
+	BreakerFailures = 5
+	BreakerCordon   = 10 * time.Minute
+)
+
+// MaxDrainDeadline bounds the deadline of a drain.
+const MaxDrainDeadline = 30 * 24 * time.Hour
+
+// Drain is the body of POST /nodes/{id}/drain. It may be empty.
+type Drain struct {
+	// Deadline is a Go duration, at most MaxDrainDeadline: what still runs then is requeued and uses up no retry.
+	Deadline string `json:"deadline,omitempty"`
+}
+
+// Parse returns the deadline, 0 for none.
+func (d Drain) Parse() (time.Duration, error) {
+	if d.Deadline == "" {
+		return 0, nil
+	}
+	after, err := time.ParseDuration(d.Deadline)
+	if err != nil || after <= 0 || after > MaxDrainDeadline {
+		return 0, FieldErrorf("deadline", "must be a duration of more than 0 and at most %s, such as 10m, not %q",
+			MaxDrainDeadline, d.Deadline)
+	}
+	return after, nil
 }
 
 // AttemptRef identifies an attempt.

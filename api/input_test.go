@@ -344,6 +344,18 @@ func TestBadInput(t *testing.T) {
 			name: "force of a wrong type", method: "DELETE", path: "/nodes/" + nodeA + "?force=maybe",
 			status: 400, field: "force",
 		},
+		{
+			name: "deadline of a drain", method: "POST", path: "/nodes/" + nodeA + "/drain",
+			body: `{"deadline":"soon"}`, status: 400, field: "deadline",
+		},
+		{
+			name: "past deadline of a drain", method: "POST", path: "/nodes/" + nodeA + "/drain",
+			body: `{"deadline":"-1s"}`, status: 400, field: "deadline",
+		},
+		{
+			name: "wrong type of a deadline", method: "POST", path: "/nodes/" + nodeA + "/drain",
+			body: `{"deadline":10}`, status: 400, field: "deadline",
+		},
 		{name: "drain an unknown node", method: "POST", path: "/nodes/x/drain", status: 404},
 		{name: "cordon an unknown node", method: "POST", path: "/nodes/x/cordon", status: 404},
 		{name: "uncordon an unknown node", method: "POST", path: "/nodes/x/uncordon", status: 404},

@@ -149,18 +149,33 @@ func (s *Server) removeNode(c *call, _ *nothing) (*answer, error) {
 
 // setEligibility returns the function that decides whether a node gets new attempts.
 func (s *Server) setEligibility(e ffrtmp.Eligibility) func(*call, *nothing) (*answer, error) {
-	return func(c *call, _ *nothing) (*answer, error) {
-		n, err := s.node(c)
-		if err != nil {
-			return nil, err
-		}
-		index, _, err := s.cfg.Proposer.SetEligibility(c.Context(), c.idempotency, n.ID, e)
-		if err != nil {
-			return nil, err
-		}
-		if n, err = s.node(c); err != nil {
-			return nil, err
-		}
-		return &answer{index: index, body: s.nodeView(n)}, nil
+	return func(c *call, _ *nothing) (*answer, error) { return s.place(c, e, 0) }
+}
+
+// drainRequest is the body of a drain, which may be empty.
+type drainRequest ffrtmp.Drain
+
+func (*drainRequest) optional() {}
+
+func (s *Server) drainNode(c *call, d *drainRequest) (*answer, error) {
+	after, err := ffrtmp.Drain(*d).Parse()
+	if err != nil {
+		return nil, err
 	}
+	return s.place(c, ffrtmp.Draining, after)
+}
+
+func (s *Server) place(c *call, e ffrtmp.Eligibility, after time.Duration) (*answer, error) {
+	n, err := s.node(c)
+	if err != nil {
+		return nil, err
+	}
+	index, _, err := s.cfg.Proposer.SetEligibility(c.Context(), c.idempotency, n.ID, e, after)
+	if err != nil {
+		return nil, err
+	}
+	if n, err = s.node(c); err != nil {
+		return nil, err
+	}
+	return &answer{index: index, body: s.nodeView(n)}, nil
 }

@@ -251,6 +251,11 @@ func TestNodes(t *testing.T) {
 	if eligibility("/drain") != ffrtmp.Draining || claims() != 0 {
 		t.Error("got a claim of a draining node, want none")
 	}
+	var draining ffrtmp.Node
+	m.want(200, "POST", "/nodes/"+nodeA+"/drain", `{"deadline":"10m"}`).decode(t, &draining)
+	if left := time.Until(draining.EligibilityUntil); left < 5*time.Minute || left > 10*time.Minute {
+		t.Errorf("got a deadline in %s, want in 10 minutes", left)
+	}
 	if eligibility("/uncordon") != ffrtmp.Eligible || claims() != 1 {
 		t.Error("got no claim of an uncordoned node, want one")
 	}

@@ -74,7 +74,7 @@ func (s *Server) endpoints() []endpoint {
 			pattern: "POST /nodes/{id}/drain",
 			scope:   ffrtmp.ScopeAdmin,
 			audit:   true,
-			serve:   with(s.setEligibility(ffrtmp.Draining)),
+			serve:   with(s.drainNode),
 		},
 		{
 			pattern: "POST /nodes/{id}/cordon",

@@ -75,24 +75,28 @@ func (c *Client) RemoveNode(ctx context.Context, id string, force bool, opts ...
 	return c.do(ctx, call)
 }
 
-// Drain drains a node: it finishes running jobs and accepts no new ones. It needs the scope admin.
-func (c *Client) Drain(ctx context.Context, id string, opts ...Option) (ffrtmp.Node, error) {
-	return c.place(ctx, id, "drain", opts)
+// Drain drains a node: it finishes running jobs and accepts no new ones. What it still runs after the deadline is
+// requeued, unless the deadline is 0. It needs the scope admin.
+func (c *Client) Drain(ctx context.Context, id string, deadline time.Duration, opts ...Option) (ffrtmp.Node, error) {
+	if deadline == 0 {
+		return c.place(ctx, id, "drain", nil, opts)
+	}
+	return c.place(ctx, id, "drain", ffrtmp.Drain{Deadline: deadline.String()}, opts)
 }
 
 // Cordon stops a node from accepting new jobs. It needs the scope admin.
 func (c *Client) Cordon(ctx context.Context, id string, opts ...Option) (ffrtmp.Node, error) {
-	return c.place(ctx, id, "cordon", opts)
+	return c.place(ctx, id, "cordon", nil, opts)
 }
 
 // Uncordon reverts Cordon and Drain. It needs the scope admin.
 func (c *Client) Uncordon(ctx context.Context, id string, opts ...Option) (ffrtmp.Node, error) {
-	return c.place(ctx, id, "uncordon", opts)
+	return c.place(ctx, id, "uncordon", nil, opts)
 }
 
-func (c *Client) place(ctx context.Context, id, verb string, opts []Option) (ffrtmp.Node, error) {
+func (c *Client) place(ctx context.Context, id, verb string, body any, opts []Option) (ffrtmp.Node, error) {
 	var n ffrtmp.Node
-	err := c.do(ctx, write(http.MethodPost, nodePath(id, verb), nil, &n, opts))
+	err := c.do(ctx, write(http.MethodPost, nodePath(id, verb), body, &n, opts))
 	return n, err
 }
 

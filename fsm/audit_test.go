@@ -44,9 +44,9 @@ func TestAudit_AdministrativeWrites(t *testing.T) {
 	pending := ffrtmp.Filter{Status: ffrtmp.StatusIn(ffrtmp.Pending)}
 	check(t, errOf(c.ChangeMany(ctx, Idempotency{}, ffrtmp.Change{Action: ffrtmp.Cancel}, pending, []uint64{seq})))
 	check(t, errOf(c.Act(ctx, Idempotency{}, ffrtmp.Retry, seq)))
-	check(t, errOf(c.SetEligibility(ctx, Idempotency{}, node, ffrtmp.Draining)))
-	check(t, errOf(c.SetEligibility(ctx, Idempotency{}, node, ffrtmp.Cordoned)))
-	check(t, errOf(c.SetEligibility(ctx, Idempotency{}, node, ffrtmp.Eligible)))
+	check(t, errOf(c.SetEligibility(ctx, Idempotency{}, node, ffrtmp.Draining, 0)))
+	check(t, errOf(c.SetEligibility(ctx, Idempotency{}, node, ffrtmp.Cordoned, 0)))
+	check(t, errOf(c.SetEligibility(ctx, Idempotency{}, node, ffrtmp.Eligible, 0)))
 	c.claim(node, 1)
 	wantCode(t, errOf(c.RemoveNode(ctx, node, false)), ffrtmp.Conflict)
 	check(t, errOf(c.RemoveNode(ctx, node, true)))

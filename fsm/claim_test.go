@@ -14,7 +14,7 @@ func TestSetEligibility_NoHeartbeat(t *testing.T) {
 	node := c.register("node")
 	c.after(time.Hour)
 	for _, e := range []ffrtmp.Eligibility{ffrtmp.Cordoned, ffrtmp.Draining, ffrtmp.Eligible} {
-		if _, _, err := c.SetEligibility(c.Context(), Idempotency{}, node, e); err != nil {
+		if _, _, err := c.SetEligibility(c.Context(), Idempotency{}, node, e, 0); err != nil {
 			t.Fatal(err)
 		}
 		if n, err := c.fsm.Node(node); err != nil || n.Eligibility != e || !n.LastHeartbeat.Equal(n.RegisteredAt) {
@@ -89,7 +89,7 @@ func TestClaim_AvoidsFailedNode(t *testing.T) {
 			check(c, errOf(c.SetOffline(c.Context(), []string{c.register("b")}, true)))
 		}, true},
 		{"the other is cordoned", func(c *cluster) {
-			check(c, errOf(c.SetEligibility(c.Context(), Idempotency{}, c.register("b"), ffrtmp.Cordoned)))
+			check(c, errOf(c.SetEligibility(c.Context(), Idempotency{}, c.register("b"), ffrtmp.Cordoned, 0)))
 		}, true},
 		{"the other cannot", func(c *cluster) {
 			c.register("b", func(r *ffrtmp.Registration) { r.Encoders = []string{"libx265"} })

@@ -33,6 +33,8 @@ const (
 	KindSetting     Kind = 20
 	KindChunk       Kind = 21
 	KindRestore     Kind = 22
+
+	KindPlacementDue Kind = 23
 )
 
 // command is a change of state. It carries every time, identity, lease and random
@@ -77,6 +79,8 @@ var kinds = map[Kind][]commandVersion{
 	KindSetting:     {{decodeSetting, 1}},
 	KindChunk:       {{decodeBackupPart, 1}},
 	KindRestore:     {{decodeRestore, 1}},
+
+	KindPlacementDue: {{decodePlacementDue, 1}},
 }
 
 // Level is the highest command level that this build can apply; masters exchange it.

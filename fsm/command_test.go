@@ -94,7 +94,7 @@ var golden = map[string]command{
 			Version:           "3.0.0",
 		},
 	}},
-	"11-eligibility-1": &eligibility{node: numbered(3), value: ffrtmp.Draining},
+	"11-eligibility-1": &eligibility{node: numbered(3), value: ffrtmp.Draining, after: 600e9},
 	"12-remove-node-1": &removeNode{node: numbered(3), force: true},
 	"13-liveness-1":    &liveness{nodes: []string{numbered(3), numbered(4)}, offline: true},
 	"14-progress-1": &progress{reports: []progressReport{{
@@ -148,8 +148,9 @@ var golden = map[string]command{
 			{spec: spec{id: uuid.MustParse(numbered(2)), scenario: "720p", engine: "auto"}},
 		},
 	},
-	"21-chunk-1":   &backupPart{restore: goldenLease, n: 300, data: []byte("part")},
-	"22-restore-1": &restore{restore: goldenLease, chunks: 301, foreign: true, cluster: numbered(5), index: 70000},
+	"21-chunk-1":         &backupPart{restore: goldenLease, n: 300, data: []byte("part")},
+	"22-restore-1":       &restore{restore: goldenLease, chunks: 301, foreign: true, cluster: numbered(5), index: 70000},
+	"23-placement-due-1": &placementDue{nodes: []string{numbered(3), numbered(4)}},
 }
 
 // everything lets cmp see unexported fields.

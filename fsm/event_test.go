@@ -74,7 +74,7 @@ func TestEvents_EveryTransition(t *testing.T) {
 	c.mustResult(node, a, ffrtmp.ResultPublishing) // changes nothing
 	c.mustResult(node, a, ffrtmp.ResultCompleted)
 	for _, e := range []ffrtmp.Eligibility{ffrtmp.Cordoned, ffrtmp.Draining, ffrtmp.Eligible, ffrtmp.Eligible} {
-		if _, _, err := c.SetEligibility(t.Context(), Idempotency{}, node, e); err != nil {
+		if _, _, err := c.SetEligibility(t.Context(), Idempotency{}, node, e, 0); err != nil {
 			t.Fatal(err)
 		}
 	}

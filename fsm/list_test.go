@@ -338,7 +338,7 @@ func TestReadyChanged(t *testing.T) {
 		{"publish", func() { c.mustResult(node, a, ffrtmp.ResultPublishing) }, false},
 		{"complete", func() { c.mustResult(node, a, ffrtmp.ResultCompleted) }, true},
 		{"cordon", func() {
-			check(t, errOf(c.SetEligibility(t.Context(), Idempotency{}, node, ffrtmp.Cordoned)))
+			check(t, errOf(c.SetEligibility(t.Context(), Idempotency{}, node, ffrtmp.Cordoned, 0)))
 		}, true},
 	} {
 		changed := c.fsm.ReadyChanged()

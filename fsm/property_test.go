@@ -305,13 +305,13 @@ func (h *history) fleet(ctx context.Context, node string) {
 	case 0:
 		h.try(errOf(h.RemoveNode(ctx, node, h.random.IntN(2) == 0)))
 	case 1:
-		h.try(errOf(h.SetEligibility(ctx, Idempotency{}, node, pick(h, ffrtmp.Cordoned, ffrtmp.Draining))))
+		h.try(errOf(h.SetEligibility(ctx, Idempotency{}, node, pick(h, ffrtmp.Cordoned, ffrtmp.Draining), 0)))
 	case 2:
 		//nolint:contextcheck // agents register without an actor
 		old := h.register("old", func(r *ffrtmp.Registration) { r.NodeID = "" })
 		h.nodes = append(h.nodes[:4], old)
 	default:
-		h.try(errOf(h.SetEligibility(ctx, Idempotency{}, node, ffrtmp.Eligible)))
+		h.try(errOf(h.SetEligibility(ctx, Idempotency{}, node, ffrtmp.Eligible, 0)))
 		h.register(fmt.Sprint("node", h.random.IntN(4)), //nolint:contextcheck // agents register without an actor
 			func(r *ffrtmp.Registration) { r.CPUThreads = 4 * (1 + h.random.IntN(4)) })
 	}

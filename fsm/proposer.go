@@ -301,11 +301,17 @@ func (p *Proposer) Register(ctx context.Context, id Idempotency, r ffrtmp.Regist
 	return propose[Registered](ctx, p, id, &register{id: nodeID, node: r})
 }
 
-// SetEligibility sets whether a node gets new attempts.
+// SetEligibility sets whether a node gets new attempts. What a draining node still runs is requeued after a time, unless
+// that is 0.
 func (p *Proposer) SetEligibility(ctx context.Context, id Idempotency, nodeID string,
-	value ffrtmp.Eligibility,
+	value ffrtmp.Eligibility, after time.Duration,
 ) (uint64, Done, error) {
-	return propose[Done](ctx, p, id, &eligibility{node: nodeID, value: value})
+	return propose[Done](ctx, p, id, &eligibility{node: nodeID, value: value, after: int64(after)})
+}
+
+// EndPlacements ends drains and cordons whose time has come. It returns the attempts that it has ended.
+func (p *Proposer) EndPlacements(ctx context.Context, nodeIDs []string) (uint64, Changed, error) {
+	return propose[Changed](ctx, p, Idempotency{}, &placementDue{nodes: nodeIDs})
 }
 
 // RemoveNode removes a node. A busy one needs force; its attempts, sealed ones included,

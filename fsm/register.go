@@ -78,7 +78,7 @@ func (c *register) apply(t *tx) any {
 	if !known || n.Removed {
 		result.New = true
 		n.Removed = false
-		n.Eligibility = ffrtmp.Eligible
+		n.place(ffrtmp.Eligible, time.Time{})
 		n.RegisteredAt = time.Unix(0, t.now).UTC()
 	}
 	if n.Legacy {
@@ -164,6 +164,7 @@ type eligibility struct {
 	v1
 	node  string
 	value ffrtmp.Eligibility
+	after int64 // ns until what a draining node still runs is requeued; 0: never
 }
 
 func (*eligibility) kind() Kind { return KindEligibility }
@@ -171,10 +172,13 @@ func (*eligibility) kind() Kind { return KindEligibility }
 func (c *eligibility) encode(e *encoder) {
 	e.string(c.node)
 	e.uint(uint64(store.Code(store.EligibilityCodes, c.value)))
+	e.int(c.after)
 }
 
 func decodeEligibility(d *decoder) command {
-	return &eligibility{node: d.string(), value: store.EligibilityCodes[d.code(len(store.EligibilityCodes))]}
+	c := &eligibility{node: d.string(), value: store.EligibilityCodes[d.code(len(store.EligibilityCodes))]}
+	c.after = d.int()
+	return c
 }
 
 var eligibilityEvents = map[ffrtmp.Eligibility]ffrtmp.EventType{
@@ -186,11 +190,15 @@ func (c *eligibility) apply(t *tx) any {
 	if err != nil {
 		return err
 	}
+	until := time.Time{}
+	if c.after > 0 {
+		until = time.Unix(0, t.now+c.after).UTC()
+	}
 	if n.Eligibility != c.value {
-		n.Eligibility = c.value
-		t.write(n)
 		t.event(eligibilityEvents[c.value], n)
 	}
+	n.place(c.value, until)
+	t.write(n)
 	return Done{}
 }
 
@@ -200,7 +208,13 @@ var placements = map[ffrtmp.Eligibility]string{
 	ffrtmp.Eligible: "node.uncordon",
 }
 
-func (c *eligibility) audit(*tx) entry { return entry{placements[c.value], c.node, ""} }
+func (c *eligibility) audit(*tx) entry {
+	deadline := ""
+	if c.after > 0 {
+		deadline = time.Duration(c.after).String()
+	}
+	return entry{placements[c.value], c.node, details("deadline", deadline)}
+}
 
 // removeNode removes a node. One with attempts needs force; they are then lost and
 // cannot be reclaimed.

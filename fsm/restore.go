@@ -178,19 +178,15 @@ func (t *tx) fence() (count int) {
 		if j.hold == store.HoldNone {
 			continue
 		}
-		status := j.status
 		if j.hold.Current() {
 			count++
-			t.end(j, store.Result{Outcome: ffrtmp.AttemptLost, Error: "a backup was restored"})
-			t.jobEvent(ffrtmp.JobLost, j, 0, "")
-			if status == ffrtmp.Running {
-				status = ffrtmp.Pending
-			}
+			t.revoke(j, "a backup was restored")
+			continue
 		}
 		j.lease = lease{}
-		t.change(j, status, store.HoldNone)
+		t.change(j, j.status, store.HoldNone)
 		t.columns.setProgress(j.seq, 0)
-		t.exec(updateFenced, store.Code(store.StatusCodes, status), int64(store.HoldNone), t.now, int64(seq))
+		t.exec(updateFenced, store.Code(store.StatusCodes, j.status), int64(store.HoldNone), t.now, int64(seq))
 	}
 	return count
 }

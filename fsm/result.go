@@ -109,6 +109,7 @@ func (c *result) apply(t *tx) any {
 	case ffrtmp.ResultCanceled:
 		t.release(j, c.Result)
 	}
+	t.judge(j.node, c.status, c.Reason)
 	done := c.answer(j, retry, false)
 	done.Elsewhere = elsewhere
 	return done

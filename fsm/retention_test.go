@@ -135,7 +135,7 @@ func TestPrune_Keys(t *testing.T) {
 	}
 	node := c.register("a")
 	other := Idempotency{Principal: "p", Key: "other", Hash: [32]byte{1}}
-	if _, _, err := c.SetEligibility(t.Context(), other, node, ffrtmp.Cordoned); err != nil {
+	if _, _, err := c.SetEligibility(t.Context(), other, node, ffrtmp.Cordoned, 0); err != nil {
 		t.Fatal(err)
 	}
 	c.mustAct(ffrtmp.Cancel, 1)

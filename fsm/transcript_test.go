@@ -290,7 +290,7 @@ func (r *transcript) act(a ffrtmp.Action) func(*datadriven.TestData) (string, er
 
 func (r *transcript) setEligibility(e ffrtmp.Eligibility) func(*datadriven.TestData) (string, error) {
 	return func(d *datadriven.TestData) (string, error) {
-		_, _, err := r.SetEligibility(r.Context(), Idempotency{}, r.node(d.CmdArgs[0].Key), e)
+		_, _, err := r.SetEligibility(r.Context(), Idempotency{}, r.node(d.CmdArgs[0].Key), e, 0)
 		return "", err
 	}
 }

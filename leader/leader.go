@@ -120,9 +120,10 @@ func (s *Service) lead(ctx context.Context) {
 		t.close()
 	}()
 	s.cfg.Logger.Info("leading", "running_attempts", len(t.attempts), "nodes", len(t.nodes))
-	var retaining sync.WaitGroup
-	retaining.Go(t.retain)
-	defer retaining.Wait()
+	var background sync.WaitGroup
+	background.Go(t.retain)
+	background.Go(t.endPlacements)
+	defer background.Wait()
 	t.run()
 }
 

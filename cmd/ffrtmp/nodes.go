@@ -6,12 +6,15 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/ffrtmp/ffrtmp"
 	"github.com/ffrtmp/ffrtmp/client"
 	"github.com/ffrtmp/ffrtmp/internal/cli"
+	"github.com/ffrtmp/ffrtmp/internal/ctxtime"
+	"github.com/ffrtmp/ffrtmp/internal/flags"
 )
 
 func (c *command) nodes() *cobra.Command {
@@ -32,7 +35,7 @@ func (c *command) nodes() *cobra.Command {
 				return cl.Node(ctx, id, c.reading.options()...)
 			})),
 		c.nodesRemove(),
-		c.nodesVerb("drain", "Drain a node: finish running jobs, accept no new ones", (*client.Client).Drain),
+		c.nodesDrain(),
 		c.nodesVerb("cordon", "Cordon a node: accept no new jobs", (*client.Client).Cordon),
 		c.nodesVerb("uncordon", "Uncordon a node: accept jobs again", (*client.Client).Uncordon))
 }
@@ -111,6 +114,42 @@ func (c *command) nodesVerb(verb, short string, call nodeCall) *cobra.Command {
 	}
 }
 
+// drainPoll is how often drain --wait looks at the node.
+const drainPoll = time.Second
+
+func (c *command) nodesDrain() *cobra.Command {
+	var deadline time.Duration
+	var wait bool
+	cmd := c.nodesVerb("drain", "Drain a node: finish running jobs, accept no new ones",
+		func(cl *client.Client, ctx context.Context, id string, opts ...client.Option) (ffrtmp.Node, error) {
+			n, err := cl.Drain(ctx, id, deadline, opts...)
+			for err == nil && wait && len(n.Running) > 0 && n.Eligibility == ffrtmp.Draining {
+				if err = ctxtime.Sleep(ctx, drainPoll); err == nil {
+					n, err = cl.Node(ctx, id)
+				}
+			}
+			if err == nil && wait && n.Eligibility != ffrtmp.Draining {
+				err = fmt.Errorf("it is %s again", n.Eligibility)
+			}
+			return n, err
+		})
+	cmd.Long = `Drain a node: it finishes its running jobs and accepts no new ones.
+
+  ffrtmp nodes drain NODE --deadline 10m --wait && reboot
+
+After the deadline, what still runs is requeued on other nodes and uses up no retry; only
+a job that is just publishing its output finishes. ffrtmp nodes uncordon NODE ends it.`
+	cmd.PreRunE = func(*cobra.Command, []string) error {
+		if deadline < 0 || deadline > ffrtmp.MaxDrainDeadline {
+			return flags.Usagef("--deadline: must be between 0 and %s, not %s", ffrtmp.MaxDrainDeadline, deadline)
+		}
+		return nil
+	}
+	cmd.Flags().DurationVar(&deadline, "deadline", 0, "requeue what still runs after this time (default: let it finish)")
+	cmd.Flags().BoolVar(&wait, "wait", false, "return when the node runs nothing any more")
+	return cmd
+}
+
 // findNode returns the id of the node that ref names.
 func findNode(ctx context.Context, cl *client.Client, ref string, opts ...client.Option) (string, error) {
 	if ffrtmp.IsID(ref) {
@@ -135,6 +174,10 @@ func nodeFields(n ffrtmp.Node) *cli.Fields {
 	f.Add("Address", n.Address)
 	f.Add("Status", nodeStatus(n.Status))
 	f.Add("Eligibility", eligibility(n.Eligibility))
+	f.Add("Reason", n.EligibilityReason)
+	if !n.EligibilityUntil.IsZero() {
+		f.Add("Until", cli.Moment(n.EligibilityUntil))
+	}
 	f.Add("Jobs", slots(n))
 	for _, a := range n.Running {
 		f.Add("Running", fmt.Sprintf("%s, attempt %d", a.JobID, a.Attempt))

@@ -101,6 +101,7 @@ func TestUsageErrors(t *testing.T) {
 			"is in the past",
 		},
 		{"a whole key", []string{"keys", "revoke", "0123456789abcdef.secret"}, "revoke it as 0123456789abcdef"},
+		{"past deadline", []string{"nodes", "drain", "n", "--deadline", "-1s"}, "--deadline: must be between 0 and"},
 		{"audit limit", []string{"audit", "--limit", "0"}, "between 1 and 10000"},
 		{"unknown shell", []string{"completion", "elvish"}, "use one of bash, fish"},
 		{"v2.2's run", []string{"run", "--job-id", "a", "--", "ffmpeg", "-i", "x"}, "ffrtmp jobs submit"},

@@ -20,19 +20,19 @@ var (
 	gpu_capabilities,
 	ram_total_bytes, labels, max_concurrent_jobs, encoders, version, legacy, eligibility, offline, removed,
 	registered_at,
-	last_heartbeat
+	last_heartbeat, eligibility_until, eligibility_reason, failures
 FROM node ORDER BY key`)
 	upsertNode = Prepared(`INSERT OR REPLACE INTO node (key, id, name, address, type, cpu_threads, cpu_model, has_gpu,
 	gpu_type, gpu_capabilities,
 	ram_total_bytes, labels, max_concurrent_jobs, encoders, version, legacy, eligibility, offline, removed,
 	registered_at,
-	last_heartbeat)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
+	last_heartbeat, eligibility_until, eligibility_reason, failures)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
 )
 
 // EachNode calls do for every node in the order of their keys.
 func (db *DB) EachNode(do func(Node)) error {
-	row := make([]driver.Value, 21)
+	row := make([]driver.Value, 24)
 	return db.Each(row, func() error {
 		n := Node{Key: row[0].(int64), Offline: row[17] == int64(1), Removed: row[18] == int64(1)}
 		n.ID, n.Name, n.Address, n.Type = Text(row[1]), Text(row[2]), Text(row[3]), Text(row[4])
@@ -42,6 +42,8 @@ func (db *DB) EachNode(do func(Node)) error {
 		n.MaxConcurrentJobs = int(row[12].(int64))
 		n.Version, n.Legacy = Text(row[14]), row[15] == int64(1)
 		n.Eligibility = EligibilityCodes[row[16].(int64)]
+		n.EligibilityUntil = TimeOf(row[21].(int64))
+		n.EligibilityReason, n.Failures = Text(row[22]), int(row[23].(int64))
 		n.RegisteredAt, n.LastHeartbeat = TimeOf(row[19].(int64)), TimeOf(row[20].(int64))
 		for column, into := range map[int]any{9: &n.GPUCapabilities, 11: &n.Labels, 13: &n.Encoders} {
 			if err := Unmarshal(Text(row[column]), into); err != nil {
@@ -61,5 +63,5 @@ func (db *DB) PutNode(n *Node) error {
 			len(n.Labels) == 0)),
 		int64(n.MaxConcurrentJobs), Null(Marshal(n.Encoders, len(n.Encoders) == 0)), n.Version, Bool(n.Legacy),
 		Code(EligibilityCodes, n.Eligibility), Bool(n.Offline), Bool(n.Removed), n.RegisteredAt.UnixNano(),
-		n.LastHeartbeat.UnixNano())
+		n.LastHeartbeat.UnixNano(), Nanoseconds(n.EligibilityUntil), n.EligibilityReason, int64(n.Failures))
 }

@@ -107,6 +107,9 @@ CREATE TABLE node (
     version             TEXT NOT NULL,
     legacy              INTEGER NOT NULL CHECK (legacy IN (0, 1)),
     eligibility         INTEGER NOT NULL CHECK (eligibility BETWEEN 0 AND 2),
+    eligibility_until   INTEGER NOT NULL, -- 0: no such time
+    eligibility_reason  TEXT NOT NULL,
+    failures            INTEGER NOT NULL, -- attempts in a row that failed by the node's fault
     offline             INTEGER NOT NULL CHECK (offline IN (0, 1)),
     removed             INTEGER NOT NULL CHECK (removed IN (0, 1)),
     registered_at       INTEGER NOT NULL,
@@ -230,6 +233,8 @@ SELECT id, name, address, type, cpu_threads, cpu_model, has_gpu, gpu_type, gpu_c
     strftime('%Y-%m-%dT%H:%M:%fZ', registered_at / 1e9, 'unixepoch') AS registered_at,
     max_concurrent_jobs, encoders,
     CASE eligibility WHEN 0 THEN 'eligible' WHEN 1 THEN 'cordoned' ELSE 'draining' END AS eligibility,
+    strftime('%Y-%m-%dT%H:%M:%fZ', nullif(eligibility_until, 0) / 1e9, 'unixepoch') AS eligibility_until,
+    nullif(eligibility_reason, '') AS eligibility_reason, failures AS consecutive_failures,
     version, coalesce(h.held, 0) AS running, legacy
 FROM node n
 LEFT JOIN (SELECT node, count(*) AS held FROM job_state WHERE hold IN (1, 2) GROUP BY node) h ON h.node = n.key
