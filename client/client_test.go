@@ -175,7 +175,9 @@ func TestRequests(t *testing.T) {
 		{`GET /nodes/n `, false, func() error { _, err := c.Node(ctx, "n"); return err }},
 		{`DELETE /nodes/n?force=true `, true, func() error { return c.RemoveNode(ctx, "n", true) }},
 		{`POST /nodes/n/drain `, true, func() error { _, err := c.Drain(ctx, "n", 0); return err }},
-		{`POST /nodes/n/drain {"deadline":"10m0s"}`, true, func() error { return errOf(c.Drain(ctx, "n", 10*time.Minute)) }},
+		{`POST /nodes/n/drain {"deadline":"10m0s"}`, true, func() error {
+			return errOf(c.Drain(ctx, "n", 10*time.Minute))
+		}},
 		{`POST /nodes/n/cordon `, true, func() error { _, err := c.Cordon(ctx, "n"); return err }},
 		{`POST /nodes/n/uncordon `, true, func() error { _, err := c.Uncordon(ctx, "n"); return err }},
 		{`GET /cluster `, false, func() error { _, err := c.Cluster(ctx); return err }},

@@ -76,7 +76,8 @@ func TestDrain_Deadline(t *testing.T) {
 	if claimed := c.claim(b, 4); len(claimed) != 2 {
 		t.Errorf("got %d jobs for the other node, want 2", len(claimed))
 	}
-	if n := c.node(a); n.Eligibility != ffrtmp.Draining || !n.EligibilityUntil.IsZero() || len(c.fsm.NodesDue(c.now)) != 0 {
+	if n := c.node(a); n.Eligibility != ffrtmp.Draining || !n.EligibilityUntil.IsZero() ||
+		len(c.fsm.NodesDue(c.now)) != 0 {
 		t.Errorf("got node %+v, want it draining without a deadline", n)
 	}
 	c.checkDerived()

@@ -301,8 +301,8 @@ func (p *Proposer) Register(ctx context.Context, id Idempotency, r ffrtmp.Regist
 	return propose[Registered](ctx, p, id, &register{id: nodeID, node: r})
 }
 
-// SetEligibility sets whether a node gets new attempts. What a draining node still runs is requeued after a time, unless
-// that is 0.
+// SetEligibility sets whether a node gets new attempts. What a draining node still runs is requeued
+// after a time, unless that is 0.
 func (p *Proposer) SetEligibility(ctx context.Context, id Idempotency, nodeID string,
 	value ffrtmp.Eligibility, after time.Duration,
 ) (uint64, Done, error) {

@@ -69,8 +69,8 @@ type Config struct {
 	// PeerFiles are those of the peer port; what is "" is taken from Files.
 	PeerFiles Files
 
-	// APIKey is the bootstrap admin key, or several, one a line, each of which is valid; "" lets everybody in, and is
-	// refused with TLS.
+	// APIKey is the bootstrap admin key, or several, one a line: each is valid. "" lets everybody in, and is refused
+	// with TLS.
 	APIKey string
 	// ReadAPIKey is called for the key instead, by New and by every Reload. It may be nil.
 	ReadAPIKey func() (string, error)

@@ -40,7 +40,7 @@ The exit code is 0 if the next master may be restarted now, or if none is left.`
 	return cmd
 }
 
-// upgradeReport says how an upgrade goes on.
+// upgradeReport is the next step of an upgrade.
 type upgradeReport struct {
 	To        string          `json:"to"`
 	Safe      bool            `json:"safe"`              // one master may be restarted now
@@ -59,7 +59,8 @@ func (c *command) checkUpgrade(ctx context.Context, cl *client.Client, to string
 	last := fmt.Sprintf("Every master runs %s.", to)
 	switch {
 	case r.Next != "" && r.Safe:
-		last = fmt.Sprintf("Restart %s with %s now; %d of %d masters are left.", r.Next, to, r.Remaining, len(r.Members))
+		last = fmt.Sprintf("Restart %s with %s now; %d of %d masters are left.", r.Next, to, r.Remaining,
+			len(r.Members))
 	case r.Next != "":
 		last = fmt.Sprintf("Next is %s, but not now: %s.", r.Next, strings.Join(r.Reasons, "; "))
 	}

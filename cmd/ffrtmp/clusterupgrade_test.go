@@ -29,7 +29,8 @@ func TestPlanUpgrade(t *testing.T) {
 			m("m1", "3.0.0", leader), m("m2", "3.0.0", follower), m("m3", "3.0.0", follower),
 		}, "m2", ""},
 		{"a master without a vote before it", []ffrtmp.Member{
-			m("m1", "3.0.0", leader), m("m2", "3.0.0", follower), m("m3", "3.1.0", follower), m("m4", "3.0.0", nonvoter),
+			m("m1", "3.0.0", leader), m("m2", "3.0.0", follower), m("m3", "3.1.0", follower),
+			m("m4", "3.0.0", nonvoter),
 		}, "m4", ""},
 		{"the leader last", []ffrtmp.Member{
 			m("m1", "3.0.0", leader), m("m2", "3.1.0", follower), m("m3", "3.1.0", follower),

@@ -105,7 +105,8 @@ func (c *command) collectDebug(ctx context.Context, cl *client.Client, path stri
 		return fmt.Errorf("collect debug archive: %w", err)
 	}
 	report := map[string]any{"file": path, "bytes": size, "files": d.names, "missing": d.missing}
-	return c.print(report, cli.Line(fmt.Sprintf("Wrote %s (%s). Look into it before you publish it.", path, cli.Size(size))))
+	return c.print(report, cli.Line(fmt.Sprintf("Wrote %s (%s). Look into it before you publish it.", path,
+		cli.Size(size))))
 }
 
 // healths asks every master for its health.
@@ -149,7 +150,9 @@ func (d *collected) write(path string) (size int64, err error) {
 	zip := gzip.NewWriter(&archive)
 	tape := tar.NewWriter(zip)
 	for _, name := range d.names {
-		head := &tar.Header{Name: "ffrtmp-debug/" + name, Mode: 0o600, Size: int64(len(d.files[name])), ModTime: time.Now()}
+		head := &tar.Header{
+			Name: "ffrtmp-debug/" + name, Mode: 0o600, Size: int64(len(d.files[name])), ModTime: time.Now(),
+		}
 		if err := tape.WriteHeader(head); err != nil {
 			return 0, err
 		}

@@ -145,7 +145,8 @@ a job that is just publishing its output finishes. ffrtmp nodes uncordon NODE en
 		}
 		return nil
 	}
-	cmd.Flags().DurationVar(&deadline, "deadline", 0, "requeue what still runs after this time (default: let it finish)")
+	cmd.Flags().DurationVar(&deadline, "deadline", 0,
+		"requeue what still runs after this time (default: let it finish)")
 	cmd.Flags().BoolVar(&wait, "wait", false, "return when the node runs nothing any more")
 	return cmd
 }
