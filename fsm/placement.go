@@ -72,14 +72,14 @@ func (t *tx) evict(n *node) (evicted []store.AttemptID) {
 			t.releaseLost(j)
 		case store.HoldActive:
 			evicted = append(evicted, store.AttemptID{Seq: j.seq, Attempt: int(j.attempt)})
-			t.revoke(j, "the drain of its node had a deadline")
+			t.withdraw(j, "the drain of its node had a deadline")
 		}
 	}
 	return evicted
 }
 
-// revoke ends an attempt by nobody's fault. The job is pending again, or stays paused.
-func (t *tx) revoke(j *activeJob, why string) {
+// withdraw ends an attempt by nobody's fault. The job is pending again, or stays paused.
+func (t *tx) withdraw(j *activeJob, why string) {
 	status := j.status
 	if status == ffrtmp.Running {
 		status = ffrtmp.Pending

@@ -180,7 +180,7 @@ func (t *tx) fence() (count int) {
 		}
 		if j.hold.Current() {
 			count++
-			t.revoke(j, "a backup was restored")
+			t.withdraw(j, "a backup was restored")
 			continue
 		}
 		j.lease = lease{}
