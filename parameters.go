@@ -130,7 +130,8 @@ func resolveInput(e *Encoding, p Parameters) error {
 		return err
 	}
 	if scheme := schemeOf(p.Input); scheme != "" && !slices.Contains(inputSchemes, strings.ToLower(scheme)) {
-		return FieldErrorf("parameters.input", "scheme %q is not allowed; use a path, http, https, rtmp or rtmps", scheme)
+		return FieldErrorf("parameters.input", "scheme %q is not allowed; use a path, http, https, rtmp or rtmps",
+			scheme)
 	}
 	e.Input = p.Input
 	return nil

@@ -62,8 +62,11 @@ func TestState_Succession(t *testing.T) {
 		former []string
 		other  bool
 	}{
-		{"old", nil, false}, {"new", []string{"another"}, true}, {"new", []string{"another", "old"}, false},
-		{"new", nil, false}, {"old", nil, true},
+		{"old", nil, false},
+		{"new", []string{"another"}, true},
+		{"new", []string{"another", "old"}, false},
+		{"new", nil, false},
+		{"old", nil, true},
 	} {
 		if err := s.pin(step.id, step.former, nil); errors.Is(err, errOtherCluster) != step.other {
 			t.Errorf("%s after %q: got %v, want refused %v", step.id, step.former, err, step.other)

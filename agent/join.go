@@ -53,7 +53,8 @@ func (a *Agent) join(ctx context.Context) error {
 			},
 		})
 		if err == nil {
-			if err := a.updateMasters(answer.ClusterID, answer.FormerClusters, answer.Masters, answer.LeaseTTLSeconds); err != nil {
+			err := a.updateMasters(answer.ClusterID, answer.FormerClusters, answer.Masters, answer.LeaseTTLSeconds)
+			if err != nil {
 				return err
 			}
 			a.log.Info("registered", "node_id", a.state.nodeID, "cluster_id", answer.ClusterID, "masters",

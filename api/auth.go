@@ -98,8 +98,10 @@ func (k *keys) Authenticate(r *http.Request) (Principal, error) {
 		return Principal{}, ffrtmp.Errorf(ffrtmp.Unauthenticated, "the API key expired at %s",
 			c.ExpiresAt.Format(time.RFC3339))
 	}
-	return Principal{Name: c.ID, Scopes: c.Scopes, rateLimit: c.RateLimit, live: c.Live, expires: c.ExpiresAt,
-		kind: c.Kind}, nil
+	return Principal{
+		Name: c.ID, Scopes: c.Scopes, rateLimit: c.RateLimit, live: c.Live, expires: c.ExpiresAt,
+		kind: c.Kind,
+	}, nil
 }
 
 // bearer returns a request's key.

@@ -78,17 +78,26 @@ func build(r *ffrtmp.DryRun, spec *ffrtmp.Spec) error {
 	if err != nil {
 		return err
 	}
-	run := recipe.Run{JobID: r.Job.ID, Attempt: 1}
-	plan, err := recipe.Build(e, run, namedFiles{}, recipe.Machine{VAAPIDevice: "/dev/dri/renderD128"}, nil)
-	if err != nil {
-		r.Warnings = append(r.Warnings, "it would fail at the start: "+err.Error())
+	command, problem := commandOf(e, r.Job.ID)
+	if problem != "" {
+		r.Warnings = append(r.Warnings, "it would fail at the start: "+problem)
 		return nil
 	}
-	r.Command = shown(&plan)
+	r.Command = command
 	if e.Input != "" {
 		r.Assumed = append(r.Assumed, assumptions(&e)...)
 	}
 	return nil
+}
+
+// commandOf returns the command of a typical node, or why there is none.
+func commandOf(e ffrtmp.Encoding, jobID string) (command []string, problem string) {
+	run := recipe.Run{JobID: jobID, Attempt: 1}
+	plan, err := recipe.Build(e, run, namedFiles{}, recipe.Machine{VAAPIDevice: "/dev/dri/renderD128"}, nil)
+	if err != nil {
+		return nil, err.Error()
+	}
+	return shown(&plan), ""
 }
 
 // assumptions are what a command says of an input that nobody has looked at.

@@ -31,8 +31,8 @@ func (s *Server) clusterMetrics() prometheus.Gatherer {
 	})
 }
 
-// ifLeading refuses requests with ?leader=true unless this master leads. The targets carry it, so that a Prometheus that
-// has not learned of a new leader yet does not count two masters, or a counter that goes back.
+// ifLeading refuses requests with ?leader=true unless this master leads. The targets carry it, so that a Prometheus
+// that has not learned of a new leader yet does not count two masters, or a counter that goes back.
 func (s *Server) ifLeading(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Query().Get(leaderParam) == "true" && (!s.cfg.Cluster.IsLeader() || !s.cfg.Leader.Leading()) {

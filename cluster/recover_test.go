@@ -15,7 +15,11 @@ func ownerOf(t *testing.T, path string) uint32 {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return info.Sys().(*syscall.Stat_t).Uid
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		t.Fatalf("got %T, want a Stat_t", info.Sys())
+	}
+	return stat.Uid
 }
 
 // What a recovery writes belongs to the owner of the raft directory, also when root runs it.

@@ -206,8 +206,14 @@ func TestDisasterRecovery_Comparison(t *testing.T) {
 		output string
 		match  bool
 	}{
-		{"", "", true}, {"", "x\n", false}, {"a", "a\n", true}, {"a", "a\nb\n", false}, {"…", "a\nb\n", true},
-		{"a …\n…\nz", "a 1\nz\n", true}, {"a …\n…\nz", "a 1\nb\nz\n", true}, {"a …\nz", "a 1\nb\nz\n", false},
+		{"", "", true},
+		{"", "x\n", false},
+		{"a", "a\n", true},
+		{"a", "a\nb\n", false},
+		{"…", "a\nb\n", true},
+		{"a …\n…\nz", "a 1\nz\n", true},
+		{"a …\n…\nz", "a 1\nb\nz\n", true},
+		{"a …\nz", "a 1\nb\nz\n", false},
 		{"…\nb", "a\nb\nc\n", false},
 	} {
 		s := step{}

@@ -148,8 +148,10 @@ var golden = map[string]command{
 			{spec: spec{id: uuid.MustParse(numbered(2)), scenario: "720p", engine: "auto"}},
 		},
 	},
-	"21-chunk-1":         &backupPart{restore: goldenLease, n: 300, data: []byte("part")},
-	"22-restore-1":       &restore{restore: goldenLease, chunks: 301, foreign: true, cluster: numbered(5), index: 70000},
+	"21-chunk-1": &backupPart{restore: goldenLease, n: 300, data: []byte("part")},
+	"22-restore-1": &restore{
+		restore: goldenLease, chunks: 301, foreign: true, cluster: numbered(5), index: 70000,
+	},
 	"23-placement-due-1": &placementDue{nodes: []string{numbered(3), numbered(4)}},
 }
 

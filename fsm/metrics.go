@@ -78,8 +78,8 @@ var (
 	descSize       = desc("db_size_bytes", "Size of the state's database file.")
 )
 
-// ClusterMetrics names the metrics that come from the replicated state alone: they are the same on every master that has
-// caught up, and continue on the next leader.
+// ClusterMetrics names the metrics that come from the replicated state alone: they are the same on every master that
+// has caught up, and continue on the next leader.
 func ClusterMetrics() map[string]bool {
 	names := map[string]bool{}
 	for _, name := range []string{

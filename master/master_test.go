@@ -73,8 +73,11 @@ func TestMaster_Reload(t *testing.T) {
 	c.ReadAPIKey = func() (string, error) { return key, nil }
 	m := start(t, c)
 	for _, step := range []struct{ file, valid, refused string }{
-		{"second\n first \n\n", "first", "second first"}, {"first\nsecond", "second", "third"},
-		{"second", "second", "first"}, {"", "second", ""}, {" \n", "second", ""},
+		{"second\n first \n\n", "first", "second first"},
+		{"first\nsecond", "second", "third"},
+		{"second", "second", "first"},
+		{"", "second", ""},
+		{" \n", "second", ""},
 	} {
 		key = step.file
 		m.Reload()

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"net/url"
@@ -150,7 +151,10 @@ type answer struct {
 // record lets a handler answer. A handler that gives up leaves the outcome unknown.
 func (a *answer) record(h http.Handler, r *http.Request) (err error) {
 	defer func() {
-		if recover() != nil {
+		if p := recover(); p != nil {
+			if abort, ok := p.(error); !ok || !errors.Is(abort, http.ErrAbortHandler) {
+				panic(p)
+			}
 			err = ffrtmp.Errorf(ffrtmp.UnknownOutcome, "the leader was lost during its answer; the outcome is unknown")
 		}
 	}()

@@ -133,8 +133,8 @@ func percent(part, whole int) int {
 	return min(100, part*100/whole)
 }
 
-// short is the beginning of an id, enough to recognise it.
-func short(id string) string { return id[:min(8, len(id))] }
+// short is the end of an id, enough to recognise it: ids made at one time begin alike.
+func short(id string) string { return id[max(0, len(id)-8):] }
 
 // plural is a number with a noun.
 func plural(n int, noun string) string {

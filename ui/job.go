@@ -65,7 +65,7 @@ func verbsOf(s ffrtmp.Status) []ffrtmp.Action {
 	return nil
 }
 
-// NodeName is the name of a node, or the beginning of its id when it is gone.
+// NodeName is the name of a node, or the end of its id when it is gone.
 func (p jobPage) NodeName(id string) string { return cmp.Or(p.Names[id], short(id)) }
 
 // past is what has been asked for, by verb.

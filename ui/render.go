@@ -110,7 +110,7 @@ func (v *visit) answer(status int, body *bytes.Buffer, err error) {
 func (v *visit) document(title, content string) document {
 	c := v.console
 	d := document{
-		Title: title, Visit: v, Content: template.HTML(content), //nolint:gosec // made by a template
+		Title: title, Visit: v, Content: template.HTML(content),
 		Notice: v.takeNotice(), Masters: c.cfg.Masters(), Self: c.cfg.Self(), Cluster: c.cfg.Cluster,
 		Version: c.cfg.Version, Missing: c.assets.missing,
 	}

@@ -8,9 +8,12 @@ import (
 // Ratios are of the measurements of one round, not of the medians.
 func TestSummarize_RatiosWithinARound(t *testing.T) {
 	results := []result{
-		{system: "a", clients: 1, perSecond: 100, cpu: 10}, {system: "b", clients: 1, perSecond: 50, cpu: 20},
-		{system: "a", clients: 1, perSecond: 10, cpu: 100}, {system: "b", clients: 1, perSecond: 30, cpu: 100},
-		{system: "a", clients: 1, perSecond: 40, cpu: 40}, {system: "b", clients: 1, perSecond: 40, cpu: 20},
+		{system: "a", clients: 1, perSecond: 100, cpu: 10},
+		{system: "b", clients: 1, perSecond: 50, cpu: 20},
+		{system: "a", clients: 1, perSecond: 10, cpu: 100},
+		{system: "b", clients: 1, perSecond: 30, cpu: 100},
+		{system: "a", clients: 1, perSecond: 40, cpu: 40},
+		{system: "b", clients: 1, perSecond: 40, cpu: 20},
 	}
 	rows := summarize(results)
 	if len(rows) != 2 || rows[0].Rate != nil || rows[1].Rate == nil {

@@ -257,7 +257,8 @@ func (r clusterReport) fields() *cli.Fields {
 		f.Add("Health", health(r.Members))
 	} else {
 		e := noQuorumError{r.answering(), r.voters()}
-		f.Add("Health", cli.Coloured(fmt.Sprintf("%d of %d voters answer, %s", e.answering, e.voters, e.lack()), cli.Red))
+		health := fmt.Sprintf("%d of %d voters answer, %s", e.answering, e.voters, e.lack())
+		f.Add("Health", cli.Coloured(health, cli.Red))
 	}
 	return f
 }
@@ -294,8 +295,8 @@ func (e noQuorumError) lack() string {
 
 func (e noQuorumError) hint() string {
 	if e.answering >= e.needed() {
-		return "Repeat the command: an election takes a second or two. If there is no leader then, the masters do not " +
-			"reach each other: check the peer port (8300) between them."
+		return "Repeat the command: an election takes a second or two. If there is no leader then, the masters do " +
+			"not reach each other: check the peer port (8300) between them."
 	}
 	return "Start the masters that do not answer. If their disks are lost, stop a surviving master and run " +
 		"ffrtmp recover there."

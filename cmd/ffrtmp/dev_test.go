@@ -43,7 +43,7 @@ func TestMain(m *testing.M) {
 // standIn says that it is ready and ends with 0 on SIGTERM.
 func standIn(path, port string) {
 	set := pflag.NewFlagSet("", pflag.ContinueOnError)
-	set.ParseErrorsWhitelist.UnknownFlags = true
+	set.ParseErrorsAllowlist.UnknownFlags = true
 	cert, key, number := set.String("cert", "", ""), set.String("key", "", ""), set.String(port, "", "")
 	_ = set.Parse(os.Args[1:])
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)

@@ -14,11 +14,13 @@ func TestProgressText(t *testing.T) {
 		want    string
 	}{
 		{
-			0, ffrtmp.Progress{Phase: "encoding", Frame: 250, FPS: 50, Speed: 2},
+			0,
+			ffrtmp.Progress{Phase: "encoding", Frame: 250, FPS: 50, Speed: 2},
 			"250 frames, no percentage (the source's length is unknown), 50 fps, 2.0x",
 		},
 		{
-			0, ffrtmp.Progress{Phase: "encoding", Frame: 5, FPS: 50, Speed: 2, ETASeconds: 61},
+			0,
+			ffrtmp.Progress{Phase: "encoding", Frame: 5, FPS: 50, Speed: 2, ETASeconds: 61},
 			"0%, 1:01 left, 50 fps, 2.0x",
 		},
 		{0, ffrtmp.Progress{Phase: "starting"}, "0%, starting"},

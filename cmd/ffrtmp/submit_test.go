@@ -148,7 +148,8 @@ func TestSubmit_Batch(t *testing.T) {
 // --all reads every page with the same filters.
 func TestJobsList_All(t *testing.T) {
 	m := newFakeMaster(t)
-	m.answer("GET /nodes", http.StatusOK, ffrtmp.NodeList{Nodes: []ffrtmp.Node{{ID: "n", Machine: ffrtmp.Machine{Name: "agent-1"}}}})
+	node := ffrtmp.Node{ID: "n", Machine: ffrtmp.Machine{Name: "agent-1"}}
+	m.answer("GET /nodes", http.StatusOK, ffrtmp.NodeList{Nodes: []ffrtmp.Node{node}})
 	m.handle("GET /jobs", func(w http.ResponseWriter, r *http.Request) {
 		page := ffrtmp.List{Jobs: []ffrtmp.Job{{SequenceNumber: 2}}, Count: 1, NextCursor: "2"}
 		if r.URL.Query().Get("cursor") == "2" {

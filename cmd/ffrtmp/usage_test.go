@@ -67,7 +67,8 @@ func TestUsageErrors(t *testing.T) {
 		{"retry both", []string{"jobs", "retry", "1", "--status", "failed"}, "not both"},
 		{"dry run of names", []string{"jobs", "pause", "1", "--dry-run"}, "select the jobs with filters"},
 		{
-			"dry run with watch", []string{"jobs", "submit", "--scenario", "720p", "--dry-run", "--watch"},
+			"dry run with watch",
+			[]string{"jobs", "submit", "--scenario", "720p", "--dry-run", "--watch"},
 			"does not go with",
 		},
 		{"node without dry run", []string{"jobs", "submit", "--scenario", "720p", "--node", "a"}, "requires --dry-run"},

@@ -1,5 +1,5 @@
-// Package backup writes a backup of the state at an interval, to a directory or an S3 bucket, and removes old ones. Only
-// the leader does; the times of the backups that exist tell a new leader when the next one is due.
+// Package backup writes a backup of the state at an interval, to a directory or an S3 bucket, and removes old ones.
+// Only the leader does; the times of the backups that exist tell a new leader when the next one is due.
 package backup
 
 import (
