@@ -410,7 +410,7 @@ func TestDrain_WaitsForJobs(t *testing.T) {
 	cancel, wait := s.begin(a)
 	id := f.submit("360p30-h264", short)
 	s.awaitFFmpeg(a, id)
-	later := f.submit("360p-h264", short)
+	later := f.submit("360p-h264", `{"duration":1,"output":"later.mp4"}`)
 	cancel()
 	s.release()
 	wait()
