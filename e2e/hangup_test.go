@@ -26,22 +26,8 @@ func TestReload_OnHangup(t *testing.T) {
 	m.key = "the-old-key"
 	agentMetrics := freePort(t)
 	giveTrial(t, filepath.Join(dir, "agent-state"))
-	agent := launch(
-		t,
-		dir,
-		nil,
-		"agent",
-		"--master",
-		m.url,
-		"--ca",
-		"certs/master.crt",
-		"--api-key-file",
-		keyFile,
-		"--metrics-port",
-		agentMetrics,
-		"--heartbeat-interval",
-		"1s",
-	)
+	agent := launch(t, dir, nil, "agent", "--master", m.url, "--ca", "certs/master.crt", "--api-key-file", keyFile,
+		"--metrics-port", agentMetrics, "--heartbeat-interval", "1s")
 	testkit.Eventually(t, "the agent is ready", func() bool {
 		r, err := m.send(t.Context(), "GET", "http://127.0.0.1:"+agentMetrics+"/ready", "")
 		return err == nil && r.status == http.StatusOK
@@ -49,17 +35,8 @@ func TestReload_OnHangup(t *testing.T) {
 	before := served(t, m)
 
 	give("the-new-key")
-	renewed := launch(
-		t,
-		dir,
-		nil,
-		"master",
-		"--generate-cert",
-		"--cert",
-		"certs/master.crt",
-		"--key",
-		"certs/master.key",
-	)
+	renewed := launch(t, dir, nil, "master", "--generate-cert", "--force",
+		"--cert", "certs/master.crt", "--key", "certs/master.key")
 	if status := renewed.status(t); status != 0 {
 		t.Fatalf("--generate-cert: got status %d, want 0", status)
 	}
