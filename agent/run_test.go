@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -192,25 +193,26 @@ func TestOutput_Exists(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	late := false
+	var late atomic.Bool
 	a := s.agent()
 	a.onStep = func(_ *attempt, at step) {
-		if late && at == stepSealed {
+		if late.Load() && at == stepSealed {
 			write()
 		}
 	}
 	s.run(a)
 	const parameters = `{"output":"out.mp4","duration":1,"preset":"ultrafast"}`
-	for _, late = range []bool{false, true} {
-		if !late {
+	for _, isLate := range []bool{false, true} {
+		late.Store(isLate)
+		if !isLate {
 			write()
 		}
 		j := f.awaitStatus(f.submit("360p-h264", parameters), ffrtmp.Failed)
 		if j.FailureReason != ffrtmp.UserError || !strings.Contains(j.Error, "out.mp4 exists") {
-			t.Errorf("late %v: got %s: %s, want a user error: the output exists", late, j.FailureReason, j.Error)
+			t.Errorf("late %v: got %s: %s, want a user error: the output exists", isLate, j.FailureReason, j.Error)
 		}
 		if data, err := os.ReadFile(out); err != nil || string(data) != "a user's" {
-			t.Errorf("late %v: got %.20q (%v), want it unchanged", late, data, err)
+			t.Errorf("late %v: got %.20q (%v), want it unchanged", isLate, data, err)
 		}
 		s.checkClean()
 		if err := os.Remove(out); err != nil {
@@ -218,7 +220,7 @@ func TestOutput_Exists(t *testing.T) {
 		}
 	}
 	write()
-	late = false
+	late.Store(false)
 	s.checkOutput(f.awaitStatus(f.submit("360p-h264", short), ffrtmp.Completed), "out.mp4")
 }
 
