@@ -25,9 +25,12 @@ type collected struct {
 	bytes    int
 	timer    *time.Timer // commits it after limit
 
+	checkpoint *time.Timer // runs FSM.checkpoint when due
+	due        bool
+
 	// The constants, except in tests.
-	alone int
-	limit time.Duration
+	alone        int
+	limit, delay time.Duration
 }
 
 // begin opens the transaction unless it is open. If another process holds the write lock
@@ -95,6 +98,7 @@ func (f *FSM) commit() error {
 	}
 	f.committed.Store(f.state.meta.Index)
 	f.collected.end()
+	f.scheduleCheckpoint()
 	return nil
 }
 

@@ -105,7 +105,7 @@ func Open(opts Options) (*FSM, error) {
 		opts: opts, files: files, log: opts.Logger, changed: newBroadcast(), waking: newBroadcast(),
 		renewed: newBroadcast(),
 	}
-	f.collected = collected{alone: collectAlone, limit: collectTime}
+	f.collected = collected{alone: collectAlone, limit: collectTime, delay: checkpointDelay}
 	f.Reader = store.NewReader(f.acquire)
 	f.users = usersql.New(f.Reader, usersql.DefaultLimits)
 	f.keys.Store(&keyring{})
@@ -203,6 +203,9 @@ func (f *FSM) Close() error {
 	}
 	f.applying.Lock()
 	f.end() // no background work starts from now on
+	if f.collected.checkpoint != nil {
+		f.collected.checkpoint.Stop()
+	}
 	f.applying.Unlock()
 	f.background.Wait()
 	f.applying.Lock()

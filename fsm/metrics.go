@@ -1,7 +1,10 @@
 package fsm
 
 import (
+	"errors"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -75,7 +78,7 @@ var (
 	descThreads    = desc("cluster_cpu_threads", "CPU threads of all nodes that are not offline.")
 	descRAM        = desc("cluster_ram_bytes", "Memory of all nodes that are not offline.")
 	descGPUs       = desc("cluster_gpu_nodes", "Nodes with a GPU that are not offline.")
-	descSize       = desc("db_size_bytes", "Size of the state's database file.")
+	descSize       = desc("db_size_bytes", "Size of the state's database, its write-ahead log included.")
 )
 
 // ClusterMetrics names the metrics that come from the replicated state alone: they are the same on every master that
@@ -125,7 +128,24 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	send(descThreads, prometheus.GaugeValue, float64(counts.CPUThreads))
 	send(descRAM, prometheus.GaugeValue, float64(counts.RAMBytes))
 	send(descGPUs, prometheus.GaugeValue, float64(counts.GPUNodes))
-	if info, err := os.Stat(c.f.Path()); err == nil {
-		send(descSize, prometheus.GaugeValue, float64(info.Size()))
+	if size, err := databaseSize(c.f.Path()); err == nil {
+		send(descSize, prometheus.GaugeValue, float64(size))
 	}
+}
+
+// databaseSize adds up the files of a database, which path may be a link to.
+func databaseSize(path string) (size int64, err error) {
+	path, err = filepath.EvalSymlinks(path)
+	if err != nil {
+		return 0, err
+	}
+	for _, name := range []string{path, path + "-wal", path + "-shm"} {
+		switch info, err := os.Stat(name); {
+		case err == nil:
+			size += info.Size()
+		case name == path || !errors.Is(err, fs.ErrNotExist):
+			return 0, err
+		}
+	}
+	return size, nil
 }

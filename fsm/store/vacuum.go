@@ -26,10 +26,13 @@ func (db *DB) Vacuum() (more bool, err error) {
 	}
 	if free <= max(vacuumLeast, pages/vacuumSlack) {
 		// The file shrinks once the WAL is checkpointed.
-		return false, db.drain("PRAGMA wal_checkpoint(PASSIVE)")
+		return false, db.Checkpoint()
 	}
 	return true, db.drain(fmt.Sprintf("PRAGMA incremental_vacuum(%d)", vacuumPages))
 }
+
+// Checkpoint writes the WAL into the database file as far as no reader needs the old pages.
+func (db *DB) Checkpoint() error { return db.drain("PRAGMA wal_checkpoint(PASSIVE)") }
 
 // drain executes SQL by reading its rows.
 func (w *writer) drain(sql string) error {
