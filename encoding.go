@@ -17,6 +17,7 @@ type Encoding struct {
 	Overwrite    bool    // replace an existing output
 	URL          string  // RTMP URL with the stream key; only in mode ToRTMP
 	Duration     float64 // seconds; 0: the whole input
+	Start        float64 // of the input, in seconds
 	Width        int     // pixels; used if ExactSize, or for a test pattern
 	Height       int
 	ExactSize    bool    // false: the width follows the source's aspect ratio
@@ -103,6 +104,7 @@ func (s scenario) checkForeign(_ *Encoding, p Parameters) error {
 		{"pad_color", p.PadColor != ""},
 		{"hdr", p.HDR != ""},
 		{"threads", p.Threads != nil && s.remux},
+		{"start", p.Start.given() && s.remux}, // a copy begins at a key frame
 		{"crf", p.CRF != nil},
 		{"maxrate", p.MaxRate != ""},
 		{"bufsize", p.BufSize != ""},

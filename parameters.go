@@ -26,7 +26,9 @@ type Parameters struct {
 	RTMPURL        string          `json:"rtmp_url"`
 	StreamKey      string          `json:"stream_key"`
 	Duration       *float64        `json:"duration"` // seconds
-	Bitrate        string          `json:"bitrate"`  // bits per second as in ffmpeg's -b:v: 10M, 2500k
+	Start          Scalar          `json:"start"`    // of the input: seconds, or HH:MM:SS.mmm
+	End            Scalar          `json:"end"`
+	Bitrate        string          `json:"bitrate"` // bits per second as in ffmpeg's -b:v: 10M, 2500k
 	Codec          string          `json:"codec"`
 	Preset         string          `json:"preset"`
 	Resolution     string          `json:"resolution"` // WIDTHxHEIGHT or a scenario's size
@@ -159,7 +161,7 @@ func resolveDuration(e *Encoding, p Parameters) error {
 	case p.Input == "":
 		e.Duration = patternSeconds
 	}
-	return nil
+	return resolveTrim(e, p)
 }
 
 func resolveOutput(e *Encoding, p Parameters) error {

@@ -37,6 +37,12 @@ var parameterTable = append([]Parameter{
 	about("duration", "number", everyKind, `60`,
 		"seconds to encode; left out: the whole input, or 10 of a test pattern").
 		above(0, maxDurationSeconds),
+	about("start", "number or string", encoding, `"00:01:30.500"`,
+		"where to begin in the input, exact to the frame: seconds, MM:SS or HH:MM:SS, with a fraction").
+		defaults("0").form(timeForm).within(0, maxDurationSeconds),
+	about("end", "number or string", everyKind, `95`,
+		"where to end in the input, in the form of start and after it; instead of duration").
+		defaults("the input's end").form(timeForm).above(0, maxDurationSeconds),
 	about("bitrate", "string", videoKind, `"2500k"`, "bits per second of the video, with k or M").
 		defaults("the encoder's quality").form(bitrateForm),
 	about("codec", "string", videoKind, `"h264"`, "a codec, or an encoder's own name").defaults("the scenario's").

@@ -85,6 +85,9 @@ func (a *Agent) verify(at *attempt, exit supervisor.Exit) (*outcome, error) {
 	o.Result.Warnings = exit.Warnings
 	p := started.Plan
 	o.Input, o.Work, o.Final, o.Owner = p.Input, p.Work, p.Final, p.Owner
+	if p.Want.Missed(exit.Progress.Frame, exit.Progress.OutTimeSeconds) {
+		return nil, failure.Errorf(ffrtmp.UserError, "start: nothing of the input is left at %g s", p.Want.Start)
+	}
 	if o.Work == nil {
 		return o, nil
 	}

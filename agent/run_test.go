@@ -115,6 +115,7 @@ func TestRun_Failed(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(s.root, "broken.mp4"), []byte("not a film"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	s.film("film.mp4")
 	s.start()
 	for _, tt := range []struct {
 		name, parameters string
@@ -124,6 +125,8 @@ func TestRun_Failed(t *testing.T) {
 		{"missing input", `{"input":"none.mp4","output":"out.mp4"}`, ffrtmp.InputError, true},
 		{"outside of the roots", `{"input":"../x.mp4","output":"out.mp4"}`, ffrtmp.UserError, true},
 		{"broken input", `{"input":"broken.mp4","output":"out.mp4"}`, ffrtmp.UserError, false},
+		{"start beyond the end", `{"input":"film.mp4","output":"out.mp4","start":"1:00"}`, ffrtmp.UserError, false},
+		{"start after the last frame", `{"input":"film.mp4","output":"out.mp4","start":0.995}`, ffrtmp.UserError, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			id := f.submit("360p-h264", tt.parameters)

@@ -272,6 +272,8 @@ func schemaTypes(t reflect.Type) []string {
 		return []string{"string"}
 	case t == reflect.TypeFor[ffrtmp.Duration]():
 		return []string{"string", "number"}
+	case t == reflect.TypeFor[ffrtmp.Scalar]():
+		return []string{"string", "number"}
 	}
 	switch t.Kind() {
 	case reflect.Pointer:

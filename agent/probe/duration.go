@@ -39,7 +39,7 @@ func (o opened) verifyDuration(
 	case want.Seconds > 0 && got > want.Seconds+max(durationSlack, durationShare*want.Seconds),
 		want.Pattern && short(got, want.Seconds):
 		return wrongLength(ffrtmp.RuntimeError, got, want.Seconds)
-	case want.Pattern || source.Seconds == 0 || source.Estimated || !short(got, limited(source.Seconds, want)):
+	case want.Pattern || source.Seconds == 0 || source.Estimated || !short(got, want.Rest(source.Seconds)):
 		return nil
 	case input == nil: // a server's stream cannot be read again
 		return tooShort(got, source.Seconds, want)
@@ -53,7 +53,7 @@ func (o opened) verifyDuration(
 			"the input is truncated: its header says %.2f s, its data ends at %.2f s",
 			source.Seconds, length.whole)
 	}
-	if mapped := length.mapped(want); short(got, limited(mapped, want)) {
+	if mapped := length.mapped(want); short(got, want.Rest(mapped)) {
 		return tooShort(got, mapped, want)
 	}
 	return nil
@@ -62,18 +62,10 @@ func (o opened) verifyDuration(
 // tooShort names the source as the cause, unless it is longer than the job wants.
 func tooShort(got, source float64, want recipe.Want) error {
 	reason := ffrtmp.UserError // another attempt could not decode it, either
-	if want.Seconds > 0 && want.Seconds <= source {
+	if want.Seconds > 0 && want.Start+want.Seconds <= source {
 		reason = ffrtmp.RuntimeError
 	}
-	return wrongLength(reason, got, limited(source, want))
-}
-
-// limited returns a source's length, or the shorter one that the job wants of it.
-func limited(source float64, want recipe.Want) float64 {
-	if want.Seconds > 0 {
-		return min(source, want.Seconds)
-	}
-	return source
+	return wrongLength(reason, got, want.Rest(source))
 }
 
 func wrongLength(reason ffrtmp.FailureReason, got, want float64) error {
@@ -117,7 +109,7 @@ func (o opened) verifyVideoEnd(ctx context.Context, want recipe.Want, input *rec
 	if err != nil {
 		return failure.Errorf(ffrtmp.InputError, "read the input again: %w", err)
 	}
-	if last = min(last, expected); short(end, last) {
+	if last = min(last-want.Start, expected); short(end, last) {
 		return failure.Errorf(ffrtmp.UserError,
 			"the output's video ends at %.2f s, its source's at %.2f s: the input is "+
 				"damaged", end, last)

@@ -54,6 +54,7 @@ func TestVerify_SourceHeader(t *testing.T) {
 		source string
 		header float64
 		silent bool
+		start  float64 // of the job
 		reason ffrtmp.FailureReason // "" for success
 	}{
 		{name: "longer second audio", source: sources[3], header: 12},
@@ -63,6 +64,9 @@ func TestVerify_SourceHeader(t *testing.T) {
 		{name: "joined TS", source: joined(t, part, part), header: 3},
 		{name: "joined TS, another time", source: joined(t, part, later), header: 3603},
 		{name: "truncated", source: truncated(t, whole), header: 12, reason: ffrtmp.UserError},
+		{name: "trimmed", source: whole, header: 12, start: 9},
+		{name: "trimmed, wrong header", source: sources[6], header: 12, start: 1},
+		{name: "trimmed, truncated", source: truncated(t, whole), header: 12, start: 2, reason: ffrtmp.UserError},
 	}
 	var used []string
 	var outputs []output
@@ -71,14 +75,14 @@ func TestVerify_SourceHeader(t *testing.T) {
 		if c.silent {
 			sound = []string{"-an"}
 		}
-		used = append(used, "-i", c.source)
+		used = append(used, "-ss", fmt.Sprint(c.start), "-i", c.source)
 		outputs = append(outputs, output{fmt.Sprintf("%d.mp4", i), append(sound, "-map", fmt.Sprintf("%d:V:0", i))})
 	}
 	for i, made := range encode(t, used, outputs...) {
 		c := cases[i]
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			want := recipe.Want{Codec: "h264", Height: 36, Audio: "aac"}
+			want := recipe.Want{Codec: "h264", Height: 36, Audio: "aac", Start: c.start}
 			if c.silent {
 				want.Audio = ""
 			}

@@ -64,8 +64,8 @@ func (r *status) setPhase() {
 func (r *status) estimate(want recipe.Want) {
 	r.Percent, r.Progress.ETASeconds = 0, 0
 	total := want.Seconds
-	if s := cmp.Or(want.SourceSeconds, r.Source.Seconds); s > 0 && !want.Pattern && (total == 0 || s < total) {
-		total = s
+	if s := cmp.Or(want.SourceSeconds, r.Source.Seconds); s > 0 && !want.Pattern {
+		total = cmp.Or(want.Rest(s), total)
 	}
 	if total == 0 {
 		return

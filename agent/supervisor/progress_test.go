@@ -36,3 +36,28 @@ func TestStatus_NotANumber(t *testing.T) {
 		t.Errorf("got ETA %g, want none", s.Progress.ETASeconds)
 	}
 }
+
+// The percentage is of what is encoded: from the start to the end of the source, or to the job's if that comes first.
+func TestStatus_Trimmed(t *testing.T) {
+	for _, c := range []struct {
+		want   recipe.Want
+		header float64
+		at     float64
+		expect int
+	}{
+		{recipe.Want{Start: 60, SourceSeconds: 80}, 0, 5, 25},
+		{recipe.Want{Start: 60}, 80, 5, 25},
+		{recipe.Want{Start: 60, Seconds: 10, SourceSeconds: 80}, 0, 5, 50},
+		{recipe.Want{Start: 60, Seconds: 40, SourceSeconds: 80}, 0, 5, 25},
+		{recipe.Want{Start: 60, Seconds: 10}, 0, 5, 50},
+		{recipe.Want{Start: 60, Seconds: 10, Pattern: true}, 5, 5, 50},
+		{recipe.Want{Start: 60}, 0, 5, 0},
+		{recipe.Want{Start: 60, SourceSeconds: 50}, 0, 5, 0},
+	} {
+		s := status{Source: Source{Seconds: c.header}}
+		s.Progress.OutTimeSeconds = c.at
+		if s.estimate(c.want); s.Percent != c.expect {
+			t.Errorf("%+v at %g s: got %d %%, want %d %%", c.want, c.at, s.Percent, c.expect)
+		}
+	}
+}

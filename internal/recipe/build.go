@@ -38,14 +38,13 @@ func Build(e ffrtmp.Encoding, run Run, roots Roots, m Machine, s *Source) (Plan,
 	if err := p.device(e, m); err != nil {
 		return Plan{}, err
 	}
+	p.seek(e, s)
 	if err := p.input(e, roots); err != nil {
 		return Plan{}, err
 	}
 	p.video(e, m, s)
 	p.sound(e, s)
-	if e.Duration > 0 {
-		p.add("-t", number(e.Duration))
-	}
+	p.trim(e, s)
 	if err := p.output(e, run, roots, s); err != nil {
 		return Plan{}, err
 	}
@@ -59,7 +58,7 @@ func number(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }
 // want returns what the output must be.
 func want(e ffrtmp.Encoding, s *Source) Want {
 	w := Want{
-		Codec: ffrtmp.CodecOf(e.Encoder), Seconds: e.Duration, Audio: ffrtmp.CodecOf(e.AudioEncoder),
+		Codec: ffrtmp.CodecOf(e.Encoder), Start: e.Start, Seconds: e.Duration, Audio: ffrtmp.CodecOf(e.AudioEncoder),
 		Pattern: e.Input == "", SourceSeconds: s.seconds(&e),
 	}
 	if s != nil && s.Audio() == nil {

@@ -64,7 +64,7 @@ func (p *Plan) input(e ffrtmp.Encoding, roots Roots) error {
 func (p *Plan) pattern(e ffrtmp.Encoding) {
 	if !e.Audio() {
 		p.add("-f", "lavfi", "-i", fmt.Sprintf("testsrc2=size=%dx%d:rate=%s", e.Width, e.Height,
-			number(cmp.Or(e.FPS, ffrtmp.PatternFPS))))
+			number(cmp.Or(e.FPS, ffrtmp.PatternFPS)))+skipped("", e.Start))
 	}
 	if e.AudioEncoder == "" {
 		return
@@ -72,7 +72,7 @@ func (p *Plan) pattern(e ffrtmp.Encoding) {
 	if e.Mode == ffrtmp.ToRTMP {
 		p.add("-re") // is said of each input
 	}
-	p.add("-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000")
+	p.add("-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000"+skipped("a", e.Start))
 }
 
 // HTTPOptions are the options of ffmpeg and ffprobe for an HTTP input. A broken response is continued where it broke.

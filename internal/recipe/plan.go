@@ -70,11 +70,21 @@ type Want struct {
 	Height  int     `json:"height,omitempty"`
 	Fit     Fit     `json:"fit,omitempty"`
 	FPS     float64 `json:"fps,omitempty"`     // 0: the source's
+	Start   float64 `json:"start,omitempty"`   // of the source
 	Seconds float64 `json:"seconds,omitempty"` // at most; 0: the whole source
 	Audio   string  `json:"audio,omitempty"`   // ffprobe's name, if the source has sound
 	Pattern bool    `json:"pattern,omitempty"` // a test pattern, whose sound and duration are known
 	// SourceSeconds is the length of the source's streams that are encoded; 0: unknown.
 	SourceSeconds float64 `json:"source_seconds,omitempty"`
+}
+
+// Rest returns what is left of a source after the start, at most what is wanted of it; 0 where its length is unknown.
+func (w *Want) Rest(source float64) float64 {
+	rest := max(0, source-w.Start)
+	if w.Seconds > 0 && rest > 0 {
+		return min(rest, w.Seconds)
+	}
+	return rest
 }
 
 // Fit is how an output's size relates to Width and Height.

@@ -1,6 +1,7 @@
 package recipe
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/ffrtmp/ffrtmp"
@@ -69,12 +70,12 @@ func (s *Source) check(e *ffrtmp.Encoding) error {
 		return failure.Errorf(ffrtmp.UserError,
 			"input: it has no video, only sound (%s)%s; for the sound use scenario "+
 				"audio-aac, audio-opus, audio-mp3, audio-flac or audio-pcm", s.Audio().Codec, s.cover())
-	case e.Crop != nil:
-		return s.checkCrop(e.Crop)
 	case e.Copy:
 		return s.checkCopy(e)
+	case e.Crop != nil:
+		return cmp.Or(s.checkCrop(e.Crop), s.checkStart(e))
 	}
-	return nil
+	return s.checkStart(e)
 }
 
 func (s *Source) cover() string {
