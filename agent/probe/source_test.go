@@ -54,7 +54,7 @@ func TestVerify_SourceHeader(t *testing.T) {
 		source string
 		header float64
 		silent bool
-		start  float64 // of the job
+		start  float64              // of the job
 		reason ffrtmp.FailureReason // "" for success
 	}{
 		{name: "longer second audio", source: sources[3], header: 12},
