@@ -11,7 +11,7 @@ GOLANGCI_LINT_VERSION := v2.15.0
 GOVULNCHECK_VERSION   := v1.9.0
 GOLANGCI_LINT         := $(CURDIR)/.tools/golangci-lint-$(GOLANGCI_LINT_VERSION)
 
-.PHONY: help build console test lint fmt vulncheck demo demo-recording chaos bench bench-peers clean programs
+.PHONY: help build console test lint fmt vulncheck demo demo-recording chaos openapi bench bench-peers clean programs
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,13 +20,15 @@ build: ## build bin/master, bin/agent and bin/ffrtmp
 	@$(MAKE) --no-print-directory console || echo "warning: building without the console's third-party scripts; its pages say what is off"
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
 
+NPM = @command -v npm >/dev/null || { $(SUDO) apt-get update -q && \
+	$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends npm; }
+
 # console installs the third-party scripts of the web console, at the versions that ui/package-lock.json pins.
 CONSOLE := ui/third_party
 MODULES := .tools/console/node_modules
 console: $(CONSOLE)/.installed ## install the scripts of the web console (npm)
 $(CONSOLE)/.installed: ui/package.json ui/package-lock.json
-	@command -v npm >/dev/null || { $(SUDO) apt-get update -q && \
-		$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends npm; }
+	$(NPM)
 	mkdir -p .tools/console && cp ui/package.json ui/package-lock.json .tools/console/
 	cd .tools/console && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	cp $(MODULES)/htmx.org/dist/htmx.min.js $(MODULES)/uplot/dist/uPlot.iife.min.js $(MODULES)/uplot/dist/uPlot.min.css $(CONSOLE)/
@@ -38,6 +40,22 @@ test: programs ## run all tests with the race detector
 
 lint: $(GOLANGCI_LINT) ## check formatting, imports and linters (.golangci.yaml)
 	$(GOLANGCI_LINT) run
+
+# openapi uses npm packages at the versions that api/lint/package-lock.json pins.
+OPENAPI := .tools/openapi
+openapi: $(OPENAPI)/.installed ## lint the OpenAPI document, and compile the types that a generator makes of it (npm)
+	REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true $(OPENAPI)/node_modules/.bin/redocly lint --format=json \
+		api/openapi.yaml >$(OPENAPI)/redocly.json || { cat $(OPENAPI)/redocly.json; exit 1; }
+	@grep -q '"warnings": 0' $(OPENAPI)/redocly.json || { cat $(OPENAPI)/redocly.json; exit 1; }
+	$(OPENAPI)/node_modules/.bin/spectral lint --quiet --fail-severity=hint -r api/lint/spectral.yaml api/openapi.yaml
+	$(OPENAPI)/node_modules/.bin/openapi-typescript api/openapi.yaml -o $(OPENAPI)/api.d.ts
+	$(OPENAPI)/node_modules/.bin/tsc --noEmit --strict $(OPENAPI)/api.d.ts
+$(OPENAPI)/.installed: api/lint/package.json api/lint/package-lock.json
+	$(NPM)
+	mkdir -p $(OPENAPI) && cp api/lint/package.json api/lint/package-lock.json $(OPENAPI)/
+	cd $(OPENAPI) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error || \
+		{ echo "error: cannot install the OpenAPI linters; is the npm registry reachable?"; exit 1; }
+	touch $@
 
 fmt: $(GOLANGCI_LINT) ## format the code
 	$(GOLANGCI_LINT) fmt
