@@ -7,11 +7,32 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/ffrtmp/ffrtmp/internal/testkit"
 )
+
+// A master gets several times an agent's share of CPU and disk.
+func TestUnits_Weights(t *testing.T) {
+	weight := func(unit, key string) int {
+		values := units(t, unit)[0].values(key)
+		if len(values) != 1 {
+			t.Fatalf("%s: got %s %q, want one", unit, key, values)
+		}
+		n, err := strconv.Atoi(values[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	for _, key := range []string{"CPUWeight", "IOWeight"} {
+		if m, a := weight("ffmpeg-master.service", key), weight("ffmpeg-agent.service", key); m < 4*a {
+			t.Errorf("%s: got %d for masters and %d for agents, want at least four times as much", key, m, a)
+		}
+	}
+}
 
 // installed is the programs' directory in the units of deploy/systemd.
 const installed = "/opt/ffmpeg-rtmp/bin/"
