@@ -165,6 +165,7 @@ type Parameter struct {
 	Values      []string        `json:"values,omitempty"`
 	Pattern     string          `json:"pattern,omitempty"`  // of a value that is none of Values
 	AliasOf     string          `json:"alias_of,omitempty"` // it is v2.2's name of that parameter
+	Fields      []Parameter     `json:"fields,omitempty"`   // of the objects in an array
 	// Encoders is what the encoders take, by range; none: it does not depend on the encoder.
 	Encoders []ParameterRange `json:"encoders,omitempty"`
 }

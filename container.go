@@ -35,6 +35,11 @@ var Containers = []Container{
 	{".wav", "wav", nil, []string{"pcm_s16le"}},
 }
 
+// oneTrack reports whether files of that format have one audio track.
+func (c Container) oneTrack() bool {
+	return c.Muxer == "flv" || len(c.Video) == 0 && c.Muxer != "ipod"
+}
+
 // containerOf returns the format that a file's name asks for, or nil.
 func containerOf(name string) *Container {
 	extension := strings.ToLower(path.Ext(name))
@@ -98,10 +103,13 @@ func checkPair(e *Encoding) error {
 	if e.Mode == ToNull || e.Copy {
 		return nil // what a copy holds is known when its input is read
 	}
-	c := e.Container()
+	c, audio := e.Container(), e.AudioEncoder
+	if len(e.AudioTracks) > 0 {
+		audio = "" // their codecs are checked with the tracks
+	}
 	return cmp.Or(
 		checkCodec("parameters.codec", c, c.Video, e.Encoder, func(c Container) []string { return c.Video }),
-		checkCodec("parameters.audio_codec", c, c.Audio, e.AudioEncoder, func(c Container) []string { return c.Audio }))
+		checkCodec("parameters.audio_codec", c, c.Audio, audio, func(c Container) []string { return c.Audio }))
 }
 
 func checkCodec(field string, c Container, held []string, encoder string, of func(Container) []string) error {

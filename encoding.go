@@ -30,7 +30,8 @@ type Encoding struct {
 	Threads      int
 	AudioEncoder string // ffmpeg's name; "": no audio
 	AudioBitrate string
-	Fit          string // how the source's shape meets ExactSize: inside, pad, crop or stretch
+	AudioTracks  []AudioTrack // of the output; empty: the source's first, with AudioEncoder
+	Fit          string       // how the source's shape meets ExactSize: inside, pad, crop or stretch
 	PadColor     string
 	Crop         *Rect // of the source's picture, as displayed
 	KeepHDR      bool  // an HDR source stays HDR; else it is tone-mapped
@@ -74,12 +75,12 @@ func (s scenario) steps() []func(*Encoding, Parameters) error {
 	}
 	switch {
 	case s.remux:
-		return append(steps, s.checkForeign, resolveCopy)
+		return append(steps, s.checkForeign, resolveCopy, s.resolveAudioTracks)
 	case s.audio != "":
-		return append(steps, s.checkForeign, s.resolveSound)
+		return append(steps, s.checkForeign, s.resolveSound, s.resolveAudioTracks)
 	}
 	return append(steps, resolveSize, resolvePicture, resolveFit, resolveAudio, func(e *Encoding, p Parameters) error {
-		return cmp.Or(resolveCodec(e, p, s.codec), checkVideoOutput(e), resolveHDR(e, p), checkPair(e),
+		return cmp.Or(resolveCodec(e, p, s.codec), checkVideoOutput(e), s.resolveAudioTracks(e, p), resolveHDR(e, p), checkPair(e),
 			checkEncoderSize(e), resolveQuality(e, p))
 	})
 }
@@ -200,9 +201,6 @@ func resolveAudio(e *Encoding, p Parameters) error {
 }
 
 func resolveAudioBitrate(e *Encoding, p Parameters) error {
-	if p.AudioBitrate != "" && !bitrateForm.MatchString(p.AudioBitrate) {
-		return FieldErrorf("parameters.audio_bitrate", "%q is not a bit rate such as 128k", p.AudioBitrate)
-	}
 	e.AudioBitrate = p.AudioBitrate
-	return nil
+	return checkAudioRate("parameters.audio_bitrate", p.AudioBitrate)
 }

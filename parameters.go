@@ -37,6 +37,7 @@ type Parameters struct {
 	HWAccel        string          `json:"hwaccel"`
 	AudioCodec     string          `json:"audio_codec"`
 	AudioBitrate   string          `json:"audio_bitrate"`
+	Audio          []AudioTrack    `json:"audio"`     // tracks of the output; excludes AudioCodec and AudioBitrate
 	Fit            string          `json:"fit"`       // inside, pad, crop or stretch
 	CropRect       string          `json:"crop_rect"` // WIDTH:HEIGHT:X:Y of the source's picture
 	PadColor       string          `json:"pad_color"` // a name or #RRGGBB
@@ -111,6 +112,9 @@ func ParseParameters(raw json.RawMessage) (Parameters, error) {
 		return p, nil
 	}
 	given, err := decodeStrict(raw, "parameters", parameterNames, &p)
+	if err == nil {
+		err = parseTracks(given["audio"], "parameters.audio", audioTrackNames)
+	}
 	if err != nil || p.ResourceLimits == nil {
 		return p, err
 	}

@@ -60,8 +60,9 @@ var parameterTable = append([]Parameter{
 	about("audio_codec", "string", streamable, `"none"`, "codec of the sound; copy is for remux").
 		defaults("the first that the container holds").
 		oneOf(append(slices.Sorted(maps.Keys(audioEncoders)), "copy")...),
-	about("audio_bitrate", "string", encoding, `"128k"`, "bits per second of the sound, with k or M").
+	about("audio_bitrate", "string", encoding, `"128k"`, "bits per second of the sound, 8k to 1000k").
 		defaults("the encoder's").form(bitrateForm),
+	audioParameter(),
 	about("fit", "string", videoKind, `"pad"`, "how a source of another shape than the resolution fits it").
 		defaults(FitInside).oneOf(FitInside, FitPad, FitCrop, FitStretch),
 	about("crop_rect", "string", videoKind, `"1920:800:0:140"`,

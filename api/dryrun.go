@@ -113,6 +113,14 @@ func assumptions(e *ffrtmp.Encoding) []string {
 	if e.AudioEncoder != "" {
 		list = append(list, "the sound has one to eight channels with usual names")
 	}
+	for i, t := range e.AudioTracks {
+		if t.All {
+			list = append(list, fmt.Sprintf("audio[%d]: the input has one audio track", i))
+		}
+		if t.Language != "" {
+			list = append(list, fmt.Sprintf("audio[%d]: the input has one audio track in language %s", i, t.Language))
+		}
+	}
 	return list
 }
 

@@ -96,6 +96,7 @@ var documented = map[string]any{
 	"ParameterRange":    ffrtmp.ParameterRange{},
 	"Parameters":        ffrtmp.Parameters{},
 	"ResourceLimits":    ffrtmp.ResourceLimits{},
+	"AudioTrack":        ffrtmp.AudioTrack{},
 	"Requires":          ffrtmp.Requires{},
 	"Batch":             batch{},
 	"Patch":             ffrtmp.Patch{},

@@ -70,6 +70,9 @@ checked against. How sources are treated: [media](media.md).
 		row(&b, quoted(p.Name), p.Type, strings.Join(p.Kinds, " "), parameterRange(p), p.Default,
 			quoted(string(p.Example)), meaning)
 	}
+	for i := range c.Parameters {
+		fieldsTable(&b, &c.Parameters[i])
+	}
 	b.WriteString(`
 ## Encoders
 
@@ -89,6 +92,20 @@ checked against. How sources are treated: [media](media.md).
 		row(&b, quoted(p.Extension), p.Format, strings.Join(p.Video, " "), strings.Join(p.Audio, " "))
 	}
 	return b.String()
+}
+
+// fieldsTable describes the objects of a parameter that is a list.
+func fieldsTable(b *strings.Builder, p *ffrtmp.Parameter) {
+	if len(p.Fields) == 0 {
+		return
+	}
+	b.WriteString("\nEach object of " + quoted(p.Name) + ":\n\n" +
+		"| field | type | of | values | default | example | meaning |\n|---|---|---|---|---|---|---|\n")
+	for i := range p.Fields {
+		f := &p.Fields[i]
+		row(b, quoted(f.Name), f.Type, strings.Join(f.Kinds, " "), parameterRange(f), f.Default,
+			quoted(string(f.Example)), f.Description)
+	}
 }
 
 // parameterRange describes a parameter's values, by encoder where they depend on it.

@@ -36,7 +36,7 @@ func File(ctx context.Context, program string, input recipe.File) (*recipe.Sourc
 	if err != nil {
 		return nil, unreadable(ctx, err)
 	}
-	s.VideoEnd, s.AudioEnd = length.video, length.audio
+	s.VideoEnd, s.AudioEnds = length.video, length.audios
 	return s, nil
 }
 

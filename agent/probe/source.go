@@ -16,9 +16,10 @@ import (
 
 // sourceLength is how long a source really is, in seconds, by its packets.
 type sourceLength struct {
-	video, audio float64 // of the streams that a recipe maps
-	whole        float64 // of all streams: shorter than its header when the file is truncated
-	loose        bool    // the container's header says nothing reliable about length
+	video  float64   // of the first that is no picture
+	audios []float64 // of each audio track
+	whole  float64   // of all streams: shorter than its header when the file is truncated
+	loose  bool      // the container's header says nothing reliable about length
 }
 
 // mapped returns the length of what an output was made of.
@@ -27,10 +28,23 @@ func (l sourceLength) mapped(want recipe.Want) float64 {
 	if want.Codec != "" {
 		length = l.video
 	}
-	if want.Audio != "" {
-		length = max(length, l.audio)
+	if len(want.Tracks) == 0 && want.Audio != "" {
+		length = max(length, l.audio(0))
+	}
+	for _, t := range want.Tracks {
+		if t.Type == "audio" {
+			length = max(length, l.audio(t.Source))
+		}
 	}
 	return length
+}
+
+// audio returns the length of an audio track, 0 for one that is missing.
+func (l sourceLength) audio(track int) float64 {
+	if track < 0 || track >= len(l.audios) {
+		return 0
+	}
+	return l.audios[track]
 }
 
 // looseContainers have no index: recorders write a length in advance or not at all,
@@ -67,7 +81,7 @@ func lengthOf(ctx context.Context, program string, input recipe.File) (sourceLen
 type scan struct {
 	streams map[string]*scanned // by index
 	video   string              // index of the first video stream that is no picture
-	audio   string
+	audios  []string
 	format  string
 	start   float64
 }
@@ -133,25 +147,26 @@ func (s *scan) stream(index, kind string, picture bool) {
 	switch {
 	case kind == "video" && !picture && s.video == "":
 		s.video = strings.Clone(index)
-	case kind == "audio" && s.audio == "":
-		s.audio = strings.Clone(index)
+	case kind == "audio":
+		s.audios = append(s.audios, strings.Clone(index))
 	}
 }
 
 func (s *scan) length() sourceLength {
 	var l sourceLength
 	l.loose = slices.Contains(looseContainers, s.format)
+	l.audios = make([]float64, len(s.audios))
 	for index, p := range s.streams {
 		length := p.end - s.start
 		if l.loose {
 			length = p.elapsed + p.length
 		}
 		l.whole = max(l.whole, length)
-		switch index {
-		case s.video:
+		if index == s.video {
 			l.video = length
-		case s.audio:
-			l.audio = length
+		}
+		if n := slices.Index(s.audios, index); n >= 0 {
+			l.audios[n] = length
 		}
 	}
 	return l

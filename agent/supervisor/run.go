@@ -266,7 +266,7 @@ func (r *run) exit(e Exit) Exit {
 
 // warnings are what a user should know of a run that succeeded.
 func (r *run) warnings() []string {
-	list := slices.Clone(r.ffmpeg.notes)
+	list := slices.Concat(r.config.Plan.Warnings, r.ffmpeg.notes)
 	if r.damage.Count > 0 {
 		list = append(list, r.damage.String()+"; with strict they fail the job")
 	}

@@ -28,6 +28,7 @@ type Format struct {
 
 // Stream describes one stream of it.
 type Stream struct {
+	Index       int    `json:"index"`
 	Type        string `json:"codec_type"` // video, audio, …
 	Codec       string `json:"codec_name"`
 	Width       int    `json:"width"`
@@ -47,9 +48,12 @@ type Stream struct {
 	Layout      string `json:"channel_layout"`
 	Disposition struct {
 		Picture int `json:"attached_pic"` // 1: a cover picture
+		Default int `json:"default"`
 	} `json:"disposition"`
 	Tags struct {
 		Duration string `json:"DURATION"` // Matroska's, of this stream: 01:02:03.456
+		Language string `json:"language"` // ISO 639, or a longer code
+		Title    string `json:"title"`
 	} `json:"tags"`
 	SideData []struct {
 		Rotation float64 `json:"rotation"` // degrees, of how the picture is displayed
@@ -57,10 +61,10 @@ type Stream struct {
 }
 
 // Entries are the names of all that Report holds, for -show_entries.
-const Entries = "stream=codec_type,codec_name,width,height,pix_fmt,avg_frame_rate,r_frame_rate,start_time,duration," +
+const Entries = "stream=index,codec_type,codec_name,width,height,pix_fmt,avg_frame_rate,r_frame_rate,start_time,duration," +
 	"nb_read_frames,sample_aspect_ratio,color_space,color_transfer,color_primaries,color_range," +
 	"channels,channel_layout" +
-	":stream_disposition=attached_pic:stream_tags=DURATION:stream_side_data=rotation" +
+	":stream_disposition=attached_pic,default:stream_tags=DURATION,language,title:stream_side_data=rotation" +
 	":format=format_name,start_time,duration:format_tags"
 
 // Run describes what input names, a path or a URL, with the ffprobe in PATH. Options precede the input.

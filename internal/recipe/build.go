@@ -31,7 +31,11 @@ func Build(e ffrtmp.Encoding, run Run, roots Roots, m Machine, s *Source) (Plan,
 	if err := s.check(&e); err != nil {
 		return Plan{}, err
 	}
-	p := Plan{Want: want(e, s)}
+	chosen, err := choose(&e, s)
+	if err := cmp.Or(err, s.checkStart(&e, chosen.from)); err != nil {
+		return Plan{}, err
+	}
+	p := Plan{Want: want(e, s, &chosen), Warnings: chosen.warnings}
 	// ffmpeg's stdin stays open to take q; -y is onto a file that has just been made.
 	p.add("-hide_banner", "-nostats", "-loglevel", "info", "-stats_period", "0.5", "-progress",
 		fmt.Sprintf("pipe:%d", ProgressFD), "-y")
@@ -43,7 +47,11 @@ func Build(e ffrtmp.Encoding, run Run, roots Roots, m Machine, s *Source) (Plan,
 		return Plan{}, err
 	}
 	p.video(e, m, s)
-	p.sound(e, s)
+	if len(e.AudioTracks) > 0 {
+		p.soundTracks(e, &chosen)
+	} else {
+		p.sound(e, s)
+	}
 	p.trim(e, s)
 	if err := p.output(e, run, roots, s); err != nil {
 		return Plan{}, err
@@ -56,10 +64,10 @@ func (p *Plan) add(args ...string) { p.Args = append(p.Args, args...) }
 func number(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }
 
 // want returns what the output must be.
-func want(e ffrtmp.Encoding, s *Source) Want {
+func want(e ffrtmp.Encoding, s *Source, chosen *selected) Want {
 	w := Want{
 		Codec: ffrtmp.CodecOf(e.Encoder), Start: e.Start, Seconds: e.Duration, Audio: ffrtmp.CodecOf(e.AudioEncoder),
-		Pattern: e.Input == "", SourceSeconds: s.seconds(&e),
+		Pattern: e.Input == "", SourceSeconds: s.seconds(&e, chosen.from),
 	}
 	if s != nil && s.Audio() == nil {
 		w.Audio = ""
@@ -69,6 +77,9 @@ func want(e ffrtmp.Encoding, s *Source) Want {
 		w.copied(s)
 	case !e.Audio():
 		w.Width, w.Height, w.Fit, w.FPS = e.Width, e.Height, fit(e), e.FPS
+	}
+	if len(e.AudioTracks) > 0 {
+		chosen.want(&w)
 	}
 	return w
 }

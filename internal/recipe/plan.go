@@ -52,6 +52,8 @@ type Plan struct {
 	Options string   `json:"options,omitempty"` // name=value lines read from OptionsFD, kept off the command line
 	Secrets []string `json:"secrets,omitempty"` // redacted in logs
 	Want    Want     `json:"want"`
+
+	Warnings []string `json:"warnings,omitempty"` // what a user should know of the output
 }
 
 // Owner says which existing file an output may replace: one of its job's own, or with Overwrite any.
@@ -73,6 +75,7 @@ type Want struct {
 	Start   float64 `json:"start,omitempty"`   // of the source
 	Seconds float64 `json:"seconds,omitempty"` // at most; 0: the whole source
 	Audio   string  `json:"audio,omitempty"`   // ffprobe's name, if the source has sound
+	Tracks  []Track `json:"tracks,omitempty"`  // where a job lists them; Audio is the first audio track's then
 	Pattern bool    `json:"pattern,omitempty"` // a test pattern, whose sound and duration are known
 	// SourceSeconds is the length of the source's streams that are encoded; 0: unknown.
 	SourceSeconds float64 `json:"source_seconds,omitempty"`
@@ -85,6 +88,13 @@ func (w *Want) Rest(source float64) float64 {
 		return min(rest, w.Seconds)
 	}
 	return rest
+}
+
+// Track is what a track of the output must be.
+type Track struct {
+	Type   string `json:"type"`            // audio
+	Codec  string `json:"codec,omitempty"` // ffprobe's name; "": unknown
+	Source int    `json:"source"`          // the source's track, among those of its type; -1: unknown
 }
 
 // Fit is how an output's size relates to Width and Height.

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/internal/ffprobe"
 )
 
 // layouts are the channel layouts that players know, as a list for aformat, which takes the nearest.
@@ -36,9 +37,9 @@ func (p *Plan) sound(e ffrtmp.Encoding, s *Source) {
 	if e.Copy {
 		return
 	}
-	p.add("-af", soundFilter(e, s))
+	p.add("-af", soundFilter(s.audio(), layouts(e)))
 	if e.AudioBitrate != "" {
-		p.add("-b:a", e.AudioBitrate)
+		p.add("-b:a", audioRate(e.AudioEncoder, e.AudioBitrate, s.audio()))
 	}
 	if e.Mode == ffrtmp.ToRTMP {
 		p.add("-ar", "44100") // flv allows mp3 only at 44.1 kHz and its fractions
@@ -47,9 +48,8 @@ func (p *Plan) sound(e ffrtmp.Encoding, s *Source) {
 
 // soundFilter normalizes the channel layout. Layouts that name odd places for one or two channels, or have more than
 // eight, cannot be mixed; their first channels are taken.
-func soundFilter(e ffrtmp.Encoding, s *Source) string {
-	normal := "aformat=channel_layouts=" + layouts(e)
-	a := s.audio()
+func soundFilter(a *ffprobe.Stream, layouts string) string {
+	normal := "aformat=channel_layouts=" + layouts
 	switch {
 	case a == nil:
 		return normal
@@ -59,4 +59,22 @@ func soundFilter(e ffrtmp.Encoding, s *Source) string {
 		return "pan=stereo|c0=c0|c1=c1," + normal
 	}
 	return normal
+}
+
+// opusRate is the highest bit rate of a channel that libopus encodes.
+const opusRate = 256_000
+
+// audioRate returns a bit rate that the encoder takes.
+func audioRate(encoder, rate string, a *ffprobe.Stream) string {
+	if encoder != "libopus" {
+		return rate
+	}
+	channels := 1 // of a test pattern
+	if a != nil {
+		channels = max(1, a.Channels)
+	}
+	if limit := float64(opusRate * channels); ffrtmp.BitsPerSecond(rate) > limit {
+		return number(limit)
+	}
+	return rate
 }

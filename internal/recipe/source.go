@@ -1,7 +1,6 @@
 package recipe
 
 import (
-	"cmp"
 	"slices"
 
 	"github.com/ffrtmp/ffrtmp"
@@ -14,7 +13,8 @@ import (
 type Source struct {
 	ffprobe.Report
 	// Ends of the streams by their packets, where the container's header cannot be trusted; else 0.
-	VideoEnd, AudioEnd float64
+	VideoEnd  float64
+	AudioEnds []float64
 }
 
 func (s *Source) video() *ffprobe.Stream {
@@ -32,7 +32,7 @@ func (s *Source) audio() *ffprobe.Stream {
 }
 
 // seconds returns the length of the streams that an encoding takes, or 0 when it is unknown.
-func (s *Source) seconds(e *ffrtmp.Encoding) float64 {
+func (s *Source) seconds(e *ffrtmp.Encoding, sound []track) float64 {
 	if s == nil {
 		return 0
 	}
@@ -40,10 +40,19 @@ func (s *Source) seconds(e *ffrtmp.Encoding) float64 {
 	if v := s.Video(); v != nil && !e.Audio() {
 		length = s.end(v, s.VideoEnd)
 	}
-	if a := s.Audio(); a != nil && e.AudioEncoder != "" {
-		length = max(length, s.end(a, s.AudioEnd))
+	for _, t := range sound {
+		length = max(length, s.soundEnd(t))
 	}
 	return length
+}
+
+// soundEnd returns when an audio track ends.
+func (s *Source) soundEnd(t track) float64 {
+	var scanned float64
+	if t.index < len(s.AudioEnds) {
+		scanned = s.AudioEnds[t.index]
+	}
+	return s.end(t.stream, scanned)
 }
 
 func (s *Source) end(stream *ffprobe.Stream, scanned float64) float64 {
@@ -73,9 +82,9 @@ func (s *Source) check(e *ffrtmp.Encoding) error {
 	case e.Copy:
 		return s.checkCopy(e)
 	case e.Crop != nil:
-		return cmp.Or(s.checkCrop(e.Crop), s.checkStart(e))
+		return s.checkCrop(e.Crop)
 	}
-	return s.checkStart(e)
+	return nil
 }
 
 func (s *Source) cover() string {
@@ -112,7 +121,7 @@ func (s *Source) checkCopy(e *ffrtmp.Encoding) error {
 	if v := s.Video(); v != nil && len(c.Video) > 0 && !holds(c, c.Video, v.Codec) {
 		return unfit(c, "video", v.Codec, c.Video)
 	}
-	if a := s.Audio(); a != nil && e.AudioEncoder != "" && !holds(c, c.Audio, a.Codec) {
+	if a := s.Audio(); a != nil && e.AudioEncoder != "" && len(e.AudioTracks) == 0 && !holds(c, c.Audio, a.Codec) {
 		return unfit(c, "sound", a.Codec, c.Audio)
 	}
 	return nil

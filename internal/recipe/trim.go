@@ -48,11 +48,11 @@ func skipped(prefix string, start float64) string {
 }
 
 // checkStart returns a user error unless the source reaches beyond the start of the encoding.
-func (s *Source) checkStart(e *ffrtmp.Encoding) error {
-	if e.Start == 0 {
+func (s *Source) checkStart(e *ffrtmp.Encoding, chosen []track) error {
+	if e.Start == 0 || s == nil || e.Copy {
 		return nil
 	}
-	end := s.seconds(e)
+	end := s.seconds(e, chosen)
 	if v := s.Video(); v != nil && !e.Audio() {
 		end = s.end(v, s.VideoEnd)
 	}

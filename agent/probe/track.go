@@ -1,0 +1,42 @@
+package probe
+
+import (
+	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/internal/failure"
+	"github.com/ffrtmp/ffrtmp/internal/ffprobe"
+	"github.com/ffrtmp/ffrtmp/internal/recipe"
+)
+
+// verifyTracks compares the output's tracks with those that a job lists.
+func verifyTracks(m ffprobe.Report, want recipe.Want) error {
+	for _, kind := range []string{"audio"} {
+		var got []ffprobe.Stream
+		for _, s := range m.Streams {
+			if s.Type == kind {
+				got = append(got, s)
+			}
+		}
+		if err := verifyKind(kind, got, want.Tracks); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func verifyKind(kind string, got []ffprobe.Stream, want []recipe.Track) error {
+	n := 0
+	for _, t := range want {
+		if t.Type != kind {
+			continue
+		}
+		if n < len(got) && t.Codec != "" && got[n].Codec != t.Codec {
+			return failure.Errorf(ffrtmp.RuntimeError, "the output's %s track %d is %q, not %s", kind, n, got[n].Codec,
+				t.Codec)
+		}
+		n++
+	}
+	if len(got) != n {
+		return failure.Errorf(ffrtmp.RuntimeError, "the output has %d %s tracks, not %d", len(got), kind, n)
+	}
+	return nil
+}
