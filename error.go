@@ -8,7 +8,7 @@ import (
 // Code classifies an error for programs. The codes are part of the HTTP API.
 type Code string
 
-// Error codes. After NoLeader a request may be repeated; after UnknownOutcome only with the
+// Error codes. After NoLeader and Loading a request may be repeated; after UnknownOutcome only with the
 // same idempotency key.
 const (
 	Invalid             Code = "invalid"
@@ -20,6 +20,7 @@ const (
 	TooLarge            Code = "too_large"
 	RateLimited         Code = "rate_limited"
 	NoLeader            Code = "no_leader"
+	Loading             Code = "loading" // the master is still starting
 	UnknownOutcome      Code = "unknown_outcome"
 	Compacted           Code = "compacted" // the requested events are too old and have been deleted
 	InsufficientStorage Code = "insufficient_storage"

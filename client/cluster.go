@@ -76,7 +76,7 @@ func (c *Client) Health(ctx context.Context, url string) (ffrtmp.Health, error) 
 		return h, err
 	}
 	call := newCall(http.MethodGet, healthPath, nil, &h, nil)
-	_, err = c.try(ctx, call, base, nil)
+	_, err = c.try(ctx, call, base, nil, false)
 	var f *failure
 	if errors.As(err, &f) {
 		var tried attempts

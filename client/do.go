@@ -43,7 +43,8 @@ func (c *Client) do(ctx context.Context, call *call) error {
 		if err := ctxtime.Sleep(ctx, rest); err != nil {
 			return tried.end(call, err)
 		}
-		meta, err := c.try(ctx, call, m.url, body)
+		hurry := c.masters.spare(m, time.Now()) && !tried.includes(m.url)
+		meta, err := c.try(ctx, call, m.url, body, hurry)
 		var f *failure
 		if !errors.As(err, &f) {
 			c.masters.answered(m, meta.Leader)
@@ -58,22 +59,26 @@ func (c *Client) do(ctx context.Context, call *call) error {
 		if ctx.Err() != nil {
 			return tried.end(call, context.Cause(ctx))
 		}
-		if f.retryAfter > 0 {
+		switch {
+		case f.retryAfter > 0:
 			c.masters.refused(m, time.Now(), f.retryAfter)
-		} else {
+		case errors.Is(f.err, errSlowConnect):
+			c.masters.slow(m, time.Now())
+		default:
 			c.masters.failed(m, time.Now())
 		}
 		if f.unknown && !call.repeats || tried.hopeless(c.masters.count()) {
 			return tried.end(call, nil)
 		}
-		if deadline.IsZero() && c.patience > 0 {
+		if deadline.IsZero() && c.patience > 0 && !errors.Is(f.err, errSlowConnect) {
 			deadline = time.Now().Add(c.patience)
 		}
 	}
 }
 
-// try sends the request to one master, once. A *failure means that another try may succeed.
-func (c *Client) try(ctx context.Context, call *call, base string, body []byte) (Meta, error) {
+// try sends the request to one master, once; in a hurry, it gives up early on one that cannot be connected to. A
+// *failure means that another try may succeed.
+func (c *Client) try(ctx context.Context, call *call, base string, body []byte, hurry bool) (Meta, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	limit := c.tryTimeout + call.wait
@@ -81,6 +86,9 @@ func (c *Client) try(ctx context.Context, call *call, base string, body []byte) 
 	defer silence.Stop()
 
 	var contact contact
+	if hurry {
+		defer contact.hurry(cancel)()
+	}
 	req, err := newRequest(contact.observe(ctx), call, base, body)
 	if err != nil {
 		return Meta{}, fmt.Errorf("client: %w", err)

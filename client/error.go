@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 
 	"github.com/ffrtmp/ffrtmp"
@@ -107,6 +108,11 @@ func (a *attempts) add(master string, err error) {
 		}
 	}
 	a.tries = append(a.tries, Try{Master: master, Count: 1, Err: err})
+}
+
+// includes reports whether a master was tried.
+func (a *attempts) includes(master string) bool {
+	return slices.ContainsFunc(a.tries, func(t Try) bool { return t.Master == master })
 }
 
 // hopeless reports whether all of n masters failed permanently.

@@ -46,8 +46,24 @@ func transportError(ctx context.Context, err error) error {
 	return err
 }
 
+// connectPatience is how long a try waits for a connection while another master can be asked instead. It is enough for
+// TCP and TLS on a network of one site; on a slower one the last master is waited for.
+const connectPatience = 300 * time.Millisecond
+
+var errSlowConnect = fmt.Errorf("no connection within %v", connectPatience)
+
 // contact records whether net/http found a connection for the request of one try.
 type contact struct{ sought, found atomic.Bool }
+
+// hurry cancels a try that has no connection after connectPatience: its request was certainly not sent. The caller
+// must call stop.
+func (c *contact) hurry(cancel context.CancelCauseFunc) (stop func() bool) {
+	return time.AfterFunc(connectPatience, func() {
+		if c.sought.Load() && !c.found.Load() {
+			cancel(errSlowConnect)
+		}
+	}).Stop
+}
 
 // observe returns a context that makes net/http report to c. It leaves a caller's own trace in place.
 func (c *contact) observe(ctx context.Context) context.Context {
@@ -104,7 +120,7 @@ func refusal(resp *http.Response, body io.Reader) error {
 	}
 	refused := ffrtmp.Errorf(wire.Code, "%s", wire.Error)
 	switch wire.Code {
-	case ffrtmp.NoLeader, ffrtmp.RateLimited:
+	case ffrtmp.NoLeader, ffrtmp.Loading, ffrtmp.RateLimited:
 		return &failure{err: refused, retryAfter: retryAfter(resp.Header)}
 	case ffrtmp.UnknownOutcome:
 		return &failure{err: refused, unknown: true}

@@ -15,6 +15,7 @@ const (
 	firstRest  = 100 * time.Millisecond // after a first failure; doubles with each that follows
 	maxRest    = 30 * time.Second       // while other masters answer
 	lastRest   = 2 * time.Second        // when no other master is left
+	slowRest   = 5 * time.Second        // after a connection was not made in time, while there are other masters
 	maxMasters = 64
 )
 
@@ -159,6 +160,13 @@ func (m *masters) pick(now time.Time, leader bool) (*master, time.Duration) {
 	return best, max(0, best.lastResort.Sub(now))
 }
 
+// spare reports whether another master than x may be tried at once.
+func (m *masters) spare(x *master, now time.Time) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.ContainsFunc(m.list, func(other *master) bool { return other != x && !now.Before(other.rests) })
+}
+
 // answered records that x answered, and its leader ("" if unknown).
 func (m *masters) answered(x *master, leader string) {
 	m.mu.Lock()
@@ -188,6 +196,13 @@ func (m *masters) failed(x *master, now time.Time) {
 	rest := jitter(min(maxRest, firstRest<<min(x.failures, 16)))
 	x.failures++
 	m.rest(x, now.Add(rest), now.Add(min(rest, lastRest)))
+}
+
+// slow excludes x, which cannot be connected to, while there are others.
+func (m *masters) slow(x *master, now time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.rest(x, now.Add(jitter(slowRest)), now)
 }
 
 // refused excludes x for the time that it has asked for.
