@@ -224,3 +224,20 @@ func TestNode_ReadyFullDisk(t *testing.T) {
 		t.Errorf("after a write that fitted: %v", err)
 	}
 }
+
+// An append costs no more writes to the file than before. Unlike its time they are the same on any machine.
+func TestDiskStore_Writes(t *testing.T) {
+	const appends, most = 200, 5
+	d := openTestStore(t, filepath.Join(t.TempDir(), "raft.db"))
+	before := d.bolt.Stats().TxStats
+	for i := range uint64(appends) {
+		entry := &raft.Log{Index: i + 1, Term: 1, Type: raft.LogCommand, Data: make([]byte, 600)}
+		if err := d.StoreLog(entry); err != nil {
+			t.Fatal(err)
+		}
+	}
+	after := d.bolt.Stats().TxStats
+	if got := after.GetWrite() - before.GetWrite(); got > most*appends {
+		t.Errorf("got %d writes for %d appends, want at most %d each", got, appends, most)
+	}
+}

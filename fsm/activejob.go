@@ -47,10 +47,7 @@ const selectActive = `SELECT s.seq, s.id, s.requires, s.timeout, t.status, t.que
 	s.parameters
 FROM job_state t JOIN job_spec s ON s.seq = t.seq `
 
-var (
-	selectActiveAll = store.Prepared(selectActive + `WHERE t.status < ? ORDER BY t.seq`)
-	selectActiveOne = store.Prepared(selectActive + `WHERE t.seq = ?`)
-)
+var selectActiveOne = store.Prepared(selectActive + `WHERE t.seq = ?`)
 
 const activeColumns = 20
 
@@ -128,37 +125,4 @@ func (s *state) change(j *activeJob, status ffrtmp.Status, h store.Hold) {
 		j.node.take(j)
 	}
 	s.enqueue(j)
-}
-
-// load loads memory from the database.
-func (s *state) load() error {
-	var err error
-	if s.meta, err = s.Meta(); err != nil {
-		return err
-	}
-	if err := s.loadNodes(); err != nil {
-		return err
-	}
-	if err := s.loadSettings(); err != nil {
-		return err
-	}
-	if err := s.loadKeys(); err != nil {
-		return err
-	}
-	if err := s.columns.loadNewest(s.DB, s.meta.NextSeq); err != nil {
-		return err
-	}
-	row := make([]driver.Value, activeColumns)
-	return s.DB.Each(row, func() error {
-		j, key, err := s.scanActive(row)
-		if err != nil {
-			return err
-		}
-		class, err := s.ready.class(key)
-		if err != nil {
-			return fmt.Errorf("job %d: %w", j.seq, err)
-		}
-		s.add(j, class)
-		return nil
-	}, selectActiveAll, store.StatusCompleted)
 }

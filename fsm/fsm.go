@@ -76,6 +76,9 @@ type FSM struct {
 	state *state       // nil between a failed Verify and Discard
 	fault error        // why the state on disk cannot be used
 
+	checked  chan struct{} // closed when the check of the state that Open found has ended
+	checkErr error         // its outcome; read it after checked
+
 	keys     atomic.Pointer[keyring]
 	settings atomic.Pointer[map[string]string]
 	index    atomic.Uint64
@@ -105,6 +108,8 @@ func Open(opts Options) (*FSM, error) {
 		opts: opts, files: files, log: opts.Logger, changed: newBroadcast(), waking: newBroadcast(),
 		renewed: newBroadcast(),
 	}
+	f.checked = make(chan struct{})
+	close(f.checked)
 	f.collected = collected{alone: collectAlone, limit: collectTime, delay: checkpointDelay}
 	f.Reader = store.NewReader(f.acquire)
 	f.users = usersql.New(f.Reader, usersql.DefaultLimits)
@@ -113,7 +118,7 @@ func Open(opts Options) (*FSM, error) {
 	f.life, f.end = context.WithCancel(context.Background())
 	f.metrics = newMetrics(opts.Registerer, f)
 	if f.fault = files.Trust(); f.fault == nil {
-		f.state, f.fault = openState(files.Current())
+		f.state, f.fault = openChecked(files.Current(), f.startCheck)
 	}
 	if errors.Is(f.fault, store.ErrVersion) {
 		return nil, errors.Join(f.fault, files.Close(false))
@@ -149,12 +154,22 @@ func (f *FSM) Verify() error {
 	if f.fault != nil {
 		return f.fault
 	}
+	<-f.checked
+	return f.checkErr
+}
+
+// startCheck checks the whole database unless it was closed cleanly. It reads beside the loading of memory, which takes
+// about as long.
+func (f *FSM) startCheck(db *store.DB) (wait func()) {
 	if f.files.Clean() {
-		return nil
+		return func() {}
 	}
-	f.mu.RLock()
-	defer f.mu.RUnlock()
-	return f.state.Check()
+	f.checked = make(chan struct{})
+	f.background.Go(func() {
+		defer close(f.checked)
+		f.checkErr = db.Check()
+	})
+	return func() { <-f.checked }
 }
 
 // Discard discards the state and starts with an empty one.
@@ -173,6 +188,8 @@ func (f *FSM) Discard() error {
 
 // replace switches to another database.
 func (f *FSM) replace(s *state) error {
+	<-f.checked // it reads the old one
+	f.checkErr = nil
 	f.applying.Lock()
 	defer f.applying.Unlock()
 	f.mu.Lock()

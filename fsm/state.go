@@ -32,15 +32,22 @@ type state struct {
 
 // openState opens a database file and loads memory from it.
 func openState(path string) (*state, error) {
+	return openChecked(path, func(*store.DB) func() { return func() {} })
+}
+
+// openChecked also starts a check of the database, which runs meanwhile, and may wait for its end.
+func openChecked(path string, check func(*store.DB) (wait func())) (*state, error) {
 	db, err := store.Open(path)
 	if err != nil {
 		return nil, err
 	}
+	wait := check(db)
 	s := &state{
 		DB: db, jobs: map[uint64]*activeJob{}, outputs: outputs{}, ready: newReady(), nodes: newNodes(),
 		keys: map[string]*key{}, columns: newColumns(), settings: map[string]string{}, rekeyed: true, reset: true,
 	}
-	if err := s.load(); err != nil {
+	if err := s.DB.Consistently(s.load); err != nil {
+		wait()
 		return nil, errors.Join(err, db.Close())
 	}
 	return s, nil

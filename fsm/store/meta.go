@@ -2,6 +2,7 @@ package store
 
 import (
 	"database/sql/driver"
+	"errors"
 	"fmt"
 )
 
@@ -34,6 +35,14 @@ func (db *DB) Meta() (m Meta, err error) {
 	}
 	n := func(i int) int64 { return row[i].(int64) }
 	return Meta{uint64(n(0)), uint64(n(1)), n(2), uint64(n(3)), n(4), n(5), n(6), n(7), n(8), n(9), n(10)}, nil
+}
+
+// Consistently runs read, in which the writer reads one state of the database.
+func (db *DB) Consistently(read func() error) (err error) {
+	if err := db.run("BEGIN"); err != nil {
+		return err
+	}
+	return errors.Join(read(), db.run("COMMIT"))
 }
 
 // Begin begins a write transaction. If another process holds the lock, IsBusy is true for its error.

@@ -34,7 +34,12 @@ type writer struct {
 	conn  driver.Conn
 	stmts []preparedStmt
 	args  []driver.NamedValue
+
+	executed int64
 }
+
+// Executed is how many statements have been executed: what a command costs, whatever the machine does besides.
+func (w *writer) Executed() int64 { return w.executed }
 
 type preparedStmt interface {
 	driver.Stmt
@@ -103,6 +108,7 @@ func (w *writer) Exec(s Statement, args ...driver.Value) error {
 
 // Change executes a statement and reports whether it has changed a row.
 func (w *writer) Change(s Statement, args ...driver.Value) (bool, error) {
+	w.executed++
 	result, err := w.stmts[s].ExecContext(context.Background(), w.bind(args))
 	if err != nil {
 		return false, fmt.Errorf("%s: %w", statements[s], err)
@@ -126,6 +132,7 @@ var ErrStop = errors.New("stop")
 
 // Each calls do for every row of a result, after reading it into dest.
 func (w *writer) Each(dest []driver.Value, do func() error, s Statement, args ...driver.Value) (err error) {
+	w.executed++
 	rows, err := w.stmts[s].QueryContext(context.Background(), w.bind(args))
 	if err != nil {
 		return fmt.Errorf("%s: %w", statements[s], err)
