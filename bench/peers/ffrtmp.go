@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 )
 
 // cluster is what `ffrtmp dev` prints.
@@ -42,6 +43,7 @@ func startFfrtmp(ctx context.Context, s settings, name, bin, dir string) ([]*sys
 	if err != nil {
 		return nil, err
 	}
+	tie(cmd, syscall.SIGTERM) // it then ends its masters
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}

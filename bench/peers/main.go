@@ -12,8 +12,10 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"runtime"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -36,11 +38,12 @@ func main() {
 	if len(os.Args) > 2 && strings.HasPrefix(os.Args[1], "serve-") {
 		exit(serve(os.Args[1], os.Args[2]))
 	}
+	runtime.LockOSThread() // see tie
 	s, err := parse(os.Args[1:])
 	if err != nil {
 		exit(err)
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	exit(compare(ctx, s))
 }

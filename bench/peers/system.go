@@ -139,7 +139,14 @@ func startMember(kind string, m member) (*exec.Cmd, error) {
 	defer log.Close()
 	cmd := exec.Command(program, "serve-"+kind, string(document))
 	cmd.Stdout, cmd.Stderr = log, log
+	tie(cmd, syscall.SIGKILL)
 	return cmd, cmd.Start()
+}
+
+// tie makes the kernel send a program a signal when this one ends, however it does. That is when its thread ends: main
+// keeps its own.
+func tie(cmd *exec.Cmd, signal syscall.Signal) {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: signal}
 }
 
 // end kills a server: what it has stored is of no more interest.
