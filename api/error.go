@@ -20,6 +20,7 @@ var statuses = map[ffrtmp.Code]int{
 	ffrtmp.TooLarge:            http.StatusRequestEntityTooLarge,
 	ffrtmp.RateLimited:         http.StatusTooManyRequests,
 	ffrtmp.NoLeader:            http.StatusServiceUnavailable,
+	ffrtmp.Loading:             http.StatusServiceUnavailable,
 	ffrtmp.UnknownOutcome:      http.StatusGatewayTimeout,
 	ffrtmp.Compacted:           http.StatusGone,
 	ffrtmp.InsufficientStorage: http.StatusInsufficientStorage,
@@ -73,7 +74,7 @@ func shorten(s string) string {
 func writeError(w http.ResponseWriter, err error) {
 	p := describe(err)
 	switch p.Code {
-	case ffrtmp.RateLimited:
+	case ffrtmp.RateLimited, ffrtmp.Loading:
 		w.Header().Set("Retry-After", retryAfter)
 	case ffrtmp.Unauthenticated:
 		w.Header().Set("WWW-Authenticate", `Bearer realm="ffrtmp"`)

@@ -1,10 +1,7 @@
 package api
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -20,19 +17,16 @@ import (
 const eventStreamType = "text/event-stream"
 
 const (
-	maxEventStreams   = 256              // of one master
+	maxEventStreams   = 10_000           // of one master
 	keepAliveInterval = 15 * time.Second // between two messages of an idle stream
-	// eventPace is the least time between two reads of the state for a stream. An event
-	// after a pause is sent at once.
-	eventPace = 100 * time.Millisecond
 	// eventContact is how long after the last contact with the leader a stream ends. Without
 	// it, a partitioned master would send keep-alives but no events.
 	eventContact = 30 * time.Second
 )
 
-// events streams events from this master's own state. Their ids are the same on every
+// streamEvents streams events from this master's own state. Their ids are the same on every
 // master, so a reader can resume at another one.
-func (s *Server) events(c *call) (*answer, error) {
+func (s *Server) streamEvents(c *call) (*answer, error) {
 	filter, err := parseEventFilter(c)
 	if err != nil {
 		return nil, err
@@ -91,6 +85,7 @@ func (s *Server) eventsFrom(ctx context.Context, c *call) (ffrtmp.EventID, error
 type eventStream struct {
 	server   *Server
 	w        *flushWriter
+	tail     *eventTail
 	after    ffrtmp.EventID
 	filter   eventFilter
 	progress *progressSender // or nil
@@ -99,57 +94,71 @@ type eventStream struct {
 
 // run writes events until ctx is done.
 func (e *eventStream) run(ctx context.Context) error {
+	//nolint:contextcheck // the reader outlives the stream that starts it
+	e.tail = e.server.events.join(e.server.stopping, e.server.cfg.State)
+	defer e.server.events.leave()
 	if err := e.keepAlive(); err != nil {
 		return err
 	}
 	for {
-		looked := time.Now()
-		if err := e.send(ctx); err != nil {
-			return err
+		part, err := e.tail.after(e.after)
+		if err == nil && part.behind {
+			part.frames, part.upTo, err = e.catchUp(ctx)
 		}
-		if err := e.wait(ctx); err != nil {
-			return err
+		if err == nil {
+			err = e.send(ctx, part)
 		}
-		select {
-		case <-time.After(eventPace - time.Since(looked)):
-		case <-ctx.Done():
-			return ctx.Err()
+		if err == nil && !part.more {
+			err = e.wait(ctx, part.changed)
+		}
+		if err != nil {
+			return err
 		}
 	}
 }
 
-// send writes the events that the reader does not have yet, and progress that is due.
-func (e *eventStream) send(ctx context.Context) error {
+// catchUp reads events from the state that the tail does not have.
+func (e *eventStream) catchUp(ctx context.Context) ([]eventFrame, ffrtmp.EventID, error) {
+	select {
+	case e.server.catchingUp <- struct{}{}:
+		defer func() { <-e.server.catchingUp }()
+	case <-ctx.Done():
+		return nil, e.after, ctx.Err()
+	}
 	list, upTo, err := e.server.cfg.State.Events(ctx, e.after)
 	if err != nil {
-		return err
+		return nil, e.after, err
 	}
-	e.after = upTo
-	text, err := e.filter.format(list)
-	if err != nil {
-		return err
-	}
+	frames, err := encodeFrames(list)
+	return frames, upTo, err
+}
+
+// send writes the events that the reader selects, and progress that is due.
+func (e *eventStream) send(ctx context.Context, part tailPart) error {
+	e.after = part.upTo
+	text := e.filter.join(part.frames)
 	if len(text) > 0 {
 		e.silent = time.Now().Add(e.server.keepAlive)
 	}
 	if text = append(text, e.progress.text(ctx, &e.filter)...); len(text) == 0 {
 		return nil
 	}
-	_, err = e.w.Write(text)
+	_, err := e.w.Write(text)
 	return err
 }
 
 // wait returns when there may be more to send. It keeps an idle stream alive, and ends that of a master
 // without a cluster.
-func (e *eventStream) wait(ctx context.Context) error {
-	waiting, cancel := context.WithDeadline(ctx, e.progress.until(e.silent))
-	err := e.server.cfg.State.WaitIndex(waiting, e.after.Index+1)
-	cancel()
-	switch {
-	case ctx.Err() != nil:
+func (e *eventStream) wait(ctx context.Context, changed <-chan struct{}) error {
+	timer := time.NewTimer(time.Until(e.progress.until(e.silent)))
+	defer timer.Stop()
+	select {
+	case <-changed:
+	case <-timer.C:
+	case <-ctx.Done():
 		return ctx.Err()
-	case err != nil && !errors.Is(err, context.DeadlineExceeded):
-		return err
+	}
+	switch {
 	case time.Now().Before(e.silent):
 		return nil
 	case !e.server.local(consistency{stale: true, maxStale: eventContact}):
@@ -191,24 +200,17 @@ func parseEventFilter(c *call) (f eventFilter, err error) {
 	return f, nil
 }
 
-func (f *eventFilter) selects(e *ffrtmp.Event) bool {
-	return (f.types == nil || slices.Contains(f.types, e.Type)) &&
-		(f.job == "" || e.JobID == f.job || e.JobID != "" && strconv.FormatUint(e.SequenceNumber, 10) == f.job)
+func (f *eventFilter) selects(e *eventFrame) bool {
+	return (f.types == nil || slices.Contains(f.types, e.kind)) &&
+		(f.job == "" || e.job == f.job || e.job != "" && strconv.FormatUint(e.sequence, 10) == f.job)
 }
 
-// format encodes the selected events.
-func (f *eventFilter) format(list []ffrtmp.Event) ([]byte, error) {
-	var b bytes.Buffer
-	for i := range list {
-		e := &list[i]
-		if !f.selects(e) {
-			continue
+// join returns the text of the selected events.
+func (f *eventFilter) join(frames []eventFrame) (text []byte) {
+	for i := range frames {
+		if f.selects(&frames[i]) {
+			text = append(text, frames[i].text...)
 		}
-		data, err := json.Marshal(e)
-		if err != nil {
-			return nil, err
-		}
-		fmt.Fprintf(&b, "id: %s\nevent: %s\ndata: %s\n\n", e.ID(), e.Type, data)
 	}
-	return b.Bytes(), nil
+	return text
 }

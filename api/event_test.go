@@ -175,7 +175,7 @@ func TestEvents_KeepAlive(t *testing.T) {
 	from := s.block()["id"]
 	m.submit(`{"scenario":"720p"}`) // filtered out
 	begun := time.Now()
-	for s.id == from || time.Since(begun) < 2*m.api.http.WriteTimeout {
+	for s.id == from || time.Since(begun) < 2*m.port.http.WriteTimeout {
 		if s.block() == nil {
 			t.Fatalf("got the end of the stream at %s (%v), want a position", s.id, s.lines.Err())
 		}

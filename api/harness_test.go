@@ -212,6 +212,7 @@ type master struct {
 	proposer *fsm.Proposer
 	api      *Server
 	server   *httptest.Server
+	port     *Port
 	registry *prometheus.Registry
 	logs     *testkit.Buffer
 
@@ -258,7 +259,9 @@ func startMaster(t *testing.T, id string, shared *master, change ...func(*http.S
 		defer close(done)
 		m.leader.Run(ctx)
 	}()
+	m.port = NewPort(PortConfig{Logger: logger})
 	m.api = New(Config{
+		Port:       m.port,
 		State:      m.fsm,
 		Proposer:   m.proposer,
 		Leader:     m.leader,
@@ -272,11 +275,12 @@ func startMaster(t *testing.T, id string, shared *master, change ...func(*http.S
 		Gatherer:   m.registry,
 	})
 	m.server = httptest.NewUnstartedServer(nil)
-	m.server.Config = m.api.http
-	m.conformance = conforming(t, m.api.http.Handler)
-	m.api.http.Handler = m.conformance
+	m.server.Config = m.port.http
+	m.conformance = conforming(t, m.port.http.Handler)
+	m.port.http.Handler = m.conformance
+	m.api.Open()
 	for _, f := range change {
-		f(m.api.http)
+		f(m.port.http)
 	}
 	m.server.EnableHTTP2 = true
 	m.server.StartTLS()

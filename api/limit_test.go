@@ -43,10 +43,10 @@ func TestServer_Timeouts(t *testing.T) {
 		name      string
 		got, want time.Duration
 	}{
-		{"header", m.api.http.ReadHeaderTimeout, 5 * time.Second},
-		{"read", m.api.http.ReadTimeout, 30 * time.Second},
-		{"write", m.api.http.WriteTimeout, 30 * time.Second},
-		{"idle", m.api.http.IdleTimeout, 120 * time.Second},
+		{"header", m.port.http.ReadHeaderTimeout, 5 * time.Second},
+		{"read", m.port.http.ReadTimeout, 30 * time.Second},
+		{"write", m.port.http.WriteTimeout, 30 * time.Second},
+		{"idle", m.port.http.IdleTimeout, 120 * time.Second},
 	} {
 		if d.got != d.want {
 			t.Errorf("got %s timeout %s, want %s", d.name, d.got, d.want)

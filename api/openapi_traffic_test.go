@@ -162,7 +162,7 @@ func TestOpenAPI_Traffic(t *testing.T) {
 	m.want(200, "GET", "/stats?window=24h", "")
 	m.want(400, "GET", "/stats?window=1s", "")
 	m.want(200, "GET", "/openapi.yaml", "")
-	for _, path := range []string{"/openapi.yaml", "/health", "/health/ready", "/catalogue"} {
+	for _, path := range []string{"/openapi.yaml", "/health", "/health/live", "/health/ready", "/catalogue"} {
 		m.want(400, "GET", path+"?%zz", "")
 	}
 	for _, path := range []string{
@@ -192,6 +192,7 @@ func TestOpenAPI_Traffic(t *testing.T) {
 	}
 	m.want(401, "GET", "/jobs", "", "Authorization", "Bearer wrong")
 	m.want(200, "GET", "/health", "")
+	m.want(200, "GET", "/health/live", "")
 	m.want(200, "GET", "/health/ready", "")
 	m.want(200, "GET", "/health/leader", "")
 	m.cluster.readyErr = fmt.Errorf("the disk is full")

@@ -90,7 +90,7 @@ func (s *Server) endpoints() []endpoint {
 		},
 
 		{
-			pattern: "GET /events", scope: ffrtmp.ScopeRead, servedBy: anyMaster, serve: s.events, long: true,
+			pattern: "GET /events", scope: ffrtmp.ScopeRead, servedBy: anyMaster, serve: s.streamEvents, long: true,
 			query: []string{"since", "type", "job_id", "progress"},
 		},
 		{pattern: "POST /query", scope: ffrtmp.ScopeAdmin, servedBy: byConsistency, serve: with(s.query), repeat: true},
@@ -156,6 +156,7 @@ func (s *Server) endpoints() []endpoint {
 		{pattern: "GET /openapi.yaml", servedBy: anyMaster, open: true, serve: s.openapi},
 
 		{pattern: "GET /health", servedBy: anyMaster, open: true, serve: s.health},
+		{pattern: "GET /health/live", servedBy: anyMaster, open: true, serve: s.health},
 		{pattern: "GET /health/ready", servedBy: anyMaster, open: true, serve: s.healthReady},
 		{pattern: "GET /health/leader", servedBy: anyMaster, open: true, serve: s.healthLeader},
 	}

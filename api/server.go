@@ -9,9 +9,6 @@ package api
 
 import (
 	"context"
-	"crypto/tls"
-	"errors"
-	"net"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -74,23 +71,21 @@ type Certificates interface {
 	Health() (warnings []string, err error)
 }
 
-// Config configures a Server. All but TLS, Certificates, MaxConnections, Tracer and
-// Registerer are required.
+// Config configures a Server. All but Certificates, Tracer and Registerer are required.
 type Config struct {
 	State    *fsm.FSM
 	Proposer *fsm.Proposer
 	Leader   *leader.Service
 	Cluster  Cluster
 	Keys     Authenticator
-	TLS      *tls.Config // nil: plain HTTP
+	Port     *Port // the API's
 	Logger   hclog.Logger
 	Tracer   *tracing.Tracer // nil: no traces
 	Version  string
 	Name     string // of the cluster
 	LeaseTTL time.Duration
 
-	Certificates   Certificates
-	MaxConnections int // 0: no limit
+	Certificates Certificates
 
 	Registerer prometheus.Registerer
 	Gatherer   prometheus.Gatherer // served by MetricsHandler
@@ -101,7 +96,6 @@ type Server struct {
 	cfg      Config
 	mux      *http.ServeMux
 	routes   map[string]bool // patterns of endpoints
-	http     *http.Server
 	metrics  *metrics
 	rates    rates
 	leader   http.RoundTripper // to the leader
@@ -110,7 +104,9 @@ type Server struct {
 
 	statistics statistics
 
+	events       eventRing
 	eventStreams chan struct{} // one token for each open stream
+	catchingUp   chan struct{} // one for each that reads the state
 	backingUp    atomic.Bool   // one backup at a time
 	restoring    atomic.Bool   // one restore at a time
 	keepAlive    time.Duration // keepAliveInterval, except in tests
@@ -123,39 +119,26 @@ type Server struct {
 	authFailures rate.Sometimes // how often one is logged
 }
 
-// New returns a server. Serve makes it listen.
+// New returns a server. Open makes it answer.
 func New(cfg Config) *Server {
 	s := &Server{
 		cfg: cfg, mux: http.NewServeMux(), routes: map[string]bool{}, started: time.Now(), keyWait: keyWait,
 		authFailures: rate.Sometimes{First: 10, Interval: time.Second},
-		eventStreams: make(chan struct{}, maxEventStreams), keepAlive: keepAliveInterval,
+		eventStreams: make(chan struct{}, maxEventStreams), catchingUp: make(chan struct{}, catchingUp),
+		keepAlive: keepAliveInterval,
 	}
 	s.stopping, s.stop = context.WithCancel(context.Background())
 	s.metrics = newMetrics(s, cfg.Registerer)
 	s.leader = cfg.Tracer.Transport(leaderTransport{cfg.Cluster}, "forward")
 	s.routeAll()
-	s.http = limits.Server(s.Handler(), cfg.Logger)
-	s.http.TLSConfig = cfg.TLS
-	s.http.MaxHeaderBytes = hardMaxHeader
-	s.http.DisableGeneralOptionsHandler = true
-	if cfg.MaxConnections > 0 {
-		s.metrics.connections(cfg.Registerer, limits.Bound(s.http, cfg.MaxConnections))
+	if cfg.Port.connections != nil {
+		s.metrics.connections(cfg.Registerer, cfg.Port.connections)
 	}
 	return s
 }
 
-// Serve answers on l until Shutdown, with TLS if Config.TLS is set. It returns nil after
-// Shutdown.
-func (s *Server) Serve(l net.Listener) error {
-	serve := s.http.Serve
-	if s.cfg.TLS != nil {
-		serve = func(l net.Listener) error { return s.http.ServeTLS(l, "", "") }
-	}
-	if err := serve(l); !errors.Is(err, http.ErrServerClosed) {
-		return err
-	}
-	return nil
-}
+// Open answers all further requests of the API's port.
+func (s *Server) Open() { s.cfg.Port.Open(s.Handler()) }
 
 // Shutdown stops listening, ends long polls, and waits for other requests, forwarded ones
 // too, until ctx is done or drainTimeout has passed. Then it closes their connections.
@@ -163,8 +146,8 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	s.stop()
 	ctx, cancel := context.WithTimeout(ctx, drainTimeout)
 	defer cancel()
-	if err := s.http.Shutdown(ctx); err != nil {
-		return errors.Join(err, s.http.Close())
+	if err := s.cfg.Port.Shutdown(ctx); err != nil {
+		return err
 	}
 	return s.inFlight.wait(ctx)
 }

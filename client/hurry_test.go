@@ -31,8 +31,8 @@ func (n *network) roundTrip(r *http.Request) (*http.Response, error) {
 	return reply(200, `{"id":"x"}`), nil
 }
 
-// A master that cannot be connected to is left for the next one after 300 ms. One that is connected to, however slow, or
-// the last one, is waited for.
+// A master that cannot be connected to is left for the next one after 300 ms. One that is connected to, however
+// slow, or the last one, is waited for.
 func TestDo_SlowConnect(t *testing.T) {
 	const hole = time.Hour
 	for name, test := range map[string]struct {
@@ -42,7 +42,8 @@ func TestDo_SlowConnect(t *testing.T) {
 		asked   int
 	}{
 		"black holes": {
-			[]string{"https://a", "https://b", "https://c"}, network{connect: map[string]time.Duration{"a": hole, "b": hole}},
+			[]string{"https://a", "https://b", "https://c"},
+			network{connect: map[string]time.Duration{"a": hole, "b": hole}},
 			600 * time.Millisecond, 3,
 		},
 		"slow answer": {
@@ -60,7 +61,8 @@ func TestDo_SlowConnect(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				c, err := client.New(client.Config{
-					Masters: test.masters[:1], Transport: roundTripper(test.network.roundTrip), Patience: time.Millisecond,
+					Masters: test.masters[:1], Transport: roundTripper(test.network.roundTrip),
+					Patience: time.Millisecond,
 				})
 				if err != nil {
 					t.Fatal(err)

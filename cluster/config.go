@@ -106,6 +106,7 @@ type Config struct {
 
 	Timing  Timing // zero = Local
 	Logger  hclog.Logger
+	Phase   func(string)          // receives what Open does next; may be nil
 	Metrics prometheus.Registerer // nil = none
 
 	// diskFree returns the free bytes of Dir's disk. Tests replace it.
@@ -125,6 +126,9 @@ var idPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{0,63}$`)
 func (c Config) withDefaults() (Config, error) {
 	if c.Timing == (Timing{}) {
 		c.Timing = Local
+	}
+	if c.Phase == nil {
+		c.Phase = func(string) {}
 	}
 	if c.Logger == nil {
 		c.Logger = hclog.NewNullLogger()

@@ -223,6 +223,7 @@ func (n *Node) openLog(sm StateMachine) (restore bool, err error) {
 		r.store, r.snaps = n.store, n.snaps
 		return r.prepare()
 	}
+	n.cfg.Phase("checking the log")
 	if err := n.checkLogFile(sm); err != nil {
 		return false, err
 	}
@@ -241,6 +242,7 @@ func (n *Node) openLog(sm StateMachine) (restore bool, err error) {
 }
 
 func (n *Node) openSnapshots(r *recovery, store *diskStore) (restore bool, err error) {
+	n.cfg.Phase("checking the snapshots")
 	snapLog := n.log.Named("snapshot")
 	if n.snaps, err = raft.NewFileSnapshotStoreWithLogger(n.storage.path, snapshotsKept, snapLog); err != nil {
 		return false, fmt.Errorf("snapshots: %w", err)
@@ -249,6 +251,7 @@ func (n *Node) openSnapshots(r *recovery, store *diskStore) (restore bool, err e
 		return false, err
 	}
 	r.store, r.snaps = store, n.snaps
+	n.cfg.Phase("checking the state")
 	return r.prepare()
 }
 
@@ -272,6 +275,7 @@ func (n *Node) openRaft(sm StateMachine, trans raft.Transport, restore bool) err
 	if n.committed != nil {
 		sm = watchedState{sm, n.committed}
 	}
+	n.cfg.Phase("starting Raft")
 	r, err := raft.NewRaft(conf, sm, n.store, n.store, n.snaps, trans)
 	if err != nil {
 		return fmt.Errorf("raft: %w", err)

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/prometheus/client_golang/prometheus"
@@ -46,18 +47,21 @@ type Master struct {
 	tracer   *tracing.Tracer
 	api      net.Listener
 	metrics  net.Listener // nil without Config.Metrics
-	fatal    chan error   // the state cannot follow the log any more
+	ports    struct{ api, metrics *api.Port }
+	startup  startup
+	fatal    chan error // the state cannot follow the log any more
 	teardown teardown.Stack
 }
 
-// New opens a master and listens on its ports; requests are answered once Run is called. An invalid Config gives a
-// *ConfigError. On an error nothing is left open.
+// New opens a master. It listens on its ports at once; until Run is called they answer that the master is loading. An
+// invalid Config gives a *ConfigError. On an error nothing is left open.
 func New(ctx context.Context, c Config) (_ *Master, err error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
 	m := &Master{config: c.complete(), registry: prometheus.NewRegistry(), fatal: make(chan error, 1)}
 	m.logger = m.config.Logger
+	m.startup = startup{logger: m.logger, began: time.Now()}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, m.Close(ctx))
@@ -77,7 +81,7 @@ func New(ctx context.Context, c Config) (_ *Master, err error) {
 	return m, nil
 }
 
-// open opens each part after those that it needs: certificates, the state, ports, and only then Raft, which begins to
+// open opens each part after those that it needs: certificates, ports, the state, and only then Raft, which begins to
 // apply entries and to answer peers at once. That the ports are free is checked before anything is written.
 func (m *Master) open(ctx context.Context, key string) error {
 	m.registry.MustRegister(collectors.NewGoCollector(),
@@ -88,17 +92,13 @@ func (m *Master) open(ctx context.Context, key string) error {
 	if err := m.makeCertificate(); err != nil {
 		return err
 	}
+	if err := m.listen(); err != nil {
+		return err
+	}
 	if err := m.openState(); err != nil { //nolint:contextcheck // the state outlives New
 		return err
 	}
 	m.keys = newKeys(m.state, key)
-	apiConfig, err := m.apiConfig()
-	if err != nil {
-		return err
-	}
-	if err := m.listen(); err != nil {
-		return err
-	}
 	forward, err := m.openCluster() //nolint:contextcheck // Raft outlives New
 	if err != nil {
 		return err
@@ -106,7 +106,7 @@ func (m *Master) open(ctx context.Context, key string) error {
 	if err := m.openTracer(ctx); err != nil {
 		return err
 	}
-	if err := m.serve(apiConfig); err != nil { //nolint:contextcheck // requests bring their own context
+	if err := m.serve(); err != nil { //nolint:contextcheck // requests bring their own context
 		return err
 	}
 	if err := m.openBackups(); err != nil {
@@ -114,6 +114,7 @@ func (m *Master) open(ctx context.Context, key string) error {
 	}
 	handler := m.server.ForwardHandler()
 	forward.Store(&handler)
+	m.startup.end()
 	return nil
 }
 
@@ -129,6 +130,7 @@ func (m *Master) makeCertificate() error {
 }
 
 func (m *Master) openState() (err error) {
+	m.startup.enter("loading the unfinished jobs")
 	m.state, err = fsm.Open(fsm.Options{
 		Path: m.config.DB, Dir: m.config.RaftDir, Logger: m.logger.Named("fsm"), Registerer: m.registry,
 		Fatal: func(err error) {
@@ -149,12 +151,17 @@ func (m *Master) openState() (err error) {
 }
 
 // apiConfig is the API's configuration but for what Raft gives it.
-func (m *Master) apiConfig() (c api.Config, err error) {
-	c = api.Config{
-		State: m.state, Logger: m.logger.Named("api"), Version: version.Version,
+func (m *Master) apiConfig() api.Config {
+	return api.Config{
+		Port: m.ports.api, State: m.state, Logger: m.logger.Named("api"), Version: version.Version,
 		Name: m.config.Cluster, LeaseTTL: m.config.LeaseTTL,
 		Keys: m.keys, Certificates: &m.certs, Registerer: m.registry, Gatherer: m.registry,
 	}
+}
+
+// portConfig is the configuration of the API's port.
+func (m *Master) portConfig() (c api.PortConfig, err error) {
+	c = api.PortConfig{Version: version.Version, Phase: m.startup.current, Logger: m.logger.Named("api")}
 	if c.MaxConnections, err = limits.HalfOfFiles(); err != nil || !m.config.TLS {
 		return c, err
 	}
@@ -167,17 +174,32 @@ func (m *Master) apiConfig() (c api.Config, err error) {
 	return c, nil
 }
 
-func (m *Master) listen() (err error) {
+// listen opens the ports for clients and for metrics. Both answer from now on, that this master is loading.
+func (m *Master) listen() error {
+	c, err := m.portConfig()
+	if err != nil {
+		return err
+	}
 	if m.api, err = m.listenOn(m.config.Port); err != nil {
 		return fmt.Errorf("listen for the API: %w", err)
 	}
+	m.ports.api = m.openPort(c, m.api)
 	if !m.config.Metrics {
 		return nil
 	}
 	if m.metrics, err = m.listenOn(m.config.MetricsPort); err != nil {
 		return fmt.Errorf("listen for metrics: %w", err)
 	}
+	c.TLS, c.MaxConnections, c.Logger = nil, metricsConnections, m.logger.Named("metrics")
+	m.ports.metrics = m.openPort(c, m.metrics)
 	return nil
+}
+
+func (m *Master) openPort(c api.PortConfig, l net.Listener) *api.Port {
+	p := api.NewPort(c)
+	p.Start(l)
+	m.teardown.PushClose(p.Close)
+	return p
 }
 
 func (m *Master) listenOn(port int) (net.Listener, error) {
@@ -226,7 +248,7 @@ func (m *Master) clusterConfig() (cluster.Config, error) {
 		DiskReserve: c.DiskReserve,
 		Expect:      c.BootstrapExpect, Join: c.Join,
 		Bind: c.Bind, Advertise: m.host, PeerPort: c.PeerPort, GossipPort: c.GossipPort, GossipKeys: c.GossipKeys,
-		Timing: cluster.Local, Logger: m.logger.Named("cluster"), Metrics: m.registry,
+		Timing: cluster.Local, Phase: m.startup.enter, Logger: m.logger.Named("cluster"), Metrics: m.registry,
 	}
 	if c.WAN {
 		cfg.Timing = cluster.WAN
@@ -273,7 +295,7 @@ func (m *Master) openTracer(ctx context.Context) (err error) {
 }
 
 // serve makes the leader's work and the API from the parts that are open.
-func (m *Master) serve(c api.Config) error {
+func (m *Master) serve() error {
 	proposer := fsm.NewProposer(m.node, fsm.ProposerOptions{
 		MaxRetries: m.config.MaxRetries, RetryBase: m.config.RetryBase, RetryCap: m.config.RetryCap,
 		Level: m.node.CommandLevel,
@@ -282,6 +304,7 @@ func (m *Master) serve(c api.Config) error {
 		State: m.state, Proposer: proposer, Cluster: m.node, LeaseTTL: m.config.LeaseTTL, Retention: m.config.Retention,
 		Logger: m.logger.Named("leader"),
 	})
+	c := m.apiConfig()
 	c.Tracer, c.Proposer, c.Leader, c.Cluster = m.tracer, proposer, m.leader, m.node
 	m.server = api.New(c)
 	console, err := ui.New(ui.Config{

@@ -8,7 +8,7 @@ import (
 )
 
 // checkPorts returns an error if a port is taken, so that a start that must fail does so before it writes a file. The
-// ports are closed again: while the state opens, a client that finds them closed goes to another master.
+// ports are closed again.
 func (m *Master) checkPorts(ctx context.Context) error {
 	c := m.config
 	ports := []port{{"the API", "tcp", c.Port}}

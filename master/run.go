@@ -4,12 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"time"
 
 	"golang.org/x/sync/errgroup"
-
-	"github.com/ffrtmp/ffrtmp/internal/limits"
 )
 
 const (
@@ -21,8 +18,8 @@ const (
 	metricsConnections = 128
 )
 
-// Run serves until ctx ends or something fails that only a restart can repair, and closes everything. It transfers
-// leadership first and lets requests in flight finish. It may be called once.
+// Run serves requests until ctx ends or something fails that only a restart can repair, and closes everything. It
+// transfers leadership first and lets requests in flight finish. It may be called once.
 func (m *Master) Run(ctx context.Context) error {
 	running, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
@@ -36,10 +33,12 @@ func (m *Master) Run(ctx context.Context) error {
 			return err
 		})
 	}
-	metrics := limits.Server(m.server.MetricsHandler(), m.logger.Named("metrics"))
-	limits.Bound(metrics, metricsConnections)
-	run(func() error { return m.server.Serve(m.api) })
-	run(func() error { return m.serveMetrics(metrics) })
+	m.server.Open()
+	run(m.ports.api.Wait)
+	if m.ports.metrics != nil {
+		m.ports.metrics.Open(m.server.MetricsHandler())
+		run(m.ports.metrics.Wait)
+	}
 	run(func() error { return m.failure(running) })
 	leading, stopLeading := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopLeading()
@@ -53,21 +52,18 @@ func (m *Master) Run(ctx context.Context) error {
 	m.handOver(stopping)
 	err := m.server.Shutdown(stopping)
 	stopLeading()
-	err = errors.Join(err, metrics.Shutdown(stopping), group.Wait(), m.Close(stopping))
+	err = errors.Join(err, m.stopMetrics(stopping), group.Wait(), m.Close(stopping))
 	if err == nil {
 		m.logger.Info("stopped")
 	}
 	return err
 }
 
-func (m *Master) serveMetrics(s *http.Server) error {
-	if m.metrics == nil {
+func (m *Master) stopMetrics(ctx context.Context) error {
+	if m.ports.metrics == nil {
 		return nil
 	}
-	if err := s.Serve(m.metrics); !errors.Is(err, http.ErrServerClosed) {
-		return err
-	}
-	return nil
+	return m.ports.metrics.Shutdown(ctx)
 }
 
 // failure waits for what ends a master other than ctx.

@@ -245,7 +245,7 @@ func (t *Table) take(seq int64) bool {
 	return len(t.wanted) > 0 && t.wanted[0] == seq
 }
 
-// record returns the whole record of a cell, of which a long one has its end on other pages.
+// record returns the whole record of a cell. The end of a long one is on other pages.
 func (t *Table) record(cell []byte, size int) ([]byte, error) {
 	local := t.local(size)
 	if size == local {
