@@ -2,6 +2,8 @@ package ffrtmp
 
 import (
 	"math"
+	"path"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -43,6 +45,7 @@ type Machine struct {
 	Labels            map[string]string `json:"labels,omitempty"`
 	MaxConcurrentJobs int               `json:"max_concurrent_jobs,omitempty"`
 	Encoders          []string          `json:"encoders,omitempty"`
+	MediaRoots        []string          `json:"media_roots,omitempty"` // absolute; none: not declared
 	Version           string            `json:"version,omitempty"`
 }
 
@@ -156,7 +159,36 @@ func (r *Registration) Validate() error {
 	if err := checkRange("max_concurrent_jobs", r.MaxConcurrentJobs, 0, MaxConcurrentJobs); err != nil {
 		return err
 	}
-	return validateLabels("labels", r.Labels)
+	if err := validateLabels("labels", r.Labels); err != nil {
+		return err
+	}
+	return r.CheckMediaRoots()
+}
+
+// Limits of the media roots that a node declares.
+const (
+	maxMediaRoots    = 256
+	maxMediaRootPath = 4096
+)
+
+// CheckMediaRoots checks and cleans the media roots.
+func (r *Registration) CheckMediaRoots() error {
+	if len(r.MediaRoots) > maxMediaRoots {
+		return FieldErrorf("media_roots", "has more than %d entries", maxMediaRoots)
+	}
+	roots := slices.Clone(r.MediaRoots)
+	for i, root := range roots {
+		field := "media_roots[" + strconv.Itoa(i) + "]"
+		if err := checkText(field, root, maxMediaRootPath); err != nil {
+			return err
+		}
+		if !path.IsAbs(root) {
+			return FieldErrorf(field, "must be an absolute path, not %q", root)
+		}
+		roots[i] = path.Clean(root)
+	}
+	r.MediaRoots = roots
+	return nil
 }
 
 func (r *Registration) checkTexts() error {

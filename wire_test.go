@@ -61,6 +61,9 @@ func TestValidate_Field(t *testing.T) {
 		},
 		{"labels", (&Registration{Machine: Machine{Address: "a", Labels: tooMany}}).Validate()},
 		{"labels", (&Registration{Machine: Machine{Address: "a", Labels: map[string]string{"a=b": "c"}}}).Validate()},
+		{"media_roots", (&Registration{Machine: Machine{Address: "a", MediaRoots: make([]string, 257)}}).Validate()},
+		{"media_roots[1]", (&Registration{Machine: Machine{Address: "a", MediaRoots: []string{"/a", "b"}}}).Validate()},
+		{"media_roots[0]", (&Registration{Machine: Machine{Address: "a", MediaRoots: []string{"/a\nb"}}}).Validate()},
 		{"", (&Registration{Machine: Machine{Address: "a"}}).Validate()},
 
 		{"status", (&Filter{Status: "done"}).Validate()},

@@ -11,7 +11,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/hashicorp/go-hclog"
+
 	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/agent/media"
 	"github.com/ffrtmp/ffrtmp/internal/mastertest"
 	"github.com/ffrtmp/ffrtmp/internal/testkit"
 )
@@ -83,6 +86,34 @@ func TestRegister_AfterRemoval(t *testing.T) {
 	f.must(f.client.RemoveNode(t.Context(), a.NodeID(), true))
 	testkit.Eventually(t, "the node registers again", f.holds(func() bool { return f.registrations == 2 }))
 	f.complete()
+}
+
+// An agent declares its media roots.
+func TestRegister_MediaRoots(t *testing.T) {
+	t.Parallel()
+	f, s := newMastersAndSite(t)
+	a, _ := s.start()
+	testkit.Eventually(t, "the agent is ready", func() bool { return a.Ready() == nil })
+	n, err := f.client.Node(t.Context(), a.NodeID())
+	if err != nil || !slices.Equal(n.MediaRoots, a.roots.Paths()) || len(n.MediaRoots) == 0 {
+		t.Errorf("got media roots %v, %v, want %v", n.MediaRoots, err, a.roots.Paths())
+	}
+}
+
+// A media root that cannot be declared does not stop the agent.
+func TestRegistration_UndeclaredRoots(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "two\nlines")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	roots, err := media.OpenRoots([]string{dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := &Agent{log: hclog.NewNullLogger(), state: &state{}, roots: roots}
+	if r := a.registration(); r.MediaRoots != nil {
+		t.Errorf("got media roots %q, want none", r.MediaRoots)
+	}
 }
 
 // The agent remembers masters it has learned of.

@@ -35,23 +35,7 @@ func (a *Agent) probeMachine(ctx context.Context) error {
 // masters belong to another cluster or reject the node, or when the context ends.
 func (a *Agent) join(ctx context.Context) error {
 	for pause := time.Second; ; pause = min(2*pause, 30*time.Second) {
-		answer, err := a.client.Register(ctx, ffrtmp.Registration{
-			NodeID: a.state.nodeID,
-			Machine: ffrtmp.Machine{
-				Name:              a.cfg.Name,
-				Address:           a.cfg.Name,
-				CPUThreads:        a.facts.CPUThreads,
-				CPUModel:          a.facts.CPUModel,
-				HasGPU:            a.facts.HasGPU,
-				GPUType:           a.facts.GPUType,
-				GPUCapabilities:   a.facts.GPUCapabilities,
-				RAMTotalBytes:     a.facts.RAMTotalBytes,
-				Labels:            a.cfg.Labels,
-				MaxConcurrentJobs: a.cfg.MaxConcurrentJobs,
-				Encoders:          a.encoders,
-				Version:           a.cfg.Version,
-			},
-		})
+		answer, err := a.client.Register(ctx, a.registration())
 		if err == nil {
 			err := a.updateMasters(answer.ClusterID, answer.FormerClusters, answer.Masters, answer.LeaseTTLSeconds)
 			if err != nil {
@@ -72,6 +56,34 @@ func (a *Agent) join(ctx context.Context) error {
 			return err
 		}
 	}
+}
+
+// registration describes the node. Media roots that cannot be declared are left out: the masters then learn from
+// results which files the node cannot use.
+func (a *Agent) registration() ffrtmp.Registration {
+	r := ffrtmp.Registration{
+		NodeID: a.state.nodeID,
+		Machine: ffrtmp.Machine{
+			Name:              a.cfg.Name,
+			Address:           a.cfg.Name,
+			CPUThreads:        a.facts.CPUThreads,
+			CPUModel:          a.facts.CPUModel,
+			HasGPU:            a.facts.HasGPU,
+			GPUType:           a.facts.GPUType,
+			GPUCapabilities:   a.facts.GPUCapabilities,
+			RAMTotalBytes:     a.facts.RAMTotalBytes,
+			Labels:            a.cfg.Labels,
+			MaxConcurrentJobs: a.cfg.MaxConcurrentJobs,
+			Encoders:          a.encoders,
+			MediaRoots:        a.roots.Paths(),
+			Version:           a.cfg.Version,
+		},
+	}
+	if err := r.CheckMediaRoots(); err != nil {
+		a.log.Warn("media roots are not declared", "error", err)
+		r.MediaRoots = nil
+	}
+	return r
 }
 
 // updateMasters stores the masters' addresses and lease TTL. It fails only when the

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/fsm"
 )
 
 // explain returns why a job waits, or which nodes ran it.
@@ -25,8 +26,9 @@ func (s *Server) explain(c *call) (*answer, error) {
 		e.Ahead = waiting.Ahead
 		for _, n := range s.cfg.State.Nodes() {
 			e.Nodes = append(e.Nodes, ffrtmp.NodeExplanation{
-				NodeID: n.ID, Name: n.Name, Match: j.Requires.Unmet(&n) == "",
-				Reason: exclusion(&j, &n, waiting.Avoided),
+				NodeID: n.ID, Name: n.Name,
+				Match:  j.Requires.Unmet(&n) == "" && !slices.Contains(waiting.Outside, n.ID),
+				Reason: exclusion(&j, &n, &waiting),
 			})
 		}
 	}
@@ -35,15 +37,17 @@ func (s *Server) explain(c *call) (*answer, error) {
 }
 
 // exclusion is why the node cannot get the job now, or "".
-func exclusion(j *ffrtmp.Job, n *ffrtmp.Node, avoided []string) string {
+func exclusion(j *ffrtmp.Job, n *ffrtmp.Node, waiting *fsm.Waiting) string {
 	switch reason := j.Requires.Unmet(n); {
 	case reason != "":
 		return reason
+	case slices.Contains(waiting.Outside, n.ID):
+		return "its media roots do not contain the job's files"
 	case n.Status == ffrtmp.NodeOffline:
 		return "offline"
 	case n.Eligibility != ffrtmp.Eligible:
 		return string(n.Eligibility)
-	case slices.Contains(avoided, n.ID):
+	case slices.Contains(waiting.Avoided, n.ID):
 		return "an earlier attempt failed there"
 	case n.Free(len(n.Running)) == 0:
 		return slotsTaken

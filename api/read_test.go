@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -278,6 +279,42 @@ func TestNodes(t *testing.T) {
 	m.want(404, "GET", "/nodes/"+nodeA, "")
 	if j := m.job("1"); j.Status != ffrtmp.Pending {
 		t.Errorf("got job %s, want pending", j.Status)
+	}
+}
+
+// A node whose media roots do not contain a job's files says so, unless no node's do.
+func TestExplain_MediaRoots(t *testing.T) {
+	m := newMaster(t)
+	register := func(id, roots string) {
+		t.Helper()
+		m.want(http.StatusCreated, "POST", "/nodes/register",
+			`{"node_id":"`+id+`","address":"`+id+`","encoders":["libx264"],"media_roots":[`+roots+`]}`)
+	}
+	register(nodeA, `"/srv/a"`)
+	m.submit(`{"scenario":"720p","parameters":{"input":"/srv/b/in.mp4","output":"/srv/b/out.mp4"}}`)
+	explain := func() (e ffrtmp.Explanation) {
+		t.Helper()
+		m.want(http.StatusOK, "GET", "/jobs/1/explain", "").decode(t, &e)
+		return e
+	}
+	if e := explain(); e.Nodes[0].Reason != "" {
+		t.Errorf("one node: got %+v, want that it may try", e)
+	}
+	register(nodeB, `"/srv/c","/srv/b/"`)
+	e := explain()
+	for _, n := range e.Nodes {
+		want := ""
+		if n.NodeID == nodeA {
+			want = "its media roots do not contain the job's files"
+		}
+		if n.Reason != want || n.Match != (want == "") {
+			t.Errorf("two nodes: got %+v, want reason %q", n, want)
+		}
+	}
+	var n ffrtmp.Node
+	m.want(http.StatusOK, "GET", "/nodes/"+nodeB, "").decode(t, &n)
+	if !slices.Equal(n.MediaRoots, []string{"/srv/c", "/srv/b"}) {
+		t.Errorf("got media roots %v, want those declared", n.MediaRoots)
 	}
 }
 

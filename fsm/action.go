@@ -126,7 +126,7 @@ func (t *tx) revive(j *activeJob, key classKey) any {
 	if refused := t.outputs.check(j.output); refused != nil {
 		return refused
 	}
-	class, err := t.ready.class(classKey{requires: key.requires})
+	class, err := t.ready.class(t.mediaRoots.keyOf(key.requires, j.dirs))
 	if err != nil {
 		return ffrtmp.Errorf(ffrtmp.Internal, "job %s: %v", j.id, err)
 	}

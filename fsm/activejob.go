@@ -31,6 +31,7 @@ type activeJob struct {
 	maxRetries int64
 	losses     int64
 	output     outputKey
+	dirs       *dirs // nil: none
 
 	sameOutput *activeJob // next in outputs
 
@@ -75,6 +76,7 @@ func (s *state) scanActive(row []driver.Value) (*activeJob, classKey, error) {
 		timeoutAt:  row[15].(int64),
 		notBefore:  row[16].(int64),
 		output:     outputKeyOf(store.Text(row[19])),
+		dirs:       dirsOf(store.Text(row[19])),
 	}
 	if l, ok := row[13].([]byte); ok {
 		copy(j.lease[:], l)
@@ -88,6 +90,7 @@ func (s *state) add(j *activeJob, class *class) {
 	class.users++
 	s.jobs[j.seq] = j
 	s.outputs.add(j)
+	s.mediaRoots.use(j)
 	s.active[store.Code(store.StatusCodes, j.status)]++
 	if j.hold != store.HoldNone {
 		j.node.take(j)
@@ -117,6 +120,7 @@ func (s *state) change(j *activeJob, status ffrtmp.Status, h store.Hold) {
 	if status.Terminal() {
 		delete(s.jobs, j.seq)
 		s.outputs.remove(j)
+		s.mediaRoots.drop(j)
 		s.ready.release(j.class)
 		return
 	}

@@ -121,19 +121,11 @@ func (t *tx) finishFailed(j *activeJob, e store.Result) {
 
 // avoid keeps the job's next attempts from the node while another can run them.
 func (t *tx) avoid(j *activeJob, n *node) {
-	// The requirements were parsed before, so this cannot fail.
-	// lose ends an attempt whose node does not answer for it any more; takeable says
-	c, err := t.ready.class(j.class.avoiding(n.Key))
-	if err != nil {
+	if err := t.reclassify(j, j.class.avoiding(n.Key)); err != nil {
 		t.err = err
-		return
 	}
-	c.users++
-	t.ready.release(j.class)
-	j.class = c
 }
 
-// lose ends an attempt whose node does not answer for it any more; reclaimable says
 // expire ends an attempt that its node stopped renewing. If reclaimable, the node may
 // reclaim it until the next claim.
 func (t *tx) expire(j *activeJob, reclaimable bool) {

@@ -91,6 +91,7 @@ var golden = map[string]command{
 			},
 			MaxConcurrentJobs: 3,
 			Encoders:          []string{"libx264", "h264_nvenc"},
+			MediaRoots:        []string{"/srv/media"},
 			Version:           "3.0.0",
 		},
 	}},

@@ -51,12 +51,21 @@ func (s *state) derived() string {
 		}
 	}
 	fmt.Fprintf(&b, "%d outputs\n", len(s.outputs))
+	fmt.Fprintf(&b, "media roots %v\n", s.mediaRoots.nodes)
+	for _, seq := range slices.Sorted(maps.Keys(s.jobs)) {
+		if d := s.jobs[seq].dirs; d != nil {
+			shared := s.mediaRoots.jobs[*d]
+			fmt.Fprintf(&b, "job %d has files in %+v, as %d jobs, shared %v\n", seq, *d, shared.jobs, d == &shared.dirs)
+		}
+	}
+	fmt.Fprintf(&b, "%d directories\n", len(s.mediaRoots.jobs))
 	fmt.Fprintf(&b, "ready %d of %d\n", s.ready.count, waiting)
 	for status, n := range s.active {
 		fmt.Fprintf(&b, "%s %d\n", store.StatusCodes[status], n)
 	}
 	for _, key := range slices.SortedFunc(maps.Keys(s.ready.classes), func(x, y classKey) int {
-		return cmp.Or(cmp.Compare(x.requires, y.requires), cmp.Compare(x.avoid, y.avoid))
+		return cmp.Or(cmp.Compare(x.requires, y.requires), cmp.Compare(x.avoid, y.avoid), cmp.Compare(x.input, y.input),
+			cmp.Compare(x.output, y.output))
 	}) {
 		fmt.Fprintf(&b, "class %q users %d of %d\n", key, s.ready.classes[key].users, classes[key])
 	}

@@ -6,6 +6,7 @@ import "slices"
 type Waiting struct {
 	Ahead   int      // pending jobs that are served first, for any node
 	Avoided []string // ids of nodes that do not get it while another can run it
+	Outside []string // ids of nodes whose media roots do not contain its files, while another's may
 }
 
 // Waiting explains a pending job; it is empty for any other.
@@ -27,6 +28,7 @@ func (f *FSM) Waiting(seq uint64) Waiting {
 		}
 		slices.Sort(w.Avoided)
 	}
+	w.Outside = f.state.outside(j.class)
 	return w
 }
 

@@ -226,7 +226,7 @@ func (t *tx) importNode(c *importedNode) ImportedNode {
 	}
 	n := t.nodes.make(c.id)
 	n.Offline, n.Eligibility = true, ffrtmp.Eligible
-	n.describe(&c.node)
+	t.describe(n, &c.node)
 	n.RegisteredAt, n.LastHeartbeat = store.TimeOf(c.registeredAt), store.TimeOf(c.heartbeat)
 	t.nodes.add(n)
 	t.write(n)
@@ -253,7 +253,7 @@ func (t *tx) importJob(c *importedJob) ImportedJob {
 		rank:    ffrtmp.Rank(store.QueueCodes[c.queue], store.PriorityCodes[c.priority]),
 		attempt: c.last.attempt, createdAt: c.createdAt, startedAt: c.last.startedAt, timeout: c.timeout,
 		retries:    c.retries,
-		maxRetries: c.maxRetries, output: outputKeyOf(c.parameters),
+		maxRetries: c.maxRetries, output: outputKeyOf(c.parameters), dirs: dirsOf(c.parameters),
 	}
 	t.meta.NextSeq = j.seq + 1
 	nodeKey := int64(0)
@@ -286,7 +286,7 @@ func (t *tx) importJob(c *importedJob) ImportedJob {
 		t.jobEvent(now, j, 0, ffrtmp.FailureReason(c.reason))
 	}
 	if !status.Terminal() {
-		class, err := t.ready.class(classKey{requires: c.requires})
+		class, err := t.ready.class(t.mediaRoots.keyOf(c.requires, j.dirs))
 		if err != nil {
 			t.err = err // the proposer wrote the requirements
 			return ImportedJob{}

@@ -104,11 +104,13 @@ func (s *state) loadSpecs(l *loading) error {
 		if j.id, err = uuid.ParseBytes(f[0].Text); err != nil {
 			return fmt.Errorf("job %d: %w", seq, err)
 		}
-		class, err := s.ready.class(classKey{requires: string(f[2].Text), avoid: l.avoid[next]})
+		parameters := string(f[1].Text)
+		j.output, j.dirs, j.timeout, j.createdAt = outputKeyOf(parameters), dirsOf(parameters), f[3].Int, f[4].Int
+		key := classKey{requires: string(f[2].Text), avoid: l.avoid[next]}
+		class, err := s.ready.class(s.mediaRoots.complete(key, j.dirs))
 		if err != nil {
 			return fmt.Errorf("job %d: %w", seq, err)
 		}
-		j.output, j.timeout, j.createdAt = outputKeyOf(string(f[1].Text)), f[3].Int, f[4].Int
 		next++
 		s.add(j, class)
 		return nil

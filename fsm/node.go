@@ -108,5 +108,6 @@ func (s *nodes) find(id string) (*node, *ffrtmp.Error) {
 func (s *state) loadNodes() error {
 	return s.EachNode(func(n store.Node) {
 		s.nodes.add(&node{Node: n, attempts: map[uint64]*activeJob{}})
+		s.mediaRoots.count(n.MediaRoots, 1)
 	})
 }

@@ -11,8 +11,11 @@ import (
 )
 
 // classKey determines which nodes may run a job: its requirements as JSON and the
-// nodes it avoids as text, both as in the database.
-type classKey struct{ requires, avoid string }
+// nodes it avoids as text, both as in the database, and the media roots of its files.
+type classKey struct {
+	requires, avoid string
+	input, output   string // the deepest declared root that contains the file; "/" if none does, "" if any may
+}
 
 // class has the jobs of one key. Claiming checks the first job of each class, so a job
 // that no node can run does not block others.
@@ -83,7 +86,9 @@ func (c *class) avoiding(node int64) classKey {
 	for i, n := range avoid {
 		words[i] = strconv.FormatInt(n, 10)
 	}
-	return classKey{requires: c.key.requires, avoid: strings.Join(words, ",")}
+	key := c.key
+	key.avoid = strings.Join(words, ",")
+	return key
 }
 
 func (r *ready) push(j *activeJob, now int64) {
@@ -159,7 +164,13 @@ func (s *state) fits(n *node, c *class) bool {
 	}
 	fits, ok := c.fits[n.Key]
 	if !ok {
-		fits = c.requires.Unmet(&n.Node.Node) == "" && (!slices.Contains(c.avoid, n.Key) || !s.elsewhere(c))
+		switch {
+		case c.requires.Unmet(&n.Node.Node) != "":
+		case !n.reaches(c):
+			fits = !s.reachable(c)
+		default:
+			fits = !slices.Contains(c.avoid, n.Key) || !s.elsewhere(c)
+		}
 		c.fits[n.Key] = fits
 	}
 	return fits
@@ -167,8 +178,10 @@ func (s *state) fits(n *node, c *class) bool {
 
 // elsewhere reports whether another node, which the class does not avoid, could run it.
 func (s *state) elsewhere(c *class) bool {
+	reachable := s.reachable(c)
 	for key, n := range s.nodes.byKey {
-		if n.usable() && !slices.Contains(c.avoid, key) && c.requires.Unmet(&n.Node.Node) == "" {
+		if n.usable() && !slices.Contains(c.avoid, key) && c.requires.Unmet(&n.Node.Node) == "" &&
+			(n.reaches(c) || !reachable) {
 			return true
 		}
 	}

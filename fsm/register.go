@@ -32,6 +32,7 @@ func encodeRegistration(e *encoder, n *ffrtmp.Registration) {
 	e.string(store.Marshal(n.Labels, len(n.Labels) == 0))
 	e.int(int64(n.MaxConcurrentJobs))
 	e.strings(n.Encoders)
+	e.strings(n.MediaRoots)
 	e.string(n.Version)
 }
 
@@ -54,6 +55,7 @@ func decodeRegistration(d *decoder, n *ffrtmp.Registration) {
 	}
 	n.MaxConcurrentJobs = int(d.int())
 	n.Encoders = d.strings()
+	n.MediaRoots = d.strings()
 	n.Version = d.string()
 }
 
@@ -84,7 +86,7 @@ func (c *register) apply(t *tx) any {
 	if n.Legacy {
 		delete(t.nodes.byAddress, n.Address)
 	}
-	n.describe(&c.node)
+	t.describe(n, &c.node)
 	n.Offline = false
 	t.nodes.add(n)
 	t.save(n)
@@ -102,7 +104,8 @@ func (c *register) replay(t *tx, _ kept) any {
 }
 
 // describe copies a registration into the node.
-func (n *node) describe(r *ffrtmp.Registration) {
+func (t *tx) describe(n *node, r *ffrtmp.Registration) {
+	t.declare(n, r.MediaRoots)
 	n.Name, n.Address, n.Type = r.Name, r.Address, r.Type
 	n.CPUThreads, n.CPUModel = r.CPUThreads, r.CPUModel
 	n.HasGPU, n.GPUType, n.GPUCapabilities = r.HasGPU, r.GPUType, r.GPUCapabilities

@@ -16,6 +16,9 @@ type state struct {
 	ready   ready
 	outputs outputs
 	nodes   nodes
+
+	mediaRoots mediaRoots
+
 	keys    map[string]*key
 	columns columns
 
@@ -44,7 +47,8 @@ func openChecked(path string, check func(*store.DB) (wait func())) (*state, erro
 	wait := check(db)
 	s := &state{
 		DB: db, jobs: map[uint64]*activeJob{}, outputs: outputs{}, ready: newReady(), nodes: newNodes(),
-		keys: map[string]*key{}, columns: newColumns(), settings: map[string]string{}, rekeyed: true, reset: true,
+		mediaRoots: newMediaRoots(),
+		keys:       map[string]*key{}, columns: newColumns(), settings: map[string]string{}, rekeyed: true, reset: true,
 	}
 	if err := s.DB.Consistently(s.load); err != nil {
 		wait()

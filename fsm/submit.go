@@ -95,10 +95,11 @@ func (c *submit) apply(t *tx) any {
 	if refused != nil {
 		return refused
 	}
-	classes := make([]*class, len(c.specs))
+	classes, files := make([]*class, len(c.specs)), make([]*dirs, len(c.specs))
 	for i := range c.specs {
 		var err error
-		if classes[i], err = t.ready.class(classKey{requires: c.specs[i].requires}); err != nil {
+		files[i] = dirsOf(c.specs[i].parameters)
+		if classes[i], err = t.ready.class(t.mediaRoots.keyOf(c.specs[i].requires, files[i])); err != nil {
 			return ffrtmp.Errorf(ffrtmp.Invalid, "%v", err)
 		}
 	}
@@ -112,7 +113,7 @@ func (c *submit) apply(t *tx) any {
 		j := &activeJob{
 			seq: seq, id: s.id, status: ffrtmp.Pending, createdAt: t.now, timeout: s.timeout, maxRetries: s.maxRetries,
 			rank:   ffrtmp.Rank(store.QueueCodes[s.queue], store.PriorityCodes[s.priority]),
-			output: outputs[i],
+			output: outputs[i], dirs: files[i],
 		}
 		t.add(j, classes[i])
 		t.columns.add(seq, s.columns(store.StatusPending, t.now))

@@ -170,7 +170,9 @@ func (r *transcript) submitJobs(d *datadriven.TestData) (string, error) {
 			}
 			s.Parameters = fmt.Appendf(nil, `{"resource_limits":{"timeout_sec":%d}}`, int(limit.Seconds()))
 		}
-		if output := arg(d, "output", ""); output != "" {
+		if input := arg(d, "input", ""); input != "" {
+			s.Parameters = fmt.Appendf(nil, `{"input":"%s","output":"%s"}`, input, arg(d, "output", ""))
+		} else if output := arg(d, "output", ""); output != "" {
 			s.Parameters = fmt.Appendf(nil, `{"output":"%s"}`, output)
 		}
 		if site := arg(d, "site", ""); site != "" {
@@ -192,6 +194,9 @@ func (r *transcript) registerNode(d *datadriven.TestData) (string, error) {
 		n.MaxConcurrentJobs = r.number(d, "slots", 4)
 		if site := arg(d, "site", ""); site != "" {
 			n.Labels = map[string]string{"site": site}
+		}
+		if roots := arg(d, "roots", ""); roots != "" {
+			n.MediaRoots = strings.Split(roots, ":")
 		}
 		if r.legacy[name] {
 			n.NodeID, n.MaxConcurrentJobs = "", 0

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -47,6 +48,19 @@ func OpenRoots(dirs []string) (*Roots, error) {
 		r.roots = append(r.roots, root{given, real})
 	}
 	return r, nil
+}
+
+// Paths lists the roots as jobs may name them.
+func (r *Roots) Paths() []string {
+	var paths []string
+	for _, root := range r.roots {
+		for _, path := range []string{root.given, root.real} {
+			if !slices.Contains(paths, path) {
+				paths = append(paths, path)
+			}
+		}
+	}
+	return paths
 }
 
 // Exclude keeps jobs out of a directory, which may be below a root. A root below it is

@@ -189,6 +189,7 @@ func nodeFields(n ffrtmp.Node) *cli.Fields {
 	f.Add("GPU", gpu(n))
 	f.Add("GPU can", strings.Join(n.GPUCapabilities, ", "))
 	f.Add("Encoders", strings.Join(n.Encoders, ", "))
+	f.Add("Media roots", strings.Join(n.MediaRoots, ", "))
 	f.Add("Labels", cli.Pairs(n.Labels))
 	f.Add("Version", n.Version)
 	if n.Legacy {

@@ -104,6 +104,7 @@ CREATE TABLE node (
     labels              TEXT, -- JSON object
     max_concurrent_jobs INTEGER NOT NULL,
     encoders            TEXT, -- JSON array
+    media_roots         TEXT, -- JSON array; NULL: not declared
     version             TEXT NOT NULL,
     legacy              INTEGER NOT NULL CHECK (legacy IN (0, 1)),
     eligibility         INTEGER NOT NULL CHECK (eligibility BETWEEN 0 AND 2),
@@ -231,7 +232,7 @@ SELECT id, name, address, type, cpu_threads, cpu_model, has_gpu, gpu_type, gpu_c
     CASE WHEN offline THEN 'offline' WHEN h.held > 0 THEN 'busy' ELSE 'available' END AS status,
     strftime('%Y-%m-%dT%H:%M:%fZ', last_heartbeat / 1e9, 'unixepoch') AS last_heartbeat,
     strftime('%Y-%m-%dT%H:%M:%fZ', registered_at / 1e9, 'unixepoch') AS registered_at,
-    max_concurrent_jobs, encoders,
+    max_concurrent_jobs, encoders, media_roots,
     CASE eligibility WHEN 0 THEN 'eligible' WHEN 1 THEN 'cordoned' ELSE 'draining' END AS eligibility,
     strftime('%Y-%m-%dT%H:%M:%fZ', nullif(eligibility_until, 0) / 1e9, 'unixepoch') AS eligibility_until,
     nullif(eligibility_reason, '') AS eligibility_reason, failures AS consecutive_failures,
