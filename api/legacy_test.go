@@ -266,3 +266,27 @@ func TestV22_PauseAndCancel(t *testing.T) {
 		t.Errorf("got %s on a newer node, want no note", r.body)
 	}
 }
+
+// A v2.2 agent uploads its ffmpeg's command line and log as they are; nothing that can be read has the stream key.
+func TestResult_RedactedForV22(t *testing.T) {
+	m := newMaster(t)
+	node := m.v22Node("enc-01", "")
+	m.submit(`{"scenario":"720p","parameters":{"output_mode":"rtmp","rtmp_url":"rtmp://example.org/live",` +
+		`"stream_key":"sekret-1","duration":5},"max_retries":0}`)
+	if m.next(node) == nil {
+		t.Fatal("got no job, want the stream")
+	}
+	m.want(http.StatusOK, "POST", "/results", `{"job_id":"1","node_id":"`+node+`","status":"failed",
+		"error":"rtmp://example.org/live/sekret-1: I/O error","logs":"ffmpeg -f flv rtmp://example.org/live/sekret-1",
+		"metrics":{"command":"ffmpeg -f flv rtmp://example.org/live/sekret-1"}}`)
+	for _, path := range []string{"/jobs/1", "/jobs/1/logs", "/jobs/1/explain", "/jobs"} {
+		body := string(m.want(http.StatusOK, "GET", path, "").body)
+		if strings.Contains(body, "sekret-1") {
+			t.Errorf("%s: got %s, want no stream key", path, body)
+		}
+	}
+	body := string(m.want(http.StatusOK, "GET", "/jobs/1/logs", "").body)
+	if !strings.Contains(body, "rtmp://example.org/live/"+ffrtmp.Redacted) {
+		t.Errorf("got log %s, want the rest of it", body)
+	}
+}

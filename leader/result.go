@@ -23,6 +23,9 @@ func (s *Service) Result(ctx context.Context, id fsm.Idempotency,
 	if err != nil {
 		return 0, ffrtmp.ResultResponse{}, err
 	}
+	if err := t.redact(ctx, r); err != nil {
+		return 0, ffrtmp.ResultResponse{}, err
+	}
 	t.locateLog(r)
 	index, done, err := t.cfg.Proposer.Result(t.ctx, id, seq, *r) //nolint:contextcheck // ends with the term
 	if err != nil {
@@ -37,6 +40,23 @@ func (s *Service) Result(ctx context.Context, id fsm.Idempotency,
 		return index, ffrtmp.ResultResponse{Status: "retrying", Retry: done.Retry, MaxRetries: done.MaxRetries}, nil
 	}
 	return index, ffrtmp.ResultResponse{Status: "success"}, nil
+}
+
+// redact removes the job's secrets from a v2.2 node's result. Other agents do that themselves.
+func (t *term) redact(ctx context.Context, r *ffrtmp.Result) error {
+	t.mu.Lock()
+	n := t.nodes[r.NodeID]
+	legacy := n != nil && n.legacy
+	t.mu.Unlock()
+	if !legacy {
+		return nil
+	}
+	j, err := t.cfg.State.Job(ctx, r.JobID)
+	if err != nil {
+		return err
+	}
+	ffrtmp.NewRedactor(j.Parameters).Result(r)
+	return nil
 }
 
 // seq is the sequence number of a job.
