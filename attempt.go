@@ -1,6 +1,9 @@
 package ffrtmp
 
-import "time"
+import (
+	"encoding/json"
+	"time"
+)
 
 // Outcome is the state of an attempt: running, or how it ended.
 type Outcome string
@@ -31,6 +34,8 @@ type Attempt struct {
 	EndedAt       time.Time     `json:"ended_at,omitzero"`
 	Error         string        `json:"error,omitempty"`
 	FailureReason FailureReason `json:"failure_reason,omitempty"`
+	// Metrics are as the agent sent them; in answers about one job only.
+	Metrics json.RawMessage `json:"metrics,omitempty"`
 }
 
 // FailureReason classifies why an attempt failed: a word of at most 64 lower-case letters,

@@ -3,6 +3,7 @@ package ffrtmp
 import (
 	"cmp"
 	"slices"
+	"strconv"
 	"time"
 )
 
@@ -18,6 +19,9 @@ const (
 	MaxImport      = 500
 	MaxImportBytes = 4 << 20
 )
+
+// MaxEarlierAttempts is the largest number of attempts of one imported job before its last one.
+const MaxEarlierAttempts = 1000
 
 // ImportedJob is a job of another system. Its status is never Running: a running job cannot be
 // imported. Times are UTC.
@@ -36,6 +40,8 @@ type ImportedJob struct {
 	FailureReason  FailureReason `json:"failure_reason,omitempty"`
 	Logs           string        `json:"logs,omitempty"` // log of LastAttempt
 	LastAttempt    *Attempt      `json:"last_attempt,omitempty"`
+	// EarlierAttempts are those before LastAttempt, by number; at most MaxEarlierAttempts.
+	EarlierAttempts []Attempt `json:"earlier_attempts,omitempty"`
 }
 
 // ImportedNode is a v2.2 node. It is offline until its agent makes a request with this id or
@@ -85,15 +91,60 @@ func (j *ImportedJob) Validate() error {
 	if err := checkID("id", j.ID); err != nil {
 		return err
 	}
-	if err := j.Spec.Validate(); err != nil {
+	if err := j.validateSpec(); err != nil {
 		return err
 	}
 	if err := j.validateState(); err != nil {
 		return err
 	}
+	j.redact()
 	j.Logs, j.Error, j.RetryReason = LogTail(j.Logs), ShortError(j.Error), ShortError(j.RetryReason)
-	return j.validateAttempt()
+	return cmp.Or(j.validateAttempt(), j.validateEarlier())
 }
+
+// validateSpec checks the spec. A finished job may be one that nobody could submit: it is history. Where its scenario,
+// parameters or engine are none of this version, no v2.2 agent gets it when it is retried.
+func (j *ImportedJob) validateSpec() error {
+	err := j.Spec.Validate()
+	if err == nil || !j.Status.Terminal() {
+		return err
+	}
+	s := &j.Spec
+	if err := checkLength("parameters", s.Parameters, MaxParametersBytes); err != nil {
+		return err
+	}
+	if s.Parameters, err = compact(s.Parameters); err != nil {
+		return err
+	}
+	s.setDefaults(false)
+	s.require("", "a v2.2 agent would encode something else")
+	return cmp.Or(
+		checkObject("parameters", s.Parameters),
+		checkText("scenario", s.Scenario, maxPastText),
+		checkText("engine", s.Engine, maxPastText),
+		checkText("confidence", s.Confidence, maxWord),
+		checkText("classification", s.Classification, maxWord),
+		validateQueue(&s.Queue),
+		validatePriority(&s.Priority),
+		validateMaxRetries(s.MaxRetries),
+		validateLabels("labels", s.Labels))
+}
+
+// redact removes the job's secrets from what v2.2's agents wrote.
+func (j *ImportedJob) redact() {
+	r := NewRedactor(j.Parameters)
+	j.Logs, j.Error, j.RetryReason = r.Text(j.Logs), r.Text(j.Error), r.Text(j.RetryReason)
+	attempt := func(a *Attempt) { a.Error, a.Metrics = r.Text(a.Error), r.JSON(a.Metrics) }
+	if j.LastAttempt != nil {
+		attempt(j.LastAttempt)
+	}
+	for i := range j.EarlierAttempts {
+		attempt(&j.EarlierAttempts[i])
+	}
+}
+
+// maxPastText limits the scenario and the engine of a finished job, in bytes.
+const maxPastText = 255
 
 func (j *ImportedJob) validateState() error {
 	switch {
@@ -124,22 +175,59 @@ func (j *ImportedJob) validateAttempt() error {
 	if a == nil {
 		return nil
 	}
-	outcomes := []Outcome{AttemptCompleted, AttemptFailed, AttemptLost, AttemptCanceled, AttemptTimedOut}
-	switch {
-	case a.NodeID != "" && !IsID(a.NodeID):
-		return checkID("last_attempt.node_id", a.NodeID)
-	case !slices.Contains(outcomes, a.Outcome):
-		return FieldErrorf("last_attempt.outcome",
-			"unknown value %q; use completed, failed, lost, canceled or timed_out", a.Outcome)
-	case (a.Outcome == AttemptCompleted) != (j.Status == Completed):
+	if (a.Outcome == AttemptCompleted) != (j.Status == Completed) && slices.Contains(ended, a.Outcome) {
 		return FieldErrorf("last_attempt.outcome", "%q contradicts the job's status %s", a.Outcome, j.Status)
 	}
+	return a.validatePast("last_attempt")
+}
+
+// validateEarlier checks the attempts before the last one.
+func (j *ImportedJob) validateEarlier() error {
+	switch n := len(j.EarlierAttempts); {
+	case n > MaxEarlierAttempts:
+		return FieldErrorf("earlier_attempts", "has more than %d entries", MaxEarlierAttempts)
+	case n > 0 && j.LastAttempt == nil:
+		return FieldErrorf("earlier_attempts", "requires last_attempt")
+	}
+	for i := range j.EarlierAttempts {
+		a := &j.EarlierAttempts[i]
+		field := "earlier_attempts[" + strconv.Itoa(i) + "]"
+		if err := a.validatePast(field); err != nil {
+			return err
+		}
+		next := j.LastAttempt.Attempt
+		if i+1 < len(j.EarlierAttempts) {
+			next = j.EarlierAttempts[i+1].Attempt
+		}
+		if a.Attempt >= next {
+			return FieldErrorf(field+".attempt", "must be less than %d, that of the next one", next)
+		}
+	}
+	return nil
+}
+
+// ended are the outcomes of attempts that have ended.
+var ended = []Outcome{AttemptCompleted, AttemptFailed, AttemptLost, AttemptCanceled, AttemptTimedOut}
+
+// validatePast checks an attempt that has ended, and truncates its error.
+func (a *Attempt) validatePast(field string) error {
+	if a.NodeID != "" && !IsID(a.NodeID) {
+		return checkID(field+".node_id", a.NodeID)
+	}
+	if !slices.Contains(ended, a.Outcome) {
+		return FieldErrorf(field+".outcome",
+			"unknown value %q; use completed, failed, lost, canceled or timed_out", a.Outcome)
+	}
 	a.Error = ShortError(a.Error)
+	if string(a.Metrics) == "null" {
+		a.Metrics = nil
+	}
 	return cmp.Or(
-		checkRange("last_attempt.attempt", a.Attempt, 1, maxImportedRetries+1),
-		a.FailureReason.validate("last_attempt.failure_reason"),
-		requireTime("last_attempt.started_at", a.StartedAt),
-		requireTime("last_attempt.ended_at", a.EndedAt))
+		checkRange(field+".attempt", a.Attempt, 1, maxImportedRetries+1),
+		a.FailureReason.validate(field+".failure_reason"),
+		requireTime(field+".started_at", a.StartedAt),
+		requireTime(field+".ended_at", a.EndedAt),
+		checkObject(field+".metrics", a.Metrics))
 }
 
 // Validate checks an imported node and fills in defaults, as for a v2.2 registration.

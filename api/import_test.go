@@ -1,6 +1,7 @@
 package api
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -14,6 +15,41 @@ const (
 	refused   = "8857c3db-0ffd-4846-a816-8d370a77c6dd"
 	oldNode   = "c24161b8-833c-4fd1-add0-ecd232af3bcb"
 )
+
+// Attempts of an imported job are in order, and have ended.
+func TestImport_EarlierAttempts(t *testing.T) {
+	m := newMaster(t)
+	attempt := func(n int, more string) string {
+		return fmt.Sprintf(`{"attempt":%d,"node_id":"","outcome":"failed","started_at":"2026-11-22T07:03:34Z",`+
+			`"ended_at":"2026-11-22T07:03:35Z"%s}`, n, more)
+	}
+	for earlier, field := range map[string]string{
+		attempt(1, `,"metrics":[1]`):                                    "earlier_attempts[0].metrics",
+		attempt(2, ""):                                                  "earlier_attempts[0].attempt",
+		attempt(1, "") + "," + attempt(1, ""):                           "earlier_attempts[0].attempt",
+		strings.Replace(attempt(1, ""), "failed", "running", 1):         "earlier_attempts[0].outcome",
+		strings.Replace(attempt(1, ""), `"ended_at"`, `"ended"`, 1):     "earlier_attempts[0].ended_at",
+		strings.Replace(attempt(1, ""), `node_id":"`, `node_id":"x`, 1): "earlier_attempts[0].node_id",
+		attempt(1, ""): "",
+	} {
+		body := `{"jobs":[{"id":"` + importedA + `","scenario":"720p","status":"failed","created_at":"2026-11-22T07:03:34Z",
+			"completed_at":"2026-11-22T07:03:35Z","last_attempt":` + attempt(2, `,"metrics":{"vmaf_score":92.5}`) +
+			`,"earlier_attempts":[` + earlier + `]}]}`
+		var answer ffrtmp.ImportAnswer
+		m.want(http.StatusOK, "POST", "/import?dry_run=true", body).decode(t, &answer)
+		if r := answer.Jobs[0]; r.Field != field || (r.Error == "") != (field == "") {
+			t.Errorf("%s: got %+v, want an error of field %q", earlier, r, field)
+		}
+		if field == "" {
+			m.want(http.StatusOK, "POST", "/import", body)
+		}
+	}
+	var j ffrtmp.Job
+	m.want(http.StatusOK, "GET", "/jobs/"+importedA, "").decode(t, &j)
+	if len(j.Attempts) != 2 || string(j.Attempts[1].Metrics) != `{"vmaf_score":92.5}` {
+		t.Errorf("got attempts %+v, want two, the second with its metrics", j.Attempts)
+	}
+}
 
 // Valid items are imported, invalid ones rejected one by one with their field.
 func TestImport(t *testing.T) {

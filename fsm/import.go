@@ -31,6 +31,7 @@ type importedJob struct {
 	retries                            int64
 	retryReason, error, reason, log    string
 	last                               pastAttempt
+	earlier                            []pastAttempt
 }
 
 // pastAttempt is the last attempt of an imported job; number 0 is none.
@@ -40,6 +41,14 @@ type pastAttempt struct {
 	outcome            int64 // code
 	startedAt, endedAt int64
 	error, reason      string
+	metrics            string // JSON, or ""
+}
+
+func pastAttemptOf(a *ffrtmp.Attempt) pastAttempt {
+	return pastAttempt{
+		int64(a.Attempt), a.NodeID, store.Code(store.OutcomeCodes, a.Outcome), store.Nanoseconds(a.StartedAt),
+		store.Nanoseconds(a.EndedAt), a.Error, string(a.FailureReason), string(a.Metrics),
+	}
 }
 
 func importedNodeOf(n *ffrtmp.ImportedNode) importedNode {
@@ -55,11 +64,11 @@ func importedJobOf(s spec, j *ffrtmp.ImportedJob) importedJob {
 		retries:     int64(j.RetryCount), retryReason: j.RetryReason, error: j.Error, reason: string(j.FailureReason),
 		log: j.Logs,
 	}
-	if a := j.LastAttempt; a != nil {
-		made.last = pastAttempt{
-			int64(a.Attempt), a.NodeID, store.Code(store.OutcomeCodes, a.Outcome), store.Nanoseconds(a.StartedAt),
-			store.Nanoseconds(a.EndedAt), a.Error, string(a.FailureReason),
-		}
+	if j.LastAttempt != nil {
+		made.last = pastAttemptOf(j.LastAttempt)
+	}
+	for i := range j.EarlierAttempts {
+		made.earlier = append(made.earlier, pastAttemptOf(&j.EarlierAttempts[i]))
 	}
 	return made
 }
@@ -93,7 +102,7 @@ func decodeImport(d *decoder) command {
 		n.registeredAt = d.int()
 		n.heartbeat = d.int()
 	}
-	if n := d.count(specSize + 19); n > 0 {
+	if n := d.count(specSize + 20); n > 0 {
 		c.jobs = make([]importedJob, n)
 	}
 	for i := range c.jobs {
@@ -108,13 +117,11 @@ func (j *importedJob) encode(e *encoder) {
 	e.uint(uint64(j.status))
 	e.ints(j.progress, j.createdAt, j.activityAt, j.completedAt, j.retries)
 	e.texts(j.retryReason, j.error, j.reason, j.log)
-	e.int(j.last.attempt)
-	e.string(j.last.node)
-	e.uint(uint64(j.last.outcome))
-	e.int(j.last.startedAt)
-	e.int(j.last.endedAt)
-	e.string(j.last.error)
-	e.string(j.last.reason)
+	j.last.encode(e)
+	e.uint(uint64(len(j.earlier)))
+	for i := range j.earlier {
+		j.earlier[i].encode(e)
+	}
 }
 
 func (j *importedJob) decode(d *decoder) {
@@ -123,11 +130,32 @@ func (j *importedJob) decode(d *decoder) {
 	j.status = d.code(len(store.StatusCodes))
 	d.ints(&j.progress, &j.createdAt, &j.activityAt, &j.completedAt, &j.retries)
 	d.texts(&j.retryReason, &j.error, &j.reason, &j.log)
-	j.last = pastAttempt{attempt: d.int(), node: d.string(), outcome: d.code(len(store.OutcomeCodes))}
-	j.last.startedAt = d.int()
-	j.last.endedAt = d.int()
-	j.last.error = d.string()
-	j.last.reason = d.string()
+	j.last.decode(d)
+	if n := d.count(pastAttemptSize); n > 0 {
+		j.earlier = make([]pastAttempt, n)
+	}
+	for i := range j.earlier {
+		j.earlier[i].decode(d)
+	}
+}
+
+// pastAttemptSize is the least size of an encoded attempt.
+const pastAttemptSize = 8
+
+func (a *pastAttempt) encode(e *encoder) {
+	e.int(a.attempt)
+	e.string(a.node)
+	e.uint(uint64(a.outcome))
+	e.ints(a.startedAt, a.endedAt)
+	e.texts(a.error, a.reason, a.metrics)
+}
+
+func (a *pastAttempt) decode(d *decoder) {
+	a.attempt = d.int()
+	a.node = d.string()
+	a.outcome = d.code(len(store.OutcomeCodes))
+	d.ints(&a.startedAt, &a.endedAt)
+	d.texts(&a.error, &a.reason, &a.metrics)
 }
 
 // Imported is the result of an import, in its order. Its new jobs have the span numbers
@@ -257,8 +285,8 @@ func (t *tx) importJob(c *importedJob) ImportedJob {
 	}
 	t.meta.NextSeq = j.seq + 1
 	nodeKey := int64(0)
-	if n := t.nodes.byID[c.last.node]; n != nil && n.Legacy {
-		nodeKey, j.node = n.Key, n
+	if j.node = t.nodes.imported(c.last.node); j.node != nil {
+		nodeKey = j.node.Key
 	}
 	if store.OutcomeCodes[c.last.outcome] == ffrtmp.AttemptLost && status == ffrtmp.Pending && j.node != nil &&
 		!j.node.Removed {
@@ -273,9 +301,11 @@ func (t *tx) importJob(c *importedJob) ImportedJob {
 	row.progress, row.node = c.progress, nodeKey
 	t.columns.add(j.seq, row)
 	t.exec(insertImported, c.id.String(), int64(j.seq))
+	for i := range c.earlier {
+		t.insertPast(j.seq, &c.earlier[i])
+	}
 	if a := &c.last; a.attempt > 0 {
-		t.exec(insertAttempt, int64(j.seq), a.attempt, nodeKey, a.outcome, a.startedAt, a.endedAt, store.Null(a.error),
-			store.Null(a.reason), nil, nil, nil, nil)
+		t.insertPast(j.seq, a)
 		if c.log != "" {
 			t.exec(insertLog, int64(j.seq), a.attempt, c.log, int64(0))
 		}
@@ -294,6 +324,24 @@ func (t *tx) importJob(c *importedJob) ImportedJob {
 		t.add(j, class)
 	}
 	return ImportedJob{Seq: j.seq, New: true}
+}
+
+// insertPast writes an attempt of an imported job.
+func (t *tx) insertPast(seq uint64, a *pastAttempt) {
+	nodeKey := int64(0)
+	if n := t.nodes.imported(a.node); n != nil {
+		nodeKey = n.Key
+	}
+	t.exec(insertAttempt, int64(seq), a.attempt, nodeKey, a.outcome, a.startedAt, a.endedAt, store.Null(a.error),
+		store.Null(a.reason), nil, store.Null(a.metrics), nil, nil)
+}
+
+// imported returns the v2.2 node with an id, or nil.
+func (s *nodes) imported(id string) *node {
+	if n := s.byID[id]; n != nil && n.Legacy {
+		return n
+	}
+	return nil
 }
 
 // countImported adds a job to the cumulative counts.

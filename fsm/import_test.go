@@ -1,6 +1,7 @@
 package fsm
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -110,6 +111,60 @@ func TestImport_KeepsHistory(t *testing.T) {
 		t.Errorf("got attempt %+v, want the third of job 42", a)
 	}
 	c.checkDerived()
+}
+
+// All attempts of an imported job are kept, with their metrics; a retry continues their numbers.
+func TestImport_Attempts(t *testing.T) {
+	c := newCluster(t)
+	was := importedJob42(t, func(j *ffrtmp.ImportedJob) {
+		last := *j.LastAttempt
+		last.Attempt, last.Metrics = 4, []byte(`{"vmaf_score":92.5}`)
+		j.LastAttempt = &last
+		for i := range 3 {
+			a := last
+			a.Attempt, a.Outcome, a.Metrics, a.Error = i+1, ffrtmp.AttemptFailed, nil, "exit status 1"
+			if i == 1 {
+				a.NodeID, a.FailureReason = "", ""
+			}
+			j.EarlierAttempts = append(j.EarlierAttempts, a)
+		}
+	})
+	c.take(ffrtmp.Import{Nodes: []ffrtmp.ImportedNode{importedNode42(t)}, Jobs: []ffrtmp.ImportedJob{was}})
+	c.checkDerived()
+	want := append(slices.Clone(was.EarlierAttempts), *was.LastAttempt)
+	if diff := cmp.Diff(want, c.job(42).Attempts); diff != "" {
+		t.Error(diff)
+	}
+	c.mustAct(ffrtmp.Retry, 42)
+	if a := c.claimOne(c.register("node")); a.Attempt != 5 {
+		t.Errorf("got attempt %d, want the fifth", a.Attempt)
+	}
+	c.checkDerived()
+}
+
+// A finished job may be one that nobody can submit. If it is retried, no v2.2 node gets it.
+func TestImport_OddScenario(t *testing.T) {
+	c := newCluster(t)
+	was := importedJob42(t, func(j *ffrtmp.ImportedJob) {
+		j.Scenario, j.Engine, j.Parameters = "my-own", "gstreamer", []byte(`{"vf": "x"}`)
+	})
+	c.take(ffrtmp.Import{Jobs: []ffrtmp.ImportedJob{was}})
+	if j := c.job(42); j.Scenario != "my-own" || j.Engine != "gstreamer" || string(j.Parameters) != `{"vf":"x"}` {
+		t.Errorf("got %+v, want the job as it was", j)
+	}
+	c.mustAct(ffrtmp.Retry, 42)
+	old := c.register("old", func(n *ffrtmp.Registration) { n.NodeID, n.MaxConcurrentJobs = "", 0 })
+	if c.fsm.HasReady(old, c.now) {
+		t.Error("a v2.2 node gets the job, want it to get none")
+	}
+	if !c.fsm.HasReady(c.register("node"), c.now) {
+		t.Error("no node gets the job, want ours to get it")
+	}
+	waits := was
+	waits.ID, waits.Status, waits.CompletedAt, waits.LastAttempt, waits.Logs = numbered(0xe77), ffrtmp.Pending, time.Time{}, nil, ""
+	if err := waits.Validate(); err == nil {
+		t.Error("got no error, want a job that has yet to run to be refused")
+	}
 }
 
 // Imported jobs may share an output. Nobody else gets it before the last of them has ended, in whatever order.

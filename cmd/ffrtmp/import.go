@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -19,7 +20,7 @@ import (
 )
 
 func (c *command) importCommand() *cobra.Command {
-	var from string
+	var from, results string
 	var dryRun bool
 	cmd := &cobra.Command{
 		Use:   "import --from FILE",
@@ -32,7 +33,10 @@ database is only read.
 
 Jobs keep their ids, and their numbers where those are still free; the label
 ` + v22.SequenceLabel + ` always holds the old number. Unfinished jobs run again, in their old order.
-Nodes are offline until their agents connect.
+Nodes are offline until their agents connect. Finished jobs are imported whatever their scenario was.
+
+The files in ` + v22.ResultsDir + `, beside the database or at --results, become the metrics of
+the attempts that they are about.
 
 Nothing is imported twice: repeat an interrupted import to complete it. The exit code
 is 1 when a row was refused.`,
@@ -41,16 +45,20 @@ is 1 when a row was refused.`,
 			if from == "" {
 				return flags.Usagef("--from is missing: name the database file of the v2.2 master")
 			}
-			return c.importFrom(cmd.Context(), from, dryRun)
+			return c.importFrom(cmd.Context(), from, cmp.Or(results, beside(from, v22.ResultsDir)), dryRun)
 		},
 	}
 	set := cmd.Flags()
 	set.StringVar(&from, "from", "", "database file of the v2.2 master")
+	set.StringVar(&results, "results", "", "directory with result files of the v2.2 master (default beside the database: test_results)")
 	set.BoolVar(&dryRun, "dry-run", false, "report what would be imported and change nothing")
 	return cmd
 }
 
-func (c *command) importFrom(ctx context.Context, path string, dryRun bool) (err error) {
+// beside returns the path of a file in the directory of another one.
+func beside(path, name string) string { return filepath.Join(filepath.Dir(path), name) }
+
+func (c *command) importFrom(ctx context.Context, path, resultsDir string, dryRun bool) (err error) {
 	if kind, err := store.FileKindOf(path); err == nil && kind != store.KindOther {
 		return fmt.Errorf("import: %s is a snapshot or a copy of this version's database, not of v2.2: "+
 			"use ffrtmp snapshot restore %s", path, path)
@@ -60,13 +68,19 @@ func (c *command) importFrom(ctx context.Context, path string, dryRun bool) (err
 		return fmt.Errorf("import: %w", err)
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
+	results, err := v22.ReadResults(resultsDir)
+	if err != nil {
+		return fmt.Errorf("import: %w", err)
+	}
 	cl, err := c.connect()
 	if err != nil {
 		return err
 	}
 	defer cl.Close()
 	i := newImportRun(cl, importReport{From: path, DryRun: dryRun})
+	i.results = results
 	stopped := i.run(ctx, db)
+	i.report.Results, i.report.ResultsUsed = results.Count()
 	i.report.sort()
 	if err := c.print(&i.report, i.report.parts()...); err != nil {
 		return err
@@ -88,8 +102,9 @@ const importBytes = 1 << 20
 
 // importRun sends rows in batches and counts the results.
 type importRun struct {
-	client *client.Client
-	report importReport
+	client  *client.Client
+	report  importReport
+	results *v22.Results
 
 	batch   ffrtmp.Import
 	size    int
@@ -123,6 +138,10 @@ func (i *importRun) run(ctx context.Context, db *v22.Database) error {
 		}
 		j.Job.Logs = ffrtmp.LogTail(j.Job.Logs)
 		if a := j.Job.LastAttempt; a != nil {
+			a.NodeID, a.Metrics = i.nodes[a.NodeID], i.results.Of(&j.Job)
+		}
+		for k := range j.Job.EarlierAttempts {
+			a := &j.Job.EarlierAttempts[k]
 			a.NodeID = i.nodes[a.NodeID]
 		}
 		row := importedRow{
@@ -190,14 +209,16 @@ const (
 
 // importReport is the result of an import.
 type importReport struct {
-	From       string          `json:"from"`
-	DryRun     bool            `json:"dry_run"`
-	Imported   int             `json:"imported"` // or to be imported, in a dry run
-	Exist      int             `json:"exist"`
-	Refused    int             `json:"refused"`
-	Renumbered int             `json:"renumbered"` // jobs that did not keep their number
-	Summary    []importSummary `json:"summary"`
-	NotTaken   []importedRow   `json:"not_taken"`
+	From        string          `json:"from"`
+	DryRun      bool            `json:"dry_run"`
+	Imported    int             `json:"imported"` // or to be imported, in a dry run
+	Exist       int             `json:"exist"`
+	Refused     int             `json:"refused"`
+	Renumbered  int             `json:"renumbered"`   // jobs that did not keep their number
+	Results     int             `json:"results"`      // entries of result files
+	ResultsUsed int             `json:"results_used"` // those that became metrics of an attempt
+	Summary     []importSummary `json:"summary"`
+	NotTaken    []importedRow   `json:"not_taken"`
 }
 
 // importSummary counts rows of one kind and status.
@@ -306,6 +327,10 @@ func (r *importReport) parts() []cli.HumanWriter {
 			fmt.Sprintf("%s got a new number. Find one by its old number: ffrtmp jobs list --label %s=NUMBER",
 				cli.Count(r.Renumbered, "job"), v22.SequenceLabel),
 		)
+	}
+	if r.Results > 0 {
+		last = append(last, fmt.Sprintf("%d of %s became metrics of an attempt.", r.ResultsUsed,
+			cli.Count(r.Results, "result")))
 	}
 	return append(shown, last)
 }

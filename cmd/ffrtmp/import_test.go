@@ -71,7 +71,7 @@ func (m *fakeMaster) importing(t *testing.T, next uint64) {
 			answer.Nodes = append(answer.Nodes, result(n.ID, 0, n.Validate()))
 		}
 		for _, j := range batch.Jobs {
-			answer.Jobs = append(answer.Jobs, result(j.ID, j.SequenceNumber, j.Validate()))
+			answer.Jobs = append(answer.Jobs, result(j.ID, max(j.SequenceNumber, 1), j.Validate()))
 		}
 		if err := json.NewEncoder(w).Encode(answer); err != nil {
 			t.Error(err)
@@ -88,8 +88,8 @@ func TestImport_Report(t *testing.T) {
 		t.Helper()
 		args = append([]string{"import", "--from", path}, args...)
 		r := m.run(t, args...)
-		if r.code != exitFailed || !strings.Contains(r.err, "8 rows refused") {
-			t.Errorf("%s: got code %d, %s, want %d and 8 refused rows", name, r.code, r.err, exitFailed)
+		if r.code != exitFailed || !strings.Contains(r.err, "10 rows refused") {
+			t.Errorf("%s: got code %d, %s, want %d and 10 refused rows", name, r.code, r.err, exitFailed)
 		}
 		golden(t, name, strings.ReplaceAll(r.out, path, "master.db"))
 	}
@@ -100,11 +100,51 @@ func TestImport_Report(t *testing.T) {
 	run("import-again.json", "--output", "json")
 }
 
+// Result files beside the database become metrics of the attempts that they are about.
+func TestImport_Results(t *testing.T) {
+	m := newFakeMaster(t)
+	m.importing(t, 1)
+	path := v22Database(t, "")
+	dir := filepath.Join(filepath.Dir(path), "test_results")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	// Job 30 of the test data, and one that is not there.
+	file := `{"scenarios":[
+		{"name":"720p","encoder_type":"auto","start_time":1795331015,"end_time":1795331280,"duration":60,"vmaf_score":92.5},
+		{"name":"other","encoder_type":"auto","start_time":1795331015,"duration":1}]}`
+	if err := os.WriteFile(filepath.Join(dir, "test_results_1.json"), []byte(file), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{
+		{"import", "--from", path}, {"import", "--from", path, "--results", dir},
+		{"import", "--from", path, "--results", t.TempDir()},
+	} {
+		r := m.run(t, args...)
+		want := "1 of 2 results became metrics of an attempt."
+		if len(args) > 3 && args[4] != dir {
+			want = ""
+		}
+		if !strings.Contains(r.out, want) || want == "" && strings.Contains(r.out, "metrics") {
+			t.Errorf("%v: got %s, %s, want %q", args, r.out, r.err, want)
+		}
+	}
+	if sent := m.seen("POST /import"); !strings.Contains(sent[1].body, `"metrics":{"duration":60,"vmaf_score":92.5}`) {
+		t.Errorf("got %s, want the metrics of job 30", sent[1].body)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "test_results_2.json"), []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if r := m.run(t, "import", "--from", path); r.code != exitFailed || !strings.Contains(r.err, "test_results_2.json") {
+		t.Errorf("broken file: got code %d, %s, want an error that names it", r.code, r.err)
+	}
+}
+
 // A large database is imported in batches, and its jobs name their nodes.
 func TestImport_Complete(t *testing.T) {
 	m := newFakeMaster(t)
 	m.importing(t, 5)
-	good := v22Database(t, `DELETE FROM nodes WHERE id = 'enc-03'; DELETE FROM jobs WHERE sequence_number >= 20;
+	good := v22Database(t, `DELETE FROM nodes WHERE id = 'enc-03'; DELETE FROM jobs WHERE sequence_number >= 20 OR sequence_number < 1;
 INSERT INTO jobs (sequence_number, id, scenario, status,
 	created_at) WITH RECURSIVE n(i) AS (VALUES (100) UNION ALL SELECT i + 1 FROM n WHERE i < 1300)
 SELECT i, printf('b0000000-0000-4000-8000-%012d', i), '720p', 'pending', '2026-11-22 07:03:35+00:00' FROM n`)

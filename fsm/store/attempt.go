@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
+	"encoding/json"
 	"errors"
 	"time"
 
@@ -70,9 +71,10 @@ func (db *DB) Claims(claimed []Attempt) ([]ffrtmp.Job, error) {
 var queryLog = readOnly(`SELECT log, log_offset FROM job_log WHERE seq = ? AND attempt = ?`)
 
 var queryAttempts = readOnly(`SELECT a.attempt, n.id, a.outcome, a.started_at, a.ended_at, a.error,
-	a.failure_reason FROM (
-	SELECT seq, attempt, node, outcome, started_at, ended_at, error, failure_reason FROM job_attempt WHERE seq = ?
-	UNION ALL SELECT seq, attempt, node, ?, started_at, 0, NULL, NULL FROM job_state WHERE seq = ? AND hold IN (?, ?)
+	a.failure_reason, a.metrics FROM (
+	SELECT seq, attempt, node, outcome, started_at, ended_at, error, failure_reason, metrics FROM job_attempt
+	WHERE seq = ?
+	UNION ALL SELECT seq, attempt, node, ?, started_at, 0, NULL, NULL, NULL FROM job_state WHERE seq = ? AND hold IN (?, ?)
 ) a LEFT JOIN node n ON n.key = a.node ORDER BY a.attempt`)
 
 // Attempts returns a job's attempts in order.
@@ -90,13 +92,16 @@ func (db *DB) attempts(ctx context.Context, seq uint64) ([]ffrtmp.Attempt, error
 		var a ffrtmp.Attempt
 		var outcome int
 		var started, ended int64
-		var node, fault, reason sql.NullString
-		if err := rows.Scan(&a.Attempt, &node, &outcome, &started, &ended, &fault, &reason); err != nil {
+		var node, fault, reason, metrics sql.NullString
+		if err := rows.Scan(&a.Attempt, &node, &outcome, &started, &ended, &fault, &reason, &metrics); err != nil {
 			return err
 		}
 		a.NodeID, a.Outcome = node.String, OutcomeCodes[outcome]
 		a.StartedAt, a.EndedAt = TimeOf(started), TimeOf(ended)
 		a.Error, a.FailureReason = fault.String, ffrtmp.FailureReason(reason.String)
+		if metrics.String != "" {
+			a.Metrics = json.RawMessage(metrics.String)
+		}
 		list = append(list, a)
 		return nil
 	}, int64(seq), Code(OutcomeCodes, ffrtmp.AttemptRunning), int64(seq), int64(HoldActive), int64(HoldSealed))

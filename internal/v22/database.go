@@ -125,10 +125,13 @@ func (d *Database) each(ctx context.Context, table, order string, wanted []strin
 			names = append(names, name)
 		}
 	}
-	if have[order] {
-		order += ", "
-	} else {
+	switch {
+	case !have[order]:
 		order = ""
+	case order == numberColumn: // which is text where a CSV file was imported
+		order = `CAST(` + order + ` AS INTEGER), `
+	default:
+		order += ", "
 	}
 	query := `SELECT CAST(` + strings.Join(names, ` AS TEXT), CAST(`) + ` AS TEXT) FROM ` + table +
 		` ORDER BY ` + order + `rowid`

@@ -1,6 +1,7 @@
 package v22
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,8 +12,20 @@ import (
 	"github.com/ffrtmp/ffrtmp"
 )
 
-// SequenceLabel is the label for a job's number in v2.2.
+// SequenceLabel is the label for a job's number in v2.2. Every imported job has it.
 const SequenceLabel = "v22-sequence"
+
+// noSequence is its value for a job of an early v2.2, which had no numbers.
+const noSequence = "none"
+
+// Limits of what an imported job may have. Values beyond them become the nearest one that is allowed.
+const (
+	maxSequence   = 1 << 40
+	maxRetries    = 100
+	maxRetryCount = 1 << 20
+)
+
+func within(n, low, high int) int { return min(max(n, low), high) }
 
 // Job is a row of the table jobs. Its field Job is the translation, valid without Err.
 type Job struct {
@@ -33,15 +46,18 @@ var statuses = map[string]ffrtmp.Status{
 	"canceled": ffrtmp.Canceled,
 }
 
+// numberColumn has a job's number.
+const numberColumn = "sequence_number"
+
 var jobColumns = []string{
-	"id", "sequence_number", "scenario", "confidence", "engine", "parameters", "status", "queue", "priority",
+	"id", numberColumn, "scenario", "confidence", "engine", "parameters", "status", "queue", "priority",
 	"progress", "node_id", "created_at", "started_at", "last_activity_at", "completed_at", "retry_count",
-	"max_retries", "retry_reason", "error", "failure_reason", "logs",
+	"max_retries", "retry_reason", "error", "failure_reason", "logs", "state_transitions",
 }
 
 // Jobs returns the jobs ordered by number, up to the first error.
 func (d *Database) Jobs(ctx context.Context) iter.Seq2[Job, error] {
-	return translated(d.records(ctx, "jobs", "sequence_number", jobColumns), func(r record) Job {
+	return translated(d.records(ctx, "jobs", numberColumn, jobColumns), func(r record) Job {
 		j, err := r.job()
 		return Job{ID: r["id"], Status: r["status"], Sequence: j.SequenceNumber, Job: j, Err: err}
 	})
@@ -78,22 +94,41 @@ func (r record) job() (ffrtmp.ImportedJob, error) {
 		faults = append(faults, err)
 		return t
 	}
-	if n := number("sequence_number"); n > 0 {
-		j.SequenceNumber, j.Labels = uint64(n), map[string]string{SequenceLabel: r["sequence_number"]}
+	if n := number("sequence_number"); n > 0 && n <= maxSequence {
+		j.SequenceNumber = uint64(n)
 	}
+	j.Labels = map[string]string{SequenceLabel: cmp.Or(r["sequence_number"], noSequence)}
 	if r["max_retries"] != "" {
-		n := number("max_retries")
+		n := within(number("max_retries"), 0, maxRetries)
 		j.MaxRetries = &n
 	}
-	j.RetryCount = number("retry_count")
+	j.RetryCount = within(number("retry_count"), 0, maxRetryCount)
 	p := past{at("created_at"), at("started_at"), at("last_activity_at"), at("completed_at")}
-	j.CreatedAt, j.LastActivityAt = p.created, p.active
+	j.CreatedAt, j.LastActivityAt = firstOf(p.created, p.started, p.active, p.completed), p.active
 	if status.Terminal() {
-		j.Progress, j.CompletedAt = number("progress"), firstOf(p.completed, p.active, p.started, p.created)
+		j.Progress = within(number("progress"), 0, 100)
+		j.CompletedAt = firstOf(p.completed, p.active, p.started, p.created)
 	}
 	r.explain(&j)
+	r.normalize(&j)
+	runs, err := r.runs()
+	faults = append(faults, err)
 	j.LastAttempt = r.attempt(&j, p)
+	addRuns(&j, runs)
 	return j, errors.Join(faults...)
+}
+
+// normalize gives a finished job, which does not run again, a queue and a priority of this version.
+func (r record) normalize(j *ffrtmp.ImportedJob) {
+	if !j.Status.Terminal() {
+		return
+	}
+	if !slices.Contains(ffrtmp.Queues, j.Queue) {
+		j.Queue = ffrtmp.Default
+	}
+	if !slices.Contains(ffrtmp.Priorities, j.Priority) {
+		j.Priority = ffrtmp.Medium
+	}
 }
 
 // explain sets the reason that is part of v2.2's status but not of ours.
@@ -115,8 +150,7 @@ func (r record) explain(j *ffrtmp.ImportedJob) {
 	}
 }
 
-// attempt returns the last run, or nil. v2.2 stored no other, so the number follows from
-// the retries.
+// attempt returns the last run, or nil. Its number follows from the retries.
 func (r record) attempt(j *ffrtmp.ImportedJob, p past) *ffrtmp.Attempt {
 	started := r["started_at"] != "" || r["node_id"] != "" || j.Logs != ""
 	a := &ffrtmp.Attempt{

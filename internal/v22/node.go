@@ -36,7 +36,7 @@ func (r record) node() (ffrtmp.ImportedNode, error) {
 			Address:  r["address"],
 			Type:     r["type"],
 			CPUModel: r["cpu_model"],
-			HasGPU:   r["has_gpu"] == "1",
+			HasGPU:   r["has_gpu"] == "1" || r["has_gpu"] == "t",
 			GPUType:  r["gpu_type"],
 		},
 	}}

@@ -8,6 +8,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -126,7 +127,7 @@ func TestOpen_WAL(t *testing.T) {
 	if _, err := master.ExecContext(t.Context(), fixture(t)); err != nil {
 		t.Fatal(err)
 	}
-	if n := len(jobsOf(t, open(t, path))); n != 19 {
+	if n := len(jobsOf(t, open(t, path))); n != 30 {
 		t.Errorf("%d jobs", n)
 	}
 }
@@ -153,8 +154,39 @@ INSERT INTO jobs VALUES ('a0000000-0000-4000-8000-000000000001', '720p', '{}', '
 	'2026-11-22 07:03:35+00:00', 0)`))
 	list := jobsOf(t, d)
 	if len(list) != 1 || list[0].Err != nil || list[0].Job.Validate() != nil || list[0].Job.MaxRetries != nil ||
-		len(list[0].Job.Labels) != 0 {
+		list[0].Job.Labels[SequenceLabel] != noSequence {
 		t.Errorf("%+v", list)
+	}
+}
+
+// The tables of a v2.2 master's PostgreSQL database, exported as the migration guide says, are text.
+func TestOpen_Exported(t *testing.T) {
+	d := open(t, makeDatabase(t, `CREATE TABLE jobs (id TEXT, sequence_number TEXT, tenant_id TEXT, scenario TEXT,
+	parameters TEXT, status TEXT, created_at TEXT, started_at TEXT, retry_count TEXT, max_retries TEXT);
+CREATE TABLE nodes (id TEXT, name TEXT, tenant_id TEXT, address TEXT, type TEXT, cpu_threads TEXT, cpu_model TEXT,
+	has_gpu TEXT, gpu_type TEXT, gpu_capabilities TEXT, ram_total_bytes TEXT, labels TEXT, status TEXT,
+	last_heartbeat TEXT, registered_at TEXT);
+INSERT INTO jobs VALUES
+	('a0000000-0000-4000-8000-000000000010', '10', '', '720p', '{"bitrate": "2M"}', 'pending',
+	 '2026-11-22 07:03:35.05395', '', '0', '3'),
+	('a0000000-0000-4000-8000-000000000009', '9', '', '720p', '', 'pending', '2026-11-22 07:03:35', '', '0', '');
+INSERT INTO nodes VALUES ('c0000000-0000-4000-8000-000000000001', 'enc-01', '', 'enc-01', 'server', '32', 'EPYC', 't',
+	'NVIDIA T4', '["h264_nvenc"]', '68719476736', '{"os": "linux"}', 'busy', '2026-11-22 07:03:34.912627',
+	'2026-11-22 07:03:34.912627')`))
+	var numbers []uint64
+	for _, j := range jobsOf(t, d) {
+		if err := j.Job.Validate(); j.Err != nil || err != nil {
+			t.Errorf("job %d: %v, %v", j.Sequence, j.Err, err)
+		}
+		numbers = append(numbers, j.Sequence)
+	}
+	if !slices.Equal(numbers, []uint64{9, 10}) {
+		t.Errorf("got jobs %v, want 9 and 10", numbers)
+	}
+	for n, err := range d.Nodes(t.Context()) {
+		if err != nil || n.Err != nil || n.Node.Validate() != nil || !n.Node.HasGPU || n.Node.CPUThreads != 32 {
+			t.Errorf("got node %+v, %v, want one with a GPU and 32 threads", n, err)
+		}
 	}
 }
 

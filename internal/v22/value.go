@@ -2,6 +2,7 @@ package v22
 
 import (
 	"encoding/json"
+	"math"
 	"strconv"
 	"time"
 
@@ -9,8 +10,10 @@ import (
 )
 
 // layouts are the formats of times in v2.2 databases: that of its SQLite driver, RFC 3339,
-// and that of SQLite itself.
-var layouts = []string{"2006-01-02 15:04:05Z07:00", time.RFC3339, "2006-01-02 15:04:05"}
+// that of SQLite itself, and those of PostgreSQL.
+var layouts = []string{
+	"2006-01-02 15:04:05Z07:00", time.RFC3339, "2006-01-02 15:04:05", "2006-01-02 15:04:05Z07", "2006-01-02T15:04:05",
+}
 
 // time reads a column; "" is the zero time.
 func (r record) time(column string) (time.Time, error) {
@@ -23,7 +26,26 @@ func (r record) time(column string) (time.Time, error) {
 			return t.UTC(), nil
 		}
 	}
-	return time.Time{}, ffrtmp.FieldErrorf(column, "invalid time %q", text)
+	if t, ok := unixSeconds(text); ok {
+		return t, nil
+	}
+	return time.Time{}, ffrtmp.FieldErrorf(column, "invalid time %q: neither a date and time nor Unix seconds", text)
+}
+
+// lastSecond is the last of the year 2200: a larger number does not count seconds.
+const lastSecond = 7289654399
+
+// unixSeconds reads seconds since 1970, with a fraction or without; 0 is the zero time.
+func unixSeconds(text string) (time.Time, bool) {
+	seconds, err := strconv.ParseFloat(text, 64)
+	switch {
+	case err != nil || !(seconds >= 0 && seconds <= lastSecond):
+		return time.Time{}, false
+	case seconds == 0:
+		return time.Time{}, true
+	}
+	whole, fraction := math.Modf(seconds)
+	return time.Unix(int64(whole), int64(fraction*1e9)).UTC(), true
 }
 
 // int reads a column; "" is 0.

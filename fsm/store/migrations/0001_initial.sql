@@ -247,11 +247,11 @@ SELECT s.id AS job_id, s.seq AS sequence_number, a.attempt, n.id AS node_id,
         WHEN 3 THEN 'lost' WHEN 4 THEN 'canceled' ELSE 'timed_out' END AS outcome,
     strftime('%Y-%m-%dT%H:%M:%fZ', a.started_at / 1e9, 'unixepoch') AS started_at,
     strftime('%Y-%m-%dT%H:%M:%fZ', nullif(a.ended_at, 0) / 1e9, 'unixepoch') AS ended_at,
-    a.error, a.failure_reason
+    a.error, a.failure_reason, a.metrics
 FROM (
-    SELECT seq, attempt, node, outcome, started_at, ended_at, error, failure_reason FROM job_attempt
+    SELECT seq, attempt, node, outcome, started_at, ended_at, error, failure_reason, metrics FROM job_attempt
     UNION ALL
-    SELECT seq, attempt, node, 0, started_at, 0, NULL, NULL FROM job_state WHERE hold IN (1, 2)
+    SELECT seq, attempt, node, 0, started_at, 0, NULL, NULL, NULL FROM job_state WHERE hold IN (1, 2)
 ) a
 JOIN job_spec s ON s.seq = a.seq
 LEFT JOIN node n ON n.key = a.node;

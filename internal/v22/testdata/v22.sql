@@ -40,3 +40,24 @@ INSERT INTO jobs (sequence_number, id, scenario, confidence, parameters, status,
     (24, 'a0000000-0000-4000-8000-000000000024', '720p', 'auto', NULL, 'pending', 'default', 'medium', 0, NULL, 'yesterday', NULL, NULL, NULL, 0, 3, NULL, NULL, NULL, NULL),
     (25, 'job-25', '720p', 'auto', NULL, 'pending', 'default', 'medium', 0, NULL, '2026-11-22 07:03:35+00:00', NULL, NULL, NULL, 0, 3, NULL, NULL, NULL, NULL);
 INSERT INTO jobs (sequence_number, id, scenario, engine, status, created_at) VALUES (26, 'a0000000-0000-4000-8000-000000000026', '720p', 'gstreamer', 'pending', '2026-11-22 07:03:35+00:00');
+
+-- Four runs, of which the transitions record all; then three of four, then none.
+INSERT INTO jobs (sequence_number, id, scenario, status, node_id, created_at, started_at, completed_at, retry_count, max_retries, error, failure_reason, state_transitions) VALUES
+    (30, 'a0000000-0000-4000-8000-000000000030', '720p', 'completed', 'c0000000-0000-4000-8000-000000000001', '2026-11-22 07:03:35+00:00', '2026-11-22 07:07:00+00:00', '2026-11-22 07:08:00+00:00', 3, 3, NULL, NULL,
+     '[{"from":"pending","to":"assigned","timestamp":"2026-11-22T07:04:00Z","reason":"Assigned to node c0000000-0000-4000-8000-000000000001"},{"from":"pending","to":"assigned","timestamp":"2026-11-22T07:05:00Z","reason":"Assigned to node c0000000-0000-4000-8000-000000000002"},{"from":"assigned","to":"running","timestamp":"2026-11-22T07:05:01Z","reason":""},{"from":"running","to":"timed_out","timestamp":"2026-11-22T07:05:30Z","reason":"no activity"},{"from":"timed_out","to":"retrying","timestamp":"2026-11-22T07:05:31Z","reason":"retry"},{"from":"retrying","to":"queued","timestamp":"2026-11-22T07:05:32Z","reason":""},{"from":"queued","to":"assigned","timestamp":"2026-11-22T08:06:00+01:00","reason":"Assigned to node c0000000-0000-4000-8000-000000000001"},{"from":"pending","to":"assigned","timestamp":"2026-11-22T07:07:00Z","reason":"Assigned to node c0000000-0000-4000-8000-000000000001"}]'),
+    (31, 'a0000000-0000-4000-8000-000000000031', '720p', 'failed', 'c0000000-0000-4000-8000-000000000001', '2026-11-22 07:03:35+00:00', '2026-11-22 07:07:00+00:00', '2026-11-22 07:08:00+00:00', 3, 3, 'exit status 1', 'runtime_error',
+     '[{"from":"pending","to":"assigned","timestamp":"2026-11-22T07:05:00Z","reason":""},{"from":"pending","to":"assigned","timestamp":"2026-11-22T07:06:00Z","reason":""},{"from":"pending","to":"assigned","timestamp":"2026-11-22T07:07:00Z","reason":""},{"from":"running","to":"failed","timestamp":"2026-11-22T07:08:00Z","reason":"x"}]'),
+    (32, 'a0000000-0000-4000-8000-000000000032', '720p', 'retrying', NULL, '2026-11-22 07:03:35+00:00', NULL, NULL, 2, 3, 'exit status 1', NULL,
+     '[{"from":"pending","to":"assigned","timestamp":"2026-11-22T07:05:00Z","reason":""},{"from":"pending","to":"assigned","timestamp":"2026-11-22T07:06:00Z","reason":""}]'),
+    (33, 'a0000000-0000-4000-8000-000000000033', '720p', 'pending', NULL, '2026-11-22 07:03:35+00:00', NULL, NULL, 0, 3, NULL, NULL,
+     '[{"from":"pending","to":"assigned","timestamp":"2026-11-22T07:05:00Z","reason":"Assigned to node c0000000-0000-4000-8000-000000000001"}]'),
+    (34, 'a0000000-0000-4000-8000-000000000034', '720p', 'pending', NULL, '2026-11-22 07:03:35+00:00', NULL, NULL, 0, 3, NULL, NULL, '[{'),
+-- More retries than allowed, numbers that cannot be kept, counts out of range, times in seconds.
+    (35, 'a0000000-0000-4000-8000-000000000035', '720p', 'failed', NULL, 1795331015, '1795331016', 1795331017.5, 5, 3, 'exit status 1', NULL, NULL),
+    (-36, 'a0000000-0000-4000-8000-000000000036', '720p', 'failed', NULL, 1795331015, '1795331016', 0, -4, 900, 'exit status 1', NULL, 'null'),
+    (0, 'a0000000-0000-4000-8000-000000000037', '720p', 'pending', NULL, 1795331015, NULL, NULL, 0, -1, NULL, NULL, NULL),
+    (1099511627777, 'a0000000-0000-4000-8000-000000000038', '720p', 'pending', NULL, 1795331015000, NULL, NULL, 0, 3, NULL, NULL, NULL);
+-- A finished job never runs again.
+INSERT INTO jobs (sequence_number, id, scenario, engine, parameters, status, queue, priority, created_at, completed_at) VALUES
+    (40, 'a0000000-0000-4000-8000-000000000040', 'gst-medium-30s', 'gstreamer', '{"vf":"scale=1:1", "input": "/a"}', 'completed', 'fast', 'urgent', '2026-11-22 07:03:35+00:00', '2026-11-22 07:03:38+00:00'),
+    (41, 'a0000000-0000-4000-8000-000000000041', '720p', 'auto', '[1]', 'failed', NULL, NULL, '2026-11-22 07:03:35+00:00', '2026-11-22 07:03:38+00:00');
