@@ -25,8 +25,7 @@ type Agent struct {
 	tools  probe.Tools
 
 	// Set before the first attempt runs, and constant from then on.
-	facts    probe.Facts
-	encoders []string
+	facts probe.Facts
 
 	slots   *slots
 	outbox  *outbox
@@ -41,7 +40,10 @@ type Agent struct {
 	background sync.WaitGroup // loops and commands
 	onStep     func(*attempt, step)
 
+	registering sync.Mutex // one registration at a time
+
 	mu          sync.Mutex
+	encoders    []string // that are known to work
 	leaseTTL    time.Duration
 	reportEvery time.Duration
 	heardAt     time.Time // when a master last answered
@@ -59,6 +61,7 @@ func New(cfg Config) (*Agent, error) {
 	if err != nil {
 		return nil, err
 	}
+	cfg.Logger.Info("checking ffmpeg", "ffmpeg", cfg.FFmpeg)
 	tools, err := probe.FindTools(cfg.FFmpeg)
 	if err != nil {
 		return nil, err
@@ -117,7 +120,8 @@ func (a *Agent) SetAPIKey(key string) { a.client.SetAPIKey(key) }
 func (a *Agent) Run(ctx context.Context) error {
 	a.work, a.endWork = context.WithCancelCause(context.WithoutCancel(ctx))
 	defer a.close()
-	if err := a.begin(ctx); err != nil {
+	tried, err := a.begin(ctx)
+	if err != nil {
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -127,6 +131,9 @@ func (a *Agent) Run(ctx context.Context) error {
 	defer stop()
 	a.background.Go(func() { a.heartbeats(a.work) })
 	a.background.Go(func() { a.claims(claiming) })
+	if !tried {
+		a.background.Go(func() { a.tryEncoders(a.work) })
+	}
 	select {
 	case <-ctx.Done():
 		a.drain(context.WithoutCancel(ctx))
@@ -136,19 +143,20 @@ func (a *Agent) Run(ctx context.Context) error {
 	}
 }
 
-func (a *Agent) begin(ctx context.Context) error {
-	if err := a.probeMachine(ctx); err != nil {
-		return err
+// begin registers the node. It reports whether the encoders have been tried, at an earlier start.
+func (a *Agent) begin(ctx context.Context) (tried bool, err error) {
+	if tried, err = a.probeMachine(); err != nil {
+		return false, err
 	}
 	if err := a.recoverAttempts(); err != nil { //nolint:contextcheck // attempts outlive ctx; they end with a.work
-		return err
+		return false, err
 	}
 	if err := a.join(ctx); err != nil {
-		return err
+		return false, err
 	}
 	a.setContact(nil)
 	close(a.outbox.open)
-	return nil
+	return tried, nil
 }
 
 // drain waits up to DrainTimeout for running attempts. The rest continue without

@@ -157,7 +157,7 @@ exec %s "$@"
 	if err := os.Mkdir(filepath.Join(dir, "cache"), 0o700); err != nil {
 		return err
 	}
-	_, err = probe.Encoders(context.Background(), tools, filepath.Join(dir, "cache"))
+	_, err = probe.Encoders(context.Background(), tools, filepath.Join(dir, "cache"), func([]string) {})
 	return err
 }
 

@@ -11,38 +11,18 @@ import (
 	"github.com/ffrtmp/ffrtmp/internal/ctxtime"
 )
 
-// probeMachine finds the encoders that work and the machine's size. The first time it
-// runs trial encodes, which take seconds; later it reads its cache.
-func (a *Agent) probeMachine(ctx context.Context) error {
-	encoders, err := probe.Encoders(ctx, a.tools, a.state.dir)
-	if err != nil {
-		return fmt.Errorf("probe encoders: %w", err)
-	}
-	a.facts, err = probe.Machine(encoders)
-	if err != nil {
-		return fmt.Errorf("probe machine: %w", err)
-	}
-	a.encoders = encoders
-	a.log.Info("probed machine", "ffmpeg", a.tools.Version, "encoders", encoders, "cpu", a.facts.CPUModel, "threads",
-		a.facts.CPUThreads, "gpu", a.facts.GPUType)
-	if len(encoders) == 0 {
-		a.log.Warn("no encoder works; this node will get no encoding jobs", "ffmpeg", a.tools.FFmpeg)
-	}
-	return nil
-}
-
 // join registers the node and retries until it succeeds. It fails only when the
 // masters belong to another cluster or reject the node, or when the context ends.
 func (a *Agent) join(ctx context.Context) error {
 	for pause := time.Second; ; pause = min(2*pause, 30*time.Second) {
-		answer, err := a.client.Register(ctx, a.registration())
+		answer, err := a.register(ctx)
 		if err == nil {
 			err := a.updateMasters(answer.ClusterID, answer.FormerClusters, answer.Masters, answer.LeaseTTLSeconds)
 			if err != nil {
 				return err
 			}
 			a.log.Info("registered", "node_id", a.state.nodeID, "cluster_id", answer.ClusterID, "masters",
-				a.client.Masters())
+				a.client.Masters(), "encoders", answer.Encoders)
 			return nil
 		}
 		if ctx.Err() != nil {
@@ -58,9 +38,18 @@ func (a *Agent) join(ctx context.Context) error {
 	}
 }
 
+// register sends one registration. They are sent one by one: a later one knows at least as many encoders.
+func (a *Agent) register(ctx context.Context) (ffrtmp.Registered, error) {
+	a.registering.Lock()
+	defer a.registering.Unlock()
+	return a.client.Register(ctx, a.registration())
+}
+
 // registration describes the node. Media roots that cannot be declared are left out: the masters then learn from
 // results which files the node cannot use.
 func (a *Agent) registration() ffrtmp.Registration {
+	encoders := a.working()
+	gpu := probe.GPUOf(encoders)
 	r := ffrtmp.Registration{
 		NodeID: a.state.nodeID,
 		Machine: ffrtmp.Machine{
@@ -68,13 +57,13 @@ func (a *Agent) registration() ffrtmp.Registration {
 			Address:           a.cfg.Name,
 			CPUThreads:        a.facts.CPUThreads,
 			CPUModel:          a.facts.CPUModel,
-			HasGPU:            a.facts.HasGPU,
-			GPUType:           a.facts.GPUType,
-			GPUCapabilities:   a.facts.GPUCapabilities,
+			HasGPU:            gpu.Has,
+			GPUType:           gpu.Type,
+			GPUCapabilities:   gpu.Capabilities,
 			RAMTotalBytes:     a.facts.RAMTotalBytes,
 			Labels:            a.cfg.Labels,
 			MaxConcurrentJobs: a.cfg.MaxConcurrentJobs,
-			Encoders:          a.encoders,
+			Encoders:          encoders,
 			MediaRoots:        a.roots.Paths(),
 			Version:           a.cfg.Version,
 		},

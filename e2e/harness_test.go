@@ -124,8 +124,12 @@ func giveTrial(t *testing.T, stateDir string) {
 }
 
 func (s *site) keepTrial(a *devcluster.Agent) {
-	data, err := os.ReadFile(filepath.Join(a.StateDir(), "encoders.json"))
-	s.must(err)
+	var data []byte
+	s.eventually("the agent has tried its encoders", func() (tried bool) {
+		var err error
+		data, err = os.ReadFile(filepath.Join(a.StateDir(), "encoders.json"))
+		return err == nil
+	})
 	s.must(os.WriteFile(shared.trial, data, 0o600))
 }
 

@@ -7,8 +7,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -29,29 +29,49 @@ type trialCache struct {
 	Encoders []string `json:"encoders"`
 }
 
-// Encoders returns the encoders of ffrtmp.Encoders that work on this machine, in that
-// order: ffmpeg lists them, and each has encoded a second of video. The result is
-// cached in dir until ffmpeg or the GPU devices change, unless a trial timed out: that
-// encoder may work at the next start. An error means that ffmpeg itself failed, or ctx
-// ended.
-func Encoders(ctx context.Context, tools Tools, dir string) ([]string, error) {
-	return encoders(ctx, tools, dir, trialTimeout)
+// Cached returns the encoders that earlier trials found to work, if they were made with this ffmpeg and these devices.
+func Cached(tools Tools, dir string) (encoders []string, ok bool) {
+	key, err := keyOf(tools)
+	if err != nil {
+		return nil, false
+	}
+	var kept trialCache
+	// An unreadable cache is ignored.
+	data, err := os.ReadFile(filepath.Join(dir, cacheFile))
+	if err != nil || json.Unmarshal(data, &kept) != nil || kept.Key != key {
+		return nil, false
+	}
+	return kept.Encoders, true
 }
 
-func encoders(ctx context.Context, tools Tools, dir string, timeout time.Duration) ([]string, error) {
+func keyOf(tools Tools) (string, error) {
 	info, err := os.Stat(tools.FFmpeg)
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%s %s %d %d %s", tools.Version, tools.FFmpeg, info.Size(), info.ModTime().UnixNano(),
+		strings.Join(gpuDevices(), " ")), nil
+}
+
+// Encoders returns the encoders of ffrtmp.Encoders that work on this machine, in that
+// order: ffmpeg lists them, and each has encoded a second of video. Whenever one has, report
+// gets those that work so far. The result is cached in dir until ffmpeg or the GPU devices
+// change, unless a trial timed out: that encoder may work at the next start. An error means
+// that ffmpeg itself failed, or ctx ended.
+func Encoders(ctx context.Context, tools Tools, dir string, report func(working []string)) ([]string, error) {
+	return encoders(ctx, tools, dir, report, trialTimeout)
+}
+
+func encoders(ctx context.Context, tools Tools, dir string, report func([]string), timeout time.Duration,
+) ([]string, error) {
+	if kept, ok := Cached(tools, dir); ok {
+		return kept, nil
+	}
+	key, err := keyOf(tools)
 	if err != nil {
 		return nil, err
 	}
-	key := fmt.Sprintf("%s %s %d %d %s", tools.Version, tools.FFmpeg, info.Size(), info.ModTime().UnixNano(),
-		strings.Join(gpuDevices(), " "))
-	path := filepath.Join(dir, cacheFile)
-	var kept trialCache
-	// An unreadable cache is ignored.
-	if data, err := os.ReadFile(path); err == nil && json.Unmarshal(data, &kept) == nil && kept.Key == key {
-		return kept.Encoders, nil
-	}
-	found, final, err := tryAll(ctx, tools, timeout)
+	found, final, err := tryAll(ctx, tools, report, timeout)
 	if err != nil || !final {
 		return found, err
 	}
@@ -59,45 +79,65 @@ func encoders(ctx context.Context, tools Tools, dir string, timeout time.Duratio
 	if err != nil {
 		return nil, err
 	}
-	return found, atomicfile.WriteVolatile(path, data)
+	return found, atomicfile.WriteVolatile(filepath.Join(dir, cacheFile), data)
 }
 
 // tryAll returns the encoders that work, and whether no trial timed out.
-func tryAll(ctx context.Context, tools Tools, timeout time.Duration) (found []string, final bool, err error) {
-	list, err := run(ctx, tools.FFmpeg, "-hide_banner", "-encoders")
+func tryAll(ctx context.Context, tools Tools, report func([]string), timeout time.Duration) (
+	found []string, final bool, err error,
+) {
+	listed, err := listed(ctx, tools)
 	if err != nil {
 		return nil, false, err
 	}
-	var listed []string
-	for line := range strings.Lines(string(list)) {
-		if f := strings.Fields(line); len(f) > 1 {
-			listed = append(listed, f[1])
-		}
-	}
-	results := make([]error, len(ffrtmp.Encoders))
+	var mu sync.Mutex
+	works := map[string]bool{}
+	final = true
 	var trials errgroup.Group
 	trials.SetLimit(trialsAtOnce)
-	for i, encoder := range ffrtmp.Encoders {
-		if !slices.Contains(listed, encoder) {
-			results[i] = errors.New("not listed")
-			continue
-		}
+	for _, encoder := range listed {
 		trials.Go(func() error {
-			results[i] = try(ctx, tools, encoder, timeout)
+			err := try(ctx, tools, encoder, timeout)
+			mu.Lock()
+			defer mu.Unlock()
+			if err == nil {
+				works[encoder] = true
+				report(inOrder(works))
+			}
+			final = final && !errors.Is(err, context.DeadlineExceeded)
 			return ctx.Err()
 		})
 	}
 	if err := trials.Wait(); err != nil {
 		return nil, false, err
 	}
-	found, final = []string{}, true
-	for i, err := range results {
-		if err == nil {
-			found = append(found, ffrtmp.Encoders[i])
-		}
-		final = final && !errors.Is(err, context.DeadlineExceeded)
+	return inOrder(works), final, nil
+}
+
+// listed returns those of ffrtmp.Encoders that ffmpeg lists.
+func listed(ctx context.Context, tools Tools) ([]string, error) {
+	list, err := run(ctx, tools.FFmpeg, "-hide_banner", "-encoders")
+	if err != nil {
+		return nil, err
 	}
-	return found, final, nil
+	found := map[string]bool{}
+	for line := range strings.Lines(string(list)) {
+		if f := strings.Fields(line); len(f) > 1 {
+			found[f[1]] = true
+		}
+	}
+	return inOrder(found), nil
+}
+
+// inOrder returns the given ones of ffrtmp.Encoders, in that order.
+func inOrder(set map[string]bool) []string {
+	list := []string{}
+	for _, encoder := range ffrtmp.Encoders {
+		if set[encoder] {
+			list = append(list, encoder)
+		}
+	}
+	return list
 }
 
 // try encodes one second with an encoder.

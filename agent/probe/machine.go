@@ -12,18 +12,21 @@ import (
 
 // Facts describe a machine when it registers.
 type Facts struct {
-	CPUModel        string
-	CPUThreads      int // that this process may use
-	RAMTotalBytes   int64
-	HasGPU          bool // a hardware encoder works
-	GPUType         string
-	GPUCapabilities []string // the hardware encoders that work
-	VAAPIDevice     string   // "" when there is none
+	CPUModel      string
+	CPUThreads    int // that this process may use
+	RAMTotalBytes int64
+	VAAPIDevice   string // "" when there is none
 }
 
-// Machine returns the facts of this machine. A GPU without a working encoder does not
-// count.
-func Machine(encoders []string) (Facts, error) {
+// GPU describes a machine's GPU.
+type GPU struct {
+	Has          bool // a hardware encoder works
+	Type         string
+	Capabilities []string // the hardware encoders that work
+}
+
+// Machine returns the facts of this machine.
+func Machine() (Facts, error) {
 	f := Facts{CPUThreads: runtime.NumCPU(), VAAPIDevice: vaapiDevice()}
 	var err error
 	// ARM has no model name; use the architecture.
@@ -42,18 +45,24 @@ func Machine(encoders []string) (Facts, error) {
 		return Facts{}, fmt.Errorf("/proc/meminfo: MemTotal: %w", err)
 	}
 	f.RAMTotalBytes = kib << 10
+	return f, nil
+}
+
+// GPUOf returns the GPU of a machine on which these encoders work. One without a working encoder does not count.
+func GPUOf(encoders []string) GPU {
+	var g GPU
 	for _, encoder := range encoders {
 		for suffix, kind := range map[string]string{"_nvenc": "nvidia", "_qsv": "intel", "_vaapi": "vaapi"} {
 			if strings.HasSuffix(encoder, suffix) {
-				f.HasGPU = true
-				f.GPUCapabilities = append(f.GPUCapabilities, encoder)
-				if f.GPUType == "" {
-					f.GPUType = kind
+				g.Has = true
+				g.Capabilities = append(g.Capabilities, encoder)
+				if g.Type == "" {
+					g.Type = kind
 				}
 			}
 		}
 	}
-	return f, nil
+	return g
 }
 
 // field returns the value of the first line "name : value" of a file, or "".

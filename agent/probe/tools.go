@@ -24,7 +24,7 @@ type Tools struct {
 	Zscale  bool   // ffmpeg has this filter
 }
 
-const versionTimeout = 2 * time.Minute
+const versionTimeout = 10 * time.Minute // a starved machine gives ffmpeg little time
 
 // FindTools finds ffmpeg, by its path or in $PATH when that is "", and the ffprobe
 // beside it or in $PATH.
