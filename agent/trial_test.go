@@ -14,16 +14,15 @@ import (
 	"github.com/ffrtmp/ffrtmp/internal/testkit"
 )
 
-// slowTrials makes the site's ffmpeg wait before the trials of some encoders until they are released.
+// slowTrials makes the site's ffmpeg wait before the trials of some encoders until they are released. Others fail.
 func (s *site) slowTrials(encoders ...string) (release func(encoder string)) {
 	s.t.Helper()
 	dir := s.t.TempDir()
-	script := "#!/bin/sh\ncase \"$*\" in\n*testsrc2=size=320x240:rate=10*)\n"
+	script := "#!/bin/sh\ncase \"$*\" in\n*testsrc2=size=320x240:rate=10*)\ncase \"$*\" in\n"
 	for _, encoder := range encoders {
-		script += fmt.Sprintf("case \"$*\" in *%s*) while [ ! -e %s/%s ]; do sleep 0.05; done ;; esac\n", encoder, dir,
-			encoder)
+		script += fmt.Sprintf("*%s*) while [ ! -e %s/%s ]; do sleep 0.05; done ;;\n", encoder, dir, encoder)
 	}
-	script += fmt.Sprintf(";;\nesac\nexec %s \"$@\"\n", s.ffmpeg)
+	script += fmt.Sprintf("*) exit 1 ;;\nesac ;;\nesac\nexec %s \"$@\"\n", s.ffmpeg)
 	path := filepath.Join(dir, "ffmpeg")
 	if err := writeScript(path, script); err != nil {
 		s.t.Fatal(err)

@@ -35,7 +35,7 @@ func dirOf(file string) string {
 }
 
 // mediaRoots are the roots that nodes declare, removed ones included. The jobs of one class have their files below the
-// same roots, so that there are no more classes than roots.
+// same roots, which limits the number of classes.
 type mediaRoots struct {
 	nodes map[string]int // by root
 	jobs  map[dirs]*sharedDirs

@@ -115,7 +115,7 @@ func numbered(runs []ffrtmp.Attempt, before int) []ffrtmp.Attempt {
 	return runs
 }
 
-// unrecorded are the first count runs, of which v2.2 only has counted the retries: they ran between the job's creation
+// unrecorded are the first count runs, if v2.2 has only counted the retries: they ran between the job's creation
 // and the next run. A count that v2.2 cannot have reached is not believed.
 func unrecorded(j *ffrtmp.ImportedJob, count int, until time.Time) []ffrtmp.Attempt {
 	if count > maxRetries {
