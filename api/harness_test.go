@@ -69,8 +69,12 @@ type fakeCluster struct {
 	others     []cluster.Member
 
 	transferErr, planErr, carryErr error
-	plan                           cluster.Plan
-	carried                        []cluster.Plan
+
+	misfits    []string
+	keysErr    error
+	keyChanges []cluster.KeyChange
+	plan       cluster.Plan
+	carried    []cluster.Plan
 
 	membersAsked atomic.Int64 // calls of Members, which asks every master
 }
@@ -153,6 +157,20 @@ func (f *fakeCluster) Autopilot() cluster.Autopilot {
 		LastContactThreshold: time.Second, MinQuorum: 2,
 	}
 }
+
+// GossipKeys returns one key; m3 does not answer.
+func (f *fakeCluster) GossipKeys(context.Context) (cluster.GossipKeys, error) {
+	k := cluster.GossipKey{Fingerprint: "f1", Primary: true, Holders: []string{"m2", "m1"}, Users: []string{"m1"}}
+	return cluster.GossipKeys{Masters: 3, Silent: []string{"m3"}, Keys: []cluster.GossipKey{k}}, f.keysErr
+}
+
+func (f *fakeCluster) ChangeGossipKeys(_ context.Context, c cluster.KeyChange) (cluster.KeyChanged, error) {
+	f.keyChanges = append(f.keyChanges, c)
+	return cluster.KeyChanged{Fingerprint: c.Fingerprint, Changed: c.Force || c.Action == cluster.InstallKey}, f.keysErr
+}
+
+func (f *fakeCluster) Misfits() []string { return f.misfits }
+
 func (f *fakeCluster) Warnings() []string { return f.plan.Warnings }
 
 func (f *fakeCluster) APIURLs() []string { return []string{"https://" + f.id + ":8080"} }

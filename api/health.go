@@ -32,7 +32,10 @@ func (s *Server) healthReady(*call) (*answer, error) {
 	}
 	status, h := http.StatusOK, s.healthOf("ready")
 	if err != nil {
-		status, h = http.StatusServiceUnavailable, s.notReady("unready", reasons(err)...)
+		why := append(reasons(err), s.cfg.Cluster.Misfits()...)
+		status, h = http.StatusServiceUnavailable, s.notReady("unready", why...)
+	} else {
+		warnings = append(warnings, s.cfg.Cluster.Misfits()...)
 	}
 	if s.cfg.Cluster.DiskLow() {
 		warnings = append(warnings, "the disk is nearly full")

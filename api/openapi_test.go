@@ -158,6 +158,10 @@ var documented = map[string]any{
 	"MemberChange":      ffrtmp.MemberChange{},
 	"Autopilot":         ffrtmp.Autopilot{},
 	"AutopilotChange":   ffrtmp.AutopilotChange{},
+	"NewGossipKey":      ffrtmp.NewGossipKey{},
+	"GossipKey":         ffrtmp.GossipKey{},
+	"GossipKeyList":     ffrtmp.GossipKeyList{},
+	"GossipKeyChange":   ffrtmp.GossipKeyChange{},
 	"RestoredSnapshot":  ffrtmp.RestoredSnapshot{},
 	"Health":            ffrtmp.Health{},
 }

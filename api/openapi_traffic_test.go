@@ -158,6 +158,7 @@ func TestOpenAPI_Traffic(t *testing.T) {
 	m.want(400, "GET", "/cluster/autopilot?index=x", "")
 	m.want(200, "PUT", "/cluster/autopilot", `{"min_quorum":3,"server_stabilization_time":"10s"}`)
 	m.want(400, "PUT", "/cluster/autopilot", `{}`)
+	m.gossipTraffic()
 	m.want(200, "GET", "/catalogue", "")
 	m.want(200, "GET", "/stats?window=24h", "")
 	m.want(400, "GET", "/stats?window=1s", "")

@@ -135,6 +135,22 @@ func (s *Server) endpoints() []endpoint {
 			pattern: "GET /cluster/autopilot", scope: ffrtmp.ScopeRead, servedBy: byConsistency, serve: s.getAutopilot,
 		},
 		{pattern: "PUT /cluster/autopilot", scope: ffrtmp.ScopeAdmin, audit: true, serve: with(s.setAutopilot)},
+		{
+			pattern: "GET /cluster/gossip-keys", scope: ffrtmp.ScopeAdmin, servedBy: byConsistency,
+			serve: s.listGossipKeys,
+		},
+		{
+			pattern: "POST /cluster/gossip-keys", scope: ffrtmp.ScopeAdmin, audit: true,
+			serve: with(s.installGossipKey),
+		},
+		{
+			pattern: "POST /cluster/gossip-keys/{fingerprint}/use", scope: ffrtmp.ScopeAdmin, audit: true,
+			serve: with(s.rotateGossipKeys(cluster.UseKey, "used")), query: []string{"force"},
+		},
+		{
+			pattern: "DELETE /cluster/gossip-keys/{fingerprint}", scope: ffrtmp.ScopeAdmin, audit: true,
+			serve: with(s.rotateGossipKeys(cluster.RemoveKey, "removed")), query: []string{"force"},
+		},
 
 		{pattern: "POST /keys", scope: ffrtmp.ScopeAdmin, audit: true, serve: with(s.createKey)},
 		{pattern: "GET /keys", scope: ffrtmp.ScopeAdmin, servedBy: byConsistency, serve: s.listKeys},

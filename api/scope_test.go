@@ -64,6 +64,11 @@ var matrix = map[string]struct {
 	"GET /cluster/autopilot":             {scopes: "submit read"},
 	"PUT /cluster/autopilot":             {scopes: "none", audited: true},
 
+	"GET /cluster/gossip-keys":                    {scopes: "none"},
+	"POST /cluster/gossip-keys":                   {scopes: "none", audited: true},
+	"POST /cluster/gossip-keys/{fingerprint}/use": {scopes: "none", audited: true},
+	"DELETE /cluster/gossip-keys/{fingerprint}":   {scopes: "none", audited: true},
+
 	"POST /keys":        {scopes: "none", audited: true},
 	"GET /keys":         {scopes: "none"},
 	"GET /keys/{id}":    {scopes: "none"},

@@ -50,7 +50,10 @@ type Cluster interface {
 	Plan(change cluster.Change, member string) (cluster.Plan, error) // asks every master, too
 	Carry(ctx context.Context, p cluster.Plan) error
 	Autopilot() cluster.Autopilot
+	GossipKeys(ctx context.Context) (cluster.GossipKeys, error) // asks every master
+	ChangeGossipKeys(ctx context.Context, change cluster.KeyChange) (cluster.KeyChanged, error)
 	Warnings() []string
+	Misfits() []string         // other masters that this one cannot work with
 	Members() []cluster.Member // asks every master, which may take half a second
 	APIURLs() []string
 	Role() string

@@ -191,6 +191,14 @@ func TestRequests(t *testing.T) {
 		{`PUT /cluster/autopilot {}`, true, func() error {
 			return errOf(c.SetAutopilot(ctx, ffrtmp.AutopilotChange{}))
 		}},
+		{`GET /cluster/gossip-keys `, false, func() error { return errOf(c.GossipKeys(ctx)) }},
+		{`POST /cluster/gossip-keys {"key":"aGVsbG8="}`, true, func() error {
+			return errOf(c.InstallGossipKey(ctx, "aGVsbG8="))
+		}},
+		{`POST /cluster/gossip-keys/f1/use?force=true `, true, func() error {
+			return errOf(c.UseGossipKey(ctx, "f1", true))
+		}},
+		{`DELETE /cluster/gossip-keys/f1 `, true, func() error { return errOf(c.RemoveGossipKey(ctx, "f1", false)) }},
 		{`GET /health `, false, func() error { _, err := c.Health(ctx, s.URL); return err }},
 	} {
 		t.Run(tt.want, func(t *testing.T) {

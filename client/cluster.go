@@ -68,6 +68,41 @@ func (c *Client) SetAutopilot(ctx context.Context, change ffrtmp.AutopilotChange
 	return a, err
 }
 
+// GossipKeys lists the keys that encrypt the masters' gossip. It needs the scope admin, as the changes do.
+func (c *Client) GossipKeys(ctx context.Context, opts ...Option) (list ffrtmp.GossipKeyList, err error) {
+	err = c.do(ctx, read("/cluster/gossip-keys", &list, opts))
+	return list, err
+}
+
+// InstallGossipKey gives every master a key, in base64, which none encrypts with yet. With "" the leader generates
+// one, and only this answer contains it.
+func (c *Client) InstallGossipKey(ctx context.Context, key string, opts ...Option) (ffrtmp.GossipKeyChange, error) {
+	return c.changeGossipKey(ctx, http.MethodPost, "", ffrtmp.NewGossipKey{Key: key}, false, opts)
+}
+
+// UseGossipKey makes every master encrypt with the key of a fingerprint. While a master lacks it, that is a Conflict
+// unless it is forced.
+func (c *Client) UseGossipKey(ctx context.Context, fingerprint string, force bool, opts ...Option,
+) (ffrtmp.GossipKeyChange, error) {
+	return c.changeGossipKey(ctx, http.MethodPost, "/"+url.PathEscape(fingerprint)+"/use", nil, force, opts)
+}
+
+// RemoveGossipKey removes a key that no master encrypts with.
+func (c *Client) RemoveGossipKey(ctx context.Context, fingerprint string, force bool, opts ...Option,
+) (ffrtmp.GossipKeyChange, error) {
+	return c.changeGossipKey(ctx, http.MethodDelete, "/"+url.PathEscape(fingerprint), nil, force, opts)
+}
+
+func (c *Client) changeGossipKey(ctx context.Context, method, path string, body any, force bool, opts []Option,
+) (change ffrtmp.GossipKeyChange, err error) {
+	call := write(method, "/cluster/gossip-keys"+path, body, &change, opts)
+	if force {
+		call.query.Set("force", "true")
+	}
+	err = c.do(ctx, call)
+	return change, err
+}
+
 // Health asks one master, by its API URL, for its health. It tries once, and needs no API key.
 func (c *Client) Health(ctx context.Context, url string) (ffrtmp.Health, error) {
 	var h ffrtmp.Health

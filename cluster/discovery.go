@@ -16,8 +16,8 @@ func (n *Node) openGossip() error {
 	if path == "" && !n.storage.inMemory() {
 		path = n.storage.file(keyringFile)
 	}
-	keyring, err := openKeyring(path, n.cfg.GossipKeys)
-	if err != nil {
+	var err error
+	if n.keyring, err = openKeyring(path, n.cfg.GossipKeys, n.log.Named("gossip")); err != nil {
 		return err
 	}
 	host, _, err := net.SplitHostPort(n.peerAddr())
@@ -31,8 +31,8 @@ func (n *Node) openGossip() error {
 	n.gossip, err = openGossip(gossipConfig{
 		id: n.id.ID, cluster: n.cfg.Cluster,
 		bind: n.cfg.Bind, advertise: ip, port: n.cfg.GossipPort,
-		keyring: keyring, join: n.cfg.Join,
-		meta: n.gossipMeta, missing: n.missing,
+		keyring: n.keyring.ring, join: n.cfg.Join,
+		meta: n.gossipMeta, missing: n.missing, misfits: n.misfits,
 		log: n.log.Named("gossip"),
 	})
 	if err != nil {
@@ -47,6 +47,9 @@ func (n *Node) openGossip() error {
 	n.teardown.Push(n.stopBackground)
 	n.spawn(n.membership.run)
 	n.spawn(n.gossip.keepJoining)
+	if n.keyring.encrypted() {
+		n.spawn(n.keepKeys)
+	}
 	n.spawn(func(ctx context.Context) { n.gossip.run(ctx, n.viewChanged) })
 	return nil
 }
@@ -74,6 +77,7 @@ func (n *Node) viewChanged(ctx context.Context, alive []gossipMember) {
 	}
 	n.observeMembers(alive)
 	n.nameRivals(alive)
+	n.judge(alive)
 	if err := n.formation.step(ctx, alive, n.gossip.triedAll()); err != nil {
 		n.log.Error("cannot form the cluster", "error", err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"log"
 	"maps"
 	"slices"
 	"strings"
@@ -17,6 +18,7 @@ import (
 const (
 	gossipTick   = 500 * time.Millisecond
 	joinPause    = time.Second
+	joinAgain    = 30 // pauses between two attempts when no master is missing
 	leaveTimeout = 500 * time.Millisecond
 )
 
@@ -55,6 +57,8 @@ type gossip struct {
 	list *memberlist.Memberlist
 	join []string
 	log  hclog.Logger
+	// misfits takes in masters whose gossip cannot be understood.
+	misfits *misfits
 	// missing reports whether the view lacks masters, and other addresses than
 	// join at which they may be found.
 	missing func(alive []gossipMember) (addrs []string, missing bool)
@@ -67,8 +71,9 @@ type gossip struct {
 
 	mu        sync.Mutex
 	view      map[string]gossipMember
-	sent      []byte // meta as last sent
-	attempted bool   // every address of join was tried once
+	sent      []byte          // meta as last sent
+	attempted bool            // every address of join was tried once
+	hungUp    map[string]bool // addresses where the last attempt to join was cut off
 }
 
 type gossipConfig struct {
@@ -79,13 +84,14 @@ type gossipConfig struct {
 	join            []string
 	meta            func() gossipMeta
 	missing         func([]gossipMember) ([]string, bool)
+	misfits         *misfits
 	log             hclog.Logger
 }
 
 func openGossip(c gossipConfig) (*gossip, error) {
 	g := &gossip{
-		join: c.join, log: c.log, meta: c.meta, missing: c.missing,
-		changed: make(chan struct{}, 1), view: make(map[string]gossipMember),
+		join: c.join, log: c.log, meta: c.meta, missing: c.missing, misfits: c.misfits,
+		changed: make(chan struct{}, 1), view: make(map[string]gossipMember), hungUp: map[string]bool{},
 	}
 	if err := g.refresh(); err != nil {
 		return nil, err
@@ -100,7 +106,9 @@ func openGossip(c gossipConfig) (*gossip, error) {
 	conf.BindPort, conf.AdvertisePort = c.port, c.port
 	conf.AdvertiseAddr = c.advertise
 	conf.Delegate, conf.Events = (*gossipDelegate)(g), (*gossipEvents)(g)
-	conf.Logger = c.log.StandardLogger(&hclog.StandardLoggerOptions{InferLevels: true})
+	conf.Logger = log.New(faultWriter{
+		c.misfits, c.log.StandardWriter(&hclog.StandardLoggerOptions{InferLevels: true}),
+	}, "", 0)
 	// A few masters can afford to probe each other often.
 	conf.TCPTimeout = 3 * time.Second
 	conf.ProbeInterval, conf.ProbeTimeout = 500*time.Millisecond, 250*time.Millisecond
@@ -153,12 +161,13 @@ func (g *gossip) run(ctx context.Context, onView func(context.Context, []gossipM
 	}
 }
 
-// keepJoining joins the others whenever one is missing, until ctx ends.
+// keepJoining joins the others whenever one is missing, and now and then those of join: they
+// may be of another cluster, which both have to report.
 func (g *gossip) keepJoining(ctx context.Context) {
 	tick := time.NewTicker(joinPause)
 	defer tick.Stop()
-	for {
-		if addrs, missing := g.missing(g.alive()); missing {
+	for n := 0; ; n++ {
+		if addrs, missing := g.missing(g.alive()); missing || n%joinAgain == 0 {
 			g.joinOnce(ctx, append(slices.Clone(g.join), addrs...))
 		}
 		select {
@@ -183,12 +192,29 @@ func (g *gossip) joinOnce(ctx context.Context, addrs []string) {
 			if err != nil {
 				g.log.Debug("cannot join", "address", a, "error", err)
 			}
+			g.judge(a, err)
 		})
 	}
 	wg.Wait()
 	g.mu.Lock()
 	g.attempted = true
 	g.mu.Unlock()
+}
+
+// judge finds out why a master cannot be joined. One that stops hangs up, too, but not
+// twice in a row.
+func (g *gossip) judge(address string, err error) {
+	reason := ""
+	if err != nil {
+		reason = gossipFault(err.Error())
+	}
+	g.mu.Lock()
+	again := g.hungUp[address]
+	g.hungUp[address] = reason == hungUp
+	g.mu.Unlock()
+	if reason != "" && (reason != hungUp || again) {
+		g.misfits.meet("the master at "+address, reason)
+	}
 }
 
 // refresh encodes the metadata.

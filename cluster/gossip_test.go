@@ -1,14 +1,11 @@
 package cluster
 
 import (
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/ffrtmp/ffrtmp/internal/devcluster"
-	"github.com/ffrtmp/ffrtmp/internal/gossipkey"
 	"github.com/ffrtmp/ffrtmp/internal/testkit"
 )
 
@@ -23,40 +20,6 @@ func TestGossip_MetadataTooLarge(t *testing.T) {
 	// Nothing was left behind: with an address that fits, it opens.
 	cfg.APIURL = "https://x"
 	start(t, cfg)
-}
-
-func TestOpenKeyring(t *testing.T) {
-	key := func(c string) []byte { return []byte(strings.Repeat(c, 16)) }
-	path := filepath.Join(t.TempDir(), "keys")
-	// A rotation has made b the first.
-	if err := os.WriteFile(path, gossipkey.Format(key("b"), key("a")), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	for _, tt := range []struct {
-		name, path, want string
-		configured       [][]byte
-	}{
-		{"no file", path + ".new", "a", [][]byte{key("a")}},
-		{"rotation survives a restart", path, "b", [][]byte{key("a")}},
-		{"no configured keys", path, "b", nil},
-		{"new configured key", path, "c", [][]byte{key("c")}},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			ring, err := openKeyring(tt.path, tt.configured)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if got := string(ring.GetPrimaryKey()[:1]); got != tt.want {
-				t.Errorf("got first key %s, want %s", got, tt.want)
-			}
-		})
-	}
-	if _, err := openKeyring("", [][]byte{[]byte("short")}); err == nil {
-		t.Error("key of 5 bytes: got no error, want one")
-	}
-	if ring, err := openKeyring("", nil); ring != nil || err != nil {
-		t.Errorf("no keys: got %v, %v, want no keyring", ring, err)
-	}
 }
 
 // Without the key nobody is found, whatever the certificates say.

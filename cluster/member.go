@@ -56,6 +56,7 @@ type status struct {
 	DiskLow       bool          `json:"disk_low"`
 	Run           string        `json:"run"` // of the process, see hello
 	Nonvoter      bool          `json:"nonvoter,omitempty"`
+	GossipKeys    *ringStatus   `json:"gossip_keys,omitempty"`
 }
 
 // defaultStatusTimeout bounds the request to one member.
@@ -73,6 +74,7 @@ func (n *Node) status() status {
 		BootstrapVote: n.formation.current(), Leads: n.IsLeader(),
 		LastTerm: term, LastIndex: index,
 		Commit: n.raft.CommitIndex(), Applied: n.raft.AppliedIndex(), DiskLow: n.DiskLow(),
+		GossipKeys: n.ringStatus(),
 	}
 	s.LastContact, s.Contacted = n.LastContact()
 	return s

@@ -55,6 +55,7 @@ type Node struct {
 	memory    *peerMemory
 	states    *memberStates
 	twins     twins
+	misfits   *misfits
 	run       string // names this process, see hello
 	removal   sync.Once
 	isOut     atomic.Bool // it was removed from the cluster
@@ -71,6 +72,8 @@ type Node struct {
 	gossip     *gossip
 	hint       *crashHint
 	membership *membership
+	keyring    *keyring
+	rotating   sync.Mutex // one change of the gossip keys at a time
 
 	applySeconds prometheus.Histogram
 	barrierTerm  atomic.Uint64
@@ -105,6 +108,7 @@ func Open(cfg Config, sm StateMachine) (*Node, error) {
 		failed: make(chan error, 1), stopped: make(chan struct{}),
 		notify: make(chan bool, 8),
 	}
+	n.misfits = newMisfits(n.log.Named("membership"))
 	n.raftOpened = make(chan struct{})
 	n.run = uuid.NewString()[:8]
 	n.own.Store(&address{})

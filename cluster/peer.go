@@ -149,6 +149,8 @@ func newPeerHandler(n *Node) http.Handler {
 	})
 	own.HandleFunc("POST "+pathPrefix+"name-taken", n.receiveNameTaken)
 	own.HandleFunc("POST "+pathPrefix+"removed", n.receiveRemoved)
+	own.HandleFunc("GET "+pathPrefix+"gossip-keys", n.receiveKeys)
+	own.HandleFunc("POST "+pathPrefix+"gossip-keys", n.receiveKeys)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case r.Host != n.id.ID:

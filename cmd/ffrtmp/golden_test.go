@@ -107,6 +107,8 @@ func TestGolden(t *testing.T) {
 	m.answer("GET /cluster/autopilot", http.StatusOK, autopilot)
 	m.answer("PUT /cluster/autopilot", http.StatusOK, autopilot)
 
+	gossipAnswers(m)
+
 	batch := filepath.Join(t.TempDir(), "jobs.json")
 	if err := os.WriteFile(batch, []byte(`{"jobs":[{"scenario":"720p"},{"scenario":"480p"}]}`), 0o600); err != nil {
 		t.Fatal(err)
@@ -150,6 +152,9 @@ func TestGolden(t *testing.T) {
 		{"cluster-demote", []string{"cluster", "demote", "m3"}},
 		{"cluster-autopilot", []string{"cluster", "autopilot", "get"}},
 		{"cluster-autopilot-set", []string{"cluster", "autopilot", "set", "min_quorum=2"}},
+		{"gossip-list", []string{"gossip", "list"}},
+		{"gossip-use", []string{"gossip", "use", "f2f2"}},
+		{"gossip-remove", []string{"gossip", "remove", "f1f1f1f1f1f1f1f1", "--force"}},
 		{"keys-list", []string{"keys", "list"}},
 		{"keys-revoke", []string{"keys", "revoke", "ci"}},
 		{"audit", []string{"audit", "--since", "24h", "--limit", "2"}},

@@ -64,7 +64,7 @@ func (c *command) run(ctx context.Context, args []string) int {
 }
 
 func (c *command) root() *cobra.Command {
-	root := group("ffrtmp", "Run FFmpeg jobs on a highly available cluster", c.jobs(), c.nodes(), c.cluster(), c.keys(),
+	root := group("ffrtmp", "Run FFmpeg jobs on a highly available cluster", c.jobs(), c.nodes(), c.cluster(), c.gossip(), c.keys(),
 		c.audit(), c.certs(), c.snapshot(), c.importCommand(), c.recoverCommand(), c.debug(), c.dev(), c.bench(),
 		c.completion(),
 		c.version())
