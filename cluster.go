@@ -10,6 +10,7 @@ type ClusterStatus struct {
 	Term         uint64   `json:"term"`
 	CommitIndex  uint64   `json:"commit_index"`
 	AppliedIndex uint64   `json:"applied_index"`
+	CommandLevel int      `json:"command_level"` // of the commands that are written; see docs/operations.md
 	Members      []Member `json:"members"`
 	Warnings     []string `json:"warnings,omitempty"` // such as an even number of voters
 }

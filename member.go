@@ -27,4 +27,5 @@ type Member struct {
 	LastContactMS int64       `json:"last_contact_ms"` // since the leader's last message; -1: never, or unreachable
 	AppliedIndex  uint64      `json:"applied_index"`   // of a dead member: the last one known
 	Version       string      `json:"version"`
+	CommandLevel  int         `json:"command_level"` // the highest that it knows
 }

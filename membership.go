@@ -21,6 +21,7 @@ type Autopilot struct {
 	ServerStabilizationTime Duration `json:"server_stabilization_time"` // how long a new master waits to vote
 	LastContactThreshold    Duration `json:"last_contact_threshold"`    // of a healthy master, with the leader
 	MinQuorum               int      `json:"min_quorum"`                // voters that a cleanup leaves at least
+	CommandLevel            int      `json:"command_level"`             // commands above it are not written; 0: no limit
 }
 
 // AutopilotChange is the body of PUT /cluster/autopilot: a field that is left out keeps its value.
@@ -29,14 +30,15 @@ type AutopilotChange struct {
 	ServerStabilizationTime *Duration `json:"server_stabilization_time,omitempty"`
 	LastContactThreshold    *Duration `json:"last_contact_threshold,omitempty"`
 	MinQuorum               *int      `json:"min_quorum,omitempty"`
+	CommandLevel            *int      `json:"command_level,omitempty"`
 }
 
 // Validate checks the values that are set.
 func (c *AutopilotChange) Validate() error {
 	if c.CleanupDeadServers == nil && c.ServerStabilizationTime == nil && c.LastContactThreshold == nil &&
-		c.MinQuorum == nil {
+		c.MinQuorum == nil && c.CommandLevel == nil {
 		return Errorf(Invalid, "at least one of cleanup_dead_servers, server_stabilization_time, "+
-			"last_contact_threshold and min_quorum is required")
+			"last_contact_threshold, min_quorum and command_level is required")
 	}
 	if d := c.ServerStabilizationTime; d != nil && (*d < 0 || time.Duration(*d) > 24*time.Hour) {
 		return FieldErrorf("server_stabilization_time", "must be between 0s and 24h")
@@ -47,6 +49,9 @@ func (c *AutopilotChange) Validate() error {
 	}
 	if n := c.MinQuorum; n != nil && (*n < 1 || *n > 99) {
 		return FieldErrorf("min_quorum", "must be between 1 and 99")
+	}
+	if n := c.CommandLevel; n != nil && (*n < 0 || *n > 9999) {
+		return FieldErrorf("command_level", "must be between 0 and 9999")
 	}
 	return nil
 }
@@ -64,5 +69,8 @@ func (c *AutopilotChange) Apply(a *Autopilot) {
 	}
 	if c.MinQuorum != nil {
 		a.MinQuorum = *c.MinQuorum
+	}
+	if c.CommandLevel != nil {
+		a.CommandLevel = *c.CommandLevel
 	}
 }

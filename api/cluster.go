@@ -12,7 +12,7 @@ func (s *Server) clusterStatus(*call) (*answer, error) {
 		ClusterID: c.ClusterID(), Name: s.cfg.Name,
 		Leader: leader.ID, LeaderName: leader.Name, LeaderURL: leader.APIURL,
 		Term: c.Term(), CommitIndex: c.CommitIndex(), AppliedIndex: c.AppliedIndex(), Members: []ffrtmp.Member{},
-		Warnings: c.Warnings(),
+		Warnings: c.Warnings(), CommandLevel: c.CommandLevel(),
 	}
 	for _, m := range c.Members() {
 		status.Members = append(status.Members, member(m))
@@ -29,5 +29,6 @@ func member(m cluster.Member) ffrtmp.Member {
 		ID: m.ID, Name: m.Name, Address: m.Address, APIURL: m.APIURL, Role: m.Role,
 		State: ffrtmp.MemberState(m.State), Since: m.Since.UTC(), Voter: m.Voter, Healthy: m.Healthy,
 		LastContactMS: contact, AppliedIndex: m.AppliedIndex, Version: m.Version,
+		CommandLevel: m.CommandLevel,
 	}
 }

@@ -144,6 +144,7 @@ func autopilotOf(a cluster.Autopilot) ffrtmp.Autopilot {
 		ServerStabilizationTime: ffrtmp.Duration(a.ServerStabilizationTime),
 		LastContactThreshold:    ffrtmp.Duration(a.LastContactThreshold),
 		MinQuorum:               a.MinQuorum,
+		CommandLevel:            a.CommandLevel,
 	}
 }
 
@@ -160,6 +161,7 @@ func (s *Server) setAutopilot(c *call, change *ffrtmp.AutopilotChange) (*answer,
 		ServerStabilizationTime: time.Duration(next.ServerStabilizationTime),
 		LastContactThreshold:    time.Duration(next.LastContactThreshold),
 		MinQuorum:               next.MinQuorum,
+		CommandLevel:            next.CommandLevel,
 	}
 	key, value, err := set.Setting()
 	if err != nil {

@@ -50,6 +50,7 @@ type Cluster interface {
 	Plan(change cluster.Change, member string) (cluster.Plan, error) // asks every master, too
 	Carry(ctx context.Context, p cluster.Plan) error
 	Autopilot() cluster.Autopilot
+	CommandLevel() int
 	GossipKeys(ctx context.Context) (cluster.GossipKeys, error) // asks every master
 	ChangeGossipKeys(ctx context.Context, change cluster.KeyChange) (cluster.KeyChanged, error)
 	Warnings() []string

@@ -19,6 +19,15 @@ type Autopilot struct {
 	LastContactThreshold time.Duration `json:"last_contact_threshold"`
 	// MinQuorum is the number of voters that a cleanup never goes below.
 	MinQuorum int `json:"min_quorum"`
+	// CommandLevel is the highest level of commands that are proposed, although every
+	// master may know higher ones; 0 = no limit. It keeps the way back open in an upgrade.
+	CommandLevel int `json:"command_level,omitempty"`
+}
+
+// parsedAutopilot are the settings that a text has.
+type parsedAutopilot struct {
+	text string
+	set  Autopilot
 }
 
 // Autopilot returns the settings of the cluster, or the defaults.
@@ -31,11 +40,15 @@ func (n *Node) Autopilot() Autopilot {
 	if text == "" {
 		return a
 	}
+	if last := n.autopilot.Load(); last != nil && last.text == text {
+		return last.set
+	}
 	set := a
 	if err := json.Unmarshal([]byte(text), &set); err != nil {
 		n.log.Warn("autopilot's settings cannot be read; using the defaults", "error", err)
 		return a
 	}
+	n.autopilot.Store(&parsedAutopilot{text, set})
 	return set
 }
 

@@ -149,7 +149,14 @@ func evenVoters(voters int) []string {
 }
 
 // Warnings returns what is wrong with the membership, although the cluster works.
-func (n *Node) Warnings() []string { return evenVoters(len(n.voters())) }
+func (n *Node) Warnings() []string {
+	warnings := evenVoters(len(n.voters()))
+	if level, known := n.CommandLevel(), n.knownLevel(); level < known {
+		warnings = append(warnings, fmt.Sprintf("commands are held at level %d (command_level of autopilot), although "+
+			"every master knows level %d", level, known))
+	}
+	return warnings
+}
 
 // Carry carries out a planned change. Only the leader can, and not with itself.
 func (n *Node) Carry(ctx context.Context, p Plan) error {

@@ -210,9 +210,9 @@ func (g *gossip) judge(address string, err error) {
 	}
 	g.mu.Lock()
 	again := g.hungUp[address]
-	g.hungUp[address] = reason == hungUp
+	g.hungUp[address] = reason == cutOff
 	g.mu.Unlock()
-	if reason != "" && (reason != hungUp || again) {
+	if reason != "" && (reason != cutOff || again) {
 		g.misfits.meet("the master at "+address, reason)
 	}
 }

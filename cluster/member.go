@@ -152,13 +152,24 @@ func (n *Node) voters() []string {
 	return ids
 }
 
-// CommandLevel returns the highest command kind that every voter can apply, as
-// each last reported. A command of a higher kind must not be proposed.
+// CommandLevel returns the highest command level that every member can apply, as each last
+// reported, unless an operator holds it lower. A command above it must not be proposed.
 func (n *Node) CommandLevel() int {
+	level := n.knownLevel()
+	if held := n.Autopilot().CommandLevel; held > 0 {
+		level = min(level, held)
+	}
+	return level
+}
+
+// knownLevel returns the highest command level that every member can apply.
+func (n *Node) knownLevel() int {
 	level := n.cfg.CommandLevel
-	for _, id := range n.voters() {
-		a, _ := n.book.lookup(id) // unknown: 0
-		level = min(level, a.Level)
+	for _, s := range n.servers() {
+		a, _ := n.book.lookup(string(s.ID)) // unknown: 0
+		if s.Suffrage == raft.Voter || a.Level > 0 {
+			level = min(level, a.Level)
+		}
 	}
 	return level
 }

@@ -80,7 +80,7 @@ func (n *Node) judge(alive []gossipMember) {
 	}
 }
 
-const hungUp = "it hangs up: it may have been started with another --cluster name"
+const cutOff = "it hangs up: it may have been started with another --cluster name"
 
 // gossipFaults maps a part of memberlist's errors to what does not fit.
 var gossipFaults = []struct{ text, reason string }{
@@ -88,7 +88,7 @@ var gossipFaults = []struct{ text, reason string }{
 	{"encryption is not configured", "it encrypts gossip, and this master has no --gossip-key-file"},
 	{"is not encrypted", "it does not encrypt gossip, and this master has a --gossip-key-file"},
 	{"unacceptable label", "it was started with another --cluster name"},
-	{"EOF", hungUp},
+	{"EOF", cutOff},
 }
 
 // gossipFault returns what does not fit, "" for other errors.

@@ -56,7 +56,8 @@ type Node struct {
 	states    *memberStates
 	twins     twins
 	misfits   *misfits
-	run       string // names this process, see hello
+	autopilot atomic.Pointer[parsedAutopilot] // see Autopilot
+	run       string                          // names this process, see hello
 	removal   sync.Once
 	isOut     atomic.Bool // it was removed from the cluster
 

@@ -132,6 +132,7 @@ func details(pairs ...string) string {
 
 // Note audits an operation that does not change the state.
 func (p *Proposer) Note(ctx context.Context, action, target string) (uint64, error) {
-	index, _, err := propose[audited](ctx, p, Idempotency{}, &note{action: action, target: target})
+	c := newNote(p.opts.Level(), note{action: action, target: target})
+	index, _, err := propose[audited](ctx, p, Idempotency{}, c)
 	return index, err
 }

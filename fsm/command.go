@@ -83,10 +83,6 @@ var kinds = map[Kind][]commandVersion{
 	KindPlacementDue: {{decodePlacementDue, 1}},
 }
 
-// Level is the highest command level that this build can apply; masters exchange it.
-// A version is proposed only when every voter has its level.
-const Level = 1
-
 // envelope is what every command has.
 type envelope struct {
 	time        int64 // ns since 1970, of the proposal

@@ -40,6 +40,7 @@ func (c *command) clusterAutopilot() *cobra.Command {
   server_stabilization_time  0s to 24h: how long a new master must be healthy before it votes
   last_contact_threshold     100ms to 1h: how long ago a healthy master last heard from the leader
   min_quorum                 1 to 99: voters that a cleanup leaves at least
+  command_level              commands above it are not written, so that masters can be downgraded; 0: no limit
 
   ffrtmp cluster autopilot set cleanup_dead_servers=false server_stabilization_time=10s`,
 		Args: cobra.ArbitraryArgs,
@@ -83,6 +84,10 @@ var autopilotKeys = map[string]func(change *ffrtmp.AutopilotChange, value string
 		c.MinQuorum, err = parsed(value, strconv.Atoi, "a number")
 		return err
 	},
+	"command_level": func(c *ffrtmp.AutopilotChange, value string) (err error) {
+		c.CommandLevel, err = parsed(value, strconv.Atoi, "a number")
+		return err
+	},
 }
 
 func parseDuration(value string) (ffrtmp.Duration, error) {
@@ -118,7 +123,9 @@ func autopilotChange(words []string) (change ffrtmp.AutopilotChange, err error) 
 }
 
 func autopilotNames() []string {
-	return []string{"cleanup_dead_servers", "server_stabilization_time", "last_contact_threshold", "min_quorum"}
+	return []string{
+		"cleanup_dead_servers", "server_stabilization_time", "last_contact_threshold", "min_quorum", "command_level",
+	}
 }
 
 // autopilotWords are the keys that are not on the command line yet.
@@ -137,5 +144,6 @@ func autopilotFields(a ffrtmp.Autopilot) *cli.Fields {
 	f.Add("server_stabilization_time", time.Duration(a.ServerStabilizationTime))
 	f.Add("last_contact_threshold", time.Duration(a.LastContactThreshold))
 	f.Add("min_quorum", a.MinQuorum)
+	f.Add("command_level", a.CommandLevel)
 	return f
 }

@@ -45,6 +45,13 @@ func (p *Process) Name() string { return p.name }
 // LogPath is the file that the process's output is appended to.
 func (p *Process) LogPath() string { return p.log }
 
+// UseProgram makes the next start run another program file.
+func (p *Process) UseProgram(path string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.program = path
+}
+
 // Start starts the process without waiting until it is ready. Starting a running process is an error.
 func (p *Process) Start() error {
 	p.mu.Lock()
