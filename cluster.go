@@ -1,5 +1,7 @@
 package ffrtmp
 
+import "time"
+
 // ClusterStatus is the response of GET /cluster.
 type ClusterStatus struct {
 	ClusterID    string   `json:"cluster_id"`
@@ -13,4 +15,15 @@ type ClusterStatus struct {
 	CommandLevel int      `json:"command_level"` // of the commands that are written; see docs/operations.md
 	Members      []Member `json:"members"`
 	Warnings     []string `json:"warnings,omitempty"` // such as an even number of voters
+	Backups      *Backups `json:"backups,omitempty"`  // nil: the master writes none on a schedule
+}
+
+// Backups is how scheduled backups go, as far as the answering master knows. The leader writes them.
+type Backups struct {
+	Interval    Duration  `json:"interval"`
+	LastSuccess time.Time `json:"last_success,omitzero"` // of the newest backup; zero: none is known
+	LastBytes   int64     `json:"last_bytes"`
+	Next        time.Time `json:"next,omitzero"`         // when one is due; zero: this master does not lead
+	LastFailure time.Time `json:"last_failure,omitzero"` // since then; zero: none
+	Error       string    `json:"error,omitempty"`       // of that failure
 }

@@ -14,6 +14,13 @@ func (s *Server) clusterStatus(*call) (*answer, error) {
 		Term: c.Term(), CommitIndex: c.CommitIndex(), AppliedIndex: c.AppliedIndex(), Members: []ffrtmp.Member{},
 		Warnings: c.Warnings(), CommandLevel: c.CommandLevel(),
 	}
+	if s.cfg.Backups != nil {
+		b := s.cfg.Backups()
+		status.Backups = &b
+		if b.Error != "" {
+			status.Warnings = append(status.Warnings, "the last scheduled backup failed: "+b.Error)
+		}
+	}
 	for _, m := range c.Members() {
 		status.Members = append(status.Members, member(m))
 	}

@@ -52,7 +52,9 @@ func TestGossipKeys_Install(t *testing.T) {
 	if got := m.cluster.keyChanges[1]; err != nil || len(made) != 32 || string(got.Key) != string(made) {
 		t.Errorf("got %+v (%v), want a new key of 32 bytes", done, err)
 	}
-	for _, body := range []string{`{"key":"x"}`, `{"key":"` + sampleGossipKey + " " + sampleGossipKey + `"}`, `{"key":1}`} {
+	for _, body := range []string{
+		`{"key":"x"}`, `{"key":"` + sampleGossipKey + " " + sampleGossipKey + `"}`, `{"key":1}`,
+	} {
 		var p problem
 		if m.want(400, "POST", "/cluster/gossip-keys", body).decode(t, &p); p.Field != "key" {
 			t.Errorf("%s: got field %q (%s), want key", body, p.Field, p.Error)

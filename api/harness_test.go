@@ -279,11 +279,14 @@ func startMaster(t *testing.T, id string, shared *master, change ...func(*http.S
 	}()
 	m.port = NewPort(PortConfig{Logger: logger})
 	m.api = New(Config{
-		Port:       m.port,
-		State:      m.fsm,
-		Proposer:   m.proposer,
-		Leader:     m.leader,
-		Cluster:    m.cluster,
+		Port:     m.port,
+		State:    m.fsm,
+		Proposer: m.proposer,
+		Leader:   m.leader,
+		Cluster:  m.cluster,
+		Backups: func() ffrtmp.Backups {
+			return ffrtmp.Backups{Interval: ffrtmp.Duration(time.Hour), LastSuccess: time.Now().UTC(), LastBytes: 9}
+		},
 		Keys:       Keys(m.fsm, testKey),
 		Logger:     logger,
 		Version:    "test",

@@ -158,6 +158,7 @@ var documented = map[string]any{
 	"MemberChange":      ffrtmp.MemberChange{},
 	"Autopilot":         ffrtmp.Autopilot{},
 	"AutopilotChange":   ffrtmp.AutopilotChange{},
+	"Backups":           ffrtmp.Backups{},
 	"NewGossipKey":      ffrtmp.NewGossipKey{},
 	"GossipKey":         ffrtmp.GossipKey{},
 	"GossipKeyList":     ffrtmp.GossipKeyList{},

@@ -17,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/time/rate"
 
+	"github.com/ffrtmp/ffrtmp"
 	"github.com/ffrtmp/ffrtmp/cluster"
 	"github.com/ffrtmp/ffrtmp/fsm"
 	"github.com/ffrtmp/ffrtmp/internal/limits"
@@ -75,7 +76,7 @@ type Certificates interface {
 	Health() (warnings []string, err error)
 }
 
-// Config configures a Server. All but Certificates, Tracer and Registerer are required.
+// Config configures a Server. All but Backups, Certificates, Tracer and Registerer are required.
 type Config struct {
 	State    *fsm.FSM
 	Proposer *fsm.Proposer
@@ -89,6 +90,7 @@ type Config struct {
 	Name     string // of the cluster
 	LeaseTTL time.Duration
 
+	Backups      func() ffrtmp.Backups // nil: no backups on a schedule
 	Certificates Certificates
 
 	Registerer prometheus.Registerer

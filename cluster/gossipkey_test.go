@@ -97,7 +97,9 @@ func TestKeyring_Replace(t *testing.T) {
 	if changed, err := k.replace(keySet{3, [][]byte{gossipTestKey("z")}}); changed || err != nil {
 		t.Errorf("older keys: got changed %v, %v, want neither", changed, err)
 	}
-	for _, keys := range [][][]byte{nil, {[]byte("short")}, slices.Repeat([][]byte{gossipTestKey("a")}, maxGossipKeys+1)} {
+	for _, keys := range [][][]byte{
+		nil, {[]byte("short")}, slices.Repeat([][]byte{gossipTestKey("a")}, maxGossipKeys+1),
+	} {
 		if _, err := k.replace(keySet{999, keys}); err == nil {
 			t.Errorf("keys %s: got no error, want one", keys)
 		}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/ffrtmp/ffrtmp"
 	"github.com/ffrtmp/ffrtmp/internal/backup"
 	"github.com/ffrtmp/ffrtmp/internal/version"
 )
@@ -38,12 +39,21 @@ func (m *Master) openBackups() error {
 	m.backups = backup.New(backup.Config{
 		Store: store, Where: m.config.BackupURL, Cluster: m.config.Cluster,
 		Interval: m.config.BackupInterval, Keep: m.config.BackupKeep,
-		Leading: m.leader.Leading, Make: m.makeBackup,
+		Leading: func() bool { return m.leader.Leading() }, Make: m.makeBackup,
 		Metrics: backup.NewMetrics(m.registry), Logger: m.logger.Named("backup"),
 	})
 	m.logger.Info("scheduled backups enabled", "to", m.config.BackupURL, "interval", m.config.BackupInterval,
 		"keep", m.config.BackupKeep)
 	return nil
+}
+
+// backupStatus is what GET /cluster says of the backups.
+func (m *Master) backupStatus() ffrtmp.Backups {
+	s := m.backups.Status()
+	return ffrtmp.Backups{
+		Interval: ffrtmp.Duration(s.Interval), LastSuccess: s.Last.UTC(), LastBytes: s.Bytes, Next: s.Next.UTC(),
+		LastFailure: s.Failed.UTC(), Error: s.Error,
+	}
 }
 
 // runBackups writes backups until ctx ends.

@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -82,6 +83,12 @@ func TestMaster_BackupDirectory(t *testing.T) {
 		defer f.Close()
 		return hasJob(t, f)
 	})
+	testkit.Eventually(t, "the cluster's status has the backup", func() bool {
+		s, err := connect(t, m, "first").Cluster(t.Context())
+		b := s.Backups
+		return err == nil && b != nil && b.LastBytes > 0 && !b.LastSuccess.IsZero() && b.Next.After(b.LastSuccess) &&
+			b.Error == ""
+	})
 	text := scrape(t, m)
 	for _, want := range []string{
 		"ffmpeg_master_backup_interval_seconds 1\n", "ffmpeg_master_backup_failures_total 0\n",
@@ -106,7 +113,11 @@ func TestMaster_BackupBucket(t *testing.T) {
 	}
 	m := backingUp(t, "s3://backups/prod")
 	testkit.Eventually(t, "a failure is counted while there is no bucket", func() bool {
-		return !strings.Contains(scrape(t, m), "ffmpeg_master_backup_failures_total 0\n")
+		s, err := connect(t, m, "first").Cluster(t.Context())
+		return !strings.Contains(scrape(t, m), "ffmpeg_master_backup_failures_total 0\n") && err == nil &&
+			s.Backups.Error != "" && slices.ContainsFunc(s.Warnings, func(w string) bool {
+			return strings.HasPrefix(w, "the last scheduled backup failed: ")
+		})
 	})
 	if err := backend.CreateBucket("backups"); err != nil {
 		t.Fatal(err)

@@ -106,10 +106,10 @@ func (m *Master) open(ctx context.Context, key string) error {
 	if err := m.openTracer(ctx); err != nil {
 		return err
 	}
-	if err := m.serve(); err != nil { //nolint:contextcheck // requests bring their own context
+	if err := m.openBackups(); err != nil {
 		return err
 	}
-	if err := m.openBackups(); err != nil {
+	if err := m.serve(); err != nil { //nolint:contextcheck // requests bring their own context
 		return err
 	}
 	handler := m.server.ForwardHandler()
@@ -306,6 +306,9 @@ func (m *Master) serve() error {
 	})
 	c := m.apiConfig()
 	c.Tracer, c.Proposer, c.Leader, c.Cluster = m.tracer, proposer, m.leader, m.node
+	if m.backups != nil {
+		c.Backups = m.backupStatus
+	}
 	m.server = api.New(c)
 	console, err := ui.New(ui.Config{
 		API: m.server.Handler(), Masters: m.node.APIURLs, Self: m.node.Name, Cluster: m.config.Cluster,

@@ -253,6 +253,9 @@ func (r clusterReport) fields() *cli.Fields {
 	f.Add("Term", r.Term)
 	f.Add("Committed", r.CommitIndex)
 	f.Add("Applied", r.AppliedIndex)
+	if b := r.Backups; b != nil {
+		f.Add("Backup", backupText(b))
+	}
 	if r.Quorum {
 		f.Add("Health", health(r.Members))
 	} else {
@@ -300,4 +303,16 @@ func (e noQuorumError) hint() string {
 	}
 	return "Start the masters that do not answer. If their disks are lost, stop a surviving master and run " +
 		"ffrtmp recover there."
+}
+
+// backupText says when the last scheduled backup was written, and when the next one is due.
+func backupText(b *ffrtmp.Backups) string {
+	text := "none yet"
+	if !b.LastSuccess.IsZero() {
+		text = b.LastSuccess.Format(time.RFC3339)
+	}
+	if !b.Next.IsZero() {
+		text += ", next " + b.Next.Format(time.RFC3339)
+	}
+	return text
 }

@@ -283,10 +283,16 @@ func sampleCluster() ffrtmp.ClusterStatus {
 			LastContactMS: contact,
 			AppliedIndex:  4711,
 			Version:       "3.0.0",
+			CommandLevel:  1,
 		}
 	}
 	return ffrtmp.ClusterStatus{
 		ClusterID:    "0198d000-0000-7000-8000-000000000001",
+		CommandLevel: 1,
+		Backups: &ffrtmp.Backups{
+			Interval: ffrtmp.Duration(24 * time.Hour), LastBytes: 4096,
+			LastSuccess: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Next: time.Date(2026, 1, 3, 3, 4, 5, 0, time.UTC),
+		},
 		Name:         "default",
 		Leader:       "0198c000-0000-7000-8000-000000000001",
 		LeaderName:   "m1",

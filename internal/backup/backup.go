@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -64,6 +65,46 @@ const (
 type Schedule struct {
 	cfg  Config
 	next time.Time // the zero time: not known, the store must be listed
+
+	mu     sync.Mutex
+	status Status
+}
+
+// Status is how backups go, as far as this master knows.
+type Status struct {
+	Last     time.Time // of the newest backup; zero: none is known
+	Bytes    int64     // its size
+	Next     time.Time // when the next one is due; zero: this master does not lead
+	Failed   time.Time // of the last failure since then; zero: none
+	Error    string    // of that failure
+	Interval time.Duration
+}
+
+// Status returns how backups go.
+func (s *Schedule) Status() Status {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	status := s.status
+	status.Interval = s.cfg.Interval
+	return status
+}
+
+func (s *Schedule) note(change func(*Status)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	change(&s.status)
+}
+
+// written takes in the newest backup.
+func (s *Schedule) written(at time.Time, bytes int64) {
+	s.cfg.Metrics.written(at, bytes)
+	s.note(func(status *Status) { status.Last, status.Bytes = at, bytes })
+}
+
+// due sets when the next backup is due.
+func (s *Schedule) due(next time.Time) {
+	s.next = next
+	s.note(func(status *Status) { status.Next = next })
 }
 
 // New returns a Schedule.
@@ -83,7 +124,7 @@ func (s *Schedule) Run(ctx context.Context) {
 		case <-tick.C:
 		}
 		if !s.cfg.Leading() {
-			s.next = time.Time{} // another master may write the next one
+			s.due(time.Time{}) // another master may write the next one
 			continue
 		}
 		if time.Now().Before(s.next) {
@@ -92,7 +133,10 @@ func (s *Schedule) Run(ctx context.Context) {
 		if err := s.step(ctx); err != nil && ctx.Err() == nil {
 			s.cfg.Metrics.failures.Inc()
 			s.cfg.Logger.Error("backup failed; retrying", "to", s.cfg.Where, "error", err)
-			s.next = time.Now().Add(min(s.cfg.Interval, retryAfter))
+			s.due(time.Now().Add(min(s.cfg.Interval, retryAfter)))
+			s.note(func(status *Status) { status.Failed, status.Error = time.Now(), err.Error() })
+		} else if err == nil {
+			s.note(func(status *Status) { status.Failed, status.Error = time.Time{}, "" })
 		}
 	}
 }
@@ -107,8 +151,8 @@ func (s *Schedule) step(ctx context.Context) error {
 	}
 	if len(kept) > 0 {
 		newest := kept[len(kept)-1]
-		s.cfg.Metrics.written(newest.at, newest.Size)
-		if s.next = newest.at.Add(s.cfg.Interval); time.Now().Before(s.next) {
+		s.written(newest.at, newest.Size)
+		if s.due(newest.at.Add(s.cfg.Interval)); time.Now().Before(s.next) {
 			return nil
 		}
 	}
@@ -116,7 +160,7 @@ func (s *Schedule) step(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.next = written.at.Add(s.cfg.Interval)
+	s.due(written.at.Add(s.cfg.Interval))
 	return s.prune(ctx, append(kept, written))
 }
 
@@ -166,7 +210,7 @@ func (s *Schedule) write(ctx context.Context) (_ object, err error) {
 	if err := s.cfg.Store.Put(ctx, name, f, f.Bytes); err != nil {
 		return object{}, fmt.Errorf("store %s: %w", name, err)
 	}
-	s.cfg.Metrics.written(at, f.Bytes)
+	s.written(at, f.Bytes)
 	s.cfg.Logger.Info("backup written", "to", s.cfg.Where, "name", name, "bytes", f.Bytes, "jobs", f.Jobs,
 		"index", f.Index, "took", time.Since(began))
 	return object{Object{name, f.Bytes}, at}, nil

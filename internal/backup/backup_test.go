@@ -81,6 +81,7 @@ func (content) Close() error { return nil }
 
 // bubble is a master in a bubble of time.
 type bubble struct {
+	*Schedule
 	store   *memory
 	leads   atomic.Bool
 	log     *testkit.Buffer
@@ -102,6 +103,7 @@ func newBubble(t *testing.T, store *memory) *bubble {
 		},
 		Metrics: b.metrics, Logger: hclog.New(&hclog.LoggerOptions{Output: b.log}),
 	})
+	b.Schedule = s
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() { defer close(done); s.Run(ctx) }()
@@ -159,7 +161,12 @@ func TestSchedule_ChangeOfLeader(t *testing.T) {
 		pass(30 * time.Minute)
 		first.leads.Store(false)
 		second.leads.Store(true)
-		pass(29 * time.Minute)
+		pass(2 * time.Second)
+		one, two := first.Status(), second.Status()
+		if !one.Next.IsZero() || two.Next.IsZero() || two.Last != one.Last {
+			t.Errorf("got status %+v of the old leader, %+v of the new one, want one backup, next by the new one", one, two)
+		}
+		pass(29*time.Minute - 2*time.Second)
 		if got := store.names(); len(got) != 1 {
 			t.Errorf("after 59 minutes: got %q, want one backup", got)
 		}
@@ -186,8 +193,14 @@ func TestSchedule_Failure(t *testing.T) {
 		if !strings.Contains(b.log.String(), `backup failed; retrying: to=memory error="list backups: access denied"`) {
 			t.Errorf("got log %s, want the reason", b.log)
 		}
+		if s := b.Status(); s.Error != "list backups: access denied" || s.Failed.IsZero() || !s.Last.IsZero() {
+			t.Errorf("got status %+v, want the failure and no backup", s)
+		}
 		store.fail(nil)
 		pass(time.Minute)
+		if s := b.Status(); s.Error != "" || !s.Failed.IsZero() || s.Bytes != 100 || s.Next.Sub(s.Last) != time.Hour {
+			t.Errorf("got status %+v, want a backup and the next one in an hour", s)
+		}
 		if got := store.names(); len(got) != 1 {
 			t.Errorf("afterwards: got %q, want one backup", got)
 		}
