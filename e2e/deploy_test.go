@@ -145,24 +145,16 @@ func TestCompose_SettingsAndSecrets(t *testing.T) {
 	for _, name := range []string{"ca", "master", "agent"} {
 		s.must(os.Mkdir(filepath.Join(secrets, name), 0o700))
 	}
-	script, err := os.ReadFile(filepath.Join(dir, "init.sh"))
-	s.must(err)
-	// Run it in another directory, as any user.
-	moved := strings.NewReplacer("cd /secrets", "cd "+secrets, "chown -R 65532:65532", ": chown").
-		Replace(string(script))
 	made := func() string {
-		cmd := exec.Command("sh", "-c", moved)
-		cmd.Env = append(os.Environ(), "PATH="+shared.bin+":"+os.Getenv("PATH"))
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("init.sh: %v\n%s", err, out)
-		}
-		key, err := os.ReadFile(filepath.Join(secrets, "agent", "api-key"))
+		s.runMoved(filepath.Join(dir, "init.sh"), secrets, shared.bin)
+		key, err := os.ReadFile(filepath.Join(secrets, "master", "api-key"))
 		s.must(err)
 		return string(key)
 	}
 	if first, again := made(), made(); first != again || len(first) < 40 {
 		t.Errorf("got API key %q, want %q: it is created once", again, first)
 	}
+	s.checkAgentKeys(dir, secrets)
 
 	data, err := os.ReadFile(filepath.Join(dir, "compose.yaml"))
 	s.must(err)
@@ -181,7 +173,7 @@ func TestCompose_SettingsAndSecrets(t *testing.T) {
 		if strings.Contains(mounts, "ca:/") != (name == "init") {
 			t.Errorf("%s mounts %s", name, mounts)
 		}
-		if !ours || name == "init" || name == "cli" {
+		if !ours || name == "init" || name == "cli" || name == "agent-keys" {
 			continue
 		}
 		programs++
@@ -210,5 +202,45 @@ func TestCompose_SettingsAndSecrets(t *testing.T) {
 			program,
 			environment(regexp.MustCompile(`FFRTMP_[A-Z_]+=\S+`).FindAllString(string(text), -1)),
 		)
+	}
+}
+
+// runMoved runs a script of an image with another directory of secrets, as any user.
+func (s *site) runMoved(path, secrets, programs string) {
+	s.t.Helper()
+	script, err := os.ReadFile(path)
+	s.must(err)
+	moved := strings.NewReplacer("cd /secrets", "cd "+secrets, "chown ", ": chown ").Replace(string(script))
+	cmd := exec.Command("sh", "-c", moved)
+	cmd.Env = append(os.Environ(), "PATH="+programs+":"+os.Getenv("PATH"))
+	if out, err := cmd.CombinedOutput(); err != nil {
+		s.t.Fatalf("%s: %v\n%s", path, err, out)
+	}
+}
+
+// checkAgentKeys makes the agents' keys with an ffrtmp that prints its arguments: each agent gets one with its own
+// scope, once, and none the administrator's.
+func (s *site) checkAgentKeys(dir, secrets string) {
+	s.t.Helper()
+	programs := s.t.TempDir()
+	fake := "#!/bin/sh\necho \"$@\"\necho >>" + filepath.Join(programs, "runs") + "\n"
+	s.must(os.WriteFile(filepath.Join(programs, "ffrtmp"), []byte(fake), 0o700))
+	for range 2 {
+		s.runMoved(filepath.Join(dir, "agent-keys.sh"), secrets, programs)
+	}
+	for _, name := range []string{"agent-1", "agent-2"} {
+		key, err := os.ReadFile(filepath.Join(secrets, "agent", name+".api-key"))
+		s.must(err)
+		if want := "keys create " + name + " --scope agent\n"; string(key) != want {
+			s.t.Errorf("key of %s: got that of ffrtmp %q, want %q", name, key, want)
+		}
+	}
+	runs, err := os.ReadFile(filepath.Join(programs, "runs"))
+	s.must(err)
+	if len(runs) != 2 {
+		s.t.Errorf("got %d created keys after two starts, want 2", len(runs))
+	}
+	if _, err := os.Stat(filepath.Join(secrets, "agent", "api-key")); err == nil {
+		s.t.Error("got the administrator's key among the agents' secrets, want it not there")
 	}
 }

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Create a CA, certificates, the gossip key and the API key, once, before the first start. The CA key stays in /secrets/ca, which
+# Create a CA, certificates, the gossip key and the administrator's API key, once, before the first start. The CA key stays in /secrets/ca, which
 # masters and agents cannot read.
 set -eu
 umask 077
@@ -17,7 +17,6 @@ for n in 1 2; do issue agent "agent-$n"; done
 
 [ -e master/gossip.key ] || head -c 32 /dev/urandom | base64 >master/gossip.key
 [ -e master/api-key ] || head -c 32 /dev/urandom | base64 >master/api-key
-cp master/api-key agent/api-key
 cp ca/ca.crt master/
 cp ca/ca.crt agent/
 chown -R 65532:65532 master agent
