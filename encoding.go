@@ -107,6 +107,7 @@ func (s scenario) checkForeign(_ *Encoding, p Parameters) error {
 		{"threads", p.Threads != nil && s.remux},
 		{"start", p.Start.given() && s.remux}, // a copy begins at a key frame
 		{"crf", p.CRF != nil},
+		{"two_pass", p.TwoPass},
 		{"maxrate", p.MaxRate != ""},
 		{"bufsize", p.BufSize != ""},
 		{"gop_seconds", p.GOPSeconds != nil},

@@ -43,6 +43,7 @@ type Parameters struct {
 	PadColor       string          `json:"pad_color"` // a name or #RRGGBB
 	HDR            string          `json:"hdr"`       // tonemap or keep
 	CRF            *int            `json:"crf"`       // this and the following: see Quality
+	TwoPass        bool            `json:"two_pass"`
 	MaxRate        string          `json:"maxrate"`
 	BufSize        string          `json:"bufsize"`
 	GOPSeconds     *float64        `json:"gop_seconds"`

@@ -11,6 +11,7 @@ import (
 // Quality is what a job asks of its video encoder beside bit rate and preset. Zero values leave it to the encoder.
 type Quality struct {
 	CRF         *int   // on the encoder's own scale; lower is better
+	TwoPass     bool   // a first pass measures the picture, so that the second meets the bit rate
 	MaxRate     string // as Bitrate
 	BufSize     string
 	GOPSeconds  float64 // longest time between key frames
@@ -27,6 +28,7 @@ type EncoderQuality struct {
 	CRF          Range
 	FilmGrain    Range
 	MaxRate      bool
+	TwoPass      bool
 	Profiles     []string // those of 10 bit are named in tenBitProfiles
 	Levels       []string
 	PixelFormats []string
@@ -54,22 +56,23 @@ var (
 // only.
 var EncoderQualities = []EncoderQuality{
 	{
-		Encoder: "libx264", CRF: Range{1, 51}, MaxRate: true, PixelFormats: bothDepths, Levels: h264Levels,
-		Profiles: []string{"baseline", "main", "high", "high10"},
+		Encoder: "libx264", CRF: Range{1, 51}, MaxRate: true, TwoPass: true, PixelFormats: bothDepths,
+		Levels: h264Levels, Profiles: []string{"baseline", "main", "high", "high10"},
 		Tunes:    []string{"film", "animation", "grain", "stillimage", "fastdecode", "zerolatency"},
 	},
 	{
-		Encoder: "libx265", CRF: Range{0, 51}, MaxRate: true, PixelFormats: bothDepths,
+		Encoder: "libx265", CRF: Range{0, 51}, MaxRate: true, TwoPass: true, PixelFormats: bothDepths,
 		Profiles: []string{"main", "main10"},
 		Tunes:    []string{"animation", "grain", "fastdecode", "zerolatency", "psnr", "ssim"},
 	},
 	{
-		Encoder: "libvpx-vp9", CRF: Range{0, 63}, MaxRate: true, PixelFormats: bothDepths,
+		Encoder: "libvpx-vp9", CRF: Range{0, 63}, MaxRate: true, TwoPass: true, PixelFormats: bothDepths,
 		Profiles: []string{"0", "2"}, Tunes: []string{"film", "screen"},
 	},
 	{Encoder: "libsvtav1", CRF: Range{1, 63}, FilmGrain: Range{0, 50}, MaxRate: true, PixelFormats: bothDepths},
 	{
-		Encoder: "libaom-av1", CRF: Range{0, 63}, FilmGrain: Range{0, 50}, MaxRate: true, PixelFormats: bothDepths,
+		Encoder: "libaom-av1", CRF: Range{0, 63}, FilmGrain: Range{0, 50}, MaxRate: true, TwoPass: true,
+		PixelFormats: bothDepths,
 		Tunes: []string{"psnr", "ssim"},
 	},
 	{Encoder: "h264_nvenc", CRF: Range{1, 51}, MaxRate: true, Profiles: []string{"baseline", "main", "high"}},
@@ -109,7 +112,7 @@ func resolveQuality(e *Encoding, p Parameters) error {
 		q.check("crf", p.CRF, q.CRF), q.check("film_grain", p.FilmGrain, q.FilmGrain),
 		q.checkOne("profile", p.Profile, q.Profiles), q.checkOne("level", p.Level, q.Levels),
 		q.checkOne("pix_fmt", p.PixFmt, q.PixelFormats), q.checkOne("tune", p.Tune, q.Tunes),
-		e.resolveGrain(p), e.resolveGOP(p), e.resolveDepth(), e.resolveRates(q))
+		e.resolveGrain(p), e.resolveGOP(p), e.resolveDepth(), e.resolveRates(q), e.resolvePasses(q, p))
 }
 
 // check returns an error that names the encoder's range unless the value is inside.
@@ -265,6 +268,7 @@ func qualityParameters() []Parameter {
 		rate(quality("maxrate", "string", `"6M"`, "highest bit rate, at least 10k, over the time that bufsize holds")),
 		rate(quality("bufsize", "string", `"12M"`, "buffer of maxrate, from a quarter of it").
 			defaults("twice maxrate").with(`{"maxrate":"6M"}`)),
+		passesParameter(),
 		quality("gop_seconds", "number", `2`, "longest time between key frames, which are at its multiples").
 			within(minGOPSeconds, maxGOPSeconds),
 		values(quality("profile", "string", `"high"`, "profile; those of 10 bit imply pix_fmt"),

@@ -127,7 +127,7 @@ func TestRun_Failed(t *testing.T) {
 		{"outside of the roots", `{"input":"../x.mp4","output":"out.mp4"}`, ffrtmp.UserError, true},
 		{"broken input", `{"input":"broken.mp4","output":"out.mp4"}`, ffrtmp.UserError, false},
 		{"start beyond the end", `{"input":"film.mp4","output":"out.mp4","start":"1:00"}`, ffrtmp.UserError, false},
-		{"start after the last frame", `{"input":"film.mp4","output":"out.mp4","start":0.995}`, ffrtmp.UserError, false},
+		{"start after the end", `{"input":"film.mp4","output":"out.mp4","start":0.995}`, ffrtmp.UserError, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			id := f.submit("360p-h264", tt.parameters)

@@ -138,6 +138,7 @@ func shown(p *recipe.Plan) []string {
 	names := []string{
 		recipe.SourceAddress, redactedURL("input", p.Source),
 		recipe.TargetAddress, redactedURL("rtmp_url", p.Target),
+		fmt.Sprintf("/proc/self/fd/%d/", recipe.PassFD), "",
 	}
 	if p.Input != nil {
 		names = append(names, fmt.Sprintf("file:/proc/self/fd/%d", recipe.InputFD), path.Clean(p.Input.Path()))
@@ -153,8 +154,12 @@ func shown(p *recipe.Plan) []string {
 		hidden = append(hidden, secret, ffrtmp.Redacted)
 	}
 	hide, name := strings.NewReplacer(hidden...), strings.NewReplacer(names...)
-	command := []string{"ffmpeg"}
-	for _, arg := range p.Args {
+	args := append([]string{"ffmpeg"}, p.Args...)
+	if len(p.First) > 0 {
+		args = slices.Concat([]string{"ffmpeg"}, p.First, []string{"&&"}, args)
+	}
+	var command []string
+	for _, arg := range args {
 		switch {
 		case slices.Contains(secrets, arg):
 			arg = ffrtmp.Redacted

@@ -39,6 +39,25 @@ func TestDryRun(t *testing.T) {
 	}
 }
 
+// A dry run of two passes shows both commands, with the log's name.
+func TestDryRun_TwoPass(t *testing.T) {
+	m := newMaster(t)
+	r := m.dryRunOf("", `{"scenario":"720p","parameters":{"input":"a.mkv","output":"b.mp4","bitrate":"1M",
+		"two_pass":true,"start":"1:30"}}`)
+	command := strings.Join(r.Command, " ")
+	first, second, both := strings.Cut(command, " && ffmpeg ")
+	for part, want := range map[string]string{
+		first: "-pass 1 -passlogfile pass -an -f mp4 /dev/null", second: "-pass 2 -passlogfile pass",
+	} {
+		if !both || !strings.Contains(part, want) || !strings.Contains(part, "-ss 90 ") {
+			t.Errorf("got %s, want two commands, one with %s", command, want)
+		}
+	}
+	if r.Command[len(r.Command)-1] != "b.mp4" {
+		t.Errorf("got command %q, want the output last", r.Command)
+	}
+}
+
 // follows reports whether value comes after option.
 func follows(command []string, option, value string) bool {
 	for i := range command[1:] {

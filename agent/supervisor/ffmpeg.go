@@ -47,7 +47,7 @@ type ffmpeg struct {
 // close the result, also after an error.
 func startFFmpeg(a Config) (*ffmpeg, error) {
 	f := &ffmpeg{ended: make(chan struct{}), names: strings.NewReplacer()}
-	inherited := make([]*os.File, recipe.OptionsFD+1-firstFD)
+	inherited := make([]*os.File, recipe.PassFD+1-firstFD)
 	defer func() {
 		for _, file := range inherited {
 			if file != nil && file != f.work { // the hang check reads it
@@ -57,6 +57,12 @@ func startFFmpeg(a Config) (*ffmpeg, error) {
 	}()
 	if err := f.openFiles(a.Plan, inherited); err != nil {
 		return f, err
+	}
+	if len(a.Plan.First) > 0 {
+		var err error
+		if inherited[recipe.PassFD-firstFD], err = os.Open(a.Dir); err != nil {
+			return f, err
+		}
 	}
 	args, err := f.openEndpoints(a.Plan)
 	if err != nil {
@@ -93,10 +99,12 @@ func (f *ffmpeg) openFiles(p recipe.Plan, inherited []*os.File) error {
 		}
 		f.aliases = append(f.aliases, fmt.Sprintf("file:/proc/self/fd/%d", recipe.InputFD), p.Input.Path())
 	}
-	if p.Work != nil {
+	if p.Final != nil {
 		if err := media.CheckFree(*p.Final, p.Owner); err != nil {
 			return err
 		}
+	}
+	if p.Work != nil {
 		if f.work, err = media.Create(*p.Work); err != nil {
 			return failure.Errorf(ffrtmp.OutputError, "output: %w", err)
 		}

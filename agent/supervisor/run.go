@@ -33,12 +33,15 @@ type run struct {
 	log      *logWriter
 	ffmpeg   *ffmpeg
 	status   status
+	watch    watch
+	pass     pass
 	source   sourceReader
 	tail     []string
 	damage   failure.Damage
 	started  time.Time
 	ending   *failure.Error // why we end the run; nil while ffmpeg runs
 	stopped  bool           // by request
+	held     bool           // paused when ffmpeg ended
 }
 
 func newRun(a Config, requests <-chan request) (*run, error) {
@@ -52,7 +55,8 @@ func newRun(a Config, requests <-chan request) (*run, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &run{config: a, requests: requests, log: log, started: time.Now()}
+	r := &run{config: a, requests: requests, log: log, started: time.Now(), pass: pass{share: 1}}
+	r.watch = watch{limits: a.Limits, hangAfter: a.HangAfter, live: a.Plan.Live()}
 	r.status.setPhase()
 	return r, nil
 }
@@ -65,25 +69,6 @@ func (r *run) close() error {
 	return r.log.file.Close()
 }
 
-// do runs ffmpeg to its end. It calls ready once ffmpeg runs or has failed to start.
-func (r *run) do(ready func()) Exit {
-	f, err := startFFmpeg(r.config)
-	r.ffmpeg = f
-	if err == nil {
-		err = errors.Join(save(r.config.Dir, ffmpegFile, f.identity), save(r.config.Dir, stateFile, r.status))
-	}
-	for _, note := range f.notes {
-		r.note(note)
-	}
-	ready()
-	if err != nil {
-		r.note(err.Error())
-		f.abort()
-		return r.exit(Exit{End: Failed, Reason: failure.Reason(err), Error: r.log.redact.Replace(err.Error())})
-	}
-	return r.loop()
-}
-
 func (r *run) loop() Exit {
 	progress := lines(r.ffmpeg.progress)
 	messages := lines(r.ffmpeg.stderr)
@@ -93,7 +78,6 @@ func (r *run) loop() Exit {
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
 	var escalate <-chan time.Time
-	w := watch{limits: r.config.Limits, hangAfter: r.config.HangAfter, live: r.config.Plan.Live()}
 	last, saved := time.Now(), r.status
 	end := func(why *failure.Error) {
 		if r.ending == nil {
@@ -110,7 +94,7 @@ func (r *run) loop() Exit {
 				progress = nil
 				continue
 			}
-			r.status.take(line)
+			r.take(line)
 		case line, ok := <-messages:
 			if !ok {
 				messages = nil
@@ -122,7 +106,7 @@ func (r *run) loop() Exit {
 			}
 		case now := <-ticker.C:
 			if r.ending == nil {
-				if why := r.checkLimits(&w, now.Sub(last)); why != nil {
+				if why := r.checkLimits(now.Sub(last)); why != nil {
 					end(why)
 				}
 			}
@@ -179,9 +163,12 @@ func (r *run) pause(pause bool) {
 }
 
 // checkLimits compares a run that nothing has ended with its limits. Clocks stop while it is paused.
-func (r *run) checkLimits(w *watch, elapsed time.Duration) *failure.Error {
+func (r *run) checkLimits(elapsed time.Duration) *failure.Error {
+	w := &r.watch
 	p := r.status.Progress
-	o := observation{elapsed: elapsed, outTime: p.OutTimeSeconds, frames: p.Frame, read: w.last.read, cpu: w.last.cpu}
+	o := observation{
+		elapsed: elapsed, outTime: p.OutTimeSeconds, frames: r.pass.frames(p), read: w.last.read, cpu: w.last.cpu,
+	}
 	if work := r.ffmpeg.work; work != nil {
 		if info, err := work.Stat(); err == nil {
 			o.size, o.written = info.Size(), info.ModTime()
@@ -209,7 +196,7 @@ func (r *run) drain(progress, messages <-chan string) {
 			if !ok {
 				progress = nil
 			} else {
-				r.status.take(line)
+				r.take(line)
 			}
 		case line, ok := <-messages:
 			if !ok {
@@ -224,7 +211,7 @@ func (r *run) drain(progress, messages <-chan string) {
 // finish returns how the run ended.
 func (r *run) finish() Exit {
 	f := r.ffmpeg
-	r.status.Paused = false
+	r.held, r.status.Paused = r.status.Paused, false
 	r.status.setPhase()
 	r.status.Source = r.source.source
 	e := Exit{Code: f.state.ExitCode(), CPU: f.state.UserTime() + f.state.SystemTime(), MaxRSS: f.maxRSS()}

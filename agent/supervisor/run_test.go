@@ -174,14 +174,14 @@ func TestPause_Resume(t *testing.T) {
 func TestPause_Clocks(t *testing.T) {
 	r := &run{ffmpeg: &ffmpeg{}}
 	r.status.Paused = true
-	w := watch{hangAfter: time.Second, limits: ffrtmp.ResourceLimits{TimeoutSec: 1}}
+	r.watch = watch{hangAfter: time.Second, limits: ffrtmp.ResourceLimits{TimeoutSec: 1}}
 	for range 10 {
-		if why := r.checkLimits(&w, time.Second); why != nil {
+		if why := r.checkLimits(time.Second); why != nil {
 			t.Fatalf("got %v, want no end", why)
 		}
 	}
 	r.status.Paused = false
-	if why := r.checkLimits(&w, time.Second); why == nil {
+	if why := r.checkLimits(time.Second); why == nil {
 		t.Error("after the pause: got no end, want the timeout")
 	}
 }

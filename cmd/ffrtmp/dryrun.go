@@ -44,7 +44,7 @@ var plain = regexp.MustCompile(`^[A-Za-z0-9_@%+=:,./-]+$`)
 func commandLine(args []string) string {
 	quoted := make([]string, len(args))
 	for i, arg := range args {
-		if quoted[i] = arg; !plain.MatchString(arg) {
+		if quoted[i] = arg; !plain.MatchString(arg) && arg != "&&" {
 			quoted[i] = "'" + strings.ReplaceAll(arg, "'", `'\''`) + "'"
 		}
 	}

@@ -87,6 +87,8 @@ func (f *specFlags) registerParameters(set *pflag.FlagSet) {
 	set.Var(&parameter{f.parameters, "threads", asNumber, "int", ""}, "threads", "threads for ffmpeg")
 	set.Var(&parameter{f.parameters, "overwrite", asBool, "", ""}, "overwrite", "replace an existing output file")
 	set.Lookup("overwrite").NoOptDefVal = "true"
+	set.Var(&parameter{f.parameters, "two_pass", asBool, "", ""}, "two-pass", "encode twice to meet --bitrate best")
+	set.Lookup("two-pass").NoOptDefVal = "true"
 	set.Var(&anyParameter{f.parameters}, "param", "set any parameter to a JSON value or a word; may be repeated")
 	set.StringVar(&f.streamKeyFile, "stream-key-file", "", "file that holds the stream key for --rtmp-url")
 }

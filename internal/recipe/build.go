@@ -47,12 +47,13 @@ func Build(e ffrtmp.Encoding, run Run, roots Roots, m Machine, s *Source) (Plan,
 		return Plan{}, err
 	}
 	p.video(e, m, s)
+	p.passes(e, s)
 	if len(e.AudioTracks) > 0 {
 		p.soundTracks(e, &chosen)
 	} else {
 		p.sound(e, s)
 	}
-	p.trim(e, s)
+	p.add(trim(e, s)...)
 	if err := p.output(e, run, roots, s); err != nil {
 		return Plan{}, err
 	}

@@ -15,6 +15,7 @@ const (
 	InputFD    = 4
 	OutputFD   = 5
 	OptionsFD  = 6
+	PassFD     = 7 // the directory of the first pass's log
 )
 
 // Placeholders for the address of an endpoint, which is known only once it is open.
@@ -43,6 +44,7 @@ type Roots interface {
 // only in files of mode 0600.
 type Plan struct {
 	Args    []string `json:"args"`              // without the program's name
+	First   []string `json:"first,omitempty"`   // arguments of a first pass, which writes its log into PassFD
 	Input   *File    `json:"input,omitempty"`   // opened as InputFD
 	Work    *File    `json:"work,omitempty"`    // created as OutputFD
 	Final   *File    `json:"final,omitempty"`   // the published name of Work

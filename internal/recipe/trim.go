@@ -28,14 +28,16 @@ func (p *Plan) seek(e ffrtmp.Encoding, s *Source) {
 	}
 }
 
-// trim adds where the output begins, if that is not where the input does, and how long it is.
-func (p *Plan) trim(e ffrtmp.Encoding, s *Source) {
+// trim returns where the output begins, if that is not where the input does, and how long it is.
+func trim(e ffrtmp.Encoding, s *Source) []string {
+	var args []string
 	if e.Start > 0 && !s.indexed() {
-		p.add("-ss", number(e.Start))
+		args = append(args, "-ss", number(e.Start))
 	}
 	if e.Duration > 0 {
-		p.add("-t", number(e.Duration))
+		args = append(args, "-t", number(e.Duration))
 	}
+	return args
 }
 
 // skipped is the end of a graph that makes a test pattern: the pattern begins at start. The prefix is that of filters
@@ -58,7 +60,8 @@ func (s *Source) checkStart(e *ffrtmp.Encoding, chosen []track) error {
 	}
 	switch {
 	case end > 0 && e.Start >= end:
-		return failure.Errorf(ffrtmp.UserError, "start: %s s is beyond the input's end, at %.2f s", number(e.Start), end)
+		return failure.Errorf(ffrtmp.UserError, "start: %s s is beyond the input's end, at %.2f s", number(e.Start),
+			end)
 	case e.Mode == ffrtmp.ToRTMP && !s.indexed():
 		return failure.Errorf(ffrtmp.UserError,
 			"start: a %s file is read from its beginning, in real time for a stream; remux it to .mkv first",

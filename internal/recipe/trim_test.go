@@ -24,8 +24,9 @@ func TestBuild_Trim(t *testing.T) {
 	x264 := []string{"-c:v", "libx264", "-preset", "ultrafast", "-bf", "2", "-qp", "5"}
 	makeFile(t, ramp(filepath.Join(dir, "in.mkv"), x264...)...)
 	for name, args := range map[string][]string{
-		"in.mp4": {"-c", "copy"}, "in.flv": {"-c:v", "copy"}, "in.ts": {"-c:v", "copy"}, "in.h264": {"-an", "-c", "copy"},
-		"in.mpg": {"-c:v", "mpeg2video", "-r", "25", "-g", "125", "-q:v", "2", "-c:a", "mp2"},
+		"in.mp4": {"-c", "copy"}, "in.flv": {"-c:v", "copy"}, "in.ts": {"-c:v", "copy"},
+		"in.h264": {"-an", "-c", "copy"},
+		"in.mpg":  {"-c:v", "mpeg2video", "-r", "25", "-g", "125", "-q:v", "2", "-c:a", "mp2"},
 	} {
 		makeFile(t, append(append([]string{"-i", filepath.Join(dir, "in.mkv")}, args...), filepath.Join(dir, name))...)
 	}
@@ -51,8 +52,8 @@ func TestBuild_Trim(t *testing.T) {
 		length, _ := ffprobe.Seconds(r.Format.Duration)
 		begins := float64(brightness(t, p.Work.Path())) * 219 / 255 / 20
 		if math.Abs(begins-c.begins) > 0.12 || math.Abs(length-c.length) > 0.12 {
-			t.Errorf("%s %s: got %.2f s from %.2f s, want %g s from %g s", c.name, c.parameters, length, begins, c.length,
-				c.begins)
+			t.Errorf("%s %s: got %.2f s from %.2f s, want %g s from %g s", c.name, c.parameters, length, begins,
+				c.length, c.begins)
 		}
 	}
 }
