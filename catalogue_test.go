@@ -87,6 +87,7 @@ func TestCatalogue_Values(t *testing.T) {
 	extra := map[string]string{
 		"libmp3lame": `"output":"a.mp4"`, "pcm": `"output":"a.mkv"`, "copy": `"input":"a.mkv"`,
 		"rtmp": `"rtmp_url":"rtmp://h/a"`, "stream": `"rtmp_url":"rtmp://h/a"`, "keep": `"codec":"hevc"`,
+		"forever": `"rtmp_url":"rtmp://h/a"`,
 	}
 	for _, p := range NewCatalogue().Parameters {
 		for _, value := range p.Values {

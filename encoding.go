@@ -39,7 +39,9 @@ type Encoding struct {
 
 	Strict         bool // errors while decoding fail the job; else they are a warning
 	Limits         ResourceLimits
-	HangTimeoutSec int // 0: the default
+	HangTimeoutSec int  // 0: the default
+	Reconnect      int  // lost connections in a row that a stream survives; Forever: any number
+	Rejoin         bool // a live input that ends is a lost connection, too: reconnect was given
 }
 
 // PatternFPS is the frame rate of a test pattern unless the job sets one.
@@ -71,7 +73,7 @@ func Resolve(name string, p Parameters) (Encoding, error) {
 // steps returns what to resolve for a kind of scenario, in order.
 func (s scenario) steps() []func(*Encoding, Parameters) error {
 	steps := []func(*Encoding, Parameters) error{
-		resolveInput, resolveDuration, resolveOutput, resolveURL, resolveLimits, resolveHang,
+		resolveInput, resolveDuration, resolveOutput, resolveURL, resolveLimits, resolveHang, resolveReconnect,
 	}
 	switch {
 	case s.remux:

@@ -53,6 +53,7 @@ type Parameters struct {
 	Tune           string          `json:"tune"`
 	FilmGrain      *int            `json:"film_grain"`
 	ResourceLimits *ResourceLimits `json:"resource_limits"`
+	Reconnect      Scalar          `json:"reconnect"` // of a stream: 0 to 1000, or "forever"
 	HangTimeoutSec *int            `json:"hang_timeout_sec"`
 
 	// v2.2's names, used if the new one is not given.

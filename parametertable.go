@@ -74,6 +74,10 @@ var parameterTable = append([]Parameter{
 		defaults("tonemap").with(`{"codec":"hevc"}`).oneOf("tonemap", "keep"),
 	about("resource_limits", "object", everyKind, `{"timeout_sec":3600,"max_memory_mb":4096}`,
 		"limits of one attempt: timeout_sec, max_cpu_percent (of one thread), max_memory_mb, max_disk_mb; 0 is none"),
+	about("reconnect", "number or string", streamable, `"forever"`,
+		"lost connections in a row that a stream survives, 0 to 1000, or forever; 60 s of streaming restore them all").
+		with(`{"output_mode":"rtmp","rtmp_url":"rtmp://live.example.com/app"}`).defaults("3").oneOf(forever).
+		within(0, maxReconnect),
 	about("hang_timeout_sec", "integer", everyKind, `60`, "how long ffmpeg may make no progress").defaults("60").
 		within(minHangSeconds, maxHangSeconds),
 	about("duration_seconds", "number", everyKind, `60`, "").alias("duration").above(0, maxDurationSeconds),
@@ -127,6 +131,8 @@ func number(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }
 // Range describes in words which values the parameter takes; "" if that depends on the encoder or needs a sentence.
 func (p *Parameter) Range() string {
 	switch {
+	case len(p.Values) > 0 && p.Minimum != nil:
+		return number(*p.Minimum) + " to " + number(*p.Maximum) + ", or " + strings.Join(p.Values, " ")
 	case len(p.Values) > 0 && p.Pattern != "":
 		return strings.Join(p.Values, " ") + ", or as described"
 	case len(p.Values) > 0:

@@ -1,7 +1,5 @@
 package ffrtmp
 
-import "strings"
-
 // resolvePasses applies two_pass.
 func (e *Encoding) resolvePasses(q EncoderQuality, p Parameters) error {
 	const field = "parameters.two_pass"
@@ -16,7 +14,7 @@ func (e *Encoding) resolvePasses(q EncoderQuality, p Parameters) error {
 		return FieldErrorf(field, "requires bitrate")
 	case e.Mode == ToRTMP:
 		return FieldErrorf(field, "a stream is encoded once; use output_mode file")
-	case strings.HasPrefix(strings.ToLower(e.Input), "rtmp"):
+	case live(e.Input):
 		return FieldErrorf(field, "a live input can be read only once")
 	}
 	e.TwoPass = true

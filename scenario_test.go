@@ -56,6 +56,7 @@ func TestResolve_Scenario(t *testing.T) {
 		}},
 		{"720p", `{"output_mode":"stream","rtmp_url":"rtmp://host/live/","stream_key":"k"}`, func(e *Encoding) {
 			e.Width, e.Height, e.Encoder, e.Mode, e.URL = 1280, 720, "libx264", ToRTMP, "rtmp://host/live/k"
+			e.Reconnect = defaultReconnect
 		}},
 		{"720p", `{"output":"a/b.webm","codec":"vp9"}`, func(e *Encoding) {
 			e.Width, e.Height, e.Encoder, e.Output, e.AudioEncoder = 1280, 720, "libvpx-vp9", "a/b.webm", "libopus"

@@ -8,25 +8,30 @@ import (
 )
 
 // pass is what one ffmpeg of a run contributes to its progress. Of two passes each counts half, so that frames, output
-// time, percentage and remaining time of the run go on from one pass to the next.
+// time, percentage and remaining time of the run go on from one pass to the next. Those of a stream's connections add
+// up.
 type pass struct {
-	share  float64         // of each frame, second of output and unit of speed
-	before ffrtmp.Progress // made by the pass before, by its share
+	share  float64         // 1, or half, of each frame, second of output and unit of speed
+	before ffrtmp.Progress // made before
 	own    ffrtmp.Progress // of this ffmpeg
 }
 
 // frames returns those of this ffmpeg alone.
 func (p *pass) frames(of ffrtmp.Progress) int64 {
-	if p.share == 1 {
+	if p.alone() {
 		return of.Frame
 	}
 	return p.own.Frame
 }
 
+// alone reports whether this ffmpeg is the run's first, and counts whole.
+func (p *pass) alone() bool { return p.share == 1 && p.before == (ffrtmp.Progress{}) }
+
 // take applies a line of ffmpeg's progress.
 func (r *run) take(line string) {
-	if r.pass.share == 1 {
+	if r.pass.alone() {
 		r.status.take(line)
+		r.pass.own = r.status.Progress
 		return
 	}
 	own := status{Paused: r.status.Paused, Progress: r.pass.own}
@@ -45,12 +50,20 @@ func (p *pass) total(own ffrtmp.Progress) ffrtmp.Progress {
 	return t
 }
 
-// do runs ffmpeg to its end, once or in two passes. It calls ready once ffmpeg runs or has failed to start.
+// do runs ffmpeg to its end: once, in two passes, or again after lost connections. It calls ready once ffmpeg runs or has failed to start.
 func (r *run) do(ready func()) Exit {
-	plan := r.config.Plan
-	if len(plan.First) == 0 {
-		return r.once(ready)
+	switch plan := r.config.Plan; {
+	case len(plan.First) > 0:
+		return r.twice(ready)
+	case plan.Reconnect != 0:
+		return r.stream(ready)
 	}
+	return r.once(ready)
+}
+
+// twice runs ffmpeg in two passes.
+func (r *run) twice(ready func()) Exit {
+	plan := r.config.Plan
 	r.pass.share = 0.5
 	r.config.Plan = plan.Pass(true)
 	first := r.once(ready)
@@ -58,15 +71,15 @@ func (r *run) do(ready func()) Exit {
 		return first
 	}
 	r.config.Plan = plan.Pass(false)
-	r.second()
+	r.again()
 	e := r.once(func() { r.note("second pass") })
 	e.CPU += first.CPU
 	e.MaxRSS = max(e.MaxRSS, first.MaxRSS)
 	return e
 }
 
-// second prepares the run for its second ffmpeg. What the first reported of the source is reported again.
-func (r *run) second() {
+// again prepares the run for its next ffmpeg. What the one before reported of the source is reported again.
+func (r *run) again() {
 	r.ffmpeg.close()
 	r.ffmpeg = nil
 	r.pass.before, r.pass.own = r.status.Progress, ffrtmp.Progress{}

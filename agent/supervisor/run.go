@@ -3,6 +3,7 @@ package supervisor
 import (
 	"bufio"
 	"errors"
+	"fmt"
 	"os"
 	"os/signal"
 	"slices"
@@ -42,6 +43,8 @@ type run struct {
 	ending   *failure.Error // why we end the run; nil while ffmpeg runs
 	stopped  bool           // by request
 	held     bool           // paused when ffmpeg ended
+
+	lostConnections int
 }
 
 func newRun(a Config, requests <-chan request) (*run, error) {
@@ -229,6 +232,9 @@ func (r *run) finish() Exit {
 		e.End = Succeeded
 	case f.cgroup != nil && f.cgroup.outOfMemory():
 		e.End, e.Reason, e.Error = Failed, ffrtmp.RuntimeError, "ffmpeg exceeded max_memory_mb"
+	case r.config.Plan.Live() && failure.Refused(r.tail) != nil: // before the connection that it closed then
+		why := failure.Refused(r.tail)
+		e.End, e.Reason, e.Error = Failed, why.Reason, why.Error()
 	case f.endpointErr() != nil && (unwritten == "" || r.config.Plan.Live()):
 		err := f.endpointErr()
 		e.End, e.Reason, e.Error = Failed, failure.Reason(err), r.log.redact.Replace(err.Error())
@@ -254,6 +260,9 @@ func (r *run) exit(e Exit) Exit {
 // warnings are what a user should know of a run that succeeded.
 func (r *run) warnings() []string {
 	list := slices.Concat(r.config.Plan.Warnings, r.ffmpeg.notes)
+	if r.lostConnections > 0 {
+		list = append(list, fmt.Sprintf("the stream was interrupted: %d lost connections", r.lostConnections))
+	}
 	if r.damage.Count > 0 {
 		list = append(list, r.damage.String()+"; with strict they fail the job")
 	}

@@ -84,6 +84,8 @@ func (f *specFlags) registerParameters(set *pflag.FlagSet) {
 	set.Var(&parameter{f.parameters, "fps", asNumber, "float", ""}, "fps", "frames per second")
 	set.Var(&parameter{f.parameters, "crf", asNumber, "int", ""}, "crf",
 		"quality on the encoder's own scale, instead of a bitrate")
+	set.Var(&parameter{f.parameters, "reconnect", asNumberOrWord, "int", ""}, "reconnect",
+		"lost connections in a row that a stream survives, or forever")
 	set.Var(&parameter{f.parameters, "threads", asNumber, "int", ""}, "threads", "threads for ffmpeg")
 	set.Var(&parameter{f.parameters, "overwrite", asBool, "", ""}, "overwrite", "replace an existing output file")
 	set.Lookup("overwrite").NoOptDefVal = "true"
@@ -153,6 +155,13 @@ func asNumber(s string) (json.RawMessage, error) {
 		return nil, errors.New("must be a number")
 	}
 	return json.RawMessage(s), nil
+}
+
+func asNumberOrWord(s string) (json.RawMessage, error) {
+	if n, err := asNumber(s); err == nil {
+		return n, nil
+	}
+	return asText(s)
 }
 
 func asBool(s string) (json.RawMessage, error) {

@@ -23,8 +23,25 @@ func newSign(reason ffrtmp.FailureReason, says, form string) sign {
 var unwritten = regexp.MustCompile(`No space left on device|Disk quota exceeded|Read-only file system|` +
 	`File too large|Error writing trailer`)
 
+// refused matches what RTMP servers say to a stream key or an application that they do not accept. That a stream has
+// this key already is none of it: it may be the connection before.
+var refused = newSign(ffrtmp.UserError, "the server refused the stream; check rtmp_url and stream_key",
+	`(?i)\[rtmp.*Server error: .*(auth|denied|forbidden|not allowed|permi(t|ssion)|invalid|reject|unknown|no such|`+
+		`not found)`)
+
+// Refused returns the user error of a log in which an RTMP server refuses a stream for good, or nil.
+func Refused(lines []string) *Error {
+	for _, line := range lines {
+		if refused.form.MatchString(line) && !described.MatchString(line) {
+			return Errorf(refused.reason, "%s", explain(refused.says, line))
+		}
+	}
+	return nil
+}
+
 // signs are ordered: the more telling first, general messages last.
 var signs = []sign{
+	refused,
 	// An RTMP server's own message, then how a stream ends without one. No disk is involved.
 	newSign(ffrtmp.NetworkError, "the server refused the stream", `\[rtmp.*Server error: `),
 	newSign(ffrtmp.NetworkError, "the server ended the connection",

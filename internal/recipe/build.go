@@ -54,6 +54,7 @@ func Build(e ffrtmp.Encoding, run Run, roots Roots, m Machine, s *Source) (Plan,
 		p.sound(e, s)
 	}
 	p.add(trim(e, s)...)
+	p.resumable(e)
 	if err := p.output(e, run, roots, s); err != nil {
 		return Plan{}, err
 	}

@@ -56,6 +56,12 @@ type Plan struct {
 	Want    Want     `json:"want"`
 
 	Warnings []string `json:"warnings,omitempty"` // what a user should know of the output
+
+	Reconnect int  `json:"reconnect,omitempty"` // see ffrtmp.Encoding
+	Rejoin    bool `json:"rejoin,omitempty"`
+	Restart   bool `json:"restart,omitempty"` // a stream that connects again begins again: ffmpeg cannot seek in it
+	SeekAt    int  `json:"seek_at,omitempty"` // index in Args of the position to begin at; 0: there is none
+	LeftAt    int  `json:"left_at,omitempty"` // index in Args of the duration; 0: there is none
 }
 
 // Owner says which existing file an output may replace: one of its job's own, or with Overwrite any.

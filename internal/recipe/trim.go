@@ -21,11 +21,14 @@ func (s *Source) indexed() bool {
 	return slices.Contains(indexedFormats, first)
 }
 
-// seek adds where to begin in the input, unless all of it is decoded up to there.
+// seek adds where to begin in the input, unless all of it is decoded up to there. A stream may begin elsewhere later.
 func (p *Plan) seek(e ffrtmp.Encoding, s *Source) {
-	if e.Start > 0 && e.Input != "" && s.indexed() {
-		p.add("-ss", number(e.Start))
+	again := e.Mode == ffrtmp.ToRTMP && e.Reconnect != 0
+	if e.Start == 0 && !again || e.Input == "" || live(e) || !s.indexed() {
+		return
 	}
+	p.add("-ss", number(e.Start))
+	p.SeekAt = len(p.Args) - 1
 }
 
 // trim returns where the output begins, if that is not where the input does, and how long it is.
