@@ -95,8 +95,11 @@ func TestCatalogue_Values(t *testing.T) {
 			if value == "copy" {
 				scenario = "remux"
 			}
-			if p.Name == "pad_color" {
+			switch p.Name {
+			case "pad_color":
 				more = `"fit":"pad"`
+			case "deinterlace", "denoise":
+				more = `"input":"a.mkv"`
 			}
 			given := `{` + strings.TrimSuffix(strconv.Quote(p.Name)+":"+strconv.Quote(value)+","+more, ",") + `}`
 			if _, err := resolve(t, scenario, given); err != nil {

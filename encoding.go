@@ -33,8 +33,10 @@ type Encoding struct {
 	AudioTracks  []AudioTrack // of the output; empty: the source's first, with AudioEncoder
 	Fit          string       // how the source's shape meets ExactSize: inside, pad, crop or stretch
 	PadColor     string
-	Crop         *Rect // of the source's picture, as displayed
-	KeepHDR      bool  // an HDR source stays HDR; else it is tone-mapped
+	Crop         *Rect  // of the source's picture, as displayed
+	Deinterlace  string // on: every frame, off: none, "": those that are flagged
+	Denoise      string // light, medium or strong; "": not at all
+	KeepHDR      bool   // an HDR source stays HDR; else it is tone-mapped
 	Quality
 
 	Strict         bool // errors while decoding fail the job; else they are a warning
@@ -81,8 +83,10 @@ func (s scenario) steps() []func(*Encoding, Parameters) error {
 	case s.audio != "":
 		return append(steps, s.checkForeign, s.resolveSound, s.resolveAudioTracks)
 	}
-	return append(steps, resolveSize, resolvePicture, resolveFit, resolveAudio, func(e *Encoding, p Parameters) error {
-		return cmp.Or(resolveCodec(e, p, s.codec), checkVideoOutput(e), s.resolveAudioTracks(e, p), resolveHDR(e, p), checkPair(e),
+	steps = append(steps, resolveSize, resolvePicture, resolveFit, resolveCleaning, resolveAudio)
+	return append(steps, func(e *Encoding, p Parameters) error {
+		return cmp.Or(resolveCodec(e, p, s.codec), checkVideoOutput(e), s.resolveAudioTracks(e, p), resolveHDR(e, p),
+			checkPair(e),
 			checkEncoderSize(e), resolveQuality(e, p))
 	})
 }
@@ -106,6 +110,8 @@ func (s scenario) checkForeign(_ *Encoding, p Parameters) error {
 		{"crop_rect", p.CropRect != ""},
 		{"pad_color", p.PadColor != ""},
 		{"hdr", p.HDR != ""},
+		{"deinterlace", p.Deinterlace != ""},
+		{"denoise", p.Denoise != ""},
 		{"threads", p.Threads != nil && s.remux},
 		{"start", p.Start.given() && s.remux}, // a copy begins at a key frame
 		{"crf", p.CRF != nil},

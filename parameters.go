@@ -37,12 +37,14 @@ type Parameters struct {
 	HWAccel        string          `json:"hwaccel"`
 	AudioCodec     string          `json:"audio_codec"`
 	AudioBitrate   string          `json:"audio_bitrate"`
-	Audio          []AudioTrack    `json:"audio"`     // tracks of the output; excludes AudioCodec and AudioBitrate
-	Fit            string          `json:"fit"`       // inside, pad, crop or stretch
-	CropRect       string          `json:"crop_rect"` // WIDTH:HEIGHT:X:Y of the source's picture
-	PadColor       string          `json:"pad_color"` // a name or #RRGGBB
-	HDR            string          `json:"hdr"`       // tonemap or keep
-	CRF            *int            `json:"crf"`       // this and the following: see Quality
+	Audio          []AudioTrack    `json:"audio"`       // tracks of the output; excludes AudioCodec and AudioBitrate
+	Fit            string          `json:"fit"`         // inside, pad, crop or stretch
+	CropRect       string          `json:"crop_rect"`   // WIDTH:HEIGHT:X:Y of the source's picture
+	PadColor       string          `json:"pad_color"`   // a name or #RRGGBB
+	HDR            string          `json:"hdr"`         // tonemap or keep
+	Deinterlace    string          `json:"deinterlace"` // auto, on or off
+	Denoise        string          `json:"denoise"`     // off, light, medium or strong
+	CRF            *int            `json:"crf"`         // this and the following: see Quality
 	TwoPass        bool            `json:"two_pass"`
 	MaxRate        string          `json:"maxrate"`
 	BufSize        string          `json:"bufsize"`

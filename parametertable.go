@@ -72,6 +72,11 @@ var parameterTable = append([]Parameter{
 	about("hdr", "string", videoKind, `"tonemap"`,
 		"HDR sources become BT.709, or stay HDR in 10 bit (hevc, vp9 and av1 in software)").
 		defaults("tonemap").with(`{"codec":"hevc"}`).oneOf("tonemap", "keep"),
+	about("deinterlace", "string", videoKind, `"on"`,
+		"auto: frames that are flagged as interlaced; on: every frame, for sources without flags; off: none").
+		defaults("auto").with(`{"input":"in/film.mkv"}`).oneOf("auto", DeinterlaceOn, DeinterlaceOff),
+	about("denoise", "string", videoKind, `"light"`, "remove noise before encoding, at the cost of fine detail").
+		defaults("off").with(`{"input":"in/film.mkv"}`).oneOf("off", DenoiseLight, DenoiseMedium, DenoiseStrong),
 	about("resource_limits", "object", everyKind, `{"timeout_sec":3600,"max_memory_mb":4096}`,
 		"limits of one attempt: timeout_sec, max_cpu_percent (of one thread), max_memory_mb, max_disk_mb; 0 is none"),
 	about("reconnect", "number or string", streamable, `"forever"`,

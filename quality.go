@@ -58,7 +58,7 @@ var EncoderQualities = []EncoderQuality{
 	{
 		Encoder: "libx264", CRF: Range{1, 51}, MaxRate: true, TwoPass: true, PixelFormats: bothDepths,
 		Levels: h264Levels, Profiles: []string{"baseline", "main", "high", "high10"},
-		Tunes:    []string{"film", "animation", "grain", "stillimage", "fastdecode", "zerolatency"},
+		Tunes: []string{"film", "animation", "grain", "stillimage", "fastdecode", "zerolatency"},
 	},
 	{
 		Encoder: "libx265", CRF: Range{0, 51}, MaxRate: true, TwoPass: true, PixelFormats: bothDepths,
@@ -73,7 +73,7 @@ var EncoderQualities = []EncoderQuality{
 	{
 		Encoder: "libaom-av1", CRF: Range{0, 63}, FilmGrain: Range{0, 50}, MaxRate: true, TwoPass: true,
 		PixelFormats: bothDepths,
-		Tunes: []string{"psnr", "ssim"},
+		Tunes:        []string{"psnr", "ssim"},
 	},
 	{Encoder: "h264_nvenc", CRF: Range{1, 51}, MaxRate: true, Profiles: []string{"baseline", "main", "high"}},
 	{Encoder: "hevc_nvenc", CRF: Range{1, 51}, MaxRate: true},

@@ -3,6 +3,7 @@ package api
 import (
 	"encoding/json"
 	"net/url"
+	"slices"
 
 	"github.com/ffrtmp/ffrtmp"
 )
@@ -130,6 +131,10 @@ func (s *Server) changeMany(c *call, sel *selection, change ffrtmp.Change) (*ans
 	seqs, err := s.cfg.State.Changeable(c.Context(), filter, change)
 	if err != nil {
 		return nil, err
+	}
+	if change.Action == ffrtmp.Pause { // no ffmpeg runs that could be paused
+		verifying := s.cfg.Leader.Verifying()
+		seqs = slices.DeleteFunc(seqs, func(seq uint64) bool { return verifying[seq] })
 	}
 	if dryRun {
 		return &answer{body: ffrtmp.Changed{Count: len(seqs)}}, nil

@@ -44,8 +44,11 @@ func TestJob_Lifecycle(t *testing.T) {
 		`{"attempts":[{"job_id":%q,"attempt":1,"lease":%q,"progress":99,"progress_detail":{"phase":"verifying"}}]}`,
 		j.ID, claimed.Lease))
 	m.want(http.StatusConflict, "POST", "/jobs/1/pause", "") // there is no ffmpeg to pause
+	m.wantCount("pause?dry_run=true", `{"filter":{"status":"running"}}`, 0)
+	m.wantCount("pause", `{"filter":{"status":"running"}}`, 0)
 	m.want(http.StatusOK, "POST", "/results", result(claimed, "publishing", ""))
 	m.want(http.StatusConflict, "POST", "/jobs/1/pause", "")
+	m.wantCount("pause", `{"filter":{"status":"running"}}`, 0)
 	if now := m.job("1"); now.Status != ffrtmp.Running || now.ProgressDetail.Phase != ffrtmp.PublishingPhase {
 		t.Errorf("got %+v, want running, phase publishing", now)
 	}

@@ -77,6 +77,23 @@ func (a *attempt) liveDetail() *ffrtmp.Progress {
 	return &detail
 }
 
+// Verifying returns the sequence numbers of the jobs whose output is being checked, as their nodes have reported.
+func (s *Service) Verifying() map[uint64]bool {
+	seqs := map[uint64]bool{}
+	t := s.current()
+	if t == nil {
+		return seqs
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, a := range t.attempts {
+		if a.detail != nil && a.detail.Phase == ffrtmp.VerifyingPhase {
+			seqs[a.Seq] = true
+		}
+	}
+	return seqs
+}
+
 // Log returns the log of a running attempt, or nil.
 func (s *Service) Log(jobID string, attempt int) *Log {
 	t := s.current()

@@ -50,7 +50,8 @@ func (p *pass) total(own ffrtmp.Progress) ffrtmp.Progress {
 	return t
 }
 
-// do runs ffmpeg to its end: once, in two passes, or again after lost connections. It calls ready once ffmpeg runs or has failed to start.
+// do runs ffmpeg to its end: once, in two passes, or again after lost connections. It calls ready once ffmpeg runs or
+// has failed to start.
 func (r *run) do(ready func()) Exit {
 	switch plan := r.config.Plan; {
 	case len(plan.First) > 0:

@@ -10,6 +10,7 @@
 //	ffmpeg.json      the same of ffmpeg, whose pid is also its process group
 //	supervisor.log   the supervisor's stderr, normally empty
 //	state.json       progress, paused, what ffmpeg reported about its input
+//	pass*            what the first of two passes measured, written and read by ffmpeg
 //	log.<offset>     ffmpeg's messages; the newest two segments are kept
 //	exit.json        how it ended; written last, after the process group has ended
 //	control          a Unix socket that takes one command a line

@@ -69,3 +69,29 @@ func TestFromLog_Unknown(t *testing.T) {
 		t.Errorf("got %s: %q", reason, line)
 	}
 }
+
+// A server that says it refuses a stream is final; any other message of it may be gone the next time.
+func TestRefused(t *testing.T) {
+	const rtmp = "[rtmp @ 0x55d0c0ffee00] Server error: "
+	for line, final := range map[string]bool{
+		rtmp + "authentication failed":                                       true,
+		rtmp + "[ AccessManager.Reject ] : [ code=403 need auth; authmod=x]": true,
+		rtmp + "Publish denied":                                              true,
+		rtmp + "Application not found":                                       true,
+		rtmp + "Invalid stream key":                                          true,
+		rtmp + "Not permitted to publish":                                    true,
+		rtmp + "Already publishing":                                          false,
+		rtmp + "Stream key already in use":                                   false,
+		rtmp + "internal error":                                              false,
+		"    title           : [rtmp] Server error: denied":                  false,
+		"rtmp://127.0.0.1:1/live/x: Connection reset by peer":                false,
+	} {
+		err := Refused([]string{"before", line, "after"})
+		if (err != nil) != final || final && err.Reason != ffrtmp.UserError {
+			t.Errorf("%s: got %v, want final: %t", line, err, final)
+		}
+		if reason, _ := FromLog([]string{line}); final != (reason == ffrtmp.UserError) {
+			t.Errorf("%s: got %s, want a user error: %t", line, reason, final)
+		}
+	}
+}

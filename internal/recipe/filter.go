@@ -13,9 +13,7 @@ func (p *Plan) filters(e ffrtmp.Encoding, m Machine, s *Source) []string {
 	c := colorOf(s, e)
 	var list []string
 	if e.Input != "" {
-		if !c.rgb {
-			list = append(list, "bwdif=mode=send_frame:deint=interlaced") // frames that are flagged so
-		}
+		list = append(list, deinterlacer(e, c)...)
 		if r := e.Crop; r != nil {
 			list = append(list, fmt.Sprintf("crop=%d:%d:%d:%d:exact=1", r.Width, r.Height, r.X, r.Y))
 		}
@@ -23,6 +21,7 @@ func (p *Plan) filters(e ffrtmp.Encoding, m Machine, s *Source) []string {
 			list = append(list, "fps="+number(e.FPS))
 		}
 		list = append(append(list, scaling(e, c)...), "setsar=1")
+		list = append(list, denoiser(e)...)
 	}
 	list = append(list, c.convert(m)...)
 	return append(append(list, "format="+pixelFormat(e, c)), c.tags())
