@@ -8,7 +8,7 @@ import (
 )
 
 // pass is what one ffmpeg of a run contributes to its progress. Of two passes each counts half, so that frames, output
-// time, percentage and remaining time of the run go on from one pass to the next. Those of a stream's connections add
+// time, percentage and remaining time of the run continue from one pass to the next. Those of a stream's connections add
 // up.
 type pass struct {
 	share  float64         // 1, or half, of each frame, second of output and unit of speed

@@ -43,7 +43,7 @@ func TestBudget_Restored(t *testing.T) {
 	}
 }
 
-// A stream survives the death of its server: it connects again and goes on, as one run.
+// A stream survives the death of its server: it connects again and continues, as one run.
 func TestStream_Reconnects(t *testing.T) {
 	t.Parallel()
 	server := rtmptest.New(t)
@@ -60,11 +60,11 @@ func TestStream_Reconnects(t *testing.T) {
 	before := state(t, run)
 	server.Start()
 	eventually(t, "the server receives the stream again", received)
-	eventually(t, "the stream goes on", func() bool {
+	eventually(t, "the stream continues", func() bool {
 		return state(t, run).Progress.OutTimeSeconds > before.Progress.OutTimeSeconds+1
 	})
 	if s := state(t, run); !s.Running || s.Progress.Frame <= before.Progress.Frame {
-		t.Errorf("got %+v after %+v, want it to go on", s, before)
+		t.Errorf("got %+v after %+v, want it to continue", s, before)
 	}
 	e, err := run.Stop(ctx(t))
 	must(t, err)

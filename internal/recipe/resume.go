@@ -7,7 +7,7 @@ import (
 	"github.com/ffrtmp/ffrtmp"
 )
 
-// resumable says how a stream goes on after a lost connection. Input and duration are in the arguments.
+// resumable says how a stream continues after a lost connection. Input and duration are in the arguments.
 func (p *Plan) resumable(e ffrtmp.Encoding) {
 	if e.Mode != ffrtmp.ToRTMP {
 		return

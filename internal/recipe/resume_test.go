@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// After a lost connection a file goes on where the stream broke off, a live input wherever it is, and a file that
+// After a lost connection a file continues where the stream broke off, a live input wherever it is, and a file that
 // ffmpeg cannot seek in begins again.
 func TestPlan_Resume(t *testing.T) {
 	roots, dir := openRoots(t)
