@@ -69,7 +69,9 @@ func (c *Cluster) prepare() (err error) {
 	if c.tls, err = certs.Open(certs.Files{CA: c.secrets.caFile()}, nil); err != nil {
 		return err
 	}
-	c.http = &http.Client{Transport: &http.Transport{TLSClientConfig: c.tls.Client(), DisableKeepAlives: true}}
+	c.http = &http.Client{Transport: &http.Transport{
+		DialTLSContext: c.tls.DialTLS, ForceAttemptHTTP2: true, DisableKeepAlives: true,
+	}}
 	if err := os.MkdirAll(filepath.Join(c.dir, "logs"), 0o700); err != nil {
 		return err
 	}
