@@ -1,16 +1,8 @@
 package fsm
 
 import (
-	"database/sql/driver"
-
 	"github.com/ffrtmp/ffrtmp/fsm/store"
 )
-
-var selectColumns = store.Prepared(`SELECT t.seq, t.status, t.queue, t.priority, t.progress, t.node, s.scenario,
-	s.created_at, s.labels
-FROM job_state t JOIN job_spec s ON s.seq = t.seq WHERE t.seq >= ? AND t.seq < ? ORDER BY t.seq`)
-
-const columnsOfRow = 9
 
 // loadNewest loads the newest chunk, to which new jobs are added. The others may be loaded later.
 func (c *columns) loadNewest(db *store.DB, nextSeq uint64) error {
@@ -29,21 +21,57 @@ func (c *columns) loadNext(db *store.DB) error {
 	return err
 }
 
-// readChunk returns nil when no job of the chunk is left.
-func readChunk(db *store.DB, n int) (*chunk, error) {
-	var ch *chunk
-	row := make([]driver.Value, columnsOfRow)
-	err := db.Each(row, func() error {
+// chunkRows are what columns keep of the jobs of a chunk, while it is read.
+type chunkRows struct {
+	rows  [chunkSize]columnRow
+	found [chunkSize]bool
+}
+
+// readChunk reads a chunk from the pages of both tables, in a transaction. It returns nil when no job of the chunk is
+// left.
+func readChunk(db *store.DB, n int) (ch *chunk, err error) {
+	wanted := make([]int64, chunkSize)
+	for i := range wanted {
+		wanted[i] = int64(n)*chunkSize + int64(i)
+	}
+	read := &chunkRows{}
+	if err := read.states(db, wanted); err != nil {
+		return nil, err
+	}
+	specs, err := db.OpenTable("job_spec", "scenario", "labels", "created_at")
+	if err != nil {
+		return nil, err
+	}
+	err = specs.Each(wanted, func(seq int64, f []store.Field) error {
+		i := int(seq % chunkSize)
+		if !read.found[i] {
+			return nil
+		}
 		if ch == nil {
 			ch = &chunk{}
 		}
-		ch.add(int(row[0].(int64)%chunkSize), columnRow{
-			status: row[1].(int64), queue: row[2].(int64), priority: row[3].(int64), progress: row[4].(int64),
-			node: row[5].(int64), scenario: store.Text(row[6]), created: row[7].(int64), labels: store.Text(row[8]),
-		})
+		row := read.rows[i]
+		row.scenario, row.labels, row.created = string(f[0].Text), string(f[1].Text), f[2].Int
+		ch.add(i, row)
 		return nil
-	}, selectColumns, int64(n)*chunkSize, int64(n+1)*chunkSize)
+	})
 	return ch, err
+}
+
+// states reads what job_state has.
+func (r *chunkRows) states(db *store.DB, wanted []int64) error {
+	states, err := db.OpenTable("job_state", "status", "queue", "priority", "node", "progress")
+	if err != nil {
+		return err
+	}
+	return states.Each(wanted, func(seq int64, f []store.Field) error {
+		i := int(seq % chunkSize)
+		r.found[i] = true
+		r.rows[i] = columnRow{
+			status: f[0].Int, queue: f[1].Int, priority: f[2].Int, node: f[3].Int, progress: f[4].Int,
+		}
+		return nil
+	})
 }
 
 // startColumns loads the columns of a state in the background, a chunk at a time between two entries, which takes
@@ -74,7 +102,13 @@ func (f *FSM) loadColumns(s *state) (more bool, err error) {
 	if f.state != s || f.halted.Load() || f.life.Err() != nil || s.columns.low == 0 {
 		return false, nil
 	}
-	ch, err := readChunk(s.DB, s.columns.low-1)
+	var ch *chunk
+	read := func() (err error) { ch, err = readChunk(s.DB, s.columns.low-1); return err }
+	if f.collected.open { // the writer is in a transaction
+		err = read()
+	} else {
+		err = s.DB.Consistently(read)
+	}
 	if err != nil {
 		return false, err
 	}
