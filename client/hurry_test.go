@@ -80,3 +80,24 @@ func TestDo_SlowConnect(t *testing.T) {
 		})
 	}
 }
+
+// Once a master has answered, the client waits for a connection: many clients that reconnect at the same time are slow.
+func TestDo_SlowReconnect(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := network{connect: map[string]time.Duration{}}
+		c, err := client.New(client.Config{Masters: []string{"https://a"}, Transport: roundTripper(n.roundTrip)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.SetMasters([]string{"https://b"})
+		for _, slow := range []time.Duration{0, time.Second} {
+			n.connect["a"] = slow
+			if _, err := c.Job(t.Context(), "x"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if len(n.asked) != 2 || n.asked[1] != "a" {
+			t.Errorf("got requests to %q, want two to a", n.asked)
+		}
+	})
+}

@@ -37,6 +37,7 @@ type masters struct {
 	list    []*master
 	leader  *master
 	current *master
+	known   bool // one has answered
 }
 
 func newMasters(seeds []string) (*masters, error) {
@@ -160,17 +161,20 @@ func (m *masters) pick(now time.Time, leader bool) (*master, time.Duration) {
 	return best, max(0, best.lastResort.Sub(now))
 }
 
-// spare reports whether another master than x may be tried at once.
+// spare reports whether another master than x may be tried at once. Once a master has answered, clients do not hurry:
+// a thousand agents that reconnect at the same time would do so to every master.
 func (m *masters) spare(x *master, now time.Time) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return slices.ContainsFunc(m.list, func(other *master) bool { return other != x && !now.Before(other.rests) })
+	usable := func(other *master) bool { return other != x && !now.Before(other.rests) }
+	return !m.known && slices.ContainsFunc(m.list, usable)
 }
 
 // answered records that x answered, and its leader ("" if unknown).
 func (m *masters) answered(x *master, leader string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.known = true
 	x.failures, x.rests, x.lastResort = 0, time.Time{}, time.Time{}
 	if slices.Contains(m.list, x) {
 		m.current = x
