@@ -130,7 +130,7 @@ func (t *tx) reload(before store.Meta) error {
 		return err
 	}
 	t.jobs, t.keys, t.nodes, t.ready = map[uint64]*activeJob{}, map[string]*key{}, newNodes(), newReady()
-	t.outputs = outputs{}
+	t.outputs, t.mediaRoots = outputs{}, newMediaRoots()
 	t.active = [3]int{}
 	if err := t.load(); err != nil {
 		return err
