@@ -8,8 +8,8 @@ import (
 )
 
 // pass is what one ffmpeg of a run contributes to its progress. Of two passes each counts half, so that frames, output
-// time, percentage and remaining time of the run continue from one pass to the next. Those of a stream's connections add
-// up.
+// time, percentage and remaining time of the run continue from one pass to the next. Those of a stream's connections
+// add up.
 type pass struct {
 	share  float64         // 1, or half, of each frame, second of output and unit of speed
 	before ffrtmp.Progress // made before
