@@ -16,6 +16,8 @@ type ClusterStatus struct {
 	Members      []Member `json:"members"`
 	Warnings     []string `json:"warnings,omitempty"` // such as an even number of voters
 	Backups      *Backups `json:"backups,omitempty"`  // nil: the master writes none on a schedule
+	// LeaderChanges are the latest that the master that answers has seen since it started, the newest first.
+	LeaderChanges []LeaderChange `json:"leader_changes,omitempty"`
 }
 
 // Backups is how scheduled backups go, as far as the answering master knows. The leader writes them.

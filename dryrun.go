@@ -9,4 +9,8 @@ type DryRun struct {
 	Warnings []string `json:"warnings"`
 	NodeID   string   `json:"node_id,omitempty"` // of the node that it is for; "": no node can run it
 	NodeName string   `json:"node_name,omitempty"`
+	Ahead    int      `json:"ahead"` // pending jobs that would be served first
+	// EstimatedWaitSeconds is 0 if a node would start it at once, else what the jobs ahead take at the rate of the
+	// last hour; nil: unknown, because nothing started or no node can run it.
+	EstimatedWaitSeconds *float64 `json:"estimated_wait_seconds,omitempty"`
 }

@@ -28,4 +28,15 @@ type Member struct {
 	AppliedIndex  uint64      `json:"applied_index"`   // of a dead member: the last one known
 	Version       string      `json:"version"`
 	CommandLevel  int         `json:"command_level"` // the highest that it knows
+	// What the member says of itself; left out if it does not answer, or has none.
+	DiskFreeBytes uint64               `json:"disk_free_bytes,omitempty"` // for its Raft log
+	SnapshotAt    time.Time            `json:"snapshot_at,omitzero"`      // when its newest snapshot was made
+	Certificates  map[string]time.Time `json:"certificates,omitempty"`    // when they expire
+}
+
+// LeaderChange is when a master learned of a new leader, or that there is none.
+type LeaderChange struct {
+	Time     time.Time `json:"time"`
+	LeaderID string    `json:"leader_id,omitempty"`
+	Name     string    `json:"name,omitempty"`
 }

@@ -43,6 +43,7 @@ type Result struct {
 	InputUnseen bool    `json:"input_unseen,omitempty"` // failed because the node cannot see the input
 
 	Warnings []string `json:"warnings,omitempty"` // what a user should know of a completed job
+	Media    *Media   `json:"media,omitempty"`    // kept up to a bound
 }
 
 // maxResultJSONBytes limits the size of Metrics and of AnalyzerOutput.
@@ -79,7 +80,7 @@ func (r *Result) Validate() error {
 	}
 	r.LogOffset += int64(max(0, len(r.Logs)-MaxLogBytes))
 	r.Logs, r.Error = LogTail(r.Logs), ShortError(r.Error)
-	r.Warnings = shortWarnings(r.Warnings)
+	r.Warnings, r.Media = shortWarnings(r.Warnings), r.Media.Bounded()
 	return r.Output.validate()
 }
 

@@ -44,6 +44,7 @@ func (a *Agent) start(at *attempt) (*supervisor.Process, error) {
 		Plan:   plan,
 		Limits: encoding.Limits,
 		Strict: encoding.Strict,
+		Input:  probe.Describe(source),
 
 		HangAfter: time.Duration(encoding.HangTimeoutSec) * time.Second,
 	})
@@ -91,11 +92,18 @@ func (a *Agent) verify(at *attempt, exit supervisor.Exit) (*outcome, error) {
 	if o.Work == nil {
 		return o, nil
 	}
-	if err := probe.Verify(at.ctx, a.tools.FFprobe, *o.Work, started.Plan.Want, exit.Source, o.Input); err != nil {
+	report, err := probe.Verify(at.ctx, a.tools.FFprobe, *o.Work, started.Plan.Want, exit.Source, o.Input)
+	if err != nil {
 		return nil, err
 	}
-	o.Result.Output, err = outputOf(at.ctx, *o.Work, *o.Final)
-	return o, err
+	if o.Result.Output, err = outputOf(at.ctx, *o.Work, *o.Final); err != nil {
+		return nil, err
+	}
+	o.Result.Media = &ffrtmp.Media{Output: probe.Describe(&recipe.Source{Report: report})}
+	if o.Result.Media.Output != nil {
+		o.Result.Media.Output.SizeBytes = o.Result.Output.SizeBytes
+	}
+	return o, nil
 }
 
 func outputOf(ctx context.Context, work, final recipe.File) (*ffrtmp.Output, error) {
@@ -111,6 +119,19 @@ func outputOf(ctx context.Context, work, final recipe.File) (*ffrtmp.Output, err
 		return nil, failure.Errorf(ffrtmp.OutputError, "read output: %w", err)
 	}
 	return &ffrtmp.Output{Path: final.Path(), SizeBytes: size, SHA256: hex.EncodeToString(hash.Sum(nil))}, nil
+}
+
+// addMedia adds what was read and how the encoding went to a result.
+func addMedia(r *ffrtmp.Result, p *supervisor.Process, exit supervisor.Exit) {
+	var m ffrtmp.Media
+	if r.Media != nil {
+		m = *r.Media
+	}
+	if started, err := p.Config(); err == nil { // else it is not known
+		m.Input = started.Input
+	}
+	m.Series = exit.Series
+	r.Media = m.Bounded()
 }
 
 // metricsOf describes the run in a result.

@@ -136,11 +136,13 @@ func (a *Agent) judge(at *attempt, exit supervisor.Exit) (*outcome, error) {
 			o = a.failed(at, err)
 		}
 		o.Result.Metrics = metricsOf(exit)
+		addMedia(&o.Result, at.running(), exit)
 		return o, nil
 	case supervisor.Failed, supervisor.Lost:
 		o := a.newOutcome(at, ffrtmp.ResultFailed)
 		o.Result.Error, o.Result.FailureReason = exit.Error, exit.Reason
 		o.Result.Metrics = metricsOf(exit)
+		addMedia(&o.Result, at.running(), exit)
 		return o, nil
 	default: // stopped by an agent that died before it removed the attempt
 		return a.newOutcome(at, ffrtmp.ResultCanceled), nil
@@ -169,7 +171,7 @@ func (a *Agent) submitResult(at *attempt, o *outcome) error {
 		at.enter(ffrtmp.PublishingPhase)
 		seal := o.Result
 		seal.Status, seal.Logs, seal.LogOffset = ffrtmp.ResultPublishing, "", 0
-		seal.Metrics, seal.Warnings = nil, nil
+		seal.Metrics, seal.Warnings, seal.Media = nil, nil, nil
 		if err := a.outbox.deliver(at.ctx, seal); err != nil {
 			return err
 		}

@@ -22,6 +22,7 @@ type answer struct {
 	stream   func(ctx context.Context, w *flushWriter) error // instead of body
 	document []byte                                          // instead of body
 	backup   *fsm.Backup                                     // instead of body
+	file     *outputFile                                     // instead of body
 
 	streamType string // media type of stream; "": plain text
 }
@@ -50,6 +51,9 @@ func (s *Server) write(w http.ResponseWriter, c *call, a *answer, err error) {
 		return
 	case a.backup != nil:
 		s.sendBackup(w, c, a.backup)
+		return
+	case a.file != nil:
+		s.sendOutput(w, c, a.file)
 		return
 	case a.document != nil:
 		w.Header().Set("Content-Type", documentType)

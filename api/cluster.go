@@ -24,6 +24,11 @@ func (s *Server) clusterStatus(*call) (*answer, error) {
 	for _, m := range c.Members() {
 		status.Members = append(status.Members, member(m))
 	}
+	for _, change := range c.LeaderChanges() {
+		status.LeaderChanges = append(status.LeaderChanges, ffrtmp.LeaderChange{
+			Time: change.Time.UTC(), LeaderID: change.Leader, Name: change.Name,
+		})
+	}
 	return &answer{body: status}, nil
 }
 
@@ -36,6 +41,7 @@ func member(m cluster.Member) ffrtmp.Member {
 		ID: m.ID, Name: m.Name, Address: m.Address, APIURL: m.APIURL, Role: m.Role,
 		State: ffrtmp.MemberState(m.State), Since: m.Since.UTC(), Voter: m.Voter, Healthy: m.Healthy,
 		LastContactMS: contact, AppliedIndex: m.AppliedIndex, Version: m.Version,
-		CommandLevel: m.CommandLevel,
+		CommandLevel:  m.CommandLevel,
+		DiskFreeBytes: m.DiskFree, SnapshotAt: m.Snapshot, Certificates: m.Certificates,
 	}
 }

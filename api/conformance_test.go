@@ -18,7 +18,10 @@ import (
 	"github.com/getkin/kin-openapi/routers"
 )
 
-func init() { openapi3filter.RegisterBodyDecoder(eventStreamType, openapi3filter.PlainBodyDecoder) }
+func init() {
+	openapi3filter.RegisterBodyDecoder(eventStreamType, openapi3filter.PlainBodyDecoder)
+	openapi3filter.RegisterBodyDecoder("video/mp4", openapi3filter.FileBodyDecoder)
+}
 
 // document is openapi.yaml, parsed once.
 var document = sync.OnceValues(func() (*openapi3.T, error) {

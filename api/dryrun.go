@@ -2,6 +2,7 @@ package api
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"fmt"
 	"path"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/fsm"
 	"github.com/ffrtmp/ffrtmp/internal/recipe"
 )
 
@@ -37,8 +39,48 @@ func (s *Server) dryRun(c *call, spec *ffrtmp.Spec) (*answer, error) {
 	if err := build(&result, spec); err != nil {
 		return nil, err
 	}
+	s.expect(c.Context(), &result, nodes)
 	s.jobView(&result.Job)
 	return &answer{body: result}, nil
+}
+
+// expect sets how long the job would wait.
+func (s *Server) expect(ctx context.Context, r *ffrtmp.DryRun, nodes []ffrtmp.Node) {
+	r.Ahead = s.cfg.State.Ahead(r.Job.Queue, r.Job.Priority)
+	able, free := false, false
+	for i := range nodes {
+		if r.Job.Requires.Unmet(&nodes[i]) == "" {
+			able = true
+			free = free || exclusion(&r.Job, &nodes[i], &fsm.Waiting{}) == ""
+		}
+	}
+	var wait float64
+	if !able {
+		return
+	}
+	if r.Ahead > 0 || !free {
+		rate := s.startRate(ctx)
+		if rate == 0 {
+			return
+		}
+		wait = float64(r.Ahead+1) / rate
+	}
+	r.EstimatedWaitSeconds = &wait
+}
+
+// startRate is how many attempts started in a second, in the last hour or since the first event of it.
+func (s *Server) startRate(ctx context.Context) float64 {
+	now := time.Now().UTC()
+	if complete, err := s.statistics.read(ctx, s, now); err != nil || !complete {
+		return 0
+	}
+	stats := s.statistics.window(now, time.Hour)
+	begun := func(b ffrtmp.StatsBucket) bool { return b.Submitted > 0 || b.Started > 0 }
+	since := slices.IndexFunc(stats.Buckets, begun)
+	if since < 0 {
+		return 0
+	}
+	return float64(stats.Totals.Started) / max(now.Sub(stats.Buckets[since].Time).Seconds(), 1)
 }
 
 // dryRunNode returns the node that a dry run is about: the one with that id or name, or one that can run the

@@ -58,6 +58,29 @@ func TestDryRun_TwoPass(t *testing.T) {
 	}
 }
 
+// A dry run says how many jobs are ahead, and when it would start: at once, at the rate of the last hour, or unknown.
+func TestDryRun_Wait(t *testing.T) {
+	m := newMaster(t)
+	if r := m.dryRunOf("", `{"scenario":"720p"}`); r.Ahead != 0 || r.EstimatedWaitSeconds != nil {
+		t.Errorf("got %+v, want an unknown wait without a node", r)
+	}
+	m.register(nodeA)
+	if r := m.dryRunOf("", `{"scenario":"720p"}`); r.EstimatedWaitSeconds == nil || *r.EstimatedWaitSeconds != 0 {
+		t.Errorf("got %+v, want a start at once", r)
+	}
+	for _, queue := range []string{"live", "default", "default", "batch"} {
+		m.submit(`{"scenario":"720p","queue":"` + queue + `"}`)
+	}
+	if r := m.dryRunOf("", `{"scenario":"720p"}`); r.Ahead != 3 || r.EstimatedWaitSeconds != nil {
+		t.Errorf("got %+v, want 3 jobs ahead and an unknown wait, because none has started", r)
+	}
+	m.claim(nodeA)
+	r := m.dryRunOf("", `{"scenario":"720p","queue":"batch"}`)
+	if r.Ahead != 3 || r.EstimatedWaitSeconds == nil || *r.EstimatedWaitSeconds <= 0 {
+		t.Errorf("got %+v, want 3 jobs ahead and a wait", r)
+	}
+}
+
 // follows reports whether value comes after option.
 func follows(command []string, option, value string) bool {
 	for i := range command[1:] {

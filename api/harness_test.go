@@ -100,6 +100,10 @@ func (f *fakeCluster) setLeader(l *cluster.Leader) {
 	f.leadership <- l != nil && l.ID == f.id
 }
 
+func (f *fakeCluster) LeaderChanges() []cluster.LeaderChange {
+	return []cluster.LeaderChange{{Time: time.Unix(1_800_000_000, 0), Leader: f.id, Name: "name of " + f.id}, {}}
+}
+
 func (f *fakeCluster) ID() string        { return f.id }
 func (f *fakeCluster) ClusterID() string { return f.clusterID }
 func (f *fakeCluster) IsLeader() bool {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"time"
@@ -27,18 +28,26 @@ type logRequest struct {
 	offset  int64
 }
 
-// parseLogRequest reads a query. The default attempt is the newest, or the first if none has
-// started.
+// attemptOf reads the number of an attempt from a query. The default is the newest, or the first if none has started.
+func attemptOf(q url.Values, j *ffrtmp.Job) (int, error) {
+	if !q.Has("attempt") {
+		return max(j.Attempt, 1), nil
+	}
+	attempt, err := strconv.Atoi(q.Get("attempt"))
+	if err != nil || attempt < 1 {
+		return 0, ffrtmp.FieldErrorf("attempt", "%q is not the number of an attempt", q.Get("attempt"))
+	}
+	if attempt > j.Attempt {
+		return 0, ffrtmp.Errorf(ffrtmp.NotFound, "job %s has no attempt %d", j.ID, attempt)
+	}
+	return attempt, nil
+}
+
+// parseLogRequest reads a query.
 func parseLogRequest(c *call, j *ffrtmp.Job) (r logRequest, err error) {
 	q := c.URL.Query()
-	r.attempt = max(j.Attempt, 1)
-	if q.Has("attempt") {
-		if r.attempt, err = strconv.Atoi(q.Get("attempt")); err != nil || r.attempt < 1 {
-			return r, ffrtmp.FieldErrorf("attempt", "%q is not the number of an attempt", q.Get("attempt"))
-		}
-		if r.attempt > j.Attempt {
-			return r, ffrtmp.Errorf(ffrtmp.NotFound, "job %s has no attempt %d", j.ID, r.attempt)
-		}
+	if r.attempt, err = attemptOf(q, j); err != nil {
+		return r, err
 	}
 	offset, err := queryUint(q, "offset")
 	if err != nil {

@@ -2,6 +2,7 @@ package api
 
 import (
 	"fmt"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -39,6 +40,9 @@ func TestOpenAPI_Traffic(t *testing.T) {
 		"Idempotency-Key", "batch")
 	m.want(409, "POST", "/jobs/batch", `{"jobs":[{"scenario":"720p"}]}`, "Idempotency-Key", "batch")
 	m.want(200, "GET", "/jobs/1/explain", "")
+	m.want(200, "GET", "/jobs/1/media", "")
+	m.want(400, "GET", "/jobs/1/media?attempt=x", "")
+	m.want(404, "GET", "/jobs/99/media", "")
 
 	var claimed ffrtmp.ClaimResponse
 	m.want(200, "POST", "/jobs/claim", claim).decode(t, &claimed)
@@ -137,6 +141,7 @@ func TestOpenAPI_Traffic(t *testing.T) {
 	m.want(200, "GET", "/audit?limit=1&since=2026-01-02T03:04:05Z", "")
 	m.want(200, "GET", "/audit", "")
 
+	m.outputTraffic()
 	m.want(200, "GET", "/cluster", "")
 	saved := m.want(200, "GET", "/cluster/snapshot", "")
 	m.want(400, "POST", "/cluster/restore", "hello")
@@ -234,4 +239,17 @@ func (m *master) spend(key, path, body string) string {
 		m.t.Fatalf("POST %s: got %d %s, want success", path, r.StatusCode, r.body)
 	}
 	return key
+}
+
+// outputTraffic requests an output in every way.
+func (m *master) outputTraffic() {
+	m.t.Helper()
+	s := siteOf(m)
+	s.node = m.register(nodeB)
+	path := s.complete(filepath.Join(s.root, "out", "film.mp4"), 10)
+	m.want(200, "GET", path, "")
+	m.want(206, "GET", path, "", "Range", "bytes=1-2")
+	m.want(416, "GET", path, "", "Range", "bytes=20-")
+	m.want(404, "GET", "/jobs/99/output", "")
+	m.want(409, "GET", "/jobs/1/output", "")
 }

@@ -56,6 +56,13 @@ func (s *Server) endpoints() []endpoint {
 			pattern: "GET /jobs/{id}/logs", scope: ffrtmp.ScopeRead, servedBy: byConsistency, serve: s.logs, long: true,
 			query: []string{"attempt", "follow", "offset"},
 		},
+		{
+			pattern: "GET /jobs/{id}/media", scope: ffrtmp.ScopeRead, servedBy: byConsistency, serve: s.media,
+			query: []string{"attempt"},
+		},
+		{
+			pattern: "GET /jobs/{id}/output", scope: ffrtmp.ScopeRead, servedBy: anyMaster, serve: s.output, long: true,
+		},
 		{pattern: "GET /jobs/{id}/explain", scope: ffrtmp.ScopeRead, servedBy: byConsistency, serve: s.explain},
 
 		{pattern: "POST /jobs/claim", scope: ffrtmp.ScopeAgent, serve: with(s.claim), long: true, repeat: true},

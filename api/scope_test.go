@@ -31,6 +31,8 @@ var matrix = map[string]struct {
 	"POST /jobs/retry":       {scopes: "submit", audited: true},
 	"POST /jobs/priority":    {scopes: "submit", audited: true},
 	"GET /jobs/{id}/logs":    {scopes: "submit read"},
+	"GET /jobs/{id}/media":   {scopes: "submit read"},
+	"GET /jobs/{id}/output":  {scopes: "submit read"},
 	"GET /jobs/{id}/explain": {scopes: "submit read"},
 
 	"GET /stats":     {scopes: "submit read"},
@@ -81,6 +83,7 @@ var matrix = map[string]struct {
 
 	"GET /openapi.yaml":  {},
 	"GET /health":        {},
+	"GET /health/live":   {},
 	"GET /health/ready":  {},
 	"GET /health/leader": {},
 }

@@ -57,6 +57,7 @@ type Cluster interface {
 	Warnings() []string
 	Misfits() []string         // other masters that this one cannot work with
 	Members() []cluster.Member // asks every master, which may take half a second
+	LeaderChanges() []cluster.LeaderChange
 	APIURLs() []string
 	Role() string
 	Term() uint64
@@ -76,7 +77,7 @@ type Certificates interface {
 	Health() (warnings []string, err error)
 }
 
-// Config configures a Server. All but Backups, Certificates, Tracer and Registerer are required.
+// Config configures a Server. All but Backups, Certificates, MediaRoots, Tracer and Registerer are required.
 type Config struct {
 	State    *fsm.FSM
 	Proposer *fsm.Proposer
@@ -92,6 +93,8 @@ type Config struct {
 
 	Backups      func() ffrtmp.Backups // nil: no backups on a schedule
 	Certificates Certificates
+
+	MediaRoots []string // absolute directories whose outputs are served
 
 	Registerer prometheus.Registerer
 	Gatherer   prometheus.Gatherer // served by MetricsHandler

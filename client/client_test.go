@@ -157,6 +157,7 @@ func TestRequests(t *testing.T) {
 		}},
 		{`GET /stats?window=1h0m0s `, false, func() error { _, err := c.Stats(ctx, time.Hour); return err }},
 		{`GET /catalogue `, false, func() error { _, err := c.Catalogue(ctx); return err }},
+		{`GET /jobs/7/media?attempt=2 `, false, func() error { _, err := c.Media(ctx, "7", 2); return err }},
 		{`GET /jobs/7/explain `, false, func() error { _, err := c.Explain(ctx, "7"); return err }},
 		{`POST /nodes/n/heartbeat {"attempts":[],"wait":"5s"}`, false, func() error {
 			_, err := c.Heartbeat(ctx, "n", ffrtmp.Heartbeat{Wait: ffrtmp.Duration(5 * time.Second)})

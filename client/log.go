@@ -23,6 +23,17 @@ func (c *Client) Logs(ctx context.Context, id string, attempt int, opts ...Optio
 	return answer.Logs, err
 }
 
+// Media describes input and output of one attempt as ffprobe sees them, and how fast it went; attempt 0 is the newest.
+func (c *Client) Media(ctx context.Context, id string, attempt int, opts ...Option) (ffrtmp.JobMedia, error) {
+	var m ffrtmp.JobMedia
+	call := read(jobPath(id, "media"), &m, opts)
+	if attempt > 0 {
+		call.query.Set("attempt", strconv.Itoa(attempt))
+	}
+	err := c.do(ctx, call)
+	return m, err
+}
+
 // FollowLogs copies the log of an attempt to w as it is written, until the
 // attempt ends; attempt 0 is the newest. After a broken connection it resumes at
 // the byte where the connection broke, until the context ends. Masters keep only

@@ -81,6 +81,9 @@ type Config struct {
 	// sent to the other members.
 	CommandLevel int
 
+	// Certificates returns when this master's certificates expire, by name; nil = it has none.
+	Certificates func() map[string]time.Time
+
 	// DiskReserve is the minimum free space of Dir's disk, in bytes; below it new
 	// work is refused and results are still accepted: see [Node.CheckDiskSpace].
 	// 0 = the disk is not watched.

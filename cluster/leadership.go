@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/hashicorp/raft"
 )
@@ -28,6 +29,7 @@ type leadership struct {
 	last    string        // the last leader that was known
 	changed chan struct{} // closed at the next change
 	changes atomic.Uint64 // leaders seen
+	past    []LeaderChange
 
 	raftLeads bool // by Raft's last notification
 	notified  bool // the last value sent to the consumer
@@ -60,6 +62,7 @@ func (l *leadership) setLeader(id string) {
 		return
 	}
 	l.leader = id
+	l.record(time.Now())
 	if id != "" {
 		l.last = id
 		l.changes.Add(1)

@@ -35,6 +35,14 @@ type Member struct {
 	LastContact  time.Duration // since the leader's last message; negative when unknown
 	AppliedIndex uint64
 	CommandLevel int // highest command kind that it can apply
+	Condition
+}
+
+// Condition is what a master says of its own disk and files. A part that is zero is not known.
+type Condition struct {
+	DiskFree     uint64               `json:"disk_free,omitempty"`    // bytes, of the Raft directory's disk
+	Snapshot     time.Time            `json:"snapshot,omitzero"`      // when its newest snapshot was made
+	Certificates map[string]time.Time `json:"certificates,omitempty"` // when they expire
 }
 
 // status is a member's answer to a status request of another.
@@ -57,6 +65,7 @@ type status struct {
 	Run           string        `json:"run"` // of the process, see hello
 	Nonvoter      bool          `json:"nonvoter,omitempty"`
 	GossipKeys    *ringStatus   `json:"gossip_keys,omitempty"`
+	Condition
 }
 
 // defaultStatusTimeout bounds the request to one member.
@@ -77,7 +86,23 @@ func (n *Node) status() status {
 		GossipKeys: n.ringStatus(),
 	}
 	s.LastContact, s.Contacted = n.LastContact()
+	s.Condition = n.condition()
 	return s
+}
+
+// condition returns this master's own.
+func (n *Node) condition() Condition {
+	var c Condition
+	if free, err := n.cfg.diskFree(); err == nil {
+		c.DiskFree = free
+	}
+	if made := n.snapshotTime(); !made.Equal(n.started) {
+		c.Snapshot = made.UTC()
+	}
+	if n.cfg.Certificates != nil {
+		c.Certificates = n.cfg.Certificates()
+	}
+	return c
 }
 
 // lastEntry returns the term and index of the newest entry of this log.
@@ -232,6 +257,7 @@ func (n *Node) member(server raft.Server, leader string, newest uint64, statuses
 		ID: id, Name: string(server.Address), Address: a.Peer, APIURL: a.APIURL, Version: s.Version,
 		Role: role, State: state, Since: since, Voter: server.Suffrage == raft.Voter,
 		LastContact: s.LastContact, AppliedIndex: s.Applied, CommandLevel: s.Level,
+		Condition: s.Condition,
 	}
 	if !answered || !s.Contacted {
 		m.LastContact = -1

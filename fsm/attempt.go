@@ -17,6 +17,7 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
 	insertLog     = store.Prepared(`INSERT INTO job_log (seq, attempt, log, log_offset) VALUES (?, ?, ?, ?)`)
 	insertLateLog = store.Prepared(`INSERT INTO job_log (seq, attempt, log, log_offset) VALUES (?, ?, ?, ?)
 	ON CONFLICT DO NOTHING`)
+	insertMedia   = store.Prepared(`INSERT INTO job_media (seq, attempt, media) VALUES (?, ?, ?)`)
 	deleteAttempt = store.Prepared(`DELETE FROM job_attempt WHERE seq = ? AND attempt = ?`)
 	updateFailed  = store.Prepared(`UPDATE job_state SET status = ?, hold = ?, losses = ?, completed_at = ?,
 	last_activity_at = ?, error = ?, failure_reason = ? WHERE seq = ?`)
@@ -42,6 +43,9 @@ func (t *tx) end(j *activeJob, e store.Result) {
 		store.Null(e.AnalyzerOutput), store.Null(e.Warnings))
 	if e.Log != "" {
 		t.exec(insertLog, int64(j.seq), j.attempt, e.Log, e.LogOffset)
+	}
+	if e.Media != "" {
+		t.exec(insertMedia, int64(j.seq), j.attempt, e.Media)
 	}
 }
 

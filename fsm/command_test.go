@@ -58,6 +58,7 @@ var golden = map[string]command{
 		Result: store.Result{
 			Error: "boom", Reason: ffrtmp.OutputError, Log: "line\n", LogOffset: 300,
 			Output: `{"path":"x"}`, Metrics: `{"m":1}`, AnalyzerOutput: `{"n":2}`, Warnings: `["w"]`,
+			Media: `{"series":{}}`,
 		},
 		backoff: goldenBackoff,
 	},

@@ -1,6 +1,10 @@
 package fsm
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/ffrtmp/ffrtmp"
+)
 
 // Waiting explains why a pending job is not claimed.
 type Waiting struct {
@@ -30,6 +34,22 @@ func (f *FSM) Waiting(seq uint64) Waiting {
 	}
 	w.Outside = f.state.outside(j.class)
 	return w
+}
+
+// Ahead counts the jobs that would be served before a new one.
+func (f *FSM) Ahead(q ffrtmp.Queue, p ffrtmp.Priority) int {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	if f.state == nil {
+		return 0
+	}
+	count := 0
+	for rank := range f.state.ready.ranks[:ffrtmp.Rank(q, p)+1] {
+		for _, c := range f.state.ready.ranks[rank] {
+			count += len(c.heaps[rank])
+		}
+	}
+	return count
 }
 
 // Runs reports whether this attempt of a job is running.

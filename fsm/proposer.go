@@ -226,6 +226,7 @@ func (p *Proposer) Result(ctx context.Context, id Idempotency, seq uint64, r ffr
 			Error: r.Error, Reason: r.FailureReason, Log: r.Logs, LogOffset: r.LogOffset,
 			Output: store.Marshal(r.Output, r.Output == nil), Metrics: string(r.Metrics),
 			AnalyzerOutput: string(r.AnalyzerOutput), Warnings: store.Marshal(r.Warnings, len(r.Warnings) == 0),
+			Media: store.Marshal(r.Media, r.Media == nil),
 		},
 	}
 	var err error

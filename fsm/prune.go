@@ -65,6 +65,7 @@ var (
 	deleteSpec     = store.Prepared(`DELETE FROM job_spec WHERE seq = ?`)
 	deleteAttempts = store.Prepared(`DELETE FROM job_attempt WHERE seq = ?`)
 	deleteLogs     = store.Prepared(`DELETE FROM job_log WHERE seq = ?`)
+	deleteMedia    = store.Prepared(`DELETE FROM job_media WHERE seq = ?`)
 	selectUnused   = store.Prepared(`SELECT 1 FROM idempotency i WHERE principal = ? AND key = ? AND created_at < ?
 	AND NOT EXISTS (SELECT 1 FROM job_state WHERE i.seq > 0 AND seq >= i.seq AND seq < i.seq + max(i.count, 1))`)
 	deleteKey       = store.Prepared(`DELETE FROM idempotency WHERE principal = ? AND key = ?`)
@@ -86,7 +87,7 @@ func (c *prune) apply(t *tx) any {
 		if !t.row(one, selectFinished, int64(seq), store.StatusCompleted, c.before) {
 			continue
 		}
-		for _, s := range []store.Statement{deleteState, deleteSpec, deleteAttempts, deleteLogs} {
+		for _, s := range []store.Statement{deleteState, deleteSpec, deleteAttempts, deleteLogs, deleteMedia} {
 			t.exec(s, int64(seq))
 		}
 		t.columns.remove(seq)

@@ -32,7 +32,7 @@ func (c *result) encode(e *encoder) {
 	e.uint(uint64(store.Code(store.ResultCodes, c.status)))
 	e.texts(c.Error, string(c.Reason), c.Log)
 	e.uint(uint64(c.LogOffset))
-	e.texts(c.Output, c.Metrics, c.AnalyzerOutput, c.Warnings)
+	e.texts(c.Output, c.Metrics, c.AnalyzerOutput, c.Warnings, c.Media)
 	e.bool(c.unseen)
 	c.backoff.encode(e)
 }
@@ -44,7 +44,7 @@ func decodeResult(d *decoder) command {
 	c.Result = store.Result{
 		Error: d.string(), Reason: ffrtmp.FailureReason(d.string()),
 		Log: d.string(), LogOffset: int64(d.uint()), Output: d.string(), Metrics: d.string(),
-		AnalyzerOutput: d.string(), Warnings: d.string(),
+		AnalyzerOutput: d.string(), Warnings: d.string(), Media: d.string(),
 	}
 	c.unseen = d.bool()
 	c.backoff = decodeBackoff(d)

@@ -84,7 +84,7 @@ func TestPrune_OldFinishedJobs(t *testing.T) {
 		_, err := c.fsm.Job(t.Context(), ref)
 		wantCode(t, err, ffrtmp.NotFound)
 	}
-	for _, table := range []string{"job_spec", "job_state", "job_attempt", "job_log"} {
+	for _, table := range []string{"job_spec", "job_state", "job_attempt", "job_log", "job_media"} {
 		var n int
 		err := c.sqlite().QueryRowContext(t.Context(), "SELECT count(*) FROM "+table+" WHERE seq = 1").Scan(&n)
 		if err != nil || n != 0 {

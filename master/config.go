@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -90,6 +91,9 @@ type Config struct {
 	BackupInterval time.Duration
 	// BackupKeep is how many of them are kept; 0 keeps all.
 	BackupKeep int
+	// MediaRoots are directories: the API and the console serve what completed jobs have written below them, at the
+	// same paths as the agents have.
+	MediaRoots []string
 	// DiskReserve is the minimum free disk space in bytes; below it new jobs are refused. 0 does not watch the disk.
 	DiskReserve uint64
 
@@ -232,6 +236,11 @@ func (c Config) checkJobs() error {
 	}
 	if c.Retention != 0 && c.Retention < time.Second {
 		return configErrorf("Retention must be at least 1s, or 0 to keep everything, not %s", c.Retention)
+	}
+	for _, dir := range c.MediaRoots {
+		if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+			return configErrorf("MediaRoots must be directories: %s is none", dir)
+		}
 	}
 	if c.RetryBase <= 0 || c.RetryCap < c.RetryBase {
 		return configErrorf("RetryBase must be more than 0 and at most RetryCap")

@@ -49,6 +49,7 @@ func TestConfig_Validate(t *testing.T) {
 		"MaxRetries":      func(c *Config) { c.MaxRetries = 101 },
 		"LeaseTTL":        func(c *Config) { c.LeaseTTL = 0 },
 		"Retention":       func(c *Config) { c.Retention = time.Millisecond },
+		"MediaRoots":      func(c *Config) { c.MediaRoots = []string{"/none"} },
 		"BackupURL":       func(c *Config) { c.BackupURL = "ftp://x" },
 		"BackupInterval":  func(c *Config) { c.BackupURL, c.BackupInterval = "x", 0 },
 		"BackupKeep":      func(c *Config) { c.BackupURL, c.BackupKeep = "x", -1 },

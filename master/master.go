@@ -151,12 +151,13 @@ func (m *Master) openState() (err error) {
 }
 
 // apiConfig is the API's configuration but for what Raft gives it.
-func (m *Master) apiConfig() api.Config {
+func (m *Master) apiConfig() (api.Config, error) {
+	roots, err := mediaRoots(m.config.MediaRoots)
 	return api.Config{
-		Port: m.ports.api, State: m.state, Logger: m.logger.Named("api"), Version: version.Version,
+		Port: m.ports.api, State: m.state, Logger: m.logger.Named("api"), Version: version.Version, MediaRoots: roots,
 		Name: m.config.Cluster, LeaseTTL: m.config.LeaseTTL,
 		Keys: m.keys, Certificates: &m.certs, Registerer: m.registry, Gatherer: m.registry,
-	}
+	}, err
 }
 
 // portConfig is the configuration of the API's port.
@@ -245,8 +246,8 @@ func (m *Master) clusterConfig() (cluster.Config, error) {
 		NodeID: c.NodeID, Name: c.Name, Nonvoter: c.Nonvoter, Settings: m.state.Setting, Dir: c.RaftDir,
 		Cluster: c.Cluster, Version: version.Version, APIURL: m.URL(),
 		MetricsPort: m.metricsPort(), CommandLevel: fsm.Level,
-		DiskReserve: c.DiskReserve,
-		Expect:      c.BootstrapExpect, Join: c.Join,
+		DiskReserve: c.DiskReserve, Certificates: m.certs.Expiry,
+		Expect: c.BootstrapExpect, Join: c.Join,
 		Bind: c.Bind, Advertise: m.host, PeerPort: c.PeerPort, GossipPort: c.GossipPort, GossipKeys: c.GossipKeys,
 		Timing: cluster.Local, Phase: m.startup.enter, Logger: m.logger.Named("cluster"), Metrics: m.registry,
 	}
@@ -304,7 +305,10 @@ func (m *Master) serve() error {
 		State: m.state, Proposer: proposer, Cluster: m.node, LeaseTTL: m.config.LeaseTTL, Retention: m.config.Retention,
 		Logger: m.logger.Named("leader"),
 	})
-	c := m.apiConfig()
+	c, err := m.apiConfig()
+	if err != nil {
+		return fmt.Errorf("media roots: %w", err)
+	}
 	c.Tracer, c.Proposer, c.Leader, c.Cluster = m.tracer, proposer, m.leader, m.node
 	if m.backups != nil {
 		c.Backups = m.backupStatus

@@ -121,8 +121,10 @@ func (v *visit) stream(path string, query url.Values) error {
 	if err != nil {
 		return err
 	}
-	if last := v.Header.Get("Last-Event-ID"); last != "" {
-		r.Header.Set("Last-Event-ID", last)
+	for _, name := range []string{"Last-Event-ID", "Range", "If-Range", "If-None-Match"} {
+		if value := v.Header.Get(name); value != "" {
+			r.Header.Set(name, value)
+		}
 	}
 	v.console.cfg.API.ServeHTTP(v.w, r)
 	return nil

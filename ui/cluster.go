@@ -2,8 +2,11 @@ package ui
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
+	"time"
 
 	"github.com/ffrtmp/ffrtmp"
 )
@@ -29,6 +32,35 @@ func clusterStatus(v *visit) error {
 	}
 	v.render(http.StatusOK, "cluster", "Cluster", p)
 	return nil
+}
+
+// Lag is how many entries a member has yet to apply, or -1 if that is not known.
+func (p clusterPage) Lag(m ffrtmp.Member) int64 {
+	if m.State == ffrtmp.MemberDead {
+		return -1
+	}
+	return max(0, int64(p.CommitIndex)-int64(m.AppliedIndex)) //nolint:gosec // far below 2^63
+}
+
+// expiring is how long before its expiry a certificate is marked.
+const expiring = 30 * 24 * time.Hour
+
+// certificate is when a certificate expires.
+type certificate struct {
+	Name  string
+	Until time.Time
+	Soon  bool
+}
+
+// Certificates lists a member's, the first to expire first.
+func (p clusterPage) Certificates(m ffrtmp.Member) []certificate {
+	var list []certificate
+	for _, name := range slices.Sorted(maps.Keys(m.Certificates)) {
+		until := m.Certificates[name]
+		list = append(list, certificate{name, until, time.Until(until) < expiring})
+	}
+	slices.SortStableFunc(list, func(a, b certificate) int { return a.Until.Compare(b.Until) })
+	return list
 }
 
 // Quorum is how many voters must be up.

@@ -20,7 +20,9 @@ func templateFunctions() template.FuncMap {
 		"ago": ago, "iso": iso, "span": span, "seconds": seconds, "bytes": size,
 		"count": count, "number": number, "title": title, "words": words, "labels": labels,
 		"indent": indent, "join": strings.Join, "scopes": ffrtmp.JoinScopes, "dict": dict, "list": list,
-		"percent": percent, "lower": strings.ToLower, "short": short, "plural": plural, "value": value,
+		"percent": percent, "lower": strings.ToLower, "short": short, "plural": plural,
+		"value": value, "stream": streamWords,
+		"signed": func(n uint64) int64 { return int64(min(n, math.MaxInt64)) },
 	}
 }
 

@@ -18,6 +18,10 @@ type jobPage struct {
 	Timeline    timeline
 	Verbs       []ffrtmp.Action
 	Attempt     int // whose log is shown
+	Media       ffrtmp.JobMedia
+	Charts      []chart // of how the encoding went
+	Player      string  // video or audio; "": the output cannot be played here
+	Download    bool    // this master has the output
 }
 
 func job(v *visit) error {
@@ -42,6 +46,14 @@ func job(v *visit) error {
 	if n, err := strconv.Atoi(v.URL.Query().Get("attempt")); err == nil && n > 0 && n <= p.Job.Attempt {
 		p.Attempt = n
 	}
+	if p.Attempt > 0 {
+		path, query := "/jobs/"+p.Job.ID+"/media", url.Values{"attempt": {strconv.Itoa(p.Attempt)}}
+		if err := v.get(path, query, &p.Media); err != nil {
+			return err
+		}
+		p.Charts = seriesCharts(p.Media.Series)
+	}
+	p.Player, p.Download = v.outputOf(&p.Job)
 	v.render(http.StatusOK, "job", "Job "+strconv.FormatUint(p.Job.SequenceNumber, 10), p)
 	return nil
 }

@@ -77,6 +77,9 @@ func jobs(v *visit) error {
 	if err != nil {
 		return err
 	}
+	if !query.Has("q") {
+		query.Set("total", "true")
+	}
 	p := jobsPage{Fields: map[string]string{}}
 	if err := v.get("/jobs", query, &p.List); err != nil {
 		return err

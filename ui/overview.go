@@ -115,7 +115,8 @@ func (p *overviewPage) sum() {
 // statsCharts draws what happened to jobs, and how long they waited and ran.
 func statsCharts(s *ffrtmp.Stats, window string) []chart {
 	ended := []series{
-		{Label: "completed", Class: "completed"}, {Label: "failed", Class: "failed"},
+		{Label: "completed", Class: "completed"},
+		{Label: "failed", Class: "failed"},
 		{Label: "canceled", Class: "canceled"},
 	}
 	wait := []series{{Label: "median", Class: "blue"}, {Label: "90 %", Class: "amber"}}

@@ -20,19 +20,25 @@ type submitPage struct {
 	Nonce  string // so that sending the form twice makes one job
 
 	Catalogue ffrtmp.Catalogue
+	Nodes     []ffrtmp.Node
 }
+
+// catalogue is what jobs may ask for.
+var catalogue = ffrtmp.NewCatalogue()
 
 // show answers with the form.
 func (p submitPage) show(v *visit, status int) error {
-	if err := v.get("/catalogue", nil, &p.Catalogue); err != nil {
+	var nodes ffrtmp.NodeList
+	if err := v.get("/nodes", nil, &nodes); err != nil {
 		return err
 	}
+	p.Catalogue, p.Nodes = catalogue, nodes.Nodes
 	v.render(status, "submit", "Submit a job", p)
 	return nil
 }
 
-// parameterFields are the fields of the form that become parameters, as text.
-var parameterFields = []string{"input", "output", "codec", "preset", "bitrate", "resolution"}
+// mainFields are the parameters at the top of the form; the others of the catalogue follow.
+var mainFields = []string{"input", "output", "duration", "codec", "preset", "bitrate", "resolution", "overwrite"}
 
 func submitForm(v *visit) error {
 	q := v.URL.Query()
@@ -82,18 +88,15 @@ func specOf(fields map[string]string) (map[string]any, error) {
 		if err := json.Unmarshal([]byte(text), &parameters); err != nil {
 			return nil, ffrtmp.FieldErrorf("parameters", "is not a JSON object: %v", err)
 		}
-	}
-	for _, name := range parameterFields {
-		if value := strings.TrimSpace(fields[name]); value != "" {
-			parameters[name] = value
+		if parameters == nil {
+			return nil, ffrtmp.FieldErrorf("parameters", "is not a JSON object: it is null")
 		}
 	}
-	if text := strings.TrimSpace(fields["duration"]); text != "" {
-		seconds, err := strconv.ParseFloat(text, 64)
-		if err != nil {
-			return nil, ffrtmp.FieldErrorf("parameters.duration", "%q is not a number of seconds", text)
+	for i := range catalogue.Parameters {
+		p := &catalogue.Parameters[i]
+		if text := strings.TrimSpace(fields[p.Name]); text != "" {
+			parameters[p.Name] = typed(p, text)
 		}
-		parameters["duration"] = seconds
 	}
 	spec := map[string]any{"scenario": strings.TrimSpace(fields["scenario"])}
 	if len(parameters) > 0 {
@@ -116,6 +119,15 @@ func specOf(fields map[string]string) (map[string]any, error) {
 		spec["labels"] = list
 	}
 	return spec, err
+}
+
+// typed is a parameter's value as JSON has it. What is of another type, the API refuses.
+func typed(p *ffrtmp.Parameter, text string) any {
+	var value any
+	if p.Type == "string" || json.Unmarshal([]byte(text), &value) != nil {
+		return text
+	}
+	return value
 }
 
 // labelsOf reads labels, one key=value a line.
@@ -149,12 +161,27 @@ func (v *visit) cloneInto(fields map[string]string, id string) error {
 		}
 	}
 	maps.DeleteFunc(parameters, func(name string, _ any) bool { return name == "output" || name == "stream_key" })
-	if len(parameters) > 0 {
-		text, err := json.MarshalIndent(parameters, "", "  ")
-		if err != nil {
-			return err
+	for i := range catalogue.Parameters {
+		name := catalogue.Parameters[i].Name
+		if value, ok := parameters[name]; ok {
+			fields[name] = typedText(value)
+			delete(parameters, name)
 		}
-		fields["parameters"] = string(text)
+	}
+	if len(parameters) > 0 {
+		fields["parameters"] = typedText(parameters)
 	}
 	return nil
+}
+
+// typedText is a value of JSON as one types it.
+func typedText(value any) string {
+	if text, ok := value.(string); ok {
+		return text
+	}
+	text, err := json.Marshal(value)
+	if err != nil {
+		return ""
+	}
+	return string(text)
 }

@@ -346,7 +346,7 @@ func TestConsole_Pages(t *testing.T) {
 		"/ui/":                {"0 of 2 slots taken", true},
 		"/ui/nodes":           {"encoder-1", true},
 		"/ui/nodes/" + nodeID: {"Runs now", true},
-		"/ui/cluster":         {"quorum 1", true},
+		"/ui/cluster":         {"</b> leads</li>", true},
 		"/ui/activity":        {"Newest first", true},
 		"/ui/masters":         {"leads", true},
 		"/ui/submit":          {"1080p", false},

@@ -76,7 +76,8 @@ func wanted(container string) recipe.Want {
 
 func verify(t *testing.T, path string, want recipe.Want, source supervisor.Source, input *recipe.File) error {
 	t.Helper()
-	return Verify(context.Background(), tools(t).FFprobe, fileOf(path), want, source, input)
+	_, err := Verify(context.Background(), tools(t).FFprobe, fileOf(path), want, source, input)
+	return err
 }
 
 // opens returns an output that several checks share, as each run of ffprobe is slow.

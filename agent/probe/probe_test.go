@@ -145,7 +145,7 @@ func TestVerify_Unreadable(t *testing.T) {
 	}
 	ended, cancel := context.WithCancel(context.Background())
 	cancel()
-	err := Verify(ended, tools(t).FFprobe, fileOf(whole), want, supervisor.Source{}, nil)
+	_, err := Verify(ended, tools(t).FFprobe, fileOf(whole), want, supervisor.Source{}, nil)
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want %v", err, context.Canceled)
 	}

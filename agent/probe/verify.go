@@ -16,20 +16,20 @@ import (
 	"github.com/ffrtmp/ffrtmp/internal/recipe"
 )
 
-// Verify returns nil when the file is what the plan wanted, given what ffmpeg said
+// Verify describes a file, without an error when it is what the plan wanted, given what ffmpeg said
 // of its source and, where that is a file, the source itself. Its error says what
 // differs; the reason is an input error where the source has ended too early or
 // could not be decoded to its end, else a runtime error.
 func Verify(
 	ctx context.Context, program string, output recipe.File, want recipe.Want, source supervisor.Source,
 	input *recipe.File,
-) error {
+) (ffprobe.Report, error) {
 	o, err := open(ctx, program, output)
 	if err != nil {
-		return err
+		return ffprobe.Report{}, err
 	}
 	defer o.file.Close()
-	return o.verify(ctx, want, source, input)
+	return o.report, o.verify(ctx, want, source, input)
 }
 
 // opened is an output and what ffprobe reports of it.

@@ -39,6 +39,7 @@ type run struct {
 	source   sourceReader
 	tail     []string
 	damage   failure.Damage
+	samples  sampler
 	started  time.Time
 	ending   *failure.Error // why we end the run; nil while ffmpeg runs
 	stopped  bool           // by request
@@ -97,7 +98,7 @@ func (r *run) loop() Exit {
 				progress = nil
 				continue
 			}
-			r.take(line)
+			r.progress(line)
 		case line, ok := <-messages:
 			if !ok {
 				messages = nil
@@ -160,6 +161,9 @@ func (r *run) pause(pause bool) {
 	}
 	r.ffmpeg.signal(sig)
 	r.status.Paused = pause
+	if !pause {
+		r.samples.resume(time.Since(r.started))
+	}
 	r.status.setPhase()
 	r.status.estimate(r.config.Plan.Want)
 	r.checkDisk(save(r.config.Dir, stateFile, r.status)) // before the answer, so that the caller sees it
@@ -199,7 +203,7 @@ func (r *run) drain(progress, messages <-chan string) {
 			if !ok {
 				progress = nil
 			} else {
-				r.take(line)
+				r.progress(line)
 			}
 		case line, ok := <-messages:
 			if !ok {
@@ -253,7 +257,7 @@ func (r *run) finish() Exit {
 func (r *run) exit(e Exit) Exit {
 	e.StartedAt, e.EndedAt = r.started.UTC(), time.Now().UTC()
 	e.Progress, e.Source = r.status.Progress, r.status.Source
-	e.Warnings = r.warnings()
+	e.Warnings, e.Series = r.warnings(), r.samples.result()
 	return e
 }
 
@@ -267,6 +271,12 @@ func (r *run) warnings() []string {
 		list = append(list, r.damage.String()+"; with strict they fail the job")
 	}
 	return list
+}
+
+// progress handles one line of ffmpeg's progress.
+func (r *run) progress(line string) {
+	r.take(line)
+	r.samples.take(line, time.Since(r.started), &r.status.Progress)
 }
 
 // message handles one line of ffmpeg's stderr.

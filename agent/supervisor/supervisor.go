@@ -31,6 +31,7 @@ type Config struct {
 	Plan   recipe.Plan           `json:"plan"`
 	Limits ffrtmp.ResourceLimits `json:"limits"`
 	Strict bool                  `json:"strict,omitempty"` // errors while decoding fail the run
+	Input  *ffrtmp.MediaFile     `json:"input,omitempty"`  // for the result; nil: nobody has looked
 	// HangAfter is how long ffmpeg may make no progress; 0 means DefaultHangAfter.
 	HangAfter time.Duration `json:"hang_after"`
 }
@@ -65,6 +66,7 @@ type Exit struct {
 	CPU       time.Duration        `json:"cpu"`           // user and system time of ffmpeg
 	MaxRSS    int64                `json:"max_rss_bytes"` // of ffmpeg
 	Warnings  []string             `json:"warnings,omitempty"`
+	Series    *ffrtmp.Series       `json:"series,omitempty"`
 }
 
 // Source is what ffmpeg reported about its input.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -27,6 +28,7 @@ func (c *command) dryRun(cmd *cobra.Command, spec ffrtmp.Spec, node string) erro
 		f.Add("Priority", result.Job.Priority)
 		f.Add("Node", cmp.Or(result.NodeName, result.NodeID))
 		f.Add("Command", commandLine(result.Command))
+		f.Add("Starts", startsIn(&result))
 		for _, text := range result.Assumed {
 			f.Add("Assumed", text)
 		}
@@ -35,6 +37,19 @@ func (c *command) dryRun(cmd *cobra.Command, spec ffrtmp.Spec, node string) erro
 		}
 		return c.print(result, f, cli.Line("Nothing was submitted."))
 	})
+}
+
+// startsIn is when the job would start, in words.
+func startsIn(r *ffrtmp.DryRun) string {
+	switch wait := r.EstimatedWaitSeconds; {
+	case wait == nil:
+		return fmt.Sprintf("unknown, %d jobs ahead", r.Ahead)
+	case *wait == 0:
+		return "at once"
+	default:
+		about := time.Duration(*wait * float64(time.Second)).Round(time.Second)
+		return fmt.Sprintf("in about %s, %d jobs ahead", about, r.Ahead)
+	}
 }
 
 // plain matches an argument that no shell changes.

@@ -36,7 +36,7 @@ var fieldFlags = strings.NewReplacer(
 	"Advertise", "--advertise", "Bind", "--bind", "Join", "--join", "Cluster", "--cluster",
 	"NodeID", "--node-id", "Name", "--name", "Nonvoter", "--nonvoter", "TracingEndpoint", "--tracing-endpoint",
 	"RaftDir", "--raft-dir", "DB", "--db", "MaxRetries", "--max-retries",
-	"LeaseTTL", "--lease-ttl", "Retention", "--retention",
+	"LeaseTTL", "--lease-ttl", "Retention", "--retention", "MediaRoots", "--media-root",
 	"BackupURL", "--backup-url", "BackupInterval", "--backup-interval", "BackupKeep", "--backup-keep",
 	"RetryBase", "--retry-base", "RetryCap", "--retry-cap",
 	"MTLS", "--mtls", "needs TLS", "does not go with --tls=false",
@@ -93,6 +93,8 @@ func (c *config) register(fs *pflag.FlagSet) {
 	fs.DurationVar(&c.LeaseTTL, "lease-ttl", c.LeaseTTL,
 		"how long a running attempt outlives its agent's last heartbeat")
 	fs.DurationVar(&c.Retention, "retention", c.Retention, "how long a finished job is kept; 0 keeps it")
+	fs.StringSliceVar(&c.MediaRoots, "media-root", nil,
+		"directory whose outputs of completed jobs are served for download, at the paths that agents have; repeatable")
 	fs.StringVar(&c.BackupURL, "backup-url", "",
 		"where the leader writes backups: a directory, or s3://BUCKET/PREFIX with AWS_* in the environment")
 	fs.DurationVar(&c.BackupInterval, "backup-interval", c.BackupInterval, "how often the leader writes a backup")

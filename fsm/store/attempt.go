@@ -37,7 +37,7 @@ type Result struct {
 	Log                             string // "" for none
 	LogOffset                       int64  // bytes of the attempt's log before Log
 	Output, Metrics, AnalyzerOutput string // JSON, or "" for none
-	Warnings                        string // the same
+	Warnings, Media                 string // the same
 }
 
 var selectClaimed = Prepared(selectJob + `WHERE t.seq = ?`)
@@ -124,4 +124,19 @@ func (db *DB) log(ctx context.Context, seq uint64, attempt int) (log string, off
 		err = nil
 	}
 	return log, offset, err
+}
+
+var queryMedia = readOnly(`SELECT media FROM job_media WHERE seq = ? AND attempt = ?`)
+
+// Media returns what is kept of an attempt's input, output and speed, an empty one if nothing is.
+func (r Reader) Media(ctx context.Context, seq uint64, attempt int) (m ffrtmp.Media, err error) {
+	err = r.read(ctx, func(ctx context.Context, db *DB) error {
+		var text string
+		err := db.queries[queryMedia].QueryRowContext(ctx, int64(seq), attempt).Scan(&text)
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil
+		}
+		return errors.Join(err, Unmarshal(text, &m))
+	})
+	return m, err
 }

@@ -18,6 +18,7 @@ var hashed = []query{
 	readOnly(`SELECT * FROM job_state ORDER BY seq`),
 	readOnly(`SELECT * FROM job_attempt ORDER BY seq, attempt`),
 	readOnly(`SELECT * FROM job_log ORDER BY seq, attempt`),
+	readOnly(`SELECT * FROM job_media ORDER BY seq, attempt`),
 	readOnly(`SELECT * FROM node ORDER BY key`),
 	readOnly(`SELECT * FROM idempotency ORDER BY principal, key`),
 	readOnly(`SELECT * FROM api_key ORDER BY id`),

@@ -23,7 +23,7 @@ func (db *DB) Detach() error { return db.run("DETACH DATABASE " + attached) }
 
 // replaced are the tables whose rows a restore replaces. The others are the cluster's own: its events
 // and its audit log are a record of what it did, restores included, and their ids must not go back.
-var replaced = []string{"job_spec", "job_state", "job_attempt", "job_log", "idempotency", "imported"}
+var replaced = []string{"job_spec", "job_state", "job_attempt", "job_log", "job_media", "idempotency", "imported"}
 
 // mergeNodes adds the nodes that only the backup has, under new keys, and makes the copied rows name
 // them by these. What both have stays as it is here, because it is newer: a v2.2 node is known by its

@@ -74,6 +74,26 @@ func (ids *Identities) Collector(prefix string) prometheus.Collector {
 	}
 }
 
+// Expiry returns when the current certificates expire, by the names of Collector.
+func (ids *Identities) Expiry() map[string]time.Time {
+	times := map[string]time.Time{}
+	for _, n := range ids.list {
+		if n.files == (Files{}) {
+			continue
+		}
+		creds := n.current()
+		if creds.cert != nil {
+			times[n.name] = creds.cert.Leaf.NotAfter
+		}
+		for _, a := range creds.authorities {
+			if first, ok := times[n.name+"-ca"]; !ok || a.NotAfter.Before(first) {
+				times[n.name+"-ca"] = a.NotAfter
+			}
+		}
+	}
+	return times
+}
+
 type collector struct {
 	ids            *Identities
 	expiry, loaded *prometheus.Desc
@@ -88,22 +108,12 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	gauge := func(desc *prometheus.Desc, value float64, name string) {
 		ch <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, name)
 	}
+	for name, at := range c.ids.Expiry() {
+		gauge(c.expiry, at.Sub(now).Seconds(), name)
+	}
 	for _, n := range c.ids.list {
 		if n.files == (Files{}) {
 			continue
-		}
-		creds := n.current()
-		if creds.cert != nil {
-			gauge(c.expiry, creds.cert.Leaf.NotAfter.Sub(now).Seconds(), n.name)
-		}
-		if len(creds.authorities) > 0 {
-			first := creds.authorities[0].NotAfter
-			for _, a := range creds.authorities[1:] {
-				if a.NotAfter.Before(first) {
-					first = a.NotAfter
-				}
-			}
-			gauge(c.expiry, first.Sub(now).Seconds(), n.name+"-ca")
 		}
 		loaded := 1.0
 		if n.Err() != nil {

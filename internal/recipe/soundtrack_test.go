@@ -75,7 +75,7 @@ func TestBuild_AudioTracks(t *testing.T) {
 			t.Errorf("%s: got warning %q, want %q", c.audio, got, c.warning)
 		}
 		source := supervisor.Source{Audio: true, Seconds: 3}
-		if err := agentprobe.Verify(t.Context(), "ffprobe", *p.Work, p.Want, source, p.Input); err != nil {
+		if _, err := agentprobe.Verify(t.Context(), "ffprobe", *p.Work, p.Want, source, p.Input); err != nil {
 			t.Errorf("%s: got %v, want it verified", c.audio, err)
 		}
 	}

@@ -56,6 +56,15 @@
     if (e.key === '/' && !typing && $('[data-key="/"]')) { e.preventDefault(); $('[data-key="/"]').focus(); }
   });
 
+  // What a dry run of the form refuses is marked where it was typed.
+  document.addEventListener('htmx:afterSwap', (e) => {
+    if (e.target.id !== 'preview') return;
+    const bad = $('[data-bad]', e.target);
+    $$('#submit-form [aria-invalid]').forEach((field) => field.removeAttribute('aria-invalid'));
+    const field = bad && bad.dataset.bad && document.getElementById(bad.dataset.bad);
+    if (field) field.setAttribute('aria-invalid', 'true');
+  });
+
   // A one-time key in the fragment signs in: the fragment is never sent, and leaves the history.
   const signIn = $('#sign-in');
   if (signIn && location.hash.length > 1) {
@@ -273,6 +282,30 @@
       if (activity.rows.length > 300) activity.lastElementChild.remove();
       tick();
     });
+  }
+
+  // What runs now: frames a second and speed since the page was opened.
+  const colors = (...names) => { const css = getComputedStyle(document.documentElement); return names.map((n) => css.getPropertyValue(n).trim()); };
+  const now = $('#live-chart');
+  if (now && window.uPlot) {
+    const data = [[], [], []], began = Date.now();
+    let plot = null;
+    document.addEventListener('ffrtmp-progress', ({ detail: e }) => {
+      const d = e.progress_detail;
+      if (e.job_id !== now.dataset.live || !d || !d.fps) return;
+      [(Date.now() - began) / 1000, d.fps, d.speed].forEach((v, i) => { data[i].push(v); if (data[i].length > 300) data[i].shift(); });
+      if (data[0].length < 2) return;
+      if (plot) { plot.setData(data); return; }
+      const [faint, line, blue, green] = colors('--faint', '--line', '--blue-bar', '--green-bar');
+      const axis = { stroke: faint, grid: { stroke: line } };
+      now.replaceChildren();
+      plot = new uPlot({
+        width: now.clientWidth, height: 200, scales: { x: { time: false }, fps: { range: (_, lo, hi) => [0, hi * 1.1] }, speed: { range: (_, lo, hi) => [0, hi * 1.1] } },
+        axes: [{ ...axis, values: (_, at) => at.map(span) }, { ...axis, scale: 'fps' }, { ...axis, scale: 'speed', side: 1, grid: { show: false } }],
+        series: [{ label: 'time', value: (_, v) => v === null ? '–' : span(v) }, { label: 'fps', scale: 'fps', stroke: blue, width: 2 }, { label: 'speed', scale: 'speed', stroke: green, width: 2 }],
+      }, data, now);
+    });
+    addEventListener('resize', () => { if (plot) plot.setSize({ width: now.clientWidth, height: 200 }); });
   }
 
   // Queries: examples, and a chart of the numbers.

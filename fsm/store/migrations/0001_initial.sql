@@ -88,6 +88,14 @@ CREATE TABLE job_log (
     PRIMARY KEY (seq, attempt)
 ) STRICT, WITHOUT ROWID;
 
+-- What an attempt read and wrote, and how fast it went.
+CREATE TABLE job_media (
+    seq     INTEGER NOT NULL,
+    attempt INTEGER NOT NULL,
+    media   TEXT NOT NULL, -- JSON object
+    PRIMARY KEY (seq, attempt)
+) STRICT, WITHOUT ROWID;
+
 -- A removed node stays on record: jobs and attempts name it.
 CREATE TABLE node (
     key                 INTEGER PRIMARY KEY,
