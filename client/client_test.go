@@ -120,6 +120,7 @@ func TestRequests(t *testing.T) {
 			_, err := c.CreateKey(ctx, ffrtmp.NewKey{Name: "ci", Scopes: []ffrtmp.Scope{ffrtmp.ScopeRead}})
 			return err
 		}},
+		{`POST /session {"one_time":true}`, true, func() error { return errOf(c.SignInKey(ctx)) }},
 		{`GET /keys `, false, func() error { _, err := c.Keys(ctx); return err }},
 		{`DELETE /keys/a%2Fb `, true, func() error { return c.RevokeKey(ctx, "a/b") }},
 		{`GET /audit?cursor=9.1&limit=10&since=2026-01-02T03%3A04%3A05Z `, false, func() error {
