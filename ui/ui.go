@@ -158,8 +158,8 @@ func (c *Console) visit(w http.ResponseWriter, r *http.Request, p page) {
 // toSignIn sends the visitor to the sign-in page, which leads back here.
 func (v *visit) toSignIn() {
 	target := "/ui/login"
-	if v.Method == http.MethodGet && v.URL.Path != "/ui/" {
-		target += "?" + url.Values{"next": {v.URL.RequestURI()}}.Encode()
+	if next := v.page(); next != "" && next != "/ui/" {
+		target += "?" + url.Values{"next": {next}}.Encode()
 	}
 	if v.token != "" {
 		v.console.setToken(v.w, "")
@@ -171,6 +171,18 @@ func (v *visit) toSignIn() {
 		return
 	}
 	http.Redirect(v.w, v.Request, target, http.StatusSeeOther)
+}
+
+// page returns the path and query of the page that the visitor is on, "" if that is not known.
+func (v *visit) page() string {
+	if !v.isPart() && v.Method == http.MethodGet {
+		return v.URL.RequestURI()
+	}
+	u, err := url.Parse(v.Header.Get("HX-Current-URL"))
+	if err != nil || u.Path == "" {
+		return ""
+	}
+	return u.RequestURI()
 }
 
 // isPart reports whether a script loads a part of a page.
