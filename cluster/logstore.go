@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"sync"
@@ -31,21 +32,25 @@ const markInterval = 5 * time.Second
 // compaction does not hold appends up for seconds.
 const deleteChunk = 1024
 
-// diskStore is Raft's log and stable store in one bbolt file. bbolt does not
-// check the data it reads, so every entry and value carries a checksum.
+// diskStore is Raft's log and stable store in one bbolt file, with a journal in front of it
+// for the newest entries. bbolt does not check the data it reads, so every entry and value
+// carries a checksum.
 //
 // After a failed write the disk's content is unknown (a kernel may drop the
 // dirty pages and report success next time), so the store then refuses
 // everything; only a full disk, which is reported before bbolt commits, can be
 // tried again.
 type diskStore struct {
-	bolt  *raftboltdb.BoltStore
-	mark  *markFile
-	path  string
-	clock *writeClock
-	sizes meanSize
-	cache logCache
-	full  atomic.Bool // the last write found the disk full
+	bolt    *raftboltdb.BoltStore
+	order   sync.Mutex // held while entries are written or deleted
+	journal *journal
+	pending pendingEntries
+	mark    *markFile
+	path    string
+	clock   *writeClock
+	sizes   meanSize
+	cache   logCache
+	full    atomic.Bool // the last write found the disk full
 
 	mu     sync.Mutex
 	failed error
@@ -77,14 +82,29 @@ func openDiskStore(path string, clock *writeClock, onFail func(error)) (*diskSto
 		return nil, fmt.Errorf("raft log %s: %w", path, err)
 	}
 	d := &diskStore{bolt: bolt, path: path, clock: clock, onFail: onFail}
-	err = d.verify()
+	found, err := d.openJournal()
 	if err == nil {
-		err = d.openMark()
+		err = d.verify()
+	}
+	if err == nil {
+		err = d.openMark(found)
 	}
 	if err != nil {
-		return nil, errors.Join(err, bolt.Close())
+		return nil, errors.Join(err, d.closeFiles())
 	}
 	return d, nil
+}
+
+// closeFiles closes what is open.
+func (d *diskStore) closeFiles() error {
+	err := d.bolt.Close()
+	if d.journal != nil {
+		err = errors.Join(err, d.journal.close())
+	}
+	if d.mark != nil {
+		err = errors.Join(err, d.mark.close())
+	}
+	return err
 }
 
 // isNew reports whether bbolt would make the file: a process that dies while it does
@@ -94,8 +114,9 @@ func isNew(path string) bool {
 	return errors.Is(err, fs.ErrNotExist) || err == nil && info.Size() == 0
 }
 
-// openMark takes the mark from the file beside the log, or from the log when there is none.
-func (d *diskStore) openMark() error {
+// openMark takes the mark from the file beside the log, or from the log when there is none:
+// then nothing but the journal, if there was one, shows that the log is whole.
+func (d *diskStore) openMark(journaled bool) error {
 	holds, err := d.holds()
 	if err != nil {
 		return err
@@ -105,6 +126,9 @@ func (d *diskStore) openMark() error {
 		return fmt.Errorf("raft log's mark: %w", err)
 	}
 	d.mark = mark
+	if !found && !journaled && holds.index > 0 {
+		return &LostLogError{Path: d.path, Reason: "neither " + journalFile + " nor " + logMarkFile + " is beside it"}
+	}
 	if !found {
 		// What it named cannot be known any more; from now on it is kept again.
 		return mark.lower(func(m *logMark) { *m = holds })
@@ -194,14 +218,25 @@ func (d *diskStore) verify() error {
 }
 
 // FirstIndex implements raft.LogStore.
-func (d *diskStore) FirstIndex() (uint64, error) { return d.bolt.FirstIndex() }
+func (d *diskStore) FirstIndex() (uint64, error) {
+	pending, _ := d.pending.bounds() // before bbolt, which they move to
+	first, err := d.bolt.FirstIndex()
+	if first == 0 {
+		first = pending
+	}
+	return first, err
+}
 
 // LastIndex implements raft.LogStore.
-func (d *diskStore) LastIndex() (uint64, error) { return d.bolt.LastIndex() }
+func (d *diskStore) LastIndex() (uint64, error) {
+	_, pending := d.pending.bounds()
+	last, err := d.bolt.LastIndex()
+	return max(last, pending), err
+}
 
 // GetLog implements raft.LogStore. A bad checksum is a *DamagedError.
 func (d *diskStore) GetLog(index uint64, l *raft.Log) error {
-	if d.cache.get(index, l) {
+	if d.cache.get(index, l) || d.pending.get(index, l) {
 		return nil
 	}
 	return d.readLog(index, l)
@@ -224,15 +259,16 @@ func (d *diskStore) StoreLog(l *raft.Log) error { return d.StoreLogs([]*raft.Log
 
 // StoreLogs implements raft.LogStore.
 func (d *diskStore) StoreLogs(logs []*raft.Log) error {
-	sealed := make([]*raft.Log, len(logs))
+	if len(logs) == 0 {
+		return nil
+	}
 	size := 0
-	for i, l := range logs {
-		sealed[i] = sealEntry(l)
+	for _, l := range logs {
 		size += len(l.Data)
 	}
 	d.sizes.add(len(logs), size)
 	err := d.write(size, func() error {
-		if err := d.bolt.StoreLogs(sealed); err != nil || len(logs) == 0 {
+		if err := d.store(logs); err != nil {
 			return err
 		}
 		last := logs[len(logs)-1]
@@ -249,6 +285,9 @@ func (d *diskStore) StoreLogs(logs []*raft.Log) error {
 // those must not be known to be committed.
 func (d *diskStore) DeleteRange(low, high uint64) error {
 	d.cache.clear()
+	if err := d.settle(high); err != nil {
+		return err
+	}
 	last, err := d.LastIndex()
 	if err != nil {
 		return err
@@ -351,5 +390,13 @@ func (d *diskStore) keepMark(ctx context.Context) {
 	}
 }
 
-// close waits for the transaction in flight.
-func (d *diskStore) close() error { return errors.Join(d.bolt.Close(), d.mark.close()) }
+// close waits for the write in flight. It leaves the whole log in the bbolt file.
+func (d *diskStore) close() error {
+	d.mu.Lock()
+	failed := d.failed
+	d.mu.Unlock()
+	if failed != nil {
+		return d.closeFiles()
+	}
+	return errors.Join(d.settle(math.MaxUint64), d.closeFiles())
+}

@@ -192,7 +192,7 @@ func TestDiskStore_FailedWrite(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d.bolt.Close() // every transaction fails from now on
+	d.journal.close() // every write fails from now on
 	for range 3 {
 		if err := d.StoreLog(&raft.Log{Index: 1, Term: 1}); err == nil {
 			t.Fatal("a write to a failed disk succeeds")

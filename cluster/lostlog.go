@@ -127,6 +127,9 @@ func (n *Node) hadLog(sm StateMachine) (string, error) {
 	if found && last != (logMark{}) {
 		return fmt.Sprintf("entry %d was written", last.index), nil
 	}
+	if _, err := os.Stat(n.storage.file(journalFile)); !errors.Is(err, fs.ErrNotExist) {
+		return journalFile + " is there", err
+	}
 	var vote bootstrapVote
 	if err := n.storage.load(voteFile, &vote); err != nil {
 		return "", err
@@ -204,7 +207,7 @@ func (n *Node) finishAside(sm StateMachine) error {
 	if err := sm.SetAside(aside); err != nil {
 		return err
 	}
-	if err := moveFiles(n.storage.path, aside, logFile, snapshotsDir, logMarkFile, voteFile); err != nil {
+	if err := moveFiles(n.storage.path, aside, logFile, journalFile, logMarkFile, snapshotsDir, voteFile); err != nil {
 		return err
 	}
 	n.id.SettingAside = ""

@@ -106,7 +106,7 @@ func (r *Recovery) openCopies() error {
 	if err := os.Mkdir(old, 0o700); err != nil {
 		return err
 	}
-	for _, name := range []string{logFile, logMarkFile} {
+	for _, name := range []string{logFile, journalFile, logMarkFile} {
 		if err := copyFile(r.storage.file(name), filepath.Join(old, name)); err != nil {
 			return err
 		}
@@ -146,7 +146,26 @@ func (r *Recovery) openLogCopy(path string) error {
 		return err
 	}
 	r.log = &diskStore{bolt: bolt, path: path}
-	return nil
+	return r.addJournal(filepath.Join(filepath.Dir(path), journalFile))
+}
+
+// addJournal adds the journal's entries to the copy of the log, as far as they are intact.
+func (r *Recovery) addJournal(path string) error {
+	journal, logs, damage := openJournal(path)
+	if errors.Is(damage, fs.ErrNotExist) {
+		return nil // the report compares the log with the mark
+	}
+	if damage == nil {
+		damage = errors.Join(r.log.checkJournal(journal.id, logs), journal.close())
+		if damage != nil {
+			return damage
+		}
+	}
+	sealed := make([]*raft.Log, len(logs))
+	for i, l := range logs {
+		sealed[i] = sealEntry(l)
+	}
+	return errors.Join(r.log.bolt.StoreLogs(sealed), damage)
 }
 
 // describe fills the report in with what was found.
@@ -363,7 +382,8 @@ func (r *Recovery) Install(others ...string) error {
 	if err := copyFile(r.storage.file(identityFile), filepath.Join(aside, identityFile)); err != nil {
 		return err
 	}
-	if err := moveFiles(r.storage.path, aside, logFile, logMarkFile, snapshotsDir, voteFile, memoryFile); err != nil {
+	err = moveFiles(r.storage.path, aside, logFile, journalFile, logMarkFile, snapshotsDir, voteFile, memoryFile)
+	if err != nil {
 		return err
 	}
 	r.id.Lost = ""
@@ -371,7 +391,7 @@ func (r *Recovery) Install(others ...string) error {
 	if err := errors.Join(r.storage.save(voteFile, vote), r.storage.save(identityFile, r.id)); err != nil {
 		return err
 	}
-	return moveFiles(filepath.Join(r.work, "new"), r.storage.path, snapshotsDir, logFile, logMarkFile)
+	return moveFiles(filepath.Join(r.work, "new"), r.storage.path, snapshotsDir, logFile, journalFile, logMarkFile)
 }
 
 // Close removes the copies and releases the raft directory.

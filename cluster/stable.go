@@ -8,12 +8,13 @@ import (
 	raftboltdb "github.com/hashicorp/raft-boltdb/v2"
 )
 
-// Keys that Raft uses, and the one key under which we keep its vote.
+// Keys that Raft uses, and two of ours: its vote, and the journal's id.
 var (
 	keyCurrentTerm  = []byte("CurrentTerm")
 	keyLastVoteTerm = []byte("LastVoteTerm")
 	keyLastVoteCand = []byte("LastVoteCand")
 	keyVote         = []byte("Vote")
+	keyJournal      = []byte("Journal") // its id
 )
 
 // errNotFound has the text by which Raft distinguishes an absent value from a failure.
