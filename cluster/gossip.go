@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"log"
 	"maps"
 	"slices"
 	"strings"
@@ -106,9 +105,8 @@ func openGossip(c gossipConfig) (*gossip, error) {
 	conf.BindPort, conf.AdvertisePort = c.port, c.port
 	conf.AdvertiseAddr = c.advertise
 	conf.Delegate, conf.Events = (*gossipDelegate)(g), (*gossipEvents)(g)
-	conf.Logger = log.New(faultWriter{
-		c.misfits, c.log.StandardWriter(&hclog.StandardLoggerOptions{InferLevels: true}),
-	}, "", 0)
+	conf.Logger = c.log.StandardLogger(&hclog.StandardLoggerOptions{InferLevels: true})
+	conf.Logger.SetOutput(faultWriter{c.misfits, conf.Logger.Writer()})
 	// A few masters can afford to probe each other often.
 	conf.TCPTimeout = 3 * time.Second
 	conf.ProbeInterval, conf.ProbeTimeout = 500*time.Millisecond, 250*time.Millisecond

@@ -20,7 +20,6 @@ type load struct {
 	s   *site
 	key atomic.Pointer[string]
 	tls *certs.Store
-	wg  sync.WaitGroup
 
 	stops map[*devcluster.Master]func() // each waits for the request in flight
 

@@ -82,7 +82,9 @@ func TestBucket_Multipart(t *testing.T) {
 		t.Fatal(err)
 	}
 	data := make([]byte, 20<<20)
-	rand.NewChaCha8([32]byte{}).Read(data)
+	if _, err := rand.NewChaCha8([32]byte{}).Read(data); err != nil {
+		t.Fatal(err)
+	}
 	if err := s.Put(t.Context(), "large.snap", bytes.NewReader(data), int64(len(data))); err != nil {
 		t.Fatal(err)
 	}
@@ -125,7 +127,7 @@ func decodePart(r *http.Request) error {
 			break
 		}
 		chunk := make([]byte, n+2) // and a line's end
-		if _, err := io.ReadFull(in, chunk); err != nil {
+		if read, _ := io.ReadFull(in, chunk); read < len(chunk) {
 			return nil // the client has broken off, which the server shall see
 		}
 		data = append(data, chunk[:n]...)
