@@ -225,9 +225,9 @@ func TestNode_ReadyFullDisk(t *testing.T) {
 	}
 }
 
-// An append costs no more writes to the file than before. Unlike its time they are the same on any machine.
+// Appends go to the journal, and together to bbolt. Unlike their time, its writes are the same on any machine.
 func TestDiskStore_Writes(t *testing.T) {
-	const appends, most = 200, 5
+	const appends, most = 1024, 512
 	d := openTestStore(t, filepath.Join(t.TempDir(), "raft.db"))
 	before := d.bolt.Stats().TxStats
 	for i := range uint64(appends) {
@@ -237,7 +237,7 @@ func TestDiskStore_Writes(t *testing.T) {
 		}
 	}
 	after := d.bolt.Stats().TxStats
-	if got := after.GetWrite() - before.GetWrite(); got > most*appends {
-		t.Errorf("got %d writes for %d appends, want at most %d each", got, appends, most)
+	if got := after.GetWrite() - before.GetWrite(); got == 0 || got > most {
+		t.Errorf("got %d writes for %d appends, want 1 to %d", got, appends, most)
 	}
 }
