@@ -42,8 +42,7 @@ func (s *Server) dispatch(w http.ResponseWriter, c *call) {
 		if done {
 			return
 		}
-		removed := errors.Is(s.cfg.Cluster.Ready(), cluster.ErrRemoved) // no leader will come
-		repeat := !c.forwarded && !removed && s.mayRepeat(c, err)
+		repeat := !c.forwarded && !s.isolated() && s.mayRepeat(c, err)
 		if unknown == nil && ffrtmp.CodeOf(err) == ffrtmp.UnknownOutcome && !c.reads() {
 			unknown = err
 		}
@@ -72,6 +71,12 @@ func (s *Server) dispatch(w http.ResponseWriter, c *call) {
 			return
 		}
 	}
+}
+
+// isolated reports that this master will not learn of a leader: clients do better to ask another.
+func (s *Server) isolated() bool {
+	err := s.cfg.Cluster.Ready()
+	return errors.Is(err, cluster.ErrRemoved) || errors.Is(err, cluster.ErrStalled)
 }
 
 // reads reports whether the request changes nothing.
@@ -107,12 +112,27 @@ func (s *Server) try(w http.ResponseWriter, c *call) (done bool, err error) {
 			!isIndexTimeout(err) {
 			return false, err
 		}
+		if err := s.checkLease(c, a); err != nil {
+			return false, err
+		}
 		s.write(w, c, a, err)
 		return true, nil
 	case c.forwarded:
 		return false, ffrtmp.Errorf(ffrtmp.NoLeader, "this master does not lead")
 	}
 	return s.forward(w, c)
+}
+
+// checkLease refuses to answer a read of the leader's state that another leader may have changed
+// meanwhile: this process may have been stopped, for any time, before or after it read its state.
+func (s *Server) checkLease(c *call, a *answer) error {
+	if c.endpoint.servedBy != byConsistency || s.local(c.consistency) || a != nil && a.backup != nil {
+		return nil // a backup names its index
+	}
+	if err := s.cfg.Cluster.CheckLease(); err != nil {
+		return ffrtmp.Errorf(ffrtmp.NoLeader, "leadership is not confirmed: %w", err)
+	}
+	return nil
 }
 
 // leaderTransport sends requests to the current leader.

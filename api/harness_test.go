@@ -62,6 +62,7 @@ type fakeCluster struct {
 	contact    time.Duration
 	contacted  bool
 	verifyErr  error
+	lease      error
 	readyErr   error
 	diskErr    error
 	diskLow    bool
@@ -130,6 +131,12 @@ func (f *fakeCluster) Leadership() <-chan bool            { return f.leadership 
 func (f *fakeCluster) Barrier(context.Context) error      { return nil }
 func (f *fakeCluster) CommandLevel() int                  { return fsm.Level }
 func (f *fakeCluster) LeaderTransport() http.RoundTripper { return f.transport }
+func (f *fakeCluster) CheckLease() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.lease
+}
+
 func (f *fakeCluster) VerifyLeader(context.Context) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -414,3 +414,55 @@ func TestQueryParameters_Unknown(t *testing.T) {
 		}
 	}
 }
+
+// A leader whose lease has run out answers no read of its state, not even that something is unknown; it waits until
+// the lease is renewed or another leads.
+func TestRead_Lease(t *testing.T) {
+	m := newMaster(t)
+	m.submit(`{"scenario":"720p"}`)
+	set := func(err error) {
+		m.cluster.mu.Lock()
+		defer m.cluster.mu.Unlock()
+		m.cluster.lease = err
+	}
+	set(errors.New("no majority"))
+	known, unknown := m.start("GET", "/jobs/1", ""), m.start("GET", "/jobs/2", "")
+	m.want(200, "GET", "/jobs/1?stale", "")
+	select {
+	case r := <-known:
+		t.Fatalf("got %d without a lease, want no answer yet", r.StatusCode)
+	case r := <-unknown:
+		t.Fatalf("got %d without a lease, want no answer yet", r.StatusCode)
+	default:
+	}
+	set(nil)
+	if r := <-known; r.StatusCode != 200 {
+		t.Errorf("got %d, want 200", r.StatusCode)
+	}
+	if r := <-unknown; r.StatusCode != 404 {
+		t.Errorf("got %d, want 404", r.StatusCode)
+	}
+}
+
+// A master whose disk hangs, like one that was removed, does not keep a request until it finds a leader.
+func TestRead_Isolated(t *testing.T) {
+	for _, reason := range []error{cluster.ErrStalled, cluster.ErrRemoved} {
+		m := newMaster(t)
+		tries := 0
+		m.cluster.setLeader(nil)
+		m.cluster.mu.Lock()
+		m.cluster.readyErr = reason
+		m.cluster.transport = roundTripper(func(*http.Request) (*http.Response, error) {
+			tries++
+			return nil, cluster.ErrNoLeader
+		})
+		m.cluster.mu.Unlock()
+		if m.want(503, "GET", "/jobs", ""); tries != 1 {
+			t.Errorf("%v: got %d tries, want 1", reason, tries)
+		}
+	}
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }

@@ -175,6 +175,10 @@ func (s *Server) endpoints() []endpoint {
 			pattern: "GET /stats", scope: ffrtmp.ScopeRead, servedBy: byConsistency, serve: s.stats,
 			query: []string{"window"},
 		},
+		{
+			pattern: "GET /debug/pprof/{profile}", scope: ffrtmp.ScopeAdmin, servedBy: anyMaster, serve: s.profile,
+			long: true, query: []string{"seconds", "debug"},
+		},
 		{pattern: "GET /catalogue", scope: ffrtmp.ScopeRead, servedBy: anyMaster, serve: s.catalogue},
 		{pattern: "GET /openapi.yaml", servedBy: anyMaster, open: true, serve: s.openapi},
 

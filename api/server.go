@@ -47,6 +47,7 @@ type Cluster interface {
 	LeaderChanged() <-chan struct{}
 	LeaderTransport() http.RoundTripper
 	VerifyLeader(ctx context.Context) error
+	CheckLease() error // nil if no other master can lead now
 	TransferLeadership(ctx context.Context, member string) error
 	Plan(change cluster.Change, member string) (cluster.Plan, error) // asks every master, too
 	Carry(ctx context.Context, p cluster.Plan) error
@@ -118,6 +119,7 @@ type Server struct {
 	catchingUp   chan struct{} // one for each that reads the state
 	backingUp    atomic.Bool   // one backup at a time
 	restoring    atomic.Bool   // one restore at a time
+	recording    atomic.Bool   // one profile that takes time at a time
 	keepAlive    time.Duration // keepAliveInterval, except in tests
 
 	stopping context.Context // done at a shutdown

@@ -42,12 +42,16 @@ type addressBook struct {
 	known map[string]address
 }
 
-func openAddressBook(s *storage, log hclog.Logger) (*addressBook, error) {
-	b := &addressBook{storage: s, log: log, known: make(map[string]address)}
+// openAddressBook reads the file. A damaged one counts as missing.
+func openAddressBook(s *storage, log hclog.Logger) *addressBook {
+	b := &addressBook{storage: s, log: log}
 	if err := s.load(addressFile, &b.known); err != nil {
-		return nil, fmt.Errorf("member addresses: %w", err)
+		log.Warn("member addresses are forgotten; gossip finds them again", "error", err)
 	}
-	return b, nil
+	if b.known == nil {
+		b.known = make(map[string]address)
+	}
+	return b
 }
 
 // learn stores an address unless one of a later start is known.

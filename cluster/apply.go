@@ -19,6 +19,9 @@ const enqueueTimeout = 10 * time.Second
 // unknown. Safe for concurrent use.
 func (n *Node) Apply(ctx context.Context, data []byte) (index uint64, response any, err error) {
 	start := time.Now()
+	if n.lead.isStalled() {
+		return 0, nil, raft.ErrNotLeader
+	}
 	var future raft.ApplyFuture
 	err = n.await(ctx, func() error {
 		f := n.raft.Apply(data, remaining(ctx, enqueueTimeout))
@@ -52,19 +55,26 @@ func (n *Node) Snapshot(ctx context.Context) error {
 	return err
 }
 
-// await runs one of Raft's futures, which do not take a context. When ctx ends,
-// the future continues in the background until Raft answers or shuts down.
+// await runs one of Raft's futures, which do not take a context. When ctx ends or writes
+// to the log hang, the future continues in the background until Raft answers or shuts down.
 func (n *Node) await(ctx context.Context, future func() error) error {
 	done := make(chan error, 1)
 	go func() { done <- future() }()
-	select {
-	case err := <-done:
-		return err
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-n.stopped:
-		// Raft leaves futures in its queues unanswered when it shuts down.
-		return raft.ErrRaftShutdown
+	for {
+		changed := n.lead.next()
+		if n.lead.isStalled() {
+			return raft.ErrLeadershipLost
+		}
+		select {
+		case err := <-done:
+			return err
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-n.stopped:
+			// Raft leaves futures in its queues unanswered when it shuts down.
+			return raft.ErrRaftShutdown
+		}
 	}
 }
 

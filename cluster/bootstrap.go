@@ -59,6 +59,7 @@ type formation struct {
 }
 
 type formationConfig struct {
+	copies raft.StableStore // keeps a copy of the vote; nil: none is kept
 	id     string
 	expect int
 	claim  nameClaim // of this master
@@ -72,10 +73,56 @@ type formationConfig struct {
 
 func openFormation(s *storage, c formationConfig) (*formation, error) {
 	f := &formation{formationConfig: c, storage: s}
-	if err := s.load(voteFile, &f.held); err != nil {
+	if err := f.load(); err != nil {
 		return nil, fmt.Errorf("bootstrap vote: %w", err)
 	}
 	return f, nil
+}
+
+// load reads the vote from its file, and repairs the file from the copy in the log.
+func (f *formation) load() error {
+	loadErr := f.storage.load(voteFile, &f.held)
+	if loadErr != nil && !untrusted(loadErr) {
+		return loadErr
+	}
+	kept, found, err := f.copied()
+	if err != nil {
+		return err
+	}
+	lost := loadErr != nil || !f.storage.has(voteFile) || f.held.ClusterID != kept.ClusterID && f.formedLocked()
+	switch {
+	case found && lost:
+		f.log.Warn("the cluster's id is restored from the log", "file", voteFile, "cluster", kept.ClusterID)
+		f.held = kept
+		return f.storage.save(voteFile, kept)
+	case loadErr != nil:
+		return loadErr
+	}
+	return f.keepCopy(f.held)
+}
+
+// copied returns the copy of the vote in the log.
+func (f *formation) copied() (vote bootstrapVote, found bool, err error) {
+	if f.copies == nil {
+		return vote, false, nil
+	}
+	data, err := f.copies.Get(keyBootstrap)
+	if err != nil || len(data) == 0 {
+		return vote, false, ignoreNotFound(err)
+	}
+	return vote, true, json.Unmarshal(data, &vote)
+}
+
+// keepCopy changes the copy in the log.
+func (f *formation) keepCopy(vote bootstrapVote) error {
+	if kept, _, err := f.copied(); err != nil || f.copies == nil || kept == vote {
+		return err
+	}
+	data, err := json.Marshal(vote)
+	if err != nil {
+		return err
+	}
+	return f.copies.Set(keyBootstrap, data)
 }
 
 // clusterID returns the id this master has voted for, or "".
@@ -140,7 +187,11 @@ func (f *formation) consider(asked bootstrapVote) (bootstrapVote, error) {
 // holdLocked makes a vote durable. The zero vote withdraws the last one.
 func (f *formation) holdLocked(vote bootstrapVote) (bootstrapVote, error) {
 	vote.Formed = false
-	if err := f.storage.save(voteFile, vote); err != nil {
+	err := f.storage.save(voteFile, vote)
+	if err == nil {
+		err = f.keepCopy(vote)
+	}
+	if err != nil {
 		return f.currentLocked(), fmt.Errorf("bootstrap vote: %w", err)
 	}
 	f.held = vote

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"os"
 	"slices"
 	"strconv"
 	"testing"
@@ -229,6 +230,22 @@ func waitAutopilot(t *testing.T, masters []*master) *master {
 // A follower whose next entry was compacted away gets a snapshot.
 func TestFollower_InstallsSnapshot(t *testing.T) {
 	t.Parallel()
+	installSnapshot(t, func(*master) {})
+}
+
+// A leader whose snapshots are gone takes a new one when a follower needs it.
+func TestFollower_SnapshotsGone(t *testing.T) {
+	t.Parallel()
+	installSnapshot(t, func(m *master) {
+		if err := os.RemoveAll(m.storage.file(snapshotsDir)); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// installSnapshot makes a follower need a snapshot, after harm to the masters that have one.
+func installSnapshot(t *testing.T, harm func(*master)) {
+	t.Helper()
 	masters := formWith(t, 3, func(_ int, cfg *Config) { cfg.trailingLogs = 1 })
 	behind := follower(t, masters...)
 	behind.stop()
@@ -244,6 +261,7 @@ func TestFollower_InstallsSnapshot(t *testing.T) {
 		if first, err := m.store.FirstIndex(); err != nil || first < 20 {
 			t.Fatalf("first index: got %d (%v), want at least 20", first, err)
 		}
+		harm(m)
 	}
 	again := behind.restart(func(c *Config) { c.Join = []string{rest[0].gossipAddr()} })
 	waitApplied(t, "19", again)

@@ -6,6 +6,8 @@ import (
 	"net"
 	"net/http"
 	"testing"
+
+	"github.com/hashicorp/raft"
 )
 
 // checkKind checks that an error wraps one of two kinds and not the other.
@@ -77,4 +79,32 @@ func TestForward_UnknownOutcome(t *testing.T) {
 	_, _, err := deliver(t, f, "carried out")
 	checkKind(t, "lost answer", err, ErrUnknownOutcome, ErrNotSent)
 	waitApplied(t, "carried out", masters...)
+}
+
+// A request to a leader whose disk hangs ends when another leads, and on the leader itself at once.
+func TestForward_StalledLeader(t *testing.T) {
+	t.Parallel()
+	masters := form(t, 3)
+	l, f := leader(t, masters...), follower(t, masters...)
+	taken, release := make(chan struct{}), make(chan struct{})
+	defer close(release)
+	l.answer.Store(func(http.ResponseWriter, *http.Request) {
+		close(taken)
+		<-release
+	})
+	ended := make(chan error)
+	go func() {
+		_, _, err := post(t, f, "in flight")
+		ended <- err
+	}()
+	<-taken
+	done := l.watchdog.clock.begin(0)
+	defer done()
+	checkKind(t, "a leader that hangs", <-ended, ErrUnknownOutcome, ErrNotSent)
+	if _, _, err := l.Apply(t.Context(), []byte("refused")); !errors.Is(err, raft.ErrNotLeader) {
+		t.Errorf("a write on it: got %v, want %v", err, raft.ErrNotLeader)
+	}
+	if err := l.await(t.Context(), func() error { <-release; return nil }); !errors.Is(err, raft.ErrLeadershipLost) {
+		t.Errorf("a write in flight on it: got %v, want %v", err, raft.ErrLeadershipLost)
+	}
 }

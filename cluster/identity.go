@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -29,6 +30,8 @@ type identity struct {
 	Lost string `json:"lost,omitempty"`
 	// Removed is when this master learned that it was removed from its cluster.
 	Removed time.Time `json:"removed,omitzero"`
+	// Unknown says that the former id is not known, but data of it is set aside.
+	Unknown bool `json:"unknown,omitempty"`
 	// SettingAside is where files of the former identity go, until they are there.
 	SettingAside string `json:"setting_aside,omitempty"`
 }
@@ -44,8 +47,11 @@ func (id identity) lost() error {
 // successor is who a master is after it has lost its log.
 func (id identity) successor() identity {
 	next := identity{
-		ID: uuid.NewString(), Starts: 1, Configured: id.Configured, Former: append(id.Former, id.ID),
-		Removed: id.Removed,
+		ID: uuid.NewString(), Starts: 1, Configured: id.Configured, Former: id.Former,
+		Removed: id.Removed, Unknown: id.Unknown,
+	}
+	if !id.Unknown {
+		next.Former = append(next.Former, id.ID)
 	}
 	if next.Configured == "" && uuid.Validate(id.ID) != nil {
 		next.Configured = id.ID
@@ -57,10 +63,19 @@ func (id identity) successor() identity {
 }
 
 // openIdentity reads the identity of the directory, or makes one, and counts
-// the start. A wanted id must agree with the one that is kept.
+// the start. A wanted id must agree with the one that is kept. A directory that has
+// lost whose it is gives a *DamagedError or *LostLogError, and an identity that is
+// not kept.
 func openIdentity(s *storage, wanted string) (identity, error) {
 	var id identity
-	if err := s.load(identityFile, &id); err != nil {
+	err := s.load(identityFile, &id)
+	if err == nil && id.ID == "" && !s.inMemory() && !isNew(s.file(logFile)) {
+		err = &LostLogError{Path: s.file(logFile), Reason: identityFile + ", which says whose it is, is missing"}
+	}
+	if untrusted(err) {
+		return identity{ID: cmp.Or(wanted, uuid.NewString()), Unknown: true}, err
+	}
+	if err != nil {
 		return id, fmt.Errorf("node id: %w", err)
 	}
 	switch {

@@ -86,6 +86,28 @@ func (l *leadership) known() (now, last string) {
 	return l.leader, l.last
 }
 
+// isStalled reports whether log writes hang.
+func (l *leadership) isStalled() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.stalled
+}
+
+// awaitOther returns nil once another master than id is known to lead.
+func (l *leadership) awaitOther(ctx context.Context, id string) error {
+	for {
+		changed := l.next()
+		if leader, _ := l.known(); leader != "" && leader != id {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-changed:
+		}
+	}
+}
+
 // next returns a channel that is closed at the next change.
 func (l *leadership) next() <-chan struct{} {
 	l.mu.Lock()
@@ -114,7 +136,11 @@ func (l *leadership) setStalled(stalled bool) {
 func (l *leadership) update(set func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	was := l.stalled
 	set()
+	if l.stalled != was {
+		l.broadcast()
+	}
 	leads := l.raftLeads && !l.stalled
 	if leads == l.notified {
 		return

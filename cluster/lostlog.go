@@ -169,14 +169,15 @@ func (n *Node) startOver(sm StateMachine, cause error) (restore bool, err error)
 		return false, err
 	}
 	next := n.id.successor()
+	if next.Configured == "" {
+		next.Configured = n.cfg.NodeID // a UUID
+	}
 	n.log.Error("the log cannot be trusted: its files are set aside, and this master joins the others as a new member",
 		"reason", cause, "aside", aside, "old_id", n.id.ID, "new_id", next.ID)
 	if err := n.setAside(sm, aside, next); err != nil {
 		return false, fmt.Errorf("set files aside: %w", err)
 	}
-	if err := n.openPeers(); err != nil {
-		return false, err
-	}
+	n.openPeers()
 	return n.openLog(sm)
 }
 

@@ -129,8 +129,29 @@ func (n *Node) statusOf(ctx context.Context, id string) (status, error) {
 	return s, err
 }
 
-// statuses asks several members at once and returns those that answer.
+// statuses asks several members at once and returns those that answer. One that did not
+// answer in time is not waited for again, until askSilent has had an answer from it.
 func (n *Node) statuses(ctx context.Context, ids []string) map[string]status {
+	return n.ask(ctx, slices.DeleteFunc(slices.Clone(ids), n.states.isSilent))
+}
+
+// silentInterval is how often members that do not answer are asked again.
+const silentInterval = 500 * time.Millisecond
+
+// askSilent asks members that do not answer, so that nobody else has to wait for them.
+func (n *Node) askSilent(ctx context.Context) {
+	for range every(ctx, silentInterval) {
+		var ids []string
+		for _, s := range n.servers() {
+			if n.states.isSilent(string(s.ID)) {
+				ids = append(ids, string(s.ID))
+			}
+		}
+		n.ask(ctx, ids)
+	}
+}
+
+func (n *Node) ask(ctx context.Context, ids []string) map[string]status {
 	ctx, cancel := context.WithTimeout(ctx, n.cfg.statusTimeout)
 	defer cancel()
 	var (
@@ -200,7 +221,7 @@ func (n *Node) knownLevel() int {
 }
 
 // Members returns every master of the configuration, ordered by id. It asks each
-// for its status, which takes up to half a second when one does not answer.
+// for its status, which takes half a second when one has just stopped to answer.
 func (n *Node) Members() []Member {
 	servers := n.servers()
 	ids := make([]string, len(servers))

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"context"
 	"errors"
 	"sync"
 	"time"
@@ -28,6 +29,7 @@ type memberState struct {
 	// some seconds more.
 	refused string
 	answer  status // its newest
+	silent  bool   // it did not answer in time
 }
 
 func newMemberStates(memory *peerMemory) *memberStates {
@@ -75,18 +77,24 @@ func (m *memberStates) answered(id string, answer status) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	s := m.getLocked(id)
-	s.answer, s.refused = answer, ""
+	s.answer, s.refused, s.silent = answer, "", false
+}
+
+// isSilent reports whether the member did not answer in time when it was asked last.
+func (m *memberStates) isSilent(id string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.getLocked(id).silent
 }
 
 // failed takes in that a member did not answer. A closed port means that its process has
 // ended.
 func (m *memberStates) failed(id string, err error) {
-	if !errors.Is(err, unix.ECONNREFUSED) {
-		return
-	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if s := m.getLocked(id); s.answer.Run != "" {
+	s := m.getLocked(id)
+	s.silent = errors.Is(err, context.DeadlineExceeded)
+	if s.answer.Run != "" && errors.Is(err, unix.ECONNREFUSED) {
 		s.refused = s.answer.Run
 		m.setLocked(id, stateDead)
 	}

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"testing"
@@ -110,6 +111,26 @@ func TestMembers_Dead(t *testing.T) {
 		if got.Healthy || !got.Voter || got.Role != roleFollower || got.Name != healthy.Name ||
 			got.AppliedIndex < healthy.AppliedIndex || !got.Since.After(healthy.Since) {
 			t.Errorf("got %+v of a dead master, want what %+v was, dead since later", got, healthy)
+		}
+	}
+}
+
+// A member that does not answer in time is waited for once, and counts again when it has answered.
+func TestMemberStates_Silent(t *testing.T) {
+	m := newMemberStates(&peerMemory{members: map[string]*peerRecord{}})
+	for _, tt := range []struct {
+		name string
+		see  func()
+		want bool
+	}{
+		{"never asked", func() {}, false},
+		{"no answer in time", func() { m.failed("a", fmt.Errorf("status: %w", context.DeadlineExceeded)) }, true},
+		{"an answer", func() { m.answered("a", status{Run: "1"}) }, false},
+		{"again none", func() { m.failed("a", context.DeadlineExceeded) }, true},
+		{"a closed port", func() { m.failed("a", unix.ECONNREFUSED) }, false},
+	} {
+		if tt.see(); m.isSilent("a") != tt.want {
+			t.Errorf("%s: got silent %v, want %v", tt.name, !tt.want, tt.want)
 		}
 	}
 }

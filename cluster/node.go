@@ -125,17 +125,18 @@ func Open(cfg Config, sm StateMachine) (*Node, error) {
 // open builds the parts in order of dependency. Each part pushes its own
 // teardown.
 func (n *Node) open(sm StateMachine) error {
-	if err := n.openDir(); err != nil {
+	err := n.openDir()
+	if err != nil && !untrusted(err) {
 		return err
 	}
 	if err := n.finishAside(sm); err != nil {
 		return fmt.Errorf("set files aside: %w", err)
 	}
-	if err := n.openPeers(); err != nil {
-		return err
-	}
+	n.openPeers()
 	var restore bool
-	err := n.id.lost()
+	if err == nil {
+		err = n.id.lost()
+	}
 	if err == nil {
 		restore, err = n.openLog(sm)
 	}
@@ -176,6 +177,7 @@ func (n *Node) open(sm StateMachine) error {
 	}
 	serve()
 	n.spawn(n.rememberPeers)
+	n.spawn(n.askSilent)
 	n.start()
 	return n.openMetrics()
 }
@@ -184,6 +186,7 @@ func (n *Node) open(sm StateMachine) error {
 func (n *Node) start() {
 	n.spawn(func(ctx context.Context) { n.lead.run(ctx, n.notify) })
 	n.spawn(n.catchUp)
+	n.spawn(n.replaceSnapshots)
 	if store, ok := n.store.(*diskStore); ok {
 		n.spawn(store.keepMark)
 		n.spawn(func(ctx context.Context) { n.boundLog(ctx, n.sizes) })
@@ -207,14 +210,13 @@ func (n *Node) openDir() error {
 }
 
 // openPeers reads what this master knows of the others.
-func (n *Node) openPeers() (err error) {
-	if len(n.id.Former) > 0 {
+func (n *Node) openPeers() {
+	if len(n.id.Former) > 0 || n.id.Unknown {
 		n.cfg.Expect = 0 // its data is set aside: it must not form a cluster without it
 	}
 	n.memory = openPeerMemory(n.storage, n.log)
 	n.states = newMemberStates(n.memory)
-	n.book, err = openAddressBook(n.storage, n.log)
-	return err
+	n.book = openAddressBook(n.storage, n.log)
 }
 
 // openLog opens the log, watched by the watchdog, and the snapshots, and prepares
@@ -239,6 +241,10 @@ func (n *Node) openLog(sm StateMachine) (restore bool, err error) {
 	if restore, err = n.openSnapshots(r, store); err != nil {
 		return false, errors.Join(err, store.close())
 	}
+	if err := store.claim(n.id.ID); err != nil {
+		n.id = identity{ID: n.id.ID, Unknown: true} // the log or the identity is another's, which may be alive
+		return false, errors.Join(err, store.close())
+	}
 	n.teardown.PushClose(store.close)
 	n.store, n.sizes, n.full, n.committed = store, &store.sizes, &store.full, &store.committed
 	applied, _ := sm.Applied()
@@ -249,10 +255,12 @@ func (n *Node) openLog(sm StateMachine) (restore bool, err error) {
 func (n *Node) openSnapshots(r *recovery, store *diskStore) (restore bool, err error) {
 	n.cfg.Phase("checking the snapshots")
 	snapLog := n.log.Named("snapshot")
-	if n.snaps, err = raft.NewFileSnapshotStoreWithLogger(n.storage.path, snapshotsKept, snapLog); err != nil {
-		return false, fmt.Errorf("snapshots: %w", err)
+	snaps, err := openSnapshotStore(n.storage.path, snapLog)
+	if err != nil {
+		return false, err
 	}
-	if err := setDamagedSnapshotsAside(n.storage.path, n.snaps, snapLog); err != nil {
+	n.snaps = snaps
+	if err := snaps.setDamagedAside(snapLog); err != nil {
 		return false, err
 	}
 	r.store, r.snaps = store, n.snaps
@@ -300,7 +308,8 @@ func (n *Node) openRaft(sm StateMachine, trans raft.Transport, restore bool) err
 // formationConfig connects the formation to Raft and to the other masters.
 func (n *Node) formationConfig() formationConfig {
 	return formationConfig{
-		id: n.id.ID, expect: n.cfg.Expect, claim: n.claim(), log: n.log.Named("formation"),
+		copies: n.store,
+		id:     n.id.ID, expect: n.cfg.Expect, claim: n.claim(), log: n.log.Named("formation"),
 		ask: n.askVote, bootstrap: n.bootstrap,
 		history: func() (bool, error) { return raft.HasExistingState(n.store, n.store, n.snaps) },
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"os"
 	"sync"
 	"time"
 
@@ -59,12 +58,8 @@ func openPeerMemory(s *storage, log hclog.Logger) *peerMemory {
 		return m
 	}
 	m.path = s.file(memoryFile)
-	data, err := os.ReadFile(m.path)
-	if err != nil {
-		return m
-	}
 	var members map[string]*peerRecord
-	if err := json.Unmarshal(data, &members); err != nil {
+	if err := s.load(memoryFile, &members); err != nil {
 		log.Warn("what other masters had acknowledged is forgotten", "error", err)
 		return m
 	}
@@ -161,7 +156,7 @@ func (m *peerMemory) save() {
 	m.changed = false
 	data, err := json.Marshal(m.members)
 	if err == nil {
-		err = atomicfile.WriteVolatile(m.path, data)
+		err = atomicfile.WriteVolatile(m.path, sealDocument(memoryFile, data))
 	}
 	if err != nil {
 		m.log.Warn("what other masters have acknowledged is not kept", "error", err)

@@ -18,6 +18,9 @@ func (n *Node) CommitIndex() uint64 { return n.raft.CommitIndex() }
 // AppliedIndex returns the index of the last entry handed to the state machine.
 func (n *Node) AppliedIndex() uint64 { return n.raft.AppliedIndex() }
 
+// ErrStalled says that writes to this master's log hang.
+var ErrStalled = errors.New("log writes hang")
+
 // Ready returns nil when this master can serve, or the reason it cannot: its log
 // cannot be written, there is no leader, or it has not caught up since its
 // start.
@@ -31,7 +34,7 @@ func (n *Node) Ready() error {
 	case n.raft.State() == raft.Shutdown:
 		return errors.New("raft is shut down")
 	case n.watchdog.stalled():
-		return errors.New("log writes hang")
+		return ErrStalled
 	case n.full != nil && n.full.Load():
 		return errors.New("cannot write the log: the disk is full")
 	case leader == "":

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -89,15 +90,33 @@ func (r *Recovery) WorkDir() string { return r.work }
 
 // readDocuments reads who this master was. Documents that are damaged are made anew.
 func (r *Recovery) readDocuments() error {
-	if err := r.storage.load(identityFile, &r.id); err != nil || r.id.ID == "" {
-		r.id = identity{ID: uuid.NewString()}
+	if err := r.storage.load(identityFile, &r.id); err != nil {
+		r.id = identity{} // see adoptLog
 	}
 	var vote bootstrapVote
 	if err := r.storage.load(voteFile, &vote); err != nil {
 		vote = bootstrapVote{}
 	}
-	r.Report.NodeID, r.Report.ClusterID = r.id.ID, vote.ClusterID
+	r.Report.ClusterID = vote.ClusterID
 	return nil
+}
+
+// adoptLog takes from the log what the documents do not say.
+func (r *Recovery) adoptLog() {
+	if r.log != nil && r.id.ID == "" {
+		owner, _ := r.log.get(keyOwner) // one that is damaged counts as missing
+		r.id.ID = string(owner)
+	}
+	if r.log != nil && r.Report.ClusterID == "" {
+		var vote bootstrapVote
+		if data, err := r.log.get(keyBootstrap); err == nil && json.Unmarshal(data, &vote) == nil {
+			r.Report.ClusterID = vote.ClusterID
+		}
+	}
+	if r.id.ID == "" {
+		r.id.ID = uuid.NewString()
+	}
+	r.Report.NodeID = r.id.ID
 }
 
 // openCopies copies the log and opens it and the snapshots.
@@ -114,6 +133,7 @@ func (r *Recovery) openCopies() error {
 	if err := r.openLogCopy(filepath.Join(old, logFile)); err != nil {
 		r.Report.LogProblem = err.Error()
 	}
+	r.adoptLog()
 	mark, _, err := openMark(filepath.Join(old, logMarkFile))
 	if err != nil {
 		return err
@@ -125,7 +145,8 @@ func (r *Recovery) openCopies() error {
 	if err := os.MkdirAll(r.storage.file(snapshotsDir), 0o700); err != nil {
 		return err
 	}
-	r.snaps, err = raft.NewFileSnapshotStoreWithLogger(r.storage.path, snapshotsKept, r.logger)
+	snaps, err := openSnapshotStore(r.storage.path, r.logger)
+	r.snaps = intactSnapshots{snaps}
 	return err
 }
 
@@ -241,7 +262,7 @@ func (r *Recovery) Build(sm StateMachine, trusted bool, succession func(predeces
 		}
 	}
 	if !trusted && r.Report.StateProblem == "" {
-		r.Report.StateProblem = "machine went down while the state was open"
+		r.Report.StateProblem = "it is not known to be as it was left"
 	}
 	if err := r.restoreNewer(sm); err != nil {
 		return err
@@ -338,7 +359,7 @@ func (r *Recovery) writeNew(sm StateMachine, index, term uint64) (err error) {
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return err
 	}
-	snaps, err := raft.NewFileSnapshotStoreWithLogger(dir, snapshotsKept, r.logger)
+	snaps, err := openSnapshotStore(dir, r.logger)
 	if err != nil {
 		return err
 	}

@@ -3,7 +3,6 @@ package cluster
 import (
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 
 	"github.com/hashicorp/go-hclog"
@@ -46,29 +45,22 @@ func (r *recovery) prepare() (restore bool, err error) {
 	if errors.Is(err, errForeignState) {
 		return true, r.setStateAside(err)
 	}
-	if err != nil {
+	if err != nil || reason == "" {
 		return false, err
 	}
-	if reason == "" {
-		return false, nil
-	}
-	r.log.Warn("local state is discarded and rebuilt from snapshot and log", "reason", reason)
-	if err := r.sm.Discard(); err != nil {
-		return false, fmt.Errorf("discard local state: %w", err)
-	}
-	return true, nil
+	return true, r.setStateAside(errors.New(reason))
 }
 
 // errForeignState says that the state was not made by this log.
 var errForeignState = errors.New("the state is not of this log")
 
-// setStateAside keeps a state that snapshot and log do not make again.
+// setStateAside keeps a state that cannot be used.
 func (r *recovery) setStateAside(why error) error {
 	aside, err := makeAside(r.dir)
 	if err != nil {
 		return err
 	}
-	r.log.Error("local state is set aside and rebuilt from snapshot and log", "reason", why, "aside", aside)
+	r.log.Warn("local state is set aside and rebuilt from snapshot and log", "reason", why, "aside", aside)
 	if err := r.sm.SetAside(aside); err != nil {
 		return fmt.Errorf("set local state aside: %w", err)
 	}
@@ -226,30 +218,6 @@ func (r *recovery) manifestIndex(meta *raft.SnapshotMeta) (uint64, error) {
 		return 0, fmt.Errorf("snapshot %s: %w", meta.ID, err)
 	}
 	return index, nil
-}
-
-// setDamagedSnapshotsAside renames every snapshot that does not read back as
-// it was written. Raft falls back to an older one only when it restores, and a
-// leader would go on offering the damaged one to its followers.
-func setDamagedSnapshotsAside(dir string, snaps raft.SnapshotStore, log hclog.Logger) error {
-	list, err := snaps.List()
-	if err != nil {
-		return fmt.Errorf("list snapshots: %w", err)
-	}
-	for _, meta := range list {
-		_, source, err := snaps.Open(meta.ID)
-		if err == nil {
-			source.Close()
-			continue
-		}
-		log.Error("damaged snapshot is set aside", "id", meta.ID, "error", err)
-		// Beside the store's own directory, where it is not listed.
-		aside := filepath.Join(dir, "damaged-"+meta.ID)
-		if err := os.Rename(filepath.Join(dir, "snapshots", meta.ID), aside); err != nil {
-			return fmt.Errorf("snapshot %s: %w", meta.ID, err)
-		}
-	}
-	return nil
 }
 
 func ignoreNotFound(err error) error {

@@ -41,7 +41,6 @@ func TestRecovery_Decides(t *testing.T) {
 		verify        error
 		discard       bool
 		lost          bool // the log
-		aside         bool
 	}{
 		{name: "new master"},
 		{name: "state agrees with the log", first: 1, last: 10, applied: 8, term: 2},
@@ -64,7 +63,7 @@ func TestRecovery_Decides(t *testing.T) {
 		{name: "state is empty beside a snapshot", first: 11, last: 12, snapshot: 10, manifest: 8, discard: true},
 		{
 			name:  "state has another term than the log",
-			first: 1, last: 10, applied: 8, term: 1, discard: true, aside: true,
+			first: 1, last: 10, applied: 8, term: 1, discard: true,
 		},
 		{name: "state is ahead of the log", first: 1, last: 10, applied: 11, term: 2, lost: true},
 		{name: "state without any log", applied: 11, term: 2, lost: true},
@@ -95,8 +94,8 @@ func TestRecovery_Decides(t *testing.T) {
 			if lost := untrusted(err); lost != tt.lost || err != nil && !lost {
 				t.Fatalf("got error %v, lost: want %v", err, tt.lost)
 			}
-			if got := len(sm.aside) > 0; got != tt.aside {
-				t.Errorf("state set aside: got %v, want %v", got, tt.aside)
+			if got := len(sm.aside) > 0; got != tt.discard {
+				t.Errorf("state set aside: got %v, want %v", got, tt.discard)
 			}
 			if restore != tt.discard || sm.discarded > 0 != tt.discard {
 				t.Errorf("restore %v, discarded %d times, want %v", restore, sm.discarded, tt.discard)

@@ -8,14 +8,30 @@ import (
 	raftboltdb "github.com/hashicorp/raft-boltdb/v2"
 )
 
-// Keys that Raft uses, and two of ours: its vote, and the journal's id.
+// Keys that Raft uses, and ours.
 var (
 	keyCurrentTerm  = []byte("CurrentTerm")
 	keyLastVoteTerm = []byte("LastVoteTerm")
 	keyLastVoteCand = []byte("LastVoteCand")
 	keyVote         = []byte("Vote")
-	keyJournal      = []byte("Journal") // its id
+	keyJournal      = []byte("Journal")       // its id
+	keyOwner        = []byte("Owner")         // the id of the master whose log it is
+	keyBootstrap    = []byte("BootstrapVote") // a copy of voteFile
 )
+
+// claim makes a new log that of the master with the id. A log of another master has its
+// votes, and is a *LostLogError.
+func (d *diskStore) claim(id string) error {
+	owner, err := d.get(keyOwner)
+	if errors.Is(err, errNotFound) {
+		return d.set(keyOwner, []byte(id), func(*logMark) {})
+	}
+	if err == nil && string(owner) != id {
+		return &LostLogError{Path: d.path, Reason: fmt.Sprintf("it is the log of master %s, %s names %s",
+			owner, identityFile, id)}
+	}
+	return err
+}
 
 // errNotFound has the text by which Raft distinguishes an absent value from a failure.
 var errNotFound = raftboltdb.ErrKeyNotFound

@@ -1,8 +1,11 @@
 package cluster
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -45,16 +48,36 @@ func (s *storage) inMemory() bool { return s.path == "" }
 
 func (s *storage) file(name string) string { return filepath.Join(s.path, name) }
 
-// load reads a document into v; a missing one leaves v as it is.
+// has reports whether a document is there, damaged or not.
+func (s *storage) has(name string) bool {
+	if s.inMemory() {
+		return false
+	}
+	_, err := os.Lstat(s.file(name))
+	return err == nil
+}
+
+// load reads a document into v; a missing one leaves v as it is, and so does one
+// that is not as it was saved, which is a *DamagedError.
 func (s *storage) load(name string, v any) error {
 	if s.inMemory() {
 		return nil
 	}
-	err := atomicfile.ReadJSON(s.file(name), v)
+	data, err := os.ReadFile(s.file(name))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	data, intact := unsealDocument(name, data)
+	if !intact {
+		return &DamagedError{Path: s.file(name), What: "wrong checksum"}
+	}
+	if err := json.Unmarshal(data, v); err != nil {
+		return fmt.Errorf("%s: %w", s.file(name), err)
+	}
+	return nil
 }
 
 // save makes a document durable before it returns.
@@ -62,7 +85,24 @@ func (s *storage) save(name string, v any) error {
 	if s.inMemory() {
 		return nil
 	}
-	return atomicfile.WriteJSON(s.file(name), v)
+	data, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	return atomicfile.Write(s.file(name), sealDocument(name, data), 0o600)
+}
+
+// sealDocument returns a document as it is stored: a second line has the checksum of
+// the first, and of the name, so that no document is taken for another.
+func sealDocument(name string, data []byte) []byte {
+	sum := crc32.Update(crc32.Checksum([]byte(name), castagnoli), castagnoli, data)
+	return fmt.Appendf(nil, "%s\ncrc32c %08x\n", data, sum)
+}
+
+// unsealDocument returns the document, and whether it is intact.
+func unsealDocument(name string, stored []byte) ([]byte, bool) {
+	data, _, found := bytes.Cut(stored, []byte("\n"))
+	return data, found && bytes.Equal(stored, sealDocument(name, data))
 }
 
 // close releases the directory for another process.

@@ -44,13 +44,14 @@ type leaderVerifier struct {
 type confirmedSend struct {
 	term uint64
 	sent time.Time // the newest of the term
+	at   instant   // the same
 }
 
 // append runs one AppendEntries RPC; heartbeats are such RPCs, too.
 func (v *leaderVerifier) append(
 	id raft.ServerID, req *raft.AppendEntriesRequest, resp *raft.AppendEntriesResponse, rpc func() error,
 ) error {
-	sent := time.Now()
+	sent, at := time.Now(), now()
 	if err := rpc(); err != nil {
 		return err
 	}
@@ -63,7 +64,7 @@ func (v *leaderVerifier) append(
 		v.last = map[raft.ServerID]confirmedSend{}
 	}
 	if old := v.last[id]; old.term < req.Term || old.term == req.Term && old.sent.Before(sent) {
-		v.last[id] = confirmedSend{req.Term, sent}
+		v.last[id] = confirmedSend{req.Term, sent, at}
 	}
 	return nil
 }
@@ -71,12 +72,20 @@ func (v *leaderVerifier) append(
 // confirmedSince reports whether a majority of the voters, including self, has
 // confirmed a request of the term that was sent at began or later.
 func (v *leaderVerifier) confirmedSince(began time.Time, term uint64, self string, voters []string) bool {
+	return v.majority(term, self, voters, func(last confirmedSend) bool { return !last.sent.Before(began) })
+}
+
+// leased reports whether such a majority has confirmed a request that was sent within limit.
+func (v *leaderVerifier) leased(at instant, limit time.Duration, term uint64, self string, voters []string) bool {
+	return v.majority(term, self, voters, func(last confirmedSend) bool { return at.since(last.at) < limit })
+}
+
+func (v *leaderVerifier) majority(term uint64, self string, voters []string, counts func(confirmedSend) bool) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	count := 0
 	for _, id := range voters {
-		last := v.last[raft.ServerID(id)]
-		if id == self || last.term == term && !last.sent.Before(began) {
+		if last := v.last[raft.ServerID(id)]; id == self || last.term == term && counts(last) {
 			count++
 		}
 	}

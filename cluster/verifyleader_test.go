@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/raft"
+
+	"github.com/ffrtmp/ffrtmp/internal/testkit"
 )
 
 // An answer counts by when its request was sent: one that was delayed while this
@@ -49,4 +51,49 @@ func TestLeaderVerifier(t *testing.T) {
 		check("newer term", began, term+1, voters, false)
 		check("one of three others", began, term, append(voters, "d"), false)
 	})
+}
+
+// A lease counts from when a request was sent, by the clock that moved further.
+func TestLeaderVerifier_Lease(t *testing.T) {
+	const term, limit = 3, 500 * time.Millisecond
+	voters := []string{"self", "b", "c"}
+	start := instant{boot: time.Hour, wall: time.Unix(1e9, 0)}
+	v := leaderVerifier{last: map[raft.ServerID]confirmedSend{"b": {term: term, at: start}}}
+	later := func(boot, wall time.Duration) instant { return instant{start.boot + boot, start.wall.Add(wall)} }
+	for _, tt := range []struct {
+		name   string
+		at     instant
+		term   uint64
+		voters []string
+		want   bool
+	}{
+		{"at once", start, term, voters, true},
+		{"shortly after", later(400*time.Millisecond, 400*time.Millisecond), term, voters, true},
+		{"too late", later(time.Second, time.Second), term, voters, false},
+		{"the machine slept", later(10*time.Second, time.Millisecond), term, voters, false},
+		{"a paused guest whose clocks stood still", later(time.Millisecond, 10*time.Second), term, voters, false},
+		{"the wall clock was set back", later(time.Second, -time.Hour), term, voters, false},
+		{"another term", start, term + 1, voters, false},
+		{"one of three others", start, term, []string{"self", "b", "c", "d"}, false},
+		{"a single voter", later(time.Hour, time.Hour), term, voters[:1], true},
+	} {
+		if got := v.leased(tt.at, limit, tt.term, "self", tt.voters); got != tt.want {
+			t.Errorf("%s: got leased %v, want %v", tt.name, got, tt.want)
+		}
+	}
+}
+
+// A leader that hears from its followers has a lease, a follower has none.
+func TestCheckLease(t *testing.T) {
+	t.Parallel()
+	masters := form(t, 3)
+	l, f := leader(t, masters...), follower(t, masters...)
+	testkit.Eventually(t, "a leader has its lease", func() bool { return leader(t, masters...).CheckLease() == nil })
+	l.verifier.mu.Lock()
+	clear(l.verifier.last)
+	l.verifier.mu.Unlock()
+	if f.CheckLease() == nil {
+		t.Error("got a lease of a follower, want none")
+	}
+	testkit.Eventually(t, "heartbeats renew it", func() bool { return leader(t, masters...).CheckLease() == nil })
 }

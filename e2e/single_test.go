@@ -36,7 +36,17 @@ type single struct {
 // launchMaster starts a master in dir and waits until it answers.
 func launchMaster(t *testing.T, dir string, args ...string) *single {
 	t.Helper()
-	m := &single{api: freePort(t), met: freePort(t), wire: &wire{key: strings.TrimPrefix(key, "MASTER_API_KEY=")}}
+	m, ready := tryMaster(t, dir, args...)
+	if !ready {
+		t.Fatal("master exited")
+	}
+	return m
+}
+
+// tryMaster starts a master in dir and waits until it answers or exits.
+func tryMaster(t *testing.T, dir string, args ...string) (m *single, ready bool) {
+	t.Helper()
+	m = &single{api: freePort(t), met: freePort(t), wire: &wire{key: strings.TrimPrefix(key, "MASTER_API_KEY=")}}
 	m.program = launch(
 		t,
 		dir,
@@ -56,14 +66,14 @@ func launchMaster(t *testing.T, dir string, args ...string) *single {
 		m.http = trusting(t, filepath.Join(dir, "certs", "master.crt"))
 		r, err := m.send(t.Context(), "GET", m.url+"/health/ready", "")
 		if err == nil && r.status == http.StatusOK {
-			return m
+			return m, true
 		}
 		if time.Since(began) > patience {
 			t.Fatalf("master not ready: %v %s", err, r.body)
 		}
 		select {
 		case <-m.ended:
-			t.Fatal("master exited")
+			return m, false
 		case <-tick.C:
 		}
 	}

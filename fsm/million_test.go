@@ -3,6 +3,7 @@ package fsm
 import (
 	"cmp"
 	"database/sql"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -65,7 +66,7 @@ func generate(t testing.TB, jobs, unfinished int) *cluster {
 			t.Fatal(err)
 		}
 	}
-	if err := db.Close(); err != nil {
+	if err := errors.Join(db.Close(), c.fsm.files.Close(true)); err != nil {
 		t.Fatal(err)
 	}
 	c.index, c.fsm = 1, c.open()

@@ -34,7 +34,7 @@ func CopyState(from, dir string) (link string, trusted bool, err error) {
 		return "", false, err
 	}
 	to := filepath.Join(dir, "state-copy.db")
-	for _, suffix := range []string{"", "-wal"} {
+	for _, suffix := range []string{"", "-wal", "-shm"} {
 		data, err := os.Open(from + suffix)
 		if errors.Is(err, fs.ErrNotExist) && suffix != "" {
 			continue
@@ -48,9 +48,22 @@ func CopyState(from, dir string) (link string, trusted bool, err error) {
 	}
 	f := &Files{dir: dir, link: filepath.Join(dir, "state.db"), current: to, bootID: kernelBootID()}
 	if data, err := os.ReadFile(filepath.Join(filepath.Dir(from), TrustFile)); err == nil {
-		trusted = json.Unmarshal(data, &f.record) == nil && f.Trust() == nil
+		trusted = json.Unmarshal(data, &f.record) == nil && f.trustCopy(from)
 	}
-	return f.link, trusted, f.Use(to)
+	if err := f.Use(to); err != nil {
+		return "", false, err
+	}
+	f.record.Copy = true
+	return f.link, trusted, f.writeRecord()
+}
+
+// trustCopy is Trust for a copy of the file from.
+func (f *Files) trustCopy(from string) bool {
+	if f.record.File != filepath.Base(from) {
+		return false
+	}
+	f.record.File = filepath.Base(f.current)
+	return f.intact() == nil
 }
 
 func copyTo(path string, from io.Reader) error {

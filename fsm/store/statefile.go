@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/crc32"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -31,8 +33,11 @@ type Files struct {
 
 // record is kept in the file TrustFile.
 type record struct {
-	BootID string `json:"boot_id"` // of the boot under which the state was written last
-	Clean  bool   `json:"clean"`   // it was synced and closed, and not opened since
+	BootID string `json:"boot_id"`        // of the boot under which the state was written last
+	Clean  bool   `json:"clean"`          // it was synced and closed, and not opened since
+	File   string `json:"file"`           // name of the state file, in case the link is lost
+	Sum    uint32 `json:"sum"`            // checksum of the file as it was closed
+	Copy   bool   `json:"copy,omitempty"` // it is opened for all that it has, see CopyState
 }
 
 // TrustFile records, beside the state files, whether the current one can be trusted.
@@ -55,10 +60,19 @@ func OpenFiles(path, dir, bootID string) (*Files, error) {
 	if f.dir, err = filepath.Abs(dir); err != nil {
 		return nil, err
 	}
+	f.readRecord()
 	if f.current, err = f.target(); err != nil {
 		return nil, err
 	}
 	if err := os.MkdirAll(f.dir, 0o700); err != nil {
+		return nil, err
+	}
+	if f.current == "" {
+		if f.current = f.recorded(); f.current != "" {
+			err = f.linkTo(f.current)
+		}
+	}
+	if err != nil {
 		return nil, err
 	}
 	if f.current == "" {
@@ -68,14 +82,28 @@ func OpenFiles(path, dir, bootID string) (*Files, error) {
 		f.fresh = true
 		return f, f.Use(f.current)
 	}
+	return f, errors.Join(f.removeOthers(), removeRestores(f.dir))
+}
+
+// readRecord reads the record. One that is missing or damaged trusts nothing.
+func (f *Files) readRecord() {
 	data, err := os.ReadFile(filepath.Join(f.dir, TrustFile))
-	if err == nil {
-		err = json.Unmarshal(data, &f.record)
-	}
-	if err != nil {
+	if err != nil || json.Unmarshal(data, &f.record) != nil {
 		f.record = record{}
 	}
-	return f, errors.Join(f.removeOthers(), removeRestores(f.dir))
+}
+
+// recorded returns the state file that the record names, "" when there is none.
+func (f *Files) recorded() string {
+	name := f.record.File
+	if ours, err := filepath.Match(snapshot.FilePattern, name); err != nil || !ours {
+		return ""
+	}
+	path := filepath.Join(f.dir, name)
+	if info, err := os.Lstat(path); err != nil || !info.Mode().IsRegular() {
+		return ""
+	}
+	return path
 }
 
 // kernelBootID identifies the boot of the machine. Without it, only a file that was
@@ -126,6 +154,10 @@ func (f *Files) target() (string, error) {
 }
 
 func (f *Files) foreign(why string) error {
+	if own := f.recorded(); own != "" {
+		return fmt.Errorf("%s: %w: %s; nothing was changed. This master's state is %s: "+
+			"move %s away and start again, and the master makes its link anew", f.link, ErrForeign, why, own, f.link)
+	}
 	info, statErr := os.Lstat(f.link)
 	kind, err := FileKindOf(f.link)
 	if errors.Join(statErr, err) == nil && info.Mode().IsRegular() && kind != KindOther {
@@ -141,11 +173,50 @@ func (f *Files) foreign(why string) error {
 // Trust returns nil if all writes to the current file are still there. It marks the
 // file as open.
 func (f *Files) Trust() error {
-	if !f.fresh && !f.record.Clean && (f.record.BootID == "" || f.record.BootID != f.bootID) {
-		return errors.New("machine went down while the state was open")
+	if err := f.intact(); err != nil {
+		return err
 	}
 	f.clean = f.fresh || f.record.Clean
-	return f.mark(false)
+	return f.mark(false, f.current)
+}
+
+// intact reports what shows that the current file is not as it was left.
+func (f *Files) intact() error {
+	switch {
+	case f.fresh, f.record.Copy:
+		return nil
+	case f.record.Clean:
+		return f.checkClosed()
+	case f.record.BootID == "" || f.record.BootID != f.bootID:
+		return errors.New("machine went down while the state was open")
+	}
+	return checkWAL(f.current)
+}
+
+// checkClosed compares the file with what it was when it was closed.
+func (f *Files) checkClosed() error {
+	if info, err := os.Stat(f.current + "-wal"); err == nil && info.Size() > 0 {
+		return errors.New("the state was closed, and there is a WAL beside it")
+	}
+	sum, err := checksum(f.current)
+	if err != nil {
+		return err
+	}
+	if sum != f.record.Sum || filepath.Base(f.current) != f.record.File {
+		return errors.New("the state file is not as it was closed")
+	}
+	return nil
+}
+
+// checksum reads a whole file.
+func checksum(path string) (uint32, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return 0, err
+	}
+	sum := crc32.New(crc32.MakeTable(crc32.Castagnoli))
+	_, err = io.Copy(sum, file)
+	return sum.Sum32(), errors.Join(err, file.Close())
 }
 
 // Dir is the directory of the state files.
@@ -157,24 +228,32 @@ func (f *Files) Current() string { return f.current }
 // Clean reports whether the current file was closed and synced before it was opened.
 func (f *Files) Clean() bool { return f.clean }
 
-// mark records whether the current file is closed.
-func (f *Files) mark(clean bool) error {
-	f.record = record{BootID: f.bootID, Clean: clean}
+// mark records that the file at path is the current one, and whether it is closed.
+func (f *Files) mark(clean bool, path string) (err error) {
+	f.record = record{BootID: f.bootID, Clean: clean, File: filepath.Base(path)}
 	if f.link == "" {
 		return nil
 	}
+	if clean {
+		if f.record.Sum, err = checksum(path); err != nil {
+			return err
+		}
+	}
+	return f.writeRecord()
+}
+
+func (f *Files) writeRecord() error {
 	data, err := json.Marshal(f.record)
 	if err != nil {
 		return err
 	}
-	path := filepath.Join(f.dir, TrustFile)
-	return atomicfile.Write(path, data, 0o600)
+	return atomicfile.Write(filepath.Join(f.dir, TrustFile), data, 0o600)
 }
 
 // Distrust prevents a later process from using the current file.
 func (f *Files) Distrust() error {
 	f.bootID = ""
-	return f.mark(false)
+	return f.mark(false, f.current)
 }
 
 // Create creates an empty state file.
@@ -189,30 +268,36 @@ func (f *Files) Create() (string, error) {
 // Use makes path the current file. It renames the link, never the file: SQLite would
 // replay another file's WAL into it.
 func (f *Files) Use(path string) error {
-	if err := f.mark(false); err != nil {
+	if err := f.mark(false, path); err != nil {
 		return err
 	}
-	if f.link != "" {
-		target, err := filepath.Rel(filepath.Dir(f.link), path)
-		if err != nil {
-			target = path
-		}
-		next := f.link + ".new"
-		if err := os.Remove(next); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-		if err := os.Symlink(target, next); err != nil {
-			return err
-		}
-		if err := os.Rename(next, f.link); err != nil {
-			return err
-		}
-		if err := atomicfile.SyncDir(filepath.Dir(f.link)); err != nil {
-			return err
-		}
+	if err := f.linkTo(path); err != nil {
+		return err
 	}
 	f.current = path
 	return f.removeOthers()
+}
+
+// linkTo makes the link point to a state file.
+func (f *Files) linkTo(path string) error {
+	if f.link == "" {
+		return nil
+	}
+	target, err := filepath.Rel(filepath.Dir(f.link), path)
+	if err != nil {
+		target = path
+	}
+	next := f.link + ".new"
+	if err := os.Remove(next); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := os.Symlink(target, next); err != nil {
+		return err
+	}
+	if err := os.Rename(next, f.link); err != nil {
+		return err
+	}
+	return atomicfile.SyncDir(filepath.Dir(f.link))
 }
 
 // removeOthers deletes state files that are no longer or not yet the current one.
@@ -238,5 +323,5 @@ func (f *Files) Close(clean bool) error {
 	if !clean {
 		return nil
 	}
-	return f.mark(true)
+	return f.mark(true, f.current)
 }
