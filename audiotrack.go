@@ -227,7 +227,7 @@ func checkAudioRate(field, rate string) error {
 // audioParameter describes the list audio and the fields of its objects.
 func audioParameter() Parameter {
 	p := about("audio", "array", everyKind, `[{"language":"eng","title":"Main","default":true}]`,
-		"audio tracks of the output, 1 to 16; excludes audio_codec and audio_bitrate; see [media](media.md#audio-tracks)").
+		"audio tracks of the output, 1 to 16; excludes audio_codec and audio_bitrate").
 		defaults("the source's first track").with(`{"input":"film.mkv"}`)
 	var codecs []string
 	for _, codec := range slices.Sorted(maps.Keys(audioEncoders)) {
@@ -243,7 +243,8 @@ func audioParameter() Parameter {
 		about("channels", "integer", encoding, `2`, "1, 2, 6 (5.1) or 8 (7.1) at most; more are mixed down").
 			defaults("the source's").within(1, 8),
 		titleParameter(),
-		about("default", "boolean", everyKind, `true`, "players choose it; one track at most").defaults("the first track"))
+		about("default", "boolean", everyKind, `true`, "players choose it; one track at most").
+			defaults("the first track"))
 	return p
 }
 
@@ -254,7 +255,8 @@ func choiceParameters(kinds []string) []Parameter {
 			form(languageForm),
 		about("index", "integer", kinds, `0`, "among the source's tracks of this type; excludes language").
 			within(0, maxTrack),
-		about("all", "boolean", kinds, `true`, "all tracks of this type; excludes language and index").defaults("false"),
+		about("all", "boolean", kinds, `true`, "all tracks of this type; excludes language and index").
+			defaults("false"),
 		about("optional", "boolean", kinds, `true`,
 			"leave the track out with a warning if the source lacks it; else that is a user_error").defaults("false"),
 	}

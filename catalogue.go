@@ -58,6 +58,7 @@ type CataloguePair struct {
 	Format    string   `json:"format"` // ffmpeg's name
 	Video     []string `json:"video"`
 	Audio     []string `json:"audio"` // the default first
+	Subtitles []string `json:"subtitles"`
 }
 
 // NewCatalogue returns the catalogue of this build.
@@ -141,11 +142,10 @@ func cataloguePresets() []CataloguePresets {
 func cataloguePairs() []CataloguePair {
 	var list []CataloguePair
 	for _, c := range Containers {
-		video := c.Video
-		if video == nil {
-			video = []string{}
-		}
-		list = append(list, CataloguePair{Extension: c.Extension, Format: c.Muxer, Video: video, Audio: c.Audio})
+		list = append(list, CataloguePair{
+			Extension: c.Extension, Format: c.Muxer, Video: append([]string{}, c.Video...), Audio: c.Audio,
+			Subtitles: append([]string{}, c.Subtitles...),
+		})
 	}
 	return list
 }

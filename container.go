@@ -13,26 +13,33 @@ type Container struct {
 	Muxer     string   // ffmpeg's name
 	Video     []string // codecs, by ffprobe's names; empty: sound only
 	Audio     []string // codecs, the default first
+	Subtitles []string // codecs, the default first
 }
 
 // Containers lists the formats of outputs. Matroska holds every codec.
 var Containers = []Container{
-	{".mp4", "mp4", []string{"h264", "hevc", "av1", "vp9"}, []string{"aac", "mp3", "opus", "ac3", "flac"}},
+	{
+		".mp4", "mp4",
+		[]string{"h264", "hevc", "av1", "vp9"},
+		[]string{"aac", "mp3", "opus", "ac3", "flac"},
+		[]string{"mov_text"},
+	},
 	{
 		".mkv", "matroska",
 		[]string{"h264", "hevc", "av1", "vp9"},
 		[]string{"aac", "mp3", "opus", "ac3", "flac", "pcm_s16le"},
+		[]string{"subrip", "ass", "hdmv_pgs_subtitle", "dvd_subtitle", "dvb_subtitle"},
 	},
-	{".mov", "mov", []string{"h264", "hevc"}, []string{"aac", "mp3", "ac3", "pcm_s16le"}},
-	{".webm", "webm", []string{"av1", "vp9"}, []string{"opus"}},
-	{".ts", "mpegts", []string{"h264", "hevc"}, []string{"aac", "mp3", "opus", "ac3"}},
-	{".flv", "flv", []string{"h264"}, []string{"aac", "mp3"}},
-	{".m4a", "ipod", nil, []string{"aac"}},
-	{".mp3", "mp3", nil, []string{"mp3"}},
-	{".opus", "opus", nil, []string{"opus"}},
-	{".flac", "flac", nil, []string{"flac"}},
-	{".ogg", "ogg", nil, []string{"opus", "flac"}},
-	{".wav", "wav", nil, []string{"pcm_s16le"}},
+	{".mov", "mov", []string{"h264", "hevc"}, []string{"aac", "mp3", "ac3", "pcm_s16le"}, []string{"mov_text"}},
+	{".webm", "webm", []string{"av1", "vp9"}, []string{"opus"}, []string{"webvtt"}},
+	{".ts", "mpegts", []string{"h264", "hevc"}, []string{"aac", "mp3", "opus", "ac3"}, nil},
+	{".flv", "flv", []string{"h264"}, []string{"aac", "mp3"}, nil},
+	{".m4a", "ipod", nil, []string{"aac"}, nil},
+	{".mp3", "mp3", nil, []string{"mp3"}, nil},
+	{".opus", "opus", nil, []string{"opus"}, nil},
+	{".flac", "flac", nil, []string{"flac"}, nil},
+	{".ogg", "ogg", nil, []string{"opus", "flac"}, nil},
+	{".wav", "wav", nil, []string{"pcm_s16le"}, nil},
 }
 
 // oneTrack reports whether files of that format have one audio track.

@@ -31,7 +31,8 @@ type Encoding struct {
 	AudioEncoder string // ffmpeg's name; "": no audio
 	AudioBitrate string
 	AudioTracks  []AudioTrack // of the output; empty: the source's first, with AudioEncoder
-	Fit          string       // how the source's shape meets ExactSize: inside, pad, crop or stretch
+	Subtitles    []SubtitleTrack
+	Fit          string // how the source's shape meets ExactSize: inside, pad, crop or stretch
 	PadColor     string
 	Crop         *Rect  // of the source's picture, as displayed
 	Deinterlace  string // on: every frame, off: none, "": those that are flagged
@@ -79,14 +80,14 @@ func (s scenario) steps() []func(*Encoding, Parameters) error {
 	}
 	switch {
 	case s.remux:
-		return append(steps, s.checkForeign, resolveCopy, s.resolveAudioTracks)
+		return append(steps, s.checkForeign, resolveCopy, s.resolveAudioTracks, resolveSubtitles)
 	case s.audio != "":
 		return append(steps, s.checkForeign, s.resolveSound, s.resolveAudioTracks)
 	}
 	steps = append(steps, resolveSize, resolvePicture, resolveFit, resolveCleaning, resolveAudio)
 	return append(steps, func(e *Encoding, p Parameters) error {
-		return cmp.Or(resolveCodec(e, p, s.codec), checkVideoOutput(e), s.resolveAudioTracks(e, p), resolveHDR(e, p),
-			checkPair(e),
+		return cmp.Or(resolveCodec(e, p, s.codec), checkVideoOutput(e), s.resolveAudioTracks(e, p),
+			resolveSubtitles(e, p), resolveHDR(e, p), checkPair(e),
 			checkEncoderSize(e), resolveQuality(e, p))
 	})
 }
@@ -112,6 +113,7 @@ func (s scenario) checkForeign(_ *Encoding, p Parameters) error {
 		{"hdr", p.HDR != ""},
 		{"deinterlace", p.Deinterlace != ""},
 		{"denoise", p.Denoise != ""},
+		{"subtitles", p.Subtitles != nil && !s.remux},
 		{"threads", p.Threads != nil && s.remux},
 		{"start", p.Start.given() && s.remux}, // a copy begins at a key frame
 		{"crf", p.CRF != nil},

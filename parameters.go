@@ -38,6 +38,7 @@ type Parameters struct {
 	AudioCodec     string          `json:"audio_codec"`
 	AudioBitrate   string          `json:"audio_bitrate"`
 	Audio          []AudioTrack    `json:"audio"`       // tracks of the output; excludes AudioCodec and AudioBitrate
+	Subtitles      []SubtitleTrack `json:"subtitles"`   // of the output
 	Fit            string          `json:"fit"`         // inside, pad, crop or stretch
 	CropRect       string          `json:"crop_rect"`   // WIDTH:HEIGHT:X:Y of the source's picture
 	PadColor       string          `json:"pad_color"`   // a name or #RRGGBB
@@ -117,7 +118,8 @@ func ParseParameters(raw json.RawMessage) (Parameters, error) {
 	}
 	given, err := decodeStrict(raw, "parameters", parameterNames, &p)
 	if err == nil {
-		err = parseTracks(given["audio"], "parameters.audio", audioTrackNames)
+		err = cmp.Or(parseTracks(given["audio"], "parameters.audio", audioTrackNames),
+			parseTracks(given["subtitles"], "parameters.subtitles", subtitleTrackNames))
 	}
 	if err != nil || p.ResourceLimits == nil {
 		return p, err

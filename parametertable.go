@@ -63,6 +63,7 @@ var parameterTable = append([]Parameter{
 	about("audio_bitrate", "string", encoding, `"128k"`, "bits per second of the sound, 8k to 1000k").
 		defaults("the encoder's").form(bitrateForm),
 	audioParameter(),
+	subtitlesParameter(),
 	about("fit", "string", videoKind, `"pad"`, "how a source of another shape than the resolution fits it").
 		defaults(FitInside).oneOf(FitInside, FitPad, FitCrop, FitStretch),
 	about("crop_rect", "string", videoKind, `"1920:800:0:140"`,

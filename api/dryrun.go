@@ -163,6 +163,9 @@ func assumptions(e *ffrtmp.Encoding) []string {
 			list = append(list, fmt.Sprintf("audio[%d]: the input has one audio track in language %s", i, t.Language))
 		}
 	}
+	for i := range e.Subtitles {
+		list = append(list, fmt.Sprintf("subtitles[%d]: the input has one such track, of text", i))
+	}
 	return list
 }
 
@@ -183,7 +186,9 @@ func shown(p *recipe.Plan) []string {
 		fmt.Sprintf("/proc/self/fd/%d/", recipe.PassFD), "",
 	}
 	if p.Input != nil {
-		names = append(names, fmt.Sprintf("file:/proc/self/fd/%d", recipe.InputFD), path.Clean(p.Input.Path()))
+		for _, prefix := range []string{"file:", ""} { // a filter that draws subtitles has no prefix
+			names = append(names, fmt.Sprintf("%s/proc/self/fd/%d", prefix, recipe.InputFD), path.Clean(p.Input.Path()))
+		}
 	}
 	if p.Final != nil {
 		names = append(names, fmt.Sprintf("file:/proc/self/fd/%d", recipe.OutputFD), path.Clean(p.Final.Path()))

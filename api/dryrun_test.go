@@ -132,3 +132,27 @@ func TestDryRun_Nodes(t *testing.T) {
 	m.submit(`{"scenario":"720p","parameters":{"output":"x.mp4"}}`)
 	m.want(409, "POST", "/jobs?dry_run", `{"scenario":"720p","parameters":{"output":"./x.mp4"}}`)
 }
+
+// The command has the tracks that a job lists; what only the input shows is assumed.
+func TestDryRun_Tracks(t *testing.T) {
+	m := newMaster(t)
+	m.register(nodeA)
+	r := m.dryRunOf("", `{"scenario":"720p","parameters":{"input":"in.mkv","audio":[{"language":"eng"},{"all":true}],
+		"subtitles":[{"index":1},{"mode":"burn"}]}}`)
+	command := strings.Join(r.Command, " ")
+	for _, part := range []string{
+		"-map 0:a:m:language:eng -c:a:0 aac", "-map 0:s:1 -c:s:0 mov_text", "subtitles=filename=in.mkv:stream_index=0",
+	} {
+		if !strings.Contains(command, part) {
+			t.Errorf("got %s, want %s", command, part)
+		}
+	}
+	for _, assumed := range []string{
+		"audio[0]: the input has one audio track in language eng", "audio[1]: the input has one audio track",
+		"subtitles[1]: the input has one such track, of text",
+	} {
+		if !slices.Contains(r.Assumed, assumed) {
+			t.Errorf("got %q, want %q", r.Assumed, assumed)
+		}
+	}
+}

@@ -97,6 +97,7 @@ var documented = map[string]any{
 	"Parameters":        ffrtmp.Parameters{},
 	"ResourceLimits":    ffrtmp.ResourceLimits{},
 	"AudioTrack":        ffrtmp.AudioTrack{},
+	"SubtitleTrack":     ffrtmp.SubtitleTrack{},
 	"Requires":          ffrtmp.Requires{},
 	"Batch":             batch{},
 	"Patch":             ffrtmp.Patch{},

@@ -87,9 +87,10 @@ checked against. How sources are treated: [media](media.md).
 		row(&b, quoted(p.Encoder), strings.Join(p.Presets, " "))
 	}
 	b.WriteString("\n## Containers\n\nAny other pair is refused at submission with the pairs that work.\n\n" +
-		"| file | format | video | audio, the default first |\n|---|---|---|---|\n")
+		"| file | format | video | audio, the default first | subtitles |\n|---|---|---|---|---|\n")
 	for _, p := range c.Pairs {
-		row(&b, quoted(p.Extension), p.Format, strings.Join(p.Video, " "), strings.Join(p.Audio, " "))
+		row(&b, quoted(p.Extension), p.Format, strings.Join(p.Video, " "), strings.Join(p.Audio, " "),
+			strings.Join(p.Subtitles, " "))
 	}
 	return b.String()
 }
@@ -99,7 +100,7 @@ func fieldsTable(b *strings.Builder, p *ffrtmp.Parameter) {
 	if len(p.Fields) == 0 {
 		return
 	}
-	b.WriteString("\nEach object of " + quoted(p.Name) + ":\n\n" +
+	b.WriteString("\nEach object of " + quoted(p.Name) + " ([media](media.md)):\n\n" +
 		"| field | type | of | values | default | example | meaning |\n|---|---|---|---|---|---|---|\n")
 	for i := range p.Fields {
 		f := &p.Fields[i]

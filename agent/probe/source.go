@@ -28,7 +28,7 @@ func (l sourceLength) mapped(want recipe.Want) float64 {
 	if want.Codec != "" {
 		length = l.video
 	}
-	if len(want.Tracks) == 0 && want.Audio != "" {
+	if !want.Has("audio") && want.Audio != "" {
 		length = max(length, l.audio(0))
 	}
 	for _, t := range want.Tracks {

@@ -56,11 +56,10 @@ func (o opened) verify(ctx context.Context, want recipe.Want, source supervisor.
 	if err := verifyVideo(o.report, want); err != nil {
 		return err
 	}
-	if len(want.Tracks) > 0 && (want.Pattern || source.Audio) {
-		if err := verifyTracks(o.report, want); err != nil {
-			return err
-		}
-	} else if want.Audio != "" && (want.Pattern || source.Audio) {
+	if err := verifyTracks(o.report, want, want.Pattern || source.Audio); err != nil {
+		return err
+	}
+	if want.Audio != "" && (want.Pattern || source.Audio) {
 		if got := o.report.First("audio").Codec; got != want.Audio {
 			return failure.Errorf(ffrtmp.RuntimeError, "the output's sound is %q, not %s", got, want.Audio)
 		}

@@ -16,6 +16,8 @@ import (
 type Report struct {
 	Streams []Stream `json:"streams"`
 	Format  Format   `json:"format"`
+
+	Chapters []struct{} `json:"chapters"`
 }
 
 // Format describes the container.
@@ -49,6 +51,7 @@ type Stream struct {
 	Disposition struct {
 		Picture int `json:"attached_pic"` // 1: a cover picture
 		Default int `json:"default"`
+		Forced  int `json:"forced"`
 	} `json:"disposition"`
 	Tags struct {
 		Duration string `json:"DURATION"` // Matroska's, of this stream: 01:02:03.456
@@ -61,11 +64,11 @@ type Stream struct {
 }
 
 // Entries are the names of all that Report holds, for -show_entries.
-const Entries = "stream=index,codec_type,codec_name,width,height,pix_fmt,avg_frame_rate,r_frame_rate,start_time,duration," +
-	"nb_read_frames,sample_aspect_ratio,color_space,color_transfer,color_primaries,color_range," +
+const Entries = "stream=index,codec_type,codec_name,width,height,pix_fmt,avg_frame_rate,r_frame_rate,start_time," +
+	"duration,nb_read_frames,sample_aspect_ratio,color_space,color_transfer,color_primaries,color_range," +
 	"channels,channel_layout" +
-	":stream_disposition=attached_pic,default:stream_tags=DURATION,language,title:stream_side_data=rotation" +
-	":format=format_name,start_time,duration:format_tags"
+	":stream_disposition=attached_pic,default,forced:stream_tags=DURATION,language,title:stream_side_data=rotation" +
+	":format=format_name,start_time,duration:format_tags:chapter=id"
 
 // Run describes what input names, a path or a URL, with the ffprobe in PATH. Options precede the input.
 func Run(ctx context.Context, input string, options ...string) (Report, error) {

@@ -36,6 +36,9 @@ func Build(e ffrtmp.Encoding, run Run, roots Roots, m Machine, s *Source) (Plan,
 		return Plan{}, err
 	}
 	p := Plan{Want: want(e, s, &chosen), Warnings: chosen.warnings}
+	if text := s.dropped(&e, &chosen); text != "" {
+		p.Warnings = append(p.Warnings, text)
+	}
 	// ffmpeg's stdin stays open to take q; -y is onto a file that has just been made.
 	p.add("-hide_banner", "-nostats", "-loglevel", "info", "-stats_period", "0.5", "-progress",
 		fmt.Sprintf("pipe:%d", ProgressFD), "-y")
@@ -46,13 +49,14 @@ func Build(e ffrtmp.Encoding, run Run, roots Roots, m Machine, s *Source) (Plan,
 	if err := p.input(e, roots); err != nil {
 		return Plan{}, err
 	}
-	p.video(e, m, s)
+	p.video(e, m, s, &chosen)
 	p.passes(e, s)
 	if len(e.AudioTracks) > 0 {
 		p.soundTracks(e, &chosen)
 	} else {
 		p.sound(e, s)
 	}
+	p.subtitles(e, &chosen)
 	p.add(trim(e, s)...)
 	p.resumable(e)
 	if err := p.output(e, run, roots, s); err != nil {
@@ -83,6 +87,7 @@ func want(e ffrtmp.Encoding, s *Source, chosen *selected) Want {
 	if len(e.AudioTracks) > 0 {
 		chosen.want(&w)
 	}
+	chosen.wantSubtitles(&w)
 	return w
 }
 

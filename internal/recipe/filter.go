@@ -9,7 +9,7 @@ import (
 )
 
 // filters returns the filters between decoder and encoder. Frames are in main memory.
-func (p *Plan) filters(e ffrtmp.Encoding, m Machine, s *Source) []string {
+func (p *Plan) filters(e ffrtmp.Encoding, m Machine, s *Source, text []string) []string {
 	c := colorOf(s, e)
 	var list []string
 	if e.Input != "" {
@@ -23,7 +23,7 @@ func (p *Plan) filters(e ffrtmp.Encoding, m Machine, s *Source) []string {
 		list = append(append(list, scaling(e, c)...), "setsar=1")
 		list = append(list, denoiser(e)...)
 	}
-	list = append(list, c.convert(m)...)
+	list = append(append(list, c.convert(m)...), text...)
 	return append(append(list, "format="+pixelFormat(e, c)), c.tags())
 }
 

@@ -5,7 +5,10 @@
 // the command that an agent would run.
 package recipe
 
-import "path"
+import (
+	"path"
+	"slices"
+)
 
 // Files that ffmpeg inherits, by number. They are opened by the agent, so ffmpeg reads
 // and writes exactly what was checked against the media roots, even if links or
@@ -100,9 +103,14 @@ func (w *Want) Rest(source float64) float64 {
 
 // Track is what a track of the output must be.
 type Track struct {
-	Type   string `json:"type"`            // audio
+	Type   string `json:"type"`            // audio or subtitle
 	Codec  string `json:"codec,omitempty"` // ffprobe's name; "": unknown
 	Source int    `json:"source"`          // the source's track, among those of its type; -1: unknown
+}
+
+// Has reports whether the job lists tracks of a type.
+func (w *Want) Has(kind string) bool {
+	return slices.ContainsFunc(w.Tracks, func(t Track) bool { return t.Type == kind })
 }
 
 // Fit is how an output's size relates to Width and Height.

@@ -21,6 +21,9 @@ type selected struct {
 	from     []track // the audio tracks that are taken, also where the job has no list
 	sound    []soundTrack
 	warnings []string
+
+	subtitles []subtitleTrack
+	burnt     *subtitleTrack
 }
 
 // choose finds the tracks of an encoding that lists them.
@@ -50,7 +53,7 @@ func choose(e *ffrtmp.Encoding, s *Source) (selected, error) {
 	if e.Audio() && len(e.AudioTracks) > 0 && len(chosen.sound) == 0 {
 		return selected{}, failure.Errorf(ffrtmp.UserError, "audio: the input has none of the tracks, nothing is left")
 	}
-	return chosen, nil
+	return chosen, chosen.chooseSubtitles(e, s)
 }
 
 func (c *selected) warn(text string) {
@@ -64,8 +67,8 @@ func checkCopied(c ffrtmp.Container, i int, t ffrtmp.AudioTrack, from track) err
 	if t.Encoder != "copy" || from.stream == nil || holds(c, c.Audio, from.stream.Codec) {
 		return nil
 	}
-	return failure.Errorf(ffrtmp.UserError, "audio[%d].codec: a %s file cannot hold a copy of the input's audio track %s, "+
-		"only %s; encode it, or use .mkv", i, c.Extension, from, strings.Join(c.Audio, ", "))
+	return failure.Errorf(ffrtmp.UserError, "audio[%d].codec: a %s file cannot hold a copy of the input's "+
+		"audio track %s, only %s; encode it, or use .mkv", i, c.Extension, from, strings.Join(c.Audio, ", "))
 }
 
 // want adds what the output's audio tracks must be.

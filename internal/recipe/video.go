@@ -32,21 +32,25 @@ func (p *Plan) device(e ffrtmp.Encoding, m Machine) error {
 	return nil
 }
 
-func (p *Plan) video(e ffrtmp.Encoding, m Machine, s *Source) {
+func (p *Plan) video(e ffrtmp.Encoding, m Machine, s *Source, chosen *selected) {
 	if e.Audio() || s != nil && s.Video() == nil {
 		p.add("-vn")
 		return
 	}
-	p.add("-map", "0:V:0") // V: no cover pictures
 	if e.Copy {
-		p.add("-c:v", "copy")
+		p.add("-map", "0:V:0", "-c:v", "copy") // V: no cover pictures
 		return
 	}
-	filters := p.filters(e, m, s)
+	filters := p.filters(e, m, s, chosen.burnText(&e, s))
 	if strings.HasSuffix(e.Encoder, "_vaapi") {
 		filters = append(filters, "hwupload")
 	}
-	p.add("-vf", strings.Join(filters, ","), "-c:v", e.Encoder)
+	if graph := strings.Join(filters, ","); chosen.burntPictures() {
+		p.add("-filter_complex", chosen.overlay(s, graph), "-map", "[picture]")
+	} else {
+		p.add("-map", "0:V:0", "-vf", graph)
+	}
+	p.add("-c:v", e.Encoder)
 	p.speed(e)
 	p.rate(e)
 	p.quality(e, s)
