@@ -119,7 +119,8 @@ func TestBuild_Subtitles(t *testing.T) {
 		if before > 60 || (during > 150) != c.burnt {
 			t.Errorf("%s: got luma %d, then %d, want text in the picture: %t", c.subtitles, before, during, c.burnt)
 		}
-		if _, err := agentprobe.Verify(t.Context(), "ffprobe", *p.Work, p.Want, supervisor.Source{}, p.Input); err != nil {
+		_, err := agentprobe.Verify(t.Context(), "ffprobe", *p.Work, p.Want, supervisor.Source{}, p.Input)
+		if err != nil {
 			t.Errorf("%s: got %v, want it verified", c.subtitles, err)
 		}
 	}
