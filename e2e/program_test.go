@@ -26,8 +26,14 @@ type program struct {
 // launch starts a program in dir. The test's end stops it.
 func launch(t *testing.T, dir string, env []string, name string, args ...string) *program {
 	t.Helper()
+	return launchFile(t, dir, env, filepath.Join(shared.bin, name), args...)
+}
+
+// launchFile is launch for a program elsewhere.
+func launchFile(t *testing.T, dir string, env []string, file string, args ...string) *program {
+	t.Helper()
 	p := &program{
-		cmd:    exec.Command(filepath.Join(shared.bin, name), args...),
+		cmd:    exec.Command(file, args...),
 		output: &testkit.Buffer{},
 		ended:  make(chan struct{}),
 	}
@@ -44,7 +50,7 @@ func launch(t *testing.T, dir string, env []string, name string, args ...string)
 	t.Cleanup(func() {
 		p.kill()
 		if t.Failed() {
-			t.Logf("%s %q printed:\n%s", name, args, p.output)
+			t.Logf("%s %q printed:\n%s", filepath.Base(file), args, p.output)
 		}
 	})
 	return p
