@@ -118,7 +118,7 @@ func (s *Source) displayed() (width, height int) {
 // checkCopy returns a user error that names the formats that hold the source's codecs, unless the output does.
 func (s *Source) checkCopy(e *ffrtmp.Encoding) error {
 	c := e.Container()
-	if v := s.Video(); v != nil && len(c.Video) > 0 && !holds(c, c.Video, v.Codec) {
+	if v := s.Video(); v != nil && !holds(c, c.Video, v.Codec) {
 		return unfit(c, "video", v.Codec, c.Video)
 	}
 	if a := s.Audio(); a != nil && e.AudioEncoder != "" && len(e.AudioTracks) == 0 && !holds(c, c.Audio, a.Codec) {
@@ -133,6 +133,10 @@ func holds(c ffrtmp.Container, held []string, codec string) bool {
 }
 
 func unfit(c ffrtmp.Container, what, codec string, held []string) error {
+	if len(held) == 0 {
+		return failure.Errorf(ffrtmp.UserError, "output: a %s file holds no %s, and the input's (%s) would be copied; "+
+			"use .mkv, or an audio scenario", c.Extension, what, codec)
+	}
 	return failure.Errorf(ffrtmp.UserError,
 		"output: a %s file cannot hold the input's %s (%s), only %v; use .mkv, or a "+
 			"scenario that encodes", c.Extension, what, codec, held)

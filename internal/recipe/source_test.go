@@ -253,6 +253,7 @@ func TestBuild_UnfitSources(t *testing.T) {
 		{"audio-aac", `{"input":"silent.mp4"}`, "has no sound"},
 		{"360p", `{"input":"silent.mp4","crop_rect":"64:36:2:0"}`, "64:36:2:0 is not inside the source's 64x36"},
 		{"remux", `{"input":"silent.mp4","output":"x.webm"}`, "cannot hold the input's video (h264)"},
+		{"remux", `{"input":"silent.mp4","output":"x.mp3"}`, "a .mp3 file holds no video"},
 	} {
 		checkRefused(t, roots, c.scenario, c.parameters, c.says)
 	}
