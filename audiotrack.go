@@ -47,12 +47,11 @@ var channelCounts = []int{1, 2, 6, 8}
 // maxChannels are the channels that an encoder writes; 8 if it is missing.
 var maxChannels = map[string]int{"libmp3lame": 2, "ac3": 6}
 
-// parseTracks rejects unknown fields of the objects in a list of parameters. The objects have been decoded.
+// parseTracks rejects unknown fields of the objects in a list of parameters. The objects have been decoded: a list
+// that is absent or wrong is none here.
 func parseTracks(raw json.RawMessage, field string, known []string) error {
 	var list []map[string]json.RawMessage
-	if err := json.Unmarshal(raw, &list); err != nil {
-		return nil // absent, or the error has been reported
-	}
+	_ = json.Unmarshal(raw, &list)
 	for i, track := range list {
 		at := fmt.Sprintf("%s[%d]", field, i)
 		if track == nil {

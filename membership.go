@@ -21,7 +21,7 @@ type Autopilot struct {
 	ServerStabilizationTime Duration `json:"server_stabilization_time"` // how long a new master waits to vote
 	LastContactThreshold    Duration `json:"last_contact_threshold"`    // of a healthy master, with the leader
 	MinQuorum               int      `json:"min_quorum"`                // voters that a cleanup leaves at least
-	CommandLevel            int      `json:"command_level"`             // commands above it are not written; 0: no limit
+	CommandLevel            int      `json:"command_level"`             // highest that is written; 0: no limit
 }
 
 // AutopilotChange is the body of PUT /cluster/autopilot: a field that is left out keeps its value.

@@ -32,8 +32,8 @@ func TestImport_EarlierAttempts(t *testing.T) {
 		strings.Replace(attempt(1, ""), `node_id":"`, `node_id":"x`, 1): "earlier_attempts[0].node_id",
 		attempt(1, ""): "",
 	} {
-		body := `{"jobs":[{"id":"` + importedA + `","scenario":"720p","status":"failed","created_at":"2026-11-22T07:03:34Z",
-			"completed_at":"2026-11-22T07:03:35Z","last_attempt":` + attempt(2, `,"metrics":{"vmaf_score":92.5}`) +
+		body := `{"jobs":[{"id":"` + importedA + `","scenario":"720p","status":"failed",
+			"created_at":"2026-11-22T07:03:34Z","completed_at":"2026-11-22T07:03:35Z","last_attempt":` + attempt(2, `,"metrics":{"vmaf_score":92.5}`) +
 			`,"earlier_attempts":[` + earlier + `]}]}`
 		var answer ffrtmp.ImportAnswer
 		m.want(http.StatusOK, "POST", "/import?dry_run=true", body).decode(t, &answer)

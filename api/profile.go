@@ -40,7 +40,7 @@ func (s *Server) profile(c *call) (*answer, error) {
 	}
 	switch known := pprof.Lookup(name); {
 	case name == "profile":
-		a.stream = s.record(long, func(w io.Writer) error { return pprof.StartCPUProfile(w) }, pprof.StopCPUProfile)
+		a.stream = s.record(long, pprof.StartCPUProfile, pprof.StopCPUProfile)
 	case name == "trace":
 		a.stream = s.record(long, trace.Start, trace.Stop)
 	case known != nil:

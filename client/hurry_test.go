@@ -47,7 +47,8 @@ func TestDo_SlowConnect(t *testing.T) {
 			600 * time.Millisecond, 3,
 		},
 		"slow answer": {
-			[]string{"https://a", "https://b"}, network{answer: map[string]time.Duration{"a": 5 * time.Second}},
+			[]string{"https://a", "https://b"},
+			network{answer: map[string]time.Duration{"a": 5 * time.Second}},
 			5 * time.Second, 1,
 		},
 		"only one": {
@@ -55,7 +56,8 @@ func TestDo_SlowConnect(t *testing.T) {
 		},
 		"slow network": {
 			[]string{"https://a", "https://b"},
-			network{connect: map[string]time.Duration{"a": time.Second, "b": time.Second}}, 1300 * time.Millisecond, 2,
+			network{connect: map[string]time.Duration{"a": time.Second, "b": time.Second}},
+			1300 * time.Millisecond, 2,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

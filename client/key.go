@@ -16,8 +16,8 @@ func (c *Client) CreateKey(ctx context.Context, k ffrtmp.NewKey, opts ...Option)
 	return created, err
 }
 
-// SignInKey creates a key that opens one session of the web console within a minute, with the rights of the client's own
-// key.
+// SignInKey creates a key that opens one session of the web console within a minute, with the rights of the client's
+// own key.
 func (c *Client) SignInKey(ctx context.Context, opts ...Option) (ffrtmp.CreatedKey, error) {
 	var created ffrtmp.CreatedKey
 	err := c.do(ctx, write(http.MethodPost, "/session", ffrtmp.NewSession{OneTime: true}, &created, opts))

@@ -146,7 +146,9 @@ var golden = map[string]command{
 					attempt: 4, node: numbered(3), outcome: 5, startedAt: 6, endedAt: 7, error: "boom",
 					reason: "timeout", metrics: `{"fps":60}`,
 				},
-				earlier: []pastAttempt{{attempt: 1, node: numbered(3), outcome: 2, startedAt: 4, endedAt: 5, error: "x"}},
+				earlier: []pastAttempt{
+					{attempt: 1, node: numbered(3), outcome: 2, startedAt: 4, endedAt: 5, error: "x"},
+				},
 			},
 			{spec: spec{id: uuid.MustParse(numbered(2)), scenario: "720p", engine: "auto"}},
 		},

@@ -5,7 +5,8 @@ import (
 	"testing"
 )
 
-// A live section whose session has ended leads to the sign-in page, and from there back to its page, not to the section.
+// A live section whose session has ended leads to the sign-in page, and from there back to its page, not to the
+// section.
 func TestConsole_SectionWithoutSession(t *testing.T) {
 	b := open(t)
 	for _, test := range []struct{ page, want string }{

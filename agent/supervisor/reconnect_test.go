@@ -24,7 +24,8 @@ func TestBudget_Restored(t *testing.T) {
 		{3, []float64{0, 0, 0, 60, 0, 0, 0}, []time.Duration{s, 2 * s, 4 * s, s, 2 * s, 4 * s, -1}},
 		{1, []float64{60, 3600, 60, 1}, []time.Duration{s, s, s, -1}},
 		{
-			ffrtmp.Forever, []float64{0, 0, 0, 0, 0, 0, 0, 61, 0},
+			ffrtmp.Forever,
+			[]float64{0, 0, 0, 0, 0, 0, 0, 61, 0},
 			[]time.Duration{s, 2 * s, 4 * s, 8 * s, 16 * s, 30 * s, 30 * s, s, 2 * s},
 		},
 	} {

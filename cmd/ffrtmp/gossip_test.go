@@ -58,8 +58,12 @@ func TestGossip_Usage(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, args := range [][]string{
-		{"gossip", "install", sampleGossipKey}, {"gossip", "install", two}, {"gossip", "install", os.DevNull},
-		{"gossip", "use", sampleGossipKey}, {"gossip", "remove", sampleGossipKey}, {"gossip", "use"},
+		{"gossip", "install", sampleGossipKey},
+		{"gossip", "install", two},
+		{"gossip", "install", os.DevNull},
+		{"gossip", "use", sampleGossipKey},
+		{"gossip", "remove", sampleGossipKey},
+		{"gossip", "use"},
 	} {
 		r := m.run(t, args...)
 		if r.code != exitUsage || strings.Contains(r.err, sampleGossipKey) {

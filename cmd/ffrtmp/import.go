@@ -50,7 +50,8 @@ is 1 when a row was refused.`,
 	}
 	set := cmd.Flags()
 	set.StringVar(&from, "from", "", "database file of the v2.2 master")
-	set.StringVar(&results, "results", "", "directory with result files of the v2.2 master (default beside the database: test_results)")
+	set.StringVar(&results, "results", "",
+		"directory with result files of the v2.2 master (default beside the database: test_results)")
 	set.BoolVar(&dryRun, "dry-run", false, "report what would be imported and change nothing")
 	return cmd
 }

@@ -111,13 +111,15 @@ func TestImport_Results(t *testing.T) {
 	}
 	// Job 30 of the test data, and one that is not there.
 	file := `{"scenarios":[
-		{"name":"720p","encoder_type":"auto","start_time":1795331015,"end_time":1795331280,"duration":60,"vmaf_score":92.5},
+		{"name":"720p","encoder_type":"auto","start_time":1795331015,"end_time":1795331280,
+			"duration":60,"vmaf_score":92.5},
 		{"name":"other","encoder_type":"auto","start_time":1795331015,"duration":1}]}`
 	if err := os.WriteFile(filepath.Join(dir, "test_results_1.json"), []byte(file), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for _, args := range [][]string{
-		{"import", "--from", path}, {"import", "--from", path, "--results", dir},
+		{"import", "--from", path},
+		{"import", "--from", path, "--results", dir},
 		{"import", "--from", path, "--results", t.TempDir()},
 	} {
 		r := m.run(t, args...)
@@ -135,7 +137,8 @@ func TestImport_Results(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "test_results_2.json"), []byte("{"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if r := m.run(t, "import", "--from", path); r.code != exitFailed || !strings.Contains(r.err, "test_results_2.json") {
+	r := m.run(t, "import", "--from", path)
+	if r.code != exitFailed || !strings.Contains(r.err, "test_results_2.json") {
 		t.Errorf("broken file: got code %d, %s, want an error that names it", r.code, r.err)
 	}
 }
@@ -144,7 +147,8 @@ func TestImport_Results(t *testing.T) {
 func TestImport_Complete(t *testing.T) {
 	m := newFakeMaster(t)
 	m.importing(t, 5)
-	good := v22Database(t, `DELETE FROM nodes WHERE id = 'enc-03'; DELETE FROM jobs WHERE sequence_number >= 20 OR sequence_number < 1;
+	good := v22Database(t, `DELETE FROM nodes WHERE id = 'enc-03';
+DELETE FROM jobs WHERE sequence_number >= 20 OR sequence_number < 1;
 INSERT INTO jobs (sequence_number, id, scenario, status,
 	created_at) WITH RECURSIVE n(i) AS (VALUES (100) UNION ALL SELECT i + 1 FROM n WHERE i < 1300)
 SELECT i, printf('b0000000-0000-4000-8000-%012d', i), '720p', 'pending', '2026-11-22 07:03:35+00:00' FROM n`)

@@ -30,7 +30,8 @@ func stubBrowser(t *testing.T, script string) (path, arguments string) {
 	t.Helper()
 	dir := t.TempDir()
 	path, arguments = filepath.Join(dir, "browser"), filepath.Join(dir, "arguments")
-	text := "#!/bin/sh\nprintf %s \"$*\" > " + arguments + ".new && mv " + arguments + ".new " + arguments + "\n" + script
+	text := "#!/bin/sh\nprintf %s \"$*\" > " + arguments + ".new && mv " + arguments + ".new " + arguments + "\n" +
+		script
 	if err := os.WriteFile(path, []byte(text), 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +80,8 @@ func TestUI_Opens(t *testing.T) {
 	if !strings.HasPrefix(string(address), "http://127.0.0.1:") || strings.Contains(string(address), oneTimeKey) {
 		t.Errorf("got argument %q, want an address of this machine without a key", address)
 	}
-	answer, err := http.DefaultTransport.RoundTrip(httptest.NewRequestWithContext(t.Context(), "GET", string(address), nil))
+	request := httptest.NewRequestWithContext(t.Context(), "GET", string(address), nil)
+	answer, err := http.DefaultTransport.RoundTrip(request)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,8 +107,10 @@ func TestUI_LeadsOnce(t *testing.T) {
 		method, path string
 		want         int
 	}{
-		{"GET", "/", http.StatusNotFound}, {"HEAD", "/path", http.StatusNotFound},
-		{"GET", "/path", http.StatusSeeOther}, {"GET", "/path", http.StatusGone},
+		{"GET", "/", http.StatusNotFound},
+		{"HEAD", "/path", http.StatusNotFound},
+		{"GET", "/path", http.StatusSeeOther},
+		{"GET", "/path", http.StatusGone},
 	} {
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), test.method, test.path, nil))

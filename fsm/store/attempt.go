@@ -74,7 +74,8 @@ var queryAttempts = readOnly(`SELECT a.attempt, n.id, a.outcome, a.started_at, a
 	a.failure_reason, a.metrics FROM (
 	SELECT seq, attempt, node, outcome, started_at, ended_at, error, failure_reason, metrics FROM job_attempt
 	WHERE seq = ?
-	UNION ALL SELECT seq, attempt, node, ?, started_at, 0, NULL, NULL, NULL FROM job_state WHERE seq = ? AND hold IN (?, ?)
+	UNION ALL SELECT seq, attempt, node, ?, started_at, 0, NULL, NULL, NULL FROM job_state
+	WHERE seq = ? AND hold IN (?, ?)
 ) a LEFT JOIN node n ON n.key = a.node ORDER BY a.attempt`)
 
 // Attempts returns a job's attempts in order.

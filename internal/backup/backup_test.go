@@ -164,7 +164,8 @@ func TestSchedule_ChangeOfLeader(t *testing.T) {
 		pass(2 * time.Second)
 		one, two := first.Status(), second.Status()
 		if !one.Next.IsZero() || two.Next.IsZero() || two.Last != one.Last {
-			t.Errorf("got status %+v of the old leader, %+v of the new one, want one backup, next by the second", one, two)
+			t.Errorf("got status %+v of the old leader, %+v of the new one, want one backup, next by the second",
+				one, two)
 		}
 		pass(29*time.Minute - 2*time.Second)
 		if got := store.names(); len(got) != 1 {

@@ -110,10 +110,10 @@ func (d *draw) value(p *ffrtmp.Parameter) any {
 // number prefers the ends of a range; in the middle it stays near the low end, where encodes are short.
 func (d *draw) number(p *ffrtmp.Parameter, low, high float64) any {
 	n := low + d.Float64()*min(high-low, 8)
-	switch {
-	case d.chance(0.1):
+	switch d.IntN(10) {
+	case 0:
 		n = low
-	case d.chance(0.1):
+	case 1:
 		n = high
 	}
 	if p.Type == "integer" {

@@ -51,16 +51,24 @@ func TestBuild_AudioTracks(t *testing.T) {
 	roots, dir := openRoots(t)
 	makeTongues(t, dir)
 	for i, c := range []struct{ scenario, output, audio, want, warning string }{
-		{"360p", "mkv", `[{"language":"de","codec":"copy"},{"language":"en","default":true}]`,
-			"ac3 6 ger Kino, aac 2 eng*", ""},
+		{
+			"360p", "mkv", `[{"language":"de","codec":"copy"},{"language":"en","default":true}]`,
+			"ac3 6 ger Kino, aac 2 eng*", "",
+		},
 		{"360p", "mkv", `[{"all":true,"channels":2}]`, "aac 2 eng*, aac 2 ger Kino, aac 1", ""},
-		{"360p", "mkv", `[{"index":1,"codec":"opus","bitrate":"600k","title":"Surround"},{"index":1,"channels":1}]`,
-			"opus 6 ger Surround*, aac 1 ger Kino", ""},
+		{
+			"360p", "mkv", `[{"index":1,"codec":"opus","bitrate":"600k","title":"Surround"},{"index":1,"channels":1}]`,
+			"opus 6 ger Surround*, aac 1 ger Kino", "",
+		},
 		{"360p", "mp4", `[{"language":"und"},{"index":1,"codec":"ac3","channels":2}]`, "aac 1 und*, ac3 2 ger", ""},
-		{"360p", "mp4", `[{},{"language":"fra","optional":true}]`, "aac 2 eng*",
-			"audio[1]: the input has no audio track in language fra; it has 0 (eng, aac), 1 (ger, ac3), 2 (pcm_s16le)"},
-		{"360p", "mp4", `[{"index":7,"optional":true}]`, "",
-			"audio[0]: the input has no audio track 7; it has 0 (eng, aac), 1 (ger, ac3), 2 (pcm_s16le)"},
+		{
+			"360p", "mp4", `[{},{"language":"fra","optional":true}]`, "aac 2 eng*",
+			"audio[1]: the input has no audio track in language fra; it has 0 (eng, aac), 1 (ger, ac3), 2 (pcm_s16le)",
+		},
+		{
+			"360p", "mp4", `[{"index":7,"optional":true}]`, "",
+			"audio[0]: the input has no audio track 7; it has 0 (eng, aac), 1 (ger, ac3), 2 (pcm_s16le)",
+		},
 		{"audio-mp3", "mp3", `[{"language":"DEU","title":"Ton"}]`, "mp3 2", ""},
 		{"audio-aac", "m4a", `[{"language":"deu"},{}]`, "aac 6 ger*, aac 2 eng", ""},
 		{"remux", "mkv", `[{"all":true}]`, "aac 2 eng*, ac3 6 ger Kino, pcm_s16le 1", ""},

@@ -98,13 +98,17 @@ func TestBuild_Subtitles(t *testing.T) {
 		burnt                             bool
 	}{
 		{"360p", "mkv", `[{"all":true}]`, "subrip eng, ass ger*, hdmv_pgs_subtitle fra", false},
-		{"360p", "mp4", `[{"language":"de"},{"language":"en","default":true,"forced":true}]`,
-			"mov_text ger, mov_text eng*!", false},
+		{
+			"360p", "mp4", `[{"language":"de"},{"language":"en","default":true,"forced":true}]`,
+			"mov_text ger, mov_text eng*!", false,
+		},
 		{"remux", "mp4", `[{"index":0}]`, "mov_text eng*", false},
 		{"remux", "mov", `[{"index":0,"title":"Text"}]`, "mov_text eng*", false},
 		{"360p-vp9", "webm", `[{"language":"eng","mode":"convert","format":"webvtt"}]`, "webvtt eng", false},
-		{"360p", "mkv", `[{"language":"ger","mode":"convert","format":"srt"},{"language":"ita","optional":true}]`,
-			"subrip ger*", false},
+		{
+			"360p", "mkv", `[{"language":"ger","mode":"convert","format":"srt"},{"language":"ita","optional":true}]`,
+			"subrip ger*", false,
+		},
 		{"360p", "mp4", `[{"language":"eng","mode":"burn"}]`, "", true},
 		{"360p", "ts", `[{"index":2,"mode":"burn"}]`, "", true},
 		{"360p", "mp4", `[{"language":"fra","mode":"burn"},{"language":"eng"}]`, "mov_text eng*", true},
@@ -133,8 +137,10 @@ func TestBuild_SubtitleErrors(t *testing.T) {
 	for _, c := range []struct{ output, subtitles, want string }{
 		{"o.mp4", `[{"language":"fra"}]`, "subtitles[0]: the input's track 2 (fra, hdmv_pgs_subtitle) is pictures, " +
 			"which a .mp4 file cannot hold and which cannot become text; keep it in .mkv, or use mode burn"},
-		{"o.mkv", `[{"language":"fra","mode":"convert"}]`,
-			"subtitles[0]: the input's track 2 (fra, hdmv_pgs_subtitle) is"},
+		{
+			"o.mkv", `[{"language":"fra","mode":"convert"}]`,
+			"subtitles[0]: the input's track 2 (fra, hdmv_pgs_subtitle) is",
+		},
 		{"o.mkv", `[{},{"language":"ita"}]`, "subtitles[1]: the input has no subtitle track in language ita; it has " +
 			"0 (eng, subrip), 1 (ger, ass), 2 (fra, hdmv_pgs_subtitle); choose one of these, or set optional"},
 	} {

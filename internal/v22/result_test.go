@@ -15,7 +15,8 @@ import (
 func completedJob(created int64, change ...func(*ffrtmp.ImportedJob)) *ffrtmp.ImportedJob {
 	began := time.Unix(created+1, 0).UTC()
 	j := &ffrtmp.ImportedJob{
-		Status: ffrtmp.Completed, CreatedAt: time.Unix(created, 5e8).UTC(), CompletedAt: began.Add(2500 * time.Millisecond),
+		Status: ffrtmp.Completed, CreatedAt: time.Unix(created, 5e8).UTC(),
+		CompletedAt: began.Add(2500 * time.Millisecond),
 		LastAttempt: &ffrtmp.Attempt{StartedAt: began, EndedAt: began.Add(2500 * time.Millisecond)},
 	}
 	j.Scenario, j.Engine = "720p", "auto"
@@ -35,7 +36,8 @@ func TestResults_Of(t *testing.T) {
 			{"name":"720p","encoder_type":"auto","start_time":1000,"end_time":1003,"duration":2.1,"vmaf_score":80},
 			{"name":"1080p","encoder_type":"auto","start_time":1000,"duration":0,"qoe_score":3}]}`,
 		"test_results_20261122_090000.json": `{"scenarios":[
-			{"name":"720p","encoder_type":"gstreamer","start_time":1000,"end_time":1003,"duration":2.5,"vmaf_score":1}]}`,
+			{"name":"720p","encoder_type":"gstreamer","start_time":1000,"end_time":1003,"duration":2.5,
+			"vmaf_score":1}]}`,
 		"other.json": `{`,
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
@@ -55,8 +57,10 @@ func TestResults_Of(t *testing.T) {
 			`"step_seconds":2.5,"vmaf_score":92.5}`},
 		{"the next best", completedJob(1000), `{"duration":2.1,"vmaf_score":80}`},
 		{"none left", completedJob(1000), ""},
-		{"without an end", completedJob(1000, func(j *ffrtmp.ImportedJob) { j.Scenario = "1080p" }),
-			`{"duration":0,"qoe_score":3}`},
+		{
+			"without an end", completedJob(1000, func(j *ffrtmp.ImportedJob) { j.Scenario = "1080p" }),
+			`{"duration":0,"qoe_score":3}`,
+		},
 		{"another second", completedJob(1001, func(j *ffrtmp.ImportedJob) { j.Engine = "gstreamer" }), ""},
 		{"another end", completedJob(1000, func(j *ffrtmp.ImportedJob) {
 			j.Engine, j.CompletedAt = "gstreamer", j.CompletedAt.Add(time.Minute)
@@ -105,10 +109,16 @@ func TestRuns_Valid(t *testing.T) {
 		{`null`, "completed", 3, "1 failed, 2 failed, 3 failed, 4 completed"},
 		{`[]`, "pending", 0, ""},
 		{`[{"to":"assigned","timestamp":"2026-11-22T07:05:00Z"}]`, "pending", 0, "1 failed"},
-		{`[{"to":"assigned","timestamp":"2026-11-22T07:05:00Z"},{"to":"completed","timestamp":"2026-11-22T07:06:00Z"}]`,
-			"canceled", 0, "1 canceled"},
-		{`[{"to":"completed","timestamp":"2026-11-22T07:06:00Z"},{"to":"running","timestamp":"2026-11-22T07:07:00Z"}]`,
-			"failed", 0, "1 failed"},
+		{
+			`[{"to":"assigned","timestamp":"2026-11-22T07:05:00Z"},
+			{"to":"completed","timestamp":"2026-11-22T07:06:00Z"}]`,
+			"canceled", 0, "1 canceled",
+		},
+		{
+			`[{"to":"completed","timestamp":"2026-11-22T07:06:00Z"},
+			{"to":"running","timestamp":"2026-11-22T07:07:00Z"}]`,
+			"failed", 0, "1 failed",
+		},
 		{`[{"to":"assigned","timestamp":"2026-11-22T07:05:00Z"},{"to":"canceled","timestamp":"2026-11-22T07:06:00Z"},
 		   {"to":"assigned"}]`, "processing", 2, "1 failed, 2 failed, 3 lost"},
 		{`null`, "failed", 1 << 30, "1048577 failed"},
