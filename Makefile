@@ -36,7 +36,7 @@ $(CONSOLE)/.installed: ui/package.json ui/package-lock.json
 	touch $@
 
 test: programs ## run all tests with the race detector
-	$(GO) test -race -timeout 15m ./...
+	$(GO) test -race -timeout 25m ./...
 
 lint: $(GOLANGCI_LINT) ## check formatting, imports and linters (.golangci.yaml)
 	$(GOLANGCI_LINT) run

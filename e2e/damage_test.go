@@ -148,6 +148,11 @@ func damagedFile(t *testing.T, dir, pattern string) string {
 // damageCase is one cell of a table.
 type damageCase struct{ file, kind string }
 
+// afterKill reports whether the file is empty after a clean stop.
+func (c damageCase) afterKill() bool {
+	return c.file == "raft.journal" || strings.HasSuffix(c.file, "-wal")
+}
+
 // cases returns those cells of the table that name an outcome. The table must have the given files.
 func (d damageTable) cases(t *testing.T, files map[string]string) (list []damageCase) {
 	t.Helper()
@@ -198,7 +203,7 @@ func pick(draw *rand.Rand, list []damageCase, n int) []damageCase {
 
 // singleFiles are the files of a single master, as the table names them.
 var singleFiles = map[string]string{
-	"raft.db": "master.raft/raft.db", "raft.mark": "master.raft/raft.mark",
+	"raft.db": "master.raft/raft.db", "raft.journal": "master.raft/raft.journal", "raft.mark": "master.raft/raft.mark",
 	"identity.json": "master.raft/identity.json", "cluster.json": "master.raft/cluster.json",
 	"addresses.json":        "master.raft/addresses.json",
 	"snapshots/…/meta.json": "master.raft/snapshots/*/meta.json",
@@ -285,7 +290,7 @@ func (s *singleDamage) copyDir(from, to string) {
 func (s *singleDamage) walk(c damageCase) {
 	t, dir, from, pattern := s.t, filepath.Join(s.t.TempDir(), "m"), s.stopped, singleFiles[c.file]
 	t.Helper()
-	if strings.HasSuffix(c.file, "-wal") {
+	if c.afterKill() {
 		from = s.killed
 	}
 	s.copyDir(from, dir)

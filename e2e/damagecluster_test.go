@@ -16,8 +16,9 @@ import (
 
 // memberFiles are the files of a master in a cluster, as the table names them, in its directory.
 var memberFiles = map[string]string{
-	"raft.db": "raft/raft.db", "raft.mark": "raft/raft.mark", "identity.json": "raft/identity.json",
-	"cluster.json": "raft/cluster.json", "addresses.json": "raft/addresses.json", "peers.json": "raft/peers.json",
+	"raft.db": "raft/raft.db", "raft.journal": "raft/raft.journal", "raft.mark": "raft/raft.mark",
+	"identity.json": "raft/identity.json",
+	"cluster.json":  "raft/cluster.json", "addresses.json": "raft/addresses.json", "peers.json": "raft/peers.json",
 	"gossip.keys":           "raft/gossip.keys",
 	"snapshots/…/meta.json": "raft/snapshots/*/meta.json", "snapshots/…/state.bin": "raft/snapshots/*/state.bin",
 	"state-….db": "raft/state-*.db", "state-….db-wal": "raft/state-*.db-wal",
@@ -75,7 +76,7 @@ func (d *memberDamage) walk(c damageCase) {
 	t, m, pattern := d.t, d.Master(d.follower()), memberFiles[c.file]
 	t.Helper()
 	stop := func() { d.must(m.Stop(d.soon())) }
-	if strings.HasSuffix(c.file, "-wal") {
+	if c.afterKill() {
 		stop = m.Kill
 	}
 	older := t.TempDir() + "/older"
