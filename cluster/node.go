@@ -289,7 +289,11 @@ func (n *Node) openRaft(sm StateMachine, trans raft.Transport, restore bool) err
 		sm = watchedState{sm, n.committed}
 	}
 	n.cfg.Phase("starting Raft")
-	r, err := raft.NewRaft(conf, sm, n.store, n.store, n.snaps, trans)
+	snaps := n.snaps
+	if files, ok := snaps.(*snapshotStore); ok {
+		snaps = raftSnapshots{files}
+	}
+	r, err := raft.NewRaft(conf, sm, n.store, n.store, snaps, trans)
 	if err != nil {
 		return fmt.Errorf("raft: %w", err)
 	}

@@ -23,7 +23,7 @@ import (
 type snapshotStore struct {
 	*raft.FileSnapshotStore
 	dir string // the raft directory
-	// needed has a token when none was found: Raft looks for one when a follower needs it.
+	// needed has a token when Raft has found none.
 	needed chan struct{}
 }
 
@@ -41,9 +41,12 @@ func openSnapshotStore(dir string, log hclog.Logger) (*snapshotStore, error) {
 	return &snapshotStore{FileSnapshotStore: store, dir: dir, needed: make(chan struct{}, 1)}, nil
 }
 
+// raftSnapshots is the store as Raft sees it, which looks for snapshots when a follower needs one.
+type raftSnapshots struct{ *snapshotStore }
+
 // List implements raft.SnapshotStore.
-func (s *snapshotStore) List() ([]*raft.SnapshotMeta, error) {
-	list, err := s.FileSnapshotStore.List()
+func (s raftSnapshots) List() ([]*raft.SnapshotMeta, error) {
+	list, err := s.snapshotStore.List()
 	if len(list) == 0 {
 		select {
 		case s.needed <- struct{}{}:
@@ -61,7 +64,7 @@ func (n *Node) replaceSnapshots(ctx context.Context) {
 		return
 	}
 	select {
-	case <-snaps.needed: // by the start, which also looks for one
+	case <-snaps.needed: // by Raft's start, which also looks for one
 	default:
 	}
 	for {
