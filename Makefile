@@ -11,7 +11,7 @@ GOLANGCI_LINT_VERSION := v2.15.0
 GOVULNCHECK_VERSION   := v1.9.0
 GOLANGCI_LINT         := $(CURDIR)/.tools/golangci-lint-$(GOLANGCI_LINT_VERSION)
 
-.PHONY: help build console test lint fmt vulncheck demo demo-recording chaos openapi bench bench-peers clean programs
+.PHONY: help build console test lint fmt vulncheck demo demo-recording chaos openapi screenshots bench bench-peers clean programs
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,6 +23,8 @@ build: ## build bin/master, bin/agent and bin/ffrtmp
 NPM = @command -v npm >/dev/null || { $(SUDO) apt-get update -q && \
 	$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends npm; }
 
+NPM_CI := --ignore-scripts --no-audit --no-fund --loglevel=error --fetch-timeout=60000 --fetch-retries=1
+
 # console installs the third-party scripts of the web console, at the versions that ui/package-lock.json pins.
 CONSOLE := ui/third_party
 MODULES := .tools/console/node_modules
@@ -30,12 +32,14 @@ console: $(CONSOLE)/.installed ## install the scripts of the web console (npm)
 $(CONSOLE)/.installed: ui/package.json ui/package-lock.json
 	$(NPM)
 	mkdir -p .tools/console && cp ui/package.json ui/package-lock.json .tools/console/
-	cd .tools/console && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	cd .tools/console && npm ci $(NPM_CI) || \
+		{ echo "error: cannot install the console's scripts; is the npm registry reachable?"; exit 1; }
 	cp $(MODULES)/htmx.org/dist/htmx.min.js $(MODULES)/uplot/dist/uPlot.iife.min.js $(MODULES)/uplot/dist/uPlot.min.css $(CONSOLE)/
 	cp $(MODULES)/htmx.org/LICENSE $(CONSOLE)/LICENSE.htmx && cp $(MODULES)/uplot/LICENSE $(CONSOLE)/LICENSE.uplot
 	touch $@
 
 test: programs ## run all tests with the race detector
+	@$(MAKE) --no-print-directory console || echo "warning: without the console's third-party scripts its browser test fails"
 	$(GO) test -race -timeout 25m ./...
 
 lint: $(GOLANGCI_LINT) ## check formatting, imports and linters (.golangci.yaml)
@@ -53,9 +57,18 @@ openapi: $(OPENAPI)/.installed ## lint the OpenAPI document, and compile the typ
 $(OPENAPI)/.installed: api/lint/package.json api/lint/package-lock.json
 	$(NPM)
 	mkdir -p $(OPENAPI) && cp api/lint/package.json api/lint/package-lock.json $(OPENAPI)/
-	cd $(OPENAPI) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error || \
+	cd $(OPENAPI) && npm ci $(NPM_CI) || \
 		{ echo "error: cannot install the OpenAPI linters; is the npm registry reachable?"; exit 1; }
 	touch $@
+
+# screenshots shows every page of the console, light and dark and at three widths, in .tools/screenshots; the README's
+# are copied to docs/screenshots.
+SCREENSHOTS := $(CURDIR)/.tools/screenshots
+screenshots: programs console ## take pictures of the console's pages in a browser
+	mkdir -p $(SCREENSHOTS)
+	FFRTMP_SCREENSHOTS=$(SCREENSHOTS) $(GO) test -count 1 -timeout 30m -tags screenshots -run Screenshots ./e2e
+	mkdir -p docs/screenshots
+	for p in overview job jobs; do install -m 644 $(SCREENSHOTS)/readme-$$p.png docs/screenshots/$$p.png || exit 1; done
 
 fmt: $(GOLANGCI_LINT) ## format the code
 	$(GOLANGCI_LINT) fmt
@@ -87,7 +100,7 @@ clean: ## remove build results
 
 # programs installs what tests and demo run, without starting or enabling services: tests start their own.
 PROGRAMS := ffmpeg:ffmpeg ffprobe:ffmpeg openssl:openssl sqlite3:sqlite3 nginx:nginx promtool:prometheus prometheus:prometheus \
-            /usr/lib/nginx/modules/ngx_rtmp_module.so:libnginx-mod-rtmp systemd-analyze:systemd
+            /usr/lib/nginx/modules/ngx_rtmp_module.so:libnginx-mod-rtmp systemd-analyze:systemd chromium:chromium
 demo demo-recording: PROGRAMS := ffmpeg:ffmpeg ffprobe:ffmpeg
 POLICY   := /usr/sbin/policy-rc.d
 programs: ## install the programs that tests and demo need

@@ -59,17 +59,27 @@ func makeFilm(path string) error {
 // An encode of it lasts as long as a test needs, on any machine.
 type source struct {
 	url      string
+	beat     time.Duration // between pieces
 	released chan struct{}
 	once     sync.Once
 }
 
 func newSource(t *testing.T) *source {
 	t.Helper()
+	return newPacedSource(t, pieceLength)
+}
+
+// pieceLength is how much of the film is sent at once.
+const pieceLength = 100 * time.Millisecond
+
+// newPacedSource sends a piece of the film every beat.
+func newPacedSource(t *testing.T, beat time.Duration) *source {
+	t.Helper()
 	film, err := os.ReadFile(shared.film)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &source{released: make(chan struct{})}
+	s := &source{beat: beat, released: make(chan struct{})}
 	server := httptest.NewServer(
 		http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.serve(w, r, film) }),
 	)
@@ -86,9 +96,8 @@ func newSource(t *testing.T) *source {
 func (s *source) release() { s.once.Do(func() { close(s.released) }) }
 
 func (s *source) serve(w http.ResponseWriter, r *http.Request, film []byte) {
-	const beat = 100 * time.Millisecond
-	piece := len(film) * int(beat.Milliseconds()) / (filmSeconds * 1000)
-	tick := time.NewTicker(beat)
+	piece := len(film) * int(pieceLength.Milliseconds()) / (filmSeconds * 1000)
+	tick := time.NewTicker(s.beat)
 	defer tick.Stop()
 	w.Header().Set("Content-Length", strconv.Itoa(len(film)))
 	// Enough at once for ffmpeg to know what it is.

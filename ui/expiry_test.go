@@ -5,8 +5,7 @@ import (
 	"testing"
 )
 
-// A live section whose session has ended leads to the sign-in page, and from there back to its page, not to the
-// section.
+// A live section whose session has ended leads to the sign-in page, and from there back to its page, not to itself.
 func TestConsole_SectionWithoutSession(t *testing.T) {
 	b := open(t)
 	for _, test := range []struct{ page, want string }{
@@ -22,5 +21,13 @@ func TestConsole_SectionWithoutSession(t *testing.T) {
 		if got := p.Header.Get("HX-Redirect"); p.StatusCode != http.StatusUnauthorized || got != test.want {
 			t.Errorf("page %q: got %d to %q, want 401 to %q", test.page, p.StatusCode, got, test.want)
 		}
+	}
+}
+
+// Without a session, events are refused rather than answered with the sign-in page.
+func TestConsole_EventsWithoutSession(t *testing.T) {
+	p := open(t).do("GET", "/ui/events", nil, "Accept", "text/event-stream")
+	if p.StatusCode != http.StatusUnauthorized {
+		t.Errorf("got %d, want 401", p.StatusCode)
 	}
 }

@@ -185,8 +185,10 @@ func (v *visit) page() string {
 	return u.RequestURI()
 }
 
-// isPart reports whether a script loads a part of a page.
-func (v *visit) isPart() bool { return v.Header.Get("HX-Request") != "" }
+// isPart reports whether a script loads a part of a page, or its events.
+func (v *visit) isPart() bool {
+	return v.Header.Get("HX-Request") != "" || v.Header.Get("Accept") == "text/event-stream"
+}
 
 // localPath returns a path of the console, or fallback for anything else.
 func localPath(path, fallback string) string {

@@ -108,6 +108,13 @@
   setInterval(() => { if (!document.hidden) ping(); }, 1200);
   document.addEventListener('visibilitychange', () => { if (!document.hidden) ping(); });
 
+  // What scripts load of this page. Without a session the browser goes to the sign-in page.
+  const part = async (address) => {
+    const r = await fetch(address, { headers: { 'HX-Request': 'true', 'HX-Current-URL': location.href } });
+    if (r.status === 401) location.assign(r.headers.get('HX-Redirect'));
+    return r;
+  };
+
   // Events.
   const live = $('#live');
   let source = null, retry = 0, last = '';
@@ -121,6 +128,7 @@
       live.classList.remove('on');
       ping();
       if (source.readyState !== EventSource.CLOSED) return;
+      part('/ui/masters').catch(() => { /* the banner says that the master is gone */ });
       clearTimeout(retry);
       retry = setTimeout(() => { last = ''; body.dataset.index = '0'; connect(); refresh(); }, 2000);
     };
@@ -163,7 +171,7 @@
       const index = Math.max(...due.map((r) => Number(r.dataset.due)));
       due.forEach((r) => delete r.dataset.due);
       try {
-        const r = await fetch(`/ui/jobs/rows?ids=${due.map((r) => r.dataset.job).join(',')}${index ? `&index=${index}` : ''}`, { headers: { 'HX-Request': 'true' } });
+        const r = await part(`/ui/jobs/rows?ids=${due.map((r) => r.dataset.job).join(',')}${index ? `&index=${index}` : ''}`);
         if (r.ok) {
           const html = new DOMParser().parseFromString(`<table><tbody>${await r.text()}</tbody></table>`, 'text/html');
           $$('tr[data-job]', html).forEach((next) => {
@@ -231,7 +239,7 @@
       again = false;
       const attempt = section.dataset.attempt;
       try {
-        const r = await fetch(`${section.dataset.log}?follow=true&offset=${offset}${attempt !== '0' ? `&attempt=${attempt}` : ''}`);
+        const r = await part(`${section.dataset.log}?follow=true&offset=${offset}${attempt !== '0' ? `&attempt=${attempt}` : ''}`);
         if (r.ok) {
           offset = Number(r.headers.get('X-Ffrtmp-Log-Offset')) || offset;
           section.dataset.attempt = r.headers.get('X-Ffrtmp-Log-Attempt') || attempt;
