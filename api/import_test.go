@@ -33,7 +33,8 @@ func TestImport_EarlierAttempts(t *testing.T) {
 		attempt(1, ""): "",
 	} {
 		body := `{"jobs":[{"id":"` + importedA + `","scenario":"720p","status":"failed",
-			"created_at":"2026-11-22T07:03:34Z","completed_at":"2026-11-22T07:03:35Z","last_attempt":` + attempt(2, `,"metrics":{"vmaf_score":92.5}`) +
+			"created_at":"2026-11-22T07:03:34Z",
+			"completed_at":"2026-11-22T07:03:35Z","last_attempt":` + attempt(2, `,"metrics":{"vmaf_score":92.5}`) +
 			`,"earlier_attempts":[` + earlier + `]}]}`
 		var answer ffrtmp.ImportAnswer
 		m.want(http.StatusOK, "POST", "/import?dry_run=true", body).decode(t, &answer)

@@ -65,8 +65,8 @@ func (c *command) run(ctx context.Context, args []string) int {
 
 func (c *command) root() *cobra.Command {
 	root := group("ffrtmp", "Run FFmpeg jobs on a highly available cluster", c.jobs(), c.nodes(), c.cluster(),
-		c.gossip(), c.keys(), c.audit(), c.ui(), c.certs(), c.snapshot(), c.importCommand(), c.recoverCommand(), c.debug(), c.dev(),
-		c.bench(), c.completion(), c.version())
+		c.gossip(), c.keys(), c.audit(), c.ui(), c.certs(), c.snapshot(), c.importCommand(), c.recoverCommand(),
+		c.debug(), c.dev(), c.bench(), c.completion(), c.version())
 	root.AddCommand(legacy()...)
 	root.Long = `Submit FFmpeg jobs to a cluster of masters, watch them, and operate the cluster.
 
