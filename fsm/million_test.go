@@ -24,7 +24,7 @@ var generated = []string{
 	`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200)
 INSERT INTO node SELECT i, printf('00000000-0000-4000-8000-%012x', i), 'node-' || i, 'node-' || i, 'server', 8,
 	'', 0, '',
-	NULL, 1 << 34, NULL, 4, '["libx264"]', '', 0, 0, 0, '', 0, 0, 0, 1, 1 FROM n`,
+	NULL, 1 << 34, NULL, 4, '["libx264"]', NULL, '', 0, 0, 0, '', 0, 0, 0, 1, 1 FROM n`,
 	`WITH RECURSIVE n(i, x) AS (SELECT 1, 4711
 	UNION ALL SELECT i + 1, (x * 1103515245 + 12345) & 0x7fffffff FROM n WHERE i < ?1)
 INSERT INTO job_spec SELECT i, printf('01980000-0000-7000-8000-%012x', i),
