@@ -73,6 +73,9 @@ func (n *Node) replaceSnapshots(ctx context.Context) {
 			return
 		case <-snaps.needed:
 		}
+		if first, err := n.store.FirstIndex(); err == nil && first <= 1 {
+			continue // the log has everything: Raft also looks when it forms a cluster
+		}
 		n.log.Warn("a follower needs a snapshot and there is none: taking one")
 		if err := n.Snapshot(ctx); err != nil {
 			n.log.Error("cannot take a snapshot", "error", err)
