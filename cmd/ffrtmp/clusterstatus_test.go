@@ -9,8 +9,8 @@ import (
 	"github.com/ffrtmp/ffrtmp"
 )
 
-// survivor is the only one of three masters that answers: it knows no leader.
-func survivor(t *testing.T) *fakeMaster {
+// leaderless is a master that answers without a leader: the only one that does of so many members.
+func leaderless(t *testing.T, members int) *fakeMaster {
 	t.Helper()
 	m := newFakeMaster(t)
 	m.handle("GET /cluster", func(w http.ResponseWriter, r *http.Request) {
@@ -19,7 +19,8 @@ func survivor(t *testing.T) *fakeMaster {
 			return
 		}
 		s := sampleCluster()
-		s.Leader, s.LeaderURL, s.Members[0].Role = "", "", "follower"
+		s.Leader, s.LeaderURL, s.Members = "", "", s.Members[:members]
+		s.Members[0].Role = "follower"
 		w.Header().Set("X-Ffrtmp-Served-By", s.Members[0].ID)
 		_ = json.NewEncoder(w).Encode(s)
 	})
@@ -28,14 +29,14 @@ func survivor(t *testing.T) *fakeMaster {
 
 // Without a quorum, the survivor's view and the reason of every other master are shown, and the exit code is 1.
 func TestClusterStatus_NoQuorum(t *testing.T) {
-	r := survivor(t).run(t, "cluster", "status")
+	r := leaderless(t, 3).run(t, "cluster", "status")
 	if r.code != exitFailed {
 		t.Errorf("got exit code %d, want %d", r.code, exitFailed)
 	}
 	mustContain(t, "the status", r.out, "Leader     none", "1 of 3 voters answer, no quorum", "https://127.0.0.1:2",
 		"connection refused")
 	mustContain(t, "the error", r.err, "no quorum: 1 of 3 voters answer, 2 are needed", "ffrtmp recover")
-	r = survivor(t).run(t, "cluster", "status", "-o", "json")
+	r = leaderless(t, 3).run(t, "cluster", "status", "-o", "json")
 	var document clusterReport
 	if err := json.Unmarshal([]byte(r.out), &document); err != nil || document.Quorum || len(document.Views) != 3 ||
 		r.code != exitFailed {
@@ -45,18 +46,7 @@ func TestClusterStatus_NoQuorum(t *testing.T) {
 
 // Enough voters answer, but none of them knows a leader.
 func TestClusterStatus_NoLeader(t *testing.T) {
-	m := newFakeMaster(t)
-	m.handle("GET /cluster", func(w http.ResponseWriter, r *http.Request) {
-		if !r.URL.Query().Has("stale") {
-			refuse(w, http.StatusServiceUnavailable, ffrtmp.NoLeader, "the cluster has no leader that can be reached")
-			return
-		}
-		s := sampleCluster()
-		s.Leader, s.LeaderURL, s.Members = "", "", s.Members[:1]
-		w.Header().Set("X-Ffrtmp-Served-By", s.Members[0].ID)
-		_ = json.NewEncoder(w).Encode(s)
-	})
-	r := m.run(t, "cluster", "status")
+	r := leaderless(t, 1).run(t, "cluster", "status")
 	if r.code != exitFailed {
 		t.Errorf("got exit code %d, want %d", r.code, exitFailed)
 	}
@@ -71,12 +61,12 @@ func TestClusterStatus_SilentMaster(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer silent.Close()
-	r := survivor(t).run(t, "cluster", "status", "--timeout", "1s", "--master", "https://"+silent.Addr().String())
+	r := leaderless(t, 3).run(t, "cluster", "status", "--timeout", "1s", "--master", "https://"+silent.Addr().String())
 	if r.code != exitFailed {
 		t.Errorf("got exit code %d, want %d", r.code, exitFailed)
 	}
 	mustContain(t, "the error", r.err, "timed out after 1s")
-	m := survivor(t)
+	m := leaderless(t, 3)
 	r = m.run(t, "cluster", "status", "--timeout", "20s", "--master", m.server.URL+",https://"+silent.Addr().String())
 	mustContain(t, "the status", r.out, "1 of 3 voters answer, no quorum", "context deadline exceeded")
 }

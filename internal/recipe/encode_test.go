@@ -3,6 +3,7 @@ package recipe_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 	"github.com/ffrtmp/ffrtmp"
 	"github.com/ffrtmp/ffrtmp/agent/media"
 	agentprobe "github.com/ffrtmp/ffrtmp/agent/probe"
+	"github.com/ffrtmp/ffrtmp/internal/failure"
 	"github.com/ffrtmp/ffrtmp/internal/ffprobe"
 	"github.com/ffrtmp/ffrtmp/internal/recipe"
 )
@@ -48,6 +50,19 @@ func build(t *testing.T, roots *media.Roots, scenario, parameters string) recipe
 		e.Input))
 	must(t, err)
 	return p
+}
+
+// refuses fails the test unless the parameters beside the input, which decode well, are a user error of the build.
+func refuses(t *testing.T, roots *media.Roots, scenario, input, parameters, want string) {
+	t.Helper()
+	params, err := ffrtmp.ParseParameters(json.RawMessage(fmt.Sprintf(`{"input":%q,%s}`, input, parameters)))
+	must(t, err)
+	e, err := ffrtmp.Resolve(scenario, params)
+	must(t, err)
+	_, err = recipe.Build(e, run, roots, recipe.Machine{}, sourceOf(t, roots, input))
+	if err == nil || !strings.Contains(err.Error(), want) || failure.Reason(err) != ffrtmp.UserError {
+		t.Errorf("%s: got %v, want a user error: %s", parameters, err, want)
+	}
 }
 
 // sourceOf returns what an input holds, or nil for one that agents would refuse: its plan is made all the same.

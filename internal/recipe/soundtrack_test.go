@@ -1,19 +1,15 @@
 package recipe_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
-	"github.com/ffrtmp/ffrtmp"
 	agentprobe "github.com/ffrtmp/ffrtmp/agent/probe"
 	"github.com/ffrtmp/ffrtmp/agent/supervisor"
-	"github.com/ffrtmp/ffrtmp/internal/failure"
 	"github.com/ffrtmp/ffrtmp/internal/ffprobe"
-	"github.com/ffrtmp/ffrtmp/internal/recipe"
 )
 
 // makeTongues makes a film with tracks in English (AAC, stereo), German (AC-3, 5.1(side), the longest) and without a
@@ -116,15 +112,7 @@ func TestBuild_AudioTrackErrors(t *testing.T) {
 			"track 2 (pcm_s16le), only aac, mp3, opus, ac3, flac; encode it, or use .mkv"},
 		{"audio-aac", "o.m4a", `[{"index":3,"optional":true}]`, "audio: the input has none of the tracks"},
 	} {
-		params, err := ffrtmp.ParseParameters(json.RawMessage(fmt.Sprintf(
-			`{"input":"tongues.mkv","output":%q,"audio":%s}`, c.output, c.audio)))
-		must(t, err)
-		e, err := ffrtmp.Resolve(c.scenario, params)
-		must(t, err)
-		_, err = recipe.Build(e, run, roots, recipe.Machine{}, sourceOf(t, roots, "tongues.mkv"))
-		if err == nil || !strings.Contains(err.Error(), c.want) || failure.Reason(err) != ffrtmp.UserError {
-			t.Errorf("%s: got %v, want a user error: %s", c.audio, err, c.want)
-		}
+		refuses(t, roots, c.scenario, "tongues.mkv", fmt.Sprintf(`"output":%q,"audio":%s`, c.output, c.audio), c.want)
 	}
 }
 

@@ -3,7 +3,6 @@ package recipe_test
 import (
 	"bytes"
 	"encoding/binary"
-	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -11,12 +10,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/ffrtmp/ffrtmp"
 	agentprobe "github.com/ffrtmp/ffrtmp/agent/probe"
 	"github.com/ffrtmp/ffrtmp/agent/supervisor"
-	"github.com/ffrtmp/ffrtmp/internal/failure"
 	"github.com/ffrtmp/ffrtmp/internal/ffprobe"
-	"github.com/ffrtmp/ffrtmp/internal/recipe"
 )
 
 // pgs is a Blu-ray subtitle: a white rectangle over all of a 64x36 picture, from the first second on.
@@ -144,15 +140,7 @@ func TestBuild_SubtitleErrors(t *testing.T) {
 		{"o.mkv", `[{},{"language":"ita"}]`, "subtitles[1]: the input has no subtitle track in language ita; it has " +
 			"0 (eng, subrip), 1 (ger, ass), 2 (fra, hdmv_pgs_subtitle); choose one of these, or set optional"},
 	} {
-		params, err := ffrtmp.ParseParameters(json.RawMessage(fmt.Sprintf(
-			`{"input":"film.mkv","output":%q,"subtitles":%s}`, c.output, c.subtitles)))
-		must(t, err)
-		e, err := ffrtmp.Resolve("360p", params)
-		must(t, err)
-		_, err = recipe.Build(e, run, roots, recipe.Machine{}, sourceOf(t, roots, "film.mkv"))
-		if err == nil || !strings.HasPrefix(err.Error(), c.want) || failure.Reason(err) != ffrtmp.UserError {
-			t.Errorf("%s: got %v, want a user error: %s", c.subtitles, err, c.want)
-		}
+		refuses(t, roots, "360p", "film.mkv", fmt.Sprintf(`"output":%q,"subtitles":%s`, c.output, c.subtitles), c.want)
 	}
 }
 
