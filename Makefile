@@ -11,7 +11,7 @@ GOLANGCI_LINT_VERSION := v2.15.0
 GOVULNCHECK_VERSION   := v1.9.0
 GOLANGCI_LINT         := $(CURDIR)/.tools/golangci-lint-$(GOLANGCI_LINT_VERSION)
 
-.PHONY: help build console test lint fmt vulncheck demo demo-recording chaos openapi screenshots bench bench-peers clean programs
+.PHONY: help build console test lint fmt vulncheck demo demo-recording chaos openapi screenshots bench bench-peers otlp clean programs
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -93,6 +93,9 @@ bench: ## run all benchmarks
 bench-peers: build ## measure writes beside etcd and NATS JetStream; ARGS=flags (docs/performance.md)
 	cd bench/peers && $(GO) vet ./... && $(GO) test ./... && CGO_ENABLED=0 $(GO) build -o ../../.tools/peers .
 	.tools/peers -systems etcd,jetstream,ffrtmp=bin $(ARGS)
+
+otlp: build programs ## send traces to the OpenTelemetry Collector, which a module of its own builds
+	cd e2e/otlp && $(GO) vet ./... && BIN=$(CURDIR)/bin $(GO) test -count 1 ./...
 
 clean: ## remove build results
 	rm -rf bin .tools
