@@ -35,6 +35,9 @@ const (
 	NodeCordoned   EventType = "node.cordoned"
 	NodeDraining   EventType = "node.draining"
 
+	// BackupFailed says that scheduled backups have begun to fail.
+	BackupFailed EventType = "backup.failed"
+
 	// JobProgress is the live progress of a running job, for those who ask for it: no change of the replicated
 	// state, and without an id. It is not one of EventTypes.
 	JobProgress EventType = "job.progress"
@@ -48,14 +51,20 @@ var EventTypes = []EventType{
 	JobSubmitted, JobStarted, JobPublishing, JobPaused, JobResumed, JobRetrying, JobLost, JobRecovered, JobCompleted,
 	JobFailed, JobCanceled, JobChanged, JobRequeued,
 	NodeRegistered, NodeWentOff, NodeCameBack, NodeRemoved, NodeAdmitted, NodeCordoned, NodeDraining,
-	Restored,
+	Restored, BackupFailed,
 }
 
 // Valid reports whether t is one of EventTypes.
 func (t EventType) Valid() bool { return slices.Contains(EventTypes, t) }
 
-// OfJob reports whether events of this type are about a job. The others are about a node.
+// OfJob reports whether events of this type are about a job. Of the others, those that
+// are not OfMaster are about a node.
 func (t EventType) OfJob() bool { return strings.HasPrefix(string(t), "job.") }
+
+// OfMaster reports whether events of this type say that something is wrong with a master.
+func (t EventType) OfMaster() bool {
+	return t == BackupFailed
+}
 
 // EventID orders all events: the Raft index of the entry that caused the event, and the event's
 // number within that entry, from 0. The events after an id are the same on every master.
@@ -91,7 +100,7 @@ func ParseEventID(s string) (EventID, error) {
 	return id, nil
 }
 
-// Event is a change of a job or a node. Index and N are its EventID; Time is UTC.
+// Event is a change of a job or a node, or a fault of a master. Index and N are its EventID; Time is UTC.
 type Event struct {
 	Index          uint64        `json:"index"`
 	N              uint32        `json:"n"`
@@ -103,6 +112,10 @@ type Event struct {
 	NodeID         string        `json:"node_id,omitempty"`        // node of the attempt, or the node that changed
 	Retry          int           `json:"retry,omitempty"`          // number of the retry that follows, from 1
 	FailureReason  FailureReason `json:"failure_reason,omitempty"` // why the attempt failed
+
+	// Of an event that is OfMaster.
+	Master  string `json:"master,omitempty"` // its name
+	Message string `json:"message,omitempty"`
 
 	// Of JobProgress only, whose Index and N are 0.
 	Progress int       `json:"progress,omitempty"` // percent

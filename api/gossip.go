@@ -1,12 +1,15 @@
 package api
 
 import (
+	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"slices"
 
 	"github.com/ffrtmp/ffrtmp"
 	"github.com/ffrtmp/ffrtmp/cluster"
+	"github.com/ffrtmp/ffrtmp/fsm"
 	"github.com/ffrtmp/ffrtmp/internal/gossipkey"
 )
 
@@ -59,14 +62,48 @@ func (s *Server) installGossipKey(c *call, in *newGossipKey) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	a, err := s.changeGossipKeys(c, cluster.KeyChange{
-		Action: cluster.InstallKey, Key: key, Fingerprint: cluster.KeyFingerprint(key),
-	}, "installed")
+	s.gossipInstalls.Lock()
+	defer s.gossipInstalls.Unlock()
+	change := cluster.KeyChange{Action: cluster.InstallKey, Key: key, Request: keyRequest(c.idempotency)}
+	earlier, err := s.cfg.Cluster.InstalledGossipKey(c.Context(), change.Request)
+	if err != nil {
+		return nil, gossipError("install gossip key", err)
+	}
+	if earlier != nil {
+		return s.repeatInstallation(c, change, earlier, generated != "")
+	}
+	change.Fingerprint = cluster.KeyFingerprint(change.Key)
+	a, err := s.changeGossipKeys(c, change, "installed")
 	if err != nil {
 		return nil, err
 	}
 	a.body.Key = generated
 	return &answer{index: a.index, body: a.body}, nil
+}
+
+// repeatInstallation answers as before, and sends the key to masters that have missed it. It is in the audit log.
+func (s *Server) repeatInstallation(c *call, change cluster.KeyChange, key []byte, generated bool) (*answer, error) {
+	change.Key = key
+	changed, err := s.cfg.Cluster.ChangeGossipKeys(c.Context(), change)
+	if err != nil {
+		return nil, gossipError("install gossip key", err)
+	}
+	body := ffrtmp.GossipKeyChange{
+		Status: "installed", Fingerprint: cluster.KeyFingerprint(key), Missing: changed.Missing,
+	}
+	if generated {
+		body.Key = base64.StdEncoding.EncodeToString(key)
+	}
+	return &answer{body: body}, nil
+}
+
+// keyRequest identifies a request by its sender and idempotency key.
+func keyRequest(id fsm.Idempotency) (r cluster.KeyRequest) {
+	if id.Key == "" {
+		return r
+	}
+	sum := sha256.Sum256([]byte(id.Principal + "\x00" + id.Key))
+	return cluster.KeyRequest{ID: hex.EncodeToString(sum[:]), Hash: hex.EncodeToString(id.Hash[:])}
 }
 
 // rotateGossipKeys returns the endpoint of a change of a key that the masters have.

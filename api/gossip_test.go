@@ -89,3 +89,32 @@ func TestGossipKeys_Audited(t *testing.T) {
 		t.Errorf("got %+v, want the key, three masters, and m3 not answering", list)
 	}
 }
+
+// A repeated installation makes no second key: the same idempotency key gives the same answer. Another request with it
+// is refused.
+func TestGossipKeys_Repeated(t *testing.T) {
+	m := newMaster(t)
+	install := func(key, body string) (done ffrtmp.GossipKeyChange) {
+		t.Helper()
+		m.want(200, "POST", "/cluster/gossip-keys", body, ffrtmp.IdempotencyHeader, key).decode(t, &done)
+		return done
+	}
+	first := install("k1", "")
+	if again := install("k1", ""); first.Key == "" || again.Key != first.Key ||
+		again.Fingerprint != first.Fingerprint || again.Status != "installed" {
+		t.Errorf("got %+v, then %+v, want the same answer", first, again)
+	}
+	if other := install("k2", ""); other.Key == first.Key {
+		t.Error("got the same key for another request, want a new one")
+	}
+	m.want(409, "POST", "/cluster/gossip-keys", `{"key":"`+sampleGossipKey+`"}`, ffrtmp.IdempotencyHeader, "k1")
+	given := install("k3", `{"key":"`+sampleGossipKey+`"}`)
+	var log ffrtmp.AuditList
+	if m.want(200, "GET", "/audit", "").decode(t, &log); len(log.Records) != 3 {
+		t.Errorf("got %d audit records, want one for each key", len(log.Records))
+	}
+	if again := install("k3", `{"key":"`+sampleGossipKey+`"}`); again.Fingerprint != given.Fingerprint ||
+		again.Status != "installed" || again.Key != "" {
+		t.Errorf("got %+v, then %+v, want the same answer without the key", given, again)
+	}
+}

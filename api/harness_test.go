@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -178,6 +179,20 @@ func (f *fakeCluster) GossipKeys(context.Context) (cluster.GossipKeys, error) {
 func (f *fakeCluster) ChangeGossipKeys(_ context.Context, c cluster.KeyChange) (cluster.KeyChanged, error) {
 	f.keyChanges = append(f.keyChanges, c)
 	return cluster.KeyChanged{Fingerprint: c.Fingerprint, Changed: c.Force || c.Action == cluster.InstallKey}, f.keysErr
+}
+
+// InstalledGossipKey returns the key of the first change with the request's id.
+func (f *fakeCluster) InstalledGossipKey(_ context.Context, r cluster.KeyRequest) ([]byte, error) {
+	for _, c := range f.keyChanges {
+		switch {
+		case r.ID == "" || c.Request.ID != r.ID:
+		case c.Request.Hash != r.Hash:
+			return nil, fmt.Errorf("%w: another request", cluster.ErrImpossible)
+		default:
+			return c.Key, nil
+		}
+	}
+	return nil, nil
 }
 
 func (f *fakeCluster) Misfits() []string { return f.misfits }

@@ -226,7 +226,7 @@ func TestOpenAPI_Catalogue(t *testing.T) {
 }
 
 // eventSchemas are the schemas of ffrtmp.Event by its type.
-var eventSchemas = []string{"JobEvent", "NodeEvent", "RestoredEvent"}
+var eventSchemas = []string{"JobEvent", "NodeEvent", "RestoredEvent", "MasterEvent"}
 
 // The schemas of events have the fields of ffrtmp.Event and its types, each once.
 func TestOpenAPI_Events(t *testing.T) {

@@ -10,6 +10,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -55,6 +56,7 @@ type Cluster interface {
 	CommandLevel() int
 	GossipKeys(ctx context.Context) (cluster.GossipKeys, error) // asks every master
 	ChangeGossipKeys(ctx context.Context, change cluster.KeyChange) (cluster.KeyChanged, error)
+	InstalledGossipKey(ctx context.Context, r cluster.KeyRequest) ([]byte, error)
 	Warnings() []string
 	Misfits() []string         // other masters that this one cannot work with
 	Members() []cluster.Member // asks every master, which may take half a second
@@ -111,6 +113,8 @@ type Server struct {
 	leader   http.RoundTripper // to the leader
 	inFlight inFlight
 	progress progressFeed
+
+	gossipInstalls sync.Mutex // one at a time, so that a repeated one finds the first one's key
 
 	statistics statistics
 

@@ -37,6 +37,7 @@ type KeyChange struct {
 	Key         []byte // to install
 	Fingerprint string // to use or remove
 	Force       bool   // although a master does not answer
+	Request     KeyRequest
 }
 
 // KeyChanged is what a change has done.
@@ -193,7 +194,8 @@ func (c KeyChange) apply(own keySet, r ring) (keySet, error) {
 	if at < 0 {
 		return own, &NoKeyError{c.Fingerprint}
 	}
-	next := keySet{Revision: own.Revision, Keys: slices.Delete(slices.Clone(own.Keys), at, at+1)}
+	next := own.clone()
+	next.Keys = slices.Delete(next.Keys, at, at+1)
 	if c.Action == UseKey {
 		if lacking := r.without(func(s *ringStatus) bool { return slices.Contains(s.Keys, c.Fingerprint) }); !c.Force &&
 			len(lacking) > 0 {
@@ -211,6 +213,7 @@ func (c KeyChange) apply(own keySet, r ring) (keySet, error) {
 		return own, impossible("%s may still encrypt with it: it does not answer, or uses another key than the leader "+
 			"(force overrides this)", strings.Join(stale, ", "))
 	}
+	delete(next.Requests, c.Fingerprint)
 	return next, nil
 }
 
@@ -221,8 +224,32 @@ func (c KeyChange) install(own keySet) (keySet, error) {
 	case len(own.Keys) == maxGossipKeys:
 		return own, impossible("%d keys are the limit: remove one first", maxGossipKeys)
 	}
+	own = own.clone()
 	own.Keys = append(own.Keys, c.Key)
+	if c.Request.ID != "" {
+		if own.Requests == nil {
+			own.Requests = map[string]KeyRequest{}
+		}
+		own.Requests[KeyFingerprint(c.Key)] = c.Request
+	}
 	return own, nil
+}
+
+// InstalledGossipKey returns the key that a request has installed, nil for none. Errors wrap ErrNotEncrypted, or
+// ErrImpossible if another request had the same idempotency key. Only the leader can tell.
+func (n *Node) InstalledGossipKey(ctx context.Context, r KeyRequest) ([]byte, error) {
+	if n.keyring == nil || !n.keyring.encrypted() {
+		return nil, ErrNotEncrypted
+	}
+	if r.ID == "" {
+		return nil, nil
+	}
+	n.rotating.Lock()
+	defer n.rotating.Unlock()
+	if err := n.adoptNewer(ctx, n.askRing(ctx)); err != nil {
+		return nil, err
+	}
+	return n.keyring.current().installedBy(r)
 }
 
 // adoptNewer takes over the keys of a master that has newer ones: an earlier leader was cut

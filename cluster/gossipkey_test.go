@@ -36,7 +36,7 @@ func TestKeyring_Open(t *testing.T) {
 	}
 	open("")
 	k := open("a", key("a"), key("a"))
-	if _, err := k.replace(keySet{1, [][]byte{key("b"), key("c")}}); err != nil {
+	if _, err := k.replace(keySet{Revision: 1, Keys: [][]byte{key("b"), key("c")}}); err != nil {
 		t.Fatal(err)
 	}
 	open("bc", key("a"), key("a")) // a was removed, and stays in the configuration
@@ -82,25 +82,25 @@ func TestKeyring_Replace(t *testing.T) {
 		}
 	}()
 	for i := range uint64(200) {
-		next := keySet{i + 1, nil}
+		next := keySet{Revision: i + 1}
 		for j := range i%4 + 1 {
 			next.Keys = append(next.Keys, gossipTestKey(string(rune('a'+(i+j)%7))))
 		}
 		if _, err := k.replace(next); err != nil {
 			t.Fatal(err)
 		}
-		if got := k.ring.GetKeys(); !next.equal(keySet{i + 1, got}) {
+		if got := k.ring.GetKeys(); !next.equal(keySet{Revision: i + 1, Keys: got}) {
 			t.Fatalf("revision %d: got keys %s, want %s", i+1, got, next.Keys)
 		}
 	}
 	<-done
-	if changed, err := k.replace(keySet{3, [][]byte{gossipTestKey("z")}}); changed || err != nil {
+	if changed, err := k.replace(keySet{Revision: 3, Keys: [][]byte{gossipTestKey("z")}}); changed || err != nil {
 		t.Errorf("older keys: got changed %v, %v, want neither", changed, err)
 	}
 	for _, keys := range [][][]byte{
 		nil, {[]byte("short")}, slices.Repeat([][]byte{gossipTestKey("a")}, maxGossipKeys+1),
 	} {
-		if _, err := k.replace(keySet{999, keys}); err == nil {
+		if _, err := k.replace(keySet{Revision: 999, Keys: keys}); err == nil {
 			t.Errorf("keys %s: got no error, want one", keys)
 		}
 	}
@@ -130,9 +130,21 @@ func TestGossipKeys_Rotation(t *testing.T) {
 	gone := without(masters, lead)[0]
 	rest := without(masters, gone)
 	gone.stop()
-	done, err := lead.ChangeGossipKeys(testkit.Context(t), KeyChange{Action: InstallKey, Key: []byte(newKey)})
+	request := KeyRequest{ID: "r1", Hash: "h1"}
+	install := KeyChange{Action: InstallKey, Key: []byte(newKey), Request: request}
+	done, err := lead.ChangeGossipKeys(testkit.Context(t), install)
 	if err != nil || !done.Changed || len(done.Missing) != 1 {
 		t.Fatalf("install: got %+v, %v, want it missing on one master", done, err)
+	}
+	// Each master knows which request has installed the key, should it lead next.
+	for _, m := range rest {
+		if key, err := m.InstalledGossipKey(testkit.Context(t), request); err != nil || string(key) != newKey {
+			t.Errorf("got %q, %v as installed, want the key", key, err)
+		}
+		_, err := m.InstalledGossipKey(testkit.Context(t), KeyRequest{ID: "r1", Hash: "h2"})
+		if !errors.Is(err, ErrImpossible) {
+			t.Errorf("another request with the idempotency key: got %v, want it refused", err)
+		}
 	}
 	for _, action := range []KeyAction{UseKey, RemoveKey} {
 		fingerprint := map[KeyAction]string{UseKey: next, RemoveKey: old}[action]

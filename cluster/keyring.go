@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"slices"
 	"strconv"
@@ -39,6 +40,14 @@ type keySet struct {
 	// Revision counts the changes by rotation. Of two keyrings the one with the higher wins.
 	Revision uint64   `json:"revision"`
 	Keys     [][]byte `json:"keys"` // the first encrypts
+	// Requests are those that installed keys, by the keys' fingerprints: one that is repeated gets the same key.
+	Requests map[string]KeyRequest `json:"requests,omitempty"`
+}
+
+// KeyRequest identifies a request that installs a gossip key. The zero value identifies none.
+type KeyRequest struct {
+	ID   string `json:"id"`   // of its sender and idempotency key
+	Hash string `json:"hash"` // of its content
 }
 
 // ringDocument is a keyring on disk.
@@ -76,6 +85,24 @@ func (s keySet) sum() string {
 
 func (s keySet) equal(other keySet) bool {
 	return s.Revision == other.Revision && slices.EqualFunc(s.Keys, other.Keys, bytes.Equal)
+}
+
+func (s keySet) clone() keySet {
+	return keySet{Revision: s.Revision, Keys: slices.Clone(s.Keys), Requests: maps.Clone(s.Requests)}
+}
+
+// installedBy returns the key that a request has installed, nil for none.
+func (s keySet) installedBy(r KeyRequest) ([]byte, error) {
+	for _, key := range s.Keys {
+		switch earlier := s.Requests[KeyFingerprint(key)]; {
+		case r.ID == "" || earlier.ID != r.ID:
+		case earlier.Hash != r.Hash:
+			return nil, impossible("the idempotency key was used for another request")
+		default:
+			return key, nil
+		}
+	}
+	return nil, nil
 }
 
 // index returns the position of the key with a fingerprint, or -1.
@@ -140,7 +167,7 @@ func (k *keyring) encrypted() bool { return k.ring != nil }
 func (k *keyring) current() keySet {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return keySet{Revision: k.kept.Revision, Keys: slices.Clone(k.kept.Keys)}
+	return k.kept.clone()
 }
 
 // replace puts keys in use, once they are on disk. It reports whether they are new; those of

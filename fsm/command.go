@@ -35,6 +35,7 @@ const (
 	KindRestore     Kind = 22
 
 	KindPlacementDue Kind = 23
+	KindIncident     Kind = 24
 )
 
 // command is a change of state. It carries every time, identity, lease and random
@@ -81,6 +82,7 @@ var kinds = map[Kind][]commandVersion{
 	KindRestore:     {{decodeRestore, 1}},
 
 	KindPlacementDue: {{decodePlacementDue, 1}},
+	KindIncident:     {{decodeIncident, 2}},
 }
 
 // envelope is what every command has.

@@ -158,6 +158,7 @@ var golden = map[string]command{
 		restore: goldenLease, chunks: 301, foreign: true, cluster: numbered(5), index: 70000,
 	},
 	"23-placement-due-1": &placementDue{nodes: []string{numbered(3), numbered(4)}},
+	"24-incident-1":      &incident{what: ffrtmp.BackupFailed, master: "m1", message: "disk full"},
 }
 
 // everything lets cmp see unexported fields.

@@ -15,7 +15,7 @@ var eventCodes = ffrtmp.EventTypes
 
 // packedEvents are the events of one Raft entry: each is its code, the time since
 // the first, the node's key (0 for none) and, of a job, its number, id, attempt,
-// retry and reason.
+// retry and reason, or of a master its name and a message.
 type packedEvents struct {
 	encoder
 	count int64
@@ -75,6 +75,9 @@ func unpack(packed store.Events, do func(e ffrtmp.Event, node int64) error) erro
 			e.JobID = id.String()
 			e.Attempt, e.Retry = int(d.uint()), int(d.uint())
 			e.FailureReason = ffrtmp.FailureReason(d.string())
+		}
+		if e.Type.OfMaster() {
+			e.Master, e.Message = d.string(), d.string()
 		}
 		if d.err != nil {
 			return fmt.Errorf("event %d.%d: %w", packed.Index, n, d.err)

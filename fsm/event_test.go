@@ -194,3 +194,29 @@ func TestEvents_Pages(t *testing.T) {
 		}
 	}
 }
+
+// An event about a master has its name and what is wrong, cut to a bound. It is published once every master knows the
+// command.
+func TestEvents_OfMaster(t *testing.T) {
+	c := newCluster(t)
+	level := 1
+	c.Proposer.opts.Level = func() int { return level }
+	wantCode(t, c.Report(t.Context(), ffrtmp.BackupFailed, "m1", "x"), ffrtmp.Conflict)
+	level = Level
+	for _, message := range []string{"disk full", strings.Repeat("é", maxMessage)} {
+		if err := c.Report(t.Context(), ffrtmp.BackupFailed, "m1", message); err != nil {
+			t.Fatal(err)
+		}
+	}
+	all := c.allEvents(ffrtmp.EventID{})
+	if len(all) != 2 || all[0].Type != ffrtmp.BackupFailed || all[0].Master != "m1" || all[0].Message != "disk full" {
+		t.Fatalf("got %+v, want two failed backups of m1", all)
+	}
+	if got := all[1].Message; got != strings.Repeat("é", maxMessage/2) {
+		t.Errorf("got a message of %d bytes, want %d", len(got), maxMessage)
+	}
+	bad := encodeEntry([][]byte{encodeCommand(goldenEnvelope, &incident{what: ffrtmp.JobLost})})
+	if _, err := decodeEntry(bad); err == nil {
+		t.Error("got no error for an incident of a job, want one")
+	}
+}

@@ -11,6 +11,9 @@ import (
 	"github.com/ffrtmp/ffrtmp/internal/version"
 )
 
+// reportTimeout bounds the publication of an event.
+const reportTimeout = 10 * time.Second
+
 func (c Config) checkBackup() error {
 	if c.BackupURL == "" {
 		return nil
@@ -40,6 +43,7 @@ func (m *Master) openBackups() error {
 		Store: store, Where: m.config.BackupURL, Cluster: m.config.Cluster,
 		Interval: m.config.BackupInterval, Keep: m.config.BackupKeep,
 		Leading: func() bool { return m.leader.Leading() }, Make: m.makeBackup,
+		Failed:  m.backupFailed,
 		Metrics: backup.NewMetrics(m.registry), Logger: m.logger.Named("backup"),
 	})
 	m.logger.Info("scheduled backups enabled", "to", m.config.BackupURL, "interval", m.config.BackupInterval,
@@ -60,6 +64,15 @@ func (m *Master) backupStatus() ffrtmp.Backups {
 func (m *Master) runBackups(ctx context.Context) {
 	if m.backups != nil {
 		m.backups.Run(ctx)
+	}
+}
+
+// backupFailed tells the readers of events.
+func (m *Master) backupFailed(ctx context.Context, cause error) {
+	ctx, cancel := context.WithTimeout(ctx, reportTimeout)
+	defer cancel()
+	if err := m.proposer.Report(ctx, ffrtmp.BackupFailed, m.node.Name(), cause.Error()); err != nil {
+		m.logger.Warn("cannot publish an event", "type", ffrtmp.BackupFailed, "error", err)
 	}
 }
 

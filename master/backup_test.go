@@ -119,6 +119,11 @@ func TestMaster_BackupBucket(t *testing.T) {
 			return strings.HasPrefix(w, "the last scheduled backup failed: ")
 		})
 	})
+	testkit.Eventually(t, "an event says what has failed", func() bool {
+		events, _, err := m.state.Events(t.Context(), ffrtmp.EventID{})
+		i := slices.IndexFunc(events, func(e ffrtmp.Event) bool { return e.Type == ffrtmp.BackupFailed })
+		return err == nil && i >= 0 && events[i].Master == m.node.Name() && events[i].Message != ""
+	})
 	if err := backend.CreateBucket("backups"); err != nil {
 		t.Fatal(err)
 	}

@@ -41,6 +41,7 @@ type Master struct {
 	keys     *keys
 	state    *fsm.FSM
 	node     *cluster.Node
+	proposer *fsm.Proposer
 	leader   *leader.Service
 	backups  *backup.Schedule // nil without Config.BackupURL
 	server   *api.Server
@@ -297,19 +298,19 @@ func (m *Master) openTracer(ctx context.Context) (err error) {
 
 // serve makes the leader's work and the API from the parts that are open.
 func (m *Master) serve() error {
-	proposer := fsm.NewProposer(m.node, fsm.ProposerOptions{
+	m.proposer = fsm.NewProposer(m.node, fsm.ProposerOptions{
 		MaxRetries: m.config.MaxRetries, RetryBase: m.config.RetryBase, RetryCap: m.config.RetryCap,
 		Level: m.node.CommandLevel,
 	})
 	m.leader = leader.New(leader.Config{
-		State: m.state, Proposer: proposer, Cluster: m.node, LeaseTTL: m.config.LeaseTTL, Retention: m.config.Retention,
-		Logger: m.logger.Named("leader"),
+		State: m.state, Proposer: m.proposer, Cluster: m.node, LeaseTTL: m.config.LeaseTTL,
+		Retention: m.config.Retention, Logger: m.logger.Named("leader"),
 	})
 	c, err := m.apiConfig()
 	if err != nil {
 		return fmt.Errorf("media roots: %w", err)
 	}
-	c.Tracer, c.Proposer, c.Leader, c.Cluster = m.tracer, proposer, m.leader, m.node
+	c.Tracer, c.Proposer, c.Leader, c.Cluster = m.tracer, m.proposer, m.leader, m.node
 	if m.backups != nil {
 		c.Backups = m.backupStatus
 	}

@@ -48,6 +48,8 @@ type Config struct {
 
 	Leading func() bool
 	Make    func(context.Context) (File, error)
+	// Failed is called when backups begin to fail: not again until one has succeeded.
+	Failed  func(ctx context.Context, err error)
 	Metrics *Metrics
 	Logger  hclog.Logger
 }
@@ -131,13 +133,22 @@ func (s *Schedule) Run(ctx context.Context) {
 			continue
 		}
 		if err := s.step(ctx); err != nil && ctx.Err() == nil {
-			s.cfg.Metrics.failures.Inc()
-			s.cfg.Logger.Error("backup failed; retrying", "to", s.cfg.Where, "error", err)
-			s.due(time.Now().Add(min(s.cfg.Interval, retryAfter)))
-			s.note(func(status *Status) { status.Failed, status.Error = time.Now(), err.Error() })
+			s.failed(ctx, err)
 		} else if err == nil {
 			s.note(func(status *Status) { status.Failed, status.Error = time.Time{}, "" })
 		}
+	}
+}
+
+// failed repeats a backup later.
+func (s *Schedule) failed(ctx context.Context, err error) {
+	s.cfg.Metrics.failures.Inc()
+	s.cfg.Logger.Error("backup failed; retrying", "to", s.cfg.Where, "error", err)
+	s.due(time.Now().Add(min(s.cfg.Interval, retryAfter)))
+	first := s.Status().Failed.IsZero()
+	s.note(func(status *Status) { status.Failed, status.Error = time.Now(), err.Error() })
+	if first {
+		s.cfg.Failed(ctx, err)
 	}
 }
 

@@ -84,6 +84,7 @@ type bubble struct {
 	*Schedule
 	store   *memory
 	leads   atomic.Bool
+	failed  atomic.Int32 // calls of Failed
 	log     *testkit.Buffer
 	metrics *Metrics
 }
@@ -101,6 +102,7 @@ func newBubble(t *testing.T, store *memory) *bubble {
 			index++
 			return File{content{bytes.NewReader(make([]byte, 100))}, 100, index, 5}, nil
 		},
+		Failed:  func(context.Context, error) { b.failed.Add(1) },
 		Metrics: b.metrics, Logger: hclog.New(&hclog.LoggerOptions{Output: b.log}),
 	})
 	b.Schedule = s
@@ -196,6 +198,9 @@ func TestSchedule_Failure(t *testing.T) {
 		}
 		if s := b.Status(); s.Error != "list backups: access denied" || s.Failed.IsZero() || !s.Last.IsZero() {
 			t.Errorf("got status %+v, want the failure and no backup", s)
+		}
+		if got := b.failed.Load(); got != 1 {
+			t.Errorf("got %d reports of three failures in a row, want 1", got)
 		}
 		store.fail(nil)
 		pass(time.Minute)
