@@ -37,6 +37,9 @@ const (
 
 	// BackupFailed says that scheduled backups have begun to fail.
 	BackupFailed EventType = "backup.failed"
+	// StateDiffers says that masters have different states, StateRebuilt that one has copied the leader's.
+	StateDiffers EventType = "state.differs"
+	StateRebuilt EventType = "state.rebuilt"
 
 	// JobProgress is the live progress of a running job, for those who ask for it: no change of the replicated
 	// state, and without an id. It is not one of EventTypes.
@@ -51,7 +54,7 @@ var EventTypes = []EventType{
 	JobSubmitted, JobStarted, JobPublishing, JobPaused, JobResumed, JobRetrying, JobLost, JobRecovered, JobCompleted,
 	JobFailed, JobCanceled, JobChanged, JobRequeued,
 	NodeRegistered, NodeWentOff, NodeCameBack, NodeRemoved, NodeAdmitted, NodeCordoned, NodeDraining,
-	Restored, BackupFailed,
+	Restored, BackupFailed, StateDiffers, StateRebuilt,
 }
 
 // Valid reports whether t is one of EventTypes.
@@ -63,7 +66,7 @@ func (t EventType) OfJob() bool { return strings.HasPrefix(string(t), "job.") }
 
 // OfMaster reports whether events of this type say that something is wrong with a master.
 func (t EventType) OfMaster() bool {
-	return t == BackupFailed
+	return t == BackupFailed || t == StateDiffers || t == StateRebuilt
 }
 
 // EventID orders all events: the Raft index of the entry that caused the event, and the event's

@@ -21,6 +21,11 @@ func (s *Server) clusterStatus(*call) (*answer, error) {
 			status.Warnings = append(status.Warnings, "the last scheduled backup failed: "+b.Error)
 		}
 	}
+	if s.cfg.StateWarning != nil {
+		if w := s.cfg.StateWarning(); w != "" {
+			status.Warnings = append(status.Warnings, w)
+		}
+	}
 	for _, m := range c.Members() {
 		status.Members = append(status.Members, member(m))
 	}

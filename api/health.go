@@ -24,7 +24,7 @@ func (s *Server) health(*call) (*answer, error) {
 // healthReady reports whether this master can serve, and warns of what will prevent it.
 func (s *Server) healthReady(*call) (*answer, error) {
 	var warnings []string
-	err := s.cfg.Cluster.Ready()
+	err := errors.Join(s.cfg.Cluster.Ready(), s.cfg.State.Out())
 	if s.cfg.Certificates != nil {
 		var expired error
 		warnings, expired = s.cfg.Certificates.Health()

@@ -71,9 +71,9 @@ func parseConsistency(q url.Values) (c consistency, err error) {
 }
 
 // local reports whether this master may answer although it does not lead: with stale, unless
-// its last contact with the leader is longer ago than max_stale.
+// its last contact with the leader is longer ago than max_stale, or its state is out of service.
 func (s *Server) local(c consistency) bool {
-	if !c.stale {
+	if !c.stale || s.cfg.State.Out() != nil {
 		return false
 	}
 	if c.maxStale == 0 || s.cfg.Cluster.IsLeader() {

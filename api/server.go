@@ -95,6 +95,7 @@ type Config struct {
 	LeaseTTL time.Duration
 
 	Backups      func() ffrtmp.Backups // nil: no backups on a schedule
+	StateWarning func() string         // that the masters' states differ, or ""; may be nil
 	Certificates Certificates
 
 	MediaRoots []string // absolute directories whose outputs are served

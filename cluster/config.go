@@ -104,6 +104,9 @@ type Config struct {
 	// may be nil for a single master (Expect 1, no Join), which opens no port.
 	PeerServerTLS, PeerClientTLS *tls.Config
 
+	// Replica compares and copies this master's state. Its functions may be nil for a single master.
+	Replica Replica
+
 	// Forward serves the requests that other masters send to this one.
 	Forward http.Handler
 

@@ -149,6 +149,7 @@ func newPeerHandler(n *Node) http.Handler {
 	})
 	own.HandleFunc("POST "+pathPrefix+"name-taken", n.receiveNameTaken)
 	own.HandleFunc("POST "+pathPrefix+"removed", n.receiveRemoved)
+	n.serveReplica(own)
 	own.HandleFunc("GET "+pathPrefix+"gossip-keys", n.receiveKeys)
 	own.HandleFunc("POST "+pathPrefix+"gossip-keys", n.receiveKeys)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -67,6 +67,9 @@ func (f *FSM) ApplyBatch(entries []*raft.Log) []any {
 	if f.halted.Load() {
 		return responses
 	}
+	if f.tail != nil {
+		f.tail.keep(entries)
+	}
 	switch err := f.applyAll(entries, responses); {
 	case errors.Is(err, errClosed):
 		f.halted.Store(true)
@@ -77,10 +80,11 @@ func (f *FSM) ApplyBatch(entries []*raft.Log) []any {
 	return responses
 }
 
-// applyAll applies entries in as few transactions as possible: a restore is one of its own.
+// applyAll applies entries in as few transactions as possible: a restore is one of its own, and a check sees what
+// has been committed right behind it.
 func (f *FSM) applyAll(entries []*raft.Log, responses []any) error {
 	for len(entries) > 0 {
-		n := slices.IndexFunc(entries, isRestore)
+		n := slices.IndexFunc(entries, isAlone)
 		switch n {
 		case -1:
 			n = len(entries)
@@ -93,6 +97,11 @@ func (f *FSM) applyAll(entries []*raft.Log, responses []any) error {
 		entries, responses = entries[n:], responses[n:]
 	}
 	return nil
+}
+
+func isAlone(entry *raft.Log) bool {
+	kind := aloneKind(entry)
+	return kind == KindRestore || kind == KindCheck
 }
 
 // applySome applies entries in one transaction.
@@ -148,6 +157,10 @@ func (f *FSM) applySome(entries []*raft.Log, responses []any) (err error) {
 	if s.pruned {
 		s.pruned = false
 		f.startVacuum()
+	}
+	if c := s.check; c != nil {
+		s.check = nil
+		return f.startSum(c)
 	}
 	return nil
 }

@@ -36,6 +36,7 @@ const (
 
 	KindPlacementDue Kind = 23
 	KindIncident     Kind = 24
+	KindCheck        Kind = 25
 )
 
 // command is a change of state. It carries every time, identity, lease and random
@@ -83,6 +84,7 @@ var kinds = map[Kind][]commandVersion{
 
 	KindPlacementDue: {{decodePlacementDue, 1}},
 	KindIncident:     {{decodeIncident, 2}},
+	KindCheck:        {{decodeCheck, 2}},
 }
 
 // envelope is what every command has.

@@ -159,6 +159,7 @@ var golden = map[string]command{
 	},
 	"23-placement-due-1": &placementDue{nodes: []string{numbered(3), numbered(4)}},
 	"24-incident-1":      &incident{what: ffrtmp.BackupFailed, master: "m1", message: "disk full"},
+	"25-check-1":         &stateCheck{from: store.Cursors{"job_spec": {"i300"}, "idempotency": {"tadmin", "tk1"}}},
 }
 
 // everything lets cmp see unexported fields.

@@ -79,6 +79,13 @@ type FSM struct {
 	checked  chan struct{} // closed when the check of the state that Open found has ended
 	checkErr error         // its outcome; read it after checked
 
+	tail     *tail                 // what is applied while Rebuild fetches a state; guarded by applying
+	out      atomic.Pointer[error] // see Out
+	summing  atomic.Bool
+	sumsLock sync.Mutex
+	sums     []*store.StateSum // of the last checks
+	summed   *broadcast
+
 	keys     atomic.Pointer[keyring]
 	settings atomic.Pointer[map[string]string]
 	index    atomic.Uint64
@@ -106,7 +113,7 @@ func Open(opts Options) (*FSM, error) {
 	}
 	f := &FSM{
 		opts: opts, files: files, log: opts.Logger, changed: newBroadcast(), waking: newBroadcast(),
-		renewed: newBroadcast(),
+		renewed: newBroadcast(), summed: newBroadcast(),
 	}
 	f.checked = make(chan struct{})
 	close(f.checked)
@@ -192,6 +199,12 @@ func (f *FSM) replace(s *state) error {
 	f.checkErr = nil
 	f.applying.Lock()
 	defer f.applying.Unlock()
+	return f.replaceLocked(s, "")
+}
+
+// replaceLocked is replace for a caller that holds applying. The old state's files are moved into the directory
+// aside, or removed if there is none.
+func (f *FSM) replaceLocked(s *state, aside string) error {
 	f.mu.Lock()
 	old := f.state
 	f.state = s
@@ -200,6 +213,11 @@ func (f *FSM) replace(s *state) error {
 	if old != nil {
 		if err := old.Close(); err != nil {
 			f.log.Warn("cannot close the replaced state", "error", err)
+		}
+	}
+	if aside != "" {
+		if err := f.files.SetAside(aside); err != nil {
+			return err
 		}
 	}
 	if err := f.files.Use(s.Path()); err != nil {
@@ -244,7 +262,7 @@ func (f *FSM) Close() error {
 	if err := errors.Join(synced, f.state.Close()); err != nil {
 		return errors.Join(err, f.files.Close(false))
 	}
-	return f.files.Close(true)
+	return f.files.Close(f.Out() == nil)
 }
 
 // halt ends the process, or at least stops applying.

@@ -18,6 +18,7 @@ type metrics struct {
 	apply      prometheus.Histogram
 	waited     prometheus.Histogram
 	ran        prometheus.Histogram
+	checked    prometheus.Histogram
 	stale      prometheus.Counter
 	collector  *collector
 }
@@ -35,6 +36,7 @@ func newMetrics(r prometheus.Registerer, f *FSM) metrics {
 		apply:      histogram("fsm_apply_seconds", "Time to apply a batch of Raft entries.", 0.0001, 2.5, 12),
 		waited:     histogram("job_wait_seconds", "Time from submission to the first attempt.", 0.01, 4, 10),
 		ran:        histogram("job_run_seconds", "Run time of completed, failed or timed out attempts.", 0.1, 4, 10),
+		checked:    histogram("state_check_seconds", "Time to sum the rows of a check of the state.", 0.001, 3, 10),
 		stale: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "ffmpeg_master_stale_results_total",
 			Help: "Results rejected because their attempt was no longer current.",
@@ -48,7 +50,7 @@ func newMetrics(r prometheus.Registerer, f *FSM) metrics {
 }
 
 func (m *metrics) all() []prometheus.Collector {
-	return []prometheus.Collector{m.apply, m.waited, m.ran, m.stale, m.collector}
+	return []prometheus.Collector{m.apply, m.waited, m.ran, m.checked, m.stale, m.collector}
 }
 
 // observe records a duration by the commands' own times (ns since 1970), which are the

@@ -69,7 +69,7 @@ func propose[T any](ctx context.Context, p *Proposer, id Idempotency, c command)
 		return 0, result, err
 	}
 	send := p.batch.propose
-	if c.kind() == KindRestore {
+	if kind := c.kind(); kind == KindRestore || kind == KindCheck {
 		send = p.batch.proposeAlone
 	}
 	index, answer, err := send(ctx, encodeCommand(env, c))

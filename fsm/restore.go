@@ -198,18 +198,8 @@ type unpacked struct {
 	refused *ffrtmp.Error // instead of path: it is not whole
 }
 
-// isRestore reports whether an entry is a restore: its one command is, which needs no decoding.
-func isRestore(entry *raft.Log) bool {
-	if entry.Type != raft.LogCommand || len(entry.Data) == 0 || entry.Data[0] != entryFormat {
-		return false
-	}
-	d := decoder{b: entry.Data[1:]}
-	if d.uint() != 1 {
-		return false
-	}
-	d.uint() // its length
-	return Kind(d.uint()) == KindRestore && d.err == nil
-}
+// isRestore reports whether an entry is a restore, which is alone in its entry.
+func isRestore(entry *raft.Log) bool { return aloneKind(entry) == KindRestore }
 
 // attach unpacks and attaches what an entry restores. It commits what was collected before, because SQLite
 // attaches no file within a transaction.

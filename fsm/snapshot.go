@@ -82,28 +82,11 @@ func (f *FSM) SnapshotIndex(r io.Reader) (uint64, error) {
 
 // Restore implements raft.FSM. It installs the snapshot as the state, in a new file.
 func (f *FSM) Restore(r io.ReadCloser) error {
-	path, m, err := snapshot.Install(r, f.files.Dir())
+	s, err := f.install(r)
 	if err != nil {
-		return errors.Join(fmt.Errorf("install snapshot: %w", err), r.Close())
-	}
-	if err := r.Close(); err != nil {
-		return errors.Join(err, store.Remove(path))
-	}
-	if err := f.checkCluster(m); err != nil {
-		return errors.Join(err, store.Remove(path))
-	}
-	if m.SchemaVersion > store.SchemaVersion {
-		return errors.Join(fmt.Errorf("snapshot has schema version %d; this program supports %d", m.SchemaVersion,
-			store.SchemaVersion), store.Remove(path))
-	}
-	s, err := openState(path)
-	if err != nil {
-		return errors.Join(err, store.Remove(path))
-	}
-	if s.meta.Index != m.Index || s.meta.Term != m.Term {
-		return errors.Join(fmt.Errorf("%w: database is at entry %d of term %d, manifest at %d of %d",
-			snapshot.ErrCorrupt, s.meta.Index, s.meta.Term, m.Index, m.Term), s.Close(), store.Remove(path))
+		return err
 	}
 	f.fault = nil
+	f.out.Store(nil) // it was another master's
 	return f.replace(s)
 }

@@ -30,6 +30,8 @@ type state struct {
 	reset   bool // the settings do
 	renewed bool // a backup was restored
 
+	check *stateCheck // applied by the last entry, or nil
+
 	backup *unpacked // what the entry about to be applied restores, or nil
 }
 

@@ -27,13 +27,17 @@ type Cluster interface {
 	Barrier(ctx context.Context) error
 }
 
-// Config configures a Service. All but Retention is required.
+// Config configures a Service. All but Retention and what compares states is required.
 type Config struct {
 	State    *fsm.FSM
 	Proposer *fsm.Proposer
 	Cluster  Cluster
 	LeaseTTL time.Duration // how long an attempt outlives its node's last heartbeat
 	Logger   hclog.Logger
+
+	Replicas      Replicas // nil: the masters' states are not compared
+	CheckInterval time.Duration
+	Checks        *StateChecks // required with Replicas
 
 	Retention time.Duration // how long a finished job is kept; 0: without limit
 }
@@ -123,6 +127,7 @@ func (s *Service) lead(ctx context.Context) {
 	var background sync.WaitGroup
 	background.Go(t.retain)
 	background.Go(t.endPlacements)
+	background.Go(t.compareStates)
 	defer background.Wait()
 	t.run()
 }

@@ -91,6 +91,8 @@ type Config struct {
 	BackupInterval time.Duration
 	// BackupKeep is how many of them are kept; 0 keeps all.
 	BackupKeep int
+	// StateCheckInterval is how often the masters compare their states, 1 s or more.
+	StateCheckInterval time.Duration
 	// MediaRoots are directories: the API and the console serve what completed jobs have written below them, at the
 	// same paths as the agents have.
 	MediaRoots []string
@@ -127,7 +129,7 @@ func Default() Config {
 		TLS: true, Files: Files{Cert: "certs/master.crt", Key: "certs/master.key"},
 		MaxRetries: 3, RetryBase: 5 * time.Second, RetryCap: 5 * time.Minute,
 		LeaseTTL: 30 * time.Second, Retention: 168 * time.Hour, DiskReserve: 512 << 20,
-		BackupInterval: 24 * time.Hour, BackupKeep: 7,
+		BackupInterval: 24 * time.Hour, BackupKeep: 7, StateCheckInterval: time.Minute,
 	}
 }
 
@@ -160,6 +162,7 @@ func (c Config) Validate() error {
 	for _, check := range []func(Config) error{
 		Config.checkPorts, Config.checkAddresses, Config.checkNames, Config.checkJobs, Config.checkSecurity,
 		Config.checkBackup,
+		Config.checkInterval,
 	} {
 		if err := check(c.complete()); err != nil {
 			return err

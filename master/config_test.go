@@ -53,6 +53,7 @@ func TestConfig_Validate(t *testing.T) {
 		"BackupURL":       func(c *Config) { c.BackupURL = "ftp://x" },
 		"BackupInterval":  func(c *Config) { c.BackupURL, c.BackupInterval = "x", 0 },
 		"BackupKeep":      func(c *Config) { c.BackupURL, c.BackupKeep = "x", -1 },
+		"StateCheck":      func(c *Config) { c.StateCheckInterval = 0 },
 		"RetryBase":       func(c *Config) { c.RetryCap = time.Second },
 		"MTLS":            func(c *Config) { c.MTLS = true },
 		"GossipKeys":      func(c *Config) { c.BootstrapExpect = 3 },

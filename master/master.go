@@ -43,6 +43,8 @@ type Master struct {
 	node     *cluster.Node
 	proposer *fsm.Proposer
 	leader   *leader.Service
+	checks   *leader.StateChecks
+	rebuilds rebuilds
 	backups  *backup.Schedule // nil without Config.BackupURL
 	server   *api.Server
 	tracer   *tracing.Tracer
@@ -226,6 +228,8 @@ func (m *Master) openCluster() (*atomic.Pointer[http.Handler], error) {
 		return nil, err
 	}
 	forward := &atomic.Pointer[http.Handler]{}
+	m.rebuilds = newRebuilds(m.registry)
+	c.Replica = m.replica()
 	c.Forward = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if h := forward.Load(); h != nil {
 			(*h).ServeHTTP(w, r)
@@ -302,7 +306,9 @@ func (m *Master) serve() error {
 		MaxRetries: m.config.MaxRetries, RetryBase: m.config.RetryBase, RetryCap: m.config.RetryCap,
 		Level: m.node.CommandLevel,
 	})
+	m.checks = leader.NewStateChecks(m.registry)
 	m.leader = leader.New(leader.Config{
+		Replicas: replicas{m.node}, CheckInterval: m.config.StateCheckInterval, Checks: m.checks,
 		State: m.state, Proposer: m.proposer, Cluster: m.node, LeaseTTL: m.config.LeaseTTL,
 		Retention: m.config.Retention, Logger: m.logger.Named("leader"),
 	})
@@ -311,6 +317,7 @@ func (m *Master) serve() error {
 		return fmt.Errorf("media roots: %w", err)
 	}
 	c.Tracer, c.Proposer, c.Leader, c.Cluster = m.tracer, m.proposer, m.leader, m.node
+	c.StateWarning = m.checks.Warning
 	if m.backups != nil {
 		c.Backups = m.backupStatus
 	}

@@ -44,6 +44,7 @@ func (m *Master) Run(ctx context.Context) error {
 	defer stopLeading()
 	group.Go(func() error { m.leader.Run(leading); return nil })
 	group.Go(func() error { m.runBackups(running); return nil })
+	group.Go(func() error { m.runRebuilds(running); return nil })
 
 	<-running.Done()
 	m.logger.Info("stopping")

@@ -38,6 +38,7 @@ var fieldFlags = strings.NewReplacer(
 	"RaftDir", "--raft-dir", "DB", "--db", "MaxRetries", "--max-retries",
 	"LeaseTTL", "--lease-ttl", "Retention", "--retention", "MediaRoots", "--media-root",
 	"BackupURL", "--backup-url", "BackupInterval", "--backup-interval", "BackupKeep", "--backup-keep",
+	"StateCheckInterval", "--state-check-interval",
 	"RetryBase", "--retry-base", "RetryCap", "--retry-cap",
 	"MTLS", "--mtls", "needs TLS", "does not go with --tls=false",
 )
@@ -99,6 +100,8 @@ func (c *config) register(fs *pflag.FlagSet) {
 		"where the leader writes backups: a directory, or s3://BUCKET/PREFIX with AWS_* in the environment")
 	fs.DurationVar(&c.BackupInterval, "backup-interval", c.BackupInterval, "how often the leader writes a backup")
 	fs.IntVar(&c.BackupKeep, "backup-keep", c.BackupKeep, "backups to keep at --backup-url; 0 keeps all")
+	fs.DurationVar(&c.StateCheckInterval, "state-check-interval", c.StateCheckInterval,
+		"how often the masters compare their states")
 	fs.DurationVar(&c.RetryBase, "retry-base", c.RetryBase, "wait before the first retry; doubled for each further one")
 	fs.DurationVar(&c.RetryCap, "retry-cap", c.RetryCap, "longest wait before a retry")
 	fs.Var(&c.diskReserve, "disk-reserve",

@@ -7,28 +7,18 @@ import (
 	"encoding/hex"
 	"fmt"
 	"hash"
+	"strings"
 
 	"github.com/ffrtmp/ffrtmp/internal/sqlrows"
 )
 
 // hashed are the queries that read the replicated state, in a total order.
-var hashed = []query{
-	readOnly(`SELECT * FROM meta ORDER BY one`),
-	readOnly(`SELECT * FROM job_spec ORDER BY seq`),
-	readOnly(`SELECT * FROM job_state ORDER BY seq`),
-	readOnly(`SELECT * FROM job_attempt ORDER BY seq, attempt`),
-	readOnly(`SELECT * FROM job_log ORDER BY seq, attempt`),
-	readOnly(`SELECT * FROM job_media ORDER BY seq, attempt`),
-	readOnly(`SELECT * FROM node ORDER BY key`),
-	readOnly(`SELECT * FROM idempotency ORDER BY principal, key`),
-	readOnly(`SELECT * FROM api_key ORDER BY id`),
-	readOnly(`SELECT * FROM cluster_setting ORDER BY key`),
-	readOnly(`SELECT * FROM audit ORDER BY log_index, n`),
-	readOnly(`SELECT * FROM event ORDER BY idx`),
-	readOnly(`SELECT * FROM event_floor ORDER BY one`),
-	readOnly(`SELECT * FROM imported ORDER BY id`),
-	readOnly(`SELECT * FROM restore_chunk ORDER BY n`),
-}
+var hashed = func() (all []query) {
+	for _, t := range summed {
+		all = append(all, readOnly("SELECT * FROM "+t.name+" ORDER BY "+strings.Join(t.key, ", ")))
+	}
+	return all
+}()
 
 // ContentHash returns a hash of the whole state: equal on two masters that have
 // applied the same entries. It reads everything in one transaction.

@@ -256,6 +256,15 @@ func (f *Files) Distrust() error {
 	return f.mark(false, f.current)
 }
 
+// Suspect prevents a later process from using the current file, unless another one takes its place.
+func (f *Files) Suspect() error {
+	f.record = record{File: filepath.Base(f.current)}
+	if f.link == "" {
+		return nil
+	}
+	return f.writeRecord()
+}
+
 // Create creates an empty state file.
 func (f *Files) Create() (string, error) {
 	file, err := os.CreateTemp(f.dir, snapshot.FilePattern)
