@@ -87,8 +87,8 @@ func (s *Server) changeMember(change cluster.Change) func(*call, *nothing) (*ans
 			return nil, membershipError(string(change), err)
 		}
 		if len(plan.Risks) > 0 && !force {
-			return nil, ffrtmp.Errorf(ffrtmp.Conflict, "cannot %s %s: %s (force overrides this)", change, plan.Name,
-				strings.Join(plan.Risks, "; "))
+			return nil, ffrtmp.Errorf(ffrtmp.Conflict, "cannot %s %s: %s (--force, or ?force=true, overrides this)",
+				change, plan.Name, strings.Join(plan.Risks, "; "))
 		}
 		return s.carryOut(c, plan, force)
 	}

@@ -199,7 +199,7 @@ func (c KeyChange) apply(own keySet, r ring) (keySet, error) {
 	if c.Action == UseKey {
 		if lacking := r.without(func(s *ringStatus) bool { return slices.Contains(s.Keys, c.Fingerprint) }); !c.Force &&
 			len(lacking) > 0 {
-			return own, impossible("%s has not got the key or does not answer (force overrides this)",
+			return own, impossible("%s has not got the key or is silent (--force, or ?force=true, overrides this)",
 				strings.Join(lacking, ", "))
 		}
 		next.Keys = slices.Insert(next.Keys, 0, own.Keys[at])
@@ -211,7 +211,7 @@ func (c KeyChange) apply(own keySet, r ring) (keySet, error) {
 	stale := r.without(func(s *ringStatus) bool { return s.Keys[0] == KeyFingerprint(own.Keys[0]) })
 	if !c.Force && len(stale) > 0 {
 		return own, impossible("%s may still encrypt with it: it does not answer, or uses another key than the leader "+
-			"(force overrides this)", strings.Join(stale, ", "))
+			"(--force, or ?force=true, overrides this)", strings.Join(stale, ", "))
 	}
 	delete(next.Requests, c.Fingerprint)
 	return next, nil

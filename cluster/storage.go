@@ -15,7 +15,7 @@ import (
 )
 
 // ErrDirInUse is returned when another process holds the raft directory.
-var ErrDirInUse = errors.New("raft directory is in use by another process")
+var ErrDirInUse = errors.New("in use by another process: stop the master that runs on it first")
 
 // storage is the raft directory: small JSON documents beside log and
 // snapshots, and the lock that keeps a second process out. With no path

@@ -74,7 +74,7 @@ func (f *FSM) startSum(c *stateCheck) error {
 	if err := f.commit(); err != nil {
 		return err
 	}
-	if f.life.Err() != nil || !f.summing.CompareAndSwap(false, true) {
+	if f.closing.Load() || !f.summing.CompareAndSwap(false, true) {
 		return nil
 	}
 	release := f.state.Use()
@@ -83,7 +83,7 @@ func (f *FSM) startSum(c *stateCheck) error {
 		release()
 		f.summing.Store(false)
 		f.log.Warn("cannot check the state", "error", err)
-		return nil //nolint:nilerr // this sum is missing; the next check is due soon
+		return nil
 	}
 	f.background.Go(func() {
 		defer f.summing.Store(false)

@@ -85,3 +85,16 @@ func TestHint(t *testing.T) {
 		})
 	}
 }
+
+// A master that does not answer in time is not said not to run: the hint names what shows why.
+func TestHint_Silent(t *testing.T) {
+	t.Parallel()
+	fake := newFakeMaster(t)
+	fake.handle("GET /nodes", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+	r := invoke(t, []string{"MASTER_URL=" + fake.server.URL, "FFRTMP_CA=" + fake.ca}, "", "nodes", "list",
+		"--timeout", "200ms")
+	if r.code != exitFailed {
+		t.Errorf("got exit code %d, want %d", r.code, exitFailed)
+	}
+	mustContain(t, "the error", r.err, "did not answer in time: see ffrtmp cluster status", "--stale")
+}

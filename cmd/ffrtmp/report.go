@@ -118,6 +118,11 @@ func (c *command) unavailableHint(err *client.UnavailableError) string {
 			return hint
 		}
 	}
+	for _, t := range err.Tries {
+		if errors.Is(t.Err, context.DeadlineExceeded) {
+			return "A master did not answer in time: see ffrtmp cluster status. With --stale one answers by itself."
+		}
+	}
 	return "Check that a master runs at " + c.settings.Address() + ", or set --master."
 }
 

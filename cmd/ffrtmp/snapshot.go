@@ -46,6 +46,9 @@ holds jobs with their parameters, stream keys among them, and of API keys only h
 }
 
 func (c *command) saveSnapshot(ctx context.Context, cl *client.Client, path string) error {
+	if _, err := os.Stat(filepath.Dir(path)); err != nil {
+		return fmt.Errorf("save snapshot: directory of %s: %w", path, errors.Unwrap(err))
+	}
 	var m snapshot.Manifest
 	err := cl.Snapshot(ctx, func(r io.Reader) (err error) {
 		m, err = c.receiveSnapshot(r, path)
@@ -99,7 +102,7 @@ database, made by "sqlite3 master.db '.backup FILE'" or "cp -L master.db FILE".`
 }
 
 func (c *command) inspectSnapshot(ctx context.Context, path string) (report snapshotReport, err error) {
-	kind, err := store.FileKindOf(path)
+	kind, err := snapshotKind(path)
 	if err != nil {
 		return report, err
 	}
@@ -113,6 +116,15 @@ func (c *command) inspectSnapshot(ctx context.Context, path string) (report snap
 		return report, err
 	}
 	return newSnapshotReport(path, kind, m)
+}
+
+// snapshotKind returns the kind of a file that can be restored.
+func snapshotKind(path string) (store.FileKind, error) {
+	kind, err := store.FileKindOf(path)
+	if err == nil && kind == store.KindOther {
+		err = fmt.Errorf("%s is neither a snapshot nor a copy of a master's database", path)
+	}
+	return kind, err
 }
 
 func readSnapshot(path string) (m snapshot.Manifest, err error) {
@@ -162,7 +174,7 @@ func (c *command) verifySnapshot(ctx context.Context, path string) (report snaps
 
 // openSnapshot opens a backup, or makes one in dir of a master's database.
 func openSnapshot(ctx context.Context, path, dir string) (*os.File, store.FileKind, error) {
-	kind, err := store.FileKindOf(path)
+	kind, err := snapshotKind(path)
 	if err != nil {
 		return nil, kind, err
 	}

@@ -42,6 +42,29 @@ func saveSnapshot(t *testing.T, env []string) (file string, content []byte) {
 	return file, content
 }
 
+// A file of another kind, and a directory that does not exist, are named in the words of the user.
+func TestSnapshot_WrongFile(t *testing.T) {
+	_, env := snapshotMaster(t)
+	dir := t.TempDir()
+	other := filepath.Join(dir, "notes.txt")
+	if err := os.WriteFile(other, []byte("notes"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"inspect"}, {"verify"}, {"restore", "--yes"}} {
+		r := invoke(t, env, "", append(append([]string{"snapshot"}, args...), other)...)
+		if want := other + " is neither a snapshot nor a copy of a master's database"; r.code != exitFailed ||
+			!strings.Contains(r.err, want) {
+			t.Errorf("%s: got code %d, %s, want 1, %s", args[0], r.code, r.err, want)
+		}
+	}
+	file := filepath.Join(dir, "none", "b.snap")
+	r := invoke(t, env, "", "snapshot", "save", file)
+	if want := "directory of " + file + ": no such file or directory"; r.code != exitFailed ||
+		!strings.Contains(r.err, want) {
+		t.Errorf("save: got code %d, %s, want 1, %s", r.code, r.err, want)
+	}
+}
+
 // A snapshot is saved with mode 0600, replaces an older one, and passes inspect and verify.
 func TestSnapshot_SaveInspectVerify(t *testing.T) {
 	_, env := snapshotMaster(t)
