@@ -137,7 +137,6 @@ func (i *importRun) run(ctx context.Context, db *v22.Database) error {
 		if err != nil {
 			return err
 		}
-		j.Job.Logs = ffrtmp.LogTail(j.Job.Logs)
 		if a := j.Job.LastAttempt; a != nil {
 			a.NodeID, a.Metrics = i.nodes[a.NodeID], i.results.Of(&j.Job)
 		}

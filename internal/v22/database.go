@@ -68,6 +68,10 @@ func modeOf(path string) (string, error) {
 // Close closes the database.
 func (d *Database) Close() error { return d.db.Close() }
 
+// byNumber orders jobs so that those that get a new number come last and take no other job's. The number is text where
+// a CSV file was imported.
+const byNumber = `CAST(` + numberColumn + ` AS INTEGER) <= 0, CAST(` + numberColumn + ` AS INTEGER), `
+
 // columns returns the columns of a table, but not of a view.
 func (d *Database) columns(ctx context.Context, table string) (map[string]bool, error) {
 	rows, err := d.db.QueryContext(ctx, `SELECT c.name FROM sqlite_master t, pragma_table_info(t.name) c
@@ -128,8 +132,8 @@ func (d *Database) each(ctx context.Context, table, order string, wanted []strin
 	switch {
 	case !have[order]:
 		order = ""
-	case order == numberColumn: // which is text where a CSV file was imported
-		order = `CAST(` + order + ` AS INTEGER), `
+	case order == numberColumn:
+		order = byNumber
 	default:
 		order += ", "
 	}

@@ -69,8 +69,8 @@ type past struct{ created, started, active, completed time.Time }
 func (r record) job() (ffrtmp.ImportedJob, error) {
 	status, known := statuses[r["status"]]
 	j := ffrtmp.ImportedJob{
-		ID: r["id"], Status: status, Logs: r["logs"], Error: r["error"],
-		FailureReason: ffrtmp.FailureReason(r["failure_reason"]), RetryReason: r["retry_reason"],
+		ID: r["id"], Status: status, Logs: ffrtmp.LogTail(r["logs"]), Error: ffrtmp.ShortError(r["error"]),
+		FailureReason: ffrtmp.FailureReason(r["failure_reason"]), RetryReason: ffrtmp.ShortError(r["retry_reason"]),
 		Spec: ffrtmp.Spec{
 			Scenario: r["scenario"], Confidence: r["confidence"], Engine: r["engine"],
 			Parameters: json.RawMessage(r["parameters"]),

@@ -62,7 +62,7 @@ func failureText(outcome ffrtmp.Outcome, reason string) string {
 	if outcome == ffrtmp.AttemptCompleted || outcome == ffrtmp.AttemptCanceled {
 		return ""
 	}
-	return reason
+	return ffrtmp.ShortError(reason)
 }
 
 // addRuns completes the job's attempts: from the last one, which comes from the row, back to the first one.

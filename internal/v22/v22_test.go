@@ -226,3 +226,46 @@ func TestDatabase_Statuses(t *testing.T) {
 		}
 	}
 }
+
+// A job whose number cannot be kept comes last, so that its new number is no other job's.
+func TestJobs_UnusableNumbersLast(t *testing.T) {
+	d := open(t, makeDatabase(t, fixture(t)))
+	var got []uint64
+	for j, err := range d.Jobs(t.Context()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if j.Err == nil {
+			got = append(got, j.Sequence)
+		}
+	}
+	first := slices.Index(got, 0)
+	if first < 0 || slices.ContainsFunc(got[first:], func(n uint64) bool { return n != 0 }) {
+		t.Errorf("got numbers %v, want each 0 last", got)
+	}
+}
+
+// A long log or error is shortened as an agent's is, and does not make the job too large to import.
+func TestJob_LongTexts(t *testing.T) {
+	long := strings.Repeat("frame=1\n", 1<<20)
+	j, err := record{
+		"id": "a0000000-0000-4000-8000-000000000001", "scenario": "720p", "status": "failed", "logs": long,
+		"error": long, "retry_reason": long, "created_at": "2026-11-22 07:03:35+00:00",
+		"state_transitions": `[{"to":"assigned","timestamp":"2026-11-22T07:05:00Z"},
+			{"to":"failed","timestamp":"2026-11-22T07:06:00Z","reason":` + jsonOf(t, long) + `},
+			{"to":"assigned","timestamp":"2026-11-22T07:07:00Z"}]`,
+	}.job()
+	if err == nil {
+		err = j.Validate()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	const limit = ffrtmp.MaxLogBytes + 64<<10
+	if size := len(jsonOf(t, &j)); size > 2*limit { // JSON escapes line ends
+		t.Errorf("got %d bytes, want at most %d", size, 2*limit)
+	}
+	if want := ffrtmp.LogTail(long); j.Logs != want || j.Error == "" || j.EarlierAttempts[0].Error == "" {
+		t.Errorf("got a log of %d bytes, error %q, want the end of the log and the start of the errors", len(j.Logs), j.Error)
+	}
+}
