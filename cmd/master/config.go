@@ -57,6 +57,7 @@ func parse(args []string, lookup func(string) (string, bool)) (*config, error) {
 	c.ReadAPIKey = func() (string, error) { return readAPIKey(fs, lookup) }
 	c.WAN, c.DiskReserve, c.TracingEndpoint = c.timing == "wan", uint64(c.diskReserve), c.tracing.Endpoint()
 	c.legacy.apply(fs, c)
+	c.legacy.variables(lookup)
 	if fs.Changed("bootstrap-expect") && c.BootstrapExpect < 1 {
 		return c, flags.Usagef("--bootstrap-expect must be at least 1; leave it out to join only")
 	}

@@ -26,10 +26,17 @@ func (l *legacy) register(fs *pflag.FlagSet) {
 	fs.IntVar(&l.retention, "cleanup-retention", 7, "v2.2: days that finished jobs are kept (now: --retention)")
 	flags.Hide(fs, "tracing", "cleanup", "cleanup-retention")
 	l.Ignore(fs, "scheduler-interval", "", "jobs start as soon as a node is free; remove the flag")
-	l.Ignore(fs, "db-type", "sqlite", "the state is SQLite (--db), replicated to every master; "+
-		"see PostgreSQL in the migration guide")
-	l.Ignore(fs, "db-dsn", "", "the state is SQLite (--db), replicated to every master; "+
-		"see PostgreSQL in the migration guide")
+	l.Ignore(fs, "db-type", "sqlite", sqliteOnly)
+	l.Ignore(fs, "db-dsn", "", sqliteOnly)
+}
+
+// sqliteOnly replaces v2.2's choice of a database.
+const sqliteOnly = "the state is SQLite (--db), replicated to every master; see PostgreSQL in the migration guide"
+
+// variables notes v2.2's variables, which chose the database like its flags.
+func (l *legacy) variables(lookup func(string) (string, bool)) {
+	l.IgnoreVariable(lookup, "DATABASE_TYPE", "sqlite", sqliteOnly)
+	l.IgnoreVariable(lookup, "DATABASE_DSN", "", sqliteOnly)
 }
 
 // apply makes l's flags do what they did. The flags that replaced them take precedence.

@@ -51,3 +51,25 @@ func TestParse_Legacy(t *testing.T) {
 		})
 	}
 }
+
+// v2.2's variables chose PostgreSQL, too; each is answered with one line, which does not show its value.
+func TestParse_LegacyVariables(t *testing.T) {
+	for _, tt := range []struct {
+		env  map[string]string
+		want int
+	}{
+		{map[string]string{"DATABASE_TYPE": "sqlite", "DATABASE_DSN": ""}, 0},
+		{map[string]string{"DATABASE_TYPE": "postgres", "DATABASE_DSN": "postgresql://user:secret@db/ffrtmp"}, 2},
+	} {
+		c, err := parse(nil, flagstest.Environment(tt.env))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var log bytes.Buffer
+		c.legacy.Warn(c.log.Logger("master", &log))
+		got := log.String()
+		if strings.Count(got, "variable of v2.2 has no effect") != tt.want || strings.Contains(got, "secret") {
+			t.Errorf("%v: got %q, want %d lines without the value", tt.env, got, tt.want)
+		}
+	}
+}

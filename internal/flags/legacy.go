@@ -7,9 +7,15 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// Legacy holds the flags of v2.2 that have no effect: a command line with them still starts, and each is answered with
-// one line of the log that says what replaces it.
-type Legacy struct{ ignored []*ignored }
+// Legacy holds the flags and variables of v2.2 that have no effect: a command line with them still starts, and each is
+// answered with one line of the log that says what replaces it.
+type Legacy struct {
+	ignored   []*ignored
+	variables []variable // those that are set
+}
+
+// variable is a variable of the environment without effect.
+type variable struct{ name, instead string }
 
 // ignored is a flag without effect. It is a pflag.Value that takes any text.
 type ignored struct {
@@ -42,6 +48,13 @@ func (l *Legacy) IgnoreSwitch(fs *pflag.FlagSet, name string, silent bool, inste
 	fs.Lookup(name).NoOptDefVal = "true"
 }
 
+// IgnoreVariable is Ignore for a variable of the environment.
+func (l *Legacy) IgnoreVariable(lookup func(string) (string, bool), name, silent, instead string) {
+	if value, _ := lookup(name); value != "" && value != silent {
+		l.variables = append(l.variables, variable{name, instead})
+	}
+}
+
 // Hide keeps flags of v2.2 that do what they did out of the help.
 func Hide(fs *pflag.FlagSet, names ...string) {
 	for _, name := range names {
@@ -49,13 +62,16 @@ func Hide(fs *pflag.FlagSet, names ...string) {
 	}
 }
 
-// Warn logs one line for each flag that the command line has and that does nothing. Values stay out of the log: they
+// Warn logs one line for each flag and variable that is set and does nothing. Values stay out of the log: they
 // may hold a password.
 func (l *Legacy) Warn(logger hclog.Logger) {
 	for _, i := range l.ignored {
 		if i.flag.Changed && i.meaning() != i.silent {
 			logger.Warn("flag of v2.2 has no effect", "flag", "--"+i.flag.Name, "instead", i.instead)
 		}
+	}
+	for _, v := range l.variables {
+		logger.Warn("variable of v2.2 has no effect", "variable", v.name, "instead", v.instead)
 	}
 }
 
