@@ -138,4 +138,7 @@ var (
 
 	// ErrSchemeMismatch marks the use of https with a master that speaks plain HTTP, or the reverse.
 	ErrSchemeMismatch = errors.New("the scheme of the master's URL is wrong")
+
+	// ErrHTTPSWanted is the ErrSchemeMismatch of http with a master that speaks HTTPS.
+	ErrHTTPSWanted = fmt.Errorf("%w: it speaks HTTPS", ErrSchemeMismatch)
 )

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
@@ -49,6 +50,33 @@ func TestFailover_DiscoverLeader(t *testing.T) {
 	leader.Close()
 	if _, err := c.Job(within(t, time.Minute), "a"); err != nil {
 		t.Errorf("got %v without the leader, want the follower's answer", err)
+	}
+}
+
+// A master that speaks the other scheme is passed over: while a cluster changes to TLS, clients have URLs of both kinds.
+func TestFailover_OtherScheme(t *testing.T) {
+	secure := serve(t, func(w http.ResponseWriter, _ *http.Request) { answer(w, 200, ffrtmp.Job{ID: "a"}) })
+	plain := httptest.NewServer(secure.Config.Handler)
+	t.Cleanup(plain.Close)
+	httpToTLS, httpsToPlain := "http"+secure.URL[len("https"):], "https"+plain.URL[len("http"):]
+	for _, masters := range [][]string{
+		{httpToTLS, secure.URL}, {secure.URL, httpToTLS}, {httpsToPlain, plain.URL}, {httpsToPlain, httpToTLS, secure.URL},
+	} {
+		c := dial(t, client.Config{Masters: masters})
+		for range 3 {
+			if _, err := c.Job(within(t, time.Minute), "a"); err != nil {
+				t.Errorf("%q: %v", masters, err)
+			}
+		}
+		if _, err := c.Submit(within(t, time.Minute), ffrtmp.Spec{Scenario: "720p"}); err != nil {
+			t.Errorf("%q: submit: %v", masters, err)
+		}
+	}
+	c := dial(t, client.Config{Masters: []string{httpToTLS, httpsToPlain}, Patience: time.Hour})
+	_, err := c.Job(within(t, time.Minute), "a")
+	var unavailable *client.UnavailableError
+	if !errors.As(err, &unavailable) || !errors.Is(unavailable.Tries[0].Err, client.ErrSchemeMismatch) {
+		t.Errorf("got %v, want the scheme at once", err)
 	}
 }
 

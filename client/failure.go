@@ -145,7 +145,7 @@ func foreign(resp *http.Response, message string, body []byte) error {
 	}
 	refused := &ffrtmp.Error{Code: code, Message: fmt.Sprintf("HTTP %d: %s", resp.StatusCode, message), Err: ErrForeign}
 	if message == httpsWanted {
-		refused.Err = errors.Join(ErrForeign, ErrSchemeMismatch)
+		return &failure{err: ErrHTTPSWanted}
 	}
 	switch resp.StatusCode {
 	case http.StatusBadGateway, http.StatusGatewayTimeout:

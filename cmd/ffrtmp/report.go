@@ -80,8 +80,6 @@ func (c *command) hint(err error) string {
 		return unknownHint(unknown)
 	case errors.As(err, &unavailable):
 		return c.unavailableHint(unavailable)
-	case errors.Is(err, client.ErrSchemeMismatch):
-		return "The master speaks HTTPS: use https:// in --master."
 	case errors.Is(err, client.ErrForeign):
 		return "This is not the API of a master: check " + c.settings.Address() + "."
 	}
@@ -144,6 +142,8 @@ func (c *command) tryHint(err error) string {
 	case errors.As(err, &certificate) && certificate.Reason == x509.Expired:
 		return "The certificate has expired, or this machine's clock is wrong: ffrtmp certs inspect shows a " +
 			"certificate's dates."
+	case errors.Is(err, client.ErrHTTPSWanted):
+		return "The master speaks HTTPS: use https:// in --master."
 	case errors.Is(err, client.ErrSchemeMismatch):
 		return "The master speaks plain HTTP: use http:// in --master, or start it with TLS."
 	case refusedCertificate(err),
