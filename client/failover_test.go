@@ -53,14 +53,17 @@ func TestFailover_DiscoverLeader(t *testing.T) {
 	}
 }
 
-// A master that speaks the other scheme is passed over: while a cluster changes to TLS, clients have URLs of both kinds.
+// A master that speaks the other scheme is passed over: clients have URLs of both kinds while a cluster changes to TLS.
 func TestFailover_OtherScheme(t *testing.T) {
 	secure := serve(t, func(w http.ResponseWriter, _ *http.Request) { answer(w, 200, ffrtmp.Job{ID: "a"}) })
 	plain := httptest.NewServer(secure.Config.Handler)
 	t.Cleanup(plain.Close)
 	httpToTLS, httpsToPlain := "http"+secure.URL[len("https"):], "https"+plain.URL[len("http"):]
 	for _, masters := range [][]string{
-		{httpToTLS, secure.URL}, {secure.URL, httpToTLS}, {httpsToPlain, plain.URL}, {httpsToPlain, httpToTLS, secure.URL},
+		{httpToTLS, secure.URL},
+		{secure.URL, httpToTLS},
+		{httpsToPlain, plain.URL},
+		{httpsToPlain, httpToTLS, secure.URL},
 	} {
 		c := dial(t, client.Config{Masters: masters})
 		for range 3 {

@@ -21,7 +21,9 @@ type migration struct {
 	blocks  []guideBlock
 	dir     string // the machine with the CA's key, where users work
 	ports   [3]masterPorts
-	exports []string // of the blocks so far
+	masters [3]*program
+	dirs    [3]string // of the masters
+	exports []string  // of the blocks so far
 }
 
 type masterPorts struct{ api, peer, gossip, metrics string }
@@ -112,14 +114,15 @@ func (m *migration) run(b guideBlock, env ...string) string {
 }
 
 // background runs a command line in a directory until the test ends.
-func (m *migration) background(dir, line string, env ...string) {
+func (m *migration) background(dir, line string, env ...string) *program {
 	m.t.Helper()
 	for _, name := range []string{"master", "agent"} {
 		line = strings.Replace(line, "\n"+name+" ", "\nexec "+name+" ", 1)
 	}
 	script := filepath.Join(m.t.TempDir(), "run")
 	m.must(writeProgram(script, "#!/bin/sh\n"+strings.Join(m.exports, "\n")+"\n"+m.here(line)))
-	launchFile(m.t, dir, append([]string{"PATH=" + shared.bin + ":" + os.Getenv("PATH")}, env...), "/bin/sh", script)
+	env = append([]string{"PATH=" + shared.bin + ":" + os.Getenv("PATH")}, env...)
+	return launchFile(m.t, dir, env, "/bin/sh", script)
 }
 
 // copyTo copies files to another machine.
@@ -134,16 +137,39 @@ func (m *migration) copyTo(dir string, files ...string) {
 }
 
 // startMasters starts the three masters on machines of their own.
-func (m *migration) startMasters() {
+func (m *migration) startMasters(args ...string) {
 	m.t.Helper()
-	b := m.block("--bootstrap-expect")
-	for i, p := range m.ports {
-		dir, name := m.t.TempDir(), fmt.Sprintf("certs/master-%d", i+1)
-		m.copyTo(dir, "certs/ca.crt", name+".crt", name+".key", "gossip.key")
-		m.background(dir, strings.ReplaceAll(b.commands, "certs/master-1.", name+"."),
-			"FFRTMP_BIND=127.0.0.1", "FFRTMP_PORT="+p.api, "FFRTMP_PEER_PORT="+p.peer, "FFRTMP_GOSSIP_PORT="+p.gossip,
-			"FFRTMP_METRICS_PORT="+p.metrics)
+	for i := range m.ports {
+		m.dirs[i] = m.t.TempDir()
+		pair := fmt.Sprintf("certs/master-%d", i+1)
+		m.copyTo(m.dirs[i], "certs/ca.crt", pair+".crt", pair+".key", "gossip.key")
+		m.startMaster(i, args...)
 	}
+}
+
+// startMaster starts a master with the guide's command line and more arguments.
+func (m *migration) startMaster(i int, args ...string) {
+	m.t.Helper()
+	own := fmt.Sprintf("certs/master-%d.", i+1)
+	line := strings.ReplaceAll(m.block("--bootstrap-expect").commands, "certs/master-1.", own)
+	if len(args) > 0 {
+		line = strings.TrimSpace(line) + " " + strings.Join(args, " ") + "\n"
+	}
+	p := m.ports[i]
+	m.masters[i] = m.background(m.dirs[i], line, "FFRTMP_BIND=127.0.0.1", "FFRTMP_PORT="+p.api,
+		"FFRTMP_PEER_PORT="+p.peer, "FFRTMP_GOSSIP_PORT="+p.gossip, "FFRTMP_METRICS_PORT="+p.metrics)
+}
+
+// healthy executes a block that sets MASTER_URL and shows the cluster's status, until it shows what the guide does.
+func (m *migration) healthy(b guideBlock) {
+	m.t.Helper()
+	export, status, _ := strings.Cut(b.commands, "\n")
+	m.exports = append(m.exports, m.here(export))
+	_, want, _ := strings.Cut(status, "# ")
+	testkit.Eventually(m.t, "the cluster is healthy", func() bool {
+		out, err := m.shell(m.dir, status)
+		return err == nil && strings.Contains(words(out), words(want))
+	})
 }
 
 // The commands of the migration guide work as they stand, in its order.
@@ -152,14 +178,7 @@ func TestMigration_Guide(t *testing.T) {
 	m.run(m.block("ffrtmp certs init"))
 	m.startMasters()
 
-	cluster := m.block("ffrtmp cluster status")
-	lines := strings.SplitAfterN(cluster.commands, "\n", 2)
-	m.exports = append(m.exports, m.here(lines[0]))
-	_, want, _ := strings.Cut(lines[1], "# ")
-	testkit.Eventually(t, "the cluster is healthy", func() bool {
-		out, err := m.shell(m.dir, lines[1])
-		return err == nil && strings.Contains(words(out), words(want))
-	})
+	m.healthy(m.block("export MASTER_URL=https://"))
 
 	stub := filepath.Join(t.TempDir(), "psql")
 	m.must(writeProgram(stub, `#!/bin/sh

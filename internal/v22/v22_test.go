@@ -266,6 +266,7 @@ func TestJob_LongTexts(t *testing.T) {
 		t.Errorf("got %d bytes, want at most %d", size, 2*limit)
 	}
 	if want := ffrtmp.LogTail(long); j.Logs != want || j.Error == "" || j.EarlierAttempts[0].Error == "" {
-		t.Errorf("got a log of %d bytes, error %q, want the end of the log and the start of the errors", len(j.Logs), j.Error)
+		t.Errorf("got a log of %d bytes, error %q, want the end of the log and the start of the errors", len(j.Logs),
+			j.Error)
 	}
 }
