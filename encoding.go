@@ -37,6 +37,7 @@ type Encoding struct {
 	Crop         *Rect  // of the source's picture, as displayed
 	Deinterlace  string // on: every frame, off: none, "": those that are flagged
 	Denoise      string // light, medium or strong; "": not at all
+	Watermark    *Mark  // drawn over the picture
 	KeepHDR      bool   // an HDR source stays HDR; else it is tone-mapped
 	Quality
 
@@ -84,7 +85,7 @@ func (s scenario) steps() []func(*Encoding, Parameters) error {
 	case s.audio != "":
 		return append(steps, s.checkForeign, s.resolveSound, s.resolveAudioTracks)
 	}
-	steps = append(steps, resolveSize, resolvePicture, resolveFit, resolveCleaning, resolveAudio)
+	steps = append(steps, resolveSize, resolvePicture, resolveFit, resolveCleaning, resolveWatermark, resolveAudio)
 	return append(steps, func(e *Encoding, p Parameters) error {
 		return cmp.Or(resolveCodec(e, p, s.codec), checkVideoOutput(e), s.resolveAudioTracks(e, p),
 			resolveSubtitles(e, p), resolveHDR(e, p), checkPair(e),
@@ -113,6 +114,7 @@ func (s scenario) checkForeign(_ *Encoding, p Parameters) error {
 		{"hdr", p.HDR != ""},
 		{"deinterlace", p.Deinterlace != ""},
 		{"denoise", p.Denoise != ""},
+		{"watermark", p.Watermark != nil},
 		{"subtitles", p.Subtitles != nil && !s.remux},
 		{"threads", p.Threads != nil && s.remux},
 		{"start", p.Start.given() && s.remux}, // a copy begins at a key frame

@@ -45,7 +45,8 @@ type Parameters struct {
 	HDR            string          `json:"hdr"`         // tonemap or keep
 	Deinterlace    string          `json:"deinterlace"` // auto, on or off
 	Denoise        string          `json:"denoise"`     // off, light, medium or strong
-	CRF            *int            `json:"crf"`         // this and the following: see Quality
+	Watermark      *Watermark      `json:"watermark"`
+	CRF            *int            `json:"crf"` // this and the following: see Quality
 	TwoPass        bool            `json:"two_pass"`
 	MaxRate        string          `json:"maxrate"`
 	BufSize        string          `json:"bufsize"`
@@ -120,6 +121,9 @@ func ParseParameters(raw json.RawMessage) (Parameters, error) {
 	if err == nil {
 		err = cmp.Or(parseTracks(given["audio"], "parameters.audio", audioTrackNames),
 			parseTracks(given["subtitles"], "parameters.subtitles", subtitleTrackNames))
+	}
+	if err == nil && p.Watermark != nil {
+		_, err = decodeStrict(given["watermark"], "parameters.watermark", watermarkNames, p.Watermark)
 	}
 	if err != nil || p.ResourceLimits == nil {
 		return p, err

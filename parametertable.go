@@ -78,6 +78,7 @@ var parameterTable = append([]Parameter{
 		defaults("auto").with(`{"input":"in/film.mkv"}`).oneOf("auto", DeinterlaceOn, DeinterlaceOff),
 	about("denoise", "string", videoKind, `"light"`, "remove noise before encoding, at the cost of fine detail").
 		defaults("off").with(`{"input":"in/film.mkv"}`).oneOf("off", DenoiseLight, DenoiseMedium, DenoiseStrong),
+	watermarkParameter(),
 	about("resource_limits", "object", everyKind, `{"timeout_sec":3600,"max_memory_mb":4096}`,
 		"limits of one attempt: timeout_sec, max_cpu_percent (of one thread), max_memory_mb, max_disk_mb; 0 is none"),
 	about("reconnect", "number or string", streamable, `"forever"`,

@@ -31,6 +31,9 @@ func (a *Agent) start(at *attempt) (*supervisor.Process, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := a.checkPictures(at.ctx, &encoding); err != nil {
+		return nil, err
+	}
 	run := recipe.Run{JobID: at.jobID, Attempt: at.attempt, Lease: at.job.Lease}
 	machine := recipe.Machine{VAAPIDevice: a.facts.VAAPIDevice, NoZscale: !a.tools.Zscale}
 	plan, err := recipe.Build(encoding, run, a.roots, machine, source)
@@ -69,11 +72,24 @@ func (a *Agent) inspect(ctx context.Context, input string) (*recipe.Source, erro
 	case remote:
 		return nil, nil
 	}
-	file, err := a.roots.Input(input)
+	file, err := a.roots.Input("input", input)
 	if err != nil {
 		return nil, err
 	}
 	return probe.File(ctx, a.tools.FFprobe, file)
+}
+
+// checkPictures returns an error unless the pictures that a job names are some.
+func (a *Agent) checkPictures(ctx context.Context, e *ffrtmp.Encoding) error {
+	if e.Watermark == nil {
+		return nil
+	}
+	file, err := a.roots.Input("watermark.image", e.Watermark.Image)
+	if err != nil {
+		return err
+	}
+	_, err = probe.Picture(ctx, a.tools.FFprobe, "watermark.image", file)
+	return err
 }
 
 // verify checks the output of a successful ffmpeg.

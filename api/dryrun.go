@@ -173,7 +173,7 @@ func assumptions(e *ffrtmp.Encoding) []string {
 type namedFiles struct{}
 
 // Input implements recipe.Roots.
-func (namedFiles) Input(name string) (recipe.File, error) { return recipe.File{Name: name}, nil }
+func (namedFiles) Input(_, name string) (recipe.File, error) { return recipe.File{Name: name}, nil }
 
 // Output implements recipe.Roots.
 func (namedFiles) Output(name string) (recipe.File, error) { return recipe.File{Name: name}, nil }
@@ -189,6 +189,9 @@ func shown(p *recipe.Plan) []string {
 		for _, prefix := range []string{"file:", ""} { // a filter that draws subtitles has no prefix
 			names = append(names, fmt.Sprintf("%s/proc/self/fd/%d", prefix, recipe.InputFD), path.Clean(p.Input.Path()))
 		}
+	}
+	if p.Mark != nil {
+		names = append(names, fmt.Sprintf("/proc/self/fd/%d", recipe.WatermarkFD), path.Clean(p.Mark.Path()))
 	}
 	if p.Final != nil {
 		names = append(names, fmt.Sprintf("file:/proc/self/fd/%d", recipe.OutputFD), path.Clean(p.Final.Path()))

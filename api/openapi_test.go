@@ -98,6 +98,7 @@ var documented = map[string]any{
 	"ResourceLimits":    ffrtmp.ResourceLimits{},
 	"AudioTrack":        ffrtmp.AudioTrack{},
 	"SubtitleTrack":     ffrtmp.SubtitleTrack{},
+	"Watermark":         ffrtmp.Watermark{},
 	"Requires":          ffrtmp.Requires{},
 	"Batch":             batch{},
 	"Patch":             ffrtmp.Patch{},

@@ -81,7 +81,7 @@ func TestRoots_Input(t *testing.T) {
 		"device":                      {"/dev/zero", "", ffrtmp.UserError},
 	} {
 		t.Run(name, func(t *testing.T) {
-			f, err := roots.Input(c.path)
+			f, err := roots.Input("input", c.path)
 			if refused(t, f, err, c.reason) {
 				if want := name != "directory"; failure.Unseen(err) != want {
 					t.Errorf("got an error that is for another node to try: %v, want %v", !want, want)
@@ -129,7 +129,7 @@ func TestRoots_StateDirectory(t *testing.T) {
 			t.Errorf("output %s: got %v, %v; want a user error", name, f, err)
 		}
 	}
-	if f, err := roots.Input("state/identity"); err == nil || failure.Reason(err) != ffrtmp.UserError {
+	if f, err := roots.Input("input", "state/identity"); err == nil || failure.Reason(err) != ffrtmp.UserError {
 		t.Errorf("input: got %v, %v; want a user error", f, err)
 	}
 	if entries, err := os.ReadDir(filepath.Join(state, "attempts")); err != nil || len(entries) > 0 {
@@ -180,7 +180,7 @@ func TestRoots_Output(t *testing.T) {
 // A link made after the check must not be followed out of the root.
 func TestOpen_LinkMadeLater(t *testing.T) {
 	dir, roots := tree(t)
-	in, err := roots.Input("sub/deep.mp4")
+	in, err := roots.Input("input", "sub/deep.mp4")
 	must(t, err)
 	out, err := roots.Output("sub/out.mp4")
 	must(t, err)
@@ -270,7 +270,7 @@ func TestRemove_Missing(t *testing.T) {
 // A pipe made after the check must not block.
 func TestOpen_PipeMadeLater(t *testing.T) {
 	dir, roots := tree(t)
-	in, err := roots.Input("in.mp4")
+	in, err := roots.Input("input", "in.mp4")
 	must(t, err)
 	must(t, os.Remove(filepath.Join(dir, "a/in.mp4")))
 	must(t, syscall.Mkfifo(filepath.Join(dir, "a/in.mp4"), 0o600))

@@ -82,10 +82,10 @@ func (r *Roots) Exclude(dir string) error {
 	return nil
 }
 
-// Input finds a file to read. A path outside the roots is a user error, a missing file
+// Input finds a file to read, which the field of a job names. A path outside the roots is a user error, a missing file
 // an input error; both are unseen, because another node may have the file.
-func (r *Roots) Input(name string) (recipe.File, error) {
-	candidates, err := r.candidates("input", name)
+func (r *Roots) Input(field, name string) (recipe.File, error) {
+	candidates, err := r.candidates(field, name)
 	if err != nil {
 		return recipe.File{}, err
 	}
@@ -95,22 +95,22 @@ func (r *Roots) Input(name string) (recipe.File, error) {
 			continue
 		}
 		if err != nil {
-			return recipe.File{}, unseen("%w", err)
+			return recipe.File{}, unseen(field, "%w", err)
 		}
 		f, ok := r.contains(real)
 		if !ok {
-			return recipe.File{}, outside("input", name)
+			return recipe.File{}, outside(field, name)
 		}
 		info, err := os.Stat(real)
 		if err != nil {
-			return recipe.File{}, unseen("%w", err)
+			return recipe.File{}, unseen(field, "%w", err)
 		}
 		if !info.Mode().IsRegular() {
-			return recipe.File{}, failure.Errorf(ffrtmp.UserError, "input: %s is not a regular file", name)
+			return recipe.File{}, failure.Errorf(ffrtmp.UserError, "%s: %s is not a regular file", field, name)
 		}
 		return f, nil
 	}
-	return recipe.File{}, unseen("%s: no such file below a media root", name)
+	return recipe.File{}, unseen(field, "%s: no such file below a media root", name)
 }
 
 // Output finds the place for a new file and creates its directories. A relative path
@@ -207,8 +207,8 @@ func below(root, path string) (string, bool) {
 }
 
 // unseen returns the error for an input that is not on this node.
-func unseen(format string, args ...any) error {
-	err := failure.Errorf(ffrtmp.InputError, "input: "+format, args...)
+func unseen(field, format string, args ...any) error {
+	err := failure.Errorf(ffrtmp.InputError, field+": "+format, args...)
 	err.Unseen = true
 	return err
 }
@@ -216,6 +216,6 @@ func unseen(format string, args ...any) error {
 func outside(field, name string) error {
 	err := failure.Errorf(ffrtmp.UserError, "%s: %s is outside the media roots, or in the agent's state directory",
 		field, strings.ToValidUTF8(name, "?"))
-	err.Unseen = field == "input"
+	err.Unseen = field != "output"
 	return err
 }

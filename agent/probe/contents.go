@@ -42,9 +42,13 @@ func look(ctx context.Context, program string, file *os.File) (ffprobe.Report, e
 // inspect makes ffprobe read an open file under the restrictions of an input: the file
 // cannot name further files.
 func inspect(ctx context.Context, program string, file *os.File, args ...string) ([]byte, error) {
+	return inspectAs(ctx, program, file, recipe.InputFormats, args...)
+}
+
+// inspectAs is inspect with other demuxers.
+func inspectAs(ctx context.Context, program string, file *os.File, formats string, args ...string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, program, append([]string{
-		"-v", "error", "-protocol_whitelist", "file",
-		"-format_whitelist", recipe.InputFormats,
+		"-v", "error", "-protocol_whitelist", "file", "-format_whitelist", formats,
 	}, args...)...)
 	cmd.Args = append(cmd.Args, "file:/proc/self/fd/3")
 	cmd.ExtraFiles = []*os.File{file}

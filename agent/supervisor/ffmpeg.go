@@ -47,7 +47,7 @@ type ffmpeg struct {
 // close the result, also after an error.
 func startFFmpeg(a Config) (*ffmpeg, error) {
 	f := &ffmpeg{ended: make(chan struct{}), names: strings.NewReplacer()}
-	inherited := make([]*os.File, recipe.PassFD+1-firstFD)
+	inherited := make([]*os.File, recipe.LastFD+1-firstFD)
 	defer func() {
 		for _, file := range inherited {
 			if file != nil && file != f.work { // the hang check reads it
@@ -98,6 +98,12 @@ func (f *ffmpeg) openFiles(p recipe.Plan, inherited []*os.File) error {
 			}
 		}
 		f.aliases = append(f.aliases, fmt.Sprintf("file:/proc/self/fd/%d", recipe.InputFD), p.Input.Path())
+	}
+	if p.Mark != nil {
+		if *at(recipe.WatermarkFD), err = media.Open(*p.Mark); err != nil {
+			return failure.Errorf(ffrtmp.InputError, "watermark.image: %w", err)
+		}
+		f.aliases = append(f.aliases, fmt.Sprintf("/proc/self/fd/%d", recipe.WatermarkFD), p.Mark.Path())
 	}
 	if p.Final != nil {
 		if err := media.CheckFree(*p.Final, p.Owner); err != nil {

@@ -91,6 +91,8 @@ func (f *specFlags) registerParameters(set *pflag.FlagSet) {
 	set.Lookup("overwrite").NoOptDefVal = "true"
 	set.Var(&parameter{f.parameters, "two_pass", asBool, "", ""}, "two-pass", "encode twice to meet --bitrate best")
 	set.Lookup("two-pass").NoOptDefVal = "true"
+	set.Var(&parameter{f.parameters, "watermark", asWatermark, "file", ""}, "watermark",
+		"image to draw over the picture, or a JSON object with image, position, margin, width and opacity")
 	set.Var(&anyParameter{f.parameters}, "param", "set any parameter to a JSON value or a word; may be repeated")
 	set.StringVar(&f.streamKeyFile, "stream-key-file", "", "file that holds the stream key for --rtmp-url")
 }
@@ -169,6 +171,17 @@ func asBool(s string) (json.RawMessage, error) {
 		return nil, errors.New("must be true or false")
 	}
 	return json.RawMessage(s), nil
+}
+
+// asWatermark takes the image's path, or the whole parameter.
+func asWatermark(s string) (json.RawMessage, error) {
+	if strings.HasPrefix(s, "{") {
+		if !json.Valid([]byte(s)) {
+			return nil, errors.New("must be a file or a JSON object")
+		}
+		return json.RawMessage(s), nil
+	}
+	return json.Marshal(map[string]string{"image": s})
 }
 
 func asSeconds(s string) (json.RawMessage, error) {

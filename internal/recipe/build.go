@@ -46,7 +46,7 @@ func Build(e ffrtmp.Encoding, run Run, roots Roots, m Machine, s *Source) (Plan,
 		return Plan{}, err
 	}
 	p.seek(e, s)
-	if err := p.input(e, roots); err != nil {
+	if err := cmp.Or(p.input(e, roots), p.watermark(e, roots)); err != nil {
 		return Plan{}, err
 	}
 	p.video(e, m, s, &chosen)

@@ -51,7 +51,7 @@ func TestBuild_Files(t *testing.T) {
 // noDisk answers for files that nobody has looked for.
 type noDisk struct{}
 
-func (noDisk) Input(name string) (recipe.File, error) {
+func (noDisk) Input(_, name string) (recipe.File, error) {
 	return recipe.File{Root: "/media", Name: name}, nil
 }
 

@@ -68,7 +68,7 @@ func refuses(t *testing.T, roots *media.Roots, scenario, input, parameters, want
 // sourceOf returns what an input holds, or nil for one that agents would refuse: its plan is made all the same.
 func sourceOf(t *testing.T, roots *media.Roots, input string) *recipe.Source {
 	t.Helper()
-	file, err := roots.Input(input)
+	file, err := roots.Input("input", input)
 	if err != nil {
 		return nil
 	}
@@ -89,18 +89,8 @@ func encode(t *testing.T, p recipe.Plan) {
 	progress, err := os.CreateTemp(t.TempDir(), "progress")
 	must(t, err)
 	defer progress.Close()
-	files := []*os.File{progress, nil, nil}
-	if p.Input != nil {
-		files[recipe.InputFD-3], err = media.Open(*p.Input)
-		must(t, err)
-		defer files[recipe.InputFD-3].Close()
-	}
-	if p.Work != nil {
-		files[recipe.OutputFD-3], err = media.Create(*p.Work)
-		must(t, err)
-		defer files[recipe.OutputFD-3].Close()
-	}
-	cmd.ExtraFiles = files
+	cmd.ExtraFiles = inherited(t, p)
+	cmd.ExtraFiles[recipe.ProgressFD-3] = progress
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	if err := cmd.Run(); err != nil {
@@ -109,6 +99,31 @@ func encode(t *testing.T, p recipe.Plan) {
 	if said, err := os.ReadFile(progress.Name()); err != nil || !bytes.Contains(said, []byte("progress=end")) {
 		t.Errorf("progress: %q, %v", said, err)
 	}
+}
+
+// inherited opens the files of a plan under its numbers, until the test ends.
+func inherited(t *testing.T, p recipe.Plan) []*os.File {
+	t.Helper()
+	files := make([]*os.File, recipe.LastFD+1-3)
+	var err error
+	for fd, input := range map[int]*recipe.File{recipe.InputFD: p.Input, recipe.WatermarkFD: p.Mark} {
+		if input != nil {
+			files[fd-3], err = media.Open(*input)
+			must(t, err)
+		}
+	}
+	if p.Work != nil {
+		files[recipe.OutputFD-3], err = media.Create(*p.Work)
+		must(t, err)
+	}
+	t.Cleanup(func() {
+		for _, f := range files {
+			if f != nil {
+				f.Close()
+			}
+		}
+	})
+	return files
 }
 
 // probed is ffprobe's account of a file's first video and audio stream.

@@ -24,7 +24,7 @@ func (p *Plan) filters(e ffrtmp.Encoding, m Machine, s *Source, text []string) [
 		list = append(list, denoiser(e)...)
 	}
 	list = append(append(list, c.convert(m)...), text...)
-	return append(append(list, "format="+pixelFormat(e, c)), c.tags())
+	return append(append(watermarked(e, c, list), "format="+pixelFormat(e, c)), c.tags())
 }
 
 // pixelFormat is one that every player shows, or ten bits for HDR.

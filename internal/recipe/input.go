@@ -30,7 +30,7 @@ func (p *Plan) input(e ffrtmp.Encoding, roots Roots) error {
 		p.pattern(e)
 		return nil
 	case !remote:
-		f, err := roots.Input(e.Input)
+		f, err := roots.Input("input", e.Input)
 		if err != nil {
 			return err
 		}

@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"github.com/ffrtmp/ffrtmp"
-	"github.com/ffrtmp/ffrtmp/agent/media"
 	"github.com/ffrtmp/ffrtmp/internal/recipe"
 )
 
@@ -50,19 +49,11 @@ func runPass(t *testing.T, p recipe.Plan, logs string) {
 	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
 	must(t, err)
 	defer null.Close()
-	input, err := media.Open(*p.Input)
-	must(t, err)
-	defer input.Close()
 	pass, err := os.Open(logs)
 	must(t, err)
 	defer pass.Close()
-	cmd.ExtraFiles = []*os.File{null, input, nil, nil, pass}
-	if p.Work != nil {
-		work, err := media.Create(*p.Work)
-		must(t, err)
-		defer work.Close()
-		cmd.ExtraFiles[recipe.OutputFD-3] = work
-	}
+	cmd.ExtraFiles = inherited(t, p)
+	cmd.ExtraFiles[recipe.ProgressFD-3], cmd.ExtraFiles[recipe.PassFD-3] = null, pass
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	if err := cmd.Run(); err != nil {

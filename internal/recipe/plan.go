@@ -19,6 +19,10 @@ const (
 	OutputFD   = 5
 	OptionsFD  = 6
 	PassFD     = 7 // the directory of the first pass's log
+
+	WatermarkFD = 8
+
+	LastFD = WatermarkFD
 )
 
 // Placeholders for the address of an endpoint, which is known only once it is open.
@@ -39,7 +43,7 @@ func (f File) Path() string { return path.Join(f.Root, f.Name) }
 // Roots finds the files that a job names. An agent looks below its media roots; a
 // program that only shows a command may answer without looking at a disk.
 type Roots interface {
-	Input(name string) (File, error)
+	Input(field, name string) (File, error) // a file to read; the field of the job names it
 	Output(name string) (File, error)
 }
 
@@ -49,6 +53,7 @@ type Plan struct {
 	Args    []string `json:"args"`              // without the program's name
 	First   []string `json:"first,omitempty"`   // arguments of a first pass, which writes its log into PassFD
 	Input   *File    `json:"input,omitempty"`   // opened as InputFD
+	Mark    *File    `json:"mark,omitempty"`    // opened as WatermarkFD
 	Work    *File    `json:"work,omitempty"`    // created as OutputFD
 	Final   *File    `json:"final,omitempty"`   // the published name of Work
 	Owner   Owner    `json:"owner"`             // of Final

@@ -84,6 +84,13 @@ func (d *draw) value(p *ffrtmp.Parameter) any {
 	if d.chance(0.05) {
 		return pick(d, []any{"nosuch", -7, 1e9, true, []any{}, map[string]any{}, nil, ""})
 	}
+	if p.Fields != nil && p.Type == "object" {
+		object := d.object(p.Fields)
+		if d.chance(0.9) {
+			object["image"] = "logo.png"
+		}
+		return object
+	}
 	if p.Fields != nil {
 		var list []any
 		for range 1 + d.IntN(3) {
@@ -197,6 +204,7 @@ func randomSources(t *testing.T) (*media.Roots, map[string]*recipe.Source) {
 	makeTongues(t, dir)
 	makeSubtitled(t, dir)
 	must(t, os.Remove(filepath.Join(dir, "pictures.sup")))
+	makePictures(t, dir)
 	sources := map[string]*recipe.Source{}
 	for _, name := range []string{"film.mkv", "tongues.mkv"} {
 		sources[name] = sourceOf(t, roots, name)

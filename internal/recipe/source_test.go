@@ -227,7 +227,7 @@ func checkRefused(t *testing.T, roots recipe.Roots, scenario, parameters, says s
 	must(t, err)
 	_, err = recipe.Build(e, run, roots, recipe.Machine{}, nil)
 	must(t, err)
-	file, err := roots.Input(e.Input)
+	file, err := roots.Input("input", e.Input)
 	must(t, err)
 	report, err := ffprobe.Run(t.Context(), file.Path())
 	must(t, err)
