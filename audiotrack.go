@@ -7,7 +7,6 @@ import (
 	"maps"
 	"regexp"
 	"slices"
-	"strings"
 
 	"github.com/ffrtmp/ffrtmp/internal/strictjson"
 )
@@ -126,10 +125,10 @@ func (t *AudioTrack) checkChoice(at string, e *Encoding) error {
 	if err := checkChoice(at, t.Language, t.Index, t.All); err != nil {
 		return err
 	}
-	switch scheme := strings.ToLower(schemeOf(e.Input)); {
+	switch {
 	case t.All && e.Container().oneTrack() && e.Mode != ToNull:
 		return FieldErrorf(at+"all", "%s output holds one audio track", e.kind(e.Container()))
-	case e.Input != "" && scheme != "rtmp" && scheme != "rtmps":
+	case e.Input != "" && !rtmp(e.Input):
 		return nil
 	case t.Language != "":
 		return FieldErrorf(at+"language", "a test pattern or an RTMP input has one track, without a language")

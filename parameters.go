@@ -108,7 +108,7 @@ var (
 	limitNames     = strictjson.Fields[ResourceLimits]()
 )
 
-var inputSchemes = []string{"http", "https", "rtmp", "rtmps"}
+var inputSchemes = []string{"http", "https", "rtmp", "rtmps", "srt", "rtsp", "rtsps"}
 
 // ParseParameters decodes a parameters object; nil and null are an empty one. An unknown
 // parameter is an Invalid error that names it.
@@ -145,11 +145,22 @@ func resolveInput(e *Encoding, p Parameters) error {
 	if err := checkPath("parameters.input", p.Input); err != nil {
 		return err
 	}
-	if scheme := schemeOf(p.Input); scheme != "" && !slices.Contains(inputSchemes, strings.ToLower(scheme)) {
-		return FieldErrorf("parameters.input", "scheme %q is not allowed; use a path, http, https, rtmp or rtmps",
-			scheme)
-	}
 	e.Input = p.Input
+	switch scheme := strings.ToLower(schemeOf(p.Input)); {
+	case scheme == "":
+	case !slices.Contains(inputSchemes, scheme):
+		return FieldErrorf("parameters.input", "scheme %q is not allowed; use a path, %s", scheme,
+			either(inputSchemes))
+	case scheme == "srt":
+		_, err := ParseSRT(p.Input)
+		return err
+	case strings.HasPrefix(scheme, "rtsp"):
+		u, err := url.Parse(p.Input)
+		if err != nil || u.Hostname() == "" || strings.ContainsAny(p.Input, blanks) {
+			return FieldErrorf("parameters.input", "must be rtsp://host/path, with user:password@ if it needs them; "+
+				"other characters than letters and digits in these as %%XX")
+		}
+	}
 	return nil
 }
 
@@ -373,7 +384,7 @@ func RedactParameters(raw json.RawMessage) json.RawMessage {
 		if schemeOf(s) == "" {
 			return s
 		}
-		return redactURL(s, strings.HasPrefix(s, "rtmp"))
+		return redactURL(s, rtmp(s))
 	})
 	out, err := json.Marshal(fields)
 	if err != nil {

@@ -19,7 +19,8 @@ var (
 // parameterTable describes every parameter; tests hold it to the checks and to the OpenAPI document.
 var parameterTable = append([]Parameter{
 	about("input", "string", everyKind, `"in/film.mkv"`,
-		"path below a media root, or http, https, rtmp or rtmps URL; left out: a test pattern with a tone"),
+		"path below a media root, or http, https, rtmp, rtmps, srt, rtsp or rtsps URL; "+
+			"left out: a test pattern with a tone"),
 	about("output", "string", everyKind, `"out/film.mp4"`,
 		"path below a media root; its extension is the container; left out: job_ID with the scenario's"),
 	about("overwrite", "boolean", everyKind, `true`, "replace an existing output that is not this job's own").

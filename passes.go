@@ -14,7 +14,7 @@ func (e *Encoding) resolvePasses(q EncoderQuality, p Parameters) error {
 		return FieldErrorf(field, "requires bitrate")
 	case e.Mode == ToRTMP:
 		return FieldErrorf(field, "a stream is encoded once; use output_mode file")
-	case live(e.Input):
+	case LiveInput(e.Input):
 		return FieldErrorf(field, "a live input can be read only once")
 	}
 	e.TwoPass = true

@@ -34,11 +34,18 @@ func resolveReconnect(e *Encoding, p Parameters) error {
 		e.Reconnect > maxReconnect:
 		return FieldErrorf(field, "must be a whole number between 0 and %d, or %q", maxReconnect, forever)
 	}
-	e.Rejoin = e.Reconnect != 0 && live(e.Input)
+	e.Rejoin = e.Reconnect != 0 && LiveInput(e.Input)
 	return nil
 }
 
-// live reports whether an input is a live stream, which has neither a beginning nor a second time.
-func live(input string) bool {
-	return strings.HasPrefix(strings.ToLower(schemeOf(input)), "rtmp")
+// LiveInput reports whether an input is a live stream, which has neither a beginning nor a second time.
+func LiveInput(input string) bool {
+	switch scheme := strings.ToLower(schemeOf(input)); scheme {
+	case "srt", "rtsp", "rtsps":
+		return true
+	}
+	return rtmp(input)
 }
+
+// rtmp reports whether an address is one of RTMP, whose last part is a secret.
+func rtmp(address string) bool { return strings.HasPrefix(strings.ToLower(schemeOf(address)), "rtmp") }

@@ -24,7 +24,7 @@ func NewRedactor(raw json.RawMessage) Redactor {
 	secrets := map[string]string{fields.StreamKey: Redacted}
 	for _, address := range []string{fields.RTMPURL, fields.Input} {
 		if schemeOf(address) != "" {
-			rtmp := strings.HasPrefix(address, "rtmp") && (address == fields.Input || fields.StreamKey == "")
+			rtmp := rtmp(address) && (address == fields.Input || fields.StreamKey == "")
 			secrets[address] = redactURL(address, rtmp)
 			for _, part := range urlSecrets(address, rtmp) {
 				secrets[part] = Redacted
@@ -61,6 +61,9 @@ func urlSecrets(address string, last bool) []string {
 	}
 	password, _ := u.User.Password()
 	parts := []string{password, u.RawQuery}
+	if s, err := ParseSRT(address); err == nil {
+		parts = append(parts, s.Secrets()...)
+	}
 	if dir, name := path.Split(u.Path); last && len(name) >= shortest && strings.Count(dir, "/") > 1 {
 		parts = append(parts, name)
 	}

@@ -32,9 +32,10 @@ type Result struct {
 	LogOffset      int64           `json:"log_offset,omitempty"`      // bytes of the attempt's log before Logs
 	Metrics        json.RawMessage `json:"metrics,omitempty"`         // an object
 	AnalyzerOutput json.RawMessage `json:"analyzer_output,omitempty"` // an object
-	// Sent by v2.2 agents, checked and ignored: a completed job is at 100 %, and times come
-	// from the masters' clock.
-	Progress    float64 `json:"progress,omitempty"`
+	// Progress and its detail are how far a failed attempt came. A completed job is at 100 %.
+	Progress       float64   `json:"progress,omitempty"`
+	ProgressDetail *Progress `json:"progress_detail,omitempty"`
+	// Sent by v2.2 agents, checked and ignored: times come from the masters' clock.
 	CompletedAt *string `json:"completed_at,omitempty"` // RFC 3339
 
 	Attempt     int     `json:"attempt,omitempty"`
@@ -65,7 +66,8 @@ func (r *Result) Validate() error {
 		checkObject("metrics", r.Metrics),
 		checkObject("analyzer_output", r.AnalyzerOutput),
 		r.FailureReason.validate("failure_reason"),
-		ValidateProgress("progress", r.Progress)); err != nil {
+		ValidateProgress("progress", r.Progress),
+		r.ProgressDetail.Validate("progress_detail")); err != nil {
 		return err
 	}
 	if r.CompletedAt != nil {

@@ -64,9 +64,9 @@ func (t *SubtitleTrack) check(at string, e *Encoding) error {
 	if err := checkChoice(at, t.Language, t.Index, t.All); err != nil {
 		return err
 	}
-	switch scheme := strings.ToLower(schemeOf(e.Input)); {
-	case e.Input == "", scheme == "rtmp", scheme == "rtmps":
-		return FieldErrorf(strings.TrimSuffix(at, "."), "a test pattern or an RTMP input has no subtitles")
+	switch {
+	case e.Input == "" || LiveInput(e.Input):
+		return FieldErrorf(strings.TrimSuffix(at, "."), "a test pattern or a live input has no subtitles")
 	case e.Mode == ToRTMP:
 		return FieldErrorf(strings.TrimSuffix(at, "."), "an RTMP output has no subtitles; burn them into a file first")
 	case !slices.Contains([]string{SubtitleKeep, SubtitleConvert, SubtitleBurn}, t.Mode):

@@ -53,7 +53,7 @@ func TestResolve_Subtitles(t *testing.T) {
 			"720p", file + `"subtitles":[{"mode":"burn","forced":true}]`,
 			"parameters.subtitles[0].forced: does not apply",
 		},
-		{"720p", `"subtitles":[{}]`, "parameters.subtitles[0]: a test pattern or an RTMP input has no subtitles"},
+		{"720p", `"subtitles":[{}]`, "parameters.subtitles[0]: a test pattern or a live input has no subtitles"},
 		{"audio-aac", file + `"subtitles":[{}]`, "parameters.subtitles: does not apply to scenario audio-aac"},
 		{"remux", file + `"subtitles":[{"mode":"burn"}]`, "parameters.subtitles[0].mode: scenario remux"},
 	} {

@@ -31,7 +31,7 @@ func resolveTrim(e *Encoding, p Parameters) error {
 		return err
 	}
 	switch {
-	case (ends || start > 0) && live(p.Input):
+	case (ends || start > 0) && LiveInput(p.Input):
 		return FieldErrorf("parameters.start", "a live input begins when the job does; set duration")
 	case !ends:
 		return nil

@@ -32,6 +32,17 @@ func (at *attempt) report() (ffrtmp.AttemptReport, int64) {
 	return r, next
 }
 
+// addProgress adds to a result how far the attempt came.
+func (at *attempt) addProgress(r *ffrtmp.Result) {
+	report, _ := at.report()
+	if report.Detail == nil {
+		return
+	}
+	detail := *report.Detail
+	detail.FPS, detail.Speed, detail.ETASeconds = 0, 0, 0 // ffmpeg has ended
+	r.Progress, r.ProgressDetail = report.Progress, &detail
+}
+
 // reported records that a master has accepted a report. A new leader has no live log
 // yet; rewind resends the tail.
 func (at *attempt) reported(logAt int64, rewind bool) {

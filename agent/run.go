@@ -134,6 +134,7 @@ func (a *Agent) judge(at *attempt, exit supervisor.Exit) (*outcome, error) {
 		}
 		if err != nil {
 			o = a.failed(at, err)
+			at.addProgress(&o.Result)
 		}
 		o.Result.Metrics = metricsOf(exit)
 		addMedia(&o.Result, at.running(), exit)
@@ -141,6 +142,7 @@ func (a *Agent) judge(at *attempt, exit supervisor.Exit) (*outcome, error) {
 	case supervisor.Failed, supervisor.Lost:
 		o := a.newOutcome(at, ffrtmp.ResultFailed)
 		o.Result.Error, o.Result.FailureReason = exit.Error, exit.Reason
+		at.addProgress(&o.Result)
 		o.Result.Metrics = metricsOf(exit)
 		addMedia(&o.Result, at.running(), exit)
 		return o, nil

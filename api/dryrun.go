@@ -193,6 +193,9 @@ func shown(p *recipe.Plan) []string {
 	if p.Mark != nil {
 		names = append(names, fmt.Sprintf("/proc/self/fd/%d", recipe.WatermarkFD), path.Clean(p.Mark.Path()))
 	}
+	if p.Playlist != "" {
+		names = append(names, fmt.Sprintf("file:/proc/self/fd/%d", recipe.PlaylistFD), redactedURL("input", p.Source))
+	}
 	if p.Final != nil {
 		names = append(names, fmt.Sprintf("file:/proc/self/fd/%d", recipe.OutputFD), path.Clean(p.Final.Path()))
 	}

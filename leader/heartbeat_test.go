@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/fsm"
 )
 
 // A command ends the wait of a heartbeat at once.
@@ -187,6 +188,33 @@ func TestProgress_LiveAndSaved(t *testing.T) {
 		b.Overlay(&now)
 		if now.Progress != 24 || now.ProgressDetail.Frame != 24 {
 			t.Errorf("got progress %d after a change of leader, want 24", now.Progress)
+		}
+	})
+}
+
+// A failed job shows how far its last attempt came; a result that is not the attempt's own changes nothing.
+func TestResult_FailedProgress(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bed) {
+		a := b.register(1, 1)
+		b.submitJobs(1)
+		j := b.claim(a, 1, 0)[0]
+		r := ffrtmp.Result{
+			JobID: j.ID, NodeID: a, Attempt: j.Attempt, Lease: "another", Status: ffrtmp.ResultFailed,
+			FailureReason: ffrtmp.UserError, Error: "moov", Progress: 37,
+			ProgressDetail: &ffrtmp.Progress{Phase: "encoding", Frame: 370, OutTimeSeconds: 3.7},
+		}
+		if _, _, err := b.Result(t.Context(), fsm.Idempotency{}, &r); err == nil || b.job(j.ID).Progress != 0 {
+			t.Errorf("another lease: got %v and progress %d, want a refusal and 0", err, b.job(j.ID).Progress)
+		}
+		r.Lease = j.Lease
+		if _, _, err := b.Result(t.Context(), fsm.Idempotency{}, &r); err != nil {
+			t.Fatal(err)
+		}
+		got := b.job(j.ID)
+		if got.Status != ffrtmp.Failed || got.Progress != 37 || got.ProgressDetail == nil ||
+			got.ProgressDetail.Frame != 370 {
+			t.Errorf("got %s, %d%%, %+v, want failed at 37%% and frame 370", got.Status, got.Progress,
+				got.ProgressDetail)
 		}
 	})
 }

@@ -3,6 +3,7 @@ package leader
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/ffrtmp/ffrtmp"
 	"github.com/ffrtmp/ffrtmp/fsm"
@@ -27,6 +28,9 @@ func (s *Service) Result(ctx context.Context, id fsm.Idempotency,
 		return 0, ffrtmp.ResultResponse{}, err
 	}
 	t.locateLog(r)
+	if err := t.saveEnd(r); err != nil {
+		return 0, ffrtmp.ResultResponse{}, err
+	}
 	index, done, err := t.cfg.Proposer.Result(t.ctx, id, seq, *r) //nolint:contextcheck // ends with the term
 	if err != nil {
 		if code := ffrtmp.CodeOf(err); code == ffrtmp.StaleAttempt {
@@ -57,6 +61,24 @@ func (t *term) redact(ctx context.Context, r *ffrtmp.Result) error {
 	}
 	ffrtmp.NewRedactor(j.Parameters).Result(r)
 	return nil
+}
+
+// saveEnd stores how far a failed attempt came, which its job shows if it has no retry left.
+func (t *term) saveEnd(r *ffrtmp.Result) error {
+	if r.Status != ffrtmp.ResultFailed || r.ProgressDetail == nil {
+		return nil
+	}
+	t.mu.Lock()
+	n, a := t.nodes[r.NodeID], t.attempts[r.JobID]
+	current := n != nil && a.is(n, r.Attempt, r.Lease)
+	t.mu.Unlock()
+	if !current {
+		return nil // the state decides about such a result
+	}
+	_, _, err := t.cfg.Proposer.Progress(t.ctx, []fsm.Report{{
+		AttemptID: a.AttemptID, Percent: int(r.Progress), Detail: r.ProgressDetail, At: time.Now(),
+	}})
+	return err
 }
 
 // seq is the sequence number of a job.

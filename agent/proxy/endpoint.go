@@ -20,10 +20,12 @@ const dialTimeout = 15 * time.Second
 
 // Endpoint represents one server to one ffmpeg.
 type Endpoint struct {
-	address  string
+	address  string // ffmpeg's URL
+	local    string // host and port of it
 	server   *url.URL
-	target   bool // ffmpeg streams to the server; else it reads from it
-	listener net.Listener
+	target   bool         // ffmpeg streams to the server; else it reads from it
+	listener net.Listener // nil for SRT
+	close    func()       // takes no more connections
 	cancel   context.CancelFunc
 	drain    time.Duration // how long connections may take to end
 	group    sync.WaitGroup
@@ -33,33 +35,59 @@ type Endpoint struct {
 	err error // the first failure, with its reason
 }
 
-// Open returns an endpoint for an http, https, rtmp or rtmps URL. ffmpeg reads from it
-// or, with target, streams to it. The endpoint dials when ffmpeg connects.
+// Open returns an endpoint for an http, https, rtmp, rtmps, srt, rtsp or rtsps URL. ffmpeg reads from it or, with
+// target, streams to it by RTMP. The endpoint dials when ffmpeg connects.
 func Open(raw string, target bool) (*Endpoint, error) {
 	u, err := url.Parse(raw)
 	if err != nil || u.Host == "" {
 		return nil, failure.Errorf(ffrtmp.UserError, "not a URL with a host")
 	}
-	listener, err := net.ListenTCP("tcp4", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
-	if err != nil {
+	ctx, cancel := context.WithCancel(context.Background())
+	e := &Endpoint{server: u, target: target, cancel: cancel}
+	if err := e.open(ctx, u); err != nil {
+		cancel()
 		return nil, err
 	}
-	if err := setBuffers(listener); err != nil {
-		return nil, errors.Join(err, listener.Close())
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	e := &Endpoint{server: u, target: target, listener: listener, cancel: cancel}
-	switch strings.ToLower(u.Scheme) {
-	case "http", "https":
-		e.serveHTTP(ctx, u)
-	case "rtmp", "rtmps":
-		e.serveRTMP(ctx, u)
-	default:
-		cancel()
-		listener.Close()
-		return nil, failure.Errorf(ffrtmp.UserError, "the scheme %q is not allowed", u.Scheme)
-	}
 	return e, nil
+}
+
+func (e *Endpoint) open(ctx context.Context, u *url.URL) error {
+	serve := map[string]func(context.Context, *url.URL){
+		"http": e.serveHTTP, "https": e.serveHTTP, "rtmp": e.serveRTMP, "rtmps": e.serveRTMP, "rtsp": e.serveRTSP,
+		"rtsps": e.serveRTSP,
+	}[strings.ToLower(u.Scheme)]
+	switch {
+	case strings.EqualFold(u.Scheme, "srt"):
+		return e.openSRT(ctx, u)
+	case serve == nil:
+		return failure.Errorf(ffrtmp.UserError, "the scheme %q is not allowed", u.Scheme)
+	}
+	listener, err := net.ListenTCP("tcp4", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		return err
+	}
+	if err := setBuffers(listener); err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	e.listener, e.local, e.close = listener, listener.Addr().String(), func() { listener.Close() }
+	serve(ctx, u)
+	return nil
+}
+
+// accept serves each connection of ffmpeg until Close.
+func (e *Endpoint) accept(serve func(net.Conn)) {
+	e.group.Go(func() {
+		for {
+			near, err := e.listener.Accept()
+			if err != nil {
+				return // Close has closed the listener
+			}
+			e.group.Go(func() {
+				defer near.Close()
+				serve(near)
+			})
+		}
+	})
 }
 
 // Address returns the URL for ffmpeg.
@@ -70,7 +98,7 @@ func (e *Endpoint) Address() string { return e.address }
 func (e *Endpoint) Alias() []string {
 	return []string{
 		e.address, e.server.Scheme + "://" + e.server.Host + "/",
-		e.listener.Addr().String(), e.server.Host,
+		e.local, e.server.Host,
 	}
 }
 
@@ -110,7 +138,7 @@ func (e *Endpoint) fail(err error) {
 // Close ends all connections and returns when their goroutines have. It is called
 // after ffmpeg has ended; the last bytes of a stream are given time to leave.
 func (e *Endpoint) Close() {
-	e.listener.Close()
+	e.close()
 	defer time.AfterFunc(e.drain, e.cancel).Stop()
 	e.group.Wait()
 	e.cancel()

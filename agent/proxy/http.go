@@ -25,7 +25,7 @@ const (
 func (e *Endpoint) serveHTTP(ctx context.Context, u *url.URL) {
 	// The base name stays, because ffmpeg also detects a format by its extension.
 	local := "/" + rand.Text() + "/" + path.Base("/"+u.Path)
-	e.address = (&url.URL{Scheme: "http", Host: e.listener.Addr().String(), Path: local}).String()
+	e.address = (&url.URL{Scheme: "http", Host: e.local, Path: local}).String()
 	server := &http.Server{
 		ReadHeaderTimeout: headerTimeout,
 		BaseContext:       func(net.Listener) context.Context { return ctx },

@@ -23,7 +23,7 @@ const lingerTimeout = 500 * time.Millisecond
 // serveRTMP relays bytes between ffmpeg and the server. It speaks TLS itself, so that
 // the certificate is verified.
 func (e *Endpoint) serveRTMP(ctx context.Context, u *url.URL) {
-	e.address = "rtmp://" + e.listener.Addr().String() + "/"
+	e.address = "rtmp://" + e.local + "/"
 	e.drain = 2 * lingerTimeout
 	secure := strings.EqualFold(u.Scheme, "rtmps")
 	port := u.Port()
@@ -42,25 +42,16 @@ func (e *Endpoint) serveRTMP(ctx context.Context, u *url.URL) {
 	if secure {
 		dial = (&tls.Dialer{NetDialer: dialer, Config: &tls.Config{ServerName: u.Hostname()}}).DialContext
 	}
-	e.group.Go(func() {
-		for {
-			near, err := e.listener.Accept()
-			if err != nil {
-				return // Close has closed the listener
+	e.accept(func(near net.Conn) {
+		far, err := dial(ctx, "tcp", address)
+		if err != nil {
+			if ctx.Err() == nil {
+				e.fail(describe("RTMP server", err))
 			}
-			e.group.Go(func() {
-				defer near.Close()
-				far, err := dial(ctx, "tcp", address)
-				if err != nil {
-					if ctx.Err() == nil {
-						e.fail(describe("RTMP server", err))
-					}
-					return
-				}
-				defer far.Close()
-				e.relay(ctx, &caller{Conn: near}, far)
-			})
+			return
 		}
+		defer far.Close()
+		e.relay(ctx, &caller{Conn: near}, far)
 	})
 }
 

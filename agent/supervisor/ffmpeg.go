@@ -64,9 +64,14 @@ func startFFmpeg(a Config) (*ffmpeg, error) {
 			return f, err
 		}
 	}
-	args, err := f.openEndpoints(a.Plan)
+	args, err := f.openEndpoints(&a.Plan)
 	if err != nil {
 		return f, err
+	}
+	if a.Plan.Playlist != "" {
+		if inherited[recipe.PlaylistFD-firstFD], err = inMemory(a.Plan.Playlist); err != nil {
+			return f, err
+		}
 	}
 	f.names = strings.NewReplacer(f.aliases...)
 	f.limit(a)
@@ -138,8 +143,8 @@ func inMemory(content string) (*os.File, error) {
 	return file, nil
 }
 
-// openEndpoints opens the endpoints and returns the arguments with their addresses.
-func (f *ffmpeg) openEndpoints(p recipe.Plan) ([]string, error) {
+// openEndpoints opens the endpoints. It returns the arguments, and completes the playlist, with their addresses.
+func (f *ffmpeg) openEndpoints(p *recipe.Plan) ([]string, error) {
 	args := append([]string(nil), p.Args...)
 	for placeholder, url := range map[string]string{recipe.SourceAddress: p.Source, recipe.TargetAddress: p.Target} {
 		if url == "" {
@@ -156,6 +161,7 @@ func (f *ffmpeg) openEndpoints(p recipe.Plan) ([]string, error) {
 				args[i] = e.Address()
 			}
 		}
+		p.Playlist = strings.ReplaceAll(p.Playlist, placeholder, e.Address())
 	}
 	return args, nil
 }

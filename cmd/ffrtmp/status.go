@@ -97,6 +97,8 @@ func progressText(j ffrtmp.Job) string {
 			text = fmt.Sprintf("%d frames, no percentage (the source's length is unknown)", p.Frame)
 		}
 		text = strings.Join(append([]string{text}, cli.EncodeFacts(p)...), ", ")
+	} else if p != nil && j.Progress == 0 && p.OutTimeSeconds > 0 {
+		text = fmt.Sprintf("ended after %.1f s of output (%d frames)", p.OutTimeSeconds, p.Frame)
 	}
 	return text
 }

@@ -54,6 +54,7 @@ var signs = []sign{
 	// The options are ours: this ffmpeg is too old, too new or lacks a feature.
 	newSign(ffrtmp.PlatformError, "this node's ffmpeg does not know an option",
 		`Unrecognized option|Option .* not found|Unable to parse option value`),
+	newSign(ffrtmp.CapabilityMismatch, "this node's ffmpeg cannot read from such a server", `Protocol not found`),
 	newSign(ffrtmp.CapabilityMismatch, "this node's ffmpeg lacks an encoder or filter",
 		`Unknown encoder|Encoder not found|No such filter`),
 	// The encoder worked at the start: the hardware is gone or has no free session.

@@ -22,7 +22,7 @@ const ioTimeout = "30000000"
 func (p *Plan) input(e ffrtmp.Encoding, roots Roots) error {
 	scheme, _, remote := strings.Cut(e.Input, "://")
 	scheme = strings.ToLower(scheme)
-	if e.Mode == ffrtmp.ToRTMP && scheme != "rtmp" && scheme != "rtmps" {
+	if e.Mode == ffrtmp.ToRTMP && !live(e) {
 		p.add("-re") // a server expects a stream in real time
 	}
 	switch {
@@ -53,6 +53,11 @@ func (p *Plan) input(e ffrtmp.Encoding, roots Roots) error {
 		// ffmpeg reads no options of an input from a file, so these are on the command line.
 		p.add("-protocol_whitelist", "rtmp,tcp", "-format_whitelist", InputFormats, "-rw_timeout", ioTimeout,
 			"-rtmp_app", u.app, "-rtmp_playpath", u.play, "-rtmp_tcurl", u.tcURL())
+	case "srt":
+		return p.srt(e)
+	case "rtsp", "rtsps":
+		p.rtsp(e)
+		return nil
 	default:
 		return failure.Errorf(ffrtmp.UserError, "input: the scheme %q is not allowed", scheme)
 	}

@@ -21,8 +21,9 @@ const (
 	PassFD     = 7 // the directory of the first pass's log
 
 	WatermarkFD = 8
+	PlaylistFD  = 9
 
-	LastFD = WatermarkFD
+	LastFD = PlaylistFD
 )
 
 // Placeholders for the address of an endpoint, which is known only once it is open.
@@ -60,6 +61,9 @@ type Plan struct {
 	Source  string   `json:"source,omitempty"`  // URL to read from, through an endpoint
 	Target  string   `json:"target,omitempty"`  // URL to stream to, through an endpoint
 	Options string   `json:"options,omitempty"` // name=value lines read from OptionsFD, kept off the command line
+	// Playlist is what ffmpeg reads from PlaylistFD: the source's address with options that are kept off the command line.
+	Playlist string `json:"playlist,omitempty"`
+
 	Secrets []string `json:"secrets,omitempty"` // redacted in logs
 	Want    Want     `json:"want"`
 

@@ -2,7 +2,6 @@ package recipe
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/ffrtmp/ffrtmp"
 )
@@ -20,7 +19,7 @@ func (p *Plan) resumable(e ffrtmp.Encoding) {
 }
 
 // live reports whether the input is a live stream, which is joined wherever it is.
-func live(e ffrtmp.Encoding) bool { return strings.HasPrefix(strings.ToLower(e.Input), "rtmp") }
+func live(e ffrtmp.Encoding) bool { return ffrtmp.LiveInput(e.Input) }
 
 // Resume returns the plan of a stream after its first seconds. Live inputs and test patterns have no position.
 func (p Plan) Resume(seconds float64) Plan {
