@@ -38,6 +38,8 @@ type Encoding struct {
 	Deinterlace  string // on: every frame, off: none, "": those that are flagged
 	Denoise      string // light, medium or strong; "": not at all
 	Watermark    *Mark  // drawn over the picture
+	Still        bool   // the input is a still picture
+	Picture      string // path of the still picture that is shown; the input is sound. "": the input's video
 	KeepHDR      bool   // an HDR source stays HDR; else it is tone-mapped
 	Quality
 
@@ -85,7 +87,8 @@ func (s scenario) steps() []func(*Encoding, Parameters) error {
 	case s.audio != "":
 		return append(steps, s.checkForeign, s.resolveSound, s.resolveAudioTracks)
 	}
-	steps = append(steps, resolveSize, resolvePicture, resolveFit, resolveCleaning, resolveWatermark, resolveAudio)
+	steps = append(steps, resolveSize, resolvePicture, resolveFit, resolveCleaning, resolveWatermark, resolveAudio,
+		resolvePictures)
 	return append(steps, func(e *Encoding, p Parameters) error {
 		return cmp.Or(resolveCodec(e, p, s.codec), checkVideoOutput(e), s.resolveAudioTracks(e, p),
 			resolveSubtitles(e, p), resolveHDR(e, p), checkPair(e),
@@ -115,6 +118,8 @@ func (s scenario) checkForeign(_ *Encoding, p Parameters) error {
 		{"deinterlace", p.Deinterlace != ""},
 		{"denoise", p.Denoise != ""},
 		{"watermark", p.Watermark != nil},
+		{"picture", p.Picture != ""},
+		{"input", PictureFormat(p.Input) != "" && schemeOf(p.Input) == ""}, // a picture
 		{"subtitles", p.Subtitles != nil && !s.remux},
 		{"threads", p.Threads != nil && s.remux},
 		{"start", p.Start.given() && s.remux}, // a copy begins at a key frame

@@ -46,7 +46,8 @@ type Parameters struct {
 	Deinterlace    string          `json:"deinterlace"` // auto, on or off
 	Denoise        string          `json:"denoise"`     // off, light, medium or strong
 	Watermark      *Watermark      `json:"watermark"`
-	CRF            *int            `json:"crf"` // this and the following: see Quality
+	Picture        string          `json:"picture"` // shown with an input that is sound only
+	CRF            *int            `json:"crf"`     // this and the following: see Quality
 	TwoPass        bool            `json:"two_pass"`
 	MaxRate        string          `json:"maxrate"`
 	BufSize        string          `json:"bufsize"`

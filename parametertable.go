@@ -19,8 +19,8 @@ var (
 // parameterTable describes every parameter; tests hold it to the checks and to the OpenAPI document.
 var parameterTable = append([]Parameter{
 	about("input", "string", everyKind, `"in/film.mkv"`,
-		"path below a media root, or http, https, rtmp, rtmps, srt, rtsp or rtsps URL; "+
-			"left out: a test pattern with a tone"),
+		"path below a media root, or http, https, rtmp, rtmps, srt, rtsp or rtsps URL; left out: a test pattern "+
+			"with a tone. A .png, .jpg, .webp or .bmp is shown for duration"),
 	about("output", "string", everyKind, `"out/film.mp4"`,
 		"path below a media root; its extension is the container; left out: job_ID with the scenario's"),
 	about("overwrite", "boolean", everyKind, `true`, "replace an existing output that is not this job's own").
@@ -80,6 +80,9 @@ var parameterTable = append([]Parameter{
 	about("denoise", "string", videoKind, `"light"`, "remove noise before encoding, at the cost of fine detail").
 		defaults("off").with(`{"input":"in/film.mkv"}`).oneOf("off", DenoiseLight, DenoiseMedium, DenoiseStrong),
 	watermarkParameter(),
+	about("picture", "string", videoKind, `"cover.png"`,
+		"still picture, below a media root, that is shown as long as the sound of an input without video").
+		with(`{"input":"song.mp3"}`),
 	about("resource_limits", "object", everyKind, `{"timeout_sec":3600,"max_memory_mb":4096}`,
 		"limits of one attempt: timeout_sec, max_cpu_percent (of one thread), max_memory_mb, max_disk_mb; 0 is none"),
 	about("reconnect", "number or string", streamable, `"forever"`,

@@ -27,11 +27,8 @@ func (a *Agent) start(at *attempt) (*supervisor.Process, error) {
 	if err != nil {
 		return nil, failure.Errorf(ffrtmp.UserError, "%w", err)
 	}
-	source, err := a.inspect(at.ctx, encoding.Input)
+	source, err := a.look(at.ctx, &encoding)
 	if err != nil {
-		return nil, err
-	}
-	if err := a.checkPictures(at.ctx, &encoding); err != nil {
 		return nil, err
 	}
 	run := recipe.Run{JobID: at.jobID, Attempt: at.attempt, Lease: at.job.Lease}
@@ -79,17 +76,34 @@ func (a *Agent) inspect(ctx context.Context, input string) (*recipe.Source, erro
 	return probe.File(ctx, a.tools.FFprobe, file)
 }
 
-// checkPictures returns an error unless the pictures that a job names are some.
-func (a *Agent) checkPictures(ctx context.Context, e *ffrtmp.Encoding) error {
-	if e.Watermark == nil {
-		return nil
+// look describes what a job reads: its input, with the picture that is shown with it. It returns an error for a
+// watermark that is no picture.
+func (a *Agent) look(ctx context.Context, e *ffrtmp.Encoding) (source *recipe.Source, err error) {
+	if e.Watermark != nil {
+		if _, err := a.picture(ctx, "watermark.image", e.Watermark.Image); err != nil {
+			return nil, err
+		}
 	}
-	file, err := a.roots.Input("watermark.image", e.Watermark.Image)
+	if e.Still {
+		return a.picture(ctx, "input", e.Input)
+	}
+	if source, err = a.inspect(ctx, e.Input); err != nil || e.Picture == "" {
+		return source, err
+	}
+	picture, err := a.picture(ctx, "picture", e.Picture)
+	if source != nil && err == nil {
+		source.Picture = picture.Video()
+	}
+	return source, err
+}
+
+// picture describes a picture that a field of a job names.
+func (a *Agent) picture(ctx context.Context, field, name string) (*recipe.Source, error) {
+	file, err := a.roots.Input(field, name)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	_, err = probe.Picture(ctx, a.tools.FFprobe, "watermark.image", file)
-	return err
+	return probe.Picture(ctx, a.tools.FFprobe, field, file)
 }
 
 // verify checks the output of a successful ffmpeg.

@@ -113,8 +113,10 @@ func TestRun_Completed(t *testing.T) {
 func TestRun_Failed(t *testing.T) {
 	t.Parallel()
 	f, s := newMastersAndSite(t)
-	if err := os.WriteFile(filepath.Join(s.root, "broken.mp4"), []byte("not a film"), 0o600); err != nil {
-		t.Fatal(err)
+	for _, name := range []string{"broken.mp4", "broken.png"} {
+		if err := os.WriteFile(filepath.Join(s.root, name), []byte("not a film"), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	s.film("film.mp4")
 	s.start()
@@ -128,6 +130,10 @@ func TestRun_Failed(t *testing.T) {
 		{"broken input", `{"input":"broken.mp4","output":"out.mp4"}`, ffrtmp.UserError, false},
 		{"start beyond the end", `{"input":"film.mp4","output":"out.mp4","start":"1:00"}`, ffrtmp.UserError, false},
 		{"start after the end", `{"input":"film.mp4","output":"out.mp4","start":0.995}`, ffrtmp.UserError, false},
+		{"watermark is no picture", `{"output":"out.mp4","watermark":{"image":"broken.png"}}`, ffrtmp.UserError, false},
+		{"no watermark", `{"output":"out.mp4","watermark":{"image":"none.png"}}`, ffrtmp.InputError, true},
+		{"picture is none", `{"input":"film.mp4","picture":"broken.png","output":"out.mp4"}`, ffrtmp.UserError, false},
+		{"input is no picture", `{"input":"broken.png","duration":1,"output":"out.mp4"}`, ffrtmp.UserError, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			id := f.submit("360p-h264", tt.parameters)
@@ -147,6 +153,21 @@ func TestRun_Failed(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A failed attempt reports how far it came, without the speed of an ffmpeg that has ended.
+func TestRun_FailedProgress(t *testing.T) {
+	t.Parallel()
+	f, s := newMastersAndSite(t)
+	s.start()
+	id := f.submit("720p", `{"output":"out.mp4","duration":600,"bitrate":"50M","resource_limits":{"max_disk_mb":1}}`)
+	f.awaitStatus(id, ffrtmp.Failed)
+	testkit.Eventually(t, "a result with its progress", f.holds(func() bool {
+		return slices.ContainsFunc(f.accepted, func(r ffrtmp.Result) bool {
+			p := r.ProgressDetail
+			return r.JobID == id && p != nil && p.OutTimeSeconds > 0 && p.Frame > 0 && p.Speed == 0
+		})
+	}))
 }
 
 // A job never overwrites its input, however the output is spelled.

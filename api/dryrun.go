@@ -190,6 +190,9 @@ func shown(p *recipe.Plan) []string {
 			names = append(names, fmt.Sprintf("%s/proc/self/fd/%d", prefix, recipe.InputFD), path.Clean(p.Input.Path()))
 		}
 	}
+	if p.Picture != nil {
+		names = append(names, fmt.Sprintf("file:/proc/self/fd/%d", recipe.PictureFD), path.Clean(p.Picture.Path()))
+	}
 	if p.Mark != nil {
 		names = append(names, fmt.Sprintf("/proc/self/fd/%d", recipe.WatermarkFD), path.Clean(p.Mark.Path()))
 	}

@@ -318,7 +318,7 @@ func TestHTTP_RedirectInward(t *testing.T) {
 	}
 }
 
-// Only http, https, rtmp and rtmps are allowed.
+// Only the schemes of Open are allowed.
 func TestOpen_Scheme(t *testing.T) {
 	for _, raw := range []string{
 		"file:///etc/passwd", "ftp://host/x", "unix:/run/x.sock", "concat:a|b",

@@ -104,6 +104,12 @@ func (f *ffmpeg) openFiles(p recipe.Plan, inherited []*os.File) error {
 		}
 		f.aliases = append(f.aliases, fmt.Sprintf("file:/proc/self/fd/%d", recipe.InputFD), p.Input.Path())
 	}
+	if p.Picture != nil {
+		if *at(recipe.PictureFD), err = media.Open(*p.Picture); err != nil {
+			return failure.Errorf(ffrtmp.InputError, "picture: %w", err)
+		}
+		f.aliases = append(f.aliases, fmt.Sprintf("file:/proc/self/fd/%d", recipe.PictureFD), p.Picture.Path())
+	}
 	if p.Mark != nil {
 		if *at(recipe.WatermarkFD), err = media.Open(*p.Mark); err != nil {
 			return failure.Errorf(ffrtmp.InputError, "watermark.image: %w", err)

@@ -74,6 +74,7 @@ func (f *specFlags) registerParameters(set *pflag.FlagSet) {
 		{"fit", "fit", "how a source of another shape fits the frame size (inside, pad, crop, stretch)"},
 		{"hdr", "hdr", "output for HDR sources: BT.709 or HDR (tonemap, keep)"},
 		{"audio-bitrate", "audio_bitrate", "audio bitrate, such as 128k"},
+		{"picture", "picture", "picture to show with an input that is sound only"},
 		{"start", "start", "where to begin in the input, in seconds or as HH:MM:SS.mmm"},
 		{"end", "end", "where to end in the input, in the form of --start"},
 	} {

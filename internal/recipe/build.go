@@ -46,7 +46,7 @@ func Build(e ffrtmp.Encoding, run Run, roots Roots, m Machine, s *Source) (Plan,
 		return Plan{}, err
 	}
 	p.seek(e, s)
-	if err := cmp.Or(p.input(e, roots), p.watermark(e, roots)); err != nil {
+	if err := cmp.Or(p.input(e, roots), p.picture(e, roots), p.watermark(e, roots)); err != nil {
 		return Plan{}, err
 	}
 	p.video(e, m, s, &chosen)
@@ -57,6 +57,7 @@ func Build(e ffrtmp.Encoding, run Run, roots Roots, m Machine, s *Source) (Plan,
 		p.sound(e, s)
 	}
 	p.subtitles(e, &chosen)
+	p.endPicture(e)
 	p.add(trim(e, s)...)
 	p.resumable(e)
 	if err := p.output(e, run, roots, s); err != nil {
@@ -73,7 +74,7 @@ func number(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }
 func want(e ffrtmp.Encoding, s *Source, chosen *selected) Want {
 	w := Want{
 		Codec: ffrtmp.CodecOf(e.Encoder), Start: e.Start, Seconds: e.Duration, Audio: ffrtmp.CodecOf(e.AudioEncoder),
-		Pattern: e.Input == "", SourceSeconds: s.seconds(&e, chosen.from),
+		Pattern: e.Input == "" || e.Still, SourceSeconds: s.seconds(&e, chosen.from),
 	}
 	if s != nil && s.Audio() == nil {
 		w.Audio = ""

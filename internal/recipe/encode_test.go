@@ -106,7 +106,9 @@ func inherited(t *testing.T, p recipe.Plan) []*os.File {
 	t.Helper()
 	files := make([]*os.File, recipe.LastFD+1-3)
 	var err error
-	for fd, input := range map[int]*recipe.File{recipe.InputFD: p.Input, recipe.WatermarkFD: p.Mark} {
+	for fd, input := range map[int]*recipe.File{
+		recipe.InputFD: p.Input, recipe.WatermarkFD: p.Mark, recipe.PictureFD: p.Picture,
+	} {
 		if input != nil {
 			files[fd-3], err = media.Open(*input)
 			must(t, err)

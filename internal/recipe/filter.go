@@ -13,18 +13,21 @@ func (p *Plan) filters(e ffrtmp.Encoding, m Machine, s *Source, text []string) [
 	c := colorOf(s, e)
 	var list []string
 	if e.Input != "" {
-		list = append(list, deinterlacer(e, c)...)
+		if !still(e) {
+			list = append(list, deinterlacer(e, c)...)
+		}
 		if r := e.Crop; r != nil {
 			list = append(list, fmt.Sprintf("crop=%d:%d:%d:%d:exact=1", r.Width, r.Height, r.X, r.Y))
 		}
-		if e.FPS > 0 {
+		if e.FPS > 0 && !still(e) {
 			list = append(list, "fps="+number(e.FPS))
 		}
 		list = append(append(list, scaling(e, c)...), "setsar=1")
 		list = append(list, denoiser(e)...)
 	}
 	list = append(append(list, c.convert(m)...), text...)
-	return append(append(watermarked(e, c, list), "format="+pixelFormat(e, c)), c.tags())
+	list = append(append(watermarked(e, c, list), "format="+pixelFormat(e, c)), c.tags())
+	return append(list, repeated(e)...)
 }
 
 // pixelFormat is one that every player shows, or ten bits for HDR.

@@ -22,7 +22,7 @@ const ioTimeout = "30000000"
 func (p *Plan) input(e ffrtmp.Encoding, roots Roots) error {
 	scheme, _, remote := strings.Cut(e.Input, "://")
 	scheme = strings.ToLower(scheme)
-	if e.Mode == ffrtmp.ToRTMP && !live(e) {
+	if e.Mode == ffrtmp.ToRTMP && !live(e) && !e.Still {
 		p.add("-re") // a server expects a stream in real time
 	}
 	switch {
@@ -35,6 +35,10 @@ func (p *Plan) input(e ffrtmp.Encoding, roots Roots) error {
 			return err
 		}
 		p.Input = &f
+		if e.Still {
+			p.still(e, e.Input, InputFD)
+			return nil
+		}
 		p.add("-protocol_whitelist", "file", "-format_whitelist", InputFormats, "-i",
 			fmt.Sprintf("file:/proc/self/fd/%d", InputFD))
 		return nil

@@ -22,8 +22,9 @@ const (
 
 	WatermarkFD = 8
 	PlaylistFD  = 9
+	PictureFD   = 10
 
-	LastFD = PlaylistFD
+	LastFD = PictureFD
 )
 
 // Placeholders for the address of an endpoint, which is known only once it is open.
@@ -55,13 +56,14 @@ type Plan struct {
 	First   []string `json:"first,omitempty"`   // arguments of a first pass, which writes its log into PassFD
 	Input   *File    `json:"input,omitempty"`   // opened as InputFD
 	Mark    *File    `json:"mark,omitempty"`    // opened as WatermarkFD
+	Picture *File    `json:"picture,omitempty"` // opened as PictureFD
 	Work    *File    `json:"work,omitempty"`    // created as OutputFD
 	Final   *File    `json:"final,omitempty"`   // the published name of Work
 	Owner   Owner    `json:"owner"`             // of Final
 	Source  string   `json:"source,omitempty"`  // URL to read from, through an endpoint
 	Target  string   `json:"target,omitempty"`  // URL to stream to, through an endpoint
 	Options string   `json:"options,omitempty"` // name=value lines read from OptionsFD, kept off the command line
-	// Playlist is what ffmpeg reads from PlaylistFD: the source's address with options that are kept off the command line.
+	// Playlist is what ffmpeg reads from PlaylistFD: the source's address and options kept off the command line.
 	Playlist string `json:"playlist,omitempty"`
 
 	Secrets []string `json:"secrets,omitempty"` // redacted in logs

@@ -38,10 +38,13 @@ func (d *draw) chance(p float64) bool { return d.Float64() < p }
 
 func pick[T any](d *draw, list []T) T { return list[d.IntN(len(list))] }
 
+// randomInputs are the names of inputs, and cover.png the picture of the catalogue's example.
+var randomInputs = []string{"film.mkv", "tongues.mkv", "song.mp3", "cover.png"}
+
 // submission returns a scenario and parameters.
 func (d *draw) submission() (scenario string, parameters map[string]any) {
 	s := pick(d, d.catalogue.Scenarios)
-	scenario, parameters = s.Name, map[string]any{"input": pick(d, []string{"film.mkv", "tongues.mkv"})}
+	scenario, parameters = s.Name, map[string]any{"input": pick(d, randomInputs)}
 	if s.Form != "" {
 		scenario = "360p" + pick(d, []string{"", "10", "24"}) + pick(d, []string{"", "-h264", "-hevc", "-vp9", "-av1"})
 	}
@@ -60,6 +63,9 @@ func (d *draw) submission() (scenario string, parameters map[string]any) {
 			delete(with, "input")
 			maps.Copy(parameters, with)
 		}
+	}
+	if parameters["input"] == "song.mp3" && s.Kind == ffrtmp.KindVideo && d.chance(0.9) {
+		parameters["picture"] = "cover.png"
 	}
 	d.shorten(parameters)
 	return scenario, parameters
@@ -172,7 +178,12 @@ func tryRandom(t *testing.T, roots *media.Roots, sources map[string]*recipe.Sour
 	if slow(&e) {
 		return false
 	}
-	plan, err := recipe.Build(e, run, roots, recipe.Machine{}, sources[e.Input])
+	seen := sources[e.Input]
+	if e.Picture != "" && seen != nil {
+		both := *seen
+		both.Picture, seen = sources[e.Picture].Video(), &both
+	}
+	plan, err := recipe.Build(e, run, roots, recipe.Machine{}, seen)
 	if err != nil {
 		if failure.Reason(err) != ffrtmp.UserError {
 			t.Errorf("%s: got %v, want a plan or a user error", what, err)
@@ -206,8 +217,12 @@ func randomSources(t *testing.T) (*media.Roots, map[string]*recipe.Source) {
 	must(t, os.Remove(filepath.Join(dir, "pictures.sup")))
 	makePictures(t, dir)
 	sources := map[string]*recipe.Source{}
-	for _, name := range []string{"film.mkv", "tongues.mkv"} {
-		sources[name] = sourceOf(t, roots, name)
+	makeFile(t, "-f", "lavfi", "-i", "sine", "-t", "2", filepath.Join(dir, "song.mp3"))
+	makeFile(t, "-i", filepath.Join(dir, "logo.png"), filepath.Join(dir, "cover.png"))
+	for _, name := range randomInputs {
+		if sources[name] = sourceOf(t, roots, name); ffrtmp.PictureFormat(name) != "" {
+			sources[name] = pictureOf(t, roots, name)
+		}
 	}
 	return roots, sources
 }

@@ -15,11 +15,15 @@ type Source struct {
 	// Ends of the streams by their packets, where the container's header cannot be trusted; else 0.
 	VideoEnd  float64
 	AudioEnds []float64
+	Picture   *ffprobe.Stream // of the picture that is shown with the source's sound; else nil
 }
 
 func (s *Source) video() *ffprobe.Stream {
-	if s == nil {
+	switch {
+	case s == nil:
 		return nil
+	case s.Picture != nil:
+		return s.Picture
 	}
 	return s.Video()
 }
@@ -71,13 +75,15 @@ func (s *Source) check(e *ffrtmp.Encoding) error {
 	switch {
 	case s == nil:
 		return nil
-	case e.Audio() && s.Audio() == nil:
+	case e.Picture != "" && s.Video() != nil:
+		return failure.Errorf(ffrtmp.UserError, "picture: the input has video of its own; leave picture out")
+	case (e.Audio() || e.Picture != "") && s.Audio() == nil:
 		return failure.Errorf(ffrtmp.UserError, "input: it has no sound")
 	case !e.Audio() && s.Video() == nil && s.Audio() == nil:
 		return failure.Errorf(ffrtmp.UserError, "input: it has neither video nor sound")
-	case !e.Audio() && !e.Copy && s.Video() == nil:
+	case !e.Audio() && !e.Copy && s.video() == nil:
 		return failure.Errorf(ffrtmp.UserError,
-			"input: it has no video, only sound (%s)%s; for the sound use scenario "+
+			"input: it has no video, only sound (%s)%s; set picture to show one with it, or use scenario "+
 				"audio-aac, audio-opus, audio-mp3, audio-flac or audio-pcm", s.Audio().Codec, s.cover())
 	case e.Copy:
 		return s.checkCopy(e)
@@ -106,7 +112,7 @@ func (s *Source) checkCrop(r *ffrtmp.Rect) error {
 
 // displayed returns the source's size in its own pixels after rotation.
 func (s *Source) displayed() (width, height int) {
-	v := s.Video()
+	v := s.video()
 	for _, data := range v.SideData {
 		if int(data.Rotation)%180 != 0 {
 			return v.Height, v.Width

@@ -248,7 +248,7 @@ func TestBuild_UnfitSources(t *testing.T) {
 	for _, c := range []struct{ scenario, parameters, says string }{
 		{
 			"360p", `{"input":"song.mp3"}`,
-			"no video, only sound (mp3) and a cover picture; for the sound use scenario audio-aac",
+			"no video, only sound (mp3) and a cover picture; set picture to show one with it, or use scenario audio",
 		},
 		{"audio-aac", `{"input":"silent.mp4"}`, "has no sound"},
 		{"360p", `{"input":"silent.mp4","crop_rect":"64:36:2:0"}`, "64:36:2:0 is not inside the source's 64x36"},

@@ -24,7 +24,7 @@ func (s *Source) indexed() bool {
 // seek adds where to begin in the input, unless all of it is decoded up to there. A stream may begin elsewhere later.
 func (p *Plan) seek(e ffrtmp.Encoding, s *Source) {
 	again := e.Mode == ffrtmp.ToRTMP && e.Reconnect != 0
-	if e.Start == 0 && !again || e.Input == "" || live(e) || !s.indexed() {
+	if e.Start == 0 && !again || e.Input == "" || e.Still || live(e) || !s.indexed() {
 		return
 	}
 	p.add("-ss", number(e.Start))

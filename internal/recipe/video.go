@@ -33,7 +33,7 @@ func (p *Plan) device(e ffrtmp.Encoding, m Machine) error {
 }
 
 func (p *Plan) video(e ffrtmp.Encoding, m Machine, s *Source, chosen *selected) {
-	if e.Audio() || s != nil && s.Video() == nil {
+	if e.Audio() || s != nil && s.video() == nil {
 		p.add("-vn")
 		return
 	}
@@ -48,7 +48,7 @@ func (p *Plan) video(e ffrtmp.Encoding, m Machine, s *Source, chosen *selected) 
 	if graph := strings.Join(filters, ","); chosen.burntPictures() {
 		p.add("-filter_complex", chosen.overlay(s, graph), "-map", "[picture]")
 	} else {
-		p.add("-map", "0:V:0", "-vf", graph)
+		p.add("-map", videoFrom(e), "-vf", graph)
 	}
 	p.add("-c:v", e.Encoder)
 	p.speed(e)
