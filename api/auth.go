@@ -139,19 +139,24 @@ func (s *Server) authenticate(r *http.Request) (Principal, error) {
 	}
 }
 
-// admit authenticates a request, applies the key's rate limit, and records a failure.
+// admit authenticates a request and applies the key's rate limit.
 func (s *Server) admit(r *http.Request, agents bool) (Principal, error) {
 	p, err := s.authenticate(r)
-	if ffrtmp.CodeOf(err) == ffrtmp.Unauthenticated {
-		s.metrics.authFailures.Inc()
-		id := requestIDOf(r.Context())
-		s.authFailures.Do(func() {
-			s.cfg.Logger.Warn("authentication failed", "source", sourceOf(r), "request_id", id, "route", r.Pattern,
-				"error", err)
-		})
-	}
 	if err == nil && !isForwarded(r.Context()) {
 		err = s.rates.take(&p, agents)
 	}
 	return p, err
+}
+
+// recordFailure logs and counts a request that could not be authenticated. asks says that it only asked whether it
+// needs a key, as a browser does on its first visit.
+func (s *Server) recordFailure(r *http.Request, asks bool, err error) {
+	if ffrtmp.CodeOf(err) != ffrtmp.Unauthenticated || asks && r.Header.Get("Authorization") == "" {
+		return
+	}
+	s.metrics.authFailures.Inc()
+	s.authFailures.Do(func() {
+		s.cfg.Logger.Warn("authentication failed", "source", sourceOf(r), "request_id", requestIDOf(r.Context()),
+			"route", r.Pattern, "error", err)
+	})
 }

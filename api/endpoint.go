@@ -36,6 +36,7 @@ type endpoint struct {
 	query    []string     // parameters, besides those of byConsistency
 	agents   bool         // a key with the scope agent is accepted, too
 	signIn   bool         // a one-time key is accepted, too
+	asks     bool         // whether a key is needed: a request without one is refused, but is no failure
 	audit    bool         // recorded in the audit log
 	maxBody  int64        // 0: maxBody; a larger body may take longer
 	upload   bool         // the body is a file of any length; see upload.go
@@ -98,8 +99,9 @@ func (s *Server) handler(e *endpoint) http.Handler {
 // prepare reads a request and checks all that does not depend on its endpoint.
 func (s *Server) prepare(w http.ResponseWriter, c *call) (err error) {
 	if !c.endpoint.open {
-		if c.principal, err = s.admit(c.Request,
-			c.endpoint.agents || c.endpoint.scope == ffrtmp.ScopeAgent); err != nil {
+		agents := c.endpoint.agents || c.endpoint.scope == ffrtmp.ScopeAgent
+		if c.principal, err = s.admit(c.Request, agents); err != nil {
+			s.recordFailure(c.Request, c.endpoint.asks, err)
 			return err
 		}
 		if err := c.endpoint.allows(&c.principal); err != nil {

@@ -164,7 +164,7 @@ func (s *Server) endpoints() []endpoint {
 		{pattern: "GET /keys/{id}", scope: ffrtmp.ScopeAdmin, servedBy: byConsistency, serve: s.getKey},
 		{pattern: "DELETE /keys/{id}", scope: ffrtmp.ScopeAdmin, audit: true, serve: with(s.revokeKey)},
 		{pattern: "POST /session", scope: ffrtmp.ScopeRead, audit: true, signIn: true, serve: with(s.openSession)},
-		{pattern: "GET /session", scope: ffrtmp.ScopeRead, servedBy: anyMaster, serve: s.getSession},
+		{pattern: "GET /session", scope: ffrtmp.ScopeRead, servedBy: anyMaster, serve: s.getSession, asks: true},
 		{pattern: "DELETE /session", scope: ffrtmp.ScopeRead, audit: true, serve: with(s.endSession)},
 		{
 			pattern: "GET /audit", scope: ffrtmp.ScopeAdmin, servedBy: byConsistency, serve: s.audit,
@@ -237,6 +237,7 @@ func isClean(u *url.URL) bool {
 // noRoute answers requests without an endpoint: 405 if the path has one for another method.
 func (s *Server) noRoute(w http.ResponseWriter, r *http.Request) {
 	if _, err := s.admit(r, false); err != nil {
+		s.recordFailure(r, false, err)
 		writeError(w, err)
 		return
 	}

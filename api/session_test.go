@@ -84,3 +84,18 @@ func TestSession_OneTime(t *testing.T) {
 	m.want(200, "DELETE", "/keys/"+parent.ID, "")
 	m.want(401, "GET", "/jobs", "", own...)
 }
+
+// A visitor without a key who asks whether one is needed is no failure; with a wrong one, or elsewhere, it is.
+func TestSession_FirstVisit(t *testing.T) {
+	m := newMaster(t)
+	m.want(401, "GET", "/session", "", "Authorization", "")
+	if logs := m.logs.String(); strings.Contains(logs, "authentication failed") {
+		t.Errorf("got log\n%s\nwant no failure", logs)
+	}
+	for i, test := range []struct{ path, key string }{{"/session", "Bearer wrong"}, {"/jobs", ""}, {"/none", ""}} {
+		m.want(401, "GET", test.path, "", "Authorization", test.key)
+		if got := strings.Count(m.logs.String(), "authentication failed"); got != i+1 {
+			t.Errorf("after %s with %q: got %d failures in the log, want %d", test.path, test.key, got, i+1)
+		}
+	}
+}
