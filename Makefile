@@ -98,7 +98,7 @@ otlp: build programs ## send traces to the OpenTelemetry Collector, which a modu
 	cd e2e/otlp && $(GO) vet ./... && BIN=$(CURDIR)/bin $(GO) test -count 1 ./...
 
 clean: ## remove build results
-	rm -rf bin .tools
+	rm -rf bin .tools api/lint/client/client.gen.go
 	find ui/third_party -type f ! -name README.md -delete
 
 # programs installs what tests and demo run, without starting or enabling services: tests start their own.

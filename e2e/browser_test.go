@@ -138,6 +138,13 @@ func (b *tab) problem(event any) string {
 	return ""
 }
 
+// allow lets the page send requests to one more origin.
+func (b *tab) allow(origin string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.allowed = append(b.allowed, origin)
+}
+
 // mayFail allows or forbids requests of the page to fail.
 func (b *tab) mayFail(down bool) {
 	b.mu.Lock()

@@ -58,11 +58,12 @@ func TestConsole(t *testing.T) {
 	needScripts(t)
 	s := start(t, devcluster.Options{Masters: 3, Agents: 2})
 	all := &visitor{site: s, browser: startChromium(t)}
+	expires := all.in(t).shortSession()
 	for _, test := range []struct {
 		name string
 		run  func(*visitor)
 	}{
-		{"sign in and encode", encodes},
+		{"sign in and encode", encodesInBrowser},
 		{"scopes", scopes},
 		{"hostile job", hostileJob},
 		{"bulk cancel", bulkCancel},
@@ -70,7 +71,11 @@ func TestConsole(t *testing.T) {
 		{"accessible", accessible},
 		{"leader dies", leaderDies},
 		{"own master dies", ownMasterDies},
+		{"behind a load balancer", behindLoadBalancer},
+		{"cut off", cutOff},
+		{"activity", activity},
 		{"session revoked", sessionRevoked},
+		{"session expired", expires},
 	} {
 		if !t.Run(test.name, func(t *testing.T) { test.run(all.in(t)) }) {
 			return
@@ -80,7 +85,7 @@ func TestConsole(t *testing.T) {
 
 // A wrong key is refused; with the right one a job is submitted, its bar and log move without a reload, and its cancel
 // ends it.
-func encodes(v *visitor) {
+func encodesInBrowser(v *visitor) {
 	film := newPacedSource(v.t, slow)
 	m := v.Master(v.follower())
 	v.page.visit(m.URL() + "/ui/submit")
@@ -275,6 +280,10 @@ func bulkCancel(v *visitor) {
 		})
 	}
 	v.signIn(v.Master(0), "/ui/jobs?label=batch%3Dbulk", v.APIKey())
+	v.page.click("#bulk-high")
+	v.page.until("the question", contains("h1", "Give 3 jobs high priority?"))
+	v.page.click("#bulk-yes")
+	v.page.until("the new priority", `document.querySelectorAll("tr .prio.high").length === 3`)
 	v.page.click("#bulk-cancel")
 	v.page.until("the question", contains("h1", "Cancel 3 jobs?"))
 	v.page.click("#bulk-yes")
@@ -317,13 +326,4 @@ func accessible(v *visitor) {
 		v.page.colorScheme("dark")
 		v.page.accessible("dark "+path, "color-contrast")
 	}
-}
-
-// A session whose key is revoked ends at the sign-in page, which leads back.
-func sessionRevoked(v *visitor) {
-	k := v.key(ffrtmp.ScopeRead)
-	v.signIn(v.Master(0), "/ui/jobs", k.Secret)
-	v.page.mayFail(true) // requests without a session are a 401
-	v.must(v.client.RevokeKey(v.soon(), k.ID))
-	v.page.until("the sign-in page", `document.querySelector("#sign-in") && location.search === "?next=%2Fui%2Fjobs"`)
 }

@@ -25,6 +25,7 @@ type visit struct {
 	index   uint64          // of the oldest answer on this page
 	stale   bool            // no leader: reads are of this master's own state
 	age     time.Duration   // with stale: since the last contact with the leader
+	forAll  bool            // the answer is shared with others who see the same
 }
 
 // identify asks whose session this is, and whether there is a leader.

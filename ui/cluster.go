@@ -63,6 +63,17 @@ func (p clusterPage) Certificates(m ffrtmp.Member) []certificate {
 	return list
 }
 
+// Later lists a member's certificates that the page need not show at once.
+func (p clusterPage) Later(m ffrtmp.Member) []certificate {
+	list := p.Certificates(m)
+	for i := range list {
+		if i > 0 && !list[i].Soon {
+			return list[i:]
+		}
+	}
+	return nil
+}
+
 // Quorum is how many voters must be up.
 func (p clusterPage) Quorum() int { return p.Voters/2 + 1 }
 

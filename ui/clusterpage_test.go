@@ -18,6 +18,9 @@ func TestClusterPage_Member(t *testing.T) {
 	if len(list) != 3 || list[0].Name != "peer" || !list[1].Soon || list[2].Soon {
 		t.Errorf("got %+v, want peer, then api, then its authority, which does not expire soon", list)
 	}
+	if later := p.Later(m); len(later) != 1 || later[0].Name != "api-ca" {
+		t.Errorf("got %+v, want the authority alone", later)
+	}
 	if got := p.Lag(m); got != 3 {
 		t.Errorf("got a lag of %d, want 3", got)
 	}

@@ -86,6 +86,22 @@ var past = map[ffrtmp.Action]string{
 	ffrtmp.Retry: "will run again",
 }
 
+// Leased reports whether a node holds the job.
+func (p jobPage) Leased() bool {
+	return p.Job.NodeID != "" && (p.Job.Status == ffrtmp.Running || p.Job.Status == ffrtmp.Paused)
+}
+
+// setPriority changes the priority of a job that waits.
+func setPriority(v *visit) error {
+	priority := v.PostFormValue("priority")
+	change := map[string]string{"priority": priority}
+	if err := v.send(http.MethodPatch, "/jobs/"+url.PathEscape(v.PathValue("id")), nil, change, nil); err != nil {
+		return err
+	}
+	v.back(notice{Text: "The job has " + priority + " priority."})
+	return nil
+}
+
 func actOnJob(v *visit) error {
 	id, verb := v.PathValue("id"), ffrtmp.Action(v.PathValue("verb"))
 	text, ok := past[verb]

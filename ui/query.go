@@ -3,6 +3,7 @@ package ui
 import (
 	"encoding/json"
 	"net/http"
+	"net/url"
 
 	"github.com/ffrtmp/ffrtmp"
 )
@@ -17,6 +18,7 @@ type queryPage struct {
 
 // examples are queries to begin with.
 var examples = []struct{ Title, SQL string }{
+	{"Latest jobs", "SELECT * FROM jobs ORDER BY sequence_number DESC LIMIT 20"},
 	{"Jobs by status", "SELECT status, count(*) AS jobs FROM jobs GROUP BY status ORDER BY jobs DESC"},
 	{"Failures by reason", "SELECT failure_reason, count(*) AS jobs FROM jobs WHERE status = 'failed' " +
 		"GROUP BY 1 ORDER BY 2 DESC"},
@@ -36,7 +38,11 @@ func queryForm(v *visit) error {
 func runQuery(v *visit) error {
 	p := queryPage{SQL: v.PostFormValue("sql")}
 	var result ffrtmp.QueryResult
-	if err := v.send(http.MethodPost, "/query", nil, ffrtmp.QueryRequest{SQL: p.SQL}, &result); err != nil {
+	query := url.Values{}
+	if v.stale {
+		query.Set("stale", "true")
+	}
+	if err := v.send(http.MethodPost, "/query", query, ffrtmp.QueryRequest{SQL: p.SQL}, &result); err != nil {
 		p.Error = sentence(err)
 		v.render(http.StatusUnprocessableEntity, "query", "Query", p)
 		return nil
@@ -71,12 +77,34 @@ func chartOf(r *ffrtmp.QueryResult) string {
 // Activity shows events as they come, beginning a little before now.
 const activityEntries = 300
 
+// activityPage is what the page of events begins with. The browser adds events, and keeps the filter in the address.
+type activityPage struct {
+	Types  []ffrtmp.EventType
+	Kind   ffrtmp.EventType // of the filter
+	Filter string
+	Nodes  string // names by id, as JSON
+}
+
 func activity(v *visit) error {
 	var list ffrtmp.List
 	if err := v.get("/jobs", map[string][]string{"limit": {"1"}}, &list); err != nil {
 		return err
 	}
 	v.index = max(1, v.index-min(v.index, activityEntries))
-	v.render(http.StatusOK, "activity", "Activity", ffrtmp.EventTypes)
+	var nodes ffrtmp.NodeList
+	if err := v.get("/nodes", nil, &nodes); err != nil {
+		return err
+	}
+	names := map[string]string{}
+	for i := range nodes.Nodes {
+		names[nodes.Nodes[i].ID] = nodes.Nodes[i].Name
+	}
+	data, err := json.Marshal(names)
+	if err != nil {
+		return err
+	}
+	q := v.URL.Query()
+	v.render(http.StatusOK, "activity", "Activity",
+		activityPage{ffrtmp.EventTypes, ffrtmp.EventType(q.Get("type")), q.Get("q"), string(data)})
 	return nil
 }

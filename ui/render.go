@@ -63,7 +63,12 @@ func (s subject) May(scope ffrtmp.Scope) bool { return s.who.May(scope) }
 func (s subject) Stale() bool { return s.stale }
 
 // CSRF is the token of the forms of this session.
-func (s subject) CSRF() string { return formToken(s.token) }
+func (s subject) CSRF() string {
+	if s.forAll {
+		return s.console.anyForm
+	}
+	return formToken(s.token)
+}
 
 // Here is the path and query of this page.
 func (s subject) Here() string { return s.URL.RequestURI() }
@@ -78,11 +83,15 @@ func (c *Console) parse() (*template.Template, error) {
 	return template.New("ui").Funcs(functions).ParseFS(templateFiles, names...)
 }
 
-// render answers with a page.
+// render answers with a page, or with its content only to a script.
 func (v *visit) render(status int, name, title string, data any) {
 	c := v.console
 	var content, page bytes.Buffer
 	err := c.templates.ExecuteTemplate(&content, name, subject{v, data})
+	if v.isPart() {
+		v.answer(status, &content, err)
+		return
+	}
 	if err == nil {
 		err = c.templates.ExecuteTemplate(&page, "layout", v.document(title, content.String()))
 	}

@@ -7,6 +7,7 @@
 package ui
 
 import (
+	"crypto/rand"
 	"html/template"
 	"net/http"
 	"net/url"
@@ -35,6 +36,8 @@ type Console struct {
 	templates *template.Template
 	assets    *assets
 	signIns   signIns
+	shared    sharing
+	anyForm   string // stands for each visitor's token in parts that are shared
 	crossSite *http.CrossOriginProtection
 }
 
@@ -47,7 +50,8 @@ func New(cfg Config) (*Console, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Console{cfg: cfg, mux: http.NewServeMux(), assets: assets, crossSite: http.NewCrossOriginProtection()}
+	c := &Console{cfg: cfg, mux: http.NewServeMux(), assets: assets, anyForm: rand.Text()}
+	c.crossSite = http.NewCrossOriginProtection()
 	if c.templates, err = c.parse(); err != nil {
 		return nil, err
 	}
@@ -60,36 +64,38 @@ type page struct {
 	pattern string
 	scope   ffrtmp.Scope
 	serve   func(*visit) error
+	live    bool // pages load it again and again
 }
 
 func (c *Console) pages() []page {
 	return []page{
-		{"GET /ui/{$}", ffrtmp.ScopeRead, overview},
-		{"GET /ui/jobs", ffrtmp.ScopeRead, jobs},
-		{"POST /ui/jobs", ffrtmp.ScopeSubmit, changeJobs},
-		{"GET /ui/jobs/rows", ffrtmp.ScopeRead, jobRows},
-		{"GET /ui/jobs/{id}", ffrtmp.ScopeRead, job},
-		{"GET /ui/jobs/{id}/log", ffrtmp.ScopeRead, jobLog},
-		{"GET /ui/jobs/{id}/output", ffrtmp.ScopeRead, jobOutput},
-		{"POST /ui/jobs/{id}/{verb}", ffrtmp.ScopeSubmit, actOnJob},
-		{"GET /ui/submit", ffrtmp.ScopeSubmit, submitForm},
-		{"POST /ui/submit", ffrtmp.ScopeSubmit, submitJob},
-		{"POST /ui/submit/check", ffrtmp.ScopeSubmit, checkJob},
-		{"GET /ui/nodes", ffrtmp.ScopeRead, nodes},
-		{"GET /ui/nodes/{id}", ffrtmp.ScopeRead, node},
-		{"POST /ui/nodes/{id}/{verb}", ffrtmp.ScopeAdmin, actOnNode},
-		{"GET /ui/cluster", ffrtmp.ScopeRead, clusterStatus},
-		{"POST /ui/cluster/{id}/{verb}", ffrtmp.ScopeAdmin, actOnMember},
-		{"GET /ui/keys", ffrtmp.ScopeAdmin, keys},
-		{"POST /ui/keys", ffrtmp.ScopeAdmin, createKey},
-		{"POST /ui/keys/{id}/revoke", ffrtmp.ScopeAdmin, revokeKey},
-		{"GET /ui/audit", ffrtmp.ScopeAdmin, audit},
-		{"GET /ui/activity", ffrtmp.ScopeRead, activity},
-		{"GET /ui/query", ffrtmp.ScopeAdmin, queryForm},
-		{"POST /ui/query", ffrtmp.ScopeAdmin, runQuery},
-		{"GET /ui/events", ffrtmp.ScopeRead, events},
-		{"GET /ui/masters", ffrtmp.ScopeRead, masters},
-		{"POST /ui/logout", ffrtmp.ScopeRead, signOut},
+		{"GET /ui/{$}", ffrtmp.ScopeRead, overview, true},
+		{"GET /ui/jobs", ffrtmp.ScopeRead, jobs, false},
+		{"POST /ui/jobs", ffrtmp.ScopeSubmit, changeJobs, false},
+		{"GET /ui/jobs/rows", ffrtmp.ScopeRead, jobRows, true},
+		{"GET /ui/jobs/{id}", ffrtmp.ScopeRead, job, true},
+		{"GET /ui/jobs/{id}/log", ffrtmp.ScopeRead, jobLog, false},
+		{"GET /ui/jobs/{id}/output", ffrtmp.ScopeRead, jobOutput, false},
+		{"POST /ui/jobs/{id}/priority", ffrtmp.ScopeSubmit, setPriority, false},
+		{"POST /ui/jobs/{id}/{verb}", ffrtmp.ScopeSubmit, actOnJob, false},
+		{"GET /ui/submit", ffrtmp.ScopeSubmit, submitForm, false},
+		{"POST /ui/submit", ffrtmp.ScopeSubmit, submitJob, false},
+		{"POST /ui/submit/check", ffrtmp.ScopeSubmit, checkJob, false},
+		{"GET /ui/nodes", ffrtmp.ScopeRead, nodes, true},
+		{"GET /ui/nodes/{id}", ffrtmp.ScopeRead, node, true},
+		{"POST /ui/nodes/{id}/{verb}", ffrtmp.ScopeAdmin, actOnNode, false},
+		{"GET /ui/cluster", ffrtmp.ScopeRead, clusterStatus, true},
+		{"POST /ui/cluster/{id}/{verb}", ffrtmp.ScopeAdmin, actOnMember, false},
+		{"GET /ui/keys", ffrtmp.ScopeAdmin, keys, false},
+		{"POST /ui/keys", ffrtmp.ScopeAdmin, createKey, false},
+		{"POST /ui/keys/{id}/revoke", ffrtmp.ScopeAdmin, revokeKey, false},
+		{"GET /ui/audit", ffrtmp.ScopeAdmin, audit, false},
+		{"GET /ui/activity", ffrtmp.ScopeRead, activity, false},
+		{"GET /ui/query", ffrtmp.ScopeAdmin, queryForm, false},
+		{"POST /ui/query", ffrtmp.ScopeAdmin, runQuery, false},
+		{"GET /ui/events", ffrtmp.ScopeRead, events, false},
+		{"GET /ui/masters", ffrtmp.ScopeRead, masters, true},
+		{"POST /ui/logout", ffrtmp.ScopeRead, signOut, false},
 	}
 }
 
@@ -141,7 +147,11 @@ func (c *Console) visit(w http.ResponseWriter, r *http.Request, p page) {
 	if err == nil && r.Method == http.MethodPost {
 		err = v.checkForm()
 	}
-	if err == nil {
+	switch {
+	case err != nil:
+	case p.live && v.isPart():
+		err = v.share(p.serve)
+	default:
 		err = p.serve(v)
 	}
 	switch {

@@ -101,6 +101,8 @@
       showLost(false);
       const stale = !health.leader;
       cutOff.hidden = !stale;
+      body.toggleAttribute('data-stale', stale);
+      $$('main form[method="post"]:not(#query-form)').forEach((f) => { f.inert = stale; });
       if (stale) $('#age').textContent = span((r.headers.get('X-Ffrtmp-Last-Contact') || 0) / 1000);
       if (stale !== wasStale) { wasStale = stale; refresh(); }
     } catch { showLost(true); } finally { clearTimeout(timer); }
@@ -217,13 +219,14 @@
     const show = () => {
       due = 0;
       const word = search.value.toLowerCase();
-      if (!word) { text.textContent = content; found.textContent = ''; } else {
+      if (!word) { text.textContent = content; found.textContent = ''; text.dataset.empty = 'No output.'; } else {
         const lines = content.split('\n').filter((l) => l.toLowerCase().includes(word));
         text.replaceChildren(...lines.flatMap((l) => {
           const at = l.toLowerCase().indexOf(word), m = document.createElement('mark');
           m.textContent = l.slice(at, at + word.length);
           return [l.slice(0, at), m, `${l.slice(at + word.length)}\n`];
         }));
+        text.dataset.empty = 'No line matches.';
         found.textContent = `${lines.length} line${lines.length === 1 ? '' : 's'}`;
       }
       if (follow.checked) text.scrollTop = text.scrollHeight;
@@ -263,9 +266,19 @@
   // Activity: the newest event first.
   const activity = $('#activity tbody');
   if (activity) {
-    const filter = $('#activity-filter'), pause = $('#activity-pause');
-    const matches = (row) => { row.hidden = !row.textContent.toLowerCase().includes(filter.value.toLowerCase()); };
-    filter.addEventListener('input', () => $$('tr', activity).forEach(matches));
+    const filter = $('#activity-filter'), kind = $('#activity-kind'), pause = $('#activity-pause');
+    const names = JSON.parse($('#activity').dataset.nodes);
+    const matches = (row) => {
+      row.hidden = !row.textContent.toLowerCase().includes(filter.value.toLowerCase()) || (kind.value !== '' && row.dataset.kind !== kind.value);
+    };
+    const choose = () => {
+      const address = new URL(location.href);
+      [['q', filter.value], ['type', kind.value]].forEach(([name, value]) => { if (value) address.searchParams.set(name, value); else address.searchParams.delete(name); });
+      history.replaceState(null, '', address);
+      $$('tr', activity).forEach(matches);
+    };
+    filter.addEventListener('input', choose);
+    kind.addEventListener('change', choose);
     document.addEventListener('ffrtmp', ({ detail: { type, event } }) => {
       if (pause.checked) return;
       const row = document.createElement('tr');
@@ -281,9 +294,10 @@
       time.dateTime = event.time;
       row.insertCell().append(time);
       cell(type);
+      row.dataset.kind = type;
       if (event.job_id) cell(`#${event.sequence_number}`, `/ui/jobs/${event.job_id}`); else cell('');
       cell(event.attempt || '');
-      if (event.node_id) cell(event.node_id.slice(-8), `/ui/nodes/${encodeURIComponent(event.node_id)}`); else cell('');
+      if (event.node_id) cell(names[event.node_id] || event.node_id.slice(-8), `/ui/nodes/${encodeURIComponent(event.node_id)}`); else cell('');
       cell((event.failure_reason || '').replaceAll('_', ' '));
       matches(row);
       activity.prepend(row);
@@ -296,6 +310,9 @@
   const colors = (...names) => { const css = getComputedStyle(document.documentElement); return names.map((n) => css.getPropertyValue(n).trim()); };
   const now = $('#live-chart');
   if (now && window.uPlot) {
+    document.addEventListener('ffrtmp', ({ detail: { type, event: e } }) => {
+      if (e.job_id === now.dataset.live && ['job.completed', 'job.failed', 'job.canceled'].includes(type)) now.parentElement.hidden = true;
+    });
     const data = [[], [], []], began = Date.now();
     let plot = null;
     document.addEventListener('ffrtmp-progress', ({ detail: e }) => {
@@ -306,10 +323,12 @@
       if (plot) { plot.setData(data); return; }
       const [faint, line, blue, green] = colors('--faint', '--line', '--blue-bar', '--green-bar');
       const axis = { stroke: faint, grid: { stroke: line } };
-      now.replaceChildren();
+      now.parentElement.hidden = false;
+      // Both lines have the same form: their scales differ so that neither hides the other.
+      const up = (factor) => ({ range: (_, lo, hi) => [0, (hi || 1) * factor] });
       plot = new uPlot({
-        width: now.clientWidth, height: 200, scales: { x: { time: false }, fps: { range: (_, lo, hi) => [0, hi * 1.1] }, speed: { range: (_, lo, hi) => [0, hi * 1.1] } },
-        axes: [{ ...axis, values: (_, at) => at.map(span) }, { ...axis, scale: 'fps' }, { ...axis, scale: 'speed', side: 1, grid: { show: false } }],
+        width: now.clientWidth, height: 200, scales: { x: { time: false, range: (_, lo, hi) => [lo, Math.max(hi, lo + 10)] }, fps: up(1.1), speed: up(1.6) },
+        axes: [{ ...axis, incrs: [1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600], values: (_, at) => at.map(span) }, { ...axis, scale: 'fps' }, { ...axis, scale: 'speed', side: 1, grid: { show: false } }],
         series: [{ label: 'time', value: (_, v) => v === null ? '–' : span(v) }, { label: 'fps', scale: 'fps', stroke: blue, width: 2 }, { label: 'speed', scale: 'speed', stroke: green, width: 2 }],
       }, data, now);
     });
