@@ -90,7 +90,12 @@ type eventStream struct {
 	filter   eventFilter
 	progress *progressSender // or nil
 	silent   time.Time       // when a keep-alive is due
+	sent     time.Time       // the last write
 }
+
+// progressPace is the least time between two writes to a stream with progress, which is for eyes: however many events
+// there are, an open browser costs four writes a second.
+const progressPace = 250 * time.Millisecond
 
 // run writes events until ctx is done.
 func (e *eventStream) run(ctx context.Context) error {
@@ -110,6 +115,9 @@ func (e *eventStream) run(ctx context.Context) error {
 		}
 		if err == nil && !part.more {
 			err = e.wait(ctx, part.changed)
+			if err == nil && e.progress != nil {
+				err = e.pace(ctx)
+			}
 		}
 		if err != nil {
 			return err
@@ -143,8 +151,21 @@ func (e *eventStream) send(ctx context.Context, part tailPart) error {
 	if text = append(text, e.progress.text(ctx, &e.filter)...); len(text) == 0 {
 		return nil
 	}
+	e.sent = time.Now()
 	_, err := e.w.Write(text)
 	return err
+}
+
+// pace waits until the stream may be written to again.
+func (e *eventStream) pace(ctx context.Context) error {
+	timer := time.NewTimer(time.Until(e.sent.Add(progressPace)))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // wait returns when there may be more to send. It keeps an idle stream alive, and ends that of a master

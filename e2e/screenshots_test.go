@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/chromedp/chromedp"
@@ -43,19 +44,78 @@ func TestScreenshots(t *testing.T) {
 		{"overview", "/ui/"}, {"jobs", "/ui/jobs"}, {"jobs-filtered", "/ui/jobs?status=failed&queue=live"},
 		{"job-running", "/ui/jobs/" + work["running"]}, {"job-done", "/ui/jobs/" + work["done"]},
 		{"job-failed", "/ui/jobs/" + work["failed"]}, {"job-waits", "/ui/jobs/" + work["waits"]},
-		{"submit", "/ui/submit"}, {"nodes", "/ui/nodes"}, {"node", "/ui/nodes/" + nodes[0].ID},
+		{"submit", "/ui/submit"}, {"submit-filled", filled}, {"jobs-hostile", "/ui/jobs?status=pending"},
+		{"job-hostile", "/ui/jobs/" + work["hostile"]}, {"not-found", "/ui/jobs/none"}, {"nodes", "/ui/nodes"}, {"node", "/ui/nodes/" + nodes[0].ID},
 		{"cluster", "/ui/cluster"}, {"keys", "/ui/keys"}, {"audit", "/ui/audit"}, {"activity", "/ui/activity"},
 		{"query", "/ui/query"},
 	}
 	v.page.mayFail(true)
 	for _, p := range pages {
-		for _, scheme := range []string{"light", "dark"} {
-			for _, width := range []int{1280, 768, 375} {
-				name := fmt.Sprintf("%s-%s-%d", p.name, scheme, width)
-				v.shoot(view{name: name, path: p.path, scheme: scheme, width: width})
-			}
+		v.shootAll(p.name, p.path)
+	}
+	v.asked()
+	v.cutOffPictures()
+}
+
+// filled is the form of a new job, filled in.
+const filled = "/ui/submit?scenario=1080p30-h265&input=in/film.mov&output=out/film.mp4&preset=fast&crf=23"
+
+// shootAll takes pictures of a page at three widths, light and dark.
+func (v *visitor) shootAll(name, path string) {
+	for _, scheme := range []string{"light", "dark"} {
+		for _, width := range []int{1280, 768, 375} {
+			v.shoot(view{name: fmt.Sprintf("%s-%s-%d", name, scheme, width), path: path, scheme: scheme, width: width})
 		}
 	}
+}
+
+// asked takes pictures of what a click shows: a bulk question, the result of a query, and a page that a key may not see.
+func (v *visitor) asked() {
+	v.visitAt("/ui/jobs?status=completed", 1280)
+	v.page.click("#bulk-high")
+	v.page.until("the question", contains("h1", "priority"))
+	v.take("bulk", false)
+	v.visitAt("/ui/query", 1280)
+	v.page.click(`[data-sql*="GROUP BY status"]`)
+	v.page.click("#run")
+	v.page.until("the chart", `document.querySelector("#chart canvas")`)
+	v.take("query-result", false)
+	v.visitAt("/ui/nodes", 375)
+	v.page.click(`[id^="drain-"]`)
+	v.page.until("the dialog", visible("#ask"))
+	v.take("drain-asks", false)
+	reader := v.in(v.t)
+	reader.signIn(v.Master(0), "/ui/", v.key(ffrtmp.ScopeRead).Secret)
+	reader.page.mayFail(true)
+	reader.visitAt("/ui/keys", 768)
+	reader.take("forbidden", false)
+}
+
+// cutOffPictures takes pictures of a master without a majority, and of a page without its master.
+func (v *visitor) cutOffPictures() {
+	own := v.Master(0)
+	for _, m := range v.Masters() {
+		if m != own {
+			m.Kill()
+		}
+	}
+	v.visitAt("/ui/jobs", 1280)
+	v.page.until("the banner", visible("#cut-off"))
+	v.take("cut-off-jobs", false)
+	v.visitAt("/ui/", 768)
+	v.page.until("the banner", visible("#cut-off"))
+	v.take("cut-off-overview", true)
+	own.Kill()
+	v.page.until("the banner", visible("#lost"))
+	v.take("lost", false)
+}
+
+// visitAt opens a page in a window of a width.
+func (v *visitor) visitAt(path string, width int) {
+	ctx, cancel := v.page.soon()
+	defer cancel()
+	v.must(chromedp.Do(ctx, chromedp.EmulateViewport(int64(width), 800)))
+	v.page.visit(v.Master(0).URL() + path)
 }
 
 // work gives the cluster jobs in every state, and returns some of their ids.
@@ -86,6 +146,10 @@ func (v *visitor) work(film *source) map[string]string {
 	waiting := labels(pattern("4K30-h265", map[string]any{"output": "feature.mp4"}), "feature")
 	waiting.Requires = &ffrtmp.Requires{Labels: map[string]string{"rack": "r9"}}
 	ids["waits"] = v.submit(waiting).ID
+	hostile := strings.Repeat(`<script>alert("x")</script>`, 9)
+	waiting.Scenario, waiting.Labels = "360p-h264", map[string]string{"title": hostile}
+	waiting.Parameters = object(map[string]any{"input": "in/" + hostile, "output": "out/" + hostile + ".mp4"})
+	ids["hostile"] = v.submit(waiting).ID
 	return ids
 }
 
@@ -96,6 +160,7 @@ func (v *visitor) shoot(w view) {
 	defer cancel()
 	v.must(chromedp.Do(ctx, chromedp.EmulateViewport(int64(w.width), int64(cmp.Or(w.height, 800)))))
 	v.page.visit(v.Master(0).URL() + w.path)
+	v.page.until("the preview", `!document.querySelector("#preview .faint") || location.search === ""`)
 	v.page.until("the page is loaded", `document.fonts.status === "loaded" && (!document.querySelector("#masters") || `+
 		`document.querySelector("#masters .pill"))`)
 	if w.path != "/ui/login" {
@@ -104,11 +169,18 @@ func (v *visitor) shoot(w view) {
 	v.page.until("the chart of an encode", `!document.querySelector("h1 .status.running") || `+
 		`document.querySelector("#live-chart canvas")`)
 	v.fits(w.path)
-	take := chromedp.FullScreenshot(100)
-	if w.height > 0 {
-		take = chromedp.CaptureScreenshot()
+	v.take(w.name, w.height == 0)
+}
+
+// take writes a picture of the window, or of the whole page.
+func (v *visitor) take(name string, whole bool) {
+	ctx, cancel := v.page.soon()
+	defer cancel()
+	take := chromedp.CaptureScreenshot()
+	if whole {
+		take = chromedp.FullScreenshot(100)
 	}
 	picture, err := chromedp.Run(ctx, take)
 	v.must(err)
-	v.must(os.WriteFile(filepath.Join(os.Getenv("FFRTMP_SCREENSHOTS"), w.name+".png"), picture, 0o600))
+	v.must(os.WriteFile(filepath.Join(os.Getenv("FFRTMP_SCREENSHOTS"), name+".png"), picture, 0o600))
 }
