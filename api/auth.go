@@ -155,8 +155,9 @@ func (s *Server) recordFailure(r *http.Request, asks bool, err error) {
 		return
 	}
 	s.metrics.authFailures.Inc()
+	id := requestIDOf(r.Context())
 	s.authFailures.Do(func() {
-		s.cfg.Logger.Warn("authentication failed", "source", sourceOf(r), "request_id", requestIDOf(r.Context()),
-			"route", r.Pattern, "error", err)
+		s.cfg.Logger.Warn("authentication failed", "source", sourceOf(r), "request_id", id, "route", r.Pattern,
+			"error", err)
 	})
 }

@@ -27,7 +27,8 @@ func cutOff(v *visitor) {
 	id := evaluate[string](v.page, `document.querySelector("tr[data-job]").dataset.job`)
 	for _, path := range []string{"/ui/jobs", "/ui/jobs/" + id, "/ui/", "/ui/nodes", "/ui/cluster", "/ui/keys"} {
 		v.page.visit(own.URL() + path)
-		if evaluate[bool](v.page, `!document.querySelector("h1") || !!document.querySelector("main form[method=post]")`) {
+		const wrong = `!document.querySelector("h1") || !!document.querySelector("main form[method=post]")`
+		if evaluate[bool](v.page, wrong) {
 			v.t.Errorf("%s: got no page, or one with a form, want what this master knows, without forms", path)
 		}
 	}
@@ -52,7 +53,8 @@ func activity(v *visitor) {
 	j := v.submit(pattern("360p", map[string]any{"output": "activity.mp4", "duration": 1}))
 	v.finished(j.ID)
 	const shown = `[...document.querySelectorAll("#activity tbody tr:not([hidden])")]`
-	v.page.until("the event of the job", fmt.Sprintf(`%s.some(r => r.textContent.includes("#%d"))`, shown, j.SequenceNumber))
+	const finds = `%s.some(r => r.textContent.includes("#%d"))`
+	v.page.until("the event of the job", fmt.Sprintf(finds, shown, j.SequenceNumber))
 	if !evaluate[bool](v.page, shown+`.every(r => /job\.completed.*agent-/.test(r.textContent))`) {
 		v.t.Error("got events of other kinds, or without the node's name, want neither")
 	}

@@ -64,7 +64,8 @@ const filled = "/ui/submit?scenario=1080p30-h265&input=in/film.mov&output=out/fi
 func (v *visitor) shootAll(name, path string) {
 	for _, scheme := range []string{"light", "dark"} {
 		for _, width := range []int{1280, 768, 375} {
-			v.shoot(view{name: fmt.Sprintf("%s-%s-%d", name, scheme, width), path: path, scheme: scheme, width: width})
+			picture := fmt.Sprintf("%s-%s-%d", name, scheme, width)
+			v.shoot(view{name: picture, path: path, scheme: scheme, width: width})
 		}
 	}
 }

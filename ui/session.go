@@ -105,7 +105,7 @@ func (v *visit) back(n notice) {
 }
 
 func (c *Console) showSignIn(w http.ResponseWriter, r *http.Request) {
-	c.renderSignIn(w, r, http.StatusOK, "")
+	c.renderSignIn(w, r, http.StatusOK, "") //nolint:contextcheck // a visit has it
 }
 
 func (c *Console) renderSignIn(w http.ResponseWriter, r *http.Request, status int, failed string) {
@@ -121,13 +121,15 @@ func (c *Console) renderSignIn(w http.ResponseWriter, r *http.Request, status in
 func (c *Console) signIn(w http.ResponseWriter, r *http.Request) {
 	if !c.signIns.allow(r.RemoteAddr) {
 		w.Header().Set("Retry-After", "10")
-		c.renderSignIn(w, r, http.StatusTooManyRequests, "Too many attempts. Wait ten seconds and try again.")
+		const text = "Too many attempts. Wait ten seconds and try again."
+		c.renderSignIn(w, r, http.StatusTooManyRequests, text) //nolint:contextcheck // a visit has it
 		return
 	}
 	v := &visit{w: w, Request: r, console: c, token: r.PostFormValue("key")}
 	var session ffrtmp.CreatedKey
-	if err := v.send(http.MethodPost, "/session", nil, struct{}{}, &session); err != nil {
-		c.renderSignIn(w, r, http.StatusUnauthorized, signInProblem(err))
+	err := v.send(http.MethodPost, "/session", nil, struct{}{}, &session) //nolint:contextcheck // a visit has it
+	if err != nil {
+		c.renderSignIn(w, r, http.StatusUnauthorized, signInProblem(err)) //nolint:contextcheck // a visit has it
 		return
 	}
 	c.setToken(w, session.Secret)

@@ -101,15 +101,16 @@ func (c *Console) pages() []page {
 
 func (c *Console) route() {
 	for _, p := range c.pages() {
-		c.mux.HandleFunc(p.pattern, func(w http.ResponseWriter, r *http.Request) { c.visit(w, r, p) })
+		c.mux.HandleFunc(p.pattern, func(w http.ResponseWriter, r *http.Request) {
+			c.visit(w, r, p) //nolint:contextcheck // a visit has it
+		})
 	}
 	c.mux.HandleFunc("GET /ui/login", c.showSignIn)
 	c.mux.HandleFunc("POST /ui/login", c.signIn)
 	c.mux.Handle("GET /ui/static/{version}/{file}", c.assets)
 	c.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		c.visit(w, r, page{scope: ffrtmp.ScopeRead, serve: func(*visit) error {
-			return ffrtmp.Errorf(ffrtmp.NotFound, "this page does not exist")
-		}})
+		none := func(*visit) error { return ffrtmp.Errorf(ffrtmp.NotFound, "this page does not exist") }
+		c.visit(w, r, page{scope: ffrtmp.ScopeRead, serve: none}) //nolint:contextcheck // a visit has it
 	})
 }
 

@@ -408,7 +408,9 @@ func TestConsole_Bulk(t *testing.T) {
 	if p.StatusCode != 200 || !strings.Contains(p.text, "Cancel 2 jobs?") {
 		t.Fatalf("got %d %s, want 2 jobs counted", p.StatusCode, p.text)
 	}
-	b.post(on, "/ui/jobs", url.Values{"verb": {"high"}, "f-label": {"team=news"}, "confirmed": {"true"}, "nonce": {"m"}})
+	b.post(on, "/ui/jobs", url.Values{
+		"verb": {"high"}, "f-label": {"team=news"}, "confirmed": {"true"}, "nonce": {"m"},
+	})
 	if text := b.get("/ui/jobs?priority=high").text; strings.Count(text, "<tr id=") != 2 ||
 		!strings.Contains(text, "2 jobs now with high priority") {
 		t.Errorf("got %d jobs with high priority, want 2 and a notice", strings.Count(text, "<tr id="))
