@@ -9,6 +9,7 @@ import (
 	"os"
 
 	"github.com/ffrtmp/ffrtmp/internal/flags"
+	"github.com/ffrtmp/ffrtmp/internal/gcpace"
 	"github.com/ffrtmp/ffrtmp/master"
 )
 
@@ -42,6 +43,7 @@ func start(ctx context.Context, hangups <-chan os.Signal, c *config, stdout, std
 	}
 	c.Logger = c.log.Logger("master", stderr)
 	c.legacy.Warn(c.Logger)
+	defer gcpace.Start(ctx)()
 	m, err := master.New(ctx, c.Config)
 	if err != nil {
 		return usage(err)
