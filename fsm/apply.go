@@ -31,16 +31,6 @@ func (t *tx) exec(s store.Statement, args ...driver.Value) {
 	}
 }
 
-// insertNew executes a statement and reports whether it has changed a row.
-func (t *tx) insertNew(s store.Statement, args ...driver.Value) bool {
-	if t.err != nil {
-		return false
-	}
-	changed, err := t.DB.Change(s, args...)
-	t.err = err
-	return changed
-}
-
 func (t *tx) row(dest []driver.Value, s store.Statement, args ...driver.Value) bool {
 	if t.err != nil {
 		return false

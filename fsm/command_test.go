@@ -113,7 +113,7 @@ var golden = map[string]command{
 	"17-note-1":       &note{action: "leader.transfer", target: numbered(5)},
 	"18-prune-1": &prune{
 		before: epoch.UnixNano(), events: epoch.UnixNano() + 1, seqs: []uint64{3, 300},
-		keys: []store.RequestKey{{Principal: "key-1", Key: "once"}, {Principal: "key-2", Key: ""}},
+		keys: []store.RequestID{{1, 15: 2}, {3}},
 	},
 	"20-setting-1": &setting{Setting: Setting{
 		Action: "member.remove", Target: "m1", Detail: "id=1", Key: "removed/1", Value: "{}",

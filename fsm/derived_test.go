@@ -1,6 +1,7 @@
 package fsm
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"maps"
@@ -84,6 +85,11 @@ func (s *state) derived() string {
 	}
 	for _, id := range slices.Sorted(maps.Keys(s.keys)) {
 		fmt.Fprintf(&b, "key %+v\n", *s.keys[id])
+	}
+	for _, id := range slices.SortedFunc(maps.Keys(s.requests), func(x, y store.RequestID) int {
+		return bytes.Compare(x[:], y[:])
+	}) {
+		fmt.Fprintf(&b, "request %x in row %d\n", id, s.requests[id])
 	}
 	for seq := range s.meta.NextSeq {
 		if ch, i := s.columns.at(seq); ch != nil && ch.place[i] != 0 {

@@ -18,10 +18,9 @@ type Done struct {
 }
 
 var (
-	selectIdempotency = store.Prepared(`SELECT hash, seq, count FROM idempotency WHERE principal = ? AND key = ?`)
-	insertIdempotency = store.Prepared(`INSERT INTO idempotency (principal, key, hash, seq, count, created_at)
-	VALUES (?,
-	?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`)
+	selectIdempotency = store.Prepared(`SELECT hash, seq, count FROM idempotency WHERE n = ?`)
+	insertIdempotency = store.Prepared(`INSERT INTO idempotency (request, hash, seq, count, created_at)
+	VALUES (?, ?, ?, ?, ?)`)
 )
 
 // kept is the part of a command's result that is stored under its idempotency key: the number of its first job,
@@ -40,9 +39,6 @@ type replayer interface{ replay(t *tx, k kept) any }
 // partial is one of several commands of a request: only the last one completes it.
 type partial interface{ partial() bool }
 
-// predictable is a command whose result keeps what is known before it is applied.
-type predictable interface{ predict(t *tx) kept }
-
 func (d Done) keep() kept {
 	if d.Status != "" {
 		return kept{d.Seq, store.Code(store.StatusCodes, d.Status)}
@@ -53,16 +49,14 @@ func (d Done) keep() kept {
 // applyOnce applies a command unless a request with its idempotency key has
 // succeeded before; then the result is that of the earlier one.
 func (t *tx) applyOnce(c *enveloped) any {
-	id := &c.idempotency
-	if id.Key == "" {
+	if c.idempotency.Key == "" {
 		return c.command.apply(t)
 	}
-	if p, ok := c.command.(predictable); ok && t.keep(id, p.predict(t)) {
-		return t.applyKept(c)
-	}
-	if k, hash, ok := t.earlier(id); ok {
-		if !bytes.Equal(hash, id.Hash[:]) {
-			return ffrtmp.Errorf(ffrtmp.Conflict, "idempotency key %q was used for another request", id.Key)
+	hash := c.idempotency.Hash[:]
+	id := store.NewRequestID(c.idempotency.Principal, c.idempotency.Key)
+	if k, earlier, ok := t.earlier(id); ok {
+		if !bytes.Equal(earlier, hash) {
+			return ffrtmp.Errorf(ffrtmp.Conflict, "idempotency key %q was used for another request", c.idempotency.Key)
 		}
 		if r, ok := c.command.(replayer); ok {
 			return r.replay(t, k)
@@ -80,37 +74,56 @@ func (t *tx) applyOnce(c *enveloped) any {
 	if r, ok := result.(keeper); ok {
 		k = r.keep()
 	}
-	t.keep(id, k)
+	t.keep(id, hash, k)
 	return result
 }
 
-// applyKept applies a command whose key is kept already: nearly every key is new, and
-// looking for it first would cost a search on every master.
-func (t *tx) applyKept(c *enveloped) any {
-	result := c.command.apply(t)
-	if _, refused := result.(*ffrtmp.Error); refused {
-		t.exec(deleteKey, c.idempotency.Principal, c.idempotency.Key)
+// keep stores what is kept of a request with an idempotency key.
+func (t *tx) keep(id store.RequestID, hash []byte, k kept) {
+	if t.err != nil {
+		return
 	}
-	return result
+	var n int64
+	if n, t.err = t.DB.Insert(insertIdempotency, id[:], hash, int64(k.seq), k.count, t.now); t.err == nil {
+		t.requests[id] = n
+	}
 }
 
-// keep stores what is kept under a key. It reports whether the key was new.
-func (t *tx) keep(id *Idempotency, k kept) bool {
-	return t.insertNew(insertIdempotency, id.Principal, id.Key, id.Hash[:], int64(k.seq), k.count, t.now)
+// forget removes a request's idempotency key.
+func (t *tx) forget(id store.RequestID) {
+	t.exec(deleteKey, t.requests[id])
+	delete(t.requests, id)
 }
 
-// earlier returns what is stored of an earlier request with the idempotency key, and the request's hash.
-func (t *tx) earlier(id *Idempotency) (k kept, hash []byte, ok bool) {
+// earlier returns what is stored of an earlier request with the same id, and the request's hash.
+func (t *tx) earlier(id store.RequestID) (k kept, hash []byte, ok bool) {
+	n, ok := t.requests[id]
+	if !ok {
+		return k, nil, false
+	}
 	row := make([]driver.Value, 3)
-	if !t.row(row, selectIdempotency, id.Principal, id.Key) {
+	if !t.row(row, selectIdempotency, n) {
 		return k, nil, false
 	}
 	k = kept{uint64(row[1].(int64)), row[2].(int64)}
-	return k, row[0].([]byte), t.replayable(k.seq, store.RequestKey{Principal: id.Principal, Key: id.Key})
+	return k, row[0].([]byte), t.replayable(k.seq, id)
 }
 
 // Submitted reports whether a submission or an import with this idempotency key created
 // jobs that still exist. It is false without a key.
 func (f *FSM) Submitted(ctx context.Context, id Idempotency) (bool, error) {
-	return f.KeyMadeJobs(ctx, store.RequestKey{Principal: id.Principal, Key: id.Key})
+	if id.Key == "" {
+		return false, nil
+	}
+	request := store.NewRequestID(id.Principal, id.Key)
+	f.mu.RLock()
+	var n int64
+	if f.state != nil {
+		n = f.state.requests[request]
+	}
+	f.mu.RUnlock()
+	if n == 0 {
+		return false, nil
+	}
+	return f.KeyMadeJobs(ctx, n, request)
 }

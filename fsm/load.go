@@ -27,6 +27,9 @@ func (s *state) load() error {
 	if err := s.columns.loadNewest(s.DB, s.meta.NextSeq); err != nil {
 		return err
 	}
+	if s.requests, err = s.Requests(); err != nil {
+		return err
+	}
 	return s.loadActive()
 }
 

@@ -292,9 +292,9 @@ func (h *history) prune() {
 	if err != nil {
 		h.Fatal(err)
 	}
-	keys := []store.RequestKey{
-		{Principal: "p", Key: fmt.Sprint(h.random.IntN(20))},
-		{Principal: "p", Key: fmt.Sprint(h.random.IntN(20))},
+	keys := []store.RequestID{
+		store.NewRequestID("p", fmt.Sprint(h.random.IntN(20))),
+		store.NewRequestID("p", fmt.Sprint(h.random.IntN(20))),
 	}
 	seqs = append(seqs, uint64(h.jobs))
 	h.try(errOf(h.Prune(h.Context(), PruneRequest{Before: before, Events: before, Seqs: seqs, Keys: keys})))

@@ -18,7 +18,7 @@ type prune struct {
 	before int64 // ns: jobs finished before, and keys used before
 	events int64 // ns: events before
 	seqs   []uint64
-	keys   []store.RequestKey
+	keys   []store.RequestID
 }
 
 func (*prune) kind() Kind { return KindPrune }
@@ -34,8 +34,7 @@ func (c *prune) encode(e *encoder) {
 	}
 	e.uint(uint64(len(c.keys)))
 	for _, k := range c.keys {
-		e.string(k.Principal)
-		e.string(k.Key)
+		e.fixed(k[:])
 	}
 }
 
@@ -46,9 +45,9 @@ func decodePrune(d *decoder) command {
 		last += uint64(d.int())
 		c.seqs[i] = last
 	}
-	c.keys = make([]store.RequestKey, d.count(2))
+	c.keys = make([]store.RequestID, d.count(len(store.RequestID{})))
 	for i := range c.keys {
-		c.keys[i] = store.RequestKey{Principal: d.string(), Key: d.string()}
+		d.fixed(c.keys[i][:])
 	}
 	return c
 }
@@ -66,9 +65,9 @@ var (
 	deleteAttempts = store.Prepared(`DELETE FROM job_attempt WHERE seq = ?`)
 	deleteLogs     = store.Prepared(`DELETE FROM job_log WHERE seq = ?`)
 	deleteMedia    = store.Prepared(`DELETE FROM job_media WHERE seq = ?`)
-	selectUnused   = store.Prepared(`SELECT 1 FROM idempotency i WHERE principal = ? AND key = ? AND created_at < ?
+	selectUnused   = store.Prepared(`SELECT 1 FROM idempotency i WHERE n = ? AND created_at < ?
 	AND NOT EXISTS (SELECT 1 FROM job_state WHERE i.seq > 0 AND seq >= i.seq AND seq < i.seq + max(i.count, 1))`)
-	deleteKey       = store.Prepared(`DELETE FROM idempotency WHERE principal = ? AND key = ?`)
+	deleteKey       = store.Prepared(`DELETE FROM idempotency WHERE n = ?`)
 	selectOldEvents = store.Prepared(`SELECT idx, count FROM (SELECT idx, time, count FROM event
 	ORDER BY idx LIMIT ?) WHERE time < ? ORDER BY idx DESC LIMIT 1`)
 	deleteEvents = store.Prepared(`DELETE FROM event WHERE idx <= ?`)
@@ -93,9 +92,9 @@ func (c *prune) apply(t *tx) any {
 		t.columns.remove(seq)
 		p.Jobs++
 	}
-	for _, k := range c.keys {
-		if t.row(one, selectUnused, k.Principal, k.Key, c.before) {
-			t.exec(deleteKey, k.Principal, k.Key)
+	for _, id := range c.keys {
+		if n, ok := t.requests[id]; ok && t.row(one, selectUnused, n, c.before) {
+			t.forget(id)
 			p.Keys++
 		}
 	}
@@ -148,11 +147,11 @@ func (t *tx) pruneNodes(before int64) int {
 
 // replayable reports whether a request can be replayed: its idempotency key is valid
 // as long as its jobs exist.
-func (t *tx) replayable(seq uint64, key store.RequestKey) bool {
-	if seq == 0 || t.row(make([]driver.Value, 1), store.SelectUsed, key.Principal, key.Key) {
+func (t *tx) replayable(seq uint64, id store.RequestID) bool {
+	if seq == 0 || t.row(make([]driver.Value, 1), store.SelectUsed, t.requests[id], id[:]) {
 		return true
 	}
-	t.exec(deleteKey, key.Principal, key.Key)
+	t.forget(id)
 	return false
 }
 
@@ -161,7 +160,7 @@ type PruneRequest struct {
 	Before time.Time // jobs finished before, and keys used before
 	Events time.Time // events before
 	Seqs   []uint64  // ascending
-	Keys   []store.RequestKey
+	Keys   []store.RequestID
 }
 
 // Prune removes those of the request's candidates that are old enough.

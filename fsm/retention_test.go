@@ -20,7 +20,7 @@ func (c *cluster) prune(before time.Time) (total Pruned) {
 		if err != nil {
 			c.Fatal(err)
 		}
-		keys, _, err := c.fsm.OldKeys(c.Context(), before, store.RequestKey{}, 1000)
+		keys, _, err := c.fsm.OldKeys(c.Context(), before, 0, 1000)
 		if err != nil {
 			c.Fatal(err)
 		}
@@ -75,7 +75,7 @@ func TestPrune_OldFinishedJobs(t *testing.T) {
 	// Jobs that the request does not name are kept.
 	_, p, err := c.Prune(t.Context(), PruneRequest{
 		Before: cutoff, Seqs: []uint64{1, 2, 3, 4, 5, 6},
-		Keys: []store.RequestKey{{Principal: "p", Key: "once"}},
+		Keys: []store.RequestID{store.NewRequestID("p", "once")},
 	})
 	if err != nil || p.Jobs != 1 || p.Keys != 1 {
 		t.Fatalf("got %+v, %v, want one job and one key pruned", p, err)

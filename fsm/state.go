@@ -22,6 +22,8 @@ type state struct {
 	keys    map[string]*key
 	columns columns
 
+	requests map[store.RequestID]int64 // rows of idempotency keys
+
 	settings map[string]string // of the cluster
 
 	wake    bool // more may be claimable than before

@@ -126,8 +126,6 @@ func (c *submit) apply(t *tx) any {
 
 func (s Submitted) keep() kept { return kept{s.Jobs[0].SequenceNumber, int64(len(s.Jobs))} }
 
-func (c *submit) predict(t *tx) kept { return kept{t.meta.NextSeq, int64(len(c.specs))} }
-
 func (c *submit) replay(t *tx, k kept) any {
 	return Submitted{Jobs: t.submitted(k.seq, int(k.count)), Replayed: true}
 }

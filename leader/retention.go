@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"github.com/ffrtmp/ffrtmp/fsm"
-	"github.com/ffrtmp/ffrtmp/fsm/store"
 	"github.com/ffrtmp/ffrtmp/internal/ctxtime"
 )
 
@@ -16,8 +15,8 @@ const (
 	// maxPrune bounds the jobs that one command removes, and so the time for which it
 	// delays others.
 	maxPrune = 200
-	// keysPerScan bounds the idempotency keys that one scan reads. They are not ordered
-	// by age, so each scan continues where the last one stopped.
+	// keysPerScan bounds the idempotency keys that one scan reads. An old one may still have
+	// jobs, so each scan continues where the last one stopped.
 	keysPerScan = 10_000
 	// pruneIdleRatio is the pause after a removal, in multiples of the time it took.
 	pruneIdleRatio = 4
@@ -29,10 +28,10 @@ func (t *term) retain() {
 	if t.cfg.Retention > 0 {
 		interval = max(time.Second, min(interval, t.cfg.Retention/10))
 	}
-	var key store.RequestKey
+	var after int64
 	for ctxtime.Sleep(t.ctx, interval) == nil {
 		var err error
-		if key, err = t.removeOld(key); err != nil && t.ctx.Err() == nil {
+		if after, err = t.removeOld(after); err != nil && t.ctx.Err() == nil {
 			t.cfg.Logger.Warn("cannot remove what is older than the retention; retrying", "error", err)
 		}
 	}
@@ -40,14 +39,14 @@ func (t *term) retain() {
 
 // removeOld removes old jobs and events, in portions, and the old ones among the next
 // idempotency keys.
-func (t *term) removeOld(key store.RequestKey) (next store.RequestKey, err error) {
+func (t *term) removeOld(after int64) (next int64, err error) {
 	now := time.Now()
 	r := fsm.PruneRequest{Before: time.Unix(0, 0), Events: now.Add(-eventRetention)}
 	if t.cfg.Retention > 0 {
 		r.Before = now.Add(-t.cfg.Retention)
 	}
-	if r.Keys, next, err = t.cfg.State.OldKeys(t.ctx, r.Before, key, keysPerScan); err != nil {
-		return key, err
+	if r.Keys, next, err = t.cfg.State.OldKeys(t.ctx, r.Before, after, keysPerScan); err != nil {
+		return after, err
 	}
 	var total fsm.Pruned
 	defer func() {

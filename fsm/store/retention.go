@@ -7,9 +7,6 @@ import (
 	"time"
 )
 
-// RequestKey is an idempotency key and its principal.
-type RequestKey struct{ Principal, Key string }
-
 var (
 	queryBorn   = readOnly(`SELECT seq, created_at FROM job_spec WHERE seq >= ? ORDER BY seq LIMIT 1`)
 	queryNewest = readOnly(`SELECT coalesce(max(seq), 0) FROM job_spec`)
@@ -17,9 +14,9 @@ var (
 	AND completed_at < ? ORDER BY seq LIMIT ?`)
 	queryOldEvents = readOnly(`SELECT EXISTS (SELECT 1 FROM (SELECT time FROM event ORDER BY idx LIMIT 1)
 	WHERE time < ?)`)
-	queryKeys = readOnly(`SELECT principal, key, created_at < ? AND NOT EXISTS
+	queryKeys = readOnly(`SELECT n, request, created_at < ? AND NOT EXISTS
 	(SELECT 1 FROM job_state WHERE i.seq > 0 AND seq >= i.seq AND seq < i.seq + max(i.count, 1))
-FROM idempotency i WHERE (principal, key) > (?, ?) ORDER BY principal, key LIMIT ?`)
+FROM idempotency i WHERE n > ? ORDER BY n LIMIT ?`)
 )
 
 // OldJobs returns up to limit jobs after a number that finished before a time, in order.
@@ -75,27 +72,27 @@ func (r Reader) HasOldEvents(ctx context.Context, before time.Time) (old bool, e
 }
 
 // OldKeys checks the next limit idempotency keys after one. It returns those that were
-// used before a time and have no jobs, and the key to continue after: the zero key when
-// all were checked.
-func (r Reader) OldKeys(ctx context.Context, before time.Time, after RequestKey, limit int) (old []RequestKey,
-	next RequestKey, err error,
+// used before a time and have no jobs, and where to continue: 0 when all were checked.
+func (r Reader) OldKeys(ctx context.Context, before time.Time, after int64, limit int) (old []RequestID,
+	next int64, err error,
 ) {
 	seen := 0
 	err = r.read(ctx, func(ctx context.Context, db *DB) error {
 		return db.each(ctx, queryKeys, func(r *sql.Rows) error {
 			var unused bool
-			if err := r.Scan(&next.Principal, &next.Key, &unused); err != nil {
+			var request []byte
+			if err := r.Scan(&next, &request, &unused); err != nil {
 				return err
 			}
 			seen++
 			if unused {
-				old = append(old, next)
+				old = append(old, RequestID(request))
 			}
 			return nil
-		}, before.UnixNano(), after.Principal, after.Key, limit)
+		}, before.UnixNano(), after, limit)
 	})
 	if seen < limit {
-		next = RequestKey{}
+		next = 0
 	}
 	return old, next, err
 }

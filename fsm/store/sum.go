@@ -32,7 +32,7 @@ var summed = []summedTable{
 	{"job_log", []string{"seq", "attempt"}},
 	{"job_media", []string{"seq", "attempt"}},
 	{"node", []string{"key"}},
-	{"idempotency", []string{"principal", "key"}},
+	{"idempotency", []string{"n"}},
 	{"api_key", []string{"id"}},
 	{"cluster_setting", []string{"key"}},
 	{"audit", []string{"log_index", "n"}},

@@ -102,19 +102,26 @@ func (w *writer) bind(args []driver.Value) []driver.NamedValue {
 
 // Exec executes a statement.
 func (w *writer) Exec(s Statement, args ...driver.Value) error {
-	_, err := w.Change(s, args...)
+	_, err := w.exec(s, args)
 	return err
 }
 
-// Change executes a statement and reports whether it has changed a row.
-func (w *writer) Change(s Statement, args ...driver.Value) (bool, error) {
+// Insert executes an INSERT and returns the number of the row.
+func (w *writer) Insert(s Statement, args ...driver.Value) (int64, error) {
+	result, err := w.exec(s, args)
+	if err != nil {
+		return 0, err
+	}
+	return result.LastInsertId()
+}
+
+func (w *writer) exec(s Statement, args []driver.Value) (driver.Result, error) {
 	w.executed++
 	result, err := w.stmts[s].ExecContext(context.Background(), w.bind(args))
 	if err != nil {
-		return false, fmt.Errorf("%s: %w", statements[s], err)
+		return nil, fmt.Errorf("%s: %w", statements[s], err)
 	}
-	rows, err := result.RowsAffected()
-	return rows > 0, err
+	return result, nil
 }
 
 // Row reads the first row of a result and reports whether there is one.

@@ -128,16 +128,16 @@ CREATE TABLE node (
 -- What a request with an idempotency key has done: made or changed count jobs
 -- from seq on, or (seq 0) something else. Of an action on the job, count is the
 -- status that it led to, of a result the number of the retry. It goes when its
--- jobs go.
+-- jobs go. Rows are in the order of the requests, without an index: keys are random, and
+-- each would change another page. They are found through memory.
 CREATE TABLE idempotency (
-    principal  TEXT NOT NULL,
-    key        TEXT NOT NULL,
-    hash       BLOB NOT NULL,
+    n          INTEGER PRIMARY KEY,
+    request    BLOB NOT NULL, -- digest of the key and its principal
+    hash       BLOB NOT NULL, -- of what was requested
     seq        INTEGER NOT NULL,
     count      INTEGER NOT NULL,
-    created_at INTEGER NOT NULL,
-    PRIMARY KEY (principal, key)
-) STRICT, WITHOUT ROWID;
+    created_at INTEGER NOT NULL
+) STRICT;
 
 -- API keys. Of a secret there is the SHA-256 only.
 CREATE TABLE api_key (
