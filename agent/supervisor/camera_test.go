@@ -24,8 +24,9 @@ type camera struct {
 	digest   bool
 	group    sync.WaitGroup
 
-	mu   sync.Mutex
-	seen []string // first lines of requests
+	mu      sync.Mutex
+	seen    []string       // first lines of requests
+	sources []*net.UDPConn // that the test picture comes from
 }
 
 // newCamera starts a server, which ends with the test.
@@ -48,6 +49,11 @@ func newCamera(t *testing.T, digest bool) *camera {
 	})
 	t.Cleanup(func() {
 		listener.Close()
+		c.mu.Lock()
+		for _, s := range c.sources {
+			s.Close()
+		}
+		c.mu.Unlock()
 		c.group.Wait()
 	})
 	return c
@@ -171,6 +177,9 @@ func (c *camera) play(conn net.Conn, write *sync.Mutex) {
 		return
 	}
 	defer udp.Close()
+	c.mu.Lock()
+	c.sources = append(c.sources, udp)
+	c.mu.Unlock()
 	port := portOf(udp)
 	source := exec.Command("ffmpeg", "-v", "error", "-re", "-f", "lavfi", "-i", "testsrc2=size=64x36:rate=10", "-c:v",
 		"libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-g", "5", "-f", "rtp",
