@@ -45,15 +45,16 @@ test: programs ## run all tests with the race detector
 lint: $(GOLANGCI_LINT) ## check formatting, imports and linters (.golangci.yaml)
 	$(GOLANGCI_LINT) run
 
-# openapi uses npm packages at the versions that api/lint/package-lock.json pins.
+# openapi uses npm packages at the versions that api/lint/package-lock.json pins, and the Go tool that api/lint/go.mod pins.
 OPENAPI := .tools/openapi
-openapi: $(OPENAPI)/.installed ## lint the OpenAPI document, and compile the types that a generator makes of it (npm)
+openapi: $(OPENAPI)/.installed ## lint the OpenAPI document; compile the clients that two generators make of it (npm, Go)
 	REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true $(OPENAPI)/node_modules/.bin/redocly lint --format=json \
 		api/openapi.yaml >$(OPENAPI)/redocly.json || { cat $(OPENAPI)/redocly.json; exit 1; }
 	@grep -q '"warnings": 0' $(OPENAPI)/redocly.json || { cat $(OPENAPI)/redocly.json; exit 1; }
 	$(OPENAPI)/node_modules/.bin/spectral lint --quiet --fail-severity=hint -r api/lint/spectral.yaml api/openapi.yaml
 	$(OPENAPI)/node_modules/.bin/openapi-typescript api/openapi.yaml -o $(OPENAPI)/api.d.ts
 	$(OPENAPI)/node_modules/.bin/tsc --noEmit --strict $(OPENAPI)/api.d.ts
+	cd api/lint && $(GO) tool oapi-codegen -config oapi-codegen.yaml ../openapi.yaml && $(GO) build ./...
 $(OPENAPI)/.installed: api/lint/package.json api/lint/package-lock.json
 	$(NPM)
 	mkdir -p $(OPENAPI) && cp api/lint/package.json api/lint/package-lock.json $(OPENAPI)/
