@@ -229,7 +229,8 @@ func breaches(s *openapi3.Schema, path string) (list []breach) {
 		}
 	}
 	under := func(name string) string { return strings.TrimPrefix(path+"."+name, ".") }
-	switch types := s.Type; {
+	kinds := openapi3.Types(documentTypes(s))
+	switch types := &kinds; {
 	case path == "":
 		add(path, noObjects...)
 	case types.Is("object"):
