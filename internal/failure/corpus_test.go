@@ -13,7 +13,7 @@ import (
 )
 
 // internal matches what must not be shown to users.
-var internal = regexp.MustCompile(`127\.0\.0\.1|/proc/self/fd/\d|/dev/fd/\d|pipe:\d|0x[0-9a-f]{6}`)
+var internal = regexp.MustCompile(`127\.0\.0\.1|\[::1\]|localhost:\d|/proc/self/fd|/dev/fd|pipe:\d|0x[0-9a-fA-F]{6}`)
 
 const corpus = "testdata/logs"
 
@@ -55,6 +55,34 @@ func TestFromLog_Corpus(t *testing.T) {
 		"http_429":  {ffrtmp.NetworkError, "busy or failing"},
 		"http_503":  {ffrtmp.NetworkError, "busy or failing"},
 		"missing":   {ffrtmp.InputError, "does not exist"},
+
+		"in_encrypted_mp4": {ffrtmp.UserError, "damaged"},
+		"probe_hdr_mkv":    {ffrtmp.UserError, "ends before there is anything to decode"},
+		"probe_bad_mkv":    {ffrtmp.UserError, "ends before there is anything to decode"},
+		"probe_cut_ogg":    {ffrtmp.UserError, "ends before there is anything to decode"},
+		"probe_cut_flac":   {ffrtmp.UserError, "not video or sound that ffmpeg can read"},
+		"probe_cut_wav":    {ffrtmp.UserError, "not video or sound that ffmpeg can read"},
+		"probe_rnd_ts":     {ffrtmp.UserError, "not video or sound that ffmpeg can read"},
+		"probe_a_pdf":      {ffrtmp.UserError, "not video or sound that ffmpeg can read"},
+		"probe_a_srt":      {ffrtmp.UserError, "kind that jobs may read"},
+		"opus_rate":        {ffrtmp.UserError, "at this bit rate (The bit rate 6000000 bps is unsupported"},
+		"two_mp3":          {ffrtmp.UserError, "holds one audio track"},
+		"two_flac":         {ffrtmp.UserError, "holds one audio track"},
+		"two_wav":          {ffrtmp.UserError, "holds one audio track"},
+		"no_track":         {ffrtmp.UserError, "lacks a track that the job asks for (Stream map '0:a:3'"},
+		"subs_pgs":         {ffrtmp.UserError, "lacks a track that the job asks for (Stream map '0:s:0'"},
+		"crop":             {ffrtmp.UserError, "smaller than what is cut from it"},
+		"scale0":           {ffrtmp.UserError, "cannot encode this picture size"},
+		"x264_huge":        {ffrtmp.UserError, "set parameters.resolution (invalid width x height (20000x64)"},
+		"x264_profile":     {ffrtmp.UserError, "encoder refused its parameters"},
+		"x265_bad":         {ffrtmp.UserError, "encoder refused its parameters (x265 [error]: Invalid max IDR period"},
+		"vp9_bits": {
+			ffrtmp.UserError, "refused its parameters (Additional information: Codec high bit-depth not supported",
+		},
+		"burn_nosub": {ffrtmp.UserError, "subtitles cannot be converted"},
+		"nvenc":      {ffrtmp.PlatformError, "hardware encoder of this node does not work (Cannot load libcuda"},
+		"qsv":        {ffrtmp.PlatformError, "hardware encoder of this node does not work (Error initializing an"},
+		"vaapi":      {ffrtmp.PlatformError, "a filter failed (Impossible to convert between the formats"},
 	}
 	logs, err := filepath.Glob(filepath.Join(corpus, "*.log"))
 	if err != nil || len(logs) != len(want) {
@@ -72,6 +100,71 @@ func TestFromLog_Corpus(t *testing.T) {
 		}
 		if internal.MatchString(says) {
 			t.Errorf("%s: got internals in %q", name, says)
+		}
+	}
+}
+
+// Messages that public bug reports quote, also of other versions of ffmpeg, on lines as a job's log has them.
+func TestFromLog_Reported(t *testing.T) {
+	for line, want := range map[string]struct {
+		reason ffrtmp.FailureReason
+		says   string
+	}{
+		"file:/proc/self/fd/4: Input/output error": {ffrtmp.InputError, "disk or share of the input does not answer"},
+		"file:/proc/self/fd/4: Stale file handle":  {ffrtmp.InputError, "disk or share of the input does not answer"},
+		"[in#0/mov,mp4,m4a,3gp,3g2,mj2 @ 0x55d1b4477f00] Error during demuxing: Input/output error": {
+			ffrtmp.InputError, "disk or share of the input does not answer",
+		},
+		"[in#0 @ 0x5d1b4477f00] Error opening input: Invalid data found when processing input": {
+			ffrtmp.UserError, "not video or sound that ffmpeg can read",
+		},
+		"[in#0 @ 0x5d1b4477f00] Error opening input: End of file": {ffrtmp.UserError, "ends before there is anything"},
+		"[vist#0:0/h264 @ 0x55d1b447] [dec:h264 @ 0x55d1b4] Decode error rate 1 exceeds maximum 0.666667": {
+			ffrtmp.UserError, "video cannot be decoded",
+		},
+		"Subtitle encoding currently only possible from text to text or bitmap to bitmap": {
+			ffrtmp.UserError, "subtitles cannot be converted",
+		},
+		"[matroska @ 0x55f747a22540] Subtitle codec 0 is not supported.": {ffrtmp.UserError, "subtitles cannot be"},
+		"[matroska @ 040546a0] Can't write packet with unknown timestamp": {
+			ffrtmp.UserError, "cannot be copied; encode it",
+		},
+		"[mp4 @ 0x5d1b44] Application provided invalid, non monotonically increasing dts to muxer in stream 0": {
+			ffrtmp.UserError, "not in order, so it cannot be copied",
+		},
+		"Too many packets buffered for output stream 0:1.": {ffrtmp.UserError, "begins long after the others"},
+		"[http @ 0x55d1b44] Stream ends prematurely at 5242880, should be 91526144": {
+			ffrtmp.NetworkError, "the connection broke",
+		},
+		"[h264_nvenc @ 0x55d1b44] OpenEncodeSessionEx failed: out of memory (10): (no details)": {
+			ffrtmp.PlatformError, "hardware encoder of this node does not work",
+		},
+		"[h264_nvenc @ 0x55d1b44] No capable devices found": {ffrtmp.PlatformError, "hardware encoder of this node"},
+		"[h264_nvenc @ 0x55d1b44] The minimum required Nvidia driver for nvenc is 520.56.06 or newer": {
+			ffrtmp.PlatformError, "hardware encoder of this node",
+		},
+		"[AVHWDeviceContext @ 0x55d1b44] Error creating a MFX session: -9.": {
+			ffrtmp.PlatformError, "hardware encoder of this node",
+		},
+		"[hevc_vaapi @ 0x55d1b44] No usable encoding entrypoint found for profile VAProfileHEVCMain (17).": {
+			ffrtmp.PlatformError, "hardware encoder of this node",
+		},
+		"[AVHWDeviceContext @ 0x55d1b44] libva: /usr/lib/dri/iHD_drv_video.so init failed": {
+			ffrtmp.PlatformError, "hardware encoder of this node",
+		},
+		"[libx265 @ 0x55d1b44] pthread_create() failed: Resource temporarily unavailable": {
+			ffrtmp.PlatformError, "out of threads, processes or open files",
+		},
+		"[NULL @ 0x55d1b44] Requested output format 'ipod' is not a suitable output format": {
+			ffrtmp.CapabilityMismatch, "lacks an encoder, a filter or a format",
+		},
+		"http://127.0.0.1:42631/film.mp4: Server returned 403 Forbidden (access denied)": {
+			ffrtmp.UserError, "refused access (the server: Server returned 403",
+		},
+	} {
+		reason, says := FromLog([]string{"Press [q] to stop, [?] for help", line, "Conversion failed!"})
+		if reason != want.reason || !strings.Contains(says, want.says) || internal.MatchString(says) {
+			t.Errorf("%s: got %s: %s; want %s with %q", line, reason, says, want.reason, want.says)
 		}
 	}
 }
@@ -133,6 +226,7 @@ func FuzzFromLog(f *testing.F) {
 		f.Add(string(data))
 	}
 	f.Add("http://127.0.0.1:42631/x: file:/proc/self/fd/3: pipe:3 0xdeadbeef99")
+	f.Add("[a @ 0x55d1b4477f00] [IMGUTILS @ 0x7ffe47522b60] [::1]:80 localhost:1 /proc/self/fd/7/pass-0.log 0xDEADBEEF")
 	f.Fuzz(func(t *testing.T, log string) {
 		reason, says := FromLog(strings.Split(strings.ToValidUTF8(log, "?"), "\n"))
 		if reason == "" || len(says) > 1000 || !utf8.ValidString(says) || strings.Contains(says, "\n") {

@@ -17,7 +17,7 @@ type Damage struct {
 
 var (
 	decodeError = regexp.MustCompile(`Error while decoding stream #|Error submitting packet to decoder|` +
-		`error while decoding MB|corrupt decoded frame|[Cc]orrupt input packet|Packet corrupt|` +
+		`error while decoding MB|Decoding error: |corrupt decoded frame|[Cc]orrupt input packet|Packet corrupt|` +
 		`Invalid NAL unit|missing picture in access unit|Could not find ref with POC|` +
 		`Error (submitting|parsing) .*(packet|NAL)|invalid as first byte of an EBML number`)
 	repeated = regexp.MustCompile(`^\s*Last message repeated (\d+) times`)

@@ -57,14 +57,14 @@ var cleanings = []struct {
 	form *regexp.Regexp
 	with string
 }{
-	{regexp.MustCompile(`^\[[^\]]* @ 0x[0-9a-fA-F]+\]\s*`), ""},
+	{regexp.MustCompile(`^(\[[^\]]* @ 0x[0-9a-fA-F]+\]\s*)+`), ""},
 	{regexp.MustCompile(`0x[0-9a-fA-F]{6,}`), "…"},
 	{regexp.MustCompile(`(file:)?/(proc/self|dev)/fd/3\b`), "the input"}, // what ffprobe reads
 	{regexp.MustCompile(`(file:)?/(proc/self|dev)/fd/4\b`), "the input"},
 	{regexp.MustCompile(`(file:)?/(proc/self|dev)/fd/5\b`), "the output"},
-	{regexp.MustCompile(`(file:)?/(proc/self|dev)/fd/\d+|pipe:\d+`), "a file"},
-	{regexp.MustCompile(`[a-z]+://127\.0\.0\.1:\d+(/[^\s'",):]*)?`), "the server"},
-	{regexp.MustCompile(`127\.0\.0\.1(:\d+)?`), "the server"},
+	{regexp.MustCompile(`(file:)?/(proc/self|dev)/fd(/\d+(/\S*)?)?|pipe:\d+`), "a file"},
+	{regexp.MustCompile(`[a-z]+://(127\.0\.0\.1|\[::1\]|localhost):\d+(/[^\s'",):]*)?`), "the server"},
+	{regexp.MustCompile(`(127\.0\.0\.1|\[::1\])(:\d+)?|\blocalhost:\d+`), "the server"},
 }
 
 // maxLine bounds a line of ffmpeg's in an error.
