@@ -24,7 +24,12 @@ type AudioTrack struct {
 	Title    string `json:"title"`
 	Default  bool   `json:"default"` // players choose it
 
-	Encoder string `json:"-"` // ffmpeg's name, or copy
+	Loudness      *float64 `json:"loudness"` // LUFS; this and the following: see Loudness
+	TruePeak      *float64 `json:"true_peak"`
+	LoudnessRange *float64 `json:"loudness_range"`
+
+	Encoder string    `json:"-"` // ffmpeg's name, or copy
+	Normal  *Loudness `json:"-"` // what its loudness is normalized to; nil: it stays
 }
 
 const (
@@ -37,7 +42,7 @@ const (
 
 var (
 	languageForm    = regexp.MustCompile(`^[a-zA-Z]{2,3}$`)
-	audioTrackNames = strictjson.Fields[AudioTrack]()[:9] // not Encoder
+	audioTrackNames = strictjson.Fields[AudioTrack]()[:12] // not Encoder and Normal
 )
 
 // channelCounts are those of layouts that players know.
@@ -92,7 +97,8 @@ func (s scenario) resolveAudioTracks(e *Encoding, p Parameters) error {
 	for i := range e.AudioTracks {
 		at := fmt.Sprintf("parameters.audio[%d].", i)
 		t := &e.AudioTracks[i]
-		if err := cmp.Or(t.checkChoice(at, e), t.resolveCodec(at, s, e), t.check(at, e)); err != nil {
+		err := cmp.Or(t.checkChoice(at, e), t.resolveCodec(at, s, e), t.check(at, e), t.resolveLoudness(at, e))
+		if err != nil {
 			return err
 		}
 	}
@@ -209,6 +215,18 @@ func (t *AudioTrack) check(at string, e *Encoding) error {
 	return cmp.Or(checkAudioRate(at+"bitrate", t.Bitrate), checkText(at+"title", t.Title, maxTitle))
 }
 
+// resolveLoudness sets what the loudness is normalized to.
+func (t *AudioTrack) resolveLoudness(at string, e *Encoding) (err error) {
+	t.Normal, err = newLoudness(at, t.Loudness, t.TruePeak, t.LoudnessRange)
+	switch {
+	case err != nil || t.Normal == nil:
+		return err
+	case t.Encoder == "copy":
+		return FieldErrorf(at+"loudness", "does not apply to a copy")
+	}
+	return e.checkLoudness(at + "loudness")
+}
+
 // checkAudioRate returns an error that names the field unless it is "" or a bit rate that encoders take.
 func checkAudioRate(field, rate string) error {
 	switch {
@@ -243,6 +261,7 @@ func audioParameter() Parameter {
 		titleParameter(),
 		about("default", "boolean", everyKind, `true`, "players choose it; one track at most").
 			defaults("the first track"))
+	p.Fields = append(p.Fields, loudnessParameters()...)
 	return p
 }
 

@@ -30,6 +30,7 @@ type Encoding struct {
 	Threads      int
 	AudioEncoder string // ffmpeg's name; "": no audio
 	AudioBitrate string
+	Loudness     *Loudness    // of the sound without AudioTracks; nil: the source's
 	AudioTracks  []AudioTrack // of the output; empty: the source's first, with AudioEncoder
 	Subtitles    []SubtitleTrack
 	Fit          string // how the source's shape meets ExactSize: inside, pad, crop or stretch
@@ -85,10 +86,10 @@ func (s scenario) steps() []func(*Encoding, Parameters) error {
 	case s.remux:
 		return append(steps, s.checkForeign, resolveCopy, s.resolveAudioTracks, resolveSubtitles)
 	case s.audio != "":
-		return append(steps, s.checkForeign, s.resolveSound, s.resolveAudioTracks)
+		return append(steps, s.checkForeign, s.resolveSound, resolveLoudness, s.resolveAudioTracks)
 	}
 	steps = append(steps, resolveSize, resolvePicture, resolveFit, resolveCleaning, resolveWatermark, resolveAudio,
-		resolvePictures)
+		resolveLoudness, resolvePictures)
 	return append(steps, func(e *Encoding, p Parameters) error {
 		return cmp.Or(resolveCodec(e, p, s.codec), checkVideoOutput(e), s.resolveAudioTracks(e, p),
 			resolveSubtitles(e, p), resolveHDR(e, p), checkPair(e),
@@ -133,6 +134,9 @@ func (s scenario) checkForeign(_ *Encoding, p Parameters) error {
 		{"pix_fmt", p.PixFmt != ""},
 		{"tune", p.Tune != ""},
 		{"film_grain", p.FilmGrain != nil},
+		{"loudness", p.Loudness != nil && s.remux},
+		{"true_peak", p.TruePeak != nil && s.remux},
+		{"loudness_range", p.LoudnessRange != nil && s.remux},
 		{"audio_bitrate", p.AudioBitrate != "" && (s.remux || s.audio == "flac" || s.audio == "pcm")},
 	} {
 		if c.given {

@@ -2,6 +2,7 @@ package ffrtmp
 
 import (
 	"encoding/json"
+	"fmt"
 	"regexp"
 	"slices"
 	"time"
@@ -123,6 +124,16 @@ type Output struct {
 	Path      string `json:"path"`
 	SizeBytes int64  `json:"size_bytes"`
 	SHA256    string `json:"sha256,omitempty"` // lower-case hex
+
+	Loudness []TrackLoudness `json:"loudness,omitempty"` // of the audio tracks that were normalized
+	Sidecars []Sidecar       `json:"sidecars,omitempty"` // files beside it
+}
+
+// Sidecar is a file of extracted subtitles.
+type Sidecar struct {
+	Path      string `json:"path"`
+	SizeBytes int64  `json:"size_bytes"`
+	SHA256    string `json:"sha256,omitempty"` // lower-case hex
 }
 
 var sha256Form = regexp.MustCompile(`^([0-9a-f]{64})?$`)
@@ -135,6 +146,13 @@ func (o *Output) validate() error {
 		return FieldErrorf("output.size_bytes", "must not be negative")
 	case !sha256Form.MatchString(o.SHA256):
 		return FieldErrorf("output.sha256", "must be 64 lower-case hexadecimal digits")
+	}
+	o.Loudness, o.Sidecars = boundedLoudness(o.Loudness), o.Sidecars[:min(len(o.Sidecars), maxTracks)]
+	for i, s := range o.Sidecars {
+		file := Output{Path: s.Path, SizeBytes: s.SizeBytes, SHA256: s.SHA256}
+		if err := file.validate(); err != nil {
+			return FieldErrorf(fmt.Sprintf("output.sidecars[%d]", i), "%v", err)
+		}
 	}
 	return checkText("output.path", o.Path, maxPath)
 }

@@ -37,6 +37,9 @@ type Parameters struct {
 	HWAccel        string          `json:"hwaccel"`
 	AudioCodec     string          `json:"audio_codec"`
 	AudioBitrate   string          `json:"audio_bitrate"`
+	Loudness       *float64        `json:"loudness"` // LUFS; this and the following: see Loudness
+	TruePeak       *float64        `json:"true_peak"`
+	LoudnessRange  *float64        `json:"loudness_range"`
 	Audio          []AudioTrack    `json:"audio"`       // tracks of the output; excludes AudioCodec and AudioBitrate
 	Subtitles      []SubtitleTrack `json:"subtitles"`   // of the output
 	Fit            string          `json:"fit"`         // inside, pad, crop or stretch

@@ -98,7 +98,7 @@ var parameterTable = append([]Parameter{
 		with(`{"resolution_width":1280}`).within(16, 16384),
 	about("frame_rate", "number", videoKind, `30`, "").alias("fps").within(1, maxFPS),
 	about("engine", "string", everyKind, `"auto"`, "v2.2's; ffmpeg in any case").oneOf("auto", "ffmpeg"),
-}, qualityParameters()...)
+}, slices.Concat(loudnessParameters(), qualityParameters())...)
 
 func about(name, kind string, kinds []string, example, description string) Parameter {
 	return Parameter{

@@ -116,6 +116,7 @@ func (a *Agent) verify(at *attempt, exit supervisor.Exit) (*outcome, error) {
 	o.Result.Warnings = exit.Warnings
 	p := started.Plan
 	o.Input, o.Work, o.Final, o.Owner = p.Input, p.Work, p.Final, p.Owner
+	o.Sidecars = p.Sidecars
 	if p.Want.Missed(exit.Progress.Frame, exit.Progress.OutTimeSeconds) {
 		return nil, failure.Errorf(ffrtmp.UserError, "start: nothing of the input is left at %g s", p.Want.Start)
 	}
@@ -129,11 +130,32 @@ func (a *Agent) verify(at *attempt, exit supervisor.Exit) (*outcome, error) {
 	if o.Result.Output, err = outputOf(at.ctx, *o.Work, *o.Final); err != nil {
 		return nil, err
 	}
+	o.Result.Output.Loudness = exit.Loudness
+	if err := addSidecars(at.ctx, o); err != nil {
+		return nil, err
+	}
 	o.Result.Media = &ffrtmp.Media{Output: probe.Describe(&recipe.Source{Report: report})}
 	if o.Result.Media.Output != nil {
 		o.Result.Media.Output.SizeBytes = o.Result.Output.SizeBytes
 	}
 	return o, nil
+}
+
+// addSidecars describes the files of extracted subtitles in the result.
+func addSidecars(ctx context.Context, o *outcome) error {
+	for _, s := range o.Sidecars {
+		file, err := outputOf(ctx, s.Work, s.Final)
+		if err != nil {
+			return err
+		}
+		if file.SizeBytes == 0 {
+			o.Result.Warnings = append(o.Result.Warnings, file.Path+" is empty: the track has no text in this part")
+		}
+		o.Result.Output.Sidecars = append(o.Result.Output.Sidecars, ffrtmp.Sidecar{
+			Path: file.Path, SizeBytes: file.SizeBytes, SHA256: file.SHA256,
+		})
+	}
+	return nil
 }
 
 func outputOf(ctx context.Context, work, final recipe.File) (*ffrtmp.Output, error) {

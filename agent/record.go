@@ -88,12 +88,15 @@ func (d attemptDir) file(name string) string { return filepath.Join(d.path, name
 
 // outcome is how an attempt ended, kept until a master has accepted it.
 type outcome struct {
-	Result    ffrtmp.Result `json:"result"`
-	Input     *recipe.File  `json:"input,omitempty"` // must differ from Final
-	Work      *recipe.File  `json:"work,omitempty"`  // of a completed file job
-	Final     *recipe.File  `json:"final,omitempty"` // the published name of Work
-	Owner     recipe.Owner  `json:"owner"`           // of Final
-	Published bool          `json:"published,omitempty"`
+	Result ffrtmp.Result `json:"result"`
+	Input  *recipe.File  `json:"input,omitempty"` // must differ from Final
+	Work   *recipe.File  `json:"work,omitempty"`  // of a completed file job
+	Final  *recipe.File  `json:"final,omitempty"` // the published name of Work
+	Owner  recipe.Owner  `json:"owner"`           // of Final and of Sidecars
+
+	Sidecars []recipe.Sidecar `json:"sidecars,omitempty"`
+
+	Published bool `json:"published,omitempty"`
 }
 
 // outcome returns nil while the attempt has not ended.

@@ -94,7 +94,7 @@ func (a *Agent) discardDir(d attemptDir) error {
 			return err
 		}
 		if started, err := p.Config(); err == nil {
-			a.removeWork(started.Plan.Work)
+			a.removeWork(&started.Plan)
 		}
 	}
 	return d.remove()

@@ -220,16 +220,25 @@ func publish(o *outcome) error {
 			}
 		}
 	}
-	if err := media.Publish(*o.Work, *o.Final, o.Owner); err != nil {
+	for i, s := range o.Sidecars { // first: the output says that all is there
+		if err := publishFile(s.Work, s.Final, o.Owner, o.Result.Output.Sidecars[i].SizeBytes); err != nil {
+			return err
+		}
+	}
+	return publishFile(*o.Work, *o.Final, o.Owner, o.Result.Output.SizeBytes)
+}
+
+// publishFile moves one file into place.
+func publishFile(work, final recipe.File, owner recipe.Owner, size int64) error {
+	if err := media.Publish(work, final, owner); err != nil {
 		return err
 	}
-	info, err := os.Stat(o.Final.Path())
+	info, err := os.Stat(final.Path())
 	if err != nil {
 		return failure.Errorf(ffrtmp.OutputError, "publish: %w", err)
 	}
-	if info.Size() != o.Result.Output.SizeBytes {
-		return failure.Errorf(ffrtmp.OutputError, "publish: %s has %d bytes, want %d", o.Final.Path(), info.Size(),
-			o.Result.Output.SizeBytes)
+	if info.Size() != size {
+		return failure.Errorf(ffrtmp.OutputError, "publish: %s has %d bytes, want %d", final.Path(), info.Size(), size)
 	}
 	return nil
 }
@@ -265,14 +274,13 @@ func (a *Agent) confirmCancel(at *attempt) {
 	}
 }
 
-// removeWork removes a work file, if there is one. A failure is only logged: it must
-// neither hold a slot nor keep the agent from starting.
-func (a *Agent) removeWork(work *recipe.File) {
-	if work == nil {
-		return
-	}
-	if err := media.Remove(*work); err != nil {
-		a.log.Error("cannot remove a work file", "path", work.Path(), "error", err)
+// removeWork removes a run's work files. A failure is only logged: it must neither
+// hold a slot nor keep the agent from starting.
+func (a *Agent) removeWork(plan *recipe.Plan) {
+	for _, work := range plan.WorkFiles() {
+		if err := media.Remove(work); err != nil {
+			a.log.Error("cannot remove a work file", "path", work.Path(), "error", err)
+		}
 	}
 }
 
@@ -288,7 +296,7 @@ func (a *Agent) remove(at *attempt) error {
 		if err != nil {
 			return err
 		}
-		a.removeWork(started.Plan.Work)
+		a.removeWork(&started.Plan)
 	}
 	if err := at.dir.remove(); err != nil {
 		return err

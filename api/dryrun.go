@@ -129,6 +129,10 @@ func build(r *ffrtmp.DryRun, spec *ffrtmp.Spec) error {
 	if e.Input != "" {
 		r.Assumed = append(r.Assumed, assumptions(&e)...)
 	}
+	normal := func(t ffrtmp.AudioTrack) bool { return t.Normal != nil }
+	if e.Loudness != nil || slices.ContainsFunc(e.AudioTracks, normal) {
+		r.Assumed = append(r.Assumed, "loudness: what the first pass measures is added to loudnorm in the second")
+	}
 	return nil
 }
 
@@ -201,6 +205,9 @@ func shown(p *recipe.Plan) []string {
 	}
 	if p.Final != nil {
 		names = append(names, fmt.Sprintf("file:/proc/self/fd/%d", recipe.OutputFD), path.Clean(p.Final.Path()))
+	}
+	for i, s := range p.Sidecars {
+		names = append(names, fmt.Sprintf("file:/proc/self/fd/%d", recipe.SidecarFD+i), path.Clean(s.Final.Path()))
 	}
 	// Longer ones first: a key that is part of another must not leave the rest of it.
 	secrets := slices.DeleteFunc(slices.Clone(p.Secrets), func(s string) bool { return s == "" })

@@ -123,7 +123,7 @@ func (t *tx) cancel(j *activeJob) {
 // revive requeues a finished job as if it were new, except that its attempt numbers
 // continue.
 func (t *tx) revive(j *activeJob, key classKey) any {
-	if refused := t.outputs.check(j.output); refused != nil {
+	if refused := t.checkFiles(j); refused != nil {
 		return refused
 	}
 	class, err := t.ready.class(t.mediaRoots.keyOf(key.requires, j.dirs))

@@ -31,7 +31,8 @@ type activeJob struct {
 	maxRetries int64
 	losses     int64
 	output     outputKey
-	dirs       *dirs // nil: none
+	dirs       *dirs      // nil: none
+	sidecars   *outputKey // nil: none
 
 	sameOutput *activeJob // next in outputs
 
@@ -77,6 +78,7 @@ func (s *state) scanActive(row []driver.Value) (*activeJob, classKey, error) {
 		notBefore:  row[16].(int64),
 		output:     outputKeyOf(store.Text(row[19])),
 		dirs:       dirsOf(store.Text(row[19])),
+		sidecars:   sidecarKeyOf(store.Text(row[19])),
 	}
 	if l, ok := row[13].([]byte); ok {
 		copy(j.lease[:], l)
@@ -90,6 +92,7 @@ func (s *state) add(j *activeJob, class *class) {
 	class.users++
 	s.jobs[j.seq] = j
 	s.outputs.add(j)
+	s.sidecars.add(j)
 	s.mediaRoots.use(j)
 	s.active[store.Code(store.StatusCodes, j.status)]++
 	if j.hold != store.HoldNone {
@@ -120,6 +123,7 @@ func (s *state) change(j *activeJob, status ffrtmp.Status, h store.Hold) {
 	if status.Terminal() {
 		delete(s.jobs, j.seq)
 		s.outputs.remove(j)
+		s.sidecars.remove(j)
 		s.mediaRoots.drop(j)
 		s.ready.release(j.class)
 		return

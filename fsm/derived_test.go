@@ -51,7 +51,7 @@ func (s *state) derived() string {
 			fmt.Fprintf(&b, "job %d shares its output with job %d, %v\n", seq, j.seq, s.jobs[j.seq] == j)
 		}
 	}
-	fmt.Fprintf(&b, "%d outputs\n", len(s.outputs))
+	fmt.Fprintf(&b, "%d outputs, %d with sidecars\n", len(s.outputs), len(s.sidecars))
 	fmt.Fprintf(&b, "media roots %v\n", s.mediaRoots.nodes)
 	for _, seq := range slices.Sorted(maps.Keys(s.jobs)) {
 		if d := s.jobs[seq].dirs; d != nil {

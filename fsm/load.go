@@ -70,6 +70,7 @@ func (s *state) loadActive() error {
 		return err
 	}
 	s.jobs, s.outputs = make(map[uint64]*activeJob, len(l.jobs)), make(outputs, len(l.jobs))
+	s.sidecars = sidecars{}
 	return s.loadSpecs(l)
 }
 
@@ -109,6 +110,7 @@ func (s *state) loadSpecs(l *loading) error {
 		}
 		parameters := string(f[1].Text)
 		j.output, j.dirs, j.timeout, j.createdAt = outputKeyOf(parameters), dirsOf(parameters), f[3].Int, f[4].Int
+		j.sidecars = sidecarKeyOf(parameters)
 		key := classKey{requires: string(f[2].Text), avoid: l.avoid[next]}
 		class, err := s.ready.class(s.mediaRoots.complete(key, j.dirs))
 		if err != nil {

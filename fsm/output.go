@@ -52,6 +52,63 @@ func (o outputs) check(key outputKey) *ffrtmp.Error {
 		"wait for it, cancel it or use another path", j.seq, j.id, j.status)
 }
 
+// sidecars are the unfinished jobs that extract subtitles, by their output without its extension, which names the
+// files.
+type sidecars map[outputKey]*activeJob
+
+func (s sidecars) add(j *activeJob) {
+	if j.sidecars != nil {
+		s[*j.sidecars] = j
+	}
+}
+
+func (s sidecars) remove(j *activeJob) {
+	if j.sidecars != nil && s[*j.sidecars] == j {
+		delete(s, *j.sidecars)
+	}
+}
+
+// check returns a Conflict error if an unfinished job extracts subtitles to the same names.
+func (s sidecars) check(key *outputKey) *ffrtmp.Error {
+	if key == nil || s[*key] == nil {
+		return nil
+	}
+	j := s[*key]
+	return ffrtmp.Errorf(ffrtmp.Conflict, "parameters.subtitles: job %d (%s) extracts subtitles to files of the same "+
+		"name and is %s; wait for it, cancel it or use another output", j.seq, j.id, j.status)
+}
+
+// sidecarKeyOf returns the key of a job that extracts subtitles beside a named output, else nil.
+func sidecarKeyOf(parameters string) *outputKey {
+	if !strings.Contains(parameters, ffrtmp.SubtitleExtract) {
+		return nil
+	}
+	var p struct {
+		Output    string `json:"output"`
+		Subtitles []struct {
+			Mode string `json:"mode"`
+		} `json:"subtitles"`
+	}
+	_ = json.Unmarshal([]byte(parameters), &p) // they were decoded before
+	for _, t := range p.Subtitles {
+		if t.Mode == ffrtmp.SubtitleExtract && p.Output != "" {
+			file := path.Clean(p.Output)
+			sum := sha256.Sum256([]byte(strings.TrimSuffix(file, path.Ext(file))))
+			key := outputKey(sum[:len(outputKey{})])
+			return &key
+		}
+	}
+	return nil
+}
+
+// checkFiles returns a Conflict error if an unfinished job writes a file of a job.
+func (s *state) checkFiles(j *activeJob) *ffrtmp.Error {
+	if refused := s.outputs.check(j.output); refused != nil {
+		return refused
+	}
+	return s.sidecars.check(j.sidecars)
+}
+
 // CheckOutput returns a Conflict error if an unfinished job has the output of valid parameters.
 func (f *FSM) CheckOutput(parameters json.RawMessage) error {
 	f.mu.RLock()
@@ -59,7 +116,8 @@ func (f *FSM) CheckOutput(parameters json.RawMessage) error {
 	if f.state == nil {
 		return errNoState
 	}
-	if refused := f.state.outputs.check(outputKeyOf(string(parameters))); refused != nil {
+	j := activeJob{output: outputKeyOf(string(parameters)), sidecars: sidecarKeyOf(string(parameters))}
+	if refused := f.state.checkFiles(&j); refused != nil {
 		return refused
 	}
 	return nil
@@ -83,7 +141,27 @@ func (t *tx) checkOutputs(specs []spec) ([]outputKey, *ffrtmp.Error) {
 		}
 		first[keys[i]] = i
 	}
-	return keys, nil
+	return keys, t.checkSidecars(specs)
+}
+
+// checkSidecars returns a Conflict error if subtitles of a submission would be extracted to names that are taken.
+func (t *tx) checkSidecars(specs []spec) *ffrtmp.Error {
+	first := map[outputKey]int{}
+	for i := range specs {
+		key := sidecarKeyOf(specs[i].parameters)
+		if key == nil {
+			continue
+		}
+		if refused := t.sidecars.check(key); refused != nil {
+			return inBatch(refused, i, len(specs))
+		}
+		if other, taken := first[*key]; taken {
+			return ffrtmp.Errorf(ffrtmp.Conflict,
+				"jobs[%d].parameters.subtitles: jobs[%d] extracts subtitles to files of the same name", i, other)
+		}
+		first[*key] = i
+	}
+	return nil
 }
 
 // inBatch names the job of a batch in an error.

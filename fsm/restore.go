@@ -130,7 +130,7 @@ func (t *tx) reload(before store.Meta) error {
 		return err
 	}
 	t.jobs, t.keys, t.nodes, t.ready = map[uint64]*activeJob{}, map[string]*key{}, newNodes(), newReady()
-	t.outputs, t.mediaRoots = outputs{}, newMediaRoots()
+	t.outputs, t.sidecars, t.mediaRoots = outputs{}, sidecars{}, newMediaRoots()
 	t.active = [3]int{}
 	if err := t.load(); err != nil {
 		return err

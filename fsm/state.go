@@ -15,7 +15,9 @@ type state struct {
 	active  [3]int // unfinished jobs, by status code
 	ready   ready
 	outputs outputs
-	nodes   nodes
+
+	sidecars sidecars
+	nodes    nodes
 
 	mediaRoots mediaRoots
 
@@ -50,7 +52,8 @@ func openChecked(path string, check func(*store.DB) (wait func())) (*state, erro
 	}
 	wait := check(db)
 	s := &state{
-		DB: db, jobs: map[uint64]*activeJob{}, outputs: outputs{}, ready: newReady(), nodes: newNodes(),
+		DB: db, jobs: map[uint64]*activeJob{}, outputs: outputs{}, sidecars: sidecars{}, ready: newReady(),
+		nodes:      newNodes(),
 		mediaRoots: newMediaRoots(),
 		keys:       map[string]*key{}, columns: newColumns(), settings: map[string]string{}, rekeyed: true, reset: true,
 	}

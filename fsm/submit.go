@@ -113,7 +113,7 @@ func (c *submit) apply(t *tx) any {
 		j := &activeJob{
 			seq: seq, id: s.id, status: ffrtmp.Pending, createdAt: t.now, timeout: s.timeout, maxRetries: s.maxRetries,
 			rank:   ffrtmp.Rank(store.QueueCodes[s.queue], store.PriorityCodes[s.priority]),
-			output: outputs[i], dirs: files[i],
+			output: outputs[i], dirs: files[i], sidecars: sidecarKeyOf(s.parameters),
 		}
 		t.add(j, classes[i])
 		t.columns.add(seq, s.columns(store.StatusPending, t.now))

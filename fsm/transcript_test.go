@@ -20,7 +20,7 @@ import (
 // The transcripts in testdata specify how jobs move between nodes: a command, its result, and every job and node
 // that it changed. After each command, memory must equal that of a fresh start from the database.
 //
-//	submit [queue=Q] [priority=P] [retries=N] [timeout=D] [site=S] [output=PATH] [count=N] [key=K]
+//	submit [queue=Q] [priority=P] [retries=N] [timeout=D] [site=S] [output=PATH [extract]] [count=N] [key=K]
 //	register NODE [slots=N] [site=S] [v2.2]
 //	claim NODE [max=N]
 //	result NODE job=N STATUS [attempt=N] [lease=N|forged|none] [reason=R] [unseen] [key=K] [hash=N]
@@ -174,6 +174,10 @@ func (r *transcript) submitJobs(d *datadriven.TestData) (string, error) {
 			s.Parameters = fmt.Appendf(nil, `{"input":"%s","output":"%s"}`, input, arg(d, "output", ""))
 		} else if output := arg(d, "output", ""); output != "" {
 			s.Parameters = fmt.Appendf(nil, `{"output":"%s"}`, output)
+			if d.HasArg("extract") {
+				const form = `{"input":"a.mkv","output":"%s","subtitles":[{"mode":"extract"}]}`
+				s.Parameters = fmt.Appendf(nil, form, output)
+			}
 		}
 		if site := arg(d, "site", ""); site != "" {
 			s.Requires = &ffrtmp.Requires{Labels: map[string]string{"site": site}}

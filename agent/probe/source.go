@@ -6,6 +6,7 @@ import (
 	"encoding/csv"
 	"errors"
 	"io"
+	"os"
 	"slices"
 	"strings"
 
@@ -62,6 +63,11 @@ func lengthOf(ctx context.Context, program string, input recipe.File) (sourceLen
 		return sourceLength{}, err
 	}
 	defer file.Close()
+	return scanFile(ctx, program, file)
+}
+
+// scanFile is lengthOf for an open file.
+func scanFile(ctx context.Context, program string, file *os.File) (sourceLength, error) {
 	ctx, cancel := context.WithTimeout(ctx, scanTimeout)
 	defer cancel()
 	out, err := inspect(ctx, program, file, "-of", "csv", "-show_entries",

@@ -67,8 +67,8 @@ func (o opened) verify(ctx context.Context, want recipe.Want, source supervisor.
 	if err := o.verifyDuration(ctx, want, source, input); err != nil {
 		return err
 	}
-	if want.Codec == "" {
-		return nil
+	if err := o.verifySounds(ctx, want, input); err != nil || want.Codec == "" {
+		return err
 	}
 	return o.verifyVideoEnd(ctx, want, input)
 }

@@ -47,7 +47,7 @@ type ffmpeg struct {
 // close the result, also after an error.
 func startFFmpeg(a Config) (*ffmpeg, error) {
 	f := &ffmpeg{ended: make(chan struct{}), names: strings.NewReplacer()}
-	inherited := make([]*os.File, recipe.LastFD+1-firstFD)
+	inherited := make([]*os.File, recipe.SidecarFD+len(a.Plan.Sidecars)-firstFD)
 	defer func() {
 		for _, file := range inherited {
 			if file != nil && file != f.work { // the hang check reads it
@@ -128,10 +128,31 @@ func (f *ffmpeg) openFiles(p recipe.Plan, inherited []*os.File) error {
 		*at(recipe.OutputFD) = f.work
 		f.aliases = append(f.aliases, fmt.Sprintf("file:/proc/self/fd/%d", recipe.OutputFD), p.Final.Path())
 	}
+	if err := f.openSidecars(p, inherited[recipe.SidecarFD-firstFD:]); err != nil {
+		return err
+	}
 	if p.Options != "" {
 		if *at(recipe.OptionsFD), err = inMemory(p.Options); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// openSidecars creates the work files of the sidecars, whose names must be free.
+func (f *ffmpeg) openSidecars(p recipe.Plan, inherited []*os.File) error {
+	for i, s := range p.Sidecars {
+		err := media.CheckFree(s.Final, p.Owner)
+		if err == nil && f.input != nil {
+			err = media.CheckNotInput(s.Final, f.input)
+		}
+		if err != nil {
+			return err
+		}
+		if inherited[i], err = media.Create(s.Work); err != nil {
+			return failure.Errorf(ffrtmp.OutputError, "output: %w", err)
+		}
+		f.aliases = append(f.aliases, fmt.Sprintf("file:/proc/self/fd/%d", recipe.SidecarFD+i), s.Final.Path())
 	}
 	return nil
 }

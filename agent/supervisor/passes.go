@@ -5,13 +5,15 @@ import (
 
 	"github.com/ffrtmp/ffrtmp"
 	"github.com/ffrtmp/ffrtmp/internal/failure"
+	"github.com/ffrtmp/ffrtmp/internal/recipe"
 )
 
-// pass is what one ffmpeg of a run contributes to its progress. Of two passes each counts half, so that frames, output
-// time, percentage and remaining time of the run continue from one pass to the next. Those of a stream's connections
-// add up.
+// pass is what one ffmpeg of a run contributes to its progress. Of two passes each counts a part, so that frames,
+// output time, percentage and remaining time of the run continue from one pass to the next. Those of a stream's
+// connections add up.
 type pass struct {
-	share  float64         // 1, or half, of each frame, second of output and unit of speed
+	share  float64         // of each second of output and unit of speed
+	frame  float64         // of each frame
 	before ffrtmp.Progress // made before
 	own    ffrtmp.Progress // of this ffmpeg
 }
@@ -25,28 +27,37 @@ func (p *pass) frames(of ffrtmp.Progress) int64 {
 }
 
 // alone reports whether this ffmpeg is the run's first, and counts whole.
-func (p *pass) alone() bool { return p.share == 1 && p.before == (ffrtmp.Progress{}) }
+func (p *pass) alone() bool { return p.share == 1 && p.frame == 1 && p.before == (ffrtmp.Progress{}) }
 
 // take applies a line of ffmpeg's progress.
 func (r *run) take(line string) {
 	if r.pass.alone() {
 		r.status.take(line)
+		r.bound(&r.status.Progress)
 		r.pass.own = r.status.Progress
 		return
 	}
 	own := status{Paused: r.status.Paused, Progress: r.pass.own}
 	own.take(line)
+	r.bound(&own.Progress)
 	r.pass.own = own.Progress
 	r.status.Progress = r.pass.total(own.Progress)
 	r.status.setPhase()
 }
 
+// bound keeps text that is shown late, or for long, from counting as output time: the video's frames do.
+func (r *run) bound(p *ffrtmp.Progress) {
+	if rate := r.config.Plan.Want.FrameRate; rate > 0 && p.Frame > 0 {
+		p.OutTimeSeconds = min(p.OutTimeSeconds, float64(p.Frame)/rate+1)
+	}
+}
+
 // total returns the progress of the run.
 func (p *pass) total(own ffrtmp.Progress) ffrtmp.Progress {
 	t := p.before
-	t.Frame += int64(p.share * float64(own.Frame))
+	t.Frame += int64(p.frame * float64(own.Frame))
 	t.OutTimeSeconds += p.share * own.OutTimeSeconds
-	t.FPS, t.Speed, t.Phase = p.share*own.FPS, p.share*own.Speed, own.Phase
+	t.FPS, t.Speed, t.Phase = p.frame*own.FPS, p.share*own.Speed, own.Phase
 	return t
 }
 
@@ -65,18 +76,36 @@ func (r *run) do(ready func()) Exit {
 // twice runs ffmpeg in two passes.
 func (r *run) twice(ready func()) Exit {
 	plan := r.config.Plan
-	r.pass.share = 0.5
+	share := firstShare(plan)
+	r.pass.share, r.pass.frame = share, 0.5
 	r.config.Plan = plan.Pass(true)
 	first := r.once(ready)
-	if first.End != Succeeded || plan.Want.Missed(r.pass.own.Frame, r.pass.own.OutTimeSeconds) {
+	if first.End != Succeeded || !plan.SoundFirst && plan.Want.Missed(r.pass.own.Frame, r.pass.own.OutTimeSeconds) {
 		return first
 	}
-	r.config.Plan = plan.Pass(false)
+	measured := r.loudness
+	r.config.Plan = plan.Normalize(measured.measured()).Pass(false)
 	r.again()
+	r.pass.share = 1 - share
+	if plan.SoundFirst {
+		r.pass.frame = 1
+	}
 	e := r.once(func() { r.note("second pass") })
+	e.Loudness = loudness(plan, measured, r.loudness)
+	if e.End == Succeeded {
+		e.Warnings = append(e.Warnings, loudnessWarnings(plan, e.Loudness)...)
+	}
 	e.CPU += first.CPU
 	e.MaxRSS = max(e.MaxRSS, first.MaxRSS)
 	return e
+}
+
+// firstShare returns how much of a run its first pass is. Sound alone is read many times faster than video is encoded.
+func firstShare(plan recipe.Plan) float64 {
+	if plan.SoundFirst && plan.Want.Codec != "" {
+		return 0.1
+	}
+	return 0.5
 }
 
 // again prepares the run for its next ffmpeg. What the one before reported of the source is reported again.
@@ -85,7 +114,7 @@ func (r *run) again() {
 	r.ffmpeg = nil
 	r.pass.before, r.pass.own = r.status.Progress, ffrtmp.Progress{}
 	r.watch.again()
-	r.tail, r.damage = nil, failure.Damage{}
+	r.tail, r.damage, r.loudness = nil, failure.Damage{}, loudnessReader{}
 }
 
 // once runs one ffmpeg to its end.

@@ -57,7 +57,7 @@ func TestPasses_Progress(t *testing.T) {
 
 // Each pass counts half.
 func TestPasses_Halves(t *testing.T) {
-	r := run{pass: pass{share: 0.5}, config: Config{}}
+	r := run{pass: pass{share: 0.5, frame: 0.5}, config: Config{}}
 	want := recipe.Want{Seconds: 10}
 	expect := func(line string, frame int64, percent int, eta float64) {
 		t.Helper()
@@ -82,6 +82,20 @@ func TestPasses_Halves(t *testing.T) {
 	expect("out_time_us=10000000", 250, 99, 0)
 	if r.status.Progress.OutTimeSeconds != 10 || r.pass.frames(r.status.Progress) != 251 {
 		t.Errorf("got %+v, want 10 s", r.status.Progress)
+	}
+}
+
+// A text that is shown for long is no output time.
+func TestProgress_LongSubtitle(t *testing.T) {
+	for _, c := range []struct{ rate, want float64 }{{0, 60}, {25, 3}} {
+		r := run{pass: pass{share: 1, frame: 1}}
+		r.config.Plan.Want.FrameRate = c.rate
+		for _, line := range []string{"frame=50", "out_time_us=60000000"} {
+			r.take(line)
+		}
+		if got := r.status.Progress.OutTimeSeconds; got != c.want {
+			t.Errorf("%g: got %g s, want %g", c.rate, got, c.want)
+		}
 	}
 }
 

@@ -39,6 +39,7 @@ type run struct {
 	source   sourceReader
 	tail     []string
 	damage   failure.Damage
+	loudness loudnessReader
 	samples  sampler
 	started  time.Time
 	ending   *failure.Error // why we end the run; nil while ffmpeg runs
@@ -59,7 +60,7 @@ func newRun(a Config, requests <-chan request) (*run, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &run{config: a, requests: requests, log: log, started: time.Now(), pass: pass{share: 1}}
+	r := &run{config: a, requests: requests, log: log, started: time.Now(), pass: pass{share: 1, frame: 1}}
 	r.watch = watch{limits: a.Limits, hangAfter: a.HangAfter, live: a.Plan.Live()}
 	r.status.setPhase()
 	return r, nil
@@ -287,6 +288,7 @@ func (r *run) message(line string) {
 	// With ffmpeg's names, so that no word of a file's name is taken for a message.
 	line = r.log.redact.Replace(line)
 	r.damage.Take(line)
+	r.loudness.take(line)
 	r.tail = append(r.tail, line)
 	if len(r.tail) > tailLines {
 		r.tail = r.tail[1:]

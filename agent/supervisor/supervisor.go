@@ -67,6 +67,8 @@ type Exit struct {
 	MaxRSS    int64                `json:"max_rss_bytes"` // of ffmpeg
 	Warnings  []string             `json:"warnings,omitempty"`
 	Series    *ffrtmp.Series       `json:"series,omitempty"`
+
+	Loudness []ffrtmp.TrackLoudness `json:"loudness,omitempty"` // of the tracks that were normalized
 }
 
 // Source is what ffmpeg reported about its input.

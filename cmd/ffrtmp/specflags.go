@@ -85,6 +85,8 @@ func (f *specFlags) registerParameters(set *pflag.FlagSet) {
 	set.Var(&parameter{f.parameters, "fps", asNumber, "float", ""}, "fps", "frames per second")
 	set.Var(&parameter{f.parameters, "crf", asNumber, "int", ""}, "crf",
 		"quality on the encoder's own scale, instead of a bitrate")
+	set.Var(&parameter{f.parameters, "loudness", asNumber, "float", ""}, "loudness",
+		"loudness of the sound in LUFS (EBU R 128), such as -23")
 	set.Var(&parameter{f.parameters, "reconnect", asNumberOrWord, "int", ""}, "reconnect",
 		"lost connections in a row that a stream survives, or forever")
 	set.Var(&parameter{f.parameters, "threads", asNumber, "int", ""}, "threads", "threads for ffmpeg")

@@ -83,10 +83,28 @@ func jobFields(j ffrtmp.Job) *cli.Fields {
 	if j.Output != nil {
 		f.Add("Output", fmt.Sprintf("%s (%s)", j.Output.Path, cli.Size(j.Output.SizeBytes)))
 		f.Add("SHA-256", j.Output.SHA256)
+		for _, s := range j.Output.Sidecars {
+			f.Add("Subtitles", fmt.Sprintf("%s (%s)", s.Path, cli.Size(s.SizeBytes)))
+		}
+		f.Add("Loudness", loudnessText(j.Output.Loudness))
 	}
 	f.Add("Warnings", cli.Coloured(strings.Join(j.Warnings, "; "), cli.Yellow))
 	f.Add("Parameters", string(j.Parameters))
 	return f
+}
+
+// loudnessText says what the normalization of the audio tracks did.
+func loudnessText(tracks []ffrtmp.TrackLoudness) string {
+	var list []string
+	for _, t := range tracks {
+		text := fmt.Sprintf("track %d %s", t.Track, t.Mode)
+		if t.Source != nil && t.Output != nil {
+			text = fmt.Sprintf("track %d from %.1f to %.1f LUFS (%s)", t.Track, t.Source.Integrated,
+				t.Output.Integrated, t.Mode)
+		}
+		list = append(list, text)
+	}
+	return strings.Join(list, ", ")
 }
 
 // progressText is the progress in per cent and, while ffmpeg runs, its speed and estimated time.

@@ -48,6 +48,7 @@ type Stream struct {
 	Range       string `json:"color_range"` // tv or pc
 	Channels    int    `json:"channels"`
 	Layout      string `json:"channel_layout"`
+	SampleRate  string `json:"sample_rate"` // Hz
 	Disposition struct {
 		Picture int `json:"attached_pic"` // 1: a cover picture
 		Default int `json:"default"`
@@ -59,6 +60,7 @@ type Stream struct {
 		Title    string `json:"title"`
 	} `json:"tags"`
 	SideData []struct {
+		Type     string  `json:"side_data_type"`
 		Rotation float64 `json:"rotation"` // degrees, of how the picture is displayed
 	} `json:"side_data_list"`
 }
@@ -66,8 +68,9 @@ type Stream struct {
 // Entries are the names of all that Report holds, for -show_entries.
 const Entries = "stream=index,codec_type,codec_name,width,height,pix_fmt,avg_frame_rate,r_frame_rate,start_time," +
 	"duration,nb_read_frames,sample_aspect_ratio,color_space,color_transfer,color_primaries,color_range," +
-	"channels,channel_layout" +
-	":stream_disposition=attached_pic,default,forced:stream_tags=DURATION,language,title:stream_side_data=rotation" +
+	"channels,channel_layout,sample_rate" +
+	":stream_disposition=attached_pic,default,forced:stream_tags=DURATION,language,title" +
+	":stream_side_data=side_data_type,rotation" +
 	":format=format_name,start_time,duration:format_tags:chapter=id"
 
 // Run describes what input names, a path or a URL, with the ffprobe in PATH. Options precede the input.

@@ -49,6 +49,7 @@ func Build(e ffrtmp.Encoding, run Run, roots Roots, m Machine, s *Source) (Plan,
 	if err := cmp.Or(p.input(e, roots), p.picture(e, roots), p.watermark(e, roots)); err != nil {
 		return Plan{}, err
 	}
+	inputs := len(p.Args)
 	p.video(e, m, s, &chosen)
 	p.passes(e, s)
 	if len(e.AudioTracks) > 0 {
@@ -56,11 +57,15 @@ func Build(e ffrtmp.Encoding, run Run, roots Roots, m Machine, s *Source) (Plan,
 	} else {
 		p.sound(e, s)
 	}
+	p.measureLoudness(e, s, inputs)
 	p.subtitles(e, &chosen)
 	p.endPicture(e)
 	p.add(trim(e, s)...)
 	p.resumable(e)
 	if err := p.output(e, run, roots, s); err != nil {
+		return Plan{}, err
+	}
+	if err := p.sidecars(e, run, roots, s, chosen.extracted); err != nil {
 		return Plan{}, err
 	}
 	return p, nil
@@ -79,6 +84,11 @@ func want(e ffrtmp.Encoding, s *Source, chosen *selected) Want {
 	if s != nil && s.Audio() == nil {
 		w.Audio = ""
 	}
+	if s != nil {
+		for _, t := range chosen.from {
+			w.Sounds = append(w.Sounds, s.soundEnd(t))
+		}
+	}
 	switch {
 	case e.Copy:
 		w.copied(s)
@@ -88,6 +98,7 @@ func want(e ffrtmp.Encoding, s *Source, chosen *selected) Want {
 	if len(e.AudioTracks) > 0 {
 		chosen.want(&w)
 	}
+	w.FrameRate = s.paced(&e, chosen)
 	chosen.wantSubtitles(&w)
 	return w
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/ffrtmp/ffrtmp"
+	"github.com/ffrtmp/ffrtmp/internal/ffprobe"
 )
 
 // color is what an output's color tags say, and how a source gets there.
@@ -42,12 +43,12 @@ func colorOf(s *Source, e ffrtmp.Encoding) color {
 	if slices.Contains(knownMatrices, v.Matrix) {
 		c = byMatrix(v.Matrix)
 	}
-	switch {
-	case v.Transfer == pq || v.Transfer == hlg:
+	switch transfer := transferOf(v); {
+	case transfer == pq || transfer == hlg:
 		c = byMatrix("bt709")
-		c.hdr, c.keep = v.Transfer, e.KeepHDR
+		c.hdr, c.keep = transfer, e.KeepHDR
 		if c.keep {
-			c.matrix, c.transfer, c.primaries = "bt2020nc", v.Transfer, "bt2020"
+			c.matrix, c.transfer, c.primaries = "bt2020nc", transfer, "bt2020"
 		}
 		return c
 	case v.Primaries == "bt2020" || strings.HasPrefix(v.Matrix, "bt2020"):
@@ -65,6 +66,19 @@ func colorOf(s *Source, e ffrtmp.Encoding) color {
 		c.primaries = v.Primaries
 	}
 	return c
+}
+
+// transferOf returns the transfer of a source. What only HDR10 has says so where the tag is missing.
+func transferOf(v *ffprobe.Stream) string {
+	if v.Transfer != "" && v.Transfer != "unknown" {
+		return v.Transfer
+	}
+	for _, data := range v.SideData {
+		if data.Type == "Mastering display metadata" || data.Type == "Content light level metadata" {
+			return pq
+		}
+	}
+	return v.Transfer
 }
 
 func isRGB(format string) bool {
@@ -114,7 +128,8 @@ func (c color) convert(m Machine) []string {
 	case c.hdr != "" && m.NoZscale:
 		return plainToneMap(c.hdr)
 	case c.hdr != "":
-		return []string{
+		return []string{ // zscale finds no way from colors whose tags are missing
+			"setparams=color_primaries=bt2020:color_trc=" + c.hdr + ":colorspace=bt2020nc",
 			"zscale=tin=" + c.hdr + ":min=bt2020nc:pin=bt2020:rin=tv:t=linear:npl=100", "format=gbrpf32le",
 			"zscale=p=bt709",
 			"tonemap=tonemap=hable:desat=0", "zscale=t=bt709:m=bt709:r=tv",

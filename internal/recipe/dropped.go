@@ -51,6 +51,9 @@ func (c *selected) shown() []track {
 	for _, t := range c.subtitles {
 		list = append(list, t.track)
 	}
+	for _, t := range c.extracted {
+		list = append(list, t.track)
+	}
 	if c.burnt != nil {
 		list = append(list, c.burnt.track)
 	}

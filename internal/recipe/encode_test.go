@@ -118,6 +118,11 @@ func inherited(t *testing.T, p recipe.Plan) []*os.File {
 		files[recipe.OutputFD-3], err = media.Create(*p.Work)
 		must(t, err)
 	}
+	for _, s := range p.Sidecars {
+		file, err := media.Create(s.Work)
+		must(t, err)
+		files = append(files, file)
+	}
 	t.Cleanup(func() {
 		for _, f := range files {
 			if f != nil {

@@ -34,7 +34,7 @@ func pass(n int, e ffrtmp.Encoding) []string {
 // Pass returns the plan of one of a plan's two passes, which is complete in itself. The first makes no file.
 func (p Plan) Pass(first bool) Plan {
 	if first {
-		p.Args, p.Work = p.First, nil
+		p.Args, p.Work, p.Sidecars = p.First, nil, nil
 	}
 	return p
 }

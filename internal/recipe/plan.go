@@ -24,7 +24,8 @@ const (
 	PlaylistFD  = 9
 	PictureFD   = 10
 
-	LastFD = PictureFD
+	LastFD    = PictureFD
+	SidecarFD = LastFD + 1 // of the first sidecar; the others follow
 )
 
 // Placeholders for the address of an endpoint, which is known only once it is open.
@@ -52,17 +53,22 @@ type Roots interface {
 // Plan is one ffmpeg run. It holds secrets (URLs, the stream key) and is stored
 // only in files of mode 0600.
 type Plan struct {
-	Args    []string `json:"args"`              // without the program's name
-	First   []string `json:"first,omitempty"`   // arguments of a first pass, which writes its log into PassFD
-	Input   *File    `json:"input,omitempty"`   // opened as InputFD
-	Mark    *File    `json:"mark,omitempty"`    // opened as WatermarkFD
-	Picture *File    `json:"picture,omitempty"` // opened as PictureFD
-	Work    *File    `json:"work,omitempty"`    // created as OutputFD
-	Final   *File    `json:"final,omitempty"`   // the published name of Work
-	Owner   Owner    `json:"owner"`             // of Final
-	Source  string   `json:"source,omitempty"`  // URL to read from, through an endpoint
-	Target  string   `json:"target,omitempty"`  // URL to stream to, through an endpoint
-	Options string   `json:"options,omitempty"` // name=value lines read from OptionsFD, kept off the command line
+	Args  []string `json:"args"`            // without the program's name
+	First []string `json:"first,omitempty"` // arguments of a first pass, which writes its log into PassFD
+	// SoundFirst says that the first pass only measures Loudness.
+	SoundFirst bool       `json:"sound_first,omitempty"`
+	Loudness   []Loudness `json:"loudness,omitempty"`
+	Sidecars   []Sidecar  `json:"sidecars,omitempty"`
+
+	Input   *File  `json:"input,omitempty"`   // opened as InputFD
+	Mark    *File  `json:"mark,omitempty"`    // opened as WatermarkFD
+	Picture *File  `json:"picture,omitempty"` // opened as PictureFD
+	Work    *File  `json:"work,omitempty"`    // created as OutputFD
+	Final   *File  `json:"final,omitempty"`   // the published name of Work
+	Owner   Owner  `json:"owner"`             // of Final and of Sidecars
+	Source  string `json:"source,omitempty"`  // URL to read from, through an endpoint
+	Target  string `json:"target,omitempty"`  // URL to stream to, through an endpoint
+	Options string `json:"options,omitempty"` // name=value lines read from OptionsFD, kept off the command line
 	// Playlist is what ffmpeg reads from PlaylistFD: the source's address and options kept off the command line.
 	Playlist string `json:"playlist,omitempty"`
 
@@ -101,6 +107,10 @@ type Want struct {
 	Pattern bool    `json:"pattern,omitempty"` // a test pattern, whose sound and duration are known
 	// SourceSeconds is the length of the source's streams that are encoded; 0: unknown.
 	SourceSeconds float64 `json:"source_seconds,omitempty"`
+	// FrameRate is the output's where subtitles, which may be late or last long, say nothing of how far it is; else 0.
+	FrameRate float64 `json:"frame_rate,omitempty"`
+	// Sounds are when the source's audio tracks end that the output's are made of, in the output's order; 0: unknown.
+	Sounds []float64 `json:"sounds,omitempty"`
 }
 
 // Rest returns what is left of a source after the start, at most what is wanted of it; 0 where its length is unknown.
@@ -117,6 +127,20 @@ type Track struct {
 	Type   string `json:"type"`            // audio or subtitle
 	Codec  string `json:"codec,omitempty"` // ffprobe's name; "": unknown
 	Source int    `json:"source"`          // the source's track, among those of its type; -1: unknown
+}
+
+// Sound returns the number of the source's audio track that an audio track of the output is made of.
+func (w *Want) Sound(n int) int {
+	for _, t := range w.Tracks {
+		if t.Type != "audio" {
+			continue
+		}
+		if n == 0 {
+			return t.Source
+		}
+		n--
+	}
+	return 0
 }
 
 // Has reports whether the job lists tracks of a type.

@@ -203,7 +203,9 @@ func tryRandom(t *testing.T, roots *media.Roots, sources map[string]*recipe.Sour
 		if _, err := agentprobe.Verify(t.Context(), "ffprobe", *plan.Work, plan.Want, source, plan.Input); err != nil {
 			t.Errorf("got %v, want the output verified; command: %s", err, strings.Join(plan.Args, " "))
 		}
-		must(t, os.Remove(plan.Work.Path()))
+		for _, work := range plan.WorkFiles() {
+			must(t, os.Remove(work.Path()))
+		}
 	})
 	return true
 }

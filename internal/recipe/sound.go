@@ -38,6 +38,7 @@ func (p *Plan) sound(e ffrtmp.Encoding, s *Source) {
 		return
 	}
 	p.add("-af", soundFilter(s.audio(), layouts(e)))
+	p.normalizes(0, e.Loudness, s.audio(), layouts(e))
 	if e.AudioBitrate != "" {
 		p.add("-b:a", audioRate(e.AudioEncoder, e.AudioBitrate, s.audio()))
 	}
@@ -59,6 +60,14 @@ func soundFilter(a *ffprobe.Stream, layouts string) string {
 		return "pan=stereo|c0=c0|c1=c1," + normal
 	}
 	return normal
+}
+
+// sampleRate returns the rate of a source's samples, or a usual one.
+func sampleRate(a *ffprobe.Stream) string {
+	if a == nil || a.SampleRate == "" {
+		return "48000"
+	}
+	return a.SampleRate
 }
 
 // opusRate is the highest bit rate of a channel that libopus encodes.

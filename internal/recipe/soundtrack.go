@@ -23,6 +23,7 @@ type selected struct {
 	warnings []string
 
 	subtitles []subtitleTrack
+	extracted []subtitleTrack
 	burnt     *subtitleTrack
 }
 
@@ -104,7 +105,7 @@ func (p *Plan) soundTracks(e ffrtmp.Encoding, c *selected) {
 		}
 		p.add("-map", from, "-c:a:"+n, t.Encoder)
 		if t.Encoder != "copy" {
-			p.soundEncoder(e, n, t)
+			p.soundEncoder(e, i, t)
 		}
 		p.tag(e, "a:"+n, t.Title)
 		flag := "-default"
@@ -116,9 +117,11 @@ func (p *Plan) soundTracks(e ffrtmp.Encoding, c *selected) {
 }
 
 // soundEncoder adds the options of a track that is encoded.
-func (p *Plan) soundEncoder(e ffrtmp.Encoding, n string, t soundTrack) {
+func (p *Plan) soundEncoder(e ffrtmp.Encoding, i int, t soundTrack) {
+	n := strconv.Itoa(i)
 	e.AudioEncoder = t.Encoder
 	p.add("-filter:a:"+n, soundFilter(t.stream, trackLayouts(e, t.Channels)))
+	p.normalizes(i, t.Normal, t.stream, trackLayouts(e, t.Channels))
 	if t.Bitrate != "" {
 		p.add("-b:a:"+n, audioRate(t.Encoder, t.Bitrate, t.stream))
 	}

@@ -55,9 +55,18 @@ func TestBuild_Pictures(t *testing.T) {
 		"turned.mp4":     {"-i", filepath.Join(dir, "wide.mp4"), "-c", "copy", "-metadata:s:v", "rotate=90"},
 		"anamorphic.mkv": append(wide[:len(wide):len(wide)], "-vf", "scale=96:72,setsar=4/3"),
 		"pq.mkv":         join(bars("128x72"), tagged("smpte2084")),
-		"hlg.mkv":        join(bars("128x72"), tagged("arib-std-b67")),
-		"wideco.mkv":     join(bars("128x72"), tagged("bt2020-10")),
-		"full.avi":       join(bars("128x72"), []string{"-pix_fmt", "yuvj420p", "-c:v", "mjpeg"}),
+		"pqbare.mkv": join(bars("128x72"), []string{
+			"-vf", "format=yuv420p10le,setparams=color_trc=smpte2084", "-c:v", "ffv1",
+		}),
+		"hlgbare.mkv": join(bars("128x72"), []string{
+			"-vf", "format=yuv420p10le,setparams=color_trc=arib-std-b67", "-c:v", "ffv1",
+		}),
+		"upside.mp4":  {"-i", filepath.Join(dir, "wide.mp4"), "-c", "copy", "-metadata:s:v", "rotate=180"},
+		"left.mp4":    {"-i", filepath.Join(dir, "wide.mp4"), "-c", "copy", "-metadata:s:v", "rotate=270"},
+		"sar16-11.ts": join(bars("88x72"), []string{"-vf", "setsar=16/11", "-c:v", "mpeg2video", "-q:v", "4"}),
+		"hlg.mkv":     join(bars("128x72"), tagged("arib-std-b67")),
+		"wideco.mkv":  join(bars("128x72"), tagged("bt2020-10")),
+		"full.avi":    join(bars("128x72"), []string{"-pix_fmt", "yuvj420p", "-c:v", "mjpeg"}),
 		"red.mkv": {
 			"-f", "lavfi", "-i", "color=red:size=128x72:rate=10", "-t", "0.3", "-pix_fmt", "gbrp", "-c:v", "ffv1",
 		},
@@ -73,6 +82,12 @@ func TestBuild_Pictures(t *testing.T) {
 		{"wide.mp4", "360p", x64, "640x360" + sd},
 		{"turned.mp4", "360p", x64, "360x640" + sd},
 		{"anamorphic.mkv", "360p", x64, "640x360" + sd},
+		{"upside.mp4", "360p", x64, "640x360" + sd},
+		{"left.mp4", "360p", x64, "360x640" + sd},
+		{"sar16-11.ts", "360p", x64, "640x360" + sd},
+		{"pqbare.mkv", "360p", x64, "640x360" + hd},
+		{"hlgbare.mkv", "360p", x64, "640x360" + hd},
+		{"hlgbare.mkv", "360p-hevc", x64 + `,"hdr":"keep"`, "640x360 1:1 yuv420p10le tv bt2020 arib-std-b67 bt2020nc"},
 		{"turned.mp4", "360p", x64 + `,"resolution":"160x80"`, "46x80" + sd},
 		{"wide.mp4", "360p", x64 + `,"resolution":"80x80","fit":"inside"`, "80x46" + sd},
 		{"wide.mp4", "360p", x64 + `,"resolution":"80x80","fit":"pad","pad_color":"#102030"`, "80x80" + sd},
@@ -234,6 +249,53 @@ func checkRefused(t *testing.T, roots recipe.Roots, scenario, parameters, says s
 	_, err = recipe.Build(e, run, roots, recipe.Machine{}, &recipe.Source{Report: report})
 	if failure.Reason(err) != ffrtmp.UserError || !strings.Contains(err.Error(), says) {
 		t.Errorf("%s %s: got %v, want a user error with %q", scenario, parameters, err, says)
+	}
+}
+
+// HDR10 whose transfer has no tag is recognized by its mastering display; SDR has none.
+func TestBuild_HDRWithoutTags(t *testing.T) {
+	roots, _ := openRoots(t)
+	for _, c := range []struct {
+		report string
+		mapped bool
+	}{
+		{`"color_transfer":"unknown","side_data_list":[{"side_data_type":"Mastering display metadata"}]`, true},
+		{`"side_data_list":[{"side_data_type":"Content light level metadata"}]`, true},
+		{`"color_transfer":"bt709","side_data_list":[{"side_data_type":"Mastering display metadata"}]`, false},
+		{`"side_data_list":[{"side_data_type":"Display Matrix","rotation":90}]`, false},
+	} {
+		report, err := ffprobe.Parse([]byte(`{"streams":[{"codec_type":"video","width":64,"height":36,` +
+			`"codec_name":"hevc","pix_fmt":"yuv420p10le",` + c.report + `}]}`))
+		must(t, err)
+		e := ffrtmp.Encoding{Mode: ffrtmp.ToNull, Input: "http://h/a.mkv", Encoder: "libx264", Height: 360, Width: 640}
+		p, err := recipe.Build(e, run, roots, recipe.Machine{}, &recipe.Source{Report: report})
+		must(t, err)
+		if args := strings.Join(p.Args, " "); strings.Contains(args, "tonemap") != c.mapped {
+			t.Errorf("%s: got %s, want tone mapping: %t", c.report, args, c.mapped)
+		}
+	}
+}
+
+// A cover picture in whatever file of sound is no film, and no obstacle to the sound.
+func TestBuild_SongsWithCovers(t *testing.T) {
+	roots, dir := openRoots(t)
+	cover := filepath.Join(dir, "cover.png")
+	makeFile(t, "-f", "lavfi", "-i", "color=red:size=32x32", "-frames:v", "1", cover)
+	song := []string{"-f", "lavfi", "-t", "0.5", "-i", "sine", "-i", cover, "-map", "0", "-map", "1", "-c:v", "copy"}
+	for name, options := range map[string][]string{
+		"song.mp3": {"-disposition:v", "attached_pic"}, "song.flac": {"-disposition:v", "attached_pic"},
+		"song.m4a": {"-disposition:v", "attached_pic"},
+		"song.mka": {"-map", "-1:v", "-attach", cover, "-metadata:s:t", "mimetype=image/png"},
+	} {
+		makeFile(t, append(append(song[:len(song):len(song)], options...), filepath.Join(dir, name))...)
+		checkRefused(t, roots, "360p", `{"input":"`+name+`"}`, "no video, only sound")
+		p := build(t, roots, "audio-opus", `{"input":"`+name+`","output":"o.opus"}`)
+		encode(t, p)
+		report, err := ffprobe.Run(t.Context(), p.Work.Path())
+		must(t, err)
+		if len(report.Streams) != 1 || report.Streams[0].Codec != "opus" {
+			t.Errorf("%s: got %+v, want sound alone", name, report.Streams)
+		}
 	}
 }
 

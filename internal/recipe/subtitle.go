@@ -8,6 +8,7 @@ import (
 
 	"github.com/ffrtmp/ffrtmp"
 	"github.com/ffrtmp/ffrtmp/internal/failure"
+	"github.com/ffrtmp/ffrtmp/internal/ffprobe"
 )
 
 // textSubtitles are the codecs of text by ffprobe's names; they can be converted. pictureSubtitles cannot.
@@ -43,8 +44,12 @@ func (c *selected) chooseSubtitles(e *ffrtmp.Encoding, s *Source) error {
 				return err
 			}
 			t.Default = false // of all of them, the first
-			if t.Mode == ffrtmp.SubtitleBurn {
+			switch t.Mode {
+			case ffrtmp.SubtitleBurn:
 				c.burnt = &chosen
+				continue
+			case ffrtmp.SubtitleExtract:
+				c.extracted = append(c.extracted, chosen)
 				continue
 			}
 			c.subtitles = append(c.subtitles, chosen)
@@ -69,6 +74,13 @@ func (t *subtitleTrack) resolve(field string, e *ffrtmp.Encoding) error {
 		return failure.Errorf(ffrtmp.UserError, "%s: the input's track %s has an unsupported format", field, t)
 	case t.Mode == ffrtmp.SubtitleBurn:
 		return t.checkBurnt(field, e, picture)
+	case t.Mode == ffrtmp.SubtitleExtract && picture:
+		return failure.Errorf(ffrtmp.UserError, "%s: the input's track %s is pictures, which cannot become text; "+
+			"keep it in .mkv, or use mode burn", field, t)
+	case t.Mode == ffrtmp.SubtitleExtract:
+		if t.encoder, t.codec = t.SidecarCodec(), t.SidecarCodec(); t.codec == has {
+			t.encoder = "copy"
+		}
 	case t.Mode == ffrtmp.SubtitleKeep && slices.Contains(held, has):
 		t.encoder, t.codec = "copy", has
 	case picture:
@@ -97,6 +109,19 @@ func (c *selected) wantSubtitles(w *Want) {
 	for _, t := range c.subtitles {
 		w.Tracks = append(w.Tracks, Track{Type: "subtitle", Codec: t.codec, Source: t.index})
 	}
+}
+
+// paced returns the output's frame rate if it has subtitles, and its video lasts as long as its sound; else 0.
+func (s *Source) paced(e *ffrtmp.Encoding, c *selected) float64 {
+	v := s.video()
+	if len(c.subtitles)+len(c.extracted) == 0 || v == nil || e.Audio() || s.end(v, s.VideoEnd) < s.seconds(e, c.from) {
+		return 0
+	}
+	rate, _ := ffprobe.Rate(v.AverageRate) // unknown is 0
+	if e.FPS > 0 && !e.Copy {
+		rate = e.FPS
+	}
+	return rate
 }
 
 // subtitles adds the subtitle tracks.

@@ -126,6 +126,60 @@ func TestBuild_Subtitles(t *testing.T) {
 	}
 }
 
+// Text becomes files beside the output, of the same part of the film; the output has no track of it.
+func TestBuild_ExtractedSubtitles(t *testing.T) {
+	roots, dir := openRoots(t)
+	makeSubtitled(t, dir)
+	p := build(t, roots, "360p", `{"input":"film.mkv","output":"sub/o.ts","start":0.5,"preset":"ultrafast","subtitles":[
+		{"language":"en","mode":"extract"},{"index":1,"mode":"extract","format":"vtt"},
+		{"language":"ger","mode":"extract","format":"ass"},{"language":"ita","mode":"extract","optional":true}]}`)
+	encode(t, p)
+	want := []struct{ name, text string }{
+		{"sub/o.en.srt", "00:00:00,500 --> 00:00:02,500"},
+		{"sub/o.1.vtt", "00:00.500 --> 00:02.500"},
+		{"sub/o.ger.ass", "Dialogue: 0,0:00:00.50,0:00:02.50"},
+	}
+	if len(p.Sidecars) != len(want) || len(p.Warnings) == 0 || !strings.Contains(p.Warnings[0], "language ita") {
+		t.Fatalf("got %+v, warnings %q, want three files and a warning of the fourth", p.Sidecars, p.Warnings)
+	}
+	for i, w := range want {
+		s := p.Sidecars[i]
+		data, err := os.ReadFile(s.Work.Path())
+		if err != nil || s.Final.Name != w.name || !bytes.Contains(data, []byte(w.text)) ||
+			!bytes.Contains(data, []byte("HHHHHHHH")) {
+			t.Errorf("got %s: %s, %v, want %s with %s", s.Final.Name, data, err, w.name, w.text)
+		}
+	}
+	got, warned := readable(t, p.Work.Path()), strings.Contains(strings.Join(p.Warnings, " "), "subtitle track 0")
+	if got != "" || warned {
+		t.Errorf("got tracks %q, warnings %q, want none in the output, and none of these said to be dropped", got,
+			p.Warnings)
+	}
+	_, err := agentprobe.Verify(t.Context(), "ffprobe", *p.Work, p.Want, supervisor.Source{}, p.Input)
+	must(t, err)
+}
+
+// A subtitle long after the film's end is kept, and makes the output no failure.
+func TestBuild_LateSubtitle(t *testing.T) {
+	roots, dir := openRoots(t)
+	late := filepath.Join(dir, "late.srt")
+	must(t, os.WriteFile(late, []byte("1\n00:00:20,000 --> 00:00:30,000\nlate\n"), 0o600))
+	makeFile(t, "-f", "lavfi", "-t", "2", "-i", "testsrc2=size=64x36:rate=10", "-i", late, "-map", "0", "-map", "1",
+		"-c:v", "libx264", "-c:s", "srt", filepath.Join(dir, "late.mkv"))
+	for _, output := range []string{"o.mkv", "o.mp4"} {
+		p := build(t, roots, "360p", `{"input":"late.mkv","output":"`+output+`","preset":"ultrafast",
+			"subtitles":[{},{"mode":"extract"}]}`)
+		if p.Want.FrameRate != 10 || p.Want.SourceSeconds > 3 {
+			t.Errorf("%s: got %+v, want the length and the rate of the video", output, p.Want)
+		}
+		encode(t, p)
+		_, err := agentprobe.Verify(t.Context(), "ffprobe", *p.Work, p.Want, supervisor.Source{Seconds: 30}, p.Input)
+		if err != nil || readable(t, p.Work.Path()) == "" {
+			t.Errorf("%s: got %v, want it verified with its subtitle", output, err)
+		}
+	}
+}
+
 // Pictures that cannot become text, and tracks that the source lacks, are user errors.
 func TestBuild_SubtitleErrors(t *testing.T) {
 	roots, dir := openRoots(t)
@@ -136,6 +190,10 @@ func TestBuild_SubtitleErrors(t *testing.T) {
 		{
 			"o.mkv", `[{"language":"fra","mode":"convert"}]`,
 			"subtitles[0]: the input's track 2 (fra, hdmv_pgs_subtitle) is",
+		},
+		{
+			"o.mkv", `[{"language":"fra","mode":"extract"}]`,
+			"subtitles[0]: the input's track 2 (fra, hdmv_pgs_subtitle) is pictures, which cannot become text",
 		},
 		{"o.mkv", `[{},{"language":"ita"}]`, "subtitles[1]: the input has no subtitle track in language ita; it has " +
 			"0 (eng, subrip), 1 (ger, ass), 2 (fra, hdmv_pgs_subtitle); choose one of these, or set optional"},
