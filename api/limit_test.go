@@ -197,6 +197,29 @@ func TestShutdown(t *testing.T) {
 	}
 }
 
+// A client that keeps a connection busy while no request is in flight does not hold up a shutdown.
+func TestShutdown_BusyConnection(t *testing.T) {
+	m := newMaster(t)
+	m.api.grace = time.Millisecond
+	began := make(chan struct{})
+	m.api.cfg.Port.Open(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { // not counted
+		close(began)
+		<-r.Context().Done()
+	}))
+	answer := make(chan error, 1)
+	go func() {
+		_, err := m.try(context.Background(), "GET", "/jobs", "")
+		answer <- err
+	}()
+	<-began
+	if err := m.api.Shutdown(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if <-answer == nil {
+		t.Error("got an answer, want a closed connection")
+	}
+}
+
 // A stopping master transfers leadership first and learns of its successor a moment later, which
 // must serve the requests in flight.
 func TestShutdown_ForwardsToTheNextLeader(t *testing.T) {

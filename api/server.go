@@ -21,6 +21,7 @@ import (
 	"github.com/ffrtmp/ffrtmp"
 	"github.com/ffrtmp/ffrtmp/cluster"
 	"github.com/ffrtmp/ffrtmp/fsm"
+	"github.com/ffrtmp/ffrtmp/internal/ctxtime"
 	"github.com/ffrtmp/ffrtmp/internal/limits"
 	"github.com/ffrtmp/ffrtmp/internal/tracing"
 	"github.com/ffrtmp/ffrtmp/leader"
@@ -33,6 +34,8 @@ const (
 	longTimeout   = 120 * time.Second
 	// drainTimeout is how long Shutdown waits for requests in flight.
 	drainTimeout = 30 * time.Second
+	// connectionGrace is how long it waits for connections once no request is in flight.
+	connectionGrace = 5 * time.Second
 	// keyWait is how long a request waits for its key to be replicated to this master.
 	keyWait = time.Second
 )
@@ -126,6 +129,7 @@ type Server struct {
 	restoring    atomic.Bool   // one restore at a time
 	recording    atomic.Bool   // one profile that takes time at a time
 	keepAlive    time.Duration // keepAliveInterval, except in tests
+	grace        time.Duration // connectionGrace, except in tests
 
 	stopping context.Context // done at a shutdown
 	stop     context.CancelFunc
@@ -141,7 +145,7 @@ func New(cfg Config) *Server {
 		cfg: cfg, mux: http.NewServeMux(), routes: map[string]bool{}, started: time.Now(), keyWait: keyWait,
 		authFailures: rate.Sometimes{First: 10, Interval: time.Second},
 		eventStreams: make(chan struct{}, maxEventStreams), catchingUp: make(chan struct{}, catchingUp),
-		keepAlive: keepAliveInterval,
+		keepAlive: keepAliveInterval, grace: connectionGrace,
 	}
 	s.stopping, s.stop = context.WithCancel(context.Background())
 	s.metrics = newMetrics(s, cfg.Registerer)
@@ -157,13 +161,25 @@ func New(cfg Config) *Server {
 func (s *Server) Open() { s.cfg.Port.Open(s.Handler()) }
 
 // Shutdown stops listening, ends long polls, and waits for other requests, forwarded ones
-// too, until ctx is done or drainTimeout has passed. Then it closes their connections.
+// too, until ctx is done or drainTimeout has passed. Then it closes their connections. It
+// does not wait as long for clients that keep a connection busy without a request.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.stop()
 	ctx, cancel := context.WithTimeout(ctx, drainTimeout)
 	defer cancel()
-	if err := s.cfg.Port.Shutdown(ctx); err != nil {
+	idle, closeAll := context.WithCancel(ctx)
+	defer closeAll()
+	go func() {
+		if s.inFlight.wait(idle) == nil && ctxtime.Sleep(idle, s.grace) == nil && s.inFlight.wait(idle) == nil {
+			closeAll()
+		}
+	}()
+	err := s.cfg.Port.Shutdown(idle)
+	switch {
+	case err != nil && idle.Err() == nil:
 		return err
+	case err != nil && ctx.Err() == nil:
+		s.cfg.Logger.Info("closed connections that stayed busy without a request", "after", s.grace)
 	}
 	return s.inFlight.wait(ctx)
 }
