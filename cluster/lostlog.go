@@ -184,8 +184,11 @@ func (n *Node) startOver(sm StateMachine, cause error) (restore bool, err error)
 // setAside takes on the new identity, which says where the files go, and moves them.
 func (n *Node) setAside(sm StateMachine, aside string, next identity) error {
 	data, err := os.ReadFile(n.storage.file(identityFile))
-	if err == nil {
+	switch {
+	case err == nil:
 		err = atomicfile.Write(filepath.Join(aside, identityFile), data, 0o600)
+	case errors.Is(err, fs.ErrNotExist): // that may be the damage
+		err = nil
 	}
 	next.SettingAside = filepath.Base(aside)
 	if err == nil {

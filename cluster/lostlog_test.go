@@ -288,6 +288,34 @@ func TestLostLog_BecomesNewMember(t *testing.T) {
 	})
 }
 
+// What is set aside may be all but the identity.
+func TestLostLog_SetsAsideWithoutIdentity(t *testing.T) {
+	s, err := openStorage(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.close()
+	overwrite(t, s.file(logFile), []byte("a log"))
+	id, err := openIdentity(s, "")
+	if !untrusted(err) {
+		t.Fatalf("got %v, want an identity that is lost", err)
+	}
+	aside, err := makeAside(s.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := &Node{storage: s, id: id, log: testLogger("m1")}
+	if err := n.setAside(&toy{}, aside, id.successor()); err != nil {
+		t.Fatal(err)
+	}
+	if got := read(t, filepath.Join(aside, logFile)); string(got) != "a log" {
+		t.Errorf("set aside: got %q, want the log", got)
+	}
+	if !s.has(identityFile) || s.has(logFile) {
+		t.Error("got the old log or no identity, want a new identity alone")
+	}
+}
+
 // Masters that have all lost their logs do not form an empty cluster.
 func TestLostLog_NeverBootstraps(t *testing.T) {
 	s, err := openStorage(t.TempDir())
