@@ -3,6 +3,8 @@ package cluster
 import (
 	"context"
 	"sync/atomic"
+
+	"github.com/hashicorp/raft"
 )
 
 // Raft counts the entries that lead to a snapshot and those that stay behind one, and
@@ -43,11 +45,9 @@ func fitting(bytes, mean int64, least, most uint64) uint64 {
 func (n *Node) boundLog(ctx context.Context, sizes *meanSize) {
 	for range every(ctx, snapshotInterval/2) {
 		mean := sizes.bytes.Load()
-		config := n.raft.ReloadableConfig()
-		config.SnapshotThreshold = fitting(snapshotBytes, mean, minSnapshotThreshold, snapshotThreshold)
-		config.TrailingLogs = fitting(trailingBytes, mean, minTrailingLogs, n.cfg.trailingLogs)
-		if err := n.raft.ReloadConfig(config); err != nil {
-			n.log.Error("the log's size cannot be bounded", "error", err)
-		}
+		n.reload(func(c *raft.ReloadableConfig) {
+			c.SnapshotThreshold = fitting(snapshotBytes, mean, minSnapshotThreshold, snapshotThreshold)
+			c.TrailingLogs = fitting(trailingBytes, mean, minTrailingLogs, n.cfg.trailingLogs)
+		})
 	}
 }

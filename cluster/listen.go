@@ -51,11 +51,21 @@ func (n *Node) openPeerPort() (serve func(), err error) {
 		onBroken: n.hint.connectionBroken, log: n.log.Named("peer"),
 	})
 	contacts := newContactTracker(n.ctx, rpcTimeout+n.cfg.Timing.Heartbeat)
-	n.transport = newTransport(n.stream, &n.verifier, contacts, n.memory, n.log.Named("transport"))
+	n.transport = newTransport(n.stream, &n.verifier, contacts, n.memory, n.transportEvents(), n.log.Named("transport"))
 	n.teardown.PushClose(func() error { n.stream.block(errStopped); return n.transport.Close() })
 
 	listener := newPeerListener(tcp, n.cfg.PeerServerTLS, n.stream.accept, n.log.Named("peer"))
 	return func() { n.servePeers(listener) }, nil
+}
+
+// transportEvents connects the transport to the failure detection.
+func (n *Node) transportEvents() transportEvents {
+	return transportEvents{
+		patience: newPatience(n.cfg.Timing.Lease/4, n.detection.patience),
+		received: func(req *raft.AppendEntriesRequest) { n.detection.received(time.Now(), string(req.ID), req.Term) },
+		answered: n.majorityConfirms,
+		asking:   n.detection.voteAsked,
+	}
 }
 
 // listenPeer opens the peer port and makes its address this master's own.
@@ -92,6 +102,7 @@ func (n *Node) servePeers(listener *peerListener) {
 		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: 1000},
 	}
 	n.raft.RegisterObserver(raft.NewObserver(nil, false, n.hint.observe))
+	n.raft.RegisterObserver(raft.NewObserver(nil, false, n.observeElections))
 	n.spawn(n.hint.run)
 	context.AfterFunc(n.ctx, func() { listener.tcp.Close() })
 	n.spawn(listener.run)

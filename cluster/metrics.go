@@ -24,6 +24,7 @@ var (
 	descPeers       = describe("peers", "Masters in the Raft configuration, including this one.")
 	descMembers     = prometheus.NewDesc("ffmpeg_master_raft_members",
 		"Masters in the Raft configuration by state: leader, follower, nonvoter or dead.", []string{"state"}, nil)
+	descTimeout       = describe("heartbeat_timeout_seconds", "Time without a heartbeat after which a follower stands.")
 	descVoters        = describe("voters", "Masters in the Raft configuration that have a vote.")
 	descLeaderChanges = describe("leader_changes_total", "Leaders seen since the start.")
 	descSnapshotAge   = prometheus.NewDesc("ffmpeg_master_snapshot_age_seconds",
@@ -53,6 +54,7 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 	gauge(descCommit, float64(n.CommitIndex()))
 	gauge(descApplied, float64(n.AppliedIndex()))
 	gauge(descLastContact, contact.Seconds())
+	gauge(descTimeout, n.detection.heartbeatTimeout().Seconds())
 	gauge(descVoters, float64(len(n.voters())))
 	gauge(descPeers, float64(len(n.servers())))
 	for state, count := range n.countMembers() {

@@ -25,17 +25,18 @@ func TestMetrics(t *testing.T) {
 	testkit.Eventually(t, "the applied index shows the write", func() bool { return m.AppliedIndex() >= 3 })
 	values := testkit.Metrics(t, registry)
 	for name, want := range map[string]struct{ least, most float64 }{
-		"raft_is_leader":            {1, 1},
-		"raft_term":                 {2, 100},
-		"raft_commit_index":         {3, 100},
-		"raft_applied_index":        {3, 100},
-		"raft_last_contact_seconds": {0, 0},
-		"raft_peers":                {1, 1},
-		"raft_voters":               {1, 1},
-		"raft_members leader":       {1, 1},
-		"raft_leader_changes_total": {1, 1},
-		"raft_apply_seconds_count":  {1, 1},
-		"snapshot_age_seconds":      {0, testkit.Patience.Seconds()},
+		"raft_is_leader":                 {1, 1},
+		"raft_term":                      {2, 100},
+		"raft_commit_index":              {3, 100},
+		"raft_applied_index":             {3, 100},
+		"raft_last_contact_seconds":      {0, 0},
+		"raft_peers":                     {1, 1},
+		"raft_voters":                    {1, 1},
+		"raft_heartbeat_timeout_seconds": {0.5, 0.5},
+		"raft_members leader":            {1, 1},
+		"raft_leader_changes_total":      {1, 1},
+		"raft_apply_seconds_count":       {1, 1},
+		"snapshot_age_seconds":           {0, testkit.Patience.Seconds()},
 	} {
 		got, exists := values["ffmpeg_master_"+name]
 		if !exists || got < want.least || got > want.most {

@@ -52,6 +52,8 @@ type Node struct {
 	formation *formation
 	lead      *leadership
 	watchdog  *watchdog
+	detection *detection
+	reloading sync.Mutex // one change of Raft's configuration at a time
 	memory    *peerMemory
 	states    *memberStates
 	twins     twins
@@ -110,6 +112,7 @@ func Open(cfg Config, sm StateMachine) (*Node, error) {
 		notify: make(chan bool, 8),
 	}
 	n.misfits = newMisfits(n.log.Named("membership"))
+	n.detection = newDetection(cfg.Timing, n.log.Named("detection"))
 	n.raftOpened = make(chan struct{})
 	n.run = uuid.NewString()[:8]
 	n.own.Store(&address{})
@@ -176,6 +179,7 @@ func (n *Node) open(sm StateMachine) error {
 		n.removed()
 	}
 	serve()
+	n.spawn(n.adaptTimeouts)
 	n.spawn(n.rememberPeers)
 	n.spawn(n.askSilent)
 	n.start()

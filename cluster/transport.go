@@ -27,6 +27,17 @@ type transport struct {
 	verifier *leaderVerifier
 	contacts *contactTracker
 	memory   *peerMemory
+	transportEvents
+}
+
+// transportEvents is what a transport's owner learns from it.
+type transportEvents struct {
+	patience *patience
+	// received is called with each heartbeat that arrives, answered with the term of each
+	// own one that is answered, and asking with each request for a vote.
+	received func(*raft.AppendEntriesRequest)
+	answered func(term uint64)
+	asking   func(*raft.RequestVoteRequest)
 }
 
 // For a transport without PreVote, Raft only logs a warning and disables it.
@@ -37,13 +48,15 @@ var (
 )
 
 func newTransport(
-	s *streamLayer, verifier *leaderVerifier, contacts *contactTracker, memory *peerMemory, log hclog.Logger,
+	s *streamLayer, verifier *leaderVerifier, contacts *contactTracker, memory *peerMemory, events transportEvents,
+	log hclog.Logger,
 ) *transport {
 	return &transport{
-		self:     raft.ServerAddress(s.self),
-		verifier: verifier,
-		contacts: contacts,
-		memory:   memory,
+		transportEvents: events,
+		self:            raft.ServerAddress(s.self),
+		verifier:        verifier,
+		contacts:        contacts,
+		memory:          memory,
 		NetworkTransport: raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
 			ServerAddressProvider:   idAddresses{},
 			Logger:                  log,
@@ -66,19 +79,47 @@ func (t *transport) EncodePeer(id raft.ServerID, _ raft.ServerAddress) []byte { 
 func (t *transport) AppendEntries(
 	id raft.ServerID, to raft.ServerAddress, req *raft.AppendEntriesRequest, resp *raft.AppendEntriesResponse,
 ) error {
-	run := t.contacts.replicate
 	if isHeartbeat(req) {
-		run = t.contacts.heartbeat
+		return t.patience.heartbeat(id, req, resp,
+			func(req *raft.AppendEntriesRequest, resp *raft.AppendEntriesResponse) error {
+				return t.contacts.heartbeat(id, func() error {
+					return t.append(id, to, req, resp, func() { t.answered(req.Term) })
+				})
+			})
 	}
-	return run(id, func() error {
-		return t.verifier.append(id, req, resp, func() error {
-			err := retryStale(func() error { return t.NetworkTransport.AppendEntries(id, to, req, resp) })
-			if err == nil {
-				t.memory.noteAppended(id, req, resp)
-			}
-			return err
-		})
+	return t.contacts.replicate(id, func() error { return t.append(id, to, req, resp, func() {}) })
+}
+
+// append sends the request; answered is called before the answer counts.
+func (t *transport) append(
+	id raft.ServerID, to raft.ServerAddress, req *raft.AppendEntriesRequest, resp *raft.AppendEntriesResponse,
+	answered func(),
+) error {
+	return t.verifier.append(id, req, resp, func() error {
+		err := retryStale(func() error { return t.NetworkTransport.AppendEntries(id, to, req, resp) })
+		if err == nil {
+			answered()
+			t.memory.noteAppended(id, req, resp)
+		}
+		return err
 	})
+}
+
+// SetHeartbeatHandler implements raft.Transport.
+func (t *transport) SetHeartbeatHandler(handle func(raft.RPC)) {
+	t.NetworkTransport.SetHeartbeatHandler(func(rpc raft.RPC) {
+		if req, ok := rpc.Command.(*raft.AppendEntriesRequest); ok {
+			t.received(req)
+		}
+		handle(rpc)
+	})
+}
+
+// Close implements raft.WithClose.
+func (t *transport) Close() error {
+	err := t.NetworkTransport.Close()
+	t.patience.wait()
+	return err
 }
 
 // InstallSnapshot implements raft.Transport.
@@ -93,6 +134,7 @@ func (t *transport) InstallSnapshot(
 func (t *transport) RequestVote(
 	id raft.ServerID, to raft.ServerAddress, req *raft.RequestVoteRequest, resp *raft.RequestVoteResponse,
 ) error {
+	t.asking(req)
 	return retryStale(func() error { return t.NetworkTransport.RequestVote(id, to, req, resp) })
 }
 

@@ -11,7 +11,8 @@ import (
 // Pipelined replication can deadlock (hashicorp/raft issue 612).
 func TestTransport_NoPipelining(t *testing.T) {
 	s := newStreamLayer("self", streamConfig{})
-	trans := newTransport(s, new(leaderVerifier), newContactTracker(t.Context(), 0), nil, hclog.NewNullLogger())
+	events := transportEvents{patience: newPatience(0, nil)}
+	trans := newTransport(s, new(leaderVerifier), newContactTracker(t.Context(), 0), nil, events, hclog.NewNullLogger())
 	defer trans.Close()
 	_, err := trans.AppendEntriesPipeline("other", "other")
 	if !errors.Is(err, raft.ErrPipelineReplicationNotSupported) {

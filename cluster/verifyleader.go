@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -78,6 +79,24 @@ func (v *leaderVerifier) confirmedSince(began time.Time, term uint64, self strin
 // leased reports whether such a majority has confirmed a request that was sent within limit.
 func (v *leaderVerifier) leased(at instant, limit time.Duration, term uint64, self string, voters []string) bool {
 	return v.majority(term, self, voters, func(last confirmedSend) bool { return at.since(last.at) < limit })
+}
+
+// age returns how long ago the newest request was sent that such a majority has confirmed, if there is one.
+func (v *leaderVerifier) age(at instant, term uint64, self string, voters []string) (age time.Duration, known bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	var ages []time.Duration
+	for _, id := range voters {
+		if last := v.last[raft.ServerID(id)]; id != self && last.term == term {
+			ages = append(ages, at.since(last.at))
+		}
+	}
+	needed := len(voters) / 2 // besides this leader
+	if needed == 0 || len(ages) < needed {
+		return 0, false
+	}
+	slices.Sort(ages)
+	return ages[needed-1], true
 }
 
 func (v *leaderVerifier) majority(term uint64, self string, voters []string, counts func(confirmedSend) bool) bool {

@@ -50,6 +50,7 @@ var masterSeries = []string{
 	"ffmpeg_master_raft_is_leader", "ffmpeg_master_raft_term", "ffmpeg_master_raft_commit_index",
 	"ffmpeg_master_raft_applied_index",
 	"ffmpeg_master_raft_last_contact_seconds", "ffmpeg_master_raft_peers", "ffmpeg_master_raft_leader_changes_total",
+	"ffmpeg_master_raft_heartbeat_timeout_seconds",
 	"ffmpeg_master_raft_apply_seconds_count", "ffmpeg_master_fsm_apply_seconds_count",
 	"ffmpeg_master_forwarded_requests_total",
 	`ffmpeg_master_http_requests_total{code="200",method="GET",route="/health/ready"}`,
