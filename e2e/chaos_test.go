@@ -86,8 +86,8 @@ func TestChaos_Faults(t *testing.T) {
 	s.sameEverywhere()
 }
 
-// encodes are real jobs, submitted one after the other by several users.
-type encodes struct {
+// encodings are real jobs, submitted one after the other by several users.
+type encodings struct {
 	s    *site
 	stop func()
 
@@ -95,8 +95,8 @@ type encodes struct {
 	ids []string
 }
 
-func (s *site) encodeAll(users int) *encodes {
-	e := &encodes{s: s}
+func (s *site) encodeAll(users int) *encodings {
+	e := &encodings{s: s}
 	over := make(chan struct{})
 	var all sync.WaitGroup
 	for user := range users {
@@ -117,7 +117,7 @@ func (s *site) encodeAll(users int) *encodes {
 	return e
 }
 
-func (e *encodes) encode(output string) {
+func (e *encodings) encode(output string) {
 	ctx := e.s.soon()
 	retries := 20
 	spec := pattern("360p25-h264", map[string]any{"output": output, "duration": 2, "threads": 1})
@@ -135,7 +135,7 @@ func (e *encodes) encode(output string) {
 }
 
 // verify checks that every job has one result, which matches its file.
-func (e *encodes) verify() {
+func (e *encodings) verify() {
 	t := e.s.t
 	t.Helper()
 	e.stop()

@@ -68,26 +68,69 @@ const (
 
 // damages are the kinds of damage. Another and older are the same file of another master and an older one.
 var damages = map[string]func(draw *rand.Rand, path, another, older string) error{
-	"missing": func(_ *rand.Rand, path, _, _ string) error { return os.Remove(path) },
+	"missing": func(draw *rand.Rand, path, _, _ string) error {
+		err := os.Remove(path)
+		if err == nil && draw.IntN(2) == 0 {
+			err = os.Symlink(path+"-moved", path)
+		}
+		return err
+	},
 	"empty": func(_ *rand.Rand, path, _, _ string) error {
 		return rewrite(path, func([]byte) []byte { return nil })
 	},
 	"truncated": func(draw *rand.Rand, path, _, _ string) error {
 		return rewrite(path, func(data []byte) []byte { return data[:draw.IntN(max(1, len(data)))] })
 	},
-	"flipped bits": func(draw *rand.Rand, path, _, _ string) error {
-		return rewrite(path, func(data []byte) []byte {
+	"other bytes": func(draw *rand.Rand, path, _, _ string) error {
+		return rewrite(path, otherBytes[draw.IntN(len(otherBytes))](draw))
+	},
+	"a directory": func(_ *rand.Rand, path, _, _ string) error {
+		return errors.Join(os.Remove(path), os.Mkdir(path, 0o700))
+	},
+	"another master's": func(_ *rand.Rand, path, another, _ string) error { return replaceBy(path, another) },
+	"older copy":       func(_ *rand.Rand, path, _, older string) error { return replaceBy(path, older) },
+}
+
+// otherBytes are ways in which a disk returns other bytes than were written.
+var otherBytes = []func(draw *rand.Rand) func(data []byte) []byte{
+	func(draw *rand.Rand) func([]byte) []byte { // bits flip
+		return func(data []byte) []byte {
 			for range max(1, min(len(data)/256, 40)) {
 				if len(data) > 0 {
 					data[draw.IntN(len(data))] ^= 1 << draw.IntN(8)
 				}
 			}
 			return data
-		})
+		}
 	},
-	"another master's": func(_ *rand.Rand, path, another, _ string) error { return replaceBy(path, another) },
-	"older copy":       func(_ *rand.Rand, path, _, older string) error { return replaceBy(path, older) },
+	func(draw *rand.Rand) func([]byte) []byte { // a page has zeros
+		return func(data []byte) []byte {
+			clear(page(data, draw.IntN(pages(data))))
+			return data
+		}
+	},
+	func(draw *rand.Rand) func([]byte) []byte { // a page has another's bytes
+		return func(data []byte) []byte {
+			copy(page(data, draw.IntN(pages(data))), page(data, draw.IntN(pages(data))))
+			return data
+		}
+	},
+	func(draw *rand.Rand) func([]byte) []byte { // the file goes on
+		return func(data []byte) []byte {
+			for range 1 + draw.IntN(2*pageSize) {
+				data = append(data, byte(draw.IntN(256)))
+			}
+			return data
+		}
+	},
 }
+
+const pageSize = 4096
+
+func pages(data []byte) int { return max(1, (len(data)+pageSize-1)/pageSize) }
+
+// page is the n-th page of a file.
+func page(data []byte, n int) []byte { return data[n*pageSize : min(len(data), (n+1)*pageSize)] }
 
 // rewrite replaces the contents of a file, and a link by a file.
 func rewrite(path string, change func([]byte) []byte) error {
@@ -169,11 +212,12 @@ func (d damageTable) cases(t *testing.T, files map[string]string) (list []damage
 	return list
 }
 
-// allows checks that the table names the outcome. Flipped bits in a part of the file that is not used change nothing.
+// allows checks that the table names the outcome. Damage to a part of the file that is not used changes nothing.
 func (d damageTable) allows(t *testing.T, c damageCase, outcome string) {
 	t.Helper()
 	want := d.cells[c.file+"/"+c.kind]
-	if !slices.Contains(want, outcome) && (outcome != starts || c.kind != "flipped bits") {
+	harmless := outcome == starts && (c.kind == "other bytes" || c.kind == "truncated")
+	if !slices.Contains(want, outcome) && !harmless {
 		t.Errorf("%s, %s: got %q, want %q", c.file, c.kind, outcome, want)
 	}
 }

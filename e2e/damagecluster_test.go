@@ -87,8 +87,8 @@ func (d *memberDamage) walk(c damageCase) {
 		submitMany(d.site, 2)
 		d.agree(m)
 	}
+	id := d.nodeID(m)
 	stop()
-	id := d.identity(m)
 	path := damagedFile(t, m.Dir(), pattern)
 	if path == "" {
 		t.Fatalf("got no file %s", c.file)
@@ -112,17 +112,6 @@ func (d *memberDamage) walk(c damageCase) {
 	}
 }
 
-// identity returns the id of a master that is stopped.
-func (d *memberDamage) identity(m *devcluster.Master) string {
-	for _, member := range d.cluster().Members {
-		if member.Name == m.Name() {
-			return member.ID
-		}
-	}
-	d.t.Fatalf("got no member %s", m.Name())
-	return ""
-}
-
 // startDamaged starts a master and returns the outcome.
 func (d *memberDamage) startDamaged(m *devcluster.Master, path, id string) string {
 	d.t.Helper()
@@ -136,7 +125,7 @@ func (d *memberDamage) startDamaged(m *devcluster.Master, path, id string) strin
 	if ready != nil {
 		return outcomeOfExit(d.t, text, path)
 	}
-	if d.identity(m) == id {
+	if d.nodeID(m) == id {
 		return starts
 	}
 	if !strings.Contains(text, "joins the others as a new member") {

@@ -69,7 +69,7 @@ func TestChaos_StalledLeader(t *testing.T) {
 			time.Sleep(time.Duration(i) * 50 * time.Millisecond) // before the stall is noticed, and while it is
 			var headers []string
 			if i%2 == 0 {
-				headers = []string{"Idempotency-Key", "stall-" + strconv.Itoa(i)}
+				headers = []string{"Idempotency-Key", "stalled-" + strconv.Itoa(i)}
 			}
 			r, err := wire.send(t.Context(), "POST", m.URL()+"/jobs", `{"scenario":"360p"}`, headers...)
 			result := strconv.Itoa(r.status)
