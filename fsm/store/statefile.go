@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/ffrtmp/ffrtmp/internal/atomicfile"
 	"github.com/ffrtmp/ffrtmp/snapshot"
@@ -85,12 +86,25 @@ func OpenFiles(path, dir, bootID string) (*Files, error) {
 	return f, errors.Join(f.removeOthers(), removeRestores(f.dir))
 }
 
-// readRecord reads the record. One that is missing or damaged trusts nothing.
+// readRecord reads the record. One that is missing or damaged trusts nothing. A directory in
+// its place would keep the next one from being written: it is set aside.
 func (f *Files) readRecord() {
-	data, err := os.ReadFile(filepath.Join(f.dir, TrustFile))
+	path := filepath.Join(f.dir, TrustFile)
+	data, err := os.ReadFile(path)
+	if errors.Is(err, syscall.EISDIR) {
+		err = errors.Join(err, f.setDirectoryAside(path))
+	}
 	if err != nil || json.Unmarshal(data, &f.record) != nil {
 		f.record = record{}
 	}
+}
+
+func (f *Files) setDirectoryAside(path string) error {
+	aside, err := os.MkdirTemp(f.dir, "aside-")
+	if err != nil {
+		return err
+	}
+	return os.Rename(path, filepath.Join(aside, filepath.Base(path)))
 }
 
 // recorded returns the state file that the record names, "" when there is none.
