@@ -73,7 +73,7 @@ func (d *detection) heartbeatTimeout() time.Duration {
 	return d.timing.Heartbeat * time.Duration(d.factor())
 }
 
-// patience is how long a leader that hears from no majority goes on, beyond Raft's own
+// patience is how long a leader that hears from no majority continues, beyond Raft's own
 // lease; 0 while the timeouts are as configured.
 func (d *detection) patience() time.Duration {
 	if d.factor() == 1 {

@@ -115,7 +115,7 @@ var otherBytes = []func(draw *rand.Rand) func(data []byte) []byte{
 			return data
 		}
 	},
-	func(draw *rand.Rand) func([]byte) []byte { // the file goes on
+	func(draw *rand.Rand) func([]byte) []byte { // the file is longer
 		return func(data []byte) []byte {
 			for range 1 + draw.IntN(2*pageSize) {
 				data = append(data, byte(draw.IntN(256)))
