@@ -103,7 +103,7 @@ var golden = map[string]command{
 		store.AttemptID{Seq: 300, Attempt: 2},
 		47, `{"frame":10}`,
 		epoch.UnixNano(),
-	}}},
+	}}, nodes: []nodeSeen{{numbered(3), epoch.UnixNano() + 1}}},
 	"15-create-key-1": &createKey{
 		id: "0123456789abcdef", name: "encoders", scopes: "read,agent", keyKind: "session", hash: [32]byte{1, 31: 2},
 		rateLimit: 50,

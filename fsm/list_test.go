@@ -288,7 +288,7 @@ func TestProgress_CurrentAttempt(t *testing.T) {
 		c.now,
 	}
 	stale := Report{store.AttemptID{Seq: seq, Attempt: a.Attempt + 1}, 90, nil, c.now}
-	if _, done, err := c.Progress(t.Context(), []Report{report, stale}); err != nil || done.Count != 1 {
+	if _, done, err := c.Progress(t.Context(), []Report{report, stale}, nil); err != nil || done.Count != 1 {
 		t.Fatalf("got %+v, %v, want one report counted", done, err)
 	}
 	if j := c.job(seq); j.Progress != 40 || j.ProgressDetail == nil || j.ProgressDetail.FPS != 29.97 ||
@@ -333,7 +333,7 @@ func TestReadyChanged(t *testing.T) {
 		{"claim", func() { a = c.claimOne(node) }, false},
 		{"progress", func() {
 			report := Report{AttemptID: store.AttemptID{Seq: a.Seq, Attempt: 1}, Percent: 1, At: c.now}
-			check(t, errOf(c.Progress(t.Context(), []Report{report})))
+			check(t, errOf(c.Progress(t.Context(), []Report{report}, nil)))
 		}, false},
 		{"publish", func() { c.mustResult(node, a, ffrtmp.ResultPublishing) }, false},
 		{"complete", func() { c.mustResult(node, a, ffrtmp.ResultCompleted) }, true},

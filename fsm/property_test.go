@@ -148,7 +148,7 @@ func (h *history) step() {
 		h.try(errOf(h.Progress(ctx, []Report{{
 			AttemptID: h.attempt(), Percent: h.random.IntN(100), Detail: &ffrtmp.Progress{FPS: 29.97},
 			At: h.now,
-		}})))
+		}}, []Seen{{node, h.now}})))
 	case 18:
 		h.try(errOf(h.SetOffline(ctx, []string{node}, h.random.IntN(2) == 0)))
 	case 19:

@@ -334,9 +334,18 @@ type Report struct {
 	At      time.Time
 }
 
-// Progress stores reports of many attempts.
-func (p *Proposer) Progress(ctx context.Context, reports []Report) (uint64, Done, error) {
-	c := &progress{reports: make([]progressReport, len(reports))}
+// Seen is a node's newest heartbeat.
+type Seen struct {
+	NodeID string
+	At     time.Time
+}
+
+// Progress stores reports of many attempts and the heartbeats of many nodes.
+func (p *Proposer) Progress(ctx context.Context, reports []Report, nodes []Seen) (uint64, Done, error) {
+	c := &progress{reports: make([]progressReport, len(reports)), nodes: make([]nodeSeen, len(nodes))}
+	for i, n := range nodes {
+		c.nodes[i] = nodeSeen{n.NodeID, n.At.UnixNano()}
+	}
 	for i, r := range reports {
 		c.reports[i] = progressReport{
 			r.AttemptID, int64(r.Percent), store.Marshal(r.Detail, r.Detail == nil),

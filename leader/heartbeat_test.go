@@ -219,6 +219,37 @@ func TestResult_FailedProgress(t *testing.T) {
 	})
 }
 
+// The heartbeats of all nodes, idle ones included, are committed in one command, and only while they are sent.
+func TestHeartbeats_Saved(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bed) {
+		idle, quiet := b.register(1, 1), b.register(2, 1)
+		saved := func(id string) time.Time {
+			t.Helper()
+			n, err := b.fsm.Node(id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return n.LastHeartbeat
+		}
+		registered := saved(idle)
+		before := b.log.count()
+		for range 25 {
+			pass(time.Second)
+			b.beat(idle)
+		}
+		pass(10 * time.Second)
+		if got := saved(idle).Sub(registered); got != 25*time.Second {
+			t.Errorf("got a heartbeat %v after the registration, want 25s", got)
+		}
+		if got := saved(quiet); !got.Equal(registered) {
+			t.Errorf("got heartbeat %v of a silent node, want that of its registration, %v", got, registered)
+		}
+		if got := b.log.count() - before; got != 1 {
+			t.Errorf("got %d entries for 25 heartbeats, want 1", got)
+		}
+	})
+}
+
 // Failures are logged in v2.2's words.
 func TestResult_LogsV22Lines(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bed) {

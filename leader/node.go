@@ -19,6 +19,7 @@ type node struct {
 	silent    time.Duration       // how long it may be silent
 	seen      time.Time           // last contact, or the start of the term
 	contacted bool                // seen is a contact
+	saved     time.Time           // seen as last proposed to the state
 	offline   bool                // in the state, or proposed
 	removed   bool
 	changed   chan struct{} // closed when commands for it may have changed

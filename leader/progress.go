@@ -10,9 +10,9 @@ import (
 )
 
 const (
-	// saveInterval is how often live progress is committed to the state.
+	// saveInterval is how often live progress and heartbeats are committed to the state.
 	saveInterval = 30 * time.Second
-	// maxSave bounds the attempts in one command.
+	// maxSave bounds the attempts, and the nodes, in one command.
 	maxSave = 5000
 )
 
@@ -108,10 +108,23 @@ func (s *Service) Log(jobID string, attempt int) *Log {
 	return nil
 }
 
-// save proposes the progress that is not in the state yet.
+// save proposes the progress and the nodes' heartbeats that are not in the state yet.
 func (t *term) save() {
-	var reports []fsm.Report
+	reports, nodes := t.unsaved()
+	for len(reports)+len(nodes) > 0 {
+		r, n := min(len(reports), maxSave), min(len(nodes), maxSave)
+		if _, _, err := t.cfg.Proposer.Progress(t.ctx, reports[:r], nodes[:n]); err != nil {
+			t.cfg.Logger.Warn("cannot save progress; retrying with the next report", "error", err)
+			return
+		}
+		reports, nodes = reports[r:], nodes[n:]
+	}
+}
+
+// unsaved returns what save proposes, and marks it as saved.
+func (t *term) unsaved() (reports []fsm.Report, nodes []fsm.Seen) {
 	t.mu.Lock()
+	defer t.mu.Unlock()
 	for _, a := range t.attempts {
 		if a.unsaved {
 			a.unsaved = false
@@ -119,11 +132,11 @@ func (t *term) save() {
 				fsm.Report{AttemptID: a.AttemptID, Percent: a.progress, Detail: a.detail, At: a.reported})
 		}
 	}
-	t.mu.Unlock()
-	for chunk := range slices.Chunk(reports, maxSave) {
-		if _, _, err := t.cfg.Proposer.Progress(t.ctx, chunk); err != nil {
-			t.cfg.Logger.Warn("cannot save progress; retrying with the next report", "error", err)
-			return
+	for _, n := range t.nodes {
+		if n.contacted && n.seen.After(n.saved) {
+			n.saved = n.seen
+			nodes = append(nodes, fsm.Seen{NodeID: n.id, At: n.seen})
 		}
 	}
+	return reports, nodes
 }

@@ -77,7 +77,7 @@ func (t *term) saveEnd(r *ffrtmp.Result) error {
 	}
 	_, _, err := t.cfg.Proposer.Progress(t.ctx, []fsm.Report{{
 		AttemptID: a.AttemptID, Percent: int(r.Progress), Detail: r.ProgressDetail, At: time.Now(),
-	}})
+	}}, nil)
 	return err
 }
 

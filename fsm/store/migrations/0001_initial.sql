@@ -122,7 +122,7 @@ CREATE TABLE node (
     offline             INTEGER NOT NULL CHECK (offline IN (0, 1)),
     removed             INTEGER NOT NULL CHECK (removed IN (0, 1)),
     registered_at       INTEGER NOT NULL,
-    last_heartbeat      INTEGER NOT NULL  -- that changed this row
+    last_heartbeat      INTEGER NOT NULL  -- the newest that was replicated
 ) STRICT;
 
 -- What a request with an idempotency key has done: made or changed count jobs
