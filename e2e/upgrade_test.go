@@ -39,10 +39,10 @@ func TestUpgrade_AndDowngrade(t *testing.T) {
 	l.more()
 
 	s.roll(l, nextVersion, next, "version=2")
-	if got := s.cluster().CommandLevel; got != 3 {
-		t.Errorf("got command level %d, want 3", got)
+	if got := s.cluster().CommandLevel; got != 2 {
+		t.Errorf("got command level %d, want 2", got)
 	}
-	s.ffrtmp("cluster", "autopilot", "set", "command_level=2")
+	s.ffrtmp("cluster", "autopilot", "set", "command_level=1")
 	if got := s.noteVersion(); got != "" {
 		t.Errorf("held back: got a note with %q, want the old version", got)
 	}

@@ -83,8 +83,8 @@ var kinds = map[Kind][]commandVersion{
 	KindRestore:     {{decodeRestore, 1}},
 
 	KindPlacementDue: {{decodePlacementDue, 1}},
-	KindIncident:     {{decodeIncident, 2}},
-	KindCheck:        {{decodeCheck, 2}},
+	KindIncident:     {{decodeIncident, 1}},
+	KindCheck:        {{decodeCheck, 1}},
 }
 
 // envelope is what every command has.

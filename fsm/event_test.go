@@ -199,7 +199,7 @@ func TestEvents_Pages(t *testing.T) {
 // command.
 func TestEvents_OfMaster(t *testing.T) {
 	c := newCluster(t)
-	level := 1
+	level := Level - 1
 	c.Proposer.opts.Level = func() int { return level }
 	wantCode(t, c.Report(t.Context(), ffrtmp.BackupFailed, "m1", "x"), ffrtmp.Conflict)
 	level = Level
