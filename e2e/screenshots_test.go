@@ -41,12 +41,24 @@ func TestScreenshots(t *testing.T) {
 	v.shoot(view{"readme-job", "/ui/jobs/" + work["running"], "light", 1280, 900})
 	v.shoot(view{"readme-jobs", "/ui/jobs", "dark", 1280, 640})
 	pages := []struct{ name, path string }{
-		{"overview", "/ui/"}, {"jobs", "/ui/jobs"}, {"jobs-filtered", "/ui/jobs?status=failed&queue=live"},
-		{"job-running", "/ui/jobs/" + work["running"]}, {"job-done", "/ui/jobs/" + work["done"]},
-		{"job-failed", "/ui/jobs/" + work["failed"]}, {"job-waits", "/ui/jobs/" + work["waits"]},
-		{"submit", "/ui/submit"}, {"submit-filled", filled}, {"jobs-hostile", "/ui/jobs?status=pending"},
-		{"job-hostile", "/ui/jobs/" + work["hostile"]}, {"not-found", "/ui/jobs/none"}, {"nodes", "/ui/nodes"}, {"node", "/ui/nodes/" + nodes[0].ID},
-		{"cluster", "/ui/cluster"}, {"keys", "/ui/keys"}, {"audit", "/ui/audit"}, {"activity", "/ui/activity"},
+		{"overview", "/ui/"},
+		{"jobs", "/ui/jobs"},
+		{"jobs-filtered", "/ui/jobs?status=failed&queue=live"},
+		{"job-running", "/ui/jobs/" + work["running"]},
+		{"job-done", "/ui/jobs/" + work["done"]},
+		{"job-failed", "/ui/jobs/" + work["failed"]},
+		{"job-waits", "/ui/jobs/" + work["waits"]},
+		{"submit", "/ui/submit"},
+		{"submit-filled", filled},
+		{"jobs-hostile", "/ui/jobs?status=pending"},
+		{"job-hostile", "/ui/jobs/" + work["hostile"]},
+		{"not-found", "/ui/jobs/none"},
+		{"nodes", "/ui/nodes"},
+		{"node", "/ui/nodes/" + nodes[0].ID},
+		{"cluster", "/ui/cluster"},
+		{"keys", "/ui/keys"},
+		{"audit", "/ui/audit"},
+		{"activity", "/ui/activity"},
 		{"query", "/ui/query"},
 	}
 	v.page.mayFail(true)
@@ -70,7 +82,8 @@ func (v *visitor) shootAll(name, path string) {
 	}
 }
 
-// asked takes pictures of what a click shows: a bulk question, the result of a query, and a page that a key may not see.
+// asked takes pictures of what a click shows: a bulk question, the result of a query, and a page that a key may not
+// see.
 func (v *visitor) asked() {
 	v.visitAt("/ui/jobs?status=completed", 1280)
 	v.page.click("#bulk-high")
@@ -126,14 +139,16 @@ func (v *visitor) work(film *source) map[string]string {
 		spec.Labels = map[string]string{"customer": "acme", "title": title}
 		return spec
 	}
-	for i, scenario := range []string{"720p30-h264", "360p-h265", "480p-h264", "1080p30-h264", "360p-h264", "720p-h264"} {
+	scenarios := []string{"720p30-h264", "360p-h265", "480p-h264", "1080p30-h264", "360p-h264", "720p-h264"}
+	for i, scenario := range scenarios {
 		j := v.submit(labels(pattern(scenario, map[string]any{
 			"output": fmt.Sprintf("trailer-%d.mkv", i), "duration": 2, "preset": "ultrafast",
 		}), fmt.Sprintf("trailer-%d", i)))
 		v.finished(j.ID)
 	}
 	ids := map[string]string{}
-	ids["done"] = v.submit(labels(pattern("720p30-h264", map[string]any{"output": "intro.mp4", "duration": 20}), "intro")).ID
+	intro := pattern("720p30-h264", map[string]any{"output": "intro.mp4", "duration": 20})
+	ids["done"] = v.submit(labels(intro, "intro")).ID
 	v.finished(ids["done"])
 	none := 0
 	failing := pattern("1080p30-h264", map[string]any{"input": "incoming/episode-7.mov", "output": "episode-7.mp4"})

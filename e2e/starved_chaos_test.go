@@ -88,7 +88,8 @@ func (s *site) elections() (n int) {
 }
 
 // Masters that share their CPU with 16 busy processes a core, at the same priority, hardly ever change leaders: at most
-// three times in five minutes, with no write gap over 5 s. Nothing is lost. When it is calm they detect as fast as ever.
+// three times in five minutes, with no write gap over 5 s. Nothing is lost. When it is calm they detect as fast as
+// ever.
 func TestChaos_StarvedMasters(t *testing.T) {
 	add, cores := cpuGroup(t)
 	s := start(t, devcluster.Options{Masters: 3})
@@ -134,7 +135,8 @@ func (s *site) metric(m *devcluster.Master, name string) float64 {
 	return value
 }
 
-// On a quiet machine a frozen leader is replaced within 2 s, again and again, and a killed one within a fraction of that.
+// On a quiet machine a frozen leader is replaced within 2 s, again and again, and a killed one within a fraction of
+// that.
 func TestChaos_LeaderReplaced(t *testing.T) {
 	s := start(t, devcluster.Options{Masters: 3})
 	for name, limit := range map[string]time.Duration{"frozen": 2 * time.Second, "killed": 500 * time.Millisecond} {
