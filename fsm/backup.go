@@ -54,6 +54,9 @@ func (f *FSM) Backup(ctx context.Context, version string, now time.Time) (_ *Bac
 
 // pin captures the state that queries see.
 func (f *FSM) pin(ctx context.Context) (*snapshot.Image, error) {
+	if err := f.settle(); err != nil { //nolint:contextcheck // a commit is not canceled
+		return nil, err
+	}
 	f.mu.RLock()
 	defer f.mu.RUnlock()
 	if f.state == nil || f.closing.Load() {

@@ -1,6 +1,7 @@
 package fsm
 
 import (
+	"bytes"
 	"fmt"
 	"os/exec"
 	"path/filepath"
@@ -58,6 +59,17 @@ func TestCollect_Readers(t *testing.T) {
 	c.submit()
 	if got := c.job(4).SequenceNumber; got != 4 {
 		t.Errorf("got job %d, want 4", got)
+	}
+}
+
+// A backup has what was applied before it, committed or not.
+func TestCollect_Backup(t *testing.T) {
+	c := newCluster(t)
+	c.collectLong()
+	c.submit()
+	c.submit()
+	if _, m, err := OpenBackup(bytes.NewReader(c.backUp()), t.TempDir()); err != nil || m.Jobs != 2 {
+		t.Errorf("got a backup with %d jobs, %v, want 2", m.Jobs, err)
 	}
 }
 

@@ -165,9 +165,6 @@ func (f *FSM) WriteState(ctx context.Context, index uint64, w io.Writer) error {
 	if err := f.Out(); err != nil {
 		return err
 	}
-	if err := f.settle(); err != nil { //nolint:contextcheck // a commit is not canceled
-		return err
-	}
 	ctx, cancel := context.WithCancel(ctx)
 	image, err := f.pin(ctx)
 	if err != nil {
