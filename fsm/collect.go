@@ -10,9 +10,8 @@ import (
 // Bounds of the transaction that collects entries. Durability is the Raft log's: what is
 // not committed when the process dies is applied again from there.
 const (
-	collectAlone    = 1                     // commands that are committed at once, unless others came just before
+	collectAlone    = 1                     // commands that are committed at once
 	collectTime     = 40 * time.Millisecond // from its first entry
-	collectQuiet    = 10 * time.Millisecond // without commands, before one is committed at once
 	collectCommands = 512
 	collectBytes    = 1 << 20 // of entries
 )
@@ -22,7 +21,6 @@ const (
 type collected struct {
 	open     bool
 	began    time.Time
-	ended    time.Time // when the last one with commands was committed
 	commands int
 	bytes    int
 	timer    *time.Timer // commits it after limit
@@ -33,7 +31,6 @@ type collected struct {
 	// The constants, except in tests.
 	alone        int
 	limit, delay time.Duration
-	quiet        time.Duration
 }
 
 // begin opens the transaction unless it is open. If another process holds the write lock
@@ -64,22 +61,19 @@ func (c *collected) end() {
 	if c.timer != nil {
 		c.timer.Stop()
 	}
-	if c.commands > 0 {
-		c.ended = time.Now()
-	}
 	c.open, c.commands, c.bytes, c.timer = false, 0, 0, nil
 }
 
 // collect counts what was applied, and decides whether the transaction stays open. What
-// comes alone after a pause, by hand or by a script, is committed before it is answered,
-// so that other programs see it at once: only commands that come one after the other are
-// worth collecting. A restore is committed because SQLite detaches no file within a transaction.
+// a single client does is committed before it is answered, so that other programs see it
+// at once, and the loss of a single master's log loses none of it: only concurrent
+// commands are worth collecting. A restore is committed because SQLite detaches no file
+// within a transaction.
 func (f *FSM) collect(commands, bytes int) error {
 	c := &f.collected
 	c.commands += commands
 	c.bytes += bytes
-	alone := commands <= c.alone && c.began.Sub(c.ended) >= c.quiet
-	if f.state.backup != nil || alone || c.commands >= collectCommands || c.bytes >= collectBytes ||
+	if f.state.backup != nil || commands <= c.alone || c.commands >= collectCommands || c.bytes >= collectBytes ||
 		time.Since(c.began) >= c.limit {
 		return f.commit()
 	}

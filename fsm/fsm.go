@@ -117,9 +117,7 @@ func Open(opts Options) (*FSM, error) {
 	}
 	f.checked = make(chan struct{})
 	close(f.checked)
-	f.collected = collected{
-		alone: collectAlone, limit: collectTime, quiet: collectQuiet, delay: checkpointDelay,
-	}
+	f.collected = collected{alone: collectAlone, limit: collectTime, delay: checkpointDelay}
 	f.Reader = store.NewReader(f.acquire)
 	f.users = usersql.New(f.Reader, usersql.DefaultLimits)
 	f.keys.Store(&keyring{})

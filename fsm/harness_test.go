@@ -74,7 +74,6 @@ func (c *cluster) open() *FSM {
 	if err != nil {
 		c.Fatal(err)
 	}
-	f.collected.quiet = 0 // a test's commands follow each other at once
 	return f
 }
 
