@@ -70,7 +70,7 @@ func testPatience(t *testing.T, limit time.Duration, test func(p *patienceTest))
 	})
 }
 
-// Without a limit, Raft waits for every answer.
+// Raft waits for every answer when there is no limit.
 func TestPatience_None(t *testing.T) {
 	testPatience(t, 0, func(p *patienceTest) {
 		p.answers(time.Second, nil)

@@ -21,7 +21,7 @@ const (
 	maxShared     = 1000 // parts that are remembered
 )
 
-// sharing makes each part once for everybody who asks for it before it is begun. It is safe for concurrent use.
+// sharing makes each part once for all requests that come before its making begins. It is safe for concurrent use.
 type sharing struct {
 	mu    sync.Mutex
 	parts map[string]*sharedPart

@@ -1,7 +1,9 @@
 package proxy
 
 import (
+	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -87,6 +89,37 @@ func (e *Endpoint) accept(serve func(net.Conn)) {
 				serve(near)
 			})
 		}
+	})
+}
+
+// streamServer is a kind of server that is reached by TCP or by TLS.
+type streamServer struct {
+	name             string // in messages
+	secure           string // the scheme of it by TLS
+	port, securePort string // if the URL has none
+}
+
+// dialEach serves each connection of ffmpeg with one to the server. It speaks TLS itself, so that the certificate is
+// verified.
+func (e *Endpoint) dialEach(
+	ctx context.Context, u *url.URL, s streamServer, dialer *net.Dialer, serve func(near, far net.Conn),
+) {
+	dial, port := dialer.DialContext, s.port
+	if strings.EqualFold(u.Scheme, s.secure) {
+		secure := &tls.Dialer{NetDialer: dialer, Config: &tls.Config{ServerName: u.Hostname()}}
+		dial, port = secure.DialContext, s.securePort
+	}
+	address := net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), port))
+	e.accept(func(near net.Conn) {
+		far, err := dial(ctx, "tcp", address)
+		if err != nil {
+			if ctx.Err() == nil {
+				e.fail(describe(s.name, err))
+			}
+			return
+		}
+		defer far.Close()
+		serve(near, far)
 	})
 }
 

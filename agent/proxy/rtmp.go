@@ -2,12 +2,10 @@ package proxy
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"io"
 	"net"
 	"net/url"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -20,37 +18,16 @@ import (
 // lingerTimeout is how long a server may still answer after ffmpeg has disconnected.
 const lingerTimeout = 500 * time.Millisecond
 
-// serveRTMP relays bytes between ffmpeg and the server. It speaks TLS itself, so that
-// the certificate is verified.
+// serveRTMP relays bytes between ffmpeg and the server.
 func (e *Endpoint) serveRTMP(ctx context.Context, u *url.URL) {
 	e.address = "rtmp://" + e.local + "/"
 	e.drain = 2 * lingerTimeout
-	secure := strings.EqualFold(u.Scheme, "rtmps")
-	port := u.Port()
-	switch {
-	case port == "" && secure:
-		port = "443"
-	case port == "":
-		port = "1935"
-	}
-	address := net.JoinHostPort(u.Hostname(), port)
+	kind := streamServer{name: "RTMP server", secure: "rtmps", port: "1935", securePort: "443"}
 	allowed := dialControl(loopback)
 	dialer := &net.Dialer{Timeout: dialTimeout, Control: func(network, address string, conn syscall.RawConn) error {
 		return errors.Join(allowed(network, address, conn), limitUnsent(conn))
 	}}
-	dial := dialer.DialContext
-	if secure {
-		dial = (&tls.Dialer{NetDialer: dialer, Config: &tls.Config{ServerName: u.Hostname()}}).DialContext
-	}
-	e.accept(func(near net.Conn) {
-		far, err := dial(ctx, "tcp", address)
-		if err != nil {
-			if ctx.Err() == nil {
-				e.fail(describe("RTMP server", err))
-			}
-			return
-		}
-		defer far.Close()
+	e.dialEach(ctx, u, kind, dialer, func(near, far net.Conn) {
 		e.relay(ctx, &caller{Conn: near}, far)
 	})
 }

@@ -3,7 +3,6 @@ package proxy
 import (
 	"bufio"
 	"context"
-	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -38,32 +37,10 @@ type rtspSession struct {
 func (e *Endpoint) serveRTSP(ctx context.Context, u *url.URL) {
 	e.address = "rtsp://" + e.local + "/stream"
 	server := *u
-	server.Scheme, server.User = "rtsp", nil
-	secure := strings.EqualFold(u.Scheme, "rtsps")
-	if secure {
-		server.Scheme = "rtsps"
-	}
-	port := u.Port()
-	switch {
-	case port == "" && secure:
-		port = "322"
-	case port == "":
-		port = "554"
-	}
+	server.Scheme, server.User = strings.ToLower(u.Scheme), nil
+	kind := streamServer{name: "RTSP server", secure: "rtsps", port: "554", securePort: "322"}
 	dialer := &net.Dialer{Timeout: dialTimeout, Control: dialControl(loopback)}
-	dial := dialer.DialContext
-	if secure {
-		dial = (&tls.Dialer{NetDialer: dialer, Config: &tls.Config{ServerName: u.Hostname()}}).DialContext
-	}
-	e.accept(func(near net.Conn) {
-		far, err := dial(ctx, "tcp", net.JoinHostPort(u.Hostname(), port))
-		if err != nil {
-			if ctx.Err() == nil {
-				e.fail(describe("RTSP server", err))
-			}
-			return
-		}
-		defer far.Close()
+	e.dialEach(ctx, u, kind, dialer, func(near, far net.Conn) {
 		s := &rtspSession{e: e, user: u.User, prefix: e.address, base: server.String(), far: far}
 		s.relay(ctx, near, far)
 	})

@@ -39,24 +39,7 @@ func (r Reader) ContentHash(ctx context.Context) (sum string, err error) {
 
 func hashRows(ctx context.Context, h hash.Hash, q *sql.Stmt) error {
 	rows, err := q.QueryContext(ctx)
-	if err != nil {
-		return err
-	}
-	var values, into []any
-	return sqlrows.Each(rows, nil, func(rows *sql.Rows) error {
-		if values == nil {
-			columns, err := rows.Columns()
-			if err != nil {
-				return err
-			}
-			values, into = make([]any, len(columns)), make([]any, len(columns))
-			for i := range values {
-				into[i] = &values[i]
-			}
-		}
-		if err := rows.Scan(into...); err != nil {
-			return err
-		}
+	return sqlrows.Values(rows, err, func(_ []string, values []any) error {
 		_, err := fmt.Fprintf(h, "%q\n", values)
 		return err
 	})

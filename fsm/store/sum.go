@@ -144,21 +144,7 @@ type tableReader struct {
 
 func (r *tableReader) read(ctx context.Context, tx *sql.Tx, query string, args ...any) error {
 	rows, err := tx.QueryContext(ctx, query, args...)
-	var values, into []any
-	var columns []string
-	err = sqlrows.Each(rows, err, func(rows *sql.Rows) error {
-		if values == nil {
-			if columns, err = rows.Columns(); err != nil {
-				return err
-			}
-			values, into = make([]any, len(columns)), make([]any, len(columns))
-			for i := range values {
-				into[i] = &values[i]
-			}
-		}
-		if err := rows.Scan(into...); err != nil {
-			return err
-		}
+	err = sqlrows.Values(rows, err, func(columns []string, values []any) error {
 		r.add(values)
 		if r.full = r.rows == r.limit || r.bytes >= sumBytes; r.full {
 			r.last = keyOf(r.key, columns, values)
