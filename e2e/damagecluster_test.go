@@ -100,7 +100,11 @@ func (d *memberDamage) walk(c damageCase) {
 	d.must(damages[c.kind](d.draw, path, another, older))
 	outcome := d.startDamaged(m, path, id)
 	d.table.allows(t, c, outcome)
-	if outcome == exits {
+	otherKey := c.file == "--api-key-file" && outcome == starts // its users are refused until it is put right
+	if otherKey {
+		m.Kill()
+	}
+	if outcome == exits || otherKey {
 		d.must(errors.Join(os.RemoveAll(path), restoreFile(path, intact)))
 		d.must(m.Start())
 	}
