@@ -141,6 +141,10 @@
     source.addEventListener('job.progress', (e) => progress(JSON.parse(e.data)));
   };
 
+  // Signing out revokes the key of the events: they end here first, or the browser would report that they broke.
+  const signOut = $('form[action="/ui/logout"]');
+  if (signOut) signOut.addEventListener('submit', () => { if (source) source.close(); });
+
   const trigger = (name) => { if (window.htmx) htmx.trigger(body, name); };
   const refresh = () => { trigger('live-job'); trigger('live-node'); trigger('live-this'); rows(true); };
   let fresh = 0;
